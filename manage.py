@@ -1,0 +1,49 @@
+#!/usr/bin/env python
+"""Django's command line. Without DATABASE_URL it brings the embedded PostgreSQL up first."""
+
+import os
+import sys
+
+from diagsite.embedded import EmbeddedDatabaseError, embedded_database
+
+# Commands that never open the database: they must not wait for one.
+WITHOUT_DATABASE = {
+    "help",
+    "version",
+    "--help",
+    "-h",
+    "--version",
+    "check",
+    "makemessages",
+    "compilemessages",
+    "collectstatic",
+}
+
+
+def is_configured() -> bool:
+    """Whether the environment names a database, or is a production that must: settings say what is missing there."""
+    return bool(os.environ.get("DATABASE_URL")) or os.environ.get("ENVIRONMENT", "development") != "development"
+
+
+def main() -> None:
+    """Run the command named in `sys.argv`; problems that a person can mend are told in one line, exit code 1."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+    from environs import EnvError
+
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    try:
+        if command in WITHOUT_DATABASE or is_configured():
+            execute_from_command_line(sys.argv)
+        else:
+            with embedded_database():
+                execute_from_command_line(sys.argv)
+    except (EmbeddedDatabaseError, ImproperlyConfigured, EnvError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
