@@ -1,0 +1,68 @@
+"""How often: a sliding window over calls, in memory, or in Redis when several processes share it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class RateLimiter:
+    """At most `max_requests` per `time_window` seconds under `key`; further calls wait for their turn.
+
+    While Redis is away each process keeps to the limit by itself: too fast for a moment is better than not at all.
+    """
+
+    def __init__(self, max_requests: int = 60, time_window: int = 60, *, key: str = "", redis_url: str = "") -> None:
+        self.key = key
+        self._item = RateLimitItemPerSecond(max_requests, time_window)
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = SlidingWindowCounterRateLimiter(_redis_storage(redis_url)) if redis_url else self._own
+
+    async def execute(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Await `coro` when the window has room for it, and return its result."""
+        try:
+            await self.wait()
+        except BaseException:
+            coro.close()
+            raise
+        return await coro
+
+    async def wait(self) -> None:
+        """Return once a place in the window is taken. The caller bounds the wait with its own deadline."""
+        while True:
+            seconds = await self._take_place()
+            if not seconds:
+                return
+            # Jitter, or everyone who waits comes back in the same instant.
+            await asyncio.sleep(seconds * random.uniform(0.5, 1.0))
+
+    async def _take_place(self) -> float:
+        """Zero when a place was taken, else after how many seconds to try again."""
+        try:
+            return await self._take_place_in(self._shared)
+        except StorageError as error:
+            log.warning("rate_limit_unshared", key=self.key, error=repr(error.storage_error))
+            return await self._take_place_in(self._own)
+
+    async def _take_place_in(self, window: SlidingWindowCounterRateLimiter) -> float:
+        if await window.hit(self._item, self.key):
+            return 0.0
+        reset_time = (await window.get_window_stats(self._item, self.key)).reset_time
+        return max(0.05, min(1.0, reset_time - time.time()))
+
+
+def _redis_storage(url: str) -> RedisStorage:
+    return RedisStorage(
+        f"async+{url}", implementation="redispy", wrap_exceptions=True, socket_connect_timeout=1, socket_timeout=1
+    )
