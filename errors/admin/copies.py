@@ -1,0 +1,239 @@
+"""The words: edit the draft, see it as on a phone, publish, go back, hand it to translators."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from errors import words
+from errors.codes import SPECS, ErrorCode
+from errors.copy import LABELS
+from errors.differences import changes_between
+from errors.models import CopyRevision, ErrorCopy, ErrorCount
+from errors.publishing import keep_own, publish, roll_back, take_upstream
+from errors.translation_files import UnreadableFile, apply_import, export_csv, fault_lines, plan_import
+
+PUBLISH = "errors.publish_errorcopy"
+
+
+def author_of(request: HttpRequest) -> AbstractBaseUser:
+    """Whoever is signed in; the admin lets nobody else in."""
+    return cast(AbstractBaseUser, request.user)
+
+
+@admin.register(ErrorCopy)
+class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
+    """Saving changes the draft. Publishing is a permission of its own."""
+
+    list_display = ["code", "locale", "title", "display", "seen_in_24_hours", "has_draft", "has_upstream_changes"]
+    list_display_links = ["code", "title"]
+    list_filter = ["locale", "display", "has_draft", "has_upstream_changes", "code"]
+    search_fields = ["code", "title", "message", "suggestion"]
+    readonly_fields = ["code", "locale"]
+    list_per_page = 100
+    actions = ["publish_chosen", "export_chosen"]
+    fieldsets = [
+        (None, {"fields": [("code", "locale"), "title", "message", "suggestion"]}),
+        ("按钮", {"fields": [("action", "action_label"), "action_params"]}),
+        ("展示", {"fields": [("display", "icon", "duration_ms")]}),
+    ]
+
+    class Media:
+        css = {"all": ["errors/copy.css"]}
+        js = ["errors/preview.js"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ErrorCopy]:
+        """With how often each code was seen, in the same query."""
+        since = (timezone.now() - timedelta(hours=24)).replace(minute=0, second=0, microsecond=0)
+        counts = ErrorCount.objects.filter(code=OuterRef("code"), hour__gte=since, outcome="shown")
+        total = counts.order_by().values("code").annotate(total=Sum("count")).values("total")
+        return super().get_queryset(request).annotate(seen=Coalesce(Subquery(total), 0)).select_related("published")
+
+    @admin.display(description="24 小时内出现", ordering="seen")
+    def seen_in_24_hours(self, copy: Any) -> int:
+        """How often the code was shown to somebody, in all languages."""
+        return int(copy.seen)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Rows come with the release."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ErrorCopy | None = None) -> bool:
+        """Rows stay."""
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Pages of our own before those of the admin."""
+        site = self.admin_site
+        own = [
+            path("export/", site.admin_view(self.export_view), name="errors_errorcopy_export"),
+            path("import/", site.admin_view(self.import_view), name="errors_errorcopy_import"),
+            path("<int:copy_id>/revisions/", site.admin_view(self.revisions_view), name="errors_errorcopy_revisions"),
+            path(
+                "<int:copy_id>/revisions/<int:number>/roll-back/",
+                site.admin_view(require_POST(self.roll_back_view)),
+                name="errors_errorcopy_roll_back",
+            ),
+        ]
+        return own + super().get_urls()
+
+    # The form ------------------------------------------------------------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """With the preview's data and what differs from what."""
+        copy: ErrorCopy = context["original"]
+        published = copy.published.content if copy.published else {}
+        context.update(
+            preview=preview_data(copy),
+            placeholders=SPECS[ErrorCode(copy.code)].placeholders,
+            unpublished=changes_between(published, copy.draft.content()),
+            upstream=changes_between(copy.draft.content(), copy.upstream) if copy.has_upstream_changes else [],
+            can_publish=request.user.has_perm(PUBLISH),
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: ErrorCopy) -> HttpResponse:
+        """After saving: whatever else the button that was pressed asks for."""
+        if "_publish" in request.POST:
+            self._publish(request, obj, request.POST.get("reason", ""))
+            return redirect(request.path)
+        if "_take_upstream" in request.POST:
+            take_upstream(obj.pk)
+            self.message_user(request, "已把随版本提供的文案放进草稿，请检查后发布。", messages.SUCCESS)
+            return redirect(request.path)
+        if "_keep_own" in request.POST:
+            keep_own(obj.pk)
+            self.message_user(request, "已保留现有文案。", messages.SUCCESS)
+            return redirect(request.path)
+        return super().response_change(request, obj)
+
+    def _publish(self, request: HttpRequest, copy: ErrorCopy, reason: str) -> bool:
+        _demand_publish(request)
+        try:
+            revision = publish(copy.pk, author=author_of(request), reason=reason.strip() or "未填写")
+        except ValidationError as error:
+            self.message_user(request, f"{copy}：{' '.join(error.messages)}", messages.ERROR)
+            return False
+        self.message_user(request, f"{copy} 已发布为第 {revision.number} 版，1 秒内处处生效。", messages.SUCCESS)
+        return True
+
+    @admin.action(description="发布所选文案的修改", permissions=["publish"])
+    def publish_chosen(self, request: HttpRequest, queryset: QuerySet[ErrorCopy]) -> None:
+        """Each row by itself: one that is not fit does not hold up the others."""
+        for copy in queryset:
+            if copy.has_draft:
+                self._publish(request, copy, "批量发布")
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        """For the action above."""
+        return bool(request.user.has_perm(PUBLISH))
+
+    # Revisions -----------------------------------------------------------------------------------------------------
+
+    def revisions_view(self, request: HttpRequest, copy_id: int) -> HttpResponse:
+        """Every revision with what it changed."""
+        copy = get_object_or_404(ErrorCopy, pk=copy_id)
+        if not self.has_view_permission(request, copy):
+            raise PermissionDenied
+        revisions = list(copy.revisions.order_by("number"))
+        before: dict[str, Any] = {}
+        history = []
+        for revision in revisions:
+            history.append({"revision": revision, "changes": changes_between(before, revision.content)})
+            before = revision.content
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{copy} 的版本",
+            "copy": copy,
+            "opts": self.opts,
+            "history": history[::-1],
+            "can_publish": request.user.has_perm(PUBLISH),
+        }
+        return TemplateResponse(request, "admin/errors/errorcopy/revisions.html", context)
+
+    def roll_back_view(self, request: HttpRequest, copy_id: int, number: int) -> HttpResponse:
+        """Publish an older revision again."""
+        _demand_publish(request)
+        get_object_or_404(CopyRevision, copy_id=copy_id, number=number)
+        reason = request.POST.get("reason", "").strip() or f"回到第 {number} 版"
+        revision = roll_back(copy_id, number, author=author_of(request), reason=reason)
+        self.message_user(request, f"已回到第 {number} 版的文案（新的第 {revision.number} 版）。", messages.SUCCESS)
+        return redirect(reverse("admin:errors_errorcopy_revisions", args=[copy_id]))
+
+    # Files ---------------------------------------------------------------------------------------------------------
+
+    @admin.action(description="导出所选文案（CSV）")
+    def export_chosen(self, request: HttpRequest, queryset: QuerySet[ErrorCopy]) -> HttpResponse:
+        """For translators."""
+        return _csv(queryset)
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Everything, for translators."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return _csv(self.get_queryset(request))
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """First what would change, then, when it is confirmed, the drafts."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "导入文案",
+            "opts": self.opts,
+        }
+        try:
+            if request.method == "POST" and "content" in request.POST:
+                count = apply_import(request.POST["content"].encode())
+                self.message_user(request, f"已把 {count} 条文案的修改放进草稿，检查后即可发布。", messages.SUCCESS)
+                return redirect(reverse("admin:errors_errorcopy_changelist") + "?has_draft__exact=1")
+            if request.method == "POST" and "file" in request.FILES:
+                data = request.FILES["file"].read()  # type: ignore[union-attr]
+                plans = plan_import(data)
+                context |= {"plans": plans, "faults": fault_lines(plans), "content": data.decode("utf-8-sig")}
+        except UnreadableFile as error:
+            context["unreadable"] = str(error)
+        return TemplateResponse(request, "admin/errors/errorcopy/import.html", context)
+
+
+def _demand_publish(request: HttpRequest) -> None:
+    if not request.user.has_perm(PUBLISH):
+        raise PermissionDenied
+
+
+def _csv(copies: QuerySet[ErrorCopy]) -> HttpResponse:
+    response = HttpResponse(export_csv(copies), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="error-copy.csv"'
+    return response
+
+
+def preview_data(copy: ErrorCopy) -> dict[str, Any]:
+    """What the preview needs besides the form's own fields."""
+    spec = SPECS[ErrorCode(copy.code)]
+    return {
+        "examples": {one.name: one.example for one in spec.placeholders},
+        "labels": {kind.value: LABELS[copy.locale][kind] for kind in spec.actions},
+        "severity": spec.severity.value,
+        "retry_after_ms": spec.retry_after_ms,
+        "draft": asdict(copy.draft),
+        "limits": {
+            "toast_with_icon": words.MOST_OF_TOAST_WITH_ICON,
+            "toast": words.MOST_OF_TOAST,
+            "modal": words.MOST_OF_MODAL_TITLE,
+            "title": words.MOST_OF_TITLE,
+            "text": words.MOST_OF_TEXT,
+            "label": words.MOST_OF_LABEL,
+            "toast_icons": sorted(words.TOAST_ICONS),
+        },
+    }

@@ -1,0 +1,102 @@
+"""What went wrong: each event, and the groups of those that are alike."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from errors.models import ErrorCount, ErrorEvent
+
+PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
+MOST_GROUPS = 200
+
+
+@admin.register(ErrorEvent)
+class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
+    """Support finds an event by the reference that the user reads out."""
+
+    list_display = ["created_at", "code", "reference", "outcome", "platform", "exception", "place", "diagnosis_id"]
+    list_filter = ["outcome", "code", "platform"]
+    search_fields = ["request_id"]
+    search_help_text = "用户看到的参考编号（前 8 位）、请求编号、诊断编号或指纹"
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+
+    @admin.display(description="参考编号")
+    def reference(self, event: ErrorEvent) -> str:
+        """What the page shows."""
+        return event.request_id[:8]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ErrorEvent], search_term: str
+    ) -> tuple[QuerySet[ErrorEvent], bool]:
+        """By prefix, which an index serves."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        matches = Q(request_id__startswith=term) | Q(fingerprint=term)
+        if len(term) == 36:
+            matches |= Q(diagnosis_id__in=_uuids(term))
+        return queryset.filter(matches), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """The grouped view before those of the admin."""
+        own = path("groups/", self.admin_site.admin_view(self.groups_view), name="errors_errorevent_groups")
+        return [own, *super().get_urls()]
+
+    def groups_view(self, request: HttpRequest) -> HttpResponse:
+        """The most frequent groups of a period, by exact counts, each with its newest event."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        hours = request.GET.get("hours", "24")
+        hours = hours if hours in PERIODS else "24"
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "错误分组",
+            "opts": self.opts,
+            "groups": groups_since(timedelta(hours=int(hours))),
+            "periods": PERIODS.items(),
+            "hours": hours,
+        }
+        return TemplateResponse(request, "admin/errors/errorevent/groups.html", context)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Programs write them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Programs write them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """`manage.py prune_errors` does."""
+        return False
+
+
+def groups_since(period: timedelta) -> list[dict[str, Any]]:
+    """{code, fingerprint, shown, retried, recovered, last, exception, place, platform, request_id} by frequency."""
+    since = (timezone.now() - period).replace(minute=0, second=0, microsecond=0)
+    newest = ErrorEvent.objects.filter(fingerprint=OuterRef("fingerprint")).order_by("-created_at")
+    columns: dict[str, Any] = {
+        name: Subquery(newest.values(name)[:1]) for name in ("exception", "place", "platform", "request_id")
+    }
+    by_outcome: dict[str, Any] = {
+        outcome: Sum("count", filter=Q(outcome=outcome), default=0) for outcome in ("shown", "retried", "recovered")
+    }
+    groups = ErrorCount.objects.filter(hour__gte=since).order_by().values("code", "fingerprint")
+    counted = groups.annotate(total=Sum("count"), last=Max("hour"), **by_outcome, **columns)
+    return [dict(group) for group in counted.order_by("-total", "code")[:MOST_GROUPS]]
+
+
+def _uuids(term: str) -> list[uuid.UUID]:
+    try:
+        return [uuid.UUID(term)]
+    except ValueError:
+        return []

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class ErrorsConfig(AppConfig):
+    """Exception -> code -> friendly words."""
+
+    name = "errors"
+    verbose_name = "错误提示"
+
+    def ready(self) -> None:
+        from errors import third_party
+
+        third_party.register_all()

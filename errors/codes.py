@@ -1,0 +1,179 @@
+"""Every error code with what it means to programs. The words that people read are in `errors/copy.py`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from errors.placeholders import PLANNED, PLATFORM, SECONDS, VALID, Placeholder
+
+
+class ErrorCode(StrEnum):
+    """The fifteen codes of the first system, and ours."""
+
+    NETWORK_ERROR = "NETWORK_ERROR"
+    NETWORK_TIMEOUT = "NETWORK_TIMEOUT"
+    AI_PLATFORM_ERROR = "AI_PLATFORM_ERROR"
+    AI_QUOTA_EXHAUSTED = "AI_QUOTA_EXHAUSTED"
+    AI_RATE_LIMIT = "AI_RATE_LIMIT"
+    DIAGNOSIS_TIMEOUT = "DIAGNOSIS_TIMEOUT"
+    DIAGNOSIS_FAILED = "DIAGNOSIS_FAILED"
+    DIAGNOSIS_PARTIAL_SUCCESS = "DIAGNOSIS_PARTIAL_SUCCESS"
+    DATA_NOT_FOUND = "DATA_NOT_FOUND"
+    DATA_FORMAT_ERROR = "DATA_FORMAT_ERROR"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
+    SERVER_ERROR = "SERVER_ERROR"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    UNKNOWN_ERROR = "UNKNOWN_ERROR"
+    CONTENT_FILTERED = "CONTENT_FILTERED"
+    RATE_LIMITED = "RATE_LIMITED"
+    INVALID_INPUT = "INVALID_INPUT"
+    CONFLICT = "CONFLICT"
+    DIAGNOSIS_CANCELLED = "DIAGNOSIS_CANCELLED"
+    DIAGNOSIS_RUNNING = "DIAGNOSIS_RUNNING"
+
+
+class Severity(StrEnum):
+    """How bad it is for the user."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class ActionKind(StrEnum):
+    """What a client can offer to do next."""
+
+    RETRY = "retry"
+    SWITCH_PLATFORM = "switch_platform"
+    OPEN_HISTORY = "open_history"
+    OPEN_REPORT = "open_report"
+    SIGN_IN = "sign_in"
+    GO_HOME = "go_home"
+    DISMISS = "dismiss"
+
+
+class Display(StrEnum):
+    """Where a client shows it."""
+
+    TOAST = "toast"
+    MODAL = "modal"
+    PAGE = "page"
+    INLINE = "inline"
+
+
+class RetryClass(StrEnum):
+    """Who may try the same again, and when."""
+
+    NEVER = "never"  # the same again ends the same
+    BACK_OFF = "back_off"  # programs, after a growing and random wait
+    LATER = "later"  # programs, not before the wait that was named
+    BY_HAND = "by_hand"  # a person may; a program would only repeat our bug
+
+
+@dataclass(frozen=True)
+class Retry:
+    """attempts: calls in all, the first included. A wait is random between 0 and min(most, base x 2^n) seconds."""
+
+    kind: RetryClass
+    attempts: int = 1
+    base_seconds: float = 0.5
+    most_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class ErrorSpec:
+    """What a code means to programs.
+
+    http_status: of an HTTP answer; retry_after_ms: told to clients when the failure itself names no wait;
+    placeholders: what its words may name; required: what they must name; actions: what an operator may choose from.
+    """
+
+    http_status: int
+    severity: Severity
+    retry: Retry
+    display: Display
+    action: ActionKind
+    retry_after_ms: int | None = None
+    placeholders: tuple[Placeholder, ...] = ()
+    required: frozenset[str] = frozenset()
+    actions: frozenset[ActionKind] = frozenset(ActionKind)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same again can end better: what clients are told."""
+        return self.retry.kind is not RetryClass.NEVER
+
+    @property
+    def placeholders_by_name(self) -> dict[str, Placeholder]:
+        """{name: placeholder}"""
+        return {one.name: one for one in self.placeholders}
+
+
+_C, _S, _D, _A = ErrorCode, Severity, Display, ActionKind
+
+NEVER = Retry(RetryClass.NEVER)
+BY_HAND = Retry(RetryClass.BY_HAND)
+BACK_OFF = Retry(RetryClass.BACK_OFF, attempts=3)
+LATER = Retry(RetryClass.LATER, attempts=3)
+
+_PLATFORM = (PLATFORM,)
+_COUNTS = (VALID, PLANNED)
+_WAIT = (SECONDS,)
+_AT_SIGN_IN = frozenset({_A.SIGN_IN, _A.GO_HOME, _A.DISMISS})
+_WITHOUT_SIGN_IN = frozenset(ActionKind) - {_A.SIGN_IN}
+_OF_PLATFORMS = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.DISMISS})
+_OF_DIAGNOSES = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.GO_HOME, _A.DISMISS})
+
+SPECS: dict[ErrorCode, ErrorSpec] = {
+    _C.NETWORK_ERROR: ErrorSpec(
+        502, _S.WARNING, BACK_OFF, _D.TOAST, _A.RETRY, 2000, _PLATFORM, actions=_WITHOUT_SIGN_IN
+    ),
+    _C.NETWORK_TIMEOUT: ErrorSpec(
+        504, _S.WARNING, BACK_OFF, _D.TOAST, _A.RETRY, 2000, _PLATFORM, actions=_WITHOUT_SIGN_IN
+    ),
+    _C.AI_PLATFORM_ERROR: ErrorSpec(
+        502, _S.ERROR, BACK_OFF, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM, actions=_OF_PLATFORMS
+    ),
+    _C.AI_QUOTA_EXHAUSTED: ErrorSpec(
+        503, _S.WARNING, NEVER, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM, actions=_OF_PLATFORMS
+    ),
+    _C.AI_RATE_LIMIT: ErrorSpec(
+        503, _S.WARNING, LATER, _D.INLINE, _A.DISMISS, 10_000, (PLATFORM, SECONDS), actions=_OF_PLATFORMS
+    ),
+    _C.DIAGNOSIS_TIMEOUT: ErrorSpec(
+        504, _S.ERROR, NEVER, _D.PAGE, _A.OPEN_HISTORY, None, _COUNTS, actions=_OF_DIAGNOSES
+    ),
+    _C.DIAGNOSIS_FAILED: ErrorSpec(502, _S.ERROR, NEVER, _D.PAGE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES),
+    _C.DIAGNOSIS_PARTIAL_SUCCESS: ErrorSpec(
+        200, _S.WARNING, NEVER, _D.INLINE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES
+    ),
+    _C.DATA_NOT_FOUND: ErrorSpec(404, _S.ERROR, NEVER, _D.PAGE, _A.GO_HOME),
+    _C.DATA_FORMAT_ERROR: ErrorSpec(400, _S.ERROR, NEVER, _D.TOAST, _A.RETRY, actions=_WITHOUT_SIGN_IN),
+    _C.UNAUTHORIZED: ErrorSpec(401, _S.ERROR, NEVER, _D.MODAL, _A.SIGN_IN, actions=_AT_SIGN_IN),
+    _C.FORBIDDEN: ErrorSpec(403, _S.ERROR, NEVER, _D.MODAL, _A.DISMISS),
+    _C.SERVER_ERROR: ErrorSpec(500, _S.ERROR, BY_HAND, _D.MODAL, _A.RETRY, 3000, actions=_WITHOUT_SIGN_IN),
+    _C.SERVICE_UNAVAILABLE: ErrorSpec(
+        503, _S.ERROR, BACK_OFF, _D.PAGE, _A.RETRY, 10_000, _WAIT, actions=_WITHOUT_SIGN_IN
+    ),
+    _C.UNKNOWN_ERROR: ErrorSpec(500, _S.ERROR, BY_HAND, _D.MODAL, _A.RETRY, 3000, actions=_WITHOUT_SIGN_IN),
+    _C.CONTENT_FILTERED: ErrorSpec(
+        422, _S.WARNING, NEVER, _D.INLINE, _A.DISMISS, None, _PLATFORM, actions=_OF_PLATFORMS
+    ),
+    _C.RATE_LIMITED: ErrorSpec(
+        429,
+        _S.WARNING,
+        LATER,
+        _D.TOAST,
+        _A.DISMISS,
+        10_000,
+        _WAIT,
+        required=frozenset({"seconds"}),
+        actions=_WITHOUT_SIGN_IN,
+    ),
+    _C.INVALID_INPUT: ErrorSpec(422, _S.WARNING, NEVER, _D.INLINE, _A.DISMISS, actions=_WITHOUT_SIGN_IN),
+    _C.CONFLICT: ErrorSpec(409, _S.WARNING, NEVER, _D.MODAL, _A.DISMISS, actions=_WITHOUT_SIGN_IN),
+    _C.DIAGNOSIS_CANCELLED: ErrorSpec(
+        200, _S.INFO, NEVER, _D.INLINE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES
+    ),
+    _C.DIAGNOSIS_RUNNING: ErrorSpec(409, _S.INFO, LATER, _D.INLINE, _A.DISMISS, 3000, actions=_OF_DIAGNOSES),
+}

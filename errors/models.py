@@ -1,0 +1,272 @@
+"""The words that operators edit, how they got there, and the record of what went wrong."""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from errors.codes import ActionKind, Display, ErrorCode
+from errors.copy import COPY
+from errors.words import CONTENT_FIELDS, ICONS, Words, faults_of, words_of
+
+CODES = [(code.value, code.value) for code in ErrorCode]
+LOCALES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in COPY]
+ACTIONS = [
+    (ActionKind.RETRY.value, "重试"),
+    (ActionKind.SWITCH_PLATFORM.value, "切换平台"),
+    (ActionKind.OPEN_HISTORY.value, "查看历史记录"),
+    (ActionKind.OPEN_REPORT.value, "查看报告"),
+    (ActionKind.SIGN_IN.value, "重新登录"),
+    (ActionKind.GO_HOME.value, "返回首页"),
+    (ActionKind.DISMISS.value, "知道了"),
+]
+DISPLAYS = [
+    (Display.TOAST.value, "轻提示"),
+    (Display.MODAL.value, "对话框"),
+    (Display.PAGE.value, "整页"),
+    (Display.INLINE.value, "页内"),
+]
+OUTCOMES = [("shown", "已告知用户"), ("retried", "已自动重试"), ("recovered", "重试后恢复")]
+
+
+class ErrorCopy(models.Model):
+    """The words of a code in a locale: the columns are the draft, `published` is what users see."""
+
+    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    locale = models.CharField("语言", max_length=16, choices=LOCALES)
+    title = models.CharField("标题", max_length=80, help_text="一行话说清发生了什么")
+    message = models.CharField("说明", max_length=300, help_text="发生了什么，哪些内容保住了")
+    suggestion = models.CharField("建议", max_length=300, help_text="下一步怎么做")
+    action = models.CharField("按钮动作", max_length=20, choices=ACTIONS)
+    action_label = models.CharField("按钮文字", max_length=40, blank=True, help_text="留空则用动作的默认文字")
+    action_params = models.JSONField("动作参数", default=dict, blank=True)
+    display = models.CharField("展示方式", max_length=10, choices=DISPLAYS)
+    icon = models.CharField("图标", max_length=10, choices=[(icon, icon) for icon in ICONS])
+    duration_ms = models.PositiveIntegerField("停留毫秒", default=0, help_text="只用于轻提示")
+    published = models.ForeignKey(
+        "CopyRevision", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="已发布", editable=False
+    )
+    has_draft = models.BooleanField("有未发布的修改", default=False, editable=False)
+    upstream = models.JSONField("随版本提供的文案", default=dict, editable=False)
+    has_upstream_changes = models.BooleanField("随版本的文案有更新", default=False, editable=False)
+    updated_at = models.DateTimeField("更新时间", auto_now=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "错误文案"
+        ordering = ["code", "-locale"]
+        constraints = [models.UniqueConstraint(fields=["code", "locale"], name="errors_copy_code_locale")]
+        permissions = [("publish_errorcopy", "可以发布错误文案")]
+
+    def __str__(self) -> str:
+        return f"{self.code} · {self.get_locale_display()}"
+
+    @property
+    def draft(self) -> Words:
+        """The columns as words."""
+        return words_of({name: getattr(self, name) for name in CONTENT_FIELDS})
+
+    @draft.setter
+    def draft(self, words: Words) -> None:
+        for name, value in words.content().items():
+            setattr(self, name, value)
+
+    def clean(self) -> None:
+        """Refuse what could not be shown; the same checks guard publishing and import."""
+        faults = faults_of(ErrorCode(self.code), self.locale, self.draft) if self.code else {}
+        if faults:
+            raise ValidationError({name: [fault] for name, fault in faults.items()})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Note whether the draft differs from what is published."""
+        shown = self.published.content if self.published else None
+        self.has_draft = self.draft.content() != shown
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "has_draft", "updated_at"}
+        super().save(*args, **kwargs)
+
+
+class ImmutableError(TypeError):
+    """Somebody tried to change history."""
+
+
+class RevisionQuerySet(models.QuerySet["CopyRevision"]):
+    """Reads and inserts."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Never."""
+        raise ImmutableError("a revision is never changed: publish a new one")
+
+    def delete(self) -> NoReturn:
+        """Never."""
+        raise ImmutableError("a revision is never deleted")
+
+
+class CopyRevision(models.Model):
+    """Words as they were published once. Never changed, never deleted; a roll-back publishes them again."""
+
+    copy = models.ForeignKey(ErrorCopy, models.PROTECT, related_name="revisions", verbose_name="错误文案")
+    number = models.PositiveIntegerField("版本")
+    content = models.JSONField("内容")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="发布人"
+    )
+    author_name = models.CharField("发布人姓名", max_length=150, blank=True)
+    reason = models.CharField("原因", max_length=200)
+    created_at = models.DateTimeField("时间", auto_now_add=True)
+
+    objects = RevisionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "文案版本"
+        ordering = ["-number"]
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["copy", "number"], name="errors_revision_number")]
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+    @property
+    def words(self) -> Words:
+        """The content as words."""
+        return words_of(self.content, self.number)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Once."""
+        if not self._state.adding:
+            raise ImmutableError("a revision is never changed: publish a new one")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Never."""
+        raise ImmutableError("a revision is never deleted")
+
+
+class OverrideQuerySet(models.QuerySet["CopyOverride"]):
+    """Which overrides, in words."""
+
+    def not_over(self) -> "OverrideQuerySet":
+        """In force now or later."""
+        return self.filter(ends_at__gt=timezone.now())
+
+
+class CopyOverride(models.Model):
+    """Other words for the time of an incident; they end by themselves. Empty fields keep the published words."""
+
+    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    locale = models.CharField("语言", max_length=16, choices=LOCALES, default="zh-hans")
+    platform = models.CharField("平台标识", max_length=32, blank=True, help_text="留空则对所有平台生效")
+    title = models.CharField("标题", max_length=80, blank=True)
+    message = models.CharField("说明", max_length=300, blank=True)
+    suggestion = models.CharField("建议", max_length=300, blank=True)
+    starts_at = models.DateTimeField("开始", default=timezone.now)
+    ends_at = models.DateTimeField("结束")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name="操作人",
+    )
+    reason = models.CharField("原因", max_length=200)
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+
+    objects = OverrideQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "临时文案"
+        ordering = ["-starts_at"]
+        constraints = [models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="errors_override_time")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.locale} {self.platform}".strip()
+
+    def clean(self) -> None:
+        """The words that would be shown must be fit to be shown."""
+        from errors.catalogue import published_words
+
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": "结束时间要晚于开始时间。"})
+        if not (self.title or self.message or self.suggestion):
+            raise ValidationError({"title": "请至少填写标题、说明、建议中的一项。"})
+        if self.code and self.locale:
+            code = ErrorCode(self.code)
+            faults = faults_of(code, self.locale, self.over(published_words(code, self.locale)))
+            mine = {name: [fault] for name, fault in faults.items() if name in ("title", "message", "suggestion")}
+            if mine:
+                raise ValidationError(mine)
+
+    def over(self, words: Words) -> Words:
+        """The words with this override's in their place."""
+        mine = {name: getattr(self, name) for name in ("title", "message", "suggestion") if getattr(self, name)}
+        return words_of(words.content() | mine, words.revision)
+
+
+class CatalogueVersion(models.Model):
+    """One row, counted up by triggers in the transaction of every change to what users see."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField("版本", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "文案目录版本"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class ErrorEvent(models.Model):
+    """One failure as it happened: a sample when there are many. Holds no key, token, openid or answer text."""
+
+    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    fingerprint = models.CharField("指纹", max_length=16)
+    outcome = models.CharField("结果", max_length=10, choices=OUTCOMES)
+    request_id = models.CharField("请求编号", max_length=64, blank=True)
+    diagnosis_id = models.UUIDField("诊断", null=True, blank=True)
+    platform = models.CharField("平台", max_length=32, blank=True)
+    exception = models.CharField("异常类型", max_length=120, blank=True)
+    place = models.CharField("位置", max_length=200, blank=True)
+    context = models.JSONField("上下文", default=dict, blank=True)
+    locale = models.CharField("语言", max_length=16, blank=True)
+    revision = models.PositiveIntegerField("文案版本", default=0)
+    created_at = models.DateTimeField("时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "错误记录"
+        ordering = ["-created_at", "-id"]
+        default_permissions = ("view",)
+        indexes = [
+            # support looks a reference up by its first characters
+            models.Index(fields=["request_id"], name="errors_event_request", opclasses=["varchar_pattern_ops"]),
+            # the newest of a group, and pruning
+            models.Index(fields=["fingerprint", "-created_at"], name="errors_event_group"),
+            models.Index(fields=["created_at"], name="errors_event_prune"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.request_id[:8]}"
+
+
+class ErrorCount(models.Model):
+    """How many there were, exactly, of a fingerprint in an hour."""
+
+    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    fingerprint = models.CharField("指纹", max_length=16)
+    outcome = models.CharField("结果", max_length=10, choices=OUTCOMES)
+    hour = models.DateTimeField("小时")
+    count = models.PositiveBigIntegerField("次数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "错误计数"
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["hour", "code", "fingerprint", "outcome"], name="errors_count_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.hour:%m-%d %H}h {self.count}"

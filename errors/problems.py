@@ -1,0 +1,128 @@
+"""The one body in which every failure is told: RFC 9457 problem details, the same over HTTP, socket and polling."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.utils.translation import get_language
+
+from errors import catalogue as words_catalogue
+from errors.codes import SPECS, ErrorCode
+from errors.copy import LABELS
+from errors.exceptions import AppError, code_of
+from errors.words import render
+
+Problem = dict[str, Any]
+
+
+def locale_now() -> str:
+    """The locale of the current request or thread, as one that has words."""
+    return words_catalogue.locale_of(get_language())
+
+
+def problem(
+    code: ErrorCode,
+    *,
+    locale: str | None = None,
+    instance: str = "",
+    request_id: str = "",
+    fields: dict[str, str] | None = None,
+    retry_after_ms: int | None = None,
+    action_params: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    platform: str = "",
+) -> Problem:
+    """The body for a code. Times are in milliseconds.
+
+    fields: input names and what is wrong with them; params: values for the placeholders of the words;
+    platform: the id of the AI platform that it is about, which may have words of its own for now.
+    """
+    spec = SPECS[code]
+    wait = spec.retry_after_ms if retry_after_ms is None else retry_after_ms
+    copy = shown_copy(
+        code, locale or locale_now(), _values(wait, params), platform=platform, action_params=action_params
+    )
+    body: Problem = {
+        "type": f"urn:problem:{code.lower().replace('_', '-')}",
+        "title": copy["title"],
+        "status": spec.http_status,
+        "detail": copy["message"],
+        "instance": instance,
+        "code": code.value,
+        "severity": spec.severity.value,
+        "retryable": spec.retryable,
+        "retry_after_ms": wait,
+        "request_id": request_id or structlog.contextvars.get_contextvars().get("request_id", ""),
+        "copy": copy,
+    }
+    if fields:
+        body["fields"] = fields
+    return body
+
+
+def _values(wait_ms: int | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    wait = {} if wait_ms is None else {"seconds": math.ceil(wait_ms / 1000)}
+    return wait | dict(params or {})
+
+
+def shown_copy(
+    code: ErrorCode,
+    language: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    platform: str = "",
+    action_params: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The `copy` part of a body: the words that are published now, filled in. Never raises."""
+    locale = words_catalogue.locale_of(language)
+    words = words_catalogue.words_for(code, locale, platform)
+    texts = render(code, locale, words, values or {})
+    label = texts.pop("action_label") or LABELS[locale].get(words.action, "")  # type: ignore[call-overload]
+    return {
+        "locale": locale,
+        **texts,
+        "display": words.display,
+        "icon": words.icon,
+        "duration_ms": words.duration_ms,
+        "action": {
+            "kind": words.action,
+            "label": label,
+            "params": {**words.action_params, **(action_params or {})},
+        },
+        "revision": words.revision,
+    }
+
+
+def problem_of(error: BaseException, *, locale: str | None = None, instance: str = "") -> Problem:
+    """The body for an exception, by the code it carries or is registered to."""
+    if isinstance(error, AppError):
+        return problem(
+            error.code,
+            locale=locale,
+            instance=instance,
+            fields=error.fields,
+            retry_after_ms=error.retry_after_ms,
+            params=error.params,
+        )
+    return problem(code_of(error), locale=locale, instance=instance)
+
+
+def catalogue(language: str) -> dict[str, Any]:
+    """Every code with its words and what programs need, so that a client can explain a failure without reaching us."""
+    locale = words_catalogue.locale_of(language)
+    return {
+        "locale": locale,
+        "errors": {
+            code.value: shown_copy(code, locale, _values(SPECS[code].retry_after_ms, None)) for code in ErrorCode
+        },
+        "codes": {
+            code.value: {
+                "status": spec.http_status,
+                "severity": spec.severity.value,
+                "retryable": spec.retryable,
+                "retry_after_ms": spec.retry_after_ms,
+            }
+            for code, spec in SPECS.items()
+        },
+    }

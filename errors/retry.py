@@ -1,0 +1,111 @@
+"""When to try again: waits that grow and are random, a cap on attempts, and a budget against multiplying an outage.
+
+The policy of each code is in the registry (`errors/codes.py`). Whoever calls somebody else's service uses this.
+"""
+
+import random
+import threading
+import time
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
+from tenacity.stop import stop_base
+
+from errors.codes import SPECS, ErrorCode, Retry, RetryClass
+from errors.exceptions import AppError
+from errors.recording import record
+
+AUTOMATIC = {RetryClass.BACK_OFF, RetryClass.LATER}
+
+
+def seconds_until_next(retry: Retry, attempts: int, not_before_seconds: float = 0.0) -> float:
+    """Full jitter on top of the wait that the other side asked for: nobody comes early, and not all at once.
+
+    attempts: how many have been made, 1 or more.
+    """
+    doublings = min(attempts - 1, 30)  # far beyond any cap, before 2 ** n gets out of hand
+    most = min(retry.most_seconds, retry.base_seconds * 2**doublings)
+    return not_before_seconds + random.uniform(0, most)
+
+
+class RetryBudget:
+    """How many retries one service bears: a share of the calls made to it, and a few a minute besides.
+
+    With everything failing, three attempts each would make three times the calls; this makes 1.1 times, and `burst`
+    a minute. With little failing it is never felt. Safe to use from threads.
+    """
+
+    def __init__(self, *, share: float = 0.1, burst: float = 10.0) -> None:
+        self._share, self._burst = share, burst
+        self._tokens = burst
+        self._at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def count_call(self) -> None:
+        """A first attempt was made: it earns a share of a retry."""
+        with self._lock:
+            self._refill()
+            self._tokens = min(self._burst, self._tokens + self._share)
+
+    def take(self) -> bool:
+        """Whether a retry may be made now; if so, it is paid for."""
+        with self._lock:
+            self._refill()
+            if self._tokens < 1:
+                return False
+            self._tokens -= 1
+            return True
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._burst / 60)
+        self._at = now
+
+
+class _StopByPolicy(stop_base):
+    """Stops when the code allows no more attempts or the service bears no more retries."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, state: RetryCallState) -> bool:
+        code = _code(state)
+        if state.attempt_number >= SPECS[code].retry.attempts or not self._budget.take():
+            return True
+        record(code, error=_error(state), outcome="retried", context={"attempts": state.attempt_number})
+        return False
+
+
+def retrying(budget: RetryBudget) -> Retrying:
+    """tenacity's loop around a call that raises AppErrors: `retrying(budget)(call, argument)`.
+
+    What is not an AppError, or not to be repeated by a program, passes through at once.
+    """
+    return Retrying(
+        retry=retry_if_exception(
+            lambda error: isinstance(error, AppError) and error.is_repeatable and is_automatic(error.code)
+        ),
+        stop=_StopByPolicy(budget),
+        wait=_wait,
+        before=lambda state: budget.count_call() if state.attempt_number == 1 else None,
+        reraise=True,
+    )
+
+
+def is_automatic(code: ErrorCode) -> bool:
+    """Whether a program may try again by itself."""
+    return SPECS[code].retry.kind in AUTOMATIC
+
+
+def _wait(state: RetryCallState) -> float:
+    error = _error(state)
+    asked = error.retry_after_ms if isinstance(error, AppError) else None
+    return seconds_until_next(SPECS[_code(state)].retry, state.attempt_number, (asked or 0) / 1000)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _code(state: RetryCallState) -> ErrorCode:
+    error = _error(state)
+    return error.code if isinstance(error, AppError) else ErrorCode.UNKNOWN_ERROR

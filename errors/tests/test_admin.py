@@ -1,0 +1,258 @@
+"""What operators can do with the words, and who may do it."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from errors import catalogue
+from errors.codes import ErrorCode
+from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
+from errors.publishing import seed_copy
+from errors.recording import record, recorder
+from errors.words import CONTENT_FIELDS
+
+pytestmark = pytest.mark.django_db
+
+C = ErrorCode
+
+
+@pytest.fixture(autouse=True)
+def seeded(db: None) -> Iterator[None]:
+    recorder.forget()
+    catalogue.use_built_in()
+    seed_copy()
+    yield
+    catalogue.use_built_in()
+    recorder.forget()
+
+
+SignIn = Callable[..., Client]
+
+
+@pytest.fixture
+def sign_in() -> SignIn:
+    def with_permissions(*names: str) -> Client:
+        users: Any = get_user_model().objects
+        user = users.create_user(username="-".join(names) or "nobody", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=names, content_type__app_label="errors"))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return with_permissions
+
+
+@pytest.fixture
+def editor(sign_in: SignIn) -> Client:
+    """Edits, and may not publish."""
+    return sign_in("view_errorcopy", "change_errorcopy")
+
+
+@pytest.fixture
+def publisher(sign_in: SignIn) -> Client:
+    return sign_in("view_errorcopy", "change_errorcopy", "publish_errorcopy", "view_copyoverride", "view_errorevent")
+
+
+def row(code: ErrorCode = C.SERVER_ERROR, locale: str = "zh-hans") -> ErrorCopy:
+    return ErrorCopy.objects.get(code=code, locale=locale)
+
+
+def form_of(copy: ErrorCopy, **changes: str) -> dict[str, Any]:
+    values = {name: getattr(copy, name) for name in CONTENT_FIELDS} | {"action_params": "{}"}
+    return values | changes
+
+
+def change(client: Client, copy: ErrorCopy, **changes: str) -> Any:
+    return client.post(reverse("admin:errors_errorcopy_change", args=[copy.pk]), form_of(copy, **changes))
+
+
+def test_the_list_shows_how_often_each_code_was_seen_in_a_bounded_number_of_queries(
+    publisher: Client, django_assert_max_num_queries: Any
+) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for fingerprint, age, outcome, count in (
+        ("a", 1, "shown", 40),
+        ("b", 2, "shown", 2),
+        ("a", 30, "shown", 1000),
+        ("a", 1, "retried", 500),
+    ):
+        at = hour - timedelta(hours=age)
+        ErrorCount.objects.create(code=C.CONFLICT, fingerprint=fingerprint, hour=at, outcome=outcome, count=count)
+    with django_assert_max_num_queries(9):
+        page = publisher.get(reverse("admin:errors_errorcopy_changelist")).content.decode()
+    assert '<td class="field-seen_in_24_hours">42</td>' in page
+    for parameter in (
+        "has_draft__exact=1",
+        "display__exact=toast",
+        "locale__exact=en",
+        "has_upstream_changes__exact=1",
+    ):
+        assert publisher.get(reverse("admin:errors_errorcopy_changelist") + f"?{parameter}").status_code == 200
+
+
+def test_an_editor_changes_the_draft_and_cannot_publish(editor: Client) -> None:
+    copy = row()
+    assert change(editor, copy, title="服务器打了个盹").status_code == 302
+    assert row().has_draft
+    assert change(editor, row(), title="服务器打了个盹", _publish="1").status_code == 403
+    revisions = reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1])
+    assert editor.post(revisions).status_code == 403
+    catalogue.refresh()
+    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    assert editor.get(reverse("admin:errors_copyoverride_add")).status_code == 403
+
+
+def test_a_publisher_publishes_with_a_reason_and_goes_back(publisher: Client) -> None:
+    copy = row()
+    change(publisher, copy, title="服务器打了个盹", _publish="1", reason="更亲切")
+    revision = copy.revisions.first()
+    assert revision
+    assert (revision.number, revision.reason, revision.author_name[:4]) == (2, "更亲切", "view")
+    history = publisher.get(reverse("admin:errors_errorcopy_revisions", args=[copy.pk])).content.decode()
+    assert "<ins>" in history
+    assert "<del>" in history
+    publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]), {"reason": "还是原来的"})
+    catalogue.refresh()
+    shown = catalogue.words_for(C.SERVER_ERROR, "zh-hans")
+    assert (shown.title, shown.revision) == ("系统开小差了", 3)
+
+
+def test_what_could_not_be_shown_is_not_saved(editor: Client) -> None:
+    page = change(
+        editor, row(C.DATA_FORMAT_ERROR), title="这个标题放不进轻提示", message="你好 {user}"
+    ).content.decode()
+    assert "最多 7" in page
+    assert "不认识的占位符" in page
+    assert not row(C.DATA_FORMAT_ERROR).has_draft
+
+
+def test_the_form_holds_what_the_preview_needs_and_no_script_of_its_own(editor: Client) -> None:
+    copy = row(C.RATE_LIMITED)
+    page = editor.get(reverse("admin:errors_errorcopy_change", args=[copy.pk])).content.decode()
+    assert 'id="copy-preview-data" type="application/json"' in page
+    assert "errors/preview.js" in page
+    assert "<code>{seconds}</code>" in page
+    assert "onclick" not in page
+
+
+def test_words_of_a_new_release_can_be_taken_or_left(publisher: Client) -> None:
+    for name, title in (("_take_upstream", "新的"), ("_keep_own", "系统开小差了")):
+        copy = row()
+        ErrorCopy.objects.filter(pk=copy.pk).update(
+            upstream=copy.draft.content() | {"title": "新的"}, has_upstream_changes=True
+        )
+        page = publisher.get(reverse("admin:errors_errorcopy_change", args=[copy.pk])).content.decode()
+        assert "随版本提供的文案有更新" in page
+        change(publisher, row(), **{name: "1"})
+        assert (row().title, row().has_upstream_changes) == (title, False)
+        publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]))
+
+
+def test_an_override_is_made_by_a_publisher_and_checked(publisher: Client) -> None:
+    now = timezone.localtime()
+    form = {
+        "code": "AI_PLATFORM_ERROR",
+        "locale": "zh-hans",
+        "platform": "doubao",
+        "title": "豆包正在维护",
+        "message": "",
+        "suggestion": "",
+        "reason": "公告",
+        "starts_at_0": now.strftime("%Y-%m-%d"),
+        "starts_at_1": (now - timedelta(minutes=1)).strftime("%H:%M:%S"),
+        "ends_at_0": (now + timedelta(days=1)).strftime("%Y-%m-%d"),
+        "ends_at_1": now.strftime("%H:%M:%S"),
+    }
+    address = reverse("admin:errors_copyoverride_add")
+    assert "太长" in publisher.post(address, form | {"title": "豆包正在维护" * 4}).content.decode()
+    assert publisher.post(address, form).status_code == 302
+    assert CopyOverride.objects.get().author
+    assert "生效中" in publisher.get(reverse("admin:errors_copyoverride_changelist")).content.decode()
+
+
+def upload(client: Client, text: str) -> str:
+    file = SimpleUploadedFile("copy.csv", text.encode(), "text/csv")
+    page: str = client.post(reverse("admin:errors_errorcopy_import"), {"file": file}).content.decode()
+    return page
+
+
+def edited(text: str, code: str, locale: str, /, **columns: str) -> str:
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    for one in rows:
+        if (one["code"], one["locale"]) == (code, locale):
+            one.update(columns)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def exported(client: Client) -> str:
+    text: str = client.get(reverse("admin:errors_errorcopy_export")).content.decode()
+    return text
+
+
+def test_a_file_goes_to_translators_and_comes_back_as_drafts(editor: Client) -> None:
+    text = exported(editor)
+    assert "没有要改的" in upload(editor, text)
+    changed = edited(text, "SERVER_ERROR", "en", title="=Oh no")
+    page = upload(editor, changed)
+    assert "<ins>" in page
+    assert not row(C.SERVER_ERROR, "en").has_draft, "looking changes nothing"
+    editor.post(reverse("admin:errors_errorcopy_import"), {"content": changed})
+    assert (row(C.SERVER_ERROR, "en").title, row(C.SERVER_ERROR, "en").has_draft) == ("=Oh no", True)
+    assert "'=Oh no" in exported(editor), "a spreadsheet must not take it for a formula"
+    assert "没有要改的" in upload(editor, exported(editor))
+
+
+@pytest.mark.parametrize(
+    ("columns", "field", "why"),
+    [
+        ({"message": "{user}"}, "message", "不认识的占位符"),
+        ({"title": ""}, "title", "请填写"),
+        ({"title": "Changed", "was_title": "Older words"}, "title", "重新导出"),
+        ({"code": "NO_SUCH"}, "code", "没有这条文案"),
+    ],
+)
+def test_a_fault_in_a_file_is_named_by_line_and_field_and_nothing_is_written(
+    editor: Client, columns: dict[str, str], field: str, why: str
+) -> None:
+    changed = edited(exported(editor), "SERVER_ERROR", "en", **columns)
+    changed = edited(changed, "CONFLICT", "en", title="Also changed")
+    page = upload(editor, changed)
+    assert f"· {field}：" in page
+    assert why in page
+    editor.post(reverse("admin:errors_errorcopy_import"), {"content": changed})
+    assert not ErrorCopy.objects.filter(has_draft=True).exists()
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"code', "\x00"])
+def test_what_is_no_such_file_is_said_in_words(editor: Client, text: str) -> None:
+    assert 'class="errornote"' in upload(editor, text or "x")
+
+
+def test_support_finds_an_event_by_its_short_reference_and_groups_by_kind(publisher: Client) -> None:
+    for number in range(3):
+        record(C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place")
+    record(C.CONFLICT, request_id="00000000")
+    recorder.flush()
+    address = reverse("admin:errors_errorevent_changelist")
+    page = publisher.get(f"{address}?q=7f3a9c01").content.decode()
+    assert "7f3a9c01" in page
+    assert "7f3a9c02" not in page
+    groups = publisher.get(reverse("admin:errors_errorevent_groups")).content.decode()
+    assert "ZeroDivisionError" in groups
+    assert "<td>3</td>" in groups
+    event = ErrorEvent.objects.all()[0]
+    assert publisher.post(reverse("admin:errors_errorevent_delete", args=[event.pk])).status_code == 403

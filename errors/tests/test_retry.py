@@ -1,0 +1,139 @@
+"""Trying again helps whoever can be helped, and is no burden to whoever is down."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from errors.codes import SPECS, ErrorCode, RetryClass
+from errors.exceptions import AppError, Forbidden
+from errors.recording import recorder
+from errors.retry import RetryBudget, is_automatic, retrying, seconds_until_next
+
+
+class Busy(AppError):
+    """Somebody else's service is busy."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+@pytest.fixture(autouse=True)
+def empty_recorder() -> Iterator[None]:
+    yield
+    recorder.forget()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock, as a list of one number to move, and nobody sleeps."""
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    return now
+
+
+def test_waits_are_random_grow_to_a_cap_and_start_after_the_named_wait() -> None:
+    retry = SPECS[ErrorCode.NETWORK_ERROR].retry
+    for attempts, most in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 20.0), (5000, 20.0)):
+        seen = [seconds_until_next(retry, attempts, 3) for _ in range(500)]
+        assert 3 <= min(seen) < 3 + 0.2 * most
+        assert 3 + 0.8 * most < max(seen) <= 3 + most
+
+
+def test_every_code_says_whether_programs_may_repeat_it() -> None:
+    for code in ErrorCode:
+        retry = SPECS[code].retry
+        assert is_automatic(code) == (retry.attempts > 1)
+        assert SPECS[code].retryable == (retry.kind is not RetryClass.NEVER)
+
+
+def calls_in_an_outage(
+    budget: RetryBudget, clock: list[float], *, failing: float, calls: int = 1000
+) -> tuple[int, int]:
+    """(attempts made, calls that were answered) of calls over ten minutes, three attempts each at most."""
+    made = answered = 0
+    for number in range(calls):
+        clock[0] += 600 / calls
+        budget.count_call()
+        for attempt in range(3):
+            made += 1
+            if (number * 7919 + attempt * 104729) % 1000 >= failing * 1000:
+                answered += 1
+                break
+            if attempt == 2 or not budget.take():
+                break
+    return made, answered
+
+
+def test_an_outage_is_not_multiplied(clock: list[float]) -> None:
+    """Without a budget 3,000 attempts; with it 1,100 and ten a minute."""
+    made, _ = calls_in_an_outage(RetryBudget(), clock, failing=1.0)
+    assert made <= 1000 + 100 + 110
+
+
+def test_a_service_that_fails_now_and_then_is_asked_again(clock: list[float]) -> None:
+    _, answered = calls_in_an_outage(RetryBudget(), clock, failing=0.1)
+    assert answered >= 995
+
+
+def test_a_budget_recovers_with_time(clock: list[float]) -> None:
+    budget = RetryBudget(burst=3)
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    clock[0] += 60
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_budget_is_exact_under_threads(clock: list[float]) -> None:
+    budget = RetryBudget(burst=100)
+    taken: list[bool] = []
+    threads = [threading.Thread(target=lambda: taken.extend(budget.take() for _ in range(50))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(taken) == 100
+
+
+def failing(errors: list[AppError]) -> tuple[list[float], object]:
+    times: list[float] = []
+
+    def call() -> str:
+        times.append(time.monotonic())
+        if errors:
+            raise errors.pop(0)
+        return "answer"
+
+    return times, call
+
+
+def test_a_call_is_made_again_and_its_answer_returned(clock: list[float]) -> None:
+    times, call = failing([Busy(), Busy(retry_after_ms=5000)])
+    assert retrying(RetryBudget())(call) == "answer"  # type: ignore[arg-type]
+    assert len(times) == 3
+    assert times[2] - times[1] >= 5
+
+
+def test_attempts_end_with_the_last_error(clock: list[float]) -> None:
+    times, call = failing([Busy(), Busy(), Busy(), Busy()])
+    with pytest.raises(Busy):
+        retrying(RetryBudget())(call)  # type: ignore[arg-type]
+    assert len(times) == SPECS[Busy.code].retry.attempts
+
+
+def test_what_must_not_be_repeated_is_not(clock: list[float]) -> None:
+    times, call = failing([Forbidden()])
+    with pytest.raises(Forbidden):
+        retrying(RetryBudget())(call)  # type: ignore[arg-type]
+    assert len(times) == 1
+
+
+def test_an_empty_budget_lets_the_first_failure_through(clock: list[float]) -> None:
+    times, call = failing([Busy(), Busy()])
+    with pytest.raises(Busy):
+        retrying(RetryBudget(share=0, burst=0))(call)  # type: ignore[arg-type]
+    assert len(times) == 1
