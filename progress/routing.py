@@ -1,0 +1,7 @@
+"""The socket's address."""
+
+from django.urls import path
+
+from progress.consumers import StreamConsumer
+
+websocket_urlpatterns = [path("ws/diagnosis/<str:stream>/", StreamConsumer.as_asgi())]

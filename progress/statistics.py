@@ -1,0 +1,62 @@
+"""How many follow, from where, and what it costs: each serving process writes its own row."""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Sum
+from django.utils import timezone
+from prometheus_client import Counter, Gauge
+
+from progress import metrics
+from progress.models import PushProcess
+
+STALE_AFTER = timedelta(seconds=15)
+PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"
+_started_at = timezone.now()
+
+
+@dataclass(frozen=True)
+class ConnectionStatistics:
+    """Open now (dead processes left out), and totals since the rows were last pruned."""
+
+    sockets_open: int
+    polls_open: int
+    sockets_total: int
+    frames_sent: int
+    bytes_sent: int
+    bytes_received: int
+    by_process: dict[str, int]
+
+
+def report_connections() -> None:
+    """Write this process's counts over its row of before."""
+    PushProcess.objects.update_or_create(
+        name=PROCESS_NAME,
+        defaults={
+            "sockets_open": _value(metrics.sockets_open),
+            "sockets_total": _value(metrics.sockets_opened),
+            "polls_open": _value(metrics.polls_open),
+            "frames_sent": _value(metrics.frames_sent),
+            "bytes_sent": _value(metrics.bytes_sent),
+            "bytes_received": _value(metrics.bytes_received),
+            "started_at": _started_at,
+            "seen_at": timezone.now(),
+        },
+    )
+
+
+def connection_statistics() -> ConnectionStatistics:
+    """The counts of all serving processes, added up."""
+    live = PushProcess.objects.filter(seen_at__gt=timezone.now() - STALE_AFTER)
+    sums = PushProcess.objects.aggregate(
+        **{name: Sum(name) for name in ("sockets_total", "frames_sent", "bytes_sent", "bytes_received")}
+    )
+    open_now = live.aggregate(sockets_open=Sum("sockets_open"), polls_open=Sum("polls_open"))
+    counts = {name: value or 0 for name, value in (sums | open_now).items()}
+    return ConnectionStatistics(by_process=dict(live.values_list("name", "sockets_open")), **counts)
+
+
+def _value(metric: Counter | Gauge) -> int:
+    return int(next(iter(metric.collect())).samples[0].value)

@@ -1,0 +1,135 @@
+"""Whatever a client sends: an error frame and a 44xx close, or an answer; never our own fault, and nobody harmed."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from progress.consumers import open_sockets
+from progress.models import Stream
+from progress.payloads import CloseCode, parse_client_frame
+from progress.tests.sockets import Socket, append_async, token_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
+
+GOOD = "(a good hello)"  # replaced by one, as its token is not known yet
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([-1, 2**31, 2**31 + 1, 2**63, 2**64, 10**400]),
+    st.floats(),
+    st.text(),
+    st.sampled_from(["hello", "after", "pong", "events", "\x00", "山岚", "\ud800"]),
+)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=20,
+)
+near_frames = st.fixed_dictionaries(
+    {"type": st.one_of(st.sampled_from(["hello", "after", "pong", "Hello", ""]), scalars)},
+    optional={"v": scalars, "token": scalars, "after": scalars, "epoch": scalars, "extra": json_values},
+)
+texts = st.one_of(
+    st.just(GOOD),
+    st.text(min_size=1),
+    st.builds(json.dumps, json_values),
+    st.builds(json.dumps, near_frames),
+    st.builds(lambda depth, leaf: "[" * depth + leaf + "]" * depth, st.integers(1, 2000), st.sampled_from(["", "1"])),
+    st.builds(lambda depth: '{"type":' * depth, st.integers(1, 500)),
+    st.builds(lambda size: json.dumps({"type": "pong", "x": "y" * size}), st.integers(4000, 4200)),
+    st.builds(lambda count: f'{{"type":"hello","v":1,"after":{"9" * count}}}', st.integers(1, 4000)),
+    st.builds(lambda text, cut: text[: max(1, cut)], st.builds(json.dumps, near_frames), st.integers(1, 40)),
+)
+frames = st.one_of(texts, st.binary(min_size=1, max_size=5000))
+
+
+def _answers(socket: Socket) -> list[dict[str, Any]]:
+    """What has been said so far, without waiting."""
+    said = []
+    while not socket.output_queue.empty():
+        message = socket.output_queue.get_nowait()
+        said.append({"close": message["code"]} if message["type"] == "websocket.close" else json.loads(message["text"]))
+    return said
+
+
+@given(sent=st.lists(frames, min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(sent=["[" * 2000 + "]" * 2000])
+@example(sent=[GOOD, '{"type":"after","after":2147483648}', '{"type":"after","after":-1}'])
+@example(sent=[GOOD, GOOD, '{"type":"pong"}', b"\x00"])
+async def test_any_frames_in_any_order_are_answered_or_refused(
+    stream: Stream, owner: AbstractUser, sent: list[str | bytes]
+) -> None:
+    good = json.dumps({"type": "hello", "v": 1, "token": token_of(owner)})
+    async with Socket(stream) as socket:
+        for frame in sent:
+            if isinstance(frame, bytes):
+                await socket.send_to(bytes_data=frame)
+            else:
+                await socket.send_to(text_data=good if frame == GOOD else frame)
+        await socket.disconnect(timeout=20)  # handled after all of them
+        said = _answers(socket)
+    kinds = [answer.get("type", "close") for answer in said]
+    assert set(kinds) <= {"welcome", "reset", "error", "close"}
+    if "close" in kinds:
+        assert kinds.index("close") == len(kinds) - 1
+        assert kinds[-2] == "error"
+        assert said[-1]["close"] in set(CloseCode) - {CloseCode.DONE, CloseCode.OUR_FAULT}
+        assert str(said[-2]["problem"]["code"])
+    assert not open_sockets
+
+
+async def test_after_all_that_a_good_client_is_served_as_ever(stream: Stream, owner: AbstractUser) -> None:
+    async with Socket(stream) as good:
+        await good.hello(token_of(owner))
+        for nonsense in ("{", "[" * 4000, '{"type":"hello","v":"1"}'):
+            async with Socket(stream) as bad:
+                await bad.send_to(nonsense)
+                assert (await bad.refusal())[1] == CloseCode.BAD_FRAME
+        await append_async(stream, 1)
+        assert await good.events(1) == [(1, "progress")]
+
+
+@given(text=texts)
+@settings(max_examples=300, deadline=None, print_blob=True)
+def test_a_client_frame_is_read_or_is_a_value_error(text: str) -> None:
+    try:
+        frame = parse_client_frame(text)
+    except ValueError:
+        return
+    assert frame.type in ("hello", "after", "pong")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"hello","v":"1"}',
+        '{"type":"hello","v":true}',
+        '{"type":"hello","v":1.5}',
+        '{"type":"hello"}',
+        '{"type":"hello","v":1,"after":"0"}',
+        '{"type":"hello","v":1,"after":-1}',
+        '{"type":"hello","v":1,"after":null}',
+        '{"type":"hello","v":1,"token":5}',
+        '{"type":"after"}',
+        '{"type":"after","after":1.0}',
+        '{"type":"welcome","v":1}',
+        "[]",
+        "null",
+        "",
+        "\ufeff{}",
+    ],
+)
+def test_a_frame_with_a_wrong_type_or_value_is_none(frame: str) -> None:
+    with pytest.raises(ValueError):
+        parse_client_frame(frame)
+
+
+def test_members_that_we_do_not_know_are_ignored() -> None:
+    assert parse_client_frame('{"type":"pong","later":{"more":1}}').type == "pong"

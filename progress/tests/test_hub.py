@@ -1,0 +1,481 @@
+"""The hub: however many follow, one read; whatever goes wrong, every follower gets everything once and in order."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.contrib.auth.models import AbstractUser
+from django.db import OperationalError
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from progress import hub as hub_module
+from progress.groups import stream_group
+from progress.hub import MOST_FRAME_BYTES, Hub, encode_frames
+from progress.models import Stream
+from progress.services import LogPage, open_stream, prune_streams, read_log
+from progress.tests.sockets import GENEROUS_SECONDS, append_async, close_async, in_thread
+
+pytestmark = pytest.mark.django_db
+
+
+class Recorder:
+    """A follower that keeps what it is given. A slow one takes a frame only when it is let."""
+
+    def __init__(self, epoch: str, cursor: int = 0, *, is_slow: bool = False) -> None:
+        self.epoch = epoch
+        self.cursor = cursor
+        self.seen: list[int] = []
+        self.resets: list[LogPage] = []
+        self.has_ended = False
+        self.error: Exception | None = None
+        self.ticks = 0
+        self.gate = asyncio.Event()
+        if not is_slow:
+            self.gate.set()
+        self.changed = asyncio.Condition()
+
+    async def deliver(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            await self.gate.wait()
+            self.seen += [entry[0] for entry in json.loads(frame)["e"]]
+            await self._tell()
+
+    async def reset(self, page: LogPage) -> None:
+        self.resets.append(page)
+        await self._tell()
+
+    async def end(self) -> None:
+        self.has_ended = True
+        await self._tell()
+
+    async def lose(self, error: Exception) -> None:
+        self.error = error
+        await self._tell()
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition holds."""
+        async with asyncio.timeout(GENEROUS_SECONDS), self.changed:
+            await self.changed.wait_for(lambda: bool(condition()))
+
+    async def has_seen(self, last: int) -> None:
+        """Wait until it has been given the event `last`; all up to it must have come once and in order."""
+        await self.until(lambda: self.seen and self.seen[-1] >= last)
+        assert self.seen == list(range(self.seen[0], self.seen[0] + len(self.seen)))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    """A hub of the test's own, whose followers are taken off at the end."""
+    made = Hub()
+    yield made
+    for stream_id, topic in list(made.topics.items()):
+        for follower in list(topic.followers):
+            await made.unfollow(stream_id, follower)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The cursors of the hub's reads of the log, as they happen."""
+    cursors: list[int] = []
+    real = hub_module.read_log_async
+
+    async def counting(stream_id: Any, after: int) -> LogPage:
+        cursors.append(after)
+        page: LogPage = await real(stream_id, after)
+        return page
+
+    monkeypatch.setattr(hub_module, "read_log_async", counting)
+    return cursors
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel layer that loses every wake-up."""
+
+    async def lose(*_args: Any) -> None:
+        return None
+
+    monkeypatch.setattr(get_channel_layer(), "group_send", lose)
+
+
+@pytest.fixture
+def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.02)
+
+
+async def follow(hub: Hub, stream: Stream, *recorders: Recorder) -> None:
+    """Follow, and wait until they stand at the end of the log."""
+    for recorder in recorders:
+        hub.follow(stream, recorder)
+    topic = hub.topics[stream.pk]
+    await until(lambda: topic.is_subscribed and all(one.cursor == topic.cursor for one in recorders))
+
+
+async def test_a_wake_up_is_one_read_however_many_follow(hub: Hub, stream: Stream, reads: list[int]) -> None:
+    recorders = [Recorder(stream.epoch) for _ in range(50)]
+    await follow(hub, stream, *recorders)
+    await until(lambda: reads)
+    await asyncio.sleep(0)
+    reads.clear()
+    for number in range(1, 6):
+        await append_async(stream, number)
+        for recorder in recorders:
+            await recorder.has_seen(number)
+    assert reads == sorted(reads)
+    assert len(reads) <= 6  # one per wake-up, and perhaps the one that was under way when the first came
+
+
+async def test_a_follower_gets_what_was_there_and_what_comes(hub: Hub, stream: Stream) -> None:
+    await append_async(stream, 1, 2, 3)
+    recorder = Recorder(stream.epoch)
+    hub.follow(stream, recorder)
+    await recorder.has_seen(3)
+    await append_async(stream, 4)
+    await recorder.has_seen(4)
+    assert recorder.seen == [1, 2, 3, 4]
+
+
+async def test_a_follower_begins_behind_its_cursor(hub: Hub, stream: Stream) -> None:
+    await append_async(stream, 1, 2, 3)
+    recorder = Recorder(stream.epoch, 2)
+    hub.follow(stream, recorder)
+    await recorder.has_seen(3)
+    assert recorder.seen == [3]
+
+
+async def test_a_long_log_comes_whole(hub: Hub, stream: Stream) -> None:
+    await append_async(stream, *range(1, 451))
+    fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
+    for row in (stream, fresh):  # known as empty, and as it is
+        recorder = Recorder(stream.epoch)
+        hub.follow(row, recorder)
+        await recorder.has_seen(450)
+        assert recorder.seen[0] == 1
+
+
+async def test_those_that_join_while_events_are_appended_get_each_once_and_in_order(
+    hub: Hub, stream: Stream, request: pytest.FixtureRequest
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of {request.node.name}: {seed}")
+    dice = random.Random(seed)
+    total, recorders = 150, [Recorder(stream.epoch)]
+    hub.follow(stream, recorders[0])
+
+    async def write() -> None:
+        for first in range(1, total, 3):
+            await append_async(stream, first, first + 1, first + 2)
+        await close_async(stream)
+
+    writing = asyncio.create_task(write())
+    while not writing.done() and len(recorders) < 40:
+        await asyncio.sleep(dice.uniform(0, 0.02))
+        joiner = Recorder(stream.epoch, dice.choice([0, *recorders[0].seen]))
+        hub.follow(stream, joiner)
+        recorders.append(joiner)
+    await writing
+    for recorder in recorders:
+        await recorder.until(lambda: recorder.has_ended)  # noqa: B023
+        if recorder.seen:
+            await recorder.has_seen(total + 1)
+        else:
+            assert recorder.cursor == total + 1
+    assert len(recorders) > 5
+
+
+async def test_a_lost_wake_up_is_found_by_the_sweep(hub: Hub, stream: Stream, deaf: None, quick_sweep: None) -> None:
+    recorder = Recorder(stream.epoch)
+    await follow(hub, stream, recorder)
+    await append_async(stream, 1)
+    await recorder.has_seen(1)
+
+
+async def test_a_follower_at_the_end_of_a_closed_stream_is_told_so(hub: Hub, closed_stream: Stream) -> None:
+    for cursor, seen in ((4, []), (0, [1, 2, 3, 4]), (3, [4])):
+        recorder = Recorder(closed_stream.epoch, cursor)
+        hub.follow(closed_stream, recorder)
+        await recorder.until(lambda: recorder.has_ended)  # noqa: B023
+        assert recorder.seen == seen
+        assert recorder.resets == []
+
+
+async def test_a_stream_that_closed_unseen_is_found_closed(hub: Hub, stream: Stream) -> None:
+    await close_async(stream)
+    recorder = Recorder(stream.epoch)
+    hub.follow(stream, recorder)  # as it was known before
+    await recorder.until(lambda: recorder.has_ended)
+    assert recorder.seen == [1]
+
+
+@pytest.mark.parametrize(("epoch", "cursor"), [("another", 2), (None, 900)], ids=["epoch", "cursor"])
+async def test_a_cursor_of_another_life_is_reset_and_everything_comes(
+    hub: Hub, closed_stream: Stream, epoch: str | None, cursor: int
+) -> None:
+    recorder = Recorder(epoch or closed_stream.epoch, cursor)
+    hub.follow(closed_stream, recorder)
+    await recorder.until(lambda: recorder.has_ended)
+    assert [page.last for page in recorder.resets] == [4]
+    assert recorder.seen == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("cursor", [0, 2])
+async def test_a_follower_of_a_log_that_was_pruned_meanwhile_is_reset_once_and_let_go(
+    hub: Hub, closed_stream: Stream, cursor: int
+) -> None:
+    await in_thread(prune_streams)(timezone.now())
+    recorder = Recorder(closed_stream.epoch, cursor)
+    hub.follow(closed_stream, recorder)  # as it was known before
+    await recorder.until(lambda: recorder.has_ended)
+    assert [(page.last, page.is_closed) for page in recorder.resets] == [(0, True)]
+    assert recorder.epoch != closed_stream.epoch
+    assert recorder.seen == []
+
+
+async def test_who_comes_to_a_pruned_log_is_told_so_although_it_had_seen_nothing(
+    hub: Hub, closed_stream: Stream
+) -> None:
+    await in_thread(prune_streams)(timezone.now())
+    pruned = await in_thread(Stream.objects.get)(pk=closed_stream.pk)
+    recorder = Recorder(pruned.epoch)
+    hub.follow(pruned, recorder)
+    await recorder.until(lambda: recorder.has_ended)
+    assert len(recorder.resets) == 1
+
+
+async def test_followers_of_a_stream_that_is_deleted_are_told(hub: Hub, stream: Stream, quick_sweep: None) -> None:
+    recorder = Recorder(stream.epoch)
+    await follow(hub, stream, recorder)
+    await in_thread(Stream.objects.filter(pk=stream.pk).delete)()
+    await recorder.until(lambda: recorder.error)
+    assert isinstance(recorder.error, Stream.DoesNotExist)
+
+
+async def test_a_follower_that_takes_nothing_holds_nobody_up(hub: Hub, stream: Stream, owner: AbstractUser) -> None:
+    other = await in_thread(open_stream)(owner)
+    dead, alive, elsewhere = Recorder(stream.epoch, is_slow=True), Recorder(stream.epoch), Recorder(other.epoch)
+    await follow(hub, stream, dead, alive)
+    await follow(hub, other, elsewhere)
+    for number in range(1, 4):
+        await append_async(stream, number)
+        await append_async(other, number)
+        await alive.has_seen(number)
+        await elsewhere.has_seen(number)
+    ticks = dead.ticks
+    await until(lambda: dead.ticks > ticks)
+    joiner = Recorder(stream.epoch)
+    hub.follow(stream, joiner)
+    await joiner.has_seen(3)
+    assert dead.seen == []
+
+
+async def test_a_slow_follower_catches_up_by_itself(hub: Hub, stream: Stream) -> None:
+    slow, quick = Recorder(stream.epoch, is_slow=True), Recorder(stream.epoch)
+    await follow(hub, stream, slow, quick)
+    for number in range(1, 31):
+        await append_async(stream, number)
+        await quick.has_seen(number)
+    slow.gate.set()
+    await slow.has_seen(30)
+    assert slow.seen == list(range(1, 31))
+
+
+async def test_following_again_begins_again_from_the_cursor(hub: Hub, stream: Stream) -> None:
+    await append_async(stream, 1, 2, 3)
+    recorder = Recorder(stream.epoch)
+    hub.follow(stream, recorder)
+    await recorder.has_seen(3)
+    recorder.cursor, recorder.seen = 1, []
+    hub.follow(stream, recorder)
+    await recorder.has_seen(3)
+    await append_async(stream, 4)
+    await recorder.has_seen(4)
+    assert recorder.seen == [2, 3, 4]
+
+
+async def test_the_last_to_leave_ends_the_subscription_and_the_tasks(hub: Hub, stream: Stream) -> None:
+    before = asyncio.all_tasks()
+    first, second = Recorder(stream.epoch), Recorder(stream.epoch)
+    await follow(hub, stream, first, second)
+    groups = get_channel_layer().groups
+    assert stream_group(stream.pk) in groups
+    await hub.unfollow(stream.pk, first)
+    await append_async(stream, 1)
+    await second.has_seen(1)
+    assert first.seen == []
+    await hub.unfollow(stream.pk, second)
+    assert stream_group(stream.pk) not in groups
+    assert hub.topics == {}
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_after_the_last_has_left_the_next_is_served_as_well(hub: Hub, stream: Stream) -> None:
+    for number in (1, 2, 3):
+        recorder = Recorder(stream.epoch, number - 1)
+        hub.follow(stream, recorder)
+        await append_async(stream, number)
+        await recorder.has_seen(number)
+        await hub.unfollow(stream.pk, recorder)
+
+
+async def test_leaving_twice_or_without_having_come_is_nothing(hub: Hub, stream: Stream) -> None:
+    recorder = Recorder(stream.epoch)
+    await hub.unfollow(stream.pk, recorder)
+    hub.follow(stream, recorder)
+    for _ in range(2):
+        await hub.unfollow(stream.pk, recorder)
+
+
+async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
+    hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = hub_module.read_log_async, 0
+    recorder = Recorder(stream.epoch)
+    await follow(hub, stream, recorder)
+
+    async def fail(*_args: Any) -> LogPage:
+        nonlocal failures
+        failures += 1
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(hub_module, "read_log_async", fail)
+    newcomer = Recorder(stream.epoch)
+    await append_async(stream, 1, 2)
+    fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
+    hub.follow(fresh, newcomer)
+    await until(lambda: failures > 3)
+    monkeypatch.setattr(hub_module, "read_log_async", real)
+    for one in (recorder, newcomer):
+        await one.has_seen(2)
+        assert one.error is None
+
+
+async def test_without_a_channel_layer_the_sweep_delivers_and_the_subscription_is_made_up_for(
+    hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = get_channel_layer()
+
+    async def refuse(*_args: Any) -> None:
+        raise ConnectionError("no Redis")
+
+    with monkeypatch.context() as away:
+        for call in ("new_channel", "group_add", "group_send"):
+            away.setattr(layer, call, refuse)
+        recorder = Recorder(stream.epoch)
+        hub.follow(stream, recorder)
+        await append_async(stream, 1)
+        await recorder.has_seen(1)
+        assert not hub.topics[stream.pk].is_subscribed
+    await until(lambda: hub.topics[stream.pk].is_subscribed)
+
+
+async def test_a_layer_that_hangs_delays_a_newcomer_and_no_more(
+    hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_LAYER_CALL_MAY_TAKE", 0.05)
+
+    async def hang(*_args: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(get_channel_layer(), "group_add", hang)
+    recorder = Recorder(stream.epoch)
+    hub.follow(stream, recorder)
+    await append_async(stream, 1)
+    await recorder.has_seen(1)
+
+
+async def test_a_channel_that_takes_its_time_to_open_is_opened_once(
+    hub: Hub, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over Redis, where the listener and the first follower used to open one each and miss each other."""
+    layer, opened = get_channel_layer(), 0
+    real = layer.new_channel
+
+    async def slow() -> str:
+        nonlocal opened
+        opened += 1
+        await asyncio.sleep(0.05)
+        name: str = await real()
+        return name
+
+    monkeypatch.setattr(layer, "new_channel", slow)
+    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 3600)
+    recorder = Recorder(stream.epoch)
+    await follow(hub, stream, recorder)
+    await append_async(stream, 1)
+    await recorder.has_seen(1)
+    assert opened == 1
+
+
+async def test_a_follower_that_fails_is_told_and_the_others_go_on(hub: Hub, stream: Stream) -> None:
+    class Broken(Recorder):
+        async def deliver(self, frames: Sequence[str]) -> None:
+            raise RuntimeError("a bug")
+
+    broken, sound = Broken(stream.epoch), Recorder(stream.epoch)
+    await follow(hub, stream, broken, sound)
+    await append_async(stream, 1)
+    await sound.has_seen(1)
+    await broken.until(lambda: broken.error)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+
+
+@given(st.lists(st.tuples(st.just("result"), st.dictionaries(texts, texts, max_size=3)), max_size=60))
+def test_frames_hold_the_entries_in_order_and_stay_small(events: list[tuple[str, dict[str, str]]]) -> None:
+    entries = [(seq, kind, data) for seq, (kind, data) in enumerate(events, 1)]
+    assert _unpacked(list(encode_frames(entries))) == [list(entry) for entry in entries]
+
+
+def test_frames_split_before_60_kib() -> None:
+    entries = [(seq, "result", {"mentioned": ["山岚" * 150] * 10}) for seq in range(1, 201)]
+    frames = list(encode_frames(entries))
+    assert _unpacked(frames) == [list(entry) for entry in entries]
+    assert len(frames) > 1
+    assert max(len(frame.encode()) for frame in frames) <= MOST_FRAME_BYTES + len('{"type":"events","e":[]}')
+
+
+def test_an_event_larger_than_a_frame_travels_alone() -> None:
+    entries = [(1, "a", {}), (2, "b", {"text": "x" * MOST_FRAME_BYTES}), (3, "c", {})]
+    assert [len(json.loads(frame)["e"]) for frame in encode_frames(entries)] == [1, 1, 1]
+
+
+def _unpacked(frames: list[str]) -> list[Any]:
+    return [entry for frame in frames for entry in json.loads(frame)["e"]]
+
+
+async def test_what_a_follower_is_given_is_what_the_log_holds(hub: Hub, stream: Stream) -> None:
+    kept: list[str] = []
+
+    class Keeper(Recorder):
+        async def deliver(self, frames: Sequence[str]) -> None:
+            kept.extend(frames)
+            await super().deliver(frames)
+
+    await append_async(stream, 1, 2)
+    keeper = Keeper(stream.epoch)
+    hub.follow(stream, keeper)
+    await keeper.has_seen(2)
+    page = await in_thread(read_log)(stream.pk, 0)
+    assert _unpacked(kept) == [list(entry) for entry in page.entries]

@@ -1,0 +1,280 @@
+"""The log: what is appended is there, in order, without gaps, or it was never there at all."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.db import connection, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from progress.exceptions import StreamClosed
+from progress.models import Event, Stream
+from progress.services import (
+    MOST_EVENTS_AT_ONCE,
+    append_events,
+    close_stream,
+    heads,
+    open_stream,
+    prune_streams,
+    read_log,
+)
+from progress.tests.conftest import append, close
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Rows = Callable[[], list[tuple[int, str]]]
+
+
+@pytest.fixture
+def rows(stream: Stream) -> Rows:
+    """What is in the log, as (seq, kind)."""
+    return lambda: list(stream.events.order_by("seq").values_list("seq", "kind"))
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run `work` in as many threads at once, each with a connection of its own; returns what they returned."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        barrier.wait(timeout=20)
+        try:
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_an_event_is_read_as_it_was_appended(stream: Stream) -> None:
+    data = {"stage": "asking", "text": "山岚 ☕\n", "nested": [1, None, {"a": 0.5}]}
+    with transaction.atomic():
+        assert append_events(stream.pk, [("progress", data)]) == 1
+    page = read_log(stream.pk, 0)
+    assert page.entries == [(1, "progress", data)]
+    assert (page.last, page.is_closed, page.epoch) == (1, False, stream.epoch)
+
+
+def test_many_writers_at_once_leave_no_gap_and_no_double(stream: Stream) -> None:
+    writers, rounds = 8, 6
+    lasts = in_threads(
+        writers, lambda writer: [append(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)]
+    )
+    entries = [
+        entry for after in range(0, 2 * writers * rounds, 50) for entry in read_log(stream.pk, after, 50).entries
+    ]
+    assert [seq for seq, _kind, _data in entries] == list(range(1, 2 * writers * rounds + 1))
+    assert len({last for of_writer in lasts for last in of_writer}) == writers * rounds
+    for writer, of_writer in enumerate(lasts):
+        assert of_writer == sorted(of_writer), "a writer's own events keep their order"
+        numbers = [data["number"] for _seq, _kind, data in entries if data["number"] // 100 == writer]
+        assert numbers == [writer * 100 + n + half for n in range(rounds) for half in (0, 50)], "a pair stays a pair"
+
+
+def test_a_reader_beside_the_writers_never_sees_a_gap(stream: Stream) -> None:
+    done = threading.Event()
+
+    def write_or_read(number: int) -> bool:
+        if number:
+            for n in range(25):
+                append(stream, n)
+            done.set()
+            return True
+        cursor, has_ended = 0, False
+        while not has_ended or read_log(stream.pk, cursor, 1).entries:
+            has_ended = done.is_set()
+            page = read_log(stream.pk, cursor)
+            assert [entry[0] for entry in page.entries] == list(range(cursor + 1, cursor + 1 + len(page.entries)))
+            cursor += len(page.entries)
+        return cursor >= 25
+
+    assert all(in_threads(3, write_or_read))
+
+
+def test_what_is_rolled_back_was_never_there(stream: Stream, rows: Rows) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        append_events(stream.pk, [("progress", {})])
+        raise RuntimeError
+    assert rows() == []
+    assert append(stream, 1) == 1, "its number is given to the next"
+
+
+def test_a_savepoint_that_is_rolled_back_leaves_nothing_either(stream: Stream, rows: Rows) -> None:
+    with transaction.atomic():
+        append_events(stream.pk, [("progress", {})])
+        with pytest.raises(RuntimeError), transaction.atomic():
+            append_events(stream.pk, [("error", {}), ("error", {})])
+            raise RuntimeError
+        append_events(stream.pk, [("result", {})])
+    assert rows() == [(1, "progress"), (2, "result")]
+
+
+def test_a_close_that_is_rolled_back_leaves_the_stream_open(stream: Stream) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        close_stream(stream.pk, "complete", {})
+        raise RuntimeError
+    assert append(stream, 1) == 1
+
+
+def test_nothing_is_appended_outside_a_transaction(stream: Stream, rows: Rows) -> None:
+    with pytest.raises(transaction.TransactionManagementError):
+        append_events(stream.pk, [("progress", {})])
+    with pytest.raises(transaction.TransactionManagementError):
+        close_stream(stream.pk, "complete", {})
+    assert rows() == []
+
+
+def test_nothing_is_appended_after_the_end(closed_stream: Stream, rows: Rows) -> None:
+    before = rows()
+    with pytest.raises(StreamClosed):
+        append(closed_stream, 1)
+    with pytest.raises(StreamClosed):
+        close(closed_stream)
+    assert rows() == before
+    assert before[-1] == (4, "complete")
+
+
+def test_nothing_is_appended_to_a_stream_that_does_not_exist(stream: Stream) -> None:
+    stream.delete()
+    with pytest.raises(StreamClosed), transaction.atomic():
+        append_events(Stream().pk, [("progress", {})])
+
+
+def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, rows: Rows) -> None:
+    def close_or_append(number: int) -> bool:
+        try:
+            if number % 2:
+                close(stream)
+            else:
+                for n in range(5):
+                    append(stream, n)
+        except StreamClosed:
+            return False
+        return bool(number % 2)
+
+    assert sum(in_threads(8, close_or_append)) == 1
+    kinds = [kind for _seq, kind in rows()]
+    assert kinds.index("complete") == len(kinds) - 1
+    stream.refresh_from_db()
+    assert stream.is_closed
+    assert stream.closed_at is not None
+    assert stream.last_seq == len(kinds)
+
+
+def test_a_page_holds_at_most_200_and_says_where_the_log_ends(stream: Stream) -> None:
+    append(stream, *range(450))
+    pages = [read_log(stream.pk, after) for after in (0, 200, 400, 450)]
+    assert [len(page.entries) for page in pages] == [MOST_EVENTS_AT_ONCE, MOST_EVENTS_AT_ONCE, 50, 0]
+    assert {page.last for page in pages} == {450}
+    assert pages[1].entries[0][0] == 201
+
+
+@pytest.mark.parametrize("after", [4, 5, 1_000_000, 2**31 - 1, 2**31, 2**63])
+def test_behind_the_end_there_is_nothing(closed_stream: Stream, after: int) -> None:
+    assert read_log(closed_stream.pk, after).entries == []
+
+
+def test_a_stream_that_does_not_exist_cannot_be_read(stream: Stream) -> None:
+    with pytest.raises(Stream.DoesNotExist):
+        read_log(Stream().pk, 0)
+
+
+def test_heads_come_in_one_query_and_leave_out_what_is_gone(
+    owner: AbstractUser, stream: Stream, django_assert_num_queries: Any
+) -> None:
+    other = open_stream(owner)
+    append(other, 1, 2)
+    with django_assert_num_queries(1):
+        found = heads([stream.pk, other.pk, Stream().pk])
+    assert found == {stream.pk: (stream.epoch, 0), other.pk: (other.epoch, 2)}
+
+
+def test_a_pruned_log_is_empty_closed_and_of_another_epoch(closed_stream: Stream) -> None:
+    assert prune_streams(timezone.now() + timedelta(seconds=1)) == 1
+    page = read_log(closed_stream.pk, 0)
+    assert page.epoch != closed_stream.epoch
+    assert (page.last, page.is_closed, page.entries) == (0, True, [])
+    with pytest.raises(StreamClosed):
+        append(closed_stream, 1)
+
+
+def test_pruning_again_finds_nothing_to_do(closed_stream: Stream) -> None:
+    later = timezone.now() + timedelta(seconds=1)
+    assert [prune_streams(later), prune_streams(later)] == [1, 0]
+
+
+def test_two_that_prune_at_once_begin_one_new_life(closed_stream: Stream) -> None:
+    assert sum(in_threads(4, lambda _number: prune_streams(timezone.now() + timedelta(seconds=1)))) == 1
+
+
+def test_pruning_spares_open_streams_and_those_that_ended_later(owner: AbstractUser, closed_stream: Stream) -> None:
+    still_open = open_stream(owner)
+    append(still_open, 1)
+    assert closed_stream.closed_at
+    assert prune_streams(closed_stream.closed_at - timedelta(microseconds=1)) == 0
+    assert Event.objects.filter(stream__owner_id=owner.pk).count() == 5
+
+
+def test_pruning_takes_the_oldest_first_and_no_more_than_it_is_told(owner: AbstractUser) -> None:
+    streams = [open_stream(owner) for _ in range(3)]
+    for stream in streams:
+        close(stream)
+    assert prune_streams(timezone.now() + timedelta(seconds=1), most=2) == 2
+    assert [Stream.objects.get(pk=stream.pk).last_seq for stream in streams] == [0, 0, 1]
+
+
+Step = tuple[str, int]
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 4)),
+        st.tuples(st.just("roll back"), st.integers(0, 4)),
+        st.tuples(st.just("close"), st.just(0)),
+        st.tuples(st.just("prune"), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+@given(steps=actions)
+@settings(max_examples=25, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_done_to_it_the_log_is_what_a_list_would_be(
+    owner: AbstractUser, steps: list[tuple[str, int]]
+) -> None:
+    stream = open_stream(owner)
+    model: list[str] = []
+    epochs, is_closed = {stream.epoch}, False
+    for action, count in steps:
+        try:
+            with transaction.atomic():
+                if action == "close":
+                    close_stream(stream.pk, "complete", {})
+                elif action == "prune":
+                    prune_streams(timezone.now() + timedelta(seconds=1))
+                else:
+                    append_events(stream.pk, [(action, {})] * count)
+                if action == "roll back":
+                    raise RuntimeError
+        except StreamClosed:
+            assert is_closed
+            continue
+        except RuntimeError:
+            assert not is_closed
+            continue
+        is_pruned = action == "prune" and is_closed
+        model = [] if is_pruned else [*model, *(["append"] * count if action == "append" else [])]
+        if action == "close":
+            model.append("complete")
+            is_closed = True
+        page = read_log(stream.pk, 0)
+        assert [kind for _seq, kind, _data in page.entries] == model
+        assert [seq for seq, _kind, _data in page.entries] == list(range(1, len(model) + 1))
+        assert (page.last, page.is_closed) == (len(model), is_closed)
+        epochs.add(page.epoch)
+    assert len(epochs) <= 2

@@ -1,0 +1,479 @@
+"""The socket, frame by frame and close by close: who may follow, what is answered, and how each refusal is told."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import structlog
+from channels.layers import get_channel_layer
+from django.conf import settings as django_settings
+from django.contrib.auth.models import AbstractUser
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from errors.codes import ErrorCode
+from progress import consumers
+from progress.consumers import open_sockets, say_going_away
+from progress.models import Stream
+from progress.payloads import CloseCode
+from progress.services import open_stream, prune_streams
+from progress.tests.conftest import new_user
+from progress.tests.sockets import Socket, append_async, close_async, in_thread, token_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
+
+
+@pytest.fixture
+def token(owner: AbstractUser) -> str:
+    return token_of(owner)
+
+
+async def assert_refused(socket: Socket, code: CloseCode, reason: ErrorCode) -> dict[str, Any]:
+    """An error frame with the reason, then the close; nothing after."""
+    problem, closed_with = await socket.refusal()
+    assert (closed_with, problem["code"]) == (code, reason)
+    assert problem["title"]
+    assert problem["request_id"]
+    assert await socket.receive_nothing(0.02)
+    return problem
+
+
+async def test_the_owner_is_welcomed_and_gets_the_log(stream: Stream, token: str) -> None:
+    await append_async(stream, 1, 2)
+    async with Socket(stream) as socket:
+        welcome = await socket.hello(token)
+        assert welcome == {
+            "type": "welcome",
+            "v": 1,
+            "epoch": stream.epoch,
+            "last": 2,
+            "ping": django_settings.PING_SECONDS,
+        }
+        assert await socket.events(2) == [(1, "progress"), (2, "progress")]
+        await append_async(stream, 3)
+        assert await socket.events(3) == [(3, "progress")]
+
+
+async def test_after_the_last_event_the_socket_is_closed_with_1000(stream: Stream, token: str) -> None:
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await close_async(stream)
+        assert await socket.events(1) == [(1, "complete")]
+        assert await socket.hear() == {"type": "close", "code": 1000}
+
+
+@pytest.mark.parametrize(("after", "left"), [(0, 4), (3, 1), (4, 0)])
+async def test_who_comes_after_the_end_gets_the_rest_and_a_good_bye(
+    closed_stream: Stream, token: str, after: int, left: int
+) -> None:
+    async with Socket(closed_stream) as socket:
+        assert (await socket.hello(token, after=after, epoch=closed_stream.epoch))["last"] == 4
+        if left:
+            assert [seq for seq, _kind in await socket.events(4)] == list(range(after + 1, 5))
+        assert await socket.hear() == {"type": "close", "code": 1000}
+
+
+async def test_staff_may_follow_what_belongs_to_others(stream: Stream) -> None:
+    async with Socket(stream) as socket:
+        assert await socket.hello(token_of(await in_thread(new_user)(is_staff=True)))
+
+
+async def test_a_stranger_is_told_the_same_as_for_nothing(stream: Stream, owner: AbstractUser) -> None:
+    stranger = token_of(await in_thread(new_user)())
+    problems = []
+    for path in (f"/ws/diagnosis/{stream.pk}/", f"/ws/diagnosis/{Stream().pk}/", "/ws/diagnosis/not-a-uuid/"):
+        async with Socket(path) as socket:
+            await socket.say(type="hello", v=1, token=stranger)
+            problems.append(await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND))
+    for problem in problems:
+        del problem["request_id"], problem["instance"]
+    assert problems[0] == problems[1] == problems[2]
+
+
+@pytest.mark.parametrize("token", [None, "", "forged", "\x00", "令牌", "x" * 3000])
+async def test_who_is_not_signed_in_is_sent_to_sign_in(stream: Stream, token: str | None) -> None:
+    async with Socket(stream) as socket:
+        await socket.say(type="hello", v=1, token=token)
+        problem = await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
+        assert problem["copy"]["action"]["kind"] == "sign_in"
+
+
+def _page_cookie(user: Any) -> tuple[bytes, bytes]:
+    client = Client()
+    client.force_login(user)
+    return b"cookie", f"{django_settings.SESSION_COOKIE_NAME}={client.session.session_key}".encode()
+
+
+async def test_the_page_is_signed_in_by_its_own_session(stream: Stream, owner: AbstractUser) -> None:
+    cookie = await in_thread(_page_cookie)(owner)
+    async with Socket(stream, headers=[cookie, (b"origin", b"https://testserver")]) as socket:
+        assert await socket.hello(None)
+
+
+async def test_a_bad_token_is_refused_even_on_a_page_that_is_signed_in(stream: Stream, owner: AbstractUser) -> None:
+    cookie = await in_thread(_page_cookie)(owner)
+    async with Socket(stream, headers=[cookie]) as socket:
+        await socket.say(type="hello", v=1, token="forged")
+        await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    "origin", [b"https://testserver", b"http://testserver", b"https://trusted.example", b"https://a.wild.example"]
+)
+async def test_pages_of_ours_and_trusted_ones_may_connect(
+    stream: Stream, token: str, settings: Settings, origin: bytes
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example", "https://*.wild.example"]
+    async with Socket(stream, headers=[(b"origin", origin)]) as socket:
+        assert await socket.hello(token)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [b"https://evil.example", b"null", b"https://testserver.evil.example", b"http://[", b"https://wild.example.evil"],
+)
+async def test_pages_of_strangers_may_not(stream: Stream, settings: Settings, origin: bytes) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.wild.example"]
+    async with Socket(stream, headers=[(b"origin", origin)]) as socket:
+        await assert_refused(socket, CloseCode.ORIGIN, ErrorCode.FORBIDDEN)
+
+
+@pytest.mark.parametrize("path", ["/", "/ws/", "/ws/diagnosis/", "/ws/other/1/", "/api/diagnoses"])
+async def test_an_unknown_path_is_accepted_and_refused(path: str, owner: AbstractUser) -> None:
+    async with Socket(path) as socket:
+        await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND)
+
+
+@pytest.mark.parametrize("version", [0, 2, 999])
+async def test_another_version_is_refused(stream: Stream, token: str, version: int) -> None:
+    async with Socket(stream) as socket:
+        await socket.say(type="hello", v=version, token=token)
+        await assert_refused(socket, CloseCode.VERSION, ErrorCode.DATA_FORMAT_ERROR)
+
+
+@pytest.mark.parametrize("frame", [{"type": "after", "after": 0}, {"type": "pong"}])
+async def test_the_first_frame_must_be_the_hello(stream: Stream, frame: dict[str, Any]) -> None:
+    async with Socket(stream) as socket:
+        await socket.say(**frame)
+        await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
+
+
+async def test_who_says_nothing_is_closed(stream: Stream, settings: Settings) -> None:
+    settings.HELLO_SECONDS = 0.02
+    async with Socket(stream) as socket:
+        await assert_refused(socket, CloseCode.SILENT, ErrorCode.NETWORK_TIMEOUT)
+
+
+async def test_a_hello_that_came_in_time_is_not_late_because_we_are_slow(
+    stream: Stream, token: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HELLO_SECONDS = 0.02
+    real = consumers._authenticate
+
+    async def slow(given: str) -> Any:
+        await asyncio.sleep(0.1)
+        return await real(given)
+
+    monkeypatch.setattr(consumers, "_authenticate", slow)
+    async with Socket(stream) as socket:
+        assert await socket.hello(token)
+
+
+async def test_a_frame_over_4_kib_is_too_big(stream: Stream, token: str) -> None:
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await socket.say(type="pong", padding="山" * 1400)
+        await assert_refused(socket, CloseCode.TOO_BIG, ErrorCode.DATA_FORMAT_ERROR)
+
+
+async def test_more_than_20_frames_a_second_are_too_fast(stream: Stream, token: str) -> None:
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        for _ in range(45):
+            await socket.say(type="pong")
+        problem = await assert_refused(socket, CloseCode.TOO_FAST, ErrorCode.RATE_LIMITED)
+        assert problem["retry_after_ms"] > 0
+
+
+async def test_a_binary_frame_is_a_bad_frame(stream: Stream) -> None:
+    async with Socket(stream) as socket:
+        await socket.send_to(bytes_data=b'{"type":"hello","v":1}')
+        await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
+
+
+async def test_our_own_fault_is_told_as_ours(stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_token: str) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(consumers, "_authenticate", fail)
+    async with Socket(stream) as socket:
+        await socket.say(type="hello", v=1, token=token)
+        problem = await assert_refused(socket, CloseCode.OUR_FAULT, ErrorCode.SERVER_ERROR)
+        assert "bug" not in json.dumps(problem)
+
+
+async def test_a_database_that_is_away_is_told_as_such(
+    stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_token: str) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(consumers, "_authenticate", fail)
+    async with Socket(stream) as socket:
+        await socket.say(type="hello", v=1, token=token)
+        await assert_refused(socket, CloseCode.OUR_FAULT, ErrorCode.SERVICE_UNAVAILABLE)
+
+
+async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str) -> None:
+    async with Socket(stream) as greeted, Socket(stream) as silent:
+        await greeted.hello(token)
+        await say_going_away()
+        for socket in (greeted, silent):
+            problem = await assert_refused(socket, CloseCode.GOING_AWAY, ErrorCode.SERVICE_UNAVAILABLE)
+            assert problem["retryable"]
+
+
+async def test_a_stream_that_is_deleted_under_its_follower_is_told(
+    stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("progress.hub.SWEEP_SECONDS", 0.05)
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await in_thread(Stream.objects.filter(pk=stream.pk).delete)()
+        await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND)
+
+
+async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repeats(
+    stream: Stream, owner: AbstractUser, settings: Settings
+) -> None:
+    settings.PING_SECONDS = 0.2
+    async with Socket(stream) as socket:
+        await socket.hello(token_of(owner, seconds=1))
+        await append_async(stream, 1)
+        assert await socket.events(1) == [(1, "progress")]
+        await socket.hello(token_of(owner), after=0)
+        for number in range(2, 14):  # beyond the first token's end
+            await append_async(stream, number)
+            assert await socket.events(number) == [(number, "progress")]
+            await asyncio.sleep(0.1)
+    assert all(json.loads(text)["type"] in ("welcome", "events", "ping") for text in socket.sent)
+
+
+@pytest.mark.parametrize("kind", ["forged", "stranger"])
+async def test_hello_again_is_judged_like_the_first(stream: Stream, token: str, kind: str) -> None:
+    other = "forged" if kind == "forged" else token_of(await in_thread(new_user)())
+    code = CloseCode.UNAUTHORIZED if kind == "forged" else CloseCode.NOT_FOUND
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await socket.say(type="hello", v=1, token=other)
+        assert (await socket.refusal())[1] == code
+
+
+async def test_a_token_that_expires_closes_with_4401(stream: Stream, owner: AbstractUser, settings: Settings) -> None:
+    settings.PING_SECONDS = 0.2
+    async with Socket(stream) as socket:
+        await socket.hello(token_of(owner, seconds=0.5))
+        await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
+
+
+async def test_pings_tell_where_the_log_is_and_a_pong_keeps_the_socket(
+    stream: Stream, token: str, settings: Settings
+) -> None:
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, 0.1
+    await append_async(stream, 1)
+    async with Socket(stream) as socket:
+        assert (await socket.hello(token))["ping"] == 0.1
+        await socket.events(1)
+        for _ in range(5):
+            assert await socket.hear() == {"type": "ping", "last": 1}
+            await socket.say(type="pong")
+
+
+@pytest.mark.parametrize("grace", [0.05, 0.5])  # shorter and longer than the ping period
+async def test_who_does_not_answer_a_ping_is_closed(
+    stream: Stream, token: str, settings: Settings, grace: float
+) -> None:
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, grace
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        assert await socket.hear() == {"type": "ping", "last": 0}
+        assert (await socket.hear())["type"] == "error", "one unanswered ping is not followed by another"
+        assert await socket.hear() == {"type": "close", "code": CloseCode.SILENT}
+
+
+async def test_any_frame_is_as_good_as_a_pong(stream: Stream, token: str, settings: Settings) -> None:
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, 0.1
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        for _ in range(4):
+            assert (await socket.hear())["type"] == "ping"
+            await socket.say(type="after", after=0)
+
+
+async def test_after_asks_for_the_log_again(stream: Stream, token: str) -> None:
+    await append_async(stream, 1, 2, 3)
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await socket.events(3)
+        await socket.say(type="after", after=1)
+        assert await socket.events(3) == [(2, "progress"), (3, "progress")]
+        await append_async(stream, 4)
+        assert await socket.events(4) == [(4, "progress")]
+
+
+async def test_after_beyond_the_end_is_a_reset(stream: Stream, token: str) -> None:
+    await append_async(stream, 1)
+    async with Socket(stream) as socket:
+        await socket.hello(token)
+        await socket.events(1)
+        await socket.say(type="after", after=2**31)
+        assert await socket.hear() == {"type": "reset", "epoch": stream.epoch, "last": 1, "closed": False}
+        assert await socket.events(1) == [(1, "progress")]
+
+
+async def test_a_cursor_of_another_epoch_is_a_reset_and_everything_comes(stream: Stream, token: str) -> None:
+    await append_async(stream, 1, 2)
+    async with Socket(stream) as socket:
+        await socket.hello(token, after=1, epoch="deadbeef")
+        assert await socket.hear() == {"type": "reset", "epoch": stream.epoch, "last": 2, "closed": False}
+        assert await socket.events(2) == [(1, "progress"), (2, "progress")]
+
+
+async def test_who_has_seen_nothing_is_not_reset_by_another_epoch(stream: Stream, token: str) -> None:
+    await append_async(stream, 1)
+    async with Socket(stream) as socket:
+        await socket.hello(token, after=0, epoch="deadbeef")
+        assert await socket.events(1) == [(1, "progress")]
+
+
+@pytest.mark.parametrize("after", [0, 2, 4])
+async def test_a_pruned_stream_is_a_reset_and_a_good_bye(closed_stream: Stream, token: str, after: int) -> None:
+    await in_thread(prune_streams)(timezone.now())
+    async with Socket(closed_stream) as socket:
+        welcome = await socket.hello(token, after=after, epoch=closed_stream.epoch)
+        assert welcome["last"] == 0
+        assert await socket.hear() == {"type": "reset", "epoch": welcome["epoch"], "last": 0, "closed": True}
+        assert await socket.hear() == {"type": "close", "code": 1000}
+
+
+async def test_frames_after_the_end_are_ignored(closed_stream: Stream, token: str) -> None:
+    async with Socket(closed_stream) as socket:
+        await socket.hello(token, after=4)
+        assert (await socket.hear())["type"] == "close"
+        await socket.say(type="after", after=0)
+        await socket.send_to("not JSON")
+        assert await socket.receive_nothing(0.05)
+
+
+async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, token: str) -> None:
+    sockets = [Socket(stream) for _ in range(20)]
+    for socket in sockets:
+        await socket.__aenter__()
+        await socket.hello(token)
+    await append_async(stream, 1, 2, 3)
+    for socket in sockets:
+        await socket.events(3)
+    assert len({socket.sent[-1] for socket in sockets}) == 1
+    for socket in sockets:
+        await socket.__aexit__(None, None, None)
+
+
+async def test_a_slow_reader_holds_nobody_up(stream: Stream, token: str, settings: Settings) -> None:
+    """A server whose sends block, as uvicorn's do when the peer's window is full."""
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.1
+    async with Socket(stream) as quick, Socket(stream, room=1) as stuck:
+        await quick.hello(token)
+        await stuck.hello(token)
+        for number in range(1, 6):
+            await append_async(stream, number)
+            assert await quick.events(number) == [(number, "progress")]
+        for _ in range(3):
+            assert (await quick.hear())["type"] == "ping"
+            await quick.say(type="pong")
+        await say_going_away()
+        assert (await quick.refusal())[1] == CloseCode.GOING_AWAY
+        stuck.future.cancel()
+
+
+async def test_a_slow_reader_that_wakes_up_has_lost_nothing(stream: Stream, token: str) -> None:
+    async with Socket(stream, room=1) as slow, Socket(stream) as quick:
+        for socket in (slow, quick):
+            await socket.hello(token)
+        for number in range(1, 31):
+            await append_async(stream, number)
+            await quick.events(number)
+        assert [seq for seq, _kind in await slow.events(30)] == list(range(1, 31))
+
+
+@pytest.mark.parametrize("moment", ["before the hello", "in mid-hello", "while it follows"])
+async def test_a_socket_that_the_server_kills_is_forgotten(
+    stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    before = len(open_sockets)
+    is_there = asyncio.Event()
+
+    async def hang(_token: str) -> None:
+        is_there.set()
+        await asyncio.Event().wait()
+
+    socket = Socket(stream)
+    await socket.__aenter__()
+    if moment == "in mid-hello":
+        monkeypatch.setattr(consumers, "_authenticate", hang)
+        await socket.say(type="hello", v=1, token=token)
+        await is_there.wait()
+    elif moment == "while it follows":
+        await socket.hello(token)
+    assert len(open_sockets) == before + 1
+    socket.future.cancel()
+    await asyncio.wait([socket.future])
+    assert len(open_sockets) == before
+    assert f"stream.{stream.pk.hex}" not in get_channel_layer().groups
+
+
+@pytest.mark.parametrize("cookie", [None, b"django_language=en"], ids=["header", "cookie"])
+async def test_a_refusal_speaks_the_client_s_language(stream: Stream, cookie: bytes | None) -> None:
+    wanted = [(b"cookie", cookie)] if cookie else [(b"accept-language", b"fr;q=0.9, en-GB;q=0.8")]
+    problems = []
+    for headers in (wanted, [], [(b"accept-language", b"\xff\xfe")]):
+        async with Socket(stream, headers=headers) as socket:
+            await socket.say(type="pong")
+            problems.append((await socket.refusal())[0])
+    assert [problem["copy"]["locale"] for problem in problems] == ["en", "zh-hans", "zh-hans"]
+    assert problems[0]["title"].isascii()
+
+
+async def test_the_request_id_of_the_diagnosis_is_on_the_socket_s_logs_and_problems(
+    owner: AbstractUser, token: str
+) -> None:
+    stream = await in_thread(open_stream)(owner, request_id="id-of-the-post")
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        async with Socket(stream) as socket:
+            await socket.hello(token)
+            await socket.say(type="nonsense")
+            assert (await socket.refusal())[0]["request_id"] == "id-of-the-post"
+    greeted = [line for line in logs if line["event"] == "socket_greeted"]
+    assert [line["request_id"] for line in greeted] == ["id-of-the-post"]
+
+
+async def test_the_request_ids_of_two_sockets_are_never_mixed_up(owner: AbstractUser, settings: Settings) -> None:
+    """What the hub does for all (pings, time-outs) is told under each socket's own id."""
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.05, 0.05
+    streams = [await in_thread(open_stream)(owner, request_id=f"request-{number}") for number in range(3)]
+    sockets = [Socket(stream) for stream in streams]
+    for socket in sockets:
+        await socket.__aenter__()
+        await socket.hello(token_of(owner))
+    for number, socket in enumerate(sockets):
+        problem, code = await _silent_refusal(socket)
+        assert (code, problem["request_id"]) == (CloseCode.SILENT, f"request-{number}")
+        await socket.__aexit__(None, None, None)
+
+
+async def _silent_refusal(socket: Socket) -> tuple[dict[str, Any], int]:
+    while (frame := await socket.hear())["type"] == "ping":
+        pass
+    return frame["problem"], (await socket.hear())["code"]
