@@ -1,0 +1,180 @@
+"""The HTTP API of diagnoses. Access is checked by QuerySet methods; words are made by the presenters."""
+
+import base64
+import binascii
+import hashlib
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from ninja import HeaderEx, P, QueryEx, Router
+from ninja import Status as Response
+from ninja.responses import NinjaJSONEncoder
+
+from diagnosis import orders, presenters
+from diagnosis.choices import Status
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, Platform
+from diagnosis.schemas import (
+    AcceptedOut,
+    AnswerPage,
+    DiagnosisDetailOut,
+    DiagnosisOut,
+    DiagnosisPage,
+    OrderIn,
+    PlatformOut,
+    StatisticsOut,
+    SuggestionsOut,
+)
+from diagnosis.suggestions import suggest_competitors
+from errors.exceptions import InvalidInput, NotFound
+from errors.problems import locale_now
+
+router = Router(tags=["diagnoses"])
+
+DIAGNOSES_PER_PAGE = 20
+ANSWERS_PER_PAGE = 100
+
+
+def _user(request: HttpRequest) -> AbstractBaseUser:
+    return cast(AbstractBaseUser, request.auth)  # type: ignore[attr-defined]
+
+
+def _request(request: HttpRequest, key: str | None = None) -> orders.Request:
+    return orders.Request(_user(request), key, request.META.get("REQUEST_ID", ""), locale_now())
+
+
+def _visible(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
+    """The diagnosis when it exists and is the caller's (or the caller is staff); else the same 404 as for nothing."""
+    try:
+        return Diagnosis.objects.visible_to(_user(request)).get(pk=uuid.UUID(diagnosis_id))
+    except (ValueError, Diagnosis.DoesNotExist) as error:
+        raise NotFound from error
+
+
+@router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
+def list_platforms(request: HttpRequest) -> list[dict[str, Any]]:
+    """Enabled platforms, with health, price and typical time."""
+    return [presenters.platform_json(platform) for platform in Platform.objects.filter(is_enabled=True)]
+
+
+@router.post("/diagnoses", response={202: AcceptedOut, 200: AcceptedOut}, summary="Start a diagnosis")
+def start_diagnosis(
+    request: HttpRequest,
+    order: OrderIn,
+    idempotency_key: HeaderEx[
+        str | None, P(alias="Idempotency-Key", min_length=1, max_length=128, pattern="^[ -~]*$")
+    ] = None,
+) -> Response[dict[str, Any]]:
+    """202 when it was accepted; 200 with the same answer when the same key and body came before."""
+    diagnosis, is_new = orders.place_order(order.to_order(), _request(request, idempotency_key))
+    return Response(202 if is_new else 200, presenters.accepted_json(diagnosis))
+
+
+@router.get("/diagnoses", response=DiagnosisPage, summary="The history, newest first")
+def list_diagnoses(
+    request: HttpRequest,
+    cursor: str = "",
+    status: str = "",
+    q: QueryEx[str, P(max_length=100)] = "",
+) -> dict[str, Any]:
+    """The caller's diagnoses: by status, by a part of the brand's name, a page at a time."""
+    if status and status not in Status.values:
+        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(Status.values)}})
+    found = _filtered(Diagnosis.objects.visible_to(_user(request)), status, q)
+    rows = list(_behind(found, cursor)[: DIAGNOSES_PER_PAGE + 1])
+    page = rows[:DIAGNOSES_PER_PAGE]
+    next_cursor = _cursor_of(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
+    return {"items": [presenters.diagnosis_json(row) for row in page], "next": next_cursor}
+
+
+def _filtered(found: DiagnosisQuerySet, status: str, q: str) -> DiagnosisQuerySet:
+    if status:
+        found = found.filter(status=status)
+    return found.filter(brand__icontains=q.replace("\x00", "")) if q else found
+
+
+def _cursor_of(diagnosis: Diagnosis) -> str:
+    return base64.urlsafe_b64encode(f"{diagnosis.created_at.isoformat()}|{diagnosis.pk}".encode()).decode()
+
+
+def _behind(found: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
+    if not cursor:
+        return found
+    try:
+        created_at, pk = base64.urlsafe_b64decode(cursor).decode().split("|")
+        moment, last = datetime.fromisoformat(created_at), uuid.UUID(pk)
+        if moment.utcoffset() != timedelta(0):
+            raise ValueError("not one that was given out")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput(fields={"cursor": _("请使用上一页给出的 next。")}) from error
+    return found.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=last))
+
+
+@router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
+def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+    """State, counts, and what was asked of whom."""
+    return presenters.diagnosis_detail_json(_visible(request, diagnosis_id))
+
+
+@router.get("/diagnoses/{diagnosis_id}/report", summary="The report")
+def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
+    """The report with an ETag; 409 while the diagnosis runs."""
+    diagnosis = _visible(request, diagnosis_id)
+    if not diagnosis.is_final:
+        raise DiagnosisRunning
+    body = json.dumps(presenters.report_json(diagnosis), cls=NinjaJSONEncoder, ensure_ascii=False).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    response = HttpResponse(body, content_type="application/json", headers=headers)
+    return get_conditional_response(request, etag=etag, response=response)
+
+
+@router.get("/diagnoses/{diagnosis_id}/answers", response=AnswerPage, summary="The answers with their texts")
+def list_answers(
+    request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
+) -> dict[str, Any]:
+    """In the order of questions, platforms and repeats, 100 a page."""
+    diagnosis = _visible(request, diagnosis_id)
+    # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
+    ordered = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
+    rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
+    more = len(rows) > ANSWERS_PER_PAGE
+    return {
+        "items": [presenters.answer_json(row) for row in rows[:ANSWERS_PER_PAGE]],
+        "next": str(cursor + ANSWERS_PER_PAGE) if more else None,
+    }
+
+
+@router.post("/diagnoses/{diagnosis_id}/cancel", response=DiagnosisOut, summary="Cancel")
+def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+    """Ends it now with its answers kept; one that has ended stays as it is."""
+    return presenters.diagnosis_json(orders.cancel_diagnosis(_visible(request, diagnosis_id)))
+
+
+@router.post("/diagnoses/{diagnosis_id}/retry", response={202: AcceptedOut, 200: AcceptedOut}, summary="Retry")
+def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
+    """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
+    diagnosis, is_new = orders.retry_diagnosis(_visible(request, diagnosis_id), _request(request))
+    return Response(202 if is_new else 200, presenters.accepted_json(diagnosis))
+
+
+@router.get("/suggestions", response=SuggestionsOut, summary="Competitors to suggest")
+def get_suggestions(
+    request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
+) -> dict[str, list[dict[str, Any]]]:
+    """Those that the caller has compared the brand with before, newest first."""
+    return {"competitors": suggest_competitors(_user(request), brand.replace("\x00", ""))}
+
+
+@router.get("/statistics", response=StatisticsOut, summary="Overview")
+def get_statistics(request: HttpRequest) -> dict[str, Any]:
+    """Counts over all diagnoses of real platforms; the demo platform is left out."""
+    return presenters.statistics_json()

@@ -1,0 +1,27 @@
+"""The statistics of a report, as plain functions of counts."""
+
+from math import sqrt
+
+Z_95 = 1.959963984540054
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float] | None:
+    """Wilson's score interval of a proportion, 0-1; None without trials.
+
+    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
+    """
+    if trials == 0:
+        return None
+    share = successes / trials
+    scale = 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / scale
+    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    # At the ends the formula is exactly 0 and 1; floating point is not.
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == trials else min(1.0, middle + half)
+    return low, high
+
+
+def rate(successes: int, trials: int) -> float | None:
+    """A share, 0-1; None without trials: nothing asked is not 0 %."""
+    return successes / trials if trials else None

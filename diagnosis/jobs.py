@@ -1,0 +1,61 @@
+"""The door to the job engine: put a run into the queue, take it out again, see whether one is alive."""
+
+import contextlib
+import uuid
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from procrastinate import App
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+
+from diagnosis.models import DiagnosisQuerySet
+
+RUN_TASK = "diagnosis.run"
+QUEUE = "diagnoses"
+MAINTENANCE_QUEUE = "maintenance"
+
+# A worker process replaces the connector of procrastinate's own app by one that knows no Django transaction.
+# Jobs belong to the transaction of their rows, so they are enqueued through an app that keeps Django's.
+_app = App(connector=DjangoConnector())
+
+
+def enqueue_run(diagnosis_id: uuid.UUID, *, goes_first: bool = False) -> int:
+    """Enqueue the run in the current transaction; returns the job's id. One run of a diagnosis at a time."""
+    deferrer = _app.configure_task(
+        RUN_TASK, queue=QUEUE, lock=f"diagnosis:{diagnosis_id}", priority=1 if goes_first else 0
+    )
+    return deferrer.defer(diagnosis_id=str(diagnosis_id))
+
+
+def abort_run(job_id: int | None) -> None:
+    """Take a waiting run out of the queue, or interrupt a running one."""
+    if job_id is not None:
+        _app.job_manager.cancel_job_by_id(job_id, abort=True)
+
+
+async def give_up_stalled_jobs(seconds_without_heartbeat: float) -> list[int]:
+    """End the jobs of workers that have fallen silent, so that their diagnoses are held by nobody; returns their ids.
+
+    They are not retried as they are: a worker that was only frozen would, once awake, end its successor's job.
+    """
+    stalled = list(await _app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_without_heartbeat))
+    for job in stalled:
+        with contextlib.suppress(ConnectorException):  # another sweep was first
+            await _app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+    return [job.id for job in stalled if job.id is not None]
+
+
+def without_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
+    """Those whose job is neither waiting nor running: nobody holds them."""
+    live = ProcrastinateJob.objects.filter(pk=OuterRef("job_id"), status__in=["todo", "doing"])
+    return diagnoses.exclude(Exists(live))
+
+
+def has_live_worker(within_seconds: float) -> bool:
+    """Whether any worker has shown a heartbeat lately."""
+    since = timezone.now() - timedelta(seconds=within_seconds)
+    return ProcrastinateWorker.objects.filter(last_heartbeat__gt=since).exists()

@@ -1,0 +1,46 @@
+"""What each platform bears, across all diagnoses of this process (its rate: of all processes, with Redis)."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from diagnosis.models import Platform
+from errors.retry import RetryBudget
+from performance.concurrency import ConcurrencyController
+from performance.rate import RateLimiter
+
+T = TypeVar("T")
+
+
+class PlatformLimits:
+    """At most `concurrency` calls at once and `requests_per_minute` a minute, and few retries when much fails."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.numbers = (platform.concurrency, platform.requests_per_minute)
+        self.retries = RetryBudget()
+        self._concurrency = ConcurrencyController(platform.concurrency)
+        self._rate = RateLimiter(
+            platform.requests_per_minute, 60, key=f"platform:{platform.pk}", redis_url=settings.REDIS_URL
+        )
+
+    async def execute(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await the call when the platform has room for it."""
+        try:
+            return await self._concurrency.execute(self._rate.execute(call), task_name="platform_call")
+        finally:
+            call.close()  # its turn may never have come
+
+
+_limits: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()
+
+
+def limits_of(platform: Platform) -> PlatformLimits:
+    """The platform's limits in this event loop; made anew when an operator has changed its numbers."""
+    of_loop = _limits.setdefault(asyncio.get_running_loop(), {})
+    found = of_loop.get(platform.pk)
+    if found is None or found.numbers != (platform.concurrency, platform.requests_per_minute):
+        found = of_loop[platform.pk] = PlatformLimits(platform)
+    return found

@@ -1,0 +1,16 @@
+"""Instruments of the run."""
+
+from prometheus_client import Counter, Histogram
+
+calls = Counter(
+    "diagnosis_calls",
+    "Calls to platforms, by outcome: valid, or the reason of the failure; demo calls apart",
+    ["platform", "outcome", "demo"],
+)
+call_seconds = Histogram(
+    "diagnosis_call_seconds",
+    "How long a call to a platform took",
+    ["platform", "demo"],
+    buckets=(0.1, 0.3, 1, 2, 5, 10, 20, 30, 60),
+)
+diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final state", ["status", "demo"])

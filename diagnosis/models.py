@@ -1,0 +1,208 @@
+"""What is asked of whom, and what they said."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
+from progress.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+
+class Platform(models.Model):
+    """An AI platform that speaks the OpenAI Chat Completions protocol. Model ids move, so they are rows, not code."""
+
+    id = models.SlugField("标识", primary_key=True, max_length=32)
+    name = models.CharField("名称", max_length=64)
+    base_url = models.CharField("接口地址", max_length=255, blank=True, help_text="演示平台留空：由本站自己提供")
+    model = models.CharField("模型", max_length=128)
+    key_variable = models.CharField("密钥的环境变量", max_length=64, blank=True, help_text="密钥只放在环境变量里")
+    is_enabled = models.BooleanField("启用", default=True)
+    is_demo = models.BooleanField("演示", default=False, editable=False)
+    concurrency = models.PositiveSmallIntegerField("同时请求数", default=5)
+    requests_per_minute = models.PositiveIntegerField("每分钟请求数", default=60)
+    price_per_call = models.DecimalField("每次价格（元）", max_digits=8, decimal_places=4, default=0)
+    typical_seconds = models.FloatField("通常耗时（秒）", default=10)
+    paused_until = models.DateTimeField("暂停至", null=True, blank=True, help_text="配额用尽时自动暂停；清空即恢复")
+    pause_reason = models.CharField("暂停原因", max_length=16, choices=Reason.choices, blank=True)
+    position = models.PositiveSmallIntegerField("顺序", default=100)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "AI 平台"
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(concurrency__gte=1), name="diagnosis_platform_concurrency"),
+            models.CheckConstraint(condition=Q(requests_per_minute__gte=1), name="diagnosis_platform_rate"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}（演示）" if self.is_demo else self.name
+
+
+class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
+    """Which diagnoses, in words."""
+
+    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "DiagnosisQuerySet":
+        """A user sees their own, staff sees all, nobody sees none."""
+        if not user.is_authenticated:
+            return self.none()
+        if getattr(user, "is_staff", False):
+            return self
+        return self.filter(owner_id=user.pk)
+
+    def unfinished(self) -> "DiagnosisQuerySet":
+        """Accepted and not yet in a final state."""
+        return self.filter(status__in=UNFINISHED)
+
+    def real(self) -> "DiagnosisQuerySet":
+        """Without the demo platform's: what statistics may count."""
+        return self.filter(is_demo=False)
+
+
+class Diagnosis(models.Model):
+    """One order: these questions, to these platforms, this often. Its row is the durable truth about the run."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="diagnoses", verbose_name="所有者")
+    stream = models.OneToOneField(Stream, models.PROTECT, related_name="+", verbose_name="进度流")
+    status = models.CharField("状态", max_length=16, choices=Status.choices, default=Status.QUEUED)
+    brand = models.CharField("品牌", max_length=100)
+    is_demo = models.BooleanField("演示", default=False)
+    repeats = models.PositiveSmallIntegerField("重复次数", default=1)
+    planned = models.PositiveIntegerField("计划回答数")
+    valid = models.PositiveIntegerField("有效", default=0)
+    failed = models.PositiveIntegerField("失败", default=0)
+    filtered = models.PositiveIntegerField("被拒", default=0)
+    carried_over = models.PositiveIntegerField("沿用的回答", default=0)
+    retry_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name="重试自"
+    )
+    error_code = models.CharField("错误代码", max_length=40, blank=True)
+    report = models.JSONField("报告", null=True, blank=True)
+    idempotency_key = models.CharField("幂等键", max_length=128, null=True, blank=True)
+    request_hash = models.CharField("请求摘要", max_length=64, blank=True)
+    request_id = models.CharField("请求编号", max_length=64, blank=True)
+    locale = models.CharField("语言", max_length=16, default="zh-hans")
+    job_id = models.BigIntegerField("任务编号", null=True, blank=True)
+    run_number = models.PositiveIntegerField("第几次运行", default=0)
+    crashes = models.PositiveSmallIntegerField("异常次数", default=0)
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    started_at = models.DateTimeField("开始时间", null=True, blank=True)
+    deadline_at = models.DateTimeField("截止时间", null=True, blank=True)
+    finished_at = models.DateTimeField("结束时间", null=True, blank=True)
+
+    objects = DiagnosisQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "诊断"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            # the same key posted many times at once makes one diagnosis
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="diagnosis_diagnosis_idempotency"),
+            models.CheckConstraint(
+                condition=Q(planned__gte=models.F("valid") + models.F("failed") + models.F("filtered")),
+                name="diagnosis_diagnosis_counts",
+            ),
+        ]
+        indexes = [
+            # the history of a user, newest first
+            models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
+            # the sweep over what is unfinished
+            models.Index(
+                fields=["created_at"], name="diagnosis_diagnosis_unfinished", condition=Q(status__in=UNFINISHED)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing about it will change any more."""
+        return self.status not in UNFINISHED
+
+    @property
+    def settled(self) -> int:
+        """Answers that have an outcome."""
+        return self.valid + self.failed + self.filtered
+
+
+class Brand(models.Model):
+    """A brand to look for in the answers: the user's own, or a competitor."""
+
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
+    name = models.CharField("名称", max_length=100)
+    aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
+    is_own = models.BooleanField("本品牌", default=False)
+    position = models.PositiveSmallIntegerField("顺序", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "品牌"
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["diagnosis", "name"], name="diagnosis_brand_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Question(models.Model):
+    """A buyer's question. It goes to the platforms as it stands: the brand is never added to it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="questions", verbose_name="诊断")
+    position = models.PositiveSmallIntegerField("顺序")
+    text = models.CharField("问题", max_length=500)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "问题"
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["diagnosis", "position"], name="diagnosis_question_position")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Answer(models.Model):
+    """One planned call: question x platform x repeat. It is made with its diagnosis and settled once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="answers", verbose_name="诊断")
+    question = models.ForeignKey(Question, models.CASCADE, related_name="answers", verbose_name="问题")
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="answers", verbose_name="平台")
+    repeat = models.PositiveSmallIntegerField("第几次")
+    state = models.CharField("状态", max_length=8, choices=AnswerState.choices, default=AnswerState.PENDING)
+    text = models.TextField("回答", blank=True)
+    model = models.CharField("模型", max_length=128, blank=True)
+    mentions = models.JSONField("提及", default=list, blank=True)
+    reason = models.CharField("原因", max_length=16, choices=Reason.choices, blank=True)
+    error_code = models.CharField("错误代码", max_length=40, blank=True)
+    error_detail = models.CharField("错误详情（运营可见）", max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField("尝试次数", default=0)
+    milliseconds = models.PositiveIntegerField("耗时（毫秒）", null=True, blank=True)
+    is_demo = models.BooleanField("演示", default=False)
+    is_carried_over = models.BooleanField("沿用自上次", default=False)
+    answered_at = models.DateTimeField("时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "回答"
+        ordering = ["question__position", "platform__position", "repeat"]
+        constraints = [
+            models.UniqueConstraint(fields=["question", "platform", "repeat"], name="diagnosis_answer_once"),
+            models.CheckConstraint(
+                condition=~Q(state=AnswerState.VALID) | ~Q(text=""), name="diagnosis_answer_valid_has_text"
+            ),
+        ]
+        indexes = [
+            # what a run still has to ask
+            models.Index(fields=["diagnosis"], name="diagnosis_answer_pending", condition=Q(state=AnswerState.PENDING)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform_id} {self.state}"

@@ -1,0 +1,166 @@
+"""Rows as the API shows them."""
+
+from typing import Any
+
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from diagnosis.choices import AnswerState
+from diagnosis.client import has_usable_key
+from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.probing import awaits_probe
+from diagnosis.transitions import problem_of_diagnosis, progress_of
+from errors.codes import ErrorCode
+from errors.problems import locale_now, problem, shown_copy
+
+
+def platform_json(platform: Platform) -> dict[str, Any]:
+    """A row of the picker. Healthy: it has a key, is not paused, and has answered since its last pause."""
+    is_paused = bool(platform.paused_until and platform.paused_until > timezone.now())
+    return {
+        "id": platform.pk,
+        "name": platform.name,
+        "model": platform.model,
+        "healthy": not is_paused and not awaits_probe(platform) and has_usable_key(platform),
+        "paused_until": platform.paused_until if is_paused else None,
+        "pause_reason": platform.pause_reason if is_paused or awaits_probe(platform) else "",
+        "price_per_call": platform.price_per_call,
+        "typical_seconds": platform.typical_seconds,
+        "demo": platform.is_demo,
+    }
+
+
+def accepted_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The answer to an order."""
+    stream = diagnosis.stream_id
+    return {
+        "id": diagnosis.pk,
+        "status": diagnosis.status,
+        "stream": stream,
+        "planned": diagnosis.planned,
+        "demo": diagnosis.is_demo,
+        "events_url": f"/api/streams/{stream}/events",
+        "socket_url": f"/ws/diagnosis/{stream}/",
+        "retry_of": diagnosis.retry_of_id,
+    }
+
+
+def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as it stands."""
+    return {
+        "id": diagnosis.pk,
+        "status": diagnosis.status,
+        "stage": diagnosis.status,
+        "percent": progress_of(diagnosis)["percent"],
+        "planned": diagnosis.planned,
+        "valid": diagnosis.valid,
+        "failed": diagnosis.failed,
+        "filtered": diagnosis.filtered,
+        "carried_over": diagnosis.carried_over,
+        "brand": diagnosis.brand,
+        "repeats": diagnosis.repeats,
+        "demo": diagnosis.is_demo,
+        "stream": diagnosis.stream_id,
+        "created_at": diagnosis.created_at,
+        "started_at": diagnosis.started_at,
+        "finished_at": diagnosis.finished_at,
+        "retry_of": diagnosis.retry_of_id,
+        "error": problem_of_diagnosis(diagnosis),
+    }
+
+
+def diagnosis_detail_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The same with its brands, questions and platforms."""
+    return diagnosis_json(diagnosis) | {
+        "brands": [
+            {"name": brand.name, "aliases": brand.aliases, "is_own": brand.is_own} for brand in diagnosis.brands.all()
+        ],
+        "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
+        "platforms": [_platform_ref(platform) for platform in asked_platforms(diagnosis)],
+    }
+
+
+def asked_platforms(diagnosis: Diagnosis) -> list[Platform]:
+    """The platforms of a diagnosis, in the picker's order."""
+    return list(Platform.objects.filter(pk__in=diagnosis.answers.values("platform_id")))
+
+
+def _platform_ref(platform: Platform) -> dict[str, Any]:
+    return {"id": platform.pk, "name": platform.name, "model": platform.model, "demo": platform.is_demo}
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """An answer with its text and mentions; a failed one with its problem."""
+    return {
+        "id": answer.pk,
+        "question": answer.question_id,
+        "platform": answer.platform_id,
+        "repeat": answer.repeat,
+        "state": answer.state,
+        "text": answer.text,
+        "mentions": [{"brand": brand, "start": start, "end": end} for brand, start, end in answer.mentions],
+        "model": answer.model,
+        "ms": answer.milliseconds,
+        "code": answer.error_code,
+        "error": problem(ErrorCode(answer.error_code), platform=answer.platform_id) if answer.error_code else None,
+        "demo": answer.is_demo,
+        "carried_over": answer.is_carried_over,
+        "answered_at": answer.answered_at,
+    }
+
+
+def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The stored figures with names and words around them."""
+    report: dict[str, Any] = diagnosis.report or {}
+    refs = {platform.pk: _platform_ref(platform) for platform in asked_platforms(diagnosis)}
+    return {
+        "diagnosis": {
+            "id": diagnosis.pk,
+            "brand": diagnosis.brand,
+            "status": diagnosis.status,
+            "created_at": diagnosis.created_at,
+            "finished_at": diagnosis.finished_at,
+        },
+        "demo": diagnosis.is_demo,
+        "ai_label": _("以下回答由 AI 生成，仅供参考"),
+        "planned": report["planned"],
+        "valid": report["valid"],
+        "failed": report["failed"],
+        "filtered": report["filtered"],
+        "brands": report["brands"],
+        "platforms": [refs[counts["id"]] | counts for counts in report["platforms"]],
+        "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
+        "failures": [failure | _words(failure["code"]) for failure in report["failures"]],
+        "method": {
+            "source": "api",
+            "interval": "Wilson 95 %",
+            "repeats": diagnosis.repeats,
+            "models": sorted(set(diagnosis.answers.exclude(model="").values_list("model", flat=True))),
+        },
+    }
+
+
+def _words(code: str) -> dict[str, str]:
+    words = shown_copy(ErrorCode(code), locale_now())
+    return {"title": words["title"], "suggestion": words["suggestion"]}
+
+
+def statistics_json() -> dict[str, Any]:
+    """Counts over the diagnoses and answers of real platforms."""
+    real = Diagnosis.objects.real()
+    by_status = dict(real.order_by().values_list("status").annotate(Count("pk")))
+    # A retry carries answers over: they were asked for once.
+    asked = Answer.objects.filter(is_demo=False, is_carried_over=False)
+    rows = asked.order_by().values_list("platform_id", "state").annotate(Count("pk"))
+    by_platform: dict[str, dict[str, int]] = {}
+    for platform, state, count in rows:
+        by_platform.setdefault(platform, {})[state] = count
+    return {
+        "diagnoses": sum(by_status.values()),
+        "running": real.unfinished().count(),
+        "by_status": by_status,
+        "answers": sum(sum(states.values()) for states in by_platform.values()),
+        "valid_answers": sum(states.get(AnswerState.VALID, 0) for states in by_platform.values()),
+        "by_platform": by_platform,
+    }

@@ -1,0 +1,122 @@
+"""The run: many calls at once, each answer stored the moment it arrives, one deadline over all."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import structlog
+from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from diagnosis import transitions
+from diagnosis.asking import ask_until_settled
+from diagnosis.choices import Reason, Status
+from diagnosis.exceptions import RunOver
+from diagnosis.models import Platform
+from diagnosis.transitions import PAUSES, PlannedCall, Run
+from errors.codes import ErrorCode
+from errors.recording import record
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_SECONDS_WITHOUT_DATABASE = 60
+MOST_CRASHES = 3
+
+# Threads of their own: in the event loop's, whoever reads the log would wait until a burst of answers is written.
+_writers = ThreadPoolExecutor(8, thread_name_prefix="diagnosis_writes")
+
+
+async def durably(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a write in a thread; while the database is away, try again: what is written has been paid for.
+
+    Cancelled meanwhile, it writes to the end first: a worker that loses its database drops its jobs after a while.
+    """
+    writing = asyncio.create_task(_write_until_written(write, *args, **kwargs))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        if not writing.cancelled() and writing.exception():
+            log.warning("write_failed", error=repr(writing.exception()))
+        raise
+
+
+async def _write_until_written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    in_thread = database_sync_to_async(write, thread_sensitive=False, executor=_writers)
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type((OperationalError, InterfaceError)),
+        wait=wait_random_exponential(multiplier=0.1, max=2),
+        stop=stop_after_delay(MOST_SECONDS_WITHOUT_DATABASE),
+        reraise=True,
+    ):
+        with attempt:
+            result: T = await in_thread(*args, **kwargs)
+    return result
+
+
+async def run_diagnosis(diagnosis_id: uuid.UUID) -> None:
+    """Bring a diagnosis to its end. Safe to run again after any crash: stored answers are not asked for again."""
+    run = await durably(transitions.begin_run, diagnosis_id)
+    if run is None:
+        return
+    structlog.contextvars.bind_contextvars(request_id=run.request_id, diagnosis=str(diagnosis_id))
+    log.info("run_begun", run=run.number, calls=len(run.calls))
+    try:
+        await _run_until_end(run)
+    except* RunOver:
+        log.info("run_over", run=run.number)
+    except* (OperationalError, InterfaceError):
+        raise  # the sweep takes the diagnosis up again
+    except* Exception as crash:
+        log.exception("run_crashed", run=run.number)
+        record(ErrorCode.SERVER_ERROR, error=crash.exceptions[0], context={"attempts": run.number})
+        if await durably(transitions.record_crash, diagnosis_id) >= MOST_CRASHES:
+            await durably(transitions.end_diagnosis, diagnosis_id, Status.FAILED, code=ErrorCode.SERVER_ERROR)
+
+
+async def _run_until_end(run: Run) -> None:
+    seconds_left = (run.deadline_at - timezone.now()).total_seconds()
+    try:
+        async with asyncio.timeout(max(0.0, seconds_left)):
+            await _ask_all(run)
+    except TimeoutError:
+        await durably(transitions.end_diagnosis, run.diagnosis_id, Status.TIMED_OUT, run_number=run.number)
+        return
+    await durably(transitions.begin_analysis, run)
+    await durably(transitions.end_diagnosis, run.diagnosis_id, run_number=run.number)
+
+
+async def _ask_all(run: Run) -> None:
+    paused = _paused_platforms(run)
+    async with asyncio.TaskGroup() as group:
+        for call in run.calls:
+            group.create_task(_ask_one(run, call, paused))
+
+
+def _paused_platforms(run: Run) -> dict[str, Reason]:
+    """{platform: why} of those that are paused already: asking them would only fail again."""
+    now = timezone.now()
+    platforms: dict[str, Platform] = {call.platform.pk: call.platform for call in run.calls}
+    return {
+        pk: Reason(platform.pause_reason or Reason.QUOTA)
+        for pk, platform in platforms.items()
+        if platform.paused_until and platform.paused_until > now
+    }
+
+
+async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason]) -> None:
+    outcome = await ask_until_settled(
+        call.platform, call.question, seed=call.repeat, is_paused=lambda: paused.get(call.platform.pk)
+    )
+    reason = outcome.failure.reason if outcome.failure else None
+    if reason in PAUSES and call.platform.pk not in paused:
+        paused[call.platform.pk] = reason
+        await durably(transitions.pause_platform, run, call.platform, reason)
+    await durably(transitions.settle_answer, run, call, outcome)

@@ -1,0 +1,236 @@
+"""The bodies of the HTTP API, checked on the way in. docs/protocol.md is the contract."""
+
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from ninja import Field, Schema
+from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from diagnosis.mentions import fold
+from diagnosis.orders import BrandOrder, Order
+
+# Control characters and lone surrogates: no keyboard types them and no database stores them.
+_UNREADABLE = {"Cc", "Cs"}
+# Spaces, joiners, marks of direction, accents on nothing.
+_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
+
+
+def _readable(text: str) -> str:
+    categories = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
+    if categories & _UNREADABLE or categories <= _UNSEEN:
+        raise PydanticCustomError("unreadable", "contains control characters, or nothing that is seen")
+    return text
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_readable)]
+QuestionText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_readable)
+]
+PlatformId = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_readable)
+]
+
+
+class BrandIn(Schema):
+    """A competitor."""
+
+    name: Name
+    aliases: list[Name] = Field(default_factory=list, max_length=10)
+
+
+class OrderIn(Schema):
+    """What the user asks for."""
+
+    brand: Name
+    aliases: list[Name] = Field(default_factory=list, max_length=10)
+    competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
+    questions: list[QuestionText] = Field(min_length=1, max_length=20)
+    platforms: list[PlatformId] = Field(min_length=1, max_length=10)
+    repeats: int = Field(default=1, ge=1, le=5)
+
+    @model_validator(mode="after")
+    def _no_doubles(self) -> "OrderIn":
+        """Twice the same would be paid twice, or be counted for the wrong brand."""
+        _refuse_doubles((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
+        _refuse_doubles((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
+        _refuse_doubles(self._spellings())
+        return self
+
+    def _spellings(self) -> Iterator[tuple[str, str, int]]:
+        """(field, spelling, brand): a brand may repeat itself, but no other brand."""
+        yield "brand", self.brand, -1
+        for index, alias in enumerate(self.aliases):
+            yield f"aliases.{index}", alias, -1
+        for number, competitor in enumerate(self.competitors):
+            yield f"competitors.{number}.name", competitor.name, number
+            for index, alias in enumerate(competitor.aliases):
+                yield f"competitors.{number}.aliases.{index}", alias, number
+
+    def to_order(self) -> Order:
+        """The same as the service takes it."""
+        return Order(
+            brand=BrandOrder(self.brand, tuple(self.aliases)),
+            competitors=[BrandOrder(brand.name, tuple(brand.aliases)) for brand in self.competitors],
+            questions=self.questions,
+            platforms=self.platforms,
+            repeats=self.repeats,
+        )
+
+
+def _refuse_doubles(spellings: Iterable[tuple[str, str, int]]) -> None:
+    owners: dict[str, int] = {}
+    for field, text, owner in spellings:
+        if owners.setdefault(fold(text), owner) != owner:
+            raise PydanticCustomError("double", "given twice", {"field": field})
+
+
+class PlatformOut(Schema):
+    """A platform as the picker shows it."""
+
+    id: str
+    name: str
+    model: str
+    healthy: bool
+    paused_until: datetime | None
+    pause_reason: str
+    price_per_call: Decimal
+    typical_seconds: float
+    demo: bool
+
+
+class AcceptedOut(Schema):
+    """The order was taken; it will not be lost."""
+
+    id: uuid.UUID
+    status: str
+    stream: uuid.UUID
+    planned: int
+    demo: bool
+    events_url: str
+    socket_url: str
+    retry_of: uuid.UUID | None
+
+
+class BrandOut(Schema):
+    """A brand that is looked for."""
+
+    name: str
+    aliases: list[str]
+    is_own: bool
+
+
+class QuestionOut(Schema):
+    """A question as it was put."""
+
+    id: uuid.UUID
+    text: str
+
+
+class PlatformRef(Schema):
+    """A platform that was asked."""
+
+    id: str
+    name: str
+    model: str
+    demo: bool
+
+
+class DiagnosisOut(Schema):
+    """A diagnosis as it stands."""
+
+    id: uuid.UUID
+    status: str
+    stage: str
+    percent: int
+    planned: int
+    valid: int
+    failed: int
+    filtered: int
+    carried_over: int
+    brand: str
+    repeats: int
+    demo: bool
+    stream: uuid.UUID
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    retry_of: uuid.UUID | None
+    error: dict[str, Any] | None
+
+
+class DiagnosisDetailOut(DiagnosisOut):
+    """The same with what was asked, and of whom."""
+
+    brands: list[BrandOut]
+    questions: list[QuestionOut]
+    platforms: list[PlatformRef]
+
+
+class DiagnosisPage(Schema):
+    """A page of the history; `next` is the cursor of the following one."""
+
+    items: list[DiagnosisOut]
+    next: str | None
+
+
+class MentionOut(Schema):
+    """Offsets in code points of the answer's text."""
+
+    brand: str
+    start: int
+    end: int
+
+
+class AnswerOut(Schema):
+    """A planned answer with its text."""
+
+    id: uuid.UUID
+    question: uuid.UUID
+    platform: str
+    repeat: int
+    state: str
+    text: str
+    mentions: list[MentionOut]
+    model: str
+    ms: int | None
+    code: str
+    error: dict[str, Any] | None
+    demo: bool
+    carried_over: bool
+    answered_at: datetime | None
+
+
+class AnswerPage(Schema):
+    """A page of answers; `next` is the cursor of the following one."""
+
+    items: list[AnswerOut]
+    next: str | None
+
+
+class SuggestedBrand(Schema):
+    """A competitor with its other spellings."""
+
+    name: str
+    aliases: list[str]
+
+
+class SuggestionsOut(Schema):
+    """What may be filled in for a brand."""
+
+    competitors: list[SuggestedBrand]
+
+
+class StatisticsOut(Schema):
+    """An overview of real platforms' diagnoses; the demo platform is left out."""
+
+    diagnoses: int
+    running: int
+    by_status: dict[str, int]
+    answers: int
+    valid_answers: int
+    by_platform: dict[str, dict[str, int]]

@@ -1,0 +1,54 @@
+"""What workers run: the diagnosis itself, and the sweep that takes up what nobody holds."""
+
+import uuid
+
+import structlog
+from channels.db import aclose_old_connections, database_sync_to_async
+from django.conf import settings
+from procrastinate.contrib.django import app
+
+from diagnosis.jobs import MAINTENANCE_QUEUE, QUEUE, RUN_TASK, give_up_stalled_jobs
+from diagnosis.probing import probe_paused
+from diagnosis.recovery import end_overdue, take_up_orphans
+from diagnosis.run import run_diagnosis
+
+log = structlog.get_logger(__name__)
+
+_end_overdue = database_sync_to_async(end_overdue, thread_sensitive=False)
+_take_up_orphans = database_sync_to_async(take_up_orphans, thread_sensitive=False)
+
+
+@app.task(name=RUN_TASK, queue=QUEUE)
+async def run(diagnosis_id: str) -> None:
+    """Bring one diagnosis to its end."""
+    await run_diagnosis(uuid.UUID(diagnosis_id))
+
+
+@app.periodic(cron=f"* * * * * */{settings.JOB_SWEEP_SECONDS}")
+@app.task(name="diagnosis.sweep", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.sweep", priority=10)
+async def sweep(timestamp: int) -> None:
+    """Run `sweep_now` every few seconds, on one worker."""
+    await sweep_now()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="diagnosis.probe", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.probe")
+async def probe(timestamp: int) -> None:
+    """Every minute, ask the platforms whose pause is over whether they are well."""
+    await aclose_old_connections()
+    try:
+        await probe_paused()
+    finally:
+        await aclose_old_connections()
+
+
+async def sweep_now() -> None:
+    """Give up the jobs of silent workers, then take up or end the diagnoses that nobody holds."""
+    await aclose_old_connections()
+    try:
+        for job_id in await give_up_stalled_jobs(settings.JOB_STALLED_SECONDS):
+            log.warning("job_given_up", job=job_id)
+        await _take_up_orphans()
+        await _end_overdue()
+    finally:
+        await aclose_old_connections()

@@ -1,0 +1,91 @@
+"""What most tests of the diagnosis need: people, their signed-in clients, a platform that does as it is told."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import hypothesis
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+
+from diagnosis.models import Platform
+from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform, make_user
+from diagsite.tests.fake_platform import FakePlatform
+
+# A busy machine is no failure; what fails is printed with what reproduces it.
+hypothesis.settings.register_profile("diagnosis", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("diagnosis")
+
+
+@pytest.fixture(autouse=True)
+def key_of_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+
+
+@pytest.fixture
+def owner(db: None) -> AbstractUser:
+    return make_user("owner")
+
+
+@pytest.fixture
+def stranger(db: None) -> AbstractUser:
+    return make_user("stranger")
+
+
+@pytest.fixture
+def staff(db: None) -> AbstractUser:
+    return make_user("staff", is_staff=True)
+
+
+def signed_in(user: AbstractUser) -> Client:
+    client = Client(headers={"Accept-Language": "zh-CN"})
+    client.force_login(user)  # type: ignore[arg-type]
+    return client
+
+
+@pytest.fixture
+def client(owner: AbstractUser) -> Client:
+    """The owner's client, reading Chinese. Its name is pytest-django's, whose own is not signed in."""
+    return signed_in(owner)
+
+
+@pytest.fixture
+def client_of_stranger(stranger: AbstractUser) -> Client:
+    return signed_in(stranger)
+
+
+@pytest.fixture
+def client_of_staff(staff: AbstractUser) -> Client:
+    return signed_in(staff)
+
+
+@pytest.fixture
+def platform(db: None) -> Platform:
+    """A platform that nobody calls: for tests of rows."""
+    return make_platform()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        yield server
+
+
+@pytest.fixture
+def at_their_own_hosts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """The platforms' real host names lead to this machine, so that a fake can be asked under each of them."""
+    resolve = socket.getaddrinfo
+
+    def resolve_here(host: Any, *rest: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return resolve("127.0.0.1" if name in settings.OUTGOING_HOSTS else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+
+
+def address_at(host_of: str, fake: FakePlatform) -> str:
+    """A platform's own base URL, without TLS and at the fake's port."""
+    parts = urlsplit(host_of)
+    return f"http://{parts.hostname}:{fake.port}{parts.path}"

@@ -1,0 +1,78 @@
+"""Our own bugs: a run that crashes is tried again, and not for ever; one bad diagnosis holds no other up."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.utils import timezone
+
+from diagnosis import recovery, transitions
+from diagnosis.choices import Status
+from diagnosis.models import Diagnosis
+from diagnosis.run import MOST_CRASHES
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end, settle, valid
+from diagsite.tests.fake_platform import FakePlatform
+from errors.codes import ErrorCode
+from progress.models import Event
+
+
+@pytest.fixture
+def broken_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build_report(*_: Any) -> dict[str, Any]:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr(transitions, "build_report", build_report)
+
+
+def _last_event(diagnosis: Diagnosis) -> tuple[str, dict[str, Any]]:
+    last = Event.objects.filter(stream=diagnosis.stream_id).latest("seq")
+    return last.kind, last.data
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("broken_report")
+def test_a_run_that_crashes_every_time_fails_and_keeps_its_answers(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)], questions=["甲", "乙"])
+    for crashes in range(MOST_CRASHES):
+        (diagnosis,) = run_to_end(diagnosis)
+        assert diagnosis.crashes == crashes + 1
+        assert diagnosis.is_final == (diagnosis.crashes == MOST_CRASHES)
+    assert (diagnosis.status, diagnosis.error_code) == (Status.FAILED, ErrorCode.SERVER_ERROR)
+    assert (diagnosis.valid, fake.count()) == (2, 2)
+    kind, data = _last_event(diagnosis)
+    assert (kind, data["status"], data["valid"]) == ("complete", Status.FAILED, 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("broken_report")
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.TIMED_OUT])
+def test_an_end_from_outside_does_not_depend_on_the_report(owner: AbstractUser, status: Status) -> None:
+    diagnosis = settle(make_diagnosis(owner, [make_platform()], questions=["甲", "乙"]), valid())
+    ended = transitions.end_diagnosis(diagnosis.pk, status)
+    assert ended
+    assert ended.status == status
+    assert ended.report == {"planned": 2, "valid": 1, "failed": 1, "filtered": 0} | {
+        "brands": [],
+        "platforms": [],
+        "failures": [],
+    }
+
+
+@pytest.mark.django_db
+def test_one_that_cannot_be_ended_does_not_keep_the_sweep_from_the_others(
+    owner: AbstractUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = (make_diagnosis(owner, [platform]) for platform in [make_platform("a"), make_platform("b")])
+    Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
+    end = transitions.end_diagnosis
+
+    def end_diagnosis(pk: Any, *rest: Any) -> Diagnosis | None:
+        if pk == bad.pk:
+            raise ValueError("a bug of ours")
+        return end(pk, *rest)
+
+    monkeypatch.setattr(recovery, "end_diagnosis", end_diagnosis)
+    assert recovery.end_overdue() == 1
+    good.refresh_from_db()
+    assert good.status == Status.TIMED_OUT

@@ -1,0 +1,132 @@
+"""What a platform bears, across diagnoses: so many calls at once, so many a minute."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+
+from diagnosis.asking import ask_until_settled
+from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.limits import PlatformLimits, limits_of
+from diagnosis.models import Answer, Platform
+from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
+from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.services import RedisServer
+
+SIX = [f"问题 {number}" for number in range(6)]
+
+
+def _unsaved(fake: FakePlatform, pk: str = "p", **columns: Any) -> Platform:
+    row = {"model": pk, "key_variable": KEY_VARIABLE, "base_url": fake.base_url, "requests_per_minute": 100_000}
+    return Platform(pk=pk, **(row | columns))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_diagnoses_that_run_at_once_share_a_platforms_places(owner: AbstractUser, fake: FakePlatform) -> None:
+    fake.behave(answer(after=0.1))
+    narrow = make_platform("narrow", base_url=fake.base_url, concurrency=2)
+    wide = make_platform("wide", base_url=fake.base_url, concurrency=5)
+    diagnoses = [make_diagnosis(owner, [narrow, wide], questions=SIX) for _ in range(3)]
+    assert {ended.status for ended in run_to_end(*diagnoses)} == {Status.COMPLETED}
+    assert fake.most_at_once == {"narrow": 2, "wide": 5}
+
+
+async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) -> None:
+    fake.behave(hold(), model="slow")
+    slow = [
+        asyncio.ensure_future(
+            ask_until_settled(_unsaved(fake, "slow", concurrency=1), text, seed=1, is_paused=lambda: None)
+        )
+        for text in SIX
+    ]
+    quick = [ask_until_settled(_unsaved(fake, "quick"), text, seed=1, is_paused=lambda: None) for text in SIX]
+    assert all(outcome.reply for outcome in await asyncio.gather(*quick))
+    assert not any(task.done() for task in slow)
+    fake.release()
+    assert all(outcome.reply for outcome in await asyncio.gather(*slow))
+    assert fake.most_at_once["slow"] == 1
+
+
+@pytest.fixture
+def well_inside_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows in memory begin with the minutes: a test that met one would see two of them."""
+    started, minute = time.monotonic(), time.time() // 60 * 60
+    clock = SimpleNamespace(time=lambda: minute + 10 + time.monotonic() - started)
+    monkeypatch.setattr("limits.aio.storage.memory.time", clock)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("well_inside_a_minute")
+def test_diagnoses_that_run_at_once_share_a_platforms_rate(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3
+    slow = make_platform("slow", base_url=fake.base_url, requests_per_minute=4)
+    quick = make_platform("quick", base_url=fake.base_url)
+    run_to_end(*(make_diagnosis(owner, [slow, quick], questions=SIX[:3]) for _ in range(2)))
+    assert (fake.count(model="slow"), fake.count(model="quick")) == (4, 6)
+    waiting = Answer.objects.filter(state=AnswerState.FAILED)
+    assert [(stored.platform_id, stored.reason) for stored in waiting] == [("slow", Reason.DEADLINE)] * 2
+
+
+async def test_numbers_that_an_operator_changes_count_at_once(fake: FakePlatform) -> None:
+    before = limits_of(_unsaved(fake, concurrency=1))
+    assert limits_of(_unsaved(fake, concurrency=1)) is before
+    after = limits_of(_unsaved(fake, concurrency=2))
+    assert after is not before
+    assert after.numbers == (2, 100_000)
+
+
+@pytest.mark.redis
+def test_processes_share_a_platforms_rate_by_redis(
+    fake: FakePlatform, settings: Any, redis_server: RedisServer
+) -> None:
+    settings.REDIS_URL = redis_server.url
+    platform = _unsaved(fake, requests_per_minute=4)
+
+    async def ask_until(enough: int) -> int:
+        """Ask three at once and, when enough are answered, give the others a second more; returns how many wait."""
+        waiting = {
+            asyncio.ensure_future(ask_until_settled(platform, text, seed=1, is_paused=lambda: None)) for text in SIX[:3]
+        }
+        while len(waiting) > 3 - enough:
+            _done, waiting = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            _done, waiting = await asyncio.wait(waiting, timeout=1)
+        for task in waiting:
+            task.cancel()
+        return len(waiting)
+
+    # An event loop of its own knows no more of another than a process does.
+    assert asyncio.run(ask_until(3)) == 0
+    assert asyncio.run(ask_until(1)) == 2
+    assert fake.count() == 4
+
+
+@pytest.mark.redis
+async def test_without_redis_platforms_are_still_asked(
+    fake: FakePlatform, settings: Any, redis_server: RedisServer
+) -> None:
+    settings.REDIS_URL = redis_server.url
+    platform = _unsaved(fake)
+    changes: list[Callable[[], None]] = [lambda: None, redis_server.stop, redis_server.start]
+    for change in changes:
+        change()
+        assert (await ask_until_settled(platform, "问", seed=1, is_paused=lambda: None)).reply
+
+
+async def test_a_call_that_is_cancelled_before_its_turn_is_let_go_of() -> None:
+    limits = PlatformLimits(Platform(pk="p", concurrency=1, requests_per_minute=60))
+    first = asyncio.ensure_future(limits.execute(asyncio.sleep(60)))
+    call = asyncio.sleep(0)
+    waiting = asyncio.ensure_future(limits.execute(call))
+    await asyncio.sleep(0)
+    for task in (waiting, first):
+        task.cancel()
+    await asyncio.gather(first, waiting, return_exceptions=True)
+    assert inspect.getcoroutinestate(call) == inspect.CORO_CLOSED

@@ -1,0 +1,298 @@
+"""What a platform's refusal is taken for: each in the platform's own words, over HTTP and through a whole run."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.client import ask
+from diagnosis.exceptions import CallFailed
+from diagnosis.failures import MOST_SECONDS_TO_WAIT, Refusal, reason_of, wait_seconds_of
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.seeding import REAL
+from diagnosis.tests.conftest import address_at
+from diagnosis.tests.platform_bodies import REFUSALS, Refused
+from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
+from diagsite.tests.fake_platform import (
+    Behaviour,
+    FakePlatform,
+    answer,
+    completion,
+    hold,
+    html,
+    refuse,
+    reset_connection,
+    respond_with,
+)
+
+# The client is one per event loop and takes 50 ms to make: these tests share a loop.
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL}
+
+# reason: the code that users see, what becomes of the answer, whether it is asked again, whether the platform rests
+MEANINGS = {
+    Reason.QUOTA: ("AI_QUOTA_EXHAUSTED", AnswerState.FAILED, False, True),
+    Reason.RATE: ("AI_RATE_LIMIT", AnswerState.FAILED, True, False),
+    Reason.FILTERED: ("CONTENT_FILTERED", AnswerState.FILTERED, False, False),
+    Reason.KEY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
+    Reason.MODEL: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
+    Reason.BUSY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
+    Reason.UNREADABLE: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
+    Reason.TIMEOUT: ("NETWORK_TIMEOUT", AnswerState.FAILED, True, False),
+    Reason.CONNECTION: ("NETWORK_ERROR", AnswerState.FAILED, True, False),
+    Reason.BUG: ("SERVER_ERROR", AnswerState.FAILED, False, False),
+}
+
+
+def test_every_platform_that_is_seeded_has_its_refusals_here() -> None:
+    assert {refused.platform for refused in REFUSALS} == set(BASE_URLS)
+
+
+@in_one_loop
+@pytest.mark.parametrize("refused", REFUSALS, ids=str)
+@pytest.mark.usefixtures("at_their_own_hosts")
+async def test_a_refusal_is_read_by_its_body_first(refused: Refused, fake: FakePlatform) -> None:
+    fake.behave(refuse(refused.status, refused.body, refused.headers))
+    platform = Platform(
+        pk=refused.platform,
+        model="m",
+        key_variable=KEY_VARIABLE,
+        base_url=address_at(BASE_URLS[refused.platform], fake),
+    )
+    with pytest.raises(CallFailed) as failure:
+        await ask(platform, "问", seed=1, timeout_seconds=20)
+    code, _state, is_retryable, _rests = MEANINGS[refused.reason]
+    assert failure.value.reason == refused.reason, failure.value.detail
+    assert (failure.value.code.value, failure.value.is_retryable) == (code, is_retryable)
+    assert failure.value.wait_seconds == refused.wait_seconds
+    assert fake.count() == 1
+
+
+@in_one_loop
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (307, Reason.UNREADABLE),
+        (400, Reason.BUG),
+        (401, Reason.KEY),
+        (402, Reason.QUOTA),
+        (403, Reason.KEY),
+        (404, Reason.MODEL),
+        (408, Reason.TIMEOUT),
+        (413, Reason.BUG),
+        (429, Reason.RATE),
+        (451, Reason.FILTERED),
+        (500, Reason.BUSY),
+        (502, Reason.BUSY),
+        (503, Reason.BUSY),
+        (504, Reason.TIMEOUT),
+    ],
+)
+async def test_without_a_known_word_the_status_decides(fake: FakePlatform, status: int, reason: Reason) -> None:
+    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
+    bodies: list[Any] = ["", "<html>nginx</html>", "not json", "[]", "[1]", "null", "{}"]
+    for body in [*bodies, {"error": None}, {"error": "x"}, {"error": {"code": 9, "details": ["x"]}}]:
+        fake.behave(refuse(status, body))
+        with pytest.raises(CallFailed) as failure:
+            await ask(platform, "问", seed=1, timeout_seconds=20)
+        assert failure.value.reason == reason, body
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["error", "code", "type", "status", "message", "details", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.integers(100, 599),
+    _JSON,
+    st.text() | st.floats().map(str) | st.integers(-10, 10**9).map(str),
+    st.sampled_from(["dashscope.aliyuncs.com", "127.0.0.1", ""]),
+)
+def test_nothing_that_a_platform_may_send_confuses_the_reading(
+    status: int, body: Any, retry_after: str, host: str
+) -> None:
+    refusal = Refusal(status, body, {"retry-after": retry_after}, host)
+    assert reason_of(refusal) in MEANINGS
+    seconds = wait_seconds_of(refusal)
+    assert seconds is None or 0 < seconds <= MOST_SECONDS_TO_WAIT
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("please try again after 1 seconds", 1),
+        ("Please try again in 20s.", 20),
+        ("Please try again in 8.64s. Visit", 8.64),
+        ("Please try again in 333ms.", 0.333),
+        ("Please try again in 1m30.5s.", 90.5),
+        ("Please try again in 7m12s.", MOST_SECONDS_TO_WAIT),
+        ("retry after 2 minutes", MOST_SECONDS_TO_WAIT),
+        ("Please retry in 45.578569677s.", 45.578569677),
+        ("in 2026 and after 3 attempts", None),
+        ("in 5 models", None),
+        ("after 1e9 s", None),
+        ("", None),
+    ],
+)
+def test_a_wait_is_read_from_the_message(message: str, seconds: float | None) -> None:
+    assert wait_seconds_of(Refusal(429, {"error": {"message": message}}, {})) == seconds
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_odd_that_a_platform_says_breaks_the_run(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.CALL_ATTEMPTS = 1
+    odd: list[tuple[Behaviour, AnswerState]] = [
+        (refuse(400, json.dumps({"error": {"message": "\ud800\x00"}})), AnswerState.FAILED),
+        (refuse(500, "长" * 200_000), AnswerState.FAILED),
+        (refuse(401, {"error": [[["x"]]]}), AnswerState.FAILED),
+        (respond_with("[" * 50_000), AnswerState.FAILED),
+        (respond_with(json.dumps(completion("山岚\ud83d\x00"))), AnswerState.VALID),
+        (respond_with(completion("山岚", model="m" * 300)), AnswerState.VALID),
+        (respond_with(completion("山岚") | {"model": {"name": "m"}}), AnswerState.VALID),
+        (respond_with(completion("山岚" * 50_000)), AnswerState.VALID),
+    ]
+    platforms = []
+    for number, (behaviour, _state) in enumerate(odd):
+        fake.behave(behaviour, model=f"p{number}")
+        platforms.append(make_platform(f"p{number}", base_url=fake.base_url))
+    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    states = dict(diagnosis.answers.values_list("platform_id", "state"))
+    assert states == {f"p{number}": state for number, (_behaviour, state) in enumerate(odd)}
+    assert (diagnosis.status, diagnosis.crashes) == (Status.PARTIAL, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_past_its_deadline_a_run_keeps_the_answers_that_it_has(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3
+    fake.behave(hold(), model="slow")
+    platforms = [make_platform(pk, base_url=fake.base_url) for pk in ("quick", "slow")]
+    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    assert (diagnosis.status, diagnosis.error_code) == (Status.TIMED_OUT, "DIAGNOSIS_TIMEOUT")
+    assert set(diagnosis.answers.values_list("platform_id", "state", "reason", "error_code")) == {
+        ("quick", AnswerState.VALID, "", ""),
+        ("slow", AnswerState.FAILED, Reason.DEADLINE, "DIAGNOSIS_TIMEOUT"),
+    }
+    assert diagnosis.report
+    assert (diagnosis.report["valid"], diagnosis.report["failed"]) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("at_their_own_hosts")
+@pytest.mark.parametrize("third", [0, 1, 2])
+def test_a_run_over_every_refusal_gives_each_answer_its_own_reason(
+    owner: AbstractUser, fake: FakePlatform, settings: Any, third: int
+) -> None:
+    settings.CALL_ATTEMPTS = 2
+    chosen = [refused for refused in REFUSALS[third::3] if (refused.wait_seconds or 0) <= 2]
+    cases = {f"p{number}": refused for number, refused in enumerate(chosen)}
+    platforms = []
+    for pk, refused in cases.items():
+        fake.behave(refuse(refused.status, refused.body, refused.headers), model=pk)
+        platforms.append(make_platform(pk, base_url=address_at(BASE_URLS[refused.platform], fake)))
+    good = make_platform("good", base_url=fake.base_url)
+    (diagnosis,) = run_to_end(make_diagnosis(owner, [*platforms, good]))
+    for stored in diagnosis.answers.exclude(platform=good):
+        refused = cases[stored.platform_id]
+        code, state, is_retried, rests = MEANINGS[refused.reason]
+        seen = (stored.reason, stored.error_code, stored.state, stored.attempts, fake.count(model=stored.platform_id))
+        calls = 2 if is_retried else 1
+        assert seen == (refused.reason, code, state, calls, calls), str(refused)
+        platform = Platform.objects.get(pk=stored.platform_id)
+        assert (platform.paused_until is not None) == rests, str(refused)
+        assert platform.pause_reason == (refused.reason if rests else "")
+    assert diagnosis.status == Status.PARTIAL
+    assert diagnosis.answers.get(platform=good).state == AnswerState.VALID
+    assert diagnosis.valid + diagnosis.failed + diagnosis.filtered == diagnosis.planned == len(cases) + 1
+
+
+def _fail_each_in_its_own_way(fake: FakePlatform) -> list[Platform]:
+    ways = {
+        "quota": refuse(402, {"error": {"message": "Insufficient Balance"}}),
+        "rate": refuse(429, {"error": {"code": "rate_limit_exceeded"}}, {"Retry-After": "1"}),
+        "key": refuse(401, {"error": {"code": "invalid_api_key"}}),
+        "model": refuse(404, {"error": {"code": "model_not_found"}}),
+        "busy": refuse(503, "<html>busy</html>"),
+        "unreadable": html(),
+        "timeout": hold(),
+        "connection": reset_connection(),
+        "bug": refuse(400, {"error": {"code": "invalid_request_error"}}),
+    }
+    for model, behaviour in ways.items():
+        fake.behave(behaviour, model=model)
+    return [make_platform(model, base_url=fake.base_url) for model in ways]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_platforms_failing_each_in_its_own_way_end_as_failed_with_their_reasons(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.CALL_ATTEMPTS, settings.CALL_TIMEOUT_SECONDS = 1, 4
+    (diagnosis,) = run_to_end(make_diagnosis(owner, _fail_each_in_its_own_way(fake)))
+    assert (diagnosis.status, diagnosis.error_code) == (Status.FAILED, "DIAGNOSIS_FAILED")
+    assert (diagnosis.valid, diagnosis.failed, diagnosis.filtered) == (0, 9, 0)
+    reasons = {stored.platform_id: stored.reason for stored in diagnosis.answers.all()}
+    assert reasons == {pk: pk for pk in reasons}, "each platform is named after its reason"
+    assert diagnosis.report
+    assert {failure["platform"]: failure["code"] for failure in diagnosis.report["failures"]} == {
+        pk: MEANINGS[Reason(pk)][0] for pk in reasons
+    }
+    assert [brand["figures"]["mention_rate"] for brand in diagnosis.report["brands"]] == [None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_platforms_trouble_never_fails_anothers_answers(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.CALL_ATTEMPTS = 1
+    fake.behave(answer("山岚很好"), model="good")
+    platforms = [*_fail_each_in_its_own_way(fake), make_platform("good", base_url=fake.base_url)]
+    fake.behave(refuse(504), model="timeout")  # said, and not waited for
+    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms, questions=["甲？", "乙？"], repeats=2))
+    assert diagnosis.status == Status.PARTIAL
+    good = diagnosis.answers.filter(platform="good")
+    assert [(stored.state, stored.text) for stored in good] == [(AnswerState.VALID, "山岚很好")] * 4
+    assert not diagnosis.answers.exclude(platform="good").filter(state=AnswerState.VALID).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("behaviours", "status"),
+    [
+        (("good", "good"), Status.COMPLETED),
+        (("good", "filtered"), Status.COMPLETED),
+        (("good", "failed"), Status.PARTIAL),
+        (("filtered", "filtered"), Status.FAILED),
+        (("filtered", "failed"), Status.FAILED),
+        (("failed", "failed"), Status.FAILED),
+    ],
+)
+def test_the_final_state_follows_from_the_answers(
+    owner: AbstractUser, fake: FakePlatform, behaviours: tuple[str, str], status: Status
+) -> None:
+    ways = {
+        "good": answer("山岚"),
+        "filtered": refuse(400, {"error": {"type": "content_filter"}}),
+        "failed": refuse(401),
+    }
+    platforms = []
+    for number, name in enumerate(behaviours):
+        fake.behave(ways[name], model=f"p{number}")
+        platforms.append(make_platform(f"p{number}", base_url=fake.base_url))
+    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    assert diagnosis.status == status
+    assert Diagnosis.objects.get(pk=diagnosis.pk).is_final
