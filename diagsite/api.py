@@ -1,0 +1,177 @@
+"""The HTTP API as a whole: routers of the apps, sign-in, and every failure as one kind of body."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import structlog
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI, P, QueryEx, Router, Schema
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import HttpBearer, SessionAuth
+from pydantic import StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from diagnosis.api import router as diagnosis_router
+from diagsite import sessions, wechat
+from diagsite.error_pages import problem_response
+from diagsite.field_errors import fields_of
+from diagsite.models import User
+from errors.codes import ErrorCode
+from errors.exceptions import AppError, DataFormatError, Forbidden, InvalidInput, Unauthorized
+from errors.problems import Problem, catalogue, locale_now, problem_of
+from errors.recording import record_problem
+from progress.api import router as progress_router
+
+
+class TokenAuth(HttpBearer):
+    """`Authorization: Bearer <token>`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        """The token's user."""
+        found = sessions.authenticate(token)
+        return found[0] if found else None
+
+
+class PageAuth(SessionAuth):
+    """Django's session, for the web page."""
+
+    def __call__(self, request: HttpRequest) -> Any | None:
+        """Who gives a token is judged by it alone; who is not signed in hears that, not of a missing CSRF token."""
+        if "Authorization" in request.headers or not request.user.is_authenticated:
+            return None
+        return super().__call__(request)
+
+
+log = structlog.get_logger(__name__)
+
+api = NinjaAPI(
+    title="Brand diagnosis",
+    version="1",
+    description="How visible is a brand in the answers of AI platforms? The socket is described in docs/protocol.md.",
+    auth=[TokenAuth(), PageAuth()],
+    urls_namespace="api",
+)
+api.add_router("", diagnosis_router)
+api.add_router("", progress_router)
+
+session_router = Router(tags=["session"])
+
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+DeviceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=64, pattern=r"^[\w.-]+$")]
+
+
+class SignInIn(Schema):
+    """One of the two."""
+
+    code: Code | None = None
+    device_id: DeviceId | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "SignInIn":
+        if (self.code is None) == (self.device_id is None):
+            raise PydanticCustomError("one_of", "give code or device_id", {"field": "code"})
+        return self
+
+
+class UserOut(Schema):
+    """Who is signed in."""
+
+    id: int
+    name: str
+    is_staff: bool
+
+
+class SessionOut(Schema):
+    """A token; renew it before it expires."""
+
+    token: str
+    expires_at: datetime
+    user: UserOut
+
+
+@session_router.post("/session", auth=None, response=SessionOut, summary="Sign in")
+def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
+    """Exchange a `wx.login` code for our token; with DEMO=1 a device id does as well."""
+    if body.code is not None:
+        user = sessions.user_by_openid(wechat.exchange_code(body.code))
+    elif settings.DEMO and body.device_id is not None:
+        user = sessions.user_by_device(body.device_id)
+    else:
+        raise Forbidden
+    if not user.is_active:
+        raise Forbidden
+    session = sessions.open_session(user)
+    return {"token": session.token, "expires_at": session.expires_at, "user": _user_json(user)}
+
+
+@session_router.delete("/session", response={204: None}, summary="Sign out")
+def sign_out(request: HttpRequest) -> tuple[int, None]:
+    """Revoke the token that came with the request."""
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        sessions.close_session(token.strip())
+    return 204, None
+
+
+def _user_json(user: User) -> dict[str, Any]:
+    return {"id": user.pk, "name": user.get_full_name() or user.get_username(), "is_staff": user.is_staff}
+
+
+@session_router.get("/errors", auth=None, tags=["errors"], summary="The words of every error code")
+def get_error_catalogue(request: HttpRequest, locale: QueryEx[str, P(max_length=16)] = "") -> Any:
+    """For clients that must explain a failure while they cannot reach us."""
+    body = json.dumps(catalogue(locale or locale_now()), ensure_ascii=False)
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
+    headers = {"ETag": etag, "Cache-Control": "public, no-cache", "Vary": "Accept-Language"}
+    if etag in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="application/json", headers=headers)
+
+
+api.add_router("", session_router)
+
+
+def _respond(request: HttpRequest, body: Problem, error: BaseException) -> HttpResponse:
+    body["instance"] = body["instance"] or request.path
+    route = request.resolver_match.route if request.resolver_match else ""
+    context = {
+        "route": route,
+        "method": request.method,
+        "status": body["status"],
+        "fields": list(body.get("fields", ())),
+    }
+    record_problem(body, error=error, context=context)
+    return problem_response(body)
+
+
+@api.exception_handler(AppError)
+def _app_error(request: HttpRequest, error: AppError) -> HttpResponse:
+    return _respond(request, problem_of(error), error)
+
+
+@api.exception_handler(AuthenticationError)
+def _not_signed_in(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return _respond(request, problem_of(Unauthorized()), error)
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return _respond(request, problem_of(InvalidInput(fields=fields_of(error.errors))), error)
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """ninja's own: a body that is not JSON, a failed CSRF check."""
+    return _respond(request, problem_of(Forbidden() if error.status_code == 403 else DataFormatError()), error)
+
+
+@api.exception_handler(Http404)
+@api.exception_handler(Exception)
+def _anything_else(request: HttpRequest, error: Exception) -> HttpResponse:
+    body = problem_of(error)
+    if body["code"] in (ErrorCode.SERVER_ERROR, ErrorCode.UNKNOWN_ERROR):
+        log.exception("request_failed", path=request.path)
+    return _respond(request, body, error)

@@ -1,0 +1,29 @@
+"""HTTP to Django, WebSocket to the consumers."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+_http = get_asgi_application()
+
+# Only now are the apps loaded that these import.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from errors.catalogue import refresher  # noqa: E402
+from progress.consumers import UnknownPathConsumer  # noqa: E402
+from progress.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": _http,
+        "websocket": AuthMiddlewareStack(
+            URLRouter([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())])
+        ),
+    }
+)
+
+# The first failure of this process is told in the published words already, not in the built-in ones.
+refresher.ensure_running()

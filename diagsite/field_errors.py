@@ -1,0 +1,53 @@
+"""What is wrong with which field, in words that people understand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+_SOURCES = {"body", "query", "path", "header"}
+
+
+def fields_of(errors: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """{field: why} of pydantic's errors; nested fields are dotted: `competitors.0.name`."""
+    return {_field(error): _words(error) for error in errors}
+
+
+def _field(error: dict[str, Any]) -> str:
+    context = error.get("ctx") or {}
+    if "field" in context:
+        return str(context["field"])
+    path = [str(part) for part in error.get("loc", ())]
+    # ninja puts the source and the name of the parameter in front of a body's own fields.
+    if path and path[0] in _SOURCES:
+        path = path[2:] if path[0] == "body" else path[1:]
+    return ".".join(path) or "body"
+
+
+def _words(error: dict[str, Any]) -> str:
+    context = error.get("ctx") or {}
+    template = _templates().get(error.get("type", ""), _("格式不正确。"))
+    return template % context
+
+
+def _templates() -> dict[str, str]:
+    """By pydantic's error type; the placeholders are pydantic's own context."""
+    return {
+        "missing": _("请填写这一项。"),
+        "string_too_short": _("至少 %(min_length)s 个字。"),
+        "string_too_long": _("最多 %(max_length)s 个字。"),
+        "string_type": _("应为文字。"),
+        "string_unicode": _("含有无法识别的字符。"),
+        "string_pattern_mismatch": _("含有不允许的字符。"),
+        "unreadable": _("含有无法识别的字符。"),
+        "too_short": _("至少 %(min_length)s 项。"),
+        "too_long": _("最多 %(max_length)s 项。"),
+        "list_type": _("应为列表。"),
+        "int_type": _("应为整数。"),
+        "int_parsing": _("应为整数。"),
+        "int_from_float": _("应为整数。"),
+        "greater_than_equal": _("不能小于 %(ge)s。"),
+        "less_than_equal": _("不能大于 %(le)s。"),
+        "double": _("与前面的重复了。"),
+        "one_of": _("code 与 device_id 请提供且只提供一个。"),
+    }

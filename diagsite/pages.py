@@ -1,0 +1,86 @@
+"""The web page: shells that the browser fills from the API, and the words that its modules need."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from django.views.i18n import JavaScriptCatalog
+
+REPEATS = range(1, 6)
+
+STATUSES = [
+    ("queued", _("排队中")),
+    ("asking", _("询问中")),
+    ("analysing", _("分析中")),
+    ("completed", _("已完成")),
+    ("partial", _("部分完成")),
+    ("failed", _("未能完成")),
+    ("timed_out", _("已超时")),
+    ("cancelled", _("已取消")),
+]
+
+NO_DIAGNOSIS = UUID(int=0)
+
+
+def _describe_visitor(request: HttpRequest) -> dict[str, Any]:
+    """What the modules must know before their first request."""
+    return {
+        "demo": settings.DEMO,
+        "signed_in": request.user.is_authenticated,
+        "csrf_token": get_token(request),
+        "language": get_language(),
+        "urls": {
+            "start": reverse("pages:start"),
+            "history": reverse("pages:history"),
+            "diagnosis": reverse("pages:diagnosis", args=[NO_DIAGNOSIS]).replace(str(NO_DIAGNOSIS), "{id}"),
+            "login": resolve_url(settings.LOGIN_URL),
+        },
+    }
+
+
+def _show(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+    """A page for whoever is signed in, or can sign in by device on a demo site."""
+    if not settings.DEMO and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    context |= {"current": name, "config": _describe_visitor(request)}
+    return render(request, f"site/{name}.html", context)
+
+
+class WordsOfTheModules(JavaScriptCatalog):
+    """What static/site/*.js says, in the visitor's language: our own catalogue, without Django's admin."""
+
+    packages = ["site"]
+
+    def get_paths(self, packages: list[str]) -> list[str]:
+        """Where our translations are."""
+        return [str(path) for path in settings.LOCALE_PATHS]
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_start(request: HttpRequest) -> HttpResponse:
+    """Fill in a diagnosis and start it."""
+    return _show(request, "start", repeats=REPEATS)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
+    """Watch one diagnosis, then read its report; the API decides who may see it."""
+    return _show(request, "diagnosis", diagnosis_id=diagnosis_id)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_history(request: HttpRequest) -> HttpResponse:
+    """Find a past diagnosis."""
+    return _show(request, "history", statuses=STATUSES)

@@ -1,0 +1,71 @@
+"""Our own token: signed, expiring, revocable. It names a user and nothing else."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.utils import timezone
+
+from diagsite.models import RevokedToken, User
+
+_SALT = "diagsite.session"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A token as given out."""
+
+    token: str
+    expires_at: datetime
+    user: User
+
+
+def open_session(user: User) -> Session:
+    """A new token for a user, good for settings.TOKEN_LIFETIME_SECONDS."""
+    expires_at = timezone.now() + timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
+    claims = {"user": user.pk, "id": uuid.uuid4().hex, "until": expires_at.timestamp()}
+    return Session(signing.dumps(claims, salt=_SALT, compress=False), expires_at, user)
+
+
+def authenticate(token: str) -> tuple[User, datetime] | None:
+    """The user of a token and when it expires; None when it is forged, expired, revoked, or its user is gone."""
+    claims = _claims(token)
+    if claims is None:
+        return None
+    token_id, user_id, until = claims
+    if until <= timezone.now() or RevokedToken.objects.filter(pk=token_id).exists():
+        return None
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    return (user, until) if user else None
+
+
+def close_session(token: str) -> None:
+    """Revoke a token; one that is no good anyway is left alone."""
+    claims = _claims(token)
+    if claims is not None:
+        RevokedToken.objects.get_or_create(token_id=claims[0], defaults={"expires_at": claims[2]})
+
+
+def _claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:
+    try:
+        claims = signing.loads(token, salt=_SALT)
+        return uuid.UUID(claims["id"]), int(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
+    except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def user_by_openid(openid: str) -> User:
+    """The account of a WeChat user, made on the first sign-in."""
+    return User.objects.get_or_create(wechat_openid=openid, defaults={"username": f"wx-{uuid.uuid4().hex[:12]}"})[0]
+
+
+def user_by_device(device_id: str) -> User:
+    """The account of a development device, made on the first sign-in."""
+    return User.objects.get_or_create(device_id=device_id, defaults={"username": f"device-{uuid.uuid4().hex[:12]}"})[0]
+
+
+def terminal_user() -> User:
+    """The account of this site's own terminal. Its device id is secret: whoever knows it can sign in with DEMO=1."""
+    return User.objects.get_or_create(username="terminal", defaults={"device_id": f"terminal-{uuid.uuid4().hex}"})[0]

@@ -1,0 +1,252 @@
+"""Every setting, typed, from the environment. docs/settings.md explains them for operators.
+
+ENVIRONMENT is `production` as soon as DATABASE_URL is given, else `development`; in production nothing secret has
+a default, and everything that is missing is named at start.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvValidationError
+
+from diagsite.pool import SECONDS_OF_ONE_TRY, try_again
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env(eager=False)
+ENVIRONMENT: str = env.str("ENVIRONMENT", "production" if env.str("DATABASE_URL", "") else "development")
+PRODUCTION = ENVIRONMENT != "development"
+DEMO: bool = env.bool("DEMO", not PRODUCTION)
+
+
+def _required(name: str, in_development: str) -> str:
+    """A setting without a default in production: its absence is named at start."""
+    value: str = env.str(name) if PRODUCTION else env.str(name, in_development)
+    return value
+
+
+SECRET_KEY = _required("SECRET_KEY", "development-only")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS") if PRODUCTION else env.list("ALLOWED_HOSTS", ["*"])
+DATABASE_URL = _required("DATABASE_URL", "postgresql://postgres@127.0.0.1/postgres")
+REDIS_URL = _required("REDIS_URL", "")
+DEBUG: bool = env.bool("DEBUG", False)
+
+try:
+    DATABASES: dict[str, Any] = {"default": env.dj_db_url("DATABASE_URL", DATABASE_URL)}
+    env.seal()
+except EnvValidationError as error:
+    messages = error.error_messages if isinstance(error.error_messages, Mapping) else {}
+    wrong = [f"{name}: {why[0].rstrip('.').removeprefix('Environment variable ')}" for name, why in messages.items()]
+    raise ImproperlyConfigured(f"in the environment, {'; '.join(wrong)}") from error
+except ValueError as error:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not a database address: postgresql://user:password@host:5432/name"
+    ) from error
+
+env = Env()
+DATABASES["default"].update(CONN_HEALTH_CHECKS=True)
+if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    raise ImproperlyConfigured(
+        "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name"
+    )
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 2,
+    "max_size": env.int("DATABASE_POOL_SIZE", 16),
+    "timeout": 10,
+    "reconnect_timeout": SECONDS_OF_ONE_TRY,
+    "reconnect_failed": try_again,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "procrastinate.contrib.django",
+    "channels",
+    "ninja",  # its documentation page from our own static files
+    "performance",
+    "errors",
+    "progress",
+    "diagnosis",
+    "monitoring",
+    "diagsite",
+]
+
+MIDDLEWARE = [
+    "diagsite.request_id.request_id_middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "diagsite.static_files.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "diagsite.error_pages.wrong_method_middleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "diagsite.urls"
+ASGI_APPLICATION = "diagsite.asgi.application"
+AUTH_USER_MODEL = "diagsite.User"
+LOGIN_URL = "pages:login"
+LOGIN_REDIRECT_URL = "/"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Words -----------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE: str = env.str("TIME_ZONE", "Asia/Shanghai")
+
+# Static files ----------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static" if PRODUCTION else None
+# The page loads the same client core that the mini-program requires.
+STATICFILES_DIRS = [("services", BASE_DIR / "miniprogram" / "services")]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# Security --------------------------------------------------------------------------------------------------------
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+CSRF_FAILURE_VIEW = "diagsite.error_pages.csrf_failed"
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
+SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_REDIRECT else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the largest honest diagnosis is about 60 KB
+TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
+
+# WeChat ----------------------------------------------------------------------------------------------------------
+WECHAT_API_BASE: str = env.str("WECHAT_API_BASE", "https://api.weixin.qq.com")
+WECHAT_APP_ID: str = env.str("WECHAT_APP_ID", "")
+WECHAT_APP_SECRET: str = env.str("WECHAT_APP_SECRET", "")
+# The subscribe message "diagnosis ended"; without a template nobody is told. The fields are the template's own names.
+WECHAT_TEMPLATE_ID: str = env.str("WECHAT_TEMPLATE_ID", "")
+WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
+    "WECHAT_TEMPLATE_FIELDS", {"thing1": "brand", "phrase2": "status", "number3": "valid", "time4": "time"}
+)
+WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
+NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
+DIAGNOSIS_ENDED = "diagsite.notices.write_notice"
+
+# Push ------------------------------------------------------------------------------------------------------------
+PROGRESS_AUTHENTICATE = "diagsite.sessions.authenticate"
+PROGRESS_ENDED = "diagsite.notices.note_seen"
+if REDIS_URL:
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            # redis-py 8 gives up an idle subscription after 5 s unless told not to.
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        }
+    }
+    CACHES: dict[str, Any] = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+PING_SECONDS: float = env.float("PING_SECONDS", 10)
+PONG_GRACE_SECONDS: float = env.float("PONG_GRACE_SECONDS", 5)
+HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
+
+# The run ---------------------------------------------------------------------------------------------------------
+DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
+CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
+CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
+DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
+# 127.0.0.1 is reachable in development only: there the demo platform and the tests' fakes live.
+OUTGOING_HOSTS: list[str] = env.list(
+    "OUTGOING_HOSTS",
+    [
+        "ark.cn-beijing.volces.com",
+        "api.deepseek.com",
+        "dashscope.aliyuncs.com",
+        "api.moonshot.cn",
+        "open.bigmodel.cn",
+        "tokenhub.tencentmaas.com",
+        "qianfan.baidubce.com",
+        "api.openai.com",
+        "generativelanguage.googleapis.com",
+        *([] if PRODUCTION else ["127.0.0.1"]),
+    ],
+)
+PORT: int = env.int("PORT", 8765)
+DEMO_BASE_URL: str = env.str("DEMO_BASE_URL", f"http://127.0.0.1:{PORT}/demo/v1")
+DEMO_LATENCY: float = env.float("DEMO_LATENCY", 1.0)  # factor on the demo platform's waits
+
+JOB_HEARTBEAT_SECONDS: float = env.float("JOB_HEARTBEAT_SECONDS", 2)
+JOB_STALLED_SECONDS: float = env.float("JOB_STALLED_SECONDS", 10)
+JOB_SWEEP_SECONDS: int = env.int("JOB_SWEEP_SECONDS", 5)
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "concurrency": DIAGNOSES_AT_ONCE,
+    "update_heartbeat_interval": JOB_HEARTBEAT_SECONDS,
+    "stalled_worker_timeout": JOB_STALLED_SECONDS,
+    "shutdown_graceful_timeout": 5,
+    "delete_jobs": "successful",
+}
+
+# Errors ----------------------------------------------------------------------------------------------------------
+# How often a process looks for edited words and writes down what went wrong; 0 for never.
+ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
+ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
+
+# Logs ------------------------------------------------------------------------------------------------------------
+PROMETHEUS_EXPORT_MIGRATIONS = False
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
+LOG_FORMAT: str = env.str("LOG_FORMAT", "json" if PRODUCTION else "console")
+LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
+LOG_FILE: str = env.str("LOG_FILE", "")  # standard error without one
+LOGGING_CONFIG = "diagsite.logs.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL, "file": LOG_FILE}

@@ -1,0 +1,71 @@
+// One request, one answer: JSON on success, a Problem with friendly copy on anything else.
+
+import { config } from "./config.js";
+import { Problem, isProblemBody, networkProblem, timeoutProblem, unreadableProblem } from "./problem.js";
+import { authHeaders, canRenew } from "./session.js";
+
+const TIMEOUT_MS = 30_000;
+
+async function send(method, path, { body, headers, signal, renew }) {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const auth = await authHeaders(method, { renew });
+  const options = {
+    method,
+    headers: { Accept: "application/json", "Accept-Language": config.language, ...auth, ...headers },
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw timeout.aborted ? timeoutProblem() : networkProblem();
+  }
+}
+
+async function read(response) {
+  if (response.status === 204) return null;
+  const body = await response.json().catch(() => undefined);
+  if (response.ok && body !== undefined) return body;
+  throw isProblemBody(body) ? new Problem(body) : unreadableProblem();
+}
+
+async function request(method, path, options = {}) {
+  let response = await send(method, path, options);
+  if (response.status === 401 && canRenew) response = await send(method, path, { ...options, renew: true });
+  return read(response);
+}
+
+const query = (values) => {
+  const given = Object.entries(values).filter(([, value]) => value);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+};
+
+export const listPlatforms = () => request("GET", "/api/platforms");
+
+export const listDiagnoses = (filters, signal) => request("GET", `/api/diagnoses${query(filters)}`, { signal });
+
+export const getDiagnosis = (id) => request("GET", `/api/diagnoses/${id}`);
+
+export const getReport = (id) => request("GET", `/api/diagnoses/${id}/report`);
+
+export const createDiagnosis = (body, key) =>
+  request("POST", "/api/diagnoses", { body, headers: { "Idempotency-Key": key } });
+
+export const cancelDiagnosis = (id) => request("POST", `/api/diagnoses/${id}/cancel`);
+
+export const retryDiagnosis = (id, key) =>
+  request("POST", `/api/diagnoses/${id}/retry`, { headers: { "Idempotency-Key": key } });
+
+/** Every stored answer of a diagnosis, page by page. */
+export async function* eachAnswer(id) {
+  let cursor = null;
+  do {
+    const page = await request("GET", `/api/diagnoses/${id}/answers${query({ cursor })}`);
+    yield* page.items;
+    cursor = page.next;
+  } while (cursor);
+}

@@ -1,0 +1,86 @@
+"""A stand-in for WeChat: sign-in, access tokens that run out, and subscribe messages that an accept allows once."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+
+class FakeWeChat(ThreadingHTTPServer):
+    """`accepts` is how many messages each user has allowed; `delivered` is what reached their phones."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.accepts: dict[str, int] = {}
+        self.delivered: list[dict[str, Any]] = []
+        self.tokens_given = 0
+        self.good_token = ""
+        self.says: list[int] = []  # error codes to answer the next sends with
+        self.calls = 0
+        self.hold = threading.Event()  # answers wait for it
+        self.hold.set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.hold.set()
+        self.shutdown()
+        self.server_close()
+
+    def send_message(self, token: str, message: dict[str, Any]) -> int:
+        """WeChat's answer to a send."""
+        with self._lock:
+            self.calls += 1
+            if self.says:
+                return self.says.pop(0)
+            if token != self.good_token:
+                return 40001
+            user = message["touser"]
+            if self.accepts.get(user, 0) < 1:
+                return 43101
+            self.accepts[user] -= 1
+            self.delivered.append(message)
+            return 0
+
+    def give_token(self) -> str:
+        """A new access token, which makes the one before it worthless."""
+        with self._lock:
+            self.tokens_given += 1
+            self.good_token = f"token-{self.tokens_given}"
+            return self.good_token
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeWeChat
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        self._answer({"openid": f"openid-of-{query['js_code'][0]}", "session_key": "never to be seen"})
+
+    def do_POST(self) -> None:
+        url = urlsplit(self.path)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if url.path == "/cgi-bin/stable_token":
+            self._answer({"access_token": self.server.give_token(), "expires_in": 7200})
+            return
+        token = parse_qs(url.query)["access_token"][0]
+        self._answer({"errcode": self.server.send_message(token, body)})
+
+    def _answer(self, body: dict[str, Any]) -> None:
+        self.server.hold.wait(30)
+        self.send_response(200)
+        self.end_headers()
+        try:
+            self.wfile.write(json.dumps(body).encode())
+        except OSError:
+            self.close_connection = True  # whoever asked is gone
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""

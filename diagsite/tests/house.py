@@ -1,0 +1,59 @@
+"""A copy of the project with a `var` of its own, for what `make run` does to the machine around it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from diagsite.tests.site import QUICK, ROOT
+
+# The settings of the tests' own process say nothing about a house.
+_FOREIGN = ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT", "DEMO", "LOG_LEVEL", "LOG_FILE", "PORT", "LANG", "LC_ALL")
+_NOT_COPIED = (".git", ".venv", "var", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+
+
+class House:
+    """The project in a directory, runnable; what is installed is borrowed from the tests' own environment."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        python = root / ".venv" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        shutil.copy(ROOT / "requirements.txt", root / ".venv" / "installed")  # the stamp: nothing is installed
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The environment of a person's shell, in a hurry."""
+        inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        return {**inherited, **QUICK, "LOG_LEVEL": "INFO", **extra}
+
+    def fails(self, *command: str, **extra: str) -> list[str]:
+        """The lines that a command prints that must fail, without what make says of it."""
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment(**extra),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode != 0, done.stdout
+        return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make:")]
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs in it or from it."""
+        return [process for process in psutil.process_iter() if self._lives_here(process)]
+
+    def _lives_here(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return process.cwd().startswith(str(self.root)) or str(self.root) in " ".join(process.cmdline())
+        except psutil.Error:
+            return False

@@ -1,0 +1,159 @@
+"""What must hold after any fault: the invariants of a run, in the rows, the log and the platform's own account."""
+
+import itertools
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from diagsite.tests.fake_platform import Call, FakePlatform
+from diagsite.tests.services import wait_until
+from diagsite.tests.site import Site
+
+FINAL = ("completed", "partial", "failed", "timed_out", "cancelled")
+
+
+def seeded(request: pytest.FixtureRequest) -> random.Random:
+    """A generator whose seed is printed, so that a failure can be run again: put it in place of the new one."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of {request.node.name}: {seed}")
+    return random.Random(seed)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """An accepted diagnosis."""
+
+    id: str
+    stream: str
+    planned: int
+
+
+def order_body(platforms: Sequence[str], *, questions: int = 3, repeats: int = 1) -> dict[str, Any]:
+    """An order whose questions nobody else asks, so that its calls can be told from the others'."""
+    name = uuid.uuid4().hex[:8]
+    return {
+        "brand": f"品牌{name}",
+        "questions": [f"{name} 的第 {number} 个问题？" for number in range(questions)],
+        "platforms": list(platforms),
+        "repeats": repeats,
+    }
+
+
+def order(client: httpx.Client, platforms: Sequence[str], *, questions: int = 3, repeats: int = 1) -> Ordered:
+    """Start a diagnosis of its own questions."""
+    return accepted(client.post("/api/diagnoses", json=order_body(platforms, questions=questions, repeats=repeats)))
+
+
+def accepted(response: httpx.Response) -> Ordered:
+    """What the 202 says."""
+    assert response.status_code == 202, response.text
+    answer = response.json()
+    return Ordered(answer["id"], answer["stream"], answer["planned"])
+
+
+def status_of(site: Site, ordered: Ordered) -> str:
+    """The status in the row."""
+    return str(site.query("SELECT status FROM diagnosis_diagnosis WHERE id = %s", ordered.id)[0][0])
+
+
+def answers_stored(site: Site) -> int:
+    """How many answers have been stored, of all diagnoses."""
+    return int(site.query("SELECT count(*) FROM diagnosis_answer WHERE state <> 'pending'")[0][0])
+
+
+def unfinished(site: Site) -> int:
+    """How many diagnoses have not ended."""
+    return int(site.query("SELECT count(*) FROM diagnosis_diagnosis WHERE NOT status = ANY(%s)", list(FINAL))[0][0])
+
+
+def wait_until_all_ended(site: Site, seconds: float = 120) -> None:
+    """Return once every diagnosis is in a final state."""
+    wait_until(lambda: unfinished(site) == 0, "every diagnosis to end", seconds)
+
+
+def assert_sound(site: Site, ordered: Ordered) -> str:
+    """An ended diagnosis agrees with itself: rows, counts, report, log. Returns its status."""
+    row = _row(site, "diagnosis_diagnosis", ordered.id)
+    states = [str(state) for (state,) in _answers(site, ordered, "state")]
+    assert row["status"] in FINAL
+    assert row["planned"] == ordered.planned == len(states)
+    assert "pending" not in states
+    for state in ("valid", "failed", "filtered"):
+        assert row[state] == states.count(state), f"{state}: the count disagrees with the rows"
+    assert row["finished_at"] is not None
+    assert (row["report"]["valid"], row["report"]["planned"]) == (row["valid"], row["planned"])
+    _assert_log_is_whole(site, ordered, row)
+    return str(row["status"])
+
+
+def _assert_log_is_whole(site: Site, ordered: Ordered, row: dict[str, Any]) -> None:
+    stream = _row(site, "progress_stream", ordered.stream)
+    events = site.query("SELECT seq, kind, data FROM progress_event WHERE stream_id = %s ORDER BY seq", ordered.stream)
+    kinds = [kind for _, kind, _ in events]
+    assert stream["is_closed"]
+    assert [seq for seq, *_ in events] == list(range(1, stream["last_seq"] + 1)), "the log has a gap"
+    assert kinds.count("complete") == 1
+    assert kinds[-1] == "complete"
+    complete = events[-1][2]
+    assert {name: complete[name] for name in ("status", "valid", "failed", "filtered")} == {
+        name: row[name] for name in ("status", "valid", "failed", "filtered")
+    }
+    percents = [data["percent"] for _, kind, data in events if kind == "progress"]
+    assert percents == sorted(percents), "progress fell"
+    told = [data["answer"] for _, kind, data in events if kind == "result"]
+    columns = "id, answered_at, is_carried_over"
+    settled = [str(pk) for pk, at, is_of_before in _answers(site, ordered, columns) if at and not is_of_before]
+    assert sorted(told) == sorted(settled), "the log tells of other answers than the rows"
+
+
+def assert_nothing_stored_was_asked_again(site: Site, fake: FakePlatform) -> None:
+    """No call was made after its answer had been stored. For orders without repeats (see `_calls`)."""
+    stored_at = {
+        (platform, question): at
+        for platform, question, at in site.query(
+            "SELECT a.platform_id, q.text, a.answered_at FROM diagnosis_answer a"
+            " JOIN diagnosis_question q ON q.id = a.question_id WHERE a.answered_at IS NOT NULL"
+        )
+    }
+    again = [
+        planned
+        for planned, made in _calls(fake).items()
+        if planned in stored_at and made[-1].started_at > stored_at[planned]
+    ]
+    assert not again
+
+
+def assert_repeated_only_what_was_cut(fake: FakePlatform, kills: Sequence[datetime]) -> None:
+    """Calls are as many as answers, plus those that were in flight at the kills."""
+    for planned, made in _calls(fake).items():
+        for first, second in itertools.pairwise(made):
+            assert any(first.started_at <= kill <= second.started_at for kill in kills), f"{planned} was asked twice"
+
+
+def _calls(fake: FakePlatform) -> dict[tuple[str, str], list[Call]]:
+    """By platform and question: without repeats these two name one planned answer."""
+    calls: dict[tuple[str, str], list[Call]] = defaultdict(list)
+    for call in fake.calls:
+        calls[call.model, call.question].append(call)
+    return calls
+
+
+def now() -> datetime:
+    """The time of the clock that the rows and the platform's calls go by."""
+    return datetime.now(UTC)
+
+
+def _row(site: Site, table: str, pk: str) -> dict[str, Any]:
+    found: dict[str, Any] = site.query(f"SELECT to_jsonb(t) FROM {table} t WHERE id = %s", pk)[0][0]
+    return found
+
+
+def _answers(site: Site, ordered: Ordered, columns: str) -> list[tuple[Any, ...]]:
+    return site.query(f"SELECT {columns} FROM diagnosis_answer WHERE diagnosis_id = %s", ordered.id)

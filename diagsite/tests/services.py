@@ -1,0 +1,157 @@
+"""The real servers that the tests use, as a pytest plugin that is loaded before Django's settings.
+
+One PostgreSQL of the test run's own in a temporary directory; Redis and Chromium where they are installed. What is
+missing is a skip with its reason, and under REQUIRE_SERVICES=1 a failure.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from diagsite.embedded import EmbeddedPostgres
+
+_DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
+
+# A shell's background job ignores Ctrl-C, and whatever a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ.setdefault("ENVIRONMENT", "development")
+os.environ.setdefault("DEMO", "1")
+os.environ.setdefault("LOG_LEVEL", "ERROR")
+
+# Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it.
+POSTGRES_SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections = 400\nshared_buffers = 64MB\n"
+
+
+def start_postgres(directory: Path) -> EmbeddedPostgres:
+    """A new PostgreSQL in a directory that does not exist yet; the caller lets go of it with `leave`."""
+    server = EmbeddedPostgres(directory, settings=POSTGRES_SETTINGS)
+    server.start()
+    return server
+
+
+# The controller of a parallel run starts it; its workers inherit the address.
+if _DIRECTORY not in os.environ:
+    os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="diagsite-test-")
+    _servers = [start_postgres(Path(os.environ[_DIRECTORY]) / "postgres")]
+    os.environ["DATABASE_URL"] = _servers[0].get_uri()
+else:
+    _servers = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No background thread of this process looks at a test's database; the sites that tests start have theirs."""
+    settings.ERRORS_REFRESH_SECONDS = 0
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the run has started and leave nothing behind."""
+    for server in _servers:
+        server.leave()
+        shutil.rmtree(os.environ[_DIRECTORY], ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured (`record_property`): a parallel run swallows what they print themselves."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    measured = [(report.nodeid, *item) for report in reports for item in report.user_properties]
+    if measured:
+        terminalreporter.section("measured")
+    for test, name, value in measured:
+        terminalreporter.write_line(f"{name}: {value}  ({test})")
+
+
+def missing(what: str) -> None:
+    """Skip because a service is not installed; under REQUIRE_SERVICES=1, fail."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{what} is required (REQUIRE_SERVICES=1) and not installed")
+    pytest.skip(f"{what} is not installed")
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+    """Return once the condition holds; fail, saying what was waited for, when it does not in a generous time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """A redis-server of the tests' own, that they may stop and start again on the same port."""
+
+    def __init__(self, binary: str) -> None:
+        self._binary = binary
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections."""
+        command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=os.environ[_DIRECTORY])
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise TimeoutError("redis-server did not start")
+
+    def stop(self) -> None:
+        """Kill it; what it held is gone."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis of this test's own."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        missing("redis-server")
+    assert binary
+    server = RedisServer(binary)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        missing("Chromium")
+    assert found
+    return found
+
+
+def database_address(name: str) -> str:
+    """The address of another database on the run's PostgreSQL."""
+    return os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
+
+
+def execute(address: str, statement: str, *parameters: object) -> None:
+    """Run one SQL statement outside any transaction."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode(), parameters or None)

@@ -1,0 +1,192 @@
+"""A site of a test's own: real processes over a database of its own, to talk to, to kill and to start again."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psycopg
+
+from diagsite.tests.services import database_address, execute, free_port
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = "site_template"
+
+# Everything that waits, waits less in a test.
+QUICK = {
+    "JOB_HEARTBEAT_SECONDS": "0.5",
+    "JOB_STALLED_SECONDS": "2",
+    "JOB_SWEEP_SECONDS": "1",
+    "DEMO_LATENCY": "0.1",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+def new_database() -> str:
+    """The address of a new database with the tables and the seeded rows; made from a template, so in 0.1 s."""
+    lock = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / "template.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _ensure_template()
+    name = f"site_{uuid.uuid4().hex[:12]}"
+    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    return database_address(name)
+
+
+def _ensure_template() -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
+            return
+        unfinished = f"{TEMPLATE}_unfinished"
+        connection.execute(f"DROP DATABASE IF EXISTS {unfinished}".encode())
+        connection.execute(f"CREATE DATABASE {unfinished}".encode())
+        for command in ("migrate", "seed"):
+            manage([command], database_address(unfinished))
+        connection.execute(f"ALTER DATABASE {unfinished} RENAME TO {TEMPLATE}".encode())
+
+
+def environment(address: str, **extra: str) -> dict[str, str]:
+    """The environment of a process of the site over a database."""
+    return {**os.environ, **QUICK, "DATABASE_URL": address, **extra}
+
+
+def manage(arguments: list[str], address: str, **extra: str) -> str:
+    """Run a management command to its end; returns what it printed, fails when it fails."""
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(address, **extra), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Process:
+    """One process of the site, whose log is kept and shown when a test fails to see it come up."""
+
+    root = ROOT
+    """Where the site's files are."""
+
+    def __init__(self, arguments: list[str], address: str, **extra: str) -> None:
+        self._arguments = arguments
+        self._environment = environment(address, **extra)
+        self.log = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{uuid.uuid4().hex[:8]}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again after a kill."""
+        assert not self.is_running
+        with self.log.open("ab") as log:
+            command = [sys.executable, "manage.py", *self._arguments]
+            self._process = subprocess.Popen(command, cwd=self.root, env=self._environment, stdout=log, stderr=log)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """`kill -9`, and wait until it is gone."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code."""
+        assert self._process
+        return self._process.wait(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not exited."""
+        return self._process is not None and self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+
+class Site:
+    """A served site over a database."""
+
+    def __init__(self, address: str, *, concurrency: int = 10, **extra: str) -> None:
+        self.address = address
+        self.port = int(extra.get("PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {"PORT": str(self.port), **extra}
+        self.server = Process(["serve", "--concurrency", str(concurrency)], address, **self.environment)
+
+    def start(self) -> None:
+        """Start serving, and return when the site answers."""
+        self.server.start()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert self.server.is_running, self.server.log.read_text()
+            time.sleep(0.05)
+        raise TimeoutError(self.server.log.read_text())
+
+    def worker(self) -> Process:
+        """A worker process of its own beside the site, not yet started."""
+        return Process(["procrastinate", "worker"], self.address, **self.environment)
+
+    def token(self, device: str = "device-of-a-test") -> str:
+        """What a device signs in with."""
+        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, trust_env=False)
+        answer.raise_for_status()
+        return str(answer.json()["token"])
+
+    def client(self, device: str = "device-of-a-test") -> httpx.Client:
+        """A signed-in client of the API."""
+        headers = {"Authorization": f"Bearer {self.token(device)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows straight from the site's database."""
+        with psycopg.connect(self.address) as connection:
+            return connection.execute(statement.encode(), parameters or None).fetchall()
+
+    def add_platform(self, slug: str, base_url: str, *, concurrency: int = 5, **columns: Any) -> None:
+        """A real (non-demo) platform row at an address of the test's; its key comes from TEST_KEY."""
+        row = {
+            "id": slug,
+            "name": slug,
+            "base_url": base_url,
+            "model": slug,
+            "key_variable": "TEST_KEY",
+            "is_enabled": True,
+            "is_demo": False,
+            "concurrency": concurrency,
+            "requests_per_minute": 100_000,
+            "price_per_call": 0,
+            "typical_seconds": 1,
+            "pause_reason": "",
+            "position": 1,
+        } | columns
+        names, places = ", ".join(row), ", ".join(["%s"] * len(row))
+        execute(self.address, f"INSERT INTO diagnosis_platform ({names}) VALUES ({places})", *row.values())
+
+
+@contextmanager
+def running_site(**options: Any) -> Iterator[Site]:
+    """A site with a database of its own (or at `address`), killed at the end."""
+    site = Site(options.pop("address", "") or new_database(), **{"TEST_KEY": "sk-of-a-test", **options})
+    try:
+        site.start()
+        yield site
+    finally:
+        site.server.kill()

@@ -1,0 +1,191 @@
+"""The whole way in a real browser: start, live progress, a reload in the middle, the report; and how fast it is."""
+
+import json
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.site import Site, running_site
+
+TIMEOUT = 60_000  # ms; generous, for a busy machine
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+# The browser's own clock on each frame's arrival, without a detour through the test process.
+RECORD_ARRIVALS = """
+window.arrivals = {};
+window.sockets = 0;
+const Real = window.WebSocket;
+window.WebSocket = class extends Real {
+  constructor(...given) {
+    super(...given);
+    window.sockets += 1;
+    this.addEventListener("message", (message) => {
+      const frame = JSON.parse(message.data);
+      for (const [seq] of frame.e || []) window.arrivals[seq] ??= Date.now();
+    });
+  }
+};
+"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for the module."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakePlatform]:
+    """A platform whose pace a test decides, so that a slow machine is only slow."""
+    with FakePlatform() as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def site(fake: FakePlatform) -> Iterator[Site]:
+    """One site for the module, with the demo platform at a third of its waits."""
+    with running_site(DEMO_LATENCY="0.3") as running:
+        running.add_platform("fake", fake.base_url)
+        yield running
+
+
+@pytest.fixture
+def three_answers(fake: FakePlatform) -> Iterator[FakePlatform]:
+    """It answers three calls and holds the others until it is released."""
+    fake.hold_again()
+    fake.behave(answer(), answer(), answer("山岚不错"), hold())
+    yield fake
+    fake.release()
+
+
+@contextmanager
+def a_page(browser: Browser, site: Site, *, width: int = 375, locale: str = "zh-CN") -> Iterator[Page]:
+    """A page on a phone of its own; whatever the browser complains about fails the test."""
+    context = browser.new_context(base_url=site.url, locale=locale, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.add_init_script(RECORD_ARRIVALS)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def start_the_sample(page: Page, *, repeats: int = 5, platform: str = "") -> str:
+    """Fill in the example, start it (at one platform of the test's choice), and return the diagnosis' id."""
+    page.goto("/")
+    page.get_by_role("button", name="填入示例").click()
+    if platform:
+        expect(page.locator("#platforms input:checked").first).to_be_attached()
+        for box in page.locator("#platforms input").all():
+            box.set_checked(box.input_value() == platform, force=True)
+    page.locator(f"label:has(#repeats-{repeats})").click()
+    page.get_by_role("button", name="开始诊断").click()
+    page.wait_for_url("**/diagnoses/*/")
+    return page.url.rstrip("/").rsplit("/", 1)[1]
+
+
+def percent(page: Page) -> int:
+    """What the progress bar says."""
+    return int(page.locator("#bar").get_attribute("aria-valuenow") or 0)
+
+
+def has_no_sideways_scroll(page: Page) -> bool:
+    """Whether the page fits the width of the screen."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_a_diagnosis_is_started_watched_reloaded_and_read(
+    browser: Browser, site: Site, three_answers: FakePlatform
+) -> None:
+    with a_page(browser, site) as page:
+        start_the_sample(page, platform="fake")
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        before = percent(page)
+        page.reload()
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        assert percent(page) == before > 0
+        three_answers.release()
+        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#coverage")).to_contain_text("15 / 15 有效")
+        expect(page.locator("#figures tr").first).to_contain_text("山岚")
+        expect(page.locator("#ai-label")).to_contain_text("AI")
+        expect(page.locator("#demo-banner")).to_be_hidden()
+        assert page.evaluate("window.sockets") == 1  # one connection for the whole of the progress
+        page.goto("/history/")
+        expect(page.get_by_text("山岚").first).to_be_visible()
+
+
+def test_no_page_is_wider_than_the_smallest_phone(browser: Browser, site: Site) -> None:
+    with a_page(browser, site, width=320) as page:
+        start_the_sample(page, repeats=1)
+        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#demo-banner")).to_be_visible()
+        assert has_no_sideways_scroll(page)
+        for path in ("/", "/history/"):
+            page.goto(path)
+            page.wait_for_load_state("networkidle")
+            assert has_no_sideways_scroll(page), path
+
+
+def test_a_cancelled_diagnosis_keeps_its_answers(browser: Browser, site: Site, three_answers: FakePlatform) -> None:
+    with a_page(browser, site) as page:
+        start_the_sample(page, platform="fake")
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        page.locator("#cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="取消诊断").click()
+        expect(page.locator("#status")).to_contain_text("已取消", timeout=TIMEOUT)
+        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#coverage")).to_contain_text("3 / 15 有效")
+
+
+def test_the_page_speaks_english_when_the_browser_does(browser: Browser, site: Site) -> None:
+    with a_page(browser, site, locale="en-US") as page:
+        page.goto("/")
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        assert "品牌" not in page.locator("main").inner_text().replace("山岚", "")
+
+
+def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(browser: Browser, site: Site) -> None:
+    with a_page(browser, site) as page:
+        page.goto("/")
+        page.get_by_role("button", name="填入示例").click()
+        page.locator("#brand").fill("")
+        page.get_by_role("button", name="开始诊断").click()
+        expect(page.locator("#brand")).to_be_focused()
+        expect(page.locator("#brand")).to_have_attribute("aria-invalid", "true")
+        assert page.locator("#questions input, #questions textarea").first.input_value()
+
+
+def test_an_event_is_on_the_page_soon_after_its_commit(
+    browser: Browser, site: Site, record_property: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with a_page(browser, site) as page:
+        diagnosis = start_the_sample(page)
+        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        arrivals: dict[str, float] = json.loads(page.evaluate("JSON.stringify(window.arrivals)"))
+        rows = site.query(
+            "SELECT seq, extract(epoch FROM e.created_at) * 1000 FROM progress_event e "
+            "JOIN diagnosis_diagnosis d ON d.stream_id = e.stream_id WHERE d.id = %s",
+            diagnosis,
+        )
+    # created_at is a little before the commit, so this is an upper bound; the first events precede the page.
+    delays = sorted(arrivals[str(seq)] - float(written) for seq, written in rows if seq > 4 and str(seq) in arrivals)
+    p95 = delays[int(len(delays) * 0.95)]
+    record_property("commit_to_browser_p95_ms", p95)
+    with capsys.disabled():
+        print(f"\ncommit to Chromium: {len(delays)} events, p50 {statistics.median(delays):.0f} ms, p95 {p95:.0f} ms")
+    assert len(delays) >= 20
+    assert p95 < 1000

@@ -1,0 +1,238 @@
+"""`manage.py diagnose`: a diagnosis in the terminal, with its exit code."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
+from diagsite.tests.fake_platform import FakePlatform, hold
+from diagsite.tests.pseudo_terminal import Terminal
+from diagsite.tests.services import wait_until
+from diagsite.tests.site import ROOT, Site, environment, new_database, running_site
+
+QUESTION = ["--question", "推荐哪个手冲壶？"]
+MANY_SLOW = [*QUESTION, "--question", "送礼选哪款？", "--platform", "demo-slow", "--repeats", "5"]
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", "diagnose", "山岚", *arguments]
+
+
+def _start(address: str, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        _command(*arguments),
+        cwd=ROOT,
+        env=environment(address, **extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def unshared() -> Site:
+    """A database of the test's own, whose site is not started."""
+    return Site(new_database())
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        yield server
+
+
+def _status(site: Site) -> str:
+    return str(site.query("SELECT status FROM diagnosis_diagnosis")[0][0])
+
+
+def _wait_until_asked(site: Site) -> None:
+    wait_until(lambda: site.query("SELECT 1 FROM diagnosis_diagnosis WHERE status = 'asking'"), "the run to begin")
+
+
+def _wait_until_answered(site: Site) -> None:
+    wait_until(lambda: site.query("SELECT 1 FROM diagnosis_diagnosis WHERE valid > 0"), "an answer")
+
+
+@dataclass
+class Done:
+    """How a run within this process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def chinese_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def diagnose(
+    transactional_db: None,
+    chinese_terminal: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Done]:
+    """Run the command in this process, which saves the seconds that a new one needs to load everything."""
+    settings.DEMO_LATENCY = 0.05
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    call_command("seed", verbosity=0)
+
+    def run(*arguments: str) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            call_command("diagnose", "山岚", *arguments)
+        told = capsys.readouterr()
+        return Done(int(str(ended.value.code)), told.out, told.err)
+
+    return run
+
+
+def test_without_a_site_it_does_the_work_itself_and_marks_it_as_demo(diagnose: Callable[..., Done]) -> None:
+    done = diagnose(*QUESTION, "--competitor", "云栖壶,云栖", "--platform", "demo-fast")
+    assert done.code == 0
+    assert "演示数据" in done.out
+    assert "1 / 1 有效" in done.out
+    assert "云栖壶" in done.out
+    assert "100% 已完成" in done.err
+
+
+def test_json_is_one_document_and_a_missing_answer_makes_it_partial(diagnose: Callable[..., Done]) -> None:
+    done = diagnose(*QUESTION, "--platform", "demo-fast", "--platform", "demo-quota", "--json")
+    assert done.code == 3
+    document = json.loads(done.out)
+    assert document["diagnosis"]["status"] == "partial"
+    assert document["report"]["demo"] is True
+    assert sorted(answer["state"] for answer in document["answers"]) == ["failed", "valid"]
+    assert "演示数据" in done.err
+
+
+def test_no_answer_at_all_is_a_failure(diagnose: Callable[..., Done]) -> None:
+    assert diagnose(*QUESTION, "--platform", "demo-quota").code == 4
+
+
+def test_its_own_time_limit_ends_it_with_its_answers_kept(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
+    fake.behave(hold(), model="silent")
+    for pk in ("silent", "quick"):
+        make_platform(pk, base_url=fake.base_url)
+    done = diagnose(*QUESTION, "--platform", "quick", "--platform", "silent", "--timeout", "4", "--json")
+    assert done.code == 4
+    report = json.loads(done.out)["report"]
+    assert (report["diagnosis"]["status"], report["valid"], report["planned"]) == ("timed_out", 1, 2)
+
+
+def test_by_default_it_asks_every_real_platform_that_can_be_asked(
+    diagnose: Callable[..., Done], fake: FakePlatform
+) -> None:
+    for pk in ("first", "second"):
+        make_platform(pk, base_url=fake.base_url)
+    make_platform("keyless", base_url=fake.base_url, key_variable="NO_SUCH_KEY")
+    make_platform("off", base_url=fake.base_url, is_enabled=False)
+    done = diagnose(*QUESTION, "--json")
+    assert done.code == 0
+    assert {answer["platform"] for answer in json.loads(done.out)["answers"]} == {"first", "second"}
+    assert "演示" not in done.err
+
+
+def test_without_a_real_platform_it_says_that_it_asks_the_demo(diagnose: Callable[..., Done]) -> None:
+    done = diagnose(*QUESTION)
+    assert done.code == 0
+    assert "改用演示平台" in done.err
+
+
+def test_a_worker_that_runs_already_does_the_work_and_others_can_cancel(fake: FakePlatform) -> None:
+    fake.behave(hold())
+    with running_site() as site, site.client() as client:
+        site.add_platform("held", fake.base_url)
+        user = site.query("SELECT username FROM diagsite_user")[0][0]
+        running = _start(site.address, *QUESTION, "--platform", "held", "--user", user)  # it has no TEST_KEY
+        fake.wait_for_calls(1)
+        client.post(f"/api/diagnoses/{client.get('/api/diagnoses').json()['items'][0]['id']}/cancel")
+        running.communicate(timeout=30)
+        assert running.returncode == 5
+
+
+def test_it_takes_over_when_the_worker_is_killed() -> None:
+    with running_site(DEMO_LATENCY="1") as site:
+        running = _start(site.address, *MANY_SLOW, PORT=str(site.port))
+        _wait_until_answered(site)
+        site.server.kill()
+        _report, told = running.communicate(timeout=60)
+        assert running.returncode == 0, told
+
+
+def test_ctrl_c_without_a_terminal_cancels_and_keeps_the_answers(unshared: Site) -> None:
+    running = _start(unshared.address, *MANY_SLOW, "--json", DEMO_LATENCY="0.5")
+    _wait_until_answered(unshared)
+    running.send_signal(signal.SIGINT)
+    document, told = running.communicate(timeout=30)
+    assert running.returncode == 130, told
+    assert json.loads(document)["report"]["valid"] > 0
+    assert _status(unshared) == "cancelled"
+
+
+def test_ctrl_c_at_a_terminal_asks_first(unshared: Site) -> None:
+    terminal = Terminal(_command(*MANY_SLOW), ROOT, environment(unshared.address, DEMO_LATENCY="1", LANG="zh_CN.UTF-8"))
+    _wait_until_asked(unshared)
+    terminal.press_ctrl_c()
+    terminal.wait_for("取消这次诊断？")
+    terminal.type("n\n")
+    _wait_until_answered(unshared)
+    assert _status(unshared) == "asking"
+    terminal.press_ctrl_c()
+    wait_until(lambda: terminal.text.count("取消这次诊断？") == 2, "the second question")
+    terminal.press_ctrl_c()
+    assert terminal.wait() == 130
+    assert _status(unshared) == "cancelled"
+    assert "有效" in terminal.text
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("diagnose", "--help")
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "examples:\n  # the demo platform" in told
+    assert "exit codes:\n  0  completed" in told
+
+
+@pytest.mark.usefixtures("db", "chinese_terminal")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--question: 至少 1 项。"),
+        (["--question", "好？", "--question", "好？"], "--question 2: 与前面的重复了。"),
+        (["--question", "好" * 501], "--question 1: 最多 500 个字。"),
+        ([*QUESTION, "--repeats", "6"], "--repeats: 不能大于 5。"),
+        ([*QUESTION, "--competitor", "云栖壶", "--competitor", "，别名"], "--competitor 2: 至少 1 个字。"),
+        ([*QUESTION, "--alias", "x" * 101], "--alias 1: 最多 100 个字。"),
+        ([*QUESTION, "--platform", "no-such"], "--platform 1: 没有名为“no-such”的可用平台。"),
+        ([*QUESTION, "--user", "no-such"], "--user: 没有账号“no-such”。"),
+        ([*QUESTION, "--timeout", "0"], "--timeout: must be more than 0"),
+        (["--questions-file", "no-such-file"], "--questions-file: no-such-file: No such file or directory"),
+    ],
+    ids=lambda value: None if isinstance(value, list) else value.split(":")[0],
+)
+def test_bad_input_names_its_field(arguments: list[str], told: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("diagnose", "山岚", *arguments)
+    assert told in str(refused.value)
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.usefixtures("db", "chinese_terminal")
+def test_without_any_platform_it_says_what_to_do(settings: Any) -> None:
+    settings.DEMO = False
+    call_command("seed", verbosity=0)
+    with pytest.raises(CommandError, match="DEEPSEEK_API_KEY"):
+        call_command("diagnose", "山岚", *QUESTION)

@@ -1,0 +1,39 @@
+"""What the pages of docs/ and the README say is there, is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from diagnosis.seeding import REAL
+from diagsite.tests.site import ROOT
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+READ = re.compile(r"""(?:env\.\w+|_required)\(\s*"([A-Z_]+)\"""")
+
+
+def links_of(page: Path) -> Iterator[str]:
+    """The relative links and pictures of a page."""
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target and not target.startswith("mailto:"):
+            yield target
+
+
+def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> None:
+    read = set(READ.findall((ROOT / "diagsite" / "settings.py").read_text()))
+    named = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    assert named == read
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_link_of_a_page_is_broken(page: Path) -> None:
+    assert [target for target in links_of(page) if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_the_key_of_every_platform_and_real_make_targets(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert [variable for *_, variable in REAL if f"`{variable}`" not in text] == []
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make (\w[\w-]*)", text)) <= targets

@@ -1,0 +1,73 @@
+"""The fake is what it says it is: asked through the same client that the product uses."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import openai
+import pytest
+
+from diagsite.tests import fake_platform
+from diagsite.tests.fake_platform import Behaviour, FakePlatform
+from diagsite.tests.services import wait_until
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(fake: FakePlatform) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(api_key="sk-1", base_url=fake.base_url, max_retries=0, timeout=0.5) as client:
+        yield client
+
+
+async def _ask(client: openai.AsyncOpenAI, question: str = "问") -> str | None:
+    completion = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": question}])
+    return completion.choices[0].message.content
+
+
+async def test_it_answers_and_remembers_what_was_asked(fake: FakePlatform, client: openai.AsyncOpenAI) -> None:
+    for question in ("甲", "甲", "乙"):
+        await _ask(client, question)
+    assert fake.by_question() == {("m", "甲"): 2, ("m", "乙"): 1}
+    assert fake.count(key="sk-1") == 3
+    assert fake.count(key="sk-2") == 0
+    assert {call.outcome for call in fake.calls} == {"answered"}
+    assert fake.most_at_once["m"] == 1
+
+
+async def test_a_plan_is_followed_step_by_step_and_its_last_step_stays(
+    fake: FakePlatform, client: openai.AsyncOpenAI
+) -> None:
+    fake.behave(fake_platform.refuse(503), fake_platform.answer("好"), model="m")
+    with pytest.raises(openai.InternalServerError):
+        await _ask(client)
+    for _ in range(2):
+        assert await _ask(client) == "好"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "raises"),
+    [
+        (fake_platform.refuse(402, {"error": {"message": "x"}}), openai.APIStatusError),
+        (fake_platform.bad_json(), ValueError),
+        (fake_platform.reset_connection(), openai.APIConnectionError),
+        (fake_platform.half_a_body(), openai.APIConnectionError),
+        (fake_platform.hold(), openai.APITimeoutError),
+    ],
+)
+async def test_it_fails_as_it_is_told(
+    fake: FakePlatform, client: openai.AsyncOpenAI, behaviour: Behaviour, raises: type[Exception]
+) -> None:
+    fake.behave(behaviour)
+    with pytest.raises(raises):
+        await _ask(client)
+
+
+async def test_a_caller_that_leaves_is_seen_to_leave(fake: FakePlatform, client: openai.AsyncOpenAI) -> None:
+    fake.behave(fake_platform.hold())
+    with pytest.raises(openai.APITimeoutError):
+        await _ask(client)
+    wait_until(lambda: fake.calls[0].outcome == "dropped", "the call to be dropped")
+    assert fake.in_flight["m"] == 0

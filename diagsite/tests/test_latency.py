@@ -1,0 +1,93 @@
+"""From the commit of an event to its arrival at a follower."""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.follower import Follower, assert_received_everything_once
+from diagsite.tests.proof import order, seeded
+from diagsite.tests.services import RedisServer, wait_until
+from diagsite.tests.site import Site, running_site
+
+EVENTS = 200
+MOST_SECONDS = 1.0
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        yield server
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def _measure(site: Site, fake: FakePlatform, rng: random.Random) -> list[float]:
+    """Seconds of every event of one diagnosis, from just before its commit to its arrival at a socket."""
+    fake.behave(answer(after=lambda: rng.uniform(0.05, 0.4)))
+    for slug in ("one", "two"):
+        site.add_platform(slug, fake.base_url)
+    with site.client() as client:
+        follower = Follower(site, order(client, ["one", "two"], questions=20, repeats=3))
+    follower.watch_until_complete()
+    assert_received_everything_once(follower)
+    return _lags(follower)
+
+
+def _lags(follower: Follower) -> list[float]:
+    rows = follower.site.query(
+        "SELECT seq, created_at FROM progress_event WHERE stream_id = %s", follower.ordered.stream
+    )
+    return [(follower.arrived_at[seq] - created_at).total_seconds() for seq, created_at in rows]
+
+
+def _judge(seconds: list[float], record_property: Callable[[str, object], None]) -> None:
+    p50, p95 = _quantile(seconds, 0.5), _quantile(seconds, 0.95)
+    figures = f"p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, most {max(seconds) * 1000:.0f} ms"
+    record_property("commit to socket", f"{figures}, {len(seconds)} events")
+    assert len(seconds) >= EVENTS
+    assert p95 < MOST_SECONDS
+
+
+def test_an_event_reaches_a_socket_of_the_same_process_at_once(
+    fake: FakePlatform, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    with running_site() as site:
+        _judge(_measure(site, fake, seeded(request)), record_property)
+
+
+@pytest.mark.redis
+def test_an_event_of_a_worker_reaches_a_socket_of_a_server_at_once(
+    fake: FakePlatform,
+    redis_server: RedisServer,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
+) -> None:
+    with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.worker():
+        _judge(_measure(site, fake, seeded(request)), record_property)
+
+
+def test_answers_that_all_come_at_once_are_told_while_others_are_still_being_stored(
+    fake: FakePlatform, record_property: Callable[[str, object], None]
+) -> None:
+    fake.behave(hold())
+    with running_site(JOB_STALLED_SECONDS="30") as site, site.client() as client:
+        site.add_platform("one", fake.base_url, concurrency=100)
+        follower = Follower(site, order(client, ["one"], questions=20, repeats=5))
+        with ThreadPoolExecutor() as pool:
+            watching = pool.submit(follower.watch_until_complete)
+            fake.wait_for_calls(follower.ordered.planned)
+            wait_until(lambda: follower.events, "it to follow")
+            fake.release()
+            watching.result()
+        lags = _lags(follower)
+        stored = "SELECT max(created_at) - min(created_at) FROM progress_event WHERE kind = 'result'"
+        seconds_to_store = site.query(stored)[0][0].total_seconds()
+    lag = _quantile(lags, 0.5)
+    record_property("lag in a burst", f"p50 {lag * 1000:.0f} ms, {seconds_to_store * 1000:.0f} ms to store all")
+    assert lag < seconds_to_store / 5

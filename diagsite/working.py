@@ -1,0 +1,73 @@
+"""The worker inside another process's event loop, and what keeps it going: both outlive the database going away."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+import structlog
+from django.conf import settings
+from procrastinate import PsycopgConnector
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
+
+from diagnosis.jobs import QUEUE
+from diagnosis.tasks import sweep_now
+from diagsite import embedded
+from diagsite.pool import SECONDS_OF_ONE_TRY, try_again_async
+
+log = structlog.get_logger(__name__)
+
+RESTART_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+POOL_SECONDS = 10.0
+
+
+async def keep_working(concurrency: int) -> None:
+    """Run diagnoses until cancelled, then drain. procrastinate's worker ends with its connection: start it again."""
+    address = connector_params()
+    while True:
+        try:
+            await (await psycopg.AsyncConnection.connect(**address)).close()  # fails at once where the pool would wait
+            async with app.with_connector(_connector(address)).open_async() as worker_app:
+                await worker_app.run_worker_async(
+                    queues=[QUEUE], concurrency=concurrency, install_signal_handlers=False
+                )
+        except Exception as error:  # noqa: BLE001 - whatever ended the worker, it must come back
+            log.warning("worker_ended", error=repr(error))
+        log.warning("worker_restarts")
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+def _connector(address: dict[str, Any]) -> PsycopgConnector:
+    return PsycopgConnector(
+        kwargs=address,
+        timeout=POOL_SECONDS,
+        reconnect_timeout=SECONDS_OF_ONE_TRY,
+        reconnect_failed=try_again_async,
+    )
+
+
+async def keep_sweeping() -> None:
+    """Take up what nobody holds, at once and every few seconds, until cancelled.
+
+    Workers sweep as well, by a periodic job; but a worker whose places are all taken runs no job.
+    """
+    while True:
+        try:
+            await sweep_now()
+        except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep tries again
+            log.warning("sweep_failed", error=repr(error))
+        await asyncio.sleep(settings.JOB_SWEEP_SECONDS)
+
+
+async def keep_database_up() -> None:
+    """Start the embedded database again when it dies, until cancelled; another database is none of our business."""
+    database = embedded.running_server()
+    while database:
+        await asyncio.sleep(WATCH_SECONDS)
+        if not database.is_running:
+            log.warning("embedded_database_down")
+            try:
+                await asyncio.to_thread(database.ensure_running)
+            except Exception as error:  # noqa: BLE001 - the next second tries again
+                log.warning("embedded_database_stays_down", error=repr(error))
