@@ -1,0 +1,96 @@
+'use strict';
+
+const { builtinModules } = require('node:module');
+
+/** What a mini-program's engine does not have, or has only in the devtools. */
+const BROWSER_ONLY = [
+  'window', 'document', 'fetch', 'WebSocket', 'globalThis', 'self', 'localStorage', 'sessionStorage', 'navigator',
+  'location', 'XMLHttpRequest', 'EventSource', 'process', 'Buffer', 'eval', 'Function',
+];
+const readonly = (...names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
+const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'];
+
+const rules = {
+  'array-callback-return': 'error',
+  'complexity': ['error', 13], // it counts every && and || as well
+  'consistent-return': 'off',
+  'eqeqeq': 'error',
+  'max-depth': ['error', 3],
+  'no-cond-assign': 'error',
+  'no-const-assign': 'error',
+  'no-dupe-args': 'error',
+  'no-dupe-keys': 'error',
+  'no-empty': 'error',
+  'no-ex-assign': 'error',
+  'no-fallthrough': 'error',
+  'no-func-assign': 'error',
+  'no-implicit-globals': 'error',
+  'no-promise-executor-return': 'off',
+  'no-redeclare': 'error',
+  'no-self-assign': 'error',
+  'no-self-compare': 'error',
+  'no-shadow': 'error',
+  'no-throw-literal': 'error',
+  'no-undef': 'error',
+  'no-unreachable': 'error',
+  'no-unused-expressions': 'error',
+  'no-unused-vars': ['error', { caughtErrors: 'none' }],
+  'no-use-before-define': ['error', { functions: false, variables: false }],
+  'no-var': 'error',
+  'prefer-const': ['error', { destructuring: 'all' }],
+  'valid-typeof': 'error',
+};
+
+module.exports = [
+  { ignores: ['node_modules/', 'reports/', '.stryker-tmp/', '**/dist/'] },
+  {
+    files: ['**/*.js'],
+    ignores: ['tests/**', 'bench/**', '*.config.js'],
+    languageOptions: {
+      ecmaVersion: 2018,
+      sourceType: 'commonjs',
+      globals: readonly('wx', 'App', 'Page', 'Component', 'Behavior', 'getApp', 'getCurrentPages', 'console', 'Promise', ...TIMERS),
+    },
+    rules: {
+      ...rules,
+      'no-restricted-globals': ['error', ...BROWSER_ONLY],
+      'no-restricted-modules': ['error', ...builtinModules],
+      'no-restricted-properties': ['error',
+        ...['onSocketOpen', 'onSocketMessage', 'onSocketClose', 'onSocketError', 'sendSocketMessage', 'closeSocket'].map((property) => (
+          { object: 'wx', property, message: 'Only of the one SocketTask that connectSocket returns.' }
+        ))],
+    },
+  },
+  {
+    files: ['services/**'],
+    rules: { 'max-lines-per-function': 'off', 'no-console': 'error' },
+  },
+  {
+    // Its `root` is the page's window, handed in by name; AbortController is the browser's own.
+    files: ['services/transports/browser.js'],
+    languageOptions: { globals: readonly('AbortController') },
+  },
+  {
+    files: ['tests/**/*.js', 'bench/**/*.js', '*.config.js'],
+    languageOptions: {
+      ecmaVersion: 2022,
+      sourceType: 'commonjs',
+      globals: readonly(
+        'process', 'Buffer', 'URL', 'URLSearchParams', 'performance', 'queueMicrotask', 'setImmediate', 'console',
+        'AbortController', '__dirname', '__filename', 'fetch', 'Response', 'structuredClone', 'window', 'document', 'globalThis', ...TIMERS,
+      ),
+    },
+    rules,
+  },
+  {
+    // These run in Chromium and jsdom.
+    files: ['tests/host/**/*.js', 'tests/pages/**/*.js'],
+    languageOptions: {
+      globals: readonly(
+        'WebSocket', 'localStorage', 'location', 'matchMedia', 'requestAnimationFrame', 'scrollY', 'TextEncoder', 'Event',
+        'CustomEvent', 'HTMLElement', 'getComputedStyle', 'navigator', 'MutationObserver', 'innerWidth', 'innerHeight',
+      ),
+    },
+    rules: { complexity: 'off' },
+  },
+];

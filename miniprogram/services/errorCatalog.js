@@ -1,0 +1,165 @@
+/** What a person is shown of a problem: its own words, else the catalogue's, else those that come with the package. */
+(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+  if (typeof module === 'object' && module.exports) module.exports = factory();
+  else {
+    root.diag = root.diag || {};
+    root.diag.errorCatalog = factory();
+  }
+})(this, function () {
+  'use strict';
+
+  const STORED_AS = 'diag.errors';
+  const UNKNOWN = 'UNKNOWN_ERROR';
+  const TOAST_MS = 3000;
+  const DISPLAYS = ['toast', 'modal', 'page', 'inline'];
+
+  /**
+   * For when the server is out of reach: title, message, suggestion, display, action, icon.
+   * @type {{[code: string]: [string, string, string, string, string, string]}}
+   */
+  const WORDS = {
+    NETWORK_ERROR: ['网络连接失败', '暂时连不上服务，已有的结果都还在。', '请检查网络后重试。', 'toast', 'retry', 'warning'],
+    NETWORK_TIMEOUT: ['等待超时', '对方没有在规定时间内答复，已有的结果都还在。', '请稍后重试。', 'toast', 'retry', 'warning'],
+    AI_PLATFORM_ERROR: ['AI 平台暂时不可用', '这个平台现在无法回答，其他平台不受影响。', '可以切换 AI 模型，或稍后再试。', 'modal', 'switch_platform', 'error'],
+    AI_QUOTA_EXHAUSTED: ['AI 配额已用尽', '这个平台的配额已经用完，其他平台的回答照常保留。', '请切换平台，我们已通知运营人员。', 'modal', 'switch_platform', 'warning'],
+    AI_RATE_LIMIT: ['平台有点忙', '平台要求我们放慢速度，系统会自动重试。', '请稍等片刻，无需操作。', 'inline', 'dismiss', 'warning'],
+    DIAGNOSIS_TIMEOUT: ['诊断超时', '这次诊断超过了时间上限，已得到的回答都已保存。', '可在历史记录中查看，或只重试未完成的部分。', 'page', 'open_history', 'error'],
+    DIAGNOSIS_FAILED: ['诊断失败', '这次没有得到可用的回答，您填写的内容都已保存。', '可以查看部分结果和原因，再重试。', 'page', 'open_report', 'error'],
+    DIAGNOSIS_PARTIAL_SUCCESS: ['诊断已完成，部分平台未答复', '报告按已得到的回答计算，未答复的已单独列出。', '可以直接查看报告，或只重试未答复的部分。', 'inline', 'open_report', 'warning'],
+    DATA_NOT_FOUND: ['没有找到', '这条内容不存在，或不属于当前账号。', '请返回首页，从历史记录中打开。', 'page', 'go_home', 'error'],
+    DATA_FORMAT_ERROR: ['内容无法识别', '提交的内容格式有误，未作任何改动。', '请刷新页面后重试。', 'toast', 'retry', 'error'],
+    UNAUTHORIZED: ['请先登录', '登录状态已失效，您的诊断仍在后台进行。', '重新登录后即可继续查看。', 'modal', 'sign_in', 'error'],
+    FORBIDDEN: ['没有权限', '当前账号不能进行这项操作。', '如有需要，请联系管理员。', 'modal', 'dismiss', 'error'],
+    SERVER_ERROR: ['系统开小差了', '是我们的问题，已经记录下来，您的内容都还在。', '请稍后重试。', 'modal', 'retry', 'error'],
+    SERVICE_UNAVAILABLE: ['服务维护中', '服务暂时不可用，已提交的诊断不会丢失。', '请稍等片刻再试。', 'page', 'retry', 'error'],
+    UNKNOWN_ERROR: ['出了点问题', '发生了预料之外的情况，已经记录下来。', '请重试；如果反复出现，请联系客服。', 'modal', 'retry', 'error'],
+    CONTENT_FILTERED: ['平台拒绝回答', '平台以内容规范为由没有回答这个问题，不计入统计。', '可以换一种问法再试。', 'inline', 'dismiss', 'warning'],
+    RATE_LIMITED: ['操作太频繁', '短时间内的请求有点多，已有的结果不受影响。', '请在 {seconds} 秒后再试。', 'toast', 'dismiss', 'warning'],
+    INVALID_INPUT: ['请检查填写的内容', '有内容不符合要求，其余内容都已保留。', '请按提示修改后再提交。', 'inline', 'dismiss', 'warning'],
+    CONFLICT: ['内容有冲突', '这次请求与已有的记录不一致，未作任何改动。', '请刷新后再试。', 'modal', 'dismiss', 'warning'],
+    DIAGNOSIS_CANCELLED: ['诊断已取消', '已得到的回答都已保存。', '可以查看部分结果，或重新发起。', 'inline', 'open_report', 'info'],
+    DIAGNOSIS_RUNNING: ['诊断进行中', '报告会在诊断结束后生成。', '请稍等，进度会自动更新。', 'inline', 'dismiss', 'info'],
+  };
+  /** @type {{[kind: string]: string}} */
+  const LABELS = {
+    retry: '重试', switch_platform: '切换平台', open_history: '查看历史记录', open_report: '查看报告',
+    sign_in: '重新登录', go_home: '返回首页', dismiss: '知道了',
+  };
+  /** @type {{[code: string]: string}} */
+  const LABELS_OF_CODES = {
+    AI_PLATFORM_ERROR: '切换 AI 模型', DIAGNOSIS_FAILED: '查看部分结果', DIAGNOSIS_CANCELLED: '查看部分结果',
+    DATA_FORMAT_ERROR: '刷新',
+  };
+  /** What is said when a value is not known. @type {{[name: string]: string}} */
+  const UNTOLD = { platform: '该平台', seconds: '几', valid: '部分', planned: '全部' };
+
+  /** @type {(object: any, name: string) => boolean} */
+  const has = (object, name) => Object.prototype.hasOwnProperty.call(object, name);
+
+  /** @param {string} code */
+  function builtIn(code) {
+    const [title, message, suggestion, display, kind, icon] = WORDS[code];
+    const label = has(LABELS_OF_CODES, code) ? LABELS_OF_CODES[code] : LABELS[kind];
+    const durationMs = display === 'toast' ? TOAST_MS : 0;
+    return { title, message, suggestion, display, icon, duration_ms: durationMs, action: { kind, label, params: {} } };
+  }
+
+  /**
+   * Only the four names are replaced; any other brace is text of somebody's.
+   * @type {(text: any, values: {[name: string]: any}) => string}
+   */
+  function fill(text, values) {
+    return String(text || '').replace(/\{(platform|seconds|valid|planned)\}/g, (whole, name) => {
+      const value = values[name];
+      return value === undefined || value === null || value === '' ? UNTOLD[name] : String(value);
+    });
+  }
+
+  /** @param {any} thrown  an error of a service, a problem body, or anything else that was thrown */
+  function problemIn(thrown) {
+    const problem = thrown && thrown.problem ? thrown.problem : thrown;
+    return problem && typeof problem.code === 'string' ? problem : { code: UNKNOWN };
+  }
+
+  /** @param {any} body  anything: a captive portal answers 200 as well */
+  const isCatalogue = (body) => Boolean(body && body.errors && body.codes);
+
+  /**
+   * @param {{wx: any, http: Diag.Http}} options
+   * @returns {Diag.ErrorCatalog}
+   */
+  function createErrorCatalog({ wx, http }) {
+    /** @type {{etag: string, body: any}} */
+    let kept = restore();
+
+    function restore() {
+      const none = { etag: '', body: { errors: {}, codes: {} } };
+      try {
+        const stored = wx.getStorageSync(STORED_AS);
+        return stored && isCatalogue(stored.body) ? stored : none;
+      } catch (error) {
+        return none;
+      }
+    }
+    /** @param {Diag.HttpAnswer} answer */
+    function take({ status, body, headers }) {
+      if (status !== 200 || !isCatalogue(body)) return;
+      kept = { etag: headers.etag || '', body };
+      try {
+        wx.setStorageSync(STORED_AS, kept);
+      } catch (error) {
+        return; // the memory has it
+      }
+    }
+    /** Asks whether the words have changed. Without an answer the old ones stay. */
+    function load() {
+      /** @type {{[name: string]: string}} */
+      const headers = kept.etag ? { 'If-None-Match': kept.etag } : {};
+      return http.send({ path: '/api/errors', headers }).then(take, () => undefined);
+    }
+    /** @type {(code: string) => any} */
+    function copyOf(code) {
+      const { errors } = kept.body;
+      if (has(errors, code)) return errors[code];
+      if (has(WORDS, code)) return builtIn(code);
+      return has(errors, UNKNOWN) ? errors[UNKNOWN] : builtIn(UNKNOWN);
+    }
+    /** @type {(code: string, action: any) => any} what the mini-program can do, with the words for it */
+    function actionOf(code, action) {
+      const known = action && has(LABELS, action.kind) ? action : { kind: 'dismiss' };
+      const label = has(LABELS_OF_CODES, code) ? LABELS_OF_CODES[code] : LABELS[known.kind];
+      return { kind: known.kind, label: known.label || label, params: known.params || {} };
+    }
+    /** @type {(problem: any, code: string) => string} */
+    function severityOf(problem, code) {
+      const { codes } = kept.body;
+      return problem.severity || (has(codes, code) && codes[code].severity) || 'error';
+    }
+    /** @type {Diag.ErrorCatalog['present']} */
+    function present(thrown, known = {}) {
+      const problem = problemIn(thrown);
+      const { code, fields = {}, request_id: requestId } = problem;
+      const waitMs = problem.retry_after_ms || 0;
+      const copy = problem.copy && problem.copy.title ? problem.copy : copyOf(code);
+      const action = actionOf(code, copy.action);
+      const values = Object.assign(waitMs ? { seconds: Math.ceil(waitMs / 1000) } : {}, known);
+      return {
+        code,
+        title: fill(copy.title, values),
+        message: fill(copy.message, values),
+        suggestion: fill(copy.suggestion, values),
+        display: DISPLAYS.includes(copy.display) ? copy.display : 'modal',
+        icon: copy.icon || 'warning',
+        durationMs: copy.duration_ms || 0,
+        severity: severityOf(problem, code),
+        waitMs,
+        action: Object.assign(action, { label: fill(action.label, values) }),
+        fields,
+        reference: String(requestId || '').slice(0, 8),
+      };
+    }
+    return { load, present };
+  }
+
+  return { createErrorCatalog };
+});

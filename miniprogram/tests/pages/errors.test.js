@@ -1,0 +1,128 @@
+'use strict';
+
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { startPages, whyNoPages } = require('./device');
+
+const skip = whyNoPages() || false;
+const PATIENT = { timeout: 60000 };
+const FORMS = { toast: '.toast', modal: '.dialog', page: '.whole', inline: '.inline' };
+
+test('the error dialog shows every form and does what its button says', { skip }, async (t) => {
+  const pages = await startPages();
+  t.after(() => pages.stop());
+
+  async function onPhone(run) {
+    const phone = await pages.phone();
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await run(phone, phone.locator('.host-page:not(.is-behind)'));
+    assert.deepEqual(await phone.putAway(), []);
+  }
+  const show = (phone, problem, options = {}) => phone.evaluate(([given, how]) => {
+    window.told = [];
+    const actions = {};
+    for (const kind of how.taken || []) actions[kind] = () => window.told.push(kind);
+    window.__host.page().selectComponent('#errors').show(given, { actions });
+  }, [problem, options]);
+  const problem = (kind, display, more = {}) => ({
+    code: 'SERVER_ERROR',
+    severity: 'error',
+    copy: { title: `标题 ${kind}`, message: '发生了什么。', suggestion: '怎么办。', display, duration_ms: 0, action: { kind, label: `去 ${kind}`, params: {} } },
+    ...more,
+  });
+
+  await t.test('each code of the catalogue appears in its form with its words', () => onPhone(async (phone, here) => {
+    const { errors } = await (await fetch(`${pages.site.url}/api/errors`)).json();
+    assert.ok(Object.keys(errors).length >= 21);
+    for (const [code, copy] of Object.entries(errors)) {
+      await show(phone, { code });
+      const shown = here.locator(`#errors ${FORMS[copy.display]}`);
+      await shown.waitFor(PATIENT);
+      assert.equal(await shown.locator('.title').textContent(), copy.title);
+    }
+  }));
+
+  for (const display of Object.keys(FORMS)) {
+    await t.test(`a ${display} has its button and goes away when it is pressed`, () => onPhone(async (phone, here) => {
+      await show(phone, problem('retry', display, { request_id: '0123456789abcdef' }), { taken: ['retry'] });
+      const shown = here.locator(`#errors ${FORMS[display]}`);
+      if (display !== 'toast') assert.equal(await shown.locator('.reference').textContent(), '参考编号 01234567');
+      await shown.locator('wx-button', { hasText: '去 retry' }).tap();
+      await shown.waitFor({ state: 'detached' });
+      assert.deepEqual(await phone.evaluate('told'), ['retry']);
+    }));
+  }
+
+  await t.test('a toast leaves by itself and can be sent away', () => onPhone(async (phone, here) => {
+    const brief = problem('dismiss', 'toast');
+    brief.copy.duration_ms = 50;
+    await show(phone, brief);
+    await here.locator('#errors .toast').waitFor({ state: 'detached' });
+    await show(phone, problem('retry', 'toast'));
+    await here.locator('#errors .toast-close').tap();
+    await here.locator('#errors .toast').waitFor({ state: 'detached' });
+  }));
+
+  await t.test('a retry waits as long as the server asks', () => onPhone(async (phone, here) => {
+    await show(phone, problem('retry', 'modal', { retry_after_ms: 1500 }), { taken: ['retry'] });
+    const button = here.locator('#errors .do');
+    assert.match(await button.textContent(), /^去 retry（2 秒后）$/);
+    await phone.waitForFunction('__host.page().selectComponent("#errors").data.wait === 0', null, PATIENT);
+    await button.tap();
+    assert.deepEqual(await phone.evaluate('told'), ['retry']);
+  }));
+
+  const LEADS = {
+    retry: 'pages/index/index',
+    open_history: 'pages/history/history',
+    open_report: 'pages/history/history',
+    go_home: 'pages/index/index',
+    switch_platform: 'pages/index/index',
+    dismiss: 'pages/index/index',
+  };
+  for (const [kind, route] of Object.entries(LEADS)) {
+    await t.test(`${kind} leads to ${route}`, () => onPhone(async (phone, here) => {
+      await show(phone, problem(kind, 'modal'));
+      await here.locator('#errors .do').tap();
+      await phone.waitForFunction(`getCurrentPages().slice(-1)[0].route === '${route}'`, null, PATIENT);
+    }));
+  }
+
+  await t.test('open_report opens the diagnosis that the problem names', () => onPhone(async (phone, here) => {
+    const named = problem('open_report', 'modal');
+    named.copy.action.params = { diagnosis: '00000000-0000-4000-8000-000000000000' };
+    await show(phone, named);
+    await here.locator('#errors .do').tap();
+    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/report-v2/report-v2"', null, PATIENT);
+    await here.locator('#errors .whole').waitFor(PATIENT);
+    assert.equal(await here.locator('#errors .title').textContent(), '没有找到');
+    await here.locator('#errors .do').tap();
+    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"', null, PATIENT);
+  }));
+
+  await t.test('sign_in renews the sign-in and tries again', () => onPhone(async (phone, here) => {
+    const before = await phone.evaluate('wx.getStorageSync("diag.session").token');
+    await show(phone, problem('sign_in', 'modal'), { taken: ['retry'] });
+    await here.locator('#errors .do').tap();
+    await phone.waitForFunction('told.length === 1', null, PATIENT);
+    assert.notEqual(await phone.evaluate('wx.getStorageSync("diag.session").token'), before);
+  }));
+
+  await t.test('switch_platform ticks what is healthy', () => onPhone(async (phone, here) => {
+    await show(phone, problem('switch_platform', 'modal'));
+    await here.locator('#errors .do').tap();
+    await phone.waitForFunction('__host.page().data.isHealthyNoted', null, PATIENT);
+    assert.equal(await here.locator('.platform.is-chosen .health.is-ill').count(), 0);
+  }));
+
+  await t.test('a server that is away leaves the form as it is and can be asked again', () => onPhone(async (phone, here) => {
+    await phone.locator('#sample').tap();
+    await phone.evaluate('__host.wx.setOffline(true)');
+    await phone.locator('#start').tap();
+    await here.locator('#errors .toast').waitFor(PATIENT);
+    assert.equal(await here.locator('#field-brand input').inputValue(), '山岚');
+    await phone.evaluate('__host.wx.setOffline(false)');
+    await here.locator('#errors .toast-do').tap();
+    await here.locator('#headline').waitFor(PATIENT);
+  }));
+});

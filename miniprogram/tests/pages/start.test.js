@@ -1,0 +1,157 @@
+'use strict';
+
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { startPages, whyNoPages } = require('./device');
+
+const skip = whyNoPages() || false;
+const PATIENT = { timeout: 60000 };
+
+test('the form, the history and the settings, on the real site', { skip }, async (t) => {
+  const pages = await startPages();
+  t.after(() => pages.stop());
+
+  async function onPhone(options, run) {
+    const phone = await pages.phone(options);
+    await phone.locator('.screen').first().waitFor(PATIENT);
+    await run(phone);
+    assert.deepEqual(await phone.putAway(), []);
+  }
+  const startSample = async (phone) => {
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('#sample').tap();
+    await phone.locator('#start').tap();
+    await phone.locator('#headline').waitFor(PATIENT);
+  };
+  const tab = (phone, name) => phone.locator('.host-tabs button', { hasText: name }).tap();
+
+  await t.test('an empty form says what is missing at its fields and sends nothing', () => onPhone({}, async (phone) => {
+    let sent = 0;
+    await phone.route('**/api/diagnoses', (route) => {
+      if (route.request().method() === 'POST') sent += 1;
+      return route.continue();
+    });
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform.is-chosen').first().tap();
+    await phone.locator('#start').tap();
+    await phone.locator('#field-brand .field-error').waitFor(PATIENT);
+    assert.equal(await phone.locator('#field-brand .field-error').textContent(), '请填写品牌名。');
+    assert.equal(await phone.locator('#field-question0 .field-error').textContent(), '请至少填写一个问题。');
+    assert.equal(await phone.locator('#field-platforms .field-error').textContent(), '请至少选择一个平台。');
+    await phone.locator('#field-brand input').fill('山岚');
+    await phone.locator('#field-brand .field-error').waitFor({ state: 'detached' });
+    assert.equal(sent, 0);
+  }));
+
+  await t.test('what the server refuses is said at its field', () => onPhone({}, async (phone) => {
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('#field-brand input').fill('山岚');
+    await phone.locator('#field-question0 textarea').fill('哪个好？');
+    await phone.locator('#field-question2 textarea').fill('哪个好？');
+    await phone.locator('#start').tap();
+    await phone.locator('#field-question2 .field-error').waitFor(PATIENT);
+    assert.equal(await phone.locator('.field-error').count(), 1);
+  }));
+
+  await t.test('an order that was lost on the way is placed once', () => onPhone({}, async (phone) => {
+    const keys = [];
+    await phone.route('**/api/diagnoses', async (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      keys.push(route.request().headers()['idempotency-key']);
+      if (keys.length > 1) return route.continue();
+      await route.fetch();
+      return route.abort();
+    });
+    await startSample(phone);
+    assert.equal(keys.length, 2);
+    assert.equal(keys[0], keys[1]);
+    const { token } = await phone.evaluate('wx.getStorageSync("diag.session")');
+    const answer = await fetch(`${pages.site.url}/api/diagnoses`, { headers: { Authorization: `Bearer ${token}` } });
+    assert.equal((await answer.json()).items.length, 1);
+  }));
+
+  await t.test('several lines become a question each, and templates fill in the product', () => onPhone({}, async (phone) => {
+    await phone.locator('#field-question0 textarea').fill('第一个？\n第二个？\n第三个？');
+    await phone.locator('#field-question4').waitFor({ state: 'attached' });
+    const text = (index) => phone.locator(`#field-question${index} textarea`).inputValue();
+    assert.deepEqual([await text(0), await text(1), await text(2)], ['第一个？', '第二个？', '第三个？']);
+    await phone.locator('#templates').tap();
+    await phone.locator('#product input').fill('茶壶');
+    await phone.locator('.category', { hasText: '家居家电' }).tap();
+    await phone.locator('.template', { hasText: '小户型适合买哪个牌子的茶壶？' }).tap();
+    await phone.locator('.template.is-chosen').waitFor(PATIENT);
+    await phone.locator('.sheet .text-button').tap();
+    await phone.locator('.sheet').waitFor({ state: 'detached' });
+    assert.equal(await text(3), '小户型适合买哪个牌子的茶壶？');
+  }));
+
+  await t.test('competitors of earlier diagnoses are suggested and taken with a tap', () => onPhone({}, async (phone) => {
+    await startSample(phone);
+    await phone.locator('.host-back').tap();
+    await phone.locator('#field-brand input').fill('山岚');
+    await phone.locator('#field-brand input').blur();
+    await phone.locator('.suggestion', { hasText: '云栖壶' }).tap();
+    await phone.waitForFunction('__host.page().form.competitors[0].name === "云栖壶"', null, PATIENT);
+    await phone.waitForFunction('document.querySelectorAll("#field-competitor0 input")[1].value === "云栖"', null, PATIENT);
+    await phone.locator('.suggestion', { hasText: '云栖壶' }).waitFor({ state: 'detached' });
+  }));
+
+  await t.test('what was typed is there after a restart', () => onPhone({}, async (phone) => {
+    await phone.locator('#field-brand input').fill('山岚');
+    await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"', null, PATIENT);
+    await phone.reload();
+    assert.equal(await phone.locator('#field-brand input').inputValue(), '山岚');
+  }));
+
+  await t.test('the history finds, filters and opens', () => onPhone({}, async (phone) => {
+    await tab(phone, '历史记录');
+    await phone.locator('.nothing').waitFor(PATIENT);
+    await phone.locator('.nothing .button').tap();
+    await startSample(phone);
+    await phone.locator('.host-back').tap();
+    await tab(phone, '历史记录');
+    await phone.locator('.host-page:not(.is-behind) .item').waitFor(PATIENT);
+    const here = phone.locator('.host-page:not(.is-behind)');
+    await here.locator('#q input').fill('没有这个牌子');
+    await here.locator('.nothing').waitFor(PATIENT);
+    assert.equal(await here.locator('.nothing .hint').textContent(), '没有符合条件的诊断。');
+    await here.locator('#q input').fill('山');
+    await here.locator('.item').waitFor(PATIENT);
+    await here.locator('.filter', { hasText: '未能完成' }).tap();
+    await here.locator('.nothing').waitFor(PATIENT);
+    await here.locator('.filter', { hasText: '已完成' }).tap();
+    await here.locator('.item').tap();
+    await here.locator('#headline').waitFor(PATIENT);
+  }));
+
+  await t.test('the settings say where one is, change the language, and sign out', () => onPhone({}, async (phone) => {
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await tab(phone, '设置');
+    const here = phone.locator('.host-page:not(.is-behind)');
+    assert.equal(await here.locator('#server input').inputValue(), pages.site.url);
+    await here.locator('.segment', { hasText: 'English' }).tap();
+    await here.locator('.section-title', { hasText: 'About' }).waitFor(PATIENT);
+    await tab(phone, 'New diagnosis');
+    await here.locator('.hero-title', { hasText: 'Does AI' }).waitFor(PATIENT);
+    await tab(phone, 'Settings');
+    await here.locator('#sign-out').tap();
+    await here.locator('.value', { hasText: 'Not signed in' }).waitFor(PATIENT);
+    assert.equal(await phone.evaluate('wx.getStorageSync("diag.session")'), '');
+  }));
+
+  await t.test('large text and a small phone need no sideways scrolling', async () => {
+    for (const options of [{ width: 320 }, { width: 320, font: 24 }, { width: 375, font: 20, language: 'en' }]) {
+      await onPhone(options, async (phone) => {
+        await startSample(phone);
+        const isWide = () => phone.evaluate('(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector(".host-page:not(.is-behind)"))');
+        assert.equal(await isWide(), false, `report ${JSON.stringify(options)}`);
+        await phone.locator('.host-back').tap();
+        for (const index of [0, 1, 2]) {
+          await phone.locator('.host-tabs button').nth(index).tap();
+          await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor(PATIENT);
+          assert.equal(await isWide(), false, `tab ${index} ${JSON.stringify(options)}`);
+        }
+      });
+    }
+  });
+});

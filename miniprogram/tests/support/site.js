@@ -1,0 +1,63 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const path = require('node:path');
+const readline = require('node:readline');
+
+const ROOT = path.join(__dirname, '..', '..', '..');
+const PYTHON = process.env.PYTHON || path.join(ROOT, '.venv', 'bin', 'python');
+
+/** Why there is no real site here, or null when there can be one. Under REQUIRE_SERVICES=1 there must be. */
+function whyNoSite() {
+  if (fs.existsSync(PYTHON) || process.env.REQUIRE_SERVICES === '1') return null;
+  return 'the site is not installed (make venv)';
+}
+
+/** The real server as processes of its own, over a database of its own; see site.py for the commands. */
+async function startSite(environment = {}) {
+  const script = path.join(__dirname, 'site.py');
+  const child = spawn(PYTHON, [script, JSON.stringify(environment)], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaint = '';
+  child.stderr.on('data', (data) => { complaint = (complaint + data).slice(-4000); });
+  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const read = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`the site has ended: ${complaint}`);
+    return JSON.parse(value);
+  };
+  const { port } = await read();
+  let last = Promise.resolve();
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    tell(what, details = {}) {
+      last = last.then(() => {
+        child.stdin.write(`${JSON.stringify({ do: what, ...details })}\n`);
+        return read();
+      });
+      return last;
+    },
+    async stop() {
+      const ended = new Promise((resolve) => { child.once('exit', resolve); });
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** Resolves to the time at which a port accepts again. */
+async function accepts(port) {
+  const isOpen = () => new Promise((resolve) => {
+    const probe = net.connect(port, '127.0.0.1', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+  while (!await isOpen()) await new Promise((resolve) => { setTimeout(resolve, 5); });
+  return performance.now();
+}
+
+module.exports = { startSite, whyNoSite, accepts };
