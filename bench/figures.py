@@ -1,0 +1,60 @@
+"""What a bench prints and keeps: one row a figure, `K of M held`, and exit code 1 when one falls short."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One promise and what was measured of it."""
+
+    figure: str
+    must_be: str
+    measured: str
+    is_held: bool
+
+
+def report(name: str, measurements: list[Callable[[], Figure | list[Figure]]]) -> int:
+    """Run the measurements one after another, print their rows, write `bench/results/NAME.json`.
+
+    Returns the exit code: 1 when a figure falls short, or could not be measured.
+    """
+    console = Console(stderr=True)
+    figures: list[Figure] = []
+    for measure in measurements:
+        with console.status(f"measuring: {(measure.__doc__ or measure.__name__).strip()}"):
+            found = measure()
+        figures += found if isinstance(found, list) else [found]
+    _print(figures)
+    _write(name, figures)
+    return 0 if all(figure.is_held for figure in figures) else 1
+
+
+def _print(figures: list[Figure]) -> None:
+    table = Table("figure", "must be", "measured", "", show_lines=False)
+    for one in figures:
+        table.add_row(one.figure, one.must_be, one.measured, "held" if one.is_held else "NOT HELD")
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    console.print(f"{sum(one.is_held for one in figures)} of {len(figures)} held")
+
+
+def _write(name: str, figures: list[Figure]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
+        "figures": [asdict(one) for one in figures],
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,20 @@
+"""What is measured, when that is trouble, and who is told."""
+
+from monitoring.models.alerts import Alert, AlertNote, Silence
+from monitoring.models.delivery import Channel, Delivery
+from monitoring.models.rules import Rule, RuleState
+from monitoring.models.samples import Heartbeat, Process, Sample, Series
+
+__all__ = [
+    "Alert",
+    "AlertNote",
+    "Channel",
+    "Delivery",
+    "Heartbeat",
+    "Process",
+    "Rule",
+    "RuleState",
+    "Sample",
+    "Series",
+    "Silence",
+]

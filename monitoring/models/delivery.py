@@ -1,0 +1,81 @@
+"""Who is told, and the outbox of what they are told: no message is lost, and a crash repeats at most one."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Channel(models.Model):
+    """Where messages go. The secret parts (robot address, key, password) are encrypted, and never shown again."""
+
+    class Kind(models.TextChoices):
+        """Who takes the message."""
+
+        DINGTALK = "dingtalk", "钉钉机器人"
+        WECOM = "wecom", "企业微信机器人"
+        FEISHU = "feishu", "飞书机器人"
+        EMAIL = "email", "邮件"
+        WEBHOOK = "webhook", "Webhook"
+        APPRISE = "apprise", "Apprise 地址"
+
+    name = models.CharField("名称", max_length=60, unique=True)
+    kind = models.CharField("类型", max_length=10, choices=Kind.choices)
+    is_enabled = models.BooleanField("启用", default=True)
+    is_default = models.BooleanField("默认渠道", default=True, help_text="未指定渠道的规则发到这里")
+    recipients = models.CharField("收件人", max_length=500, blank=True, help_text="邮件：用逗号分隔")
+    secrets = models.TextField("加密内容", blank=True, editable=False)
+    fallback = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="备用渠道",
+        help_text="发不出去时改发到这里",
+    )
+    disabled_reason = models.CharField("停用原因", max_length=200, blank=True, editable=False)
+    last_sent_at = models.DateTimeField("最近送达", null=True, blank=True, editable=False)
+    last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "通知渠道"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One message to one channel. A sender leases it (`due_at`), sends, then marks it."""
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        WAITING = "waiting", "待发送"
+        SENT = "sent", "已送达"
+        GIVEN_UP = "given_up", "已放弃"
+
+    number = models.BigAutoField("消息编号", primary_key=True, help_text="told in the message: a repeat has the same")
+    alert = models.ForeignKey(
+        "Alert", models.CASCADE, null=True, blank=True, related_name="deliveries", verbose_name="告警"
+    )
+    kind = models.CharField("事件", max_length=12)
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries", verbose_name="渠道")
+    message = models.JSONField("消息")
+    state = models.CharField("状态", max_length=8, choices=State.choices, default=State.WAITING)
+    due_at = models.DateTimeField("不早于", default=timezone.now)
+    attempts = models.PositiveSmallIntegerField("尝试次数", default=0)
+    provider_code = models.CharField("对方代码", max_length=40, blank=True)
+    reason = models.CharField("原因", max_length=300, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now)
+    sent_at = models.DateTimeField("送达时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "通知"
+        ordering = ["-created_at"]
+        indexes = [
+            # what is due
+            models.Index(fields=["due_at"], name="monitoring_delivery_due", condition=models.Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.get_state_display()}"

@@ -1,0 +1,85 @@
+"""What the processes have measured of themselves: absolute values, one per series and bucket of time."""
+
+import uuid
+
+from django.db import models
+
+BUCKET_SECONDS = 15
+
+
+class Process(models.Model):
+    """One life of one process; a restart is another, so its counters begin at nought and never fall."""
+
+    class Kind(models.TextChoices):
+        """What it does."""
+
+        SERVER = "server", "网站"
+        WORKER = "worker", "后台任务"
+        COMMAND = "command", "命令"
+
+    id = models.UUIDField("编号", primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField("类型", max_length=8, choices=Kind.choices)
+    host = models.CharField("主机", max_length=120)
+    pid = models.PositiveIntegerField("进程号")
+    started_at = models.DateTimeField("启动时间")
+    seen_at = models.DateTimeField("最近上报", db_index=True)
+    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "进程"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.host}:{self.pid}"
+
+
+class Series(models.Model):
+    """A metric with its labels, named as Prometheus names it: `diagnosis_calls_total`, `diagnosis_call_seconds_sum`."""
+
+    metric = models.CharField("指标", max_length=120)
+    labels = models.JSONField("标签", default=dict)
+    key = models.CharField("指标与标签", max_length=400, unique=True, help_text="metric{label=value,…}, labels sorted")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "时间序列"
+        indexes = [models.Index(fields=["metric"], name="monitoring_series_metric")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Sample(models.Model):
+    """The value that a series of a process had at the end of a bucket. Flushed again, it is the same row."""
+
+    process = models.ForeignKey(Process, models.CASCADE, related_name="samples", verbose_name="进程")
+    series = models.ForeignKey(Series, models.CASCADE, related_name="samples", verbose_name="时间序列")
+    bucket = models.DateTimeField("时段起点")
+    value = models.FloatField("值")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "采样"
+        constraints = [
+            # also what an evaluation reads: some series over a window
+            models.UniqueConstraint(fields=["series", "bucket", "process"], name="monitoring_sample_once"),
+        ]
+        indexes = [
+            # what retention deletes
+            models.Index(fields=["bucket"], name="monitoring_sample_bucket"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.bucket:%F %T} {self.value}"
+
+
+class Heartbeat(models.Model):
+    """Something that must go on happening, and when it last did: the evaluator, the sender."""
+
+    name = models.CharField("名称", max_length=40, primary_key=True)
+    beaten_at = models.DateTimeField("最近一次")
+    interval_seconds = models.FloatField("间隔（秒）")
+    by = models.CharField("由谁", max_length=160, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "心跳"
+
+    def __str__(self) -> str:
+        return self.name
