@@ -16,8 +16,8 @@ NODE_IS_NEW_ENOUGH := process.exit(process.versions.node.split(".")[0] < 20 ? 1 
 # For a recipe's shell: node and npm are those of the PATH when they are new enough, else those of .venv.
 WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; }
 PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-# pytest-xdist's `auto` is one worker per core; each has its own site and browser, so eight are enough.
-WORKERS := $(shell [ $(PROCESSORS) -le 2 ] && echo 2 || echo auto)
+# The tests wait for real servers half of the time, so two workers a core; each has its own site and browser.
+WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo $$((2 * $(PROCESSORS))))
 # What a site is configured by must not leak from the shell into its tests.
 CLEAN := env -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
 # Complete, and nobody's: `check --deploy` looks at the settings of production without any service.
@@ -34,7 +34,7 @@ run: requirements
 
 test: requirements-dev node-modules
 	@$(WITH_NODE) && cd miniprogram && npm test --silent
-	@$(CLEAN) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8
+	@$(CLEAN) $(PY) -m pytest -n $(WORKERS)
 
 lint: requirements-dev node-modules
 	@$(WITH_NODE) && cd miniprogram && npm run lint --silent
