@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from daphne.server import Server  # first: it installs Twisted's asyncio reactor
 
+from diagnosis.jobs import MAINTENANCE_QUEUE, QUEUE
 from diagsite import embedded
 from diagsite.asgi import application
 from diagsite.compression import compress_frames
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MAINTENANCE_AT_ONCE = 2
 MOST_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 1.0
 CANCEL_SECONDS = 2.0
@@ -90,7 +92,9 @@ class SiteServer:
         self._spawn(keep_sweeping())
         self._spawn(keep_sending())
         if self.concurrency:
-            self._spawn(keep_working(self.concurrency))
+            self._spawn(keep_working(QUEUE, self.concurrency))
+            # Of its own: diagnoses may have taken every place of the other for minutes.
+            self._spawn(keep_working(MAINTENANCE_QUEUE, MAINTENANCE_AT_ONCE))
         if self.sample:
             self._spawn(self.sample.run(self.port))
 

@@ -97,7 +97,7 @@ class TerminalRun:
             return
         if self._diagnosis.is_demo and not await asyncio.to_thread(demo_platform_answers):
             self._resources.enter_context(demo_platform())
-        works = (keep_database_up(), keep_sweeping(), keep_working(settings.DIAGNOSES_AT_ONCE))
+        works = (keep_database_up(), keep_sweeping(), keep_working(jobs.QUEUE, settings.DIAGNOSES_AT_ONCE))
         self._own = [asyncio.create_task(work) for work in works]
 
     async def _stop_own_worker(self) -> None:

@@ -10,7 +10,6 @@ from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
-from diagnosis.jobs import QUEUE
 from diagnosis.tasks import sweep_now
 from diagsite import embedded
 from diagsite.pool import SECONDS_OF_ONE_TRY, try_again_async
@@ -22,15 +21,18 @@ WATCH_SECONDS = 1.0
 POOL_SECONDS = 10.0
 
 
-async def keep_working(concurrency: int) -> None:
-    """Run diagnoses until cancelled, then drain. procrastinate's worker ends with its connection: start it again."""
+async def keep_working(queue: str, concurrency: int) -> None:
+    """Run the jobs of a queue until cancelled, then drain.
+
+    procrastinate's worker ends with its connection: start it again.
+    """
     address = connector_params()
     while True:
         try:
             await (await psycopg.AsyncConnection.connect(**address)).close()  # fails at once where the pool would wait
             async with app.with_connector(_connector(address)).open_async() as worker_app:
                 await worker_app.run_worker_async(
-                    queues=[QUEUE], concurrency=concurrency, install_signal_handlers=False
+                    queues=[queue], concurrency=concurrency, install_signal_handlers=False
                 )
         except Exception as error:  # noqa: BLE001 - whatever ended the worker, it must come back
             log.warning("worker_ended", error=repr(error))

@@ -9,7 +9,10 @@ from contextlib import nullcontext
 
 import httpx
 import pytest
+from django.utils import timezone
+from procrastinate import App, SyncPsycopgConnector
 
+from diagnosis.jobs import MAINTENANCE_QUEUE
 from diagsite.tests.fake_platform import FakePlatform, hold
 from diagsite.tests.proof import assert_sound, order, order_body, wait_until_all_ended
 from diagsite.tests.site import running_site
@@ -78,3 +81,17 @@ def test_the_same_order_posted_twenty_times_at_once_is_one_diagnosis(fake: FakeP
         wait_until_all_ended(site)
         assert site.query("SELECT count(*) FROM diagnosis_diagnosis") == [(1,)]
     assert fake.count() == len(body["questions"])
+
+
+def test_a_server_full_of_diagnoses_still_probes_a_paused_platform(fake: FakePlatform) -> None:
+    with running_site(concurrency=1, **PATIENT) as site, site.client() as client:
+        site.add_platform("busy", fake.base_url)
+        site.add_platform("paused", fake.base_url, pause_reason="quota", paused_until=timezone.now())
+        diagnosis = order(client, ["busy"], questions=1)
+        fake.wait_for_calls(1, model="busy")
+        with App(connector=SyncPsycopgConnector(conninfo=site.address)).open() as jobs:
+            jobs.configure_task("diagnosis.probe", queue=MAINTENANCE_QUEUE).defer(timestamp=0)
+        fake.wait_for_calls(1, model="paused")
+        fake.release()
+        wait_until_all_ended(site)
+        assert assert_sound(site, diagnosis) == "completed"
