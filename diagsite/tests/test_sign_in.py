@@ -19,6 +19,8 @@ from pytest_django import Settings
 from diagsite import sessions, wechat
 from diagsite.models import RevokedToken, User
 
+SALT = "diagsite.session"  # of diagsite/sessions.py
+
 DEVICE = "device-of-a-test"
 ORDER = {"brand": "山岚", "questions": ["?"], "platforms": ["none"]}
 
@@ -153,20 +155,20 @@ def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, m
 @pytest.mark.parametrize(
     "token",
     [
-        "x",
-        "a.b.c",
-        "令牌",
-        "\x00",
-        " ",
-        "x" * 5000,
-        signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": 4e9}),  # signed for something else
-        signing.dumps("a string", salt="diagsite.session"),
-        signing.dumps({"user": 1}, salt="diagsite.session"),
-        signing.dumps({"user": "x", "id": uuid.uuid4().hex, "until": 4e9}, salt="diagsite.session"),
-        signing.dumps({"user": 1, "id": "not-a-uuid", "until": 4e9}, salt="diagsite.session"),
-        signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": "soon"}, salt="diagsite.session"),
-        signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": 1e300}, salt="diagsite.session"),
-        signing.dumps({"user": 10**30, "id": uuid.uuid4().hex, "until": 4e9}, salt="diagsite.session"),
+        pytest.param("x", id="a letter"),
+        pytest.param("a.b.c", id="three parts"),
+        pytest.param("令牌", id="Chinese"),
+        pytest.param("\x00", id="NUL"),
+        pytest.param(" ", id="a space"),
+        pytest.param("x" * 5000, id="long"),
+        pytest.param(signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": 4e9}), id="for something else"),
+        pytest.param(signing.dumps("a string", salt=SALT), id="no object"),
+        pytest.param(signing.dumps({"user": 1}, salt=SALT), id="half of it"),
+        pytest.param(signing.dumps({"user": "x", "id": uuid.uuid4().hex, "until": 4e9}, salt=SALT), id="user x"),
+        pytest.param(signing.dumps({"user": 1, "id": "not-a-uuid", "until": 4e9}, salt=SALT), id="no UUID"),
+        pytest.param(signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": "soon"}, salt=SALT), id="until soon"),
+        pytest.param(signing.dumps({"user": 1, "id": uuid.uuid4().hex, "until": 1e300}, salt=SALT), id="for ever"),
+        pytest.param(signing.dumps({"user": 10**30, "id": uuid.uuid4().hex, "until": 4e9}, salt=SALT), id="user 1e30"),
     ],
 )
 @pytest.mark.django_db
