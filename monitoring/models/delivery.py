@@ -1,5 +1,7 @@
 """Who is told, and the outbox of what they are told: no message is lost, and a crash repeats at most one."""
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -35,6 +37,9 @@ class Channel(models.Model):
     disabled_reason = models.CharField("停用原因", max_length=200, blank=True, editable=False)
     last_sent_at = models.DateTimeField("最近送达", null=True, blank=True, editable=False)
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
+    # One message at a time: until then it is leased to a sender, or has had as many in a minute as it takes.
+    free_at = models.DateTimeField("何时可再发", default=timezone.now, editable=False)
+    tried_at = models.JSONField("最近几次发送", default=list, editable=False, help_text="seconds since 1970, oldest first")
 
     class Meta:
         verbose_name = verbose_name_plural = "通知渠道"
@@ -42,6 +47,22 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """Which messages."""
+
+    def waiting(self) -> "DeliveryQuerySet":
+        """Neither sent nor given up."""
+        return self.filter(state=Delivery.State.WAITING)
+
+    def due(self, now: datetime) -> "DeliveryQuerySet":
+        """To be sent now, to a channel that is free, and after what the same incident has to say before it."""
+        earlier = Delivery.objects.waiting().filter(
+            alert=models.OuterRef("alert"), channel=models.OuterRef("channel"), number__lt=models.OuterRef("number")
+        )
+        due = self.waiting().filter(due_at__lte=now, channel__free_at__lte=now)
+        return due.exclude(models.Exists(earlier)).order_by("due_at", "number")
 
 
 class Delivery(models.Model):
@@ -61,6 +82,10 @@ class Delivery(models.Model):
     kind = models.CharField("事件", max_length=12)
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries", verbose_name="渠道")
     message = models.JSONField("消息")
+    # Its failure made at most one more, to the fallback channel.
+    instead_of = models.OneToOneField(
+        "self", models.CASCADE, null=True, blank=True, related_name="replacement", verbose_name="替代的通知"
+    )
     state = models.CharField("状态", max_length=8, choices=State.choices, default=State.WAITING)
     due_at = models.DateTimeField("不早于", default=timezone.now)
     attempts = models.PositiveSmallIntegerField("尝试次数", default=0)
@@ -68,6 +93,8 @@ class Delivery(models.Model):
     reason = models.CharField("原因", max_length=300, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now)
     sent_at = models.DateTimeField("送达时间", null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "通知"
