@@ -32,6 +32,7 @@ def _required(name: str, in_development: str) -> str:
 
 
 SECRET_KEY = _required("SECRET_KEY", "development-only")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS") if PRODUCTION else env.list("ALLOWED_HOSTS", ["*"])
 DATABASE_URL = _required("DATABASE_URL", "postgresql://postgres@127.0.0.1/postgres")
 REDIS_URL = _required("REDIS_URL", "")
@@ -86,6 +87,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "monitoring.http.count_requests",
     "diagsite.request_id.request_id_middleware",
     "django.middleware.security.SecurityMiddleware",
     "diagsite.static_files.StaticFilesMiddleware",
@@ -236,11 +238,53 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "shutdown_graceful_timeout": 5,
     "delete_jobs": "successful",
 }
+PROCRASTINATE_ON_APP_READY = "monitoring.jobs.count_jobs"
 
 # Errors ----------------------------------------------------------------------------------------------------------
 # How often a process looks for edited words and writes down what went wrong; 0 for never.
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
 ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
+
+# Monitoring ----------------------------------------------------------------------------------------------------------
+# How often a process stores what it has measured, 0 for never; and for how long that is kept.
+SAMPLES_FLUSH_SECONDS: float = env.float("SAMPLES_FLUSH_SECONDS", 15)
+SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
+# What is counted in rows rather than in a process: gauge -> who counts.
+SITE_GAUGES = {
+    "diagnosis_running": "diagnosis.statistics.count_running",
+    "jobs_waiting": "monitoring.gauges.count_waiting_jobs",
+}
+# Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
+METRICS_PORT: int = env.int("METRICS_PORT", 0)
+METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
+# Delivery of alerts: docs/alerts.md. The addresses that operators type in the admin may name these hosts only.
+ALERT_HOSTS: list[str] = env.list(
+    "ALERT_HOSTS",
+    [
+        "oapi.dingtalk.com",
+        "qyapi.weixin.qq.com",
+        "open.feishu.cn",
+        "open.larksuite.com",
+        *([] if PRODUCTION else ["127.0.0.1"]),
+    ],
+)
+ALERT_SECRETS_KEY: list[str] = env.list("ALERT_SECRETS_KEY", [])  # the first encrypts, all decrypt
+ALERT_MESSAGES_PER_MINUTE: int = env.int("ALERT_MESSAGES_PER_MINUTE", 20)  # what a robot takes
+ALERT_LEASE_SECONDS: float = env.float("ALERT_LEASE_SECONDS", 60)  # longer than a send takes with its time-outs
+ALERTMANAGER_TOKEN: str = env.str("ALERTMANAGER_TOKEN", "")
+HEARTBEAT_PING_URL: str = env.str("HEARTBEAT_PING_URL", "")
+WATCHDOG_GRACE_SECONDS: float = env.float("WATCHDOG_GRACE_SECONDS", 60)
+SITE_URL: str = env.str("SITE_URL", "" if PRODUCTION else f"http://127.0.0.1:{PORT}").rstrip("/")
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "webmaster@localhost")
+EMAIL_URL: str = env.str("EMAIL_URL", "")
+_email: dict[str, Any] = dict(env.dj_email_url("EMAIL_URL", "smtp://"))
+EMAIL_HOST: str = _email["EMAIL_HOST"] or "" if EMAIL_URL else ""
+EMAIL_PORT: int = _email["EMAIL_PORT"] or 25
+EMAIL_HOST_USER: str = _email["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD: str = _email["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS: bool = bool(_email.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL: bool = bool(_email.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
 
 # Logs ------------------------------------------------------------------------------------------------------------
 PROMETHEUS_EXPORT_MIGRATIONS = False

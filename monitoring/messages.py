@@ -1,0 +1,186 @@
+"""What people read: a message of an alert, kept as facts, and rendered as the channels want it.
+
+Values come from labels and rules, so from anybody: nothing in them may mention people, make links or mark up.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from monitoring.models import Alert
+from monitoring.models.rules import Rule, Severity
+
+WORDS_OF_KINDS = {
+    "fired": "触发",
+    "repeated": "仍未解除",
+    "resolved": "已解除",
+    "summary": "静默汇总",
+    "test": "测试",
+}
+MOST_OF_A_VALUE = 600
+MOST_LABELS = 12
+_CLIPPED = "…（内容过长，已截断）"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is told, without the number, which it gets with its delivery.
+
+    facts: (name, value) in the order in which they are read; links: (name, address); notes: lines of our own.
+    """
+
+    title: str
+    kind: str
+    severity: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_stored(cls, stored: dict[str, Any]) -> "Message":
+        """What a delivery holds."""
+        pairs = {name: [(str(one), str(other)) for one, other in stored.get(name, [])] for name in ("facts", "links")}
+        return cls(stored["title"], stored["kind"], stored["severity"], **pairs, notes=list(stored.get("notes", [])))
+
+    def to_store(self) -> dict[str, Any]:
+        """For a delivery's JSON."""
+        return asdict(self)
+
+    def with_note(self, note: str) -> "Message":
+        """The same with a line more."""
+        return Message(self.title, self.kind, self.severity, self.facts, self.links, [*self.notes, note])
+
+    def headline(self, number: int) -> str:
+        """The first line: how bad, what, and the number by which a repeat is recognised."""
+        severity = Severity(self.severity).label if self.severity in Severity.values else self.severity
+        kind = WORDS_OF_KINDS.get(self.kind, self.kind)
+        return f"【{severity}·{kind}】{inert(one_line(self.title))[:120]}（#{number}）"
+
+    def markdown(self, number: int, most_bytes: int) -> str:
+        """For the robots: what DingTalk, WeCom and Feishu all understand, in at most so many bytes of UTF-8."""
+        lines = [f"**{self.headline(number)}**", *(f"> {inert(note)}" for note in self.notes)]
+        lines += [f"- {inert(name)}：{inert(one_line(value))}" for name, value in self.facts]
+        lines += [f"[{inert(name)}]({address})" for name, address in self.links if is_web_address(address)]
+        return clip("\n\n".join(lines), most_bytes)
+
+    def text(self, number: int, most_bytes: int = 100_000) -> str:
+        """Plain, for e-mail and the rest."""
+        lines = [self.headline(number), "", *self.notes]
+        lines += [f"{name}：{one_line(value)}" for name, value in self.facts]
+        lines += [f"{name}：{address}" for name, address in self.links]
+        return clip("\n".join(lines), most_bytes)
+
+
+def message_of(alert: Alert, kind: str) -> Message:
+    """What is told of an alert when it has fired, goes on or is resolved."""
+    facts = [*_facts_of(alert), *_times_of(alert, kind)]
+    facts += [(f"标签 {name}", str(value)) for name, value in list(alert.labels.items())[:MOST_LABELS]]
+    links = [("处理手册", _quoted(alert.runbook_url))] if is_web_address(alert.runbook_url) else []
+    if settings.SITE_URL:
+        links.append(("在后台查看", settings.SITE_URL + reverse("admin:monitoring_alert_change", args=[alert.pk])))
+    return Message(alert.title, kind, alert.severity, [(name, value[:MOST_OF_A_VALUE]) for name, value in facts], links)
+
+
+def message_of_text(title: str, text: str, severity: str, kind: str = "summary") -> Message:
+    """What is told without an alert of its own, a fact a line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    links = [("打开后台", settings.SITE_URL + reverse("admin:index"))] if settings.SITE_URL else []
+    return Message(title, kind, severity, [(f"{number}", line) for number, line in enumerate(lines, 1)], links)
+
+
+def _facts_of(alert: Alert) -> Iterable[tuple[str, str]]:
+    if alert.summary:
+        yield "说明", alert.summary
+    if alert.value is not None:
+        yield "当前值", _value_of(alert)
+    threshold = alert.rule_as_it_was.get("threshold")
+    if isinstance(threshold, int | float):
+        comparison = {">": "高于", "<": "低于"}.get(str(alert.rule_as_it_was.get("comparison")), "")
+        yield "阈值", f"{comparison} {_number(alert, threshold)}".strip()
+    yield "编号", f"告警 #{alert.pk}，{alert.get_source_display()} {alert.rule_name}"
+
+
+def _value_of(alert: Alert) -> str:
+    text = _number(alert, alert.value)
+    if alert.low is not None and alert.high is not None:
+        text += f"（区间 {_number(alert, alert.low)} 至 {_number(alert, alert.high)}）"
+    if alert.numerator is not None and alert.denominator is not None:
+        text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
+    return text
+
+
+def _number(alert: Alert, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "无"
+    if alert.rule_as_it_was.get("kind") == Rule.Kind.RATIO:
+        return f"{value * 100:.3g} %"
+    return f"{value:.4g}"
+
+
+def _times_of(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
+    yield "开始于", _clock(alert.fired_at)
+    until = alert.resolved_at or timezone.now()
+    if kind != "fired":
+        yield ("共持续" if alert.resolved_at else "已持续"), _lasting((until - alert.fired_at).total_seconds())
+    if alert.resolved_at:
+        yield "解除于", _clock(alert.resolved_at)
+
+
+def _clock(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def _lasting(seconds: float) -> str:
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} 小时 " if hours else "") + (f"{minutes} 分 " if hours or minutes else "") + f"{rest} 秒"
+
+
+# Full-width forms read the same, and no robot takes them for markup, a mention, a tag or an address.
+_INERT = str.maketrans("@<>[]*`#&|\\", "＠＜＞［］＊｀＃＆｜＼")
+
+
+def inert(text: str) -> str:
+    """A value that mentions nobody, links nowhere and marks up nothing, whoever wrote it."""
+    return text.translate(_INERT).replace("://", "：//")
+
+
+def one_line(text: str) -> str:
+    """Without line ends and control characters."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]", " ", text).split())
+
+
+def is_web_address(address: str) -> bool:
+    """Whether it may stand behind a link."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _quoted(address: str) -> str:
+    """Without what would end a link in Markdown."""
+    return quote(address, safe=":/?#[]@!$&'*+,;=%~")
+
+
+def clip(text: str, most_bytes: int) -> str:
+    """At most so many bytes of UTF-8, no character cut in two, and said to be cut."""
+    data = text.encode()
+    if len(data) <= most_bytes:
+        return text
+    return data[: most_bytes - len(_CLIPPED.encode())].decode(errors="ignore") + _CLIPPED
+
+
+def json_bytes(body: Any) -> bytes:
+    """A body as it goes out: compact, Chinese as it is."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,54 @@
+"""Channels' addresses and keys, encrypted at rest.
+
+The key is ALERT_SECRETS_KEY, else one derived from SECRET_KEY; older ones (the further keys of ALERT_SECRETS_KEY, and
+SECRET_KEY_FALLBACKS) still decrypt. What is saved again is encrypted with the first.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from monitoring.exceptions import ChannelRefused
+
+_PURPOSE = b"monitoring.channel.secrets"
+
+
+class SecretsUnreadable(ChannelRefused):
+    """Encrypted under a key that is no longer there: they must be entered again."""
+
+
+def encrypt_secrets(secrets: Mapping[str, str]) -> str:
+    """What is stored of them; nothing of nothing."""
+    kept = {name: value for name, value in secrets.items() if value}
+    return _fernet().encrypt(json.dumps(kept).encode()).decode() if kept else ""
+
+
+def decrypt_secrets(stored: str) -> dict[str, str]:
+    """{name: value}. Raises SecretsUnreadable when no key fits."""
+    if not stored:
+        return {}
+    try:
+        secrets: dict[str, str] = json.loads(_fernet().decrypt(stored.encode()))
+    except InvalidToken as error:
+        raise SecretsUnreadable("密钥已更换，无法解密，请重新填写地址与密钥") from error
+    return secrets
+
+
+def encrypt_again(stored: str) -> str:
+    """The same under the first key. Raises SecretsUnreadable."""
+    return encrypt_secrets(decrypt_secrets(stored))
+
+
+def _fernet() -> MultiFernet:
+    derived = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet([_key_from(text) for text in [*settings.ALERT_SECRETS_KEY, *derived]])
+
+
+def _key_from(text: str) -> Fernet:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
+    return Fernet(base64.urlsafe_b64encode(derivation.derive(text.encode())))
