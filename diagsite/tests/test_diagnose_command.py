@@ -1,6 +1,7 @@
 """`manage.py diagnose`: a diagnosis in the terminal, with its exit code."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -236,3 +237,16 @@ def test_without_any_platform_it_says_what_to_do(settings: Any) -> None:
     call_command("seed", verbosity=0)
     with pytest.raises(CommandError, match="DEEPSEEK_API_KEY"):
         call_command("diagnose", "山岚", *QUESTION)
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_command_of_the_readme_does_what_it_says(page: str) -> None:
+    (line,) = (line for line in (ROOT / page).read_text().splitlines() if "manage.py diagnose" in line)
+    command = shlex.split(line.replace(".venv/bin/python", sys.executable))
+    with running_site() as site:
+        env = environment(site.address, **site.environment)
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "入门手冲咖啡壶推荐哪个牌子？" in command
+    assert "演示数据" in done.stdout
+    assert "山岚" in done.stdout
