@@ -35,7 +35,8 @@ _CLIPPED = "…（内容过长，已截断）"
 class Message:
     """What is told, without the number, which it gets with its delivery.
 
-    facts: (name, value) in the order in which they are read; links: (name, address); notes: lines of our own.
+    facts: (name, value) in the order in which they are read, the name may be ""; links: (name, address); notes: lines
+    of our own.
     """
 
     title: str
@@ -65,17 +66,18 @@ class Message:
         kind = WORDS_OF_KINDS.get(self.kind, self.kind)
         return f"【{severity}·{kind}】{inert(one_line(self.title))[:120]}（#{number}）"
 
-    def markdown(self, number: int, most_bytes: int) -> str:
+    def markdown(self, number: int, most_bytes: int, *, has_headline: bool = True) -> str:
         """For the robots: what DingTalk, WeCom and Feishu all understand, in at most so many bytes of UTF-8."""
-        lines = [f"**{self.headline(number)}**", *(f"> {inert(note)}" for note in self.notes)]
-        lines += [f"- {inert(name)}：{inert(one_line(value))}" for name, value in self.facts]
+        lines = [f"**{self.headline(number)}**"] if has_headline else []
+        lines += [f"> {inert(note)}" for note in self.notes]
+        lines += [f"- {_named(inert(name), inert(one_line(value)))}" for name, value in self.facts]
         lines += [f"[{inert(name)}]({address})" for name, address in self.links if is_web_address(address)]
         return clip("\n\n".join(lines), most_bytes)
 
     def text(self, number: int, most_bytes: int = 100_000) -> str:
         """Plain, for e-mail and the rest."""
         lines = [self.headline(number), "", *self.notes]
-        lines += [f"{name}：{one_line(value)}" for name, value in self.facts]
+        lines += [_named(name, one_line(value)) for name, value in self.facts]
         lines += [f"{name}：{address}" for name, address in self.links]
         return clip("\n".join(lines), most_bytes)
 
@@ -92,9 +94,9 @@ def message_of(alert: Alert, kind: str) -> Message:
 
 def message_of_text(title: str, text: str, severity: str, kind: str = "summary") -> Message:
     """What is told without an alert of its own, a fact a line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
     links = [("打开后台", settings.SITE_URL + reverse("admin:index"))] if settings.SITE_URL else []
-    return Message(title, kind, severity, [(f"{number}", line) for number, line in enumerate(lines, 1)], links)
+    return Message(title, kind, severity, [("", line) for line in lines], links)
 
 
 def _facts_of(alert: Alert) -> Iterable[tuple[str, str]]:
@@ -133,6 +135,10 @@ def _times_of(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
         yield ("共持续" if alert.resolved_at else "已持续"), _lasting((until - alert.fired_at).total_seconds())
     if alert.resolved_at:
         yield "解除于", _clock(alert.resolved_at)
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name}：{value}" if name else value
 
 
 def _clock(moment: datetime) -> str:

@@ -1,0 +1,34 @@
+"""The kinds of channels, and the one way to send through any of them."""
+
+from monitoring.channels.apprise import Apprise
+from monitoring.channels.base import Sending, Transport
+from monitoring.channels.dingtalk import DingTalk
+from monitoring.channels.email import Email
+from monitoring.channels.feishu import Feishu
+from monitoring.channels.webhook import Webhook
+from monitoring.channels.wecom import WeCom
+from monitoring.messages import Message
+from monitoring.models import Channel
+from monitoring.secrets import decrypt_secrets
+
+TRANSPORTS: dict[str, Transport] = {
+    Channel.Kind.DINGTALK: DingTalk(),
+    Channel.Kind.WECOM: WeCom(),
+    Channel.Kind.FEISHU: Feishu(),
+    Channel.Kind.EMAIL: Email(),
+    Channel.Kind.WEBHOOK: Webhook(),
+    Channel.Kind.APPRISE: Apprise(),
+}
+
+
+def send_to(channel: Channel, message: Message, number: int) -> str:
+    """Send it now; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
+    sending = Sending(number, message, decrypt_secrets(channel.secrets), recipients_of(channel.recipients))
+    return TRANSPORTS[channel.kind].send(sending)
+
+
+def recipients_of(text: str) -> list[str]:
+    """The addresses of a comma-separated line, Chinese commas included."""
+    return [
+        one.strip() for one in text.replace("，", ",").replace("；", ",").replace(";", ",").split(",") if one.strip()
+    ]
