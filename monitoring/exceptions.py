@@ -76,3 +76,9 @@ class ChannelDisabled(DeliveryFailed):
 
     code = ErrorCode.CONFLICT
     is_permanent = True
+
+
+class UnusableRule(AppError):
+    """A rule that names what does not exist, or is not what the admin would have stored."""
+
+    code = ErrorCode.SERVER_ERROR

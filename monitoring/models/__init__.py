@@ -2,7 +2,7 @@
 
 from monitoring.models.alerts import Alert, AlertNote, Silence
 from monitoring.models.delivery import Channel, Delivery
-from monitoring.models.rules import Rule, RuleState
+from monitoring.models.rules import Rule, RuleState, SeededRule
 from monitoring.models.samples import Heartbeat, Process, Sample, Series
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Rule",
     "RuleState",
     "Sample",
+    "SeededRule",
     "Series",
     "Silence",
 ]

@@ -97,6 +97,9 @@ class AlertNote(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="作者"
     )
+    silence = models.ForeignKey(
+        "Silence", models.SET_NULL, null=True, blank=True, related_name="notes", verbose_name="被静默"
+    )
     created_at = models.DateTimeField("时间", default=timezone.now)
 
     class Meta:

@@ -102,6 +102,18 @@ class Rule(models.Model):
         return self.title or self.name
 
 
+class SeededRule(models.Model):
+    """That a rule was once added with a release: one that an operator has deleted stays deleted."""
+
+    name = models.SlugField("名称", max_length=64, primary_key=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "随版本提供的规则"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class RuleState(models.Model):
     """Where a rule stands after its last evaluation; claimed by a conditional update of `tick`."""
 

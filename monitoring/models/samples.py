@@ -16,6 +16,7 @@ class Process(models.Model):
         SERVER = "server", "网站"
         WORKER = "worker", "后台任务"
         COMMAND = "command", "命令"
+        SITE = "site", "全站"  # no process: holds what is computed from rows, the same whoever computes it
 
     id = models.UUIDField("编号", primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=8, choices=Kind.choices)
@@ -58,8 +59,8 @@ class Sample(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "采样"
         constraints = [
-            # also what an evaluation reads: some series over a window
-            models.UniqueConstraint(fields=["series", "bucket", "process"], name="monitoring_sample_once"),
+            # also what an evaluation reads: the last value that a process had of a series before a moment
+            models.UniqueConstraint(fields=["series", "process", "bucket"], name="monitoring_sample_once"),
         ]
         indexes = [
             # what retention deletes
