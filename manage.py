@@ -29,16 +29,17 @@ def main() -> None:
     """Run the command named in `sys.argv`; problems that a person can mend are told in one line, exit code 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
     from environs import EnvError
+
+    from monitoring.commands import execute_measured
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         if command in WITHOUT_DATABASE or is_configured():
-            execute_from_command_line(sys.argv)
+            execute_measured(sys.argv)
         else:
             with embedded_database():
-                execute_from_command_line(sys.argv)
+                execute_measured(sys.argv)
     except (EmbeddedDatabaseError, ImproperlyConfigured, EnvError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """Instruments of the run."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 calls = Counter(
     "diagnosis_calls",
@@ -14,3 +14,4 @@ call_seconds = Histogram(
     buckets=(0.1, 0.3, 1, 2, 5, 10, 20, 30, 60),
 )
 diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final state", ["status", "demo"])
+running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])

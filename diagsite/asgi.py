@@ -13,6 +13,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from errors.catalogue import refresher  # noqa: E402
+from monitoring.sockets import measured_routes  # noqa: E402
 from progress.consumers import UnknownPathConsumer  # noqa: E402
 from progress.routing import websocket_urlpatterns  # noqa: E402
 
@@ -20,7 +21,7 @@ application = ProtocolTypeRouter(
     {
         "http": _http,
         "websocket": AuthMiddlewareStack(
-            URLRouter([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())])
+            URLRouter(measured_routes([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
         ),
     }
 )

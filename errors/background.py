@@ -44,12 +44,12 @@ class Background:
             self._thread = threading.Thread(target=self._run, args=(self._stopping,), name=self._name, daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and wait for it; the next `ensure_running` starts another."""
+    def stop(self, most_seconds: float = 15) -> None:
+        """End the thread and wait for it, so long at most; the next `ensure_running` starts another."""
         thread, self._thread = self._thread, None
         self._stopping.set()
         if thread is not None and self._pid == os.getpid():
-            thread.join(timeout=15)
+            thread.join(timeout=most_seconds)
 
     def _run(self, stopping: threading.Event) -> None:
         while True:

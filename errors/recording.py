@@ -26,6 +26,7 @@ from errors.background import Background
 from errors.catalogue import published_words
 from errors.codes import ErrorCode
 from errors.copy import DEFAULT_LOCALE
+from errors.metrics import errors
 from errors.placeholders import clean_text
 
 log = structlog.get_logger(__name__)
@@ -168,6 +169,7 @@ def record(
             created_at=timezone.now(),
         )
         recorder.put(happening)
+        errors.labels(code.value, outcome).inc()
         writer.ensure_running()
     except Exception:
         log.exception("error_unrecorded")

@@ -53,6 +53,7 @@ else:
 def pytest_configure(config: pytest.Config) -> None:
     """No background thread of this process looks at a test's database; the sites that tests start have theirs."""
     settings.ERRORS_REFRESH_SECONDS = 0
+    settings.SAMPLES_FLUSH_SECONDS = 0
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,54 @@
+"""Counts and times every management command, and has its process store what it measures."""
+
+import time
+from collections.abc import Sequence
+
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand
+
+from monitoring.metrics import command_seconds, commands
+
+_running: list[str] = []
+
+
+def running_command() -> str:
+    """The command that this process was started with, once it is counted; else nothing."""
+    return _running[0] if _running else ""
+
+
+def execute_measured(argv: Sequence[str]) -> None:
+    """What Django's `execute_from_command_line` does, counted by command and outcome, with samples until the end."""
+    utility = _Measured(list(argv))
+    started, outcome = time.perf_counter(), "failed"
+    try:
+        utility.execute()
+        outcome = "done"
+    except SystemExit as end:
+        outcome = "failed" if end.code else "done"
+        raise
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        if utility.name:
+            commands.labels(utility.name, outcome).inc()
+            command_seconds.labels(utility.name).observe(time.perf_counter() - started)
+            from monitoring.sampling import stop_sampling  # models: not before Django is set up
+
+            stop_sampling()
+
+
+class _Measured(ManagementUtility):
+    """Django's, that tells which command it has found."""
+
+    name = ""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        if self.argv[1:2] == [subcommand]:  # not the subject of `help`
+            from monitoring.sampling import kind_of_command, start_sampling
+
+            self.name = subcommand
+            _running[:] = [subcommand]
+            start_sampling(kind_of_command(self.argv[1:]))
+        return command

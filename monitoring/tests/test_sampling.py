@@ -1,0 +1,190 @@
+"""What processes store of themselves: exact sums, whatever is repeated, killed or done by several at once."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import StringIO
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from prometheus_client import Counter
+
+from diagsite.tests.services import wait_until
+from diagsite.tests.site import ROOT, environment, manage, new_database, running_site
+from monitoring import sampling
+from monitoring.metrics import command_seconds, commands, jobs_running
+from monitoring.models import Process, Sample, Series
+from monitoring.retention import Pruned, prune_samples
+from monitoring.sampling import bucket_of, flush_samples, key_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def a_new_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_life", None)
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    """A series of this test's own."""
+    yield commands.labels("of_a_test", "done")
+    commands.remove("of_a_test", "done")
+
+
+def values_of(metric: str, **labels: str) -> list[float]:
+    return [sample.value for sample in Sample.objects.filter(series__key=key_of(metric, labels)).order_by("bucket")]
+
+
+def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
+    at = datetime.fromisoformat("2026-05-01T12:00:01+00:00")
+    counter.inc(3)
+    flush_samples(at)
+    counter.inc(2)
+    flush_samples(at + timedelta(seconds=13))
+    flush_samples(at + timedelta(seconds=13))
+    counter.inc()
+    flush_samples(at + timedelta(seconds=15))
+    assert values_of("commands_total", command="of_a_test", outcome="done") == [5, 6]
+
+
+def test_a_histogram_is_stored_as_its_sum_and_count() -> None:
+    command_seconds.labels("of_a_test").observe(1.5)
+    command_seconds.labels("of_a_test").observe(2.0)
+    flush_samples()
+    command_seconds.remove("of_a_test")
+    assert values_of("command_seconds_sum", command="of_a_test") == [3.5]
+    assert values_of("command_seconds_count", command="of_a_test") == [2]
+    assert not Series.objects.filter(metric__endswith="_bucket").exists()
+
+
+def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
+    at = timezone.now()
+    gauge = jobs_running.labels("of_a_test")
+    flush_samples(at)
+    gauge.set(2)
+    flush_samples(at + timedelta(seconds=15))
+    gauge.set(0)
+    flush_samples(at + timedelta(seconds=30))
+    jobs_running.remove("of_a_test")
+    assert values_of("jobs_running", task="of_a_test") == [2, 0]
+
+
+def test_a_series_that_was_deleted_is_made_again(counter: Counter) -> None:
+    counter.inc()
+    flush_samples()
+    Series.objects.all().delete()
+    flush_samples()
+    assert values_of("commands_total", command="of_a_test", outcome="done") == [1]
+
+
+def test_a_long_key_stays_unique_and_fits() -> None:
+    keys = {key_of("metric", {"label": "x" * 500 + end}) for end in "ab"}
+    assert len(keys) == 2
+    assert all(len(key) <= 400 for key in keys)
+
+
+def test_old_samples_go_with_the_processes_that_have_no_others(counter: Counter) -> None:
+    counter.inc()
+    now = timezone.now()
+    flush_samples(now - timedelta(days=9))
+    flush_samples(now)
+    gone = Process.objects.create(
+        kind="command", host="h", pid=1, started_at=now - timedelta(days=9), seen_at=now - timedelta(days=9)
+    )
+    Sample.objects.create(process=gone, series=Series.objects.all()[0], bucket=bucket_of(gone.seen_at), value=1)
+    kept = Sample.objects.filter(bucket__gte=now - timedelta(days=8)).count()
+    old = Sample.objects.count() - kept
+    assert prune_samples(older_than=timedelta(days=8), at_once=1) == Pruned(old, 1)
+    assert Sample.objects.count() == kept
+    assert not Process.objects.filter(pk=gone.pk).exists()
+
+
+FLUSHES_AGAIN_AND_AGAIN = """
+import django, sys
+django.setup()
+from monitoring import sampling
+from monitoring.metrics import command_seconds, commands, jobs_running
+from monitoring.models import Sample
+import random
+from django.db import OperationalError
+real = Sample.objects.bulk_create
+for n in range(40):
+    commands.labels("of_a_test", "done").inc()
+    if random.random() < 0.3:  # the commit is lost
+        def broken(*args, **kwargs):
+            real(*args, **kwargs)
+            raise OperationalError("gone")
+        sampling.Sample.objects.bulk_create = broken
+        try:
+            sampling.flush_samples()
+        except OperationalError:
+            pass
+        sampling.Sample.objects.bulk_create = real
+    for _ in range(random.choice([1, 1, 2])):
+        sampling.flush_samples()
+"""
+
+
+@pytest.mark.django_db(transaction=False)
+def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
+    address = new_database()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", FLUSHES_AGAIN_AND_AGAIN],
+            cwd=ROOT,
+            env=environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings"),
+        )
+        for _ in range(4)
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    last = """
+        SELECT sum(value) FROM (
+            SELECT DISTINCT ON (process_id) value FROM monitoring_sample
+            JOIN monitoring_series ON monitoring_series.id = series_id
+            WHERE key = 'commands_total{command=of_a_test,outcome=done}' ORDER BY process_id, bucket DESC) AS latest
+    """
+    with psycopg.connect(address) as connection:
+        assert connection.execute(last).fetchone() == (160,)
+
+
+def test_a_site_stores_what_it_serves_until_its_last_moment() -> None:
+    with running_site(SAMPLES_FLUSH_SECONDS="0.5") as site:
+        client = site.client()
+        for _ in range(3):
+            client.get("/api/platforms").raise_for_status()
+        asked = "SELECT max(value) FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE key = %s"
+        key = "http_requests_total{method=GET,route=api/platforms,status=2xx}"
+        wait_until(lambda: site.query(asked, key) == [(3,)], "the samples of a running server")
+        client.get("/api/platforms")
+        site.server.send(signal.SIGTERM)
+        assert site.server.wait(30) == 0
+        assert site.query(asked, key) == [(4,)]
+        assert site.query("SELECT count(*) FROM monitoring_process WHERE kind = 'server' AND ended_at IS NOT NULL") == [
+            (1,)
+        ]
+
+
+def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
+    address = new_database()
+    manage(["prune_samples", "--days", "1"], address)
+    manage(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
+    with psycopg.connect(address) as connection:
+        keys = {key for (key,) in connection.execute("SELECT key FROM monitoring_series")}
+    assert "commands_total{command=prune_samples,outcome=done}" in keys
+    assert "command_seconds_count{command=prune_samples}" in keys
+
+
+def test_a_dry_run_deletes_nothing(counter: Counter) -> None:
+    counter.inc()
+    flush_samples(timezone.now() - timedelta(days=9))
+    before, said = Sample.objects.count(), StringIO()
+    call_command("prune_samples", stdout=said)
+    assert said.getvalue().startswith(f"{before} samples and 1 processes would be deleted")
+    assert Sample.objects.count() == before
+    call_command("prune_samples", "--apply", stdout=StringIO())
+    assert not Sample.objects.exists()
