@@ -17,6 +17,7 @@ NODE_IS_NEW_ENOUGH := process.exit(process.versions.node.split(".")[0] < 20 ? 1 
 WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; }
 PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 # The tests wait for real servers half of the time, so two workers a core; each has its own site and browser.
+JAVASCRIPT_LOG := ../var/test-javascript.log
 WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo $$((2 * $(PROCESSORS))))
 # What a site is configured by must not leak from the shell into its tests.
 CLEAN := env -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
@@ -25,16 +26,23 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test lint bench-client errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test test-python test-javascript lint bench-client errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
 	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
 		$(PY) manage.py serve --migrate --sample
 
-test: requirements-dev node-modules
-	@$(WITH_NODE) && cd miniprogram && npm test --silent
+# Both suites wait for real servers half of the time, so they run beside each other; what JavaScript says comes at its end.
+test:
+	@$(MAKE) -j2 requirements-dev node-modules
+	@$(MAKE) -j2 test-python test-javascript
+
+test-python:
 	@$(CLEAN) $(PY) -m pytest -n $(WORKERS)
+
+test-javascript:
+	@$(WITH_NODE) && mkdir -p var && cd miniprogram && { npm test --silent >$(JAVASCRIPT_LOG) 2>&1; ended=$$?; cat $(JAVASCRIPT_LOG); exit $$ended; }
 
 lint: requirements-dev node-modules
 	@$(WITH_NODE) && cd miniprogram && npm run lint --silent
