@@ -16,6 +16,8 @@ from diagsite.asgi import application
 from diagsite.compression import compress_frames
 from diagsite.notices import keep_sending
 from diagsite.working import keep_database_up, keep_sweeping, keep_working
+from monitoring.outbox import keep_sending as keep_sending_alerts
+from monitoring.watchdog import keep_watching
 from progress.consumers import say_going_away
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class SiteServer:
         self._spawn(keep_database_up())
         self._spawn(keep_sweeping())
         self._spawn(keep_sending())
+        self._spawn(keep_sending_alerts())
+        self._spawn(keep_watching())
         if self.concurrency:
             self._spawn(keep_working(QUEUE, self.concurrency))
             # Of its own: diagnoses may have taken every place of the other for minutes.

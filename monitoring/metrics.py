@@ -34,3 +34,8 @@ command_seconds = Histogram(
 sample_flushes = Counter(
     "sample_flushes", "Times that this process stored its samples; outcome: done or failed", ["outcome"]
 )
+deliveries = Counter(
+    "alert_deliveries",
+    "Attempts to send a message of an alert, by the kind of channel; outcome: sent, retried, or given_up",
+    ["channel", "outcome"],
+)

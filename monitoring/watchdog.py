@@ -1,21 +1,128 @@
-"""The dead-man's switch: what must go on happening says so, and every server process watches that it does."""
+"""The dead-man's switch: every server process watches the heartbeats, and tells itself when one stops.
 
-import os
-import socket
+A heartbeat that is two of its intervals old is trouble, so that somebody is told within three. The evaluator and the
+sender are expected from the first start on: a site without any worker is told of, too. After a start, of the site or
+of a watching process, nothing is said for WATCHDOG_GRACE_SECONDS, in which the others start as well.
+"""
 
+import asyncio
+import time
+from datetime import timedelta
+
+import structlog
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from monitoring.models import Heartbeat
+from monitoring import outbox
+from monitoring.alerting import fire_alert, repeat_alert, resolve_alert
+from monitoring.heartbeats import EVALUATOR, SENDER, beat
+from monitoring.models import Alert, Heartbeat
+from monitoring.models.rules import Severity
 
-EVALUATOR, SENDER = "evaluator", "sender"
+log = structlog.get_logger(__name__)
+
+__all__ = ["EVALUATOR", "SENDER", "beat", "keep_watching", "watch_now"]
+
+STALE_INTERVALS = 2.0
+LOOKS_PER_INTERVAL = 3
+LONGEST_LOOK_SECONDS = 5.0
+REPEAT_SECONDS = 4 * 3600
+EXPECTED = {EVALUATOR: 15.0, SENDER: outbox.BEAT_SECONDS}
+TITLES = {EVALUATOR: "告警规则不再被计算", SENDER: "告警通知不再被发送"}
+ADVICE = {
+    EVALUATOR: "请检查后台任务进程：manage.py serve（--concurrency 大于 0）或 manage.py procrastinate worker",
+    SENDER: "请检查网站进程与数据库",
+}
 
 
-def beat(name: str, interval_seconds: float) -> None:
-    """Say that it happened just now and will again within the interval. Call it after the work, not before."""
-    by = f"{socket.gethostname()}:{os.getpid()}"[:160]
-    beaten = {"beaten_at": Now(), "interval_seconds": interval_seconds, "by": by}
-    Heartbeat.objects.update_or_create(name=name, defaults=beaten)
+def expect_beats() -> None:
+    """Write down, once in a site's life, what has to beat: the first beat is due after the grace."""
+    first_due = timezone.now() + timedelta(seconds=settings.WATCHDOG_GRACE_SECONDS)
+    for name, seconds in EXPECTED.items():
+        Heartbeat.objects.get_or_create(name=name, defaults={"beaten_at": first_due, "interval_seconds": seconds})
+
+
+def watch_now(*, is_quiet: bool = False) -> int:
+    """Look at every heartbeat once; returns how many are stale.
+
+    A stale one becomes an alert, which any number of watchers open once, and this process sends; one that is back ends
+    it. is_quiet: only the latter.
+    """
+    stale = list(_stale_heartbeats())
+    names = {heartbeat.name for heartbeat in stale}
+    for alert in Alert.objects.open().filter(source=Alert.Source.WATCHDOG):
+        if alert.rule_name not in names:
+            resolve_alert(alert, text="心跳已恢复")
+    if not is_quiet:
+        for heartbeat in stale:
+            _tell(heartbeat)
+    if stale:
+        outbox.send_due()
+    return len(stale)
+
+
+def _stale_heartbeats() -> QuerySet[Heartbeat]:
+    """By the database's clock: those of several machines differ."""
+    lasting = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
+    stale_at = F("beaten_at") + ExpressionWrapper(lasting, output_field=DurationField())
+    return Heartbeat.objects.alias(stale_at=stale_at).filter(stale_at__lt=Now())
+
+
+def _tell(heartbeat: Heartbeat) -> None:
+    seconds = heartbeat.interval_seconds
+    who = f"，由 {heartbeat.by}" if heartbeat.by else "（从未）"
+    last = f"{timezone.localtime(heartbeat.beaten_at):%Y-%m-%d %H:%M:%S}"
+    summary = f"最近一次：{last}{who}；应每 {seconds:g} 秒一次。{ADVICE.get(heartbeat.name, '')}"
+    fingerprint = f"watchdog:{heartbeat.name}"
+    alert = fire_alert(
+        fingerprint=fingerprint,
+        title=TITLES.get(heartbeat.name, f"心跳停止：{heartbeat.name}"),
+        severity=Severity.CRITICAL,
+        source=Alert.Source.WATCHDOG,
+        rule_name=heartbeat.name,
+        labels={"heartbeat": heartbeat.name},
+        summary=summary,
+    )
+    if alert is None:
+        _repeat(fingerprint)
+
+
+def _repeat(fingerprint: str) -> None:
+    """Nobody evaluates, so nobody else would repeat it. One watcher does: the row is locked."""
+    before = timezone.now() - timedelta(seconds=REPEAT_SECONDS)
+    long_ago = Alert.objects.open().filter(Q(notified_at=None) | Q(notified_at__lt=before), fingerprint=fingerprint)
+    with transaction.atomic():
+        alert = long_ago.filter(acknowledged_at=None).select_for_update(skip_locked=True, of=("self",)).first()
+        if alert:
+            repeat_alert(alert, text="心跳仍未恢复")
+
+
+def _seconds_until_next_look() -> float:
+    shortest = min([*Heartbeat.objects.values_list("interval_seconds", flat=True), *EXPECTED.values()])
+    return max(0.05, min(LONGEST_LOOK_SECONDS, shortest / LOOKS_PER_INTERVAL))
+
+
+def _look(*, is_quiet: bool) -> float:
+    """Look once; returns in how many seconds to look again."""
+    expect_beats()
+    watch_now(is_quiet=is_quiet)
+    return _seconds_until_next_look()
+
+
+_look_async = database_sync_to_async(_look, thread_sensitive=False)
 
 
 async def keep_watching() -> None:
     """Look after the heartbeats until cancelled."""
+    started = time.monotonic()
+    while True:
+        seconds = 1.0
+        try:
+            seconds = await _look_async(is_quiet=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the database may be away; a service outside watches for that
+            log.warning("watch_failed", error=repr(error))
+        await asyncio.sleep(seconds)
