@@ -1,0 +1,39 @@
+"""One process of several that read the same cold key: `python -m performance.tests.cache_process KEY READERS FILE`.
+
+Waits for a line on standard input, so that all begin together; each load adds a line to FILE.
+"""
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+
+
+def main() -> None:
+    """Read, and print how many readers got the value."""
+    import django
+
+    django.setup()
+    from performance.cache import get_cache
+
+    key, readers, file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    cache = get_cache(namespace="herd")
+
+    def load() -> str:
+        with file.open("a") as lines:
+            lines.write(f"{os.getpid()}\n")
+        time.sleep(0.3)
+        return "loaded"
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with ThreadPoolExecutor(readers) as pool:
+        values = list(pool.map(lambda _: cache.load(key, load), range(readers)))
+    print(values.count("loaded"), flush=True)
+
+
+if __name__ == "__main__":
+    main()

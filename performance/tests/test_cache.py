@@ -1,0 +1,278 @@
+"""The cache: loads once, never serves what was changed, and works without its store."""
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from prometheus_client import REGISTRY
+
+from diagsite.tests.services import RedisServer
+from diagsite.tests.site import ROOT
+from performance import cache as cache_module
+from performance.cache import Cache, get_cache, touch
+from performance.stores import RedisStore, store_of
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return get_cache(namespace=uuid.uuid4().hex)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The cache's time, in the test's hands; entries are due exactly at their end."""
+
+    class Clock:
+        now = time.time()
+
+        def time(self) -> float:
+            return self.now
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+    clock = Clock()
+    monkeypatch.setattr(cache_module, "time", clock)
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    return clock
+
+
+def counter() -> Any:
+    """A loader that returns 1, 2, 3, ..."""
+    numbers = itertools.count(1)
+    return lambda: next(numbers)
+
+
+def broken() -> Any:
+    raise ConnectionError("the source is away")
+
+
+def test_what_is_set_is_got_and_a_missing_key_is_its_default(cache: Cache) -> None:
+    cache.set("key", {"n": 1})
+    assert cache.get("key") == {"n": 1}
+    assert cache.get("other") is None
+    assert cache.get("other", "default") == "default"
+    cache.delete("key")
+    assert cache.get("key") is None
+
+
+async def test_the_event_loop_has_the_same_calls(cache: Cache) -> None:
+    await cache.aset("key", [1])
+    assert await cache.aget("key") == [1]
+    await cache.adelete("key")
+    assert await cache.aget("key", 7) == 7
+
+
+def test_one_call_gives_one_cache() -> None:
+    assert get_cache(ttl=300) is get_cache(ttl=300)
+    with pytest.raises(ValueError, match="ttl must be more than 0"):
+        get_cache(ttl=0)
+
+
+def test_an_entry_is_loaded_once_and_again_when_its_time_is_over(cache: Cache, clock: Any) -> None:
+    load = counter()
+    assert [cache.load("key", load), cache.load("key", load)] == [1, 1]
+    clock.now += cache.ttl
+    assert [cache.load("key", load), cache.load("key", load)] == [2, 2]
+
+
+def test_the_least_recently_used_goes_first_and_one_at_a_time() -> None:
+    cache = get_cache(namespace=uuid.uuid4().hex, max_entries=3)
+    for key in ("a", "b", "c"):
+        cache.set(key, key)
+    assert cache.get("a") == "a"
+    cache.set("d", "d")
+    assert [cache.get(key) for key in ("a", "b", "c", "d")] == ["a", None, "c", "d"]
+
+
+def test_every_look_up_counts_once(cache: Cache) -> None:
+    def counted(result: str) -> float:
+        labels = {"namespace": cache.namespace, "result": result}
+        return REGISTRY.get_sample_value("cache_lookups_total", labels) or 0.0
+
+    assert cache.hit_rate is None
+    cache.load("key", counter())
+    cache.load("key", counter())
+    cache.get("key")
+    cache.get("other")
+    assert [counted(result) for result in ("hit", "miss", "stale", "error")] == [2, 2, 0, 0]
+    assert cache.hit_rate == 0.5
+
+
+def test_a_load_that_fails_is_answered_by_the_old_entry(cache: Cache, clock: Any) -> None:
+    cache.load("key", lambda: "old")
+    clock.now += cache.ttl
+    assert cache.load("key", broken) == "old"
+    assert cache.lookups["stale"] == 1
+
+
+def test_a_load_that_fails_without_an_old_entry_raises_for_everybody_who_waited(cache: Cache) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def fail_late() -> Any:
+        started.set()
+        release.wait(10)
+        raise ConnectionError("the source is away")
+
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(cache.load, "key", fail_late)
+        started.wait(10)
+        others = [pool.submit(cache.load, "key", fail_late) for _ in range(4)]
+        release.set()
+        assert all(isinstance(one.exception(30), ConnectionError) for one in [first, *others])
+    assert cache.load("key", lambda: "works again") == "works again"
+
+
+def test_threads_share_one_load(cache: Cache) -> None:
+    loads: list[int] = []
+    together = threading.Barrier(30)
+
+    def load() -> str:
+        loads.append(1)
+        time.sleep(0.1)  # the load takes a while
+        return "value"
+
+    def read(_: int) -> Any:
+        together.wait()
+        return cache.load("key", load)
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(read, range(30))) == {"value"}
+    assert loads == [1]
+
+
+async def test_coroutines_share_one_load(cache: Cache) -> None:
+    loads: list[int] = []
+
+    async def load() -> str:
+        loads.append(1)
+        await asyncio.sleep(0.05)
+        return "value"
+
+    assert set(await asyncio.gather(*(cache.aload("key", load) for _ in range(50)))) == {"value"}
+    assert loads == [1]
+
+
+def test_the_longer_a_load_takes_the_earlier_it_is_made_again(cache: Cache, clock: Any, monkeypatch: Any) -> None:
+    def load_slowly() -> str:
+        clock.now += 20
+        return "value"
+
+    cache.load("key", load_slowly)
+    clock.now += cache.ttl - 30
+    monkeypatch.setattr("random.random", lambda: 0.5)  # 20 s * ln 2 = 14 s early
+    assert cache.load("key", counter()) == "value"
+    clock.now += 20
+    assert cache.load("key", counter()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_loaded_before_a_change_is_not_served_after_it(cache: Cache) -> None:
+    load = counter()
+    about = [f"diagnosis:{uuid.uuid4()}"]
+    assert cache.load("key", load, about=about) == 1
+    with transaction.atomic():
+        touch(*about)
+        assert cache.load("key", load, about=about) == 1  # not yet: others still see the old rows
+    assert cache.load("key", load, about=about) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_during_a_load_makes_it_void(cache: Cache) -> None:
+    about = [f"diagnosis:{uuid.uuid4()}"]
+
+    def load_old_rows() -> str:
+        touch(*about)
+        return "old rows"
+
+    cache.load("key", load_old_rows, about=about)
+    assert cache.load("key", lambda: "new rows", about=about) == "new rows"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_rolled_back_changes_nothing(cache: Cache) -> None:
+    load = counter()
+    cache.load("key", load, about=["it"])
+    with pytest.raises(ConnectionError), transaction.atomic():
+        touch("it")
+        broken()
+    assert cache.load("key", load, about=["it"]) == 1
+
+
+@pytest.fixture
+def shared(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """This process's caches in a Redis of the test's own."""
+    location = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": redis_server.url}
+    options = {"SERIALIZER": "django_redis.serializers.json.JSONSerializer", "SOCKET_CONNECT_TIMEOUT": 1}
+    caches = {"default": location, "shared": {**location, "OPTIONS": options}}
+    store_of.cache_clear()
+    with override_settings(REDIS_URL=redis_server.url, CACHES=caches):
+        yield redis_server
+    store_of.cache_clear()
+    cache_module._outage.end()
+
+
+@pytest.mark.redis
+def test_in_redis_the_least_recently_used_goes_first(shared: RedisServer) -> None:
+    cache = get_cache(namespace=uuid.uuid4().hex, max_entries=3)
+    assert isinstance(cache._store, RedisStore)
+    for key in ("a", "b", "c"):
+        cache.set(key, key)
+    assert cache.get("a") == "a"
+    cache.set("d", "d")
+    assert [cache.get(key) for key in ("a", "b", "c", "d")] == ["a", None, "c", "d"]
+
+
+@pytest.mark.redis
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_it_loads_each_time_and_with_it_back_it_serves_no_change_of_meanwhile(
+    shared: RedisServer, clock: Any
+) -> None:
+    cache, load = get_cache(namespace=uuid.uuid4().hex), counter()
+    assert [cache.load("key", load, about=["it"]) for _ in range(2)] == [1, 1]
+    shared.stop()
+    assert [cache.load("key", load, about=["it"]) for _ in range(3)] == [2, 3, 4]
+    assert cache.get("key", "default") == "default"
+    assert cache.lookups["error"] == 4
+    touch("it")
+    shared.start()
+    clock.now += cache_module.RETRY_SECONDS
+    assert [cache.load("key", load, about=["it"]) for _ in range(2)] == [5, 5]
+
+
+@pytest.mark.redis
+def test_two_hundred_readers_of_a_cold_key_in_four_processes_make_one_load(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    loads = tmp_path / "loads"
+    command = [sys.executable, "-m", "performance.tests.cache_process", "cold", "50", str(loads)]
+    environment = {**os.environ, "REDIS_URL": redis_server.url, "ENVIRONMENT": "development"}
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["50\n"] * 4
+    assert len(loads.read_text().splitlines()) == 1
