@@ -11,7 +11,20 @@ import psutil
 from diagsite.tests.site import QUICK, ROOT
 
 # The settings of the tests' own process say nothing about a house.
-_FOREIGN = ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT", "DEMO", "LOG_LEVEL", "LOG_FILE", "PORT", "LANG", "LC_ALL")
+_FOREIGN = (
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "ENVIRONMENT",
+    "DEMO",
+    "LOG_LEVEL",
+    "LOG_FILE",
+    "PORT",
+    "LANG",
+    "LC_ALL",
+)
 _NOT_COPIED = (".git", ".venv", "var", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
 
