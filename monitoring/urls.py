@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from monitoring.views import healthz, metrics, readyz
+from monitoring.alertmanager import take_alerts
+from monitoring.views import healthz, healthz_full, metrics, readyz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/full", healthz_full, name="healthz-full"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("monitoring/alertmanager", take_alerts, name="alertmanager"),
 ]

@@ -1,0 +1,124 @@
+"""Liveness, readiness, and the whole list: what each says while something is away, and how soon."""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from diagsite.tests.services import execute, free_port, missing, wait_until
+from diagsite.tests.site import Site, manage, running_site
+from monitoring.health import CHECK_SECONDS
+
+TOKEN = {"Authorization": "Bearer token-of-a-test"}
+# The checks themselves, and what a busy machine takes to answer.
+SOON_SECONDS = CHECK_SECONDS + 3
+
+
+@pytest.fixture(scope="module")
+def redis_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Redis that the tests may freeze: (its address, its process)."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        missing("redis-server")
+    assert binary
+    port = free_port()
+    process = subprocess.Popen([binary, "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
+    yield f"redis://127.0.0.1:{port}/0", process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def site(redis_process: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Site]:
+    """A site on that Redis, without a worker of its own."""
+    with running_site(concurrency=0, REDIS_URL=redis_process[0], METRICS_TOKEN="token-of-a-test") as running:
+        yield running
+
+
+def ask(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
+    """The status, the body, and the seconds that it took."""
+    began = time.monotonic()
+    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, trust_env=False)
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.status_code, answer.json(), time.monotonic() - began
+
+
+def failed_checks(body: dict[str, Any]) -> set[str]:
+    return {name for name, check in body["checks"].items() if check["status"] != "ok"}
+
+
+def test_a_stranger_hears_what_fails_but_not_why(site: Site) -> None:
+    status, body, _seconds = ask(site, "/healthz/full")
+    assert status == 200
+    assert set(body["checks"]) == {"database", "redis", "push", "jobs", "disk"}
+    assert all(set(check) == {"status", "needed"} for check in body["checks"].values())
+
+
+def test_the_bearer_of_the_token_hears_why(site: Site) -> None:
+    _status, body, _seconds = ask(site, "/healthz/full", **TOKEN)
+    assert body["status"] == "degraded"
+    assert "no worker within" in body["checks"]["jobs"]["detail"]
+    assert body["checks"]["database"]["ms"] > 0
+
+
+def test_a_silent_job_engine_costs_no_web_server(site: Site) -> None:
+    assert ask(site, "/readyz")[:2] == (200, {"status": "ok", "database": "ok"})
+    assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
+    with site.worker():
+        wait_until(lambda: "jobs" not in failed_checks(ask(site, "/healthz/full")[1]), "the worker to be noticed")
+
+
+def test_a_redis_that_hangs_holds_nobody_up(site: Site, redis_process: tuple[str, subprocess.Popen[bytes]]) -> None:
+    process = redis_process[1]
+    assert {"redis", "push"}.isdisjoint(failed_checks(ask(site, "/healthz/full")[1]))
+    process.send_signal(signal.SIGSTOP)
+    try:
+        status, body, seconds = ask(site, "/healthz/full")
+        assert (status, body["status"]) == (200, "degraded")
+        assert {"redis", "push"} <= failed_checks(body)
+        assert seconds < SOON_SECONDS
+        status, _body, seconds = ask(site, "/readyz")
+        assert status == 200
+        assert seconds < SOON_SECONDS
+    finally:
+        process.send_signal(signal.SIGCONT)
+    wait_until(
+        lambda: {"redis", "push"}.isdisjoint(failed_checks(ask(site, "/healthz/full")[1])), "Redis to be noticed"
+    )
+
+
+def test_without_its_database_a_server_is_not_ready_but_alive(site: Site) -> None:
+    name = site.address.split("?")[0].rsplit("/", 1)[1]
+    admin = site.address.replace(f"/{name}?", "/postgres?")
+    execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+    try:
+        status, body, seconds = ask(site, "/readyz")
+        assert (status, body) == (503, {"status": "unavailable", "database": "unavailable"})
+        assert seconds < SOON_SECONDS
+        status, body, seconds = ask(site, "/healthz/full", **TOKEN)
+        assert (status, body["status"]) == (503, "unavailable")
+        assert seconds < SOON_SECONDS
+        assert ask(site, "/healthz")[:2] == (200, {"status": "ok"})
+    finally:
+        execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    wait_until(lambda: ask(site, "/readyz")[0] == 200, "the database to be noticed")
+
+
+def test_staff_hears_why(site: Site) -> None:
+    account = {
+        "DJANGO_SUPERUSER_USERNAME": "op",
+        "DJANGO_SUPERUSER_PASSWORD": "op",
+        "DJANGO_SUPERUSER_EMAIL": "op@site",
+    }
+    manage(["createsuperuser", "--noinput"], site.address, **account)
+    with httpx.Client(base_url=site.url, timeout=60, trust_env=False) as client:
+        client.get("/accounts/login/")
+        form = {"username": "op", "password": "op", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        assert client.post("/accounts/login/", data=form).status_code == 302
+        assert "detail" in client.get("/healthz/full").json()["checks"]["database"]
