@@ -17,6 +17,7 @@ from diagnosis.choices import Reason
 from diagnosis.exceptions import CallFailed
 from diagnosis.failures import Refusal, reason_of, reason_of_finish, wait_seconds_of
 from diagnosis.models import Platform
+from performance.outgoing import measured_call
 
 MOST_ANSWER_CHARACTERS = 20_000
 CONNECT_SECONDS = 10
@@ -73,11 +74,12 @@ async def ask(platform: Platform, question: str, *, seed: int, timeout_seconds: 
     extra: dict[str, Any] = {"seed": seed} if platform.is_demo else {}
     try:
         # The SDK's own timeout is per read: a drip-feed would outlive it.
-        async with asyncio.timeout(timeout_seconds):
-            client = _shared_client().with_options(base_url=access.base_url, api_key=access.key)
-            completion = await client.chat.completions.create(
-                model=platform.model, messages=[{"role": "user", "content": question}], **extra
-            )
+        with measured_call("platform"):
+            async with asyncio.timeout(timeout_seconds):
+                client = _shared_client().with_options(base_url=access.base_url, api_key=access.key)
+                completion = await client.chat.completions.create(
+                    model=platform.model, messages=[{"role": "user", "content": question}], **extra
+                )
         return _reply_in(completion, access)
     except openai.APIStatusError as error:
         body = error.body if error.body is not None else error.response.text

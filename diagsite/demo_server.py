@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 
+from performance.outgoing import measured_call
+
 PATH = "/demo/v1/chat/completions"
 ASK_SECONDS = 2.0
 
@@ -23,9 +25,10 @@ class _Handler(WSGIRequestHandler):
 def demo_platform_answers() -> bool:
     """Whether the demo platform is served at settings.DEMO_BASE_URL: it refuses an empty body in its own way."""
     try:
-        refusal = httpx.post(
-            f"{settings.DEMO_BASE_URL}/chat/completions", json={}, timeout=ASK_SECONDS, trust_env=False
-        )
+        with measured_call("demo"):
+            refusal = httpx.post(
+                f"{settings.DEMO_BASE_URL}/chat/completions", json={}, timeout=ASK_SECONDS, trust_env=False
+            )
         return refusal.status_code == 400 and "error" in refusal.json()
     except (httpx.HTTPError, ValueError):
         return False

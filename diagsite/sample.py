@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from diagnosis.choices import UNFINISHED
 from diagsite.terminal import LiveBar, open_console, print_report, status_words, terminal_language
+from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,8 @@ class Sample:
 
 
 async def _call(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> dict[str, Any]:
-    answer = await http.request(method, path, **options)
+    with measured_call("sample"):
+        answer = await http.request(method, path, **options)
     body: dict[str, Any] = answer.json()
     if answer.is_error:
         raise SampleError(f"{body['title']}: {body.get('fields') or body['detail']}")

@@ -12,6 +12,7 @@ from diagsite.exceptions import (
     WeChatUnavailable,
 )
 from errors.retry import RetryBudget, retrying
+from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +41,12 @@ def _exchange(code: str) -> str:
         "grant_type": "authorization_code",
     }
     try:
-        answer = httpx.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query, timeout=TIMEOUT)
-        answer.raise_for_status()
-        body = answer.json()
+        with measured_call("wechat.session") as call:
+            answer = httpx.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query, timeout=TIMEOUT)
+            answer.raise_for_status()
+            body = answer.json()
+            if isinstance(body, dict) and body.get("errcode"):
+                call.outcome = "refused"
     # The request's address holds the secret, so the error's own text is not logged.
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         log.warning("wechat_unavailable", error=type(error).__name__)

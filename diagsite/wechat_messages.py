@@ -8,6 +8,8 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
+from performance.outgoing import measured_call
+
 log = structlog.get_logger(__name__)
 
 TIMEOUT = httpx.Timeout(5, connect=2)
@@ -57,9 +59,14 @@ def send(openid: str, page: str, data: dict[str, str]) -> tuple[Sending, str]:
 
 def _post(message: dict[str, Any]) -> int:
     url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
-    answer = httpx.post(url, params={"access_token": _access_token()}, json=message, timeout=TIMEOUT)
-    answer.raise_for_status()
-    return int(answer.json()["errcode"])
+    token = _access_token()
+    with measured_call("wechat.message") as call:
+        answer = httpx.post(url, params={"access_token": token}, json=message, timeout=TIMEOUT)
+        answer.raise_for_status()
+        code = int(answer.json()["errcode"])
+        if code:
+            call.outcome = "refused"
+    return code
 
 
 def _access_token() -> str:
@@ -72,9 +79,10 @@ def _access_token() -> str:
         "appid": settings.WECHAT_APP_ID,
         "secret": settings.WECHAT_APP_SECRET,
     }
-    answer = httpx.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials, timeout=TIMEOUT)
-    answer.raise_for_status()
-    body = answer.json()
+    with measured_call("wechat.token"):
+        answer = httpx.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials, timeout=TIMEOUT)
+        answer.raise_for_status()
+        body = answer.json()
     token, lifetime = str(body["access_token"]), int(body["expires_in"])
     cache.set(TOKEN_KEY, token, max(1, lifetime - TOKEN_MARGIN_SECONDS))
     return token

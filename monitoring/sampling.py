@@ -1,7 +1,8 @@
 """Each process stores what it has measured: its own absolute values, one a series and bucket of 15 s.
 
-A flush that is repeated, because its commit's answer was lost or the process ends in the middle of a bucket, writes the
-same rows again, so nothing is ever counted twice. A value that was never anything but nought is not stored.
+A flush that is repeated, because its commit's answer was lost or the process ends in the middle of a bucket, writes
+the same rows again, so nothing is ever counted twice. Stored are gauges, and counters that have moved since they were
+stored last or not been stored for a while; what was never anything but nought is not.
 """
 
 import hashlib
@@ -30,15 +31,25 @@ from monitoring.registry import instruments
 
 log = structlog.get_logger(__name__)
 
-# Written a little before a bucket is over, so that evaluators find it complete; not by every process at the same moment.
+# Written shortly before a bucket is over, so that it is complete; not by every process at the same moment.
 EARLY_SECONDS = (0.5, 2.5)
 FINAL_SECONDS = 3.0
 UP_SECONDS = 5.0
 MOST_KEY_CHARACTERS = 400
+# A counter that stands still is stored again so often: retention must never delete the last value of a living process.
+STILL_SECONDS = 3600
 # What is computed from rows is the same whoever computes it: all processes write it to this one.
 SITE_PROCESS = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
-Value = tuple[str, Mapping[str, str], float]  # series name, labels, value
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a series is now."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+    is_gauge: bool
 
 
 @dataclass
@@ -50,7 +61,7 @@ class _Life:
     pid: int = field(default_factory=os.getpid)
     started_at: datetime = field(default_factory=timezone.now)
     up_since: float = field(default_factory=time.monotonic)
-    moved: set[str] = field(default_factory=set)
+    stored: dict[str, tuple[float, datetime]] = field(default_factory=dict)
     has_database: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -136,7 +147,7 @@ def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
     """
     life, now = _this_life(), now or timezone.now()
     with life.lock:
-        values = list(_moved_values(life))
+        values = _values_to_store(life, now)
         try:
             with transaction.atomic():
                 written = _store(_own_row(life, now, is_last=is_last), values, now)
@@ -146,6 +157,7 @@ def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
             sample_flushes.labels("failed").inc()
             raise
         sample_flushes.labels("done").inc()
+        life.stored.update({key: (value.value, now) for key, value in values.items()})
         return written
 
 
@@ -155,7 +167,7 @@ def read_values() -> Iterator[Value]:
         for family in instrument.collect():
             for sample in family.samples:
                 if not sample.name.endswith(("_bucket", "_created")):
-                    yield sample.name, sample.labels, sample.value
+                    yield Value(sample.name, sample.labels, sample.value, is_gauge=family.type == "gauge")
 
 
 def key_of(metric: str, labels: Mapping[str, str]) -> str:
@@ -173,17 +185,25 @@ def bucket_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
 
 
-def _moved_values(life: _Life) -> Iterator[Value]:
+def _values_to_store(life: _Life, now: datetime) -> dict[str, Value]:
     site = {gauge.name for gauge in site_gauges()}
-    for name, labels, value in read_values():
-        key = key_of(name, labels)
-        if name not in site and (value or key in life.moved):
-            life.moved.add(key)
-            yield name, labels, value
+    values = {key_of(one.name, one.labels): one for one in read_values() if one.name not in site}
+    return {key: one for key, one in values.items() if _is_due(one, life.stored.get(key), now)}
 
 
-def _values_of_site() -> list[Value]:
-    return [(one.name, labels, value) for one in site_gauges() for labels, value in one.measure()]
+def _is_due(value: Value, stored: tuple[float, datetime] | None, now: datetime) -> bool:
+    if stored is None:
+        return bool(value.value)
+    before, at = stored
+    return value.is_gauge or value.value != before or abs((now - at).total_seconds()) >= STILL_SECONDS
+
+
+def _values_of_site() -> dict[str, Value]:
+    return {
+        key_of(one.name, labels): Value(one.name, labels, value, is_gauge=True)
+        for one in site_gauges()
+        for labels, value in one.measure()
+    }
 
 
 def _own_row(life: _Life, now: datetime, *, is_last: bool) -> Process:
@@ -196,30 +216,29 @@ def _site_row(now: datetime) -> Process:
     return Process(id=SITE_PROCESS, kind=Process.Kind.SITE, host="", pid=0, started_at=now, seen_at=now)
 
 
-def _store(process: Process, values: Sequence[Value], now: datetime) -> int:
+def _store(process: Process, values: Mapping[str, Value], now: datetime) -> int:
     Process.objects.bulk_create(
         [process], update_conflicts=True, unique_fields=["id"], update_fields=["seen_at", "ended_at"]
     )
-    keyed = {key_of(name, labels): (name, labels, value) for name, labels, value in values}
-    ids = _ids_of(keyed)
-    bucket = bucket_of(now)
+    ids, bucket = _ids_of(values), bucket_of(now)
     # In one order in every process, or two that write the site's values could wait for each other.
     rows = [
-        Sample(process=process, series_id=ids[key], bucket=bucket, value=keyed[key][2])
-        for key in sorted(keyed, key=lambda key: ids[key])
+        Sample(process=process, series_id=ids[key], bucket=bucket, value=values[key].value)
+        for key in sorted(values, key=lambda key: ids[key])
     ]
     Sample.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["series", "bucket", "process"], update_fields=["value"]
+        rows, update_conflicts=True, unique_fields=["series", "process", "bucket"], update_fields=["value"]
     )
     return len(rows)
 
 
-def _ids_of(keyed: Mapping[str, Value]) -> dict[str, int]:
-    known = dict(Series.objects.filter(key__in=keyed).values_list("key", "pk"))
-    new = sorted(set(keyed) - set(known))
+def _ids_of(values: Mapping[str, Value]) -> dict[str, int]:
+    known = dict(Series.objects.filter(key__in=values).values_list("key", "pk"))
+    new = sorted(set(values) - set(known))
     if new:
         Series.objects.bulk_create(
-            [Series(key=key, metric=keyed[key][0], labels=dict(keyed[key][1])) for key in new], ignore_conflicts=True
+            [Series(key=key, metric=values[key].name, labels=dict(values[key].labels)) for key in new],
+            ignore_conflicts=True,
         )
         known |= dict(Series.objects.filter(key__in=new).values_list("key", "pk"))
     return known

@@ -5,7 +5,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from performance.metrics import limit_wait_seconds
+
 T = TypeVar("T")
+
+concurrency_wait = limit_wait_seconds.labels("concurrency")
 
 
 @dataclass
@@ -56,7 +60,8 @@ class ConcurrencyController:
     async def _wait_for_turn(self) -> None:
         self.statistics.waiting += 1
         try:
-            await self._semaphore.acquire()
+            with concurrency_wait.time():
+                await self._semaphore.acquire()
         finally:
             self.statistics.waiting -= 1
         self.statistics.active += 1

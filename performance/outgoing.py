@@ -12,7 +12,7 @@ OK = "ok"
 
 @dataclass
 class OutgoingCall:
-    """A call that is under way. Who learns more from the answer than that there is one, sets `outcome`: one word of few."""
+    """A call that is under way. Who learns from the answer that it is a refusal sets `outcome`: one word of few."""
 
     outcome: str = OK
 

@@ -12,9 +12,13 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
+from performance.metrics import limit_wait_seconds
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+rate_wait = limit_wait_seconds.labels("rate")
 
 
 class RateLimiter:
@@ -40,12 +44,10 @@ class RateLimiter:
 
     async def wait(self) -> None:
         """Return once a place in the window is taken. The caller bounds the wait with its own deadline."""
-        while True:
-            seconds = await self._take_place()
-            if not seconds:
-                return
-            # Jitter, or everyone who waits comes back in the same instant.
-            await asyncio.sleep(seconds * random.uniform(0.5, 1.0))
+        with rate_wait.time():
+            while seconds := await self._take_place():  # noqa: ASYNC110 - nobody tells when there is room
+                # Jitter, or everyone who waits comes back in the same instant.
+                await asyncio.sleep(seconds * random.uniform(0.5, 1.0))
 
     async def _take_place(self) -> float:
         """Zero when a place was taken, else after how many seconds to try again."""

@@ -78,8 +78,17 @@ def test_a_series_that_was_deleted_is_made_again(counter: Counter) -> None:
     counter.inc()
     flush_samples()
     Series.objects.all().delete()
+    counter.inc()
     flush_samples()
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [1]
+    assert values_of("commands_total", command="of_a_test", outcome="done") == [2]
+
+
+def test_a_counter_that_stands_still_is_stored_again_only_once_in_a_while(counter: Counter) -> None:
+    counter.inc()
+    at = timezone.now()
+    for seconds in (0, 15, 30, 3599, 3600, 3615):
+        flush_samples(at + timedelta(seconds=seconds))
+    assert values_of("commands_total", command="of_a_test", outcome="done") == [1, 1]
 
 
 def test_a_long_key_stays_unique_and_fits() -> None:

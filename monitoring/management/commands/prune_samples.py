@@ -37,8 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prune, or say what would be gone."""
-        if options["days"] <= 0:
-            raise CommandError("--days must be more than 0")
+        if options["days"] < 1:  # counters that stand still are stored every hour only
+            raise CommandError("--days must be at least 1")
         older_than = timedelta(days=options["days"])
         if options["apply"]:
             gone = prune_samples(older_than=older_than)
