@@ -21,7 +21,7 @@ from monitoring.exceptions import (
 )
 from performance.outgoing import measured_call
 
-CONNECT_SECONDS, WHOLE_SECONDS = 5.0, 15.0
+CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 5.0, 10.0, 15.0
 MOST_ANSWER_BYTES = 64 * 1024
 MOST_WAIT_SECONDS = 3600.0
 
@@ -59,7 +59,7 @@ def post(
 
 
 def _post(address: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-    timeout = httpx.Timeout(10, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     deadline = time.monotonic() + WHOLE_SECONDS  # httpx's own is per read: a drip-feed would outlive the lease
     data = b""
     with (

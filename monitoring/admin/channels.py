@@ -1,0 +1,156 @@
+"""Who is told: addresses and keys that can be written and never read, and a button that proves that they work."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_POST
+
+from monitoring.channels import TRANSPORTS, recipients_of
+from monitoring.channels.base import ADDRESS, KEY
+from monitoring.exceptions import DeliveryFailed
+from monitoring.models import Channel
+from monitoring.secrets import SecretsUnreadable, decrypt_secrets, encrypt_secrets
+from monitoring.trying import try_channel
+
+KEPT = "已保存，不显示；留空则不变"
+LABELS = {ADDRESS: "地址", KEY: "密钥", "recipients": "收件人"}
+
+
+def _secret(label: str) -> forms.CharField:
+    """Write-only: what was entered is never rendered again, not even after a fault."""
+    widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password", "size": 80})
+    return forms.CharField(label=label, required=False, max_length=600, strip=True, widget=widget)
+
+
+class ChannelForm(forms.ModelForm[Channel]):
+    """What a kind needs is demanded, what it does not take is dropped, every fault is at its field."""
+
+    address = _secret("地址")
+    key = _secret("密钥")
+    forget_key = forms.BooleanField(label="删除已保存的密钥", required=False)
+
+    class Meta:
+        model = Channel
+        fields = ["name", "kind", "recipients", "is_enabled", "is_default", "fallback"]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.kept = self._kept_secrets()
+        for name in (ADDRESS, KEY):
+            if name in self.kept:
+                self.fields[name].help_text = KEPT
+        self.fields["fallback"].queryset = Channel.objects.exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
+        if KEY not in self.kept:
+            self.fields["forget_key"].widget = forms.HiddenInput()
+
+    def _kept_secrets(self) -> dict[str, str]:
+        try:
+            return decrypt_secrets(self.instance.secrets)
+        except SecretsUnreadable:
+            return {}
+
+    def clean(self) -> dict[str, Any]:
+        """Against what the kind needs; what is kept counts as filled in, unless the kind has changed."""
+        cleaned = super().clean() or self.cleaned_data
+        if "kind" not in cleaned:
+            return cleaned
+        transport = TRANSPORTS[cleaned["kind"]]
+        kept = {} if "kind" in self.changed_data else self.kept
+        entered = {name: cleaned.get(name) or kept.get(name, "") for name in (ADDRESS, KEY) if name in transport.takes}
+        if cleaned.get("forget_key") and not cleaned.get(KEY):
+            entered.pop(KEY, None)
+        recipients = recipients_of(cleaned.get("recipients", ""))
+        filled = {name for name, value in entered.items() if value} | ({"recipients"} if recipients else set())
+        for name in sorted(transport.needs - filled):
+            self.add_error(name, f"{Channel.Kind(cleaned['kind']).label}需要填写{LABELS[name]}")
+        for name, fault in transport.faults(entered, recipients).items():
+            self.add_error(name, fault)
+        self.instance.secrets = encrypt_secrets(entered)
+        self._check_fallback(cleaned.get("fallback"))
+        return cleaned
+
+    def _check_fallback(self, fallback: Channel | None) -> None:
+        seen = set()
+        while fallback is not None and fallback.pk not in seen:
+            if self.instance.pk is not None and fallback.pk == self.instance.pk:
+                self.add_error("fallback", "备用渠道绕回了自己，请另选一个")
+                return
+            seen.add(fallback.pk)
+            fallback = fallback.fallback
+
+
+@admin.register(Channel)
+class ChannelAdmin(admin.ModelAdmin[Channel]):
+    """The channels, how each of them does, and a test of each."""
+
+    form = ChannelForm
+    change_form_template = "admin/monitoring/channel/change_form.html"
+    list_display = ["name", "kind", "is_enabled", "is_default", "fallback", "last_sent_at", "trouble"]
+    list_filter = ["kind", "is_enabled"]
+    list_select_related = ["fallback"]
+    readonly_fields = ["disabled_reason", "last_sent_at", "last_error"]
+    fieldsets = [
+        (None, {"fields": ["name", "kind", "hints"]}),
+        ("发到哪里", {"fields": ["address", "key", "forget_key", "recipients"]}),
+        ("何时使用", {"fields": ["is_enabled", "is_default", "fallback"]}),
+        ("状况", {"fields": ["disabled_reason", "last_sent_at", "last_error"]}),
+    ]
+    actions = ["enable_again"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
+        """How it does, and what each kind needs."""
+        return ["hints", "disabled_reason", "last_sent_at", "last_error"]
+
+    @admin.display(description="各类型怎么填")
+    def hints(self, channel: Channel) -> SafeString:
+        """One line a field of each kind; the page shows those of the kind that is chosen."""
+        lines = [
+            f'<li data-kind="{kind}">{Channel.Kind(kind).label}，{LABELS[name]}：{hint}</li>'
+            for kind, transport in TRANSPORTS.items()
+            for name, hint in transport.hints.items()
+        ]
+        takes = {str(kind): sorted(transport.takes) for kind, transport in TRANSPORTS.items()}
+        fields = "".join(f'<i hidden data-takes="{kind}">{" ".join(names)}</i>' for kind, names in takes.items())
+        return mark_safe(f'<ul class="channel-hints">{"".join(lines)}</ul>{fields}')
+
+    @admin.display(description="问题")
+    def trouble(self, channel: Channel) -> str:
+        """Why it is disabled, else what was last wrong."""
+        return channel.disabled_reason or channel.last_error or "—"
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        """Enabled again by hand, it has no reason to be disabled."""
+        if obj.is_enabled:
+            obj.disabled_reason = ""
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="重新启用所选渠道", permissions=["change"])
+    def enable_again(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        """After what was wrong is mended."""
+        count = queryset.update(is_enabled=True, disabled_reason="", last_error="", free_at=timezone.now())
+        self.message_user(request, f"已重新启用 {count} 个渠道，建议各发一条测试消息。", messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """And the test."""
+        view = self.admin_site.admin_view(require_POST(self.test_view))
+        return [path("<int:channel_id>/test/", view, name="monitoring_channel_test"), *super().get_urls()]
+
+    def test_view(self, request: HttpRequest, channel_id: int) -> HttpResponse:
+        """Send one message now, and say what the other side answered."""
+        channel = get_object_or_404(Channel, pk=channel_id)
+        if not self.has_change_permission(request, channel):
+            raise PermissionDenied
+        try:
+            code = try_channel(channel, request.user.get_username())
+            self.message_user(request, f"测试消息已送达“{channel}”（对方代码 {code}）。", messages.SUCCESS)
+        except DeliveryFailed as failure:
+            self.message_user(request, f"测试消息未送达“{channel}”：{failure}", messages.ERROR)
+        return redirect(reverse("admin:monitoring_channel_change", args=[channel_id]))

@@ -1,0 +1,135 @@
+"""When the evaluator or the sender stops, somebody is told, once, and of its return."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from diagsite.tests.services import wait_until
+from monitoring import watchdog
+from monitoring.models import Alert, Channel, Heartbeat
+from monitoring.secrets import encrypt_secrets
+from monitoring.tests.robots import SIGNED_WITH, Robots
+from monitoring.watchdog import EVALUATOR, SENDER, beat, expect_beats, watch_now
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def robots() -> Iterator[Robots]:
+    with Robots() as found:
+        Channel.objects.create(
+            name="群", kind="dingtalk", secrets=encrypt_secrets({"address": found.dingtalk, "key": SIGNED_WITH})
+        )
+        yield found
+
+
+def age(name: str, seconds: float) -> None:
+    Heartbeat.objects.filter(name=name).update(beaten_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_a_heartbeat_two_intervals_old_is_told_by_the_watcher_itself(robots: Robots) -> None:
+    beat(EVALUATOR, 15)
+    age(EVALUATOR, 29)
+    assert watch_now() == 0
+    age(EVALUATOR, 31)
+    assert watch_now() == 1
+    [text] = robots.texts()
+    assert "告警规则不再被计算" in text and "每 15 秒" in text
+    assert Alert.objects.get().source == Alert.Source.WATCHDOG
+
+
+def test_any_number_of_watchers_open_one_alert(robots: Robots) -> None:
+    beat(SENDER, 15)
+    age(SENDER, 60)
+
+    def watch() -> None:
+        watch_now()
+        connection.close()
+
+    watchers = [threading.Thread(target=watch) for _ in range(6)]
+    for watcher in watchers:
+        watcher.start()
+    for watcher in watchers:
+        watcher.join()
+    watch_now()
+    assert Alert.objects.count() == len(robots.received) == 1
+
+
+def test_the_return_of_a_beat_ends_the_alert_and_is_told(robots: Robots) -> None:
+    beat(EVALUATOR, 15)
+    age(EVALUATOR, 60)
+    watch_now()
+    beat(EVALUATOR, 15)
+    watch_now()
+    alert = Alert.objects.get()
+    assert not alert.is_open
+    age(EVALUATOR, 60)
+    assert watch_now() == 1  # and that it stopped again is another
+    assert Alert.objects.open().count() == 1
+    assert ["已解除" in text for text in robots.texts()] == [False, True, False]
+
+
+def test_it_is_told_again_after_hours_for_nobody_else_would(robots: Robots) -> None:
+    beat(EVALUATOR, 15)
+    age(EVALUATOR, 60)
+    watch_now()
+    Alert.objects.update(notified_at=timezone.now() - timedelta(hours=5))
+    watch_now()
+    watch_now()
+    assert ["仍未解除" in text for text in robots.texts()] == [False, True]
+
+
+def test_a_new_site_has_its_grace_and_then_a_missing_evaluator_is_told(robots: Robots, settings: Any) -> None:
+    settings.WATCHDOG_GRACE_SECONDS = 60
+    expect_beats()
+    assert watch_now() == 0
+    age(EVALUATOR, 31)  # as if the grace was over long enough
+    expect_beats()
+    assert watch_now() == 1
+    assert "从未" in robots.texts()[0]
+
+
+def test_a_watcher_that_has_just_started_fires_nothing_but_ends_what_is_over(robots: Robots) -> None:
+    beat(EVALUATOR, 15)
+    beat(SENDER, 15)
+    age(EVALUATOR, 3600)
+    watch_now(is_quiet=True)
+    assert not Alert.objects.exists()
+    watch_now()
+    beat(EVALUATOR, 15)
+    watch_now(is_quiet=True)
+    assert not Alert.objects.open().exists()
+
+
+def test_every_evaluation_is_told_to_the_service_outside(robots: Robots, settings: Any) -> None:
+    settings.HEARTBEAT_PING_URL = f"{robots.url}/ping/secret"
+    beat(SENDER, 15)
+    beat(EVALUATOR, 15)
+    wait_until(lambda: robots.paths == ["/ping/secret"], "the ping")
+
+
+def test_the_watch_is_kept_by_a_loop_that_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the loop alone; a killed evaluator under real processes is in test_delivery_processes.py."""
+    import asyncio
+
+    looks = 0
+
+    async def look(*, is_quiet: bool) -> float:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ConnectionError("the database is away")
+        return 0.01
+
+    async def watch_for_a_while() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watchdog.keep_watching(), 1.3)
+
+    monkeypatch.setattr(watchdog, "_look_async", look)
+    asyncio.run(watch_for_a_while())
+    assert looks > 2
