@@ -1,4 +1,4 @@
-"""What each platform bears, across all diagnoses of this process (its rate: of all processes, with Redis)."""
+"""What each platform bears, across all diagnoses of this process, and with Redis of all processes."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -21,10 +21,9 @@ class PlatformLimits:
     def __init__(self, platform: Platform) -> None:
         self.numbers = (platform.concurrency, platform.requests_per_minute)
         self.retries = RetryBudget()
-        self._concurrency = ConcurrencyController(platform.concurrency)
-        self._rate = RateLimiter(
-            platform.requests_per_minute, 60, key=f"platform:{platform.pk}", redis_url=settings.REDIS_URL
-        )
+        name, redis_url = f"platform:{platform.pk}", settings.REDIS_URL
+        self._concurrency = ConcurrencyController(platform.concurrency, name=name, redis_url=redis_url)
+        self._rate = RateLimiter(platform.requests_per_minute, 60, key=name, redis_url=redis_url)
 
     async def execute(self, call: Coroutine[Any, Any, T]) -> T:
         """Await the call when the platform has room for it."""

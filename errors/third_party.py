@@ -1,4 +1,4 @@
-"""What exceptions of Django and the standard library mean to a user."""
+"""What exceptions of Django, the standard library and the ground floor mean to a user."""
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
@@ -6,6 +6,7 @@ from django.http import Http404
 
 from errors.codes import ErrorCode
 from errors.exceptions import register_exception
+from performance.exceptions import TooBusy, TooFast
 
 
 def register_all() -> None:
@@ -17,4 +18,6 @@ def register_all() -> None:
     register_exception(InterfaceError, ErrorCode.SERVICE_UNAVAILABLE)
     register_exception(TimeoutError, ErrorCode.NETWORK_TIMEOUT)
     register_exception(ConnectionError, ErrorCode.NETWORK_ERROR)
+    register_exception(TooBusy, ErrorCode.SERVICE_UNAVAILABLE)
+    register_exception(TooFast, ErrorCode.RATE_LIMITED)
     register_exception(Exception, ErrorCode.SERVER_ERROR)

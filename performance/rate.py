@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from limits import RateLimitItemPerSecond
@@ -12,6 +12,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
+from performance.exceptions import TooFast
 from performance.metrics import limit_wait_seconds
 
 log = structlog.get_logger(__name__)
@@ -22,13 +23,25 @@ rate_wait = limit_wait_seconds.labels("rate")
 
 
 class RateLimiter:
-    """At most `max_requests` per `time_window` seconds under `key`; further calls wait for their turn.
+    """At most `max_requests` per `time_window` seconds, for each key apart.
 
-    While Redis is away each process keeps to the limit by itself: too fast for a moment is better than not at all.
+    when_away: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for a
+    moment is better than not at all. "closed": nothing passes, for what must never be too much.
     """
 
-    def __init__(self, max_requests: int = 60, time_window: int = 60, *, key: str = "", redis_url: str = "") -> None:
+    def __init__(
+        self,
+        max_requests: int = 60,
+        time_window: int = 60,
+        *,
+        key: str = "",
+        redis_url: str = "",
+        when_away: Literal["open", "closed"] = "open",
+    ) -> None:
+        if max_requests < 1 or time_window < 1:
+            raise ValueError("max_requests and time_window must be at least 1")
         self.key = key
+        self.when_away = when_away
         self._item = RateLimitItemPerSecond(max_requests, time_window)
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = SlidingWindowCounterRateLimiter(_redis_storage(redis_url)) if redis_url else self._own
@@ -45,23 +58,29 @@ class RateLimiter:
     async def wait(self) -> None:
         """Return once a place in the window is taken. The caller bounds the wait with its own deadline."""
         with rate_wait.time():
-            while seconds := await self._take_place():  # noqa: ASYNC110 - nobody tells when there is room
+            while seconds := await self._take_place(self.key):  # noqa: ASYNC110 - nobody tells when there is room
                 # Jitter, or everyone who waits comes back in the same instant.
-                await asyncio.sleep(seconds * random.uniform(0.5, 1.0))
+                await asyncio.sleep(max(0.05, min(1.0, seconds)) * random.uniform(0.5, 1.0))
 
-    async def _take_place(self) -> float:
+    async def check(self, key: str) -> None:
+        """Take a place for a key (a user, an address), or raise TooFast with the seconds until there is one."""
+        seconds = await self._take_place(f"{self.key}:{key}")
+        if seconds:
+            raise TooFast(f"{self.key}: too fast", seconds)
+
+    async def _take_place(self, key: str) -> float:
         """Zero when a place was taken, else after how many seconds to try again."""
         try:
-            return await self._take_place_in(self._shared)
+            return await self._take_place_in(self._shared, key)
         except StorageError as error:
-            log.warning("rate_limit_unshared", key=self.key, error=repr(error.storage_error))
-            return await self._take_place_in(self._own)
+            log.warning("rate_limit_unshared", key=self.key, when_away=self.when_away, error=repr(error.storage_error))
+            return 1.0 if self.when_away == "closed" else await self._take_place_in(self._own, key)
 
-    async def _take_place_in(self, window: SlidingWindowCounterRateLimiter) -> float:
-        if await window.hit(self._item, self.key):
+    async def _take_place_in(self, window: SlidingWindowCounterRateLimiter, key: str) -> float:
+        if await window.hit(self._item, key):
             return 0.0
-        reset_time = (await window.get_window_stats(self._item, self.key)).reset_time
-        return max(0.05, min(1.0, reset_time - time.time()))
+        reset_time = (await window.get_window_stats(self._item, key)).reset_time
+        return max(0.05, reset_time - time.time())
 
 
 def _redis_storage(url: str) -> RedisStorage:

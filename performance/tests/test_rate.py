@@ -1,0 +1,70 @@
+"""How often: the window, whose turn it is, and what holds without Redis."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from diagsite.tests.services import RedisServer
+from performance.exceptions import TooFast
+from performance.rate import RateLimiter
+
+
+async def test_the_seeds_own_call_works() -> None:
+    limiter = RateLimiter(max_requests=60, time_window=60)
+    assert await limiter.execute(asyncio.sleep(0, "done")) == "done"
+
+
+async def test_who_is_too_fast_is_told_how_long_to_wait_and_others_are_not_held_up() -> None:
+    limiter = RateLimiter(2, 60, key="calls")
+    await limiter.check("user-1")
+    await limiter.check("user-1")
+    with pytest.raises(TooFast) as refusal:
+        await limiter.check("user-1")
+    assert 0 < refusal.value.seconds <= 120  # a sliding counter looks at two windows
+    await limiter.check("user-2")
+
+
+async def test_a_turn_comes_when_the_window_has_moved() -> None:
+    limiter = RateLimiter(2, 1)
+    await asyncio.wait_for(asyncio.gather(*(limiter.execute(asyncio.sleep(0)) for _ in range(4))), 30)
+
+
+async def test_a_cancelled_wait_leaves_no_coroutine_unawaited() -> None:
+    limiter = RateLimiter(1, 60)
+    await limiter.wait()
+    coroutine: Any = asyncio.sleep(0)
+    waiting = asyncio.create_task(limiter.execute(coroutine))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert coroutine.cr_frame is None
+
+
+@pytest.mark.redis
+async def test_processes_share_a_window(redis_server: RedisServer) -> None:
+    one, other = (RateLimiter(3, 60, key="shared", redis_url=redis_server.url) for _ in range(2))
+    for limiter in (one, other, one):
+        await limiter.check("user")
+    with pytest.raises(TooFast):
+        await other.check("user")
+
+
+@pytest.mark.redis
+async def test_without_redis_an_open_limit_holds_per_process_and_a_closed_one_lets_nothing_pass(
+    redis_server: RedisServer,
+) -> None:
+    open_limit = RateLimiter(2, 60, key="open", redis_url=redis_server.url)
+    closed_limit = RateLimiter(2, 60, key="closed", redis_url=redis_server.url, when_away="closed")
+    redis_server.stop()
+    await open_limit.check("user")
+    await open_limit.check("user")
+    for limit in (open_limit, closed_limit):
+        with pytest.raises(TooFast):
+            await limit.check("user")
+
+
+def test_a_window_of_nothing_is_no_window() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        RateLimiter(0, 60)
