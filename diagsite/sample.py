@@ -117,21 +117,22 @@ async def _call(http: httpx.AsyncClient, method: str, path: str, **options: Any)
 async def _watch(socket_url: str, token: str, bar: LiveBar) -> None:
     """Follow the stream to its end; cut off, come back where it was."""
     after, epoch = 0, None
-    async for socket in websockets.connect(socket_url, proxy=None):
-        try:
-            hello = {"type": "hello", "v": 1, "token": token, "after": after, "epoch": epoch}
-            await socket.send(json.dumps(hello))
-            async for text in socket:
-                frame = json.loads(text)
-                if frame["type"] == "welcome":
-                    epoch = frame["epoch"]
-                elif frame["type"] == "ping":
-                    await socket.send(json.dumps({"type": "pong"}))
-                elif frame["type"] == "events":
-                    after = frame["e"][-1][0]
-                    if bar.show(frame["e"]):
-                        return
-        except websockets.ConnectionClosed as cut:
-            code = cut.rcvd.code if cut.rcvd else 1006
-            if _FIRST_REFUSAL <= code <= _LAST_REFUSAL:
-                raise SampleError(f"WebSocket {code}") from cut
+    with measured_call("sample.socket"):
+        async for socket in websockets.connect(socket_url, proxy=None):
+            try:
+                hello = {"type": "hello", "v": 1, "token": token, "after": after, "epoch": epoch}
+                await socket.send(json.dumps(hello))
+                async for text in socket:
+                    frame = json.loads(text)
+                    if frame["type"] == "welcome":
+                        epoch = frame["epoch"]
+                    elif frame["type"] == "ping":
+                        await socket.send(json.dumps({"type": "pong"}))
+                    elif frame["type"] == "events":
+                        after = frame["e"][-1][0]
+                        if bar.show(frame["e"]):
+                            return
+            except websockets.ConnectionClosed as cut:
+                code = cut.rcvd.code if cut.rcvd else 1006
+                if _FIRST_REFUSAL <= code <= _LAST_REFUSAL:
+                    raise SampleError(f"WebSocket {code}") from cut
