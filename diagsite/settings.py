@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "diagsite.error_pages.wrong_method_middleware",
+    "diagsite.rate_limits.rate_limit_middleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -162,6 +163,11 @@ SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_RED
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the largest honest diagnosis is about 60 KB
+# How often: of one token, of one address (behind which a whole company may be), and what is dear.
+CALLS_PER_MINUTE: int = env.int("CALLS_PER_MINUTE", 600)
+ADDRESS_CALLS_PER_MINUTE: int = env.int("ADDRESS_CALLS_PER_MINUTE", 6000)
+SIGN_INS_PER_MINUTE: int = env.int("SIGN_INS_PER_MINUTE", 120)
+STARTS_PER_MINUTE: int = env.int("STARTS_PER_MINUTE", 30)
 TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
 
 # WeChat ----------------------------------------------------------------------------------------------------------
@@ -265,6 +271,9 @@ SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running",
     "jobs_waiting": "monitoring.gauges.count_waiting_jobs",
 }
+# What the dashboard asks the floor above.
+DASHBOARD_DIAGNOSES = "diagnosis.standing.count_unfinished"
+DASHBOARD_PLATFORMS = "diagnosis.standing.list_platforms"
 # Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")

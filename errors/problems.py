@@ -12,6 +12,7 @@ from errors.codes import SPECS, ErrorCode
 from errors.copy import LABELS
 from errors.exceptions import AppError, code_of
 from errors.words import render
+from performance.exceptions import Refused
 
 Problem = dict[str, Any]
 
@@ -105,7 +106,8 @@ def problem_of(error: BaseException, *, locale: str | None = None, instance: str
             retry_after_ms=error.retry_after_ms,
             params=error.params,
         )
-    return problem(code_of(error), locale=locale, instance=instance)
+    wait_ms = math.ceil(error.seconds * 1000) if isinstance(error, Refused) else None
+    return problem(code_of(error), locale=locale, instance=instance, retry_after_ms=wait_ms)
 
 
 def catalogue(language: str) -> dict[str, Any]:
