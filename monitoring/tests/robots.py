@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +23,8 @@ Reply = tuple[int, dict[str, Any]]
 class Robots(ThreadingHTTPServer):
     """`received` is what got into the groups; `says` are replies (status, body) that the next requests get instead.
 
-    per_minute: of one robot; hold: answers wait for it, after the message was taken.
+    per_minute: of one robot; hold: answers wait for it, after the message was taken; seconds_of_an_answer: each takes
+    so long besides.
     """
 
     daemon_threads = True
@@ -36,6 +39,7 @@ class Robots(ThreadingHTTPServer):
         self.says: list[Reply] = []
         self.taken_at: dict[str, list[float]] = {}
         self.headers: list[dict[str, str]] = []
+        self.seconds_of_an_answer: Callable[[], float] = float
         self.hold = threading.Event()
         self.hold.set()
         self.lock = threading.Lock()
@@ -68,6 +72,11 @@ class Robots(ThreadingHTTPServer):
         self.hold.set()
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no failure of a test; anything else is printed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def take(self, path: str, data: bytes, headers: dict[str, str]) -> Reply:
         """The robot's reply to a request."""
@@ -184,6 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, body = self.server.take(self.path, data, dict(self.headers.items()))
         self.server.hold.wait()
+        time.sleep(self.server.seconds_of_an_answer())
         content = json.dumps(body, ensure_ascii=False).encode()
         try:
             self.send_response(status)

@@ -1,0 +1,119 @@
+"""Kill the sender over and over while it sends: no alert may be lost, and a kill may repeat one message at most.
+
+A real sender process (`manage.py send_alerts --keep`) over a real PostgreSQL sends to a real HTTP server that takes its
+time; it is killed with `kill -9` at a random moment of a send, and started again.
+
+    python -m bench.alerts.kills [--alerts N] [--kills N] [--seed N]
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from bench.alerts.services import add_channel, own_services
+from bench.figures import Figure, report
+
+LEASE_SECONDS = "0.5"
+MOST_SECONDS_OF_AN_ANSWER = 0.03
+
+FIRE = """
+from monitoring.alerting import fire_alert
+for number in range({alerts}):
+    fire_alert(fingerprint=f"bench:{{number}}", title=f"alert {{number}}", severity="error")
+"""
+
+
+@dataclass(frozen=True)
+class Kills:
+    """How many alerts there were, never arrived, arrived again; how often the sender was killed in a send."""
+
+    alerts: int
+    lost: int
+    repeats: int
+    kills: int
+    seconds: float
+
+
+def kill_senders(*, alerts: int, kills: int, seed: int) -> Kills:
+    """Live through it on a new database of the running PostgreSQL (`diagsite.tests.services`)."""
+    from diagsite.tests.site import Process, manage, new_database
+    from monitoring.tests.robots import Robots
+
+    chance = random.Random(seed)
+    address = new_database()
+    started = time.monotonic()
+    with Robots(per_minute=10**9) as robots:
+        robots.seconds_of_an_answer = lambda: chance.uniform(0, MOST_SECONDS_OF_AN_ANSWER)
+        add_channel(address, "webhook", robots.webhook)
+        manage(["shell", "-c", FIRE.format(alerts=alerts)], address)
+        killed = 0
+        sender = Process(["send_alerts", "--keep"], address, ALERT_LEASE_SECONDS=LEASE_SECONDS)
+        deadline = time.monotonic() + 60 + 10 * kills
+        while not _is_done(address) and time.monotonic() < deadline:
+            sender.start()
+            if killed < kills:
+                seen = len(robots.received)
+                share = max(1, 2 * (alerts - seen) // (kills - killed + 1))
+                _wait_for(robots.received, seen + chance.randint(1, share), deadline)
+                time.sleep(chance.uniform(0, MOST_SECONDS_OF_AN_ANSWER))
+                sender.kill()
+                killed += 1
+            else:
+                while not _is_done(address) and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                sender.kill()
+        arrived = Counter(str(body["number"]) for body in robots.received)
+    lost = alerts - len(arrived)
+    return Kills(alerts, lost, arrived.total() - len(arrived), killed, time.monotonic() - started)
+
+
+def _wait_for(received: list[dict[str, object]], count: int, deadline: float) -> None:
+    while len(received) < count and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _is_done(address: str) -> bool:
+    import psycopg
+
+    with psycopg.connect(address) as connection:
+        row = connection.execute("SELECT count(*) FROM monitoring_delivery WHERE state = 'waiting'").fetchone()
+    return row is not None and row[0] == 0
+
+
+def alerts_survive_kills(alerts: int = 200, kills: int = 45, seed: int = 1) -> list[Figure]:
+    """Alerts under kill -9 of the sender."""
+    found = kill_senders(alerts=alerts, kills=kills, seed=seed)
+    under = f"{found.kills} kills, {found.seconds:.0f} s"
+    return [
+        Figure(
+            f"alerts lost over {found.alerts} with kill -9 of the sender",
+            "0 with >= 40 kills",
+            f"{found.lost} ({under})",
+            found.lost == 0 and found.kills >= 40,
+        ),
+        Figure(
+            "messages repeated per kill",
+            "<= 1",
+            f"{found.repeats / max(1, found.kills):.2f} ({found.repeats} in {found.kills} kills)",
+            found.repeats <= found.kills,
+        ),
+    ]
+
+
+def main() -> int:
+    """Run it by itself."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--alerts", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=45)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+
+    with own_services():
+        return report("alerts-kills", [lambda: alerts_survive_kills(options.alerts, options.kills, options.seed)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
