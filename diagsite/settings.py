@@ -56,6 +56,7 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
     raise ImproperlyConfigured(
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name"
     )
+DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's own, that counts its queries
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
@@ -89,17 +90,17 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "monitoring.http.count_requests",
     "diagsite.request_id.request_id_middleware",
-    "django.middleware.security.SecurityMiddleware",
+    "diagsite.middleware.SecurityMiddleware",
     "diagsite.static_files.StaticFilesMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "diagsite.middleware.SessionMiddleware",
+    "diagsite.middleware.LocaleMiddleware",
     "diagsite.error_pages.wrong_method_middleware",
     "diagsite.rate_limits.rate_limit_middleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "diagsite.middleware.CommonMiddleware",
+    "diagsite.middleware.CsrfViewMiddleware",
+    "diagsite.middleware.AuthenticationMiddleware",
+    "diagsite.middleware.MessageMiddleware",
+    "diagsite.middleware.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "diagsite.urls"
@@ -266,6 +267,8 @@ ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
 # How often a process stores what it has measured, 0 for never; and for how long that is kept.
 SAMPLES_FLUSH_SECONDS: float = env.float("SAMPLES_FLUSH_SECONDS", 15)
 SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
+# Histograms whose buckets are stored too, for percentiles.
+SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # What is counted in rows rather than in a process: gauge -> who counts.
 SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running",

@@ -8,13 +8,6 @@ from django.core.management.base import BaseCommand
 
 from monitoring.metrics import command_seconds, commands
 
-_running: list[str] = []
-
-
-def running_command() -> str:
-    """The command that this process was started with, once it is counted; else nothing."""
-    return _running[0] if _running else ""
-
 
 def execute_measured(argv: Sequence[str]) -> None:
     """What Django's `execute_from_command_line` does, counted by command and outcome, with samples until the end."""
@@ -46,9 +39,13 @@ class _Measured(ManagementUtility):
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
         if self.argv[1:2] == [subcommand]:  # not the subject of `help`
+            from monitoring.exporter import start_exporter
+            from monitoring.models import Process
             from monitoring.sampling import kind_of_command, start_sampling
 
+            kind = kind_of_command(self.argv[1:])
+            if kind == Process.Kind.WORKER:
+                start_exporter()
             self.name = subcommand
-            _running[:] = [subcommand]
-            start_sampling(kind_of_command(self.argv[1:]))
+            start_sampling(kind)
         return command

@@ -162,12 +162,18 @@ def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
 
 
 def read_values() -> Iterator[Value]:
-    """The current value of every series of this process: counters, gauges, sums and counts of histograms."""
+    """The current value of every series of this process; of histograms the sum and count, and the buckets of some."""
     for _app, instrument in instruments():
         for family in instrument.collect():
             for sample in family.samples:
-                if not sample.name.endswith(("_bucket", "_created")):
+                if _is_stored(family.name, sample.name):
                     yield Value(sample.name, sample.labels, sample.value, is_gauge=family.type == "gauge")
+
+
+def _is_stored(family: str, name: str) -> bool:
+    if name.endswith("_bucket"):
+        return family in settings.SAMPLED_BUCKETS
+    return not name.endswith("_created")
 
 
 def key_of(metric: str, labels: Mapping[str, str]) -> str:

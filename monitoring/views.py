@@ -1,12 +1,11 @@
 """Is the process alive, and can it do its work?"""
 
-import secrets
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 
+from monitoring.exporter import is_metrics_bearer, may_read_metrics
 from monitoring.health import NEEDED, Finding, check_health, status_of
 
 
@@ -49,14 +48,12 @@ def _tell(body: dict[str, Any]) -> JsonResponse:
 
 
 def _has_metrics_token(request: HttpRequest) -> bool:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    token = settings.METRICS_TOKEN
-    return bool(token) and secrets.compare_digest(given.encode(), token.encode())
+    return is_metrics_bearer(request.headers.get("Authorization", ""))
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format; in production for the bearer of METRICS_TOKEN only, and hidden from everybody else."""
-    if settings.PRODUCTION and not _has_metrics_token(request):
+    if not may_read_metrics(request.headers.get("Authorization", "")):
         raise Http404
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
