@@ -1,6 +1,7 @@
 """What is measured, when that is trouble, and who is told."""
 
 from monitoring.models.alerts import Alert, AlertNote, Silence
+from monitoring.models.dashboard import Dashboard
 from monitoring.models.delivery import Channel, Delivery
 from monitoring.models.rules import Rule, RuleState, SeededRule
 from monitoring.models.samples import Heartbeat, Process, Sample, Series
@@ -9,6 +10,7 @@ __all__ = [
     "Alert",
     "AlertNote",
     "Channel",
+    "Dashboard",
     "Delivery",
     "Heartbeat",
     "Process",

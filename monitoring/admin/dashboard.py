@@ -1,0 +1,126 @@
+"""The dashboard: what runs, how well, and what is wrong, over an hour, a day or a week."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+
+from monitoring.charts import COUNTERS, GAUGES, Chart, draw_all, list_errors, list_platforms
+from monitoring.history import SPANS, History
+from monitoring.models import Dashboard
+from monitoring.present import list_open_alerts, list_tiles, look_at_health
+from monitoring.present import list_platforms as list_platforms_now
+from monitoring.svg import draw, scale_of
+from monitoring.units import figure_in_words, moment_in_words
+
+DEFAULT_SPAN = "1h"
+X_LABELS = 4
+
+
+@admin.register(Dashboard)
+class DashboardAdmin(admin.ModelAdmin[Dashboard]):
+    """One page instead of a list of rows; for everybody who may enter the admin."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Listed for staff."""
+        return self.admin_site.has_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
+        """Seen by staff; there is no row to be seen by itself."""
+        return obj is None and self.admin_site.has_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is nothing to add,"""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
+        """to change,"""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
+        """or to delete."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The page; with `?part=1` only what changes, for the page to put in place of the old."""
+        span = request.GET.get("span", "")
+        context = {
+            **dashboard_context(span if span in SPANS else DEFAULT_SPAN),
+            "title": _("监控面板"),
+            "opts": self.opts,
+        }
+        if "part" in request.GET:
+            response = TemplateResponse(request, "admin/monitoring/dashboard_part.html", context)
+        else:
+            context |= self.admin_site.each_context(request)
+            response = TemplateResponse(request, "admin/monitoring/dashboard.html", context)
+        add_never_cache_headers(response)
+        return response
+
+
+def dashboard_context(span: str) -> dict[str, Any]:
+    """Everything that the page shows."""
+    now = timezone.now()
+    history = History(SPANS[span], now, COUNTERS, GAUGES)
+    health, alerts = look_at_health(), list_open_alerts()
+    names = {"1h": _("1 小时"), "24h": _("24 小时"), "7d": _("7 天")}
+    return {
+        "span": span,
+        "spans": [{"name": name, "words": names[name]} for name in SPANS],
+        "span_words": names[span],
+        "tiles": list_tiles(health, alerts),
+        "health": health,
+        "alerts": alerts,
+        "charts": [chart_context(chart, span) for chart in draw_all(history)],
+        "errors": list_errors(history),
+        "platforms": list_platforms_now(list_platforms(history)),
+        "demo": settings.DEMO,
+        "has_demo": history.has_demo(),
+        "end": history.edges[-1],
+        "time_zone": settings.TIME_ZONE,
+    }
+
+
+def chart_context(chart: Chart, span: str) -> dict[str, Any]:
+    """A chart with its picture, its scales and its table."""
+    scale = scale_of(chart)
+    is_long = span == "7d"
+    at = [round(part * (len(chart.edges) - 1) / (X_LABELS - 1)) for part in range(X_LABELS)]
+    return {
+        "chart": chart,
+        "figure": figure_in_words(chart.figure, chart.unit),
+        "svg": "" if chart.is_empty else draw(chart, describe(chart)),
+        "y_labels": [figure_in_words(value, chart.unit) for value in (scale.high, scale.middle, scale.low)],
+        "x_labels": [moment_in_words(chart.edges[number], is_long=is_long) for number in at],
+        "rows": [
+            {
+                "moment": moment_in_words(chart.edges[step + 1], is_long=is_long),
+                "values": [figure_in_words(line.values[step], chart.unit) for line in chart.lines],
+            }
+            for step in reversed(range(len(chart.edges) - 1))
+        ],
+    }
+
+
+def describe(chart: Chart) -> str:
+    """The chart in a sentence a line: its lowest, highest and latest value."""
+    return " ".join(
+        _describe_line(line.label, [v for v in line.values if v is not None], chart.unit) for line in chart.lines
+    )
+
+
+def _describe_line(label: str, values: list[float], unit: Any) -> str:
+    if not values:
+        return _("%(label)s：没有数据。") % {"label": label}
+    words = {
+        "label": label,
+        "low": figure_in_words(min(values), unit),
+        "high": figure_in_words(max(values), unit),
+        "last": figure_in_words(values[-1], unit),
+    }
+    return _("%(label)s：最低 %(low)s，最高 %(high)s，最近 %(last)s。") % words

@@ -1,0 +1,20 @@
+"""Percentiles out of a histogram's buckets, as Prometheus' histogram_quantile computes them."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+
+def percentile(buckets: Mapping[str, float], share: float) -> float | None:
+    """The value below which a share (0-1) of the observations lies; None without observations.
+
+    buckets: {upper edge as Prometheus labels it ("0.5", "+Inf"): observations up to it}, cumulative. Within a bucket
+    they count as evenly spread; of those beyond the last edge only that edge is known.
+    """
+    edges = sorted((float(edge), count) for edge, count in buckets.items())
+    if not edges or edges[-1][1] <= 0:
+        return None
+    wanted = share * edges[-1][1]
+    for (low, below), (high, count) in pairwise([(0.0, 0.0), *edges]):
+        if count >= wanted and count > below:
+            return low if high == float("inf") else low + (high - low) * (wanted - below) / (count - below)
+    return None

@@ -1,0 +1,146 @@
+"""Draws a chart as SVG: no script, no style but classes, a title and a description for who cannot see it.
+
+The picture is stretched to whatever width there is, so it holds no text; strokes keep their width (`vector-effect`),
+and the scales are HTML beside it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from django.utils.safestring import SafeString, mark_safe
+
+from monitoring.charts import Chart, Line
+from monitoring.units import figure_in_words, moment_in_words
+
+WIDTH, HEIGHT = 600, 160
+GAP = 0.15  # of a bar's place
+NICE = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From the lowest to the highest value that the picture shows."""
+
+    low: float
+    high: float
+
+    def y(self, value: float) -> float:
+        """Where a value lies; nought is at the top."""
+        return round(HEIGHT - (value - self.low) / (self.high - self.low) * HEIGHT, 2)
+
+    @property
+    def middle(self) -> float:
+        """Half-way."""
+        return (self.low + self.high) / 2
+
+
+def scale_of(chart: Chart) -> Scale:
+    """A round number at the top. A rate that is always high is shown from 50, 80, 90 or 99 % on, else all of it is."""
+    if chart.unit == "percent":
+        lowest = min((value for line in chart.lines for value in line.values if value is not None), default=0.0)
+        return Scale(max((low for low in (0.0, 0.5, 0.8, 0.9, 0.99) if low < lowest), default=0.0), 1.0)
+    return Scale(0.0, _nice(_highest(chart)))
+
+
+def _highest(chart: Chart) -> float:
+    if chart.kind == "bars":
+        return max((sum(value or 0 for value in step) for step in zip(*_values(chart), strict=True)), default=0.0)
+    return max((value for values in _values(chart) for value in values if value is not None), default=0.0)
+
+
+def _values(chart: Chart) -> list[Sequence[float | None]]:
+    return [line.values for line in chart.lines]
+
+
+def _nice(highest: float) -> float:
+    """The next round number."""
+    if highest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(factor * power for factor in NICE if factor * power >= highest * (1 - 1e-9))
+
+
+def draw(chart: Chart, description: str) -> SafeString:
+    """The `<svg>` of a chart that is not empty."""
+    root = Element(
+        "svg",
+        {
+            "class": "chart-svg",
+            "viewBox": f"0 0 {WIDTH} {HEIGHT}",
+            "preserveAspectRatio": "none",
+            "role": "img",
+            "focusable": "false",
+            "aria-labelledby": f"{chart.name}-title {chart.name}-description",
+        },
+    )
+    SubElement(root, "title", {"id": f"{chart.name}-title"}).text = chart.title
+    SubElement(root, "desc", {"id": f"{chart.name}-description"}).text = description
+    for part in range(5):
+        y = str(HEIGHT * part / 4)
+        SubElement(root, "line", {"class": "chart-grid", "x1": "0", "x2": str(WIDTH), "y1": y, "y2": y})
+    scale = scale_of(chart)
+    if chart.kind == "bars":
+        _draw_bars(root, chart, scale)
+    else:
+        for number, line in enumerate(chart.lines):
+            _draw_line(root, line, number, scale)
+    _draw_words(root, chart)
+    return mark_safe(tostring(root, encoding="unicode"))  # ElementTree has escaped what is text
+
+
+def _x(step: float, steps: int) -> float:
+    return round(step / steps * WIDTH, 2)
+
+
+def _draw_line(root: Element, line: Line, number: int, scale: Scale) -> None:
+    """A path that is broken where there is no value; a value alone between two gaps is a dot."""
+    path, is_drawing = [], False
+    steps = len(line.values)
+    for step, value in enumerate(line.values):
+        if value is None:
+            is_drawing = False
+            continue
+        point = f"{_x(step + 0.5, steps)} {scale.y(value)}"
+        path.append(f"L{point}" if is_drawing else f"M{point}h0")
+        is_drawing = True
+    SubElement(root, "path", {"class": f"chart-line series-{number}", "d": "".join(path)})
+
+
+def _draw_bars(root: Element, chart: Chart, scale: Scale) -> None:
+    steps = len(chart.edges) - 1
+    for step in range(steps):
+        base = 0.0
+        for number, line in enumerate(chart.lines):
+            value = line.values[step] or 0.0
+            if value > 0:
+                top, bottom = scale.y(base + value), scale.y(base)
+                SubElement(
+                    root,
+                    "rect",
+                    {
+                        "class": f"chart-bar series-{number}",
+                        "x": str(_x(step + GAP / 2, steps)),
+                        "width": str(_x(1 - GAP, steps)),
+                        "y": str(top),
+                        "height": str(round(bottom - top, 2)),
+                    },
+                )
+            base += value
+
+
+def _draw_words(root: Element, chart: Chart) -> None:
+    """What the pointer is told over each step."""
+    steps = len(chart.edges) - 1
+    for step in range(steps):
+        box = {
+            "class": "chart-hover",
+            "x": str(_x(step, steps)),
+            "width": str(_x(1, steps)),
+            "y": "0",
+            "height": str(HEIGHT),
+        }
+        words = [f"{line.label} {figure_in_words(line.values[step], chart.unit)}" for line in chart.lines]
+        title = SubElement(SubElement(root, "rect", box), "title")
+        title.text = f"{moment_in_words(chart.edges[step + 1], is_long=True)} · {' · '.join(words)}"
