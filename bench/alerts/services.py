@@ -1,6 +1,7 @@
 """The tests' own servers, for a bench that runs whole sites as processes."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ def own_services() -> Iterator[None]:
     finally:
         for server in services._servers:
             server.leave()
-        services.shutil.rmtree(os.environ["DIAGSITE_TEST_DIRECTORY"], ignore_errors=True)
+        shutil.rmtree(os.environ["DIAGSITE_TEST_DIRECTORY"], ignore_errors=True)
 
 
 def add_channel(database: str, kind: str, address: str, key: str = "") -> None:

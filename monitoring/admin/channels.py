@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
 from monitoring.channels import TRANSPORTS, recipients_of
@@ -119,12 +120,12 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
         ]
         takes = {str(kind): sorted(transport.takes) for kind, transport in TRANSPORTS.items()}
         fields = "".join(f'<i hidden data-takes="{kind}">{" ".join(names)}</i>' for kind, names in takes.items())
-        return mark_safe(f'<ul class="channel-hints">{"".join(lines)}</ul>{fields}')
+        return mark_safe(f'<ul style="margin: 0; padding: 0">{"".join(lines)}</ul>{fields}')
 
     @admin.display(description="问题")
     def trouble(self, channel: Channel) -> str:
         """Why it is disabled, else what was last wrong."""
-        return channel.disabled_reason or channel.last_error or "—"
+        return Truncator(channel.disabled_reason or channel.last_error).chars(60) or "—"
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         """Enabled again by hand, it has no reason to be disabled."""

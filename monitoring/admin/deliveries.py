@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from monitoring.messages import Message
 from monitoring.models import Delivery
@@ -21,9 +22,7 @@ class DeliveryAdmin(admin.ModelAdmin[Delivery]):
         "channel",
         "state",
         "attempts",
-        "provider_code",
-        "reason",
-        "due_at",
+        "trouble",
         "created_at",
         "sent_at",
     ]
@@ -51,6 +50,11 @@ class DeliveryAdmin(admin.ModelAdmin[Delivery]):
     def headline(self, delivery: Delivery) -> str:
         """Its first line."""
         return Message.from_stored(delivery.message).headline(delivery.number)
+
+    @admin.display(description="原因")
+    def trouble(self, delivery: Delivery) -> str:
+        """Why it has not arrived, in short."""
+        return Truncator(delivery.reason).chars(60) or "—"
 
     @admin.display(description="全文")
     def text(self, delivery: Delivery) -> str:

@@ -68,10 +68,14 @@ class Robot(Transport):
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
     def _failure_of(self, answer: Answer, code: int) -> DeliveryFailed:
-        theirs = next((answer.body[name] for name in self.words_names if answer.body.get(name)), "")
-        words = clean_text(str(theirs), MOST_WORDS)
+        words = self.words_of(answer)
         kind, advice = self.meaning_of(code, words)
         return kind(f"{advice}：{words}" if words else advice, provider_code=str(code))
+
+    def words_of(self, answer: Answer) -> str:
+        """The robot's own words, short and without anything that looks like a key."""
+        theirs = next((answer.body[name] for name in self.words_names if answer.body.get(name)), "")
+        return clean_text(str(theirs), MOST_WORDS)
 
     def meaning_of(self, code: int, words: str) -> tuple[type[DeliveryFailed], str]:
         """What a code means; some have two meanings, which the words tell apart."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from monitoring.channels.base import ADDRESS, Sending
+from monitoring.channels.posting import Answer
 from monitoring.channels.robots import BAD_CONTENT, BUSY, TOO_FAST, TOO_LONG, Robot, wrong
 from monitoring.exceptions import DeliveryFailed
 
@@ -30,6 +31,10 @@ class WeCom(Robot):
         if code in (93000, 40058) and "max length" in words:
             return TOO_LONG
         return super().meaning_of(code, words)
+
+    def words_of(self, answer: Answer) -> str:
+        """Without the number and the address that it appends for its own support."""
+        return super().words_of(answer).partition(", hint:")[0]
 
     def address_of(self, sending: Sending, address: str) -> str:
         """As it is."""

@@ -220,7 +220,12 @@ def test_a_slow_channel_holds_up_no_other(robots: Robots) -> None:
         channel("快", "dingtalk", robots.dingtalk)
         fire(1)
         fire(2)
-        stuck = threading.Thread(target=lambda: (outbox.send_due(), connection.close()))
+
+        def send() -> None:
+            outbox.send_due()
+            connection.close()
+
+        stuck = threading.Thread(target=send)
         stuck.start()
         wait_until(lambda: slow.paths, "the slow robot's turn")
         outbox.send_due()

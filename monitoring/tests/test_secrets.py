@@ -1,9 +1,12 @@
 """Channels' secrets are encrypted at rest, survive a change of the key, and are told to nobody."""
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from monitoring.models import Channel
 from monitoring.secrets import SecretsUnreadable, decrypt_secrets, encrypt_again, encrypt_secrets
 
 SECRETS = {"address": "https://oapi.dingtalk.com/robot/send?access_token=very-secret", "key": "SEC-very-secret"}
@@ -35,3 +38,17 @@ def test_a_key_of_its_own_encrypts_and_outlives_the_secret_key(settings: Any) ->
     assert decrypt_secrets(before) == SECRETS
     settings.SECRET_KEY, settings.ALERT_SECRETS_KEY = "another", ["newer", "new"]
     assert decrypt_secrets(stored) == SECRETS
+
+
+@pytest.mark.django_db
+def test_the_command_encrypts_again_and_names_what_is_lost(settings: Any) -> None:
+    kept = Channel.objects.create(name="有救", kind="webhook", secrets=encrypt_secrets(SECRETS))
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+    call_command("encrypt_channels", "--dry-run", stdout=StringIO())
+    assert Channel.objects.get().secrets == kept.secrets
+    call_command("encrypt_channels", stdout=StringIO())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert decrypt_secrets(Channel.objects.get().secrets) == SECRETS
+    Channel.objects.create(name="没救", kind="webhook", secrets=kept.secrets)
+    with pytest.raises(CommandError, match="没救"):
+        call_command("encrypt_channels", stdout=StringIO())

@@ -1,0 +1,47 @@
+"""`manage.py encrypt_channels`: the channels' secrets under the newest key, after a key was changed."""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from monitoring.models import Channel
+from monitoring.secrets import SecretsUnreadable, encrypt_again
+
+EXAMPLES = """
+examples:
+  manage.py encrypt_channels --dry-run   which channels can be decrypted; changes nothing
+  manage.py encrypt_channels             encrypt all of them with the newest key
+
+Change SECRET_KEY or ALERT_SECRETS_KEY, keep the old value (SECRET_KEY_FALLBACKS, or ALERT_SECRETS_KEY=new,old), run
+this, then drop the old value.
+"""
+
+
+class Command(BaseCommand):
+    """Encrypt again."""
+
+    help = "Encrypt the channels' addresses and keys again, with the newest key."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Only the dry run."""
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = EXAMPLES
+        parser.add_argument("--dry-run", action="store_true", help="say which can be decrypted, and change nothing")
+
+    def handle(self, *arguments: Any, **options: Any) -> None:
+        """One line a channel that is lost, one in all."""
+        lost, renewed = [], 0
+        for channel in Channel.objects.exclude(secrets=""):
+            try:
+                secrets = encrypt_again(channel.secrets)
+            except SecretsUnreadable:
+                lost.append(channel.name)
+                continue
+            renewed += 1
+            if not options["dry_run"]:
+                # Not over what somebody has saved meanwhile.
+                Channel.objects.filter(pk=channel.pk, secrets=channel.secrets).update(secrets=secrets)
+        self.stdout.write(f"{renewed} channels {'can be' if options['dry_run'] else 'were'} encrypted again")
+        if lost:
+            raise CommandError(f"no key fits these, enter their addresses again: {', '.join(lost)}")
