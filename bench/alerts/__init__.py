@@ -1,0 +1,1 @@
+"""The figures of monitoring and alerts, measured."""

@@ -1,0 +1,102 @@
+"""How long one evaluation takes: 100 rules over 1,000,000 samples of 20 processes on PostgreSQL.
+
+    python -m bench.alerts.speed
+"""
+
+import argparse
+import sys
+import time
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
+
+from bench.alerts.database import use_own_database
+from bench.figures import Figure, report
+
+SAMPLES, RULES, PROCESSES = 1_000_000, 100, 20
+PLATFORMS = 10
+ROUNDS = 7
+MOST_SECONDS = 1.0
+
+
+def write_history(samples: int = SAMPLES, rules: int = RULES, processes: int = PROCESSES) -> datetime:
+    """Processes that live at once and store their calls every 15 s, and the rules on them; returns the history's end."""
+    from django.db import connection
+
+    from monitoring.tests.history import BUCKET, NOON, make_process, make_series, write_values
+
+    series = [make_series(metric, labels) for metric, labels in _kinds()]
+    buckets = -(-samples // (processes * len(series)))
+    lives = [make_process(NOON, NOON + buckets * BUCKET) for _ in range(processes)]
+    rows = product(range(buckets), lives, enumerate(series))
+    write_values((life, one, NOON + n * BUCKET, float(n * (1 + place % 3))) for n, life, (place, one) in rows)
+    _make_rules(rules)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return NOON + buckets * BUCKET
+
+
+def _kinds() -> list[tuple[str, dict[str, str]]]:
+    """The series that every process stores: calls by outcome, and their seconds."""
+    found: list[tuple[str, dict[str, str]]] = []
+    for number in range(PLATFORMS):
+        of_platform = {"platform": f"p{number}", "demo": "false"}
+        found += [
+            ("diagnosis_calls_total", {**of_platform, "outcome": one}) for one in ("valid", "busy", "rate", "timeout")
+        ]
+        found += [(f"diagnosis_call_seconds_{part}", of_platform) for part in ("sum", "count")]
+    return found
+
+
+def _make_rules(count: int) -> None:
+    """Ratios and means, of one platform and of all, with five different windows."""
+    from monitoring.models import Rule
+
+    for number in range(count):
+        matchers = [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORMS}"]}]
+        failed = [*matchers, {"label": "outcome", "op": "!=", "values": ["valid"]}]
+        rule: dict[str, Any] = {"kind": "mean", "metric": "diagnosis_call_seconds", "matchers": matchers, "threshold": 9}
+        if number % 2:
+            rule = {"kind": "ratio", "metric": "diagnosis_calls_total", "matchers": failed, "threshold": 0.99}
+            rule |= {"denominator": "diagnosis_calls_total", "denominator_matchers": matchers}
+        windows = {"window_seconds": 300 + 60 * (number % 5), "widest_window_seconds": 1800 * (1 + number % 2)}
+        # Never enough, so that every window is read and looked at.
+        Rule.objects.create(name=f"speed-{number}", enough_samples=10**9, **rule, **windows)
+
+
+def time_evaluations(end: datetime, rounds: int = ROUNDS) -> list[float]:
+    """Seconds of one evaluation after another, each in a tick of its own."""
+    from monitoring.evaluator import evaluate_now
+
+    seconds = []
+    for tick in range(rounds):
+        started = time.perf_counter()
+        outcomes = evaluate_now(end + timedelta(seconds=15 * tick - 60))
+        seconds.append(time.perf_counter() - started)
+        assert all(one.decision and one.decision.measured.value is not None for one in outcomes), outcomes
+    return seconds
+
+
+def measure_speed() -> Figure:
+    """One evaluation of 100 rules over 1,000,000 samples."""
+    use_own_database()
+    from django.db import connection
+
+    from monitoring.models import Rule, Sample
+
+    Rule.objects.all().delete()
+    end = write_history()
+    seconds = time_evaluations(end)
+    stored = Sample.objects.count()
+    connection.close()
+    return Figure(
+        f"one evaluation of {RULES} rules over {stored:,} samples on PostgreSQL",
+        f"< {MOST_SECONDS:g} s",
+        f"{sorted(seconds)[len(seconds) // 2]:.3f} s (median of {len(seconds)}), {max(seconds):.3f} s (most)",
+        max(seconds) < MOST_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    sys.exit(report("alerts-speed", [measure_speed]))

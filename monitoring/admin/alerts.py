@@ -1,0 +1,187 @@
+"""Alerts: which are open, what became of each, who looks after it. Programs write them; people acknowledge and note."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from monitoring.alerting import acknowledge_alert, add_note
+from monitoring.conditions import KEPT_OF_RULE
+from monitoring.explaining import in_numbers
+from monitoring.models import Alert, Rule
+
+ACKNOWLEDGE = "monitoring.acknowledge_alert"
+
+
+class OpenFilter(SimpleListFilter):
+    """Open, or over."""
+
+    title = "是否结束"
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Two ways, and one for those that nobody looks after."""
+        return [("yes", "未解除"), ("unacknowledged", "未解除且无人确认"), ("no", "已解除")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
+        """As chosen."""
+        if self.value() == "no":
+            return queryset.exclude(resolved_at=None)
+        if self.value() == "unacknowledged":
+            return queryset.filter(resolved_at=None, acknowledged_at=None)
+        return queryset.filter(resolved_at=None) if self.value() == "yes" else queryset
+
+
+@admin.register(Alert)
+class AlertAdmin(admin.ModelAdmin[Alert]):
+    """What happened, and what somebody does about it."""
+
+    list_display = ["title", "state", "severity", "source", "seen_value", "fired_at", "resolved_at", "acknowledged_by"]
+    list_filter = [OpenFilter, "severity", "source", "rule"]
+    list_select_related = ["acknowledged_by", "rule"]
+    search_fields = ["title", "rule_name", "fingerprint"]
+    search_help_text = "标题、规则名称或事件标识"
+    date_hierarchy = "fired_at"
+    actions = ["acknowledge_chosen"]
+    change_form_template = "admin/monitoring/alert/change_form.html"
+
+    class Media:
+        css = {"all": ["monitoring/alerts.css"]}
+
+    @admin.display(description="状态")
+    def state(self, alert: Alert) -> str:
+        """In words and in colour."""
+        if alert.resolved_at:
+            kind, words = "resolved", "已解除"
+        elif alert.acknowledged_at:
+            kind, words = "acknowledged", "已确认"
+        else:
+            kind, words = "open", "告警中"
+        held = "（静默中）" if alert.is_open and alert.held_back_by_id else ""
+        return format_html('<span class="alert-state" data-state="{}">{}{}</span>', kind, words, held)
+
+    @admin.display(description="触发时的值")
+    def seen_value(self, alert: Alert) -> str:
+        """As people write it."""
+        was = alert.rule_as_it_was
+        return in_numbers(was.get("kind", ""), alert.value, was.get("metric", ""))
+
+    def get_urls(self) -> list[URLPattern]:
+        """What people do, before the admin's own pages."""
+        site = self.admin_site
+        own = [
+            path(
+                "<int:alert_id>/acknowledge/",
+                site.admin_view(require_POST(self.acknowledge_view)),
+                name="monitoring_alert_acknowledge",
+            ),
+            path("<int:alert_id>/note/", site.admin_view(require_POST(self.note_view)), name="monitoring_alert_note"),
+        ]
+        return own + super().get_urls()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The alert with its timeline and the rule as it was."""
+        alert = Alert.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        context = {"title": "告警", **(extra_context or {})}
+        if alert:
+            context |= {
+                "alert": alert,
+                "facts": facts_of(alert),
+                "timeline": alert.timeline.select_related("author", "silence"),
+                "deliveries": alert.deliveries.select_related("channel"),
+                "rule_as_it_was": rule_lines(alert),
+                "can_acknowledge": request.user.has_perm(ACKNOWLEDGE),
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def acknowledge_view(self, request: HttpRequest, alert_id: int) -> HttpResponse:
+        """Somebody looks after it."""
+        alert = self._alert_to_act_on(request, alert_id)
+        if acknowledge_alert(alert, _user(request), request.POST.get("text", "").strip()):
+            self.message_user(request, "已确认，不再重复通知。", messages.SUCCESS)
+        else:
+            self.message_user(request, "这个告警已经解除，或者已经有人确认。", messages.WARNING)
+        return redirect(reverse("admin:monitoring_alert_change", args=[alert_id]))
+
+    def note_view(self, request: HttpRequest, alert_id: int) -> HttpResponse:
+        """A line in the timeline."""
+        alert = self._alert_to_act_on(request, alert_id)
+        text = request.POST.get("text", "").strip()
+        if text:
+            add_note(alert, text, author=_user(request))
+            self.message_user(request, "已记录。", messages.SUCCESS)
+        else:
+            self.message_user(request, "请先写下内容。", messages.WARNING)
+        return redirect(reverse("admin:monitoring_alert_change", args=[alert_id]))
+
+    def _alert_to_act_on(self, request: HttpRequest, alert_id: int) -> Alert:
+        if not request.user.has_perm(ACKNOWLEDGE):
+            raise PermissionDenied
+        return get_object_or_404(Alert, pk=alert_id)
+
+    @admin.action(description="确认所选告警", permissions=["acknowledge"])
+    def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """All at once."""
+        count = sum(acknowledge_alert(alert, _user(request)) for alert in queryset)
+        self.message_user(request, f"已确认 {count} 个告警。", messages.SUCCESS)
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        """For the action above."""
+        return bool(request.user.has_perm(ACKNOWLEDGE))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Programs write them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened stays as it was."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened stays."""
+        return False
+
+
+def _user(request: HttpRequest) -> AbstractBaseUser:
+    return cast(AbstractBaseUser, request.user)
+
+
+def facts_of(alert: Alert) -> list[tuple[str, Any]]:
+    """(name, value) of what was seen, without what is empty."""
+    kind, metric = alert.rule_as_it_was.get("kind", ""), alert.rule_as_it_was.get("metric", "")
+    value = in_numbers(kind, alert.value, metric)
+    if kind in ("ratio", "mean") and alert.low is not None:
+        value += f"（区间 {in_numbers(kind, alert.low, metric)} 至 {in_numbers(kind, alert.high, metric)}）"
+    counts = "" if alert.denominator is None else f"{alert.numerator:.6g} / {alert.denominator:.6g}"
+    facts = [
+        ("级别", alert.get_severity_display()),
+        ("来源", alert.get_source_display()),
+        ("经过", alert.summary),
+        ("触发时的值", "" if alert.value is None else value),
+        ("分子 / 分母", counts),
+        ("标签", "，".join(f"{name}={label}" for name, label in sorted(alert.labels.items()))),
+        ("触发时间", alert.fired_at),
+        ("解除时间", alert.resolved_at),
+        ("最近通知", alert.notified_at),
+        ("确认人", alert.acknowledged_by and f"{alert.acknowledged_by}（{alert.acknowledged_at:%F %T %Z}）"),
+        ("被静默", alert.held_back_by),
+        ("事件标识", alert.fingerprint),
+    ]
+    return [(name, value) for name, value in facts if value not in (None, "")]
+
+
+def rule_lines(alert: Alert) -> list[tuple[str, Any]]:
+    """(name, value) of the rule as it was when it fired."""
+    names = {field.name: str(field.verbose_name) for field in Rule._meta.fields}
+    was = alert.rule_as_it_was
+    return [(names.get(key, key), was[key]) for key in KEPT_OF_RULE if was.get(key) not in (None, "", [])]

@@ -1,0 +1,105 @@
+"""Silences: what they would hold back is shown before they are stored. One that has begun is ended, not deleted."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from monitoring.matching import faults_of_matchers
+from monitoring.models import Alert, Silence
+from monitoring.silences import is_active, matching_alerts
+
+
+@admin.register(Silence)
+class SilenceAdmin(admin.ModelAdmin[Silence]):
+    """Who is not told of what, and until when."""
+
+    list_display = ["comment", "state", "starts_at", "ends_at", "author", "held_back_count"]
+    list_select_related = ["author"]
+    search_fields = ["comment"]
+    readonly_fields = ["author", "open_alerts"]
+    fields = ["comment", "matchers", ("starts_at", "ends_at"), "weekly", "author", "open_alerts"]
+    actions = ["end_now"]
+    change_form_template = "admin/monitoring/silence/change_form.html"
+
+    class Media:
+        css = {"all": ["monitoring/alerts.css"]}
+        js = ["monitoring/matchers.js", "monitoring/fragments.js"]
+
+    @admin.display(description="状态")
+    def state(self, silence: Silence) -> str:
+        """In words and in colour."""
+        now = timezone.now()
+        if silence.ends_at <= now:
+            kind, words = "unknown", "已结束"
+        elif is_active(silence, now):
+            kind, words = "acknowledged", "生效中"
+        else:
+            kind, words = "resolved", "未开始" if silence.starts_at > now else "不在时段内"
+        return format_html('<span class="alert-state" data-state="{}">{}</span>', kind, words)
+
+    @admin.display(description="压下的通知")
+    def held_back_count(self, silence: Silence) -> int:
+        """How many messages."""
+        return silence.notes.count()
+
+    @admin.display(description="现在匹配的告警")
+    def open_alerts(self, silence: Silence) -> str:
+        """Which open alerts its conditions match as they are stored."""
+        if silence.pk is None or faults_of_matchers(silence.matchers):
+            return "-"
+        return "；".join(map(str, matching_alerts(silence.matchers, Alert.objects.open()))) or "没有"
+
+    def get_urls(self) -> list[URLPattern]:
+        """The preview before the admin's own pages."""
+        view = self.admin_site.admin_view(require_POST(self.preview_view))
+        return [path("preview/", view, name="monitoring_silence_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Which open alerts the form as it stands would hold back. Stores nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = self.get_form(request)(request.POST)
+        found = matching_alerts(form.cleaned_data["matchers"], Alert.objects.open()) if form.is_valid() else []
+        context = {"form": form, "alerts": found}
+        return TemplateResponse(request, "admin/monitoring/silence/preview.html", context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """For two hours, all alerts of one rule when the address names it."""
+        now = timezone.now()
+        rule = request.GET.get("rule")
+        matchers = [{"label": "rule", "op": "=", "values": [rule]}] if rule else []
+        return {"starts_at": now, "ends_at": now + timedelta(hours=2), "matchers": matchers}
+
+    def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
+        """Note who did it."""
+        obj.author_id = obj.author_id or cast(AbstractBaseUser, request.user).pk
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="立即结束所选静默", permissions=["change"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
+        """What they held back is told within seconds."""
+        now = timezone.now()
+        ended = queryset.filter(starts_at__lt=now, ends_at__gt=now).update(ends_at=now)
+        self.message_user(request, f"已结束 {ended} 个静默，压下的通知随即汇总发出。", messages.SUCCESS)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Silence | None = None) -> bool:
+        """Once it has begun it may have held something back, which has to be told."""
+        if obj is None or obj.starts_at > timezone.now():
+            return super().has_delete_permission(request, obj)
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Not deleted by the dozen."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
