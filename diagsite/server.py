@@ -16,6 +16,7 @@ from diagsite.asgi import application
 from diagsite.compression import compress_frames
 from diagsite.notices import keep_sending
 from diagsite.working import keep_database_up, keep_sweeping, keep_working
+from monitoring.live import keep_telling
 from monitoring.outbox import keep_sending as keep_sending_alerts
 from monitoring.watchdog import keep_watching
 from progress.consumers import say_going_away
@@ -95,6 +96,7 @@ class SiteServer:
         self._spawn(keep_sending())
         self._spawn(keep_sending_alerts())
         self._spawn(keep_watching())
+        self._spawn(keep_telling())
         if self.concurrency:
             self._spawn(keep_working(QUEUE, self.concurrency))
             # Of its own: diagnoses may have taken every place of the other for minutes.

@@ -2,7 +2,15 @@ from django.apps import AppConfig
 
 
 class MonitoringConfig(AppConfig):
-    """Health and metrics."""
+    """Health, metrics, alerts, and the operators' dashboard."""
 
     name = "monitoring"
     verbose_name = "监控"
+
+    def ready(self) -> None:
+        """Have the dashboard told of alerts."""
+        from monitoring.live import tell_alert
+        from monitoring.signals import alert_fired, alert_resolved
+
+        for signal in (alert_fired, alert_resolved):
+            signal.connect(tell_alert, dispatch_uid="monitoring.live")

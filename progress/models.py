@@ -33,7 +33,15 @@ class Stream(models.Model):
     """An ordered log of events about one subject, for its owner."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams", verbose_name="所有者")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="streams",
+        verbose_name="所有者",
+        help_text="没有所有者的进度流只有后台人员能看",
+    )
     epoch = models.CharField("纪元", max_length=16, default=new_epoch)
     last_seq = models.PositiveIntegerField("最后序号", default=0)
     is_closed = models.BooleanField("已结束", default=False)

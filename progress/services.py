@@ -35,6 +35,11 @@ def open_stream(owner: AbstractBaseUser, *, request_id: str = "") -> Stream:
     return Stream.objects.create(owner_id=owner.pk, request_id=request_id)
 
 
+def open_staff_stream(stream_id: uuid.UUID) -> Stream:
+    """The stream of that id, made when it is missing: nobody owns it, so that only staff may follow."""
+    return Stream.objects.get_or_create(pk=stream_id)[0]
+
+
 def append_events(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, Any]]]) -> int:
     """Append (kind, data) events and return the last seq. Inside a transaction only.
 
@@ -87,10 +92,14 @@ def heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
 def prune_streams(closed_before: datetime, most: int = 1000) -> int:
     """Empty the logs of streams that ended before a time; returns how many. Followers get a `reset`."""
     old = Stream.objects.filter(is_closed=True, closed_at__lt=closed_before, last_seq__gt=0).order_by("closed_at")
-    return sum(_prune(pk) for pk in list(old.values_list("pk", flat=True)[:most]))
+    return sum(empty_log(pk) for pk in list(old.values_list("pk", flat=True)[:most]))
 
 
-def _prune(stream_id: uuid.UUID) -> bool:
+def empty_log(stream_id: uuid.UUID) -> bool:
+    """Empty the log of a stream, open or closed, and begin a new epoch; False when it is empty already.
+
+    Followers get a `reset`: what they missed they must read elsewhere.
+    """
     with transaction.atomic():
         # Of two that prune at once, one begins the new epoch.
         if not Stream.objects.filter(pk=stream_id, last_seq__gt=0).update(epoch=new_epoch(), last_seq=0):

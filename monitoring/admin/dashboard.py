@@ -8,10 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from monitoring.charts import COUNTERS, GAUGES, Chart, draw_all, list_errors, list_platforms
 from monitoring.history import SPANS, History
+from monitoring.live import dashboard_stream
 from monitoring.models import Dashboard
 from monitoring.present import list_open_alerts, list_tiles, look_at_health
 from monitoring.present import list_platforms as list_platforms_now
@@ -35,29 +37,31 @@ class DashboardAdmin(admin.ModelAdmin[Dashboard]):
         return obj is None and self.admin_site.has_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is nothing to add,"""
+        """There is no row to add."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """to change,"""
+        """There is no row to change."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """or to delete."""
+        """There is no row to delete."""
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The page; with `?part=1` only what changes, for the page to put in place of the old."""
         span = request.GET.get("span", "")
-        context = {
-            **dashboard_context(span if span in SPANS else DEFAULT_SPAN),
-            "title": _("监控面板"),
-            "opts": self.opts,
-        }
+        span = span if span in SPANS else DEFAULT_SPAN
         if "part" in request.GET:
-            response = TemplateResponse(request, "admin/monitoring/dashboard_part.html", context)
+            response = TemplateResponse(request, "admin/monitoring/dashboard_part.html", dashboard_context(span))
         else:
-            context |= self.admin_site.each_context(request)
+            context = {
+                "live": live_config(span),  # first: what comes while the rest is read is told
+                **dashboard_context(span),
+                **self.admin_site.each_context(request),
+                "title": _("监控面板"),
+                "opts": self.opts,
+            }
             response = TemplateResponse(request, "admin/monitoring/dashboard.html", context)
         add_never_cache_headers(response)
         return response
@@ -83,6 +87,27 @@ def dashboard_context(span: str) -> dict[str, Any]:
         "has_demo": history.has_demo(),
         "end": history.edges[-1],
         "time_zone": settings.TIME_ZONE,
+    }
+
+
+def live_config(span: str) -> dict[str, Any]:
+    """What the page's script needs: the stream from where it stands now, and words."""
+    stream = dashboard_stream()
+    return {
+        "stream": str(stream.pk),
+        "after": stream.last_seq,
+        "epoch": stream.epoch,
+        "part": f"?span={span}&part=1",
+        "language": get_language(),
+        "words": {
+            "connecting": _("连接中"),
+            "live": _("实时更新"),
+            "polling": _("轮询更新"),
+            "lost": _("连接中断，重试中"),
+            "failed": _("无法更新，请刷新页面"),
+            "fired": _("新告警："),
+            "resolved": _("告警解除："),
+        },
     }
 
 

@@ -90,7 +90,8 @@ def _write(
 ) -> None:
     began = min(values[0][0] for values in rows.values())
     connection.execute(
-        "INSERT INTO monitoring_process (id, kind, host, pid, started_at, seen_at) VALUES (%s, 'server', 'h', 1, %s, %s)",
+        "INSERT INTO monitoring_process (id, kind, host, pid, started_at, seen_at) "
+        "VALUES (%s, 'server', 'h', 1, %s, %s)",
         [process, began, now],
     )
     with connection.cursor() as cursor:
