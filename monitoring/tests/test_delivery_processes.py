@@ -13,6 +13,6 @@ def test_no_alert_is_lost_when_the_sender_is_killed(record_property: Any) -> Non
 
 
 def test_somebody_is_told_within_three_intervals_of_the_evaluators_death(record_property: Any) -> None:
-    found = kill_the_evaluator(interval_seconds=1.0)
+    found = kill_the_evaluator(interval_seconds=3.0)  # a busy machine has 2 s to be late
     record_property("intervals until somebody is told that the evaluator is dead", round(found.intervals, 2))
     assert found.intervals <= 3 and found.is_told_of_its_return
