@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 
 
 def may_read_metrics(authorization: str) -> bool:
-    """Whether the header names METRICS_TOKEN; outside of production everybody may."""
-    return not settings.PRODUCTION or is_metrics_bearer(authorization)
+    """Whether the header names METRICS_TOKEN. Without a token nobody may in production, and everybody elsewhere."""
+    return is_metrics_bearer(authorization) if settings.METRICS_TOKEN else not settings.PRODUCTION
 
 
 def is_metrics_bearer(authorization: str) -> bool:

@@ -18,7 +18,6 @@ from monitoring.models import Rule
 from monitoring.windows import Selector
 
 GROUP = "diagsite"
-EVERY = "15s"
 
 
 def rule_file(rules: Iterable[Rule]) -> str:
@@ -27,7 +26,6 @@ def rule_file(rules: Iterable[Rule]) -> str:
         "# Made by `manage.py export_prometheus_rules` from the site's alert rules: edit them there.",
         "groups:",
         f"  - name: {GROUP}",
-        f"    interval: {EVERY}",
     ]
     entries = [line for rule in rules for line in _entry(rule)]
     return "\n".join([*head, "    rules:" if entries else "    rules: []", *entries, ""])

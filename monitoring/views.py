@@ -52,7 +52,7 @@ def _has_metrics_token(request: HttpRequest) -> bool:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format; in production for the bearer of METRICS_TOKEN only, and hidden from everybody else."""
+    """Prometheus' text format, for the bearer of METRICS_TOKEN; without a token, hidden in production."""
     if not may_read_metrics(request.headers.get("Authorization", "")):
         raise Http404
     answer: HttpResponse = ExportToDjangoView(request)

@@ -113,52 +113,57 @@ def test_old_samples_go_with_the_processes_that_have_no_others(counter: Counter)
     assert not Process.objects.filter(pk=gone.pk).exists()
 
 
-FLUSHES_AGAIN_AND_AGAIN = """
-import django, sys
+FOUR_PROCESSES = """
+import os, random, sys, django
 django.setup()
-from monitoring import sampling
-from monitoring.metrics import command_seconds, commands, jobs_running
-from monitoring.models import Sample
-import random
 from django.db import OperationalError
-real = Sample.objects.bulk_create
-for n in range(40):
-    commands.labels("of_a_test", "done").inc()
-    if random.random() < 0.3:  # the commit is lost
-        def broken(*args, **kwargs):
-            real(*args, **kwargs)
-            raise OperationalError("gone")
-        sampling.Sample.objects.bulk_create = broken
-        try:
+from monitoring import sampling
+from monitoring.metrics import commands
+from monitoring.models import Sample
+
+stored = Sample.objects.bulk_create
+
+def lose_the_answer(*args, **kwargs):
+    stored(*args, **kwargs)
+    raise OperationalError("the commit is lost")
+
+def count():
+    for n in range(20):
+        commands.labels("of_a_test", "done").inc()
+        if random.random() < 0.3:
+            sampling.Sample.objects.bulk_create = lose_the_answer
+            try:
+                sampling.flush_samples()
+            except OperationalError:
+                pass
+            sampling.Sample.objects.bulk_create = stored
+        for _ in range(random.choice([1, 1, 2])):
             sampling.flush_samples()
-        except OperationalError:
-            pass
-        sampling.Sample.objects.bulk_create = real
-    for _ in range(random.choice([1, 1, 2])):
-        sampling.flush_samples()
+
+def fork():
+    pid = os.fork()
+    if not pid:
+        count()
+        sys.stdout.flush()
+        os._exit(0)
+    return pid
+
+sys.exit(max(os.waitpid(pid, 0)[1] for pid in [fork() for _ in range(4)]))
 """
 
 
-@pytest.mark.django_db(transaction=False)
 def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
     address = new_database()
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", FLUSHES_AGAIN_AND_AGAIN],
-            cwd=ROOT,
-            env=environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings"),
-        )
-        for _ in range(4)
-    ]
-    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    around = environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
+    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=ROOT, env=around, check=True, timeout=120)
     last = """
-        SELECT sum(value) FROM (
+        SELECT count(*), sum(value) FROM (
             SELECT DISTINCT ON (process_id) value FROM monitoring_sample
             JOIN monitoring_series ON monitoring_series.id = series_id
             WHERE key = 'commands_total{command=of_a_test,outcome=done}' ORDER BY process_id, bucket DESC) AS latest
     """
     with psycopg.connect(address) as connection:
-        assert connection.execute(last).fetchone() == (160,)
+        assert connection.execute(last).fetchone() == (4, 80)
 
 
 def test_a_site_stores_what_it_serves_until_its_last_moment() -> None:

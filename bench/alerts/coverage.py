@@ -1,0 +1,17 @@
+"""How much of the site has a counter, a duration and an error label: docs/metrics.md says how that is counted."""
+
+from bench.figures import Figure
+
+LEAST = 0.9
+
+
+def measure_coverage() -> Figure:
+    """the share of the site that is counted"""
+    from monitoring.coverage import find_surfaces
+
+    surfaces = find_surfaces()
+    covered = sum(one.is_covered for one in surfaces)
+    share = covered / len(surfaces)
+    uncovered = ", ".join(f"{one.kind} {one.name}" for one in surfaces if not one.is_covered)
+    measured = f"{share:.1%}: {covered} of {len(surfaces)}" + (f"; without: {uncovered}" if uncovered else "")
+    return Figure("monitoring coverage", ">= 90 %", measured, share >= LEAST)
