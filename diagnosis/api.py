@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import json
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -16,12 +14,11 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
-from ninja.responses import NinjaJSONEncoder
 
-from diagnosis import orders, presenters
+from diagnosis import cached, orders, presenters
 from diagnosis.choices import Status
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, Platform
+from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
 from diagnosis.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -60,9 +57,9 @@ def _visible(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
 
 
 @router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
-def list_platforms(request: HttpRequest) -> list[dict[str, Any]]:
+def list_platforms(request: HttpRequest) -> HttpResponse:
     """Enabled platforms, with health, price and typical time."""
-    return [presenters.platform_json(platform) for platform in Platform.objects.filter(is_enabled=True)]
+    return HttpResponse(cached.platforms(), content_type="application/json")
 
 
 @router.post("/diagnoses", response={202: AcceptedOut, 200: AcceptedOut}, summary="Start a diagnosis")
@@ -127,14 +124,19 @@ def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
 @router.get("/diagnoses/{diagnosis_id}/report", summary="The report")
 def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
-    diagnosis = _visible(request, diagnosis_id)
-    if not diagnosis.is_final:
-        raise DiagnosisRunning
-    body = json.dumps(presenters.report_json(diagnosis), cls=NinjaJSONEncoder, ensure_ascii=False).encode()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    response = HttpResponse(body, content_type="application/json", headers=headers)
-    return get_conditional_response(request, etag=etag, response=response)
+    user = _user(request)
+    try:
+        report = cached.report_of(uuid.UUID(diagnosis_id), locale_now())
+    except (ValueError, Diagnosis.DoesNotExist) as error:
+        raise NotFound from error
+    except DiagnosisRunning:
+        _visible(request, diagnosis_id)  # a stranger hears nothing of it
+        raise
+    if report["owner"] != user.pk and not getattr(user, "is_staff", False):
+        raise NotFound
+    headers = {"ETag": report["etag"], "Cache-Control": "private, no-cache"}
+    response = HttpResponse(report["body"], content_type="application/json", headers=headers)
+    return get_conditional_response(request, etag=report["etag"], response=response)
 
 
 @router.get("/diagnoses/{diagnosis_id}/answers", response=AnswerPage, summary="The answers with their texts")
@@ -175,6 +177,6 @@ def get_suggestions(
 
 
 @router.get("/statistics", response=StatisticsOut, summary="Overview")
-def get_statistics(request: HttpRequest) -> dict[str, Any]:
+def get_statistics(request: HttpRequest) -> HttpResponse:
     """Counts over all diagnoses of real platforms; the demo platform is left out."""
-    return presenters.statistics_json()
+    return HttpResponse(cached.statistics(), content_type="application/json")

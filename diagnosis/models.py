@@ -1,7 +1,7 @@
 """What is asked of whom, and what they said."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -9,11 +9,24 @@ from django.db import models
 from django.db.models import Q
 
 from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
+from performance.cache import touch
 from progress.models import Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
+
+
+PLATFORMS = "platforms"  # what cached entries are about that tell of any of them
+
+
+class PlatformQuerySet(models.QuerySet["Platform"]):
+    """Whose changes are seen by every process at once."""
+
+    def update(self, **columns: Any) -> int:
+        """As Django's, and no cached list of platforms is served any more after the commit."""
+        touch(PLATFORMS)
+        return super().update(**columns)
 
 
 class Platform(models.Model):
@@ -34,6 +47,8 @@ class Platform(models.Model):
     pause_reason = models.CharField("暂停原因", max_length=16, choices=Reason.choices, blank=True)
     position = models.PositiveSmallIntegerField("顺序", default=100)
 
+    objects = PlatformQuerySet.as_manager()
+
     class Meta:
         verbose_name = verbose_name_plural = "AI 平台"
         ordering = ["position", "id"]
@@ -41,6 +56,11 @@ class Platform(models.Model):
             models.CheckConstraint(condition=Q(concurrency__gte=1), name="diagnosis_platform_concurrency"),
             models.CheckConstraint(condition=Q(requests_per_minute__gte=1), name="diagnosis_platform_rate"),
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's, and seen by every process after the commit."""
+        touch(PLATFORMS)
+        super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.name}（演示）" if self.is_demo else self.name

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import AnswerState
 from diagnosis.client import has_usable_key
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.probing import awaits_probe
@@ -144,23 +142,3 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
 def _words(code: str) -> dict[str, str]:
     words = shown_copy(ErrorCode(code), locale_now())
     return {"title": words["title"], "suggestion": words["suggestion"]}
-
-
-def statistics_json() -> dict[str, Any]:
-    """Counts over the diagnoses and answers of real platforms."""
-    real = Diagnosis.objects.real()
-    by_status = dict(real.order_by().values_list("status").annotate(Count("pk")))
-    # A retry carries answers over: they were asked for once.
-    asked = Answer.objects.filter(is_demo=False, is_carried_over=False)
-    rows = asked.order_by().values_list("platform_id", "state").annotate(Count("pk"))
-    by_platform: dict[str, dict[str, int]] = {}
-    for platform, state, count in rows:
-        by_platform.setdefault(platform, {})[state] = count
-    return {
-        "diagnoses": sum(by_status.values()),
-        "running": real.unfinished().count(),
-        "by_status": by_status,
-        "answers": sum(sum(states.values()) for states in by_platform.values()),
-        "valid_answers": sum(states.get(AnswerState.VALID, 0) for states in by_platform.values()),
-        "by_platform": by_platform,
-    }

@@ -3,7 +3,7 @@
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -225,12 +225,22 @@ class SuggestionsOut(Schema):
     competitors: list[SuggestedBrand]
 
 
-class StatisticsOut(Schema):
-    """An overview of real platforms' diagnoses; the demo platform is left out."""
+class DayOut(Schema):
+    """A day on which something was started."""
 
+    day: date
+    started: int
+    ended_well: int
+
+
+class StatisticsOut(Schema):
+    """An overview of real platforms' diagnoses, at most a minute old; the demo platform is left out."""
+
+    as_of: datetime
     diagnoses: int
     running: int
     by_status: dict[str, int]
     answers: int
     valid_answers: int
     by_platform: dict[str, dict[str, int]]
+    by_day: list[DayOut]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import Exists
 from django.utils import timezone
 
 from diagsite.models import RevokedToken, User
@@ -35,9 +36,10 @@ def authenticate(token: str) -> tuple[User, datetime] | None:
     if claims is None:
         return None
     token_id, user_id, until = claims
-    if until <= timezone.now() or RevokedToken.objects.filter(pk=token_id).exists():
+    if until <= timezone.now():
         return None
-    user = User.objects.filter(pk=user_id, is_active=True).first()
+    is_revoked = Exists(RevokedToken.objects.filter(pk=token_id))
+    user = User.objects.filter(~is_revoked, pk=user_id, is_active=True).first()
     return (user, until) if user else None
 
 

@@ -37,12 +37,12 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """Of this process alone."""
+    """Of this process alone; each instance has entries of its own."""
 
     def __init__(self, namespace: str, max_entries: int) -> None:
         # With a cull of 1 / MAX_ENTRIES one entry goes at a time; Django's default drops a third.
         bounds = {"MAX_ENTRIES": max_entries, "CULL_FREQUENCY": max_entries}
-        self._entries = LocMemCache(f"performance.{namespace}.{max_entries}", {"OPTIONS": bounds})
+        self._entries = LocMemCache(uuid.uuid4().hex, {"OPTIONS": bounds})
         self._locks = LocMemCache("performance.locks", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
         self._versions = LocMemCache("performance.versions", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
 

@@ -199,6 +199,7 @@ class TestReport:
         assert english["ETag"] != chinese["ETag"]
         assert "Accept-Language" in chinese["Vary"]
 
+    @pytest.mark.django_db(transaction=True)
     def test_with_another_name_of_the_platform_is_another(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
@@ -207,6 +208,13 @@ class TestReport:
         Platform.objects.update(name="新名字")
         changed = client.get(path(diagnosis, "/report"), headers={"If-None-Match": etag})
         assert (changed.status_code, changed.json()["platforms"][0]["name"]) == (200, "新名字")
+
+    def test_of_somebody_elses_is_not_served_from_the_cache(
+        self, client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform
+    ) -> None:
+        diagnosis = end(make_diagnosis(owner, [platform]), valid())
+        assert client.get(path(diagnosis, "/report")).status_code == 200
+        assert client_of_stranger.get(path(diagnosis, "/report")).status_code == 404
 
 
 class TestCancel:

@@ -71,15 +71,22 @@ class TestPlatforms:
         assert (row["demo"], row["healthy"]) == (True, True)
 
 
+def _statistics(client: Client) -> dict[str, Any]:
+    body: dict[str, Any] = client.get("/api/statistics").json()
+    assert timezone.now() - datetime.fromisoformat(body.pop("as_of")) < timedelta(minutes=1)
+    return body
+
+
 class TestStatistics:
     def test_of_nothing_are_zero(self, client: Client) -> None:
-        assert client.get("/api/statistics").json() == {
+        assert _statistics(client) == {
             "diagnoses": 0,
             "running": 0,
             "by_status": {},
             "answers": 0,
             "valid_answers": 0,
             "by_platform": {},
+            "by_day": [],
         }
 
     def test_count_everybodys_diagnoses_and_answers(
@@ -90,7 +97,7 @@ class TestStatistics:
         end(make_diagnosis(stranger, [one]), failed(Reason.FILTERED))
         settle(make_diagnosis(owner, [two], questions=["甲？", "乙？"]), valid())
         make_diagnosis(owner, [two])
-        assert client_of_stranger.get("/api/statistics").json() == {
+        assert _statistics(client_of_stranger) == {
             "diagnoses": 4,
             "running": 2,
             "by_status": {"partial": 1, "failed": 1, "asking": 1, "queued": 1},
@@ -100,6 +107,7 @@ class TestStatistics:
                 "one": {"valid": 1, "filtered": 1},
                 "two": {"failed": 1, "valid": 1, "pending": 2},
             },
+            "by_day": [{"day": timezone.localdate().isoformat(), "started": 4, "ended_well": 1}],
         }
 
     def test_leave_the_demo_platform_out(self, client: Client, owner: AbstractUser) -> None:

@@ -19,6 +19,7 @@ import pytest
 from django.conf import settings
 
 from diagsite.embedded import EmbeddedPostgres
+from performance.stores import store_of
 
 _DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
 
@@ -122,6 +123,12 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    """No test sees what another has cached."""
+    store_of.cache_clear()
 
 
 @pytest.fixture
