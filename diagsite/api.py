@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import structlog
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI, P, QueryEx, Router, Schema
+from ninja import NinjaAPI, P, QueryEx, Router, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer, SessionAuth
 from pydantic import StringConstraints, model_validator
@@ -108,12 +108,12 @@ def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
 
 
 @session_router.delete("/session", response={204: None}, summary="Sign out")
-def sign_out(request: HttpRequest) -> tuple[int, None]:
+def sign_out(request: HttpRequest) -> Status[None]:
     """Revoke the token that came with the request."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         sessions.close_session(token.strip())
-    return 204, None
+    return Status(204, None)
 
 
 def _user_json(user: User) -> dict[str, Any]:

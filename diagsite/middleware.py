@@ -1,0 +1,82 @@
+"""Django's own middleware without a hop to a thread for each half of each: what they do here waits for nothing.
+
+`MiddlewareMixin` sends every `process_request` and `process_response` to a thread when the site is served from an event
+loop: twelve hops a request, more than the request itself. Only what reads or writes the session's row still goes there.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware import clickjacking, common, csrf, locale, security
+
+_First = Callable[[HttpRequest], HttpResponseBase | None]
+_Last = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
+
+
+class _Direct:
+    """Runs both halves where it is called."""
+
+    get_response: Any
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        first: _First | None = getattr(self, "process_request", None)
+        last: _Last | None = getattr(self, "process_response", None)
+        response = first(request) if first else None
+        if response is None:
+            response = cast(HttpResponseBase, await self.get_response(request))
+        if last is None:
+            return response
+        if self.waits(request):
+            return await sync_to_async(last, thread_sensitive=True)(request, response)
+        return last(request, response)
+
+    def waits(self, request: HttpRequest) -> bool:
+        """Whether the second half has something to write."""
+        return False
+
+
+class SecurityMiddleware(_Direct, security.SecurityMiddleware):
+    """Redirects and headers."""
+
+
+class SessionMiddleware(_Direct, sessions.SessionMiddleware):
+    """The session's row is read when somebody asks for it, in a view's thread, and written here."""
+
+    def waits(self, request: HttpRequest) -> bool:
+        """A changed session is written."""
+        return bool(request.session.modified)
+
+
+class LocaleMiddleware(_Direct, locale.LocaleMiddleware):
+    """The language of the request."""
+
+
+class CommonMiddleware(_Direct, common.CommonMiddleware):
+    """Slashes and lengths."""
+
+
+class CsrfViewMiddleware(_Direct, csrf.CsrfViewMiddleware):
+    """The secret is in a cookie."""
+
+
+class AuthenticationMiddleware(_Direct, auth.AuthenticationMiddleware):
+    """The user is read when somebody asks."""
+
+
+class MessageMiddleware(_Direct, messages.MessageMiddleware):
+    """What a page has to say once."""
+
+    def waits(self, request: HttpRequest) -> bool:
+        """Messages may be kept in the session."""
+        kept = getattr(request, "_messages", None)
+        return bool(kept is not None and (kept.used or kept.added_new))
+
+
+class XFrameOptionsMiddleware(_Direct, clickjacking.XFrameOptionsMiddleware):
+    """A header."""
