@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -230,7 +231,8 @@ def _fire(rule: Rule, decision: Decision, now: datetime) -> None:
         title=rule.title or rule.name,
         severity=rule.severity,
         summary=_words(rule, decision),
-        runbook_url=rule.runbook_url,
+        # A page of this site needs its address where the message is read.
+        runbook_url=f"{settings.SITE_URL if rule.runbook_url.startswith('/') else ''}{rule.runbook_url}",
         measured=decision.measured,
         now=now,
     )

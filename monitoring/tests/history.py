@@ -33,7 +33,7 @@ def write_values(rows: Iterable[tuple[Process, Series, datetime, float]]) -> Non
     """(process, series, start of the bucket, absolute value), by COPY."""
     with connection.cursor() as cursor:
         statement = "COPY monitoring_sample (process_id, series_id, bucket, value) FROM STDIN"
-        with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+        with cursor.copy(statement) as copy:
             for process, series, bucket, value in rows:
                 copy.write_row((process.pk, series.pk, bucket, value))
 

@@ -4,18 +4,24 @@ from django.core.management.base import BaseCommand
 
 from diagnosis.seeding import seed_platforms
 from errors.publishing import seed_copy
+from monitoring.rules import seed_rules
 
 
 class Command(BaseCommand):
     """Adds what every installation starts with."""
 
-    help = "Add the platforms and the error copy that are missing. What an operator has edited stays as it is."
+    help = (
+        "Add the platforms, the error copy and the alert rules that are missing. "
+        "What an operator has edited stays as it is, and a rule that was deleted stays deleted."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Seed, and say what was added."""
         added = seed_platforms()
         counts = seed_copy()
+        rules = seed_rules()
         if not options["verbosity"]:
             return
         self.stdout.write(f"{added} platforms added")
         self.stdout.write("error copy: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items()))
+        self.stdout.write("alert rules: " + ", ".join(f"{n} {name}" for name, n in rules.items()))

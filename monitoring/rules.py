@@ -1,0 +1,131 @@
+"""The rules that every installation starts with. What an operator has edited or deleted stays so."""
+
+from collections import Counter
+from typing import Any
+
+from django.db import transaction
+
+from monitoring.models import Rule, SeededRule
+
+RUNBOOKS = "/admin/monitoring/rule/runbooks"  # the pages of docs/runbooks in the admin
+
+
+def _matcher(label: str, op: str, *values: str) -> dict[str, Any]:
+    return {"label": label, "op": op, "values": list(values)}
+
+
+# Whoever cancels has not met a failure, and what a platform refuses on content grounds is an answer to that content.
+RULES: dict[str, dict[str, Any]] = {
+    "high_error_rate": {
+        "title": "平台调用失败率过高",
+        "title_en": "Too many failed calls to AI platforms",
+        "description": "失败的平台调用 / 全部调用。用户取消的不计，平台因内容拒答的不算失败。",
+        "severity": "error",
+        "kind": "ratio",
+        "metric": "diagnosis_calls_total",
+        "matchers": [_matcher("outcome", "!=", "valid", "filtered", "cancelled")],
+        "denominator": "diagnosis_calls_total",
+        "denominator_matchers": [_matcher("outcome", "!=", "cancelled")],
+        "comparison": ">",
+        "threshold": 0.05,
+        "resolve_threshold": 0.03,
+        "cooldown_seconds": 300,
+    },
+    "high_latency": {
+        "title": "平台调用变慢",
+        "title_en": "Slow calls to AI platforms",
+        "description": "平台调用的平均时长（总秒数 / 次数）。",
+        "severity": "warning",
+        "kind": "mean",
+        "metric": "diagnosis_call_seconds",
+        "matchers": [],
+        "comparison": ">",
+        "threshold": 10.0,
+        "resolve_threshold": 8.0,
+        "cooldown_seconds": 300,
+    },
+    "low_success_rate": {
+        "title": "诊断成功率过低",
+        "title_en": "Too few successful diagnoses",
+        "description": "完成或部分完成的诊断 / 结束的诊断。用户取消的不计。",
+        "severity": "error",
+        "kind": "ratio",
+        "metric": "diagnosis_ended_total",
+        "matchers": [_matcher("status", "=", "completed", "partial")],
+        "denominator": "diagnosis_ended_total",
+        "denominator_matchers": [_matcher("status", "!=", "cancelled")],
+        "comparison": "<",
+        "threshold": 0.9,
+        "resolve_threshold": 0.93,
+        "cooldown_seconds": 300,
+    },
+    "high_concurrent_tasks": {
+        "title": "同时进行的诊断过多",
+        "title_en": "Too many diagnoses at once",
+        "description": "全站正在进行的诊断数。",
+        "severity": "warning",
+        "kind": "gauge",
+        "metric": "diagnosis_running",
+        "matchers": [],
+        "comparison": ">",
+        "threshold": 100.0,
+        "resolve_threshold": 90.0,
+        "cooldown_seconds": 300,
+    },
+    "cache_hit_rate_low": {
+        "title": "缓存命中率过低",
+        "title_en": "Low cache hit rate",
+        "description": "命中 / 查询，每次查询只计一次；过期但仍可用的也算命中。",
+        "severity": "info",
+        "kind": "ratio",
+        "metric": "cache_lookups_total",
+        "matchers": [_matcher("result", "=", "hit", "stale")],
+        "denominator": "cache_lookups_total",
+        "denominator_matchers": [],
+        "comparison": "<",
+        "threshold": 0.5,
+        "resolve_threshold": 0.55,
+        "cooldown_seconds": 600,
+    },
+}
+
+
+def seed_rules() -> Counter[str]:
+    """Add the rules that are missing and update those that nobody has touched; returns how many of each.
+
+    Counts: added, updated, kept (an operator's), deleted (by an operator, and left so).
+    """
+    counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
+    for name, content in RULES.items():
+        with transaction.atomic():
+            outcome = _seed(name, {**content, "runbook_url": f"{RUNBOOKS}/{name}/"})
+        if outcome:
+            counts[outcome] += 1
+    return counts
+
+
+def _seed(name: str, content: dict[str, Any]) -> str:
+    rule = Rule.objects.select_for_update().filter(name=name).first()
+    known = SeededRule.objects.filter(name=name).exists()
+    if rule is None:
+        if known:
+            return "deleted"
+        Rule.objects.create(name=name, seeded=content, **content)
+        SeededRule.objects.create(name=name)
+        return "added"
+    if not known:
+        SeededRule.objects.create(name=name)
+    if rule.seeded == content:
+        return "" if is_untouched(rule) else "kept"
+    if not is_untouched(rule):
+        return "kept"
+    for field, value in content.items():
+        setattr(rule, field, value)
+    rule.seeded = content
+    rule.save()
+    return "updated"
+
+
+def is_untouched(rule: Rule) -> bool:
+    """Whether a rule came with a release and is still as it came; its channels and its switch are an operator's."""
+    return bool(rule.seeded) and all(getattr(rule, field) == value for field, value in rule.seeded.items())

@@ -1,0 +1,47 @@
+"""What workers of the queue "maintenance" do again and again: evaluate the rules, send what is due, forget the old."""
+
+from datetime import timedelta
+
+import structlog
+from channels.db import aclose_old_connections, database_sync_to_async
+from django.conf import settings
+from procrastinate.contrib.django import app
+
+from errors.recording import prune_errors
+from monitoring.evaluator import INTERVAL_SECONDS, evaluate_now
+from monitoring.outbox import send_due
+from monitoring.retention import prune_samples
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "maintenance"
+
+_evaluate = database_sync_to_async(evaluate_now, thread_sensitive=False)
+_send_due = database_sync_to_async(send_due, thread_sensitive=False)
+_prune_samples = database_sync_to_async(prune_samples, thread_sensitive=False)
+_prune_errors = database_sync_to_async(prune_errors, thread_sensitive=False)
+
+
+@app.periodic(cron=f"* * * * * */{INTERVAL_SECONDS}")
+@app.task(name="monitoring.evaluate", queue=QUEUE, queueing_lock="monitoring.evaluate", priority=20)
+async def evaluate(timestamp: int) -> None:
+    """Every 15 s: evaluate every rule, then send what that has to tell."""
+    await aclose_old_connections()
+    try:
+        await _evaluate()
+        await _send_due()
+    finally:
+        await aclose_old_connections()
+
+
+@app.periodic(cron="17 4 * * *")
+@app.task(name="monitoring.prune", queue=QUEUE, queueing_lock="monitoring.prune")
+async def prune(timestamp: int) -> None:
+    """Every night: delete samples and error events that are older than the settings say."""
+    await aclose_old_connections()
+    try:
+        pruned = await _prune_samples(older_than=timedelta(days=settings.SAMPLES_KEPT_DAYS))
+        events = await _prune_errors(older_than=timedelta(days=settings.ERRORS_KEPT_DAYS))
+        log.info("pruned", samples=pruned.samples, processes=pruned.processes, error_events=events)
+    finally:
+        await aclose_old_connections()
