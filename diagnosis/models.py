@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
+from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
 from performance.cache import touch
 from progress.models import Stream
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
+__all__ = [
+    "Answer",
+    "Brand",
+    "Diagnosis",
+    "LegacyRecord",
+    "Platform",
+    "Question",
+    "RepairChange",
+    "RepairRun",
+]
 
 PLATFORMS = "platforms"  # what cached entries are about that tell of any of them
 
@@ -78,8 +89,8 @@ class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
         return self.filter(owner_id=user.pk)
 
     def unfinished(self) -> "DiagnosisQuerySet":
-        """Accepted and not yet in a final state."""
-        return self.filter(status__in=UNFINISHED)
+        """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""
+        return self.filter(status__in=UNFINISHED, is_imported=False)
 
     def real(self) -> "DiagnosisQuerySet":
         """Without the demo platform's: what statistics may count."""
@@ -95,6 +106,7 @@ class Diagnosis(models.Model):
     status = models.CharField("状态", max_length=16, choices=Status.choices, default=Status.QUEUED)
     brand = models.CharField("品牌", max_length=100)
     is_demo = models.BooleanField("演示", default=False)
+    is_imported = models.BooleanField("历史导入", default=False, db_default=False, editable=False)
     repeats = models.PositiveSmallIntegerField("重复次数", default=1)
     planned = models.PositiveIntegerField("计划回答数")
     valid = models.PositiveIntegerField("有效", default=0)

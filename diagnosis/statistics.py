@@ -17,7 +17,7 @@ RUNNING = [Status.ASKING, Status.ANALYSING]
 
 def count_running() -> dict[tuple[str, ...], float]:
     """Diagnoses that run now, by whether they are demos."""
-    running = Diagnosis.objects.filter(status__in=RUNNING).order_by().values_list("is_demo")
+    running = Diagnosis.objects.unfinished().filter(status__in=RUNNING).order_by().values_list("is_demo")
     counts = dict(running.annotate(count=Count("pk")))
     return {(str(is_demo).lower(),): counts.get(is_demo, 0) for is_demo in (False, True)}
 

@@ -181,11 +181,11 @@ def _result_of(call: PlannedCall, columns: dict[str, Any]) -> dict[str, Any]:
         "ms": columns["milliseconds"],
     }
     if columns["state"] == AnswerState.VALID:
-        return result | {"mentioned": _mentioned(columns["mentions"])}
+        return result | {"mentioned": mentioned_brands(columns["mentions"])}
     return result | {"code": columns["error_code"].value}
 
 
-def _mentioned(mentions: list[list[Any]]) -> list[str]:
+def mentioned_brands(mentions: list[list[Any]]) -> list[str]:
     """The brands of a text, each once, in order of their first place."""
     return list(dict.fromkeys(brand for brand, *_ in mentions))
 
@@ -250,7 +250,7 @@ def end_diagnosis(
         diagnosis.report = _report_of(diagnosis, may_be_bare=status is not None)
         diagnosis.finished_at = timezone.now()
         diagnosis.save(update_fields=["status", "failed", "error_code", "report", "finished_at"])
-        close_stream(diagnosis.stream_id, "complete", _complete_of(diagnosis))
+        close_stream(diagnosis.stream_id, "complete", complete_of(diagnosis))
         # What the room above keeps about an end is of the same transaction.
         import_string(settings.DIAGNOSIS_ENDED)(diagnosis)
     metrics.diagnoses_ended.labels(status=diagnosis.status, demo=str(diagnosis.is_demo).lower()).inc()
@@ -313,11 +313,12 @@ def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
     rows = diagnosis.answers.values_list("platform_id", "state", "mentions", "error_code")
     return build_report(
         [BrandFacts(brand.name, brand.is_own) for brand in diagnosis.brands.all()],
-        [AnswerFacts(platform, state, _mentioned(mentions), code) for platform, state, mentions, code in rows],
+        [AnswerFacts(platform, state, mentioned_brands(mentions), code) for platform, state, mentions, code in rows],
     )
 
 
-def _complete_of(diagnosis: Diagnosis) -> dict[str, Any]:
+def complete_of(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The `complete` event of a diagnosis that has ended."""
     data: dict[str, Any] = {
         "status": diagnosis.status,
         "valid": diagnosis.valid,
