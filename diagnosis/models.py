@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
 from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
@@ -125,7 +126,7 @@ class Diagnosis(models.Model):
     job_id = models.BigIntegerField("任务编号", null=True, blank=True)
     run_number = models.PositiveIntegerField("第几次运行", default=0)
     crashes = models.PositiveSmallIntegerField("异常次数", default=0)
-    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
     started_at = models.DateTimeField("开始时间", null=True, blank=True)
     deadline_at = models.DateTimeField("截止时间", null=True, blank=True)
     finished_at = models.DateTimeField("结束时间", null=True, blank=True)

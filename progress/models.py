@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -46,7 +47,7 @@ class Stream(models.Model):
     last_seq = models.PositiveIntegerField("最后序号", default=0)
     is_closed = models.BooleanField("已结束", default=False)
     request_id = models.CharField("请求编号", max_length=64, blank=True)
-    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
     closed_at = models.DateTimeField("结束时间", null=True, blank=True)
 
     objects = StreamQuerySet.as_manager()
@@ -69,7 +70,7 @@ class Event(models.Model):
     seq = models.PositiveIntegerField("序号")
     kind = models.CharField("类型", max_length=32)
     data = models.JSONField("内容")
-    created_at = models.DateTimeField("时间", auto_now_add=True)
+    created_at = models.DateTimeField("时间", default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = verbose_name_plural = "进度事件"
