@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from monitoring.history import History
 from monitoring.percentiles import percentile
+from monitoring.windows import Matchers
 
 Unit = Literal["percent", "seconds", "per_minute", "count"]
 
@@ -18,8 +19,8 @@ CALLS, CALL_SUM, CALL_COUNT, CALL_BUCKETS = (
     "diagnosis_call_seconds_count",
     "diagnosis_call_seconds_bucket",
 )
-ENDED, ERRORS, CACHE = "diagnosis_ended_total", "errors_total", "cache_lookups_total"
-COUNTERS = (CALLS, CALL_SUM, CALL_COUNT, CALL_BUCKETS, ENDED, ERRORS, CACHE)
+ENDED, ERRORS, CACHE, REQUESTS = "diagnosis_ended_total", "errors_total", "cache_lookups_total", "http_requests_total"
+COUNTERS = (CALLS, CALL_SUM, CALL_COUNT, CALL_BUCKETS, ENDED, ERRORS, CACHE, REQUESTS)
 SOCKETS, POLLS, RUNNING, WAITING = "progress_sockets_open", "progress_polls_open", "diagnosis_running", "jobs_waiting"
 GAUGES = (SOCKETS, POLLS, RUNNING, WAITING)
 
@@ -31,6 +32,8 @@ FAILED = [{"label": "outcome", "op": "!=", "values": ["valid", "cancelled"]}]
 HITS = [{"label": "result", "op": "=", "values": ["hit", "stale"]}]
 WITH_REPORT = [{"label": "status", "op": "=", "values": ["completed", "partial"]}]
 WITHOUT_REPORT = [{"label": "status", "op": "=", "values": ["failed", "timed_out"]}]
+ANSWERED = [{"label": "status", "op": "!=", "values": ["5xx"]}]
+BROKEN = [{"label": "status", "op": "=", "values": ["5xx"]}]
 
 Values = list[float | None]
 
@@ -84,7 +87,7 @@ class PlatformRow:
 
 def draw_all(history: History) -> list[Chart]:
     """Every chart, in the order of the page."""
-    charts = (_success, _calls, _latency, _ended, _cache, _running, _connections)
+    charts = (_success, _calls, _latency, _ended, _requests, _cache, _running, _connections)
     return [chart(history) for chart in charts]
 
 
@@ -103,18 +106,32 @@ def _success(history: History) -> Chart:
 
 
 def _calls(history: History) -> Chart:
-    good, bad = history.increases(CALLS, VALID), history.increases(CALLS, FAILED)
-    minutes = history.span.step_seconds / 60
-    return Chart(
+    return _rates(
+        history,
         "calls",
         _("每分钟调用"),
-        "per_minute",
-        "bars",
-        history.edges,
-        [Line(_("有效"), [one / minutes for one in good]), Line(_("失败"), [one / minutes for one in bad])],
-        (sum(good) + sum(bad)) * 60 / history.span.seconds or None,
+        {_("有效"): history.increases(CALLS, VALID), _("失败"): history.increases(CALLS, FAILED)},
         _("这段时间没有调用过平台。"),
     )
+
+
+def _requests(history: History) -> Chart:
+    return _rates(
+        history,
+        "requests",
+        _("每分钟请求"),
+        {_("正常"): history.increases(REQUESTS, ANSWERED), _("服务器错误"): history.increases(REQUESTS, BROKEN)},
+        _("这段时间没有请求。"),
+    )
+
+
+def _rates(history: History, name: str, title: str, parts: dict[str, list[float]], nothing: str) -> Chart:
+    """Bars of so many a minute, one part on the other."""
+    minutes = history.span.step_seconds / 60
+    lines = [Line(label, [value / minutes for value in values]) for label, values in parts.items()]
+    total = sum(sum(values) for values in parts.values())
+    figure = total * 60 / history.span.seconds or None
+    return Chart(name, title, "per_minute", "bars", history.edges, lines, figure, nothing)
 
 
 def _latency(history: History) -> Chart:
@@ -212,7 +229,7 @@ def list_platforms(history: History) -> dict[str, PlatformRow]:
     }
 
 
-def _sums(history: History, metric: str, matchers: Sequence[dict[str, object]] = ()) -> dict[str, float]:
+def _sums(history: History, metric: str, matchers: Matchers = ()) -> dict[str, float]:
     groups = history.increases_by_label(metric, "platform", matchers)
     return {platform: sum(values) for platform, values in groups.items()}
 

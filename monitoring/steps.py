@@ -7,6 +7,7 @@ the index (series, process, bucket), and only while the process lived. A week co
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -90,7 +91,9 @@ def read_gauges_at(series: Iterable[int], moments: Sequence[datetime]) -> list[f
 
 
 def _read(query: str, series: Iterable[int], edges: Sequence[datetime]) -> list[tuple[int, int, float]]:
+    wanted: dict[str, Any] = {"series": sorted(series), "edges": list(edges), "start": edges[0]}
+    wanted["alive"] = f"{ALIVE.total_seconds()} s"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off")  # compiling costs more than these look-ups
-        cursor.execute(query, {"series": sorted(series), "edges": list(edges), "start": edges[0], "alive": ALIVE})
+        cursor.execute(query, wanted)
         return list(cursor.fetchall())

@@ -7,6 +7,7 @@ and the scales are HTML beside it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from django.utils.safestring import SafeString, mark_safe
@@ -96,16 +97,16 @@ def _x(step: float, steps: int) -> float:
 
 def _draw_line(root: Element, line: Line, number: int, scale: Scale) -> None:
     """A path that is broken where there is no value; a value alone between two gaps is a dot."""
-    path, is_drawing = [], False
     steps = len(line.values)
-    for step, value in enumerate(line.values):
-        if value is None:
-            is_drawing = False
-            continue
-        point = f"{_x(step + 0.5, steps)} {scale.y(value)}"
-        path.append(f"L{point}" if is_drawing else f"M{point}h0")
-        is_drawing = True
+    path, dots = [], []
+    for is_known, group in groupby(enumerate(line.values), key=lambda pair: pair[1] is not None):
+        points = [f"{_x(step + 0.5, steps)} {scale.y(value)}" for step, value in group if value is not None]
+        if is_known:
+            path.append("M" + "L".join(points))
+            dots += [f"M{point}h0" for point in points if len(points) == 1]
     SubElement(root, "path", {"class": f"chart-line series-{number}", "d": "".join(path)})
+    if dots:
+        SubElement(root, "path", {"class": f"chart-line chart-dot series-{number}", "d": "".join(dots)})
 
 
 def _draw_bars(root: Element, chart: Chart, scale: Scale) -> None:

@@ -53,6 +53,15 @@ def _advance(totals: Totals, bucket: datetime, seconds: float, now: datetime, ch
         _add(totals, "cache_lookups_total", _round(seconds * busy * share, chance), namespace="report", result=result)
     for status, share in {"completed": 0.02, "partial": 0.003, "failed": 0.001}.items():
         _add(totals, "diagnosis_ended_total", _round(seconds * busy * share, chance), status=status, demo="false")
+    for status, share in {"2xx": 1.6, "4xx": 0.03, "5xx": 0.08 if is_incident else 0.0}.items():
+        _add(
+            totals,
+            "http_requests_total",
+            _round(seconds * busy * share, chance),
+            route="/",
+            method="GET",
+            status=status,
+        )
     return {
         ("progress_sockets_open", ()): float(_round(40 * busy, chance) + chance.randrange(6)),
         ("progress_polls_open", ()): float(chance.randrange(4)),
