@@ -90,7 +90,7 @@ def test_every_exception_of_ours_carries_exactly_one_code_of_its_own() -> None:
         declared = [ancestor for ancestor in inspect.getmro(one) if "code" in vars(ancestor)]
         assert declared[0] is not AppError, f"{one.__qualname__} has no code"
         assert one.code in SPECS
-        assert code_of(one()) is one.code
+        assert code_of(one.__new__(one)) is one.code  # whatever it needs to be made
 
 
 def test_exceptions_of_apps_live_in_their_exceptions_module() -> None:
