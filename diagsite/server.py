@@ -31,6 +31,7 @@ MOST_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 1.0
 CANCEL_SECONDS = 2.0
 DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
+NEVER = float("inf")
 STOP_SECONDS = 14.0  # whoever stops us kills after 15 or more
 
 
@@ -72,8 +73,8 @@ class SiteServer:
             signal_handlers=False,
             websocket_max_message_size=MOST_SOCKET_MESSAGE_BYTES,
             websocket_max_frame_size=MOST_SOCKET_MESSAGE_BYTES,
-            # Liveness is the protocol's own ping, which browsers and mini-programs can see.
-            ping_interval=0,
+            # Liveness is the protocol's own ping, which browsers and mini-programs can see. (0 would be every 2 s.)
+            ping_interval=NEVER,
             ready_callable=self._ready,
         )
 

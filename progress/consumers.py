@@ -23,6 +23,7 @@ from progress.models import Stream
 from progress.payloads import (
     MOST_CLIENT_FRAME_BYTES,
     MOST_CLIENT_FRAMES_PER_SECOND,
+    MOST_UNHEARD_BYTES,
     VERSION,
     After,
     CloseCode,
@@ -70,6 +71,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     _pinged_at = 0.0
     _heard_at = 0.0
     _window = (0, 0)  # the current second, frames in it
+    _sent_bytes = 0
+    _sent_bytes_at_ping = 0
+    _heard_bytes = 0  # of those sent; a pong tells that all before its ping has arrived
+    _room: asyncio.Event | None = None  # somebody waits for that
     _aside: asyncio.Task[None] | None = None  # what it does by itself: wait for the hello, ping, leave
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -131,6 +136,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             elif isinstance(frame, After):
                 self.cursor = frame.after
                 hub().follow(self.stream, self)
+            else:
+                self._take_pong()
         except Exception as error:
             log.exception("socket_failed")
             await self.refuse(CloseCode.OUR_FAULT, code_of(error))
@@ -199,9 +206,25 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         hub().follow(stream, self)
 
     async def deliver(self, frames: Sequence[str]) -> None:
-        """Send the frames."""
+        """Send the frames, but never more ahead of the client than what it may leave unread."""
         for frame in frames:
+            if self._sent_bytes - self._heard_bytes > MOST_UNHEARD_BYTES:
+                await self._wait_until_heard()
             await self.send_text(frame)
+
+    async def _wait_until_heard(self) -> None:
+        """daphne takes whatever it is given, however slow the peer: only a pong tells that it reads."""
+        while not self.is_over and self._sent_bytes - self._heard_bytes > MOST_UNHEARD_BYTES:
+            self._room = asyncio.Event()
+            if self._heard_at >= self._pinged_at:
+                await self._ping()
+            await self._room.wait()
+
+    def _take_pong(self) -> None:
+        self._heard_bytes = self._sent_bytes_at_ping
+        if self._room:
+            self._room.set()
+            self._room = None
 
     async def reset(self, page: LogPage) -> None:
         """Tell the client that its cursor means nothing any more."""
@@ -231,8 +254,11 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         elif not is_answered and now - self._pinged_at > settings.PONG_GRACE_SECONDS:
             self._do_aside(self.refuse(CloseCode.SILENT))
         elif is_answered and now - self._pinged_at >= settings.PING_SECONDS:
-            self._pinged_at = now
-            self._do_aside(self.send_frame({"type": "ping", "last": self.cursor}))
+            self._do_aside(self._ping())
+
+    async def _ping(self) -> None:
+        self._pinged_at, self._sent_bytes_at_ping = time.monotonic(), self._sent_bytes
+        await self.send_frame({"type": "ping", "last": self.cursor})
 
     async def refuse(self, code: CloseCode, reason: ErrorCode | None = None) -> None:
         """Send the reason as an error frame, then close with the code."""
@@ -268,8 +294,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except (RuntimeError, ConnectionError):  # the peer has left between two frames
             self.is_over = True
         else:
+            size = len(text) if text.isascii() else len(text.encode())
+            self._sent_bytes += size
             metrics.frames_sent.inc()
-            metrics.bytes_sent.inc(len(text.encode()))
+            metrics.bytes_sent.inc(size)
 
     async def _close(self, code: CloseCode) -> None:
         metrics.sockets_closed.labels(code=int(code)).inc()

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 VERSION = 1
 MOST_CLIENT_FRAME_BYTES = 4 * 1024
 MOST_CLIENT_FRAMES_PER_SECOND = 20
+MOST_UNHEARD_BYTES = 256 * 1024  # sent and not yet heard of; who reads more slowly waits, and is cut after its ping
 
 
 class CloseCode(IntEnum):

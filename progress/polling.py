@@ -5,13 +5,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from channels.db import database_sync_to_async
+
 from errors.exceptions import NotFound
 from progress import metrics
-from progress.hub import hub, read_log_async
+from progress.hub import hub
 from progress.models import Stream
-from progress.services import LogPage
+from progress.services import LogPage, read_log
 
 MOST_SECONDS_TO_WAIT = 25
+
+read_log_async = database_sync_to_async(read_log, thread_sensitive=False)
 
 
 class _Waiter:

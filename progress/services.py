@@ -1,21 +1,48 @@
 """Write to streams and read from them. Writers call these inside their own transaction."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
+from django.db import connection, transaction
 
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream, new_epoch
 from progress.publisher import wake_after_commit
 
 MOST_EVENTS_AT_ONCE = 200
+MOST_SEQ = 2**31 - 1
+
+# One round trip. The lock on the stream's row is held until commit, so `seq` has no gaps.
+_APPEND = """
+WITH head AS (
+    UPDATE progress_stream
+    SET last_seq = last_seq + %s, is_closed = %s, closed_at = CASE WHEN %s THEN clock_timestamp() END
+    WHERE id = %s AND NOT is_closed
+    RETURNING id, last_seq
+), entries AS (
+    INSERT INTO progress_event (stream_id, seq, kind, data, created_at)
+    SELECT head.id, head.last_seq - count(*) OVER () + place, kind, data, clock_timestamp()
+    FROM head, unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS new (kind, data, place)
+)
+SELECT last_seq FROM head
+"""
+# One snapshot, so no entry is beyond the head that was seen.
+_READ = """
+SELECT place, stream.epoch, stream.last_seq, stream.is_closed, event.seq, event.kind, event.data
+FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (id, after, place)
+JOIN progress_stream AS stream ON stream.id = wanted.id
+LEFT JOIN LATERAL (
+    SELECT seq, kind, data FROM progress_event
+    WHERE stream_id = stream.id AND seq > wanted.after ORDER BY seq LIMIT %s
+) AS event ON true
+ORDER BY place, event.seq
+"""
 
 Entry = tuple[int, str, dict[str, Any]]  # seq, kind, data
 
@@ -57,30 +84,40 @@ def close_stream(stream_id: uuid.UUID, kind: str, data: dict[str, Any]) -> int:
 def _append(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, Any]]], *, is_last: bool) -> int:
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("events are appended in the transaction that they tell of")
-    changes: dict[str, Any] = {"last_seq": F("last_seq") + len(events)}
-    if is_last:
-        changes |= {"is_closed": True, "closed_at": timezone.now()}
-    if not Stream.objects.filter(pk=stream_id, is_closed=False).update(**changes):
+    kinds = [kind for kind, _ in events]
+    texts = [json.dumps(data, ensure_ascii=False) for _, data in events]
+    with connection.cursor() as cursor:
+        cursor.execute(_APPEND, [len(events), is_last, is_last, stream_id, kinds, texts])
+        row = cursor.fetchone()
+    if row is None:
         raise StreamClosed(stream=str(stream_id))
-    last = Stream.objects.values_list("last_seq", flat=True).get(pk=stream_id)
-    first = last - len(events) + 1
-    Event.objects.bulk_create(
-        Event(stream_id=stream_id, seq=first + offset, kind=kind, data=data)
-        for offset, (kind, data) in enumerate(events)
-    )
     wake_after_commit(stream_id)
+    last: int = row[0]
     return last
 
 
 def read_log(stream_id: uuid.UUID, after: int, most: int = MOST_EVENTS_AT_ONCE) -> LogPage:
-    """The entries with seq > after. Raises Stream.DoesNotExist when there is no such stream.
+    """The entries with seq > after. Raises Stream.DoesNotExist when there is no such stream."""
+    page = read_logs([(stream_id, after)], most)[0]
+    if page is None:
+        raise Stream.DoesNotExist
+    return page
 
-    The head is read first: entries committed between the two reads only make `entries` reach beyond `last`,
-    so both are cut at the head that was seen.
-    """
-    head = Stream.objects.values_list("epoch", "last_seq", "is_closed").get(pk=stream_id)
-    rows = Event.objects.filter(stream_id=stream_id, seq__gt=after, seq__lte=head[1]).order_by("seq")
-    return LogPage(*head, list(rows.values_list("seq", "kind", "data")[:most]))
+
+def read_logs(wanted: Sequence[tuple[uuid.UUID, int]], most: int = MOST_EVENTS_AT_ONCE) -> list[LogPage | None]:
+    """For each (stream, after), in one query: the entries with seq > after, or None when there is no such stream."""
+    pages: list[LogPage | None] = [None] * len(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _READ, [[stream_id for stream_id, _ in wanted], [min(after, MOST_SEQ) for _, after in wanted], most]
+        )
+        for place, epoch, last, is_closed, seq, kind, data in cursor.fetchall():
+            page = pages[place - 1]
+            if page is None:
+                page = pages[place - 1] = LogPage(epoch, last, is_closed, [])
+            if seq is not None:
+                page.entries.append((seq, kind, orjson.loads(data)))
+    return pages
 
 
 def heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:

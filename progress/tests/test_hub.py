@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -15,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from progress import hub as hub_module
-from progress.groups import stream_group
-from progress.hub import MOST_FRAME_BYTES, Hub, encode_frames
+from progress import reading, topics
+from progress.groups import WAKE_UPS
+from progress.hub import Hub
 from progress.models import Stream
+from progress.publisher import send_wakeup
+from progress.reading import MOST_FRAME_BYTES, Page, encode_frames
 from progress.services import LogPage, open_stream, prune_streams, read_log
 from progress.tests.sockets import GENEROUS_SECONDS, append_async, close_async, in_thread
 
@@ -89,7 +93,7 @@ async def hub() -> AsyncIterator[Hub]:
     made = Hub()
     yield made
     for stream_id, topic in list(made.topics.items()):
-        for follower in list(topic.followers):
+        for follower in list(topic.seats):
             await made.unfollow(stream_id, follower)
 
 
@@ -97,14 +101,14 @@ async def hub() -> AsyncIterator[Hub]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The cursors of the hub's reads of the log, as they happen."""
     cursors: list[int] = []
-    real = hub_module.read_log_async
+    real = reading.read_pages_async
 
-    async def counting(stream_id: Any, after: int) -> LogPage:
-        cursors.append(after)
-        page: LogPage = await real(stream_id, after)
-        return page
+    async def counting(wanted: Sequence[tuple[Any, int]]) -> list[Page | None]:
+        cursors.extend(after for _stream, after in wanted)
+        pages: list[Page | None] = await real(wanted)
+        return pages
 
-    monkeypatch.setattr(hub_module, "read_log_async", counting)
+    monkeypatch.setattr(reading, "read_pages_async", counting)
     return cursors
 
 
@@ -122,6 +126,7 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(topics, "RETRY_SECONDS", 0.02)
 
 
 async def follow(hub: Hub, stream: Stream, *recorders: Recorder) -> None:
@@ -129,14 +134,13 @@ async def follow(hub: Hub, stream: Stream, *recorders: Recorder) -> None:
     for recorder in recorders:
         hub.follow(stream, recorder)
     topic = hub.topics[stream.pk]
-    await until(lambda: topic.is_subscribed and all(one.cursor == topic.cursor for one in recorders))
+    await until(lambda: hub.is_subscribed and all(topic.seats[one].task is None for one in recorders))
 
 
 async def test_a_wake_up_is_one_read_however_many_follow(hub: Hub, stream: Stream, reads: list[int]) -> None:
     recorders = [Recorder(stream.epoch) for _ in range(50)]
     await follow(hub, stream, *recorders)
-    await until(lambda: reads)
-    await asyncio.sleep(0)
+    assert len(reads) <= 2  # for all that came together
     reads.clear()
     for number in range(1, 6):
         await append_async(stream, number)
@@ -209,6 +213,27 @@ async def test_a_lost_wake_up_is_found_by_the_sweep(hub: Hub, stream: Stream, de
     await follow(hub, stream, recorder)
     await append_async(stream, 1)
     await recorder.has_seen(1)
+
+
+async def test_streams_that_grow_while_a_wake_up_is_on_its_way_share_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[list[bytes]] = []
+    gate = asyncio.Event()
+
+    async def slow(_group: str, message: dict[str, Any]) -> None:
+        sent.append(message["streams"])
+        await gate.wait()
+
+    monkeypatch.setattr(get_channel_layer(), "group_send", slow)
+    streams = [uuid.uuid4() for _ in range(50)]
+    sending = [asyncio.create_task(send_wakeup(one)) for one in streams for _ in range(2)]
+    await until(lambda: sent)
+    gate.set()
+    await asyncio.gather(*sending)
+    assert sent[0] == [streams[0].bytes]
+    assert len(sent) == 2
+    assert sorted(sent[1]) == sorted(one.bytes for one in streams)
 
 
 async def test_a_follower_at_the_end_of_a_closed_stream_is_told_so(hub: Hub, closed_stream: Stream) -> None:
@@ -318,13 +343,13 @@ async def test_the_last_to_leave_ends_the_subscription_and_the_tasks(hub: Hub, s
     first, second = Recorder(stream.epoch), Recorder(stream.epoch)
     await follow(hub, stream, first, second)
     groups = get_channel_layer().groups
-    assert stream_group(stream.pk) in groups
+    assert WAKE_UPS in groups
     await hub.unfollow(stream.pk, first)
     await append_async(stream, 1)
     await second.has_seen(1)
     assert first.seen == []
     await hub.unfollow(stream.pk, second)
-    assert stream_group(stream.pk) not in groups
+    assert WAKE_UPS not in groups
     assert hub.topics == {}
     await until(lambda: asyncio.all_tasks() <= before)
 
@@ -349,22 +374,22 @@ async def test_leaving_twice_or_without_having_come_is_nothing(hub: Hub, stream:
 async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
     hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = hub_module.read_log_async, 0
+    real, failures = reading.read_pages_async, 0
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
 
-    async def fail(*_args: Any) -> LogPage:
+    async def fail(*_args: Any) -> list[Page | None]:
         nonlocal failures
         failures += 1
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(hub_module, "read_log_async", fail)
+    monkeypatch.setattr(reading, "read_pages_async", fail)
     newcomer = Recorder(stream.epoch)
     await append_async(stream, 1, 2)
     fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
     hub.follow(fresh, newcomer)
     await until(lambda: failures > 3)
-    monkeypatch.setattr(hub_module, "read_log_async", real)
+    monkeypatch.setattr(reading, "read_pages_async", real)
     for one in (recorder, newcomer):
         await one.has_seen(2)
         assert one.error is None
@@ -385,8 +410,8 @@ async def test_without_a_channel_layer_the_sweep_delivers_and_the_subscription_i
         hub.follow(stream, recorder)
         await append_async(stream, 1)
         await recorder.has_seen(1)
-        assert not hub.topics[stream.pk].is_subscribed
-    await until(lambda: hub.topics[stream.pk].is_subscribed)
+        assert not hub.is_subscribed
+    await until(lambda: hub.is_subscribed)
 
 
 async def test_a_layer_that_hangs_delays_a_newcomer_and_no_more(

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from errors.exceptions import NotFound
 from progress import hub as hub_module
-from progress import metrics
-from progress.groups import stream_group
+from progress import metrics, polling
+from progress.groups import WAKE_UPS
 from progress.models import Stream
 from progress.polling import poll
 from progress.services import LogPage, prune_streams
@@ -36,7 +36,7 @@ def nobody_follows(stream: Stream) -> bool:
     """Whether no trace of a poll is left."""
     return (
         stream.pk not in hub_module.hub().topics
-        and stream_group(stream.pk) not in get_channel_layer().groups
+        and WAKE_UPS not in get_channel_layer().groups
         and _value(metrics.polls_open) == 0
     )
 
@@ -100,7 +100,7 @@ async def test_a_wake_up_that_is_lost_is_found_by_the_sweep(stream: Stream, monk
 async def test_an_event_between_the_look_and_the_wait_is_not_missed(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = hub_module.read_log_async
+    real = polling.read_log_async
 
     async def then_append(stream_id: Any, after: int) -> LogPage:
         page: LogPage = await real(stream_id, after)

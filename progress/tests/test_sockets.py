@@ -9,7 +9,7 @@ import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractUser
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,8 +18,8 @@ from errors.codes import ErrorCode
 from progress import consumers
 from progress.consumers import open_sockets, say_going_away
 from progress.models import Stream
-from progress.payloads import CloseCode
-from progress.services import open_stream, prune_streams
+from progress.payloads import MOST_UNHEARD_BYTES, CloseCode
+from progress.services import append_events, open_stream, prune_streams
 from progress.tests.conftest import new_user
 from progress.tests.sockets import Socket, append_async, close_async, in_thread, token_of
 
@@ -406,6 +406,45 @@ async def test_a_slow_reader_that_wakes_up_has_lost_nothing(stream: Stream, toke
             await append_async(stream, number)
             await quick.events(number)
         assert [seq for seq, _kind in await slow.events(30)] == list(range(1, 31))
+
+
+@in_thread
+def append_big(stream: Stream, count: int) -> None:
+    with transaction.atomic():
+        append_events(stream.pk, [("progress", {"text": "x" * 10_000})] * count)
+
+
+async def test_of_what_it_leaves_unheard_a_reader_is_sent_so_much_and_no_more(
+    stream: Stream, token: str, settings: Settings
+) -> None:
+    """A server whose sends never block, as daphne's: only pongs tell that the peer reads."""
+    settings.PONG_GRACE_SECONDS = 3600
+    async with Socket(stream) as deaf, Socket(stream) as quick:
+        for socket in (deaf, quick):
+            await socket.hello(token)
+        await append_big(stream, 60)
+        assert (await quick.events(60))[-1][0] == 60
+        seen = 0
+        while (frame := await deaf.hear())["type"] == "events":
+            seen = frame["e"][-1][0]
+        assert frame["type"] == "ping"
+        assert MOST_UNHEARD_BYTES / 10_000 <= seen < 40
+        assert await deaf.receive_nothing()
+        await deaf.say(type="pong")
+        assert [seq for seq, _kind in await deaf.events(60)] == list(range(seen + 1, 61))
+
+
+async def test_a_reader_that_never_says_that_it_has_heard_is_cut(
+    stream: Stream, token: str, settings: Settings
+) -> None:
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.1
+    async with Socket(stream) as deaf:
+        await deaf.hello(token)
+        await append_big(stream, 60)
+        while (frame := await deaf.hear())["type"] in ("events", "ping"):
+            pass
+        assert frame["type"] == "error"
+        assert await deaf.hear() == {"type": "close", "code": CloseCode.SILENT}
 
 
 @pytest.mark.parametrize("moment", ["before the hello", "in mid-hello", "while it follows"])
