@@ -34,9 +34,10 @@ class Metric:
 
 
 def catalogue() -> dict[str, Metric]:
-    """Every metric of ours by its name, in the order of the apps."""
-    metrics = (_describe(app, instrument) for app, instrument in instruments())
-    return {metric.name: metric for metric in metrics}
+    """Every metric of ours by its name: app by app, in the order of the alphabet."""
+    metrics = [_describe(app, instrument) for app, instrument in instruments()]
+    order = {metric.app: number for number, metric in reversed(list(enumerate(metrics)))}
+    return {metric.name: metric for metric in sorted(metrics, key=lambda metric: (order[metric.app], metric.name))}
 
 
 def series_names() -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from websockets.sync.client import connect
 from diagsite.tests.proof import order
 from diagsite.tests.services import wait_until
 from diagsite.tests.site import Site, manage, running_site
-from diagsite.urls import urlpatterns as routes_of_the_site
 from monitoring import coverage, metrics
 from monitoring.clients import client_modules
 from monitoring.coverage import ALL, INSTRUMENTS, find_surfaces
@@ -32,7 +32,10 @@ def show_nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [*routes_of_the_site, path("new/<int:number>/", include([path("deep", show_nothing)]))]
+urlpatterns = [
+    *import_module("diagsite.urls").urlpatterns,
+    path("new/<int:number>/", include([path("deep", show_nothing)])),
+]
 
 
 async def talk(scope: object, receive: object, send: object) -> None:
