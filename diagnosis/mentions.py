@@ -1,105 +1,86 @@
-"""Find brands in an answer: width and case folded, longest name first, alphabetic names only as whole words."""
+"""Find brands in an answer.
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+Width, case and traditional characters make no difference; the longest name counts; an alphabetic name only as a whole
+word; nothing inside a web address; an ambiguous name where its surroundings tell that the brand is meant.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from diagnosis.matching.addresses import Address, cited_domains, find_addresses
+from diagnosis.matching.ambiguity import Place, Sense, tell_senses
+from diagnosis.matching.folding import FoldedText, fold, fold_text
+from diagnosis.matching.knowledge import Knowledge, knowledge
+from diagnosis.matching.names import BrandNames, Hit, NameFinder
 
-@dataclass(frozen=True)
-class BrandNames:
-    """A brand and every spelling that counts as naming it."""
-
-    name: str
-    spellings: Sequence[str]
+__all__ = ["BrandNames", "Findings", "Mention", "analyse", "find_mentions", "fold"]
 
 
 @dataclass(frozen=True)
 class Mention:
-    """`start` and `end` are offsets in code points of the answer as it was given."""
+    """`start` and `end` are offsets in code points of the answer as it was given.
+
+    is_certain: whether the brand is meant; where it may also be an ordinary word, only the user can say.
+    """
 
     brand: str
     start: int
     end: int
-
-
-def find_mentions(text: str, brands: Iterable[BrandNames]) -> list[Mention]:
-    """All mentions in order of their place; where spellings overlap, the one that starts first and is longest wins.
-
-    A spelling that two brands claim is the first brand's.
-    """
-    owners: dict[str, str] = {}
-    for brand in brands:
-        for spelling in brand.spellings:
-            owners.setdefault(fold(spelling), brand.name)
-    owners.pop("", None)
-    return list(_mentions(text, owners)) if owners else []
-
-
-def _mentions(text: str, owners: dict[str, str]) -> Iterator[Mention]:
-    pattern = re.compile("|".join(_whole_word(spelling) for spelling in sorted(owners, key=len, reverse=True)))
-    letters = _fold_letters(text)
-    # Where in the text a letter starts and ends, by its place in the folded text: a part of a letter is no mention.
-    starts, ends, place = {}, {}, 0
-    for letter in letters:
-        starts[place] = letter.start
-        place += len(letter.folded)
-        ends[place] = letter.end
-    folded = "".join(letter.folded for letter in letters)
-    match = pattern.search(folded)
-    while match:
-        first, behind = match.span()
-        if first in starts and behind in ends:
-            yield Mention(owners[match.group()], starts[first], ends[behind])
-        else:
-            behind = first + 1
-        match = pattern.search(folded, behind)
+    is_certain: bool = True
 
 
 @dataclass(frozen=True)
-class _Letter:
-    """A character with the accents that follow it, folded, and its place in the text."""
+class Findings:
+    """What an answer tells. others: known brands that nobody asked for; domains: the hosts it cites, in order."""
 
-    folded: str
-    start: int
-    end: int
-
-
-def fold(text: str) -> str:
-    """What is the same for all spellings that count as one: without width, case, accents' make and what is not seen."""
-    return "".join(letter.folded for letter in _fold_letters(text)).strip()
+    mentions: list[Mention]
+    others: list[str]
+    domains: list[str]
 
 
-def _fold_letters(text: str) -> list[_Letter]:
-    letters: list[_Letter] = []
-    for offset, character in enumerate(text):
-        folded = _fold_character(character)
-        last = letters[-1] if letters else None
-        if last and folded and unicodedata.combining(folded[0]):
-            letters[-1] = _Letter(last.folded + folded, last.start, offset + 1)
-        elif last and folded == last.folded == " ":
-            letters[-1] = _Letter(" ", last.start, offset + 1)
-        elif folded:
-            letters.append(_Letter(folded, offset, offset + 1))
-    return letters
+def find_mentions(text: str, brands: Iterable[BrandNames], question: str = "") -> list[Mention]:
+    """All mentions in order of their place; where spellings overlap, the one that starts first and is longest wins.
+
+    A spelling that two brands claim is the first brand's. question: what was asked, which helps with ambiguous names.
+    """
+    return analyse(text, brands, question).mentions
 
 
-@lru_cache(maxsize=8192)
-def _fold_character(character: str) -> str:
-    """Without width, case and the difference between composed and decomposed; nothing for what is not seen."""
-    if unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f":
-        return ""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return " " if folded.isspace() else folded
+def analyse(text: str, brands: Iterable[BrandNames], question: str = "") -> Findings:
+    """The mentions of these brands, other known brands that are surely named, and the domains that are cited."""
+    known = knowledge()
+    finder = _finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), known)
+    folded = fold_text(text)
+    hits = _outside(find_addresses(text), finder.find(folded), folded)
+    place = Place(text, folded, hits, fold(question), tuple(known.as_brand))
+    told = list(zip(hits, tell_senses(place), strict=True))
+    return Findings(
+        [_mention(hit, sense, folded) for hit, sense in told if hit.name.is_wanted and sense is not Sense.WORD],
+        list(dict.fromkeys(hit.name.brand for hit, sense in told if not hit.name.is_wanted and sense is Sense.BRAND)),
+        cited_domains(text),
+    )
 
 
-# Latin, Greek and Cyrillic letters, digits, and the accents that decomposed letters end in; × and ÷ are none of them.
-_IN_WORDS = "a-z0-9\u00df-\u00f6\u00f8-\u02af\u0300-\u036f\u0370-\u052f"
+@lru_cache(maxsize=64)
+def _finder(brands: tuple[tuple[str, tuple[str, ...]], ...], known: Knowledge) -> NameFinder:
+    return NameFinder([BrandNames(name, spellings) for name, spellings in brands], known)
 
 
-def _whole_word(spelling: str) -> str:
-    """An alphabetic name must not sit inside a longer word; a Chinese name has no word boundary."""
-    before = f"(?<![{_IN_WORDS}])" if re.match(f"[{_IN_WORDS}]", spelling) else ""
-    after = f"(?![{_IN_WORDS}])" if re.search(f"[{_IN_WORDS}]$", spelling) else ""
-    return f"{before}{re.escape(spelling)}{after}"
+def _outside(addresses: Sequence[Address], hits: list[Hit], folded: FoldedText) -> list[Hit]:
+    """Without those inside an address; one that is the whole of it, as "Booking.com" is, stays."""
+    return [hit for hit in hits if not _is_inside(hit, addresses, folded)] if addresses else hits
+
+
+def _is_inside(hit: Hit, addresses: Sequence[Address], folded: FoldedText) -> bool:
+    start, end = folded.starts[hit.start], folded.ends[hit.end - 1]
+    # The last address that starts before the hit ends.
+    before = bisect_left(addresses, end, key=lambda address: address.start)
+    address = addresses[before - 1] if before else None
+    return address is not None and start < address.end and not (start <= address.start and address.end <= end)
+
+
+def _mention(hit: Hit, sense: Sense, folded: FoldedText) -> Mention:
+    start, end = folded.starts[hit.start], folded.ends[hit.end - 1]
+    return Mention(hit.name.brand, start, end, is_certain=sense is Sense.BRAND)

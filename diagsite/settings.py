@@ -225,6 +225,8 @@ HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
 DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
+# Operators' additions to diagnosis/matching/brands.toml, a file of the same form; none when empty.
+KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
 DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 # 127.0.0.1 is reachable in development only: there the demo platform and the tests' fakes live.
 OUTGOING_HOSTS: list[str] = env.list(

@@ -1,0 +1,109 @@
+"""What is known of brands beforehand: brands.toml, and the operators' own file of the same form."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from diagnosis.matching.folding import fold
+
+OWN_FILE = Path(__file__).parent / "brands.toml"
+_FIELDS = {"aliases", "decoys", "as_brand", "as_word", "ambiguous"}
+
+
+@dataclass(frozen=True, eq=False)  # the same one while it is the same object
+class KnownBrand:
+    """A brand as the file tells of it, everything folded but `name`.
+
+    names: every spelling, its name first. decoys: phrases that hold one of them and never mean the brand.
+    ambiguous: the names that are ordinary words too; as_brand and as_word: what is beside them in either sense.
+    """
+
+    name: str
+    names: Sequence[str]
+    decoys: Sequence[str] = ()
+    ambiguous: frozenset[str] = frozenset()
+    as_brand: Sequence[str] = ()
+    as_word: Sequence[str] = ()
+    # As written, for a name of letters: "Apple" is more of a brand than "apple".
+    written: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """All known brands by name, and what tells a brand beside any ambiguous name."""
+
+    brands: dict[str, KnownBrand]
+    as_brand: Sequence[str]
+    by_spelling: dict[str, KnownBrand] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, KnownBrand] = {}
+        for brand in self.brands.values():
+            for name in brand.names:
+                found.setdefault(name, brand)
+        object.__setattr__(self, "by_spelling", found)
+
+
+def knowledge() -> Knowledge:
+    """The built-in brands, with those of settings.KNOWN_BRANDS_FILE added or in their place."""
+    return _read(str(settings.KNOWN_BRANDS_FILE))
+
+
+@lru_cache
+def _read(operators_file: str) -> Knowledge:
+    """Raises ImproperlyConfigured, with the place, for a file that cannot be understood."""
+    tables = _tables(OWN_FILE)
+    if operators_file:
+        own = _tables(Path(operators_file))
+        for name, table in own.items():
+            tables[name] = tables.get(name, {}) | table if name in ("common", "plain") else table
+    common = tables.pop("common", {})
+    plain = tables.pop("plain", {})
+    brands = {name: _brand(name, table) for name, table in tables.items()}
+    for known in _plain(plain):
+        brands.setdefault(known.name, known)
+    return Knowledge(brands, [fold(word) for word in common.get("as_brand", [])])
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{path}: {error}") from error
+    for name, table in tables.items():
+        if not isinstance(table, dict) or not all(_is_list_of_texts(value) for value in table.values()):
+            raise ImproperlyConfigured(f'{path}: [{name}] must hold lists of texts, such as aliases = ["..."]')
+        if name not in ("common", "plain") and not table.keys() <= _FIELDS:
+            raise ImproperlyConfigured(f"{path}: [{name}] may hold {', '.join(sorted(_FIELDS))} only")
+    return tables
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) and fold(text) for text in value)
+
+
+def _brand(name: str, table: dict[str, list[str]]) -> KnownBrand:
+    written = [name, *table.get("aliases", [])]
+    is_ambiguous = "as_brand" in table or "as_word" in table
+    ambiguous = table.get("ambiguous", written) if is_ambiguous else []
+    return KnownBrand(
+        name,
+        tuple(dict.fromkeys(map(fold, written))),
+        tuple(map(fold, table.get("decoys", []))),
+        frozenset(map(fold, ambiguous)),
+        tuple(map(fold, table.get("as_brand", []))),
+        tuple(map(fold, table.get("as_word", []))),
+        frozenset(written),
+    )
+
+
+def _plain(table: dict[str, list[str]]) -> Iterator[KnownBrand]:
+    for line in (line for lines in table.values() for line in lines):
+        written = line.split("|")
+        yield KnownBrand(written[0], tuple(dict.fromkeys(map(fold, written))), written=frozenset(written))
