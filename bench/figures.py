@@ -3,8 +3,9 @@
 import json
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,25 @@ def report(name: str, measurements: list[Callable[[], Figure | list[Figure]]]) -
         with console.status(f"measuring: {(measure.__doc__ or measure.__name__).strip()}"):
             found = measure()
         figures += found if isinstance(found, list) else [found]
+    _print(figures)
+    _write(name, figures)
+    return 0 if all(figure.is_held for figure in figures) else 1
+
+
+def report_of_modules(name: str, modules: Sequence[str]) -> int:
+    """Run modules one after another, each in a process of its own, then print and keep their figures as one.
+
+    `bench.alerts.speed` reports under the name `alerts-speed`. Returns 1 when a figure falls short or is not there.
+    """
+    figures: list[Figure] = []
+    for module in modules:
+        kept = RESULTS / f"{'-'.join(module.split('.')[1:])}.json"
+        kept.unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-m", module], check=False, stdout=subprocess.DEVNULL)
+        if kept.exists():
+            figures += [Figure(**one) for one in json.loads(kept.read_text())["figures"]]
+        else:
+            figures.append(Figure(module, "to be measured", "it ended without a figure", is_held=False))
     _print(figures)
     _write(name, figures)
     return 0 if all(figure.is_held for figure in figures) else 1

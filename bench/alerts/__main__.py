@@ -1,0 +1,10 @@
+"""Every figure of monitoring and alerts: `make bench-alerts`."""
+
+import sys
+
+from bench.figures import report_of_modules
+
+MODULES = ["coverage", "simulation", "kills", "evaluators", "speed", "instruments", "watchdog", "dashboard"]
+
+if __name__ == "__main__":
+    sys.exit(report_of_modules("alerts", [f"bench.alerts.{name}" for name in MODULES]))
