@@ -24,7 +24,8 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 async def healthz_full(request: HttpRequest) -> JsonResponse:
     """Every check; 200 while the site serves, degraded or not, else 503. Why it fails is told to operators only."""
     findings = await check_health()
-    is_told_why = _has_metrics_token(request) or await _is_operator(request, findings)
+    is_bearer = is_metrics_bearer(request.headers.get("Authorization", ""))
+    is_told_why = is_bearer or await _is_operator(request, findings)
     checks = {finding.name: _words_of(finding, is_told_why=is_told_why) for finding in findings}
     return _tell({"status": status_of(findings), "checks": checks})
 
@@ -45,10 +46,6 @@ async def _is_operator(request: HttpRequest, findings: list[Finding]) -> bool:
 def _tell(body: dict[str, Any]) -> JsonResponse:
     status = 503 if body["status"] == "unavailable" else 200
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
-
-
-def _has_metrics_token(request: HttpRequest) -> bool:
-    return is_metrics_bearer(request.headers.get("Authorization", ""))
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

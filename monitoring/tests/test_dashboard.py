@@ -169,3 +169,8 @@ def test_the_stream_is_for_staff_alone(staff: Any) -> None:
     user = get_user_model().objects.create_user("somebody")
     assert list(Stream.objects.visible_to(staff).filter(pk=live.STREAM_ID))
     assert not Stream.objects.visible_to(user).filter(pk=live.STREAM_ID)
+
+
+def test_staff_hears_why_a_check_fails(operator: Client) -> None:
+    assert "detail" in operator.get("/healthz/full").json()["checks"]["database"]
+    assert "detail" not in Client().get("/healthz/full").json()["checks"]["database"]
