@@ -1,6 +1,7 @@
 """What is counted: every surface that the code has, and a check that can fail."""
 
 import json
+import signal
 from functools import partial
 from importlib import import_module
 from io import StringIO
@@ -173,7 +174,7 @@ def is_told(site: Site, kind: str) -> bool:
     return bool(counter[0][0] and duration[0][0])
 
 
-def test_each_kind_of_surface_moves_its_instruments() -> None:
+def test_each_kind_of_surface_moves_its_instruments_to_the_last_moment() -> None:
     with running_site(SAMPLES_FLUSH_SECONDS="0.5") as site:
         client = site.client()
         assert client.post("/api/diagnoses", json={}).is_client_error
@@ -184,3 +185,10 @@ def test_each_kind_of_surface_moves_its_instruments() -> None:
             manage(["diagnose", "山岚", "--question", "哪个好？", "--platform", "nowhere"], site.address)
         for kind in MOVES:
             wait_until(partial(is_told, site, kind), f"the instruments of a {kind}")
+        client.get("/api/platforms").raise_for_status()
+        site.server.send(signal.SIGTERM)
+        assert site.server.wait(30) == 0
+        last = "SELECT value FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE key = %s"
+        assert site.query(last, "http_requests_total{method=GET,route=api/platforms,status=2xx}")[-1:] == [(1,)]
+        ended = "SELECT count(*) FROM monitoring_process WHERE kind = 'server' AND ended_at IS NOT NULL"
+        assert site.query(ended) == [(1,)]

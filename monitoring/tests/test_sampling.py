@@ -1,6 +1,5 @@
 """What processes store of themselves: exact sums, whatever is repeated, killed or done by several at once."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from prometheus_client import Counter
 
-from diagsite.tests.services import wait_until
-from diagsite.tests.site import ROOT, environment, manage, new_database, running_site
+from diagsite.tests.site import ROOT, environment, manage, new_database
 from monitoring import sampling
 from monitoring.metrics import command_seconds, commands, jobs_running
 from monitoring.models import Process, Sample, Series
@@ -164,23 +162,6 @@ def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
     """
     with psycopg.connect(address) as connection:
         assert connection.execute(last).fetchone() == (4, 80)
-
-
-def test_a_site_stores_what_it_serves_until_its_last_moment() -> None:
-    with running_site(SAMPLES_FLUSH_SECONDS="0.5") as site:
-        client = site.client()
-        for _ in range(3):
-            client.get("/api/platforms").raise_for_status()
-        asked = "SELECT max(value) FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE key = %s"
-        key = "http_requests_total{method=GET,route=api/platforms,status=2xx}"
-        wait_until(lambda: site.query(asked, key) == [(3,)], "the samples of a running server")
-        client.get("/api/platforms")
-        site.server.send(signal.SIGTERM)
-        assert site.server.wait(30) == 0
-        assert site.query(asked, key) == [(4,)]
-        assert site.query("SELECT count(*) FROM monitoring_process WHERE kind = 'server' AND ended_at IS NOT NULL") == [
-            (1,)
-        ]
 
 
 def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
