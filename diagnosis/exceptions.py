@@ -17,6 +17,19 @@ class RunOver(AppError):
     code = ErrorCode.CONFLICT
 
 
+class UnreadableExport(AppError):
+    """A file that another system should have exported is none, or lacks what is needed; `why` is for operators."""
+
+    code = ErrorCode.DATA_FORMAT_ERROR
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
+
+
 class CallFailed(Exception):
     """A call to a platform gave no valid answer.
 

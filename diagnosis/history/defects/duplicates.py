@@ -1,0 +1,49 @@
+"""The same order twice within seconds."""
+
+from django.db.models.expressions import RawSQL
+
+from diagnosis.history.case import Case
+from diagnosis.history.defects.base import DiagnosisDefect, repairable
+from diagnosis.history.models import LegacyRecord
+from diagnosis.models import DiagnosisQuerySet
+
+SECONDS_BETWEEN_TAPS = 10
+
+# In each chain of equal orders of one owner, all but the one with the most valid answers. Orders that carry an
+# idempotency key of their own were meant as two; what was retried, or is a retry, is left as it is.
+_SUPERFLUOUS = """
+    WITH orders AS (
+        SELECT id, owner_id, request_hash, created_at, valid, idempotency_key,
+            CASE WHEN created_at - lag(created_at) OVER chain <= %s * interval '1 second' THEN 0 ELSE 1 END AS begins
+        FROM diagnosis_diagnosis d
+        WHERE request_hash <> '' AND retry_of_id IS NULL AND status NOT IN ('queued', 'asking', 'analysing')
+            AND NOT EXISTS (SELECT 1 FROM diagnosis_diagnosis retry WHERE retry.retry_of_id = d.id)
+        WINDOW chain AS (PARTITION BY owner_id, request_hash ORDER BY created_at, id)
+    ), chains AS (
+        SELECT *, sum(begins) OVER (PARTITION BY owner_id, request_hash ORDER BY created_at, id) AS number FROM orders
+    ), ranked AS (
+        SELECT id, idempotency_key, row_number() OVER (
+            PARTITION BY owner_id, request_hash, number ORDER BY valid DESC, created_at, id) AS place
+        FROM chains
+    )
+    SELECT id FROM ranked WHERE place > 1 AND idempotency_key IS NULL
+"""
+
+
+class Duplicate(DiagnosisDefect):
+    """A double tap, which the origin took for two orders."""
+
+    name = "duplicate"
+    wrong = f"the same order of the same user again within {SECONDS_BETWEEN_TAPS} s"
+    mended = "the one with the most valid answers stays; the journal keeps every row of the others"
+
+    def broken(self) -> DiagnosisQuerySet:
+        """All of a chain but the best."""
+        return repairable().filter(pk__in=RawSQL(_SUPERFLUOUS, [SECONDS_BETWEEN_TAPS]))
+
+    def mend(self, case: Case) -> None:
+        """Remove it with everything that is its own."""
+        if case.legacy:
+            case.changes.set(case.legacy, diagnosis_id=None, state=LegacyRecord.State.MERGED)
+        case.changes.delete(case.diagnosis)
+        case.changes.delete(case.diagnosis.stream)

@@ -1,0 +1,68 @@
+"""Find what is wrong with old records, and put it right in batches, each one transaction with its journal."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from diagnosis.history.changes import ROWS_AT_ONCE
+from diagnosis.history.defects import DEFECTS
+from diagnosis.history.defects.base import Defect
+from diagnosis.history.models import RepairRun
+
+EXAMPLES = 3
+
+OnProgress = Callable[[str, int], None]
+"""Told of each batch: the defect's name, and how many rows were looked at."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How often a defect was found, and some of the rows that have it."""
+
+    defect: Defect
+    count: int
+    examples: list[str]
+
+
+def choose_defects(names: Sequence[str] = ()) -> list[Defect]:
+    """Those of these names, or all, in the order of repair."""
+    return [defect for defect in DEFECTS if not names or defect.name in names]
+
+
+def find_defects(names: Sequence[str] = ()) -> list[Found]:
+    """Look, and change nothing. A row can have several defects, and mending one may cure another."""
+    return [_find(defect) for defect in choose_defects(names)]
+
+
+def _find(defect: Defect) -> Found:
+    broken = defect.broken()
+    examples = [defect.describe(row) for row in broken.order_by("pk")[:EXAMPLES]]
+    return Found(defect, broken.count(), examples)
+
+
+def repair(names: Sequence[str] = (), on_progress: OnProgress = lambda name, rows: None) -> RepairRun:
+    """Mend everything that is found. Interrupted, it goes on with the same journal when it is called again."""
+    run = RepairRun.objects.filter(finished_at=None, undone_at=None).order_by("-pk").first() or RepairRun()
+    run.save()
+    for defect in choose_defects(names):
+        for keys in _batches(defect.broken().order_by("pk").values_list("pk", flat=True)):
+            with transaction.atomic():
+                mended, changes = defect.mend_batch(keys)
+                changes.write(run, defect.name)
+                run.mended[defect.name] = run.mended.get(defect.name, 0) + mended
+                run.save(update_fields=["mended"])
+            on_progress(defect.name, len(keys))
+    run.finished_at = timezone.now()
+    run.save(update_fields=["finished_at"])
+    return run
+
+
+def _batches(keys: Any) -> Iterator[list[Any]]:
+    """Through a cursor of the server's: a million keys are not held here."""
+    found: Iterable[Any] = keys.iterator(chunk_size=ROWS_AT_ONCE)
+    while batch := list(islice(found, ROWS_AT_ONCE)):
+        yield batch

@@ -1,0 +1,1 @@
+"""What another system has exported, read tolerantly."""

@@ -1,0 +1,112 @@
+import sqlite3
+import sys
+import uuid
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.progress import Progress
+
+from diagnosis.exceptions import UnreadableExport
+from diagnosis.legacy.importing import Imported, Importer
+from diagnosis.legacy.reading import Export
+from diagnosis.legacy.tables import Layout
+from diagsite.models import User
+from diagsite.terminal import open_console
+
+ROLES = ("diagnoses", "answers", "reports", "skip")
+
+EXAMPLES = """\
+examples:
+  manage.py import_legacy database.db                        read it all, store nothing, say what was understood
+  manage.py import_legacy database.db --apply                import it; a second time adds nothing
+  manage.py import_legacy database.db --table runs=skip      leave a table out; or say what it holds:
+  manage.py import_legacy database.db --table runs=diagnoses  (diagnoses, answers, reports)
+  manage.py repair_history                                   afterwards: what is wrong with it
+
+The file is SQLite, and is only read. Tables are recognised by their columns, whose names may vary. Times without a zone
+are read as local time (TIME_ZONE), booleans also as text. Every row is kept as it was given; what cannot be read is
+counted, with its reason. Nothing that was left running there is run here.
+"""
+
+
+class Command(BaseCommand):
+    """Brings the records of the system before this one."""
+
+    help = "Import the diagnoses of another system's SQLite file. Without --apply nothing is stored."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Django's parser, with the lines of the examples left as they are."""
+        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
+        parser.formatter_class = RawDescriptionHelpFormatter
+        return parser
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What to read, and how."""
+        parser.add_argument("file", type=Path, help="the SQLite file")
+        parser.add_argument("--apply", action="store_true", help="store what is read")
+        parser.add_argument(
+            "--table", action="append", default=[], metavar="NAME=ROLE", help=f"a role is one of {', '.join(ROLES)}"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read, and say what came of it."""
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"{path}: there is no such file")
+        chosen = dict(_role(text) for text in options["table"])
+        try:
+            with (
+                Export(path, chosen) as export,
+                Progress(console=open_console(sys.stderr), disable=not self.stderr.isatty()) as bar,
+            ):
+                self._print_layout(export.layout)
+                task = bar.add_task("diagnoses", total=export.count())
+                importer = Importer(path, export, find_owners, applies=options["apply"])
+                done = importer.run(lambda rows: bar.update(task, advance=rows))
+        except (UnreadableExport, sqlite3.Error) as error:
+            raise CommandError(f"{error}; what was imported before stays") from error
+        self._print(done, applies=options["apply"])
+
+    def _print_layout(self, layout: Layout) -> None:
+        for role in ("diagnoses", "answers", "reports"):
+            for table in getattr(layout, role):
+                meaning = ", ".join(f"{ours}={column}" for ours, column in sorted(table.meaning.items()))
+                self.stdout.write(f"{role:10} {table.name}: {meaning}")
+        for name, why in layout.skipped.items():
+            self.stdout.write(f"{'not read':10} {name}: {why}")
+
+    def _print(self, done: Imported, *, applies: bool) -> None:
+        verb = "imported" if applies else "can be imported (--apply does)"
+        notes = done.notes
+        self.stdout.write(f"{done.diagnoses} diagnoses with {done.answers} answers {verb}")
+        self.stdout.write(f"{done.already} rows were imported before")
+        self.stdout.write(f"{done.orphans} answers name a diagnosis that is not there")
+        self.stdout.write(f"{notes.naive_times} times without a zone were read as local time")
+        self.stdout.write(f"{notes.boolean_texts} booleans were texts")
+        for problem, count in notes.problems.most_common():
+            self.stdout.write(f"{count} times: {problem}")
+        for problem, count in done.unreadable.most_common():
+            self.stdout.write(f"{count} diagnoses could not be read: {problem}")
+        if applies:
+            self.stdout.write("next: manage.py repair_history")
+
+
+def _role(text: str) -> tuple[str, str]:
+    name, _equals, role = text.rpartition("=")
+    if not name or role not in ROLES:
+        raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(ROLES)}")
+    return name, role
+
+
+def find_owners(names: set[str]) -> dict[str, int]:
+    """The accounts of these openids, made where they are missing; what nobody owns is the account `legacy`'s."""
+    openids = names - {""}
+    found = dict(User.objects.filter(wechat_openid__in=openids).values_list("wechat_openid", "pk"))
+    new = [User(username=f"wx-{uuid.uuid4().hex[:12]}", wechat_openid=one) for one in openids - found.keys()]
+    for user in new:
+        user.set_unusable_password()
+    made = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
+    nobody, _is_new = User.objects.get_or_create(username="legacy", defaults={"is_active": False, "password": "!"})
+    return {**{str(openid): pk for openid, pk in found.items()}, **made, "": nobody.pk}
