@@ -1,6 +1,6 @@
 """How long one evaluation takes: 100 rules over 1,000,000 samples of 20 processes on PostgreSQL.
 
-    python -m bench.alerts.speed
+python -m bench.alerts.speed
 """
 
 import argparse
@@ -55,7 +55,12 @@ def _make_rules(count: int) -> None:
     for number in range(count):
         matchers = [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORMS}"]}]
         failed = [*matchers, {"label": "outcome", "op": "!=", "values": ["valid"]}]
-        rule: dict[str, Any] = {"kind": "mean", "metric": "diagnosis_call_seconds", "matchers": matchers, "threshold": 9}
+        rule: dict[str, Any] = {
+            "kind": "mean",
+            "metric": "diagnosis_call_seconds",
+            "matchers": matchers,
+            "threshold": 9,
+        }
         if number % 2:
             rule = {"kind": "ratio", "metric": "diagnosis_calls_total", "matchers": failed, "threshold": 0.99}
             rule |= {"denominator": "diagnosis_calls_total", "denominator_matchers": matchers}

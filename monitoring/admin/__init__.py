@@ -1,5 +1,5 @@
 """The operators' pages."""
 
-from monitoring.admin import alerts, channels, dashboard, deliveries, silences
+from monitoring.admin import alerts, channels, dashboard, deliveries, rules, silences
 
-__all__ = ["alerts", "channels", "dashboard", "deliveries", "silences"]
+__all__ = ["alerts", "channels", "dashboard", "deliveries", "rules", "silences"]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
@@ -14,15 +15,31 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from monitoring.admin.rule_form import Matchers
 from monitoring.matching import faults_of_matchers
 from monitoring.models import Alert, Silence
 from monitoring.silences import is_active, matching_alerts
+
+
+class SilenceForm(forms.ModelForm[Silence]):
+    """Conditions in rows, windows of the week with an example."""
+
+    class Meta:
+        model = Silence
+        fields = "__all__"
+        widgets = {"matchers": Matchers(), "weekly": forms.Textarea({"rows": 3, "cols": 80})}
+        help_texts = {
+            "matchers": "全部满足才静默；标签可用 rule、severity、source 和告警自己的标签。没有条件则静默所有告警",
+            "weekly": '留空为整个时间。例：[{"days": [5, 6], "from": "22:00", "to": "08:00"}]，'
+            "0 为星期一；结束不晚于开始的，到第二天为止",
+        }
 
 
 @admin.register(Silence)
 class SilenceAdmin(admin.ModelAdmin[Silence]):
     """Who is not told of what, and until when."""
 
+    form = SilenceForm
     list_display = ["comment", "state", "starts_at", "ends_at", "author", "held_back_count"]
     list_select_related = ["author"]
     search_fields = ["comment"]

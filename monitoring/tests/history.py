@@ -30,7 +30,7 @@ def make_series(metric: str, labels: Mapping[str, str]) -> Series:
 
 
 def write_values(rows: Iterable[tuple[Process, Series, datetime, float]]) -> None:
-    """(process, series, start of the bucket, absolute value), by COPY."""
+    """(process, series, start of the bucket, absolute value), by COPY: no query may be made while the rows are made."""
     with connection.cursor() as cursor:
         statement = "COPY monitoring_sample (process_id, series_id, bucket, value) FROM STDIN"
         with cursor.copy(statement) as copy:
