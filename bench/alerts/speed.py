@@ -20,7 +20,7 @@ MOST_SECONDS = 1.0
 
 
 def write_history(samples: int = SAMPLES, rules: int = RULES, processes: int = PROCESSES) -> datetime:
-    """Processes that live at once and store their calls every 15 s, and the rules on them; returns the history's end."""
+    """Processes that store their calls every 15 s, and rules on them; returns the history's end."""
     from django.db import connection
 
     from monitoring.tests.history import BUCKET, NOON, make_process, make_series, write_values

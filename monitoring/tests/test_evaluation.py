@@ -1,5 +1,6 @@
 """The decision itself: what fires, what does not, and what never may, whatever comes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,7 +37,9 @@ def sums(look: Look, parameters: Parameters = RATIO) -> list[Sums]:
     return [] if look is None else [Sums(window, *look) for window in parameters.windows]
 
 
-def live_through(looks: list[Look], parameters: Parameters = RATIO, standing: Standing | None = None) -> list[Decision]:
+def live_through(
+    looks: Sequence[Look], parameters: Parameters = RATIO, standing: Standing | None = None
+) -> list[Decision]:
     """One decision every 15 s, each from where the one before left off."""
     standing, decisions = standing or Standing(), []
     for number, look in enumerate(looks):
