@@ -32,9 +32,11 @@ def _to_json(value: Any) -> Any:
 
 
 def assign(row: Model, columns: Columns) -> None:
-    """Give a row the values that the journal kept."""
+    """Give a row the values that the journal kept; a column that a release has dropped since is left out."""
     fields = {field.attname: field for field in row._meta.concrete_fields}
     for name, value in columns.items():
+        if name not in fields:
+            continue
         # A foreign key's own to_python is that of the column it points to.
         setattr(row, name, None if value is None else fields[name].to_python(value))
 

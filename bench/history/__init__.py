@@ -1,0 +1,1 @@
+"""Figures of the repair of old records."""
