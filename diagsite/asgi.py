@@ -8,8 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
 _http = get_asgi_application()
 
 # Only now are the apps loaded that these import.
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from errors.catalogue import refresher  # noqa: E402
@@ -20,7 +20,8 @@ from progress.routing import websocket_urlpatterns  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": _http,
-        "websocket": AuthMiddlewareStack(
+        # Cookies alone: who has no token is looked up by the session when it says hello, not at every frame.
+        "websocket": CookieMiddleware(
             URLRouter(measured_routes([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
         ),
     }

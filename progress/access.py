@@ -4,11 +4,14 @@ import contextlib
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
 from django.utils.http import is_same_domain
 from django.utils.module_loading import import_string
 from django.utils.translation import get_supported_language_variant
@@ -29,6 +32,14 @@ def authenticate(token: str) -> SignedIn | None:
     check: Callable[[str], tuple[AbstractBaseUser, datetime] | None] = import_string(settings.PROGRESS_AUTHENTICATE)
     found = check(token)
     return SignedIn(*found) if found else None
+
+
+def session_user(session_key: str) -> AbstractBaseUser | None:
+    """Who is signed in to the page by its own Django session; None for nobody."""
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(request)
+    return user if isinstance(user, AbstractBaseUser) else None
 
 
 def tell_ended(stream_id: uuid.UUID) -> None:

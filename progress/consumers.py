@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -36,6 +37,7 @@ from progress.services import LogPage
 log = structlog.get_logger(__name__)
 
 _authenticate = database_sync_to_async(access.authenticate, thread_sensitive=False)
+_session_user = database_sync_to_async(access.session_user, thread_sensitive=False)
 _find_stream = database_sync_to_async(access.find_stream, thread_sensitive=False)
 _tell_ended = database_sync_to_async(access.tell_ended, thread_sensitive=False)
 
@@ -94,6 +96,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.stream:
             await hub().unfollow(self.stream.pk, self)
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own goes to a thread first, at every frame, for handlers that use the database in the loop's."""
+        await getattr(self, get_handler_name(message))(message)
+
     async def connect(self) -> None:
         """Accept first, judge after: a refusal before accept would reach the client as a bare 403."""
         await self.accept()
@@ -101,7 +107,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         metrics.sockets_open.inc()
         metrics.sockets_opened.inc()
         headers = {name: value.decode("latin-1") for name, value in self.scope["headers"]}
-        self.language = access.language_of(self.scope.get("cookies", {}), headers.get(b"accept-language", ""))
+        self.language = access.language_of(self.scope["cookies"], headers.get(b"accept-language", ""))
         self._trace(uuid.uuid4().hex)
         if access.origin_is_allowed(headers.get(b"origin"), headers.get(b"host", "")):
             self._do_aside(self._wait_for_hello())
@@ -192,8 +198,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if token is not None:
             found: access.SignedIn | None = await _authenticate(token)
             return found
-        user = self.scope.get("user")  # the page's own Django session
-        return access.SignedIn(user, None) if user is not None and user.is_authenticated else None
+        session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        user = await _session_user(session_key) if session_key else None
+        return access.SignedIn(user, None) if user else None
 
     def _follow(self, stream: Stream, hello: Hello) -> None:
         self._trace(stream.request_id or self.request_id)
@@ -291,7 +298,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _send(self, text: str) -> None:
         try:
             await self.base_send({"type": "websocket.send", "text": text})
-        except (RuntimeError, ConnectionError):  # the peer has left between two frames
+        except (RuntimeError, OSError):  # the peer has left between two frames
             self.is_over = True
         else:
             size = len(text) if text.isascii() else len(text.encode())
@@ -301,7 +308,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _close(self, code: CloseCode) -> None:
         metrics.sockets_closed.labels(code=int(code)).inc()
-        with contextlib.suppress(RuntimeError, ConnectionError):  # the peer may have left already
+        with contextlib.suppress(RuntimeError, OSError):  # the peer may have left already
             await self.close(code=int(code))
 
 

@@ -39,6 +39,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.topics: dict[uuid.UUID, Topic] = {}
+        self._named: dict[bytes, Topic] = {}  # as wake-ups name them
         self.is_subscribed = False
         self._tasks: list[asyncio.Task[None]] = []
         self._reader = Reader()
@@ -49,7 +50,7 @@ class Hub:
         """Deliver the stream to the follower from its cursor on, until `unfollow`. Following again starts anew."""
         topic = self.topics.get(stream.pk)
         if topic is None:
-            topic = self.topics[stream.pk] = Topic(stream, self._reader)
+            topic = self.topics[stream.pk] = self._named[stream.pk.bytes] = Topic(stream, self._reader)
             self._start()
         topic.add(follower)
 
@@ -58,7 +59,7 @@ class Hub:
         topic = self.topics.get(stream_id)
         if topic is None or not topic.remove(follower) or topic.seats:
             return
-        del self.topics[stream_id]
+        del self.topics[stream_id], self._named[stream_id.bytes]
         if not self.topics:
             await self._stop()
 
@@ -88,7 +89,7 @@ class Hub:
                     await self._subscribe()
                 message = await get_channel_layer().receive(channel)
                 for name in message["streams"]:
-                    topic = self.topics.get(uuid.UUID(bytes=name))
+                    topic = self._named.get(name)
                     if topic:
                         topic.wake()
             except Exception as error:  # noqa: BLE001 - the layer may be away for a while

@@ -32,14 +32,14 @@ WITH head AS (
 )
 SELECT last_seq FROM head
 """
-# One snapshot, so no entry is beyond the head that was seen.
+# One snapshot of the head and of what leads up to it.
 _READ = """
 SELECT place, stream.epoch, stream.last_seq, stream.is_closed, event.seq, event.kind, event.data
 FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (id, after, place)
 JOIN progress_stream AS stream ON stream.id = wanted.id
 LEFT JOIN LATERAL (
     SELECT seq, kind, data FROM progress_event
-    WHERE stream_id = stream.id AND seq > wanted.after ORDER BY seq LIMIT %s
+    WHERE stream_id = stream.id AND seq > wanted.after AND seq <= stream.last_seq ORDER BY seq LIMIT %s
 ) AS event ON true
 ORDER BY place, event.seq
 """

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from asgiref.testing import ApplicationCommunicator
-from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.routing import URLRouter
+from channels.sessions import CookieMiddleware
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
@@ -24,7 +24,7 @@ from progress.tests.conftest import append, close
 
 GENEROUS_SECONDS = 20.0
 
-application = AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
+application = CookieMiddleware(URLRouter([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
 
 P = ParamSpec("P")
 T = TypeVar("T")
