@@ -9,8 +9,8 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.apps import apps
-from django.contrib.admin.utils import NestedObjects
 from django.db.models import Model
+from django.db.models.deletion import Collector
 
 from diagnosis.history.models import RepairChange, RepairRun
 
@@ -133,9 +133,17 @@ def remove(model: type[Model], keys: Sequence[Any]) -> None:
     model._default_manager.filter(pk__in=keys).delete()
 
 
+class _Collector(Collector):
+    """Django's own, that fetches also what it could delete unseen: the journal keeps it."""
+
+    def can_fast_delete(self, *args: Any, **kwargs: Any) -> bool:
+        """Never."""
+        return False
+
+
 def going_with(rows: Sequence[Model]) -> list[tuple[type[Model], list[Model]]]:
     """These rows and those that hang on them, children first: the journal read backwards can put them back."""
-    collector = NestedObjects(using="default")
+    collector = _Collector(using="default")
     collector.collect(rows)
     collector.sort()
     return [(model, list(found)) for model, found in collector.data.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from diagnosis.exceptions import UnreadableExport
-from diagnosis.legacy.tables import ALIASES, Layout, Table, find_layout
+from diagnosis.legacy.tables import ALIASES, Layout, Table, find_layout, plain_name
 
 AT_ONCE = 200
 
@@ -153,7 +153,7 @@ class Export:
 
 
 def _columns_among(table: Table, ours: str) -> list[str]:
-    return [column for column in table.columns if column.casefold() in ALIASES[ours]]
+    return [column for column in table.columns if plain_name(column) in ALIASES[ours]]
 
 
 def _quoted(name: str) -> str:

@@ -81,12 +81,12 @@ def find_layout(file: sqlite3.Connection, chosen: dict[str, str] | None = None) 
 def _look_at(file: sqlite3.Connection, name: str) -> Table:
     quoted = name.replace('"', '""')
     columns = [row[1] for row in file.execute(f'PRAGMA table_info("{quoted}")')]
-    plain = {_plain(column): column for column in reversed(columns)}
+    plain = {plain_name(column): column for column in reversed(columns)}
     meaning = {ours: plain[alias] for ours, aliases in ALIASES.items() for alias in reversed(aliases) if alias in plain}
     return Table(name, columns, meaning)
 
 
-def _plain(column: str) -> str:
+def plain_name(column: str) -> str:
     """createdAt and Created-At as created_at."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)).casefold()
 
