@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from diagnosis import orders
-from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
 
 
 @admin.register(Platform)
@@ -114,4 +114,26 @@ class AnswerAdmin(admin.ModelAdmin[Answer]):
 
     def has_change_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
         """The run writes them."""
+        return False
+
+
+@admin.register(Correction)
+class CorrectionAdmin(admin.ModelAdmin[Correction]):
+    """What users said of hits: where the known brands lack a decoy or an alias."""
+
+    list_display = ["brand", "kind", "alias", "start", "end", "diagnosis", "created_at"]
+    list_filter = ["kind", "created_at"]
+    search_fields = ["brand", "alias"]
+    list_select_related = ["diagnosis"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Users make them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
+        """The report was made with them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
+        """Users take them back."""
         return False

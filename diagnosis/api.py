@@ -4,9 +4,8 @@ import base64
 import binascii
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,6 +15,7 @@ from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
 
 from diagnosis import cached, orders, presenters
+from diagnosis.access import user_of, visible_diagnosis
 from diagnosis.choices import Status
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
@@ -40,20 +40,8 @@ DIAGNOSES_PER_PAGE = 20
 ANSWERS_PER_PAGE = 100
 
 
-def _user(request: HttpRequest) -> AbstractBaseUser:
-    return cast(AbstractBaseUser, request.auth)  # type: ignore[attr-defined]
-
-
 def _request(request: HttpRequest, key: str | None = None) -> orders.Request:
-    return orders.Request(_user(request), key, request.META.get("REQUEST_ID", ""), locale_now())
-
-
-def _visible(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
-    """The diagnosis when it exists and is the caller's (or the caller is staff); else the same 404 as for nothing."""
-    try:
-        return Diagnosis.objects.visible_to(_user(request)).get(pk=uuid.UUID(diagnosis_id))
-    except (ValueError, Diagnosis.DoesNotExist) as error:
-        raise NotFound from error
+    return orders.Request(user_of(request), key, request.META.get("REQUEST_ID", ""), locale_now())
 
 
 @router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
@@ -85,7 +73,7 @@ def list_diagnoses(
     """The caller's diagnoses: by status, by a part of the brand's name, a page at a time."""
     if status and status not in Status.values:
         raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(Status.values)}})
-    found = _filtered(Diagnosis.objects.visible_to(_user(request)), status, q)
+    found = _filtered(Diagnosis.objects.visible_to(user_of(request)), status, q)
     rows = list(_behind(found, cursor)[: DIAGNOSES_PER_PAGE + 1])
     page = rows[:DIAGNOSES_PER_PAGE]
     next_cursor = _cursor_of(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
@@ -118,19 +106,19 @@ def _behind(found: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
 @router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
 def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """State, counts, and what was asked of whom."""
-    return presenters.diagnosis_detail_json(_visible(request, diagnosis_id))
+    return presenters.diagnosis_detail_json(visible_diagnosis(request, diagnosis_id))
 
 
 @router.get("/diagnoses/{diagnosis_id}/report", summary="The report")
 def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
-    user = _user(request)
+    user = user_of(request)
     try:
         report = cached.report_of(uuid.UUID(diagnosis_id), locale_now())
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
     except DiagnosisRunning:
-        _visible(request, diagnosis_id)  # a stranger hears nothing of it
+        visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
         raise
     if report["owner"] != user.pk and not getattr(user, "is_staff", False):
         raise NotFound
@@ -144,7 +132,7 @@ def list_answers(
     request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
 ) -> dict[str, Any]:
     """In the order of questions, platforms and repeats, 100 a page."""
-    diagnosis = _visible(request, diagnosis_id)
+    diagnosis = visible_diagnosis(request, diagnosis_id)
     # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
     ordered = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
@@ -158,13 +146,13 @@ def list_answers(
 @router.post("/diagnoses/{diagnosis_id}/cancel", response=DiagnosisOut, summary="Cancel")
 def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Ends it now with its answers kept; one that has ended stays as it is."""
-    return presenters.diagnosis_json(orders.cancel_diagnosis(_visible(request, diagnosis_id)))
+    return presenters.diagnosis_json(orders.cancel_diagnosis(visible_diagnosis(request, diagnosis_id)))
 
 
 @router.post("/diagnoses/{diagnosis_id}/retry", response={202: AcceptedOut, 200: AcceptedOut}, summary="Retry")
 def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
     """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
-    diagnosis, is_new = orders.retry_diagnosis(_visible(request, diagnosis_id), _request(request))
+    diagnosis, is_new = orders.retry_diagnosis(visible_diagnosis(request, diagnosis_id), _request(request))
     return Response(202 if is_new else 200, presenters.accepted_json(diagnosis))
 
 
@@ -173,7 +161,7 @@ def get_suggestions(
     request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
 ) -> dict[str, list[dict[str, Any]]]:
     """Those that the caller has compared the brand with before, newest first."""
-    return {"competitors": suggest_competitors(_user(request), brand.replace("\x00", ""))}
+    return {"competitors": suggest_competitors(user_of(request), brand.replace("\x00", ""))}
 
 
 @router.get("/statistics", response=StatisticsOut, summary="Overview")

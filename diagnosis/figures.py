@@ -25,3 +25,24 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
 def rate(successes: int, trials: int) -> float | None:
     """A share, 0-1; None without trials: nothing asked is not 0 %."""
     return successes / trials if trials else None
+
+
+def newcombe_difference(first: tuple[int, int], second: tuple[int, int], z: float = Z_95) -> tuple[float, float] | None:
+    """The interval of the second proportion less the first, each (successes, trials); None without trials of either.
+
+    Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions, Statistics in
+    Medicine 17, 873-890, method 10: Wilson's intervals of both, squared and added.
+    """
+    one, two = wilson_interval(*first, z), wilson_interval(*second, z)
+    if one is None or two is None:
+        return None
+    p1, p2 = first[0] / first[1], second[0] / second[1]
+    low = p2 - p1 - sqrt((p2 - two[0]) ** 2 + (one[1] - p1) ** 2)
+    high = p2 - p1 + sqrt((two[1] - p2) ** 2 + (p1 - one[0]) ** 2)
+    return max(-1.0, low), min(1.0, high)
+
+
+def has_changed(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether two rates, each (successes, trials), differ by more than chance: their interval excludes 0."""
+    interval = newcombe_difference(first, second)
+    return interval is not None and not interval[0] <= 0 <= interval[1]

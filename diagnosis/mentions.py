@@ -41,15 +41,16 @@ class Findings:
 
 
 def find_mentions(text: str, brands: Iterable[BrandNames], question: str = "") -> list[Mention]:
-    """All mentions in order of their place; where spellings overlap, the one that starts first and is longest wins.
+    """The certain mentions in order of their place.
 
-    A spelling that two brands claim is the first brand's. question: what was asked, which helps with ambiguous names.
+    Where spellings overlap, the one that starts first and is longest wins; a spelling that two brands claim is the
+    first brand's. question: what was asked, which helps with ambiguous names.
     """
-    return analyse(text, brands, question).mentions
+    return [mention for mention in analyse(text, brands, question).mentions if mention.is_certain]
 
 
 def analyse(text: str, brands: Iterable[BrandNames], question: str = "") -> Findings:
-    """The mentions of these brands, other known brands that are surely named, and the domains that are cited."""
+    """All mentions of these brands, other known brands that are surely named, and the domains that are cited."""
     known = knowledge()
     finder = _finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), known)
     folded = fold_text(text)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Brand",
+    "Correction",
     "Diagnosis",
     "LegacyRecord",
     "Platform",
@@ -214,6 +215,8 @@ class Answer(models.Model):
     text = models.TextField("回答", blank=True)
     model = models.CharField("模型", max_length=128, blank=True)
     mentions = models.JSONField("提及", default=list, blank=True)
+    others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
+    domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
     reason = models.CharField("原因", max_length=16, choices=Reason.choices, blank=True)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     error_detail = models.CharField("错误详情（运营可见）", max_length=500, blank=True)
@@ -239,3 +242,44 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform_id} {self.state}"
+
+
+class Correction(models.Model):
+    """What the user said of a hit, or an alias that they added (diagnosis/corrections.py)."""
+
+    class Kind(models.TextChoices):
+        """What was said."""
+
+        CONFIRM = "confirm", "确认"
+        REJECT = "reject", "否认"
+        ALIAS = "alias", "添加别名"
+
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="corrections", verbose_name="诊断")
+    kind = models.CharField("类型", max_length=8, choices=Kind.choices)
+    brand = models.CharField("品牌", max_length=100)
+    answer = models.ForeignKey(
+        Answer, models.CASCADE, null=True, blank=True, related_name="corrections", verbose_name="回答"
+    )
+    start = models.PositiveIntegerField("起点", null=True, blank=True)
+    end = models.PositiveIntegerField("终点", null=True, blank=True)
+    alias = models.CharField("别名", max_length=100, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="操作者"
+    )
+    created_at = models.DateTimeField("时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "更正"
+        ordering = ["pk"]
+        constraints = [
+            # the last word on a place is the only one
+            models.UniqueConstraint(fields=["answer", "brand", "start", "end"], name="diagnosis_correction_once"),
+            models.CheckConstraint(
+                condition=Q(kind="alias", answer=None) & ~Q(alias="")
+                | ~Q(kind="alias") & Q(answer__isnull=False, start__isnull=False, end__gt=models.F("start")),
+                name="diagnosis_correction_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.get_kind_display()}"

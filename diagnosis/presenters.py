@@ -6,8 +6,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.client import has_usable_key
-from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.models import Answer, Correction, Diagnosis, Platform
 from diagnosis.probing import awaits_probe
+from diagnosis.reporting import current_report
 from diagnosis.transitions import problem_of_diagnosis, progress_of
 from errors.codes import ErrorCode
 from errors.problems import locale_now, problem, shown_copy
@@ -97,7 +98,9 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "repeat": answer.repeat,
         "state": answer.state,
         "text": answer.text,
-        "mentions": [{"brand": brand, "start": start, "end": end} for brand, start, end in answer.mentions],
+        "mentions": [_mention_json(*mention) for mention in answer.mentions],
+        "others": answer.others,
+        "domains": answer.domains,
         "model": answer.model,
         "ms": answer.milliseconds,
         "code": answer.error_code,
@@ -108,9 +111,19 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
+def correction_json(correction: Correction) -> dict[str, Any]:
+    """What the user has said of a hit, or the alias that they added."""
+    fields = ("id", "kind", "brand", "start", "end", "alias", "created_at")
+    return {name: getattr(correction, name) for name in fields} | {"answer": correction.answer_id}
+
+
+def _mention_json(brand: str, start: int, end: int, state: str = "certain") -> dict[str, Any]:
+    return {"brand": brand, "start": start, "end": end, "state": state}
+
+
 def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The stored figures with names and words around them."""
-    report: dict[str, Any] = diagnosis.report or {}
+    """The figures with names and words around them; docs/protocol.md tells each field."""
+    report = current_report(diagnosis)
     refs = {platform.pk: _platform_ref(platform) for platform in asked_platforms(diagnosis)}
     return {
         "diagnosis": {
@@ -128,15 +141,32 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "filtered": report["filtered"],
         "brands": report["brands"],
         "platforms": [refs[counts["id"]] | counts for counts in report["platforms"]],
-        "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
+        "questions": _questions_json(diagnosis, report["questions"]),
+        "cells": report["cells"],
+        "lost": report["lost"],
+        "others": report["others"],
+        "domains": report["domains"],
+        "domains_by_platform": report["domains_by_platform"],
+        "sentiment": report.get("sentiment"),
+        "version": report["version"],
         "failures": [failure | _words(failure["code"]) for failure in report["failures"]],
         "method": {
             "source": "api",
             "interval": "Wilson 95 %",
+            "share_interval": "bootstrap over questions, 95 %",
+            "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
             "repeats": diagnosis.repeats,
             "models": sorted(set(diagnosis.answers.exclude(model="").values_list("model", flat=True))),
         },
     }
+
+
+def _questions_json(diagnosis: Diagnosis, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    by_question = {one["id"]: one for one in counts}
+    return [
+        by_question.get(str(question.pk), {}) | {"id": question.pk, "text": question.text}
+        for question in diagnosis.questions.all()
+    ]
 
 
 def _words(code: str) -> dict[str, str]:

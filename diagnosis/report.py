@@ -5,18 +5,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from diagnosis.bootstrap import share_intervals
+from diagnosis.brand_figures import brand_figures
 from diagnosis.choices import AnswerState
-from diagnosis.figures import rate, wilson_interval
+
+MOST_OTHERS = 20
+MOST_DOMAINS = 50
 
 
 @dataclass(frozen=True)
 class AnswerFacts:
-    """What the report needs of one planned answer. mentioned: brands in order of their first place in the text."""
+    """What the report needs of one planned answer.
+
+    mentioned: brands in order of their first place in the text; uncertain: those of which only the user can say.
+    others: known brands that nobody asked for. domains: the hosts it cites; None when nobody has looked.
+    """
 
     platform: str
     state: str
     mentioned: Sequence[str] = ()
     error_code: str = ""
+    question: str = ""
+    uncertain: Sequence[str] = ()
+    others: Sequence[str] = ()
+    domains: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,47 +39,43 @@ class BrandFacts:
     is_own: bool
 
 
-@dataclass(frozen=True)
-class Figures:
-    """One brand over a set of planned answers. The unit is one valid answer; rates are 0-1, None when unknown."""
+def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], seed: int = 0) -> dict[str, Any]:
+    """The figures as stored: each brand in all, by platform and by question, and what else the answers tell.
 
-    planned: int
-    valid: int
-    mentions: int
-    mention_rate: float | None
-    mention_rate_low: float | None
-    mention_rate_high: float | None
-    first_mentions: int
-    first_mention_rate: float | None
-    first_mention_rate_low: float | None
-    first_mention_rate_high: float | None
-    share_of_voice: float | None
-
-
-def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts]) -> dict[str, Any]:
-    """The figures as stored: counts, each brand in all and by platform, and what failed."""
-    platforms = list(dict.fromkeys(answer.platform for answer in answers))
+    seed: of the bootstrap; the same one gives the same intervals.
+    """
+    platforms = {name: _where(answers, platform=name) for name in dict.fromkeys(one.platform for one in answers)}
+    questions = {name: _where(answers, question=name) for name in dict.fromkeys(one.question for one in answers)}
+    names = [brand.name for brand in brands]
+    in_all, by_platform = _with_voices(names, answers, seed), {}
+    for platform, of_platform in platforms.items():
+        by_platform[platform] = _with_voices(names, of_platform, seed)
+    by_question = {question: _with_voices(names, of_question, seed) for question, of_question in questions.items()}
     return {
         **_counts(answers),
         "brands": [
             {
                 "name": brand.name,
                 "is_own": brand.is_own,
-                "figures": asdict(_figures(brand.name, brands, answers)),
-                "by_platform": {
-                    platform: asdict(_figures(brand.name, brands, _of_platform(platform, answers)))
-                    for platform in platforms
-                },
+                "figures": in_all[brand.name],
+                "by_platform": {platform: figures[brand.name] for platform, figures in by_platform.items()},
+                "by_question": {question: figures[brand.name] for question, figures in by_question.items()},
             }
             for brand in brands
         ],
-        "platforms": [{"id": platform, **_counts(_of_platform(platform, answers))} for platform in platforms],
+        "platforms": [{"id": platform, **_counts(of_platform)} for platform, of_platform in platforms.items()],
+        "questions": [{"id": question, **_counts(of_question)} for question, of_question in questions.items()],
+        "cells": _cells(names, answers),
+        "lost": _lost(brands, by_question),
+        "others": _others(answers),
+        "domains": _domains(answers),
+        "domains_by_platform": {platform: _domains(of_platform) for platform, of_platform in platforms.items()},
         "failures": _failures(answers),
     }
 
 
-def _of_platform(platform: str, answers: Iterable[AnswerFacts]) -> list[AnswerFacts]:
-    return [answer for answer in answers if answer.platform == platform]
+def _where(answers: Iterable[AnswerFacts], **wanted: str) -> list[AnswerFacts]:
+    return [answer for answer in answers if all(getattr(answer, name) == value for name, value in wanted.items())]
 
 
 def _counts(answers: Sequence[AnswerFacts]) -> dict[str, int]:
@@ -80,27 +88,82 @@ def _counts(answers: Sequence[AnswerFacts]) -> dict[str, int]:
     }
 
 
-def _figures(name: str, brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts]) -> Figures:
-    valid = [answer for answer in answers if answer.state == AnswerState.VALID]
-    mentions = sum(name in answer.mentioned for answer in valid)
-    firsts = sum(bool(answer.mentioned) and answer.mentioned[0] == name for answer in valid)
+def _valid(answers: Iterable[AnswerFacts]) -> list[AnswerFacts]:
+    return [answer for answer in answers if answer.state == AnswerState.VALID]
+
+
+def _with_voices(names: Sequence[str], answers: Sequence[AnswerFacts], seed: int) -> dict[str, dict[str, Any]]:
+    """{brand: its figures over these answers}."""
+    valid = _valid(answers)
+    # Sorted, so that the order of the answers changes nothing.
+    questions = sorted({answer.question for answer in valid})
+    voices = {question: [0] * len(names) for question in questions}
+    for answer in valid:
+        for index, name in enumerate(names):
+            voices[answer.question][index] += name in answer.mentioned
     # Each brand counts once per answer, so a brand that is repeated in one answer gains nothing.
-    voices = sum(brand.name in answer.mentioned for answer in valid for brand in brands)
-    low, high = wilson_interval(mentions, len(valid)) or (None, None)
-    first_low, first_high = wilson_interval(firsts, len(valid)) or (None, None)
-    return Figures(
-        planned=len(answers),
-        valid=len(valid),
-        mentions=mentions,
-        mention_rate=rate(mentions, len(valid)),
-        mention_rate_low=low,
-        mention_rate_high=high,
-        first_mentions=firsts,
-        first_mention_rate=rate(firsts, len(valid)),
-        first_mention_rate_low=first_low,
-        first_mention_rate_high=first_high,
-        share_of_voice=rate(mentions, voices),
-    )
+    total = sum(map(sum, voices.values()))
+    intervals = share_intervals([voices[question] for question in questions], seed) or [None] * len(names)
+    return {
+        name: asdict(
+            brand_figures(
+                [_rank(name, names, answer) for answer in valid],
+                planned=len(answers),
+                uncertain=sum(name in answer.uncertain for answer in valid),
+                voices=total,
+                questions=len(questions),
+                share_interval=interval,
+            )
+        )
+        for name, interval in zip(names, intervals, strict=True)
+    }
+
+
+def _rank(name: str, names: Sequence[str], answer: AnswerFacts) -> int | None:
+    """Its place among the brands of the diagnosis that the answer names, from 1; None when it does not."""
+    named = [one for one in dict.fromkeys(answer.mentioned) if one in names]
+    return named.index(name) + 1 if name in named else None
+
+
+def _cells(names: Sequence[str], answers: Sequence[AnswerFacts]) -> list[dict[str, Any]]:
+    """Question x platform: what the heat map shows. mentions: {brand: answers that name it}."""
+    cells = dict.fromkeys((answer.question, answer.platform) for answer in answers)
+    found = []
+    for question, platform in cells:
+        here = _where(answers, question=question, platform=platform)
+        mentions = {name: sum(name in answer.mentioned for answer in _valid(here)) for name in names}
+        found.append({"question": question, "platform": platform, **_counts(here), "mentions": mentions})
+    return found
+
+
+def _lost(brands: Sequence[BrandFacts], by_question: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The questions at which a competitor is named in more answers than the own brand, and the best of them."""
+    own = next((brand.name for brand in brands if brand.is_own), None)
+    rivals = [brand.name for brand in brands if not brand.is_own]
+    lost: list[dict[str, Any]] = []
+    if own is None or not rivals:
+        return lost
+    for question, figures in by_question.items():
+        most = max(figures[name]["mentions"] for name in rivals)
+        if most > figures[own]["mentions"]:
+            winners = [name for name in rivals if figures[name]["mentions"] == most]
+            counts = {"valid": figures[own]["valid"], "planned": figures[own]["planned"]}
+            mentions = {"mentions": figures[own]["mentions"], "winners": winners, "winners_mentions": most}
+            lost.append({"question": question, **counts, **mentions})
+    return lost
+
+
+def _others(answers: Iterable[AnswerFacts]) -> list[dict[str, Any]]:
+    counts = Counter(name for answer in _valid(answers) for name in dict.fromkeys(answer.others))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"name": name, "answers": count} for name, count in ordered[:MOST_OTHERS]]
+
+
+def _domains(answers: Iterable[AnswerFacts]) -> list[dict[str, Any]] | None:
+    """None when no answer cites any: whether a platform gives its sources is not told by its not giving them."""
+    counts = Counter(domain for answer in _valid(answers) for domain in dict.fromkeys(answer.domains or ()))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"domain": domain, "answers": count} for domain, count in ordered[:MOST_DOMAINS]] or None
 
 
 def _failures(answers: Iterable[AnswerFacts]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
 from pydantic import AfterValidator, StringConstraints, model_validator
@@ -179,15 +179,20 @@ class DiagnosisPage(Schema):
 
 
 class MentionOut(Schema):
-    """Offsets in code points of the answer's text."""
+    """Offsets in code points of the answer's text.
+
+    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
+    by the user.
+    """
 
     brand: str
     start: int
     end: int
+    state: Literal["certain", "uncertain", "confirmed"]
 
 
 class AnswerOut(Schema):
-    """A planned answer with its text."""
+    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
 
     id: uuid.UUID
     question: uuid.UUID
@@ -196,6 +201,8 @@ class AnswerOut(Schema):
     state: str
     text: str
     mentions: list[MentionOut]
+    others: list[str] | None
+    domains: list[str] | None
     model: str
     ms: int | None
     code: str
@@ -210,6 +217,40 @@ class AnswerPage(Schema):
 
     items: list[AnswerOut]
     next: str | None
+
+
+class HitIn(Schema):
+    """A hit that the user confirms or rejects: as `mentions` of the answer tell it."""
+
+    kind: Literal["confirm", "reject"]
+    answer: uuid.UUID
+    brand: Name
+    start: int = Field(ge=0, le=1_000_000)
+    end: int = Field(ge=1, le=1_000_000)
+
+
+class AliasIn(Schema):
+    """Another spelling of a brand of the diagnosis."""
+
+    kind: Literal["alias"]
+    brand: Name
+    alias: Name
+
+
+CorrectionIn = Annotated[HitIn | AliasIn, Field(discriminator="kind")]
+
+
+class CorrectionOut(Schema):
+    """What the user has said; answer, start and end of a hit, alias of an alias."""
+
+    id: int
+    kind: Literal["confirm", "reject", "alias"]
+    brand: str
+    answer: uuid.UUID | None
+    start: int | None
+    end: int | None
+    alias: str
+    created_at: datetime
 
 
 class SuggestedBrand(Schema):

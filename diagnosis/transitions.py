@@ -19,9 +19,10 @@ from diagnosis import metrics
 from diagnosis.asking import Outcome
 from diagnosis.choices import AnswerState, Reason, Status
 from diagnosis.exceptions import CODES, RunOver
-from diagnosis.mentions import BrandNames, find_mentions
+from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
+from diagnosis.reporting import analysis_columns, bare_report, brand_names, make_report
+from diagnosis.reporting import mentioned_brands as mentioned_brands
 from errors.codes import ErrorCode
 from errors.problems import problem
 from errors.recording import record, record_problem
@@ -81,13 +82,9 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             diagnosis.run_number,
             diagnosis.request_id,
             diagnosis.deadline_at,
-            _brand_names(diagnosis),
+            brand_names(diagnosis.brands.all()),
             _pending_calls(diagnosis),
         )
-
-
-def _brand_names(diagnosis: Diagnosis) -> list[BrandNames]:
-    return [BrandNames(brand.name, [brand.name, *brand.aliases]) for brand in diagnosis.brands.all()]
 
 
 def _pending_calls(diagnosis: Diagnosis) -> list[PlannedCall]:
@@ -132,7 +129,7 @@ def settle_answer(run: Run, call: PlannedCall, outcome: Outcome) -> None:
 
     Raises RunOver when the diagnosis has ended, and, after storing, when another run has taken over.
     """
-    columns = _columns_of(run, outcome)  # before the lock: looking for brands takes its time
+    columns = _columns_of(run, call, outcome)  # before the lock: looking for brands takes its time
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         if diagnosis.is_final:
@@ -147,20 +144,15 @@ def settle_answer(run: Run, call: PlannedCall, outcome: Outcome) -> None:
         raise RunOver
 
 
-def _columns_of(run: Run, outcome: Outcome) -> dict[str, Any]:
+def _columns_of(run: Run, call: PlannedCall, outcome: Outcome) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "attempts": outcome.attempts,
         "milliseconds": outcome.milliseconds,
         "answered_at": timezone.now(),
     }
     if outcome.reply:
-        mentions = find_mentions(outcome.reply.text, run.brands)
-        return columns | {
-            "state": AnswerState.VALID,
-            "text": outcome.reply.text,
-            "model": outcome.reply.model[:128],
-            "mentions": [[mention.brand, mention.start, mention.end] for mention in mentions],
-        }
+        said = {"state": AnswerState.VALID, "text": outcome.reply.text, "model": outcome.reply.model[:128]}
+        return columns | said | analysis_columns(outcome.reply.text, run.brands, call.question)
     assert outcome.failure
     is_filtered = outcome.failure.reason == Reason.FILTERED
     return columns | {
@@ -183,11 +175,6 @@ def _result_of(call: PlannedCall, columns: dict[str, Any]) -> dict[str, Any]:
     if columns["state"] == AnswerState.VALID:
         return result | {"mentioned": mentioned_brands(columns["mentions"])}
     return result | {"code": columns["error_code"].value}
-
-
-def mentioned_brands(mentions: list[list[Any]]) -> list[str]:
-    """The brands of a text, each once, in order of their first place."""
-    return list(dict.fromkeys(brand for brand, *_ in mentions))
 
 
 def pause_platform(run: Run, platform: Platform, reason: Reason) -> None:
@@ -301,20 +288,7 @@ def _report_of(diagnosis: Diagnosis, *, may_be_bare: bool) -> dict[str, Any]:
         if not may_be_bare:
             raise
         log.exception("report_failed", diagnosis=str(diagnosis.pk))
-        return {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")} | {
-            "brands": [],
-            "platforms": [],
-            "failures": [],
-        }
-
-
-def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The report of the answers as they are stored."""
-    rows = diagnosis.answers.values_list("platform_id", "state", "mentions", "error_code")
-    return build_report(
-        [BrandFacts(brand.name, brand.is_own) for brand in diagnosis.brands.all()],
-        [AnswerFacts(platform, state, mentioned_brands(mentions), code) for platform, state, mentions, code in rows],
-    )
+        return bare_report(diagnosis)
 
 
 def complete_of(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic import StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from diagnosis.api import router as diagnosis_router
+from diagnosis.corrections_api import router as corrections_router
 from diagsite import sessions, wechat
 from diagsite.error_pages import problem_response
 from diagsite.field_errors import fields_of
@@ -55,6 +56,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("", diagnosis_router)
+api.add_router("", corrections_router)
 api.add_router("", progress_router)
 
 session_router = Router(tags=["session"])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ahocorasick
@@ -53,28 +54,58 @@ class NameFinder:
     """Finds the names of some brands and of all known ones; made once for a diagnosis, used for each of its answers."""
 
     def __init__(self, brands: Sequence[BrandNames], known: Knowledge) -> None:
-        self._names = _names_of(brands, known)
-        decoys = _decoys_of(self._names, known)
-        self._automaton: Any = ahocorasick.Automaton()
-        for text in self._names.keys() | decoys.keys():
-            self._automaton.add_word(text, (len(text), self._names.get(text), decoys.get(text, frozenset())))
-        self._automaton.make_automaton()
+        self._wanted, same = _names_of(brands, known)
+        self._others = _known_names(known)
+        self._same = same
+        self._automaton = _automaton({text: (name, frozenset()) for text, name in self._wanted.items()})
 
     def find(self, text: FoldedText) -> list[Hit]:
         """All names, in order and apart; where they overlap, the one that starts first and is longest counts."""
-        found = self._automaton.iter(text.folded) if len(self._automaton) else ()
-        hits: list[Hit] = []
+        hits = [Hit(name, start, end) for start, end, name, _of in _places(self._automaton, text) if name]
         decoys: list[tuple[int, int, frozenset[str]]] = []
-        for last, (length, name, decoy_of) in found:
-            start, end = last + 1 - length, last + 1
-            # A part of a letter is no name: 「会社」 in 「㍿」, "x" in "x́".
-            if text.starts[start] < 0 or text.ends[last] < 0 or not is_whole_word(text.folded, start, end):
-                continue
+        for start, end, name, decoy_of in _places(self._others, text):
+            if text.folded[start:end] in self._wanted:
+                continue  # what the user calls a brand is one, whatever else it is
             if decoy_of:
                 decoys.append((start, end, decoy_of))
-            if name:
+            if name and name.brand not in self._same:
                 hits.append(Hit(name, start, end))
         return list(_apart(hit for hit in hits if not _is_decoy(hit, decoys)))
+
+
+Meaning = tuple[Name | None, frozenset[str]]
+"""Whom a text names, and the spellings that it holds without naming anybody."""
+
+
+def _automaton(meanings: dict[str, Meaning]) -> Any:
+    automaton = ahocorasick.Automaton()
+    for text, meaning in meanings.items():
+        automaton.add_word(text, (len(text), *meaning))
+    automaton.make_automaton()
+    return automaton
+
+
+def _places(automaton: Any, text: FoldedText) -> Iterator[tuple[int, int, Name | None, frozenset[str]]]:
+    """(start, end, whom it names, what it is a decoy of) of whole words only."""
+    for last, (length, name, decoy_of) in automaton.iter(text.folded) if len(automaton) else ():
+        start, end = last + 1 - length, last + 1
+        # A part of a letter is no name: 「会社」 in 「㍿」, "x" in "x́".
+        if text.starts[start] >= 0 and text.ends[last] >= 0 and is_whole_word(text.folded, start, end):
+            yield start, end, name, decoy_of
+
+
+@lru_cache(maxsize=4)
+def _known_names(known: Knowledge) -> Any:
+    """The automaton of all known names and decoys: the same for every diagnosis, and too large to make for each."""
+    meanings: dict[str, Meaning] = {}
+    for brand in known.brands.values():
+        for decoy in brand.decoys:
+            held = frozenset(name for name in brand.names if name in decoy)
+            meanings[decoy] = (None, meanings.get(decoy, (None, frozenset()))[1] | held)
+    for spelling, brand in known.by_spelling.items():
+        name = Name(brand.name, spelling, is_wanted=False, known=brand)
+        meanings[spelling] = (name, meanings.get(spelling, (None, frozenset()))[1])
+    return _automaton(meanings)
 
 
 def _is_decoy(hit: Hit, decoys: list[tuple[int, int, frozenset[str]]]) -> bool:
@@ -89,22 +120,21 @@ def _apart(hits: Iterator[Hit]) -> Iterator[Hit]:
             yield hit
 
 
-def _names_of(brands: Sequence[BrandNames], known: Knowledge) -> dict[str, Name]:
-    """{folded spelling: whom it names}: the user's spellings first, then other spellings that are known of them."""
+def _names_of(brands: Sequence[BrandNames], known: Knowledge) -> tuple[dict[str, Name], dict[str, str]]:
+    """{folded spelling: whom it names}, {known brand: the diagnosis's brand that it is}.
+
+    The user's own spellings come first, then the other spellings that are known of their brands.
+    """
     owners: dict[str, str] = {}
     for brand in brands:
         for spelling in brand.spellings:
             owners.setdefault(fold(spelling), brand.name)
     owners.pop("", None)
     same = _known_as(owners, known)
-    for other in known.brands.values():
-        for spelling in other.names if other.name in same else ():
-            owners.setdefault(spelling, same[other.name])
-    wanted = set(owners)
-    for other in known.brands.values():
-        for spelling in () if other.name in same else other.names:
-            owners.setdefault(spelling, other.name)
-    return {text: Name(brand, text, text in wanted, known.by_spelling.get(text)) for text, brand in owners.items()}
+    for other, brand_name in same.items():
+        for spelling in known.brands[other].names:
+            owners.setdefault(spelling, brand_name)
+    return {text: Name(brand, text, True, known.by_spelling.get(text)) for text, brand in owners.items()}, same
 
 
 def _known_as(owners: dict[str, str], known: Knowledge) -> dict[str, str]:
@@ -116,17 +146,6 @@ def _known_as(owners: dict[str, str], known: Knowledge) -> dict[str, str]:
             if found:
                 same.setdefault(found.name, brand)
     return same
-
-
-def _decoys_of(names: dict[str, Name], known: Knowledge) -> dict[str, frozenset[str]]:
-    """{phrase: the spellings that it holds without naming anybody}."""
-    found: dict[str, set[str]] = {}
-    for brand in known.brands.values():
-        for decoy in brand.decoys:
-            # What the user calls a brand is one, whatever else it is.
-            if decoy not in names or not names[decoy].is_wanted:
-                found.setdefault(decoy, set()).update(name for name in brand.names if name in decoy)
-    return {decoy: frozenset(of) for decoy, of in found.items() if of}
 
 
 # Latin, Greek and Cyrillic letters, digits, and the accents that decomposed letters end in; × and ÷ are none of them.

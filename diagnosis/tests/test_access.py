@@ -16,7 +16,14 @@ from diagnosis.tests.conftest import signed_in
 from diagnosis.tests.rows import end, failed, make_diagnosis, valid
 from diagnosis.tests.test_order_bounds import order
 
-ROUTES = [("GET", ""), ("GET", "/report"), ("GET", "/answers"), ("POST", "/cancel"), ("POST", "/retry")]
+ROUTES = [
+    ("GET", ""),
+    ("GET", "/report"),
+    ("GET", "/answers"),
+    ("GET", "/corrections"),
+    ("POST", "/cancel"),
+    ("POST", "/retry"),
+]
 OPEN_ROUTES = [("GET", "/api/platforms"), ("GET", "/api/diagnoses"), ("GET", "/api/statistics")]
 
 

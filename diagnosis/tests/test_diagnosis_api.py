@@ -84,8 +84,8 @@ class TestAnswers:
             5,
         )
         assert good["mentions"] == [
-            {"brand": "山岚", "start": 2, "end": 4},
-            {"brand": "山岚", "start": 7, "end": 9},
+            {"brand": "山岚", "start": 2, "end": 4, "state": "certain"},
+            {"brand": "山岚", "start": 7, "end": 9, "state": "certain"},
         ]
         assert (good["code"], good["error"], good["carried_over"]) == ("", None, False)
         assert (bad["state"], bad["text"], bad["code"], bad["ms"]) == ("failed", "", "AI_QUOTA_EXHAUSTED", 7)
@@ -165,7 +165,13 @@ class TestReport:
         assert (failure["platform"], failure["code"], failure["count"]) == ("fake", "NETWORK_TIMEOUT", 1)
         assert failure["title"]
         assert failure["suggestion"]
-        assert body["method"] == {"source": "api", "interval": "Wilson 95 %", "repeats": 1, "models": ["model-1"]}
+        method = body["method"]
+        assert (method["source"], method["interval"], method["repeats"]) == ("api", "Wilson 95 %", 1)
+        assert method["models"] == ["model-1"]
+        assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
+        assert [(one["valid"], one["text"]) for one in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
+        assert [(one["question"], one["winners"]) for one in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
+        assert (body["version"], body["domains"], body["others"], body["sentiment"]) == (2, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 

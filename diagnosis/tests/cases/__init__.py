@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from diagnosis.mentions import BrandNames, Mention, find_mentions
+from diagnosis.mentions import BrandNames, Mention, analyse
 
 HERE = Path(__file__).parent
 KNOWN = HERE / "mentions.csv"
@@ -35,7 +35,7 @@ class Case:
 
     def found(self) -> list[Mention]:
         """What is found."""
-        return find_mentions(self.text, self.brands, self.question)
+        return analyse(self.text, self.brands, self.question).mentions
 
 
 def read_cases(path: Path) -> Iterator[Case]:
@@ -88,14 +88,18 @@ class Score:
         return self.right / self.expected if self.expected else 1.0
 
 
-def judge(cases: Iterable[Case]) -> Score:
-    """Run all cases."""
+def judge(cases: Iterable[Case], *, certain_only: bool = False) -> Score:
+    """Run all cases. certain_only: only what the report's figures count, which uncertain hits are not."""
     count = right = found = expected = 0
     wrong: list[Case] = []
     for case in cases:
-        have, want = set(case.found()), set(case.expected)
+        have, want = ({one for one in one_side if one.is_certain or not certain_only} for one_side in _pair(case))
         count, right = count + 1, right + len(have & want)
         found, expected = found + len(have), expected + len(want)
         if have != want:
             wrong.append(case)
     return Score(count, right, found, expected, wrong)
+
+
+def _pair(case: Case) -> tuple[list[Mention], list[Mention]]:
+    return case.found(), case.expected
