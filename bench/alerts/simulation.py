@@ -51,8 +51,8 @@ class Day:
     incidents: tuple[datetime, ...]
 
 
-def simulate(*, seed: int, days: int = 10, hours: int = 24) -> list[Volume]:
-    """Live through it. Needs the site's tables, and leaves its rows there."""
+def simulate(*, seed: int, days: int = 10, hours: int = 24, every: int = 1) -> list[Volume]:
+    """Live through it, evaluating every so many ticks. Needs the site's tables, and leaves its rows there."""
     from monitoring.evaluator import evaluate_now
     from monitoring.tests.history import BUCKET, NOON
 
@@ -62,7 +62,7 @@ def simulate(*, seed: int, days: int = 10, hours: int = 24) -> list[Volume]:
     _write(chance, plans, NOON, ticks)
     for plan in plans:
         _make_rule(plan)
-    for tick in range(1, ticks + 1):
+    for tick in range(1, ticks + 1, every):
         evaluate_now(NOON + tick * BUCKET + timedelta(seconds=1))
     return [_judge(volume, plans, days * hours / 24) for volume in VOLUMES]
 

@@ -173,15 +173,25 @@ def facts_of(alert: Alert) -> list[tuple[str, Any]]:
         ("触发时间", alert.fired_at),
         ("解除时间", alert.resolved_at),
         ("最近通知", alert.notified_at),
-        ("确认人", alert.acknowledged_by and f"{alert.acknowledged_by}（{alert.acknowledged_at:%F %T %Z}）"),
+        ("确认人", alert.acknowledged_by),
+        ("确认时间", alert.acknowledged_at),
         ("被静默", alert.held_back_by),
         ("事件标识", alert.fingerprint),
     ]
     return [(name, value) for name, value in facts if value not in (None, "")]
 
 
-def rule_lines(alert: Alert) -> list[tuple[str, Any]]:
+def rule_lines(alert: Alert) -> list[tuple[str, str]]:
     """(name, value) of the rule as it was when it fired."""
-    names = {field.name: str(field.verbose_name) for field in Rule._meta.fields}
+    fields = {field.name: field for field in Rule._meta.fields}
     was = alert.rule_as_it_was
-    return [(names.get(key, key), was[key]) for key in KEPT_OF_RULE if was.get(key) not in (None, "", [])]
+    kept = [key for key in KEPT_OF_RULE if key in fields and was.get(key) not in (None, "", [])]
+    return [(str(fields[key].verbose_name), _words_of(fields[key], was[key])) for key in kept]
+
+
+def _words_of(field: Any, value: Any) -> str:
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, list):
+        return "；".join(f"{one['label']} {one['op']} {'、'.join(one['values'])}" for one in value)
+    return str(dict(field.flatchoices).get(value, value))

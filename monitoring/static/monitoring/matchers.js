@@ -56,6 +56,7 @@ function write(area, list) {
 function replace(area) {
   const rows = rowsOf(area);
   if (rows === null) return; // not ours to mend: shown as it is
+  const box = element("div", { className: "matcher-box" });
   const list = element("div", { className: "matcher-rows" });
   const known = element("datalist", { id: `${area.id}-labels` });
   const fill = () => known.replaceChildren(...labelsOf(area).map((value) => element("option", { value })));
@@ -66,7 +67,8 @@ function replace(area) {
   fill();
   for (const id of ["id_metric", "id_denominator"]) document.getElementById(id)?.addEventListener("change", fill);
   area.hidden = true;
-  area.after(list, known, add);
+  box.append(list, known, add);
+  area.after(box);
 }
 
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("textarea[data-matchers]").forEach(replace));
