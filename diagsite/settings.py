@@ -265,6 +265,10 @@ PROCRASTINATE_ON_APP_READY = "monitoring.jobs.count_jobs"
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
 ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
 
+# Retention ---------------------------------------------------------------------------------------------------------
+# Days that a table keeps its rows where they differ from diagsite/retention.py: `alerts=180,streams=7`; 0 is for ever.
+KEPT_DAYS: dict[str, float] = env.dict("KEPT_DAYS", {}, subcast_values=float)
+
 # Monitoring ----------------------------------------------------------------------------------------------------------
 # How often a process stores what it has measured, 0 for never; and for how long that is kept.
 SAMPLES_FLUSH_SECONDS: float = env.float("SAMPLES_FLUSH_SECONDS", 15)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -37,12 +38,12 @@ _MENTIONS = {text: [[one.brand, one.start, one.end] for one in find_mentions(tex
 class Truth:
     """What was made: {defect: keys of the rows that have it}, the good ones, those under work."""
 
-    broken: dict[str, set[object]] = field(default_factory=lambda: defaultdict(set))
+    broken: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
     good: set[uuid.UUID] = field(default_factory=set)
     busy: set[uuid.UUID] = field(default_factory=set)
 
     @property
-    def diagnoses(self) -> set[object]:
+    def diagnoses(self) -> set[Any]:
         """Every broken diagnosis."""
         return set().union(*(keys for name, keys in self.broken.items() if name != "orphan_answers"))
 

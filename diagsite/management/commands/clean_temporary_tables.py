@@ -1,0 +1,76 @@
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+from django.utils import timezone
+
+from diagsite.temporary_tables import TemporaryTable, find_temporary_tables, remove_table
+
+EXAMPLES = """\
+examples:
+  manage.py clean_temporary_tables                      look: names, rows, sizes, last write; nothing is changed
+  manage.py clean_temporary_tables --apply              back each up to var/backups, then drop it
+  manage.py clean_temporary_tables --apply --table tmp_import
+  zcat var/backups/tmp_import-*.sql.gz | psql "$DATABASE_URL"   put one back
+
+temporary are: temp_* tmp_* bak_* *_backup *_old *_v1 *_v2. What a model, an app, an extension, a view or a foreign key
+needs is never dropped, and a table that is in use is left for the next time.
+"""
+
+
+class Command(BaseCommand):
+    """Sweeps up after migrations and people."""
+
+    help = "List tables that were left behind, and drop them. Without --apply nothing is changed."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Django's parser, with the lines of the examples left as they are."""
+        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
+        parser.formatter_class = RawDescriptionHelpFormatter
+        return parser
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whether to do it, to what, and where the backups go."""
+        parser.add_argument("--apply", action="store_true", help="back up and drop")
+        parser.add_argument("--table", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+        parser.add_argument(
+            "--backups",
+            type=Path,
+            default=settings.BASE_DIR / "var" / "backups",
+            metavar="DIRECTORY",
+            help="where the backups go (default var/backups)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """List, and drop what may go."""
+        found = [table for table in find_temporary_tables() if not options["table"] or table.name in options["table"]]
+        for table in found:
+            self.stdout.write(_line(table))
+        going = [table for table in found if not table.kept]
+        size = sum(table.size_bytes for table in going) / 1e6
+        self.stdout.write(f"{len(going)} of {len(found)} tables may go, {size:.1f} MB")
+        if not options["apply"]:
+            if going:
+                self.stdout.write("nothing was changed: --apply backs them up and drops them")
+            return
+        removed = [self._remove(table, options["backups"]) for table in going]
+        if not all(removed):
+            raise CommandError("some tables are still there", returncode=1)
+
+    def _remove(self, table: TemporaryTable, directory: Path) -> bool:
+        try:
+            backup = remove_table(table.name, directory)
+        except (Error, OSError) as error:
+            self.stderr.write(f"{table.name} stays: {str(error).splitlines()[0]}")
+            return False
+        self.stdout.write(f"{table.name} dropped; backup: {backup}")
+        return True
+
+
+def _line(table: TemporaryTable) -> str:
+    written = f"{timezone.localtime(table.written_at):%Y-%m-%d %H:%M}" if table.written_at else "unknown"
+    kept = f"  stays: {table.kept}" if table.kept else ""
+    return f"{table.name:32} {table.rows:10} rows {table.size_bytes / 1e6:9.1f} MB  last write {written}{kept}"

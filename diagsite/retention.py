@@ -1,0 +1,162 @@
+"""How long each table keeps its rows, and how what is older goes: some thousand at a time, so that nobody waits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from diagnosis.models import RepairChange
+from diagsite.models import Notice, RevokedToken
+from errors.models import ErrorEvent
+from errors.recording import prune_errors
+from monitoring.models import Alert, Delivery
+from monitoring.retention import count_prunable, prune_samples
+from progress.models import PushProcess, Stream
+from progress.services import prune_streams
+
+AT_ONCE = 2000
+LOCK_SECONDS = 2
+
+Count = Callable[[datetime], int]
+Prune = Callable[[datetime], int]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What one table keeps. days: by default, 0 for ever; `KEPT_DAYS` sets others."""
+
+    name: str
+    what: str
+    days: float
+    count: Count
+    prune: Prune
+
+    @property
+    def kept_days(self) -> float:
+        """As the settings say."""
+        return float(settings.KEPT_DAYS.get(self.name, self.days))
+
+    def before(self, now: datetime | None = None) -> datetime | None:
+        """What is older goes; None when everything stays."""
+        return (now or timezone.now()) - timedelta(days=self.kept_days) if self.kept_days > 0 else None
+
+
+def _rows(name: str, what: str, days: float, older: Callable[[datetime], QuerySet[Any]]) -> Retention:
+    """A table whose old rows are simply deleted, with what hangs on them."""
+
+    def prune(before: datetime) -> int:
+        pruned = 0
+        while True:
+            with transaction.atomic(), connection.cursor() as cursor:
+                # Rows that somebody holds are for the next night.
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                batch = older(before).order_by("pk").select_for_update(skip_locked=True, of=("self",))[:AT_ONCE]
+                keys = list(batch.values_list("pk", flat=True))
+                older(before).filter(pk__in=keys).delete()
+            pruned += len(keys)
+            if len(keys) < AT_ONCE:
+                return pruned
+
+    return Retention(name, what, days, lambda before: older(before).count(), prune)
+
+
+_OLD_JOBS = """
+    SELECT j.id FROM procrastinate_jobs j
+    WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
+        AND coalesce((SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id), '-infinity') < %s
+"""
+
+
+def _count_jobs(before: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_OLD_JOBS}) AS old", [before])
+        return int(cursor.fetchone()[0])
+
+
+def _prune_jobs(before: datetime) -> int:
+    """The engine deletes what succeeded by itself; what failed it keeps, and nobody reads it after some days."""
+    pruned = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM procrastinate_jobs WHERE id IN ({_OLD_JOBS} LIMIT {AT_ONCE})", [before])
+            gone = int(cursor.rowcount)
+        pruned += gone
+        if gone < AT_ONCE:
+            return pruned
+
+
+def _prune_streams(before: datetime) -> int:
+    pruned = 0
+    while done := prune_streams(before, AT_ONCE):
+        pruned += done
+    return pruned
+
+
+def _age(before: datetime) -> timedelta:
+    return timezone.now() - before
+
+
+def _old_streams(before: datetime) -> int:
+    return Stream.objects.filter(is_closed=True, closed_at__lt=before, last_seq__gt=0).count()
+
+
+_ENDED_NOTICES = [Notice.State.SENT, Notice.State.SEEN, Notice.State.GIVEN_UP]
+
+RETENTIONS = [
+    Retention("streams", "progress events of diagnoses that have ended", 30, _old_streams, _prune_streams),
+    Retention(
+        "errors",
+        "error events (their counts stay ten times as long)",
+        settings.ERRORS_KEPT_DAYS,
+        lambda before: ErrorEvent.objects.filter(created_at__lt=before).count(),
+        lambda before: prune_errors(older_than=_age(before)),
+    ),
+    Retention(
+        "samples",
+        "measured samples",
+        settings.SAMPLES_KEPT_DAYS,
+        lambda before: count_prunable(older_than=_age(before)).samples,
+        lambda before: prune_samples(older_than=_age(before)).samples,
+    ),
+    Retention("jobs", "jobs that have ended, with their events", 7, _count_jobs, _prune_jobs),
+    _rows(
+        "deliveries",
+        "messages of alerts that were sent or given up",
+        90,
+        lambda before: Delivery.objects.filter(created_at__lt=before).exclude(state=Delivery.State.WAITING),
+    ),
+    _rows("alerts", "alerts that were resolved", 365, lambda before: Alert.objects.filter(resolved_at__lt=before)),
+    _rows(
+        "notices",
+        "messages to users that were sent or given up",
+        90,
+        lambda before: Notice.objects.filter(due_at__lt=before, state__in=_ENDED_NOTICES),
+    ),
+    _rows("sessions", "browser sessions, after they expired", 1, lambda b: Session.objects.filter(expire_date__lt=b)),
+    _rows("tokens", "revoked tokens, after they expired", 1, lambda b: RevokedToken.objects.filter(expires_at__lt=b)),
+    _rows("push", "what server processes said of themselves", 1, lambda b: PushProcess.objects.filter(seen_at__lt=b)),
+    _rows(
+        "repairs",
+        "the journal of repair_history: what it holds can be undone",
+        365,
+        lambda before: RepairChange.objects.filter(run__finished_at__lt=before),
+    ),
+    _rows("actions", "what staff did in the admin", 730, lambda b: LogEntry.objects.filter(action_time__lt=b)),
+]
+
+
+def prune_all(names: list[str] | None = None) -> dict[str, int]:
+    """Prune the named tables, or all; {name: how many rows are gone}."""
+    pruned = {}
+    for retention in RETENTIONS:
+        before = retention.before()
+        if before is not None and (not names or retention.name in names):
+            pruned[retention.name] = retention.prune(before)
+    return pruned

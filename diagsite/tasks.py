@@ -1,0 +1,23 @@
+"""What workers do for the site as a whole."""
+
+import structlog
+from channels.db import aclose_old_connections, database_sync_to_async
+from procrastinate.contrib.django import app
+
+from diagnosis.jobs import MAINTENANCE_QUEUE
+from diagsite.retention import prune_all
+
+log = structlog.get_logger(__name__)
+
+_prune_all = database_sync_to_async(prune_all, thread_sensitive=False)
+
+
+@app.periodic(cron="43 3 * * *")
+@app.task(name="diagsite.prune", queue=MAINTENANCE_QUEUE, queueing_lock="diagsite.prune")
+async def prune(timestamp: int) -> None:
+    """Every night: delete what each table has kept long enough (docs/operations.md)."""
+    await aclose_old_connections()
+    try:
+        log.info("pruned", **await _prune_all())
+    finally:
+        await aclose_old_connections()
