@@ -9,12 +9,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import psycopg
 
+from diagsite.tests import forked
 from diagsite.tests.services import database_address, execute, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,35 +80,38 @@ class Process:
         self._arguments = arguments
         self._environment = environment(address, **extra)
         self.log = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{uuid.uuid4().hex[:8]}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
     def start(self) -> None:
         """Start it, again after a kill."""
         assert not self.is_running
-        with self.log.open("ab") as log:
-            command = [sys.executable, "manage.py", *self._arguments]
-            self._process = subprocess.Popen(command, cwd=self.root, env=self._environment, stdout=log, stderr=log)
+        task = (self._arguments, self._environment, str(self.root), str(self.log))
+        self._process = forked.context().Process(target=forked.run_manage, args=task, daemon=True)
+        self._process.start()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process
-        self._process.send_signal(number)
+        assert self._process.pid
+        os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
         if self._process:
             self._process.kill()
-            self._process.wait()
+            self._process.join()
 
     def wait(self, seconds: float) -> int:
-        """Its exit code."""
+        """Its exit code; fails when it goes on for longer."""
         assert self._process
-        return self._process.wait(seconds)
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, f"it goes on after {seconds:g} s"
+        return self._process.exitcode
 
     @property
     def is_running(self) -> bool:
         """Whether it has not exited."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.is_alive()
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,0 +1,68 @@
+"""A process of the site, as tests start it: manage.py in a copy of an interpreter that has the libraries already.
+
+A site's start is two seconds of loading libraries. The tests start a hundred; so one process for each test worker loads
+them once, and is copied (multiprocessing's forkserver). Nothing of the project is loaded before the copy.
+"""
+
+import atexit
+import multiprocessing
+import os
+import runpy
+import sys
+import threading
+from multiprocessing.context import ForkServerContext
+
+# Third-party alone, and none that reads Django's settings or starts an event loop when it is imported.
+LIBRARIES = [
+    "openai",
+    "numpy",
+    "apprise",
+    "httpx",
+    "redis.asyncio",
+    "limits.aio.storage",
+    "psycopg_pool",
+    "procrastinate",
+    "pydantic",
+    "prometheus_client",
+    "cryptography.fernet",
+    "structlog",
+    "tenacity",
+    "rich.progress",
+    "environs",
+    "websockets",
+    "opencc",
+    "django.core.management",
+    "django.db.models",
+    "django.template.response",
+    "django.test.signals",
+    "django.views.generic",
+    "twisted.internet.asyncioreactor",
+    "twisted.protocols.policies",
+]
+
+
+def context() -> ForkServerContext:
+    """Where such processes come from; the first one starts what is copied."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(LIBRARIES)
+    return found
+
+
+def run_manage(arguments: list[str], environment: dict[str, str], root: str, log: str) -> None:
+    """Be `python manage.py ARGUMENTS`, in this directory, with this environment, all that is printed in this file."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(root)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for number in (1, 2):
+        os.dup2(output, number)
+    sys.path.insert(0, root)
+    for name in [name for name in sys.modules if name.split(".")[0] == "diagsite"]:
+        del sys.modules[name]  # this file's package: the root may be another copy of the project
+    sys.argv = ["manage.py", *arguments]
+    try:
+        runpy.run_path("manage.py", run_name="__main__")
+    finally:
+        # As at the end of any interpreter; multiprocessing skips both.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
