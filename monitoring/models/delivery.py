@@ -39,7 +39,9 @@ class Channel(models.Model):
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
     # One message at a time: until then it is leased to a sender, or has had as many in a minute as it takes.
     free_at = models.DateTimeField("何时可再发", default=timezone.now, editable=False)
-    tried_at = models.JSONField("最近几次发送", default=list, editable=False, help_text="seconds since 1970, oldest first")
+    tried_at = models.JSONField(
+        "最近几次发送", default=list, editable=False, help_text="seconds since 1970, oldest first"
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "通知渠道"
