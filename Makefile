@@ -2,6 +2,7 @@
 # make test   the whole suite: JavaScript, Python, real browser
 # make bench-client   the figures of the mini-program's client, measured; 1 when one falls short
 # make bench-alerts   those of monitoring and alerts
+# make bench-report   those of the report: brand matching, coverage of the intervals, speed
 # make bench-repair   100,000 broken records: what is found, mended, touched, and taken back
 # make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
 #
@@ -28,7 +29,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-python test-javascript lint bench-repair bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test test-python test-javascript lint bench-report bench-repair bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
@@ -57,6 +58,9 @@ lint: requirements-dev node-modules
 	@$(CLEAN) $(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) .ci/check_translations.py
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
+
+bench-report: requirements-dev
+	@$(CLEAN) $(PY) -m bench.report
 
 bench-repair: requirements-dev
 	@$(CLEAN) $(PY) -m bench.history.repair

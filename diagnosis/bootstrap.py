@@ -17,12 +17,10 @@ def share_intervals(voices: Sequence[Sequence[int]], seed: int) -> list[tuple[fl
     gives the same interval. Percentile bootstrap over clusters (Davison and Hinkley 1997, 3.8), its tails widened for
     few of them as Student's t is (Hesterberg 2015, What teachers should know about the bootstrap, 5.3).
     """
+    if len(voices) < 2 or not any(map(any, voices)):
+        return [None] * len(voices[0]) if voices else []
     counts = numpy.asarray(voices, dtype=numpy.float64)
-    if counts.size == 0:
-        return []
     questions, brands = counts.shape
-    if questions < 2 or not counts.sum():
-        return [None] * brands
     shares = _resample(counts, seed)
     if not len(shares):
         return [None] * brands

@@ -1,13 +1,15 @@
 """The report: who was named, how often, how sure that is. A pure function of the answers; nothing is read here."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from diagnosis.bootstrap import share_intervals
 from diagnosis.brand_figures import brand_figures
 from diagnosis.choices import AnswerState
+
+K = TypeVar("K")
 
 MOST_OTHERS = 20
 MOST_DOMAINS = 50
@@ -44,8 +46,8 @@ def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], s
 
     seed: of the bootstrap; the same one gives the same intervals.
     """
-    platforms = {name: _where(answers, platform=name) for name in dict.fromkeys(one.platform for one in answers)}
-    questions = {name: _where(answers, question=name) for name in dict.fromkeys(one.question for one in answers)}
+    platforms = _grouped(answers, lambda answer: answer.platform)
+    questions = _grouped(answers, lambda answer: answer.question)
     names = [brand.name for brand in brands]
     in_all, by_platform = _with_voices(names, answers, seed), {}
     for platform, of_platform in platforms.items():
@@ -74,8 +76,11 @@ def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], s
     }
 
 
-def _where(answers: Iterable[AnswerFacts], **wanted: str) -> list[AnswerFacts]:
-    return [answer for answer in answers if all(getattr(answer, name) == value for name, value in wanted.items())]
+def _grouped(answers: Iterable[AnswerFacts], key: Callable[[AnswerFacts], K]) -> dict[K, list[AnswerFacts]]:
+    groups: dict[K, list[AnswerFacts]] = {}
+    for answer in answers:
+        groups.setdefault(key(answer), []).append(answer)
+    return groups
 
 
 def _counts(answers: Sequence[AnswerFacts]) -> dict[str, int]:
@@ -95,23 +100,23 @@ def _valid(answers: Iterable[AnswerFacts]) -> list[AnswerFacts]:
 def _with_voices(names: Sequence[str], answers: Sequence[AnswerFacts], seed: int) -> dict[str, dict[str, Any]]:
     """{brand: its figures over these answers}."""
     valid = _valid(answers)
+    ranks = [_ranks(names, answer) for answer in valid]
     # Sorted, so that the order of the answers changes nothing.
-    questions = sorted({answer.question for answer in valid})
-    voices = {question: [0] * len(names) for question in questions}
-    for answer in valid:
-        for index, name in enumerate(names):
-            voices[answer.question][index] += name in answer.mentioned
-    # Each brand counts once per answer, so a brand that is repeated in one answer gains nothing.
-    total = sum(map(sum, voices.values()))
-    intervals = share_intervals([voices[question] for question in questions], seed) or [None] * len(names)
+    voices = {question: dict.fromkeys(names, 0) for question in sorted({answer.question for answer in valid})}
+    for answer, named in zip(valid, ranks, strict=True):
+        # Each brand counts once per answer, so a brand that is repeated in one answer gains nothing.
+        for name in named:
+            voices[answer.question][name] += 1
+    counts = [list(of_question.values()) for of_question in voices.values()]
+    intervals = share_intervals(counts, seed) or [None] * len(names)
     return {
-        name: asdict(
+        name: vars(
             brand_figures(
-                [_rank(name, names, answer) for answer in valid],
+                [named.get(name) for named in ranks],
                 planned=len(answers),
                 uncertain=sum(name in answer.uncertain for answer in valid),
-                voices=total,
-                questions=len(questions),
+                voices=sum(map(sum, counts)),
+                questions=len(voices),
                 share_interval=interval,
             )
         )
@@ -119,18 +124,16 @@ def _with_voices(names: Sequence[str], answers: Sequence[AnswerFacts], seed: int
     }
 
 
-def _rank(name: str, names: Sequence[str], answer: AnswerFacts) -> int | None:
-    """Its place among the brands of the diagnosis that the answer names, from 1; None when it does not."""
-    named = [one for one in dict.fromkeys(answer.mentioned) if one in names]
-    return named.index(name) + 1 if name in named else None
+def _ranks(names: Sequence[str], answer: AnswerFacts) -> dict[str, int]:
+    """{brand: its place among the brands of the diagnosis that the answer names, from 1}."""
+    named = [name for name in dict.fromkeys(answer.mentioned) if name in names]
+    return {name: rank for rank, name in enumerate(named, 1)}
 
 
 def _cells(names: Sequence[str], answers: Sequence[AnswerFacts]) -> list[dict[str, Any]]:
     """Question x platform: what the heat map shows. mentions: {brand: answers that name it}."""
-    cells = dict.fromkeys((answer.question, answer.platform) for answer in answers)
     found = []
-    for question, platform in cells:
-        here = _where(answers, question=question, platform=platform)
+    for (question, platform), here in _grouped(answers, lambda answer: (answer.question, answer.platform)).items():
         mentions = {name: sum(name in answer.mentioned for answer in _valid(here)) for name in names}
         found.append({"question": question, "platform": platform, **_counts(here), "mentions": mentions})
     return found
