@@ -103,6 +103,9 @@ MIDDLEWARE = [
     "diagsite.middleware.XFrameOptionsMiddleware",
 ]
 
+# They look for Django's own names; ours are subclasses (test_middleware.py).
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+
 ROOT_URLCONF = "diagsite.urls"
 ASGI_APPLICATION = "diagsite.asgi.application"
 AUTH_USER_MODEL = "diagsite.User"
@@ -227,6 +230,10 @@ CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
 # Operators' additions to diagnosis/matching/brands.toml, a file of the same form; none when empty.
 KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
+# Which platform judges sentiment, by its id; none when empty, and reports say that it was not evaluated.
+JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
+JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
+JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 # 127.0.0.1 is reachable in development only: there the demo platform and the tests' fakes live.
 OUTGOING_HOSTS: list[str] = env.list(
