@@ -108,8 +108,7 @@ def _recompute(diagnosis: Diagnosis) -> None:
     for answer in answers:
         answer.mentions = corrected(answer.mentions, verdicts.get(answer.pk, {}))
     Answer.objects.bulk_update(answers, ["mentions", "others", "domains"], batch_size=200)
-    sentiment = (diagnosis.report or {}).get("sentiment")
-    diagnosis.report = make_report(diagnosis) | ({"sentiment": sentiment} if sentiment else {})
+    diagnosis.report = make_report(diagnosis)
     diagnosis.save(update_fields=["report"])
     touch(f"diagnosis:{diagnosis.pk}")
 

@@ -217,6 +217,7 @@ class Answer(models.Model):
     mentions = models.JSONField("提及", default=list, blank=True)
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
     domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
+    verdicts = models.JSONField("情感判断", null=True, blank=True, help_text="空：未评估")
     reason = models.CharField("原因", max_length=16, choices=Reason.choices, blank=True)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     error_detail = models.CharField("错误详情（运营可见）", max_length=500, blank=True)

@@ -139,7 +139,7 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "valid": report["valid"],
         "failed": report["failed"],
         "filtered": report["filtered"],
-        "brands": report["brands"],
+        "brands": _with_quotes(diagnosis, report["brands"]),
         "platforms": [refs[counts["id"]] | counts for counts in report["platforms"]],
         "questions": _questions_json(diagnosis, report["questions"]),
         "cells": report["cells"],
@@ -147,7 +147,7 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "others": report["others"],
         "domains": report["domains"],
         "domains_by_platform": report["domains_by_platform"],
-        "sentiment": report.get("sentiment"),
+        "judged": report["judged"],
         "version": report["version"],
         "failures": [failure | _words(failure["code"]) for failure in report["failures"]],
         "method": {
@@ -159,6 +159,18 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
             "models": sorted(set(diagnosis.answers.exclude(model="").values_list("model", flat=True))),
         },
     }
+
+
+def _with_quotes(diagnosis: Diagnosis, brands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Quotes are stored as places: their words come from the answers, so that they cannot differ."""
+    quotes = [quote for brand in brands for quote in (brand.get("sentiment") or {}).get("quotes", [])]
+    texts = {}
+    if quotes:
+        answers = diagnosis.answers.filter(pk__in={quote["answer"] for quote in quotes})
+        texts = {str(pk): text for pk, text in answers.values_list("pk", "text")}
+    for quote in quotes:
+        quote["text"] = texts.get(quote["answer"], "")[quote["start"] : quote["end"]]
+    return brands
 
 
 def _questions_json(diagnosis: Diagnosis, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,18 +1,23 @@
 """The report: who was named, how often, how sure that is. A pure function of the answers; nothing is read here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from diagnosis.bootstrap import share_intervals
 from diagnosis.brand_figures import brand_figures
 from diagnosis.choices import AnswerState
+from diagnosis.judging import SENTIMENTS
 
 K = TypeVar("K")
 
 MOST_OTHERS = 20
 MOST_DOMAINS = 50
+MOST_QUOTES = 30
+
+
+Verdict = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class AnswerFacts:
 
     mentioned: brands in order of their first place in the text; uncertain: those of which only the user can say.
     others: known brands that nobody asked for. domains: the hosts it cites; None when nobody has looked.
+    verdicts: how it speaks of brands, {brand, sentiment, start, end}; None when nobody has judged it.
     """
 
     platform: str
@@ -31,6 +37,8 @@ class AnswerFacts:
     uncertain: Sequence[str] = ()
     others: Sequence[str] = ()
     domains: Sequence[str] | None = None
+    id: str = ""
+    verdicts: Sequence[Verdict] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], s
                 "name": brand.name,
                 "is_own": brand.is_own,
                 "figures": in_all[brand.name],
+                "sentiment": _sentiment(brand.name, answers),
                 "by_platform": {platform: figures[brand.name] for platform, figures in by_platform.items()},
                 "by_question": {question: figures[brand.name] for question, figures in by_question.items()},
             }
@@ -68,6 +77,7 @@ def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], s
         "platforms": [{"id": platform, **_counts(of_platform)} for platform, of_platform in platforms.items()],
         "questions": [{"id": question, **_counts(of_question)} for question, of_question in questions.items()],
         "cells": _cells(names, answers),
+        "judged": sum(answer.verdicts is not None for answer in _valid(answers)) or None,
         "lost": _lost(brands, by_question),
         "others": _others(answers),
         "domains": _domains(answers),
@@ -154,6 +164,22 @@ def _lost(brands: Sequence[BrandFacts], by_question: dict[str, dict[str, Any]]) 
             mentions = {"mentions": figures[own]["mentions"], "winners": winners, "winners_mentions": most}
             lost.append({"question": question, **counts, **mentions})
     return lost
+
+
+def _sentiment(name: str, answers: Iterable[AnswerFacts]) -> dict[str, Any] | None:
+    """Counts over the judged answers that name the brand, and where the quotes are; None when none was judged."""
+    counts: dict[str, int] = dict.fromkeys(SENTIMENTS, 0)
+    quotes: list[dict[str, Any]] = []
+    for answer in _valid(answers):
+        for verdict in answer.verdicts or () if name in answer.mentioned else ():
+            if verdict["brand"] != name:
+                continue
+            counts[verdict["sentiment"]] += 1
+            if verdict["end"] and len(quotes) < MOST_QUOTES:
+                place = {"answer": answer.id, "question": answer.question, "platform": answer.platform}
+                quotes.append(place | {key: verdict[key] for key in ("sentiment", "start", "end")})
+    judged = sum(counts.values())
+    return {"judged": judged, **counts, "quotes": quotes} if judged else None
 
 
 def _others(answers: Iterable[AnswerFacts]) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def uncertain_brands(mentions: list[list[Any]]) -> list[str]:
     return list(dict.fromkeys(brand for brand, *_ in mentions if brand not in sure))
 
 
-_COLUMNS = ("platform_id", "state", "mentions", "error_code", "question_id", "others", "domains")
+_COLUMNS = ("platform_id", "state", "mentions", "error_code", "question_id", "others", "domains", "pk", "verdicts")
 
 
 def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -59,8 +59,10 @@ def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
             uncertain=uncertain_brands(mentions),
             others=others or (),
             domains=domains,
+            id=str(pk),
+            verdicts=verdicts,
         )
-        for platform, state, mentions, code, question, others, domains in rows.values_list(*_COLUMNS)
+        for platform, state, mentions, code, question, others, domains, pk, verdicts in rows.values_list(*_COLUMNS)
     ]
     brands = [BrandFacts(brand.name, brand.is_own) for brand in diagnosis.brands.all()]
     # The diagnosis's own seed: the same answers have the same intervals, whoever asks and when.
@@ -71,7 +73,7 @@ def bare_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """Counts alone: for an end that does not wait for the analysis, which has a bug."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
-    domains: dict[str, Any] = {"domains": None, "domains_by_platform": {}}
+    domains: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None}
     return {"version": REPORT_VERSION, **counts, **lists, **domains, "failures": []}
 
 

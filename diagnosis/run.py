@@ -17,6 +17,7 @@ from diagnosis.asking import ask_until_settled
 from diagnosis.choices import Reason, Status
 from diagnosis.exceptions import RunOver
 from diagnosis.models import Platform
+from diagnosis.sentiment import judge_answers
 from diagnosis.transitions import PAUSES, PlannedCall, Run
 from errors.codes import ErrorCode
 from errors.recording import record
@@ -90,6 +91,7 @@ async def _run_until_end(run: Run) -> None:
         await durably(transitions.end_diagnosis, run.diagnosis_id, Status.TIMED_OUT, run_number=run.number)
         return
     await durably(transitions.begin_analysis, run)
+    await judge_answers(run.diagnosis_id)
     await durably(transitions.end_diagnosis, run.diagnosis_id, run_number=run.number)
 
 

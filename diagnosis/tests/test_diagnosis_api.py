@@ -171,7 +171,7 @@ class TestReport:
         assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
         assert [(one["valid"], one["text"]) for one in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
         assert [(one["question"], one["winners"]) for one in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
-        assert (body["version"], body["domains"], body["others"], body["sentiment"]) == (2, None, [], None)
+        assert (body["version"], body["domains"], body["others"], body["judged"]) == (2, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 
