@@ -19,6 +19,7 @@ from diagnosis.access import user_of, visible_diagnosis
 from diagnosis.choices import Status
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
+from diagnosis.report_schemas import ReportOut
 from diagnosis.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -109,7 +110,7 @@ def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     return presenters.diagnosis_detail_json(visible_diagnosis(request, diagnosis_id))
 
 
-@router.get("/diagnoses/{diagnosis_id}/report", summary="The report")
+@router.get("/diagnoses/{diagnosis_id}/report", response=ReportOut, summary="The report")
 def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
     user = user_of(request)

@@ -12,6 +12,7 @@ from diagnosis.api import ANSWERS_PER_PAGE
 from diagnosis.choices import Reason, Status
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders import BrandOrder
+from diagnosis.report_schemas import ReportOut
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
 from progress.models import Event
 
@@ -165,6 +166,9 @@ class TestReport:
         assert (failure["platform"], failure["code"], failure["count"]) == ("fake", "NETWORK_TIMEOUT", 1)
         assert failure["title"]
         assert failure["suggestion"]
+        written = ReportOut.model_validate(body).model_dump(mode="json", exclude_unset=True)
+        assert set(written) == set(body)  # what is sent is what the schema says
+        assert set(written["brands"][0]["figures"]) == set(own["figures"])
         method = body["method"]
         assert (method["source"], method["interval"], method["repeats"]) == ("api", "Wilson 95 %", 1)
         assert method["models"] == ["model-1"]
