@@ -4,6 +4,7 @@
 # make bench-alerts   those of monitoring and alerts
 # make bench-report   those of the report: brand matching, coverage of the intervals, speed
 # make bench-repair   100,000 broken records: what is found, mended, touched, and taken back
+# make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the same for the server, into docs/benchmarks.md
 # make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
 #
 # Each makes .venv and installs what it needs, once. Nothing is written outside .venv and var.
@@ -64,6 +65,22 @@ bench-report: requirements-dev
 
 bench-repair: requirements-dev
 	@$(CLEAN) $(PY) -m bench.history.repair
+
+BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
+.PHONY: $(BENCHES) bench-modules
+
+# ROUNDS, SECONDS and the like: make bench-push ARGS="--rounds 3". Only what a bench starts itself is measured.
+bench-push bench-bytes: node-modules bench-modules
+$(BENCHES): requirements-dev
+	@$(WITH_NODE) && $(CLEAN) ENVIRONMENT=development $(PY) -m bench.$(@:bench-%=%) $(ARGS) && \
+		$(PY) -m bench.page || { $(PY) -m bench.page; exit 1; }
+
+bench-modules: node
+	@cmp -s bench/push/package-lock.json bench/push/node_modules/.installed || { \
+		echo "installing bench/push/package-lock.json"; \
+		$(WITH_NODE) && cd bench/push && npm ci --silent --no-audit --no-fund && \
+		cp package-lock.json node_modules/.installed || \
+		{ echo "error: the packages of bench/push/package-lock.json could not be installed" >&2; exit 1; }; }
 
 bench-client: requirements-dev node-modules
 	@$(WITH_NODE) && node bench/client/run.js

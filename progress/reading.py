@@ -1,14 +1,17 @@
 """Reads of the log for everybody at once: what waits when a read begins is one query, whoever asked for it."""
 
 import asyncio
+import contextlib
 import contextvars
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import orjson
 import structlog
-from channels.db import database_sync_to_async
+from django.db import connection
 
 from progress.models import Stream
 from progress.services import Entry, LogPage, read_logs
@@ -17,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 MOST_FRAME_BYTES = 60 * 1024
 MOST_STREAMS_A_READ = 250  # so that no read keeps the event loop from the sockets for more than a few milliseconds
+SECONDS_BETWEEN_READS = 0.005  # so that what comes meanwhile shares one; what comes after a pause does not wait
 READS_AT_ONCE = 2  # while what one has brought is delivered, the database works on the other
 
 
@@ -62,28 +66,38 @@ def _serialise(page: LogPage | None, after: int) -> Page | None:
     return Page(page, list(encode_frames(page.entries)), page.entries[-1][0] if page.entries else after)
 
 
-read_pages_async = database_sync_to_async(read_pages, thread_sensitive=False)
+Wanted = list[tuple[uuid.UUID, int]]
+Job = tuple[Wanted, asyncio.Future[Sequence[Page | Exception]]]
 
 
 class Reader:
-    """Reads for all topics and followers of an event loop, and hands each its page."""
+    """Reads for all topics and followers of an event loop, and hands each its page.
+
+    In threads of its own that keep their connection: to fetch one for every read would cost more than the read.
+    """
 
     def __init__(self) -> None:
         self._wanted: dict[tuple[uuid.UUID, int], list[Taker]] = {}
         self._is_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._next_at = 0.0
 
     def start(self) -> None:
         """Begin to read. In contexts of its own: it works for everybody, not for the request that was first."""
+        self._jobs = SimpleQueue()
         self._tasks = [
             asyncio.create_task(self._keep_reading(), name="log_reader", context=contextvars.Context())
             for _ in range(READS_AT_ONCE)
         ]
+        for _ in range(READS_AT_ONCE):
+            threading.Thread(target=_work, args=[self._jobs], name="log_reader", daemon=True).start()
 
     def stop(self) -> None:
         """End; whoever still waits is told nothing any more."""
         for task in self._tasks:
             task.cancel()
+            self._jobs.put(None)
         self._tasks = []
 
     def ask(self, stream_id: uuid.UUID, after: int, take: Taker) -> None:
@@ -109,21 +123,44 @@ class Reader:
     async def _keep_reading(self) -> None:
         while True:
             await self._is_wanted.wait()
+            await self._wait_for_turn()
             keys = list(self._wanted)[:MOST_STREAMS_A_READ]
             takers = [self._wanted.pop(key) for key in keys]
             if not self._wanted:
                 self._is_wanted.clear()
             if keys:
-                _hand_out(takers, await _read(keys))
+                found: asyncio.Future[Sequence[Page | Exception]] = asyncio.get_running_loop().create_future()
+                self._jobs.put((keys, found))
+                _hand_out(takers, await found)
             await asyncio.sleep(0)
 
+    async def _wait_for_turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (wait := self._next_at - loop.time()) > 0:  # noqa: ASYNC110 - the other reader may have been faster
+            await asyncio.sleep(wait)
+        self._next_at = loop.time() + SECONDS_BETWEEN_READS
 
-async def _read(keys: Sequence[tuple[uuid.UUID, int]]) -> Sequence[Page | Exception]:
+
+def _work(jobs: "SimpleQueue[Job | None]") -> None:
+    while job := jobs.get():
+        wanted, found = job
+        pages = _read(wanted)
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            found.get_loop().call_soon_threadsafe(_answer, found, pages)
+    connection.close()
+
+
+def _answer(found: asyncio.Future[Sequence[Page | Exception]], pages: Sequence[Page | Exception]) -> None:
+    if not found.done():  # cancelled meanwhile
+        found.set_result(pages)
+
+
+def _read(wanted: Wanted) -> Sequence[Page | Exception]:
     try:
-        pages = await read_pages_async(keys)
+        return [page or Stream.DoesNotExist() for page in read_pages(wanted)]
     except Exception as error:  # noqa: BLE001 - the database may be away; who asked decides when to ask again
-        return [error] * len(keys)
-    return [page or Stream.DoesNotExist() for page in pages]
+        connection.close()
+        return [error] * len(wanted)
 
 
 def _hand_out(takers: Sequence[list[Taker]], pages: Sequence[Page | Exception]) -> None:

@@ -122,8 +122,9 @@ def read_logs(wanted: Sequence[tuple[uuid.UUID, int]], most: int = MOST_EVENTS_A
 
 def heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
     """{stream: (epoch, last seq)} of many streams in one query."""
-    rows = Stream.objects.filter(pk__in=stream_ids).values_list("pk", "epoch", "last_seq")
-    return {pk: (epoch, last) for pk, epoch, last in rows}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, epoch, last_seq FROM progress_stream WHERE id = ANY(%s)", [list(stream_ids)])
+        return {pk: (epoch, last) for pk, epoch, last in cursor.fetchall()}
 
 
 def prune_streams(closed_before: datetime, most: int = 1000) -> int:

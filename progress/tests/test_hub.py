@@ -101,14 +101,13 @@ async def hub() -> AsyncIterator[Hub]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The cursors of the hub's reads of the log, as they happen."""
     cursors: list[int] = []
-    real = reading.read_pages_async
+    real = reading.read_pages
 
-    async def counting(wanted: Sequence[tuple[Any, int]]) -> list[Page | None]:
+    def counting(wanted: Sequence[tuple[Any, int]]) -> list[Page | None]:
         cursors.extend(after for _stream, after in wanted)
-        pages: list[Page | None] = await real(wanted)
-        return pages
+        return real(wanted)
 
-    monkeypatch.setattr(reading, "read_pages_async", counting)
+    monkeypatch.setattr(reading, "read_pages", counting)
     return cursors
 
 
@@ -374,22 +373,22 @@ async def test_leaving_twice_or_without_having_come_is_nothing(hub: Hub, stream:
 async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
     hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = reading.read_pages_async, 0
+    real, failures = reading.read_pages, 0
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
 
-    async def fail(*_args: Any) -> list[Page | None]:
+    def fail(*_args: Any) -> list[Page | None]:
         nonlocal failures
         failures += 1
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(reading, "read_pages_async", fail)
+    monkeypatch.setattr(reading, "read_pages", fail)
     newcomer = Recorder(stream.epoch)
     await append_async(stream, 1, 2)
     fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
     hub.follow(fresh, newcomer)
     await until(lambda: failures > 3)
-    monkeypatch.setattr(reading, "read_pages_async", real)
+    monkeypatch.setattr(reading, "read_pages", real)
     for one in (recorder, newcomer):
         await one.has_seen(2)
         assert one.error is None

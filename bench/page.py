@@ -1,0 +1,84 @@
+"""Write docs/benchmarks.md from what the benches have left in bench/results: `python -m bench.page`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+HEAD = """# Benchmarks
+
+Each table is what the command above it measured and left in `bench/results`; `python -m bench.page` writes this page
+from there. What is compared ran in the same run, in turns, and medians count. "told" is a figure without a promise.
+`make test` runs a short form of each, which asserts only what a busy machine cannot change.
+"""
+
+# Result -> its title, its command, what one has to know to read it.
+SECTIONS = {
+    "push": (
+        "The push path",
+        "make bench-push",
+        "A socket has a stream of its own. Server and load are kept to a core each; the load client is compiled C. "
+        "Deliveries/s is in a second of the server's processor time, which is what a busy core sustains; what was seen "
+        "is told beside it. All servers are fed in a closed loop, two events on the way to each socket: the site from "
+        "its log, written beforehand and revealed with its wake-ups; plain Channels by its layer; the others by one TCP "
+        "connection. Ours sends what waits for a socket in one frame, so it has fewer frames than deliveries. The "
+        "latency begins before the transaction of the event.",
+    ),
+    "bytes": (
+        "Bytes on the wire",
+        "make bench-bytes",
+        "One diagnosis of 28 answers, 60 events in 60 s, through a proxy that counts TCP payload both ways, heads and "
+        "frames included; once signed in.",
+    ),
+    "cache": (
+        "The cache",
+        "make bench-cache",
+        "The site over HTTP, with Redis, one connection kept alive. Uncached: every entry touched before each call.",
+    ),
+    "jobs": (
+        "Jobs",
+        "make bench-jobs",
+        "The site's own API, workers as processes of their own, real platforms answered by a stand-in. celery is its "
+        "default prefork worker on Redis with as many places.",
+    ),
+    "limits": ("Limits", "make bench-limits", "Four processes over one Redis."),
+    "client": ("The client", "make bench-client", ""),
+    "alerts-simulation": ("Alerts: simulated days", "python -m bench.alerts.simulation", ""),
+    "alerts-kills": ("Alerts: kill -9", "python -m bench.alerts.kills", ""),
+    "alerts-speed": ("Alerts: speed", "python -m bench.alerts.speed", ""),
+}
+
+
+def write_page() -> None:
+    """The page, with a section for each result that there is."""
+    found = {name: RESULTS / f"{name}.json" for name in SECTIONS}
+    sections = [_section(*SECTIONS[name], json.loads(path.read_text())) for name, path in found.items() if path.exists()]
+    PAGE.write_text(HEAD + "".join(sections))
+
+
+def _section(title: str, command: str, remarks: str, result: dict[str, Any]) -> str:
+    rows = [_row(one) for one in result.get("figures") or result.get("rows", [])]
+    held = sum(row.endswith("| yes |") for row in rows)
+    lines = [f"\n## {title}\n", f"`{command}`: {held} of {len(rows)} held, {_where(result)}.\n"]
+    lines += [f"{remarks}\n"] if remarks else []
+    return "\n".join([*lines, "| figure | must be | measured | held |", "|---|---|---|---|", *rows, ""])
+
+
+def _where(result: dict[str, Any]) -> str:
+    day = str(result["at"])[:10]
+    machine = result.get("machine")
+    return f"on {machine['cores']} cores, Python {machine['python']}, {day}" if machine else day
+
+
+def _row(one: dict[str, Any]) -> str:
+    must, is_held = one.get("must_be") or one.get("must"), one.get("is_held", one.get("isHeld"))
+    cells = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in (one["figure"], must, one["measured"])]
+    return f"| {' | '.join(cells)} | {'told' if must == 'told' else 'yes' if is_held else 'NO'} |"
+
+
+if __name__ == "__main__":
+    sys.exit(write_page())

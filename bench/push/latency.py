@@ -1,0 +1,64 @@
+"""From just before the commit of an event to its arrival: a web process, a writer process, a stream a socket."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from bench.figures import Figure
+from bench.push.feeds import LogFeed
+from bench.push.load import ARRIVED, Client, Tally
+from bench.push.servers import DAPHNE, ROOT, Contestant, served
+from bench.push.throughput import World, token_for
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What the client saw of events that were written at a rate."""
+
+    tally: Tally
+    written: int
+    rate: float
+
+
+def measure_latency(world: World, *, rate: float, seconds: float, contestant: Contestant = DAPHNE) -> Latency:
+    """Write at a rate for so long, and wait until all has arrived."""
+    with served(contestant, world.environment, core=world.server_core) as server:
+        feed = LogFeed(world.address, world.redis_url, token_for(server.port), sockets=world.sockets, events=0)
+        with Client(server.port, feed.targets) as client:
+            client.reset()
+            done = subprocess.run(
+                [sys.executable, "-m", "bench.push.writer", str(rate), str(seconds)],
+                cwd=ROOT,
+                env=world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"},
+                input="\n".join(map(str, feed.streams)),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            written, took = done.stdout.split()
+            client.wait_for(ARRIVED, int(written), 30)
+            tally = client.show()
+        feed.close()
+    return Latency(tally, int(written), int(written) / float(took))
+
+
+def latency_figures(found: Latency, world: World, rate: float) -> list[Figure]:
+    """Against the promises."""
+    tally = found.tally
+    told = f"{found.written:,} events at {found.rate:.0f}/s"
+    return [
+        Figure(
+            f"event committed -> at the client, {world.sockets:,} sockets with a stream each, {rate:g} events/s, "
+            "one process each for web and worker, daphne",
+            "p50 <= 10 ms, p99 <= 100 ms, none over 1 s",
+            f"p50 {tally.p50_us / 1000:.1f} ms, p99 {tally.p99_us / 1000:.1f} ms, most {tally.most_us / 1000:.0f} ms, "
+            f"{tally.late} over 1 s ({told})",
+            tally.p50_us <= 10_000 and tally.p99_us <= 100_000 and not tally.late and found.rate >= 0.95 * rate,
+        ),
+        Figure(
+            "the same: events lost, repeated, sockets dropped",
+            "0",
+            f"{tally.missed}, {tally.repeated}, {tally.closed}",
+            not (tally.missed or tally.repeated or tally.closed),
+        ),
+    ]

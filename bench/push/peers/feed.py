@@ -1,0 +1,26 @@
+"""How a peer's server is fed, in the cheapest way there is: lines of `index TAB payload` over one TCP connection."""
+
+import asyncio
+from collections.abc import Callable
+
+Deliver = Callable[[int, str], None]
+
+
+class Feed(asyncio.Protocol):
+    """Splits what comes into lines and has each delivered."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            index, _, payload = line.partition(b"\t")
+            self._deliver(int(index), payload.decode())
+
+
+async def listen(port: int, deliver: Deliver) -> None:
+    """Take feeds on a port of 127.0.0.1."""
+    await asyncio.get_running_loop().create_server(lambda: Feed(deliver), "127.0.0.1", port)

@@ -1,0 +1,60 @@
+"""A writer process: events at a steady rate, each in a transaction of its own, as a worker appends them.
+
+    python -m bench.push.writer RATE SECONDS < streams
+
+An event carries the time just before its transaction began, so what is measured holds the commit as well. Prints how
+many were written, and in how many seconds.
+"""
+
+import asyncio
+import sys
+import time
+import uuid
+from itertools import count, cycle
+
+import django
+from asgiref.sync import sync_to_async
+
+django.setup()
+
+from django.db import transaction  # noqa: E402
+
+from bench.push.feeds import PAD  # noqa: E402
+from progress.services import append_events  # noqa: E402
+
+MOST_AT_ONCE = 8
+
+
+@sync_to_async(thread_sensitive=False)
+def write(stream: uuid.UUID, n: int) -> None:
+    """Append one event and commit."""
+    data = {"n": n, "t": time.time_ns() // 1000, "pad": PAD}
+    with transaction.atomic():
+        append_events(stream, [("progress", data)])
+
+
+async def main(rate: float, seconds: float, streams: list[uuid.UUID]) -> None:
+    """Write to the streams in turn."""
+    places = asyncio.Semaphore(MOST_AT_ONCE)
+    seen = dict.fromkeys(streams, 0)
+    started = time.monotonic()
+
+    async def write_one(stream: uuid.UUID, n: int) -> None:
+        try:
+            await write(stream, n)
+        finally:
+            places.release()
+
+    async with asyncio.TaskGroup() as group:
+        for number, stream in zip(count(), cycle(streams), strict=False):
+            if number >= rate * seconds:
+                break
+            await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
+            await places.acquire()
+            seen[stream] += 1
+            group.create_task(write_one(stream, seen[stream]))
+    sys.stdout.write(f"{sum(seen.values())} {time.monotonic() - started}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]), float(sys.argv[2]), [uuid.UUID(line.strip()) for line in sys.stdin]))
