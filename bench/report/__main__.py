@@ -19,8 +19,8 @@ def main() -> int:
             coverage.measure_wilson,
             coverage.measure_bootstrap,
             coverage.measure_changes,
+            speed.measure_analysis,  # before what else needs memory
             speed.measure_report,
-            speed.measure_analysis,
         ],
     )
 
