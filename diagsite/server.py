@@ -15,6 +15,7 @@ from diagnosis.jobs import MAINTENANCE_QUEUE, QUEUE
 from diagsite import embedded
 from diagsite.asgi import application
 from diagsite.compression import compress_frames
+from diagsite.draining import finish_requests, stop_listening
 from diagsite.notices import keep_sending
 from diagsite.working import keep_database_up, keep_sweeping, keep_working
 from monitoring.live import keep_telling
@@ -32,6 +33,7 @@ MOST_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 1.0
 CANCEL_SECONDS = 2.0
 DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
+REQUEST_SECONDS = 2.0
 NEVER = float("inf")
 # Python gives a machine of two cores 6. A dozen of our loops wait for the database in them while it is away, and Django
 # logs every answer of 4xx and 5xx in one: without more, "unavailable" would be said 10 s late.
@@ -131,8 +133,10 @@ class SiteServer:
             self.sample.say_stopping()
 
     async def _stop(self) -> None:
+        if not self.concurrency:
+            await stop_listening(self._server)
         await _say_goodbye()
-        # It goes on listening meanwhile: the diagnoses that drain may be asking its own demo platform.
+        # With a worker it goes on listening meanwhile: the diagnoses that drain may ask its own demo platform.
         for task in list(self._tasks):
             task.cancel()
         either: list[asyncio.Future[Any]] = [
@@ -140,7 +144,9 @@ class SiteServer:
             asyncio.ensure_future(self._hurry.wait()),
         ]
         await asyncio.wait(either, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await stop_listening(self._server)
         await _say_goodbye()  # to those who came back too soon
+        await finish_requests(self._server, REQUEST_SECONDS)
         self._server.stop()
 
 

@@ -1,0 +1,109 @@
+"""What deploy/ ships is read by the tools that will read it, and a restart behind nginx loses nothing."""
+
+import asyncio
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from diagsite.embedded import _binaries
+from diagsite.tests.fake_platform import FakePlatform, answer
+from diagsite.tests.proxied import ProxiedSite, proxied_site
+from diagsite.tests.services import RedisServer, database_address, execute, missing
+from diagsite.tests.site import ROOT, Site, new_database
+from diagsite.tests.traffic import restart_under_traffic
+
+DEPLOY = ROOT / "deploy"
+# The tools of the embedded server's own version come first.
+PATH = f"{_binaries()}:{os.environ['PATH']}"
+
+
+def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        missing("systemd-analyze")
+    for unit in (DEPLOY / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/diagsite/.venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(text.replace("/opt/diagsite", str(ROOT)))
+    done = _run("systemd-analyze", "verify", *sorted(tmp_path.iterdir()))
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_nginx_finds_nothing_wrong_with_its_file(tmp_path: Path) -> None:
+    done = subprocess.run(ProxiedSite(tmp_path, "", "").nginx("-t"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+def test_logrotate_understands_its_file(tmp_path: Path) -> None:
+    if not shutil.which("logrotate"):
+        missing("logrotate")
+    state = tmp_path / "diagsite"
+    (tmp_path / "site.log").write_text("a line\n")
+    text = (DEPLOY / "logrotate" / "diagsite").read_text().replace("/var/log/diagsite", str(tmp_path))
+    state.write_text(text.replace("su diagsite diagsite", ""))
+    state.chmod(0o644)
+    done = _run("logrotate", "--force", "--state", tmp_path / "state", state)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "site.log").read_text() == ""
+    assert (tmp_path / "site.log.1").read_text() == "a line\n"
+
+
+def test_a_backup_can_be_restored_and_old_ones_go(tmp_path: Path) -> None:
+    database, restored = new_database(), database_address(name := f"restored_{uuid.uuid4().hex[:12]}")
+    execute(database, "INSERT INTO diagsite_revokedtoken VALUES (gen_random_uuid(), now())")
+    for kept in ("20200101T000000", "20210101T000000"):
+        (tmp_path / f"diagsite-{kept}.dump").touch()
+        os.utime(tmp_path / f"diagsite-{kept}.dump", (0, 0))
+    done = _run(DEPLOY / "backup", tmp_path, DATABASE_URL=database, BACKUPS_KEPT="1", PATH=PATH)
+    assert done.returncode == 0, done.stderr
+    (backup,) = tmp_path.iterdir()
+    assert str(backup) == done.stdout.strip()
+    assert backup.stat().st_mode & 0o077 == 0
+    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name}")
+    done = _run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={restored}", backup, PATH=PATH)
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(restored) as connection:
+        assert connection.execute("SELECT count(*) FROM diagsite_revokedtoken").fetchone() == (1,)
+
+
+def test_a_backup_of_nothing_fails_and_leaves_no_file(tmp_path: Path) -> None:
+    done = _run(DEPLOY / "backup", tmp_path, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode != 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def proxied(tmp_path: Path, redis_server: RedisServer) -> Iterator[ProxiedSite]:
+    database = new_database()
+    with FakePlatform() as fake, proxied_site(tmp_path, database, redis_server.url) as site:
+        fake.behave(answer("山岚不错", after=30))
+        Site(database).add_platform("slow", fake.base_url, concurrency=100)
+        yield site
+
+
+ORDER = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["slow"]}
+
+
+@pytest.mark.redis
+def test_a_restart_under_traffic_fails_no_request_and_followers_are_back_at_once(proxied: ProxiedSite) -> None:
+    with httpx.Client(verify=ssl.create_default_context(cafile=str(proxied.certificate)), trust_env=False) as client:
+        answer = client.get(f"{proxied.url}/healthz")
+        assert answer.status_code == 200
+        assert client.get(f"{proxied.url}/metrics").status_code == 404
+    seen = asyncio.run(restart_under_traffic(proxied, ORDER, readers=3, followers=4))
+    assert seen.failed == []
+    assert seen.answered > 20
+    assert len(seen.away_seconds) >= 4
+    assert max(seen.away_seconds) < 1.0
