@@ -26,7 +26,7 @@ class Figure:
     is_held: bool
 
 
-def report(name: str, measurements: list[Callable[[], Figure | list[Figure]]]) -> int:
+def report(name: str, measurements: Sequence[Callable[[], Figure | list[Figure]]]) -> int:
     """Run the measurements one after another, print their rows, write `bench/results/NAME.json`.
 
     Returns the exit code: 1 when a figure falls short, or could not be measured.
@@ -59,6 +59,16 @@ def report_of_modules(name: str, modules: Sequence[str]) -> int:
     _print(figures)
     _write(name, figures)
     return 0 if all(figure.is_held for figure in figures) else 1
+
+
+def named(name: str, measure: Callable[[], Figure | list[Figure]]) -> Callable[[], Figure | list[Figure]]:
+    """The measurement under a name that is shown while it runs."""
+
+    def measured() -> Figure | list[Figure]:
+        return measure()
+
+    measured.__doc__ = name
+    return measured
 
 
 def _print(figures: list[Figure]) -> None:

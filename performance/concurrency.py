@@ -80,9 +80,11 @@ class ConcurrencyController:
         finally:
             self._lately.append(monotonic() - started)
             self.statistics.active -= 1
-            self._semaphore.release()
-            if self._leases and holder:
-                await self._leases.give_back(holder)
+            try:  # the place first: who is let in here looks for it at once
+                if self._leases and holder:
+                    await self._leases.give_back(holder)
+            finally:
+                self._semaphore.release()
 
     async def _wait_for_turn(self, task_name: str) -> str | None:
         if self.max_waiting is not None and self._semaphore.locked() and self.statistics.waiting >= self.max_waiting:

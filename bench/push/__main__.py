@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import cache
 
 from bench.alerts.services import own_services
-from bench.figures import Figure, report
+from bench.figures import Figure, named, report
 from bench.push.latency import latency_figures, measure_latency
 from bench.push.memory import bytes_a_socket
 from bench.push.overload import overload, overload_figure
@@ -151,24 +151,14 @@ def main() -> int:
             world = World(new_database(), redis.url, options.sockets, server_core)
             found = Measurements(world, options.seconds, options.rounds, cores)
             parts = {
-                "throughput": _named(throughput_figures, found),
-                "latency": _named(measure_latency_figures, found),
-                "memory": _named(lambda one: memory_figures(one, options.sockets), found),
-                "overload": _named(measure_overload, found),
+                "throughput": named("deliveries/s", lambda: throughput_figures(found)),
+                "latency": named("from commit to client", lambda: measure_latency_figures(found)),
+                "memory": named("memory of an idle socket", lambda: memory_figures(found, options.sockets)),
+                "overload": named("ten times too much", lambda: measure_overload(found)),
             }
             return report("push", [parts[name] for name in options.only.split(",")])
         finally:
             redis.stop()
-
-
-def _named(
-    measure: Callable[[Measurements], Figure | list[Figure]], found: Measurements
-) -> Callable[[], Figure | list[Figure]]:
-    def measured() -> Figure | list[Figure]:
-        return measure(found)
-
-    measured.__doc__ = measure.__doc__ or "memory of an idle socket"
-    return measured
 
 
 if __name__ == "__main__":

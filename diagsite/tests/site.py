@@ -109,6 +109,13 @@ class Process:
         return self._process.exitcode
 
     @property
+    def pid(self) -> int:
+        """Of the one that runs."""
+        assert self._process
+        assert self._process.pid
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has not exited."""
         return self._process is not None and self._process.is_alive()
