@@ -5,7 +5,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from diagnosis import orders
+from diagnosis.history import admin as history_admin
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
+
+__all__ = ["history_admin"]  # its registrations
 
 
 @admin.register(Platform)

@@ -1,0 +1,50 @@
+"""What was imported and what was repaired, to look at."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
+
+
+class _ToLookAt(admin.ModelAdmin[Any]):
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(LegacyRecord)
+class LegacyRecordAdmin(_ToLookAt):
+    """Rows of another system's export: what became of each, and what it was."""
+
+    list_display = ["table", "key", "state", "problem", "diagnosis_id", "created_at"]
+    list_filter = ["state", "table"]
+    search_fields = ["=key", "=diagnosis__id"]
+    ordering = ["-pk"]
+
+
+@admin.register(RepairRun)
+class RepairRunAdmin(_ToLookAt):
+    """Each `repair_history --apply`."""
+
+    list_display = ["id", "started_at", "finished_at", "undone_at", "mended"]
+    ordering = ["-pk"]
+
+
+@admin.register(RepairChange)
+class RepairChangeAdmin(_ToLookAt):
+    """The journal: every row before and after."""
+
+    list_display = ["run_id", "defect", "model", "key", "is_undone"]
+    list_filter = ["defect", "model", "is_undone"]
+    search_fields = ["=key"]
+    ordering = ["-pk"]

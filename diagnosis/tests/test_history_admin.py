@@ -1,0 +1,33 @@
+"""Operators can look at what was imported and repaired, and change none of it."""
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+
+from diagnosis.history.models import LegacyRecord, RepairChange
+from diagnosis.history.repair import repair
+from diagnosis.tests.broken_history import make_history
+from diagnosis.tests.conftest import signed_in
+
+PAGES = ["legacyrecord", "repairrun", "repairchange"]
+
+
+@pytest.fixture
+def operator(owner: AbstractUser) -> Client:
+    make_history(owner.pk, broken=24, good=0, busy=0)
+    repair()
+    owner.is_staff = owner.is_superuser = True
+    owner.save()
+    return signed_in(owner)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lists_and_rows_can_be_read_and_not_changed(operator: Client, page: str) -> None:
+    model = {"legacyrecord": LegacyRecord, "repairchange": RepairChange}.get(page)
+    listed = operator.get(f"/admin/diagnosis/{page}/")
+    assert listed.status_code == 200
+    assert operator.get(f"/admin/diagnosis/{page}/add/").status_code == 403
+    if model:
+        row = model.objects.latest("pk").pk
+        assert operator.get(f"/admin/diagnosis/{page}/{row}/change/").status_code == 200
+        assert operator.post(f"/admin/diagnosis/{page}/{row}/change/", {"key": "x"}).status_code == 403
