@@ -189,8 +189,8 @@ async function blocked() {
 }
 
 /** 28 answers are 60 events: two for each, and four of the diagnosis. */
-async function followForAMinute(site, watch) {
-  await site.tell('behave', { after: [0.5, 58] });
+async function followForAWhile(site, seconds, watch) {
+  await site.tell('behave', { after: [0.5, seconds - 2] });
   const device = createDevice();
   const proxy = await startProxy(site.port);
   const direct = createServices(device, site.url);
@@ -199,7 +199,7 @@ async function followForAMinute(site, watch) {
   const diagnosis = await order(direct, { platforms: ['p1', 'p2'], questions: 14 });
   const at = performance.now();
   const events = await watch({ device, services, direct, diagnosis });
-  const result = { bytes: proxy.bytesUp + proxy.bytesDown, seconds: (performance.now() - at) / 1000, events };
+  const result = { bytes: proxy.bytesUp + proxy.bytesDown, seconds: (performance.now() - at) / 1000, events, connections: proxy.opened };
   await proxy.stop();
   return result;
 }
@@ -211,20 +211,23 @@ async function watchBySocket({ device, services, diagnosis }) {
   return follower.events;
 }
 
-async function watchByPolling({ services, diagnosis }) {
+const watchByPolling = (every) => async ({ services, diagnosis }) => {
   for (;;) {
-    const [{ finished_at: finishedAt }] = await Promise.all([services.api.getDiagnosis(diagnosis.id), pause(2000)]);
+    const [{ finished_at: finishedAt }] = await Promise.all([services.api.getDiagnosis(diagnosis.id), pause(every)]);
     if (finishedAt) return [];
   }
-}
+};
 
-async function bytes() {
+/** Over the socket, by polling every 2 s and, as the origin did, every 800 ms: each its own diagnosis on the same site. */
+async function bytes({ lasting = 60 } = {}) {
   return withSite({}, async (site) => {
-    const [pushed, polled] = await Promise.all([followForAMinute(site, watchBySocket), followForAMinute(site, watchByPolling)]);
+    const ways = [watchBySocket, watchByPolling(2000), watchByPolling(800)];
+    const [pushed, polled, hurried] = await Promise.all(ways.map((watch) => followForAWhile(site, lasting, watch)));
     const text = `${(pushed.bytes / 1000).toFixed(1)} kB for ${pushed.events.length} events in ${pushed.seconds.toFixed(0)} s, `
       + `polling ${(polled.bytes / 1000).toFixed(1)} kB, 1 : ${(polled.bytes / pushed.bytes).toFixed(1)}`;
     const isHeld = pushed.bytes <= 8000 && pushed.events.length >= 60 && pushed.seconds >= 50;
-    return { text, isHeld, pushed: pushed.bytes, polled: polled.bytes };
+    const numbers = { pushed: pushed.bytes, polled: polled.bytes, hurried: hurried.bytes };
+    return { text, isHeld, ...numbers, events: pushed.events.length, seconds: pushed.seconds, connections: pushed.connections };
   });
 }
 

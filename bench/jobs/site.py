@@ -40,7 +40,7 @@ class Bench:
 
 
 @contextmanager
-def running(redis_url: str, *, at_once: int = 10, platform_concurrency: int = 5, **extra: str) -> Iterator[Bench]:
+def running(redis_url: str, *, at_once: int = 10, platform_concurrency: int = 5, **extra: Any) -> Iterator[Bench]:
     """A web process without a worker, and a worker process that runs so many diagnoses at once."""
     options = OURS | {"DIAGNOSES_AT_ONCE": str(at_once), "REDIS_URL": redis_url} | extra
     with FakePlatform() as fake, running_site(concurrency=0, **options) as site, site.client() as client:

@@ -1,7 +1,8 @@
-"""The bench of the jobs in short: that it runs, and what no busy machine can change."""
+"""The benches of the jobs and of cached calls in short: that they run, and what no busy machine can change."""
 
 import pytest
 
+from bench.cache.calls import measure_calls
 from bench.jobs.many import measure_crowds, measure_failures, measure_overhead
 from bench.jobs.site import running
 from bench.jobs.starting import celery, jobs_a_second, measure_starts
@@ -16,6 +17,9 @@ def test_orders_start_beside_celerys_jobs(redis_server: RedisServer) -> None:
         assert len(found.ours) == len(found.celerys) == 3
         assert min(found.ours + found.celerys) > 0
         assert min(jobs_a_second(bench, jobs, 3)) > 0
+        calls = measure_calls(bench, redis_server.url, 2, questions=1)
+    assert [one.what for one in calls] == ["report", "configuration", "statistics"]
+    assert all(one.cached > 0 and one.uncached > 0 for one in calls)
 
 
 def test_a_crowd_progresses_and_calls_that_fail_once_are_made_again(redis_server: RedisServer) -> None:

@@ -19,8 +19,9 @@ class Contention:
 
 
 class _Contender:
-    def __init__(self, redis_url: str, places: int, tasks: int) -> None:
-        command = [sys.executable, "-m", "performance.tests.lease_process", redis_url, str(places), str(tasks)]
+    def __init__(self, redis_url: str, places: int, tasks: int, longest_seconds: float) -> None:
+        numbers = [str(places), str(tasks), str(longest_seconds)]
+        command = [sys.executable, "-m", "performance.tests.lease_process", redis_url, *numbers]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.lines: list[tuple[float, int]] = []
         self.killed_at: float | None = None
@@ -47,12 +48,15 @@ class _Contender:
         return [*self.lines, (self.killed_at, -held)] if held else self.lines
 
 
-def contend(redis_url: str, *, processes: int, tasks: int, places: int, kills: int) -> Contention:
-    """Let processes contend; kill some of them, each as soon as tasks of it run. Returns when all tasks have ended."""
-    contenders = [_Contender(redis_url, places, tasks) for _ in range(processes)]
+def contend(
+    redis_url: str, *, processes: int, tasks: int, places: int, kills: int, longest_seconds: float = 0.1
+) -> Contention:
+    """Let processes contend; kill some of them, as soon as tasks of each run. Returns when all tasks have ended."""
+    contenders = [_Contender(redis_url, places, tasks, longest_seconds) for _ in range(processes)]
     for victim in contenders[:kills]:
         while sum(change for _, change in list(victim.lines)) < 2 and victim.process.poll() is None:
             time.sleep(0.002)
+    for victim in contenders[:kills]:  # together, or the places of one would be waited for on account of the other
         victim.kill()
     for one in contenders[kills:]:
         one.process.wait(120)

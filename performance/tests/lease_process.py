@@ -1,4 +1,6 @@
-"""One process of several that contend for places: `python -m performance.tests.lease_process REDIS_URL PLACES TASKS`.
+"""One process of several that contend for places.
+
+    python -m performance.tests.lease_process REDIS_URL PLACES TASKS LONGEST_SECONDS
 
 Prints when each task began and ended, by the machine's one monotonic clock.
 """
@@ -11,17 +13,17 @@ import time
 from performance.concurrency import ConcurrencyController
 
 
-async def main(redis_url: str, places: int, tasks: int) -> None:
-    """Run the tasks, 20 to 100 ms each, all wanting a place at once."""
+async def main(redis_url: str, places: int, tasks: int, longest_seconds: float) -> None:
+    """Run the tasks, 20 ms or more each, all wanting a place at once."""
     controller = ConcurrencyController(places, name="contended", redis_url=redis_url)
 
     async def work() -> None:
         print("begin", time.monotonic(), flush=True)
-        await asyncio.sleep(random.uniform(0.02, 0.1))
+        await asyncio.sleep(random.uniform(0.02, longest_seconds))
         print("end", time.monotonic(), flush=True)
 
     await asyncio.gather(*(controller.execute(work(), "work") for _ in range(tasks)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

@@ -2,15 +2,11 @@
 
 import asyncio
 import itertools
-import os
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +14,8 @@ from django.db import transaction
 from django.test import override_settings
 from prometheus_client import REGISTRY
 
+from bench.cache.herd import loads_of_a_cold_key
 from diagsite.tests.services import RedisServer
-from diagsite.tests.site import ROOT
 from performance import cache as cache_module
 from performance.cache import Cache, get_cache, touch
 from performance.stores import RedisStore, store_of
@@ -257,22 +253,5 @@ def test_without_redis_it_loads_each_time_and_with_it_back_it_serves_no_change_o
 
 
 @pytest.mark.redis
-def test_two_hundred_readers_of_a_cold_key_in_four_processes_make_one_load(
-    redis_server: RedisServer, tmp_path: Path
-) -> None:
-    loads = tmp_path / "loads"
-    command = [sys.executable, "-m", "performance.tests.cache_process", "cold", "50", str(loads)]
-    environment = {**os.environ, "REDIS_URL": redis_server.url, "ENVIRONMENT": "development"}
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["50\n"] * 4
-    assert len(loads.read_text().splitlines()) == 1
+def test_two_hundred_readers_of_a_cold_key_in_four_processes_make_one_load(redis_server: RedisServer) -> None:
+    assert loads_of_a_cold_key(redis_server.url, processes=4, readers=50) == (1, 200)

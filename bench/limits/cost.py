@@ -1,0 +1,40 @@
+"""What a limiter costs a call that it lets through at once."""
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+from performance.concurrency import ConcurrencyController
+from performance.rate import RateLimiter
+
+ROUNDS = 5
+PLENTY = 10**9
+
+
+async def nothing() -> None:
+    """What is called."""
+
+
+async def seconds_a_call(redis_url: str, calls: int) -> dict[str, float]:
+    """Median seconds a call of each limiter, above those of a bare call; the limiters take turns."""
+    controllers = [ConcurrencyController(10), ConcurrencyController(10, name="cost", redis_url=redis_url)]
+    limiters = [RateLimiter(PLENTY, 60), RateLimiter(PLENTY, 60, key="cost", redis_url=redis_url)]
+    named: dict[str, Callable[[], Awaitable[None]]] = {
+        "a ConcurrencyController in memory": lambda: controllers[0].execute(nothing()),
+        "a ConcurrencyController in Redis": lambda: controllers[1].execute(nothing()),
+        "a RateLimiter in memory": lambda: limiters[0].execute(nothing()),
+        "a RateLimiter in Redis": lambda: limiters[1].execute(nothing()),
+    }
+    bare, found = list[float](), {name: list[float]() for name in named}
+    for _ in range(ROUNDS):
+        bare.append(await _time(nothing, calls))
+        for name, call in named.items():
+            found[name].append(await _time(call, calls))
+    return {name: statistics.median(seconds) - statistics.median(bare) for name, seconds in found.items()}
+
+
+async def _time(call: Callable[[], Awaitable[None]], calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        await call()
+    return (time.perf_counter() - started) / calls
