@@ -43,30 +43,38 @@ def uncertain_brands(mentions: list[list[Any]]) -> list[str]:
     return list(dict.fromkeys(brand for brand, *_ in mentions if brand not in sure))
 
 
-_COLUMNS = ("platform_id", "state", "mentions", "error_code", "question_id", "others", "domains", "pk", "verdicts")
+_COLUMNS = ("platform", "state", "mentions", "error_code", "question", "others", "domains", "verdicts")
 
 
 def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """The report of the answers as they are stored. Three queries, however many answers there are."""
-    rows = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
+    answers = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
+    return report_of(diagnosis, diagnosis.brands.all(), answers.only(*_COLUMNS))
+
+
+def report_of(diagnosis: Diagnosis, brands: Iterable[Brand], answers: Iterable[Answer]) -> dict[str, Any]:
+    """The report of these rows, stored or not; answers in the order of their questions and platforms."""
     facts = [
         AnswerFacts(
-            platform,
-            state,
-            mentioned_brands(mentions),
-            code,
-            question=str(question),
-            uncertain=uncertain_brands(mentions),
-            others=others or (),
-            domains=domains,
-            id=str(pk),
-            verdicts=verdicts,
+            answer.platform_id,
+            str(answer.state),
+            mentioned_brands(answer.mentions),
+            answer.error_code,
+            question=str(answer.question_id),
+            uncertain=uncertain_brands(answer.mentions),
+            others=answer.others or (),
+            domains=answer.domains,
+            id=str(answer.pk),
+            verdicts=answer.verdicts,
         )
-        for platform, state, mentions, code, question, others, domains, pk, verdicts in rows.values_list(*_COLUMNS)
+        for answer in answers
     ]
-    brands = [BrandFacts(brand.name, brand.is_own) for brand in diagnosis.brands.all()]
     # The diagnosis's own seed: the same answers have the same intervals, whoever asks and when.
-    return {"version": REPORT_VERSION, **build_report(brands, facts, seed=diagnosis.pk.int % 2**32)}
+    seed = diagnosis.pk.int % 2**32
+    return {
+        "version": REPORT_VERSION,
+        **build_report([BrandFacts(brand.name, brand.is_own) for brand in brands], facts, seed=seed),
+    }
 
 
 def bare_report(diagnosis: Diagnosis) -> dict[str, Any]:

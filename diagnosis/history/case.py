@@ -14,8 +14,8 @@ from diagnosis.exceptions import CODES
 from diagnosis.history.changes import Changes
 from diagnosis.history.models import LegacyRecord
 from diagnosis.models import Answer, Brand, Diagnosis, Question
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
-from diagnosis.transitions import END_CODES, complete_of, decide_status, mentioned_brands
+from diagnosis.reporting import report_of
+from diagnosis.transitions import END_CODES, complete_of, decide_status
 from progress.models import Event
 
 BY_ANSWERS = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)  # states that the answers decide
@@ -65,12 +65,7 @@ class Case:
 
     def rebuild_report(self) -> None:
         """The report of the answers as they will be stored."""
-        facts = [
-            AnswerFacts(answer.platform_id, str(answer.state), mentioned_brands(answer.mentions), answer.error_code)
-            for answer in self.answers
-        ]
-        brands = [BrandFacts(brand.name, brand.is_own) for brand in self.brands]
-        self.changes.set(self.diagnosis, report=build_report(brands, facts))
+        self.changes.set(self.diagnosis, report=report_of(self.diagnosis, self.brands, self.answers))
 
     def end(self, status: Status | None, *, at: datetime | None = None) -> None:
         """Bring it to its end: counts, state (None: what the answers say), report, stream."""

@@ -11,11 +11,11 @@ from diagnosis.choices import FINAL, AnswerState, Reason, Status
 from diagnosis.exceptions import CODES
 from diagnosis.legacy.parsing import ParsedAnswer, ParsedDiagnosis, earliest
 from diagnosis.legacy.platforms import Platforms
-from diagnosis.mentions import BrandNames, find_mentions
+from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.orders import BrandOrder, Order
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
-from diagnosis.transitions import END_CODES, mentioned_brands
+from diagnosis.reporting import analysis_columns, brand_names, report_of
+from diagnosis.transitions import END_CODES
 from errors.placeholders import clean_text
 from progress.models import Stream
 
@@ -78,7 +78,7 @@ def _plan(built: Built, parsed: ParsedDiagnosis, platforms: Platforms) -> None:
     ]
     by_text = {question.text: question for question in built.questions}
     places: dict[tuple[str, str], set[int]] = {}
-    spellings = [BrandNames(brand.name, [brand.name]) for brand in built.brands]
+    spellings = brand_names(built.brands)
     for one in parsed.answers:
         platform = platforms.find(one.platform)
         taken = places.setdefault((one.question, platform), set())
@@ -109,9 +109,8 @@ def _answer(one: ParsedAnswer, spellings: list[BrandNames]) -> Answer:
         "attempts": 1,
     }
     if one.is_ok:
-        mentions = find_mentions(one.text, spellings)
-        found = [[mention.brand, mention.start, mention.end] for mention in mentions]
-        return Answer(state=AnswerState.VALID, mentions=found, **columns)
+        found = analysis_columns(one.text, spellings, one.question)
+        return Answer(state=AnswerState.VALID, **columns, **found)
     state = AnswerState.FILTERED if one.reason == Reason.FILTERED else AnswerState.FAILED
     detail = clean_text(one.error, 500)
     return Answer(state=state, reason=one.reason, error_code=CODES[one.reason].value, error_detail=detail, **columns)
@@ -143,8 +142,4 @@ def _end(built: Built, parsed: ParsedDiagnosis) -> None:
     code = END_CODES.get(Status(diagnosis.status))
     diagnosis.error_code = code.value if code else ""
     if parsed.has_report:
-        facts = [
-            AnswerFacts(answer.platform_id, str(answer.state), mentioned_brands(answer.mentions), answer.error_code)
-            for answer in built.answers
-        ]
-        diagnosis.report = build_report([BrandFacts(brand.name, brand.is_own) for brand in built.brands], facts)
+        diagnosis.report = report_of(diagnosis, built.brands, built.answers)

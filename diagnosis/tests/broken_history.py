@@ -14,13 +14,13 @@ from django.db import connection
 from diagnosis import jobs
 from diagnosis.choices import AnswerState, Reason, Status
 from diagnosis.history.models import LegacyRecord
+from diagnosis.history.repair import update_statistics
 from diagnosis.legacy.building import Built
 from diagnosis.legacy.platforms import BLANK
-from diagnosis.mentions import BrandNames, find_mentions
+from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Brand, Diagnosis, Question
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
+from diagnosis.reporting import analysis_columns, report_of
 from diagnosis.tests.rows import make_platform
-from diagnosis.transitions import mentioned_brands
 from progress.models import Stream
 
 OWN, RIVALS = "山岚", ("木石坊", "一盏")
@@ -31,7 +31,7 @@ LONG_AGO = datetime(2025, 11, 3, 2, 0, tzinfo=UTC)
 LOCAL = timedelta(hours=8)
 
 _SPELLINGS = [BrandNames(name, [name]) for name in (OWN, *RIVALS)]
-_MENTIONS = {text: [[one.brand, one.start, one.end] for one in find_mentions(text, _SPELLINGS)] for text in TEXTS}
+_SAID = {(question, text): analysis_columns(text, _SPELLINGS, question) for question in QUESTIONS for text in TEXTS}
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Maker:
             repeat=1,
             state=AnswerState.VALID,
             text=text,
-            mentions=_MENTIONS[text],
+            **_SAID[question.text, text],
             model=f"{platform}-chat",
             attempts=1,
             milliseconds=900,
@@ -118,11 +118,7 @@ class Maker:
 
 def report(built: Built) -> None:
     """The report of its answers."""
-    facts = [
-        AnswerFacts(one.platform_id, str(one.state), mentioned_brands(one.mentions), one.error_code)
-        for one in built.answers
-    ]
-    built.diagnosis.report = build_report([BrandFacts(one.name, one.is_own) for one in built.brands], facts)
+    built.diagnosis.report = report_of(built.diagnosis, built.brands, built.answers)
 
 
 def unask(answer: Answer) -> None:
@@ -269,6 +265,7 @@ def make_history(owner_id: int, *, broken: int, good: int, busy: int = 20, seed:
     while batch := list(itertools.islice(rows, 500)):
         _store(maker, batch)
     _make_busy(maker, busy)
+    update_statistics()
     return maker.truth
 
 

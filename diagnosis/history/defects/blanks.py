@@ -15,8 +15,21 @@ LOST_QUESTION = "（原记录中没有问题）"
 
 _BLANK_QUESTION = Exists(Question.objects.filter(diagnosis=OuterRef("pk"), text__regex=r"^\s*$"))
 _BLANK_PLATFORM = Exists(Answer.objects.filter(diagnosis=OuterRef("pk"), platform=BLANK))
-_COPIED = ("state", "text", "model", "mentions", "reason", "error_code", "error_detail", "attempts", "milliseconds",
-           "answered_at")  # fmt: skip
+_COPIED = (
+    "state",
+    "text",
+    "model",
+    "mentions",
+    "others",
+    "domains",
+    "verdicts",
+    "reason",
+    "error_code",
+    "error_detail",
+    "attempts",
+    "milliseconds",
+    "answered_at",
+)
 
 
 class BlankOrigin(DiagnosisDefect):

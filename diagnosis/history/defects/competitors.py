@@ -8,8 +8,8 @@ from diagnosis.choices import FINAL, AnswerState
 from diagnosis.history.case import Case
 from diagnosis.history.defects.base import DiagnosisDefect, repairable
 from diagnosis.history.models import LegacyRecord
-from diagnosis.mentions import BrandNames, find_mentions
 from diagnosis.models import Brand, DiagnosisQuerySet
+from diagnosis.reporting import analysis_columns, brand_names
 
 _RIVALS = Exists(Brand.objects.filter(diagnosis=OuterRef("pk"), is_own=False))
 _SUBMITTED = Exists(LegacyRecord.objects.filter(diagnosis=OuterRef("pk"), facts__competitors__0__isnull=False))
@@ -43,10 +43,10 @@ class CompetitorsLost(DiagnosisDefect):
                 brand = Brand(diagnosis=diagnosis, name=name, is_own=False, position=len(case.brands))
                 case.changes.create(brand)
                 case.brands.append(brand)
-        spellings = [BrandNames(brand.name, [brand.name, *brand.aliases]) for brand in case.brands]
+        spellings = brand_names(case.brands)
+        questions = {question.pk: question.text for question in case.questions}
         for answer in case.in_state(AnswerState.VALID):
-            mentions = find_mentions(answer.text, spellings)
-            case.changes.set(answer, mentions=[[one.brand, one.start, one.end] for one in mentions])
+            case.changes.set(answer, **analysis_columns(answer.text, spellings, questions[answer.question_id]))
         if diagnosis.report is not None:
             case.rebuild_report()
 
