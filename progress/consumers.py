@@ -40,6 +40,7 @@ _authenticate = database_sync_to_async(access.authenticate, thread_sensitive=Fal
 _session_user = database_sync_to_async(access.session_user, thread_sensitive=False)
 _find_stream = database_sync_to_async(access.find_stream, thread_sensitive=False)
 _tell_ended = database_sync_to_async(access.tell_ended, thread_sensitive=False)
+_tellings: set[asyncio.Task[None]] = set()  # held here, or they could be collected half done
 
 REASONS = {
     CloseCode.BAD_FRAME: ErrorCode.DATA_FORMAT_ERROR,
@@ -241,9 +242,14 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """The client has everything: say goodbye."""
         if not self.is_over:
             self.is_over = True
+            # A task of its own: whoever hangs up now has seen the end all the same.
+            told = asyncio.create_task(_tell_ended(self.stream.pk)) if self.is_owner and self.stream else None
+            if told:
+                _tellings.add(told)
+                told.add_done_callback(_tellings.discard)
             await self._close(CloseCode.DONE)
-            if self.is_owner and self.stream:
-                await _tell_ended(self.stream.pk)
+            if told:
+                await asyncio.shield(told)
 
     async def lose(self, error: Exception) -> None:
         """The stream has been deleted, or we have failed."""

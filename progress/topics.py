@@ -145,7 +145,11 @@ class Topic:
             if page and rest:
                 await rest
                 follower.cursor = page.reach
-            await self._catch_up(seat)
+            if page and page.log.is_closed and _is_at_end(follower, page.log):
+                # Now: who has been given the end may hang up before the log could be read again.
+                await _end(follower, page.log)
+            else:
+                await self._catch_up(seat)
         except Exception as error:
             if not isinstance(error, Stream.DoesNotExist):
                 log.exception("follower_failed", stream=str(self.stream_id))
