@@ -71,6 +71,10 @@ class ChannelRefused(DeliveryFailed):
     disables_channel = True
 
 
+class SecretsUnreadable(ChannelRefused):
+    """A channel's secrets are encrypted under a key that is no longer there: they must be entered again."""
+
+
 class ChannelDisabled(DeliveryFailed):
     """The channel was disabled after the message was written."""
 

@@ -13,13 +13,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from monitoring.exceptions import ChannelRefused
+from monitoring.exceptions import SecretsUnreadable
 
 _PURPOSE = b"monitoring.channel.secrets"
-
-
-class SecretsUnreadable(ChannelRefused):
-    """Encrypted under a key that is no longer there: they must be entered again."""
 
 
 def encrypt_secrets(secrets: Mapping[str, str]) -> str:

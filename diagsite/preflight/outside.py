@@ -11,9 +11,9 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.probing import QUESTION, TIMEOUT_SECONDS
 from diagsite.preflight.results import FAILED, OK, WARNING, Finding
-from monitoring.exceptions import DeliveryFailed
+from monitoring.exceptions import DeliveryFailed, SecretsUnreadable
 from monitoring.models import Channel, Rule
-from monitoring.secrets import SecretsUnreadable, decrypt_secrets
+from monitoring.secrets import decrypt_secrets
 from monitoring.trying import try_channel
 
 

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST
 
 from monitoring.channels import TRANSPORTS, recipients_of
 from monitoring.channels.base import ADDRESS, KEY
-from monitoring.exceptions import DeliveryFailed
+from monitoring.exceptions import DeliveryFailed, SecretsUnreadable
 from monitoring.models import Channel
-from monitoring.secrets import SecretsUnreadable, decrypt_secrets, encrypt_secrets
+from monitoring.secrets import decrypt_secrets, encrypt_secrets
 from monitoring.trying import try_channel
 
 KEPT = "已保存，不显示；留空则不变"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from monitoring.exceptions import SecretsUnreadable
 from monitoring.models import Channel
-from monitoring.secrets import SecretsUnreadable, decrypt_secrets, encrypt_again, encrypt_secrets
+from monitoring.secrets import decrypt_secrets, encrypt_again, encrypt_secrets
 
 SECRETS = {"address": "https://oapi.dingtalk.com/robot/send?access_token=very-secret", "key": "SEC-very-secret"}
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from monitoring.exceptions import SecretsUnreadable
 from monitoring.models import Channel
-from monitoring.secrets import SecretsUnreadable, encrypt_again
+from monitoring.secrets import encrypt_again
 
 EXAMPLES = """
 examples:
