@@ -122,14 +122,14 @@ class Topic:
 
     def _push_to(self, seat: _Seat, begin: int, page: Page) -> None:
         follower = seat.follower
-        if begin < follower.cursor < page.reach:  # it was ahead of us, and is not any more
-            seat.begin(self._serve(seat))
-        elif follower.cursor <= begin:
+        if follower.cursor == begin:
             rest = _start(follower.deliver(page.frames))
             if rest is None:
                 follower.cursor = page.reach
             if rest or self.is_closed:
                 seat.begin(self._serve(seat, page, rest))
+        elif follower.cursor < page.reach:  # it was ahead of us, and is not any more
+            seat.begin(self._serve(seat))
 
     def _bring_all(self) -> None:
         for seat in self.seats.values():
