@@ -20,9 +20,8 @@ NODE_IS_NEW_ENOUGH := process.exit(process.versions.node.split(".")[0] < 20 ? 1 
 # For a recipe's shell: node and npm are those of the PATH when they are new enough, else those of .venv.
 WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; }
 PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-# The tests wait for real servers half of the time, so two workers a core; each has its own site and browser.
-JAVASCRIPT_LOG := ../var/test-javascript.log
-WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo $$((2 * $(PROCESSORS))))
+# Each has its own site and browser, which is more than a core each.
+WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo 2)
 # What a site is configured by must not leak from the shell into its tests.
 CLEAN := env -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
 # Complete, and nobody's: `check --deploy` looks at the settings of production without any service.
@@ -37,16 +36,15 @@ run: requirements
 	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
 		$(PY) manage.py serve --migrate --sample
 
-# Both suites wait for real servers half of the time, so they run beside each other; what JavaScript says comes at its end.
 test:
 	@$(MAKE) -j2 requirements-dev node-modules
-	@$(MAKE) -j2 test-python test-javascript
+	@$(MAKE) test-javascript test-python
 
 test-python:
 	@$(CLEAN) $(PY) -m pytest -n $(WORKERS)
 
 test-javascript:
-	@$(WITH_NODE) && mkdir -p var && cd miniprogram && { npm test --silent >$(JAVASCRIPT_LOG) 2>&1; ended=$$?; cat $(JAVASCRIPT_LOG); exit $$ended; }
+	@$(WITH_NODE) && cd miniprogram && npm test --silent
 
 lint: requirements-dev node-modules
 	@$(WITH_NODE) && cd miniprogram && npm run lint --silent
