@@ -13,6 +13,7 @@ const { startProxy } = support('proxy.js');
 const { createDevice } = support('platform.js');
 const { minify } = require(path.join(MINIPROGRAM, 'node_modules', 'terser'));
 const { createServices, follow, order } = support('follower.js');
+const { readScore } = require(path.join(MINIPROGRAM, 'tests', 'mutation', 'score.js'));
 
 const SIMULATED = Number(process.env.STORMED) || 100000;
 const REAL = Number(process.env.CUTS) || 10000;
@@ -87,18 +88,11 @@ async function real() {
   });
 }
 
-/** From the report of the last `npm run mutation`, if it is of the files as they are. */
+/** Of the last `npm run mutation`, if that was of the files as they are. */
 async function mutation() {
-  const file = path.join(MINIPROGRAM, 'reports', 'mutation.json');
-  if (!fs.existsSync(file)) return { text: 'no report: npm run mutation', isHeld: false };
-  const { files } = JSON.parse(fs.readFileSync(file, 'utf8'));
-  const stale = Object.keys(files).filter((name) => fs.readFileSync(path.join(MINIPROGRAM, name), 'utf8') !== files[name].source);
-  const mutants = Object.values(files).flatMap((one) => one.mutants);
-  const count = (...kinds) => mutants.filter((mutant) => kinds.includes(mutant.status)).length;
-  const killed = count('Killed', 'Timeout');
-  const score = (100 * killed) / (killed + count('Survived', 'NoCoverage'));
+  const { score, mutants, stale } = readScore();
   const note = stale.length ? `, but ${stale.join(', ')} changed since: npm run mutation` : '';
-  return { text: `${score.toFixed(1)} % of ${mutants.length}${note}`, isHeld: score >= 85 && !stale.length, score };
+  return { text: `${score.toFixed(1)} % of ${mutants}${note}`, isHeld: score >= 85 && !stale.length, score };
 }
 
 async function restart() {

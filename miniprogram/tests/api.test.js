@@ -39,6 +39,7 @@ function setUp(answers = [{ status: 200, body: { ok: true } }], options = {}) {
 
 const CALLS = [
   [(api) => api.listPlatforms(), 'GET /api/platforms'],
+  [(api) => api.suggestCompetitors('山 岚'), `GET /api/suggestions?brand=${encodeURIComponent('山 岚')}`],
   [(api) => api.listDiagnoses(), 'GET /api/diagnoses'],
   [(api) => api.listDiagnoses({ q: '山 岚', status: '', cursor: 'a/b' }), `GET /api/diagnoses?q=${encodeURIComponent('山 岚')}&cursor=a%2Fb`],
   [(api) => api.getDiagnosis('a/b'), 'GET /api/diagnoses/a%2Fb'],
@@ -77,7 +78,7 @@ test('an answer without a body is null only where the server says so', async () 
 });
 
 for (const [status, code] of [
-  [302, 'DATA_FORMAT_ERROR'], [400, 'DATA_FORMAT_ERROR'], [403, 'FORBIDDEN'], [404, 'DATA_NOT_FOUND'], [429, 'RATE_LIMITED'],
+  [300, 'DATA_FORMAT_ERROR'], [302, 'DATA_FORMAT_ERROR'], [400, 'DATA_FORMAT_ERROR'], [403, 'FORBIDDEN'], [404, 'DATA_NOT_FOUND'], [429, 'RATE_LIMITED'],
   [500, 'SERVER_ERROR'], [502, 'SERVICE_UNAVAILABLE'], [503, 'SERVICE_UNAVAILABLE'], [504, 'NETWORK_TIMEOUT'], [599, 'SERVER_ERROR'],
 ]) {
   test(`a bare ${status} is a ${code}`, async () => {

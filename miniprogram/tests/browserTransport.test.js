@@ -62,7 +62,9 @@ test('a poll carries the token in a header, never in the address', async () => {
   const { result, url, options } = await poll(async () => respond(200, '{"epoch":"e"}'));
   assert.equal(url, 'https://site.example/api/x?after=1');
   assert.equal(options.headers.Authorization, 'Bearer abc');
+  assert.equal(options.headers.Accept, 'application/json');
   assert.equal(options.credentials, 'same-origin');
+  assert.equal(options.cache, 'no-store');
   assert.deepEqual(result, [null, { status: 200, body: { epoch: 'e' }, retryAfterMs: null }]);
 });
 

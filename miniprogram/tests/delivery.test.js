@@ -184,6 +184,52 @@ test('frames before the welcome do not count, since their epoch is unknown', asy
   assert.deepEqual(world.seqs(), []);
 });
 
+test('nothing but a welcome makes a connection live', async () => {
+  const world = createWorld();
+  world.server.faults.connect = () => 'silent';
+  world.client.start();
+  await world.advance(100);
+  world.link().handlers.onMessage(JSON.stringify({ type: 'ping', last: 0 }));
+  assert.equal(world.client.state(), 'connecting');
+  assert.deepEqual(world.link().of('pong'), []);
+});
+
+test('a ping without a number does not hide the gaps that follow', async () => {
+  const world = createWorld();
+  await world.startLive();
+  await world.advance(3000);
+  world.link().tell({ type: 'ping' });
+  world.server.faults.frame = (frame) => (frame.type === 'events' ? 'drop' : null);
+  world.server.append('progress');
+  world.server.faults.frame = () => null;
+  world.server.append('progress');
+  await world.advance(100);
+  assert.deepEqual(world.seqs(), [1, 2]);
+});
+
+test('a welcome that names no epoch leaves the reading where it is', async () => {
+  const world = createWorld({ after: 1, epoch: 'epoch-1' });
+  world.server.append('progress');
+  world.server.faults.frame = (frame) => {
+    if (frame.type === 'welcome') delete frame.epoch;
+    return null;
+  };
+  await world.startLive();
+  await world.advance(100);
+  assert.deepEqual([world.resets, world.link().of('after')], [[], []]);
+  assert.deepEqual(world.client.cursor(), { after: 1, epoch: 'epoch-1' });
+});
+
+test('the page hears of events only when there are some', async () => {
+  const sizes = [];
+  const world = createWorld({ onEvents: (events) => sizes.push(events.length) });
+  await world.startLive();
+  world.server.append('progress');
+  await world.advance(50);
+  world.link().handlers.onMessage(asFrame(event(1)));
+  assert.deepEqual(sizes, [1]);
+});
+
 test('nonsense on the wire is ignored', async () => {
   const world = createWorld();
   await world.startLive();

@@ -235,3 +235,11 @@ test('a label is the server\'s too', () => {
     assert.equal(catalog.present({ code: 'X', copy: { title: 't', action } }).action.label, label);
   }
 });
+
+test('so is the label of a code that has one of its own', () => {
+  const { catalog } = setUp();
+  const labels = fs.readFileSync(path.join(ROOT, 'errors/copy.py'), 'utf8').split('LABELS:')[1].split('"en"')[0];
+  const ofCodes = Array.from(labels.matchAll(/C\.(\w+): "([^"]*)"/g));
+  assert.equal(ofCodes.length, 4);
+  for (const [, code, label] of ofCodes) assert.equal(catalog.present({ code }).action.label, label, code);
+});

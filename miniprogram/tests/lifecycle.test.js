@@ -2,6 +2,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const { createClient } = require('../services/webSocketClient.js');
 const { createWorld } = require('./support/world.js');
 
 const states = (world) => world.states.map((entry) => entry.state);
@@ -17,6 +18,23 @@ async function assertSilent(world) {
   await world.advance(10 * 60 * 1000);
   assert.deepEqual(traffic(), before);
 }
+
+test('each state is told once, with the code of the close that led to it', async () => {
+  const world = createWorld({ random: () => 0.1 });
+  world.server.faults.connect = () => 'refuse';
+  world.client.start();
+  await world.advance(3000);
+  world.server.faults.connect = () => null;
+  await world.clock.until(() => world.client.state() === 'live', 60000);
+  await world.advance(6000);
+  world.link().close(1012);
+  await world.advance(400);
+  world.link().close(4404);
+  await world.advance(50);
+  assert.deepEqual(world.states.map(({ state, detail }) => [state, detail]), [
+    ['connecting', {}], ['polling', {}], ['live', {}], ['connecting', { code: 1012 }], ['live', {}], ['closed', { code: 4404 }],
+  ]);
+});
 
 test('before start nothing happens', async () => {
   const world = createWorld();
@@ -297,3 +315,35 @@ for (const moment of ['idle', 'live', 'polling', 'suspended', 'offline']) {
     await assertSilent(world);
   });
 }
+
+test('without a clock it uses the real one', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const links = [];
+  let polls = 0;
+  const pass = async (ms) => {
+    await new Promise(setImmediate);
+    t.mock.timers.tick(ms);
+    await new Promise(setImmediate);
+  };
+  const client = createClient({
+    stream: 's', getToken: async () => 'token', random: () => 0,
+    transport: {
+      connect: (path, handlers) => links.push(handlers) && { send() {}, close() {} },
+      poll() {
+        polls += 1;
+        return { abort() {} };
+      },
+    },
+  });
+  client.start();
+  await pass(1);
+  links[0].onOpen();
+  links[0].onMessage(JSON.stringify({ type: 'welcome', v: 1, epoch: 'e', last: 0, ping: 10 }));
+  assert.equal(client.state(), 'live');
+  await pass(15000);
+  await pass(1);
+  assert.equal(links.length, 2, 'the silence was noticed');
+  client.networkChanged(false);
+  await pass(60000);
+  assert.deepEqual([client.state(), links.length, polls], ['offline', 2, 0]);
+});

@@ -117,10 +117,17 @@ test('a late answer of an aborted poll is dropped', async () => {
   world.server.faults.connect = () => (world.server.connections.length < 4 ? 'refuse' : null);
   world.client.start();
   await world.clock.until(() => world.client.state() === 'live', 40000);
+  let polls = 0;
+  world.server.transport.poll = () => {
+    polls += 1;
+    return { abort() {} };
+  };
+  answer(new Error('late'));
   answer(null, { status: 404, body: null });
   answer(null, { status: 200, body: { epoch: 'x', last: 1, closed: true, events: [[1, 'complete', {}]] } });
-  await world.advance(1000);
+  await world.advance(5000);
   assert.deepEqual([world.client.state(), world.seqs(), world.fatals], ['live', [], []]);
+  assert.equal(polls, 0, 'and starts no other');
 });
 
 test('while polling the socket is probed at 5 to 60 s, ever more rarely and with jitter', async () => {
@@ -179,7 +186,8 @@ test('the end arrives by polling too, and then nothing probes or polls', async (
 });
 
 for (const fault of ['error', 'hang', 'throw', 400, 408, 429, 500, 502, 503, { status: 200, body: null },
-  { status: 200, body: 'a page of the hotel' }, { status: 302, body: null }, { status: 200, body: {} }]) {
+  { status: 200, body: 'a page of the hotel' }, { status: 302, body: null }, { status: 200, body: {} }, { status: 200, body: { epoch: 'e' } },
+  { status: 500, body: { epoch: 'epoch-1', last: 0, events: [] } }]) {
   test(`a poll that fails with ${JSON.stringify(fault)} is repeated with back-off`, async () => {
     const world = createWorld();
     world.server.faults.connect = () => 'refuse';
@@ -219,6 +227,85 @@ test('a server that asks for an hour is asked again after a minute', async () =>
   await world.advance(90000);
   assert.equal(world.server.polls.length, 2);
 });
+
+for (const fault of ['error', 'throw']) {
+  test(`a first ${fault} of a poll is made good within one and a half seconds`, async () => {
+    const world = createWorld({ random: () => 0.9 });
+    world.server.faults.connect = () => 'silent';
+    world.server.faults.poll = () => (world.server.polls.length === 1 ? fault : null);
+    world.client.start();
+    await world.advance(5000);
+    const [pause] = pauses(world.server.polls);
+    assert.ok(pause >= 1000 && pause <= 1500, `${pause} ms`);
+  });
+}
+
+test('a poll that needs nearly all of its 30 s is heard', async () => {
+  const world = createWorld();
+  world.server.faults.connect = () => 'refuse';
+  world.server.append('progress');
+  const body = { epoch: 'epoch-1', last: 1, closed: false, events: world.server.log };
+  world.server.transport.poll = (path, options, callback) => {
+    world.clock.setTimeout(() => callback(null, { status: 200, body, retryAfterMs: null }), 29000);
+    return { abort() {} };
+  };
+  world.client.start();
+  await world.advance(34000);
+  assert.deepEqual(world.seqs(), [1]);
+});
+
+test('polling begins 2.5 s after the first attempt, whatever became of that', async () => {
+  const world = createWorld({ random: () => 0.99 });
+  world.server.faults.connect = () => (world.server.connections.length ? 'hang' : 'refuse');
+  world.client.start();
+  await world.advance(2600);
+  assert.equal(world.server.connections.length, 2);
+  assert.equal(world.client.state(), 'polling');
+});
+
+test('a network event while polling does not stop the reading', async () => {
+  const world = createWorld();
+  world.server.faults.connect = () => 'refuse';
+  world.client.start();
+  await world.clock.until(() => world.client.state() === 'polling', 5000);
+  world.client.networkChanged(true);
+  await world.advance(1000);
+  world.server.append('progress');
+  await world.advance(3000);
+  assert.equal(world.client.state(), 'polling');
+  assert.deepEqual(world.seqs(), [1]);
+});
+
+for (const isBack of [true, false]) {
+  test(`a socket that is lost at once and ${isBack ? 'back' : 'stays away'}: polls keep their distance`, async () => {
+    const world = createWorld({ random: () => 0.1 });
+    world.server.faults.connect = () => (world.server.connections.length < 4 ? 'refuse' : null);
+    world.client.start();
+    await world.clock.until(() => world.client.state() === 'live', 40000);
+    assert.equal(world.server.polls[world.server.polls.length - 1].isAborted, true);
+    const count = world.server.polls.length;
+    if (!isBack) world.server.faults.connect = () => 'hang';
+    world.link().cut();
+    await world.advance(5);
+    assert.equal(world.client.state(), 'polling');
+    world.client.networkChanged(true);
+    await world.advance(4000);
+    assert.equal(world.client.state(), isBack ? 'live' : 'polling');
+    assert.equal(world.server.polls.length, isBack ? count : count + 1);
+    pauses(world.server.polls).forEach((pause) => assert.ok(pause >= 1000, `${pause} ms`));
+  });
+}
+
+for (const [status, body] of [[403, { page: 'of a proxy' }], [404, null]]) {
+  test(`a fatal ${status} without a problem body has no problem`, async () => {
+    const world = createWorld();
+    world.server.faults.connect = () => 'silent';
+    world.server.faults.poll = () => ({ status, body });
+    world.client.start();
+    await world.advance(4000);
+    assert.deepEqual(world.fatals, [{ code: status, problem: null }]);
+  });
+}
 
 for (const status of [403, 404]) {
   test(`a poll that is answered with ${status} is fatal`, async () => {

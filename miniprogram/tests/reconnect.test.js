@@ -57,6 +57,24 @@ test('the server sets the ping, and its grace follows', async () => {
   assert.equal(world.server.connections.length, 2);
 });
 
+for (const ping of [undefined, 0]) {
+  test(`a welcome that names no ping (${ping}) means one of 10 s`, async () => {
+    const world = createWorld();
+    world.server.faults.frame = (frame) => {
+      if (frame.type === 'welcome') frame.ping = ping;
+      return null;
+    };
+    await world.startLive();
+    await world.advance(10500);
+    assert.equal(world.server.connections.length, 1);
+    world.link().isHalfOpen = true;
+    await world.advance(14000);
+    assert.equal(world.client.state(), 'live');
+    await world.advance(1000);
+    assert.equal(world.server.connections.length, 2);
+  });
+}
+
 test('a frozen app notices a dead connection by timestamps as soon as it runs again', async () => {
   const world = createWorld();
   await world.startLive();

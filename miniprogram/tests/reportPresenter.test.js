@@ -86,6 +86,18 @@ test('one notice per platform and code, the newest last, and not without bound',
   assert.equal(presenter.view().notices[9].platform, 'p-49');
 });
 
+test('two troubles of one platform are two notices', () => {
+  const presenter = createPresenter();
+  presenter.apply([[1, 'error', { platform: 'p-1', code: 'AI_RATE_LIMIT' }], [2, 'error', { platform: 'p-1', code: 'AI_PLATFORM_ERROR' }]]);
+  assert.deepEqual(presenter.view().notices.map((one) => one.code), ['AI_RATE_LIMIT', 'AI_PLATFORM_ERROR']);
+});
+
+test('a filtered answer is done as well', () => {
+  const presenter = createPresenter();
+  presenter.apply([result(1), result(2, { answer: 'a-2', state: 'filtered' })]);
+  assert.equal(presenter.view().done, 2);
+});
+
 test('an error does not end the diagnosis', () => {
   const presenter = createPresenter();
   const changes = presenter.apply([[1, 'error', { code: 'AI_PLATFORM_ERROR', platform: 'p-1' }]]);
@@ -100,6 +112,12 @@ test('complete brings the status, the counts of record and the problem', () => {
   assert.deepEqual(changes, {
     percent: 100, done: 6, etaSeconds: null, status: 'partial', problem: { code: 'X' }, 'counts.valid': 5, 'counts.failed': 1,
   });
+});
+
+test('a diagnosis that is completed has gone all the way', () => {
+  const presenter = createPresenter();
+  presenter.apply([progress(1, { percent: 90 }), [2, 'complete', { status: 'completed', valid: 6, failed: 0, filtered: 0 }]]);
+  assert.equal(presenter.view().percent, 100);
 });
 
 for (const status of ['cancelled', 'timed_out', 'failed']) {

@@ -210,10 +210,30 @@ test('who signs out while signing in stays signed out', async () => {
   assert.equal(storage.stored.size, 0);
 });
 
+test('a sign-in that signing out has overtaken does not end the next one', async () => {
+  const { site, session, clock, tokenOf } = setUp();
+  site.hold = true;
+  const old = tokenOf();
+  await clock.settle();
+  session.signOut();
+  const next = tokenOf();
+  await clock.settle();
+  site.held[0]();
+  await old;
+  await clock.settle();
+  const another = tokenOf();
+  await clock.settle();
+  assert.equal(site.codes, 2, 'the one under way is shared');
+  site.held.slice(1).forEach((release) => release());
+  assert.deepEqual([await next, await another], ['token-2', 'token-2']);
+  assert.equal(session.user().id, 7, 'and kept');
+});
+
 test('a device whose storage fails signs in once per start', async () => {
   const broken = () => { throw new Error('storage'); };
   const storage = { getStorageSync: broken, setStorageSync: broken, removeStorageSync: broken };
   const { site, session, tokenOf } = setUp({ storage });
+  assert.equal(session.user(), null);
   assert.equal(await tokenOf(), 'token-1');
   assert.equal(await tokenOf(), 'token-1');
   await session.signOut();

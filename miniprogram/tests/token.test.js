@@ -106,6 +106,14 @@ test('polls that are refused with the renewed token are fatal', async () => {
   assert.equal(world.server.polls.length, 2);
 });
 
+test('after a refusal the renewed token is tried within 0.3 s, stable or not', async () => {
+  const { world } = createWorldWithWallet({ random: () => 0.9 });
+  await world.startLive();
+  world.link().close(4401);
+  await world.advance(320);
+  assert.equal(world.server.connections.length, 2);
+});
+
 test('socket and poll that are refused together renew once', async () => {
   const { world, wallet } = createWorldWithWallet({ latencyMs: () => 1300 });
   world.server.tokens.clear();
@@ -128,6 +136,78 @@ test('a renewal that fails is tried again with back-off, and given up after thre
   await world.advance(5 * 60 * 1000);
   assert.equal(asked.length, 3);
   assert.deepEqual(world.fatals, [{ code: 4401, problem: null }]);
+});
+
+test('three renewals that fail after a live connection are the end, without a single poll', async () => {
+  let renewals = 0;
+  const world = createWorld({
+    async getToken({ renew }) {
+      if (!renew) return 'token-1';
+      renewals += 1;
+      throw new Error('no network');
+    },
+  });
+  await world.startLive();
+  await world.advance(6000);
+  world.link().close(4401);
+  await world.advance(2400);
+  assert.equal(renewals, 3);
+  assert.deepEqual(world.fatals, [{ code: 4401, problem: null }]);
+  assert.equal(world.server.polls.length, 0);
+});
+
+for (const how of ['socket', 'poll']) {
+  test(`a renewal that fails after its ${how} was let go is not the end`, async () => {
+    let giveUp = null;
+    let renewals = 0;
+    const world = createWorld({
+      getToken({ renew }) {
+        if (!renew) return 'token-1';
+        renewals += 1;
+        if (renewals > 3) return 'token-1';
+        return new Promise((resolve, reject) => {
+          giveUp = () => reject(new Error('no network'));
+          if (renewals < 3) giveUp();
+        });
+      },
+    });
+    if (how === 'poll') {
+      world.server.faults.connect = () => 'hang';
+      world.server.faults.poll = () => 401;
+      world.client.start();
+    } else {
+      await world.startLive();
+      await world.advance(6000);
+      world.link().close(4401);
+    }
+    assert.ok(await world.clock.until(() => renewals === 3, 30000));
+    world.client.hide();
+    giveUp();
+    world.server.faults.connect = () => null;
+    await world.advance(1000);
+    assert.deepEqual([world.client.state(), world.fatals], ['suspended', []]);
+    world.client.show();
+    await world.advance(1000);
+    assert.equal(world.client.state(), 'live');
+  });
+}
+
+test('a socket that is lost does not begin a renewal that a poll has begun already', async () => {
+  let renewals = 0;
+  const world = createWorld({
+    random: () => 0,
+    getToken({ renew }) {
+      if (!renew) return 'token-1';
+      renewals += 1;
+      return new Promise(() => {});
+    },
+  });
+  world.server.faults.connect = () => 'hang';
+  world.server.faults.poll = () => 401;
+  world.client.start();
+  await world.advance(14000);
+  assert.equal(world.link().isClosedByClient, true, 'lost after 5 s, and tried again after 5 more');
+  assert.equal(renewals, 1);
 });
 
 test('a token that cannot be read for a while is no reason to give up', async () => {
@@ -273,6 +353,21 @@ for (const way of ['hide', 'close']) {
   });
 }
 
+test('while nothing is open a token is asked for with each attempt, and no more often', async () => {
+  let asked = 0;
+  const world = createWorld({
+    getToken: async () => {
+      asked += 1;
+      return { token: 'token-1', renewAt: world.clock.now() + 10000 };
+    },
+  });
+  await world.startLive();
+  world.server.faults.connect = () => 'hang';
+  world.link().cut();
+  await world.advance(120000);
+  assert.equal(asked, world.server.connections.length + world.server.polls.length);
+});
+
 test('a new token that arrives after its connection was lost is said on the next one', async () => {
   let release = null;
   const world = createWorld({
@@ -288,7 +383,7 @@ test('a new token that arrives after its connection was lost is said on the next
   const old = world.link();
   world.client.hide();
   world.client.show();
-  release({ token: 'token-1', renewAt: Infinity });
+  release({ token: 'token-2', renewAt: Infinity });
   await world.advance(1000);
   release({ token: 'token-1', renewAt: Infinity });
   await world.advance(1000);

@@ -103,6 +103,7 @@ test('a poll carries its token in a header and its time limit', () => {
   assert.equal(first.url, 'https://site.example/api/x?after=1');
   assert.equal(first.timeout, 30000);
   assert.equal(first.header.Authorization, 'Bearer abc');
+  assert.equal(first.header.Accept, 'application/json');
   assert.equal('Authorization' in second.header, false);
 });
 
@@ -121,6 +122,20 @@ test('every status lands in success and is told apart there', () => {
     [null, { status: 429, body: { code: 'RATE_LIMITED' }, retryAfterMs: 3000 }],
     [null, { status: 502, body: null, retryAfterMs: null }],
   ]);
+});
+
+test('Retry-After is found among the headers, in any case, in seconds and as a date', () => {
+  const { wx, transport } = setUp();
+  const waitOf = (header) => {
+    let wait;
+    transport.poll('/x', { token: null, timeoutMs: 1 }, (error, answer) => { wait = answer.retryAfterMs; });
+    wx.requests[wx.requests.length - 1].options.success({ statusCode: 503, data: null, header });
+    return wait;
+  };
+  assert.equal(waitOf({ Age: '9', 'RETRY-AFTER': '7' }), 7000);
+  assert.equal(waitOf({ Age: '9' }), null);
+  const asDate = waitOf({ 'Retry-After': new Date(Date.now() + 60000).toUTCString() });
+  assert.ok(asDate > 50000 && asDate <= 60000, `${asDate} ms`);
 });
 
 test('a request that fails is an error, once', () => {
