@@ -146,4 +146,9 @@ def going_with(rows: Sequence[Model]) -> list[tuple[type[Model], list[Model]]]:
     collector = _Collector(using="default")
     collector.collect(rows)
     collector.sort()
-    return [(model, list(found)) for model, found in collector.data.items()]
+    # The collector has their keys only, and would fetch every other column of every row by itself.
+    return [(model, _whole(model, [row.pk for row in found])) for model, found in collector.data.items()]
+
+
+def _whole(model: type[Model], keys: Sequence[Any]) -> list[Model]:
+    return list(model._default_manager.filter(pk__in=keys).order_by("pk"))

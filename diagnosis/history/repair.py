@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -42,7 +43,8 @@ def find_defects(names: Sequence[str] = ()) -> list[Found]:
 def update_statistics() -> None:
     """Have PostgreSQL count its rows: just after an import it plans these queries for empty tables, and never ends."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        for model in apps.get_app_config("diagnosis").get_models():
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
 
 
 def _find(defect: Defect) -> Found:

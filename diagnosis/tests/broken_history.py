@@ -335,7 +335,7 @@ def _make_busy(maker: Maker, count: int) -> None:
             built.diagnosis.valid = 2
         else:
             built.diagnosis.created_at = built.diagnosis.started_at = datetime.now(UTC)
-            built.diagnosis.deadline_at = datetime.now(UTC) + timedelta(seconds=300)
+            built.diagnosis.deadline_at = datetime.now(UTC) + timedelta(days=1)
         maker.truth.busy.add(built.diagnosis.pk)
         batch.append(built)
     _store(maker, batch)

@@ -14,13 +14,13 @@ from diagnosis.presenters import diagnosis_detail_json, report_json
 from diagnosis.tests.broken_history import DEFECT_NAMES, QUESTIONS, Truth, fingerprints, make_history
 from progress.models import Event
 
-BROKEN = 120
+BROKEN = 48
 
 
 @pytest.fixture
 def truth(owner: AbstractUser) -> Truth:
     """A small history; the largest test makes its own."""
-    return make_history(owner.pk, broken=BROKEN, good=40, busy=6)
+    return make_history(owner.pk, broken=BROKEN, good=12, busy=4)
 
 
 def _found(name: str) -> set[object]:
