@@ -6,8 +6,9 @@ import time
 import redis
 from celery import Celery
 
+from bench.jobs.starting import STARTED
+
 REDIS_URL = os.environ["REDIS_URL"]
-STARTED = "bench:started"
 app = Celery("bench", broker=REDIS_URL)
 _redis = redis.Redis.from_url(REDIS_URL)
 

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import redis
+from celery import Celery as CeleryApp
 
 from bench.jobs.site import Bench, ended
 from diagsite.tests.services import wait_until
 from diagsite.tests.site import ROOT
 
 SECONDS_BETWEEN = 0.02
+STARTED = "bench:started"  # where celery's jobs say how long it took
 
 
 @dataclass(frozen=True)
@@ -29,25 +31,22 @@ class Celery:
     """A celery worker on a Redis, and jobs for it."""
 
     def __init__(self, redis_url: str) -> None:
-        os.environ["REDIS_URL"] = redis_url
-        from bench.jobs import celery_app
-
-        self._app = celery_app
+        self._app = CeleryApp(broker=redis_url)
         self._redis = redis.Redis.from_url(redis_url)
 
     def start_jobs(self, count: int) -> None:
         """Enqueue so many."""
         for _ in range(count):
-            self._app.begin.delay(time.time())
+            self._app.send_task("bench.jobs.celery_app.begin", [time.time()])
 
     def wait_for(self, count: int) -> None:
         """Return once so many have begun."""
-        wait_until(lambda: int(self._redis.llen(self._app.STARTED)) >= count, f"celery to begin {count}")
+        wait_until(lambda: int(self._redis.llen(STARTED)) >= count, f"celery to begin {count}")
 
     def take_starts(self) -> list[float]:
         """Seconds from acceptance to start of each, and forget them."""
-        found = [float(one) for one in self._redis.lrange(self._app.STARTED, 0, -1)]
-        self._redis.delete(self._app.STARTED)
+        found = [float(one) for one in self._redis.lrange(STARTED, 0, -1)]
+        self._redis.delete(STARTED)
         return found
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from bench.figures import Figure
 from bench.push.feeds import LogFeed
 from bench.push.load import ARRIVED, Client, Tally
-from bench.push.servers import DAPHNE, ROOT, Contestant, served
+from bench.push.servers import DAPHNE, ROOT, served
 from bench.push.throughput import World, token_for
+
+WARM_UP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,21 @@ class Latency:
     rate: float
 
 
-def measure_latency(world: World, *, rate: float, seconds: float, contestant: Contestant = DAPHNE) -> Latency:
-    """Write at a rate for so long, and wait until all has arrived."""
-    with served(contestant, world.environment, core=world.server_core) as server:
+def measure_latency(world: World, *, rate: float, seconds: float, warm_up_seconds: float = WARM_UP_SECONDS) -> Latency:
+    """Write at a rate for so long, after a warm-up at the same rate, and wait until all has arrived."""
+    command = [sys.executable, "-m", "bench.push.writer", str(rate), str(warm_up_seconds + seconds)]
+    environment = world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
+    with served(DAPHNE, world.environment, core=world.server_core) as server:
         feed = LogFeed(world.address, world.redis_url, token_for(server.port), sockets=world.sockets, events=0)
         with Client(server.port, feed.targets) as client:
-            client.reset()
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.push.writer", str(rate), str(seconds)],
-                cwd=ROOT,
-                env=world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"},
-                input="\n".join(map(str, feed.streams)),
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            written, took = done.stdout.split()
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as writer:
+                assert writer.stdin and writer.stdout
+                writer.stdin.write("\n".join(map(str, feed.streams)))
+                writer.stdin.close()
+                client.wait_for(ARRIVED, int(rate * warm_up_seconds))
+                client.reset()
+                written, took = writer.stdout.read().split()
             client.wait_for(ARRIVED, int(written), 30)
             tally = client.show()
         feed.close()
