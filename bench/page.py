@@ -25,7 +25,7 @@ SECTIONS = {
         "is told beside it. All servers are fed in a closed loop, two events on the way to each socket: the site from "
         "its log, written beforehand and revealed with its wake-ups; plain Channels by its layer; the others over TCP. "
         "Ours sends what waits for a socket in one frame, so it has fewer frames than deliveries. The "
-        "latency begins before the transaction of the event.",
+        "latency begins before the transaction of the event, and counts after 2 s at the same rate.",
     ),
     "bytes": (
         "Bytes on the wire",
