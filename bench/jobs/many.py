@@ -12,8 +12,6 @@ from diagsite.tests.fake_platform import answer, hold
 from diagsite.tests.proof import Ordered
 from diagsite.tests.services import wait_until
 
-CALLS_OF_EACH = 2
-
 
 @dataclass(frozen=True)
 class Crowd:
