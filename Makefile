@@ -53,6 +53,8 @@ lint: requirements-dev node-modules
 	@$(PY) -m mypy .
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m interrogate --quiet .
+	@$(PY) .ci/dead_code.py
+	@$(VENV)/bin/deptry . --config .ci/deptry.toml >/dev/null 2>&1 || $(VENV)/bin/deptry . --config .ci/deptry.toml
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(CLEAN) $(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) .ci/check_translations.py
