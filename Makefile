@@ -4,6 +4,7 @@
 # make bench-alerts   those of monitoring and alerts
 # make bench-report   those of the report: brand matching, coverage of the intervals, speed
 # make bench-repair   100,000 broken records: what is found, mended, touched, and taken back
+# make bench-scale    a simulation of the queue against the real site; how cost grows with rows
 # make bench-restart  both servers restarted behind nginx, under traffic
 # make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the same for the server, into docs/benchmarks.md
 # make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
@@ -30,7 +31,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-python test-javascript lint bench-report bench-repair bench-restart bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test test-python test-javascript lint bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
@@ -69,6 +70,9 @@ bench-report: requirements-dev
 
 bench-restart: requirements-dev
 	@$(CLEAN) $(PY) -m bench.deploy.restart
+
+bench-scale: requirements-dev
+	@$(CLEAN) $(PY) -m bench.scale && $(PY) -m bench.page || { $(PY) -m bench.page; exit 1; }
 
 bench-repair: requirements-dev
 	@$(CLEAN) $(PY) -m bench.history.repair

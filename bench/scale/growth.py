@@ -1,0 +1,118 @@
+"""How what the site reads all the time grows with its rows, and what a diagnosis takes of the disk."""
+
+import random
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from diagnosis.choices import AnswerState, Status
+from diagnosis.models import Answer, Diagnosis, Platform, Question
+from diagnosis.standing import count_unfinished
+from diagnosis.tests.rows import make_platform, make_user
+from progress.models import Event, Stream
+from progress.services import read_logs
+
+QUESTIONS, PLATFORMS, EVENTS = 7, 4, 60  # of each diagnosis: 28 answers
+OWNERS_HAVE = 20  # diagnoses each
+ANSWER = "入门可以先看价格和壶嘴，山岚的细口壶出水稳，木石坊更便宜。" * 20  # 600 characters, as platforms say
+BATCH = 200
+TABLES = ["diagnosis_diagnosis", "diagnosis_question", "diagnosis_answer", "progress_stream", "progress_event"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Rows in all, bytes of a diagnosis in tables and indexes, and the median milliseconds of each look-up."""
+
+    rows: int
+    bytes_each: float
+    milliseconds: dict[str, float]
+
+
+def fill(count: int) -> list[Diagnosis]:
+    """So many ended diagnoses with their answers and events; returns them, the oldest first."""
+    platforms = [make_platform(f"p{number}") for number in range(PLATFORMS)]
+    owners = [make_user(f"user-{number}") for number in range(-(-count // OWNERS_HAVE))]
+    began, made = timezone.now() - timedelta(days=300), list[Diagnosis]()
+    for first in range(0, count, BATCH):
+        batch = [
+            _diagnosis(owners[number % len(owners)].pk, began + timedelta(minutes=number))
+            for number in range(first, min(first + BATCH, count))
+        ]
+        _write(batch, platforms)
+        made += batch
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return made
+
+
+def _diagnosis(owner_id: int, at: datetime) -> Diagnosis:
+    planned = QUESTIONS * PLATFORMS
+    stream = Stream(id=uuid.uuid4(), owner_id=owner_id, last_seq=EVENTS, is_closed=True, closed_at=at)
+    ended = {"started_at": at, "finished_at": at, "status": Status.COMPLETED}
+    return Diagnosis(
+        owner_id=owner_id, stream=stream, brand="山岚", planned=planned, valid=planned, created_at=at, **ended
+    )
+
+
+def _write(batch: list[Diagnosis], platforms: list[Platform]) -> None:
+    Stream.objects.bulk_create(diagnosis.stream for diagnosis in batch)
+    Diagnosis.objects.bulk_create(batch)
+    questions = [
+        Question(diagnosis=diagnosis, position=number, text=f"第{number}问：哪个手冲壶好？")
+        for diagnosis in batch
+        for number in range(QUESTIONS)
+    ]
+    Question.objects.bulk_create(questions)
+    settled = {"state": AnswerState.VALID, "text": ANSWER, "repeat": 1, "attempts": 1, "milliseconds": 9000}
+    Answer.objects.bulk_create(
+        Answer(diagnosis_id=one.diagnosis_id, question=one, platform=platform, answered_at=timezone.now(), **settled)
+        for one in questions
+        for platform in platforms
+    )
+    told = {"answer": str(uuid.uuid4()), "question": str(uuid.uuid4()), "platform": "p1", "repeat": 1, "state": "valid"}
+    Event.objects.bulk_create(
+        Event(stream_id=diagnosis.stream_id, seq=seq, kind="result", data=told)
+        for diagnosis in batch
+        for seq in range(1, EVENTS + 1)
+    )
+
+
+LOOKS: dict[str, Callable[[Diagnosis], object]] = {
+    "a page of a user's history": lambda one: list(Diagnosis.objects.visible_to(one.owner)[:21]),
+    "the log behind a cursor": lambda one: read_logs([(one.stream_id, EVENTS - 10)]),
+    "the answers of a diagnosis": lambda one: list(one.answers.all()),
+    "what a run still has to ask": lambda one: list(one.answers.filter(state=AnswerState.PENDING)),
+    "what has not ended, of all": lambda _one: count_unfinished(),
+}
+
+
+def measure(count: int, rounds: int = 50, seed: int = 1) -> Size:
+    """Fill an empty site with so many diagnoses and look each thing up for some of them."""
+    some = random.Random(seed).sample(fill(count), rounds)
+    taken = {name: statistics.median(_milliseconds(look, one) for one in some) for name, look in LOOKS.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_total_relation_size(oid)), sum(reltuples) FROM pg_class WHERE relname = ANY(%s)", [TABLES]
+        )
+        size, rows = cursor.fetchone()
+    return Size(int(rows), float(size) / count, taken)
+
+
+def _milliseconds(look: Callable[[Diagnosis], object], one: Diagnosis) -> float:
+    """Of the second time: what is asked often is in memory."""
+    look(one)
+    began = time.perf_counter()
+    look(one)
+    return (time.perf_counter() - began) * 1000
+
+
+def empty() -> None:
+    """Make room for the next size."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE diagsite_user, progress_stream, diagnosis_platform CASCADE")
