@@ -1,14 +1,21 @@
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from diagnosis import orders
+from diagnosis.choices import Reason
+from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.history import admin as history_admin
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
+from errors.exceptions import Conflict
 
 __all__ = ["history_admin"]  # its registrations
+
+PAUSE = timedelta(hours=1)
 
 
 @admin.register(Platform)
@@ -28,13 +35,19 @@ class PlatformAdmin(admin.ModelAdmin[Platform]):
         "price_per_call",
     ]
     list_filter = ["is_enabled", "is_demo"]
-    actions = ["resume"]
+    actions = ["pause", "resume"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
         """The id of a platform that is there: answers point to it, and another id would be another platform."""
         return ["is_demo"] if obj is None else ["id", "is_demo"]
 
-    @admin.action(description="恢复所选平台")
+    @admin.action(description="暂停所选平台一小时", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        """New diagnoses do not ask them; those that run already go on."""
+        count = queryset.update(paused_until=timezone.now() + PAUSE, pause_reason=Reason.OPERATOR)
+        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
+
+    @admin.action(description="恢复所选平台", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
         """Lift the pause."""
         count = queryset.update(paused_until=None, pause_reason="")
@@ -83,15 +96,35 @@ class DiagnosisAdmin(admin.ModelAdmin[Diagnosis]):
     list_select_related = ["owner"]
     date_hierarchy = "created_at"
     inlines = [_BrandRows, _QuestionRows]
-    actions = ["cancel"]
+    actions = ["cancel", "retry"]
+    list_per_page = 50
+    show_full_result_count = False
 
-    @admin.action(description="取消所选诊断")
+    @admin.action(description="取消所选诊断", permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
         """Cancel those that still run."""
         unfinished = [diagnosis for diagnosis in queryset if not diagnosis.is_final]
         for diagnosis in unfinished:
             orders.cancel_diagnosis(diagnosis)
         self.message_user(request, f"已取消 {len(unfinished)} 个诊断。", messages.SUCCESS)
+
+    @admin.action(description="补问所选诊断失败的回答", permissions=["steer"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
+        """A new diagnosis for each, of the same owner, that asks again only what failed."""
+        started, refused = 0, list[str]()
+        for diagnosis in queryset.select_related("owner"):
+            asked = orders.Request(diagnosis.owner, None, request.META.get("REQUEST_ID", ""), diagnosis.locale)
+            try:
+                started += orders.retry_diagnosis(diagnosis, asked)[1]
+            except (Conflict, DiagnosisRunning) as refusal:
+                refused.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
+        self.message_user(request, f"已开始 {started} 个补问。", messages.SUCCESS if started else messages.WARNING)
+        if refused:
+            self.message_user(request, "；".join(refused), messages.WARNING)
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """For the actions above: nobody changes a diagnosis by hand, so Django's own permission is asked for here."""
+        return bool(request.user.has_perm("diagnosis.change_diagnosis"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Diagnoses come from users."""
@@ -110,6 +143,8 @@ class AnswerAdmin(admin.ModelAdmin[Answer]):
     list_filter = ["state", "reason", "platform", "is_demo"]
     list_select_related = ["platform"]
     raw_id_fields = ["diagnosis", "question"]
+    ordering = ["-pk"]
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Answers are planned with their diagnosis."""

@@ -44,3 +44,4 @@ class Reason(TextChoices):
     BUG = "bug", "我们的错误"
     DEADLINE = "deadline", "诊断到时未问"
     CANCELLED = "cancelled", "诊断已取消"
+    OPERATOR = "operator", "运营人员暂停"

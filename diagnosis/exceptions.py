@@ -69,4 +69,5 @@ CODES = {
     Reason.BUG: ErrorCode.SERVER_ERROR,
     Reason.DEADLINE: ErrorCode.DIAGNOSIS_TIMEOUT,
     Reason.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,
+    Reason.OPERATOR: ErrorCode.AI_PLATFORM_ERROR,
 }

@@ -61,5 +61,6 @@ def reason_in_words(reason: str) -> str:
         Reason.BUSY: _("平台繁忙或故障"),
         Reason.TIMEOUT: _("超时"),
         Reason.CONNECTION: _("无法连接"),
+        Reason.OPERATOR: _("运营人员暂停"),
     }
     return words.get(Reason(reason), reason) if reason in Reason.values else _("原因未知")

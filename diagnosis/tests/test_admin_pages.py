@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
 from django.utils import timezone
 
 from diagnosis.choices import Reason, Status
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders import BrandOrder
+from diagnosis.standing import list_platforms
 from diagnosis.tests.conftest import signed_in
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, make_user, valid
 
@@ -108,6 +109,39 @@ def test_a_paused_platform_can_be_resumed(operator: Client) -> None:
     page = operator.post("/admin/diagnosis/platform/", data, follow=True)
     assert "已恢复 1 个平台" in page.content.decode()
     assert Platform.objects.values_list("paused_until", "pause_reason").get() == (None, "")
+
+
+def test_a_platform_can_be_paused_for_an_hour_and_says_who_did_it(operator: Client) -> None:
+    platform = make_platform()
+    data = {"action": "pause", "_selected_action": ["fake"]}
+    page = operator.post("/admin/diagnosis/platform/", data, follow=True)
+    assert "已暂停 1 个平台" in page.content.decode()
+    platform.refresh_from_db()
+    assert platform.paused_until
+    assert timedelta(minutes=59) < platform.paused_until - timezone.now() <= timedelta(hours=1)
+    assert list_platforms()[0]["state"] == "已暂停：运营人员暂停"
+
+
+def test_what_failed_can_be_asked_again_for_its_owner(
+    operator: Client, owner: AbstractUser, diagnosis: Diagnosis
+) -> None:
+    whole = end(make_diagnosis(owner, [Platform.objects.get()]), valid())
+    data = {"action": "retry", "_selected_action": [str(diagnosis.pk), str(whole.pk)]}
+    page = operator.post("/admin/diagnosis/diagnosis/", data, follow=True).content.decode()
+    assert "已开始 1 个补问" in page
+    assert "没有失败的回答，无需重试" in page
+    assert diagnosis.retries.get().owner == owner
+    assert not whole.retries.exists()
+
+
+@pytest.mark.usefixtures("diagnosis")
+def test_who_may_only_look_is_offered_no_action(db: None) -> None:
+    looker = make_user("looker", is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    for model in ("platform", "diagnosis"):
+        page = signed_in(looker).get(f"/admin/diagnosis/{model}/")
+        assert page.status_code == 200
+        assert not page.context["action_form"]
 
 
 def test_running_diagnoses_can_be_cancelled(operator: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
