@@ -1,5 +1,6 @@
 """Alerts: which are open, what became of each, who looks after it. Programs write them; people acknowledge and note."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -10,15 +11,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from monitoring.alerting import acknowledge_alert, add_note
 from monitoring.conditions import KEPT_OF_RULE
 from monitoring.explaining import in_numbers
-from monitoring.models import Alert, Rule
+from monitoring.models import Alert, Rule, Silence
 
 ACKNOWLEDGE = "monitoring.acknowledge_alert"
+SILENCE = timedelta(hours=2)
 
 
 class OpenFilter(SimpleListFilter):
@@ -50,7 +53,7 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
     search_fields = ["title", "rule_name", "fingerprint"]
     search_help_text = "标题、规则名称或事件标识"
     date_hierarchy = "fired_at"
-    actions = ["acknowledge_chosen"]
+    actions = ["acknowledge_chosen", "silence_chosen"]
     change_form_template = "admin/monitoring/alert/change_form.html"
 
     class Media:
@@ -134,6 +137,24 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
         """All at once."""
         count = sum(acknowledge_alert(alert, _user(request)) for alert in queryset)
         self.message_user(request, f"已确认 {count} 个告警。", messages.SUCCESS)
+
+    @admin.action(description="静默所选告警的规则两小时", permissions=["silence"])
+    def silence_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """One silence for all of them; its page is where it is changed or ended."""
+        rules = sorted({alert.rule_name for alert in queryset})
+        silence = Silence.objects.create(
+            comment="、".join(rules)[:200],
+            matchers=[{"label": "rule", "op": "=", "values": rules}],
+            starts_at=timezone.now(),
+            ends_at=timezone.now() + SILENCE,
+            author=_user(request),
+        )
+        page = reverse("admin:monitoring_silence_change", args=[silence.pk])
+        self.message_user(request, format_html('已静默两小时：<a href="{}">{}</a>。', page, silence), messages.SUCCESS)
+
+    def has_silence_permission(self, request: HttpRequest) -> bool:
+        """For the action above."""
+        return bool(request.user.has_perm("monitoring.add_silence"))
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         """For the action above."""

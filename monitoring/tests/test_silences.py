@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.test import Client
+from django.utils import timezone
 
 from monitoring.alerting import acknowledge_alert, fire_alert, repeat_alert, resolve_alert
 from monitoring.manager import get_alert_manager
@@ -189,3 +191,18 @@ def test_code_is_told_after_the_commit_and_not_during_a_silence(django_capture_o
     finally:
         get_alert_manager().remove_callback(note)
     assert AlertNote.objects.filter(kind="held_back").count() == 1
+
+
+def test_alerts_are_silenced_from_their_list(client: Client) -> None:
+    now = timezone.now()
+    for name in ("errors", "latency", "errors-of-another"):
+        fire(now, name)
+    client.force_login(get_user_model().objects.create(username="ming", is_staff=True, is_superuser=True))
+    chosen = Alert.objects.exclude(rule_name="errors-of-another").values_list("pk", flat=True)
+    page = client.post("/admin/monitoring/alert/", {"action": "silence_chosen", "_selected_action": list(chosen)})
+    assert page.status_code == 302
+    silence = Silence.objects.get()
+    assert silence.ends_at - silence.starts_at == pytest.approx(2 * HOUR, abs=timedelta(seconds=1))
+    assert silence.author
+    held = [alert.rule_name for alert in Alert.objects.all() if silence_of(alert, now + HOUR)]
+    assert sorted(held) == ["errors", "latency"]
