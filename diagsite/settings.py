@@ -76,7 +76,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_prometheus",
-    "procrastinate.contrib.django",
+    "diagsite.apps.JobsConfig",  # procrastinate.contrib.django
     "channels",
     "ninja",  # its documentation page from our own static files
     "performance",

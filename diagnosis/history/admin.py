@@ -26,10 +26,15 @@ class _ToLookAt(admin.ModelAdmin[Any]):
 class LegacyRecordAdmin(_ToLookAt):
     """Rows of another system's export: what became of each, and what it was."""
 
-    list_display = ["table", "key", "state", "problem", "diagnosis_id", "created_at"]
+    list_display = ["table", "key", "state", "problem", "belongs_to", "created_at"]
     list_filter = ["state", "table"]
     search_fields = ["=key", "=diagnosis__id"]
     ordering = ["-pk"]
+
+    @admin.display(description="诊断", ordering="diagnosis_id")
+    def belongs_to(self, record: LegacyRecord) -> str:
+        """Its id: the row itself need not be read."""
+        return str(record.diagnosis_id or "-")
 
 
 @admin.register(RepairRun)
@@ -44,7 +49,12 @@ class RepairRunAdmin(_ToLookAt):
 class RepairChangeAdmin(_ToLookAt):
     """The journal: every row before and after."""
 
-    list_display = ["run_id", "defect", "model", "key", "is_undone"]
+    list_display = ["repair", "defect", "model", "key", "is_undone"]
     list_filter = ["defect", "model", "is_undone"]
     search_fields = ["=key"]
     ordering = ["-pk"]
+
+    @admin.display(description="修复", ordering="run_id")
+    def repair(self, change: RepairChange) -> int:
+        """The number of its run."""
+        return change.run_id

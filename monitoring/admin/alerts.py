@@ -147,7 +147,7 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
             matchers=[{"label": "rule", "op": "=", "values": rules}],
             starts_at=timezone.now(),
             ends_at=timezone.now() + SILENCE,
-            author=_user(request),
+            author_id=_user(request).pk,
         )
         page = reverse("admin:monitoring_silence_change", args=[silence.pk])
         self.message_user(request, format_html('已静默两小时：<a href="{}">{}</a>。', page, silence), messages.SUCCESS)
