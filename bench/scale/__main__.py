@@ -19,6 +19,7 @@ CALLS = 4
 CALL_SECONDS = (0.4, 2.0)
 BUSY = 0.85  # of what the places can take
 WITHIN = 0.20
+LIST_MS, LIST_QUERIES = 1000, 20
 
 
 def measure_model(redis_url: str, processes: int, orders: int, seed: int) -> list[Figure]:
@@ -114,6 +115,17 @@ def measure_growth(sizes: Sequence[int]) -> list[Figure]:
         )
         for name in growth.LOOKS
     ]
+    lists = growth.open_admin_lists()
+    slowest = max(lists, key=lambda path: lists[path][0])
+    milliseconds, queries = lists[slowest][0], max(count for _, count in lists.values())
+    figures.append(
+        Figure(
+            f"the slowest of {len(lists)} lists of the admin at {found[-1].rows:,} rows",
+            f"<= {LIST_MS} ms; no list with more than {LIST_QUERIES} queries",
+            f"{milliseconds:.0f} ms ({slowest}), {queries} queries at most",
+            milliseconds <= LIST_MS and queries <= LIST_QUERIES,
+        )
+    )
     kibibytes = found[-1].bytes_each / 1024
     return [
         *figures,

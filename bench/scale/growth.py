@@ -8,7 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib import admin
 from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis.choices import AnswerState, Status
@@ -110,6 +114,24 @@ def _milliseconds(look: Callable[[Diagnosis], object], one: Diagnosis) -> float:
     began = time.perf_counter()
     look(one)
     return (time.perf_counter() - began) * 1000
+
+
+def open_admin_lists() -> dict[str, tuple[float, int]]:
+    """{list: (milliseconds, queries)} of every list of the admin, the second time it is opened."""
+    client = Client()
+    operator = make_user("operator", is_staff=True, is_superuser=True)
+    client.force_login(operator)  # type: ignore[arg-type]
+    found = {}
+    for model in admin.site._registry:
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        client.get(path)
+        with CaptureQueriesContext(connection) as queries:
+            began = time.perf_counter()
+            response = client.get(path)
+            taken = (time.perf_counter() - began) * 1000
+        assert response.status_code == 200, path
+        found[path] = (taken, len(queries))
+    return found
 
 
 def empty() -> None:
