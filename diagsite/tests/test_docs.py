@@ -1,5 +1,6 @@
 """What the pages of docs/ and the README say is there, is there."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,36 @@ def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> N
     read = set(READ.findall((ROOT / "diagsite" / "settings.py").read_text()))
     named = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
     assert named == read
+
+
+def test_the_settings_page_has_each_type_and_each_number_as_the_code_has_it() -> None:
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| (\w+) \| ([^|]+) \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE
+    )
+    told = {name: (kind, default.split(":")[0].strip()) for name, kind, default in rows}
+    read = list(_reads(ast.parse((ROOT / "diagsite" / "settings.py").read_text())))
+    assert len(read) > 50
+    for name, kind, default in read:
+        if kind in ("int", "float", "bool", "list"):
+            assert told[name][0] == kind, name
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            assert float(told[name][1]) == default, name
+
+
+def _reads(settings: ast.Module) -> Iterator[tuple[str, str, object]]:
+    """(variable, kind, default where it is a constant) of every `env.kind("VARIABLE", default)`."""
+    for node in ast.walk(settings):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name("env"), attr=kind), args=[ast.Constant(str(name)), *rest]):
+                yield name, kind, rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
+
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_says_when_it_was_made(page: Path) -> None:
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d.*", page.read_text().splitlines()[2])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
