@@ -5,7 +5,7 @@ from math import sqrt
 Z_95 = 1.959963984540054
 
 
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float] | None:
+def wilson_interval(successes: float, trials: float, z: float = Z_95) -> tuple[float, float] | None:
     """Wilson's score interval of a proportion, 0-1; None without trials.
 
     Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
@@ -27,7 +27,9 @@ def rate(successes: int, trials: int) -> float | None:
     return successes / trials if trials else None
 
 
-def newcombe_difference(first: tuple[int, int], second: tuple[int, int], z: float = Z_95) -> tuple[float, float] | None:
+def newcombe_difference(
+    first: tuple[float, float], second: tuple[float, float], z: float = Z_95
+) -> tuple[float, float] | None:
     """The interval of the second proportion less the first, each (successes, trials); None without trials of either.
 
     Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions, Statistics in
@@ -40,9 +42,3 @@ def newcombe_difference(first: tuple[int, int], second: tuple[int, int], z: floa
     low = p2 - p1 - sqrt((p2 - two[0]) ** 2 + (one[1] - p1) ** 2)
     high = p2 - p1 + sqrt((two[1] - p2) ** 2 + (p1 - one[0]) ** 2)
     return max(-1.0, low), min(1.0, high)
-
-
-def has_changed(first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Whether two rates, each (successes, trials), differ by more than chance: their interval excludes 0."""
-    interval = newcombe_difference(first, second)
-    return interval is not None and not interval[0] <= 0 <= interval[1]

@@ -9,7 +9,7 @@ from bench.figures import report
 def main() -> int:
     """1 when a figure falls short."""
     use_own_database()
-    from bench.report import coverage, matching, speed
+    from bench.report import changes, coverage, matching, speed
 
     return report(
         "report",
@@ -18,7 +18,11 @@ def main() -> int:
             matching.measure_uncertain,
             coverage.measure_wilson,
             coverage.measure_bootstrap,
-            coverage.measure_changes,
+            changes.measure_independent,
+            changes.measure_together,
+            changes.measure_same_questions,
+            changes.measure_notices,
+            changes.measure_real_changes,
             speed.measure_analysis,  # before what else needs memory
             speed.measure_report,
         ],

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from bench.figures import Figure
 from diagnosis.bootstrap import share_intervals
-from diagnosis.figures import has_changed, wilson_interval
+from diagnosis.figures import wilson_interval
 
 PANELS = 2000
 SEED = 20_240_607
@@ -42,15 +42,6 @@ def simulate_voices(chance: numpy.random.Generator) -> NDArray[numpy.int64]:
     weights = numpy.asarray(WEIGHTS)
     of_question = chance.beta(weights * TOGETHER, (1 - weights) * TOGETHER, size=(QUESTIONS, BRANDS))
     return chance.binomial(ANSWERS, of_question)
-
-
-def measure_changes(pairs: int = PANELS) -> Figure:
-    """Two diagnoses of 60 answers in which nothing has changed."""
-    chance = numpy.random.default_rng(SEED)
-    draws = chance.binomial(60, 0.4, size=(pairs, 2))
-    false = sum(has_changed((int(first), 60), (int(second), 60)) for first, second in draws) / pairs
-    name = f"changes reported when nothing changed, {pairs:,} pairs, p = 0.4, n = 60"
-    return Figure(name, "<= 6 %", f"{false:.1%}", false <= 0.06)
 
 
 def _covers(name: str, share: float, low: float, high: float) -> Figure:

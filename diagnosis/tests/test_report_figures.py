@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.coverage import measure_bootstrap, measure_changes, measure_wilson
+from bench.report.changes import measure_independent, measure_together
+from bench.report.coverage import measure_bootstrap, measure_wilson
 from bench.report.speed import measure_analysis
 from diagnosis.choices import AnswerState
 from diagnosis.report import AnswerFacts, BrandFacts, build_report
@@ -21,7 +22,7 @@ def _own(report: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.parametrize("measure", [measure_wilson, measure_changes, measure_bootstrap])
+@pytest.mark.parametrize("measure", [measure_wilson, measure_bootstrap, measure_independent, measure_together])
 def test_intervals_cover_what_they_promise(measure: Any) -> None:
     figure = measure(400)
     assert figure.is_held, figure
