@@ -3,12 +3,13 @@
 import base64
 import binascii
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from ninja import HeaderEx, P, QueryEx, Router
@@ -70,11 +71,16 @@ def list_diagnoses(
     cursor: str = "",
     status: str = "",
     q: QueryEx[str, P(max_length=100)] = "",
+    since: date | None = None,
+    until: date | None = None,
+    scheduled: bool = False,
 ) -> dict[str, Any]:
-    """The caller's diagnoses: by status, by a part of the brand's name, a page at a time."""
-    if status and status not in Status.values:
-        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(Status.values)}})
+    """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's
+    time zone between which they were started, both included, or only those that a schedule started."""
     found = _filtered(Diagnosis.objects.visible_to(user_of(request)), status, q)
+    found = _between(found, since, until)
+    if scheduled:
+        found = found.filter(schedule__isnull=False)
     rows = list(_behind(found, cursor)[: DIAGNOSES_PER_PAGE + 1])
     page = rows[:DIAGNOSES_PER_PAGE]
     next_cursor = _cursor_of(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
@@ -82,9 +88,24 @@ def list_diagnoses(
 
 
 def _filtered(found: DiagnosisQuerySet, status: str, q: str) -> DiagnosisQuerySet:
+    if status and status not in Status.values:
+        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(Status.values)}})
     if status:
         found = found.filter(status=status)
     return found.filter(brand__icontains=q.replace("\x00", "")) if q else found
+
+
+def _between(found: DiagnosisQuerySet, since: date | None, until: date | None) -> DiagnosisQuerySet:
+    zone = timezone.get_default_timezone()
+    try:
+        if since:
+            found = found.filter(created_at__gte=datetime.combine(since, time(), zone).astimezone(UTC))
+        if until:
+            behind = datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC)
+            found = found.filter(created_at__lt=behind)
+    except OverflowError as error:  # the first or last day of all time
+        raise InvalidInput(fields={"since": _("请选择有效的日期。")}) from error
+    return found
 
 
 def _cursor_of(diagnosis: Diagnosis) -> str:

@@ -9,8 +9,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
+from diagnosis.choices import FINAL, UNFINISHED, AnswerState, Reason, Status
 from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
+from diagnosis.schedules.models import Schedule
 from performance.cache import touch
 from progress.models import Stream
 
@@ -28,6 +29,7 @@ __all__ = [
     "Question",
     "RepairChange",
     "RepairRun",
+    "Schedule",
 ]
 
 PLATFORMS = "platforms"  # what cached entries are about that tell of any of them
@@ -94,6 +96,11 @@ class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
         """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""
         return self.filter(status__in=UNFINISHED, is_imported=False)
 
+    def ended_with_answers(self) -> "DiagnosisQuerySet":
+        """Those that have a rate to tell, without those whose answers a later retry has taken over."""
+        later = self.model.objects.filter(retry_of=models.OuterRef("pk"), status__in=FINAL, valid__gt=0)
+        return self.filter(~models.Exists(later), status__in=FINAL, valid__gt=0)
+
     def real(self) -> "DiagnosisQuerySet":
         """Without the demo platform's: what statistics may count."""
         return self.filter(is_demo=False)
@@ -118,6 +125,10 @@ class Diagnosis(models.Model):
     retry_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name="重试自"
     )
+    schedule = models.ForeignKey(
+        Schedule, models.SET_NULL, null=True, blank=True, related_name="diagnoses", verbose_name="定期诊断"
+    )
+    panel = models.CharField("问题集", max_length=64, blank=True, db_default="", editable=False)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     report = models.JSONField("报告", null=True, blank=True)
     idempotency_key = models.CharField("幂等键", max_length=128, null=True, blank=True)
@@ -148,6 +159,8 @@ class Diagnosis(models.Model):
         indexes = [
             # the history of a user, newest first
             models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
+            # the trend of a panel
+            models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
             # the sweep over what is unfinished
             models.Index(
                 fields=["created_at"], name="diagnosis_diagnosis_unfinished", condition=Q(status__in=UNFINISHED)

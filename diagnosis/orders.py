@@ -15,6 +15,7 @@ from diagnosis import jobs
 from diagnosis.choices import AnswerState, Status
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
+from diagnosis.panels import panel_of
 from diagnosis.transitions import end_diagnosis
 from errors.exceptions import Conflict, InvalidInput
 from progress.services import append_events, open_stream
@@ -45,12 +46,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Request:
-    """Around an order: who asks, under which Idempotency-Key and request id, reading which language."""
+    """Around an order: who asks, under which Idempotency-Key and request id, reading which language.
+
+    schedule: the id of the schedule that places it.
+    """
 
     owner: AbstractBaseUser
     idempotency_key: str | None = None
     request_id: str = ""
     locale: str = "zh-hans"
+    schedule: uuid.UUID | None = None
 
 
 def place_order(order: Order, request: Request) -> tuple[Diagnosis, bool]:
@@ -63,7 +68,7 @@ def place_order(order: Order, request: Request) -> tuple[Diagnosis, bool]:
     earlier = _find_earlier(request, fingerprint)
     if earlier:
         return earlier, False
-    platforms = _find_platforms(order.platforms)
+    platforms = find_platforms(order.platforms)
     try:
         with transaction.atomic():
             return _create(order, platforms, request, fingerprint), True
@@ -83,7 +88,8 @@ def _find_earlier(request: Request, fingerprint: str) -> Diagnosis | None:
     return earlier
 
 
-def _find_platforms(wanted: Sequence[str]) -> list[Platform]:
+def find_platforms(wanted: Sequence[str]) -> list[Platform]:
+    """The platforms with these ids, in this order; InvalidInput when one does not exist or is switched off."""
     found = {platform.pk: platform for platform in Platform.objects.filter(pk__in=wanted, is_enabled=True)}
     missing = {
         f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": name}
@@ -99,6 +105,8 @@ def _create(order: Order, platforms: Sequence[Platform], request: Request, finge
     diagnosis = _create_row(
         request,
         brand=order.brand.name,
+        panel=panel_of(order.brand.name, order.questions, order.platforms),
+        schedule_id=request.schedule,
         is_demo=any(platform.is_demo for platform in platforms),
         repeats=order.repeats,
         planned=len(order.questions) * len(platforms) * order.repeats,
@@ -173,6 +181,7 @@ def _create_retry(source: Diagnosis, request: Request) -> Diagnosis:
     diagnosis = _create_row(
         request,
         brand=source.brand,
+        panel=source.panel,
         is_demo=source.is_demo,
         repeats=source.repeats,
         planned=source.planned,

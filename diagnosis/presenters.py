@@ -65,6 +65,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "started_at": diagnosis.started_at,
         "finished_at": diagnosis.finished_at,
         "retry_of": diagnosis.retry_of_id,
+        "schedule": diagnosis.schedule_id,
         "error": problem_of_diagnosis(diagnosis),
     }
 

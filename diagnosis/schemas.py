@@ -160,6 +160,7 @@ class DiagnosisOut(Schema):
     started_at: datetime | None
     finished_at: datetime | None
     retry_of: uuid.UUID | None
+    schedule: uuid.UUID | None
     error: dict[str, Any] | None
 
 

@@ -11,11 +11,13 @@ from diagnosis.jobs import MAINTENANCE_QUEUE, QUEUE, RUN_TASK, give_up_stalled_j
 from diagnosis.probing import probe_paused
 from diagnosis.recovery import end_overdue, take_up_orphans
 from diagnosis.run import run_diagnosis
+from diagnosis.schedules.running import start_due
 
 log = structlog.get_logger(__name__)
 
 _end_overdue = database_sync_to_async(end_overdue, thread_sensitive=False)
 _take_up_orphans = database_sync_to_async(take_up_orphans, thread_sensitive=False)
+_start_due = database_sync_to_async(start_due, thread_sensitive=False)
 
 
 @app.task(name=RUN_TASK, queue=QUEUE)
@@ -38,6 +40,17 @@ async def probe(timestamp: int) -> None:
     await aclose_old_connections()
     try:
         await probe_paused()
+    finally:
+        await aclose_old_connections()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="diagnosis.schedules", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.schedules")
+async def start_schedules(timestamp: int) -> None:
+    """Every minute, start the schedules that are due."""
+    await aclose_old_connections()
+    try:
+        await _start_due()
     finally:
         await aclose_old_connections()
 

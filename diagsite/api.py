@@ -16,10 +16,13 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.api import router as diagnosis_router
 from diagnosis.corrections_api import router as corrections_router
+from diagnosis.schedules.api import router as schedules_router
+from diagnosis.trends_api import router as trends_router
 from diagsite import sessions, wechat
 from diagsite.error_pages import problem_response
 from diagsite.field_errors import fields_of
 from diagsite.models import User
+from diagsite.notices_api import router as notices_router
 from errors.codes import ErrorCode
 from errors.exceptions import AppError, DataFormatError, Forbidden, InvalidInput, Unauthorized
 from errors.problems import Problem, catalogue, locale_now, problem_of
@@ -57,6 +60,9 @@ api = NinjaAPI(
 )
 api.add_router("", diagnosis_router)
 api.add_router("", corrections_router)
+api.add_router("", trends_router)
+api.add_router("", schedules_router)
+api.add_router("", notices_router)
 api.add_router("", progress_router)
 
 session_router = Router(tags=["session"])

@@ -17,32 +17,67 @@ class User(AbstractUser):
 
 
 class Notice(models.Model):
-    """The message to the owner of a diagnosis that has ended: one row, so one message. See diagsite/notices.py."""
+    """What an owner who is away is told: that a diagnosis ended, that a rate moved, that a run was left out.
+
+    One row, so one message. See diagsite/notices.py.
+    """
+
+    class Kind(models.TextChoices):
+        """What it tells."""
+
+        ENDED = "ended", "诊断结束"
+        MOVED = "moved", "提及率变化"
+        SKIPPED = "skipped", "定期诊断跳过"
 
     class State(models.TextChoices):
-        """Where it stands."""
+        """Where the message stands; one for the page alone is shown there until it is read."""
 
         WAITING = "waiting", "待发送"
         SENT = "sent", "已发送"
         SEEN = "seen", "本人已看到"
         GIVEN_UP = "given_up", "已放弃"
+        ON_PAGE = "on_page", "在网页上提示"
 
-    diagnosis = models.OneToOneField("diagnosis.Diagnosis", models.CASCADE, related_name="+", verbose_name="诊断")
+    kind = models.CharField("类型", max_length=8, choices=Kind.choices, default=Kind.ENDED, db_default=Kind.ENDED)
+    owner = models.ForeignKey(
+        User, models.CASCADE, null=True, blank=True, related_name="+", verbose_name="收件人", help_text="结束通知为空"
+    )
+    diagnosis = models.OneToOneField(
+        "diagnosis.Diagnosis", models.CASCADE, null=True, blank=True, related_name="+", verbose_name="诊断"
+    )
+    schedule = models.ForeignKey(
+        "diagnosis.Schedule", models.CASCADE, null=True, blank=True, related_name="+", verbose_name="定期诊断"
+    )
+    slot_at = models.DateTimeField("跳过的时间", null=True, blank=True)
+    data = models.JSONField("内容", default=dict, db_default={}, blank=True)
     state = models.CharField("状态", max_length=8, choices=State.choices, default=State.WAITING)
     due_at = models.DateTimeField("不早于")
     attempts = models.PositiveSmallIntegerField("尝试次数", default=0)
     reason = models.CharField("原因", max_length=64, blank=True)
     sent_at = models.DateTimeField("发送时间", null=True, blank=True)
+    read_at = models.DateTimeField("已读时间", null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "结束通知"
+        verbose_name = verbose_name_plural = "通知"
+        constraints = [
+            # a slot that is left out is told once
+            models.UniqueConstraint(fields=["schedule", "slot_at"], name="diagsite_notice_slot"),
+            models.CheckConstraint(
+                condition=models.Q(kind="ended", diagnosis__isnull=False)
+                | models.Q(kind="moved", diagnosis__isnull=False, owner__isnull=False)
+                | models.Q(kind="skipped", schedule__isnull=False, slot_at__isnull=False, owner__isnull=False),
+                name="diagsite_notice_whole",
+            ),
+        ]
         indexes = [
             # what is due
             models.Index(fields=["due_at"], name="diagsite_notice_due", condition=models.Q(state="waiting")),
+            # what a page shows as unread
+            models.Index(fields=["owner"], name="diagsite_notice_unread", condition=models.Q(read_at=None)),
         ]
 
     def __str__(self) -> str:
-        return f"{self.diagnosis_id} {self.state}"
+        return f"{self.kind} {self.diagnosis_id or self.schedule_id} {self.state}"
 
 
 class RevokedToken(models.Model):

@@ -107,7 +107,7 @@ def _old_streams(before: datetime) -> int:
     return Stream.objects.filter(is_closed=True, closed_at__lt=before, last_seq__gt=0).count()
 
 
-_ENDED_NOTICES = [Notice.State.SENT, Notice.State.SEEN, Notice.State.GIVEN_UP]
+_ENDED_NOTICES = [Notice.State.SENT, Notice.State.SEEN, Notice.State.GIVEN_UP, Notice.State.ON_PAGE]
 
 RETENTIONS = [
     Retention("streams", "progress events of diagnoses that have ended", 30, _old_streams, _prune_streams),

@@ -186,6 +186,7 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
 DIAGNOSIS_ENDED = "diagsite.notices.write_notice"
+SCHEDULE_SKIPPED = "diagsite.notices.write_skip"
 
 # Push ------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.sessions.authenticate"
@@ -234,6 +235,7 @@ KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
 JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
+SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
 DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 # 127.0.0.1 is reachable in development only: there the demo platform and the tests' fakes live.
 OUTGOING_HOSTS: list[str] = env.list(

@@ -14,6 +14,7 @@ from diagnosis.legacy.platforms import Platforms
 from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.orders import BrandOrder, Order
+from diagnosis.panels import panel_of
 from diagnosis.reporting import analysis_columns, brand_names, report_of
 from diagnosis.transitions import END_CODES
 from errors.placeholders import clean_text
@@ -56,6 +57,8 @@ def build_diagnosis(
     _count(built, parsed)
     _end(built, parsed)
     diagnosis.request_hash = _order(parsed, platforms).fingerprint()
+    asked = {answer.platform_id for answer in built.answers}
+    diagnosis.panel = panel_of(diagnosis.brand, (question.text for question in built.questions), asked)
     return built
 
 

@@ -1,7 +1,7 @@
 """`GET /api/diagnoses`: the history, newest first, a page at a time."""
 
 import base64
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from diagnosis.api import DIAGNOSES_PER_PAGE
 from diagnosis.choices import Reason, Status
-from diagnosis.models import Diagnosis, Platform
+from diagnosis.models import Diagnosis, Platform, Schedule
+from diagnosis.schedules.running import start_due
 from diagnosis.tests.rows import end, failed, make_diagnosis, settle, valid
 
 PATH = "/api/diagnoses"
@@ -194,6 +195,7 @@ def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platf
         "started_at": "",
         "finished_at": None,
         "retry_of": None,
+        "schedule": None,
         "error": None,
     }
     assert item["created_at"].endswith("Z")
@@ -221,3 +223,41 @@ def test_a_page_of_any_length_takes_the_same_few_queries(
         end(make_diagnosis(owner, [platform]), failed())
     with django_assert_max_num_queries(3):
         assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
+
+
+def test_it_filters_by_the_days_of_the_sites_time_zone(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    """Shanghai is eight hours ahead of UTC."""
+    for brand, created_at in [("三月", "2026-03-31T15:59:59Z"), ("四月", "2026-03-31T16:00:00Z")]:
+        diagnosis = make_diagnosis(owner, [platform], brand=brand)
+        Diagnosis.objects.filter(pk=diagnosis.pk).update(created_at=datetime.fromisoformat(created_at))
+    assert _brands(_page(client, since="2026-04-01")) == ["四月"]
+    assert _brands(_page(client, until="2026-03-31")) == ["三月"]
+    assert _brands(_page(client, since="2026-03-31", until="2026-04-01")) == ["四月", "三月"]
+    assert _brands(_page(client, since="2026-04-02")) == []
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31"])
+def test_a_day_that_is_none_is_named(client: Client, day: str) -> None:
+    for name in ("since", "until"):
+        assert client.get(PATH, {name: day}).status_code in (200, 422)
+    assert client.get(PATH, {"since": "2026-02-30"}).json()["fields"].keys() == {"since"}
+
+
+def test_it_filters_what_schedules_started(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    make_diagnosis(owner, [platform], brand="手动")
+    schedule = Schedule.objects.create(
+        owner_id=owner.pk,
+        brand="定期",
+        questions=["甲？"],
+        platforms=[platform.pk],
+        every="weekly",
+        weekday=0,
+        time=time(9),
+        next_at=timezone.now(),
+        budget_calls=1,
+        budget_money=0,
+    )
+    start_due()
+    (item,) = _page(client, scheduled="true")["items"]
+    assert (item["brand"], item["schedule"]) == ("定期", str(schedule.pk))
+    assert _brands(_page(client)) == ["定期", "手动"]

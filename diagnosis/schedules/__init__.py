@@ -1,0 +1,1 @@
+"""Diagnoses that are ordered again every week or month, within a budget."""

@@ -1,0 +1,111 @@
+"""The HTTP API of schedules."""
+
+import uuid
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Router
+from ninja import Status as Response
+
+from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.models import Schedule
+from diagnosis.schedules.estimates import NOTHING, Estimate, enabled_platforms, estimate, spent_by
+from diagnosis.schedules.keeping import create_schedule, draft, set_paused
+from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
+from errors.exceptions import NotFound
+from errors.problems import locale_now
+
+router = Router(tags=["schedules"])
+
+
+@router.get("/schedules", response=ScheduleList, summary="The schedules")
+def list_schedules(request: HttpRequest) -> dict[str, Any]:
+    """The caller's, with what each costs and has spent this month."""
+    items = _told(list(Schedule.objects.visible_to(user_of(request))))
+    return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
+
+
+@router.post("/schedules/estimate", response=EstimateOut, summary="What it would cost")
+def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
+    """Before it is made: calls, money and seconds of a run and of a month, and whether the budget carries them."""
+    schedule = draft(visible_diagnosis(request, str(body.diagnosis)), body, user_of(request), locale_now())
+    return _estimate_json(schedule, estimate(schedule, enabled_platforms()))
+
+
+@router.post("/schedules", response={201: ScheduleOut}, summary="Repeat a diagnosis")
+def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str, Any]]:
+    """Place the order of a diagnosis again every week or month; the first time at `next_at`."""
+    schedule = draft(visible_diagnosis(request, str(body.diagnosis)), body, user_of(request), locale_now())
+    return Response(201, _told([create_schedule(schedule)])[0])
+
+
+@router.get("/schedules/{schedule_id}", response=ScheduleOut, summary="A schedule")
+def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """As it stands."""
+    return _told([_visible(request, schedule_id)])[0]
+
+
+@router.post("/schedules/{schedule_id}/pause", response=ScheduleOut, summary="Pause")
+def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """Start nothing until it is resumed."""
+    return _told([set_paused(_visible(request, schedule_id), is_paused=True)])[0]
+
+
+@router.post("/schedules/{schedule_id}/resume", response=ScheduleOut, summary="Resume")
+def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """Go on at the next time; what was missed is not made up for."""
+    return _told([set_paused(_visible(request, schedule_id), is_paused=False)])[0]
+
+
+@router.delete("/schedules/{schedule_id}", response={204: None}, summary="Delete")
+def delete(request: HttpRequest, schedule_id: str) -> Response[None]:
+    """The diagnoses that it has started stay."""
+    _visible(request, schedule_id).delete()
+    return Response(204, None)
+
+
+def _visible(request: HttpRequest, schedule_id: str) -> Schedule:
+    try:
+        return Schedule.objects.visible_to(user_of(request)).get(pk=uuid.UUID(schedule_id))
+    except (ValueError, Schedule.DoesNotExist) as error:
+        raise NotFound from error
+
+
+_SHOWN = [
+    "id",
+    "brand",
+    "questions",
+    "platforms",
+    "repeats",
+    "every",
+    "weekday",
+    "day",
+    "time",
+    "next_at",
+    "is_paused",
+    "budget_calls",
+    "budget_money",
+    "skipped_at",
+    "skip_reason",
+    "created_at",
+]
+
+
+def _told(schedules: list[Schedule]) -> list[dict[str, Any]]:
+    platforms, spent = enabled_platforms(), spent_by(schedules)
+    return [
+        {name: getattr(schedule, name) for name in _SHOWN}
+        | {
+            "competitors": [one["name"] for one in schedule.competitors],
+            "demo": schedule.is_demo,
+            "last_diagnosis": schedule.last_diagnosis_id,
+            "estimate": _estimate_json(schedule, estimate(schedule, platforms, spent.get(schedule.pk, NOTHING))),
+        }
+        for schedule in schedules
+    ]
+
+
+def _estimate_json(schedule: Schedule, found: Estimate) -> dict[str, Any]:
+    return asdict(found) | {"refused": found.refused or "", "next_at": schedule.next_at}

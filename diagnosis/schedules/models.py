@@ -1,0 +1,100 @@
+"""What is ordered again, when, and how much of it may be spent."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+
+class Every(models.TextChoices):
+    """How often."""
+
+    WEEKLY = "weekly", "每周"
+    MONTHLY = "monthly", "每月"
+
+
+class SkipReason(models.TextChoices):
+    """Why a run was left out."""
+
+    BUDGET_CALLS = "budget_calls", "本月调用次数预算不足"
+    BUDGET_MONEY = "budget_money", "本月费用预算不足"
+    PLATFORMS = "platforms", "有平台已停用"
+    REFUSED = "refused", "未能发起"
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    """Which schedules, in words."""
+
+    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "ScheduleQuerySet":
+        """A user's own: nobody else, staff included, spends for them over the API."""
+        return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
+
+    def due(self) -> "ScheduleQuerySet":
+        """Those whose time has come and whose owner may still use the site."""
+        return self.filter(is_paused=False, next_at__lte=timezone.now(), owner__is_active=True)
+
+
+class Schedule(models.Model):
+    """An order that is placed again and again. Times are of the site's TIME_ZONE, budgets of its calendar month."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="schedules", verbose_name="所有者")
+    brand = models.CharField("品牌", max_length=100)
+    aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
+    competitors = models.JSONField("竞品", default=list, blank=True, help_text="[{name, aliases}]")
+    questions = ArrayField(models.CharField(max_length=500), verbose_name="问题")
+    platforms = ArrayField(models.CharField(max_length=32), verbose_name="平台")
+    repeats = models.PositiveSmallIntegerField("重复次数", default=1)
+    is_demo = models.BooleanField("演示", default=False)
+    locale = models.CharField("语言", max_length=16, default="zh-hans")
+    every = models.CharField("周期", max_length=8, choices=Every.choices)
+    weekday = models.PositiveSmallIntegerField(
+        "星期", null=True, blank=True, validators=[MaxValueValidator(6)], help_text="0 为周一；每周时填写"
+    )
+    day = models.PositiveSmallIntegerField(
+        "日",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(31)],
+        help_text="1–31，短的月份取最后一天；每月时填写",
+    )
+    time = models.TimeField("时间")
+    next_at = models.DateTimeField("下次运行")
+    is_paused = models.BooleanField("已暂停", default=False)
+    budget_calls = models.PositiveIntegerField("每月调用次数预算")
+    budget_money = models.DecimalField("每月费用预算（元）", max_digits=10, decimal_places=2)
+    last_diagnosis = models.ForeignKey(
+        "diagnosis.Diagnosis", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="最近一次诊断"
+    )
+    skipped_at = models.DateTimeField("最近跳过", null=True, blank=True, help_text="之后成功运行过则为空")
+    skip_reason = models.CharField("跳过原因", max_length=16, choices=SkipReason.choices, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    objects = ScheduleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "定期诊断"
+        ordering = ["created_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(every=Every.WEEKLY, weekday__range=(0, 6), day=None)
+                | Q(every=Every.MONTHLY, day__range=(1, 31), weekday=None),
+                name="diagnosis_schedule_day",
+            ),
+        ]
+        indexes = [
+            # what is due
+            models.Index(fields=["next_at"], name="diagnosis_schedule_due", condition=Q(is_paused=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.get_every_display()}"

@@ -1,0 +1,47 @@
+"""The same brand, questions and platforms are one panel, whatever their order, case and width."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.orders import Request, retry_diagnosis
+from diagnosis.panels import panel_of
+from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
+
+
+def test_order_case_width_and_spaces_make_no_other_panel() -> None:
+    panel = panel_of("Kettle", ["哪个好？", "Which one"], ["a", "b"])
+    assert len(panel) == 64
+    assert panel_of(" ＫＥＴＴＬＥ ", ["which  ONE", "哪个好?"], ["b", "a"]) == panel
+    assert panel_of("Kettle", ["哪个好？"], ["a", "b"]) != panel
+    assert panel_of("Kettle", ["哪个好？", "Which one"], ["a"]) != panel
+    assert panel_of("Pot", ["哪个好？", "Which one"], ["a", "b"]) != panel
+
+
+def test_the_hash_is_stored_so_it_stays_what_it_is() -> None:
+    assert panel_of("山岚", ["哪个手冲壶好？"], ["fake"]).startswith("97e78d08eead01d2")
+
+
+def test_an_order_and_its_retry_know_their_panel(owner: AbstractUser, platform: Platform) -> None:
+    source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed())
+    retry, _is_new = retry_diagnosis(source, Request(owner))
+    assert source.panel == retry.panel == panel_of("山岚", ["乙？", "甲？"], [platform.pk])
+
+
+def test_the_migration_fills_what_was_there_before_and_may_run_again(
+    owner: AbstractUser, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make_diagnosis(owner, [platform, make_platform(f"p{n}")], brand=f"品牌{n}") for n in range(3)]
+    expected = {one.pk: one.panel for one in made}
+    assert len(set(expected.values())) == 3
+    Diagnosis.objects.update(panel="")
+    migration = import_module("diagnosis.migrations.0007_panels_filled")
+    monkeypatch.setattr(migration, "AT_ONCE", 2)
+    for _time in range(2):
+        with connection.schema_editor(atomic=False) as editor:
+            migration.fill_panels(apps, editor)
+        assert dict(Diagnosis.objects.values_list("pk", "panel")) == expected

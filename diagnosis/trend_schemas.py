@@ -1,0 +1,100 @@
+"""The bodies of trends and comparisons. Rates are 0-1, differences -1 to 1; null is unknown, never 0."""
+
+import uuid
+from datetime import datetime
+from typing import Literal
+
+from ninja import Field, Schema
+
+
+class RateOut(Schema):
+    """A brand's rate over all valid answers of a diagnosis; low and high: Wilson's 95 % interval."""
+
+    name: str
+    is_own: bool
+    mentions: int
+    valid: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+class PointOut(Schema):
+    """A diagnosis that has ended, and each brand's rate in it."""
+
+    id: uuid.UUID
+    brand: str
+    status: str
+    demo: bool
+    schedule: uuid.UUID | None
+    repeats: int
+    planned: int
+    valid: int
+    created_at: datetime
+    finished_at: datetime | None
+    brands: list[RateOut]
+
+
+class ChangeOut(Schema):
+    """A brand's rates on the cells (question x platform) that both have answers for, and how sure their difference is.
+
+    changed: "none" wherever the interval of the difference, low to high, has 0 in it.
+    """
+
+    name: str
+    is_own: bool
+    before: float | None
+    after: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    changed: Literal["up", "down", "none"]
+    cells: int
+    questions: int
+    valid_before: int
+    valid_after: int
+
+
+class StepOut(Schema):
+    """From one diagnosis to the next."""
+
+    before: uuid.UUID
+    after: uuid.UUID
+    brands: list[ChangeOut]
+
+
+class TrendOut(Schema):
+    """The diagnoses of one panel, the oldest first; changes: one less than there are points."""
+
+    diagnosis: uuid.UUID
+    brand: str
+    confidence: float
+    has_more: bool = Field(description="older ones are left out")
+    points: list[PointOut]
+    changes: list[StepOut]
+
+
+class PartsOut(Schema):
+    """What only one of the two has. platforms: ids of those that gave valid answers."""
+
+    questions: list[str]
+    platforms: list[str]
+    brands: list[str]
+
+
+class CommonOut(PartsOut):
+    """What both have."""
+
+    cells: int = Field(description="question x platform with valid answers in both")
+
+
+class ComparisonOut(Schema):
+    """Two diagnoses side by side; changes: of the brands that both looked for."""
+
+    confidence: float
+    before: PointOut
+    after: PointOut
+    common: CommonOut
+    only_before: PartsOut
+    only_after: PartsOut
+    changes: list[ChangeOut]
