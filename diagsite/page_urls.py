@@ -12,6 +12,8 @@ urlpatterns = [
     path("", pages.show_start, name="start"),
     path("diagnoses/<uuid:diagnosis_id>/", pages.show_diagnosis, name="diagnosis"),
     path("history/", pages.show_history, name="history"),
+    path("compare/", pages.show_comparison, name="compare"),
+    path("schedules/", pages.show_schedules, name="schedules"),
     path("language/", set_language, name="language"),
     path("words.js", pages.WordsOfTheModules.as_view(), name="words"),
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -28,6 +28,8 @@ STATUSES = [
     ("cancelled", _("已取消")),
 ]
 
+WEEKDAYS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日")]
+
 NO_DIAGNOSIS = UUID(int=0)
 
 
@@ -41,6 +43,8 @@ def _describe_visitor(request: HttpRequest) -> dict[str, Any]:
         "urls": {
             "start": reverse("pages:start"),
             "history": reverse("pages:history"),
+            "compare": reverse("pages:compare"),
+            "schedules": reverse("pages:schedules"),
             "diagnosis": reverse("pages:diagnosis", args=[NO_DIAGNOSIS]).replace(str(NO_DIAGNOSIS), "{id}"),
             "login": resolve_url(settings.LOGIN_URL),
         },
@@ -84,3 +88,17 @@ def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
 def show_history(request: HttpRequest) -> HttpResponse:
     """Find a past diagnosis."""
     return _show(request, "history", statuses=STATUSES)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_comparison(request: HttpRequest) -> HttpResponse:
+    """Two diagnoses side by side; the API decides who may see them."""
+    return _show(request, "compare")
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_schedules(request: HttpRequest) -> HttpResponse:
+    """What is diagnosed every week or month, and what that may cost."""
+    return _show(request, "schedules", weekdays=enumerate(WEEKDAYS), days=range(1, 32))

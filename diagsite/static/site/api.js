@@ -60,6 +60,26 @@ export const cancelDiagnosis = (id) => request("POST", `/api/diagnoses/${id}/can
 export const retryDiagnosis = (id, key) =>
   request("POST", `/api/diagnoses/${id}/retry`, { headers: { "Idempotency-Key": key } });
 
+export const getTrend = (id) => request("GET", `/api/diagnoses/${id}/trend`);
+
+export const getComparison = (a, b) => request("GET", `/api/compare${query({ a, b })}`);
+
+export const listSchedules = () => request("GET", "/api/schedules");
+
+export const estimateSchedule = (body, signal) => request("POST", "/api/schedules/estimate", { body, signal });
+
+export const createSchedule = (body) => request("POST", "/api/schedules", { body });
+
+export const pauseSchedule = (id) => request("POST", `/api/schedules/${id}/pause`);
+
+export const resumeSchedule = (id) => request("POST", `/api/schedules/${id}/resume`);
+
+export const deleteSchedule = (id) => request("DELETE", `/api/schedules/${id}`);
+
+export const listNotices = () => request("GET", "/api/notices");
+
+export const readNotices = (ids) => request("POST", "/api/notices/read", { body: { ids } });
+
 /** Every stored answer of a diagnosis, page by page. */
 export async function* eachAnswer(id) {
   let cursor = null;

@@ -1,20 +1,29 @@
-// The list of past diagnoses: search, filter, more.
+// The list of past diagnoses: search, filter, more; two of them compared.
 
 import { listDiagnoses } from "./api.js";
 import { _ } from "./config.js";
-import { announce, byId, debounced } from "./dom.js";
+import { announce, byId, debounced, h } from "./dom.js";
 import { problemCard, showProblem } from "./errors.js";
 import { diagnosisItem } from "./list.js";
+import { isNews, loadNews } from "./news.js";
+import { Picks } from "./picks.js";
 import { asProblem } from "./problem.js";
 import { emptyNote } from "./rows.js";
 
 const form = byId("filters");
 const list = byId("history");
 const more = byId("more");
+const picks = new Picks(list);
 let next = null;
 let request = null;
 
-const filters = () => ({ status: form.status.value, q: form.q.value.trim() });
+const filters = () => ({
+  status: form.status.value,
+  q: form.q.value.trim(),
+  since: form.since.value,
+  until: form.until.value,
+  scheduled: form.scheduled.checked ? "true" : "",
+});
 
 function rememberInAddress() {
   const given = Object.entries(filters()).filter(([, value]) => value);
@@ -22,10 +31,27 @@ function rememberInAddress() {
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
 }
 
+function row(item) {
+  const line = diagnosisItem(item);
+  line.dataset.id = item.id;
+  const brand = line.querySelector(".diagnosis-brand");
+  if (item.schedule) brand.append(h("span", { class: "chip" }, _("定期")));
+  line.prepend(picks.box(item));
+  return line;
+}
+
+function markNews() {
+  for (const line of list.querySelectorAll(".diagnosis-item")) {
+    line.querySelector(".news-mark")?.remove();
+    if (isNews(line.dataset.id)) line.querySelector(".diagnosis-brand").append(h("span", { class: "chip news-mark" }, _("有变化")));
+  }
+}
+
 function draw(items, isFirst) {
   if (isFirst) list.replaceChildren();
   const first = list.children.length;
-  list.append(...items.map(diagnosisItem));
+  list.append(...items.map(row));
+  markNews();
   if (!list.children.length) {
     const isFiltered = Object.values(filters()).some(Boolean);
     list.append(emptyNote(isFiltered ? _("没有符合条件的诊断。") : _("还没有诊断。")));
@@ -66,13 +92,15 @@ function refresh() {
 }
 
 const given = new URLSearchParams(location.search);
-form.status.value = given.get("status") || "";
-form.q.value = given.get("q") || "";
+for (const name of ["status", "q", "since", "until"]) form[name].value = given.get(name) || "";
+form.scheduled.checked = given.get("scheduled") === "true";
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   refresh();
 });
-form.status.addEventListener("change", refresh);
+for (const name of ["status", "since", "until", "scheduled"]) form[name].addEventListener("change", refresh);
 form.q.addEventListener("input", debounced(refresh, 300));
 more.addEventListener("click", () => load({ isFirst: false }));
+document.addEventListener("news-changed", markNews);
 load({ isFirst: true });
+loadNews();

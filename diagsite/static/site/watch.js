@@ -190,6 +190,7 @@ function showReport(report) {
   answers.end();
   byId("answers-tools").hidden = false;
   announce(`${statusName(diagnosis.status)} ${headline(report)}`);
+  document.dispatchEvent(new CustomEvent("report-shown", { detail: { id } }));
 }
 
 function drawEnd(report) {
