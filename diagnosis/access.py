@@ -1,4 +1,4 @@
-"""Who asks, and what of it they may see; for every route of the HTTP API."""
+"""Who asks, and what of it they may see; for every route of the HTTP API, and for the pages that show a report."""
 
 import uuid
 from typing import cast
@@ -6,8 +6,12 @@ from typing import cast
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
+from diagnosis import cached
+from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Diagnosis
+from diagnosis.presenters import ReadTexts
 from errors.exceptions import NotFound
+from errors.problems import locale_now
 
 
 def user_of(request: HttpRequest) -> AbstractBaseUser:
@@ -21,3 +25,23 @@ def visible_diagnosis(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
         return Diagnosis.objects.visible_to(user_of(request)).get(pk=uuid.UUID(diagnosis_id))
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
+
+
+def visible_report(
+    user: AbstractBaseUser, diagnosis_id: str | uuid.UUID, read_texts: ReadTexts | None = None
+) -> cached.Report:
+    """The report in the request's language, when the user may see it; else NotFound. DiagnosisRunning before its end.
+
+    read_texts: see `presenters.report_json`.
+    """
+    try:
+        report = cached.report_of(uuid.UUID(str(diagnosis_id)), locale_now(), read_texts)
+    except (ValueError, Diagnosis.DoesNotExist) as error:
+        raise NotFound from error
+    except DiagnosisRunning:
+        if not Diagnosis.objects.visible_to(user).filter(pk=diagnosis_id).exists():
+            raise NotFound from None  # a stranger hears nothing of it
+        raise
+    if report["owner"] != user.pk and not getattr(user, "is_staff", False):
+        raise NotFound
+    return report

@@ -16,11 +16,11 @@ from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
 
 from diagnosis import cached, orders, presenters
-from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.access import user_of, visible_diagnosis, visible_report
 from diagnosis.choices import Status
-from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
 from diagnosis.report_schemas import ReportOut
+from diagnosis.reporting import ANSWERS_IN_ORDER
 from diagnosis.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -33,7 +33,7 @@ from diagnosis.schemas import (
     SuggestionsOut,
 )
 from diagnosis.suggestions import suggest_competitors
-from errors.exceptions import InvalidInput, NotFound
+from errors.exceptions import InvalidInput
 from errors.problems import locale_now
 
 router = Router(tags=["diagnoses"])
@@ -134,16 +134,7 @@ def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
 @router.get("/diagnoses/{diagnosis_id}/report", response=ReportOut, summary="The report")
 def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
-    user = user_of(request)
-    try:
-        report = cached.report_of(uuid.UUID(diagnosis_id), locale_now())
-    except (ValueError, Diagnosis.DoesNotExist) as error:
-        raise NotFound from error
-    except DiagnosisRunning:
-        visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
-        raise
-    if report["owner"] != user.pk and not getattr(user, "is_staff", False):
-        raise NotFound
+    report = visible_report(user_of(request), diagnosis_id)
     headers = {"ETag": report["etag"], "Cache-Control": "private, no-cache"}
     response = HttpResponse(report["body"], content_type="application/json", headers=headers)
     return get_conditional_response(request, etag=report["etag"], response=response)
@@ -156,7 +147,7 @@ def list_answers(
     """In the order of questions, platforms and repeats, 100 a page."""
     diagnosis = visible_diagnosis(request, diagnosis_id)
     # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
-    ordered = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
+    ordered = diagnosis.answers.order_by(*ANSWERS_IN_ORDER)
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
     more = len(rows) > ANSWERS_PER_PAGE
     return {

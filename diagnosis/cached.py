@@ -10,6 +10,7 @@ from ninja.responses import NinjaJSONEncoder
 from diagnosis import presenters
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import PLATFORMS, Diagnosis, Platform
+from diagnosis.presenters import ReadTexts
 from diagnosis.statistics import count_everything
 from errors import catalogue
 from performance.cache import get_cache
@@ -28,12 +29,15 @@ class Report(TypedDict):
     etag: str
 
 
-def report_of(diagnosis_id: uuid.UUID, locale: str) -> Report:
-    """The report of a diagnosis that has ended. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end."""
+def report_of(diagnosis_id: uuid.UUID, locale: str, read_texts: ReadTexts | None = None) -> Report:
+    """The report of a diagnosis that has ended. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end.
+
+    read_texts: see `presenters.report_json`.
+    """
     # The words in it are those that this process knows now: after an edit they have another version.
     key = f"{diagnosis_id}:{locale}:{catalogue.version()}"
     about = [report_version(diagnosis_id), PLATFORMS]
-    report: Report = _reports.load(key, lambda: _load_report(diagnosis_id), about=about)
+    report: Report = _reports.load(key, lambda: _load_report(diagnosis_id, read_texts), about=about)
     return report
 
 
@@ -42,11 +46,11 @@ def report_version(diagnosis_id: uuid.UUID) -> str:
     return f"diagnosis:{diagnosis_id}"
 
 
-def _load_report(diagnosis_id: uuid.UUID) -> Report:
+def _load_report(diagnosis_id: uuid.UUID, read_texts: ReadTexts | None) -> Report:
     diagnosis = Diagnosis.objects.get(pk=diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
-    body = _json(presenters.report_json(diagnosis))
+    body = _json(presenters.report_json(diagnosis, read_texts))
     return {"owner": diagnosis.owner_id, "body": body, "etag": _etag(body)}
 
 

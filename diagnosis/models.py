@@ -12,6 +12,7 @@ from django.utils import timezone
 from diagnosis.choices import FINAL, UNFINISHED, AnswerState, Reason, Status
 from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
 from diagnosis.schedules.models import Schedule
+from diagnosis.sharing.models import ShareLink
 from performance.cache import touch
 from progress.models import Stream
 
@@ -30,6 +31,7 @@ __all__ = [
     "RepairChange",
     "RepairRun",
     "Schedule",
+    "ShareLink",
 ]
 
 PLATFORMS = "platforms"  # what cached entries are about that tell of any of them

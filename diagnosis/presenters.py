@@ -1,5 +1,7 @@
 """Rows as the API shows them."""
 
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -12,6 +14,9 @@ from diagnosis.reporting import current_report
 from diagnosis.transitions import problem_of_diagnosis, progress_of
 from errors.codes import ErrorCode
 from errors.problems import locale_now, problem, shown_copy
+
+ReadTexts = Callable[[Collection[str]], Mapping[str, str]]
+"""Given the ids of answers, their texts by id, and perhaps more of them."""
 
 
 def platform_json(platform: Platform) -> dict[str, Any]:
@@ -92,6 +97,12 @@ def _platform_ref(platform: Platform) -> dict[str, Any]:
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """An answer with its text and mentions; a failed one with its problem."""
+    error = problem(ErrorCode(answer.error_code), platform=answer.platform_id) if answer.error_code else None
+    return answer_facts_json(answer) | {"error": error}
+
+
+def answer_facts_json(answer: Answer) -> dict[str, Any]:
+    """What is stored of an answer, without words: the same in every language, and to be kept."""
     return {
         "id": answer.pk,
         "question": answer.question_id,
@@ -105,7 +116,6 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "model": answer.model,
         "ms": answer.milliseconds,
         "code": answer.error_code,
-        "error": problem(ErrorCode(answer.error_code), platform=answer.platform_id) if answer.error_code else None,
         "demo": answer.is_demo,
         "carried_over": answer.is_carried_over,
         "answered_at": answer.answered_at,
@@ -122,10 +132,13 @@ def _mention_json(brand: str, start: int, end: int, state: str = "certain") -> d
     return {"brand": brand, "start": start, "end": end, "state": state}
 
 
-def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The figures with names and words around them; docs/protocol.md tells each field."""
+def report_json(diagnosis: Diagnosis, read_texts: ReadTexts | None = None) -> dict[str, Any]:
+    """The figures with names and words around them; docs/protocol.md tells each field.
+
+    read_texts: gives the answers' texts to who has them at hand anyway; else those that are quoted are read.
+    """
     report = current_report(diagnosis)
-    refs = {platform.pk: _platform_ref(platform) for platform in asked_platforms(diagnosis)}
+    refs, models = _asked(diagnosis)
     return {
         "diagnosis": {
             "id": diagnosis.pk,
@@ -140,7 +153,7 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "valid": report["valid"],
         "failed": report["failed"],
         "filtered": report["filtered"],
-        "brands": _with_quotes(diagnosis, report["brands"]),
+        "brands": _with_quotes(report["brands"], read_texts or partial(_read_texts, diagnosis)),
         "platforms": [refs[counts["id"]] | counts for counts in report["platforms"]],
         "questions": _questions_json(diagnosis, report["questions"]),
         "cells": report["cells"],
@@ -157,18 +170,27 @@ def report_json(diagnosis: Diagnosis) -> dict[str, Any]:
             "share_interval": "bootstrap over questions, 95 %",
             "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
             "repeats": diagnosis.repeats,
-            "models": sorted(set(diagnosis.answers.exclude(model="").values_list("model", flat=True))),
+            "models": models,
         },
     }
 
 
-def _with_quotes(diagnosis: Diagnosis, brands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _asked(diagnosis: Diagnosis) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The platforms by id, and the models that answered; in one query that brings back no row twice."""
+    columns = ("platform_id", "platform__name", "platform__model", "platform__is_demo", "model")
+    rows = list(diagnosis.answers.order_by("platform_id", "model").values_list(*columns).distinct())
+    refs = {pk: {"id": pk, "name": name, "model": model, "demo": is_demo} for pk, name, model, is_demo, _said in rows}
+    return refs, sorted({said for *_ref, said in rows if said})
+
+
+def _read_texts(diagnosis: Diagnosis, answers: Collection[str]) -> dict[str, str]:
+    return {str(pk): text for pk, text in diagnosis.answers.filter(pk__in=answers).values_list("pk", "text")}
+
+
+def _with_quotes(brands: list[dict[str, Any]], read_texts: ReadTexts) -> list[dict[str, Any]]:
     """Quotes are stored as places: their words come from the answers, so that they cannot differ."""
     quotes = [quote for brand in brands for quote in (brand.get("sentiment") or {}).get("quotes", [])]
-    texts = {}
-    if quotes:
-        answers = diagnosis.answers.filter(pk__in={quote["answer"] for quote in quotes})
-        texts = {str(pk): text for pk, text in answers.values_list("pk", "text")}
+    texts = read_texts({quote["answer"] for quote in quotes}) if quotes else {}
     for quote in quotes:
         quote["text"] = texts.get(quote["answer"], "")[quote["start"] : quote["end"]]
     return brands

@@ -10,6 +10,8 @@ from diagnosis.report import AnswerFacts, BrandFacts, build_report
 
 REPORT_VERSION = 2  # raise it when stored reports are no longer what `make_report` makes: they are then made anew
 
+ANSWERS_IN_ORDER = ("question__position", "platform__position", "platform_id", "repeat")
+
 UNCERTAIN, CONFIRMED = "uncertain", "confirmed"
 
 
@@ -48,7 +50,7 @@ _COLUMNS = ("platform", "state", "mentions", "error_code", "question", "others",
 
 def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """The report of the answers as they are stored. Three queries, however many answers there are."""
-    answers = diagnosis.answers.order_by("question__position", "platform__position", "platform_id", "repeat")
+    answers = diagnosis.answers.order_by(*ANSWERS_IN_ORDER)
     return report_of(diagnosis, diagnosis.brands.all(), answers.only(*_COLUMNS))
 
 

@@ -192,7 +192,7 @@ class MentionOut(Schema):
     state: Literal["certain", "uncertain", "confirmed"]
 
 
-class AnswerOut(Schema):
+class AnswerFactsOut(Schema):
     """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
 
     id: uuid.UUID
@@ -207,10 +207,15 @@ class AnswerOut(Schema):
     model: str
     ms: int | None
     code: str
-    error: dict[str, Any] | None
     demo: bool
     carried_over: bool
     answered_at: datetime | None
+
+
+class AnswerOut(AnswerFactsOut):
+    """The same with the problem of a failed one, in the caller's words."""
+
+    error: dict[str, Any] | None
 
 
 class AnswerPage(Schema):

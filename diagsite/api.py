@@ -16,7 +16,9 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.api import router as diagnosis_router
 from diagnosis.corrections_api import router as corrections_router
+from diagnosis.export.api import router as export_router
 from diagnosis.schedules.api import router as schedules_router
+from diagnosis.sharing.api import router as sharing_router
 from diagnosis.trends_api import router as trends_router
 from diagsite import sessions, wechat
 from diagsite.error_pages import problem_response
@@ -63,6 +65,8 @@ api.add_router("", corrections_router)
 api.add_router("", trends_router)
 api.add_router("", schedules_router)
 api.add_router("", notices_router)
+api.add_router("", export_router)
+api.add_router("", sharing_router)
 api.add_router("", progress_router)
 
 session_router = Router(tags=["session"])

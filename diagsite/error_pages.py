@@ -15,7 +15,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from errors.codes import ActionKind, ErrorCode
 from errors.exceptions import code_of
-from errors.problems import Problem, problem
+from errors.problems import Problem, problem, problem_of
 from errors.recording import record_problem
 
 
@@ -67,11 +67,21 @@ def wrong_method_middleware(
     return asynchronous if iscoroutinefunction(get_response) else synchronous
 
 
+def tell_error(request: HttpRequest, error: BaseException, *, place: str = "") -> HttpResponse:
+    """An exception that means something, on a page or to a program, as the address is."""
+    body = problem_of(error, instance=request.path)
+    return _respond(request, body, error, place)
+
+
 def _tell(
     request: HttpRequest, code: ErrorCode, error: BaseException | None = None, *, place: str = "", status: int = 0
 ) -> HttpResponse:
     body = problem(code, instance=request.path, request_id=request.META.get("REQUEST_ID", ""))
     body["status"] = status or body["status"]
+    return _respond(request, body, error, place)
+
+
+def _respond(request: HttpRequest, body: Problem, error: BaseException | None, place: str) -> HttpResponse:
     route = request.resolver_match.route if request.resolver_match else ""
     record_problem(body, error=error, place=place, context={"route": route, "method": request.method})
     if request.path.startswith("/api/"):

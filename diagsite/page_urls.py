@@ -4,13 +4,15 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from diagsite import pages
+from diagsite import pages, printed
 
 app_name = "pages"
 
 urlpatterns = [
     path("", pages.show_start, name="start"),
     path("diagnoses/<uuid:diagnosis_id>/", pages.show_diagnosis, name="diagnosis"),
+    path("diagnoses/<uuid:diagnosis_id>/print/", printed.show_printed, name="print"),
+    path("shared/<str:token>/", printed.show_shared, name="shared"),
     path("history/", pages.show_history, name="history"),
     path("compare/", pages.show_comparison, name="compare"),
     path("schedules/", pages.show_schedules, name="schedules"),

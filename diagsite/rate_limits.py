@@ -1,23 +1,29 @@
-"""How often somebody may call the API: per token, per address, and less often what costs money or guesses secrets."""
+"""How often somebody may call the API: per token, per address, and less often what costs money or guesses secrets.
+
+Whole reports, as files and as pages to print, are dear in another way: few at once for each caller.
+"""
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, cast
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from diagsite.error_pages import problem_response
-from errors.problems import problem_of
-from errors.recording import record_problem
-from performance.exceptions import TooFast
+from diagsite.error_pages import tell_error
+from performance.concurrency import ConcurrencyController
+from performance.exceptions import Refused
 from performance.rate import RateLimiter
 
 MINUTE = 60
+MOST_WAITING = 4  # exports of one caller, behind those that are under way
+
+_EXPORT = re.compile(r"/api/diagnoses/[^/]+/export\.\w+|/diagnoses/[^/]+/print/|/shared/[^/]+/")
 
 
 class ApiLimits:
@@ -29,6 +35,9 @@ class ApiLimits:
         self.address = RateLimiter(settings.ADDRESS_CALLS_PER_MINUTE, MINUTE, key="address", redis_url=redis_url)
         self.sign_in = RateLimiter(settings.SIGN_INS_PER_MINUTE, MINUTE, key="sign-in", redis_url=redis_url)
         self.start = RateLimiter(settings.STARTS_PER_MINUTE, MINUTE, key="start", redis_url=redis_url)
+        self.export = RateLimiter(settings.EXPORTS_PER_MINUTE, MINUTE, key="export", redis_url=redis_url)
+        # Those of callers who have one under way.
+        self._exports: WeakValueDictionary[str, ConcurrencyController] = WeakValueDictionary()
 
     async def check(self, request: HttpRequest) -> None:
         """Raise TooFast when this request is one too many."""
@@ -40,6 +49,22 @@ class ApiLimits:
             await self.sign_in.check(address)
         elif request.method == "POST" and (request.path == "/api/diagnoses" or request.path.endswith("/retry")):
             await self.start.check(caller or address)
+        elif is_export(request):
+            await self.export.check(exporter_of(request))
+
+    def exports_of(self, request: HttpRequest) -> ConcurrencyController:
+        """What bounds the exports of this caller, in this process; hold it for as long as one is under way."""
+        who = exporter_of(request)
+        found = self._exports.get(who)
+        if found is None:
+            found = ConcurrencyController(settings.EXPORTS_AT_ONCE, max_waiting=MOST_WAITING)
+            self._exports[who] = found
+        return found
+
+
+def is_export(request: HttpRequest) -> bool:
+    """Whether a whole report is asked for, with all its answers."""
+    return _EXPORT.fullmatch(request.path) is not None
 
 
 def address_of(request: HttpRequest) -> str:
@@ -56,6 +81,12 @@ def caller_of(request: HttpRequest) -> str:
     return hashlib.sha256(given.encode()).hexdigest()[:32] if given else ""
 
 
+def exporter_of(request: HttpRequest) -> str:
+    """Whose exports are counted together. A link asks for no sign-in, so whoever opens it can say to be anybody."""
+    is_shared = request.path.startswith("/shared/")
+    return address_of(request) if is_shared else caller_of(request) or address_of(request)
+
+
 _limits: WeakKeyDictionary[asyncio.AbstractEventLoop, ApiLimits] = WeakKeyDictionary()
 
 
@@ -64,15 +95,16 @@ def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callabl
     """429 with Retry-After for one call too many. Only where the site is served: from an event loop."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/api/") and not is_export(request):
+            return cast(HttpResponse, await get_response(request))
+        limits = _limits_here()
         try:
-            if request.path.startswith("/api/"):
-                await _limits_here().check(request)
-        except TooFast as error:
-            body = problem_of(error, instance=request.path)
-            record_problem(body, error=error, place="rate_limit", context={"method": request.method})
-            return problem_response(body)
-        answer: HttpResponse = await get_response(request)
-        return answer
+            await limits.check(request)
+            if is_export(request):
+                return cast(HttpResponse, await limits.exports_of(request).execute(get_response(request), "export"))
+        except Refused as error:
+            return tell_error(request, error, place="rate_limit")
+        return cast(HttpResponse, await get_response(request))
 
     def synchronous(request: HttpRequest) -> HttpResponse:
         answer: HttpResponse = get_response(request)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from diagnosis.models import RepairChange
+from diagnosis.models import RepairChange, ShareLink
 from diagsite.models import Notice, RevokedToken
 from errors.models import ErrorEvent
 from errors.recording import prune_errors
@@ -141,6 +141,7 @@ RETENTIONS = [
     ),
     _rows("sessions", "browser sessions, after they expired", 1, lambda b: Session.objects.filter(expire_date__lt=b)),
     _rows("tokens", "revoked tokens, after they expired", 1, lambda b: RevokedToken.objects.filter(expires_at__lt=b)),
+    _rows("shares", "links to reports, after they expired", 30, lambda b: ShareLink.objects.filter(expires_at__lt=b)),
     _rows("push", "what server processes said of themselves", 1, lambda b: PushProcess.objects.filter(seen_at__lt=b)),
     _rows(
         "repairs",

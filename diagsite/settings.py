@@ -172,6 +172,8 @@ CALLS_PER_MINUTE: int = env.int("CALLS_PER_MINUTE", 600)
 ADDRESS_CALLS_PER_MINUTE: int = env.int("ADDRESS_CALLS_PER_MINUTE", 6000)
 SIGN_INS_PER_MINUTE: int = env.int("SIGN_INS_PER_MINUTE", 120)
 STARTS_PER_MINUTE: int = env.int("STARTS_PER_MINUTE", 30)
+EXPORTS_PER_MINUTE: int = env.int("EXPORTS_PER_MINUTE", 30)
+EXPORTS_AT_ONCE: int = env.int("EXPORTS_AT_ONCE", 2)
 TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
 
 # WeChat ----------------------------------------------------------------------------------------------------------
@@ -273,6 +275,10 @@ PROCRASTINATE_ON_APP_READY = "monitoring.jobs.count_jobs"
 # How often a process looks for edited words and writes down what went wrong; 0 for never.
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
 ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
+
+# Exports -----------------------------------------------------------------------------------------------------------
+# Who gives out what AI made, in the metadata of every export: the operator's name or code (GB 45438-2025).
+AIGC_PROPAGATOR: str = env.str("AIGC_PROPAGATOR", "")
 
 # Retention ---------------------------------------------------------------------------------------------------------
 # Days that a table keeps its rows where they differ from diagsite/retention.py: `alerts=180,streams=7`; 0 is for ever.

@@ -5,9 +5,10 @@ import { Problem, isProblemBody, networkProblem, timeoutProblem, unreadableProbl
 import { authHeaders, canRenew } from "./session.js";
 
 const TIMEOUT_MS = 30_000;
+const FILE_TIMEOUT_MS = 300_000;
 
-async function send(method, path, { body, headers, signal, renew }) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+async function send(method, path, { body, headers, signal, renew, timeoutMs = TIMEOUT_MS }) {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const auth = await authHeaders(method, { renew });
   const options = {
     method,
@@ -26,7 +27,8 @@ async function send(method, path, { body, headers, signal, renew }) {
   }
 }
 
-async function read(response) {
+async function read(response, as) {
+  if (response.ok && as) return as(response);
   if (response.status === 204) return null;
   const body = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body;
@@ -36,7 +38,7 @@ async function read(response) {
 async function request(method, path, options = {}) {
   let response = await send(method, path, options);
   if (response.status === 401 && canRenew) response = await send(method, path, { ...options, renew: true });
-  return read(response);
+  return read(response, options.as);
 }
 
 const query = (values) => {
@@ -79,6 +81,17 @@ export const deleteSchedule = (id) => request("DELETE", `/api/schedules/${id}`);
 export const listNotices = () => request("GET", "/api/notices");
 
 export const readNotices = (ids) => request("POST", "/api/notices/read", { body: { ids } });
+
+export const listShares = (id) => request("GET", `/api/diagnoses/${id}/shares`);
+
+export const createShare = (id, days) => request("POST", `/api/diagnoses/${id}/shares`, { body: { days } });
+
+export const revokeShare = (id, share) => request("DELETE", `/api/diagnoses/${id}/shares/${share}`);
+
+export const preparePrint = (id) => request("POST", `/api/diagnoses/${id}/print`);
+
+/** A file of the API, as the response that holds it. */
+export const fetchFile = (path) => request("GET", path, { timeoutMs: FILE_TIMEOUT_MS, as: (response) => response });
 
 /** Every stored answer of a diagnosis, page by page. */
 export async function* eachAnswer(id) {

@@ -11,6 +11,7 @@ import { follow } from "./live.js";
 import { isProblemBody } from "./problem.js";
 import { Progress } from "./progress.js";
 import { drawCoverage, drawFailures, drawSwitch, drawTable, headline } from "./report.js";
+import { showActions } from "./share.js";
 import { randomId } from "./store.js";
 
 const id = byId("main").dataset.diagnosis;
@@ -189,6 +190,7 @@ function showReport(report) {
   byId("figures-section").hidden = report.valid === 0;
   answers.end();
   byId("answers-tools").hidden = false;
+  showActions(id);
   announce(`${statusName(diagnosis.status)} ${headline(report)}`);
   document.dispatchEvent(new CustomEvent("report-shown", { detail: { id } }));
 }

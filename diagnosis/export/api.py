@@ -1,0 +1,70 @@
+"""The HTTP API of exports: files to take away, and an address at which a report can be printed."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from ninja import Router, Schema
+
+from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.export import tickets
+from diagnosis.export.content import content_for
+from diagnosis.export.csv_file import write_csv
+from diagnosis.export.download import download
+from diagnosis.export.json_file import ExportOut, write_json
+from diagnosis.export.tables import ANSWERS, FIGURES
+from diagnosis.export.workbook import write_workbook
+
+router = Router(tags=["exports"])
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _a_file_of(kind: str) -> dict[str, Any]:
+    content = {kind: {"schema": {"type": "string", "format": "binary"}}}
+    return {"responses": {200: {"description": "The file", "content": content}}}
+
+
+@router.get("/diagnoses/{diagnosis_id}/export.csv", openapi_extra=_a_file_of("text/csv"), summary="As CSV")
+def export_csv(
+    request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
+) -> StreamingHttpResponse:
+    """The answers, or the figures; UTF-8 with a byte order mark. 409 while the diagnosis runs."""
+    content = content_for(user_of(request), diagnosis_id)
+    table = {"answers": ANSWERS, "figures": FIGURES}[of]
+    write = partial(write_csv, table=table, content=content)
+    return download(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
+
+
+@router.get("/diagnoses/{diagnosis_id}/export.xlsx", openapi_extra=_a_file_of(XLSX), summary="As a workbook")
+def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
+    """Notes, figures, answers and failures, a sheet each. 409 while the diagnosis runs."""
+    content = content_for(user_of(request), diagnosis_id)
+    return download(request, content, ".xlsx", XLSX, partial(write_workbook, content=content))
+
+
+@router.get("/diagnoses/{diagnosis_id}/export.json", response=ExportOut, summary="As JSON")
+def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
+    """The whole report with all its answers. 409 while the diagnosis runs."""
+    content = content_for(user_of(request), diagnosis_id)
+    return download(request, content, ".json", "application/json", partial(write_json, content=content))
+
+
+class PrintOut(Schema):
+    """Where a browser finds the printable report, without a header, until then."""
+
+    url: str
+    expires_at: datetime
+
+
+@router.post("/diagnoses/{diagnosis_id}/print", response=PrintOut, summary="An address to print from")
+def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+    """For clients with a token: a browser cannot send it along when it opens a page. 409 while the diagnosis runs."""
+    diagnosis = visible_diagnosis(request, diagnosis_id)
+    if not diagnosis.is_final:
+        raise DiagnosisRunning
+    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={tickets.issue_ticket(diagnosis.pk)}"
+    return {"url": url, "expires_at": timezone.now() + timedelta(seconds=tickets.SECONDS)}

@@ -1,0 +1,176 @@
+"""The tables of an export. Names of columns are fixed, for programs; their titles are in the reader's language."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from diagnosis.choices import AnswerState
+from diagnosis.export import labels
+from diagnosis.export.content import Content
+from diagnosis.reporting import mentioned_brands, uncertain_brands
+
+Cell = str | int | float | bool | datetime | list[str] | None
+"""None: unknown or not available, an empty cell; never 0."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: name -> title. Each row has a cell for each of them."""
+
+    columns: dict[str, Any]
+    rows: Callable[[Content], Iterator[list[Cell]]]
+
+
+def _answer_rows(content: Content) -> Iterator[list[Cell]]:
+    report = content.report
+    questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
+    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    ai_label = labels.ai_label()
+    for answer in content.answers():
+        number, question = questions.get(str(answer.question_id), (None, None))
+        yield [
+            number,
+            question,
+            answer.platform_id,
+            platforms.get(answer.platform_id, answer.platform_id),
+            answer.model or None,
+            answer.repeat,
+            answer.state,
+            answer.error_code or None,
+            answer.answered_at,
+            answer.milliseconds,
+            answer.is_carried_over,
+            mentioned_brands(answer.mentions),
+            uncertain_brands(answer.mentions),
+            answer.others,
+            answer.domains,
+            answer.text or None,
+            ai_label if answer.state == AnswerState.VALID else None,
+            labels.demo_label(answer.is_demo) or None,
+        ]
+
+
+ANSWERS = Table(
+    {
+        "question_number": _("问题序号"),
+        "question": _("问题"),
+        "platform": _("平台标识"),
+        "platform_name": _("平台"),
+        "model": _("模型"),
+        "repeat": _("第几次"),
+        "state": _("状态"),
+        "code": _("错误代码"),
+        "answered_at": _("时间"),
+        "milliseconds": _("耗时（毫秒）"),
+        "carried_over": _("沿用自上次"),
+        "mentions": _("提到的品牌（按先后）"),
+        "uncertain": _("可能提到的品牌"),
+        "other_brands": _("提到的其他品牌"),
+        "domains": _("引用的网站"),
+        "text": _("回答"),
+        "ai_label": _("AI 内容标识"),
+        "demo_label": _("演示标识"),
+    },
+    _answer_rows,
+)
+
+FIGURES_OF_A_BRAND = {
+    "planned": _("计划回答数"),
+    "valid": _("有效回答数"),
+    "mentions": _("提到它的回答"),
+    "mention_rate": _("提及率"),
+    "mention_rate_low": _("提及率下限"),
+    "mention_rate_high": _("提及率上限"),
+    "first_mentions": _("最先提到它的回答"),
+    "first_mention_rate": _("首位提及率"),
+    "first_mention_rate_low": _("首位提及率下限"),
+    "first_mention_rate_high": _("首位提及率上限"),
+    "share_of_voice": _("声量份额"),
+    "share_of_voice_low": _("声量份额下限"),
+    "share_of_voice_high": _("声量份额上限"),
+    "mean_position": _("平均位置"),
+    "mean_reciprocal_rank": _("平均倒数排名"),
+    "uncertain": _("可能提到它的回答"),
+    "scope": _("提及率区间适用于"),
+    "voice_scope": _("声量份额区间适用于"),
+}
+
+
+def _figure_rows(content: Content) -> Iterator[list[Cell]]:
+    report = content.report
+    marks = [labels.figures_label(), labels.demo_label(report["demo"]) or None]
+    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    questions = {one["id"]: one["text"] for one in report["questions"]}
+    for brand in report["brands"]:
+        parts = [("all", None, None, brand["figures"])]
+        # In the report's order: what is stored by id has lost it.
+        parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
+        parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
+        for of, pk, name, figures in parts:
+            if figures:
+                yield [brand["name"], brand["is_own"], of, pk, name, *map(figures.get, FIGURES_OF_A_BRAND), *marks]
+
+
+FIGURES = Table(
+    {
+        "brand": _("品牌"),
+        "is_own": _("是否本品牌"),
+        "of": _("范围"),
+        "of_id": _("范围标识"),
+        "of_name": _("范围名称"),
+        **FIGURES_OF_A_BRAND,
+        "ai_label": _("AI 内容标识"),
+        "demo_label": _("演示标识"),
+    },
+    _figure_rows,
+)
+
+
+def _failure_rows(content: Content) -> Iterator[list[Cell]]:
+    platforms = {one["id"]: one["name"] for one in content.report["platforms"]}
+    for one in content.report["failures"]:
+        name = platforms.get(one["platform"], one["platform"])
+        yield [one["platform"], name, one["code"], one["count"], one["title"], one["suggestion"]]
+
+
+FAILURES = Table(
+    {
+        "platform": _("平台标识"),
+        "platform_name": _("平台"),
+        "code": _("错误代码"),
+        "count": _("条数"),
+        "title": _("原因"),
+        "suggestion": _("建议"),
+    },
+    _failure_rows,
+)
+
+
+def _note_rows(content: Content) -> Iterator[list[Cell]]:
+    report, diagnosis = content.report, content.report["diagnosis"]
+    yield [str(_("AI 内容标识")), f"{labels.ai_label()}（{labels.as_text(labels.aigc_of(report))}）"]
+    if report["demo"]:
+        yield [str(_("演示标识")), labels.demo_label(True)]
+    yield [str(_("品牌")), diagnosis["brand"]]
+    yield [str(_("诊断编号")), diagnosis["id"]]
+    yield [str(_("状态")), diagnosis["status"]]
+    yield [str(_("创建时间")), diagnosis["created_at"]]
+    yield [str(_("结束时间")), diagnosis["finished_at"]]
+    yield [str(_("导出时间")), content.exported_at]
+    for name, title in COUNTS.items():
+        yield [str(title), report[name]]
+    yield [str(_("模型")), report["method"]["models"]]
+    yield [str(_("区间")), f"{report['method']['interval']}；{report['method']['share_interval']}"]
+    yield from ([scope, words] for scope, words in report["method"]["scope"].items())
+
+
+COUNTS = {
+    "planned": _("计划回答数"),
+    "valid": _("有效回答数"),
+    "failed": _("失败"),
+    "filtered": _("被过滤"),
+}
+NOTES = Table({"what": _("项目"), "value": _("内容")}, _note_rows)

@@ -1,0 +1,1 @@
+"""Links that show a report to whoever has them: signed, expiring, revocable."""

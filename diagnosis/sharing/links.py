@@ -1,0 +1,59 @@
+"""Give a link out, find what it opens, take it back."""
+
+import uuid
+from datetime import timedelta
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import signing
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.models import Diagnosis, ShareLink
+from errors.exceptions import InvalidInput, NotFound
+
+MOST_LIVE = 10  # links of a diagnosis
+MOST_DAYS = 90
+
+
+def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> ShareLink:
+    """A new link, good for some days. Raises DiagnosisRunning before the end, InvalidInput when there are too many."""
+    with transaction.atomic():
+        # Two at once are counted one after the other.
+        diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis.pk)
+        if not diagnosis.is_final:
+            raise DiagnosisRunning
+        if diagnosis.share_links.live().count() >= MOST_LIVE:
+            why = _("一次诊断最多同时有 %(n)d 个有效的分享链接，请先撤销一个。") % {"n": MOST_LIVE}
+            raise InvalidInput(fields={"shares": why})
+        expires_at = timezone.now() + timedelta(days=days)
+        return diagnosis.share_links.create(created_by_id=user.pk, expires_at=expires_at)
+
+
+def revoke_link(diagnosis: Diagnosis, link_id: uuid.UUID) -> None:
+    """Nobody opens it any more; one that is revoked already stays so. Raises NotFound when there is no such link."""
+    link = diagnosis.share_links.filter(pk=link_id)
+    if not link.filter(revoked_at=None).update(revoked_at=timezone.now()) and not link.exists():
+        raise NotFound
+
+
+def path_of(link: ShareLink) -> str:
+    """The address of the page that the link opens, on this site."""
+    return f"/shared/{_signer().sign(link.pk.hex)}/"
+
+
+def open_link(token: str) -> uuid.UUID | None:
+    """The diagnosis that a token shows, and one more opening; None for any that opens nothing, whatever the reason."""
+    try:
+        link = ShareLink.objects.live().filter(pk=uuid.UUID(_signer().unsign(token)))
+    except (signing.BadSignature, ValueError):
+        return None
+    if not link.update(opens=F("opens") + 1):
+        return None
+    return link.values_list("diagnosis_id", flat=True).first()
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="diagnosis.share", sep=".")

@@ -1,0 +1,40 @@
+"""Links to a report that were given out."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
+    """Which links, in words."""
+
+    def live(self) -> "ShareLinkQuerySet":
+        """Those that still open."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+class ShareLink(models.Model):
+    """Who has its token, a signature over its id, may read one report. The token itself is stored nowhere."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    diagnosis = models.ForeignKey(
+        "diagnosis.Diagnosis", models.CASCADE, related_name="share_links", verbose_name="诊断"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="分享者"
+    )
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("到期时间")
+    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
+    opens = models.PositiveIntegerField("打开次数", default=0)
+
+    objects = ShareLinkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "分享链接"
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.diagnosis_id} – {self.expires_at:%Y-%m-%d}"

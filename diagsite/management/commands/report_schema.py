@@ -1,0 +1,18 @@
+"""The JSON Schema of exported reports."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from diagnosis.export.json_file import schema
+
+
+class Command(BaseCommand):
+    """Print it."""
+
+    help = "Prints the JSON Schema of exported reports. After a change: report_schema > docs/report.schema.json"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print it."""
+        self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=1))

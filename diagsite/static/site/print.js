@@ -1,0 +1,3 @@
+// The one button of the printable page.
+
+document.getElementById("print")?.addEventListener("click", () => window.print());
