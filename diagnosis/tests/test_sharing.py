@@ -14,6 +14,7 @@ from django.utils import timezone
 from diagnosis.models import Diagnosis, Platform, ShareLink
 from diagnosis.orders import BrandOrder
 from diagnosis.tests.rows import end, make_diagnosis, make_platform, settle, valid
+from diagsite.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +33,7 @@ def _share(client: Client, diagnosis: Diagnosis, days: Any = 7) -> Any:
 
 
 def _path(client: Client, diagnosis: Diagnosis) -> str:
-    return urlsplit(_share(client, diagnosis).json()["url"]).path
+    return urlsplit(str(_share(client, diagnosis).json()["url"])).path
 
 
 def _visitor() -> Client:
@@ -55,7 +56,7 @@ def test_whoever_has_the_link_reads_the_report(client: Client, diagnosis: Diagno
 
 
 def test_the_page_tells_nothing_of_who_shared_it(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
-    type(owner).objects.filter(pk=owner.pk).update(
+    User.objects.filter(pk=owner.pk).update(
         first_name="山田", wechat_openid="openid-of-owner", device_id="device-of-owner", email="o@example.com"
     )
     body = _visitor().get(_path(client, diagnosis)).content.decode()
