@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,16 @@ from hypothesis import strategies as st
 from diagnosis.choices import Reason
 from diagnosis.export.cells import clean, disarm, fit
 from diagnosis.export.json_file import schema
+from diagnosis.export.tables import ANSWERS, FIGURES, Table
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders import BrandOrder
+from diagnosis.report_schemas import FiguresOut
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
 
 pytestmark = pytest.mark.django_db
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SCHEMA, PAGE = DOCS / "report.schema.json", DOCS / "export.md"
 KINDS = ["csv", "xlsx", "json"]
 FORMULA = '=HYPERLINK("http://evil.example","山岚")'
 BROKEN = "木石坊和山岚\x01，还有_x0041_\x1f。"
@@ -156,6 +160,14 @@ def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> N
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads(SCHEMA.read_text()) == schema(), "manage.py report_schema > docs/report.schema.json"
+
+
+@pytest.mark.parametrize("table", [ANSWERS, FIGURES])
+def test_the_page_of_docs_names_every_column(table: Table) -> None:
+    words = set(re.findall(r"\w+", PAGE.read_text()))
+    figures = set(FiguresOut.model_fields)
+    assert set(table.columns) - figures <= words
+    assert figures <= set(FIGURES.columns)
 
 
 def test_demo_answers_are_marked_as_demo_everywhere(client: Client, owner: AbstractUser) -> None:
