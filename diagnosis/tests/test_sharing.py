@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.utils import timezone
@@ -14,7 +15,6 @@ from django.utils import timezone
 from diagnosis.models import Diagnosis, Platform, ShareLink
 from diagnosis.orders import BrandOrder
 from diagnosis.tests.rows import end, make_diagnosis, make_platform, settle, valid
-from diagsite.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_whoever_has_the_link_reads_the_report(client: Client, diagnosis: Diagno
 
 
 def test_the_page_tells_nothing_of_who_shared_it(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
-    User.objects.filter(pk=owner.pk).update(
+    get_user_model().objects.filter(pk=owner.pk).update(
         first_name="山田", wechat_openid="openid-of-owner", device_id="device-of-owner", email="o@example.com"
     )
     body = _visitor().get(_path(client, diagnosis)).content.decode()
