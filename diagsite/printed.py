@@ -13,11 +13,11 @@ from diagnosis import cached
 from diagnosis.access import visible_report
 from diagnosis.export.content import answers_of
 from diagnosis.export.tickets import is_good_ticket
-from diagnosis.models import Answer
+from diagnosis.models import Answer, Diagnosis
 from diagnosis.printing import page_of
 from diagnosis.sharing.links import open_link
 from diagsite.error_pages import tell_error
-from errors.exceptions import AppError
+from errors.exceptions import AppError, NotFound
 from errors.problems import locale_now
 
 # Whoever has the address of such a page has the page: no search engine, no next site and no cache may learn it.
@@ -40,6 +40,8 @@ def show_printed(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
             return redirect_to_login(request.get_full_path())
         else:
             report = visible_report(request.user, diagnosis_id, answers.texts)
+    except Diagnosis.DoesNotExist:
+        return tell_error(request, NotFound())
     except AppError as error:
         return tell_error(request, error)
     return _page(request, report, answers, is_shared=False)
@@ -52,7 +54,10 @@ def show_shared(request: HttpRequest, token: str) -> HttpResponse:
     if diagnosis_id is None:
         return _gone(request)
     answers = _Answers(diagnosis_id)
-    report = cached.report_of(diagnosis_id, locale_now(), answers.texts)
+    try:
+        report = cached.report_of(diagnosis_id, locale_now(), answers.texts)
+    except Diagnosis.DoesNotExist:  # deleted since
+        return _gone(request)
     return _page(request, report, answers, is_shared=True)
 
 

@@ -164,7 +164,6 @@ def _note_rows(content: Content) -> Iterator[list[Cell]]:
         yield [str(title), report[name]]
     yield [str(_("模型")), report["method"]["models"]]
     yield [str(_("区间")), f"{report['method']['interval']}；{report['method']['share_interval']}"]
-    yield from ([scope, words] for scope, words in report["method"]["scope"].items())
 
 
 COUNTS = {

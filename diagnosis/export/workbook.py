@@ -1,10 +1,11 @@
 """A report as a workbook of four sheets. Each row is written to the disk as it comes, so that memory holds only one."""
 
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
@@ -15,6 +16,15 @@ from diagnosis.export.content import Content
 from diagnosis.export.tables import ANSWERS, FAILURES, FIGURES, NOTES, Cell, Table
 
 WIDTH, WIDTHS = 14, {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
+
+
+# What is a code for programs is a word here.
+WORDS: dict[str, dict[str, Any]] = {
+    "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
+    "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
+    "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
+}
+WORDS["voice_scope"] = WORDS["scope"]
 
 
 def write_workbook(file: IO[bytes], content: Content) -> None:
@@ -82,7 +92,7 @@ class _Sheet:
             self._sheet.write_datetime(row, column, _local(cell), self._time)
         else:
             # A string and nothing else: neither a formula nor an address, whatever it begins with.
-            text = "、".join(cell) if isinstance(cell, list) else cell
+            text = "、".join(cell) if isinstance(cell, list) else str(WORDS.get(name, {}).get(cell, cell))
             ending = _("…（单元格放不下，全文见 CSV 或 JSON）")
             self._sheet.write_string(row, column, fit(clean(text), ending), self._wrapped)
 

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0006_verdicts'),
+        ('diagnosis', '0009_pauses'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -126,7 +126,8 @@ def test_a_workbook_has_its_sheets_and_text_that_stays_text(client: Client, diag
     assert {cell.data_type for row in book["回答"].iter_rows() for cell in row} <= {"s", "n", "b", "d", "inlineStr"}
     figures = list(book["指标"].iter_rows(values_only=True))
     own = dict(zip(figures[0], figures[1], strict=True))
-    assert (own["品牌"], own["提及率"]) == ("山岚", 1.0)
+    assert (own["品牌"], own["提及率"], own["范围"]) == ("山岚", 1.0, "全部")
+    assert [row[answers[0].index("状态")] for row in answers[1:]] == ["有效", "有效", "失败"]
     assert list(book["失败原因"].iter_rows(values_only=True))[1][2:4] == ("NETWORK_TIMEOUT", 1)
 
 
