@@ -12,9 +12,10 @@ from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.history import admin as history_admin
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
 from diagnosis.schedules import admin as schedules_admin
+from diagnosis.sharing import admin as sharing_admin
 from errors.exceptions import Conflict
 
-__all__ = ["history_admin", "schedules_admin"]  # their registrations
+__all__ = ["history_admin", "schedules_admin", "sharing_admin"]  # their registrations
 
 PAUSE = timedelta(hours=1)
 

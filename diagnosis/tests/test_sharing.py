@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis.models import Diagnosis, Platform, ShareLink
@@ -187,3 +188,18 @@ def test_demo_is_marked_on_the_shared_page(client: Client, owner: AbstractUser) 
     body = _visitor().get(_path(client, demo)).content.decode()
     assert '<p class="mark demo"><strong>演示数据，并非真实平台的回答</strong></p>' in body
     assert '<meta name="demo" content="演示数据，并非真实平台的回答">' in body
+
+
+def test_operators_revoke_links_from_their_list(
+    client: Client, client_of_staff: Client, staff: AbstractUser, diagnosis: Diagnosis
+) -> None:
+    staff.is_superuser = True
+    staff.save()
+    path = _path(client, diagnosis)
+    address = reverse("admin:diagnosis_sharelink_changelist")
+    listed = client_of_staff.get(address)
+    assert listed.status_code == 200
+    assert path.split("/")[2] not in listed.content.decode()
+    chosen = {"action": "revoke", "_selected_action": [str(ShareLink.objects.get().pk)]}
+    assert client_of_staff.post(address, chosen).status_code == 302
+    assert _visitor().get(path).status_code == 404
