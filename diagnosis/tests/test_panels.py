@@ -39,7 +39,7 @@ def test_the_migration_fills_what_was_there_before_and_may_run_again(
     expected = {one.pk: one.panel for one in made}
     assert len(set(expected.values())) == 3
     Diagnosis.objects.update(panel="")
-    migration = import_module("diagnosis.migrations.0007_panels_filled")
+    migration = import_module("diagnosis.migrations.0009_panels_filled")
     monkeypatch.setattr(migration, "AT_ONCE", 2)
     for _time in range(2):
         with connection.schema_editor(atomic=False) as editor:

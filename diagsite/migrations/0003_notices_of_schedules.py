@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0007_panels_filled'),
+        ('diagnosis', '0009_panels_filled'),
         ('diagsite', '0002_notice'),
     ]
 

@@ -28,5 +28,5 @@ def fill_panels(apps, schema_editor):
 class Migration(migrations.Migration):
 
     atomic = False
-    dependencies = [("diagnosis", "0007_panels_and_schedules")]
+    dependencies = [("diagnosis", "0008_panels_and_schedules")]
     operations = [migrations.RunPython(fill_panels, migrations.RunPython.noop, elidable=True)]

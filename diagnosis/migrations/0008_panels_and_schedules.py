@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0009_pauses'),
+        ('diagnosis', '0007_pauses'),
         ('progress', '0003_given_times'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0009_pauses'),
+        ('diagnosis', '0009_panels_filled'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
