@@ -24,8 +24,9 @@ WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURD
 PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 # Each has its own site and browser, which is more than a core each.
 WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo 2)
-# What a site is configured by must not leak from the shell into its tests.
-CLEAN := env -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
+# What a site is configured by must not leak from the shell into its tests; and without bytecode each site that they
+# start would compile the whole project again.
+CLEAN := env -u PYTHONDONTWRITEBYTECODE -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT
 # Complete, and nobody's: `check --deploy` looks at the settings of production without any service.
 PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:1/none \
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from diagsite.tests.proof import Ordered, now
+from diagsite.tests.services import LOCAL
 from diagsite.tests.site import Site
 
 MOST_SECONDS = 120.0
@@ -69,7 +70,7 @@ class Follower:
                 params=query,
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=seconds,
-                trust_env=False,
+                **LOCAL,
             )
             answer.raise_for_status()
             body = answer.json()

@@ -1,7 +1,7 @@
 """A process of the site, as tests start it: manage.py in a copy of an interpreter that has the libraries already.
 
 A site's start is two seconds of loading libraries. The tests start a hundred; so one process for each test worker loads
-them once, and is copied (multiprocessing's forkserver). Nothing of the project is loaded before the copy.
+them once, and is copied (multiprocessing's forkserver). Nothing of the site is loaded before the copy.
 """
 
 import atexit
@@ -12,7 +12,8 @@ import sys
 import threading
 from multiprocessing.context import ForkServerContext
 
-# Third-party alone, and none that reads Django's settings or starts an event loop when it is imported.
+FREEZE = "diagsite.tests.frozen"  # the last one
+# Else third-party alone, and none that reads Django's settings or starts an event loop when it is imported.
 LIBRARIES = [
     "openai",
     "numpy",
@@ -38,6 +39,29 @@ LIBRARIES = [
     "django.views.generic",
     "twisted.internet.asyncioreactor",
     "twisted.protocols.policies",
+    "twisted.web.http",
+    "autobahn.twisted.websocket",
+    "dns.asyncresolver",
+    "asgiref.server",
+    "channels.generic.websocket",
+    "channels.sessions",
+    "daphne.http_protocol",
+    "daphne.ws_protocol",
+    "django.contrib.auth.apps",
+    "django.contrib.postgres.fields",
+    "django.contrib.staticfiles.apps",
+    "django.core.management.commands.migrate",
+    "django.db.backends.postgresql.base",
+    "django_prometheus.db.backends.postgresql.base",
+    "django_stubs_ext",
+    "health_check.contrib.psutil",
+    "procrastinate.contrib.django",
+    "whitenoise.middleware",
+    "whitenoise.storage",
+    "ahocorasick",
+    "orjson",
+    "tomllib",
+    FREEZE,
 ]
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from diagsite.tests.services import free_port, missing, wait_until
+from diagsite.tests.services import LOCAL, free_port, missing, wait_until
 from diagsite.tests.site import ROOT, Process
 
 NGINX_CONF = ROOT / "deploy" / "nginx" / "diagsite.conf"
@@ -118,7 +118,7 @@ class ProxiedSite:
         """Whether a server answers, asked as the unit's `wait-until-ready` asks."""
         with contextlib.suppress(httpx.TransportError):
             headers = {"X-Forwarded-Proto": "https"}
-            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, trust_env=False, timeout=5)
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL)
             return answer.status_code == 200
         return False
 

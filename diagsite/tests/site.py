@@ -3,24 +3,20 @@
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
-import psycopg
 
 from diagsite.tests import forked
-from diagsite.tests.services import database_address, execute, free_port
+from diagsite.tests.services import LOCAL, database_address, execute, free_port, read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TEMPLATE = "site_template"
 
 # Everything that waits, waits less in a test.
 QUICK = {
@@ -34,25 +30,31 @@ QUICK = {
 
 def new_database() -> str:
     """The address of a new database with the tables and the seeded rows; made from a template, so in 0.1 s."""
-    lock = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / "template.lock"
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        _ensure_template()
     name = f"site_{uuid.uuid4().hex[:12]}"
-    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    _copy_database(_template("site_template", tables_template, "seed"), name)
     return database_address(name)
 
 
-def _ensure_template() -> None:
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
-            return
-        unfinished = f"{TEMPLATE}_unfinished"
-        connection.execute(f"DROP DATABASE IF EXISTS {unfinished}".encode())
-        connection.execute(f"CREATE DATABASE {unfinished}".encode())
-        for command in ("migrate", "seed"):
+def tables_template() -> str:
+    """The name of a database with the tables alone."""
+    return _template("tables_template", lambda: "template1", "migrate")
+
+
+def _template(name: str, original: Callable[[], str], command: str) -> str:
+    """Have a database that is a copy of another with one command run on it, made by whoever needs it first."""
+    with (Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not read(os.environ["DATABASE_URL"], "SELECT 1 FROM pg_database WHERE datname = %s", name):
+            unfinished = f"{name}_unfinished"
+            execute(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {unfinished}")
+            _copy_database(original(), unfinished)
             manage([command], database_address(unfinished))
-        connection.execute(f"ALTER DATABASE {unfinished} RENAME TO {TEMPLATE}".encode())
+            execute(os.environ["DATABASE_URL"], f"ALTER DATABASE {unfinished} RENAME TO {name}")
+    return name
+
+
+def _copy_database(template: str, name: str) -> None:
+    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 def environment(address: str, **extra: str) -> dict[str, str]:
@@ -62,12 +64,11 @@ def environment(address: str, **extra: str) -> dict[str, str]:
 
 def manage(arguments: list[str], address: str, **extra: str) -> str:
     """Run a management command to its end; returns what it printed, fails when it fails."""
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment(address, **extra), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    with Process(arguments, address, **extra) as command:
+        code = command.wait(120)
+    told = command.log.read_text()
+    assert code == 0, told
+    return told
 
 
 class Process:
@@ -144,7 +145,7 @@ class Site:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", **LOCAL).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -158,19 +159,18 @@ class Site:
 
     def token(self, device: str = "device-of-a-test") -> str:
         """What a device signs in with."""
-        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, trust_env=False)
+        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, **LOCAL)
         answer.raise_for_status()
         return str(answer.json()["token"])
 
     def client(self, device: str = "device-of-a-test") -> httpx.Client:
         """A signed-in client of the API."""
         headers = {"Authorization": f"Bearer {self.token(device)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **LOCAL)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows straight from the site's database."""
-        with psycopg.connect(self.address) as connection:
-            return connection.execute(statement.encode(), parameters or None).fetchall()
+        return read(self.address, statement, *parameters)
 
     def add_platform(self, slug: str, base_url: str, *, concurrency: int = 5, **columns: Any) -> None:
         """A real (non-demo) platform row at an address of the test's; its key comes from TEST_KEY."""

@@ -10,6 +10,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from diagsite.tests.fake_platform import FakePlatform
 from diagsite.tests.proof import Ordered, order
+from diagsite.tests.services import LOCAL
 from diagsite.tests.site import Site, running_site
 
 
@@ -55,4 +56,4 @@ def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(site: 
         ws.send(" " * 50_000_000)
         with pytest.raises(ConnectionClosed):
             ws.recv(30)
-    assert httpx.get(f"{site.url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{site.url}/readyz", **LOCAL).status_code == 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from diagsite.tests.services import RedisServer, execute, start_postgres, wait_until
+from diagsite.tests.services import LOCAL, RedisServer, execute, start_postgres, wait_until
 from diagsite.tests.site import Site, manage, new_database, running_site
 
 OVERRIDE = """
@@ -25,7 +25,7 @@ def override(address: str, title: str, code: str = "SERVICE_UNAVAILABLE") -> Non
 
 
 def shown(site: Site, code: str = "SERVICE_UNAVAILABLE") -> str:
-    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", trust_env=False, timeout=30)
+    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=30, **LOCAL)
     return str(answer.json()["errors"][code]["title"])
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from diagsite.tests.services import LOCAL
 from diagsite.tests.site import Site, manage, running_site
 from errors.codes import ErrorCode
 
@@ -65,7 +66,7 @@ def picture(page: Page, name: str) -> None:
 
 @cache
 def catalogue_of(url: str, locale: str) -> dict[str, Any]:
-    catalogue: dict[str, Any] = httpx.get(f"{url}/api/errors?locale={locale}", trust_env=False).json()
+    catalogue: dict[str, Any] = httpx.get(f"{url}/api/errors?locale={locale}", **LOCAL).json()
     return catalogue
 
 

@@ -19,7 +19,7 @@ from diagsite import notices
 from diagsite.models import Notice
 from diagsite.notices import note_seen, send_due_notices
 from diagsite.tests.fake_wechat import FakeWeChat
-from diagsite.tests.services import wait_until
+from diagsite.tests.services import LOCAL, wait_until
 from diagsite.tests.site import Site, running_site
 
 OPENID = "openid-of-a-user"
@@ -188,9 +188,9 @@ def test_an_end_that_is_rolled_back_leaves_no_message(wechat: FakeWeChat, monkey
 
 def sign_in(site: Site, code: str) -> httpx.Client:
     """A client of a WeChat user."""
-    answer = httpx.post(f"{site.url}/api/session", json={"code": code}, trust_env=False)
+    answer = httpx.post(f"{site.url}/api/session", json={"code": code}, **LOCAL)
     token = answer.raise_for_status().json()["token"]
-    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, **LOCAL)
 
 
 def start(client: httpx.Client) -> dict[str, Any]:

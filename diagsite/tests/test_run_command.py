@@ -13,7 +13,7 @@ import pytest
 
 from diagsite.tests.house import House
 from diagsite.tests.pseudo_terminal import Terminal
-from diagsite.tests.services import database_address, execute, free_port, wait_until
+from diagsite.tests.services import LOCAL, database_address, execute, free_port, wait_until
 from diagsite.tests.site import Process
 
 
@@ -23,7 +23,7 @@ def _make_run(house: House, port: int, **extra: str) -> Terminal:
 
 def _is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", **LOCAL).status_code == 200
     except httpx.TransportError:
         return False
 

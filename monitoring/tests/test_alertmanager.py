@@ -10,7 +10,7 @@ import httpx
 import pytest
 from django.test import Client
 
-from diagsite.tests.services import free_port, missing, wait_until
+from diagsite.tests.services import LOCAL, free_port, missing, wait_until
 from monitoring.models import Alert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,10 +129,10 @@ receivers:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address, trust_env=False).status_code == 200
+        return httpx.get(address, **LOCAL).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def _post_to(api: str, alert: dict[str, Any]) -> None:
-    httpx.post(f"{api}/alerts", json=[alert], trust_env=False).raise_for_status()
+    httpx.post(f"{api}/alerts", json=[alert], **LOCAL).raise_for_status()

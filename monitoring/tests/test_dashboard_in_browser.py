@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from diagsite.tests.services import execute
+from diagsite.tests.services import LOCAL, execute
 from diagsite.tests.site import Site, manage, running_site
 from monitoring.live import STREAM_ID
 from monitoring.tests.busy_hour import write_history
@@ -123,7 +123,7 @@ def test_a_user_may_not_follow_the_stream(site: Site) -> None:
         f"{site.url}/api/streams/{STREAM_ID}/events?wait=0",
         headers={"Authorization": f"Bearer {token}"},
         timeout=30,
-        trust_env=False,
+        **LOCAL,
     )
     assert answer.status_code == 404
     address = f"{site.url.replace('http', 'ws', 1)}/ws/diagnosis/{STREAM_ID}/"

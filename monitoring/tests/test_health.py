@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from diagsite.tests.services import execute, free_port, missing, wait_until
+from diagsite.tests.services import LOCAL, execute, free_port, missing, wait_until
 from diagsite.tests.site import Site, running_site
 from monitoring.health import CHECK_SECONDS
 
@@ -43,7 +43,7 @@ def site(redis_process: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Site]:
 def ask(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
     """The status, the body, and the seconds that it took."""
     began = time.monotonic()
-    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, trust_env=False)
+    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL)
     assert answer.headers["Cache-Control"] == "no-store"
     return answer.status_code, answer.json(), time.monotonic() - began
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from diagsite.tests.services import free_port, wait_until
+from diagsite.tests.services import LOCAL, free_port, wait_until
 from diagsite.tests.site import ROOT, Process, new_database
 from monitoring.exporter import start_exporter
 from monitoring.grafana import dashboard_text
@@ -100,14 +100,14 @@ def test_a_worker_shows_its_metrics_on_a_port_of_its_own(worker: tuple[Process, 
 
     def shown() -> str:
         try:
-            return httpx.get(url, headers=bearer, trust_env=False).text
+            return httpx.get(url, headers=bearer, **LOCAL).text
         except httpx.TransportError:
             return ""
 
     wait_until(lambda: 'jobs_total{outcome="done",task="diagnosis.sweep"}' in shown(), "a job of the worker", 60)
     assert {"jobs", "job_seconds", "http_requests"} <= families(shown())
-    assert httpx.get(url, trust_env=False).status_code == 404
-    assert httpx.get(url.replace("/metrics", "/"), headers=bearer, trust_env=False).status_code == 404
+    assert httpx.get(url, **LOCAL).status_code == 404
+    assert httpx.get(url.replace("/metrics", "/"), headers=bearer, **LOCAL).status_code == 404
     process.send(signal.SIGTERM)
     assert process.wait(30) == 0
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from django.core.management import call_command
 
-from diagsite.tests.services import execute, free_port, missing, wait_until
+from diagsite.tests.services import LOCAL, execute, free_port, missing, wait_until
 from diagsite.tests.site import manage, running_site
 from monitoring.models import Rule
 from monitoring.promql import rule_file
@@ -191,7 +191,7 @@ def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
     def is_firing_now() -> bool:
         client.get("/nowhere")
         try:
-            answer = httpx.get(f"{prometheus_url}/rules", trust_env=False).json()
+            answer = httpx.get(f"{prometheus_url}/rules", **LOCAL).json()
         except httpx.TransportError:
             return False
         rules = [one for group in answer["data"]["groups"] for one in group["rules"]]
