@@ -22,8 +22,8 @@ NODE_IS_NEW_ENOUGH := process.exit(process.versions.node.split(".")[0] < 20 ? 1 
 # For a recipe's shell: node and npm are those of the PATH when they are new enough, else those of .venv.
 WITH_NODE = { node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; }
 PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-# Each has its own site and browser, which is more than a core each.
-WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo 2)
+# Twice the cores: the longest tests wait, for a heartbeat that is missed or a database that is away.
+WORKERS := $(shell [ $(PROCESSORS) -ge 4 ] && echo 8 || echo 4)
 # What a site is configured by must not leak from the shell into its tests; and without bytecode each site that they
 # start would compile the whole project again.
 CLEAN := env -u PYTHONDONTWRITEBYTECODE -u DATABASE_URL -u REDIS_URL -u DEMO -u ENVIRONMENT -u PORT -u LOG_FILE -u LOG_LEVEL -u LOG_FORMAT

@@ -1,0 +1,46 @@
+"""Which files of tests come first, as a pytest plugin: the long ones, so that no worker is left with one of them.
+
+A parallel run gives its workers whole files (`--dist loadfile`), in this order. What is not listed takes a few seconds;
+a file that has become long and is not listed costs the run some seconds at its end, and nothing else.
+"""
+
+import pytest
+
+LONGEST = [
+    "test_kill.py",
+    "test_outages.py",
+    "test_run_command.py",
+    "test_diagnose_command.py",
+    "test_endings.py",
+    "test_errors_on_the_page.py",
+    "test_copy_everywhere.py",
+    "test_prometheus.py",
+    "test_delivery_processes.py",
+    "test_browser.py",
+    "test_cuts.py",
+    "test_deploy.py",
+    "test_platform_refusals.py",
+    "test_dashboard_in_browser.py",
+    "test_latency.py",
+    "test_bounds.py",
+    "test_preflight.py",
+    "test_asking_again.py",
+    "test_bench_push.py",
+    "test_notices.py",
+    "test_bench_jobs.py",
+    "test_coverage.py",
+    "test_bench_short.py",
+    "test_history_repair.py",
+    "test_sampling.py",
+    "test_embedded.py",
+    "test_cache.py",
+    "test_evaluator.py",
+    "test_health.py",
+    "test_platform_limits.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The listed files first; within a file, and for all the others, the order stays."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
