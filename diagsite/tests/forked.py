@@ -72,14 +72,13 @@ def context() -> ForkServerContext:
     return found
 
 
-def run_manage(arguments: list[str], environment: dict[str, str], root: str, log: str) -> None:
-    """Be `python manage.py ARGUMENTS`, in this directory, with this environment, all that is printed in this file."""
+def run_manage(arguments: list[str], environment: dict[str, str], root: str, out: str, log: str) -> None:
+    """Be `python manage.py ARGUMENTS`, in this directory, with this environment, what is printed in these two files."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(root)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for number in (1, 2):
-        os.dup2(output, number)
+    for number, file in ((1, out), (2, log)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     sys.path.insert(0, root)
     for name in [name for name in sys.modules if name.split(".")[0] == "diagsite"]:
         del sys.modules[name]  # this file's package: the root may be another copy of the project

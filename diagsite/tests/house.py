@@ -25,7 +25,7 @@ _FOREIGN = (
     "LANG",
     "LC_ALL",
 )
-_NOT_COPIED = (".git", ".venv", "var", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+_NOT_COPIED = (".git", ".venv", "var", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
 
 class House:

@@ -66,13 +66,12 @@ def manage(arguments: list[str], address: str, **extra: str) -> str:
     """Run a management command to its end; returns what it printed, fails when it fails."""
     with Process(arguments, address, **extra) as command:
         code = command.wait(120)
-    told = command.log.read_text()
-    assert code == 0, told
-    return told
+    assert code == 0, command.out.read_text() + command.log.read_text()
+    return command.out.read_text()
 
 
 class Process:
-    """One process of the site, whose log is kept and shown when a test fails to see it come up."""
+    """One process of the site. What it prints is in `out`; its log is shown when a test fails to see it come up."""
 
     root = ROOT
     """Where the site's files are."""
@@ -81,12 +80,13 @@ class Process:
         self._arguments = arguments
         self._environment = environment(address, **extra)
         self.log = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{uuid.uuid4().hex[:8]}.log"
+        self.out = self.log.with_suffix(".out")
         self._process: ForkServerProcess | None = None
 
     def start(self) -> None:
         """Start it, again after a kill."""
         assert not self.is_running
-        task = (self._arguments, self._environment, str(self.root), str(self.log))
+        task = (self._arguments, self._environment, str(self.root), str(self.out), str(self.log))
         self._process = forked.context().Process(target=forked.run_manage, args=task, daemon=True)
         self._process.start()
 

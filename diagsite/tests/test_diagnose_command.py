@@ -13,41 +13,38 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
-from diagsite.tests.fake_platform import FakePlatform, hold
+from diagsite.tests.fake_platform import FakePlatform, answer, hold
 from diagsite.tests.pseudo_terminal import Terminal
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import ROOT, Site, environment, new_database, running_site
+from diagsite.tests.site import ROOT, Process, Site, environment, new_database, running_site
 
 QUESTION = ["--question", "推荐哪个手冲壶？"]
-MANY_SLOW = [*QUESTION, "--question", "送礼选哪款？", "--platform", "demo-slow", "--repeats", "5"]
+KEYS = {"TEST_KEY": "sk-of-a-test"}
+TWO_QUESTIONS = [*QUESTION, "--question", "送礼选哪款？", "--platform", "held", "--repeats", "2"]
 
 
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "manage.py", "diagnose", "山岚", *arguments]
-
-
-def _start(address: str, *arguments: str, **extra: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        _command(*arguments),
-        cwd=ROOT,
-        env=environment(address, **extra),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.fixture
-def unshared() -> Site:
-    """A database of the test's own, whose site is not started."""
-    return Site(new_database())
+def _start(site: Site, *arguments: str, **extra: str) -> Process:
+    return Process(["diagnose", "山岚", *arguments], site.address, **extra)
 
 
 @pytest.fixture
 def fake() -> Iterator[FakePlatform]:
     with FakePlatform() as server:
         yield server
+
+
+def _add_held(site: Site, fake: FakePlatform) -> None:
+    """A platform that answers one call, and the others when it is told to."""
+    fake.behave(answer(), hold(), model="held")
+    site.add_platform("held", fake.base_url)
+
+
+@pytest.fixture
+def unshared(fake: FakePlatform) -> Site:
+    """A database of the test's own, whose site is not started."""
+    site = Site(new_database())
+    _add_held(site, fake)
+    return site
 
 
 def _status(site: Site) -> str:
@@ -156,34 +153,34 @@ def test_a_worker_that_runs_already_does_the_work_and_others_can_cancel(fake: Fa
     with running_site() as site, site.client() as client:
         site.add_platform("held", fake.base_url)
         user = site.query("SELECT username FROM diagsite_user")[0][0]
-        running = _start(site.address, *QUESTION, "--platform", "held", "--user", user)  # it has no TEST_KEY
-        fake.wait_for_calls(1)
-        client.post(f"/api/diagnoses/{client.get('/api/diagnoses').json()['items'][0]['id']}/cancel")
-        running.communicate(timeout=30)
-        assert running.returncode == 5
+        with _start(site, *QUESTION, "--platform", "held", "--user", user) as running:  # it has no TEST_KEY
+            fake.wait_for_calls(1)
+            client.post(f"/api/diagnoses/{client.get('/api/diagnoses').json()['items'][0]['id']}/cancel")
+            assert running.wait(30) == 5
 
 
-def test_it_takes_over_when_the_worker_is_killed() -> None:
-    with running_site(DEMO_LATENCY="1") as site:
-        running = _start(site.address, *MANY_SLOW, PORT=str(site.port))
-        _wait_until_answered(site)
-        site.server.kill()
-        _report, told = running.communicate(timeout=60)
-        assert running.returncode == 0, told
+def test_it_takes_over_when_the_worker_is_killed(fake: FakePlatform) -> None:
+    with running_site() as site:
+        _add_held(site, fake)
+        with _start(site, *TWO_QUESTIONS, **KEYS) as running:
+            _wait_until_answered(site)
+            site.server.kill()
+            fake.release()
+            assert running.wait(60) == 0, running.log.read_text()
 
 
 def test_ctrl_c_without_a_terminal_cancels_and_keeps_the_answers(unshared: Site) -> None:
-    running = _start(unshared.address, *MANY_SLOW, "--json", DEMO_LATENCY="0.5")
-    _wait_until_answered(unshared)
-    running.send_signal(signal.SIGINT)
-    document, told = running.communicate(timeout=30)
-    assert running.returncode == 130, told
-    assert json.loads(document)["report"]["valid"] > 0
+    with _start(unshared, *TWO_QUESTIONS, "--json", **KEYS) as running:
+        _wait_until_answered(unshared)
+        running.send(signal.SIGINT)
+        assert running.wait(30) == 130, running.log.read_text()
+    assert json.loads(running.out.read_text())["report"]["valid"] == 1
     assert _status(unshared) == "cancelled"
 
 
 def test_ctrl_c_at_a_terminal_asks_first(unshared: Site) -> None:
-    terminal = Terminal(_command(*MANY_SLOW), ROOT, environment(unshared.address, DEMO_LATENCY="1", LANG="zh_CN.UTF-8"))
+    command = [sys.executable, "manage.py", "diagnose", "山岚", *TWO_QUESTIONS]
+    terminal = Terminal(command, ROOT, environment(unshared.address, LANG="zh_CN.UTF-8", **KEYS))
     _wait_until_asked(unshared)
     terminal.press_ctrl_c()
     terminal.wait_for("取消这次诊断？")
@@ -239,9 +236,14 @@ def test_without_any_platform_it_says_what_to_do(settings: Any) -> None:
         call_command("diagnose", "山岚", *QUESTION)
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
-def test_the_command_of_the_readme_does_what_it_says(page: str) -> None:
+def _command_of(page: str) -> str:
     (line,) = (line for line in (ROOT / page).read_text().splitlines() if "manage.py diagnose" in line)
+    return line
+
+
+def test_the_command_of_the_readmes_does_what_they_say() -> None:
+    line = _command_of("README.md")
+    assert line == _command_of("README.zh-CN.md")
     command = shlex.split(line.replace(".venv/bin/python", sys.executable))
     with running_site() as site:
         env = environment(site.address, **site.environment)

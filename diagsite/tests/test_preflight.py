@@ -1,8 +1,6 @@
 """The preflight finds what is not in order, says what to do, and ends with an exit code that a deploy can read."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +11,7 @@ from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
 from diagsite.preflight.checks import CHECKS, chosen_checks
 from diagsite.preflight.results import FAILED, OK, WARNING, Finding, Result, exit_code, run_checks
 from diagsite.tests.fake_platform import FakePlatform, answer, refuse
-from diagsite.tests.site import ROOT, environment, new_database, running_site
+from diagsite.tests.site import Process, new_database, running_site
 from monitoring.models import Channel
 from monitoring.secrets import encrypt_secrets
 from monitoring.tests.robots import Robots
@@ -24,10 +22,11 @@ def _run(*names: str) -> dict[str, Result]:
 
 
 def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    command = [sys.executable, "manage.py", "preflight", "--json", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment(address, **extra), capture_output=True, text=True)
-    assert done.stdout, done.stderr
-    return done.returncode, {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+    with Process(["preflight", "--json", *arguments], address, **extra) as command:
+        code = command.wait(120)
+    told = command.out.read_text()
+    assert told, command.log.read_text()
+    return code, {one["name"]: one for one in json.loads(told)["checks"]}
 
 
 def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
