@@ -32,9 +32,11 @@ def _is_ready(port: int) -> bool:
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `var` of a house that has been lived in: a database with its tables."""
     house = House(tmp_path_factory.mktemp("furnished") / "house")
-    for command in ("migrate", "seed"):
-        arguments = [".venv/bin/python", "manage.py", command, "--verbosity=0"]
-        subprocess.run(arguments, cwd=house.root, env=house.environment(), check=True)
+    for name in ("migrate", "seed"):
+        command = Process([name], "")  # no address: the embedded PostgreSQL of the house
+        command.root = house.root
+        with command:
+            assert command.wait(120) == 0, command.log.read_text()
     return house.root / "var"
 
 
