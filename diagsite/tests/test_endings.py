@@ -1,6 +1,5 @@
 """The ends that are not completion: the deadline, a cancel, a SIGTERM. What was answered is kept."""
 
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from diagsite.tests.proof import (
     wait_until_all_ended,
 )
 from diagsite.tests.services import execute, wait_until
-from diagsite.tests.site import Process, Site, running_site
+from diagsite.tests.site import Process, Site, running_site, slowness
 
 QUESTIONS = 3
 PLATFORMS = ["quick", "held"]
@@ -55,9 +54,7 @@ def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: Ordered, statu
 
 
 def test_a_diagnosis_past_its_deadline_ends_timed_out_and_keeps_its_answers(fake: FakePlatform) -> None:
-    # Long enough to come half way, however much else the machine has to do.
-    seconds = max(4.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{seconds:g}") as site:
+    with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{4 * slowness():g}") as site:  # enough to come half way
         ordered = _order_half_way(site, fake)
         Follower(site, ordered).watch_until_complete()
         _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
