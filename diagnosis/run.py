@@ -2,15 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
 
 import structlog
-from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from diagnosis import transitions
 from diagnosis.asking import ask_until_settled
@@ -19,47 +14,13 @@ from diagnosis.exceptions import RunOver
 from diagnosis.models import Platform
 from diagnosis.sentiment import judge_answers
 from diagnosis.transitions import PAUSES, PlannedCall, Run
+from diagnosis.writing import AnswerWriter, durably
 from errors.codes import ErrorCode
 from errors.recording import record
 
 log = structlog.get_logger(__name__)
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-MOST_SECONDS_WITHOUT_DATABASE = 60
 MOST_CRASHES = 3
-
-# Threads of their own: in the event loop's, whoever reads the log would wait until a burst of answers is written.
-_writers = ThreadPoolExecutor(8, thread_name_prefix="diagnosis_writes")
-
-
-async def durably(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a write in a thread; while the database is away, try again: what is written has been paid for.
-
-    Cancelled meanwhile, it writes to the end first: a worker that loses its database drops its jobs after a while.
-    """
-    writing = asyncio.create_task(_write_until_written(write, *args, **kwargs))
-    try:
-        return await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait([writing])
-        if not writing.cancelled() and writing.exception():
-            log.warning("write_failed", error=repr(writing.exception()))
-        raise
-
-
-async def _write_until_written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    in_thread = database_sync_to_async(write, thread_sensitive=False, executor=_writers)
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type((OperationalError, InterfaceError)),
-        wait=wait_random_exponential(multiplier=0.1, max=2),
-        stop=stop_after_delay(MOST_SECONDS_WITHOUT_DATABASE),
-        reraise=True,
-    ):
-        with attempt:
-            result: T = await in_thread(*args, **kwargs)
-    return result
 
 
 async def run_diagnosis(diagnosis_id: uuid.UUID) -> None:
@@ -96,10 +57,10 @@ async def _run_until_end(run: Run) -> None:
 
 
 async def _ask_all(run: Run) -> None:
-    paused = _paused_platforms(run)
+    paused, writer = _paused_platforms(run), AnswerWriter(run)
     async with asyncio.TaskGroup() as group:
         for call in run.calls:
-            group.create_task(_ask_one(run, call, paused))
+            group.create_task(_ask_one(run, call, paused, writer))
 
 
 def _paused_platforms(run: Run) -> dict[str, Reason]:
@@ -113,7 +74,7 @@ def _paused_platforms(run: Run) -> dict[str, Reason]:
     }
 
 
-async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason]) -> None:
+async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter) -> None:
     outcome = await ask_until_settled(
         call.platform, call.question, seed=call.repeat, is_paused=lambda: paused.get(call.platform.pk)
     )
@@ -121,4 +82,4 @@ async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason]) -> No
     if reason in PAUSES and call.platform.pk not in paused:
         paused[call.platform.pk] = reason
         await durably(transitions.pause_platform, run, call.platform, reason)
-    await durably(transitions.settle_answer, run, call, outcome)
+    await writer.store(call, outcome)

@@ -5,6 +5,7 @@ was frozen and woken finds that another run has begun, keeps the answer it paid 
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +30,8 @@ from errors.recording import record, record_problem
 from progress.services import append_events, close_stream
 
 log = structlog.get_logger(__name__)
+
+COUNTS = ["valid", "failed", "filtered"]
 
 PERCENT_WHEN_ASKED = 95  # the rest is the analysis
 
@@ -124,24 +127,32 @@ def _seconds_left(diagnosis: Diagnosis) -> int | None:
     return round(min(pace * (diagnosis.planned - diagnosis.settled), until_deadline))
 
 
-def settle_answer(run: Run, call: PlannedCall, outcome: Outcome) -> None:
-    """Store an answer with the events that tell of it. Storing it again changes nothing.
+def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:
+    """Store answers with the events that tell of them, in one transaction. Storing one again changes nothing.
 
     Raises RunOver when the diagnosis has ended, and, after storing, when another run has taken over.
     """
-    columns = _columns_of(run, call, outcome)  # before the lock: looking for brands takes its time
+    # Before the lock: looking for brands takes its time.
+    found = [(call, _columns_of(run, call, outcome)) for call, outcome in settled]
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         if diagnosis.is_final:
             raise RunOver
-        if Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING).update(**columns):
-            state = AnswerState(columns["state"])
-            setattr(diagnosis, state.value, getattr(diagnosis, state.value) + 1)
-            diagnosis.save(update_fields=[state.value])
-            events = [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
+        events = [event for call, columns in found for event in _settle_one(diagnosis, call, columns)]
+        if events:
+            diagnosis.save(update_fields=COUNTS)
             append_events(diagnosis.stream_id, events)
     if diagnosis.run_number != run.number:
         raise RunOver
+
+
+def _settle_one(diagnosis: Diagnosis, call: PlannedCall, columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The events of an answer that was stored and counted just now; none when it had been before."""
+    if not Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING).update(**columns):
+        return []
+    state = columns["state"].value
+    setattr(diagnosis, state, getattr(diagnosis, state) + 1)
+    return [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
 
 
 def _columns_of(run: Run, call: PlannedCall, outcome: Outcome) -> dict[str, Any]:

@@ -70,8 +70,7 @@ def settle(diagnosis: Diagnosis, *outcomes: Outcome) -> Diagnosis:
     """Begin a run and settle its first answers so; the rest stay pending."""
     run = transitions.begin_run(diagnosis.pk)
     assert run
-    for call, outcome in zip(run.calls, outcomes, strict=False):
-        transitions.settle_answer(run, call, outcome)
+    transitions.settle_answers(run, list(zip(run.calls, outcomes, strict=False)))
     return Diagnosis.objects.get(pk=diagnosis.pk)
 
 
