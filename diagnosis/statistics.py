@@ -1,14 +1,15 @@
 """What is counted in rows, for everybody and for the operators."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
-from django.db.models.functions import TruncDate
+from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
-from diagnosis.choices import AnswerState, Status
-from diagnosis.models import Answer, Diagnosis
+from diagnosis.choices import UNFINISHED, AnswerState, Status
+from diagnosis.models import Diagnosis
 
 DAYS = 30
 
@@ -22,32 +23,52 @@ def count_running() -> dict[tuple[str, ...], float]:
     return {(str(is_demo).lower(),): counts.get(is_demo, 0) for is_demo in (False, True)}
 
 
+# One round trip: what is counted, of what, of which kind, and how many.
+_COUNT = """
+SELECT 'diagnoses', status, is_imported::text, count(*)
+FROM diagnosis_diagnosis WHERE NOT is_demo GROUP BY status, is_imported
+UNION ALL
+SELECT 'answers', platform_id, state, count(*)  -- a retry carries answers over: they were asked for once
+FROM diagnosis_answer WHERE NOT is_demo AND NOT is_carried_over GROUP BY platform_id, state
+UNION ALL
+SELECT 'days', day::text, status, count(*)
+FROM (
+    SELECT (created_at AT TIME ZONE %s)::date AS day, status
+    FROM diagnosis_diagnosis WHERE NOT is_demo AND created_at >= %s
+) AS recent GROUP BY day, status
+"""
+
+
 def count_everything() -> dict[str, Any]:
     """Diagnoses and answers of real platforms: in all, by status, by platform and by day of the site's time zone."""
-    real = Diagnosis.objects.real()
-    by_status = dict(real.order_by().values_list("status").annotate(Count("pk")))
-    # A retry carries answers over: they were asked for once.
-    asked = Answer.objects.filter(is_demo=False, is_carried_over=False)
-    rows = asked.order_by().values_list("platform_id", "state").annotate(Count("pk"))
+    now = timezone.now()
+    by_status, running = Counter[str](), 0
     by_platform: dict[str, dict[str, int]] = {}
-    for platform, state, count in rows:
-        by_platform.setdefault(platform, {})[state] = count
+    by_day: dict[str, dict[str, int]] = {}
+    for what, of, kind, count in _counts(now - timedelta(days=DAYS)):
+        if what == "diagnoses":
+            by_status[of] += count
+            running += count if of in UNFINISHED and kind == "false" else 0  # as DiagnosisQuerySet.unfinished
+        else:
+            (by_platform if what == "answers" else by_day).setdefault(of, {})[kind] = count
     return {
-        "as_of": timezone.now().isoformat(),
-        "diagnoses": sum(by_status.values()),
-        "running": real.unfinished().count(),
-        "by_status": by_status,
+        "as_of": now.isoformat(),
+        "diagnoses": by_status.total(),
+        "running": running,
+        "by_status": dict(by_status),
         "answers": sum(sum(states.values()) for states in by_platform.values()),
         "valid_answers": sum(states.get(AnswerState.VALID, 0) for states in by_platform.values()),
         "by_platform": by_platform,
-        "by_day": _by_day(),
+        "by_day": [_day(day, by_day[day]) for day in sorted(by_day)],
     }
 
 
-def _by_day() -> list[dict[str, Any]]:
-    """The last 30 days on which something was started, oldest first."""
-    recent = Diagnosis.objects.real().filter(created_at__gte=timezone.now() - timedelta(days=DAYS))
-    ended_well = Count("pk", filter=Q(status__in=[Status.COMPLETED, Status.PARTIAL]))
-    days = recent.order_by().annotate(day=TruncDate("created_at")).values("day")
-    counted = days.annotate(started=Count("pk"), ended_well=ended_well).order_by("day")
-    return [{**row, "day": row["day"].isoformat()} for row in counted]
+def _counts(days_since: datetime) -> list[tuple[str, str, str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [timezone.get_current_timezone_name(), days_since])
+        return cursor.fetchall()
+
+
+def _day(day: str, statuses: dict[str, int]) -> dict[str, Any]:
+    ended_well = statuses.get(Status.COMPLETED, 0) + statuses.get(Status.PARTIAL, 0)
+    return {"day": day, "started": sum(statuses.values()), "ended_well": ended_well}

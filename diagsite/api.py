@@ -1,11 +1,14 @@
 """The HTTP API as a whole: routers of the apps, sign-in, and every failure as one kind of body."""
 
+import asyncio
 import hashlib
 import json
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
 import structlog
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, P, QueryEx, Router, Schema, Status
@@ -33,12 +36,30 @@ from progress.api import router as progress_router
 
 
 class TokenAuth(HttpBearer):
-    """`Authorization: Bearer <token>`."""
+    """`Authorization: Bearer <token>`. A route that is asynchronous gets what it can await."""
 
-    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_async = True
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | Coroutine[Any, Any, User | None] | None:
         """The token's user."""
-        found = sessions.authenticate(token)
-        return found[0] if found else None
+        if _is_in_event_loop():
+            return _find_user(token)
+        return sessions.lately.user_of(token) or sessions.lately.check(token)
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _find_user(token: str) -> User | None:
+    """Without a thread for a token that was checked a moment ago."""
+    return sessions.lately.user_of(token) or await sync_to_async(sessions.lately.check)(token)
 
 
 class PageAuth(SessionAuth):

@@ -1,12 +1,17 @@
 """Our own token: signed, expiring, revocable. It names a user and nothing else."""
 
+import threading
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
+from django.db import transaction
 from django.db.models import Exists
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 
 from diagsite.models import RevokedToken, User
@@ -21,6 +26,55 @@ class Session:
     token: str
     expires_at: datetime
     user: User
+
+
+class Lately:
+    """Tokens that were found good less than REMEMBERED_SECONDS ago, and their users, who are read and never changed.
+
+    A client's calls come in bursts. What this process revokes or changes of a user is forgotten at once; what another
+    one does is seen when the time is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[str, tuple[User, float]] = {}  # until when, by the monotonic clock
+        self._forgettings = 0
+
+    def user_of(self, token: str) -> User | None:
+        """Its user when it is among them; None says nothing. Never waits."""
+        user, until = self._users.get(token, (None, 0.0))
+        return user if time.monotonic() < until else None
+
+    def check(self, token: str) -> User | None:
+        """Its user, looked up now and remembered; None when it is no good."""
+        began, forgettings = time.monotonic(), self._forgettings
+        found = authenticate(token)
+        if found is None:
+            return None
+        user, expires_at = found
+        seconds = min(REMEMBERED_SECONDS, (expires_at - timezone.now()).total_seconds())
+        with self._lock:
+            if forgettings == self._forgettings:  # else it may have been revoked while we looked
+                if len(self._users) >= MOST_REMEMBERED:
+                    self._users.clear()
+                self._users[token] = (user, began + seconds)
+        return user
+
+    def forget(self) -> None:
+        """All of them."""
+        with self._lock:
+            self._forgettings += 1
+            self._users.clear()
+
+
+REMEMBERED_SECONDS = 1.0
+MOST_REMEMBERED = 10_000
+lately = Lately()
+
+
+@receiver([post_save, post_delete], sender=User)
+def _forget_after_change(**_: object) -> None:
+    transaction.on_commit(lately.forget)
 
 
 def open_session(user: User) -> Session:
@@ -48,6 +102,7 @@ def close_session(token: str) -> None:
     claims = _claims(token)
     if claims is not None:
         RevokedToken.objects.get_or_create(token_id=claims[0], defaults={"expires_at": claims[2]})
+        lately.forget()
 
 
 def _claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:

@@ -29,9 +29,9 @@ from typing import Any
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import transaction
-from redis.exceptions import RedisError
 
 from performance.metrics import cache_lookups
+from performance.outage import AWAY, outage, store_may_be_away
 from performance.stores import Store, store_of
 
 log = structlog.get_logger(__name__)
@@ -39,9 +39,8 @@ log = structlog.get_logger(__name__)
 DEFAULT_TTL = 300.0
 DEFAULT_MAX_ENTRIES = 1000
 LOCK_SECONDS = 10.0  # how long the others wait for one that loads; longer loads are made twice
-RETRY_SECONDS = 1.0  # after a failed load the old entry is good for so long; after a failed look-up, no look-up
+RETRY_SECONDS = 1.0  # after a failed load the old entry is good for so long
 POLL_SECONDS = 0.02
-AWAY = (OSError, RedisError)
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,19 @@ class _Entry:
         """Past its time, or drawn to be loaded a little early."""
         early = -self.load_seconds * math.log(1.0 - random.random())
         return time.time() + early >= self.until
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a look-up has found. versions: those of what the entry is about, as they are now; None without a store."""
+
+    entry: _Entry | None
+    versions: list[str] | None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store is."""
+        return self.versions is None
 
 
 class Cache:
@@ -77,10 +89,10 @@ class Cache:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under a key, or the default."""
-        entry, is_away = self._look_up(key, ())
-        is_hit = entry is not None and entry.until > time.time()
-        self._count("hit" if is_hit else "error" if is_away else "miss")
-        return entry.value if entry and is_hit else default
+        found = self._look_up(key, ())
+        is_hit = found.entry is not None and found.entry.until > time.time()
+        self._count("hit" if is_hit else "error" if found.is_away else "miss")
+        return found.entry.value if found.entry and is_hit else default
 
     def set(self, key: str, value: Any, ttl: float | None = None, *, about: Sequence[str] = ()) -> None:
         """Keep a value for `ttl` seconds (the cache's own when None)."""
@@ -90,7 +102,7 @@ class Cache:
 
     def delete(self, key: str) -> None:
         """Forget a key. In a transaction use `touch`: another reader could store the old state once more."""
-        with _store_may_be_away():
+        with store_may_be_away():
             self._store.delete(self._name(key))
 
     def load(self, key: str, loader: Callable[[], Any], *, about: Sequence[str] = ()) -> Any:
@@ -98,16 +110,21 @@ class Cache:
 
         Raises what the loader raises when there is no old value to give instead.
         """
-        entry, is_away = self._look_up(key, about)
-        if entry is not None and not entry.is_due():
+        found = self._look_up(key, about)
+        if found.entry is not None and not found.entry.is_due():
             self._count("hit")
-            return entry.value
+            return found.entry.value
+        return self._give(key, loader, about, found)
+
+    def _give(self, key: str, loader: Callable[[], Any], about: Sequence[str], found: _Found) -> Any:
+        """After a look-up that was no hit."""
+        entry = found.entry
         flight, is_mine = self._join(key)
         if not is_mine:
             self._count("miss" if entry is None else "stale")
             return flight.result() if entry is None else entry.value
         try:
-            value = self._fetch(key, loader, about, entry, is_away)
+            value = self._fetch(key, loader, about, found)
         except BaseException as error:
             self._land(key, flight)
             flight.set_exception(error)
@@ -138,7 +155,21 @@ class Cache:
         def load() -> Any:
             return asyncio.run_coroutine_threadsafe(in_loop(), loop).result()
 
-        return await sync_to_async(self.load, thread_sensitive=False)(key, load, about=about)
+        return await self._agive(key, load, about, in_thread_of_request=False)
+
+    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, about: Sequence[str] = ()) -> Any:
+        """`load` for the event loop, which a hit never leaves; the loader runs in the request's own thread."""
+        return await self._agive(key, loader, about, in_thread_of_request=True)
+
+    async def _agive(
+        self, key: str, loader: Callable[[], Any], about: Sequence[str], *, in_thread_of_request: bool
+    ) -> Any:
+        found = await self._alook_up(key, about)
+        if found.entry is not None and not found.entry.is_due():
+            self._count("hit")
+            return found.entry.value
+        give = sync_to_async(self._give, thread_sensitive=in_thread_of_request)
+        return await give(key, loader, about, found)
 
     # One load at a time ------------------------------------------------------------------------------------------
 
@@ -155,35 +186,39 @@ class Cache:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
-    def _fetch(
-        self, key: str, loader: Callable[[], Any], about: Sequence[str], entry: _Entry | None, is_away: bool
-    ) -> Any:
-        """Load it, or take what another process has just loaded."""
-        if is_away:
+    def _fetch(self, key: str, loader: Callable[[], Any], about: Sequence[str], found: _Found) -> Any:
+        """Load it, or take what another has just loaded."""
+        if found.is_away:
             self._count("error")
             return loader()
-        has_lock = self._take_lock(key)
-        if not has_lock and entry is not None:
-            self._count("stale" if entry.until <= time.time() else "hit")
-            return entry.value
-        if not has_lock:
-            found = self._wait_for_another(key, about)
-            if found is not None:
+        entry = found.entry
+        if not self._take_lock(key):
+            if entry is not None:
+                self._count("stale" if entry.until <= time.time() else "hit")
+                return entry.value
+            others = self._wait_for_another(key, about)
+            if others is not None:
                 self._count("miss")
-                return found.value
-        return self._load(key, loader, about, entry)
+                return others.value
+        # With the lock: between our look and it, another may have loaded and given it back.
+        now = self._look_up(key, about)
+        if now.entry is not None and (entry is None or now.entry.until > entry.until):
+            self._give_lock_back(key)
+            self._count("miss" if entry is None else "hit")
+            return now.entry.value
+        return self._load(key, loader, now.versions, entry)
 
     def _wait_for_another(self, key: str, about: Sequence[str]) -> _Entry | None:
         limit = time.monotonic() + LOCK_SECONDS
         while time.monotonic() < limit:
             time.sleep(POLL_SECONDS)
-            entry, is_away = self._look_up(key, about)
-            if entry is not None or is_away or self._take_lock(key):
-                return entry
+            found = self._look_up(key, about)
+            if found.entry is not None or found.is_away or self._take_lock(key):
+                return found.entry
         return None
 
-    def _load(self, key: str, loader: Callable[[], Any], about: Sequence[str], entry: _Entry | None) -> Any:
-        versions = self._versions(about)
+    def _load(self, key: str, loader: Callable[[], Any], versions: list[str] | None, entry: _Entry | None) -> Any:
+        """versions: as they were before this load begins."""
         started = time.monotonic()
         try:
             value = loader()
@@ -211,51 +246,71 @@ class Cache:
     def _name(self, key: str) -> str:
         return f"{self.namespace}:{key}"
 
-    def _look_up(self, key: str, about: Sequence[str]) -> tuple[_Entry | None, bool]:
-        """The entry unless something it is about has changed, and whether the store is away."""
+    def _look_up(self, key: str, about: Sequence[str]) -> _Found:
+        """The entry unless something it is about has changed."""
         name = self._name(key)
-        if _outage.is_on():
-            return None, True
+        if outage.is_on():
+            return _Found(None, None)
         try:
             _send_bumps()
             raw, versions = self._store.read(name, [_version_name(one) for one in about])
-            if raw is None or raw[3] != versions:
-                return None, False
-            self._store.note_use(name)
-            return _Entry(*raw), False
+            if _is_current(raw, versions):
+                self._store.note_use(name)
         except AWAY as error:
-            _outage.begin(error)
-            return None, True
+            outage.begin(error)
+            return _Found(None, None)
+        return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
+
+    async def _alook_up(self, key: str, about: Sequence[str]) -> _Found:
+        """The same without leaving the event loop."""
+        name = self._name(key)
+        if _bumps:  # they are told by calls that block
+            return await sync_to_async(self._look_up, thread_sensitive=False)(key, about)
+        if outage.is_on():
+            return _Found(None, None)
+        try:
+            raw, versions = await self._store.aread(name, [_version_name(one) for one in about])
+            if _is_current(raw, versions):
+                await self._store.anote_use(name)
+        except AWAY as error:
+            outage.begin(error)
+            return _Found(None, None)
+        return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
 
     def _versions(self, about: Sequence[str]) -> list[str] | None:
         """As they are now; None when the store is away."""
-        with _store_may_be_away():
+        with store_may_be_away():
             return self._store.read("", [_version_name(one) for one in about])[1] if about else []
         return None
 
     def _keep(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str]) -> None:
         until = time.time() + ttl * random.uniform(0.9, 1.0)
-        with _store_may_be_away():
+        with store_may_be_away():
             # Kept twice as long as it is good: the second half is for when a load fails.
             self._store.set(self._name(key), [value, until, load_seconds, versions], 2 * ttl)
 
     def _take_lock(self, key: str) -> bool:
-        with _store_may_be_away():
+        with store_may_be_away():
             return self._store.add(f"lock:{self._name(key)}", LOCK_SECONDS)
         return True
 
     def _give_lock_back(self, key: str) -> None:
-        with _store_may_be_away():
+        with store_may_be_away():
             self._store.delete(f"lock:{self._name(key)}")
 
     def _hold_lock(self, key: str, seconds: float) -> None:
         self._give_lock_back(key)
-        with _store_may_be_away():
+        with store_may_be_away():
             self._store.add(f"lock:{self._name(key)}", seconds)
 
     def _count(self, result: str) -> None:
         self.lookups[result] += 1
         cache_lookups.labels(namespace=self.namespace, result=result).inc()
+
+
+def _is_current(raw: Any, versions: list[str]) -> bool:
+    """Whether an entry as it lies in the store was loaded from what is there now."""
+    return raw is not None and raw[3] == versions
 
 
 @lru_cache
@@ -276,7 +331,7 @@ def touch(*names: str) -> None:
 
 def _bump(names: Iterable[str]) -> None:
     _bumps.update(names)
-    with _store_may_be_away():
+    with store_may_be_away():
         _send_bumps()
 
 
@@ -291,40 +346,3 @@ def _send_bumps() -> None:
 
 def _version_name(name: str) -> str:
     return f"version:{name}"
-
-
-# A store that is away -------------------------------------------------------------------------------------------------
-
-
-class _Outage:
-    """After a failed look-up nobody waits for the store's time-out again for a second."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def is_on(self) -> bool:
-        return time.monotonic() < self._until
-
-    def begin(self, error: BaseException) -> None:
-        if not self.is_on():
-            log.warning("cache_away", error=repr(error))
-        self._until = time.monotonic() + RETRY_SECONDS
-
-    def end(self) -> None:
-        self._until = 0.0
-
-
-_outage = _Outage()
-
-
-class _store_may_be_away:
-    """Swallows what a store that is away raises, and begins the outage."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, AWAY):
-            return False
-        _outage.begin(error)
-        return True

@@ -1,24 +1,31 @@
 """Where cached entries lie: in this process's memory cache, or in Redis for all of them; the least recently used go."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
+import orjson
 from django.conf import settings
-from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 VERSION_SECONDS = 7 * 24 * 3600.0  # longer than any entry lives, old ones included
 SECONDS_BETWEEN_USES = 1.0  # of one entry, noted by one process: who is asked for all the time is recent anyway
 
 
 class Store(Protocol):
-    """What a cache needs of Django's cache. Everything may raise OSError or redis.RedisError when it is away."""
+    """What a cache needs. Everything may raise OSError or redis.RedisError when it is away."""
 
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
         """The value under a key (None without one), and the versions as they are now ("" without one)."""
+
+    async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
+        """The same from an event loop, which goes on meanwhile."""
 
     def bump(self, name: str) -> None:
         """Give a version another value, for all processes that share the store."""
@@ -35,6 +42,9 @@ class Store(Protocol):
     def note_use(self, key: str) -> None:
         """It was asked for just now."""
 
+    async def anote_use(self, key: str) -> None:
+        """The same from an event loop."""
+
 
 class MemoryStore:
     """Of this process alone; each instance has entries of its own."""
@@ -49,6 +59,10 @@ class MemoryStore:
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
         """The value under a key, which is the most recently used one now, and the versions."""
         return self._entries.get(key), [self._versions.get(name, "") for name in versions]
+
+    async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
+        """The same: memory does not wait."""
+        return self.read(key, versions)
 
     def bump(self, name: str) -> None:
         """Give a version another value, for this process."""
@@ -70,49 +84,91 @@ class MemoryStore:
     def note_use(self, key: str) -> None:
         """`read` has done so."""
 
+    async def anote_use(self, key: str) -> None:
+        """`aread` has done so."""
+
 
 class RedisStore:
     """Of all processes. A sorted set of last uses beside each namespace bounds it: Redis itself knows no namespaces."""
 
     def __init__(self, namespace: str, max_entries: int) -> None:
-        self._cache: Any = caches["shared"]
-        self._uses = f"uses:{namespace}"
+        self._redis: Any = Redis.from_url(settings.REDIS_URL, **TIMEOUTS)
+        self._uses = _redis_name(f"uses:{namespace}")
         self._max_entries = max_entries
         self._noted: dict[str, float] = {}
 
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
         """The value under a key and the versions, in one round trip."""
-        found = self._cache.get_many([key, *versions])
-        return found.get(key), [found.get(name, "") for name in versions]
+        return _decoded(self._redis.mget(_redis_names(key, versions)))
+
+    async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
+        """The same from an event loop."""
+        return _decoded(await _redis_of_loop().mget(_redis_names(key, versions)))
 
     def bump(self, name: str) -> None:
         """Give a version another value, for all processes."""
-        self._cache.set(name, uuid.uuid4().hex, VERSION_SECONDS)
+        self._redis.set(_redis_name(name), orjson.dumps(uuid.uuid4().hex), px=int(1000 * VERSION_SECONDS))
 
     def set(self, key: str, value: Any, seconds: float) -> None:
         """Keep a value, and drop the least recently used ones above the bound."""
-        self._cache.set(key, value, seconds)
-        self._cache.zadd(self._uses, {key: time.time()})
-        surplus = self._cache.zcard(self._uses) - self._max_entries
+        several = self._redis.pipeline(transaction=False)
+        several.set(_redis_name(key), orjson.dumps(value), px=max(1, int(1000 * seconds)))
+        several.zadd(self._uses, {key: time.time()})
+        several.zcard(self._uses)
+        surplus = several.execute()[-1] - self._max_entries
         if surplus > 0:
-            self._cache.delete_many([member for member, _ in self._cache.zpopmin(self._uses, surplus)])
+            self._redis.delete(*(_redis_name(key.decode()) for key, _ in self._redis.zpopmin(self._uses, surplus)))
 
     def add(self, key: str, seconds: float) -> bool:
         """Take a lock; False when another process holds it."""
-        return bool(self._cache.add(key, 1, seconds))
+        return bool(self._redis.set(_redis_name(key), 1, px=max(1, int(1000 * seconds)), nx=True))
 
     def delete(self, key: str) -> None:
         """Drop a value or give a lock back."""
-        self._cache.delete(key)
+        self._redis.delete(_redis_name(key))
 
     def note_use(self, key: str) -> None:
         """It was asked for just now; told to Redis at most once a second."""
+        if self._is_to_be_noted(key):
+            self._redis.zadd(self._uses, {key: time.time()}, xx=True)
+
+    async def anote_use(self, key: str) -> None:
+        """The same from an event loop."""
+        if self._is_to_be_noted(key):
+            await _redis_of_loop().zadd(self._uses, {key: time.time()}, xx=True)
+
+    def _is_to_be_noted(self, key: str) -> bool:
         now = time.monotonic()
-        if now - self._noted.get(key, -SECONDS_BETWEEN_USES) >= SECONDS_BETWEEN_USES:
-            if len(self._noted) > 10 * self._max_entries:
-                self._noted.clear()
-            self._noted[key] = now
-            self._cache.zadd(self._uses, {key: time.time()}, xx=True)
+        if now - self._noted.get(key, -SECONDS_BETWEEN_USES) < SECONDS_BETWEEN_USES:
+            return False
+        if len(self._noted) > 10 * self._max_entries:
+            self._noted.clear()
+        self._noted[key] = now
+        return True
+
+
+TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 1}
+_redis_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = WeakKeyDictionary()
+
+
+def _redis_of_loop() -> Any:
+    loop = asyncio.get_running_loop()
+    if loop not in _redis_clients:
+        _redis_clients[loop] = AsyncRedis.from_url(settings.REDIS_URL, **TIMEOUTS)
+    return _redis_clients[loop]
+
+
+def _redis_name(key: str) -> str:
+    return f"cache:1:{key}"
+
+
+def _redis_names(key: str, versions: Sequence[str]) -> list[str]:
+    return [_redis_name(name) for name in (key, *versions)]
+
+
+def _decoded(found: Sequence[bytes | None]) -> tuple[Any, list[str]]:
+    value, *versions = ("" if text is None else orjson.loads(text) for text in found)
+    return value or None, versions
 
 
 @lru_cache

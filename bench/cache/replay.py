@@ -5,6 +5,7 @@
 Makes the reports first. Prints {"hit_rate", "lookups", "operations", "seconds"} as JSON.
 """
 
+import asyncio
 import json
 import random
 import sys
@@ -13,6 +14,7 @@ import uuid
 from itertools import accumulate
 
 import django
+from asgiref.sync import sync_to_async
 
 django.setup()
 
@@ -30,14 +32,14 @@ def make_reports(count: int) -> list[uuid.UUID]:
     return [end(make_diagnosis(owner, [platform]), valid()).pk for _ in range(count)]
 
 
-def replay(reports: list[uuid.UUID], operations: int, chance: random.Random) -> None:
+async def replay(reports: list[uuid.UUID], operations: int, chance: random.Random) -> None:
     """Read one, or change one: which, by its rank."""
     weights = list(accumulate((rank + 1) ** -ZIPF for rank in range(len(reports))))
     for report in chance.choices(reports, cum_weights=weights, k=operations):
         if chance.random() < WRITES:
-            touch(cached.report_version(report))
+            await sync_to_async(touch)(cached.report_version(report))
         else:
-            cached.report_of(report, "zh-hans")
+            await cached.areport_of(report, "zh-hans")
 
 
 def main(count: int, operations: int, seed: int) -> None:
@@ -46,7 +48,7 @@ def main(count: int, operations: int, seed: int) -> None:
     lookups = cached._reports.lookups
     lookups.clear()
     started = time.monotonic()
-    replay(reports, operations, random.Random(seed))
+    asyncio.run(replay(reports, operations, random.Random(seed)))
     told = {
         "hit_rate": cached._reports.hit_rate,
         "lookups": dict(lookups),

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import override_settings
 from prometheus_client import REGISTRY
@@ -17,7 +18,9 @@ from prometheus_client import REGISTRY
 from bench.cache.herd import loads_of_a_cold_key
 from diagsite.tests.services import RedisServer
 from performance import cache as cache_module
+from performance import outage as outage_module
 from performance.cache import Cache, get_cache, touch
+from performance.outage import SECONDS_LEFT_ALONE, outage
 from performance.stores import RedisStore, store_of
 
 
@@ -43,7 +46,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
             self.now += seconds
 
     clock = Clock()
-    monkeypatch.setattr(cache_module, "time", clock)
+    for module in (cache_module, outage_module):
+        monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     monkeypatch.setattr("random.random", lambda: 0.0)
     return clock
@@ -165,6 +169,55 @@ async def test_coroutines_share_one_load(cache: Cache) -> None:
     assert loads == [1]
 
 
+def test_who_looked_before_another_had_loaded_takes_that_load(cache: Cache) -> None:
+    found = cache._look_up("key", ())
+    cache.load("key", lambda: "theirs")
+    assert cache._give("key", broken, (), found) == "theirs"
+    assert cache.load("key", broken) == "theirs"  # and the lock was given back
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """From the call of it on, the cache has no thread to go to."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it left the event loop")
+
+    return lambda: monkeypatch.setattr(cache_module, "sync_to_async", refuse)
+
+
+async def _hit_twice(cache: Cache, no_threads: Any) -> None:
+    load, about = counter(), [uuid.uuid4().hex]
+    assert await cache.aload_blocking("key", load, about=about) == 1
+    store_of("versions", 1000).bump(f"version:{about[0]}")  # as another process does
+    assert await cache.aload_blocking("key", load, about=about) == 2
+    no_threads()
+    assert [await cache.aload_blocking("key", load, about=about) for _ in range(2)] == [2, 2]
+    assert cache.lookups == {"miss": 2, "hit": 2}
+
+
+async def test_a_hit_does_not_leave_the_event_loop(cache: Cache, no_threads: Any) -> None:
+    await _hit_twice(cache, no_threads)
+
+
+@pytest.mark.redis
+async def test_a_hit_in_redis_does_not_leave_the_event_loop(shared: RedisServer, cache: Cache, no_threads: Any) -> None:
+    assert isinstance(cache._store, RedisStore)
+    await _hit_twice(cache, no_threads)
+
+
+@pytest.mark.redis
+async def test_from_the_event_loop_too_redis_away_costs_a_load_and_no_error(shared: RedisServer, cache: Cache) -> None:
+    load = counter()
+    assert [await cache.aload_blocking("key", load) for _ in range(2)] == [1, 1]
+    await sync_to_async(shared.stop)()
+    assert [await cache.aload_blocking("key", load) for _ in range(2)] == [2, 3]
+    assert cache.lookups["error"] == 2
+    await sync_to_async(shared.start)()
+    outage.end()
+    assert await cache.aload_blocking("key", load) == 4
+
+
 def test_the_longer_a_load_takes_the_earlier_it_is_made_again(cache: Cache, clock: Any, monkeypatch: Any) -> None:
     def load_slowly() -> str:
         clock.now += 20
@@ -214,14 +267,11 @@ def test_a_change_that_is_rolled_back_changes_nothing(cache: Cache) -> None:
 @pytest.fixture
 def shared(redis_server: RedisServer) -> Iterator[RedisServer]:
     """This process's caches in a Redis of the test's own."""
-    location = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": redis_server.url}
-    options = {"SERIALIZER": "django_redis.serializers.json.JSONSerializer", "SOCKET_CONNECT_TIMEOUT": 1}
-    caches = {"default": location, "shared": {**location, "OPTIONS": options}}
     store_of.cache_clear()
-    with override_settings(REDIS_URL=redis_server.url, CACHES=caches):
+    with override_settings(REDIS_URL=redis_server.url):
         yield redis_server
     store_of.cache_clear()
-    cache_module._outage.end()
+    outage.end()
 
 
 @pytest.mark.redis
@@ -248,7 +298,7 @@ def test_without_redis_it_loads_each_time_and_with_it_back_it_serves_no_change_o
     assert cache.lookups["error"] == 4
     touch("it")
     shared.start()
-    clock.now += cache_module.RETRY_SECONDS
+    clock.now += SECONDS_LEFT_ALONE
     assert [cache.load("key", load, about=["it"]) for _ in range(2)] == [5, 5]
 
 
