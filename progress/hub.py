@@ -29,6 +29,7 @@ SWEEP_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 MOST_TICK_SECONDS = 1.0
 MOST_SECONDS_A_LAYER_CALL_MAY_TAKE = 2.0
+MOST_SECONDS_A_SWEEP_WAITS = 10.0  # for the database; then it begins anew
 
 _report_async = database_sync_to_async(report_connections, thread_sensitive=False)
 _heads_async = database_sync_to_async(heads, thread_sensitive=False)
@@ -97,7 +98,8 @@ class Hub:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _open_channel(self) -> str:
-        async with self._opening:
+        # Without an end to it, a Redis that says nothing would hold up the sweep as well.
+        async with asyncio.timeout(MOST_SECONDS_A_LAYER_CALL_MAY_TAKE), self._opening:
             if not self._channel:
                 self._channel = await get_channel_layer().new_channel()
             return self._channel
@@ -124,22 +126,25 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await self._report()
-            try:
-                await self._wake_those_behind()
-                await self._subscribe()
-            except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep tries again
-                log.warning("sweep_failed", error=repr(error))
+            # Nothing that a step waits for may keep the next one, or the next sweep, from its turn.
+            for step in (self._wake_those_behind, self._subscribe, self._report):
+                try:
+                    await step()
+                except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep tries again
+                    log.warning("sweep_failed", step=step.__name__, error=repr(error))
 
     async def _wake_those_behind(self) -> None:
-        now = await _heads_async(list(self.topics))
+        async with asyncio.timeout(MOST_SECONDS_A_SWEEP_WAITS):
+            now = await _heads_async(list(self.topics))
         for stream_id, topic in self.topics.items():
+            topic.serve_those_behind()
             if now.get(stream_id) != (topic.epoch, topic.cursor):
                 topic.wake()
 
     async def _report(self) -> None:
         try:
-            await _report_async()
+            async with asyncio.timeout(MOST_SECONDS_A_SWEEP_WAITS):
+                await _report_async()
         except Exception as error:  # noqa: BLE001 - statistics must never cost a follower its events
             log.warning("statistics_unwritten", error=repr(error))
 

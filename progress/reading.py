@@ -147,7 +147,7 @@ def _work(jobs: "SimpleQueue[Job | None]") -> None:
         pages = _read(wanted)
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             found.get_loop().call_soon_threadsafe(_answer, found, pages)
-    connection.close()
+    _close_connection()
 
 
 def _answer(found: asyncio.Future[Sequence[Page | Exception]], pages: Sequence[Page | Exception]) -> None:
@@ -159,8 +159,17 @@ def _read(wanted: Wanted) -> Sequence[Page | Exception]:
     try:
         return [page or Stream.DoesNotExist() for page in read_pages(wanted)]
     except Exception as error:  # noqa: BLE001 - the database may be away; who asked decides when to ask again
-        connection.close()
+        _close_connection()
         return [error] * len(wanted)
+
+
+def _close_connection() -> None:
+    """A broken one may not even close. The thread goes on: whoever has asked it would wait for ever."""
+    try:
+        connection.close()
+    except Exception as error:  # noqa: BLE001 - there is nothing more to close
+        log.warning("connection_not_closed", error=repr(error))
+        connection.connection = None
 
 
 def _hand_out(takers: Sequence[list[Taker]], pages: Sequence[Page | Exception]) -> None:

@@ -136,6 +136,12 @@ class Topic:
             if seat.task is None:
                 seat.begin(self._serve(seat))
 
+    def serve_those_behind(self) -> None:
+        """A follower whose neighbour has failed in a push may have been left out of it."""
+        for seat in list(self.seats.values()):
+            if seat.task is None and (seat.follower.epoch, seat.follower.cursor) != (self.epoch, self.cursor):
+                seat.begin(self._serve(seat))
+
     # Catching up -------------------------------------------------------------------------------------------------
 
     async def _serve(self, seat: _Seat, page: Page | None = None, rest: Awaitable[None] | None = None) -> None:

@@ -214,6 +214,75 @@ async def test_a_lost_wake_up_is_found_by_the_sweep(hub: Hub, stream: Stream, de
     await recorder.has_seen(1)
 
 
+@pytest.mark.parametrize("what", ["new_channel", "statistics", "heads"])
+async def test_whatever_hangs_a_lost_wake_up_costs_no_more_than_a_while(
+    hub: Hub, stream: Stream, deaf: None, quick_sweep: None, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    heads, hung = hub_module._heads_async, 0
+    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_LAYER_CALL_MAY_TAKE", 0.05)
+    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_SWEEP_WAITS", 0.2)
+
+    async def hang(*_args: Any) -> Any:
+        nonlocal hung
+        hung += 1
+        await asyncio.Event().wait()
+
+    async def hang_at_first(streams: Any) -> Any:
+        return await (heads(streams) if hung else hang())
+
+    if what == "new_channel":
+        monkeypatch.setattr(get_channel_layer(), "new_channel", hang)
+    else:
+        monkeypatch.setattr(
+            hub_module, *(("_report_async", hang) if what == "statistics" else ("_heads_async", hang_at_first))
+        )
+    recorder = Recorder(stream.epoch)
+    hub.follow(stream, recorder)
+    for number in (1, 2, 3):
+        await append_async(stream, number)
+        await recorder.has_seen(number)
+    await until(lambda: hung)
+
+
+async def test_a_follower_whose_neighbour_failed_in_the_push_is_served_by_the_sweep(
+    hub: Hub, stream: Stream, quick_sweep: None
+) -> None:
+    class Broken(Recorder):
+        def deliver(self, frames: Sequence[str]) -> Any:
+            raise RuntimeError("a bug of ours")
+
+    broken, other = Broken(stream.epoch), Recorder(stream.epoch)
+    await follow(hub, stream, broken, other)
+    await append_async(stream, 1)
+    await other.has_seen(1)
+    await broken.until(lambda: broken.error)
+
+
+async def test_a_connection_that_cannot_even_be_closed_does_not_end_the_reading(
+    hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        connection: Any = None
+
+        def close(self) -> None:
+            raise OperationalError("it is broken")
+
+    recorder, failures = Recorder(stream.epoch), 0
+    await follow(hub, stream, recorder)
+
+    def fail(*_args: Any) -> list[Page | None]:
+        nonlocal failures
+        failures += 1
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(reading, "read_pages", fail)
+        away.setattr(reading, "connection", Broken())
+        await append_async(stream, 1)
+        await until(lambda: failures > 2 * reading.READS_AT_ONCE)
+    await recorder.has_seen(1)
+
+
 async def test_streams_that_grow_while_a_wake_up_is_on_its_way_share_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
