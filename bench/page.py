@@ -36,7 +36,7 @@ SECTIONS = {
     "cache": (
         "The cache",
         "make bench-cache",
-        "The site over HTTP, with Redis, one connection kept alive. Uncached: every entry touched before each call.",
+        "The site over HTTP, with Redis, one connection kept alive. Uncached: Redis is emptied before each call.",
     ),
     "jobs": (
         "Jobs",

@@ -8,10 +8,13 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.alerts.services import own_services
 from bench.figures import Figure, named, report
+
+if TYPE_CHECKING:
+    from bench.cache.calls import Speed
 
 ROUNDS_OF_THE_HERD = 3
 
@@ -52,20 +55,20 @@ def measure_speed(redis_url: str, address: str, rounds: int) -> list[Figure]:
 
     with running(redis_url, address=address) as bench:
         found = measure_calls(bench, redis_url, rounds)
-    figures = []
-    for one in found:
-        ratio = one.uncached / one.cached
-        are_quick = max(one.uncached, one.cached) < 0.003
-        measured = f"{ratio:.1f}x: {1000 * one.cached:.1f} ms against {1000 * one.uncached:.1f} ms"
-        figures.append(
-            Figure(
-                f"{one.what}, cached against uncached, over HTTP",
-                ">= 10x, or both under 3 ms",
-                measured,
-                ratio >= 10 or are_quick,
-            )
-        )
-    return figures
+    return [_figure_of(one) for one in found]
+
+
+def _figure_of(speed: "Speed") -> Figure:
+    uncached, cached = speed.uncached, speed.cached
+    ratio = uncached.seconds / cached.seconds
+    are_quick = max(uncached.seconds, cached.seconds) < 0.003
+    return Figure(
+        f"{speed.what}, cached against uncached, over HTTP",
+        ">= 10x, or both under 3 ms" if speed.is_promised else "told",
+        f"{ratio:.1f}x: {1000 * cached.seconds:.1f} ms against {1000 * uncached.seconds:.1f} ms; of the server's "
+        f"processor {1000 * cached.processor:.1f} ms against {1000 * uncached.processor:.1f} ms",
+        ratio >= 10 or are_quick or not speed.is_promised,
+    )
 
 
 def measure_herd(redis_url: str) -> Figure:

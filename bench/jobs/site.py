@@ -29,9 +29,9 @@ class Bench:
     fake: FakePlatform
     client: httpx.Client
 
-    def order(self, platforms: tuple[str, ...] = ("p1",), *, questions: int = 1) -> Ordered:
+    def order(self, platforms: tuple[str, ...] = ("p1",), *, questions: int = 1, repeats: int = 1) -> Ordered:
         """Start a diagnosis."""
-        return order(self.client, platforms, questions=questions)
+        return order(self.client, platforms, questions=questions, repeats=repeats)
 
     def order_many(self, count: int, **kinds: Any) -> list[Ordered]:
         """Start so many, four calls at a time."""

@@ -17,9 +17,9 @@ def test_orders_start_beside_celerys_jobs(redis_server: RedisServer) -> None:
         assert len(found.ours) == len(found.celerys) == 3
         assert min(found.ours + found.celerys) > 0
         assert min(jobs_a_second(bench, jobs, 3)) > 0
-        calls = measure_calls(bench, redis_server.url, 2, questions=1)
-    assert [one.what for one in calls] == ["report", "configuration", "statistics"]
-    assert all(one.cached > 0 and one.uncached > 0 for one in calls)
+        calls = measure_calls(bench, redis_server.url, 2, questions=1, repeats=1)
+    assert [one.is_promised for one in calls] == [True, False, True, True]
+    assert all(cost.seconds > 0 and cost.processor > 0 for one in calls for cost in (one.cached, one.uncached))
 
 
 def test_a_crowd_progresses_and_calls_that_fail_once_are_made_again(redis_server: RedisServer) -> None:
