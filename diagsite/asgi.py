@@ -3,16 +3,17 @@
 import gc
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Only now are the apps loaded that these import.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from diagsite.handler import Handler  # noqa: E402
 from errors.catalogue import refresher  # noqa: E402
 from monitoring.sockets import measured_routes  # noqa: E402
 from progress.consumers import UnknownPathConsumer  # noqa: E402
@@ -20,7 +21,7 @@ from progress.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": _http,
+        "http": Handler(),
         # Cookies alone: who has no token is looked up by the session when it says hello, not at every frame.
         "websocket": CookieMiddleware(
             URLRouter(measured_routes([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
