@@ -66,7 +66,8 @@ def count_everything() -> dict[str, Any]:
 def _counts(days_since: datetime) -> list[tuple[str, str, str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [timezone.get_current_timezone_name(), days_since])
-        return cursor.fetchall()
+        rows: list[tuple[str, str, str, int]] = cursor.fetchall()
+    return rows
 
 
 def _day(day: str, statuses: dict[str, int]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class _Thread(ThreadPoolExecutor):
         return self._last is None or self._last.done()
 
 
-class Handler(ASGIHandler):  # type: ignore[misc]
+class Handler(ASGIHandler):
     """Lends each request a thread of its own, as Django does, from those that are idle."""
 
     def __init__(self) -> None:

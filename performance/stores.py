@@ -147,7 +147,7 @@ class RedisStore:
         return True
 
 
-TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 1}
+TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 1}
 _redis_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = WeakKeyDictionary()
 
 
