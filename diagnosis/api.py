@@ -19,6 +19,7 @@ from ninja import Status as Response
 from diagnosis import cached, orders, presenters
 from diagnosis.access import user_of, visible_diagnosis
 from diagnosis.choices import Status
+from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
 from diagnosis.report_schemas import ReportOut
 from diagnosis.reporting import ANSWERS_IN_ORDER
@@ -34,7 +35,7 @@ from diagnosis.schemas import (
     SuggestionsOut,
 )
 from diagnosis.suggestions import suggest_competitors
-from errors.exceptions import InvalidInput
+from errors.exceptions import InvalidInput, NotFound
 from errors.problems import locale_now
 
 router = Router(tags=["diagnoses"])

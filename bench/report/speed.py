@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TYPE_CHECKING
 
-
 from bench.figures import Figure
 from diagnosis.mentions import BrandNames, analyse
 
