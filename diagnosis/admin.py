@@ -13,6 +13,7 @@ from diagnosis.history import admin as history_admin
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
 from diagnosis.schedules import admin as schedules_admin
 from diagnosis.sharing import admin as sharing_admin
+from errors.audit import AuditedAdmin
 from errors.exceptions import Conflict
 
 __all__ = ["history_admin", "schedules_admin", "sharing_admin"]  # their registrations
@@ -21,7 +22,7 @@ PAUSE = timedelta(hours=1)
 
 
 @admin.register(Platform)
-class PlatformAdmin(admin.ModelAdmin[Platform]):
+class PlatformAdmin(AuditedAdmin[Platform]):
     """Operators' platforms: addresses, models, limits, prices; keys stay in the environment."""
 
     list_display = [
@@ -78,7 +79,7 @@ class _QuestionRows(_Rows):
 
 
 @admin.register(Diagnosis)
-class DiagnosisAdmin(admin.ModelAdmin[Diagnosis]):
+class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
     """Every diagnosis, to look at and to cancel; nothing is changed by hand."""
 
     list_display = [
@@ -136,6 +137,10 @@ class DiagnosisAdmin(admin.ModelAdmin[Diagnosis]):
         """The run writes them."""
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
+        """Its progress would stay behind. `manage.py forget_user` deletes all of a user's."""
+        return False
+
 
 @admin.register(Answer)
 class AnswerAdmin(admin.ModelAdmin[Answer]):
@@ -154,6 +159,10 @@ class AnswerAdmin(admin.ModelAdmin[Answer]):
 
     def has_change_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
         """The run writes them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
+        """The counts of its diagnosis would be wrong."""
         return False
 
 

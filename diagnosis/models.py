@@ -83,16 +83,19 @@ class Platform(models.Model):
         return f"{self.name}（演示）" if self.is_demo else self.name
 
 
+def sees_all(user: "AbstractBaseUser | AnonymousUser") -> bool:
+    """Whether they look after other people's diagnoses: who edits words or watches alerts does not."""
+    return getattr(user, "is_staff", False) and user.has_perm("diagnosis.view_diagnosis")  # type: ignore[union-attr]
+
+
 class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
     """Which diagnoses, in words."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "DiagnosisQuerySet":
-        """A user sees their own, staff sees all, nobody sees none."""
+        """A user sees their own, staff with `diagnosis.view_diagnosis` sees all, nobody sees none."""
         if not user.is_authenticated:
             return self.none()
-        if getattr(user, "is_staff", False):
-            return self
-        return self.filter(owner_id=user.pk)
+        return self if sees_all(user) else self.filter(owner_id=user.pk)
 
     def unfinished(self) -> "DiagnosisQuerySet":
         """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""

@@ -14,6 +14,8 @@ from procrastinate import jobs
 from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
+from errors.audit import AuditedAdmin
+
 STATUSES = {
     "todo": "等待",
     "doing": "进行中",
@@ -63,7 +65,7 @@ ProcrastinateJob._meta.verbose_name = ProcrastinateJob._meta.verbose_name_plural
 
 
 @admin.register(ProcrastinateJob)
-class JobAdmin(ProcrastinateJobAdmin):
+class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     """What waits, runs and has failed."""
 
     list_display = [*SHOWN]

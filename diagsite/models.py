@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 
 
@@ -14,6 +14,21 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         verbose_name = verbose_name_plural = "用户"
+
+
+class Role(models.Model):
+    """That a group was once added with a release, and what it was given: what an operator changed stays so."""
+
+    name = models.SlugField("角色", max_length=32, primary_key=True)
+    group = models.OneToOneField(Group, models.SET_NULL, null=True, related_name="+", verbose_name="组")
+    permissions = models.JSONField("随版本提供的权限", default=list)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "随版本提供的角色"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Notice(models.Model):

@@ -21,6 +21,7 @@ from performance.exceptions import Refused
 from performance.rate import RateLimiter
 
 MINUTE = 60
+SIGN_INS = {"/api/session", "/accounts/login/", "/admin/login/"}
 MOST_WAITING = 4  # exports of one caller, behind those that are under way
 
 _EXPORT = re.compile(r"/api/diagnoses/[^/]+/export\.\w+|/diagnoses/[^/]+/print/|/shared/[^/]+/")
@@ -45,7 +46,7 @@ class ApiLimits:
         await self.address.check(address)
         if caller:
             await self.caller.check(caller)
-        if request.method == "POST" and request.path == "/api/session":
+        if is_sign_in(request):
             await self.sign_in.check(address)
         elif request.method == "POST" and (request.path == "/api/diagnoses" or request.path.endswith("/retry")):
             await self.start.check(caller or address)
@@ -65,6 +66,11 @@ class ApiLimits:
 def is_export(request: HttpRequest) -> bool:
     """Whether a whole report is asked for, with all its answers."""
     return _EXPORT.fullmatch(request.path) is not None
+
+
+def is_sign_in(request: HttpRequest) -> bool:
+    """Whether it is one that guesses could be made with."""
+    return request.method == "POST" and request.path in SIGN_INS
 
 
 def address_of(request: HttpRequest) -> str:
@@ -95,7 +101,7 @@ def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callabl
     """429 with Retry-After for one call too many. Only where the site is served: from an event loop."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith("/api/") and not is_export(request):
+        if not request.path.startswith("/api/") and not is_export(request) and not is_sign_in(request):
             return cast(HttpResponse, await get_response(request))
         limits = _limits_here()
         try:

@@ -6,6 +6,7 @@ a default, and everything that is missing is named at start.
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ INSTALLED_APPS = [
     "django_prometheus",
     "diagsite.apps.JobsConfig",  # procrastinate.contrib.django
     "channels",
+    "axes",
     "ninja",  # its documentation page from our own static files
     "performance",
     "errors",
@@ -101,6 +103,7 @@ MIDDLEWARE = [
     "diagsite.middleware.AuthenticationMiddleware",
     "diagsite.middleware.MessageMiddleware",
     "diagsite.middleware.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 # They look for Django's own names; ours are subclasses (test_middleware.py).
@@ -156,6 +159,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -175,6 +179,21 @@ STARTS_PER_MINUTE: int = env.int("STARTS_PER_MINUTE", 30)
 EXPORTS_PER_MINUTE: int = env.int("EXPORTS_PER_MINUTE", 30)
 EXPORTS_AT_ONCE: int = env.int("EXPORTS_AT_ONCE", 2)
 TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
+
+# Sign-in with a password: after so many failures an account and an address are kept apart for a while.
+SIGN_IN_FAILURES: int = env.int("SIGN_IN_FAILURES", 5)
+SIGN_IN_PAUSE_SECONDS: int = env.int("SIGN_IN_PAUSE_SECONDS", 900)
+AXES_FAILURE_LIMIT = SIGN_IN_FAILURES
+AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by the name alone, anybody could keep its owner out
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what was said of the wait stays true
+AXES_CLIENT_IP_CALLABLE = "diagsite.sign_in_limits.address_of_sign_in"
+AXES_LOCKOUT_CALLABLE = "diagsite.sign_in_limits.too_many"
+AXES_DISABLE_ACCESS_LOG = True  # who did what in the admin is in its own log
+AXES_ENABLE_ADMIN = False  # diagsite/admin/sign_ins.py
+AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "next"]
 
 # WeChat ----------------------------------------------------------------------------------------------------------
 WECHAT_API_BASE: str = env.str("WECHAT_API_BASE", "https://api.weixin.qq.com")

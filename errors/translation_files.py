@@ -67,8 +67,8 @@ def plan_import(data: bytes) -> list[RowPlan]:
     return plans
 
 
-def apply_import(data: bytes) -> int:
-    """Write the changes into the drafts, all of them or none; returns how many rows changed.
+def apply_import(data: bytes) -> list[int]:
+    """Write the changes into the drafts, all of them or none; returns the keys of the rows that changed.
 
     Raises UnreadableFile when any row has a fault.
     """
@@ -82,7 +82,7 @@ def apply_import(data: bytes) -> int:
             copy = ErrorCopy.objects.select_related("published").get(pk=plan.copy_id)
             copy.draft = plan.words
             copy.save()
-        return len(plans)
+        return [plan.copy_id for plan in plans if plan.copy_id]
 
 
 def _rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:

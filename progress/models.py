@@ -22,12 +22,13 @@ class StreamQuerySet(models.QuerySet["Stream"]):
     """Who may see which stream, in one place for HTTP, socket and admin."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "StreamQuerySet":
-        """A user sees the streams they own, staff sees all, nobody sees none."""
+        """A user sees their own, staff also those of nobody, and all with `progress.view_stream`; nobody sees none."""
         if not user.is_authenticated:
             return self.none()
-        if getattr(user, "is_staff", False):
-            return self
-        return self.filter(owner_id=user.pk)
+        own = self.filter(owner_id=user.pk)
+        if not getattr(user, "is_staff", False):
+            return own
+        return self if user.has_perm("progress.view_stream") else own | self.filter(owner=None)  # type: ignore[union-attr]
 
 
 class Stream(models.Model):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
 
 from diagnosis.models import Platform
@@ -36,7 +36,10 @@ def stranger(db: None) -> AbstractUser:
 
 @pytest.fixture
 def staff(db: None) -> AbstractUser:
-    return make_user("staff", is_staff=True)
+    """Who looks after other people's diagnoses."""
+    user = make_user("staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_diagnosis", "view_stream"]))
+    return user
 
 
 def signed_in(user: AbstractUser) -> Client:

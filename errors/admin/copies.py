@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from errors import words
+from errors.audit import AuditedAdmin, log_deed
 from errors.codes import SPECS, ErrorCode
 from errors.copy import LABELS
 from errors.differences import changes_between
@@ -33,7 +34,7 @@ def author_of(request: HttpRequest) -> AbstractBaseUser:
 
 
 @admin.register(ErrorCopy)
-class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
+class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
     """Saving changes the draft. Publishing is a permission of its own."""
 
     list_display = ["code", "locale", "title", "display", "seen_in_24_hours", "has_draft", "has_upstream_changes"]
@@ -110,10 +111,12 @@ class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
             return redirect(request.path)
         if "_take_upstream" in request.POST:
             take_upstream(obj.pk)
+            log_deed(self, request, obj, "采用随版本提供的文案（草稿）")
             self.message_user(request, "已把随版本提供的文案放进草稿，请检查后发布。", messages.SUCCESS)
             return redirect(request.path)
         if "_keep_own" in request.POST:
             keep_own(obj.pk)
+            log_deed(self, request, obj, "保留现有文案")
             self.message_user(request, "已保留现有文案。", messages.SUCCESS)
             return redirect(request.path)
         return super().response_change(request, obj)
@@ -125,6 +128,7 @@ class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
         except ValidationError as error:
             self.message_user(request, f"{copy}：{' '.join(error.messages)}", messages.ERROR)
             return False
+        log_deed(self, request, copy, f"发布为第 {revision.number} 版：{revision.reason}")
         self.message_user(request, f"{copy} 已发布为第 {revision.number} 版，1 秒内处处生效。", messages.SUCCESS)
         return True
 
@@ -165,9 +169,10 @@ class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
     def roll_back_view(self, request: HttpRequest, copy_id: int, number: int) -> HttpResponse:
         """Publish an older revision again."""
         _demand_publish(request)
-        get_object_or_404(CopyRevision, copy_id=copy_id, number=number)
+        old = get_object_or_404(CopyRevision.objects.select_related("copy"), copy_id=copy_id, number=number)
         reason = request.POST.get("reason", "").strip() or f"回到第 {number} 版"
         revision = roll_back(copy_id, number, author=author_of(request), reason=reason)
+        log_deed(self, request, old.copy, f"回到第 {number} 版，发布为第 {revision.number} 版：{reason}")
         self.message_user(request, f"已回到第 {number} 版的文案（新的第 {revision.number} 版）。", messages.SUCCESS)
         return redirect(reverse("admin:errors_errorcopy_revisions", args=[copy_id]))
 
@@ -195,8 +200,12 @@ class ErrorCopyAdmin(admin.ModelAdmin[ErrorCopy]):
         }
         try:
             if request.method == "POST" and "content" in request.POST:
-                count = apply_import(request.POST["content"].encode())
-                self.message_user(request, f"已把 {count} 条文案的修改放进草稿，检查后即可发布。", messages.SUCCESS)
+                imported = apply_import(request.POST["content"].encode())
+                for copy in ErrorCopy.objects.filter(pk__in=imported):
+                    log_deed(self, request, copy, "导入译文（草稿）")
+                self.message_user(
+                    request, f"已把 {len(imported)} 条文案的修改放进草稿，检查后即可发布。", messages.SUCCESS
+                )
                 return redirect(reverse("admin:errors_errorcopy_changelist") + "?has_draft__exact=1")
             if request.method == "POST" and "file" in request.FILES:
                 data = request.FILES["file"].read()  # type: ignore[union-attr]

@@ -7,11 +7,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from errors.admin.copies import PUBLISH, author_of
+from errors.audit import AuditedAdmin
 from errors.models import CopyOverride
 
 
 @admin.register(CopyOverride)
-class CopyOverrideAdmin(admin.ModelAdmin[CopyOverride]):
+class CopyOverrideAdmin(AuditedAdmin[CopyOverride]):
     """Which are in force, and which were."""
 
     list_display = ["code", "locale", "platform", "title", "state", "starts_at", "ends_at", "author", "reason"]

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from errors.audit import AuditedAdmin, log_deed
 from monitoring.alerting import acknowledge_alert, add_note
 from monitoring.conditions import KEPT_OF_RULE
 from monitoring.explaining import in_numbers
@@ -44,7 +45,7 @@ class OpenFilter(SimpleListFilter):
 
 
 @admin.register(Alert)
-class AlertAdmin(admin.ModelAdmin[Alert]):
+class AlertAdmin(AuditedAdmin[Alert]):
     """What happened, and what somebody does about it."""
 
     list_display = ["title", "state", "severity", "source", "seen_value", "fired_at", "resolved_at", "acknowledged_by"]
@@ -111,6 +112,7 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
         """Somebody looks after it."""
         alert = self._alert_to_act_on(request, alert_id)
         if acknowledge_alert(alert, _user(request), request.POST.get("text", "").strip()):
+            log_deed(self, request, alert, "确认")
             self.message_user(request, "已确认，不再重复通知。", messages.SUCCESS)
         else:
             self.message_user(request, "这个告警已经解除，或者已经有人确认。", messages.WARNING)
@@ -122,6 +124,7 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
         text = request.POST.get("text", "").strip()
         if text:
             add_note(alert, text, author=_user(request))
+            log_deed(self, request, alert, "记录了一条说明")
             self.message_user(request, "已记录。", messages.SUCCESS)
         else:
             self.message_user(request, "请先写下内容。", messages.WARNING)

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
+from errors.audit import AuditedAdmin, log_deed
 from monitoring.channels import TRANSPORTS, recipients_of
 from monitoring.channels.base import ADDRESS, KEY
 from monitoring.exceptions import DeliveryFailed, SecretsUnreadable
@@ -89,7 +90,7 @@ class ChannelForm(forms.ModelForm[Channel]):
 
 
 @admin.register(Channel)
-class ChannelAdmin(admin.ModelAdmin[Channel]):
+class ChannelAdmin(AuditedAdmin[Channel]):
     """The channels, how each of them does, and a test of each."""
 
     form = ChannelForm
@@ -149,6 +150,7 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
         channel = get_object_or_404(Channel, pk=channel_id)
         if not self.has_change_permission(request, channel):
             raise PermissionDenied
+        log_deed(self, request, channel, "发送测试消息")
         try:
             code = try_channel(channel, request.user.get_username())
             self.message_user(request, f"测试消息已送达“{channel}”（对方代码 {code}）。", messages.SUCCESS)

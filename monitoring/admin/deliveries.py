@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
 
+from errors.audit import AuditedAdmin
 from monitoring.messages import Message
 from monitoring.models import Delivery
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(admin.ModelAdmin[Delivery]):
+class DeliveryAdmin(AuditedAdmin[Delivery]):
     """To look at; what was given up can be tried again."""
 
     list_display = [

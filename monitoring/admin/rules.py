@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import RuleForm
 from monitoring.backtest_chart import chart_of
 from monitoring.backtesting import backtest
@@ -29,7 +30,7 @@ _COLOURS = {"ok": "resolved", "firing": "open", "failed": "open", "pending": "ac
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin[Rule]):
+class RuleAdmin(AuditedAdmin[Rule]):
     """Saved rules are in force within 15 s."""
 
     form = RuleForm
@@ -148,7 +149,9 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         return TemplateResponse(request, "admin/monitoring/rule/backtest.html", context)
 
     def runbook_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """What to do when a rule of the release fires."""
+        """What to do when a rule of the release fires; for whoever may see alerts."""
+        if not (self.has_view_permission(request) or request.user.has_perm("monitoring.view_alert")):
+            raise PermissionDenied
         file = RUNBOOKS / f"{name}.md"
         if not file.is_file():
             raise Http404

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import Matchers
 from monitoring.matching import faults_of_matchers
 from monitoring.models import Alert, Silence
@@ -36,7 +37,7 @@ class SilenceForm(forms.ModelForm[Silence]):
 
 
 @admin.register(Silence)
-class SilenceAdmin(admin.ModelAdmin[Silence]):
+class SilenceAdmin(AuditedAdmin[Silence]):
     """Who is not told of what, and until when."""
 
     form = SilenceForm

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -39,9 +39,11 @@ def elsewhere(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def new_user(*, is_staff: bool = False) -> AbstractUser:
-    """An account like any other."""
+    """An account like any other; staff that may see every stream."""
     users: Any = get_user_model().objects
     user: AbstractUser = users.create_user(username=uuid.uuid4().hex, is_staff=is_staff)
+    if is_staff:
+        user.user_permissions.add(Permission.objects.get(codename="view_stream"))
     _users.append(user)
     return user
 

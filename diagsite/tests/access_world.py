@@ -1,0 +1,145 @@
+"""Everybody who may come, and one row of everything that they may ask for: what test_access_table.py goes through."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Model
+from django.template.response import SimpleTemplateResponse
+from django.test import Client
+from django.utils import timezone
+
+from diagnosis.corrections import add_alias
+from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun
+from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
+from diagsite.models import Role, User
+from diagsite.roles import seed_roles
+from errors.models import CopyOverride, ErrorCopy, ErrorEvent
+from errors.publishing import seed_copy
+from monitoring.alerting import fire_alert
+from monitoring.messages import Message
+from monitoring.models import Alert, Channel, Delivery, Rule, Silence
+from monitoring.rules import seed_rules
+from progress.models import PushProcess
+
+WHO = ["out", "stranger", "owner", "staff", "editor", "operator", "admin", "root"]
+ROLES = {"editor": "editor", "operator": "operator", "admin": "administrator"}
+QUERIES = {"api/streams/<stream>/events": {"wait": 0}}
+
+
+def make_people() -> dict[str, User]:
+    """An account of each kind; "out" has none. Rows of the roles must be there."""
+    people = {name: User.objects.create(username=name, is_staff=name not in ("stranger", "owner")) for name in WHO[1:]}
+    for name, role in ROLES.items():
+        group = Role.objects.get(name=role).group
+        assert group
+        people[name].groups.add(group)
+    User.objects.filter(username="root").update(is_superuser=True)
+    return people
+
+
+class World:
+    """One row of everything, the owner's where it is somebody's, and a client of each kind of person."""
+
+    def __init__(self) -> None:
+        seed_copy()
+        seed_rules()
+        seed_roles()
+        self.people = make_people()
+        self.clients = {name: Client() for name in WHO}
+        for name, person in self.people.items():
+            self.clients[name].force_login(person)
+        platform = make_platform()
+        self.diagnosis = end(
+            make_diagnosis(self.people["owner"], [platform], questions=["甲？", "乙？"]), valid(), failed()
+        )
+        add_alias(self.diagnosis, "山岚", "山岚牌", self.people["owner"])
+        self._make_rows_of_programs()
+        self.rows = self._rows_of_the_admin()
+
+    def _make_rows_of_programs(self) -> None:
+        now = timezone.now()
+        ErrorEvent.objects.create(code="SERVER_ERROR", fingerprint="0" * 16, outcome="shown")
+        CopyOverride.objects.create(code="SERVER_ERROR", title="维护", ends_at=now + timedelta(hours=1), reason="演练")
+        PushProcess.objects.create(name="web:1", started_at=now, seen_at=now)
+        LegacyRecord.objects.create(table="t", key="1", raw={})
+        run = RepairRun.objects.create()
+        RepairChange.objects.create(run=run, defect="x", model="diagnosis.diagnosis", key="1")
+        fire_alert(fingerprint="test", title="t", severity="error", source=Alert.Source.WATCHDOG, rule_name="r")
+        channel = Channel.objects.create(name="邮件", kind=Channel.Kind.EMAIL, recipients="a@example.com")
+        message = Message(kind="fired", severity="error", title="t").to_store()
+        Delivery.objects.create(channel=channel, alert=Alert.objects.get(), kind="fired", message=message)
+        Silence.objects.create(starts_at=now, ends_at=now + timedelta(hours=1), comment="演练", matchers=[])
+        AccessAttempt.objects.create(username="x", ip_address="127.0.0.1", failures_since_start=1)
+        of_platforms = ContentType.objects.get_for_model(Platform)
+        root = self.people["root"]
+        LogEntry.objects.create(user=root, content_type=of_platforms, object_repr="x", action_flag=CHANGE)
+
+    def _rows_of_the_admin(self) -> dict[type[Model], Model]:
+        """A row of each model that the admin shows; the user is one who is no superuser."""
+        rows: dict[type[Model], Model] = {User: self.people["stranger"]}
+        for model in admin.site._registry:
+            found = rows.get(model) or model._default_manager.first()
+            if found is not None:
+                rows[model] = found
+        return rows
+
+    def path_of(self, route: str) -> str:
+        """The address of a route, with a row for each of its placeholders."""
+        values: dict[str, Callable[[], object]] = {
+            "diagnosis_id": lambda: self.diagnosis.pk,
+            "stream": lambda: self.diagnosis.stream_id,
+            "correction_id": lambda: Correction.objects.get().pk,
+            "object_id": lambda: self._object_of(route),
+            "content_type_id": lambda: ContentType.objects.get_for_model(Diagnosis).pk,
+            "copy_id": lambda: ErrorCopy.objects.filter(code="SERVER_ERROR").first().pk,  # type: ignore[union-attr]
+            "number": lambda: 1,
+            "alert_id": lambda: Alert.objects.get().pk,
+            "channel_id": lambda: Channel.objects.get().pk,
+            "rule_id": lambda: Rule.objects.get(name="high_latency").pk,
+            "name": lambda: "high_latency",
+            "id": lambda: self.people["stranger"].pk,
+            "app_label": lambda: "errors",
+            "url": lambda: "nothing",
+        }
+
+        def fill(match: re.Match[str]) -> str:
+            name = match[0].strip("<>").rpartition(":")[2]
+            assert name in values, f"say in access_world.py what stands for <{name}> of {route}"
+            return str(values[name]())
+
+        return "/" + re.sub(r"<[^>]+>", fill, route)
+
+    def _object_of(self, route: str) -> object:
+        if route.startswith("admin/r/"):
+            return self.diagnosis.pk
+        app, model = route.split("/")[1:3]
+        found = next((row for kind, row in self.rows.items() if kind._meta.label_lower == f"{app}.{model}"), None)
+        return found.pk if found else "0"
+
+    def ask(self, who: str, method: str, route: str) -> int:
+        """The status of the answer; whatever the request wrote is taken back."""
+        client, kept = self.clients[who], self.clients[who].cookies.output(header="", sep=";")
+        with transaction.atomic(), _drawn(is_whole=who == "root"):
+            query = QUERIES.get(route, {})
+            answer = client.generic(method, self.path_of(route), content_type="application/json", query_params=query)
+            transaction.set_rollback(True)
+        client.cookies.clear()  # signing out is forgotten too
+        client.cookies.load(kept)
+        return answer.status_code
+
+
+@contextmanager
+def _drawn(*, is_whole: bool) -> Iterator[None]:
+    """That a page can be drawn is asked once; for all others it is enough that they would be let in."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_whole:
+            patch.setattr(SimpleTemplateResponse, "rendered_content", "")
+        yield
