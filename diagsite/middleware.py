@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, locale, security
 
+from diagsite.content_policy import add_policies
+
 _First = Callable[[HttpRequest], HttpResponseBase | None]
 _Last = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
 
@@ -42,7 +44,13 @@ class _Direct:
 
 
 class SecurityMiddleware(_Direct, security.SecurityMiddleware):
-    """Redirects and headers."""
+    """Redirects and headers, and what pages may load."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """The second half."""
+        answer: HttpResponseBase = super().process_response(request, response)  # type: ignore[arg-type]
+        add_policies(request, answer)
+        return answer
 
 
 class SessionMiddleware(_Direct, sessions.SessionMiddleware):

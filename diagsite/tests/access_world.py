@@ -31,6 +31,7 @@ from progress.models import PushProcess
 
 WHO = ["out", "stranger", "owner", "staff", "editor", "operator", "admin", "root"]
 ROLES = {"editor": "editor", "operator": "operator", "admin": "administrator"}
+INLINE = re.compile(r"<script(?![^>]*(\ssrc=|application/json))|<style|<[^>]+\s(style|on\w+)\s*=", re.IGNORECASE)
 QUERIES = {"api/streams/<stream>/events": {"wait": 0}}
 
 
@@ -63,6 +64,7 @@ class World:
         add_alias(self.diagnosis, "山岚", "山岚牌", self.people["owner"])
         self._make_rows_of_programs()
         self.rows = self._rows_of_the_admin()
+        self.with_inline: list[str] = []  # routes whose page holds script or style, which the policy forbids
 
     def _make_rows_of_programs(self) -> None:
         now = timezone.now()
@@ -133,6 +135,8 @@ class World:
             transaction.set_rollback(True)
         client.cookies.clear()  # signing out is forgotten too
         client.cookies.load(kept)
+        if "text/html" in answer.headers.get("Content-Type", "") and INLINE.search(answer.content.decode()):
+            self.with_inline.append(route)
         return answer.status_code
 
 

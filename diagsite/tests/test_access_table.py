@@ -87,6 +87,7 @@ def test_everybody_gets_what_the_table_says(part: str) -> None:
             if statuses != row.statuses:
                 wrong.append(line_of(row._replace(statuses=statuses)))
     assert not wrong, f"{TABLE.name} says otherwise; as it is:\n{line_of(None)}\n" + "\n".join(wrong)
+    assert not world.with_inline, "script or style inside the page, which the content security policy refuses"
 
 
 def is_followed(row: Row) -> bool:

@@ -21,7 +21,22 @@ async def test_the_headers_are_there(client: AsyncClient) -> None:
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["Content-Language"] == "zh-hans"
+    assert answer["Referrer-Policy"] == answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert (await client.get("/healthz", headers={"accept-language": "en"}))["Content-Language"] == "en"
+
+
+async def test_a_page_may_load_what_is_ours_and_nothing_else(client: AsyncClient) -> None:
+    policy = dict(
+        part.split(" ", 1) for part in (await client.get("/accounts/login/"))["Content-Security-Policy"].split("; ")
+    )
+    assert policy["connect-src"] == "'self' ws://testserver"
+    assert policy["default-src"] == policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["object-src"] == "'none'"
+    assert "unsafe" not in str(policy)
+    secure = await client.get("/accounts/login/", secure=True)  # type: ignore[arg-type]
+    assert "wss://testserver" in secure["Content-Security-Policy"]
 
 
 async def test_http_is_sent_to_https_where_it_must_be(client: AsyncClient, settings: Settings) -> None:

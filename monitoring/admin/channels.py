@@ -107,6 +107,9 @@ class ChannelAdmin(AuditedAdmin[Channel]):
     ]
     actions = ["enable_again"]
 
+    class Media:
+        css = {"all": ["monitoring/alerts.css"]}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
         """How it does, and what each kind needs."""
         return ["hints", "disabled_reason", "last_sent_at", "last_error"]
@@ -121,7 +124,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         ]
         takes = {str(kind): sorted(transport.takes) for kind, transport in TRANSPORTS.items()}
         fields = "".join(f'<i hidden data-takes="{kind}">{" ".join(names)}</i>' for kind, names in takes.items())
-        return mark_safe(f'<ul style="margin: 0; padding: 0">{"".join(lines)}</ul>{fields}')
+        return mark_safe(f'<ul class="hints">{"".join(lines)}</ul>{fields}')
 
     @admin.display(description="问题")
     def trouble(self, channel: Channel) -> str:

@@ -133,3 +133,53 @@ def test_a_user_may_not_follow_the_stream(site: Site) -> None:
         with pytest.raises(ConnectionClosed):
             socket.recv(30)
         assert socket.close_code == 4404
+
+
+OURS = ["/", "/history/", "/accounts/login/", "/api/docs", "/nothing-here"]
+OF_THE_ADMIN = [
+    "/admin/",
+    "/admin/errors/errorcopy/",
+    "/admin/errors/errorcopy/1/change/",
+    "/admin/errors/copyoverride/add/",
+    "/admin/monitoring/rule/1/change/",
+    "/admin/monitoring/rule/runbooks/high_latency/",
+    "/admin/monitoring/channel/add/",
+    "/admin/monitoring/silence/add/",
+    "/admin/diagnosis/platform/add/",
+    "/admin/diagsite/user/add/",
+    "/admin/auth/group/add/",
+    "/admin/procrastinate/procrastinatejob/",
+    "/admin/admin/logentry/",
+    PAGE,
+]
+NOTE_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(
+  `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+INJECT = """
+const script = document.createElement("script");
+script.textContent = "window.injected = true";
+document.body.append(script);
+"""
+
+
+def test_no_page_needs_what_the_policy_forbids_and_injected_script_does_not_run(
+    browser: Browser, site: Site, session: str
+) -> None:
+    context = browser.new_context(base_url=site.url)
+    context.add_cookies([{"name": "sessionid", "value": session, "url": site.url}])
+    page = context.new_page()
+    page.add_init_script(NOTE_VIOLATIONS)
+    violations = {}
+    for path in [*OURS, *OF_THE_ADMIN]:
+        page.goto(path, wait_until="load")
+        violations[path] = page.evaluate("window.violations")
+    page.goto("/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible(timeout=TIMEOUT)
+    violations["the documentation, drawn"] = page.evaluate("window.violations")
+    assert {path: found for path, found in violations.items() if found} == {}
+    page.evaluate(INJECT)
+    page.wait_for_function("window.violations.length > 0")
+    assert page.evaluate("window.injected") is None
+    context.close()
