@@ -17,6 +17,7 @@ from diagnosis.choices import Reason
 from diagnosis.exceptions import CallFailed
 from diagnosis.failures import Refusal, reason_of, reason_of_finish, wait_seconds_of
 from diagnosis.models import Platform
+from performance.doors import AddressRefused, guard
 from performance.outgoing import measured_call
 
 MOST_ANSWER_CHARACTERS = 20_000
@@ -60,9 +61,14 @@ def _shared_client() -> openai.AsyncOpenAI:
             # The one limit over a whole call is asyncio's, below; this one tells early that nobody is there.
             timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             max_retries=0,  # retries are ours (diagnosis/asking.py): the SDK would sleep on Retry-After for up to 120 s
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),  # they could lead to any host
+            # Redirects could lead to any host.
+            http_client=guard(openai.DefaultAsyncHttpxClient(follow_redirects=False), _allowed_hosts),
         )
     return _clients[loop]
+
+
+def _allowed_hosts() -> list[str]:
+    return settings.OUTGOING_HOSTS
 
 
 async def ask(platform: Platform, question: str, *, seed: int, timeout_seconds: float) -> Reply:
@@ -89,6 +95,8 @@ async def ask(platform: Platform, question: str, *, seed: int, timeout_seconds: 
     except openai.APITimeoutError as error:
         raise access.failed(Reason.TIMEOUT, repr(error.__cause__ or error)) from error
     except openai.APIConnectionError as error:  # of which the one before is a kind
+        if isinstance(error.__cause__, AddressRefused):
+            raise access.failed(Reason.KEY, error.__cause__) from error
         raise access.failed(Reason.CONNECTION, repr(error.__cause__ or error)) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         # Bad JSON, half a body, a shape that is none: the SDK lets these through as they are.

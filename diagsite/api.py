@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -26,6 +26,7 @@ from diagnosis.trends_api import router as trends_router
 from diagsite import sessions, wechat
 from diagsite.error_pages import problem_response
 from diagsite.field_errors import fields_of
+from diagsite.forgetting import forget
 from diagsite.models import User
 from diagsite.notices_api import router as notices_router
 from errors.codes import ErrorCode
@@ -146,6 +147,22 @@ def sign_out(request: HttpRequest) -> Status[None]:
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         sessions.close_session(token.strip())
+    return Status(204, None)
+
+
+class ForgetIn(Schema):
+    """The word that says that it is meant."""
+
+    confirm: Literal["DELETE"]
+
+
+@session_router.delete("/account", response={204: None}, summary="Delete the account and everything of it")
+def delete_account(request: HttpRequest, body: ForgetIn) -> Status[None]:
+    """At once and for good; what runs is cancelled. Accounts of staff are deleted by an administrator."""
+    user: User = request.auth  # type: ignore[attr-defined]
+    if user.is_staff:
+        raise Forbidden
+    forget(user)
     return Status(204, None)
 
 

@@ -12,6 +12,7 @@ from diagsite.exceptions import (
     WeChatUnavailable,
 )
 from errors.retry import RetryBudget, retrying
+from performance.doors import guard, host_of
 from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,11 @@ def exchange_code(code: str) -> str:
     return openid
 
 
+def allowed_hosts() -> list[str]:
+    """Where calls to WeChat may go."""
+    return [*host_of(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
+
+
 def _exchange(code: str) -> str:
     query = {
         "appid": settings.WECHAT_APP_ID,
@@ -41,8 +47,8 @@ def _exchange(code: str) -> str:
         "grant_type": "authorization_code",
     }
     try:
-        with measured_call("wechat.session") as call:
-            answer = httpx.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query, timeout=TIMEOUT)
+        with measured_call("wechat.session") as call, guard(httpx.Client(timeout=TIMEOUT), allowed_hosts) as client:
+            answer = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
             answer.raise_for_status()
             body = answer.json()
             if isinstance(body, dict) and body.get("errcode"):

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from monitoring.models import Heartbeat
+from performance.doors import AddressRefused, guard, host_of
 from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,16 @@ def beat(name: str, interval_seconds: float) -> None:
         transaction.on_commit(lambda: threading.Thread(target=ping_outside, daemon=True).start())
 
 
+def _allowed_hosts() -> list[str]:
+    return [*host_of(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
+
+
 def ping_outside() -> None:
     """Fetch HEARTBEAT_PING_URL; a failure is logged without the address, which is a secret of its own."""
     with measured_call("heartbeat_ping") as call:
         try:
-            answer = httpx.get(settings.HEARTBEAT_PING_URL, timeout=PING_SECONDS)
-            answer.raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            with guard(httpx.Client(timeout=PING_SECONDS), _allowed_hosts) as client:
+                client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as error:
             call.outcome = type(error).__name__
             log.warning("heartbeat_ping_failed", error=type(error).__name__)

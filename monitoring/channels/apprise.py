@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from monitoring.channels.base import ADDRESS, Sending, Transport, fault_of_host
 from monitoring.exceptions import ChannelFailing, ChannelRefused
+from performance.doors import AddressRefused, check_resolved
 from performance.outgoing import measured_call
 
 # Where the address names no host: the service's own is in Apprise's code.
@@ -78,11 +81,15 @@ class Apprise(Transport):
         kind = sending.message.kind if sending.message.kind in TYPES else sending.message.severity
         with measured_call("alerts.apprise") as call:
             try:
+                if service.host:
+                    check_resolved(str(service.host), service.port or 443, settings.ALERT_HOSTS)
                 is_sent = service.notify(
                     title=sending.message.headline(sending.number),
                     body=sending.message.text(sending.number),
                     notify_type=TYPES.get(kind, "info"),
                 )
+            except AddressRefused as error:
+                raise ChannelRefused(f"{error}（设置 ALERT_HOSTS）") from None
             except Exception as error:
                 raise ChannelFailing(f"Apprise 出错（{type(error).__name__}）") from error
             if not is_sent:

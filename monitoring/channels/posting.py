@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from django.conf import settings
 
 from monitoring.exceptions import (
     ChannelFailing,
@@ -19,6 +20,7 @@ from monitoring.exceptions import (
     DeliveryFailed,
     MessageRefused,
 )
+from performance.doors import AddressRefused, guard
 from performance.outgoing import measured_call
 
 CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 5.0, 10.0, 15.0
@@ -52,10 +54,16 @@ def post(
             answer = _post(address, content, {"Content-Type": f"{kind}; charset=utf-8", **(headers or {})})
         except (httpx.TimeoutException, TimeoutError) as error:
             raise ChannelTimedOut("对方没有及时应答") from error
+        except AddressRefused as error:
+            raise ChannelRefused(f"{error}（设置 ALERT_HOSTS）") from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ChannelUnreachable(f"连接失败（{type(error).__name__}）") from None
         call.outcome = "ok" if answer.status < 400 else f"http_{answer.status // 100}xx"
         return answer
+
+
+def _allowed_hosts() -> list[str]:
+    return settings.ALERT_HOSTS
 
 
 def _post(address: str, content: bytes, headers: Mapping[str, str]) -> Answer:
@@ -63,7 +71,7 @@ def _post(address: str, content: bytes, headers: Mapping[str, str]) -> Answer:
     deadline = time.monotonic() + WHOLE_SECONDS  # httpx's own is per read: a drip-feed would outlive the lease
     data = b""
     with (
-        httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client,
+        guard(httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False), _allowed_hosts) as client,
         client.stream("POST", address, content=content, headers=dict(headers)) as response,
     ):
         for chunk in response.iter_bytes(4096):

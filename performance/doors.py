@@ -1,0 +1,136 @@
+"""The one door to other services: only to the hosts that a list names, and never, unnamed, into the inside network.
+
+A name is checked when a request begins, the address that it leads to when the connection is made, and the connection
+goes to that very address: a name that leads elsewhere a moment later gains nothing. Whoever calls another service puts
+its client behind `guard`.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Client = TypeVar("_Client")
+Allowed = Callable[[], Iterable[str]]
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefused(ValueError):
+    """The list does not allow it. The text names the host, never the rest of an address, which may hold a secret."""
+
+
+def guard(client: _Client, allowed: Allowed) -> _Client:
+    """The client (httpx's or httpx2's, of either kind) behind the door; it raises AddressRefused.
+
+    allowed: the list as it is now: host names, addresses, networks such as 10.0.0.0/8. A private address must be in it
+    by itself or by its network; the name that leads to it is not enough. Behind a proxy, which looks names up itself,
+    only names are checked.
+    """
+    inner: Any = client
+    if hasattr(inner, "aclose"):
+
+        async def check_async(request: Any) -> None:
+            check_host(request.url.host, allowed())
+
+        inner.event_hooks["request"].append(check_async)
+        door: Any = _AsyncDoor
+    else:
+        inner.event_hooks["request"].append(lambda request: check_host(request.url.host, allowed()))
+        door = _Door
+    pool = inner._transport._pool
+    pool._network_backend = door(pool._network_backend, allowed)
+    return client
+
+
+def host_of(address: str) -> list[str]:
+    """The host of an address that the environment gives: a list of its own."""
+    return [urlsplit(address).hostname or ""]
+
+
+def check_host(host: str, allowed: Iterable[str]) -> None:
+    """Raise AddressRefused for a host that is not in the list."""
+    if host.lower() not in allowed and not _is_listed(host, allowed):
+        raise AddressRefused(f"{host[:100]} is not an allowed host")
+
+
+def check_resolved(host: str, port: int, allowed: Iterable[str]) -> list[str]:
+    """The addresses that a host leads to now, looked up and checked. Raises AddressRefused, or OSError for none."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return _checked(host, [str(one[4][0]) for one in found], allowed)
+
+
+def _checked(host: str, addresses: list[str], allowed: Iterable[str]) -> list[str]:
+    listed = list(allowed)
+    for address in addresses:
+        if not _is_public(address) and not _is_listed(address, listed):
+            raise AddressRefused(f"{host[:100]} leads to {address}, an inside address that is not allowed by itself")
+    return list(dict.fromkeys(addresses))
+
+
+def _is_listed(address: str, allowed: Iterable[str]) -> bool:
+    with contextlib.suppress(ValueError):
+        wanted = _plain(ipaddress.ip_address(address))
+        return any(wanted in network for network in _networks_in(allowed))
+    return False
+
+
+def _networks_in(allowed: Iterable[str]) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for one in allowed:
+        with contextlib.suppress(ValueError):
+            yield ipaddress.ip_network(one, strict=False)
+
+
+def _is_public(address: str) -> bool:
+    plain = _plain(ipaddress.ip_address(address.partition("%")[0]))
+    return plain.is_global and not plain.is_multicast
+
+
+def _plain(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one stands for: by mapping, 6to4, Teredo or NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+
+
+class _Door:
+    """A network backend that connects to what was checked."""
+
+    def __init__(self, inner: Any, allowed: Allowed) -> None:
+        self._inner = inner
+        self._allowed = allowed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def connect_tcp(self, host: str, port: int, *rest: Any, **named: Any) -> Any:
+        """As the backend's own, to the first address that answers."""
+        *others, last = self._addresses(host, port)
+        for address in others:
+            with contextlib.suppress(Exception):
+                return self._inner.connect_tcp(address, port, *rest, **named)
+        return self._inner.connect_tcp(last, port, *rest, **named)
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            return check_resolved(host, port, self._allowed())
+        except OSError:
+            return [host]  # the backend says so in its library's own words
+
+
+class _AsyncDoor(_Door):
+    """The same in an event loop."""
+
+    async def connect_tcp(self, host: str, port: int, *rest: Any, **named: Any) -> Any:
+        """As the backend's own, to the first address that answers."""
+        *others, last = await asyncio.to_thread(self._addresses, host, port)
+        for address in others:
+            with contextlib.suppress(Exception):
+                return await self._inner.connect_tcp(address, port, *rest, **named)
+        return await self._inner.connect_tcp(last, port, *rest, **named)
