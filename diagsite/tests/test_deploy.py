@@ -6,24 +6,19 @@ import shutil
 import ssl
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 
-from diagsite.embedded import _binaries
 from diagsite.tests.fake_platform import FakePlatform, answer
 from diagsite.tests.proxied import ProxiedSite, proxied_site
-from diagsite.tests.services import RedisServer, database_address, execute, missing
+from diagsite.tests.services import RedisServer, missing
 from diagsite.tests.site import ROOT, Site, new_database
 from diagsite.tests.traffic import restart_under_traffic
 
 DEPLOY = ROOT / "deploy"
-# The tools of the embedded server's own version come first.
-PATH = f"{_binaries()}:{os.environ['PATH']}"
 
 
 def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,30 +53,6 @@ def test_logrotate_understands_its_file(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "site.log").read_text() == ""
     assert (tmp_path / "site.log.1").read_text() == "a line\n"
-
-
-def test_a_backup_can_be_restored_and_old_ones_go(tmp_path: Path) -> None:
-    database, restored = new_database(), database_address(name := f"restored_{uuid.uuid4().hex[:12]}")
-    execute(database, "INSERT INTO diagsite_revokedtoken VALUES (gen_random_uuid(), now())")
-    for kept in ("20200101T000000", "20210101T000000"):
-        (tmp_path / f"diagsite-{kept}.dump").touch()
-        os.utime(tmp_path / f"diagsite-{kept}.dump", (0, 0))
-    done = _run(DEPLOY / "backup", tmp_path, DATABASE_URL=database, BACKUPS_KEPT="1", PATH=PATH)
-    assert done.returncode == 0, done.stderr
-    (backup,) = tmp_path.iterdir()
-    assert str(backup) == done.stdout.strip()
-    assert backup.stat().st_mode & 0o077 == 0
-    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name}")
-    done = _run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={restored}", backup, PATH=PATH)
-    assert done.returncode == 0, done.stderr
-    with psycopg.connect(restored) as connection:
-        assert connection.execute("SELECT count(*) FROM diagsite_revokedtoken").fetchone() == (1,)
-
-
-def test_a_backup_of_nothing_fails_and_leaves_no_file(tmp_path: Path) -> None:
-    done = _run(DEPLOY / "backup", tmp_path, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
-    assert done.returncode != 0
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
