@@ -7,6 +7,7 @@
 # make bench-scale    a simulation of the queue against the real site; how cost grows with rows
 # make bench-restart  both servers restarted behind nginx, under traffic
 # make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the same for the server, into docs/benchmarks.md
+# make audit  known holes in what is installed, of Python and of JavaScript, where the registries answer
 # make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
 #
 # Each makes .venv and installs what it needs, once. Nothing is written outside .venv and var.
@@ -32,7 +33,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-python test-javascript lint bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test test-python test-javascript lint audit bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
@@ -65,6 +66,10 @@ lint: requirements-dev node-modules
 	@$(VENV)/bin/hadolint deploy/Dockerfile
 	@$(VENV)/bin/shellcheck deploy/restart deploy/wait-until-ready deploy/nginx/compose.sh
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
+
+audit: requirements-dev node-modules
+	@$(VENV)/bin/pip-audit --requirement requirements.txt --requirement requirements-dev.txt --progress-spinner off
+	@$(WITH_NODE) && cd miniprogram && npm audit
 
 bench-report: requirements-dev
 	@$(CLEAN) $(PY) -m bench.report

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
@@ -142,6 +143,12 @@ RETENTIONS = [
     _rows("sessions", "browser sessions, after they expired", 1, lambda b: Session.objects.filter(expire_date__lt=b)),
     _rows("tokens", "revoked tokens, after they expired", 1, lambda b: RevokedToken.objects.filter(expires_at__lt=b)),
     _rows("shares", "links to reports, after they expired", 30, lambda b: ShareLink.objects.filter(expires_at__lt=b)),
+    _rows(
+        "sign_ins",
+        "failed sign-ins with a password",
+        1,
+        lambda before: AccessAttempt.objects.filter(attempt_time__lt=before),
+    ),
     _rows("push", "what server processes said of themselves", 1, lambda b: PushProcess.objects.filter(seen_at__lt=b)),
     _rows(
         "repairs",
@@ -151,6 +158,47 @@ RETENTIONS = [
     ),
     _rows("actions", "what staff did in the admin", 730, lambda b: LogEntry.objects.filter(action_time__lt=b)),
 ]
+
+_FOR_EVER = "for ever: "
+# Every table, by model: the row above that prunes it, or why it stays. A new model needs its line (test_retention.py).
+KEPT_BY = {
+    "progress.Stream": f"{_FOR_EVER}a row a diagnosis; its events go",
+    "progress.Event": "streams",
+    "progress.PushProcess": "push",
+    "errors.ErrorEvent": "errors",
+    "errors.ErrorCount": "errors",
+    "monitoring.Sample": "samples",
+    "monitoring.Series": "samples",
+    "monitoring.Process": "samples",
+    "monitoring.Delivery": "deliveries",
+    "monitoring.Alert": "alerts",
+    "monitoring.AlertNote": "alerts",
+    "procrastinate.ProcrastinateJob": "jobs",
+    "procrastinate.ProcrastinateEvent": "jobs",
+    "procrastinate.ProcrastinateWorker": f"{_FOR_EVER}the engine deletes its own",
+    "procrastinate.ProcrastinatePeriodicDefer": f"{_FOR_EVER}the engine deletes its own",
+    "diagsite.Notice": "notices",
+    "diagsite.RevokedToken": "tokens",
+    "sessions.Session": "sessions",
+    "axes.AccessAttempt": "sign_ins",
+    "axes.AccessAttemptExpiration": "sign_ins",
+    "axes.AccessFailureLog": f"{_FOR_EVER}switched off",
+    "axes.AccessLog": f"{_FOR_EVER}switched off",
+    "diagnosis.RepairChange": "repairs",
+    "diagnosis.RepairRun": f"{_FOR_EVER}a row a repair",
+    "admin.LogEntry": "actions",
+    **dict.fromkeys(
+        [f"diagnosis.{name}" for name in ("Diagnosis", "Brand", "Question", "Answer", "Correction", "LegacyRecord")],
+        f"{_FOR_EVER}the user's own, until they ask to be forgotten",
+    ),
+    "diagsite.User": f"{_FOR_EVER}until they ask to be forgotten",
+    **dict.fromkeys(
+        ["errors.ErrorCopy", "errors.CopyRevision", "errors.CopyOverride", "errors.CatalogueVersion"]
+        + [f"monitoring.{name}" for name in ("Rule", "SeededRule", "RuleState", "Channel", "Silence", "Heartbeat")]
+        + ["diagnosis.Platform", "diagsite.Role", "auth.Group", "auth.Permission", "contenttypes.ContentType"],
+        f"{_FOR_EVER}grows by hand",
+    ),
+}
 
 
 def prune_all(names: list[str] | None = None) -> dict[str, int]:

@@ -3,10 +3,12 @@
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.contrib.sessions.models import Session as BrowserSession
 from django.core import signing
 from django.db import transaction
 from django.db.models import Exists
@@ -15,6 +17,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from diagsite.models import RevokedToken, User
+from progress.access import Proof
 
 _SALT = "diagsite.session"
 
@@ -103,6 +106,24 @@ def close_session(token: str) -> None:
     if claims is not None:
         RevokedToken.objects.get_or_create(token_id=claims[0], defaults={"expires_at": claims[2]})
         lately.forget()
+
+
+def no_longer_good(proofs: Collection[Proof]) -> set[Proof]:
+    """Of what was good once, what is so no more: revoked, signed out, or its account is gone or switched off."""
+    claims = {proof: _claims(proof.token) for proof in proofs if proof.token}
+    tokens, users = ([one[place] for one in claims.values() if one] for place in (0, 1))
+    revoked = set(RevokedToken.objects.filter(pk__in=tokens).values_list("pk", flat=True))
+    active = set(User.objects.filter(pk__in=users, is_active=True).values_list("pk", flat=True))
+    gone = {proof for proof, one in claims.items() if one is None or one[0] in revoked or one[1] not in active}
+    sessions = [proof.session for proof in proofs if proof.session]
+    return gone | {Proof(session=key) for key in set(sessions) - _open_sessions(sessions)}
+
+
+def _open_sessions(keys: list[str]) -> set[str]:
+    open_now = BrowserSession.objects.filter(pk__in=keys, expire_date__gt=timezone.now())
+    users = {one.pk: str(one.get_decoded().get("_auth_user_id", 0)) for one in open_now}
+    active = {str(pk) for pk in User.objects.filter(pk__in=users.values(), is_active=True).values_list("pk", flat=True)}
+    return {key for key, user in users.items() if user in active}
 
 
 def _claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:

@@ -223,6 +223,7 @@ SCHEDULE_SKIPPED = "diagsite.notices.write_skip"
 
 # Push ------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.sessions.authenticate"
+PROGRESS_SIGNED_OUT = "diagsite.sessions.no_longer_good"
 PROGRESS_ENDED = "diagsite.notices.note_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -25,6 +25,19 @@ class SignedIn(NamedTuple):
 
     user: AbstractBaseUser
     expires_at: datetime | None
+
+
+class Proof(NamedTuple):
+    """What a client has shown: a token, or the key of its Django session."""
+
+    token: str = ""
+    session: str = ""
+
+
+def no_longer_good(proofs: Collection[Proof]) -> set[Proof]:
+    """Those that were good and are so no more, asked of the room above by settings.PROGRESS_SIGNED_OUT."""
+    found: set[Proof] = import_string(settings.PROGRESS_SIGNED_OUT)(proofs) if proofs else set()
+    return found
 
 
 def authenticate(token: str) -> SignedIn | None:

@@ -33,6 +33,7 @@ from progress.payloads import (
     parse_client_frame,
 )
 from progress.services import LogPage
+from progress.signed_out import ensure_checking
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     cursor = 0
     stream: Stream | None = None
     is_owner = False
+    proof: access.Proof | None = None
     is_over = False
     language: str | None = None
     request_id = ""
@@ -110,6 +112,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         headers = {name: value.decode("latin-1") for name, value in self.scope["headers"]}
         self.language = access.language_of(self.scope["cookies"], headers.get(b"accept-language", ""))
         self._trace(uuid.uuid4().hex)
+        ensure_checking(open_sockets)
         if access.origin_is_allowed(headers.get(b"origin"), headers.get(b"host", "")):
             self._do_aside(self._wait_for_hello())
         else:
@@ -198,10 +201,14 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _sign_in(self, token: str | None) -> access.SignedIn | None:
         if token is not None:
             found: access.SignedIn | None = await _authenticate(token)
+            self.proof = access.Proof(token=token) if found else self.proof
             return found
         session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         user = await _session_user(session_key) if session_key else None
-        return access.SignedIn(user, None) if user else None
+        if not user:
+            return None
+        self.proof = access.Proof(session=session_key)
+        return access.SignedIn(user, None)
 
     def _follow(self, stream: Stream, hello: Hello) -> None:
         self._trace(stream.request_id or self.request_id)
@@ -268,6 +275,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._do_aside(self.refuse(CloseCode.SILENT))
         elif is_answered and now - self._pinged_at >= settings.PING_SECONDS:
             self._do_aside(self._ping())
+
+    def sign_out(self) -> None:
+        """The token was revoked, the session ended, or the account switched off."""
+        self._do_aside(self.refuse(CloseCode.UNAUTHORIZED))
 
     async def _ping(self) -> None:
         self._pinged_at, self._sent_bytes_at_ping = time.monotonic(), self._sent_bytes

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
@@ -13,7 +14,7 @@ from django.utils import timezone
 from diagnosis.jobs import enqueue_run
 from diagsite import retention
 from diagsite.models import RevokedToken
-from diagsite.retention import RETENTIONS, prune_all
+from diagsite.retention import KEPT_BY, RETENTIONS, prune_all
 from monitoring.models import Alert
 from progress.models import Event, PushProcess, Stream
 
@@ -78,3 +79,12 @@ def test_the_setting_wins_and_nought_is_for_ever(settings: Any) -> None:
     assert prune_all(["tokens"]) == {"tokens": 0}
     settings.KEPT_DAYS = {"tokens": 2}
     assert prune_all(["tokens"]) == {"tokens": 1}
+
+
+def test_every_table_is_pruned_or_says_why_it_stays() -> None:
+    """A new model needs a line in KEPT_BY of diagsite/retention.py: the row that prunes it, or `for ever: ` and why."""
+    models = {model._meta.label for model in apps.get_models() if not model._meta.proxy}
+    assert models - KEPT_BY.keys() == set()
+    assert KEPT_BY.keys() - models == set()
+    names = {one.name for one in RETENTIONS}
+    assert {kept for kept in KEPT_BY.values() if not kept.startswith("for ever: ")} == names

@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 from diagsite import sessions, wechat
 from diagsite.models import RevokedToken, User
+from progress.access import Proof
 
 SALT = "diagsite.session"  # of diagsite/sessions.py
 
@@ -315,3 +316,48 @@ def test_a_session_whose_user_was_switched_off_is_none(client: Client, user: Use
     page(client, user)
     User.objects.update(is_active=False)
     assert_problem(client.get("/api/platforms"), 401, "UNAUTHORIZED")
+
+
+# Sockets that are open while somebody signs out
+
+
+@pytest.mark.parametrize("bad", [_revoked, _of_a_user_who_was_switched_off, _of_a_user_who_is_gone])
+def test_a_token_that_has_become_bad_is_found_among_good_ones(user: User, bad: Callable[[User], str]) -> None:
+    other = User.objects.create(username="other")
+    good, gone = Proof(token=sessions.open_session(other).token), Proof(token=bad(user))
+    assert sessions.no_longer_good({good, gone}) == {gone}
+
+
+def test_a_page_that_signs_out_is_found_among_those_that_stay(user: User) -> None:
+    stays, leaves = Client(), Client()
+    proofs = []
+    for client in (stays, leaves):
+        client.force_login(user)
+        proofs.append(Proof(session=client.cookies["sessionid"].value))
+    assert sessions.no_longer_good(set(proofs)) == set()
+    leaves.post("/accounts/logout/")
+    assert sessions.no_longer_good(set(proofs)) == {proofs[1]}
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert sessions.no_longer_good(set(proofs)) == set(proofs)
+
+
+def test_the_look_at_many_sockets_takes_four_queries(user: User, django_assert_num_queries: Any) -> None:
+    proofs = {Proof(token=sessions.open_session(user).token) for _ in range(20)}
+    for _ in range(20):
+        client = Client()
+        client.force_login(user)
+        proofs.add(Proof(session=client.cookies["sessionid"].value))
+    with django_assert_num_queries(4):
+        assert sessions.no_longer_good(proofs) == set()
+
+
+# A token is renewed by signing in again, before or after it has expired
+
+
+@pytest.mark.django_db
+def test_a_renewed_token_is_another_and_the_old_one_stays_good_until_its_time(client: Client) -> None:
+    first, second = (sign_in(client, device_id=DEVICE).json() for _ in range(2))
+    assert first["token"] != second["token"]
+    assert first["user"]["id"] == second["user"]["id"]
+    for token in (first["token"], second["token"]):
+        assert ask(client, token).status_code == 200

@@ -91,3 +91,4 @@ def closed_stream(stream: Stream) -> Stream:
 def authenticated_by_tests(settings: Settings) -> None:
     """The progress app asks the room above who a token belongs to; here that is the tests."""
     settings.PROGRESS_AUTHENTICATE = "progress.tests.sockets.authenticate"
+    settings.PROGRESS_SIGNED_OUT = "progress.tests.sockets.no_longer_good"

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import re_path
 from django.utils import timezone
 
+from progress.access import Proof
 from progress.consumers import UnknownPathConsumer
 from progress.models import Stream
 from progress.routing import websocket_urlpatterns
@@ -51,6 +52,7 @@ def fetch(path: str, user: Any = None, **query: Any) -> Any:
 
 # What PROGRESS_AUTHENTICATE knows in these tests.
 _tokens: dict[str, tuple[AbstractUser, datetime]] = {}
+_revoked: set[str] = set()
 
 
 def authenticate(token: str) -> tuple[AbstractUser, datetime] | None:
@@ -64,6 +66,16 @@ def token_of(user: AbstractUser, *, seconds: float = 600) -> str:
     token = f"token-{len(_tokens)}"
     _tokens[token] = (user, timezone.now() + timedelta(seconds=seconds))
     return token
+
+
+def revoke(token: str) -> None:
+    """As at sign-out."""
+    _revoked.add(token)
+
+
+def no_longer_good(proofs: Collection[Proof]) -> set[Proof]:
+    """In place of the room above."""
+    return {proof for proof in proofs if proof.token in _revoked}
 
 
 class Socket(WebsocketCommunicator):  # type: ignore[misc]

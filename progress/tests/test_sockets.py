@@ -21,7 +21,7 @@ from progress.models import Stream
 from progress.payloads import MOST_UNHEARD_BYTES, CloseCode
 from progress.services import append_events, open_stream, prune_streams
 from progress.tests.conftest import new_user
-from progress.tests.sockets import Socket, append_async, close_async, in_thread, token_of
+from progress.tests.sockets import Socket, append_async, close_async, in_thread, revoke, token_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
@@ -516,3 +516,16 @@ async def _silent_refusal(socket: Socket) -> tuple[dict[str, Any], int]:
     while (frame := await socket.hear())["type"] == "ping":
         pass
     return frame["problem"], (await socket.hear())["code"]
+
+
+async def test_who_signs_out_is_not_told_more(owner: AbstractUser, stream: Stream, settings: Settings) -> None:
+    settings.PING_SECONDS = 0.05
+    kept, gone = token_of(owner), token_of(owner)
+    async with Socket(stream) as stays, Socket(stream) as leaves:
+        await stays.hello(kept)
+        await leaves.hello(gone)
+        revoke(gone)
+        problem, code = await leaves.refusal()
+        assert (problem["code"], code) == ("UNAUTHORIZED", CloseCode.UNAUTHORIZED)
+        await append_async(stream, 1)
+        assert await stays.events(1) == [(1, "progress")]
