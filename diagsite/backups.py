@@ -120,7 +120,9 @@ def _run(tool: str, *arguments: str) -> None:
 
 def _tool(name: str) -> Path:
     """Of the server's own version, else the next newer: an older one refuses, a newer one writes what it knows."""
-    server = connection.pg_version // 10_000
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        server = int(cursor.fetchone()[0]) // 10_000
     candidates = [
         Path(found) for found in (shutil.which(name), str(binaries() / name)) if found and Path(found).exists()
     ]

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, locale, security
 
@@ -46,9 +46,9 @@ class _Direct:
 class SecurityMiddleware(_Direct, security.SecurityMiddleware):
     """Redirects and headers, and what pages may load."""
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """The second half."""
-        answer: HttpResponseBase = super().process_response(request, response)  # type: ignore[arg-type]
+        answer: HttpResponse = super().process_response(request, response)
         add_policies(request, answer)
         return answer
 

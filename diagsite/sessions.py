@@ -111,9 +111,10 @@ def close_session(token: str) -> None:
 def no_longer_good(proofs: Collection[Proof]) -> set[Proof]:
     """Of what was good once, what is so no more: revoked, signed out, or its account is gone or switched off."""
     claims = {proof: _claims(proof.token) for proof in proofs if proof.token}
-    tokens, users = ([one[place] for one in claims.values() if one] for place in (0, 1))
-    revoked = set(RevokedToken.objects.filter(pk__in=tokens).values_list("pk", flat=True))
-    active = set(User.objects.filter(pk__in=users, is_active=True).values_list("pk", flat=True))
+    read = [one for one in claims.values() if one]
+    revoked = set(RevokedToken.objects.filter(pk__in=[one[0] for one in read]).values_list("pk", flat=True))
+    users = User.objects.filter(pk__in=[one[1] for one in read], is_active=True)
+    active = set(users.values_list("pk", flat=True))
     gone = {proof for proof, one in claims.items() if one is None or one[0] in revoked or one[1] not in active}
     sessions = [proof.session for proof in proofs if proof.session]
     return gone | {Proof(session=key) for key in set(sessions) - _open_sessions(sessions)}

@@ -26,7 +26,7 @@ class AuditedAdmin(admin.ModelAdmin[_M]):
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
         """Django's message, with the values of the fields that it names."""
-        message: list[Any] = super().construct_change_message(request, form, formsets, add)  # type: ignore[assignment]
+        message: list[Any] = super().construct_change_message(request, form, formsets, add)
         told = [] if add else [("changed", form)] if form.changed_data else []
         told += [(kind, one) for formset in formsets or () for kind, one in _forms_of(formset)]
         for entry in message:

@@ -28,7 +28,7 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         own = self.filter(owner_id=user.pk)
         if not getattr(user, "is_staff", False):
             return own
-        return self if user.has_perm("progress.view_stream") else own | self.filter(owner=None)  # type: ignore[union-attr]
+        return self if user.has_perm("progress.view_stream") else own | self.filter(owner=None)  # type: ignore[attr-defined]
 
 
 class Stream(models.Model):

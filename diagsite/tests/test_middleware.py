@@ -35,7 +35,7 @@ async def test_a_page_may_load_what_is_ours_and_nothing_else(client: AsyncClient
     assert policy["default-src"] == policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["object-src"] == "'none'"
     assert "unsafe" not in str(policy)
-    secure = await client.get("/accounts/login/", secure=True)  # type: ignore[arg-type]
+    secure = await client.get("/accounts/login/", secure=True)
     assert "wss://testserver" in secure["Content-Security-Policy"]
 
 
