@@ -1,3 +1,4 @@
+from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
 from procrastinate.contrib.django.apps import ProcrastinateConfig
 
@@ -8,6 +9,12 @@ class DiagsiteConfig(AppConfig):
     default = True
     name = "diagsite"
     verbose_name = "站点"
+
+
+class SignInsConfig(AxesConfig):
+    """django-axes, under a name that operators read."""
+
+    verbose_name = "登录保护"
 
 
 class JobsConfig(ProcrastinateConfig):

@@ -45,10 +45,11 @@ def find_user(name: str) -> User:
     return User.objects.get(pk=int(name) if name.isdecimal() and len(name) < 18 else 0)
 
 
-def forget(user: User, *, applies: bool = True) -> Forgotten:
+def forget_account(user: User, *, applies: bool = True, proves: bool = True) -> Forgotten:
     """Delete the account and everything that is its own; of what staff did, who did it.
 
-    applies: else it is done and taken back, so the counts are those of the real thing.
+    applies: else it is done and taken back, so the counts are those of the real thing. proves: look through every table
+    for what is left, which reads every row once.
     """
     forgotten = Forgotten()
     if applies:  # whoever works on one hears of it first
@@ -58,7 +59,7 @@ def forget(user: User, *, applies: bool = True) -> Forgotten:
         with transaction.atomic():
             identifiers = identifiers_of(user)
             _delete_everything(user, forgotten.deleted)
-            forgotten.left = rows_with(identifiers)
+            forgotten.left = rows_with(identifiers) if proves else {}
             if not applies:
                 raise _OnlyLooked
     except _OnlyLooked:
@@ -87,8 +88,7 @@ def _delete_everything(user: User, deleted: Counter[str]) -> None:
     _delete(LegacyRecord.objects.filter(diagnosis__in=diagnoses), deleted)
     _delete(AccessAttempt.objects.filter(username=user.username), deleted)
     _delete(Session.objects.filter(pk__in=_sessions_of(user)), deleted)
-    for identifier in [*keys, *map(str, streams)]:
-        _delete_mentioning(RepairChange, identifier, deleted)
+    _delete_journal([*keys, *map(str, streams)], deleted)
     _delete_jobs(keys, deleted)
     # Before the streams, which they protect, and the account, which owns both.
     _delete(Diagnosis.objects.filter(pk__in=diagnoses), deleted)
@@ -106,12 +106,14 @@ def _sessions_of(user: User) -> list[str]:
     return [one.pk for one in sessions if one.get_decoded().get("_auth_user_id") == str(user.pk)]
 
 
-def _delete_mentioning(model: type[RepairChange], text: str, deleted: Counter[str]) -> None:
-    table = model._meta.db_table
+def _delete_journal(ids: list[str], deleted: Counter[str]) -> None:
+    """What repairs changed of it, before and after."""
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {table} WHERE {table}::text LIKE %s", [f"%{text}%"])
+        cursor.execute(
+            f"DELETE FROM {RepairChange._meta.db_table} t WHERE t::text LIKE ANY(%s)", [[f"%{one}%" for one in ids]]
+        )
         if cursor.rowcount:
-            deleted[model._meta.label] += cursor.rowcount
+            deleted[RepairChange._meta.label] += cursor.rowcount
 
 
 def _delete_jobs(diagnoses: list[str], deleted: Counter[str]) -> None:

@@ -79,7 +79,7 @@ INSTALLED_APPS = [
     "django_prometheus",
     "diagsite.apps.JobsConfig",  # procrastinate.contrib.django
     "channels",
-    "axes",
+    "diagsite.apps.SignInsConfig",  # axes
     "ninja",  # its documentation page from our own static files
     "performance",
     "errors",

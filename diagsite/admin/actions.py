@@ -16,8 +16,13 @@ from errors.audit import VALUES
 class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
     """The latest first, with the values before and after."""
 
-    list_display = ["action_time", "user", "action_flag", "content_type", "object_repr", "message", "values"]
-    list_filter = ["action_flag", ("user", admin.RelatedOnlyFieldListFilter), "content_type", "action_time"]
+    list_display = ["action_time", "user", "content_type", "object_repr", "message", "values"]
+    list_filter = [
+        "action_flag",
+        ("user", admin.RelatedOnlyFieldListFilter),
+        ("content_type", admin.RelatedOnlyFieldListFilter),
+        "action_time",
+    ]
     list_select_related = ["user", "content_type"]
     search_fields = ["object_repr", "=object_id", "=user__username"]
     date_hierarchy = "action_time"

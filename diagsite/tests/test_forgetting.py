@@ -14,7 +14,7 @@ from django.test import Client
 from diagnosis.models import Answer, Diagnosis, LegacyRecord
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
 from diagsite import sessions
-from diagsite.forgetting import DELETED, find_user, forget, identifiers_of, rows_with
+from diagsite.forgetting import DELETED, find_user, forget_account, identifiers_of, rows_with
 from diagsite.models import Notice, User
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
@@ -55,7 +55,7 @@ def everything_of(owner: User) -> tuple[int, ...]:
 def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, other: User) -> None:
     identifiers, before = identifiers_of(user), everything_of(other)
     assert rows_with(identifiers)
-    forgotten = forget(user)
+    forgotten = forget_account(user)
     assert forgotten.left == {} == rows_with(identifiers)
     assert not User.objects.filter(wechat_openid=OPENID).exists()
     assert not Session.objects.exists()
@@ -68,21 +68,21 @@ def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, oth
 def test_looking_changes_nothing_and_counts_as_the_real_thing(user: User, other: User) -> None:
     tables = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
     before = {model: model._base_manager.count() for model in tables}
-    looked = forget(user, applies=False)
+    looked = forget_account(user, applies=False)
     assert before == {model: model._base_manager.count() for model in tables}
     Diagnosis.objects.filter(owner=user).unfinished().update(status="cancelled")
-    assert forget(user).deleted == looked.deleted
+    assert forget_account(user).deleted == looked.deleted
 
 
 def test_the_admin_s_log_stays_and_names_nobody(user: User) -> None:
-    forget(user)
+    forget_account(user)
     entries = LogEntry.objects.all()
     assert entries.count() == 2
     assert {(entry.object_repr, entry.change_message) for entry in entries} == {("***", "")}
 
 
 def test_what_staff_did_stays_when_their_account_goes(user: User) -> None:
-    forget(User.objects.get(username="superuser-of-the-site"))
+    forget_account(User.objects.get(username="superuser-of-the-site"))
     assert {entry.user.username for entry in LogEntry.objects.all()} == {DELETED}
     assert not User.objects.get(username=DELETED).is_active
 
@@ -90,14 +90,14 @@ def test_what_staff_did_stays_when_their_account_goes(user: User) -> None:
 def test_a_leftover_is_found_wherever_it_is(user: User) -> None:
     Notice.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
     stray = make_platform("stray", name=f"of {OPENID}")
-    assert forget(user).left == {"diagnosis_platform": 1}
+    assert forget_account(user).left == {"diagnosis_platform": 1}
     stray.delete()
 
 
 def test_a_short_name_is_looked_for_as_a_whole_value(user: User) -> None:
     User.objects.filter(pk=user.pk).update(username="ann")
     make_platform("p", name="announcement")
-    assert forget(User.objects.get(pk=user.pk)).left == {}
+    assert forget_account(User.objects.get(pk=user.pk)).left == {}
 
 
 @pytest.mark.parametrize("by", ["username", "wechat_openid", "pk"])

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.forgetting import Forgotten, find_user, forget
+from diagsite.forgetting import Forgotten, find_user, forget_account
 from diagsite.models import User
 
 EXAMPLES = """\
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             user = find_user(options["user"])
         except User.DoesNotExist as error:
             raise CommandError("there is no such user") from error
-        forgotten = forget(user, applies=options["apply"])
+        forgotten = forget_account(user, applies=options["apply"])
         verb = "deleted" if options["apply"] else "to delete"
         for label, count in sorted(forgotten.deleted.items()):
             self.stdout.write(f"{label:34} {count:9} {verb}")
