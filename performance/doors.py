@@ -17,6 +17,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Client = TypeVar("_Client")
 Allowed = Callable[[], Iterable[str]]
 
+MOST_TRIES = 3  # of a name's addresses: each may take the whole time that a connection has
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -69,7 +70,7 @@ def _checked(host: str, addresses: list[str], allowed: Iterable[str]) -> list[st
     for address in addresses:
         if not _is_public(address) and not _is_listed(address, listed):
             raise AddressRefused(f"{host[:100]} leads to {address}, an inside address that is not allowed by itself")
-    return list(dict.fromkeys(addresses))
+    return list(dict.fromkeys(addresses))[:MOST_TRIES]
 
 
 def _is_listed(address: str, allowed: Iterable[str]) -> bool:

@@ -1,20 +1,19 @@
 """Who changed what in the admin. Nobody edits or deletes it; old entries go by diagsite/retention.py."""
 
 import json
-from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from errors.audit import VALUES
+from progress.admin import ReadOnlyAdmin
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
-    """The latest first, with the values before and after."""
+class LogEntryAdmin(ReadOnlyAdmin):
+    """The latest first, with the values before and after. Not even a superuser changes it."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "message", "values"]
     list_filter = [
@@ -40,18 +39,6 @@ class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
         changes = values_of(entry)
         return format_html_join("", "<div>{}：{} → {}</div>", [(name, old, new) for name, (old, new) in changes]) or "—"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """The admin writes it."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody, not even a superuser."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same."""
-        return False
-
 
 def values_of(entry: LogEntry) -> list[tuple[str, tuple[str, str]]]:
     """(field, (before, after)) of an entry."""
@@ -59,5 +46,6 @@ def values_of(entry: LogEntry) -> list[tuple[str, tuple[str, str]]]:
         message = json.loads(entry.change_message)
     except ValueError:
         return []
-    parts = [part for one in message if isinstance(one, dict) for part in one.values() if isinstance(part, dict)]
+    entries = [one for one in message if isinstance(one, dict)] if isinstance(message, list) else []
+    parts = [part for one in entries for part in one.values() if isinstance(part, dict)]
     return [(name, (old, new)) for part in parts for name, (old, new) in part.get(VALUES, {}).items()]
