@@ -17,7 +17,7 @@ class AccessAttemptAdmin(admin.ModelAdmin[Any]):
     search_fields = ["=username", "=ip_address"]
     ordering = ["-attempt_time"]
     fields = ["account", "address", "browser", "failures", "latest"]
-    readonly_fields = fields
+    readonly_fields = ["account", "address", "browser", "failures", "latest"]
 
     @admin.display(description="账号", ordering="username")
     def account(self, attempt: Any) -> str:
