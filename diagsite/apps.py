@@ -11,7 +11,7 @@ class DiagsiteConfig(AppConfig):
     verbose_name = "站点"
 
 
-class SignInsConfig(AxesConfig):
+class SignInsConfig(AxesConfig):  # type: ignore[misc]
     """django-axes, under a name that operators read."""
 
     verbose_name = "登录保护"

@@ -73,7 +73,8 @@ def migrate(targets: list[Any]) -> Any:
 
 def latest() -> list[Any]:
     """Where `manage.py migrate` goes."""
-    return MigrationExecutor(connections[ALIAS]).loader.graph.leaf_nodes()
+    leaves: list[Any] = MigrationExecutor(connections[ALIAS]).loader.graph.leaf_nodes()
+    return leaves
 
 
 def first_models() -> Any:
