@@ -179,6 +179,7 @@ KEPT_BY = {
     "procrastinate.ProcrastinatePeriodicDefer": f"{_FOR_EVER}the engine deletes its own",
     "diagsite.Notice": "notices",
     "diagsite.RevokedToken": "tokens",
+    "diagnosis.ShareLink": "shares",
     "sessions.Session": "sessions",
     "axes.AccessAttempt": "sign_ins",
     "axes.AccessAttemptExpiration": "sign_ins",
@@ -188,7 +189,10 @@ KEPT_BY = {
     "diagnosis.RepairRun": f"{_FOR_EVER}a row a repair",
     "admin.LogEntry": "actions",
     **dict.fromkeys(
-        [f"diagnosis.{name}" for name in ("Diagnosis", "Brand", "Question", "Answer", "Correction", "LegacyRecord")],
+        [
+            f"diagnosis.{name}"
+            for name in ("Diagnosis", "Brand", "Question", "Answer", "Correction", "LegacyRecord", "Schedule")
+        ],
         f"{_FOR_EVER}the user's own, until they ask to be forgotten",
     ),
     "diagsite.User": f"{_FOR_EVER}until they ask to be forgotten",

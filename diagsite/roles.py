@@ -46,6 +46,8 @@ ADMINISTRATOR = (
     | _may("diagnosis", "brand", "view")
     | _may("diagnosis", "question", "view")
     | _may("diagnosis", "correction", "view")
+    | _may("diagnosis", "schedule", "view", "change")
+    | _may("diagnosis", "sharelink", "view", "delete")
     | _may("diagnosis", "legacyrecord", "view")
     | _may("diagnosis", "repairrun", "view")
     | _may("diagnosis", "repairchange", "view")

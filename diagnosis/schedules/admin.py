@@ -6,10 +6,11 @@ from django.http import HttpRequest
 
 from diagnosis.models import Schedule
 from diagnosis.schedules.keeping import set_paused
+from errors.audit import AuditedAdmin
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(admin.ModelAdmin[Schedule]):
+class ScheduleAdmin(AuditedAdmin[Schedule]):
     """What runs by itself and what it may spend; users make and change their own."""
 
     list_display = [

@@ -6,10 +6,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from diagnosis.sharing.models import ShareLink
+from errors.audit import AuditedAdmin
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(admin.ModelAdmin[ShareLink]):
+class ShareLinkAdmin(AuditedAdmin[ShareLink]):
     """Looked at and revoked; the address itself is shown to nobody but who may see the diagnosis."""
 
     list_display = ["diagnosis", "created_by", "created_at", "expires_at", "revoked_at", "opens"]

@@ -17,7 +17,8 @@ from django.test import Client
 from django.utils import timezone
 
 from diagnosis.corrections import add_alias
-from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun
+from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun, Schedule
+from diagnosis.sharing.models import ShareLink
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
 from diagsite.models import Role, User
 from diagsite.roles import seed_roles
@@ -62,6 +63,23 @@ class World:
             make_diagnosis(self.people["owner"], [platform], questions=["甲？", "乙？"]), valid(), failed()
         )
         add_alias(self.diagnosis, "山岚", "山岚牌", self.people["owner"])
+        ShareLink.objects.create(
+            diagnosis=self.diagnosis,
+            created_by=self.people["owner"],
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        Schedule.objects.create(
+            owner=self.people["owner"],
+            brand="山岚",
+            questions=["甲？"],
+            platforms=["fake"],
+            every="monthly",
+            day=1,
+            time="08:00",
+            next_at=timezone.now() + timedelta(days=9),
+            budget_calls=10,
+            budget_money=1,
+        )
         self._make_rows_of_programs()
         self.rows = self._rows_of_the_admin()
         self.with_inline: list[str] = []  # routes whose page holds script or style, which the policy forbids
@@ -88,7 +106,7 @@ class World:
         """A row of each model that the admin shows; the user is one who is no superuser."""
         rows: dict[type[Model], Model] = {User: self.people["stranger"]}
         for model in admin.site._registry:
-            found = rows.get(model) or model._default_manager.first()
+            found = rows.get(model) or (None if model._meta.proxy else model._default_manager.first())
             if found is not None:
                 rows[model] = found
         return rows
@@ -100,6 +118,9 @@ class World:
             "stream": lambda: self.diagnosis.stream_id,
             "correction_id": lambda: Correction.objects.get().pk,
             "object_id": lambda: self._object_of(route),
+            "schedule_id": lambda: Schedule.objects.get().pk,
+            "share_id": lambda: ShareLink.objects.get().pk,
+            "token": lambda: "nobody-s",
             "content_type_id": lambda: ContentType.objects.get_for_model(Diagnosis).pk,
             "copy_id": lambda: ErrorCopy.objects.filter(code="SERVER_ERROR").first().pk,  # type: ignore[union-attr]
             "number": lambda: 1,

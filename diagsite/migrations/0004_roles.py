@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('diagsite', '0002_notice'),
+        ('diagsite', '0003_notices_of_schedules'),
     ]
 
     operations = [
