@@ -50,7 +50,6 @@ ALIVE = {
     "aload": "beside aget",
     "success_rate": "the controller's statistics promise it",
     "KEPT_BY": "what each table keeps, for people; a test holds it against the models",
-    "forget": "tests begin with an empty record",
     "use_built_in": "tests begin without the table's words",
     "actions_of": "tests compare the actions of the words with those of the clients",
 }

@@ -136,12 +136,13 @@ def delete_account(user: User, body: Any, token: str = "") -> Any:
     return Client(headers=headers).delete("/api/account", body, content_type="application/json")
 
 
-def test_a_user_deletes_their_own_account_by_saying_so(user: User) -> None:
+def test_a_user_deletes_their_own_account_by_saying_so(user: User, django_capture_on_commit_callbacks: Any) -> None:
     token = sessions.open_session(user).token
     for wrong in ({}, {"confirm": "yes"}):
         answer = delete_account(user, wrong)
         assert (answer.status_code, list(answer.json()["fields"])) == (422, ["confirm"])
-    assert delete_account(user, {"confirm": "DELETE"}, token).status_code == 204
+    with django_capture_on_commit_callbacks(execute=True):
+        assert delete_account(user, {"confirm": "DELETE"}, token).status_code == 204
     assert not User.objects.filter(pk=user.pk).exists()
     assert delete_account(user, {"confirm": "DELETE"}, token).status_code == 401
 
