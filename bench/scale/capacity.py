@@ -22,7 +22,6 @@ WORKER_MS, WORKER_MS_A_CALL = 20.0, 6.7
 DATABASE_MS, DATABASE_MS_A_CALL = 11.0, 1.7
 WEB_MS = 17.0  # of an order over HTTP
 DELIVERIES_A_SECOND = 33_000  # of a web process on daphne
-SOCKET_KIB = 32
 DIAGNOSIS_KIB = 85
 EVENTS_A_CALL = 2.2
 BUSY = 0.5  # of a core, so that bursts find room
