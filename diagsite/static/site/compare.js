@@ -71,11 +71,12 @@ async function open() {
   byId("page-problem").replaceChildren();
   try {
     draw(await getComparison(parameters.get("a") || "-", parameters.get("b") || "-"));
+    byId("loading").hidden = true;
     byId("comparison").hidden = false;
   } catch (error) {
+    byId("loading").hidden = true;
     showProblem(error, { actions: { retry: open }, where: byId("page-problem") });
   }
-  byId("loading").hidden = true;
 }
 
 open();
