@@ -131,7 +131,13 @@ class Diagnosis(models.Model):
         "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name="重试自"
     )
     schedule = models.ForeignKey(
-        Schedule, models.SET_NULL, null=True, blank=True, related_name="diagnoses", verbose_name="定期诊断"
+        Schedule,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,  # below, without the many that have none
+        related_name="diagnoses",
+        verbose_name="定期诊断",
     )
     panel = models.CharField("问题集", max_length=64, blank=True, db_default="", editable=False)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
@@ -166,6 +172,8 @@ class Diagnosis(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
             # the trend of a panel
             models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
+            # what a schedule has started
+            models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
             # the sweep over what is unfinished
             models.Index(
                 fields=["created_at"], name="diagnosis_diagnosis_unfinished", condition=Q(status__in=UNFINISHED)

@@ -58,11 +58,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='diagnosis',
             name='schedule',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='diagnoses', to='diagnosis.schedule', verbose_name='定期诊断'),
-        ),
-        migrations.AddIndex(
-            model_name='diagnosis',
-            index=models.Index(fields=['owner', 'panel', '-created_at'], name='diagnosis_diagnosis_panel'),
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='diagnoses', to='diagnosis.schedule', verbose_name='定期诊断'),
         ),
         migrations.AddIndex(
             model_name='schedule',

@@ -1,4 +1,5 @@
-from django.db import migrations
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
 
 from diagnosis.panels import panel_of
 
@@ -29,4 +30,27 @@ class Migration(migrations.Migration):
 
     atomic = False
     dependencies = [("diagnosis", "0008_panels_and_schedules")]
-    operations = [migrations.RunPython(fill_panels, migrations.RunPython.noop, elidable=True)]
+    operations = [
+        migrations.RunPython(fill_panels, migrations.RunPython.noop, elidable=True),
+        # Diagnoses are written meanwhile. What was given up half-way for a lock is begun again.
+        migrations.RunSQL(
+            [
+                "DROP INDEX CONCURRENTLY IF EXISTS diagnosis_diagnosis_panel",
+                "DROP INDEX CONCURRENTLY IF EXISTS diagnosis_diagnosis_schedule",
+            ],
+            migrations.RunSQL.noop,
+            elidable=True,
+        ),
+        AddIndexConcurrently(
+            "diagnosis",
+            models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
+        ),
+        AddIndexConcurrently(
+            "diagnosis",
+            models.Index(
+                fields=["schedule"],
+                name="diagnosis_diagnosis_schedule",
+                condition=models.Q(schedule__isnull=False),
+            ),
+        ),
+    ]
