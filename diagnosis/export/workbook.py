@@ -17,7 +17,6 @@ from diagnosis.export.tables import ANSWERS, FAILURES, FIGURES, NOTES, Cell, Tab
 
 WIDTH, WIDTHS = 14, {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 
-
 # What is a code for programs is a word here.
 WORDS: dict[str, dict[str, Any]] = {
     "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
