@@ -10,7 +10,7 @@
 # make audit  known holes in what is installed, of Python and of JavaScript, where the registries answer
 # make lint   style, types (JavaScript too), floors, deployment check, migrations, translations, the words of errors
 #
-# Each makes .venv and installs what it needs, once. Nothing is written outside .venv and var.
+# Each makes .venv and installs what it needs, once. Nothing is written outside .venv and var but Python's bytecode.
 
 MAKEFLAGS += --no-print-directory
 VENV := .venv

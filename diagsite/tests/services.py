@@ -85,9 +85,14 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is not installed")
 
 
+def slowness() -> float:
+    """How many times later than usual a living process may be here: 1 unless the machine has far too much to do."""
+    return max(1.0, os.getloadavg()[0] / (3 * (os.cpu_count() or 1)))
+
+
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
     """Return once the condition holds; fail, saying what was waited for, when it does not in a generous time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * slowness()
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
         time.sleep(0.02)

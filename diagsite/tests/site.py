@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from diagsite.tests import forked
-from diagsite.tests.services import LOCAL, database_address, execute, free_port, read
+from diagsite.tests.services import LOCAL, database_address, execute, free_port, read, slowness
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -55,11 +55,6 @@ def _template(name: str, original: Callable[[], str], command: str) -> str:
 
 def _copy_database(template: str, name: str) -> None:
     execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
-
-
-def slowness() -> float:
-    """How many times later than usual a living process may be here: 1 unless the machine has far too much to do."""
-    return max(1.0, os.getloadavg()[0] / (3 * (os.cpu_count() or 1)))
 
 
 def environment(address: str, **extra: str) -> dict[str, str]:

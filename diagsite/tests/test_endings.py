@@ -19,8 +19,8 @@ from diagsite.tests.proof import (
     unfinished,
     wait_until_all_ended,
 )
-from diagsite.tests.services import execute, wait_until
-from diagsite.tests.site import Process, Site, running_site, slowness
+from diagsite.tests.services import execute, slowness, wait_until
+from diagsite.tests.site import Process, Site, running_site
 
 QUESTIONS = 3
 PLATFORMS = ["quick", "held"]
