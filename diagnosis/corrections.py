@@ -1,4 +1,4 @@
-"""What the user knows better: a hit confirmed or rejected, an alias added. Rows, hits and report change together."""
+"""What the user knows better: a hit, an alias, one competitor more. Rows, hits and report change together."""
 
 import uuid
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ from errors.exceptions import InvalidInput, NotFound
 from performance.cache import touch
 
 MOST_ALIASES = 20
+MOST_COMPETITORS = 10  # as many as an order may have
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUs
         brands = {one.name: one for one in diagnosis.brands.all()}
         if brand not in brands:
             raise InvalidInput(fields={"brand": _("本次诊断里没有这个品牌。")})
-        _refuse_double(alias, brands.values())
+        _refuse_double(alias, brands.values(), field="alias")
         row = brands[brand]
         if len(row.aliases) >= MOST_ALIASES:
             raise InvalidInput(fields={"alias": _("别名太多了，请先删除一些。")})
@@ -70,10 +71,39 @@ def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUs
     return correction
 
 
-def _refuse_double(alias: str, brands: Iterable[Brand]) -> None:
-    taken = {fold(spelling) for one in brands for spelling in (one.name, *one.aliases)}
-    if fold(alias) in taken:
-        raise InvalidInput(fields={"alias": _("这个写法已经有了。")})
+def _refuse_double(spelling: str, brands: Iterable[Brand], *, field: str) -> None:
+    taken = {fold(known) for one in brands for known in (one.name, *one.aliases)}
+    if fold(spelling) in taken:
+        raise InvalidInput(fields={field: _("这个写法已经有了。")})
+
+
+def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
+    """Count one more brand in the stored answers; nothing is asked again, and no sentiment is judged.
+
+    Raises InvalidInput for a spelling that some brand has, and when there are enough competitors.
+    """
+    with transaction.atomic():
+        diagnosis = _lock(diagnosis)
+        brands = list(diagnosis.brands.all())
+        _refuse_double(name, brands, field="name")
+        if sum(not brand.is_own for brand in brands) >= MOST_COMPETITORS:
+            raise InvalidInput(fields={"name": _("竞品最多 %(most)s 个。") % {"most": MOST_COMPETITORS}})
+        last = max((brand.position for brand in brands), default=0)
+        added = diagnosis.brands.create(name=name, position=max(last + 1, Brand.FIRST_ADDED))
+        _recompute(diagnosis)
+    return added
+
+
+def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
+    """Take back a competitor that was added, and what was said of it. Raises NotFound where there is no such one."""
+    with transaction.atomic():
+        diagnosis = _lock(diagnosis)
+        brand = next((one for one in diagnosis.brands.filter(name=name) if one.is_added), None)
+        if brand is None:
+            raise NotFound
+        diagnosis.corrections.filter(brand=name).delete()
+        brand.delete()
+        _recompute(diagnosis)
 
 
 def undo_correction(diagnosis: Diagnosis, correction_id: int) -> None:

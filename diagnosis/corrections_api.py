@@ -8,8 +8,8 @@ from ninja import Status as Response
 
 from diagnosis import presenters
 from diagnosis.access import user_of, visible_diagnosis
-from diagnosis.corrections import Hit, add_alias, judge_hit, undo_correction
-from diagnosis.schemas import AliasIn, CorrectionIn, CorrectionOut
+from diagnosis.corrections import Hit, add_alias, add_competitor, judge_hit, remove_competitor, undo_correction
+from diagnosis.schemas import AliasIn, BrandOut, CompetitorIn, CorrectionIn, CorrectionOut
 
 router = Router(tags=["corrections"])
 
@@ -35,4 +35,19 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
 def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
     """As if it had never been made."""
     undo_correction(visible_diagnosis(request, diagnosis_id), correction_id)
+    return Response(204, None)
+
+
+@router.post("/diagnoses/{diagnosis_id}/competitors", response=BrandOut, summary="Add a competitor")
+def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
+    """Count one more brand in the stored answers; the report follows at once. 409 while the diagnosis runs."""
+    return presenters.brand_json(add_competitor(visible_diagnosis(request, diagnosis_id), body.name))
+
+
+@router.delete(
+    "/diagnoses/{diagnosis_id}/competitors/{path:name}", response={204: None}, summary="Take a competitor away"
+)
+def remove(request: HttpRequest, diagnosis_id: str, name: str) -> Response[None]:
+    """Only one that was added; those of the order stay."""
+    remove_competitor(visible_diagnosis(request, diagnosis_id), name)
     return Response(204, None)

@@ -197,6 +197,8 @@ class Diagnosis(models.Model):
 class Brand(models.Model):
     """A brand to look for in the answers: the user's own, or a competitor."""
 
+    FIRST_ADDED = 1000  # positions from here on are those of competitors that were added to a finished diagnosis
+
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
     name = models.CharField("名称", max_length=100)
     aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
@@ -210,6 +212,11 @@ class Brand(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_added(self) -> bool:
+        """Whether it was not ordered but added later, and may be taken away again."""
+        return self.position >= self.FIRST_ADDED
 
 
 class Question(models.Model):

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
+from django.db.models import Max, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.client import has_usable_key
-from diagnosis.models import Answer, Correction, Diagnosis, Platform
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
 from diagnosis.probing import awaits_probe
 from diagnosis.reporting import current_report
 from diagnosis.transitions import problem_of_diagnosis, progress_of
@@ -78,12 +79,15 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
 def diagnosis_detail_json(diagnosis: Diagnosis) -> dict[str, Any]:
     """The same with its brands, questions and platforms."""
     return diagnosis_json(diagnosis) | {
-        "brands": [
-            {"name": brand.name, "aliases": brand.aliases, "is_own": brand.is_own} for brand in diagnosis.brands.all()
-        ],
+        "brands": [brand_json(brand) for brand in diagnosis.brands.all()],
         "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
         "platforms": [_platform_ref(platform) for platform in asked_platforms(diagnosis)],
     }
+
+
+def brand_json(brand: Brand) -> dict[str, Any]:
+    """A brand that is looked for."""
+    return {"name": brand.name, "aliases": brand.aliases, "is_own": brand.is_own, "is_added": brand.is_added}
 
 
 def asked_platforms(diagnosis: Diagnosis) -> list[Platform]:
@@ -132,13 +136,22 @@ def _mention_json(brand: str, start: int, end: int, state: str = "certain") -> d
     return {"brand": brand, "start": start, "end": end, "state": state}
 
 
+_STORED = (
+    *("version", "planned", "valid", "failed", "filtered", "unbranded", "brands", "cells", "judged"),
+    *("lost", "recognition", "others", "domains", "domains_by_platform"),
+)
+
+
 def report_json(diagnosis: Diagnosis, read_texts: ReadTexts | None = None) -> dict[str, Any]:
-    """The figures with names and words around them; docs/protocol.md tells each field.
+    """The figures with names and words around them; docs/report.md tells each figure.
 
     read_texts: gives the answers' texts to who has them at hand anyway; else those that are quoted are read.
     """
     report = current_report(diagnosis)
-    refs, models = _asked(diagnosis)
+    asked = _asked(diagnosis)
+    refs = {one["platform_id"]: _asked_ref(one) for one in asked}
+    brands = [*report["brands"], *(report["recognition"] or {}).get("brands", [])]
+    _add_quotes(brands, read_texts or partial(_read_texts, diagnosis))
     return {
         "diagnosis": {
             "id": diagnosis.pk,
@@ -149,51 +162,57 @@ def report_json(diagnosis: Diagnosis, read_texts: ReadTexts | None = None) -> di
         },
         "demo": diagnosis.is_demo,
         "ai_label": _("以下回答由 AI 生成，仅供参考"),
-        "planned": report["planned"],
-        "valid": report["valid"],
-        "failed": report["failed"],
-        "filtered": report["filtered"],
-        "brands": _with_quotes(report["brands"], read_texts or partial(_read_texts, diagnosis)),
+        **{name: report[name] for name in _STORED},
         "platforms": [refs[counts["id"]] | counts for counts in report["platforms"]],
         "questions": _questions_json(diagnosis, report["questions"]),
-        "cells": report["cells"],
-        "lost": report["lost"],
-        "others": report["others"],
-        "domains": report["domains"],
-        "domains_by_platform": report["domains_by_platform"],
-        "judged": report["judged"],
-        "version": report["version"],
         "failures": [failure | _words(failure["code"]) for failure in report["failures"]],
-        "method": {
-            "source": "api",
-            "interval": "Wilson 95 %",
-            "share_interval": "bootstrap over questions, 95 %",
-            "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
-            "repeats": diagnosis.repeats,
-            "models": models,
-        },
+        "method": _method_json(diagnosis, asked),
     }
 
 
-def _asked(diagnosis: Diagnosis) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """The platforms by id, and the models that answered; in one query that brings back no row twice."""
+def _asked(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Each platform with each model that answered, and when; in one query."""
     columns = ("platform_id", "platform__name", "platform__model", "platform__is_demo", "model")
-    rows = list(diagnosis.answers.order_by("platform_id", "model").values_list(*columns).distinct())
-    refs = {pk: {"id": pk, "name": name, "model": model, "demo": is_demo} for pk, name, model, is_demo, _said in rows}
-    return refs, sorted({said for *_ref, said in rows if said})
+    answers = diagnosis.answers.order_by("platform_id", "model").values(*columns)
+    return list(answers.annotate(first=Min("answered_at"), last=Max("answered_at")))
+
+
+def _asked_ref(one: dict[str, Any]) -> dict[str, Any]:
+    names = {"name": one["platform__name"], "model": one["platform__model"], "demo": one["platform__is_demo"]}
+    return {"id": one["platform_id"]} | names
+
+
+def _method_json(diagnosis: Diagnosis, asked: list[dict[str, Any]]) -> dict[str, Any]:
+    """How it was measured. models: as the platforms themselves name what answered."""
+    by_platform: dict[str, list[str]] = {}
+    for one in asked:
+        if one["model"]:
+            by_platform.setdefault(one["platform_id"], []).append(one["model"])
+    return {
+        "source": "api",
+        "interval": "Wilson 95 %",
+        "share_interval": "bootstrap over questions, 95 %",
+        "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
+        "repeats": diagnosis.repeats,
+        # What diagnosis/client.py sends: one message, and nothing that would steer the model.
+        "parameters": {"messages": "question only", "sampling": "platform defaults"},
+        "models": sorted({model for models in by_platform.values() for model in models}),
+        "models_by_platform": by_platform,
+        "first_answer_at": min((one["first"] for one in asked if one["first"]), default=None),
+        "last_answer_at": max((one["last"] for one in asked if one["last"]), default=None),
+    }
 
 
 def _read_texts(diagnosis: Diagnosis, answers: Collection[str]) -> dict[str, str]:
     return {str(pk): text for pk, text in diagnosis.answers.filter(pk__in=answers).values_list("pk", "text")}
 
 
-def _with_quotes(brands: list[dict[str, Any]], read_texts: ReadTexts) -> list[dict[str, Any]]:
+def _add_quotes(brands: list[dict[str, Any]], read_texts: ReadTexts) -> None:
     """Quotes are stored as places: their words come from the answers, so that they cannot differ."""
     quotes = [quote for brand in brands for quote in (brand.get("sentiment") or {}).get("quotes", [])]
     texts = read_texts({quote["answer"] for quote in quotes}) if quotes else {}
     for quote in quotes:
         quote["text"] = texts.get(quote["answer"], "")[quote["start"] : quote["end"]]
-    return brands
 
 
 def _questions_json(diagnosis: Diagnosis, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ MOST_OTHERS = 20
 MOST_DOMAINS = 50
 MOST_QUOTES = 30
 
+UNBRANDED, RECOGNITION = "unbranded", "recognition"  # what a question measures
+
 
 Verdict = Mapping[str, Any]
 
@@ -49,41 +51,83 @@ class BrandFacts:
     is_own: bool
 
 
-def build_report(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], seed: int = 0) -> dict[str, Any]:
+def build_report(
+    brands: Sequence[BrandFacts],
+    answers: Sequence[AnswerFacts],
+    seed: int = 0,
+    named: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
     """The figures as stored: each brand in all, by platform and by question, and what else the answers tell.
 
-    seed: of the bootstrap; the same one gives the same intervals.
+    seed: of the bootstrap; the same one gives the same intervals. named: {question: the brands that it names}. Whoever
+    is named in the question is echoed in the answer, so the answers to such questions are in `recognition` alone;
+    only counts, failures, other brands and domains are of all answers.
     """
+    branded = {question: list(found) for question, found in (named or {}).items() if found}
+    unbranded = [answer for answer in answers if answer.question not in branded]
+    recognised = [answer for answer in answers if answer.question in branded]
     platforms = _grouped(answers, lambda answer: answer.platform)
     questions = _grouped(answers, lambda answer: answer.question)
-    names = [brand.name for brand in brands]
-    in_all, by_platform = _with_voices(names, answers, seed), {}
-    for platform, of_platform in platforms.items():
-        by_platform[platform] = _with_voices(names, of_platform, seed)
-    by_question = {question: _with_voices(names, of_question, seed) for question, of_question in questions.items()}
+    reports = _brand_reports(brands, unbranded, platforms, seed)
     return {
         **_counts(answers),
-        "brands": [
-            {
-                "name": brand.name,
-                "is_own": brand.is_own,
-                "figures": in_all[brand.name],
-                "sentiment": _sentiment(brand.name, answers),
-                "by_platform": {platform: figures[brand.name] for platform, figures in by_platform.items()},
-                "by_question": {question: figures[brand.name] for question, figures in by_question.items()},
-            }
-            for brand in brands
-        ],
+        "unbranded": _counts(unbranded),
+        "brands": reports,
         "platforms": [{"id": platform, **_counts(of_platform)} for platform, of_platform in platforms.items()],
-        "questions": [{"id": question, **_counts(of_question)} for question, of_question in questions.items()],
-        "cells": _cells(names, answers),
+        "questions": [
+            {
+                "id": question,
+                "kind": RECOGNITION if question in branded else UNBRANDED,
+                "named": branded.get(question, []),
+                **_counts(of_question),
+            }
+            for question, of_question in questions.items()
+        ],
+        "cells": _cells(brands, unbranded),
         "judged": sum(answer.verdicts is not None for answer in _valid(answers)) or None,
-        "lost": _lost(brands, by_question),
+        "lost": _lost(reports),
+        "recognition": _recognition(brands, recognised, platforms, seed),
         "others": _others(answers),
         "domains": _domains(answers),
         "domains_by_platform": {platform: _domains(of_platform) for platform, of_platform in platforms.items()},
         "failures": _failures(answers),
     }
+
+
+def _recognition(
+    brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], platforms: Iterable[str], seed: int
+) -> dict[str, Any] | None:
+    """The same figures over the questions that name a brand; None when none does."""
+    if not answers:
+        return None
+    reports = _brand_reports(brands, answers, platforms, seed)
+    return {**_counts(answers), "brands": reports, "cells": _cells(brands, answers)}
+
+
+def _brand_reports(
+    brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts], platforms: Iterable[str], seed: int
+) -> list[dict[str, Any]]:
+    names = [brand.name for brand in brands]
+    in_all = _with_voices(names, answers, seed)
+    by_platform = {
+        platform: _with_voices(names, [answer for answer in answers if answer.platform == platform], seed)
+        for platform in platforms
+    }
+    by_question = {
+        question: _with_voices(names, of_question, seed)
+        for question, of_question in _grouped(answers, lambda answer: answer.question).items()
+    }
+    return [
+        {
+            "name": brand.name,
+            "is_own": brand.is_own,
+            "figures": in_all[brand.name],
+            "sentiment": _sentiment(brand.name, answers),
+            "by_platform": {platform: figures[brand.name] for platform, figures in by_platform.items()},
+            "by_question": {question: figures[brand.name] for question, figures in by_question.items()},
+        }
+        for brand in brands
+    ]
 
 
 def _grouped(answers: Iterable[AnswerFacts], key: Callable[[AnswerFacts], K]) -> dict[K, list[AnswerFacts]]:
@@ -140,29 +184,29 @@ def _ranks(names: Sequence[str], answer: AnswerFacts) -> dict[str, int]:
     return {name: rank for rank, name in enumerate(named, 1)}
 
 
-def _cells(names: Sequence[str], answers: Sequence[AnswerFacts]) -> list[dict[str, Any]]:
+def _cells(brands: Sequence[BrandFacts], answers: Sequence[AnswerFacts]) -> list[dict[str, Any]]:
     """Question x platform: what the heat map shows. mentions: {brand: answers that name it}."""
     found = []
     for (question, platform), here in _grouped(answers, lambda answer: (answer.question, answer.platform)).items():
-        mentions = {name: sum(name in answer.mentioned for answer in _valid(here)) for name in names}
+        mentions = {brand.name: sum(brand.name in answer.mentioned for answer in _valid(here)) for brand in brands}
         found.append({"question": question, "platform": platform, **_counts(here), "mentions": mentions})
     return found
 
 
-def _lost(brands: Sequence[BrandFacts], by_question: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _lost(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The questions at which a competitor is named in more answers than the own brand, and the best of them."""
-    own = next((brand.name for brand in brands if brand.is_own), None)
-    rivals = [brand.name for brand in brands if not brand.is_own]
+    own = next((report for report in reports if report["is_own"]), None)
+    rivals = {report["name"]: report["by_question"] for report in reports if not report["is_own"]}
     lost: list[dict[str, Any]] = []
     if own is None or not rivals:
         return lost
-    for question, figures in by_question.items():
-        most = max(figures[name]["mentions"] for name in rivals)
-        if most > figures[own]["mentions"]:
-            winners = [name for name in rivals if figures[name]["mentions"] == most]
-            counts = {"valid": figures[own]["valid"], "planned": figures[own]["planned"]}
-            mentions = {"mentions": figures[own]["mentions"], "winners": winners, "winners_mentions": most}
-            lost.append({"question": question, **counts, **mentions})
+    for question, figures in own["by_question"].items():
+        mentions = {name: by_question[question]["mentions"] for name, by_question in rivals.items()}
+        most = max(mentions.values())
+        if most > figures["mentions"]:
+            winners = [name for name, count in mentions.items() if count == most]
+            counts = {"valid": figures["valid"], "planned": figures["planned"], "mentions": figures["mentions"]}
+            lost.append({"question": question, **counts, "winners": winners, "winners_mentions": most})
     return lost
 
 

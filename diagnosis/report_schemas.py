@@ -60,7 +60,7 @@ class SentimentOut(Schema):
 
 
 class BrandReportOut(Schema):
-    """A brand in all, by platform id and by question id. sentiment: null is 未评估."""
+    """A brand in all, by platform id and by question id, over questions of one kind. sentiment: null is 未评估."""
 
     name: str
     is_own: bool
@@ -89,10 +89,15 @@ class PlatformReportOut(CountsOut):
 
 
 class QuestionReportOut(Schema):
-    """A question with its counts, which a report without an analysis lacks."""
+    """A question with its counts, which a report without an analysis lacks.
+
+    kind: "recognition" when it names a brand of the diagnosis, and then its answers are in `recognition` alone.
+    """
 
     id: uuid.UUID
     text: str
+    kind: Literal["unbranded", "recognition"] = "unbranded"
+    named: list[str] = Field(default_factory=list, description="the brands that the question names")
     planned: int | None = None
     valid: int | None = None
     failed: int | None = None
@@ -105,6 +110,13 @@ class CellOut(CountsOut):
     question: uuid.UUID
     platform: str
     mentions: dict[str, int]
+
+
+class RecognitionOut(CountsOut):
+    """The figures over the questions that name a brand: who is named in a question is echoed in its answers."""
+
+    brands: list[BrandReportOut]
+    cells: list[CellOut]
 
 
 class LostOut(Schema):
@@ -153,18 +165,20 @@ class ReportedDiagnosisOut(Schema):
 
 
 class ReportOut(CountsOut):
-    """The whole report. There is no score over all figures."""
+    """The whole report; its own counts are of all answers. There is no score over all figures."""
 
     version: int
     diagnosis: ReportedDiagnosisOut
     demo: bool
     ai_label: str
+    unbranded: CountsOut = Field(description="of the answers that `brands`, `cells` and `lost` are about")
     brands: list[BrandReportOut]
     platforms: list[PlatformReportOut]
     questions: list[QuestionReportOut]
     cells: list[CellOut]
     judged: int | None = Field(description="answers whose sentiment was judged; null is 未评估")
     lost: list[LostOut]
+    recognition: RecognitionOut | None = Field(description="null when no question names a brand")
     others: list[OtherBrandOut]
     domains: list[DomainOut] | None = Field(description="null where no answer cites any: not available is not zero")
     domains_by_platform: dict[str, list[DomainOut] | None]

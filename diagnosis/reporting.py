@@ -5,10 +5,10 @@ from typing import Any
 
 from diagnosis.choices import AnswerState
 from diagnosis.mentions import BrandNames, Findings, analyse
-from diagnosis.models import Answer, Brand, Diagnosis
+from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.report import AnswerFacts, BrandFacts, build_report
 
-REPORT_VERSION = 2  # raise it when stored reports are no longer what `make_report` makes: they are then made anew
+REPORT_VERSION = 3  # raise it when stored reports are no longer what `make_report` makes: they are then made anew
 
 ANSWERS_IN_ORDER = ("question__position", "platform__position", "platform_id", "repeat")
 
@@ -45,17 +45,29 @@ def uncertain_brands(mentions: list[list[Any]]) -> list[str]:
     return list(dict.fromkeys(brand for brand, *_ in mentions if brand not in sure))
 
 
+def named_brands(question: str, brands: list[BrandNames]) -> list[str]:
+    """The brands that a question names, as answers are read; a name that may be an ordinary word counts too.
+
+    One doubtful question in a mention rate would leave the rate in doubt.
+    """
+    return list(dict.fromkeys(mention.brand for mention in analyse(question, brands).mentions))
+
+
 _COLUMNS = ("platform", "state", "mentions", "error_code", "question", "others", "domains", "verdicts")
 
 
 def make_report(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The report of the answers as they are stored. Three queries, however many answers there are."""
+    """The report of the answers as they are stored. Four queries, however many answers there are."""
     answers = diagnosis.answers.order_by(*ANSWERS_IN_ORDER)
-    return report_of(diagnosis, diagnosis.brands.all(), answers.only(*_COLUMNS))
+    return report_of(diagnosis, diagnosis.brands.all(), diagnosis.questions.all(), answers.only(*_COLUMNS))
 
 
-def report_of(diagnosis: Diagnosis, brands: Iterable[Brand], answers: Iterable[Answer]) -> dict[str, Any]:
+def report_of(
+    diagnosis: Diagnosis, brands: Iterable[Brand], questions: Iterable[Question], answers: Iterable[Answer]
+) -> dict[str, Any]:
     """The report of these rows, stored or not; answers in the order of their questions and platforms."""
+    brands = list(brands)
+    names = brand_names(brands)
     facts = [
         AnswerFacts(
             answer.platform_id,
@@ -75,7 +87,12 @@ def report_of(diagnosis: Diagnosis, brands: Iterable[Brand], answers: Iterable[A
     seed = diagnosis.pk.int % 2**32
     return {
         "version": REPORT_VERSION,
-        **build_report([BrandFacts(brand.name, brand.is_own) for brand in brands], facts, seed=seed),
+        **build_report(
+            [BrandFacts(brand.name, brand.is_own) for brand in brands],
+            facts,
+            seed=seed,
+            named={str(question.pk): named_brands(question.text, names) for question in questions},
+        ),
     }
 
 
@@ -83,8 +100,8 @@ def bare_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """Counts alone: for an end that does not wait for the analysis, which has a bug."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
-    domains: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None}
-    return {"version": REPORT_VERSION, **counts, **lists, **domains, "failures": []}
+    unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}
+    return {"version": REPORT_VERSION, **counts, "unbranded": counts, **lists, **unknown, "failures": []}
 
 
 def current_report(diagnosis: Diagnosis) -> dict[str, Any]:

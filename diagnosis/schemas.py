@@ -117,11 +117,12 @@ class AcceptedOut(Schema):
 
 
 class BrandOut(Schema):
-    """A brand that is looked for."""
+    """A brand that is looked for. is_added: a competitor that was added to the finished diagnosis."""
 
     name: str
     aliases: list[str]
     is_own: bool
+    is_added: bool
 
 
 class QuestionOut(Schema):
@@ -223,6 +224,12 @@ class AnswerPage(Schema):
 
     items: list[AnswerOut]
     next: str | None
+
+
+class CompetitorIn(Schema):
+    """Another brand to count in the answers that are stored."""
+
+    name: Name
 
 
 class HitIn(Schema):

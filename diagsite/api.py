@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from diagnosis.api import router as diagnosis_router
 from diagnosis.corrections_api import router as corrections_router
 from diagnosis.export.api import router as export_router
+from diagnosis.questions_api import router as questions_router
 from diagnosis.schedules.api import router as schedules_router
 from diagnosis.sharing.api import router as sharing_router
 from diagnosis.trends_api import router as trends_router
@@ -89,6 +90,7 @@ api.add_router("", schedules_router)
 api.add_router("", notices_router)
 api.add_router("", export_router)
 api.add_router("", sharing_router)
+api.add_router("", questions_router)
 api.add_router("", progress_router)
 
 session_router = Router(tags=["session"])

@@ -98,9 +98,11 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print()
     if report["demo"]:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
-    counts = {"valid": report["valid"], "planned": report["planned"]}
-    console.print(_brand_table(report, _("%(valid)s / %(planned)s 有效") % counts))
+    console.print(_brand_table(report, _("%(valid)s / %(planned)s 有效") % report["unbranded"]))
     console.print(_platform_table(report))
+    if report["recognition"]:
+        words = _("另有 %(valid)s / %(planned)s 条有效回答的问题写了品牌名，单独计为“认知”，不在上面的数字里。")
+        console.print(words % report["recognition"], style="dim")
     names = {platform["id"]: platform["name"] for platform in report["platforms"]}
     for failure in report["failures"]:
         console.print(f"  {names[failure['platform']]}: {failure['title']} × {failure['count']}", style="yellow")
@@ -133,7 +135,7 @@ def _platform_table(report: dict[str, Any]) -> Table:
     for platform in report["platforms"]:
         figures = own["by_platform"][platform["id"]]
         mark = _("（演示）") if platform["demo"] else ""
-        valid = f"{platform['valid']} / {platform['planned']}"
+        valid = f"{figures['valid']} / {figures['planned']}"
         table.add_row(platform["name"] + mark, valid, _percent(figures["mention_rate"]))
     return table
 

@@ -65,7 +65,7 @@ class Case:
 
     def rebuild_report(self) -> None:
         """The report of the answers as they will be stored."""
-        self.changes.set(self.diagnosis, report=report_of(self.diagnosis, self.brands, self.answers))
+        self.changes.set(self.diagnosis, report=report_of(self.diagnosis, self.brands, self.questions, self.answers))
 
     def end(self, status: Status | None, *, at: datetime | None = None) -> None:
         """Bring it to its end: counts, state (None: what the answers say), report, stream."""

@@ -145,4 +145,4 @@ def _end(built: Built, parsed: ParsedDiagnosis) -> None:
     code = END_CODES.get(Status(diagnosis.status))
     diagnosis.error_code = code.value if code else ""
     if parsed.has_report:
-        diagnosis.report = report_of(diagnosis, built.brands, built.answers)
+        diagnosis.report = report_of(diagnosis, built.brands, built.questions, built.answers)

@@ -118,7 +118,7 @@ class Maker:
 
 def report(built: Built) -> None:
     """The report of its answers."""
-    built.diagnosis.report = report_of(built.diagnosis, built.brands, built.answers)
+    built.diagnosis.report = report_of(built.diagnosis, built.brands, built.questions, built.answers)
 
 
 def unask(answer: Answer) -> None:

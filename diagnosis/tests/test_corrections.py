@@ -135,3 +135,41 @@ def test_operators_see_the_corrections(client_of_staff: Client, staff: AbstractU
     staff.is_superuser = True
     staff.save()
     assert client_of_staff.get(reverse("admin:diagnosis_correction_changelist")).status_code == 200
+
+
+def _add_competitor(client: Client, diagnosis: Diagnosis, name: str) -> Any:
+    body = json.dumps({"name": name})
+    return client.post(f"/api/diagnoses/{diagnosis.pk}/competitors", body, content_type="application/json")
+
+
+def _rates(client: Client, diagnosis: Diagnosis) -> dict[str, float]:
+    brands = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["brands"]
+    return {brand["name"]: brand["figures"]["mention_rate"] for brand in brands}
+
+
+def test_a_brand_that_the_answers_name_is_added_as_a_competitor_and_taken_away_again(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    diagnosis = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid("小米手机好。"), valid())
+    assert [one["name"] for one in client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["others"]] == ["小米"]
+    added = _add_competitor(client, diagnosis, "小米").json()
+    assert added == {"name": "小米", "aliases": [], "is_own": False, "is_added": True}
+    assert _rates(client, diagnosis) == {"山岚": 0.5, "小米": 0.5}
+    report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
+    assert (report["others"], len(report["lost"])) == ([], 1)
+    assert client.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/小米").status_code == 204
+    assert _rates(client, diagnosis) == {"山岚": 0.5}
+
+
+def test_a_competitor_of_the_order_stays_and_none_is_added_twice_or_without_end(
+    client: Client, client_of_stranger: Client, diagnosis: Diagnosis
+) -> None:
+    assert client.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/木石坊").status_code == 404
+    assert client.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/苹果").status_code == 404
+    assert "name" in _add_competitor(client, diagnosis, "木石坊").json()["fields"]
+    assert _add_competitor(client_of_stranger, diagnosis, "甲/乙").status_code == 404
+    for number in range(9):
+        assert _add_competitor(client, diagnosis, f"甲/乙 {number}").status_code == 200
+    assert "name" in _add_competitor(client, diagnosis, "再来一个").json()["fields"]
+    assert client_of_stranger.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/甲/乙 8").status_code == 404
+    assert client.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/甲/乙 8").status_code == 204

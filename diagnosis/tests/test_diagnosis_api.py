@@ -33,8 +33,8 @@ def test_it_tells_what_was_asked_of_whom(client: Client, owner: AbstractUser, pl
     body = client.get(path(diagnosis)).json()
     assert (body["id"], body["status"], body["planned"]) == (str(diagnosis.pk), "queued", 4)
     assert body["brands"] == [
-        {"name": "山岚", "aliases": ["SL"], "is_own": True},
-        {"name": "木石坊", "aliases": ["MSF"], "is_own": False},
+        {"name": "山岚", "aliases": ["SL"], "is_own": True, "is_added": False},
+        {"name": "木石坊", "aliases": ["MSF"], "is_own": False, "is_added": False},
     ]
     assert [question["text"] for question in body["questions"]] == ["甲？", "乙？"]
     assert [row["id"] for row in body["platforms"]] == ["first", "fake"]
@@ -171,11 +171,12 @@ class TestReport:
         assert set(written["brands"][0]["figures"]) == set(own["figures"])
         method = body["method"]
         assert (method["source"], method["interval"], method["repeats"]) == ("api", "Wilson 95 %", 1)
-        assert method["models"] == ["model-1"]
+        assert (method["models"], list(method["models_by_platform"].values())) == (["model-1"], [["model-1"]])
+        assert method["first_answer_at"] <= method["last_answer_at"]
         assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
         assert [(one["valid"], one["text"]) for one in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
         assert [(one["question"], one["winners"]) for one in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
-        assert (body["version"], body["domains"], body["others"], body["judged"]) == (2, None, [], None)
+        assert (body["version"], body["domains"], body["others"], body["judged"]) == (3, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 

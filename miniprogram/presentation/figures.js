@@ -30,8 +30,11 @@ function comparison(own, rivals) {
 function headline(report) {
   const own = report.brands.find((/** @type {any} */ brand) => brand.is_own);
   const rivals = report.brands.filter((/** @type {any} */ brand) => !brand.is_own);
-  if (!report.valid) return _('这一次没有得到可用的回答，还不能下结论。');
-  const values = { brand: own.name, rate: percent(own.figures.mention_rate), valid: number(report.valid) };
+  if (!own.figures.valid && report.recognition && report.recognition.planned === report.planned) {
+    return _('每个问题都写了品牌名，测不出提及率。');
+  }
+  if (!own.figures.valid) return _('这一次没有得到可用的回答，还不能下结论。');
+  const values = { brand: own.name, rate: percent(own.figures.mention_rate), valid: number(own.figures.valid) };
   if (!own.figures.mentions && !rivals.some((/** @type {any} */ rival) => rival.figures.mentions)) {
     return _('{valid} 条有效回答里，没有一条提到“{brand}”，也没有提到竞品。', values);
   }

@@ -1,0 +1,40 @@
+"""The HTTP API of questions: what a question measures, told before it is paid for."""
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+from pydantic import StringConstraints
+
+from diagnosis.mentions import BrandNames
+from diagnosis.report import RECOGNITION, UNBRANDED
+from diagnosis.reporting import named_brands
+from diagnosis.schemas import BrandIn, Name, QuestionText
+
+router = Router(tags=["questions"])
+
+
+class QuestionsIn(Schema):
+    """A form as far as it is filled in: brand may be empty, what else is empty is not sent."""
+
+    brand: Name | Annotated[str, StringConstraints(max_length=0)] = ""
+    aliases: list[Name] = Field(default_factory=list, max_length=10)
+    competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
+    questions: list[QuestionText] = Field(max_length=20)
+
+
+class CheckedQuestionOut(Schema):
+    """recognition: the question names brands, so its answers are counted apart from the mention rate."""
+
+    kind: Literal["unbranded", "recognition"]
+    named: list[str]
+
+
+@router.post("/questions/check", response=list[CheckedQuestionOut], summary="Which questions name a brand")
+def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, Any]]:
+    """One for each question, in their order, as the report will count them. Nothing is stored."""
+    brands = [BrandNames(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
+    if body.brand:
+        brands.insert(0, BrandNames(body.brand, [body.brand, *body.aliases]))
+    found = [named_brands(question, brands) for question in body.questions]
+    return [{"kind": RECOGNITION if named else UNBRANDED, "named": named} for named in found]
