@@ -58,7 +58,8 @@ def brand_figures(
     firsts = named.count(1)
     low, high = wilson_interval(len(named), valid) or (None, None)
     first_low, first_high = wilson_interval(firsts, valid) or (None, None)
-    share_low, share_high = share_interval or (None, None)
+    # Of a brand with no voice, or with all of them, every resample says the same: that is no certainty.
+    share_low, share_high = (share_interval if 0 < len(named) < voices else None) or (None, None)
     return Figures(
         planned=planned,
         valid=valid,

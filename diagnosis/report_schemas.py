@@ -27,7 +27,9 @@ class FiguresOut(Schema):
     first_mention_rate_low: float | None
     first_mention_rate_high: float | None
     share_of_voice: float | None = Field(description="of all brands' mentions, each brand once per answer")
-    share_of_voice_low: float | None = Field(description="bootstrap over questions; null with less than two")
+    share_of_voice_low: float | None = Field(
+        description="bootstrap over questions; null with less than two, or where the brand has no voice or all"
+    )
     share_of_voice_high: float | None
     mean_position: float | None = Field(description="1 is first, over `mentions` answers; null under five")
     mean_reciprocal_rank: float | None = Field(description="of 1/position, 0 where it is not named")

@@ -41,6 +41,15 @@ def test_the_mean_position_is_hidden_under_five_and_the_reciprocal_rank_counts_e
     assert five["mean_position"] == (2 * 3 + 1 + 1) / 5  # only the diagnosis's own brands have a place
 
 
+def test_a_brand_with_no_voice_or_with_all_has_no_interval_of_its_share() -> None:
+    answers = [_valid("山岚"), _valid("山岚", question="乙")]
+    brands = build_report([OWN, RIVAL], answers)["brands"]
+    assert [brand["figures"]["share_of_voice"] for brand in brands] == [1.0, 0.0]
+    assert {brand["figures"]["share_of_voice_low"] for brand in brands} == {None}
+    own = _own(build_report([OWN, RIVAL], [*answers, _valid("木石坊")]))
+    assert own["share_of_voice_low"] < own["share_of_voice"] <= own["share_of_voice_high"]
+
+
 def test_each_question_has_its_figures_its_cells_and_its_winners() -> None:
     report = build_report(
         [OWN, RIVAL, OTHER],
