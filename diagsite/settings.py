@@ -142,8 +142,8 @@ TIME_ZONE: str = env.str("TIME_ZONE", "Asia/Shanghai")
 # Static files ----------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static" if PRODUCTION else None
-# The page loads the same client core that the mini-program requires.
-STATICFILES_DIRS = [("services", BASE_DIR / "miniprogram" / "services")]
+# The page loads the same client core, and the same question templates, that the mini-program requires.
+STATICFILES_DIRS = [(name, BASE_DIR / "miniprogram" / name) for name in ("services", "presentation")]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

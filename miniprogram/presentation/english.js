@@ -164,6 +164,7 @@ module.exports = {
   '还没有诊断。填好上面的表单，几分钟后就有第一份报告。': 'No diagnoses yet. Fill in the form above, and the first report is minutes away.',
   '还需约 {time}': 'About {time} left',
   '还需要一会儿': 'A little longer',
+  '每个问题都写了品牌名，测不出提及率。': 'Every question names a brand, so there is no mention rate to measure.',
   '这一次没有得到可用的回答，还不能下结论。': 'There was no usable answer this time, so nothing can be concluded yet.',
   '这个品牌被提到的回答数，占所有品牌被提到的回答数之和的比例。': 'The brand\'s number of answers, as a share of the sum over all brands here. A brand counts once per answer.',
   '这个问题里写了品牌名，提及率会失真，建议去掉。': 'This question names the brand, which distorts the mention rate. Better leave it out.',

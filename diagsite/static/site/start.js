@@ -6,11 +6,13 @@ import { confirmed } from "./confirm.js";
 import { announce, byId, debounced, setText } from "./dom.js";
 import { bodyOf, clearDraft, draftFrom, forgetSubmission, loadDraft, saveDraft, submissionKey } from "./draft.js";
 import { problemCard, showProblem } from "./errors.js";
-import { clearErrors, fitHeight, setError, setRemark } from "./fields.js";
+import { clearErrors, fitHeight, setError } from "./fields.js";
 import { about, number, yuan } from "./format.js";
 import { diagnosisItem } from "./list.js";
+import { NamedQuestions } from "./named_questions.js";
 import { chosenIds, drawPlatforms, estimate, firstChoice } from "./platforms.js";
 import { asProblem } from "./problem.js";
+import { QuestionTemplates } from "./question_templates.js";
 import { Rows, asLines, emptyNote } from "./rows.js";
 import { sample } from "./sample.js";
 import { kept } from "./store.js";
@@ -88,28 +90,45 @@ function showEstimate() {
   setText(byId("cost"), calls && cost !== null ? (cost > 0 ? _("约 {price}", { price: yuan(cost) }) : _("免费")) : "–");
 }
 
-// A question that names the brand measures nothing: every answer would mention it.
-function remarkNamedBrand() {
-  const brand = form.brand.value.trim();
-  for (const row of questions.rows) {
-    const input = row.querySelector("textarea");
-    const isNamed = brand.length > 1 && input.value.includes(brand);
-    setRemark(input, isNamed ? _("这个问题里写了品牌名，提及率会失真，建议去掉。") : "");
-  }
+const questionInput = (row) => questions.rows[row]?.querySelector("textarea");
+
+const named = new NamedQuestions({
+  read: () => bodyOf(read(), (id) => id),
+  inputOf: questionInput,
+  onKnown: (count, total) => {
+    byId("named-note").hidden = !count;
+    if (count) setText(byId("named-note"), count === total ? _("每个问题都写了品牌名，测不出提及率。") : _("{n} 个问题写了品牌名，会单独计为“认知”。", { n: number(count) }));
+  },
+});
+
+const templates = new QuestionTemplates({
+  taken: () => valuesOf(questions).map(([text]) => text.trim()),
+  toggle: toggleQuestion,
+});
+
+function toggleQuestion(text) {
+  const inputs = questions.rows.map((row) => row.querySelector("textarea"));
+  const taken = inputs.find((input) => input.value.trim() === text);
+  const free = taken || inputs.find((input) => !input.value.trim());
+  if (free) free.value = taken ? "" : text;
+  else questions.append({ values: [text] });
+  if (free) fitHeight(free);
+  changed();
 }
 
 const remember = debounced(() => saveDraft(read()), 300);
 
 function changed() {
   showEstimate();
-  remarkNamedBrand();
+  named.later();
+  templates.draw();
   remember();
 }
 
 /** The field that a path of the API's problem means: `questions.2` -> the third question that was sent. */
 function fieldAt(path, rows) {
   const [name, index, part] = path.split(".");
-  if (name === "questions") return questions.rows[rows.questions[index] ?? 0]?.querySelector("textarea");
+  if (name === "questions") return questionInput(rows.questions[index] ?? 0);
   if (name === "competitors") {
     const row = competitors.rows[rows.competitors[index] ?? 0];
     return row?.querySelector(part === "aliases" ? "[name=competitor_aliases]" : "[name=competitor]");
