@@ -151,10 +151,66 @@ def test_a_cancelled_diagnosis_keeps_its_answers(browser: Browser, site: Site, t
         expect(page.locator("#coverage")).to_contain_text("3 / 15 有效")
 
 
+def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: FakePlatform) -> None:
+    fake.behave(answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
+    with a_page(browser, site, width=320) as page:
+        order_with_a_branded_question(page)
+        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        # The answer to the question that names the brand is in no unbranded figure.
+        own = page.locator("#figures tr.own td").first
+        expect(own).to_contain_text("2 / 2 条回答提到")
+        expect(page.locator("#recognition-section")).to_contain_text("1 / 1 有效")
+        expect(page.locator("#domains-section")).to_contain_text("example.com")
+        assert has_no_sideways_scroll(page)
+
+        page.locator("#heatmap button").first.click()
+        mark = page.locator("#answers mark.own").first
+        expect(mark).to_have_text("山岚")
+        mark.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_role("button", name="不是").click()
+        expect(own).to_contain_text("1 / 2 条回答提到")
+        expect(page.locator("#heatmap button").first).to_have_text("0/1")
+        page.get_by_role("button", name="撤回").click()
+        expect(own).to_contain_text("2 / 2 条回答提到")
+
+        page.get_by_role("button", name="把“小米”加为竞品").click()
+        added = page.locator("#figures tr", has_text="小米")
+        expect(added.locator("td").first).to_contain_text("2 / 2 条回答提到")
+        added.get_by_role("button", name="添加别名").click()
+        page.get_by_role("textbox", name="别名").fill("有壶")
+        page.get_by_role("button", name="添加", exact=True).click()
+        expect(added).to_contain_text("也叫有壶")
+        added.get_by_role("button", name="移除").click()
+        expect(added).to_have_count(0)
+
+
+def order_with_a_branded_question(page: Page) -> None:
+    """Two questions without a brand, one of them from the templates, and one that names the own brand."""
+    page.goto("/")
+    page.locator("#brand").fill("山岚")
+    rows = page.locator("#questions textarea")
+    rows.first.fill("山嵐的壶怎么样？")
+    expect(page.locator("#questions .field-remark")).to_contain_text("认知")
+    rows.nth(1).fill("哪个手冲壶好？")
+    page.get_by_text("从模板选").click()
+    page.locator("#template-product").fill("手冲壶")
+    page.get_by_role("button", name="手冲壶推荐哪个牌子？").click()
+    assert rows.nth(2).input_value() == "手冲壶推荐哪个牌子？"
+    expect(page.locator("#named-note")).to_contain_text("1 个问题")
+    for box in page.locator("#platforms input").all():
+        box.set_checked(box.input_value() == "fake", force=True)
+    page.get_by_role("button", name="开始诊断").click()
+    page.wait_for_url("**/diagnoses/*/")
+
+
 def test_the_page_speaks_english_when_the_browser_does(browser: Browser, site: Site) -> None:
     with a_page(browser, site, locale="en-US") as page:
         page.goto("/")
         expect(page.locator("html")).to_have_attribute("lang", "en")
+        page.get_by_text("Use a template").click()
+        expect(page.locator("#template-questions [lang=zh-Hans]").first).to_be_visible()  # as the platforms are asked
+        page.evaluate("document.getElementById('template-questions').remove()")
         assert "品牌" not in page.locator("main").inner_text().replace("山岚", "")
 
 

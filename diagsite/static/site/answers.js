@@ -1,14 +1,23 @@
 // The answers, a place for each from the beginning, filled as they arrive; the text comes when it is wanted.
 
-import { eachAnswer } from "./api.js";
+import { eachAnswer, judgeHit } from "./api.js";
 import { _ } from "./config.js";
-import { h, setText } from "./dom.js";
-import { problemCard } from "./errors.js";
+import { byId, h, setText } from "./dom.js";
+import { problemCard, showProblem } from "./errors.js";
 import { demoTag, duration, moment } from "./format.js";
+import { openHitMenu } from "./hit_menu.js";
 import { brandChip, markedText } from "./marks.js";
 import { asProblem } from "./problem.js";
 
 const STATES = { valid: _("有效"), failed: _("失败"), filtered: _("被过滤") };
+
+// The names that count, and those of which only the person can say; as the report tells them apart.
+function withBrands(answer) {
+  const mentions = answer.mentions || [];
+  const mentioned = new Set(mentions.filter(({ state }) => state !== "uncertain").map(({ brand }) => brand));
+  const uncertain = new Set(mentions.map(({ brand }) => brand).filter((brand) => !mentioned.has(brand)));
+  return { ...answer, mentioned: [...mentioned], uncertain: [...uncertain] };
+}
 
 const placeKey = (question, platform, repeat) => `${question}/${platform}/${repeat}`;
 
@@ -21,6 +30,11 @@ export class Answers {
     this.groups = new Map();
     this.stored = new Map();
     this.loading = null;
+    this.onCorrected = null;
+    root.addEventListener("click", (event) => this.press(event));
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") this.press(event);
+    });
     this.draw();
   }
 
@@ -30,11 +44,12 @@ export class Answers {
       ...questions.map((question, index) => {
         const counter = h("span", { class: "group-count" });
         const list = h("ul", { class: "answer-list" });
+        const kind = h("span", { class: "chip", hidden: true }, _("认知"));
         for (const platform of platforms) {
           for (let repeat = 1; repeat <= repeats; repeat += 1) list.append(this.place(question, platform, repeat));
         }
-        this.groups.set(String(question.id), { counter, total: platforms.length * repeats, done: 0 });
-        const heading = h("h3", { id: `question-${index}` }, h("span", { class: "question-number" }, `${index + 1}`), h("span", {}, question.text), counter);
+        this.groups.set(String(question.id), { counter, kind, total: platforms.length * repeats, done: 0 });
+        const heading = h("h3", { id: `question-${index}` }, h("span", { class: "question-number" }, `${index + 1}`), h("span", {}, question.text, " ", kind), counter);
         return h("section", { class: "answer-group", "aria-labelledby": `question-${index}` }, heading, list);
       }),
     );
@@ -99,9 +114,10 @@ export class Answers {
 
   arrived(place) {
     const body = h("div", { class: "answer-body" });
-    const details = h("details", {}, h("summary", { class: "answer-line" }, this.who(place), this.summary(place)), body);
+    const line = h("summary", { class: "answer-line" }, this.who(place), this.summary(place));
+    const details = h("details", {}, line, body);
     details.addEventListener("toggle", () => details.open && this.open(place, body));
-    place.body = body;
+    Object.assign(place, { body, line, details });
     return details;
   }
 
@@ -109,7 +125,8 @@ export class Answers {
     const own = this.diagnosis.brand;
     const brands = result.mentioned || [];
     const chips = brands.map((name) => brandChip(name, own));
-    const isSilent = result.state === "valid" && !brands.length;
+    chips.push(...(result.uncertain || []).map((name) => brandChip(name, own, { isUncertain: true })));
+    const isSilent = result.state === "valid" && !chips.length;
     return [
       h("span", { class: "answer-state" }, this.stateOf(result)),
       isSilent && h("span", { class: "answer-none" }, _("没有提到任何品牌")),
@@ -142,7 +159,7 @@ export class Answers {
     if (answer.state === "valid") {
       const source = [answer.model, answer.answered_at && moment(answer.answered_at)].filter(Boolean);
       return [
-        h("p", { class: "answer-text" }, markedText(answer.text, answer.mentions, this.diagnosis.brand)),
+        h("p", { class: "answer-text" }, markedText(answer.text, answer.mentions, this.diagnosis.brand, { isCorrectable: Boolean(this.onCorrected) })),
         h("p", { class: "answer-source" }, source.map((part) => h("span", {}, part))),
       ];
     }
@@ -168,8 +185,99 @@ export class Answers {
     for await (const answer of eachAnswer(this.diagnosis.id)) {
       if (!(answer.state in STATES)) continue;
       this.stored.set(String(answer.id), answer);
-      const mentioned = [...new Set((answer.mentions || []).map((mention) => mention.brand))];
-      this.update(answer.id, { ...answer, mentioned });
+      this.update(answer.id, withBrands(answer));
+    }
+  }
+
+  /** Reads everything again and draws it in place: what is open stays open. */
+  async refresh() {
+    await this.fetchAll();
+    for (const [id, place] of this.byId) {
+      const answer = this.stored.get(id);
+      if (answer) this.redraw(place, answer);
+    }
+  }
+
+  redraw(place, answer) {
+    place.result = withBrands(answer);
+    place.line.replaceChildren(...[this.who(place), this.summary(place)].flat().filter(Boolean));
+    if (place.body.dataset.filled) place.body.replaceChildren(...this.content(answer));
+  }
+
+  /** Says which questions name a brand, and are counted apart. */
+  tellKinds(questions) {
+    for (const { id, kind } of questions) {
+      const group = this.groups.get(String(id));
+      if (group) group.kind.hidden = kind !== "recognition";
+    }
+  }
+
+  /** Opens the answers of a place, `{question, platform}` or `{id}`, and goes there. */
+  async reveal({ question = null, platform = null, id = null }) {
+    const isWanted = (place) =>
+      id === null
+        ? String(place.question.id) === String(question) && (platform === null || String(place.platform.id) === String(platform))
+        : String(place.id) === String(id);
+    const wanted = [...this.places.values()].filter(isWanted);
+    for (const place of wanted) place.item.hidden = false;
+    await Promise.all(wanted.filter(({ details }) => details).map((place) => this.openNow(place)));
+    const first = wanted[0]?.item;
+    first?.scrollIntoView({ block: "start" });
+    first?.querySelector("summary")?.focus({ preventScroll: true });
+    return wanted;
+  }
+
+  async openNow(place) {
+    place.details.open = true;
+    await this.open(place, place.body);
+  }
+
+  /** Goes to the first answer that may name this brand, for the person to say. */
+  async review(brand) {
+    const isDoubtful = (place) => place.result?.uncertain?.includes(brand);
+    const place = [...this.places.values()].find(isDoubtful);
+    if (!place) return;
+    await this.reveal({ id: place.id });
+    const marks = [...place.body.querySelectorAll("mark[data-state=uncertain]")];
+    const mark = marks.find((one) => one.dataset.brand === brand);
+    mark?.focus({ preventScroll: true });
+    mark?.scrollIntoView({ block: "center" });
+  }
+
+  press(event) {
+    const mark = event.target.closest("mark[role=button]");
+    // Who selects text does not press.
+    if (!mark || (event.type === "click" && !window.getSelection().isCollapsed)) return;
+    event.preventDefault();
+    const place = this.places.get(this.keyOf(mark));
+    const { brand, start, end, state } = mark.dataset;
+    const hit = { answer: place.id, brand, start: Number(start), end: Number(end) };
+    openHitMenu(mark, { brand, state }, (kind) => this.correct(kind, hit, place));
+  }
+
+  keyOf(mark) {
+    const item = mark.closest(".answer");
+    return [...this.places].find(([, place]) => place.item === item)[0];
+  }
+
+  async correct(kind, hit, place) {
+    try {
+      await judgeHit(this.diagnosis.id, kind, hit);
+      await this.onCorrected();
+      const same = place.body.querySelector(`mark[data-start="${hit.start}"]`);
+      (same || place.line).focus({ preventScroll: true });
+    } catch (error) {
+      showProblem(error, { display: "toast" });
+    }
+  }
+
+  /** From here on the marks can be pressed; `onCorrected` is awaited after each correction. */
+  allowCorrections(onCorrected) {
+    this.onCorrected = onCorrected;
+    byId("marks-hint").hidden = false;
+    for (const place of this.byId.values()) {
+      const answer = this.stored.get(String(place.id));
+      if (answer && place.body.dataset.filled) place.body.replaceChildren(...this.content(answer));
     }
   }
 

@@ -93,6 +93,23 @@ export const preparePrint = (id) => request("POST", `/api/diagnoses/${id}/print`
 /** A file of the API, as the response that holds it. */
 export const fetchFile = (path) => request("GET", path, { timeoutMs: FILE_TIMEOUT_MS, as: (response) => response });
 
+export const checkQuestions = (body, signal) => request("POST", "/api/questions/check", { body, signal });
+
+export const listCorrections = (id) => request("GET", `/api/diagnoses/${id}/corrections`);
+
+/** `kind` is "confirm" or "reject"; `hit` is `{answer, brand, start, end}`. */
+export const judgeHit = (id, kind, hit) => request("POST", `/api/diagnoses/${id}/corrections`, { body: { kind, ...hit } });
+
+export const addAlias = (id, brand, alias) =>
+  request("POST", `/api/diagnoses/${id}/corrections`, { body: { kind: "alias", brand, alias } });
+
+export const undoCorrection = (id, correction) => request("DELETE", `/api/diagnoses/${id}/corrections/${correction}`);
+
+export const addCompetitor = (id, name) => request("POST", `/api/diagnoses/${id}/competitors`, { body: { name } });
+
+export const removeCompetitor = (id, name) =>
+  request("DELETE", `/api/diagnoses/${id}/competitors/${encodeURIComponent(name)}`);
+
 /** Every stored answer of a diagnosis, page by page. */
 export async function* eachAnswer(id) {
   let cursor = null;

@@ -1,7 +1,7 @@
 // The page of one diagnosis: follows it while it runs, then shows its report in the same place.
 
 import { Answers } from "./answers.js";
-import { cancelDiagnosis, getDiagnosis, getReport, retryDiagnosis } from "./api.js";
+import { cancelDiagnosis, getDiagnosis, getReport, listCorrections, retryDiagnosis } from "./api.js";
 import { config, _ } from "./config.js";
 import { confirmed } from "./confirm.js";
 import { announce, byId, h, setText, withoutJump } from "./dom.js";
@@ -10,7 +10,9 @@ import { isRunning, moment, number, statusChip, statusName } from "./format.js";
 import { follow } from "./live.js";
 import { isProblemBody } from "./problem.js";
 import { Progress } from "./progress.js";
-import { drawCoverage, drawFailures, drawSwitch, drawTable, headline } from "./report.js";
+import { headline } from "./report.js";
+import { scopeName } from "./report/cells.js";
+import { ReportSections } from "./report/sections.js";
 import { showActions } from "./share.js";
 import { randomId } from "./store.js";
 
@@ -20,6 +22,7 @@ const retryKey = randomId();
 let diagnosis = null;
 let answers = null;
 let presenter = null;
+let sections = null;
 let stop = () => {};
 let hasReport = false;
 
@@ -158,36 +161,58 @@ async function ended() {
   byId("connection").hidden = true;
   byId("page-problem").replaceChildren();
   try {
-    const [state, report] = await Promise.all([getDiagnosis(id), getReport(id)]);
-    diagnosis = state;
     await answers.fetchAll();
-    withoutJump(byId("answers-section"), () => showReport(report));
+    const stored = await readStored();
+    sections = new ReportSections({ answers, reload });
+    withoutJump(byId("answers-section"), () => showReport(stored));
+    answers.allowCorrections(reload);
   } catch (error) {
     hasReport = false;
     showProblem(error, { actions: { retry: ended }, where: byId("page-problem"), display: "inline" });
   }
 }
 
-function showReport(report) {
+async function readStored() {
+  const [state, report, corrections] = await Promise.all([getDiagnosis(id), getReport(id), listCorrections(id)]);
+  diagnosis = state;
+  return { report, corrections };
+}
+
+/** Something was put right: what is shown follows, and what is being read stays where it is. */
+async function reload() {
+  await answers.refresh();
+  const stored = await readStored();
+  withoutJump(byId("answers-section"), () => drawReport(stored));
+}
+
+function drawReport({ report, corrections }) {
+  setText(byId("headline"), headline(report));
+  drawScope(report);
+  answers.tellKinds(report.questions);
+  sections.draw({ report, corrections, diagnosis });
+}
+
+function drawScope(report) {
+  const own = report.brands.find((brand) => brand.is_own);
+  byId("scope").hidden = !own?.figures.valid;
+  if (own?.figures.valid) setText(byId("scope"), scopeName(own.figures.scope, report));
+  const { recognition } = report;
+  const line = byId("recognition-line");
+  line.hidden = !recognition;
+  if (recognition) setText(line, _("其中 {valid} / {planned} 条回答的问题写了品牌名，单独计为“认知”，不在提及率里。", { valid: number(recognition.valid), planned: number(recognition.planned) }));
+}
+
+function showReport({ report, corrections }) {
   drawHead();
   setTitle(diagnosis.brand);
   byId("progress").hidden = true;
   byId("notices").replaceChildren();
   const own = byId("report");
   own.hidden = false;
-  setText(byId("headline"), headline(report));
   byId("demo-banner").hidden = !report.demo;
   if (report.ai_label) setText(byId("ai-label"), report.ai_label);
   drawEnd(report);
-  drawFailures(byId("failures"), report);
-  const choose = (platform) => {
-    drawCoverage(byId("coverage"), report, platform);
-    drawTable(byId("figures"), report, platform);
-    answers.filter(platform);
-  };
-  drawSwitch(byId("platform-switch"), report, choose);
-  choose(null);
-  byId("figures-section").hidden = report.valid === 0;
+  drawReport({ report, corrections });
   answers.end();
   byId("answers-tools").hidden = false;
   showActions(id);
