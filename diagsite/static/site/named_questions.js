@@ -8,15 +8,16 @@ import { listed } from "./format.js";
 
 const QUIET_MS = 600;
 
-function remarkOf({ kind, named }) {
-  if (kind !== "recognition") return "";
+function remarkOf(checked) {
+  if (checked?.kind !== "recognition") return "";
+  const { named } = checked;
   return _("这个问题写了{names}，会单独计为“认知”，不计入提及率。", { names: listed(named) });
 }
 
 export class NamedQuestions {
-  /** `read` gives the form as it would be sent, with `rows`; `inputOf` the field of a row; `onKnown` gets how many name a brand. */
-  constructor({ read, inputOf, onKnown }) {
-    Object.assign(this, { read, inputOf, onKnown, asked: null, running: null });
+  /** `read` gives the form as it would be sent, with `rows`; `inputs` all fields; `onKnown` gets how many name a brand. */
+  constructor({ read, inputs, onKnown }) {
+    Object.assign(this, { read, inputs, onKnown, asked: null, running: null });
     this.later = debounced(() => this.check(), QUIET_MS);
   }
 
@@ -40,10 +41,8 @@ export class NamedQuestions {
   }
 
   show(checked, rows) {
-    checked.forEach((one, index) => {
-      const input = this.inputOf(rows.questions[index]);
-      if (input) setRemark(input, remarkOf(one));
-    });
+    const ofRow = new Map(rows.questions.map((row, index) => [row, checked[index]]));
+    this.inputs().forEach((input, row) => setRemark(input, remarkOf(ofRow.get(row))));
     this.onKnown(checked.filter(({ kind }) => kind === "recognition").length, checked.length);
   }
 }

@@ -1,7 +1,6 @@
 // The report in one sentence, and out of how many answers it speaks.
 
 import { _ } from "./config.js";
-import { setText } from "./dom.js";
 import { listed, number, percent } from "./format.js";
 
 function overlaps(a, b) {
@@ -43,10 +42,4 @@ export function coverage({ valid, planned, failed, filtered }) {
   if (failed) parts.push(_("{n} 条失败", { n: number(failed) }));
   if (filtered) parts.push(_("{n} 条被过滤", { n: number(filtered) }));
   return parts.join(" · ");
-}
-
-/** The coverage line under the headline, for one platform or for all. */
-export function drawCoverage(element, report, platform) {
-  const part = platform === null ? report : report.platforms.find(({ id }) => String(id) === platform);
-  setText(element, coverage(part || report));
 }

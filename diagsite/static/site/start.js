@@ -90,11 +90,11 @@ function showEstimate() {
   setText(byId("cost"), calls && cost !== null ? (cost > 0 ? _("约 {price}", { price: yuan(cost) }) : _("免费")) : "–");
 }
 
-const questionInput = (row) => questions.rows[row]?.querySelector("textarea");
+const questionInputs = () => questions.rows.map((row) => row.querySelector("textarea"));
 
 const named = new NamedQuestions({
   read: () => bodyOf(read(), (id) => id),
-  inputOf: questionInput,
+  inputs: questionInputs,
   onKnown: (count, total) => {
     byId("named-note").hidden = !count;
     if (count) setText(byId("named-note"), count === total ? _("每个问题都写了品牌名，测不出提及率。") : _("{n} 个问题写了品牌名，会单独计为“认知”。", { n: number(count) }));
@@ -107,7 +107,7 @@ const templates = new QuestionTemplates({
 });
 
 function toggleQuestion(text) {
-  const inputs = questions.rows.map((row) => row.querySelector("textarea"));
+  const inputs = questionInputs();
   const taken = inputs.find((input) => input.value.trim() === text);
   const free = taken || inputs.find((input) => !input.value.trim());
   if (free) free.value = taken ? "" : text;
@@ -128,7 +128,7 @@ function changed() {
 /** The field that a path of the API's problem means: `questions.2` -> the third question that was sent. */
 function fieldAt(path, rows) {
   const [name, index, part] = path.split(".");
-  if (name === "questions") return questionInput(rows.questions[index] ?? 0);
+  if (name === "questions") return questionInputs()[rows.questions[index] ?? 0];
   if (name === "competitors") {
     const row = competitors.rows[rows.competitors[index] ?? 0];
     return row?.querySelector(part === "aliases" ? "[name=competitor_aliases]" : "[name=competitor]");

@@ -14,7 +14,8 @@ const byRate = (platform) => (a, b) =>
 
 const link = (text, onclick, label = null) => h("button", { type: "button", class: "link", onclick, "aria-label": label }, text);
 
-function nameCell(brand, ordered, actions) {
+/** The head of a brand's row, with what can be done about its names. */
+export function nameCell(brand, ordered, actions) {
   const aliases = ordered?.aliases || [];
   return h(
     "th",
@@ -31,10 +32,11 @@ function nameCell(brand, ordered, actions) {
   );
 }
 
-function mentionCell(brand, f, actions) {
+/** How many answers mention a brand, and a way to those of which only the person can say. */
+export function mentionCell(label, brand, f, actions) {
   const review = () => actions.review(brand.name);
   return cell(
-    _("提及率"),
+    label,
     rateParts(f.mention_rate, f.mention_rate_low, f.mention_rate_high),
     remark(outOf(f.mentions, f.valid)),
     f.uncertain > 0 && link(_("另有 {n} 条待您确认", { n: number(f.uncertain) }), review),
@@ -54,7 +56,7 @@ function row(brand, platform, ordered, actions) {
     "tr",
     { role: "row", class: brand.is_own ? "own" : null },
     name,
-    mentionCell(brand, f, actions),
+    mentionCell(_("提及率"), brand, f, actions),
     cell(_("首位提及率"), rateParts(f.first_mention_rate, f.first_mention_rate_low, f.first_mention_rate_high)),
     cell(_("声量份额"), rateParts(f.share_of_voice, f.share_of_voice_low, f.share_of_voice_high, _("无法估计区间"))),
     positionCell(f),

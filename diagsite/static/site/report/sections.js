@@ -3,9 +3,9 @@
 import { addAlias, addCompetitor, removeCompetitor, undoCorrection } from "../api.js";
 import { askAlias } from "../alias_dialog.js";
 import { _ } from "../config.js";
-import { announce, byId } from "../dom.js";
+import { announce, byId, setText } from "../dom.js";
 import { showProblem } from "../errors.js";
-import { drawCoverage } from "../report.js";
+import { coverage } from "../report.js";
 import { drawBrands, drawScope, drawSwitch } from "./brands.js";
 import { drawCorrections } from "./corrections.js";
 import { drawDomains } from "./domains.js";
@@ -37,6 +37,7 @@ export class ReportSections {
     const own = report.brands.find((brand) => brand.is_own)?.name;
     if (!report.brands.some((brand) => brand.name === this.brand)) this.brand = own;
     byId("figures-section").hidden = !report.unbranded.valid || !own;
+    setText(byId("coverage"), coverage(report));
     drawSwitch(byId("platform-switch"), report, this.platform);
     this.choosePlatform(this.platform);
     drawPlatformRates(byId("platforms-section"), report);
@@ -45,7 +46,7 @@ export class ReportSections {
     drawBrandChoice(byId("heatmap-brand"), report, this.brand);
     this.chooseBrand(this.brand);
     drawLost(byId("lost-section"), report, open);
-    drawRecognition(byId("recognition-section"), report, open);
+    drawRecognition(byId("recognition-section"), report, { ordered: diagnosis.brands, actions: this.actions(), onOpen: open });
     drawQuotes(byId("quotes-section"), report, open);
     drawDomains(byId("domains-section"), report);
     drawFailures(byId("failures-section"), report);
@@ -60,7 +61,6 @@ export class ReportSections {
 
   choosePlatform(platform) {
     this.platform = platform;
-    drawCoverage(byId("coverage"), this.report, platform);
     drawBrands(byId("figures"), this.report, platform, { ordered: this.diagnosis.brands, actions: this.actions() });
     drawScope(byId("figures-scope"), this.report, platform);
     this.answers.filter(platform);
