@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 from diagnosis.choices import AnswerState
 from diagnosis.export import labels
 from diagnosis.models import Answer
+from diagnosis.report import RECOGNITION, UNBRANDED
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,24 @@ def _brand(brand: dict[str, Any], figures: dict[str, Any] | None = None) -> dict
 
 def _by_platform(platform: dict[str, Any], brands: Iterable[dict[str, Any]]) -> dict[str, Any]:
     there = [(brand, brand["by_platform"].get(platform["id"])) for brand in _own_first(brands)]
-    return platform | {"brands": [_brand(brand, figures) for brand, figures in there if figures]}
+    shown = [_brand(brand, figures) for brand, figures in there if figures]
+    # Its rates are of the questions that name no brand, so their counts stand beside them.
+    counts = {name: shown[0]["figures"][name] for name in ("valid", "planned")} if shown else {}
+    return platform | counts | {"brands": shown}
 
 
 def _questions(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Each question with its counts, how often each brand is named, and who wins it."""
     winners = {one["question"]: one["winners"] for one in report["lost"]}
+    recognition = report["recognition"] or {"brands": []}
+    of_kind = {UNBRANDED: report["brands"], RECOGNITION: recognition["brands"]}
     return [
         question
         | {
             "brands": [
-                _brand(brand, brand["by_question"].get(question["id"])) for brand in _own_first(report["brands"])
+                _brand(brand, brand["by_question"][question["id"]])
+                for brand in _own_first(of_kind[question["kind"]])
+                if question["id"] in brand["by_question"]
             ],
             "winners": winners.get(question["id"], []),
         }

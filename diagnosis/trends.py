@@ -12,9 +12,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from diagnosis.choices import AnswerState
 from diagnosis.differences import CONFIDENCE, Difference, Pair, difference_of
 from diagnosis.figures import rate, wilson_interval
+from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
 from diagnosis.panels import normal, panel_of
-from diagnosis.reporting import mentioned_brands
+from diagnosis.reporting import brand_names, mentioned_brands, named_brands
 
 MOST_POINTS = 52
 
@@ -63,10 +64,14 @@ def _fill_panel(diagnosis: Diagnosis) -> None:
 def facts_of(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Facts]:
     """By diagnosis, from their reports; where one is of an older form, from the answers. At most four queries."""
     facts = {diagnosis.pk: Facts(normal(diagnosis.brand)) for diagnosis in diagnoses}
+    spellings: dict[uuid.UUID, list[BrandNames]] = {pk: [] for pk in facts}
     for brand in Brand.objects.filter(diagnosis__in=diagnoses):
         facts[brand.diagnosis_id].brands[normal(brand.name)] = brand.name
+        spellings[brand.diagnosis_id] += brand_names([brand])
     questions: dict[str, str] = {}
     for question in Question.objects.filter(diagnosis__in=diagnoses):
+        if named_brands(question.text, spellings[question.diagnosis_id]):
+            continue  # it measures recognition, which is no mention rate
         questions[str(question.pk)] = normal(question.text)
         facts[question.diagnosis_id].questions[normal(question.text)] = question.text
     reported = dict(Diagnosis.objects.filter(pk__in=facts).values_list("pk", "report__cells"))

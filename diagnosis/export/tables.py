@@ -104,11 +104,14 @@ def _figure_rows(content: Content) -> Iterator[list[Cell]]:
     marks = [labels.figures_label(), labels.demo_label(report["demo"]) or None]
     platforms = {one["id"]: one["name"] for one in report["platforms"]}
     questions = {one["id"]: one["text"] for one in report["questions"]}
+    recognised = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
     for brand in report["brands"]:
         parts = [("all", None, None, brand["figures"])]
         # In the report's order: what is stored by id has lost it.
         parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
         parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
+        if brand["name"] in recognised:
+            parts.append(("recognition", None, None, recognised[brand["name"]]["figures"]))
         for of, pk, name, figures in parts:
             if figures:
                 yield [brand["name"], brand["is_own"], of, pk, name, *map(figures.get, FIGURES_OF_A_BRAND), *marks]

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis.choices import AnswerState
+from diagnosis.export.content import content_for
+from diagnosis.export.tables import FIGURES
 from diagnosis.models import Platform
 from diagnosis.orders import BrandOrder
+from diagnosis.printing import page_of
 from diagnosis.report import AnswerFacts, BrandFacts, build_report
 from diagnosis.tests.rows import end, failed, make_diagnosis, valid
+from diagnosis.trends import facts_of
 
 OWN, RIVAL = BrandFacts("山岚", True), BrandFacts("木石坊", False)
 
@@ -112,6 +116,20 @@ def test_a_diagnosis_tells_its_questions_apart_and_an_alias_changes_that_at_once
     client.post(f"{url}/corrections", body, content_type="application/json")
     named = client.get(f"{url}/report").json()["questions"][2]["named"]
     assert sorted(named) == ["山岚", "木石坊"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trend_print_and_export_keep_them_apart_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    order = make_diagnosis(owner, [platform], questions=["哪个手冲壶好？", "山岚怎么样？"])
+    diagnosis = end(order, valid("都不错。"), valid("山岚好。"))
+    facts = facts_of([diagnosis])[diagnosis.pk]
+    assert facts.counts(facts.own) == (0, 1)
+    report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
+    unbranded, recognition = page_of(report, [])["questions"]
+    assert [one["brands"][0]["figures"]["mentions"] for one in (unbranded, recognition)] == [0, 1]
+    content = content_for(owner, str(diagnosis.pk))
+    mentions = {row[2]: row[list(FIGURES.columns).index("mentions")] for row in FIGURES.rows(content)}
+    assert (mentions["all"], mentions["recognition"]) == (0, 1)
 
 
 def _check(client: Client, **body: Any) -> Any:
