@@ -101,6 +101,8 @@
       createDiagnosis: (body, key) => post('/api/diagnoses', body, key),
       retryDiagnosis: (id, key) => post(`${pathOf(id)}/retry`, undefined, key),
       cancelDiagnosis: (id) => call({ method: 'POST', path: `${pathOf(id)}/cancel` }, true),
+      /** The last word on a place counts, so saying it again changes nothing. */
+      judgeHit: (id, hit) => call({ method: 'POST', path: `${pathOf(id)}/corrections`, body: hit }, true),
       /** A page keeps it until its call has succeeded, so that pressing again does not start a second. */
       newKey: () => Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join(''),
     };

@@ -183,6 +183,8 @@ declare namespace Diag {
     createDiagnosis(body: any, key: string): Promise<any>;
     retryDiagnosis(id: string, key: string): Promise<any>;
     cancelDiagnosis(id: string): Promise<any>;
+    /** `start` and `end` in code points of the answer's text */
+    judgeHit(id: string, hit: { kind: 'confirm' | 'reject'; answer: string; brand: string; start: number; end: number }): Promise<any>;
     newKey(): string;
   }
 
