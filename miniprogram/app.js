@@ -50,6 +50,6 @@ App({
     this.connect();
   },
 
-  /** What a page leaves for a tab, which takes no parameters: `{from, allHealthy}` for the form. */
+  /** What a page leaves for a tab, which takes no parameters: `{from, allHealthy, rival}` for the form. */
   wishes: null,
 });

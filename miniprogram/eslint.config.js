@@ -47,7 +47,7 @@ module.exports = [
     files: ['**/*.js'],
     ignores: ['tests/**', 'bench/**', '*.config.js'],
     languageOptions: {
-      ecmaVersion: 2018,
+      ecmaVersion: 2017, // it is uploaded as it is written
       sourceType: 'commonjs',
       globals: readonly('wx', 'App', 'Page', 'Component', 'Behavior', 'getApp', 'getCurrentPages', 'console', 'Promise', ...TIMERS),
     },

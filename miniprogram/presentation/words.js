@@ -50,4 +50,7 @@ function translated(texts) {
   return own;
 }
 
-module.exports = { _, translated, language, chosenLanguage, chooseLanguage };
+/** Adds the English of a package that is loaded later. @param {{[text: string]: string}} more */
+const learn = (more) => Object.assign(english, more);
+
+module.exports = { _, learn, translated, language, chosenLanguage, chooseLanguage };

@@ -268,7 +268,12 @@ Page({
 
   takeSuggestion({ currentTarget: { dataset: { index } } }) {
     const { name, aliases } = this.data.suggestions[index];
-    const row = keyed({ name, aliases: aliases.join('、') });
+    this.takeRival({ name, aliases: aliases.join('、') });
+  },
+
+  /** @param {{name: string, aliases: string}} rival */
+  takeRival(rival) {
+    const row = keyed(rival);
     const empty = this.form.competitors.findIndex((other) => !other.name.trim() && !other.aliases.trim());
     if (empty >= 0) this.form.competitors.splice(empty, 1, row);
     else if (this.form.competitors.length < MOST_COMPETITORS) this.form.competitors.push(row);
@@ -367,10 +372,13 @@ Page({
   /** What another page, or this one's error dialog, wants to be filled in. */
   grantWishes() {
     const app = getApp();
-    const { from, allHealthy } = app.wishes || {};
+    const { from, allHealthy, rival } = app.wishes || {};
     app.wishes = null;
     const copied = from ? this.copyFrom(from) : Promise.resolve();
-    copied.then(() => allHealthy && this.loadPlatforms({ allHealthy }));
+    copied.then(() => {
+      if (rival) this.takeRival({ name: rival, aliases: '' });
+      if (allHealthy) this.loadPlatforms({ allHealthy });
+    });
   },
 
   /** @param {string} id */

@@ -40,6 +40,12 @@ function createAnswers(diagnosis) {
     return result;
   }
 
+  /** What an answer surely names, each brand once. @param {any} answer */
+  const namedIn = ({ mentions }) => mentions
+    .filter((/** @type {any} */ { state }) => state !== 'uncertain')
+    .map((/** @type {any} */ { brand }) => brand)
+    .filter((/** @type {string} */ name, /** @type {number} */ at, /** @type {string[]} */ all) => all.indexOf(name) === at);
+
   /** Takes one result; returns what changed as paths, or nothing. @type {(answer: any, mentioned: string[]) => {[path: string]: any}} */
   function take(answer, mentioned) {
     const place = placeOf(answer);
@@ -76,10 +82,7 @@ function createAnswers(diagnosis) {
     return readPage(cursor).then((next) => {
       if (next) return readAll(Number(next));
       isWhole = true;
-      return stored.reduce((changes, answer) => {
-        const mentioned = answer.mentions.map((/** @type {any} */ { brand }) => brand);
-        return Object.assign(changes, take(answer, mentioned.filter((/** @type {string} */ name, /** @type {number} */ at) => mentioned.indexOf(name) === at)));
-      }, {});
+      return stored.reduce((changes, answer) => Object.assign(changes, take(answer, namedIn(answer))), {});
     });
   }
 
@@ -90,7 +93,31 @@ function createAnswers(diagnosis) {
     return readPage(Math.floor(place / PAGE) * PAGE).then(() => stored[place]);
   }
 
+  /** Reads an answer anew whose marks have been judged; returns what changed. @type {(place: number) => Promise<{[path: string]: any}>} */
+  function readAgain(place) {
+    return readPage(Math.floor(place / PAGE) * PAGE).then(() => {
+      results[place] = shown(stored[place], namedIn(stored[place]));
+      return { [`results[${place}]`]: results[place] };
+    });
+  }
+
+  /**
+   * The place of the answer to look at for a question on a platform: the one with that id, else the first that names
+   * the own brand, else the first valid one; undefined where nothing was answered.
+   * @type {(questionId: string, platformId: string, answerId?: string) => number | undefined}
+   */
+  function placeAt(questionId, platformId, answerId) {
+    const valid = slots.filter(({ platform }) => platform.id === platformId)
+      .map(({ repeat }) => places.get(`${questionId}/${platformId}/${repeat}`) || 0)
+      .filter((place) => results[place] && results[place].state === 'valid');
+    const isOf = (/** @type {number} */ place) => answerId && stored[place] && stored[place].id === answerId;
+    const isOwn = (/** @type {number} */ place) => (results[place].brands || []).includes(0);
+    return [isOf, isOwn, () => true].map((test) => valid.find(test)).find((place) => place !== undefined);
+  }
+
   return {
+    readAgain,
+    placeAt,
     slots,
     names,
     take,

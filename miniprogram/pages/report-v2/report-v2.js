@@ -3,13 +3,15 @@
 
 const { createClient } = require('../../services/webSocketClient');
 const { createPresenter } = require('../../services/reportPresenter');
-const { charts, coverage, headline } = require('../../presentation/figures');
 const { about, duration, isRunning, moment, number, statusName } = require('../../presentation/format');
-const { markedPieces } = require('../../presentation/marks');
 const { createPainter } = require('../../presentation/painter');
-const { _, translated } = require('../../presentation/words');
+const { _, learn, translated } = require('../../presentation/words');
 const { createAnswers } = require('./answers');
+const { byPlatform, charts, counted, coverage, doubts, feelings, headline, heat, lost } = require('./figures');
+const { markedPieces } = require('./marks');
 const TEXTS = require('./texts');
+
+learn(require('./english'));
 
 const NEARLY_DONE = 90;
 const TICK_MS = 1000;
@@ -283,14 +285,21 @@ Page({
         headline: headline(report),
         aiLabel: report.ai_label,
         hasFigures: report.valid > 0,
+        doubts: doubts(report),
         platforms: this.choices(report),
+        byPlatform: byPlatform(report),
+        names: report.platforms.map(({ name }) => name),
+        heat: heat(report),
+        lost: lost(report),
+        others: counted(report.others),
+        feelings: feelings(report),
         failures: this.failures(report),
         canRetry: report.failed > 0,
         retryWhy: this.whatRetryDoes(report.valid + report.filtered, report.failed),
-        method: _('来源：各平台的 API；模型：{models}', { models: report.method.models.join('、') || '–' }),
+        method: _('来源：各平台的 API；每个问题问 {n} 次；模型：{models}', { n: report.method.repeats, models: report.method.models.join('、') || '–' }),
       },
     }, () => this.showEnd()); // its place is there only then
-    this.choose('');
+    this.choose(this.data.platform);
   },
 
   /** A partial success is a success: its figures say what is missing. */
@@ -356,21 +365,69 @@ Page({
     wx.redirectTo({ url: `/pages/report-v2/report-v2?id=${this.data.previous}` });
   },
 
+  /** The form as it was, with another brand to compare with. */
+  compare({ currentTarget: { dataset: { name } } }) {
+    getApp().wishes = { from: this.id, rival: name };
+    wx.switchTab({ url: '/pages/index/index' });
+  },
+
   // ---- One answer
 
   toggleAnswer({ currentTarget: { dataset: { place } } }) {
     if (!this.data.results[place]) return;
+    const known = this.data.details[`a${place}`];
+    if (known && !known.isFailed) this.painter.paint({ [`details.a${place}.isOpen`]: !known.isOpen });
+    else this.openAnswer(place);
+  },
+
+  /** @param {number} place */
+  openAnswer(place) {
     const path = `details.a${place}`;
     const known = this.data.details[`a${place}`];
-    if (known && !known.isFailed) {
-      this.painter.paint({ [`${path}.isOpen`]: !known.isOpen });
-      return;
-    }
-    this.painter.paint({ [path]: { isOpen: true, isLoading: true } });
-    this.answers.read(place).then((answer) => this.painter.paint({ [path]: this.detail(answer) }), (error) => {
+    // What is open stays as it is until the new is there.
+    if (!known || known.isFailed) this.painter.paint({ [path]: { isOpen: true, isLoading: true } });
+    return this.answers.read(place).then((answer) => this.painter.paint({ [path]: this.detail(answer) }), (error) => {
       const { title, suggestion } = getApp().errors.present(error);
       this.painter.paint({ [path]: { isOpen: true, isFailed: true, title, suggestion } });
     });
+  },
+
+  /** From a cell of the heat map, or from a quote, to the answer that it is made of. */
+  openCell({ currentTarget: { dataset: { question, platform, answer } } }) {
+    const first = this.answers.placeAt(question, platform);
+    if (first === undefined) return;
+    if (this.data.platform && this.data.platform !== platform) this.choose('');
+    const open = () => {
+      const at = this.answers.placeAt(question, platform, answer);
+      return this.openAnswer(at).then(() => wx.pageScrollTo({ selector: `#a${at}`, offsetTop: -8, duration: 200 }));
+    };
+    this.answers.read(first).then(open, open); // only what was read has its id
+  },
+
+  /** Is this the brand, or a word that is spelt like it? */
+  judge({ currentTarget: { dataset: { place, hit } } }) {
+    if (hit === undefined || !this.report) return;
+    this.answers.read(place).then((answer) => {
+      const { brand, start, end } = answer.mentions[hit];
+      const kinds = ['confirm', 'reject'];
+      wx.showActionSheet({
+        itemList: [_('是“{brand}”', { brand }), _('不是“{brand}”', { brand })],
+        success: ({ tapIndex }) => this.say(place, { kind: kinds[tapIndex], answer: answer.id, brand, start, end }),
+      });
+    });
+  },
+
+  /** @type {(place: number, hit: any) => Promise<void>} */
+  say(place, hit) {
+    const { api } = getApp();
+    return api.judgeHit(this.id, hit)
+      .then(() => Promise.all([api.getReport(this.id), this.answers.readAgain(place)]))
+      .then(([report, changes]) => {
+        this.painter.paint(changes);
+        this.showReport(report);
+        return this.openAnswer(place);
+      })
+      .catch((error) => this.problemAt('#errors').show(error, { actions: { retry: () => this.say(place, hit) } }));
   },
 
   detail(answer) {

@@ -62,9 +62,16 @@ function templateProblems(root) {
   });
 }
 
+/** The configuration with every page in `pages`: those of the packages that are loaded later, too. */
+function wholeApp(project) {
+  const app = project.json('app.json');
+  const later = (app.subPackages || []).flatMap(({ root, pages }) => pages.map((page) => path.posix.join(root, page)));
+  return { ...app, pages: [...app.pages, ...later] };
+}
+
 /** The pages and components that app.json reaches, each with its template, style and configuration. */
 function collect(project) {
-  const app = project.json('app.json');
+  const app = wholeApp(project);
   const group = new TmplGroup();
   const parts = new Map();
   const added = new Set();

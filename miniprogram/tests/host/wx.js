@@ -10,7 +10,7 @@
 
   const MOST_SOCKETS = 5;
   const MOST_REQUESTS = 10;
-  const site = { env: 'develop', fontSize: 16, subscribe: 'accept', asked: [], toasts: [], modals: [], confirm: true, sockets: 0, requests: 0, opened: 0, isOffline: false, complaints: [] };
+  const site = { env: 'develop', fontSize: 16, subscribe: 'accept', asked: [], toasts: [], modals: [], confirm: true, sheets: [], tapIndex: 0, sockets: 0, requests: 0, opened: 0, isOffline: false, complaints: [] };
   window.__host.wx = site;
   const networkListeners = [];
   const complain = (text) => { site.complaints.push(text); };
@@ -130,6 +130,10 @@
     showModal: (options) => {
       site.modals.push(options);
       return answer(options, 'showModal', { confirm: site.confirm, cancel: !site.confirm });
+    },
+    showActionSheet: (options) => {
+      site.sheets.push(options.itemList);
+      return answer(options, 'showActionSheet', { tapIndex: site.tapIndex });
     },
     setClipboardData: (options) => { site.clipboard = options.data; return answer(options, 'setClipboardData'); },
     nextTick: later,

@@ -31,7 +31,9 @@ function readScore() {
 
 if (require.main === module) {
   const report = process.argv[2] || path.join(MINIPROGRAM, 'reports', 'mutation.json');
-  fs.writeFileSync(SCORE, `${JSON.stringify(summaryOf(JSON.parse(fs.readFileSync(report, 'utf8'))), null, 2)}\n`);
+  // A run of some files alone (--mutate) leaves the counts of the others.
+  const counts = { ...JSON.parse(fs.readFileSync(SCORE, 'utf8')), ...summaryOf(JSON.parse(fs.readFileSync(report, 'utf8'))) };
+  fs.writeFileSync(SCORE, `${JSON.stringify(counts, null, 2)}\n`);
 }
 
 module.exports = { readScore };
