@@ -85,7 +85,10 @@ def _section(title: str, command: str, remarks: str, result: dict[str, Any]) -> 
 def _where(result: dict[str, Any]) -> str:
     day = str(result["at"])[:10]
     machine = result.get("machine")
-    return f"on {machine['cores']} cores, Python {machine['python']}, {day}" if machine else day
+    if not machine:
+        return day
+    language = f"Python {machine['python']}" if "python" in machine else f"Node {machine['node']}"
+    return f"on {machine['cores']} cores, {language}, {day}"
 
 
 def _row(one: dict[str, Any]) -> str:

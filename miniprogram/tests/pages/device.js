@@ -23,7 +23,7 @@ async function startPages(environment = {}) {
   const executablePath = findBrowser();
   if (!executablePath) throw new Error('Chromium is required (REQUIRE_SERVICES=1) and not installed');
   const { chromium } = require('playwright-core');
-  const site = await startSite({ DEMO_LATENCY: '0.3', ...environment });
+  const site = await startSite({ DEMO_LATENCY: '0.2', ...environment });
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   const body = compile(ROOT);
   return {

@@ -16,7 +16,7 @@ const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
  *
  *   speed   how much faster than real the clients' own waits run; the network and the site are as fast as they are
  */
-async function runChaos({ site, cuts, streams, speed, seed, questions = 20, repeats = 1, mostSeconds = 600 }) {
+async function runChaos({ site, cuts, streams, speed, seed, questions = 20, repeats = 1, mostSeconds = 600, onCut = () => {} }) {
   const random = createRandom(seed);
   const device = createDevice();
   const ordering = createServices(device, site.url);
@@ -55,6 +55,7 @@ async function runChaos({ site, cuts, streams, speed, seed, questions = 20, repe
 
   function harm(own, client, proxy) {
     result.cuts += proxy.cut(WAYS[Math.floor(random() * WAYS.length)]);
+    onCut(result.cuts);
     if (random() < 0.05) background(own, client);
     if (random() < 0.5) client.networkChanged(true);
   }

@@ -1,16 +1,10 @@
 'use strict';
 
-const test = require('node:test');
 const assert = require('node:assert/strict');
-const { startPages, whyNoPages } = require('./device');
 
-const skip = whyNoPages() || false;
 const PATIENT = { timeout: 60000 };
 
-test('the form, the history and the settings, on the real site', { skip }, async (t) => {
-  const pages = await startPages();
-  t.after(() => pages.stop());
-
+async function formPages(t, pages) {
   async function onPhone(options, run) {
     const phone = await pages.phone(options);
     await phone.locator('.screen').first().waitFor(PATIENT);
@@ -139,19 +133,23 @@ test('the form, the history and the settings, on the real site', { skip }, async
     assert.equal(await phone.evaluate('wx.getStorageSync("diag.session")'), '');
   }));
 
-  await t.test('large text and a small phone need no sideways scrolling', async () => {
-    for (const options of [{ width: 320 }, { width: 320, font: 24 }, { width: 375, font: 20, language: 'en' }]) {
-      await onPhone(options, async (phone) => {
-        await startSample(phone);
-        const isWide = () => phone.evaluate('(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector(".host-page:not(.is-behind)"))');
-        assert.equal(await isWide(), false, `report ${JSON.stringify(options)}`);
-        await phone.locator('.host-back').tap();
-        for (const index of [0, 1, 2]) {
-          await phone.locator('.host-tabs button').nth(index).tap();
-          await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor(PATIENT);
-          assert.equal(await isWide(), false, `tab ${index} ${JSON.stringify(options)}`);
-        }
-      });
+  await t.test('large text and a small phone need no sideways scrolling', () => onPhone({ width: 320 }, async (phone) => {
+    await startSample(phone);
+    const id = await phone.evaluate('__host.page().id');
+    const isWide = () => phone.evaluate('(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector(".host-page:not(.is-behind)"))');
+    for (const { width, font, language } of [{ width: 320, font: 16, language: 'zh_CN' }, { width: 320, font: 24, language: 'zh_CN' }, { width: 375, font: 20, language: 'en' }]) {
+      await phone.setViewportSize({ width, height: 812 });
+      await phone.goto(`${pages.site.url}/miniprogram?font=${font}&language=${language}&open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
+      await phone.locator('#headline').waitFor(PATIENT);
+      assert.equal(await isWide(), false, `report ${width} ${font}`);
+      await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
+      for (const index of [0, 1, 2]) {
+        await phone.locator('.host-tabs button').nth(index).tap();
+        await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor(PATIENT);
+        assert.equal(await isWide(), false, `tab ${index} ${width} ${font}`);
+      }
     }
-  });
-});
+  }));
+}
+
+module.exports = { formPages };

@@ -1,17 +1,11 @@
 'use strict';
 
-const test = require('node:test');
 const assert = require('node:assert/strict');
-const { startPages, whyNoPages } = require('./device');
 
-const skip = whyNoPages() || false;
 const PATIENT = { timeout: 60000 };
 const FORMS = { toast: '.toast', modal: '.dialog', page: '.whole', inline: '.inline' };
 
-test('the error dialog shows every form and does what its button says', { skip }, async (t) => {
-  const pages = await startPages();
-  t.after(() => pages.stop());
-
+async function errorPages(t, pages) {
   async function onPhone(run) {
     const phone = await pages.phone();
     await phone.locator('.platform-name').first().waitFor(PATIENT);
@@ -42,16 +36,16 @@ test('the error dialog shows every form and does what its button says', { skip }
     }
   }));
 
-  for (const display of Object.keys(FORMS)) {
-    await t.test(`a ${display} has its button and goes away when it is pressed`, () => onPhone(async (phone, here) => {
+  await t.test('each form has its button and goes away when it is pressed', () => onPhone(async (phone, here) => {
+    for (const display of Object.keys(FORMS)) {
       await show(phone, problem('retry', display, { request_id: '0123456789abcdef' }), { taken: ['retry'] });
       const shown = here.locator(`#errors ${FORMS[display]}`);
       if (display !== 'toast') assert.equal(await shown.locator('.reference').textContent(), '参考编号 01234567');
       await shown.locator('wx-button', { hasText: '去 retry' }).tap();
       await shown.waitFor({ state: 'detached' });
-      assert.deepEqual(await phone.evaluate('told'), ['retry']);
-    }));
-  }
+      assert.deepEqual(await phone.evaluate('told'), ['retry'], display);
+    }
+  }));
 
   await t.test('a toast leaves by itself and can be sent away', () => onPhone(async (phone, here) => {
     const brief = problem('dismiss', 'toast');
@@ -80,13 +74,16 @@ test('the error dialog shows every form and does what its button says', { skip }
     switch_platform: 'pages/index/index',
     dismiss: 'pages/index/index',
   };
-  for (const [kind, route] of Object.entries(LEADS)) {
-    await t.test(`${kind} leads to ${route}`, () => onPhone(async (phone, here) => {
+  await t.test('each action leads to its page', () => onPhone(async (phone, here) => {
+    for (const [kind, route] of Object.entries(LEADS)) {
+      await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
+      await here.locator('.platform-name').first().waitFor(PATIENT);
       await show(phone, problem(kind, 'modal'));
       await here.locator('#errors .do').tap();
       await phone.waitForFunction(`getCurrentPages().slice(-1)[0].route === '${route}'`, null, PATIENT);
-    }));
-  }
+      await here.locator('#errors .dialog').waitFor({ state: 'detached' });
+    }
+  }));
 
   await t.test('open_report opens the diagnosis that the problem names', () => onPhone(async (phone, here) => {
     const named = problem('open_report', 'modal');
@@ -125,4 +122,6 @@ test('the error dialog shows every form and does what its button says', { skip }
     await here.locator('#errors .toast-do').tap();
     await here.locator('#headline').waitFor(PATIENT);
   }));
-});
+}
+
+module.exports = { errorPages };

@@ -1,0 +1,211 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+
+const PATIENT = { timeout: 60000 };
+
+async function fillIn(phone, { platforms, questions, repeats = 1 }) {
+  await phone.locator('.platform-name').first().waitFor(PATIENT);
+  for (const chosen of await phone.locator('.platform.is-chosen').all()) await chosen.tap();
+  for (const name of platforms) await phone.locator('.platform').filter({ hasText: name }).first().tap();
+  await phone.locator('#field-brand input').fill('山岚');
+  await phone.locator('#field-competitor0 input').first().fill('云栖壶');
+  for (const [index, text] of questions.entries()) await phone.locator(`#field-question${index} textarea`).fill(text);
+  if (repeats > 1) await phone.locator('.segment').nth(repeats - 1).tap();
+}
+
+/** 24 answers, one after the other: how often the page calls setData, with how much, and whether anything moves. */
+async function measureSetData(pages) {
+  const phone = await pages.phone();
+  await pages.site.tell('behave', { after: [0.2, 8] });
+  await fillIn(phone, { platforms: ['p1', 'p2', 'p3', 'p4'], questions: ['一？', '二？', '三？'], repeats: 2 });
+  await phone.locator('#start').tap();
+  await phone.locator('.connection.live').waitFor(PATIENT);
+  await phone.forget();
+  const place = async () => (await phone.locator('.answer').last().boundingBox()).y;
+  const before = await place();
+  await phone.waitForFunction('__host.page().data.done >= 18', null, PATIENT);
+  await phone.hide();
+  const { calls, bytes, times } = await phone.measured();
+  const moved = await place() - before;
+  await phone.waitForTimeout(1000); // answers go on to come
+  const hidden = (await phone.measured()).calls - calls;
+  await phone.comeBack();
+  await phone.locator('#headline').waitFor(PATIENT);
+  const complaints = await phone.putAway();
+  return { calls, size: bytes / calls, apart: Math.min(...times.slice(1).map((time, index) => time - times[index])), hidden, moved, complaints };
+}
+
+async function diagnosisPages(t, pages) {
+  async function onPhone(options, run) {
+    const phone = await pages.phone(options);
+    await run(phone);
+    assert.deepEqual(await phone.putAway(), []);
+  }
+  const percent = async (phone) => parseInt(await phone.locator('#percent').textContent(), 10);
+
+  async function startSample(phone) {
+    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('#sample').tap();
+    await phone.locator('#start').tap();
+    await phone.locator('#progress, #headline').waitFor(PATIENT);
+  }
+
+  await t.test('it is started, watched live, and read', () => onPhone({}, async (phone) => {
+    await startSample(phone);
+    assert.equal(await phone.locator('.demo-banner').textContent(), '演示数据，并非真实平台的回答');
+    await phone.locator('.connection.live').waitFor(PATIENT);
+    await phone.locator('.answer.valid').first().waitFor(PATIENT);
+    await phone.locator('#headline').waitFor(PATIENT);
+    assert.match(await phone.locator('#headline').textContent(), /^“山岚”出现在 \d+% 的 AI 回答里，/);
+    assert.equal(await phone.locator('.answer.valid').count(), 12);
+    const { sockets, opened } = await phone.measured();
+    assert.deepEqual({ sockets, opened }, { sockets: 0, opened: 1 });
+  }));
+
+  await t.test('a report is read on one phone', async (one) => {
+    const phone = await pages.phone();
+    await startSample(phone);
+    await phone.locator('#headline').waitFor(PATIENT);
+    const id = await phone.evaluate('__host.page().id');
+    const { token } = await phone.evaluate('wx.getStorageSync("diag.session")');
+    async function ownFigures() {
+      const answer = await fetch(`${pages.site.url}/api/diagnoses/${id}/report`, { headers: { Authorization: `Bearer ${token}` } });
+      return (await answer.json()).brands.find((brand) => brand.is_own);
+    }
+    const named = phone.locator('.answer').filter({ has: phone.locator('.chip.own') }).first();
+
+    await one.test('the figures are those of the report, with whiskers where its intervals are', async () => {
+      const own = (await ownFigures()).figures;
+      const shown = phone.locator('.figure').first();
+      assert.equal(await shown.locator('.figure-rate').textContent(), `${Math.round(own.mention_rate * 100)}%`);
+      const [track, whisker, value] = await Promise.all(['.track', '.whisker', '.value'].map((name) => shown.locator(name).boundingBox()));
+      const near = (x, rate) => assert.ok(Math.abs((x - track.x) / track.width - rate) < 0.02, `${x} is not at ${rate}`);
+      near(whisker.x, own.mention_rate_low);
+      near(whisker.x + whisker.width, own.mention_rate_high);
+      near(value.x + value.width, own.mention_rate);
+      assert.equal(await phone.locator('.scope').first().textContent(), '针对本问题集');
+    });
+
+    await one.test('each platform has its own bar', async () => {
+      const rates = await phone.locator('#by-platform .figure-rate').allTextContents();
+      const figures = Object.values((await ownFigures()).by_platform);
+      assert.deepEqual(rates, figures.map(({ mention_rate: rate }) => `${Math.round(rate * 100)}%`));
+    });
+
+    await one.test('an answer opens with its brands marked and its maker named', async () => {
+      await named.tap();
+      await phone.locator('.detail .mark.own').first().waitFor(PATIENT);
+      assert.equal(await phone.locator('.detail .mark.own').first().textContent(), '山岚');
+      assert.match(await phone.locator('.detail .source').first().textContent(), /^AI/);
+      await named.tap();
+      await phone.locator('.detail').first().waitFor({ state: 'detached' });
+    });
+
+    await one.test('a cell of the heat map leads to its answer', async () => {
+      const cells = phone.locator('#heat .cell');
+      assert.equal(await cells.count(), 6);
+      await cells.last().tap();
+      await phone.locator('.group').nth(2).locator('.detail .answer-text').waitFor(PATIENT);
+      await phone.waitForFunction('document.querySelector(".group:last-of-type .detail").getBoundingClientRect().top < innerHeight', null, PATIENT);
+    });
+
+    await one.test('a mark that the reader rejects counts no longer, and the report follows', async () => {
+      const before = (await ownFigures()).figures.mentions;
+      await named.tap();
+      await phone.evaluate('__host.wx.tapIndex = 1');
+      const marks = phone.locator('.detail .mark.own');
+      await marks.first().waitFor(PATIENT);
+      const count = await marks.count();
+      await marks.first().tap();
+      await phone.waitForFunction(`document.querySelectorAll('.detail .mark.own').length === ${count - 1}`, null, PATIENT);
+      assert.deepEqual(await phone.evaluate('__host.wx.sheets'), [['是“山岚”', '不是“山岚”']]);
+      const { mentions, valid } = (await ownFigures()).figures;
+      assert.equal(mentions, before - 1);
+      await phone.locator('.figure .range', { hasText: `${mentions} / ${valid} 条回答` }).first().waitFor(PATIENT);
+    });
+
+    await one.test('another brand is compared with in one tap', async () => {
+      await phone.evaluate('__host.page().compare({ currentTarget: { dataset: { name: "松间集" } } })');
+      await phone.waitForFunction('__host.page().form.competitors.some(({ name }) => name === "松间集")', null, PATIENT);
+      assert.deepEqual(await phone.evaluate('__host.page().form.competitors.map(({ name }) => name)'), ['云栖壶', '木石坊', '松间集']);
+    });
+    assert.deepEqual(await phone.putAway(), []);
+  });
+
+  await t.test('hidden in the middle it is silent, and shown again it goes on without a gap', () => onPhone({}, async (phone) => {
+    await pages.site.tell('hold');
+    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？', '三？'] });
+    await phone.locator('#start').tap();
+    await phone.locator('.answer.valid').nth(2).waitFor(PATIENT);
+    await phone.hide();
+    await phone.forget();
+    await pages.site.tell('release');
+    await phone.waitForFunction('__host.wx.sockets === 0', null, PATIENT);
+    await new Promise((resolve) => { setTimeout(resolve, 300); });
+    assert.equal((await phone.measured()).calls, 0);
+    await phone.comeBack();
+    await phone.locator('#headline').waitFor(PATIENT);
+    assert.equal(await phone.locator('.answer.valid').count(), 6);
+  }));
+
+  await t.test('reloaded in the middle it shows everything so far and never goes back', () => onPhone({}, async (phone) => {
+    await pages.site.tell('hold');
+    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+    await phone.locator('#start').tap();
+    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    const before = await percent(phone);
+    const id = await phone.evaluate('__host.page().id');
+    await phone.goto(`${pages.site.url}/miniprogram?open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
+    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    assert.ok(await percent(phone) >= before);
+    await pages.site.tell('release');
+    await phone.locator('#headline').waitFor(PATIENT);
+  }));
+
+  await t.test('it is cancelled with what it has', () => onPhone({}, async (phone) => {
+    await pages.site.tell('hold');
+    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+    await phone.locator('#start').tap();
+    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('#cancel').tap();
+    await phone.locator('.status.cancelled').waitFor(PATIENT);
+    assert.equal(await phone.locator('#end-problem .title').textContent(), '诊断已取消');
+    assert.equal(await phone.locator('.answer.failed').count(), 2);
+    await pages.site.tell('release');
+  }));
+
+  await t.test('what failed is asked again, and what was answered is kept', () => onPhone({}, async (phone) => {
+    await pages.site.tell('hold');
+    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+    await phone.locator('#start').tap();
+    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('#cancel').tap();
+    await phone.locator('#retry').waitFor(PATIENT);
+    assert.equal(await phone.locator('.retry-why').textContent(), '已有的 2 条回答会原样沿用，只重新询问失败的 2 条。');
+    const first = await phone.evaluate('__host.page().id');
+    await pages.site.tell('release');
+    await phone.locator('#retry').tap();
+    await phone.waitForFunction(`__host.page().id !== '${first}'`, null, PATIENT);
+    await phone.locator('#headline').waitFor(PATIENT);
+    assert.equal(await phone.locator('.answer.valid').count(), 4);
+    assert.match(await phone.locator('.head .hint').textContent(), /^这是一次补问：沿用了 2 条/);
+  }));
+
+  await t.test('a broken platform is told once and does not end it', () => onPhone({}, async (phone) => {
+    await fillIn(phone, { platforms: ['演示·快速', '演示·配额用尽'], questions: ['一？', '二？'] });
+    await phone.locator('#start').tap();
+    await phone.locator('.status.partial').waitFor(PATIENT);
+    assert.match(await phone.locator('.failure').textContent(), /演示·配额用尽.*AI 配额已用尽.*2 条/s);
+  }));
+
+  await t.test('the view changes five times a second at most, by 120 bytes on average, never while hidden, and nothing moves', async () => {
+    const { calls, size, apart, hidden, moved, complaints } = await measureSetData(pages);
+    t.diagnostic(`setData while live: ${calls} calls, ${size.toFixed(0)} bytes on average, ${apart} ms apart at least`);
+    assert.ok(apart >= 195, `${apart} ms`);
+    assert.ok(size <= 120, `${size} bytes`);
+    assert.deepEqual({ hidden, moved, complaints }, { hidden: 0, moved: 0, complaints: [] });
+  });
+}
+
+module.exports = { diagnosisPages, measureSetData };
