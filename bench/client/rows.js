@@ -263,5 +263,5 @@ module.exports = [
   { name: 'blocked', figure: 'socket blocked: first polled event; usable again: live', must: '<= 3 s; <= 60 s, no gap', measure: blocked },
   { name: 'setData', figure: 'setData', must: '<= 5 a second, <= 120 bytes on average', measure: setData },
   { name: 'bytes', figure: 'bytes both ways, 60 s and 60 events, against 2 s polling', must: '<= 8 kB', measure: bytes },
-  { name: 'package', figure: 'package', must: '<= 100 kB', measure: packageSize },
+  { name: 'package', figure: 'package as WeChat counts it, largest of the two; all of it to download', must: '<= 100 kB; <= 100 kB', measure: packageSize },
 ];

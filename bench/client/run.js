@@ -43,10 +43,13 @@ async function measure({ name, figure, must, measure: run }, place) {
     .catch((error) => ({ text: `failed: ${error.message}`, isHeld: false, error: error.stack }))
     .finally(() => clearInterval(telling));
   tell(`${place} ${name}: ${text} (${seconds(began)})`);
-  return { name, figure, must_be: must, measured: text, is_held: isHeld, seconds: (performance.now() - began) / 1000, ...numbers };
+  return { name, figure, must_be: must, measured: text, is_held: isHeld, at: new Date().toISOString(), seconds: (performance.now() - began) / 1000, ...numbers };
 }
 
-function write(figures) {
+/** Rows that were measured alone replace their own; the others keep what they had, and when. */
+function write(measured) {
+  const before = fs.existsSync(RESULTS) ? JSON.parse(fs.readFileSync(RESULTS, 'utf8')).figures || [] : [];
+  const figures = rows.map(({ name }) => [...measured, ...before].find((row) => row.name === name)).filter(Boolean);
   const machine = { cores: os.cpus().length, node: process.versions.node, system: `${os.type()} ${os.release()}` };
   fs.mkdirSync(path.dirname(RESULTS), { recursive: true });
   fs.writeFileSync(RESULTS, `${JSON.stringify({ at: new Date().toISOString(), machine, figures }, null, 2)}\n`);
