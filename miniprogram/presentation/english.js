@@ -112,7 +112,7 @@ module.exports = {
   '退出登录？': 'Sign out?',
   '通用': 'General',
   '部分完成': 'Partly completed',
-  '问题': 'Question',
+  '提问': 'Question',
   '问题模板': 'Question templates',
   '阅读': 'Reading',
   '预计用时': 'Expected time',

@@ -42,6 +42,13 @@ test('the sentence says no more than the intervals allow', () => {
   assert.equal(coverage(reportOf()), '4 / 5 有效 · 1 条失败');
 });
 
+test('without an answer to a question that leaves the brand out, nothing is concluded', () => {
+  const none = reportOf();
+  none.brands[1].figures = NOTHING;
+  assert.equal(headline(none), '这一次没有得到可用的回答，还不能下结论。');
+  assert.equal(headline({ ...none, recognition: { planned: 5 } }), '每个问题都写了品牌名，测不出提及率。');
+});
+
 test('every bar has its interval and how many answers it is made of, the own brand first', () => {
   const { mention, scope, voiceScope } = charts(reportOf(), '');
   assert.deepEqual(mention[0], { name: '山岚', isOwn: true, rate: '50%', isKnown: true, value: 50, low: 10, span: 80, range: '区间 10%–90%', count: '2 / 4 条回答' });
@@ -84,7 +91,7 @@ test('what was not judged is not assessed, and a quote says where it is from', (
   const quote = { answer: 'x', question: 'q1', platform: 'a', sentiment: 'positive', text: '很稳', start: 0, end: 2 };
   report.brands[1].sentiment = { judged: 2, positive: 1, neutral: 0, negative: 0, unclear: 1, quotes: [quote] };
   const { brands, quotes } = feelings(report);
-  assert.deepEqual(brands, [{ name: '云栖壶', text: '未评估' }, { name: '山岚', text: '正面 1 · 中性 0 · 负面 0 · 说不清 1' }]);
+  assert.deepEqual(brands, [{ name: '云栖壶', text: '未评估' }, { name: '山岚', text: '正面 1 · 中性 0 · 负面 0 · 不明确 1' }]);
   assert.deepEqual(quotes, [{ key: 'x/很稳', answer: 'x', question: 'q1', platform: 'a', text: '很稳', about: '正面 · 甲' }]);
 });
 

@@ -19,7 +19,7 @@ module.exports = {
   suggestions: '您以前比较过：',
   questions: '买家会问的问题',
   questionsHint: '不要写品牌名，让平台自己想到它。回车换下一个问题，也可以一次粘贴多行。',
-  question: '问题',
+  question: '提问',
   removeQuestion: '删除这个问题',
   addQuestion: '添加问题',
   useTemplates: '从模板选',

@@ -39,8 +39,11 @@ function comparison(own, rivals) {
 function headline(report) {
   const own = ownOf(report);
   const rivals = report.brands.filter((/** @type {any} */ brand) => !brand.is_own);
-  if (!report.valid) return _('这一次没有得到可用的回答，还不能下结论。');
-  const values = { brand: own.name, rate: percent(own.figures.mention_rate), valid: number(report.valid) };
+  if (!own.figures.valid && report.recognition && report.recognition.planned === report.planned) {
+    return _('每个问题都写了品牌名，测不出提及率。');
+  }
+  if (!own.figures.valid) return _('这一次没有得到可用的回答，还不能下结论。');
+  const values = { brand: own.name, rate: percent(own.figures.mention_rate), valid: number(own.figures.valid) };
   if (!own.figures.mentions && !rivals.some((/** @type {any} */ rival) => rival.figures.mentions)) {
     return _('{valid} 条有效回答里，没有一条提到“{brand}”，也没有提到竞品。', values);
   }
@@ -142,7 +145,7 @@ function lost(report) {
 
 /** How the answers speak of each brand, and in which words of the own; no brands where nobody has judged. @param {any} report */
 function feelings(report) {
-  const names = { positive: _('正面'), neutral: _('中性'), negative: _('负面'), unclear: _('说不清') };
+  const names = { positive: _('正面'), neutral: _('中性'), negative: _('负面'), unclear: _('不明确') };
   const kinds = Object.keys(names);
   const platformName = (/** @type {string} */ id) => report.platforms.find((/** @type {any} */ one) => one.id === id).name;
   const own = ownOf(report).sentiment;

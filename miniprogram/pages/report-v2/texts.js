@@ -25,7 +25,7 @@ module.exports = {
   lost: '竞品领先的问题',
   others: '还被提到的品牌',
   othersMeans: '您没有要求比较它们。点一下，就加进新的诊断。',
-  feelings: '评价',
+  feelings: '情感',
   notJudged: '未评估',
   domains: '引用的来源',
   noDomains: '回答里没有给出来源，这不等于没有来源。',
