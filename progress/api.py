@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from ninja import P, QueryEx, Router
 
@@ -13,7 +13,8 @@ from progress.statistics import connection_statistics, report_connections
 
 router = Router(tags=["progress"])
 
-_find_stream = sync_to_async(find_stream)
+# It gives the connection back, that of the sign-in too, before the poll waits: there are fewer of them than clients.
+_find_stream = database_sync_to_async(find_stream)
 
 
 @router.get("/streams/{stream}/events", summary="Events behind a cursor, by long polling")
