@@ -21,7 +21,8 @@ def test_more_polls_wait_than_there_are_connections_and_the_site_goes_on() -> No
         with ThreadPoolExecutor(POLLS) as threads:
             address = f"/api/streams/{stream}/events?after={last}&wait=20"
             polls = [threads.submit(client.get, address) for _ in range(POLLS)]
-            wait_until(lambda: site.query("SELECT sum(polls_open) FROM progress_pushprocess") == [(POLLS,)], "all to wait")
+            open_polls = "SELECT sum(polls_open) FROM progress_pushprocess"
+            wait_until(lambda: site.query(open_polls) == [(POLLS,)], "all polls to wait")
             assert client.get("/api/platforms").status_code == 200
             fake.release()
             assert {poll.result().status_code for poll in polls} == {200}
