@@ -26,10 +26,11 @@ async function startPages(environment = {}) {
   const site = await startSite({ DEMO_LATENCY: '0.2', ...environment });
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   const body = compile(ROOT);
+  const drawer = [];
   return {
     site,
-    /** A phone of its own, on the first page or the one that `open` names. */
-    phone: (options) => unpack(browser, site, body, options),
+    /** A phone of its own, on the first page or the one that `open` names; one that was put away is as new. */
+    phone: async (options = {}) => unpack(drawer.pop() || await buy(browser, site), drawer, site, body, options),
     async stop() {
       await browser.close();
       await site.stop();
@@ -37,11 +38,17 @@ async function startPages(environment = {}) {
   };
 }
 
-async function unpack(browser, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '', scale = 1 } = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', hasTouch: true, deviceScaleFactor: scale,
-  });
+/** A window of a browser costs more than the page in it. */
+async function buy(browser, site) {
+  const context = await browser.newContext({ hasTouch: true, viewport: { width: 375, height: 812 } });
   const page = await context.newPage();
+  await page.addInitScript(`if (location.origin === ${JSON.stringify(site.url)}) localStorage.setItem("diag.server", JSON.stringify(location.origin))`);
+  return page;
+}
+
+async function unpack(page, drawer, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '' }) {
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.stack));
   page.on('console', (message) => {
@@ -49,7 +56,6 @@ async function unpack(browser, site, body, { width = 375, height = 812, dark = f
     if (['error', 'warning'].includes(message.type()) && isOurs) complaints.push(message.text());
   });
   await page.route(`${site.url}/miniprogram*`, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body }));
-  await page.addInitScript('localStorage.setItem("diag.server", JSON.stringify(location.origin))');
   const query = new URLSearchParams({ font: String(font), language, ...(open ? { open } : {}) });
   await page.goto(`${site.url}/miniprogram?${query}`);
   return Object.assign(page, {
@@ -62,7 +68,12 @@ async function unpack(browser, site, body, { width = 375, height = 812, dark = f
     complaints: async () => complaints.concat(await page.evaluate('__host.complaints')),
     async putAway() {
       const found = await this.complaints();
-      await context.close();
+      await page.unrouteAll({ behavior: 'wait' });
+      await page.evaluate('localStorage.clear()');
+      await page.goto('about:blank');
+      page.removeAllListeners('pageerror');
+      page.removeAllListeners('console');
+      drawer.push(page);
       return found;
     },
   });
