@@ -1,6 +1,6 @@
 # make run    serve the site on http://127.0.0.1:8765 with a sample diagnosis   (PORT=9000 for another port)
 # make test   the whole suite: JavaScript, Python, real browser
-# make bench-client   the figures of the mini-program's client, measured; 1 when one falls short
+# make bench-client   the figures of the mini-program's client, measured; 1 when one falls short; some rows: ROWS=restart,comeBack
 # make bench-alerts   those of monitoring and alerts
 # make bench-report   those of the report: brand matching, coverage of the intervals, speed
 # make bench-repair   100,000 broken records: what is found, mended, touched, and taken back
