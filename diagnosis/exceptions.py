@@ -11,6 +11,18 @@ class DiagnosisRunning(AppError):
     code = ErrorCode.DIAGNOSIS_RUNNING
 
 
+class SiteIsFull(AppError):
+    """As many diagnoses are unfinished as the site takes."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+class OwnerHasTooMany(AppError):
+    """As many diagnoses are unfinished as one account may have."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
 class RunOver(AppError):
     """The diagnosis ended, or another worker took it over, while this run was at work."""
 

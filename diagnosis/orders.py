@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from diagnosis import jobs
+from diagnosis.admission import admit
 from diagnosis.choices import AnswerState, Status
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
@@ -62,13 +63,15 @@ def place_order(order: Order, request: Request) -> tuple[Diagnosis, bool]:
     """Accept an order; returns the diagnosis and whether it is new.
 
     The same key and order again finds the first one; the same key with another order raises Conflict.
-    Raises InvalidInput when a platform does not exist or is switched off.
+    Raises InvalidInput when a platform does not exist or is switched off, SiteIsFull and OwnerHasTooMany when too much
+    is unfinished.
     """
     fingerprint = order.fingerprint()
     earlier = _find_earlier(request, fingerprint)
     if earlier:
         return earlier, False
     platforms = find_platforms(order.platforms)
+    admit(request.owner)
     try:
         with transaction.atomic():
             return _create(order, platforms, request, fingerprint), True
@@ -158,7 +161,7 @@ def retry_diagnosis(source: Diagnosis, request: Request) -> tuple[Diagnosis, boo
     """A new diagnosis, of the same owner, that carries the stored answers over and asks again only what failed.
 
     Asked twice, the second finds the first's while that one runs. Raises DiagnosisRunning while the source runs and
-    Conflict when nothing failed, or only platforms that are switched off by now.
+    Conflict when nothing failed, or only platforms that are switched off by now; SiteIsFull and OwnerHasTooMany.
     """
     with transaction.atomic():
         # The lock makes two taps at once one retry.
@@ -168,6 +171,7 @@ def retry_diagnosis(source: Diagnosis, request: Request) -> tuple[Diagnosis, boo
         running = source.retries.unfinished().first()
         if running:
             return running, False
+        admit(source.owner)
         return _create_retry(source, replace(request, owner=source.owner)), True
 
 

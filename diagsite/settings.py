@@ -250,6 +250,9 @@ HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
 
 # The run ---------------------------------------------------------------------------------------------------------
 DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
+# Unfinished at once: what comes after is refused until some have ended; 0 for no bound.
+MAX_UNFINISHED_DIAGNOSES: int = env.int("MAX_UNFINISHED_DIAGNOSES", 2000)
+MAX_UNFINISHED_PER_OWNER: int = env.int("MAX_UNFINISHED_PER_OWNER", 100)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
 # Operators' additions to diagnosis/matching/brands.toml, a file of the same form; none when empty.

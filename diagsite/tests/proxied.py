@@ -82,6 +82,8 @@ class ProxiedSite:
             "OUTGOING_HOSTS": "127.0.0.1",
             "DEMO": "1",
             "STARTS_PER_MINUTE": "100000",
+            "MAX_UNFINISHED_DIAGNOSES": "0",
+            "MAX_UNFINISHED_PER_OWNER": "0",
             "SIGN_INS_PER_MINUTE": "100000",
             "TEST_KEY": "sk-of-a-test",
         } | extra

@@ -1,0 +1,66 @@
+"""When too much is unfinished, one more is refused in friendly words, with the time to come back; nothing is made."""
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from pytest_django import Settings
+
+from diagnosis.choices import Reason
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.tests.rows import end, failed, make_diagnosis, valid
+from diagnosis.tests.test_order_bounds import order, post
+from progress.models import Stream
+
+
+@pytest.fixture(autouse=True)
+def small(settings: Settings) -> None:
+    settings.MAX_UNFINISHED_DIAGNOSES, settings.MAX_UNFINISHED_PER_OWNER = 3, 2
+
+
+def _assert_refused(response: object, status: int, code: str, title: str) -> None:
+    assert response.status_code == status  # type: ignore[attr-defined]
+    body = response.json()  # type: ignore[attr-defined]
+    assert (body["code"], body["copy"]["title"], body["retryable"]) == (code, title, True)
+    assert (response["Retry-After"], body["retry_after_ms"]) == ("30", 30_000)  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("platform")
+def test_one_more_than_an_account_may_have_is_a_429(client: Client) -> None:
+    assert [post(client, order()).status_code for _ in range(2)] == [202, 202]
+    _assert_refused(post(client, order()), 429, "RATE_LIMITED", "操作太频繁")
+    assert (Diagnosis.objects.count(), Stream.objects.count()) == (2, 2)
+
+
+@pytest.mark.usefixtures("platform")
+def test_one_more_than_the_site_takes_is_a_503(client: Client, client_of_stranger: Client) -> None:
+    assert [post(who, order()).status_code for who in (client, client, client_of_stranger)] == [202] * 3
+    _assert_refused(post(client_of_stranger, order()), 503, "SERVICE_UNAVAILABLE", "服务维护中")
+    _assert_refused(post(client_of_stranger, order(), "en"), 503, "SERVICE_UNAVAILABLE", "Down for maintenance")
+    assert Diagnosis.objects.count() == 3
+
+
+@pytest.mark.usefixtures("platform")
+def test_an_order_that_was_accepted_is_found_again_however_full_it_is(client: Client) -> None:
+    first, _ = (post(client, order(), **{"Idempotency-Key": key}) for key in ("k1", "k2"))
+    again = post(client, order(), **{"Idempotency-Key": "k1"})
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_there_is_room_again_as_soon_as_one_has_ended(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    first, _ = (make_diagnosis(owner, [platform]) for _ in range(2))
+    assert post(client, order()).status_code == 429
+    end(first, valid())
+    assert post(client, order()).status_code == 202
+
+
+def test_a_retry_is_bounded_as_well(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed(Reason.TIMEOUT))
+    for _ in range(2):
+        make_diagnosis(owner, [platform])
+    _assert_refused(client.post(f"/api/diagnoses/{source.pk}/retry"), 429, "RATE_LIMITED", "操作太频繁")
+
+
+@pytest.mark.usefixtures("platform")
+def test_nought_is_no_bound(client: Client, settings: Settings) -> None:
+    settings.MAX_UNFINISHED_DIAGNOSES = settings.MAX_UNFINISHED_PER_OWNER = 0
+    assert {post(client, order()).status_code for _ in range(4)} == {202}
