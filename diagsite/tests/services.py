@@ -126,6 +126,12 @@ class RedisServer:
             time.sleep(0.02)
         raise TimeoutError("redis-server did not start")
 
+    @property
+    def pid(self) -> int:
+        """Of the one that runs."""
+        assert self._process
+        return self._process.pid
+
     def stop(self) -> None:
         """Kill it; what it held is gone."""
         if self._process:

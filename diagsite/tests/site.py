@@ -89,8 +89,9 @@ class Process:
         """Start it, again after a kill."""
         assert not self.is_running
         task = (self._arguments, self._environment, str(self.root), str(self.out), str(self.log))
-        self._process = forked.context().Process(target=forked.run_manage, args=task, daemon=True)
-        self._process.start()
+        process = forked.context().Process(target=forked.run_manage, args=task, daemon=True)
+        process.start()
+        self._process = process  # now that it has a pid: another thread may be waiting for it
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
