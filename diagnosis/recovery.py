@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.utils import timezone
 
 from diagnosis import jobs
 from diagnosis.choices import Status
+from diagnosis.clock import database_now
 from diagnosis.models import Diagnosis
 from diagnosis.transitions import end_diagnosis
 
@@ -40,7 +40,7 @@ def take_up_orphans() -> int:
 
 def end_overdue() -> int:
     """End every diagnosis whose deadline has passed and that no run has ended; returns how many."""
-    overdue = Diagnosis.objects.unfinished().filter(deadline_at__lt=timezone.now() - GRACE)
+    overdue = Diagnosis.objects.unfinished().filter(deadline_at__lt=database_now() - GRACE)
     return sum(_end(pk) for pk in list(overdue.values_list("pk", flat=True)))
 
 

@@ -44,9 +44,8 @@ async def run_diagnosis(diagnosis_id: uuid.UUID) -> None:
 
 
 async def _run_until_end(run: Run) -> None:
-    seconds_left = (run.deadline_at - timezone.now()).total_seconds()
     try:
-        async with asyncio.timeout(max(0.0, seconds_left)):
+        async with asyncio.timeout(max(0.0, run.seconds_left)):
             await _ask_all(run)
     except TimeoutError:
         await durably(transitions.end_diagnosis, run.diagnosis_id, Status.TIMED_OUT, run_number=run.number)

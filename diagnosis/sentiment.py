@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.utils import timezone
 
 from diagnosis.asking import ask_until_settled
 from diagnosis.choices import AnswerState
+from diagnosis.clock import database_now
 from diagnosis.judging import Verdict, prompt_for, read_verdicts, talks_to_a_judge
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.reporting import UNCERTAIN
@@ -68,7 +68,7 @@ def _plan(diagnosis_id: uuid.UUID) -> tuple[Platform | None, list[_Task], float]
     """The judge, what it is to read, and the seconds that it has."""
     platform = Platform.objects.filter(pk=settings.JUDGE_PLATFORM, is_enabled=True).first()
     diagnosis = Diagnosis.objects.get(pk=diagnosis_id)
-    left = (diagnosis.deadline_at - timezone.now()).total_seconds() if diagnosis.deadline_at else 0.0
+    left = (diagnosis.deadline_at - database_now()).total_seconds() if diagnosis.deadline_at else 0.0
     seconds = max(0.0, min(settings.JUDGE_SECONDS, left - SECONDS_TO_SPARE))
     # By repeat first: a budget that is too small still reads something of every question and platform.
     valid = diagnosis.answers.filter(state=AnswerState.VALID).order_by("repeat", "question__position", "pk")

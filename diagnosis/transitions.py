@@ -7,7 +7,7 @@ was frozen and woken finds that another run has begun, keeps the answer it paid 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from diagnosis import metrics
 from diagnosis.asking import Outcome
 from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.clock import database_now
 from diagnosis.exceptions import CODES, RunOver
 from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Diagnosis, Platform
@@ -60,7 +61,7 @@ class Run:
     diagnosis_id: uuid.UUID
     number: int
     request_id: str
-    deadline_at: datetime
+    seconds_left: float
     brands: list[BrandNames]
     calls: list[PlannedCall]
 
@@ -72,8 +73,8 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
         if diagnosis is None or diagnosis.is_final:
             return None
         diagnosis.run_number += 1
+        now = database_now()
         if diagnosis.status == Status.QUEUED:
-            now = timezone.now()
             diagnosis.started_at = now
             diagnosis.deadline_at = now + timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS)
             diagnosis.status = Status.ASKING
@@ -84,7 +85,7 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             diagnosis.pk,
             diagnosis.run_number,
             diagnosis.request_id,
-            diagnosis.deadline_at,
+            (diagnosis.deadline_at - now).total_seconds(),
             brand_names(diagnosis.brands.all()),
             _pending_calls(diagnosis),
         )
