@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.conf import settings
 from diagnosis import metrics
 from diagnosis.choices import Reason
 from diagnosis.client import Reply, ask
-from diagnosis.exceptions import CallFailed
+from diagnosis.exceptions import CallFailed, NotWanted
 from diagnosis.limits import limits_of
 from diagnosis.models import Platform
 from errors import retry
@@ -34,19 +35,30 @@ class Outcome:
     milliseconds: int
 
 
+async def always() -> bool:
+    """For calls that nobody else may have made."""
+    return True
+
+
 async def ask_until_settled(
-    platform: Platform, question: str, *, seed: int, is_paused: Callable[[], Reason | None]
+    platform: Platform,
+    question: str,
+    *,
+    seed: int,
+    is_paused: Callable[[], Reason | None],
+    is_wanted: Callable[[], Awaitable[bool]] = always,
 ) -> Outcome:
-    """Ask up to settings.CALL_ATTEMPTS times. Raises nothing but cancellation; the run's deadline bounds it.
+    """Ask up to settings.CALL_ATTEMPTS times. Raises nothing but NotWanted; the run's deadline bounds it.
 
     seed: the attempt's number is added to it, so that a failing demo call can succeed later.
-    is_paused: why the platform must not be called now, if so; asked when the call's turn comes.
+    is_paused: why the platform must not be called now, if so; is_wanted: whether it is to be called at all. Both are
+    asked when the call's turn comes.
     """
     limits, number = limits_of(platform), 0
     limits.retries.count_call()
     last: CallFailed | None = None
     while True:
-        outcome = await limits.execute(_attempt(platform, question, seed, number, is_paused))
+        outcome = await limits.execute(_attempt_if(is_wanted, platform, question, seed, number, is_paused))
         number += 1
         if outcome.failure is None or not _may_try_again(outcome.failure, number) or not limits.retries.take():
             _record(platform, outcome, last)
@@ -77,6 +89,12 @@ def _record(platform: Platform, outcome: Outcome, before: CallFailed | None) -> 
 def _record_call(platform: Platform, failure: CallFailed, attempts: int, outcome: str) -> None:
     context = {"reason": failure.reason.value, "attempts": attempts}
     record(failure.code, error=failure, outcome=outcome, platform=platform.pk, place="platform_call", context=context)
+
+
+async def _attempt_if(is_wanted: Callable[[], Awaitable[bool]], *attempt: Any) -> Outcome:
+    if not await is_wanted():
+        raise NotWanted
+    return await _attempt(*attempt)
 
 
 async def _attempt(

@@ -29,6 +29,10 @@ class RunOver(AppError):
     code = ErrorCode.CONFLICT
 
 
+class NotWanted(Exception):
+    """A call's turn has come, and its answer is there already, or the run is not the current one any more."""
+
+
 class UnreadableExport(AppError):
     """A file that another system should have exported is none, or lacks what is needed; `why` is for operators."""
 

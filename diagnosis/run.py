@@ -10,11 +10,11 @@ from django.utils import timezone
 from diagnosis import transitions
 from diagnosis.asking import ask_until_settled
 from diagnosis.choices import Reason, Status
-from diagnosis.exceptions import RunOver
+from diagnosis.exceptions import NotWanted, RunOver
 from diagnosis.models import Platform
 from diagnosis.sentiment import judge_answers
 from diagnosis.transitions import PAUSES, PlannedCall, Run
-from diagnosis.writing import AnswerWriter, durably
+from diagnosis.writing import AnswerWriter, durably, once
 from errors.codes import ErrorCode
 from errors.recording import record
 
@@ -74,11 +74,26 @@ def _paused_platforms(run: Run) -> dict[str, Reason]:
 
 
 async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter) -> None:
-    outcome = await ask_until_settled(
-        call.platform, call.question, seed=call.repeat, is_paused=lambda: paused.get(call.platform.pk)
-    )
+    try:
+        outcome = await ask_until_settled(
+            call.platform,
+            call.question,
+            seed=call.repeat,
+            is_paused=lambda: paused.get(call.platform.pk),
+            is_wanted=lambda: _is_wanted(run, call),
+        )
+    except NotWanted:
+        return
     reason = outcome.failure.reason if outcome.failure else None
     if reason in PAUSES and call.platform.pk not in paused:
         paused[call.platform.pk] = reason
         await durably(transitions.pause_platform, run, call.platform, reason)
     await writer.store(call, outcome)
+
+
+async def _is_wanted(run: Run, call: PlannedCall) -> bool:
+    """Whether to pay for it still. While the database is away, yes: the answer is held until it is back."""
+    try:
+        return await once(transitions.is_wanted, run, call)
+    except (OperationalError, InterfaceError):
+        return True

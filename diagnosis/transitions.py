@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from diagnosis import metrics
 from diagnosis.asking import Outcome
-from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
 from diagnosis.clock import database_now
 from diagnosis.exceptions import CODES, RunOver
 from diagnosis.mentions import BrandNames
@@ -126,6 +126,15 @@ def _seconds_left(diagnosis: Diagnosis) -> int | None:
     pace = (now - diagnosis.started_at).total_seconds() / asked
     until_deadline = max(0.0, (diagnosis.deadline_at - now).total_seconds())
     return round(min(pace * (diagnosis.planned - diagnosis.settled), until_deadline))
+
+
+def is_wanted(run: Run, call: PlannedCall) -> bool:
+    """Whether an answer is still pending, and this the run that asks for it.
+
+    A run that was taken for dead may store what it had asked while its successor's calls wait for their turn.
+    """
+    pending = Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING)
+    return pending.filter(diagnosis__run_number=run.number, diagnosis__status__in=UNFINISHED).exists()
 
 
 def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:

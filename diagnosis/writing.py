@@ -46,6 +46,13 @@ async def _to_the_end(writing: asyncio.Future[T]) -> T:
         raise
 
 
+async def once(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same without trying again: what is only looked up."""
+    in_thread = database_sync_to_async(call, thread_sensitive=False, executor=_writers)
+    result: T = await in_thread(*args, **kwargs)
+    return result
+
+
 async def _write_until_written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     in_thread = database_sync_to_async(write, thread_sensitive=False, executor=_writers)
     async for attempt in AsyncRetrying(
