@@ -11,10 +11,10 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI, P, QueryEx, Router, Schema, Status
+from ninja import P, QueryEx, Router, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer, SessionAuth
-from pydantic import StringConstraints, model_validator
+from pydantic import ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from diagnosis.api import router as diagnosis_router
@@ -30,6 +30,7 @@ from diagsite.field_errors import fields_of
 from diagsite.forgetting import forget_account
 from diagsite.models import User
 from diagsite.notices_api import router as notices_router
+from diagsite.openapi import SiteApi
 from errors.codes import ErrorCode
 from errors.exceptions import AppError, DataFormatError, Forbidden, InvalidInput, Unauthorized
 from errors.problems import Problem, catalogue, locale_now, problem_of
@@ -76,7 +77,7 @@ class PageAuth(SessionAuth):
 
 log = structlog.get_logger(__name__)
 
-api = NinjaAPI(
+api = SiteApi(
     title="Brand diagnosis",
     version="1",
     description="How visible is a brand in the answers of AI platforms? The socket is described in docs/protocol.md.",
@@ -101,6 +102,15 @@ DeviceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8,
 
 class SignInIn(Schema):
     """One of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+                for one, other in (("code", "device_id"), ("device_id", "code"))
+            ]
+        }
+    )
 
     code: Code | None = None
     device_id: DeviceId | None = None
