@@ -5,6 +5,8 @@
 # make bench-report   those of the report: brand matching, coverage of the intervals, speed
 # make bench-repair   100,000 broken records: what is found, mended, touched, and taken back
 # make bench-scale    a simulation of the queue against the real site; how cost grows with rows
+# make torture   faults while diagnoses run, load for ten minutes, fuzzed input: half an hour   (ARGS="--list", "--seed N")
+# make soak      the load part alone
 # make bench-restart  both servers restarted behind nginx, under traffic
 # make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the same for the server, into docs/benchmarks.md
 # make audit  known holes in what is installed, of Python and of JavaScript, where the registries answer
@@ -33,7 +35,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-python test-javascript lint audit bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test torture soak test-python test-javascript lint audit bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
@@ -79,6 +81,12 @@ bench-restart: requirements-dev
 
 bench-scale: requirements-dev
 	@$(CLEAN) $(PY) -m bench.scale && $(PY) -m bench.page || { $(PY) -m bench.page; exit 1; }
+
+torture: requirements-dev
+	@$(CLEAN) $(PY) -m bench.torture $(ARGS)
+
+soak: requirements-dev
+	@$(CLEAN) $(PY) -m bench.torture --only soak --name soak $(ARGS)
 
 bench-repair: requirements-dev
 	@$(CLEAN) $(PY) -m bench.history.repair

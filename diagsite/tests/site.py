@@ -67,7 +67,7 @@ def environment(address: str, **extra: str) -> dict[str, str]:
 def manage(arguments: list[str], address: str, **extra: str) -> str:
     """Run a management command to its end; returns what it printed, fails when it fails."""
     with Process(arguments, address, **extra) as command:
-        code = command.wait(120)
+        code = command.wait(300)
     assert code == 0, command.out.read_text() + command.log.read_text()
     return command.out.read_text()
 
