@@ -26,4 +26,5 @@ def compress_frames(factory: Any, most_message_bytes: int) -> None:
                 )
         return None
 
-    factory.setProtocolOptions(perMessageCompressionAccept=accept)
+    # Whoever breaks the framing or sends too much hears why, by a close frame, rather than a dead line.
+    factory.setProtocolOptions(perMessageCompressionAccept=accept, failByDrop=False)

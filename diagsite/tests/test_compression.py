@@ -57,3 +57,12 @@ def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(site: 
         with pytest.raises(ConnectionClosed):
             ws.recv(30)
     assert httpx.get(f"{site.url}/readyz", **LOCAL).status_code == 200
+
+
+def test_a_message_that_is_too_big_to_take_is_told_so(site: Site, ordered: Ordered) -> None:
+    with _connect(site, ordered, None) as ws:
+        ws.send("y" * 70_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(30)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 1009
