@@ -185,7 +185,7 @@ def attack_socket(rng: random.Random, *, count: int = FRAMES) -> list[Figure]:
         pid = on.server.process.pid
         found = fuzz(on, rng, count)
         is_alive = on.server.process.pid == pid and on.server.process.is_running
-        after = asyncio.run(say(on.site.port, "/ws/diagnosis/none/", ['{"type":"pong"}'], says_goodbye=False))
+        after = asyncio.run(say(on.site.port, "/ws/nowhere/", ['{"type":"pong"}'], says_goodbye=False))
         tracebacks = on.server.process.log.read_text(errors="replace").count("Traceback")
     endings = ", ".join(f"{code} {times}x" for code, times in found.endings.most_common())
     told = "".join(f"; {what} {times}x" for what, times in found.wrong.most_common(4))
@@ -201,7 +201,7 @@ def attack_socket(rng: random.Random, *, count: int = FRAMES) -> list[Figure]:
             f"the same process, no traceback, <= {MOST_GROWTH_MIB} MiB more",
             f"{'the same' if is_alive else 'another'} process, {tracebacks} tracebacks, "
             f"{found.growth_mib:.1f} MiB more, "
-            f"closes an unknown stream with {after.close}",
+            f"closes an unknown address with {after.close}",
             is_alive and not tracebacks and found.growth_mib <= MOST_GROWTH_MIB and after.close == 4404,
         ),
     ]
