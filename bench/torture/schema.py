@@ -1,6 +1,7 @@
 """schemathesis over the OpenAPI schema of a running site: every check, right and wrong requests, and chains of them."""
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -80,6 +81,7 @@ def counts_in(said: str) -> dict[str, Any]:
         if is_list and ": " in line:
             what, _, count = line.strip(" ❌").rpartition(": ")
             failures[what] = int(count)
-        if " generated" in line:
-            cases = int(line.split(" generated")[0].strip().replace(",", ""))
+        generated = re.match(r"\s*([\d,]+) generated", line)
+        if generated:
+            cases = int(generated[1].replace(",", ""))
     return {"cases": cases, "failures": failures}

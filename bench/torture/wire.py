@@ -87,7 +87,7 @@ async def _say(
     )
     head = await reader.readuntil(b"\r\n\r\n")
     heard = Heard(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
-    listening = asyncio.ensure_future(_listen(reader, heard))
+    listening = asyncio.ensure_future(_listen(reader, writer, heard))
     try:
         for one in [*said, Raw(frame_of(GOODBYE, CLOSE))] if says_goodbye else said:
             await _send(writer, bytes_of(one), in_drops=in_drops)
@@ -110,7 +110,7 @@ async def _send(writer: asyncio.StreamWriter, data: bytes, *, in_drops: bool) ->
         await asyncio.sleep(0)
 
 
-async def _listen(reader: asyncio.StreamReader, heard: Heard) -> None:
+async def _listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard) -> None:
     try:
         while True:
             first, second = await reader.readexactly(2)
@@ -122,5 +122,6 @@ async def _listen(reader: asyncio.StreamReader, heard: Heard) -> None:
                 heard.frames.append(json.loads(payload))
             elif first & 0x0F == CLOSE and not heard.close:
                 heard.close = int.from_bytes(payload[:2], "big")
+                writer.write(frame_of(GOODBYE, CLOSE))  # or the server waits for it
     except (asyncio.IncompleteReadError, OSError):
         return

@@ -119,5 +119,6 @@ def test_a_growing_process_has_a_slope() -> None:
 
 
 def test_the_failures_of_schemathesis_are_counted() -> None:
-    said = "Failures:\n  ❌ ST101 Server error: 1\n  ❌ ST103 Undocumented: 26\n\nTest cases:\n  1,771 generated"
+    lines = ["Failures:", "  ❌ ST101 Server error: 1", "  ❌ ST103 Undocumented: 26", "", "rejected generated data"]
+    said = "\n".join([*lines, "  1,771 generated, 28 bad"])
     assert counts_in(said) == {"cases": 1771, "failures": Counter({"ST101 Server error": 1, "ST103 Undocumented": 26})}
