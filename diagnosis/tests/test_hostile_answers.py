@@ -1,4 +1,4 @@
-"""Answers with markup, formulas, direction marks and broken Unicode: stored, told and shown as the text that they are."""
+"""Answers with markup, formulas, direction marks and broken Unicode are text wherever they are told."""
 
 import json
 from typing import Any

@@ -62,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
-        self._answer({"openid": f"openid-of-{query['js_code'][0]}", "session_key": "never to be seen"})
+        openid = f"openid-of-{query['js_code'][0]}"[:64]  # a real one has 28 characters
+        self._answer({"openid": openid, "session_key": "never to be seen"})
 
     def do_POST(self) -> None:
         url = urlsplit(self.path)
