@@ -242,6 +242,7 @@ FAULTS = [
     Attack("worker-kill", "kill -9 of a worker", apart(_kill_worker)),
     Attack("worker-term", "SIGTERM to a worker", apart(_stop_worker)),
     Attack("web-kill", "kill -9 of the server", apart(_kill_server)),
+    Attack("both-kill", "kill -9 of a worker, then of the server, and so on", apart(kill_in_turn)),
     Attack("web-term", "SIGTERM to the server", apart(_stop_server)),
     Attack("embedded-kill", "kill -9 of server and worker in one", embedded(_kill_server)),
     Attack("embedded-term", "SIGTERM to server and worker in one", embedded(_stop_server)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST_SECONDS = 60.0
-TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+TEXT, BINARY, CLOSE = 1, 2, 8
 GOODBYE = struct.pack("!H", 1000)
 
 
