@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import re
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from django.db.models import Q
@@ -15,6 +16,8 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from diagnosis import cached, orders, presenters
 from diagnosis.access import user_of, visible_diagnosis
@@ -39,6 +42,16 @@ from errors.exceptions import InvalidInput, NotFound
 from errors.problems import locale_now
 
 router = Router(tags=["diagnoses"])
+
+
+def _as_written(value: Any) -> Any:
+    """A day as ISO 8601 has it: a number would be read as seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise PydanticCustomError("date_from_datetime_parsing", "not a day")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_written)]
 
 _visible_diagnosis = sync_to_async(visible_diagnosis)
 
@@ -75,8 +88,8 @@ def list_diagnoses(
     cursor: str = "",
     status: str = "",
     q: QueryEx[str, P(max_length=100)] = "",
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
     scheduled: bool = False,
 ) -> dict[str, Any]:
     """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
+from pydantic import StrictInt
 
 from diagnosis.access import user_of
 from diagsite.models import Notice
@@ -52,7 +53,7 @@ class NoticeList(Schema):
 class ReadIn(Schema):
     """Which were read."""
 
-    ids: list[int] = Field(min_length=1, max_length=MOST)
+    ids: list[StrictInt] = Field(min_length=1, max_length=MOST)
 
 
 @router.get("/notices", response=NoticeList, summary="Unread notices")

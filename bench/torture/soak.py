@@ -79,7 +79,8 @@ def soak(attack: Attack, where: Ground, rng: random.Random, size: Size) -> list[
         raise NotRun("a C compiler and redis-server are needed")
     options = {
         "DIAGNOSES_AT_ONCE": str(ACTIVE + 50),
-        "DEMO_LATENCY": "10",
+        "DEMO_LATENCY": "5",  # 15 to 40 s a call
+        "CALL_TIMEOUT_SECONDS": "120",
         "DEMO": "1",
         "MAX_UNFINISHED_DIAGNOSES": str(MOST_UNFINISHED),
         "MAX_UNFINISHED_PER_OWNER": "0",

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from diagsite.api import api
+from diagsite.models import User
 from diagsite.openapi import PROBLEM
 
 
@@ -35,3 +36,11 @@ def test_a_failure_is_as_the_schema_says(client: Client, method: str, path: str,
 def test_a_sign_in_is_one_of_two() -> None:
     schema = api.get_openapi_schema()["components"]["schemas"]["SignInIn"]
     assert [one["required"] for one in schema["oneOf"]] == [["code"], ["device_id"]]
+
+
+@pytest.mark.django_db
+def test_a_day_is_no_number(client: Client) -> None:
+    client.force_login(User.objects.create(username="somebody"))
+    refused = client.get("/api/diagnoses?until=0", headers={"Accept-Language": "zh-CN"})
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["until"])
+    assert client.get("/api/diagnoses?until=2026-01-31").status_code == 200
