@@ -250,7 +250,7 @@ def test_what_people_write_is_kept_as_it_is(client: Client, text: str) -> None:
     assert response.status_code == 202, response.json()
     detail = client.get(f"/api/diagnoses/{response.json()['id']}").json()
     assert (detail["brand"], detail["questions"][0]["text"]) == (text, text)
-    assert detail["brands"] == [{"name": text, "aliases": [f"{text}茶"], "is_own": True}]
+    assert detail["brands"] == [{"name": text, "aliases": [f"{text}茶"], "is_own": True, "is_added": False}]
 
 
 def test_space_around_is_taken_off(client: Client) -> None:

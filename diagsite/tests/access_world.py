@@ -16,7 +16,7 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.corrections import add_alias
+from diagnosis.corrections import add_alias, add_competitor
 from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun, Schedule
 from diagnosis.sharing.models import ShareLink
 from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
@@ -62,6 +62,7 @@ class World:
         self.diagnosis = end(
             make_diagnosis(self.people["owner"], [platform], questions=["甲？", "乙？"]), valid(), failed()
         )
+        add_competitor(self.diagnosis, "木石坊")
         add_alias(self.diagnosis, "山岚", "山岚牌", self.people["owner"])
         ShareLink.objects.create(
             diagnosis=self.diagnosis,
@@ -127,7 +128,7 @@ class World:
             "alert_id": lambda: Alert.objects.get().pk,
             "channel_id": lambda: Channel.objects.get().pk,
             "rule_id": lambda: Rule.objects.get(name="high_latency").pk,
-            "name": lambda: "high_latency",
+            "name": lambda: "木石坊" if "competitors" in route else "high_latency",
             "id": lambda: self.people["stranger"].pk,
             "app_label": lambda: "errors",
             "url": lambda: "nothing",

@@ -66,8 +66,8 @@ def test_ended_jobs_go_and_waiting_ones_stay() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [ended])
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '8 days'")
-        assert prune_all(["jobs"]) == {"jobs": 1}
-        cursor.execute("SELECT id FROM procrastinate_jobs")
+        assert prune_all(["jobs"])["jobs"] >= 1  # no flush empties the engine's table, so other tests' may go as well
+        cursor.execute("SELECT id FROM procrastinate_jobs WHERE id = ANY(%s)", [[ended, waiting]])
         assert cursor.fetchall() == [(waiting,)]
 
 

@@ -69,7 +69,7 @@ def _readable() -> list[str]:
 
 
 def _text(answer: Any) -> str:
-    return f"{answer.headers}{answer.content.decode()}"
+    return f"{answer.headers}{str(answer.getvalue(), 'utf-8', 'replace')}"
 
 
 def _failures(world: World, token: str) -> dict[str, str]:

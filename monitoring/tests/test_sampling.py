@@ -57,7 +57,7 @@ def test_a_histogram_is_stored_as_its_sum_and_count() -> None:
     command_seconds.remove("of_a_test")
     assert values_of("command_seconds_sum", command="of_a_test") == [3.5]
     assert values_of("command_seconds_count", command="of_a_test") == [2]
-    assert not Series.objects.filter(metric__endswith="_bucket").exists()
+    assert not Series.objects.filter(metric="command_seconds_bucket").exists()
 
 
 def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
@@ -177,9 +177,10 @@ def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -
 def test_a_dry_run_deletes_nothing(counter: Counter) -> None:
     counter.inc()
     flush_samples(timezone.now() - timedelta(days=9))
-    before, said = Sample.objects.count(), StringIO()
+    old = Sample.objects.filter(bucket__lt=timezone.now() - timedelta(days=8, hours=1))
+    before, said = old.count(), StringIO()
     call_command("prune_samples", stdout=said)
     assert said.getvalue().startswith(f"{before} samples and 1 processes would be deleted")
-    assert Sample.objects.count() == before
+    assert old.count() == before > 0
     call_command("prune_samples", "--apply", stdout=StringIO())
-    assert not Sample.objects.exists()
+    assert not old.exists()
