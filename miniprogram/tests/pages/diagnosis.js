@@ -122,7 +122,7 @@ async function diagnosisPages(t, pages) {
       await named.tap();
       await phone.evaluate('__host.wx.tapIndex = 1');
       const marks = phone.locator('.detail .mark.own');
-      await marks.first().waitFor(PATIENT);
+      await phone.waitForFunction('document.querySelectorAll(".detail .answer-text").length === 2', null, PATIENT); // the cell's is open
       const count = await marks.count();
       await marks.first().tap();
       await phone.waitForFunction(`document.querySelectorAll('.detail .mark.own').length === ${count - 1}`, null, PATIENT);
