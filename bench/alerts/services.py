@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,26 @@ def own_services() -> Iterator[None]:
         for server in services._servers:
             server.leave()
         shutil.rmtree(os.environ["DIAGSITE_TEST_DIRECTORY"], ignore_errors=True)
+
+
+@contextmanager
+def own_redis(parser: ArgumentParser) -> Iterator[str]:
+    """`own_services` and a Redis of the bench's own; gives its address.
+
+    Ends the command, saying what to install, where there is no redis-server.
+    """
+    binary = shutil.which("redis-server")
+    if binary is None:
+        parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
+    with own_services():
+        from diagsite.tests.services import RedisServer
+
+        server = RedisServer(binary)
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
 def add_channel(database: str, kind: str, address: str, key: str = "") -> None:

@@ -5,11 +5,10 @@ python -m bench.jobs [--starts N] [--heap N] [--crowds 10,50,200] [--diagnoses N
 
 import argparse
 import math
-import shutil
 import sys
 from collections.abc import Sequence
 
-from bench.alerts.services import own_services
+from bench.alerts.services import own_redis
 from bench.figures import Figure, named, report
 
 AT_ONCE = 10
@@ -109,24 +108,14 @@ def main() -> int:
     parser.add_argument("--diagnoses", type=int, default=300, help="with calls that fail once (default 300)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    redis_binary = shutil.which("redis-server")
-    if redis_binary is None:
-        parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
-    with own_services():
-        from diagsite.tests.services import RedisServer
-
-        redis = RedisServer(redis_binary)
-        redis.start()
+    with own_redis(parser) as redis_url:
         measurements = [
-            named("acceptance to start", lambda: measure_starting(redis.url, options.starts, options.heap)),
-            named("overhead of a diagnosis", lambda: measure_one(redis.url, options.rounds)),
-            named("calls that fail once", lambda: measure_failing(redis.url, options.diagnoses, options.seed)),
-            named("many at once", lambda: measure_crowd(redis.url, [int(one) for one in options.crowds.split(",")])),
+            named("acceptance to start", lambda: measure_starting(redis_url, options.starts, options.heap)),
+            named("overhead of a diagnosis", lambda: measure_one(redis_url, options.rounds)),
+            named("calls that fail once", lambda: measure_failing(redis_url, options.diagnoses, options.seed)),
+            named("many at once", lambda: measure_crowd(redis_url, [int(one) for one in options.crowds.split(",")])),
         ]
-        try:
-            return report("jobs", measurements)
-        finally:
-            redis.stop()
+        return report("jobs", measurements)
 
 
 if __name__ == "__main__":

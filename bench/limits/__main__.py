@@ -6,9 +6,9 @@ python -m bench.limits [--rounds N] [--calls N]
 import argparse
 import asyncio
 import os
-import shutil
 import sys
 
+from bench.alerts.services import own_redis
 from bench.figures import Figure, named, report
 
 PLACES = 10
@@ -57,30 +57,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="of four processes each (default 5)")
     parser.add_argument("--calls", type=int, default=2000, help="to time (default 2000)")
     options = parser.parse_args()
-    redis_binary = shutil.which("redis-server")
-    if redis_binary is None:
-        parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
-    from bench.alerts.services import own_services
-
-    with own_services():
+    with own_redis(parser) as redis_url:
         import django
 
         django.setup()
-        from diagsite.tests.services import RedisServer
-
-        redis = RedisServer(redis_binary)
-        redis.start()
-        try:
-            return report(
-                "limits",
-                [
-                    named("places under kills", lambda: measure_cap(redis.url, options.rounds)),
-                    named("what a limit costs", lambda: measure_cost(redis.url, options.calls)),
-                ],
-            )
-        finally:
-            redis.stop()
+        return report(
+            "limits",
+            [
+                named("places under kills", lambda: measure_cap(redis_url, options.rounds)),
+                named("what a limit costs", lambda: measure_cost(redis_url, options.calls)),
+            ],
+        )
 
 
 if __name__ == "__main__":

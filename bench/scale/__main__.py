@@ -5,12 +5,12 @@ python -m bench.scale [--orders N] [--seed N] [--sizes 100,1000,10000]
 
 import argparse
 import math
-import shutil
 import statistics
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bench.alerts.services import own_redis
 from bench.figures import Figure, named, report
 from bench.scale.queueing import Course, House, Order, simulate
 
@@ -140,26 +140,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sizes", default="100,1000,10000", help="diagnoses in the database (default 100,1000,10000)")
     options = parser.parse_args()
-    redis_binary = shutil.which("redis-server")
-    if redis_binary is None:
-        parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
-    from bench.alerts.services import own_services
-
-    with own_services():
-        from diagsite.tests.services import RedisServer
-
-        redis = RedisServer(redis_binary)
-        redis.start()
+    with own_redis(parser) as redis_url:
         measurements = [
-            named("the model with one process", lambda: measure_model(redis.url, 1, options.orders, options.seed)),
-            named("the model with two processes", lambda: measure_model(redis.url, 2, options.orders, options.seed)),
-            named("costs", lambda: measure_costs(redis.url, options.seed)),
+            named("the model with one process", lambda: measure_model(redis_url, 1, options.orders, options.seed)),
+            named("the model with two processes", lambda: measure_model(redis_url, 2, options.orders, options.seed)),
+            named("costs", lambda: measure_costs(redis_url, options.seed)),
             named("growth", lambda: measure_growth([int(one) for one in options.sizes.split(",")])),
         ]
-        try:
-            return report("scale", measurements)
-        finally:
-            redis.stop()
+        return report("scale", measurements)
 
 
 if __name__ == "__main__":
