@@ -25,6 +25,12 @@ def robots() -> Iterator[Robots]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry waits as long as its jitter allows; by chance it could be due within the same look."""
+    monkeypatch.setattr("errors.retry.random.uniform", lambda least, most: most)
+
+
 def channel(name: str, kind: str, address: str, **fields: Any) -> Channel:
     secrets = encrypt_secrets({"address": address, "key": SIGNED_WITH})
     return Channel.objects.create(name=name, kind=kind, secrets=secrets, **fields)
