@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
+import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,6 +58,26 @@ def bytes_of(said: str | bytes | Raw) -> bytes:
     return frame_of(said.encode("utf-8", "surrogatepass"), TEXT)
 
 
+class _Line:
+    """A connection whose arrivals stay readable when a send fails: asyncio's transports forget them then."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._loop = asyncio.get_running_loop()
+        self.arrived = asyncio.StreamReader()
+
+    async def send(self, data: bytes) -> None:
+        """All of it. Raises OSError."""
+        await self._loop.sock_sendall(self._line, data)
+
+    async def keep_receiving(self) -> None:
+        """Until the other side hangs up, or has reset."""
+        with contextlib.suppress(OSError):
+            while data := await self._loop.sock_recv(self._line, 65_536):
+                self.arrived.feed_data(data)
+        self.arrived.feed_eof()
+
+
 async def say(
     port: int, path: str, said: Sequence[str | bytes | Raw], *, in_drops: bool = False, says_goodbye: bool = True
 ) -> Heard:
@@ -63,65 +85,59 @@ async def say(
 
     A goodbye overtakes what the server has not read yet: who waits to be refused says none.
     """
+    frames = [bytes_of(one) for one in said] + ([frame_of(GOODBYE, CLOSE)] if says_goodbye else [])
     async with asyncio.timeout(MOST_SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            return await _say(reader, writer, path, said, in_drops=in_drops, says_goodbye=says_goodbye)
-        finally:
-            writer.transport.abort()
+        with socket.socket() as opened:
+            opened.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+            line = _Line(opened)
+            receiving = asyncio.ensure_future(line.keep_receiving())
+            try:
+                return await _say(line, path, frames, in_drops=in_drops)
+            finally:
+                receiving.cancel()
+                await asyncio.wait([receiving])
 
 
-async def _say(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    path: str,
-    said: Sequence[str | bytes | Raw],
-    *,
-    in_drops: bool,
-    says_goodbye: bool,
-) -> Heard:
+async def _say(line: _Line, path: str, frames: Sequence[bytes], *, in_drops: bool) -> Heard:
     key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(
+    await line.send(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    head = await reader.readuntil(b"\r\n\r\n")
+    head = await line.arrived.readuntil(b"\r\n\r\n")
     heard = Heard(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
-    listening = asyncio.ensure_future(_listen(reader, writer, heard))
+    listening = asyncio.ensure_future(_listen(line, heard))
     try:
-        for one in [*said, Raw(frame_of(GOODBYE, CLOSE))] if says_goodbye else said:
-            await _send(writer, bytes_of(one), in_drops=in_drops)
-        await listening
-    except OSError:  # it has hung up on us in the middle
+        with contextlib.suppress(OSError):  # it has hung up on us in the middle
+            for frame in frames:
+                await _send(line, frame, in_drops=in_drops)
         await listening
     finally:
         listening.cancel()
     return heard
 
 
-async def _send(writer: asyncio.StreamWriter, data: bytes, *, in_drops: bool) -> None:
+async def _send(line: _Line, data: bytes, *, in_drops: bool) -> None:
     if not in_drops:
-        writer.write(data)
-        await writer.drain()
+        await line.send(data)
         return
     for byte in data:
-        writer.write(bytes([byte]))
-        await writer.drain()
+        await line.send(bytes([byte]))
         await asyncio.sleep(0)
 
 
-async def _listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard) -> None:
-    try:
+async def _listen(line: _Line, heard: Heard) -> None:
+    read = line.arrived.readexactly
+    with contextlib.suppress(asyncio.IncompleteReadError, OSError):
         while True:
-            first, second = await reader.readexactly(2)
+            first, second = await read(2)
             size = second & 0x7F
             if size >= 126:
-                size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8), "big")
-            payload = await reader.readexactly(size)
+                size = int.from_bytes(await read(2 if size == 126 else 8), "big")
+            payload = await read(size)
             if first & 0x0F == TEXT:
                 heard.frames.append(json.loads(payload))
             elif first & 0x0F == CLOSE and not heard.close:
                 heard.close = int.from_bytes(payload[:2], "big")
-                writer.write(frame_of(GOODBYE, CLOSE))  # or the server waits for it
-    except (asyncio.IncompleteReadError, OSError):
-        return
+                await line.send(frame_of(GOODBYE, CLOSE))  # or the server waits for it
