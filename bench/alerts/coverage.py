@@ -1,6 +1,11 @@
 """How much of the site has a counter, a duration and an error label: docs/metrics.md says how that is counted."""
 
-from bench.figures import Figure
+import sys
+
+import django
+
+from bench.alerts.services import own_services
+from bench.figures import Figure, report
 
 LEAST = 0.9
 
@@ -15,3 +20,9 @@ def measure_coverage() -> Figure:
     uncovered = ", ".join(f"{one.kind} {one.name}" for one in surfaces if not one.is_covered)
     measured = f"{share:.1%}: {covered} of {len(surfaces)}" + (f"; without: {uncovered}" if uncovered else "")
     return Figure("monitoring coverage", ">= 90 %", measured, share >= LEAST)
+
+
+if __name__ == "__main__":
+    with own_services():
+        django.setup()
+        sys.exit(report("alerts-coverage", [measure_coverage]))

@@ -1,6 +1,7 @@
 """What our instruments cost on a report request over HTTP: sites with and without them, asked in turn, in one run."""
 
 import random
+import sys
 import time
 from contextlib import ExitStack
 from statistics import median
@@ -8,7 +9,7 @@ from statistics import median
 import httpx
 
 from bench.alerts.services import own_services
-from bench.figures import Figure
+from bench.figures import Figure, report
 
 MOST = 0.05
 ROUNDS = 3000
@@ -88,5 +89,4 @@ def _ask_in_turn(clients: dict[str, httpx.Client], path: str) -> dict[str, list[
 
 
 if __name__ == "__main__":
-    for figure in measure_instruments():
-        print(figure.figure, "|", figure.must_be, "|", figure.measured)  # noqa: T201
+    sys.exit(report("alerts-instruments", [measure_instruments]))

@@ -1,15 +1,16 @@
 """Load for minutes: 1,000 idle sockets, 200 diagnoses on the demo platform, slow readers, a burst of starts."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import os
 import random
 import shutil
 import socket
 import statistics
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,7 +36,10 @@ MOST_UNFINISHED = 300
 BURST = 500
 AT_ONCE_IN_BURST = 50
 SERVING_THREADS = 32  # as many orders may pass the bound together
+WARM_STARTS = 50
 SLOW_READERS = 5
+FLOOD = 4000
+LEAST_SENT_AHEAD = 16 * 1024  # or it was not for being slow that a reader was cut
 SAMPLE_SECONDS = 5.0
 REVEAL_SECONDS = 10.0
 MOST_SLOPE_MIB = 1.0  # a minute
@@ -54,6 +58,19 @@ class Sample:
     unfinished: int
 
 
+@dataclass(frozen=True)
+class SlowReader:
+    """What one was sent before it was cut, in bytes."""
+
+    bytes: int
+    is_cut: bool
+
+    @property
+    def is_as_promised(self) -> bool:
+        """It was sent something, not all, and then it was let go."""
+        return self.is_cut and self.bytes >= LEAST_SENT_AHEAD
+
+
 @dataclass
 class Soak:
     """What was seen."""
@@ -61,7 +78,7 @@ class Soak:
     samples: list[Sample] = field(default_factory=list)
     burst: Counter[str] = field(default_factory=Counter)
     most_after_burst: int = 0
-    slow_closes: list[str] = field(default_factory=list)
+    slow_closes: list[SlowReader] = field(default_factory=list)
     lost_sockets: int = 0
     missed: int = 0
     repeated: int = 0
@@ -99,10 +116,11 @@ def _soak(on: Stage, seconds: float) -> Soak:
     pids = {name: one.process.pid for name, one in _processes(on).items()}
     with on.site.client() as client:
         token = str(client.headers["Authorization"]).removeprefix("Bearer ")
+    _warm_up(on, token)
     before = {name: psutil.Process(pid).num_fds() for name, pid in pids.items()}
     assert on.redis
     feed = LogFeed(on.site.address, on.redis.url, token, sockets=SOCKETS, events=int(seconds / REVEAL_SECONDS) + 5)
-    flood = LogFeed(on.site.address, on.redis.url, token, sockets=SLOW_READERS, events=4000)
+    flood = LogFeed(on.site.address, on.redis.url, token, sockets=SLOW_READERS, events=FLOOD)
     with ExitStack() as stack:
         stack.callback(feed.close)
         stack.callback(flood.close)
@@ -121,6 +139,22 @@ def _soak(on: Stage, seconds: float) -> Soak:
 
 def _processes(on: Stage) -> dict[str, Supervised]:
     return {"server": on.server, "worker": on.workers[0]}
+
+
+def _warm_up(on: Stage, token: str) -> None:
+    """Pools of connections and threads grow to their size once; what comes on top of that later is a leak."""
+
+    async def ask() -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with (
+            httpx.AsyncClient(base_url=on.site.url, headers=headers, timeout=120, trust_env=False) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(WARM_STARTS):
+                group.create_task(client.post("/api/diagnoses", json=order_body(["demo"], questions=1)))
+
+    asyncio.run(ask())
+    wait_until(lambda: unfinished(on.site) == 0, "the first ones to end", 300)
 
 
 def _settle(found: Soak, on: Stage, before: dict[str, int], pids: dict[str, int]) -> None:
@@ -186,36 +220,40 @@ def _sample(on: Stage, at: float) -> Sample:
 
 def _read_slowly(found: Soak, port: int, flood: LogFeed) -> None:
     """Sockets that say hello and then read nothing, while far more than they may leave unread is there for them."""
-    sockets = []
-    for path, hello in flood.targets:
-        raw = socket.create_connection(("127.0.0.1", port))
-        raw.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {uuid.uuid4().hex[:22]}==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        raw.sendall(frame_of(hello.encode(), 1))
-        sockets.append(raw)
-    time.sleep(2)
-    flood.reveal(flood.streams, 4000)
+    sockets = [_greeted(port, path, hello) for path, hello in flood.targets]
+    flood.reveal(flood.streams, FLOOD)
     time.sleep(25)  # a ping after 10 s, 5 s for its pong
-    for raw in sockets:
-        found.slow_closes.append(_drain(raw))
+    found.slow_closes += [_drain(one) for one in sockets]
 
 
-def _drain(raw: socket.socket) -> str:
-    """Read what is left: "cut" when it ends, and how many bytes had been sent ahead."""
-    raw.settimeout(20)
+def _greeted(port: int, path: str, hello: str) -> socket.socket:
+    """It has been welcomed, so it follows."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+    raw.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    heard = b""
+    while not heard.endswith(b"\r\n\r\n"):
+        heard += raw.recv(1)
+    raw.sendall(frame_of(hello.encode(), 1))
+    while b"welcome" not in heard:
+        heard += raw.recv(1 << 10)
+    return raw
+
+
+def _drain(raw: socket.socket) -> SlowReader:
+    """Read what is left, and see whether it ends."""
     size = 0
-    try:
-        while data := raw.recv(1 << 16):
-            size += len(data)
-    except TimeoutError:
-        return f"still open after {size} bytes"
-    except ConnectionError:
-        pass
-    finally:
-        raw.close()
-    return f"cut {size // 1024} KiB"
+    with raw:
+        try:
+            while data := raw.recv(1 << 16):
+                size += len(data)
+        except TimeoutError:
+            return SlowReader(size, is_cut=False)
+        except ConnectionError:
+            pass
+    return SlowReader(size, is_cut=True)
 
 
 async def _burst(on: Stage, token: str) -> Counter[str]:
@@ -261,6 +299,7 @@ def _figures(found: Soak, seconds: float) -> list[Figure]:
     active = [one.unfinished for one in found.samples[int(len(found.samples) * WARM_UP) :]]
     bound = MOST_UNFINISHED + SERVING_THREADS
     refused = found.burst["503 polite"]
+    ahead = ", ".join(str(one.bytes // 1024) for one in found.slow_closes)
     return [
         Figure(
             f"memory, {of}",
@@ -271,7 +310,7 @@ def _figures(found: Soak, seconds: float) -> list[Figure]:
             all(slope <= MOST_SLOPE_MIB for slope in slopes.values()) and not found.restarts,
         ),
         Figure(
-            "descriptors before, and after all have gone",
+            "descriptors once warm, and after all have gone",
             f"<= {SLACK_OF_DESCRIPTORS} more",
             "; ".join(f"{name} {first} to {last}" for name, (first, last) in found.descriptors.items()),
             all(last <= first + SLACK_OF_DESCRIPTORS for first, last in found.descriptors.values()),
@@ -291,10 +330,11 @@ def _figures(found: Soak, seconds: float) -> list[Figure]:
         Figure(
             f"{SLOW_READERS} sockets that read nothing, beside {SOCKETS:,} others",
             "each cut; the others lose no event and no socket",
-            f"{', '.join(found.slow_closes)}; of {found.revealed:,} events {found.missed} missed, "
-            f"{found.repeated} repeated, {found.lost_sockets} sockets lost",
+            f"{sum(one.is_cut for one in found.slow_closes)} cut after {ahead} KiB sent ahead; "
+            f"of {found.revealed:,} events {found.missed} missed, {found.repeated} repeated, "
+            f"{found.lost_sockets} sockets lost",
             len(found.slow_closes) == SLOW_READERS
-            and all(one.startswith("cut") for one in found.slow_closes)
+            and all(one.is_as_promised for one in found.slow_closes)
             and not (found.missed or found.repeated or found.lost_sockets)
             and found.arrived == found.revealed,
         ),

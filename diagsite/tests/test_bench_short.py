@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from bench.alerts.__main__ import MODULES
 from bench.bytes.__main__ import bytes_figures, measure
 from bench.cache.__main__ import replay
 from bench.limits.cost import seconds_a_call
@@ -37,3 +38,8 @@ def test_the_page_names_the_command_of_every_bench() -> None:
     assert page.startswith(HEAD)
     for name in ("push", "bytes", "cache", "jobs", "limits"):
         assert f"`{SECTIONS[name][1]}`" in page
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_part_of_the_alerts_bench_keeps_its_figures_where_the_whole_looks_for_them(name: str) -> None:
+    assert f'"alerts-{name}"' in (ROOT / "bench" / "alerts" / f"{name}.py").read_text()
