@@ -4,7 +4,7 @@ import re
 
 # A spreadsheet takes a cell that begins so for a formula, also behind white space, and in full width (OWASP, CSV
 # injection). A quote before it is taken for one of ours, so that every cell has exactly one way back.
-_FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|[\t\r\n]")
+_FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|'*[\t\r\n]")
 # XML 1.0 has no such characters, escaped or not. A lone surrogate has no UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 

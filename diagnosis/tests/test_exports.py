@@ -95,7 +95,7 @@ def test_no_cell_of_a_csv_is_calculated(client: Client, diagnosis: Diagnosis) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x"]
+    "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x", "'\n", "''\tx"]
 )
 def test_whatever_a_spreadsheet_might_calculate_is_text(text: str) -> None:
     assert disarm(text) == f"'{text}"

@@ -191,8 +191,8 @@ def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
     def is_firing_now() -> bool:
         client.get("/nowhere")
         try:
-            answer = httpx.get(f"{prometheus_url}/rules", **LOCAL).json()
-        except httpx.TransportError:
+            answer = httpx.get(f"{prometheus_url}/rules", **LOCAL).raise_for_status().json()
+        except httpx.HTTPError:  # it is not there yet, or not ready
             return False
         rules = [one for group in answer["data"]["groups"] for one in group["rules"]]
         assert not [one for one in rules if one["health"] == "err"]

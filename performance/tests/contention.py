@@ -31,6 +31,8 @@ class _Contender:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            if not line.endswith("\n"):
+                return  # killed in the middle of it
             what, at = line.split()
             self.lines.append((float(at), 1 if what == "begin" else -1))
 
