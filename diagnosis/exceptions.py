@@ -14,13 +14,13 @@ class DiagnosisRunning(AppError):
 class SiteIsFull(AppError):
     """As many diagnoses are unfinished as the site takes."""
 
-    code = ErrorCode.SERVICE_UNAVAILABLE
+    code = ErrorCode.QUEUE_FULL
 
 
 class OwnerHasTooMany(AppError):
     """As many diagnoses are unfinished as one account may have."""
 
-    code = ErrorCode.RATE_LIMITED
+    code = ErrorCode.TOO_MANY_UNFINISHED
 
 
 class RunOver(AppError):

@@ -56,6 +56,14 @@ COPY: dict[str, dict[C, Copy]] = {
         C.CONFLICT: Copy("内容有冲突", "这次请求与已有的记录不一致，未作任何改动。", "请刷新后再试。"),
         C.DIAGNOSIS_CANCELLED: Copy("诊断已取消", "已得到的回答都已保存。", "可以查看部分结果，或重新发起。"),
         C.DIAGNOSIS_RUNNING: Copy("诊断进行中", "报告会在诊断结束后生成。", "请稍等，进度会自动更新。"),
+        C.QUEUE_FULL: Copy(
+            "排队的诊断太多", "现在排队的人很多，这次还没有开始，您填写的内容都已保留。", "请在 {seconds} 秒后再试。"
+        ),
+        C.TOO_MANY_UNFINISHED: Copy(
+            "进行中的诊断已到上限",
+            "等您的一个诊断结束后才能开始新的，您填写的内容都已保留。",
+            "可以在历史记录中查看或取消进行中的诊断。",
+        ),
     },
     "en": {
         C.NETWORK_ERROR: Copy(
@@ -144,6 +152,16 @@ COPY: dict[str, dict[C, Copy]] = {
             "Diagnosis running",
             "The report is made when the diagnosis ends.",
             "Just a moment, progress updates by itself.",
+        ),
+        C.QUEUE_FULL: Copy(
+            "The queue is full",
+            "Many diagnoses are waiting. This one has not been started; what you entered is kept.",
+            "Please try again in {seconds} seconds.",
+        ),
+        C.TOO_MANY_UNFINISHED: Copy(
+            "Too many diagnoses at once",
+            "A new one can start when one of yours has ended. What you entered is kept.",
+            "See those that run in the history, or cancel one there.",
         ),
     },
 }

@@ -27,15 +27,15 @@ def _assert_refused(response: object, status: int, code: str, title: str) -> Non
 @pytest.mark.usefixtures("platform")
 def test_one_more_than_an_account_may_have_is_a_429(client: Client) -> None:
     assert [post(client, order()).status_code for _ in range(2)] == [202, 202]
-    _assert_refused(post(client, order()), 429, "RATE_LIMITED", "操作太频繁")
+    _assert_refused(post(client, order()), 429, "TOO_MANY_UNFINISHED", "进行中的诊断已到上限")
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (2, 2)
 
 
 @pytest.mark.usefixtures("platform")
 def test_one_more_than_the_site_takes_is_a_503(client: Client, client_of_stranger: Client) -> None:
     assert [post(who, order()).status_code for who in (client, client, client_of_stranger)] == [202] * 3
-    _assert_refused(post(client_of_stranger, order()), 503, "SERVICE_UNAVAILABLE", "服务维护中")
-    _assert_refused(post(client_of_stranger, order(), "en"), 503, "SERVICE_UNAVAILABLE", "Down for maintenance")
+    _assert_refused(post(client_of_stranger, order()), 503, "QUEUE_FULL", "排队的诊断太多")
+    _assert_refused(post(client_of_stranger, order(), "en"), 503, "QUEUE_FULL", "The queue is full")
     assert Diagnosis.objects.count() == 3
 
 
@@ -57,7 +57,7 @@ def test_a_retry_is_bounded_as_well(client: Client, owner: AbstractUser, platfor
     source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed(Reason.TIMEOUT))
     for _ in range(2):
         make_diagnosis(owner, [platform])
-    _assert_refused(client.post(f"/api/diagnoses/{source.pk}/retry"), 429, "RATE_LIMITED", "操作太频繁")
+    _assert_refused(client.post(f"/api/diagnoses/{source.pk}/retry"), 429, "TOO_MANY_UNFINISHED", "进行中的诊断已到上限")
 
 
 @pytest.mark.usefixtures("platform")
