@@ -39,7 +39,7 @@
     CONFLICT: ['内容有冲突', '这次请求与已有的记录不一致，未作任何改动。', '请刷新后再试。', 'modal', 'dismiss', 'warning'],
     DIAGNOSIS_CANCELLED: ['诊断已取消', '已得到的回答都已保存。', '可以查看部分结果，或重新发起。', 'inline', 'open_report', 'info'],
     DIAGNOSIS_RUNNING: ['诊断进行中', '报告会在诊断结束后生成。', '请稍等，进度会自动更新。', 'inline', 'dismiss', 'info'],
-    QUEUE_FULL: ['排队的诊断太多', '现在排队的人很多，这次还没有开始，您填写的内容都已保留。', '请稍后再试。', 'modal', 'retry', 'warning'],
+    QUEUE_FULL: ['排队的诊断太多', '现在排队的人很多，这次还没有开始，您填写的内容都已保留。', '请在 {seconds} 秒后再试。', 'modal', 'retry', 'warning'],
     TOO_MANY_UNFINISHED: ['进行中的诊断已到上限', '等您的一个诊断结束后才能开始新的，您填写的内容都已保留。', '可以在历史记录中查看或取消进行中的诊断。', 'modal', 'open_history', 'warning'],
   };
   /** @type {{[kind: string]: string}} */
