@@ -52,9 +52,19 @@ SECTIONS = {
         "calls; look-ups are the median of 50 rows, the second time.",
     ),
     "client": ("The client", "make bench-client", ""),
-    "alerts-simulation": ("Alerts: simulated days", "python -m bench.alerts.simulation", ""),
-    "alerts-kills": ("Alerts: kill -9", "python -m bench.alerts.kills", ""),
-    "alerts-speed": ("Alerts: speed", "python -m bench.alerts.speed", ""),
+    "alerts": (
+        "Monitoring and alerts",
+        "make bench-alerts",
+        'Simulated days go through the real evaluator on real samples; a row marked "-" is there for comparison.',
+    ),
+    "report": ("The report", "make bench-report", ""),
+    "history-repair": (
+        "Repair of old records",
+        "make bench-repair",
+        "A generated history of which it is known what is broken, how, and what must be left alone.",
+    ),
+    "deploy-restart": ("Restart under traffic", "make bench-restart", ""),
+    "torture": ("Torture", "make torture", "[What each attack is](torture.md)."),
 }
 
 

@@ -1,8 +1,9 @@
 """The door to the job engine: put a run into the queue, take it out again, see whether one is alive."""
 
 import contextlib
+import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -37,16 +38,30 @@ def abort_run(job_id: int | None) -> None:
         _app.job_manager.cancel_job_by_id(job_id, abort=True)
 
 
-async def give_up_stalled_jobs(seconds_without_heartbeat: float) -> list[int]:
+# (job, last heartbeat of its worker) -> when this process first found it too long ago
+_silent_since: dict[tuple[int, datetime | None], float] = {}
+
+
+async def give_up_stalled_jobs(seconds_without_heartbeat: float, seconds_between_looks: float) -> list[int]:
     """End the jobs of workers that have fallen silent, so that their diagnoses are held by nobody; returns their ids.
 
-    They are not retried as they are: a worker that was only frozen would, once awake, end its successor's job.
+    Silent means that two looks, so far apart, found the same heartbeat: while the database stood still nobody could
+    show one, and the first look afterwards finds them all silent. They are not retried as they are: a worker that was
+    only frozen would, once awake, end its successor's job.
     """
-    stalled = list(await _app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_without_heartbeat))
-    for job in stalled:
+    stalled = {
+        job.id: job
+        for job in await _app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_without_heartbeat)
+    }
+    rows = ProcrastinateJob.objects.filter(pk__in=stalled).values_list("pk", "worker__last_heartbeat")
+    seen, now = {row async for row in rows}, time.monotonic()
+    for one in _silent_since.keys() - seen:
+        _silent_since.pop(one, None)
+    given_up = [pk for pk, at in seen if now - _silent_since.setdefault((pk, at), now) >= seconds_between_looks]
+    for job_id in given_up:
         with contextlib.suppress(ConnectorException):  # another sweep was first
-            await _app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    return [job.id for job in stalled if job.id is not None]
+            await _app.job_manager.finish_job(stalled[job_id], status=Status.FAILED, delete_job=False)
+    return given_up
 
 
 def without_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:

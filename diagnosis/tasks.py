@@ -59,7 +59,9 @@ async def sweep_now() -> None:
     """Give up the jobs of silent workers, then take up or end the diagnoses that nobody holds."""
     await aclose_old_connections()
     try:
-        for job_id in await give_up_stalled_jobs(settings.JOB_STALLED_SECONDS):
+        # A worker that is there shows itself in the time of two heartbeats.
+        found = await give_up_stalled_jobs(settings.JOB_STALLED_SECONDS, 2 * settings.JOB_HEARTBEAT_SECONDS)
+        for job_id in found:
             log.warning("job_given_up", job=job_id)
         await _take_up_orphans()
         await _end_overdue()

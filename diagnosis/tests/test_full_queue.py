@@ -57,7 +57,8 @@ def test_a_retry_is_bounded_as_well(client: Client, owner: AbstractUser, platfor
     source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed(Reason.TIMEOUT))
     for _ in range(2):
         make_diagnosis(owner, [platform])
-    _assert_refused(client.post(f"/api/diagnoses/{source.pk}/retry"), 429, "TOO_MANY_UNFINISHED", "进行中的诊断已到上限")
+    again = client.post(f"/api/diagnoses/{source.pk}/retry")
+    _assert_refused(again, 429, "TOO_MANY_UNFINISHED", "进行中的诊断已到上限")
 
 
 @pytest.mark.usefixtures("platform")

@@ -1,0 +1,68 @@
+"""A worker is given up for silence only when a second look finds it silent still."""
+
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from diagnosis import jobs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    monkeypatch.setattr(jobs, "_silent_since", {})
+    now = [1000.0]
+    monkeypatch.setattr("diagnosis.jobs.time.monotonic", lambda: now[0])
+    return now
+
+
+def _show_heartbeat(seconds_ago: float) -> None:
+    with connection.cursor() as cursor:
+        at = timezone.now() - timedelta(seconds=seconds_ago)
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = %s", [at])
+
+
+@pytest.fixture
+def job() -> int:
+    """One that a worker is at."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        (worker,) = cursor.fetchone()
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, worker_id)"
+            " VALUES ('diagnoses', 'diagnosis.run', '{}', 'doing', %s) RETURNING id",
+            [worker],
+        )
+        (found,) = cursor.fetchone()
+    return int(found)
+
+
+def _look() -> list[int]:
+    return async_to_sync(jobs.give_up_stalled_jobs)(10, 4)
+
+
+def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[float]) -> None:
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    clock[0] += 3.9
+    assert _look() == []
+    clock[0] += 0.1
+    assert _look() == [job]
+    assert ProcrastinateJob.objects.get(pk=job).status == "failed"
+    assert _look() == []
+
+
+def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, clock: list[float]) -> None:
+    """As when the database stands still for a while, again and again, and nobody looks in between."""
+    for pause in (20, 21, 22):
+        _show_heartbeat(seconds_ago=pause)
+        assert _look() == []
+        clock[0] += 20
+    _show_heartbeat(seconds_ago=0)
+    assert _look() == []
+    assert ProcrastinateJob.objects.get(pk=job).status == "doing"
