@@ -1,15 +1,18 @@
 """Answers with markup, formulas, direction marks and broken Unicode are text wherever they are told."""
 
+import csv
+import io
 import json
 from typing import Any
 
+import openpyxl
 import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.urls import reverse
 
 from diagnosis.choices import Status
-from diagnosis.models import Answer
+from diagnosis.models import Answer, Diagnosis
 from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end
 from diagsite.tests.fake_platform import FakePlatform, completion, respond_with
 
@@ -43,11 +46,30 @@ def test_hostile_answers_are_text_everywhere(
     report = client.get(f"/api/diagnoses/{ended.pk}/report")
     assert (report.status_code, report["Content-Type"]) == (200, "application/json")
     json.loads(report.content.decode("utf-8"))
+    _assert_no_cell_is_calculated(client, ended)
+    for page in (client.get(f"/diagnoses/{ended.pk}/print/"), client.get(f"/diagnoses/{ended.pk}/")):
+        assert page.status_code == 200
+        assert SCRIPT not in page.content.decode()
     _assert_the_admin_shows_text(staff)
 
 
 def _stored(said: str) -> str:
     return said.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _bytes_of(client: Client, diagnosis: Diagnosis, kind: str) -> bytes:
+    response: Any = client.get(f"/api/diagnoses/{diagnosis.pk}/export.{kind}")
+    return bytes(response.getvalue())
+
+
+def _assert_no_cell_is_calculated(client: Client, diagnosis: Diagnosis) -> None:
+    content = _bytes_of(client, diagnosis, "csv").decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(content)) for cell in row]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+    assert not [cell for cell in cells if cell[:1] in tuple("=+@\t\r")]
+    book = openpyxl.load_workbook(io.BytesIO(_bytes_of(client, diagnosis, "xlsx")))
+    kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert "f" not in kinds  # a formula
 
 
 def _assert_the_admin_shows_text(staff: Any) -> None:

@@ -5,15 +5,23 @@ import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.proof import order, wait_until_all_ended
 from diagsite.tests.site import Site, running_site
 
 TIMEOUT = 60_000  # ms; generous, for a busy machine
 
+DEVICE = "device-of-a-browser"
+HOSTILE = [
+    "<script>alert(1)</script>山岚不错<img src=x onerror=alert(1)>",
+    "</p></details></template><a href=javascript:alert(1)>山岚</a>",
+    "\u202e岚山\u202c {{ 7*7 }} ${7*7} 山岚",
+]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 # The browser's own clock on each frame's arrival, without a detour through the test process.
@@ -183,6 +191,23 @@ def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: Fake
         expect(added).to_contain_text("也叫有壶")
         added.get_by_role("button", name="移除").click()
         expect(added).to_have_count(0)
+
+
+def test_what_a_platform_says_is_text_on_the_page(browser: Browser, site: Site, fake: FakePlatform) -> None:
+    fake.behave(*(answer(text) for text in HOSTILE))
+    with site.client(DEVICE) as client:
+        ordered = order(client, ["fake"], questions=len(HOSTILE))
+        wait_until_all_ended(site)
+    with a_page(browser, site) as page:  # a script that the policy keeps from running is told on the console
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"/diagnoses/{ordered.id}/#device={DEVICE}")
+        for number in range(len(HOSTILE)):
+            page.locator("#heatmap button").nth(number).click()
+        for text in HOSTILE:
+            expect(page.locator("#answers")).to_contain_text(text, timeout=TIMEOUT)
+        assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.url).netloc}
+        assert not [url for url in asked if url.endswith("/x")]
 
 
 def order_with_a_branded_question(page: Page) -> None:
