@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import httpx
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from diagsite.tests.follower import Follower
 from diagsite.tests.proof import Ordered
@@ -44,7 +44,7 @@ class Watcher(Follower):
                 self.poll(min(left, 20.0))
             else:
                 self.watch(left)
-        except InvalidHandshake:  # cut off before it began
+        except (InvalidHandshake, ConnectionClosed):  # cut off before it began
             pass
         except httpx.HTTPStatusError as error:
             if error.response.status_code not in UNAVAILABLE:
