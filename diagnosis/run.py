@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -21,17 +22,27 @@ from errors.recording import record
 log = structlog.get_logger(__name__)
 
 MOST_CRASHES = 3
+LEAVE_SECONDS = 5.0
 
 
-async def run_diagnosis(diagnosis_id: uuid.UUID) -> None:
-    """Bring a diagnosis to its end. Safe to run again after any crash: stored answers are not asked for again."""
+def never() -> bool:
+    """Cancelled, it ends at once."""
+    return False
+
+
+async def run_diagnosis(diagnosis_id: uuid.UUID, is_leaving: Callable[[], bool] = never) -> None:
+    """Bring a diagnosis to its end. Safe to run again after any crash: stored answers are not asked for again.
+
+    is_leaving: asked when it is cancelled, whether that is because the worker stops. Then no call begins any more, the
+    answers of those in flight are waited for, LEAVE_SECONDS at most, and the rest is left to whoever takes it up.
+    """
     run = await durably(transitions.begin_run, diagnosis_id)
     if run is None:
         return
     structlog.contextvars.bind_contextvars(request_id=run.request_id, diagnosis=str(diagnosis_id))
     log.info("run_begun", run=run.number, calls=len(run.calls))
     try:
-        await _run_until_end(run)
+        await _run_until_left(run, is_leaving)
     except* RunOver:
         log.info("run_over", run=run.number)
     except* (OperationalError, InterfaceError):
@@ -43,23 +54,41 @@ async def run_diagnosis(diagnosis_id: uuid.UUID) -> None:
             await durably(transitions.end_diagnosis, diagnosis_id, Status.FAILED, code=ErrorCode.SERVER_ERROR)
 
 
-async def _run_until_end(run: Run) -> None:
+async def _run_until_left(run: Run, is_leaving: Callable[[], bool]) -> None:
+    left = asyncio.Event()
+    work = asyncio.create_task(_run_until_end(run, left), name="run")
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        if is_leaving():
+            left.set()
+            await asyncio.wait([work], timeout=LEAVE_SECONDS)
+        work.cancel()
+        await asyncio.wait([work])
+        if not work.cancelled() and work.exception():
+            log.warning("run_left", run=run.number, error=repr(work.exception()))
+        raise
+
+
+async def _run_until_end(run: Run, left: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(max(0.0, run.seconds_left)):
-            await _ask_all(run)
+            await _ask_all(run, left)
     except TimeoutError:
         await durably(transitions.end_diagnosis, run.diagnosis_id, Status.TIMED_OUT, run_number=run.number)
+        return
+    if left.is_set():
         return
     await durably(transitions.begin_analysis, run)
     await judge_answers(run.diagnosis_id)
     await durably(transitions.end_diagnosis, run.diagnosis_id, run_number=run.number)
 
 
-async def _ask_all(run: Run) -> None:
+async def _ask_all(run: Run, left: asyncio.Event) -> None:
     paused, writer = _paused_platforms(run), AnswerWriter(run)
     async with asyncio.TaskGroup() as group:
         for call in run.calls:
-            group.create_task(_ask_one(run, call, paused, writer))
+            group.create_task(_ask_one(run, call, paused, writer, left))
 
 
 def _paused_platforms(run: Run) -> dict[str, Reason]:
@@ -73,14 +102,16 @@ def _paused_platforms(run: Run) -> dict[str, Reason]:
     }
 
 
-async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter) -> None:
+async def _ask_one(
+    run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter, left: asyncio.Event
+) -> None:
     try:
         outcome = await ask_until_settled(
             call.platform,
             call.question,
             seed=call.repeat,
             is_paused=lambda: paused.get(call.platform.pk),
-            is_wanted=lambda: _is_wanted(run, call),
+            is_wanted=lambda: _is_wanted(run, call, left),
         )
     except NotWanted:
         return
@@ -91,9 +122,10 @@ async def _ask_one(run: Run, call: PlannedCall, paused: dict[str, Reason], write
     await writer.store(call, outcome)
 
 
-async def _is_wanted(run: Run, call: PlannedCall) -> bool:
+async def _is_wanted(run: Run, call: PlannedCall, left: asyncio.Event) -> bool:
     """Whether to pay for it still. While the database is away, yes: the answer is held until it is back."""
     try:
-        return await once(transitions.is_wanted, run, call)
+        is_wanted = await once(transitions.is_wanted, run, call)
     except (OperationalError, InterfaceError):
-        return True
+        is_wanted = True
+    return is_wanted and not left.is_set()

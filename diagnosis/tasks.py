@@ -6,6 +6,7 @@ import structlog
 from channels.db import aclose_old_connections, database_sync_to_async
 from django.conf import settings
 from procrastinate.contrib.django import app
+from procrastinate.job_context import AbortReason, JobContext
 
 from diagnosis.jobs import MAINTENANCE_QUEUE, QUEUE, RUN_TASK, give_up_stalled_jobs
 from diagnosis.probing import probe_paused
@@ -20,10 +21,10 @@ _take_up_orphans = database_sync_to_async(take_up_orphans, thread_sensitive=Fals
 _start_due = database_sync_to_async(start_due, thread_sensitive=False)
 
 
-@app.task(name=RUN_TASK, queue=QUEUE)
-async def run(diagnosis_id: str) -> None:
+@app.task(name=RUN_TASK, queue=QUEUE, pass_context=True)
+async def run(context: JobContext, diagnosis_id: str) -> None:
     """Bring one diagnosis to its end."""
-    await run_diagnosis(uuid.UUID(diagnosis_id))
+    await run_diagnosis(uuid.UUID(diagnosis_id), lambda: context.abort_reason() is AbortReason.SHUTDOWN)
 
 
 @app.periodic(cron=f"* * * * * */{settings.JOB_SWEEP_SECONDS}")

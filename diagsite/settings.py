@@ -290,7 +290,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "concurrency": DIAGNOSES_AT_ONCE,
     "update_heartbeat_interval": JOB_HEARTBEAT_SECONDS,
     "stalled_worker_timeout": JOB_STALLED_SECONDS,
-    "shutdown_graceful_timeout": 5,
+    "shutdown_graceful_timeout": 0,  # a run leaves in its own way (diagnosis/run.py); all else may be cut off
     "delete_jobs": "successful",
 }
 PROCRASTINATE_ON_APP_READY = "monitoring.jobs.count_jobs"

@@ -1,0 +1,69 @@
+"""A worker that stops begins no call any more, waits for those in flight, and leaves the rest to another."""
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+
+from diagnosis.choices import AnswerState, Status
+from diagnosis.models import Answer, Diagnosis
+from diagnosis.run import run_diagnosis
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end
+from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.services import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def diagnosis(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
+    """Of three questions, one of which is asked at a time."""
+    fake.behave(hold())
+    platform = make_platform(base_url=fake.base_url, concurrency=1)
+    return make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
+
+
+async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool) -> None:
+    running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: is_leaving))
+    await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+    running.cancel()
+    await asyncio.sleep(0)
+    fake.release()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+def test_the_call_in_flight_is_stored_and_no_other_begins(
+    owner: AbstractUser, diagnosis: Diagnosis, fake: FakePlatform
+) -> None:
+    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=True))
+    assert fake.count() == 1
+    assert Answer.objects.filter(state=AnswerState.VALID).count() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.ASKING
+    (ended,) = run_to_end(diagnosis)
+    assert (ended.status, ended.valid, fake.count()) == (Status.COMPLETED, 3, 3)
+
+
+def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=False))
+    assert fake.count() == 1
+    assert not Answer.objects.filter(state=AnswerState.VALID).exists()
+
+
+def test_a_worker_that_stops_waits_no_longer_than_it_may(
+    diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diagnosis.run.LEAVE_SECONDS", 0.1)
+
+    async def leave() -> None:
+        running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: True))
+        await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(leave())
+    assert not Answer.objects.filter(state=AnswerState.VALID).exists()
+    fake.behave(answer())
+    (ended,) = run_to_end(diagnosis)
+    assert ended.status == Status.COMPLETED
