@@ -66,7 +66,7 @@ def _exchange(code: str) -> str:
 def _openid_in(body: object) -> str:
     answer = body if isinstance(body, dict) else {}
     openid, errcode = answer.get("openid"), answer.get("errcode")
-    if isinstance(openid, str) and 0 < len(openid) <= MOST_OPENID_CHARACTERS:
+    if isinstance(openid, str) and 0 < len(openid) <= MOST_OPENID_CHARACTERS and openid.isprintable():
         return openid
     if not isinstance(errcode, int) or not errcode:
         log.warning("wechat_answer_lost", error="neither openid nor errcode")

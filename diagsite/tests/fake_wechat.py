@@ -1,6 +1,7 @@
 """A stand-in for WeChat: sign-in, access tokens that run out, and subscribe messages that an accept allows once."""
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -62,7 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
-        openid = f"openid-of-{query['js_code'][0]}"[:64]  # a real one has 28 characters
+        # Of letters and digits like a real one (which has 28 characters), whatever the code is.
+        openid = re.sub("[^a-zA-Z0-9_-]", "-", f"openid-of-{query['js_code'][0]}")[:64]
         self._answer({"openid": openid, "session_key": "never to be seen"})
 
     def do_POST(self) -> None:

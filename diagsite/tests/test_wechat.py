@@ -110,6 +110,7 @@ def test_a_code_with_strange_characters_travels_whole(local: LocalWeChat) -> Non
         ({"openid": 5}, WeChatAnswerLost),
         ({"openid": None, "session_key": KEY}, WeChatAnswerLost),
         ({"openid": "o" * 65}, WeChatAnswerLost),
+        ({"openid": "o\x00"}, WeChatAnswerLost),
         ({"errcode": "40029"}, WeChatAnswerLost),
         ({"errcode": []}, WeChatAnswerLost),
         ({"errcode": {"a": 1}}, WeChatAnswerLost),
