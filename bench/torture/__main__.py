@@ -65,7 +65,7 @@ def _options() -> argparse.Namespace:
         prog="python -m bench.torture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--times", type=int, default=5, help="how often each fault strikes (default 5)")
+    parser.add_argument("--times", type=int, default=3, help="how often each fault strikes (default 3)")
     parser.add_argument("--seconds", type=float, default=600, help="how long the load lasts (default 600)")
     parser.add_argument("--frames", type=int, default=100_000, help="fuzzed frames (default 100000)")
     parser.add_argument("--examples", type=int, default=40, help="of schemathesis, per operation (default 40)")

@@ -151,7 +151,7 @@ def _warm_up(on: Stage, token: str) -> None:
             asyncio.TaskGroup() as group,
         ):
             for _ in range(WARM_STARTS):
-                group.create_task(client.post("/api/diagnoses", json=order_body(["demo"], questions=1)))
+                group.create_task(client.post("/api/diagnoses", json=order_body(["demo-fast"], questions=2)))
 
     asyncio.run(ask())
     wait_until(lambda: unfinished(on.site) == 0, "the first ones to end", 300)
