@@ -169,9 +169,9 @@ def fuzz(on: Stage, rng: random.Random, count: int) -> Fuzzed:
 
         draw()
         fuzzer.flush()
-        before = before or process.memory_full_info().uss  # warm by now
+        before = before or process.memory_info().rss  # warm by now
     fuzzer.found.seconds = time.monotonic() - started
-    fuzzer.found.growth_mib = (process.memory_full_info().uss - before) / 2**20
+    fuzzer.found.growth_mib = (process.memory_info().rss - before) / 2**20
     return fuzzer.found
 
 
