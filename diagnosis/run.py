@@ -60,10 +60,12 @@ async def _run_until_left(run: Run, is_leaving: Callable[[], bool]) -> None:
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
-        if is_leaving():
-            left.set()
-            await asyncio.wait([work], timeout=LEAVE_SECONDS)
-        work.cancel()
+        try:
+            if is_leaving():
+                left.set()
+                await asyncio.wait([work], timeout=LEAVE_SECONDS)
+        finally:  # also when whoever stops us is in a hurry, and cancels again
+            work.cancel()
         await asyncio.wait([work])
         if not work.cancelled() and work.exception():
             log.warning("run_left", run=run.number, error=repr(work.exception()))

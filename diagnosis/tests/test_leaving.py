@@ -50,6 +50,21 @@ def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, f
     assert not Answer.objects.filter(state=AnswerState.VALID).exists()
 
 
+def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+    async def cancel_twice() -> set[str]:
+        running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: True))
+        await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+        for _ in range(2):
+            running.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.sleep(0)
+        return {task.get_name() for task in asyncio.all_tasks() if not task.cancelling()}
+
+    assert "run" not in asyncio.run(cancel_twice())
+
+
 def test_a_worker_that_stops_waits_no_longer_than_it_may(
     diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
