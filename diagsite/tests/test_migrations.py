@@ -3,6 +3,7 @@
 A release that moves or drops something gets its starting point here: what was migrated when it came out.
 """
 
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from diagsite.tests.services import database_address, execute
+from diagsite.tests.services import database_address, execute, wait_until
 
 # The first migrations of each app that make a whole site.
 FIRST = [
@@ -152,6 +153,64 @@ def test_the_old_code_goes_on_writing_on_the_new_tables(old: str) -> None:
     write_as_the_first_release(apps)
     assert apps.get_model("diagnosis.Answer").objects.using(ALIAS).get().text == "山岚不错"
     assert apps.get_model("diagnosis.Diagnosis").objects.using(ALIAS).get().report == {"a": [1]}
+
+
+# What the first release does all day. A statement that waited as long as the timeout would be an error.
+TRAFFIC = [
+    "UPDATE diagnosis_diagnosis SET report = report || jsonb_build_object('n', coalesce((report->>'n')::int, 0) + 1)",
+    "INSERT INTO progress_event (stream_id, seq, kind, data, created_at)"
+    " SELECT stream_id, max(seq) + 1, 'progress', '{}', now() FROM progress_event GROUP BY stream_id",
+    "UPDATE diagnosis_answer SET text = text || '。'",
+    "SELECT * FROM diagnosis_diagnosis JOIN diagnosis_answer ON diagnosis_answer.diagnosis_id = diagnosis_diagnosis.id",
+]
+
+
+class Traffic(threading.Thread):
+    """Reads and writes on a connection of its own until it is told to stop, or a statement fails."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.address, self.over, self.rounds, self.error = address, threading.Event(), 0, ""
+
+    def run(self) -> None:
+        try:
+            with psycopg.connect(self.address, autocommit=True, prepare_threshold=None) as connection:
+                connection.execute("SET statement_timeout = '5s'")
+                while not self.over.is_set():
+                    for statement in TRAFFIC:
+                        connection.execute(statement.encode())
+                    self.rounds += 1
+        except psycopg.Error as error:
+            self.error = repr(error)
+
+
+def test_reading_and_writing_go_on_while_the_tables_are_migrated(old: str) -> None:
+    write_as_the_first_release(first_models())
+    traffic = Traffic(old)
+    traffic.start()
+    wait_until(lambda: traffic.rounds > 3 or bool(traffic.error), "the traffic to flow")
+    before = traffic.rounds
+    migrate_until_done()
+    wait_until(lambda: traffic.rounds > before + 3 or bool(traffic.error), "the traffic to go on")
+    traffic.over.set()
+    traffic.join()
+    assert traffic.error == ""
+    with psycopg.connect(old) as connection:
+        written = connection.execute("SELECT (report->>'n')::int FROM diagnosis_diagnosis").fetchone()
+        events = connection.execute("SELECT max(seq) - 1 FROM progress_event").fetchone()
+    assert written == events == (traffic.rounds,)
+
+
+def migrate_until_done() -> None:
+    """Again when a lock was not to be had in time, as deploy/restart is run again."""
+    for _ in range(20):
+        try:
+            migrate(latest())
+            break
+        except OperationalError as error:
+            assert "lock timeout" in str(error)
+            connections[ALIAS].close()
+    assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())
 
 
 def test_a_migration_does_not_queue_everybody_behind_a_long_reader(old: str) -> None:
