@@ -1,10 +1,8 @@
 """Load for minutes: 1,000 idle sockets, 200 diagnoses on the demo platform, slow readers, a burst of starts."""
 
 import asyncio
-import base64
 import contextlib
 import json
-import os
 import random
 import shutil
 import socket
@@ -26,7 +24,7 @@ from bench.torture.faults import Attack
 from bench.torture.processes import Supervised
 from bench.torture.scene import Size
 from bench.torture.stage import Ground, NotRun, Stage, stage
-from bench.torture.wire import frame_of
+from bench.torture.wire import frame_of, upgrade
 from diagsite.tests.proof import order_body, unfinished
 from diagsite.tests.services import execute, wait_until
 
@@ -127,7 +125,8 @@ def _soak(on: Stage, seconds: float) -> Soak:
         load = stack.enter_context(Client(on.site.port, feed.targets, seconds=240))
         with _feeding(on, token):
             _look_for(found, on, seconds, feed, flood)
-            found.burst, found.most_after_burst = asyncio.run(_burst(on, token)), unfinished(on.site)
+            found.burst = asyncio.run(_start_many(on, token, BURST, "demo-slow"))
+            found.most_after_burst = unfinished(on.site)
         wait_until(lambda: load.counter(ARRIVED) >= found.revealed, "every event to arrive", 120)
         tally = load.show()
         found.missed, found.repeated, found.lost_sockets = tally.missed, tally.repeated, tally.closed
@@ -143,17 +142,7 @@ def _processes(on: Stage) -> dict[str, Supervised]:
 
 def _warm_up(on: Stage, token: str) -> None:
     """Pools of connections and threads grow to their size once; what comes on top of that later is a leak."""
-
-    async def ask() -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        async with (
-            httpx.AsyncClient(base_url=on.site.url, headers=headers, timeout=120, trust_env=False) as client,
-            asyncio.TaskGroup() as group,
-        ):
-            for _ in range(WARM_STARTS):
-                group.create_task(client.post("/api/diagnoses", json=order_body(["demo-fast"], questions=2)))
-
-    asyncio.run(ask())
+    asyncio.run(_start_many(on, token, WARM_STARTS, "demo-fast", questions=2))
     wait_until(lambda: unfinished(on.site) == 0, "the first ones to end", 300)
 
 
@@ -231,10 +220,7 @@ def _read_slowly(found: Soak, port: int, flood: LogFeed) -> None:
 def _greeted(port: int, path: str, hello: str) -> socket.socket:
     """It has been welcomed, so it follows."""
     raw = socket.create_connection(("127.0.0.1", port), timeout=20)
-    raw.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
+    raw.sendall(upgrade(path))
     heard = b""
     while not heard.endswith(b"\r\n\r\n"):
         heard += raw.recv(1)
@@ -258,7 +244,7 @@ def _drain(raw: socket.socket) -> SlowReader:
     return SlowReader(size, is_cut=True)
 
 
-async def _burst(on: Stage, token: str) -> Counter[str]:
+async def _start_many(on: Stage, token: str, count: int, platform: str, *, questions: int = 1) -> Counter[str]:
     """Many starts at once: what each was told."""
     told, places = Counter[str](), asyncio.Semaphore(AT_ONCE_IN_BURST)
     headers = {"Authorization": f"Bearer {token}"}
@@ -266,11 +252,11 @@ async def _burst(on: Stage, token: str) -> Counter[str]:
 
         async def start() -> None:
             async with places:
-                answer = await client.post("/api/diagnoses", json=order_body(["demo-slow"], questions=1))
+                answer = await client.post("/api/diagnoses", json=order_body([platform], questions=questions))
             told[_told(answer)] += 1
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(BURST):
+            for _ in range(count):
                 group.create_task(start())
     return told
 

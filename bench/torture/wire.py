@@ -99,12 +99,17 @@ async def say(
                 await asyncio.wait([receiving])
 
 
-async def _say(line: _Line, path: str, frames: Sequence[bytes], *, in_drops: bool) -> Heard:
+def upgrade(path: str) -> bytes:
+    """The request that opens a WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
-    await line.send(
+    return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+
+async def _say(line: _Line, path: str, frames: Sequence[bytes], *, in_drops: bool) -> Heard:
+    await line.send(upgrade(path))
     head = await line.arrived.readuntil(b"\r\n\r\n")
     heard = Heard(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
     listening = asyncio.ensure_future(_listen(line, heard))

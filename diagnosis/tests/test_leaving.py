@@ -23,9 +23,16 @@ def diagnosis(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
     return make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
 
 
-async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool) -> None:
+async def _until_the_first_call(
+    diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool = True
+) -> asyncio.Task[None]:
     running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: is_leaving))
     await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+    return running
+
+
+async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool) -> None:
+    running = await _until_the_first_call(diagnosis, fake, is_leaving=is_leaving)
     running.cancel()
     await asyncio.sleep(0)
     fake.release()
@@ -52,8 +59,7 @@ def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, f
 
 def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: FakePlatform) -> None:
     async def cancel_twice() -> set[str]:
-        running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: True))
-        await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+        running = await _until_the_first_call(diagnosis, fake)
         for _ in range(2):
             running.cancel()
             await asyncio.sleep(0)
@@ -71,8 +77,7 @@ def test_a_worker_that_stops_waits_no_longer_than_it_may(
     monkeypatch.setattr("diagnosis.run.LEAVE_SECONDS", 0.1)
 
     async def leave() -> None:
-        running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: True))
-        await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+        running = await _until_the_first_call(diagnosis, fake)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
