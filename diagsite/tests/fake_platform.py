@@ -63,6 +63,9 @@ class Exchange:
             "Content-Length": str(len(body) if length is None else length),
         }
         head = f"HTTP/1.1 {status} Said So\r\n" + "".join(f"{name}: {all_headers[name]}\r\n" for name in all_headers)
+        if length is None:
+            # Before the bytes are out: the caller may have them, and make its next call, before this thread runs again.
+            self.fake.end(self.call, "answered")
         await self.send(head.encode() + b"\r\n" + body)
 
     def hang_up(self) -> None:
@@ -324,17 +327,22 @@ class FakePlatform:
             await exchange.respond(404, b'{"error": {"message": "no such path"}}')
             return
         self._begin(call)
+        outcome = "dropped"
         try:
-            call.outcome = await self._act(exchange, reader)
+            outcome = await self._act(exchange, reader)
         finally:
-            call.outcome = call.outcome or "dropped"
-            call.ended_at = datetime.now(UTC)
-            self.in_flight[call.model] -= 1
+            self.end(call, outcome)
 
     def _begin(self, call: Call) -> None:
         self.calls.append(call)
         self.in_flight[call.model] += 1
         self.most_at_once[call.model] = max(self.most_at_once[call.model], self.in_flight[call.model])
+
+    def end(self, call: Call, outcome: str) -> None:
+        """Keep how a call ended, once."""
+        if call.ended_at is None:
+            call.outcome, call.ended_at = outcome, datetime.now(UTC)
+            self.in_flight[call.model] -= 1
 
     async def _act(self, exchange: Exchange, reader: asyncio.StreamReader) -> str:
         """Do what is planned, until the caller leaves: what comes from it before the answer can only be its end."""
