@@ -1,5 +1,6 @@
 """Counts and times every management command, and has its process store what it measures."""
 
+import gc
 import time
 from collections.abc import Sequence
 
@@ -38,6 +39,8 @@ class _Measured(ManagementUtility):
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
+        gc.freeze()  # all is loaded
+        gc.enable()
         if self.argv[1:2] == [subcommand]:  # not the subject of `help`
             from monitoring.exporter import start_exporter
             from monitoring.models import Process
