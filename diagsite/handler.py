@@ -1,49 +1,102 @@
-"""Django's handler with threads that outlive a request: two new ones for each cost as much as a short answer itself."""
+"""Django's handler, whose requests hold a thread only while they have something to do in one.
 
+Django gives each request a thread from its first synchronous line to its end. Making one costs as much as a short
+answer itself, and a long poll, which waits for 25 s, would keep it for nothing: a thousand of them, a thousand threads.
+"""
+
+import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import structlog
 from asgiref.sync import ThreadSensitiveContext
 from django.core.handlers.asgi import ASGIHandler
+from django.db import close_old_connections
+
+log = structlog.get_logger(__name__)
 
 MOST_IDLE_THREADS = 32
 
 
-class _Thread(ThreadPoolExecutor):
-    """The one thread of a request."""
+class Threads:
+    """As many as there is work for at once, of which a few stay for the work to come."""
 
     def __init__(self) -> None:
-        super().__init__(1, thread_name_prefix="request")
-        self._last: Future[Any] | None = None
+        self.idle: list[ThreadPoolExecutor] = []
+
+    def lend(self, work: Callable[[], None]) -> None:
+        """Have it done, soon."""
+        try:
+            thread = self.idle.pop()
+        except IndexError:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="request")
+        thread.submit(self._work, thread, work)
+
+    def _work(self, thread: ThreadPoolExecutor, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("thread_failed")
+        finally:
+            if len(self.idle) < MOST_IDLE_THREADS:
+                self.idle.append(thread)
+            else:
+                thread.shutdown(wait=False)
+
+
+class _InTurn(Executor):
+    """What one request does in threads: one thing after another, each in whichever is free.
+
+    The next thing may be done in another thread, so none keeps a connection to the database for it.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._is_working = False
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         """As ever."""
-        self._last = super().submit(function, *args, **named)
-        return self._last
+        future: Future[Any] = Future()
+        with self._lock:
+            self._waiting.append((future, partial(function, *args, **named)))
+            is_working, self._is_working = self._is_working, True
+        if not is_working:
+            self._threads.lend(self._work)
+        return future
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether it has done all that it was given."""
-        return self._last is None or self._last.done()
+    def _work(self) -> None:
+        while self._has_more():
+            future, call = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits for it elsewhere
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _has_more(self) -> bool:
+        if not self._waiting:
+            close_old_connections()
+        with self._lock:
+            self._is_working = bool(self._waiting)
+            return self._is_working
 
 
 class Handler(ASGIHandler):
-    """Lends each request a thread of its own, as Django does, from those that are idle."""
+    """Answers each request in a context of its own, as Django does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._idle: list[_Thread] = []
+        self.threads = Threads()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        thread = self._idle.pop() if self._idle else _Thread()
-        try:
-            async with ThreadSensitiveContext(executor=thread):
-                await super().__call__(scope, receive, send)
-        finally:
-            # A client may have left while its view goes on: the thread ends when that has ended.
-            if thread.is_idle and len(self._idle) < MOST_IDLE_THREADS:
-                self._idle.append(thread)
-            else:
-                thread.shutdown(wait=False)
+        async with ThreadSensitiveContext(executor=_InTurn(self.threads)):
+            await super().__call__(scope, receive, send)

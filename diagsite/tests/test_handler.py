@@ -1,10 +1,13 @@
-"""Requests borrow threads: one each at a time, and one that is still at work is lent to nobody."""
+"""Requests borrow threads: one each at a time, for as long as it works, and who waits holds none."""
 
 import asyncio
 import threading
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from pytest_django import Settings
@@ -13,6 +16,8 @@ from diagsite.handler import MOST_IDLE_THREADS, Handler
 
 SECONDS = 30
 _is_in, _may_leave = threading.Semaphore(0), threading.Event()
+_waiting: list[asyncio.Event] = []
+_connected: list[BaseDatabaseWrapper] = []
 
 
 def _at_once(request: HttpRequest) -> HttpResponse:
@@ -25,13 +30,42 @@ def _held(request: HttpRequest) -> HttpResponse:
     return _at_once(request)
 
 
-urlpatterns = [path("at-once", _at_once), path("held", _held)]
+async def _wait(request: HttpRequest) -> HttpResponse:
+    """Does something in a thread, waits, does something more."""
+    await sync_to_async(threading.get_ident)()
+    waiting = asyncio.Event()
+    _waiting.append(waiting)
+    await waiting.wait()
+    return HttpResponse(await sync_to_async(lambda: "woken")())
+
+
+def _connect(request: HttpRequest) -> HttpResponse:
+    connection.ensure_connection()
+    _connected.append(connections["default"])
+    return HttpResponse("connected")
+
+
+async def _fail(request: HttpRequest) -> HttpResponse:
+    with pytest.raises(ZeroDivisionError):
+        await sync_to_async(lambda: 1 / 0)()
+    return HttpResponse("failed")
+
+
+urlpatterns = [
+    path("at-once", _at_once),
+    path("held", _held),
+    path("waiting", _wait),
+    path("connect", _connect),
+    path("fail", _fail),
+]
 
 
 @pytest.fixture
 def handler(settings: Settings) -> Handler:
     settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
     _may_leave.clear()
+    _waiting.clear()
+    _connected.clear()
     return Handler()
 
 
@@ -93,4 +127,35 @@ async def test_no_more_than_a_few_are_kept(handler: Handler) -> None:
     await _until_held(len(calls))
     _may_leave.set()
     await asyncio.gather(*calls)
-    assert len(handler._idle) == MOST_IDLE_THREADS
+    assert len(handler.threads.idle) <= MOST_IDLE_THREADS
+
+
+async def _until_waiting(calls: int) -> None:
+    async with asyncio.timeout(SECONDS):
+        while len(_waiting) < calls:
+            await asyncio.sleep(0)
+
+
+async def test_requests_that_wait_hold_no_threads(handler: Handler) -> None:
+    before = set(threading.enumerate())
+    calls = [asyncio.create_task(_Call("/waiting").to(handler)) for _ in range(3 * MOST_IDLE_THREADS)]
+    await _until_waiting(len(calls))
+    async with asyncio.timeout(SECONDS):
+        while len(set(threading.enumerate()) - before) > MOST_IDLE_THREADS:
+            await asyncio.sleep(0)
+    for waiting in _waiting:
+        waiting.set()
+    assert set(await asyncio.gather(*calls)) == {b"woken"}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_thread_keeps_no_connection_to_the_database(handler: Handler) -> None:
+    assert await _Call("/connect").to(handler) == b"connected"
+    async with asyncio.timeout(SECONDS):
+        while _connected[0].connection is not None:
+            await asyncio.sleep(0)
+
+
+async def test_what_fails_in_a_thread_fails_at_who_asked_for_it(handler: Handler) -> None:
+    assert await _Call("/fail").to(handler) == b"failed"
+    assert await _Call("/at-once").to(handler)
