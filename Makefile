@@ -43,14 +43,14 @@ run: requirements
 	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
 		$(PY) manage.py serve --migrate --sample
 
-# Both at once: each leaves a core idle now and then.
-test: venv
-	@$(MAKE) -j2 test-javascript test-python
+test:
+	@$(MAKE) -j2 requirements-dev node-modules
+	@$(MAKE) test-javascript test-python
 
-test-python: requirements-dev
+test-python:
 	@$(CLEAN) $(PY) -m pytest -n $(WORKERS)
 
-test-javascript: node-modules
+test-javascript:
 	@$(WITH_NODE) && cd miniprogram && npm test --silent
 
 lint: requirements-dev node-modules

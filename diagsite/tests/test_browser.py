@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from diagsite.tests.fake_platform import FakePlatform, answer, hold
 from diagsite.tests.proof import order, wait_until_all_ended
+from diagsite.tests.services import slowness
 from diagsite.tests.site import Site, running_site
 
 TIMEOUT = 60_000  # ms; generous, for a busy machine
@@ -272,4 +273,4 @@ def test_an_event_is_on_the_page_soon_after_its_commit(
     with capsys.disabled():
         print(f"\ncommit to Chromium: {len(delays)} events, p50 {statistics.median(delays):.0f} ms, p95 {p95:.0f} ms")
     assert len(delays) >= 20
-    assert p95 < 1000
+    assert p95 < 1000 * slowness()
