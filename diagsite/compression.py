@@ -26,5 +26,4 @@ def compress_frames(factory: Any, most_message_bytes: int) -> None:
                 )
         return None
 
-    # Whoever breaks the framing or sends too much hears why, by a close frame, rather than a dead line.
-    factory.setProtocolOptions(perMessageCompressionAccept=accept, failByDrop=False)
+    factory.setProtocolOptions(perMessageCompressionAccept=accept)

@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 MAINTENANCE_AT_ONCE = 2
 MOST_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 1.0
+# For a peer to answer a close. autobahn's own is 1, which its timer, counting whole seconds, can turn into none: then
+# the line is dropped while the reason for the close is still unsent.
+CLOSE_SECONDS = 5
 CANCEL_SECONDS = 2.0
 DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
 REQUEST_SECONDS = 2.0
@@ -93,6 +96,8 @@ class SiteServer:
 
     def _ready(self) -> None:
         compress_frames(self._server.ws_factory, MOST_SOCKET_MESSAGE_BYTES)
+        # Whoever breaks the framing or sends too much hears why, by a close frame, rather than a dead line.
+        self._server.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
         loop = asyncio.get_event_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS, "site"))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
