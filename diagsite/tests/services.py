@@ -60,9 +60,12 @@ else:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No background thread of this process looks at a test's database; the sites that tests start have theirs."""
+    """What this process does not do, and the sites that tests start do."""
+    # No background thread looks at a test's database.
     settings.ERRORS_REFRESH_SECONDS = 0
     settings.SAMPLES_FLUSH_SECONDS = 0
+    # Passwords are made expensive to guess, which costs whoever checks them as much.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
