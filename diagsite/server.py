@@ -33,7 +33,7 @@ MOST_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 1.0
 # For a peer to answer a close. autobahn's own is 1, which its timer, counting whole seconds, can turn into none: then
 # the line is dropped while the reason for the close is still unsent.
-CLOSE_SECONDS = 5
+CLOSE_SECONDS = 3
 CANCEL_SECONDS = 2.0
 DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
 REQUEST_SECONDS = 2.0

@@ -23,7 +23,8 @@ from progress.tests.test_fuzz import GOOD, frames
 
 FRAMES = 100_000
 MOST_IN_A_TALK = 6
-TALKS_AT_ONCE = 30
+TALKS_AT_ONCE = 150
+TALKS_A_ROUND = 2000  # the server waits for the goodbye of those that cannot say any, and a round waits for the server
 MOST_GROWTH_MIB = 40
 MOST_SHOWN = 3
 
@@ -111,8 +112,10 @@ class Fuzzer:
 
     def add(self, said: list[Said], *, in_drops: bool) -> None:
         """One talk more; when enough are together, they are held."""
+        self.found.talks += 1
+        self.found.frames += len(said)
         self._waiting.append(([self.hello if one == GOOD else one for one in said], in_drops))
-        if len(self._waiting) >= TALKS_AT_ONCE:
+        if len(self._waiting) >= TALKS_A_ROUND:
             self.flush()
 
     def flush(self) -> None:
@@ -121,11 +124,15 @@ class Fuzzer:
         self._waiting = []
 
     async def _hold_all(self) -> None:
-        await asyncio.gather(*(self._hold(said, in_drops=in_drops) for said, in_drops in self._waiting))
+        places = asyncio.Semaphore(TALKS_AT_ONCE)
+
+        async def hold(said: list[Said], in_drops: bool) -> None:
+            async with places:
+                await self._hold(said, in_drops=in_drops)
+
+        await asyncio.gather(*(hold(*talk) for talk in self._waiting))
 
     async def _hold(self, said: list[Said], *, in_drops: bool) -> None:
-        self.found.talks += 1
-        self.found.frames += len(said)
         is_short = sum(len(bytes_of(one)) for one in said) < 500
         try:
             heard = await say(
