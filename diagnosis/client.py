@@ -1,17 +1,19 @@
-"""Ask one platform one question. Every way in which that can fail becomes a CallFailed with its reason."""
+"""Ask one platform one question. Every way in which that can fail becomes a CallFailed with its reason.
+
+The SDK is loaded at the first question: it takes half as long as all the rest of the site, and few processes ask.
+"""
 
 import asyncio
+import importlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-import openai
 from django.conf import settings
-from openai.types.chat import ChatCompletion
 
 from diagnosis.choices import Reason
 from diagnosis.exceptions import CallFailed
@@ -19,6 +21,9 @@ from diagnosis.failures import Refusal, reason_of, reason_of_finish, wait_second
 from diagnosis.models import Platform
 from performance.doors import AddressRefused, guard
 from performance.outgoing import measured_call
+
+if TYPE_CHECKING:
+    import openai
 
 MOST_ANSWER_CHARACTERS = 20_000
 CONNECT_SECONDS = 10
@@ -48,13 +53,17 @@ class _Access:
         return self.failed(reason_of(refusal), f"HTTP {status}: {body}", wait_seconds_of(refusal))
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI]" = WeakKeyDictionary()
 
 
-def _shared_client() -> openai.AsyncOpenAI:
+async def _shared_client() -> "openai.AsyncOpenAI":
     """One client, so one connection pool, per event loop: a client per call costs 50 ms, a shared one 1."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
+        await asyncio.to_thread(importlib.import_module, "openai")  # or the loop would stand still meanwhile
+    if loop not in _clients:
+        import openai
+
         _clients[loop] = openai.AsyncOpenAI(
             api_key="unset",
             base_url="http://unset.invalid",
@@ -78,11 +87,14 @@ async def ask(platform: Platform, question: str, *, seed: int, timeout_seconds: 
     """
     access = _Access(_address(platform), _key(platform))
     extra: dict[str, Any] = {"seed": seed} if platform.is_demo else {}
+    shared = await _shared_client()
+    import openai
+
     try:
         # The SDK's own timeout is per read: a drip-feed would outlive it.
         with measured_call("platform"):
             async with asyncio.timeout(timeout_seconds):
-                client = _shared_client().with_options(base_url=access.base_url, api_key=access.key)
+                client = shared.with_options(base_url=access.base_url, api_key=access.key)
                 completion = await client.chat.completions.create(
                     model=platform.model, messages=[{"role": "user", "content": question}], **extra
                 )
@@ -132,6 +144,8 @@ def has_usable_key(platform: Platform) -> bool:
 
 def _reply_in(completion: Any, access: _Access) -> Reply:
     """What the SDK takes for success need not be one: HTML, an error in a 200, no text, a filtered answer."""
+    from openai.types.chat import ChatCompletion
+
     if not isinstance(completion, ChatCompletion):
         raise access.failed(Reason.UNREADABLE, f"not a completion: {completion}")
     beside = completion.model_extra or {}

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import AsyncMock
 
 import openai
 import pytest
@@ -20,6 +23,7 @@ from diagnosis.tests.rows import KEY, KEY_VARIABLE
 from diagsite.tests import fake_platform
 from diagsite.tests.fake_platform import Behaviour, Exchange, FakePlatform, completion, respond_with
 from diagsite.tests.services import free_port
+from diagsite.tests.site import ROOT
 
 # The client is one per event loop and takes 50 ms to make: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
@@ -183,8 +187,8 @@ async def test_a_platform_that_says_nothing_is_a_timeout(fake: FakePlatform, pla
 async def test_a_platform_that_takes_no_connection_is_a_timeout_and_not_a_broken_connection(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = client._shared_client().with_options(timeout=openai.Timeout(None, connect=0.3))
-    monkeypatch.setattr(client, "_shared_client", lambda: impatient)
+    impatient = (await client._shared_client()).with_options(timeout=openai.Timeout(None, connect=0.3))
+    monkeypatch.setattr(client, "_shared_client", AsyncMock(return_value=impatient))
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):  # its queue is full, and what comes after is left unanswered
@@ -308,3 +312,8 @@ async def test_cancellation_passes_through(fake: FakePlatform, platform: Platfor
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+def test_who_does_not_ask_does_not_load_the_sdk() -> None:
+    serving = "import sys, diagsite.asgi, diagnosis.tasks; sys.exit('openai' in sys.modules)"
+    subprocess.run([sys.executable, "-c", serving], cwd=ROOT, check=True, timeout=60)
