@@ -9,16 +9,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from performance.cache import get_cache
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
 
 
 def main() -> None:
     """Read, and print how many readers got the value."""
-    import django
-
-    django.setup()
-    from performance.cache import get_cache
-
     key, readers, file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     cache = get_cache(namespace="herd")
 
