@@ -1,9 +1,17 @@
-"""The database of each test process."""
+"""What all tests share: the database of each test process, patience with a busy machine, a clock without surprises."""
 
+import time
+from types import SimpleNamespace
+
+import hypothesis
 import pytest
 from django.db import connection
 
 from diagsite.tests.site import tables_template
+
+# A busy machine is no failure; what fails is printed with what reproduces it.
+hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +24,11 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def django_db_keepdb() -> bool:
     """Leave it where it is: its server goes at the end of the run, whoever is still connected."""
     return True
+
+
+@pytest.fixture
+def well_inside_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows in memory begin with the minutes: a test that met one would see two of them."""
+    started, minute = time.monotonic(), time.time() // 60 * 60
+    clock = SimpleNamespace(time=lambda: minute + 10 + time.monotonic() - started)
+    monkeypatch.setattr("limits.aio.storage.memory.time", clock)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from bench.alerts.services import add_channel, own_services
 from bench.figures import Figure, report
 
-LEASE_SECONDS = "0.5"
+LEASE_SECONDS = "1"
 MOST_SECONDS_OF_AN_ANSWER = 0.03
 
 FIRE = """

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import hypothesis
 import pytest
 from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
@@ -13,10 +12,6 @@ from django.test import Client
 from diagnosis.models import Platform
 from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform, make_user
 from diagsite.tests.fake_platform import FakePlatform
-
-# A busy machine is no failure; what fails is printed with what reproduces it.
-hypothesis.settings.register_profile("diagnosis", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("diagnosis")
 
 
 @pytest.fixture(autouse=True)

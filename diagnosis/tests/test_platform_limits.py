@@ -2,9 +2,7 @@
 
 import asyncio
 import inspect
-import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +13,8 @@ from diagnosis.choices import AnswerState, Reason, Status
 from diagnosis.limits import PlatformLimits, limits_of
 from diagnosis.models import Answer, Platform
 from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.services import RedisServer
+from diagsite.tests.fake_platform import Exchange, FakePlatform, answer, hold
+from diagsite.tests.services import RedisServer, slowness
 
 SIX = [f"问题 {number}" for number in range(6)]
 
@@ -28,12 +26,20 @@ def _unsaved(fake: FakePlatform, pk: str = "p", **columns: Any) -> Platform:
 
 @pytest.mark.django_db(transaction=True)
 def test_diagnoses_that_run_at_once_share_a_platforms_places(owner: AbstractUser, fake: FakePlatform) -> None:
-    fake.behave(answer(after=0.1))
+    most = {"narrow": 2, "wide": 5}
+
+    async def wait_for_the_others(exchange: Exchange) -> None:
+        async with asyncio.timeout(30):
+            while fake.most_at_once[exchange.call.model] < most[exchange.call.model]:
+                await asyncio.sleep(0.02)
+        await answer(after=0.1)(exchange)  # one too many would be seen
+
+    fake.behave(wait_for_the_others)
     narrow = make_platform("narrow", base_url=fake.base_url, concurrency=2)
     wide = make_platform("wide", base_url=fake.base_url, concurrency=5)
     diagnoses = [make_diagnosis(owner, [narrow, wide], questions=SIX) for _ in range(3)]
     assert {ended.status for ended in run_to_end(*diagnoses)} == {Status.COMPLETED}
-    assert fake.most_at_once == {"narrow": 2, "wide": 5}
+    assert fake.most_at_once == most
 
 
 async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) -> None:
@@ -52,20 +58,12 @@ async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) ->
     assert fake.most_at_once["slow"] == 1
 
 
-@pytest.fixture
-def well_inside_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The windows in memory begin with the minutes: a test that met one would see two of them."""
-    started, minute = time.monotonic(), time.time() // 60 * 60
-    clock = SimpleNamespace(time=lambda: minute + 10 + time.monotonic() - started)
-    monkeypatch.setattr("limits.aio.storage.memory.time", clock)
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("well_inside_a_minute")
 def test_diagnoses_that_run_at_once_share_a_platforms_rate(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
-    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3
+    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * slowness()
     slow = make_platform("slow", base_url=fake.base_url, requests_per_minute=4)
     quick = make_platform("quick", base_url=fake.base_url)
     run_to_end(*(make_diagnosis(owner, [slow, quick], questions=SIX[:3]) for _ in range(2)))

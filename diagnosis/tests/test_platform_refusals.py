@@ -28,6 +28,7 @@ from diagsite.tests.fake_platform import (
     reset_connection,
     respond_with,
 )
+from diagsite.tests.services import slowness
 
 # The client is one per event loop and takes 50 ms to make: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
@@ -178,7 +179,7 @@ def test_nothing_odd_that_a_platform_says_breaks_the_run(
 def test_past_its_deadline_a_run_keeps_the_answers_that_it_has(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
-    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3
+    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * slowness()
     fake.behave(hold(), model="slow")
     platforms = [make_platform(pk, base_url=fake.base_url) for pk in ("quick", "slow")]
     (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))

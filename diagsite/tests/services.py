@@ -4,8 +4,10 @@ One PostgreSQL of the test run's own in a temporary directory; Redis and Chromiu
 missing is a skip with its reason, and under REQUIRE_SERVICES=1 a failure.
 """
 
-import gc
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,9 +24,6 @@ from django.conf import settings
 
 from diagsite.embedded import EmbeddedPostgres
 from performance.stores import store_of
-
-# What is loaded and collected stays to the end: looking for garbage in it, again and again, is a third of the time.
-gc.disable()
 
 _DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
 
@@ -68,12 +67,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """From here on there is garbage to be found."""
-    gc.freeze()
-    gc.enable()
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what the run has started and leave nothing behind."""
     for server in _servers:
@@ -111,11 +104,24 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 90) 
         time.sleep(0.02)
 
 
+# Not those that the system gives to whoever wants any, which may be taken before the one who asked has begun to listen.
+# Each worker of a parallel run has its own.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+_ports = itertools.count(20_000 + 1_000 * int(_worker) if _worker else random.randrange(30_000, 32_000))
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("they do not end")
+
+
+def wait_for_a_minute_to_begin(seconds_left: float = 15) -> None:
+    """Return with so much of the clock's minute to come: limits in memory count less what came in the one before."""
+    wait_until(lambda: time.time() % 60 < 60 - seconds_left, "the next minute")
 
 
 class RedisServer:
@@ -182,6 +188,9 @@ def chromium() -> str:
     if found is None:
         missing("Chromium")
     assert found
+    from playwright.sync_api import expect  # not for those who start a site and no browser
+
+    expect.set_options(timeout=60_000)  # a busy machine draws late
     return found
 
 

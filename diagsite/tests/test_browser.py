@@ -224,6 +224,7 @@ def order_with_a_branded_question(page: Page) -> None:
     page.get_by_role("button", name="手冲壶推荐哪个牌子？").click()
     assert rows.nth(2).input_value() == "手冲壶推荐哪个牌子？"
     expect(page.locator("#named-note")).to_contain_text("1 个问题")
+    expect(page.locator("#platforms input:checked").first).to_be_attached()
     for box in page.locator("#platforms input").all():
         box.set_checked(box.input_value() == "fake", force=True)
     page.get_by_role("button", name="开始诊断").click()
@@ -252,10 +253,15 @@ def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(browser: Browser, si
 
 
 def test_an_event_is_on_the_page_soon_after_its_commit(
-    browser: Browser, site: Site, record_property: Any, capsys: pytest.CaptureFixture[str]
+    browser: Browser, site: Site, fake: FakePlatform, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    fake.hold_again()
+    fake.behave(hold())
     with a_page(browser, site) as page:
-        diagnosis = start_the_sample(page)
+        diagnosis = start_the_sample(page, platform="fake")
+        page.wait_for_function("Object.keys(window.arrivals).length > 0", timeout=TIMEOUT)  # it follows
+        fake.behave(answer(after=0.3))
+        fake.release()
         expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
         arrivals: dict[str, float] = json.loads(page.evaluate("JSON.stringify(window.arrivals)"))
         rows = site.query(

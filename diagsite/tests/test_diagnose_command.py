@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
 from diagsite.tests.fake_platform import FakePlatform, answer, hold
 from diagsite.tests.pseudo_terminal import Terminal
-from diagsite.tests.services import wait_until
+from diagsite.tests.services import slowness, wait_until
 from diagsite.tests.site import ROOT, Process, Site, environment, new_database, running_site
 
 QUESTION = ["--question", "推荐哪个手冲壶？"]
@@ -123,7 +123,9 @@ def test_its_own_time_limit_ends_it_with_its_answers_kept(diagnose: Callable[...
     fake.behave(hold(), model="silent")
     for pk in ("silent", "quick"):
         make_platform(pk, base_url=fake.base_url)
-    done = diagnose(*QUESTION, "--platform", "quick", "--platform", "silent", "--timeout", "4", "--json")
+    done = diagnose(
+        *QUESTION, "--platform", "quick", "--platform", "silent", "--timeout", f"{4 * slowness():g}", "--json"
+    )
     assert done.code == 4
     report = json.loads(done.out)["report"]
     assert (report["diagnosis"]["status"], report["valid"], report["planned"]) == ("timed_out", 1, 2)

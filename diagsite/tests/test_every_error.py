@@ -51,8 +51,11 @@ def test_over_http(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPat
     assert answer.get("Retry-After") == (str(wait // 1000) if wait else None)
 
 
+SECONDS = 30
+
+
 async def frame_of(communicator: WebsocketCommunicator) -> dict[str, Any]:
-    message = await communicator.receive_output(5)
+    message = await communicator.receive_output(SECONDS)
     frame: dict[str, Any] = json.loads(message["text"])
     return frame
 
@@ -63,14 +66,14 @@ async def test_over_the_socket(code: ErrorCode, language: str, monkeypatch: pyte
     monkeypatch.setitem(consumers.REASONS, CloseCode.BAD_FRAME, code)
     headers = [(b"accept-language", language.encode()), (b"host", b"testserver")]
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
-    await socket.connect()
+    await socket.connect(SECONDS)
     await socket.send_to(text_data="not a frame")
     frame = await frame_of(socket)
     assert frame["type"] == "error"
     assert words_alone(frame["problem"]) == expected(code, language)
     assert frame["problem"]["request_id"]
-    assert (await socket.receive_output(5))["code"] == CloseCode.BAD_FRAME
-    await socket.disconnect()
+    assert (await socket.receive_output(SECONDS))["code"] == CloseCode.BAD_FRAME
+    await socket.disconnect(timeout=SECONDS)
 
 
 def a_stream_of_errors() -> tuple[Stream, str]:
@@ -91,12 +94,12 @@ async def test_in_the_polled_and_in_the_pushed_events() -> None:
     assert [words_alone(data) for _, _, data in polled] == [expected(*each) for each in EACH]
 
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{stream.pk}/", headers=[(b"host", b"testserver")])
-    await socket.connect()
+    await socket.connect(SECONDS)
     await socket.send_to(text_data=json.dumps({"type": "hello", "v": 1, "token": token, "after": 0}))
     pushed: list[Any] = []
     while len(pushed) < len(EACH):
         pushed += (await frame_of(socket)).get("e", [])
-    await socket.disconnect()
+    await socket.disconnect(timeout=SECONDS)
     assert pushed == polled
 
 

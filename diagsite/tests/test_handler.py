@@ -98,8 +98,9 @@ async def _until_held(calls: int) -> None:
         assert await asyncio.to_thread(_is_in.acquire, timeout=SECONDS)
 
 
-async def test_one_after_another_they_use_the_same_thread(handler: Handler) -> None:
-    assert len({await _Call("/at-once").to(handler) for _ in range(5)}) == 1
+async def test_one_after_another_they_use_the_same_threads(handler: Handler) -> None:
+    # Not always one: who is answered may be back before the thread that has worked for it.
+    assert len({await _Call("/at-once").to(handler) for _ in range(20)}) <= 3
 
 
 async def test_at_the_same_time_each_has_its_own(handler: Handler) -> None:

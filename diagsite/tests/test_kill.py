@@ -41,12 +41,15 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[Ordered]:
-    fake.behave(answer(after=lambda: rng.uniform(0.05, 0.4)), model="fast")
-    fake.behave(answer(after=lambda: rng.uniform(0.4, 1.2)), model="slow")
+    fake.behave(hold())  # or much could be over before the last of them is ordered
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url, concurrency=8)
     with site.client() as client:
-        return [order(client, PLATFORMS, questions=7) for _ in range(DIAGNOSES)]
+        accepted = [order(client, PLATFORMS, questions=7) for _ in range(DIAGNOSES)]
+    fake.behave(answer(after=lambda: rng.uniform(0.05, 0.4)), model="fast")
+    fake.behave(answer(after=lambda: rng.uniform(0.4, 1.2)), model="slow")
+    fake.release()
+    return accepted
 
 
 def _kill_again_and_again(

@@ -9,7 +9,7 @@ from diagsite.tests.site import running_site
 from progress.payloads import CloseCode
 
 # The server's timer may run a second short (txaio counts whole ones), so a second of patience can be none at all.
-LEAST_PATIENCE = 1.5
+LEAST_PATIENCE = 1.1
 
 
 def test_a_peer_that_does_not_answer_the_close_at_once_is_not_cut_off() -> None:

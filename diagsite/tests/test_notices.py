@@ -23,7 +23,7 @@ from diagsite.tests.services import LOCAL, wait_until
 from diagsite.tests.site import Site, running_site
 
 OPENID = "openid-of-a-user"
-SITE = {"WECHAT_APP_ID": "wx1", "WECHAT_APP_SECRET": "s", "WECHAT_TEMPLATE_ID": "template", "NOTICE_GRACE_SECONDS": "1"}
+SITE = {"WECHAT_APP_ID": "wx1", "WECHAT_APP_SECRET": "s", "WECHAT_TEMPLATE_ID": "template", "NOTICE_GRACE_SECONDS": "3"}
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -225,7 +225,7 @@ def test_who_is_away_is_told_and_who_watches_is_not() -> None:
 
 
 def test_a_server_killed_after_the_end_still_tells_once() -> None:
-    quick = SITE | {"NOTICE_GRACE_SECONDS": "2"}
+    quick = SITE | {"NOTICE_GRACE_SECONDS": "4"}
     with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **quick) as site:
         fake.accepts["openid-of-away"] = 1
         with sign_in(site, "away") as away:

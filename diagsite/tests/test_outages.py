@@ -216,7 +216,7 @@ def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
     options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
     with running_site(concurrency=0, **options) as site, site.worker(), site.client() as client:
         _add_platforms(site, fake)
-        ordered = order(client, PLATFORMS, questions=20)
+        ordered = order(client, PLATFORMS, questions=20, repeats=2)
         with _following(Follower(site, ordered)):
             for is_away in (True, False, True, False):
                 enough = answers_stored(site) + 6

@@ -16,6 +16,9 @@ from monitoring.models import Channel
 from monitoring.secrets import encrypt_secrets
 from monitoring.tests.robots import Robots
 
+# A worker that is there and busy must not pass for a dead one.
+PATIENT = {"JOB_STALLED_SECONDS": "30"}
+
 
 def _run(*names: str) -> dict[str, Result]:
     return {one.name: one for one in run_checks({name: CHECKS[name] for name in names})}
@@ -31,13 +34,13 @@ def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[s
 
 def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "sk-of-a-test")
-    with FakePlatform() as fake, Robots() as robots, running_site() as site:
+    with FakePlatform() as fake, Robots() as robots, running_site(**PATIENT) as site:
         fake.behave(answer("好"))
         site.add_platform("fake", fake.base_url)
         from bench.alerts.services import add_channel
 
         add_channel(site.address, "webhook", robots.webhook)
-        code, found = _preflight(site.address, "--live", "--notify")
+        code, found = _preflight(site.address, "--live", "--notify", **PATIENT)
         assert {name: one["detail"] for name, one in found.items() if one["level"] == FAILED} == {}
         assert code == 0
         assert fake.count() == 1

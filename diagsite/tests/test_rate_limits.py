@@ -1,18 +1,21 @@
 """One call too many: told with how long to wait, in the words of everywhere, and never to anybody else."""
 
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 
 from diagsite.tests.proof import order_body
-from diagsite.tests.services import RedisServer
+from diagsite.tests.services import RedisServer, wait_for_a_minute_to_begin
 from diagsite.tests.site import running_site
 
 FEW = {"CALLS_PER_MINUTE": "5", "SIGN_INS_PER_MINUTE": "3", "STARTS_PER_MINUTE": "2"}
 
 
 def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
-    with running_site(**FEW) as site, site.client("device-one") as one, site.client("device-two") as other:
+    with running_site(**FEW) as site, ExitStack() as stack:
+        wait_for_a_minute_to_begin()
+        one, other = (stack.enter_context(site.client(f"device-{name}")) for name in ("one", "two"))
         calls = [one.get("/api/platforms") for _ in range(6)]
         assert Counter(call.status_code for call in calls) == {200: 5, 429: 1}
         body = calls[-1].json()
@@ -33,5 +36,6 @@ def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
 def test_the_limits_hold_while_redis_is_away(redis_server: RedisServer) -> None:
     with running_site(REDIS_URL=redis_server.url, **FEW) as site, site.client() as client:
         redis_server.stop()
+        wait_for_a_minute_to_begin()
         calls = [client.get("/api/platforms") for _ in range(6)]
         assert Counter(call.status_code for call in calls) == {200: 5, 429: 1}

@@ -101,6 +101,7 @@ def test_neither_row_nor_log_holds_what_was_typed(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("well_inside_a_minute")
 async def test_many_accounts_from_one_address_are_slowed_too(settings: Settings) -> None:
     settings.SIGN_INS_PER_MINUTE = 3
     rate_limits._limits.clear()

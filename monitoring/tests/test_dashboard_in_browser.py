@@ -88,7 +88,7 @@ def test_every_chart_is_drawn_and_has_its_table(browser: Browser, site: Site, se
         page.locator("#summary-success").click()
         expect(page.locator("#data-success tbody tr")).to_have_count(60)
         expect(page.locator("#chart-errors [data-code]").first).to_be_visible()
-        expect(page.locator("#chart-health tr", has_text="任务进程")).to_contain_text("正常")  # its worker is alive
+        expect(page.locator("#chart-health tr", has_text="任务进程")).to_contain_text("正常", timeout=TIMEOUT)
         expect(page.locator("#part-platforms tr", has_text="kimi")).to_contain_text("%")
         expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live", timeout=TIMEOUT)
 

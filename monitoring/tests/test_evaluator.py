@@ -10,6 +10,7 @@ from django.db import connection
 
 from bench.alerts.simulation import simulate
 from bench.alerts.speed import time_evaluations, write_history
+from diagsite.tests.services import slowness
 from errors.models import ErrorEvent
 from errors.recording import recorder
 from monitoring.evaluation import Action
@@ -226,4 +227,4 @@ def test_a_hundred_rules_are_evaluated_in_a_second(record_property: Any) -> None
     """Over a tenth of the bench's samples."""
     seconds = time_evaluations(write_history(samples=100_000), rounds=3)
     record_property("seconds of 100 rules over 100,000 samples", f"{min(seconds):.3f}")
-    assert min(seconds) < 1
+    assert min(seconds) < slowness()

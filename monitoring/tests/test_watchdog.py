@@ -34,7 +34,7 @@ def age(name: str, seconds: float) -> None:
 
 def test_a_heartbeat_two_intervals_old_is_told_by_the_watcher_itself(robots: Robots) -> None:
     beat(EVALUATOR, 15)
-    age(EVALUATOR, 29)
+    age(EVALUATOR, 20)
     assert watch_now() == 0
     age(EVALUATOR, 31)
     assert watch_now() == 1
@@ -127,9 +127,11 @@ def test_the_watch_is_kept_by_a_loop_that_outlives_the_database(monkeypatch: pyt
         return 0.01
 
     async def watch_for_a_while() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(watchdog.keep_watching(), 1.3)
+        watching = asyncio.create_task(watchdog.keep_watching())
+        async with asyncio.timeout(30):
+            while looks < 3:
+                await asyncio.sleep(0.02)
+        watching.cancel()
 
     monkeypatch.setattr(watchdog, "_look_async", look)
     asyncio.run(watch_for_a_while())
-    assert looks > 2

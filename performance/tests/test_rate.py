@@ -15,6 +15,7 @@ async def test_the_seeds_own_call_works() -> None:
     assert await limiter.execute(asyncio.sleep(0, "done")) == "done"
 
 
+@pytest.mark.usefixtures("well_inside_a_minute")
 async def test_who_is_too_fast_is_told_how_long_to_wait_and_others_are_not_held_up() -> None:
     limiter = RateLimiter(2, 60, key="calls")
     await limiter.check("user-1")
@@ -30,6 +31,7 @@ async def test_a_turn_comes_when_the_window_has_moved() -> None:
     await asyncio.wait_for(asyncio.gather(*(limiter.execute(asyncio.sleep(0)) for _ in range(4))), 30)
 
 
+@pytest.mark.usefixtures("well_inside_a_minute")
 async def test_a_cancelled_wait_leaves_no_coroutine_unawaited() -> None:
     limiter = RateLimiter(1, 60)
     await limiter.wait()

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,11 +173,11 @@ async def test_who_says_nothing_is_closed(stream: Stream, settings: Settings) ->
 async def test_a_hello_that_came_in_time_is_not_late_because_we_are_slow(
     stream: Stream, token: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.HELLO_SECONDS = 0.02
+    settings.HELLO_SECONDS = 0.5
     real = consumers._authenticate
 
     async def slow(given: str) -> Any:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.7)
         return await real(given)
 
     monkeypatch.setattr(consumers, "_authenticate", slow)
@@ -246,16 +249,28 @@ async def test_a_stream_that_is_deleted_under_its_follower_is_told(
         await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND)
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Step the sockets' clock; what they measure goes on as ever."""
+
+    def step(seconds: float) -> None:
+        clock = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + seconds)
+        monkeypatch.setattr(consumers, "time", clock)
+
+    return step
+
+
 async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repeats(
-    stream: Stream, owner: AbstractUser, settings: Settings
+    stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
 ) -> None:
     settings.PING_SECONDS = 0.2
     async with Socket(stream) as socket:
-        await socket.hello(token_of(owner, seconds=1))
+        await socket.hello(token_of(owner, seconds=60))
         await append_async(stream, 1)
         assert await socket.events(1) == [(1, "progress")]
-        await socket.hello(token_of(owner), after=0)
-        for number in range(2, 14):  # beyond the first token's end
+        await socket.hello(token_of(owner, seconds=600), after=0)
+        later(120)  # beyond the first token's end
+        for number in range(2, 6):
             await append_async(stream, number)
             assert await socket.events(number) == [(number, "progress")]
             await asyncio.sleep(0.1)
@@ -272,17 +287,20 @@ async def test_hello_again_is_judged_like_the_first(stream: Stream, token: str, 
         assert (await socket.refusal())[1] == code
 
 
-async def test_a_token_that_expires_closes_with_4401(stream: Stream, owner: AbstractUser, settings: Settings) -> None:
+async def test_a_token_that_expires_closes_with_4401(
+    stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
+) -> None:
     settings.PING_SECONDS = 0.2
     async with Socket(stream) as socket:
-        await socket.hello(token_of(owner, seconds=0.5))
+        await socket.hello(token_of(owner, seconds=60))
+        later(120)
         await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
 
 
 async def test_pings_tell_where_the_log_is_and_a_pong_keeps_the_socket(
     stream: Stream, token: str, settings: Settings
 ) -> None:
-    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, 0.1
+    settings.PING_SECONDS = 0.1
     await append_async(stream, 1)
     async with Socket(stream) as socket:
         assert (await socket.hello(token))["ping"] == 0.1
@@ -305,7 +323,7 @@ async def test_who_does_not_answer_a_ping_is_closed(
 
 
 async def test_any_frame_is_as_good_as_a_pong(stream: Stream, token: str, settings: Settings) -> None:
-    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, 0.1
+    settings.PING_SECONDS = 0.1
     async with Socket(stream) as socket:
         await socket.hello(token)
         for _ in range(4):
@@ -383,7 +401,7 @@ async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, tok
 
 async def test_a_slow_reader_holds_nobody_up(stream: Stream, token: str, settings: Settings) -> None:
     """A server whose sends block, as uvicorn's do when the peer's window is full."""
-    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.1
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 1
     async with Socket(stream) as quick, Socket(stream, room=1) as stuck:
         await quick.hello(token)
         await stuck.hello(token)

@@ -27,13 +27,14 @@ async function measureSetData(pages) {
   await phone.waitForFunction('__host.page().data.done >= 18', null, PATIENT);
   await phone.hide();
   const { calls, bytes, times } = await phone.measured();
+  const shown = await phone.evaluate('__host.page().data.done');
   const moved = await place() - before;
   await phone.waitForTimeout(1000); // answers go on to come
   const hidden = (await phone.measured()).calls - calls;
   await phone.comeBack();
   await phone.locator('#headline').waitFor(PATIENT);
   const complaints = await phone.putAway();
-  return { calls, size: bytes / calls, apart: Math.min(...times.slice(1).map((time, index) => time - times[index])), hidden, moved, complaints };
+  return { calls, size: bytes / calls, perAnswer: bytes / shown, apart: Math.min(...times.slice(1).map((time, index) => time - times[index])), hidden, moved, complaints };
 }
 
 async function diagnosisPages(t, pages) {
@@ -60,8 +61,8 @@ async function diagnosisPages(t, pages) {
     await pages.site.tell('release');
     await phone.locator('#headline').waitFor(PATIENT);
     assert.equal(await phone.locator('.answer.valid').count(), 4);
-    const { sockets, opened } = await phone.measured();
-    assert.deepEqual({ sockets, opened }, { sockets: 0, opened: 1 });
+    await phone.waitForFunction('__host.wx.sockets === 0', null, PATIENT);
+    assert.equal((await phone.measured()).opened, 1);
   }));
 
   await t.test('a report is read on one phone', async (one) => {
@@ -206,11 +207,11 @@ async function diagnosisPages(t, pages) {
     assert.match(await phone.locator('.failure').textContent(), /演示·配额用尽.*AI 配额已用尽.*2 条/s);
   }));
 
-  await t.test('the view changes five times a second at most, by 120 bytes on average, never while hidden, and nothing moves', async () => {
-    const { calls, size, apart, hidden, moved, complaints } = await measureSetData(pages);
+  await t.test('the view changes five times a second at most, by 120 bytes an answer, never while hidden, and nothing moves', async () => {
+    const { calls, size, perAnswer, apart, hidden, moved, complaints } = await measureSetData(pages);
     t.diagnostic(`setData while live: ${calls} calls, ${size.toFixed(0)} bytes on average, ${apart} ms apart at least`);
     assert.ok(apart >= 195, `${apart} ms`);
-    assert.ok(size <= 120, `${size} bytes`);
+    assert.ok(perAnswer <= 120, `${perAnswer} bytes`); // of a call it is the bench's: a busy machine has fewer calls, each of more
     assert.deepEqual({ hidden, moved, complaints }, { hidden: 0, moved: 0, complaints: [] });
   });
 }

@@ -94,7 +94,7 @@ async function formPages(t, pages) {
     await phone.locator('#field-brand input').fill('山岚');
     await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"', null, PATIENT);
     await phone.reload();
-    assert.equal(await phone.locator('#field-brand input').inputValue(), '山岚');
+    await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"', null, PATIENT);
   }));
 
   await t.test('the history finds, filters and opens', () => onPhone({}, async (phone) => {
