@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from diagsite.tests.fake_platform import FakePlatform, answer, hold
 from diagsite.tests.proof import order, wait_until_all_ended
-from diagsite.tests.services import slowness
+from diagsite.tests.services import slowness, wait_until
 from diagsite.tests.site import Site, running_site
 
 TIMEOUT = 60_000  # ms; generous, for a busy machine
@@ -259,7 +259,7 @@ def test_an_event_is_on_the_page_soon_after_its_commit(
     fake.behave(hold())
     with a_page(browser, site) as page:
         diagnosis = start_the_sample(page, platform="fake")
-        page.wait_for_function("Object.keys(window.arrivals).length > 0", timeout=TIMEOUT)  # it follows
+        wait_until(lambda: page.evaluate("Object.keys(window.arrivals).length"), "it to follow")
         fake.behave(answer(after=0.3))
         fake.release()
         expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
