@@ -46,21 +46,25 @@ async def give_up_stalled_jobs(seconds_without_heartbeat: float, seconds_between
     """End the jobs of workers that have fallen silent, so that their diagnoses are held by nobody; returns their ids.
 
     Silent means that two looks, so far apart, found the same heartbeat: while the database stood still nobody could
-    show one, and the first look afterwards finds them all silent. They are not retried as they are: a worker that was
-    only frozen would, once awake, end its successor's job.
+    show one, and the first look afterwards finds them all silent. A look that was held up as long itself, or failed,
+    is none. They are not retried as they are: a worker that was only frozen would, once awake, end its successor's job.
     """
-    stalled = {
-        job.id: job
-        for job in await _app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_without_heartbeat)
-    }
-    rows = ProcrastinateJob.objects.filter(pk__in=stalled).values_list("pk", "worker__last_heartbeat")
-    seen, now = {row async for row in rows}, time.monotonic()
-    for one in _silent_since.keys() - seen:
+    began = time.monotonic()
+    try:
+        stalled = await _app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_without_heartbeat)
+        jobs = {job.id: job for job in stalled}
+        rows = ProcrastinateJob.objects.filter(pk__in=jobs).values_list("pk", "worker__last_heartbeat")
+        seen = {row async for row in rows}
+    except Exception:
+        _silent_since.clear()
+        raise
+    now = time.monotonic()
+    for one in set(_silent_since) if now - began >= seconds_between_looks else _silent_since.keys() - seen:
         _silent_since.pop(one, None)
     given_up = [pk for pk, at in seen if now - _silent_since.setdefault((pk, at), now) >= seconds_between_looks]
     for job_id in given_up:
         with contextlib.suppress(ConnectorException):  # another sweep was first
-            await _app.job_manager.finish_job(stalled[job_id], status=Status.FAILED, delete_job=False)
+            await _app.job_manager.finish_job(jobs[job_id], status=Status.FAILED, delete_job=False)
     return given_up
 
 

@@ -60,8 +60,10 @@ async def sweep_now() -> None:
     """Give up the jobs of silent workers, then take up or end the diagnoses that nobody holds."""
     await aclose_old_connections()
     try:
-        # A worker that is there shows itself in the time of two heartbeats.
-        found = await give_up_stalled_jobs(settings.JOB_STALLED_SECONDS, 2 * settings.JOB_HEARTBEAT_SECONDS)
+        # A worker that is there shows itself in the time of two heartbeats, unless it has much to catch up with: after
+        # the database stood still, the answers of that time come first.
+        between = max(2 * settings.JOB_HEARTBEAT_SECONDS, settings.JOB_STALLED_SECONDS / 2)
+        found = await give_up_stalled_jobs(settings.JOB_STALLED_SECONDS, between)
         for job_id in found:
             log.warning("job_given_up", job=job_id)
         await _take_up_orphans()

@@ -1,10 +1,13 @@
 """A worker is given up for silence only when a second look finds it silent still."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -28,7 +31,7 @@ def _show_heartbeat(seconds_ago: float) -> None:
 
 
 @pytest.fixture
-def job() -> int:
+def job() -> Iterator[int]:
     """One that a worker is at."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
@@ -39,7 +42,8 @@ def job() -> int:
             [worker],
         )
         (found,) = cursor.fetchone()
-    return int(found)
+    yield int(found)
+    ProcrastinateJob.objects.filter(pk=found).update(status="failed")  # its tables are not emptied between tests
 
 
 def _look() -> list[int]:
@@ -66,3 +70,37 @@ def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, cl
     _show_heartbeat(seconds_ago=0)
     assert _look() == []
     assert ProcrastinateJob.objects.get(pk=job).status == "doing"
+
+
+def test_a_look_that_the_database_held_up_is_a_first_look(
+    job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pauses, so close that no heartbeat fits between them."""
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    ask = jobs._app.job_manager.get_stalled_jobs
+
+    async def held_up(**options: Any) -> Any:
+        clock[0] += 20
+        return await ask(**options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs._app.job_manager, "get_stalled_jobs", held_up)
+        assert _look() == []
+    clock[0] += 3.9
+    assert _look() == []
+    clock[0] += 0.1
+    assert _look() == [job]
+
+
+def test_a_look_that_failed_has_seen_nothing(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    clock[0] += 20
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs._app.job_manager, "get_stalled_jobs", AsyncMock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            _look()
+    assert _look() == []
+    clock[0] += 4
+    assert _look() == [job]
