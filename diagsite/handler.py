@@ -38,8 +38,6 @@ class Threads:
     def _work(self, thread: ThreadPoolExecutor, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:
-            log.exception("thread_failed")
         finally:
             if len(self.idle) < MOST_IDLE_THREADS:
                 self.idle.append(thread)
@@ -83,7 +81,10 @@ class _InTurn(Executor):
 
     def _has_more(self) -> bool:
         if not self._waiting:
-            close_old_connections()
+            try:
+                close_old_connections()
+            except Exception:  # the request goes on, or it would wait for its thread for ever
+                log.exception("connection_not_given_back")
         with self._lock:
             self._is_working = bool(self._waiting)
             return self._is_working

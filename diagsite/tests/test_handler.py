@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -155,6 +156,14 @@ async def test_a_thread_keeps_no_connection_to_the_database(handler: Handler) ->
     async with asyncio.timeout(SECONDS):
         while _connected[0].connection is not None:
             await asyncio.sleep(0)
+
+
+async def test_a_connection_that_cannot_be_given_back_stops_no_request(
+    handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diagsite.handler.close_old_connections", Mock(side_effect=OperationalError))
+    async with asyncio.timeout(SECONDS):
+        assert await _Call("/fail").to(handler) == b"failed"
 
 
 async def test_what_fails_in_a_thread_fails_at_who_asked_for_it(handler: Handler) -> None:
