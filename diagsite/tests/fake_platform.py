@@ -56,16 +56,22 @@ class Exchange:
     async def respond(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, length: int | None = None
     ) -> None:
-        """A whole HTTP answer; `length` is what its Content-Length claims, if that is not the truth."""
+        """A whole HTTP answer to a call; `length` is what its Content-Length claims, if that is not the truth."""
+        if length is None:
+            # Before the bytes are out: the caller may have them, and make its next call, before this thread runs again.
+            self.fake.end(self.call, "answered")
+        await self.write(status, body, headers, length=length)
+
+    async def write(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, length: int | None = None
+    ) -> None:
+        """What `respond` says, also to what is no call."""
         all_headers = {
             "Content-Type": "application/json",
             **(headers or {}),
             "Content-Length": str(len(body) if length is None else length),
         }
         head = f"HTTP/1.1 {status} Said So\r\n" + "".join(f"{name}: {all_headers[name]}\r\n" for name in all_headers)
-        if length is None:
-            # Before the bytes are out: the caller may have them, and make its next call, before this thread runs again.
-            self.fake.end(self.call, "answered")
         await self.send(head.encode() + b"\r\n" + body)
 
     def hang_up(self) -> None:
@@ -324,7 +330,7 @@ class FakePlatform:
         call = _call_of(headers, json.loads(body) if body else {})
         exchange = Exchange(self, call, writer)
         if not path.endswith("/chat/completions"):
-            await exchange.respond(404, b'{"error": {"message": "no such path"}}')
+            await exchange.write(404, b'{"error": {"message": "no such path"}}')
             return
         self._begin(call)
         outcome = "dropped"

@@ -65,6 +65,12 @@ async def test_it_fails_as_it_is_told(
         await _ask(client.with_options(timeout=0.5) if raises is openai.APITimeoutError else client)
 
 
+async def test_what_asks_for_another_path_is_no_call(fake: FakePlatform, client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError):
+        await client.models.list()
+    assert (fake.count(), fake.in_flight.total(), set(fake.in_flight.values())) == (0, 0, set())
+
+
 async def test_a_caller_that_leaves_is_seen_to_leave(fake: FakePlatform, client: openai.AsyncOpenAI) -> None:
     fake.behave(fake_platform.hold())
     with pytest.raises(openai.APITimeoutError):
