@@ -59,7 +59,9 @@ async def give_up_stalled_jobs(seconds_without_heartbeat: float, seconds_between
         _silent_since.clear()
         raise
     now = time.monotonic()
-    for one in set(_silent_since) if now - began >= seconds_between_looks else _silent_since.keys() - seen:
+    if now - began >= seconds_between_looks:
+        _silent_since.clear()
+    for one in _silent_since.keys() - seen:
         _silent_since.pop(one, None)
     given_up = [pk for pk, at in seen if now - _silent_since.setdefault((pk, at), now) >= seconds_between_looks]
     for job_id in given_up:
