@@ -57,7 +57,7 @@ VALUES = st.dictionaries(st.one_of(st.sampled_from([*ALL, "unknown"]), st.text(m
 CODES = st.sampled_from(list(ErrorCode))
 
 
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=400)
 @given(template=TEMPLATES, values=VALUES, code=CODES)
 def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
     template: str, values: dict[str, Any], code: ErrorCode
@@ -72,7 +72,7 @@ def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
     assert "object at 0x" not in shown
 
 
-@settings(max_examples=300, deadline=None, print_blob=True)
+@settings(max_examples=300)
 @given(value=HOSTILE)
 def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
     clean = clean_text(value)
@@ -82,7 +82,7 @@ def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
     json.dumps(clean).encode()
 
 
-@settings(max_examples=200, deadline=None, print_blob=True)
+@settings(max_examples=200)
 @given(texts=st.lists(TEMPLATES, min_size=4, max_size=4), values=VALUES, code=CODES)
 def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
     texts: list[str], values: dict[str, Any], code: ErrorCode
@@ -99,7 +99,7 @@ def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
     assert body["code"] == code.value
 
 
-@settings(max_examples=300, deadline=None, print_blob=True)
+@settings(max_examples=300)
 @given(template=TEMPLATES, code=CODES)
 def test_what_passes_the_check_shows_no_brace_and_no_markup(template: str, code: ErrorCode) -> None:
     words = replace(builtin_words(code, "zh-hans"), message=template)

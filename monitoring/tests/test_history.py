@@ -72,7 +72,7 @@ lives_of_counters = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lives_of_counters)
 def test_increases_by_step_are_those_added_up_naively(drawn: list[tuple[int, list[tuple[int, bool]], int]]) -> None:
     with transaction.atomic():
@@ -96,7 +96,7 @@ def test_increases_by_step_are_those_added_up_naively(drawn: list[tuple[int, lis
         transaction.set_rollback(True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(-6, 14), st.lists(st.integers(0, 9), min_size=1, max_size=20)), max_size=3))
 def test_peaks_of_gauges_are_those_found_naively(drawn: list[tuple[int, list[int]]]) -> None:
     with transaction.atomic():

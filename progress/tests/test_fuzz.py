@@ -59,7 +59,7 @@ def _answers(socket: Socket) -> list[dict[str, Any]]:
 
 
 @given(sent=st.lists(frames, min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(sent=["[" * 2000 + "]" * 2000])
 @example(sent=[GOOD, '{"type":"after","after":2147483648}', '{"type":"after","after":-1}'])
 @example(sent=[GOOD, GOOD, '{"type":"pong"}', b"\x00"])
@@ -97,7 +97,7 @@ async def test_after_all_that_a_good_client_is_served_as_ever(stream: Stream, ow
 
 
 @given(text=texts)
-@settings(max_examples=300, deadline=None, print_blob=True)
+@settings(max_examples=300)
 def test_a_client_frame_is_read_or_is_a_value_error(text: str) -> None:
     try:
         frame = parse_client_frame(text)

@@ -243,7 +243,7 @@ actions = st.lists(
 
 
 @given(steps=actions)
-@settings(max_examples=25, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_done_to_it_the_log_is_what_a_list_would_be(
     owner: AbstractUser, steps: list[tuple[str, int]]
 ) -> None:
