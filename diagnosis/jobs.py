@@ -70,10 +70,17 @@ async def give_up_stalled_jobs(seconds_without_heartbeat: float, seconds_between
     return given_up
 
 
+_has_live_job = Exists(ProcrastinateJob.objects.filter(pk=OuterRef("job_id"), status__in=["todo", "doing"]))
+
+
+def with_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
+    """Those whose job waits or runs."""
+    return diagnoses.filter(_has_live_job)
+
+
 def without_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
     """Those whose job is neither waiting nor running: nobody holds them."""
-    live = ProcrastinateJob.objects.filter(pk=OuterRef("job_id"), status__in=["todo", "doing"])
-    return diagnoses.exclude(Exists(live))
+    return diagnoses.exclude(_has_live_job)
 
 
 def has_live_worker(within_seconds: float) -> bool:

@@ -18,9 +18,10 @@ from django.utils.module_loading import import_string
 
 from diagnosis import metrics
 from diagnosis.asking import Outcome
-from diagnosis.choices import UNFINISHED, AnswerState, Reason, Status
+from diagnosis.choices import AnswerState, Reason, Status
 from diagnosis.clock import database_now
 from diagnosis.exceptions import CODES, RunOver
+from diagnosis.jobs import with_live_job
 from diagnosis.mentions import BrandNames
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.reporting import analysis_columns, bare_report, brand_names, make_report
@@ -60,6 +61,7 @@ class Run:
 
     diagnosis_id: uuid.UUID
     number: int
+    job_id: int | None
     request_id: str
     seconds_left: float
     brands: list[BrandNames]
@@ -84,6 +86,7 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
         return Run(
             diagnosis.pk,
             diagnosis.run_number,
+            diagnosis.job_id,
             diagnosis.request_id,
             (diagnosis.deadline_at - now).total_seconds(),
             brand_names(diagnosis.brands.all()),
@@ -131,10 +134,11 @@ def _seconds_left(diagnosis: Diagnosis) -> int | None:
 def is_wanted(run: Run, call: PlannedCall) -> bool:
     """Whether an answer is still pending, and this the run that asks for it.
 
-    A run that was taken for dead may store what it had asked while its successor's calls wait for their turn.
+    A run that was taken for dead may store what it had asked while its successor's calls wait for their turn. And from
+    the moment its job was given up it asks nothing more, though its successor may not have begun.
     """
-    pending = Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING)
-    return pending.filter(diagnosis__run_number=run.number, diagnosis__status__in=UNFINISHED).exists()
+    held = with_live_job(Diagnosis.objects.unfinished()).filter(run_number=run.number, job_id=run.job_id)
+    return Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING, diagnosis__in=held).exists()
 
 
 def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:
@@ -224,10 +228,12 @@ def pause_platform(run: Run, platform: Platform, reason: Reason) -> None:
 
 
 def begin_analysis(run: Run) -> None:
-    """All is asked: say so. Raises RunOver when the diagnosis has ended or another run has taken over."""
+    """All is asked: say so. Raises RunOver when it is not, when the diagnosis has ended, or another run took over."""
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         if diagnosis.is_final or diagnosis.run_number != run.number:
+            raise RunOver
+        if diagnosis.answers.filter(state=AnswerState.PENDING).exists():
             raise RunOver
         if diagnosis.status == Status.ASKING:
             diagnosis.status = Status.ANALYSING

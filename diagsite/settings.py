@@ -58,13 +58,19 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name"
     )
 DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's own, that counts its queries
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+DATABASE_OPTIONS["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
     "timeout": 10,
     "reconnect_timeout": SECONDS_OF_ONE_TRY,
     "reconnect_failed": try_again,
 }
+# A process that is frozen within a transaction must not keep its locks: the sweep would wait for them, for ever.
+DATABASE_IDLE_SECONDS: int = env.int("DATABASE_IDLE_SECONDS", 30)
+DATABASE_OPTIONS["options"] = (
+    f"-c idle_in_transaction_session_timeout={DATABASE_IDLE_SECONDS}s {DATABASE_OPTIONS.get('options', '')}".rstrip()
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

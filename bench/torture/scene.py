@@ -150,7 +150,7 @@ class Scene:
             self.problems += watcher.faults(log)
 
     def _compare_calls(self) -> str:
-        """A call is cut when a blow falls between its beginning and the storing of its answer."""
+        """A call is cut when a blow falls between its decision and the storing of its answer."""
         if not self.are_calls_counted:
             return "calls are tried again by design"
         calls = calls_by_answer(self.fake)
@@ -170,7 +170,7 @@ class Scene:
         )
 
     def _is_between(self, first: Call, second: Call) -> bool:
-        return any(first.started_at <= after and before <= second.started_at for before, after in self.blows)
+        return any(first.started_at <= after + WAKING and before <= second.started_at for before, after in self.blows)
 
     def _was_woken(self, call: Call, stored_at: datetime) -> bool:
         return any(before <= stored_at and before <= call.started_at <= after + WAKING for before, after in self.blows)

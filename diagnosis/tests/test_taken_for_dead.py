@@ -1,19 +1,28 @@
 """Two runs of one diagnosis, for the first was taken for dead: what one has stored the other does not ask for."""
 
 import asyncio
+import subprocess
+import sys
+from datetime import timedelta
 
+import psutil
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis import transitions
 from diagnosis.choices import Status
 from diagnosis.exceptions import RunOver
 from diagnosis.models import Diagnosis
+from diagnosis.recovery import end_overdue, take_up_orphans
 from diagnosis.run import run_diagnosis
 from diagnosis.tests.rows import make_diagnosis, make_platform, valid
 from diagsite.tests.fake_platform import FakePlatform, hold
-from diagsite.tests.services import wait_until
+from diagsite.tests.services import database_address, wait_until
+from diagsite.tests.site import environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +56,57 @@ def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, store_late))
     assert (fake.count(question="甲？"), fake.count(question="乙？")) == (1, 0)
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.COMPLETED
+
+
+def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
+    """Though its successor has not begun yet; and it does not end what is not done."""
+    diagnosis = _two_questions(owner, fake)
+
+    def give_up() -> None:
+        ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
+
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, give_up))
+    assert fake.count() == 1
+    after = Diagnosis.objects.get(pk=diagnosis.pk)
+    assert (after.status, after.valid) == (Status.ASKING, 1)
+
+
+def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _two_questions(owner, fake)
+
+    def hand_over() -> None:
+        ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
+        assert take_up_orphans() == 1
+
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, hand_over))
+    assert fake.count() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.ASKING
+
+
+FREEZES = """
+import os, signal
+import django
+django.setup()
+from django.db import transaction
+from diagnosis.models import Diagnosis
+with transaction.atomic():
+    Diagnosis.objects.select_for_update().get()
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
+    diagnosis = make_diagnosis(owner, [make_platform()])
+    Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
+    variables = environment(database_address(connection.settings_dict["NAME"]), DATABASE_IDLE_SECONDS="2")
+    settings_module = {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
+    with subprocess.Popen([sys.executable, "-c", FREEZES], env=variables | settings_module) as process:
+        try:
+            wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
+            assert end_overdue() == 1
+        finally:
+            process.kill()
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.TIMED_OUT
 
 
 def test_a_run_that_has_a_successor_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
