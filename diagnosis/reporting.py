@@ -53,7 +53,8 @@ def named_brands(question: str, brands: list[BrandNames]) -> list[str]:
     return list(dict.fromkeys(mention.brand for mention in analyse(question, brands).mentions))
 
 
-_COLUMNS = ("platform", "state", "mentions", "error_code", "question", "others", "domains", "verdicts")
+# The diagnosis is one of them, or Django would read it again for every answer.
+_COLUMNS = ("diagnosis", "platform", "state", "mentions", "error_code", "question", "others", "domains", "verdicts")
 
 
 def make_report(diagnosis: Diagnosis) -> dict[str, Any]:

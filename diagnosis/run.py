@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -15,7 +16,8 @@ from diagnosis.exceptions import NotWanted, RunOver
 from diagnosis.models import Platform
 from diagnosis.sentiment import judge_answers
 from diagnosis.transitions import PAUSES, PlannedCall, Run
-from diagnosis.writing import AnswerWriter, durably, once
+from diagnosis.wanted import WantedCalls
+from diagnosis.writing import AnswerWriter, durably
 from errors.codes import ErrorCode
 from errors.recording import record
 
@@ -87,10 +89,14 @@ async def _run_until_end(run: Run, left: asyncio.Event) -> None:
 
 
 async def _ask_all(run: Run, left: asyncio.Event) -> None:
-    paused, writer = _paused_platforms(run), AnswerWriter(run)
+    paused, writer, wanted = _paused_platforms(run), AnswerWriter(run), WantedCalls(run)
+
+    async def is_wanted(call: PlannedCall) -> bool:
+        return await wanted.has(call) and not left.is_set()
+
     async with asyncio.TaskGroup() as group:
         for call in run.calls:
-            group.create_task(_ask_one(run, call, paused, writer, left))
+            group.create_task(_ask_one(run, call, paused, writer, partial(is_wanted, call)))
 
 
 def _paused_platforms(run: Run) -> dict[str, Reason]:
@@ -105,7 +111,11 @@ def _paused_platforms(run: Run) -> dict[str, Reason]:
 
 
 async def _ask_one(
-    run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter, left: asyncio.Event
+    run: Run,
+    call: PlannedCall,
+    paused: dict[str, Reason],
+    writer: AnswerWriter,
+    is_wanted: Callable[[], Awaitable[bool]],
 ) -> None:
     try:
         outcome = await ask_until_settled(
@@ -113,7 +123,7 @@ async def _ask_one(
             call.question,
             seed=call.repeat,
             is_paused=lambda: paused.get(call.platform.pk),
-            is_wanted=lambda: _is_wanted(run, call, left),
+            is_wanted=is_wanted,
         )
     except NotWanted:
         return
@@ -122,12 +132,3 @@ async def _ask_one(
         paused[call.platform.pk] = reason
         await durably(transitions.pause_platform, run, call.platform, reason)
     await writer.store(call, outcome)
-
-
-async def _is_wanted(run: Run, call: PlannedCall, left: asyncio.Event) -> bool:
-    """Whether to pay for it still. While the database is away, yes: the answer is held until it is back."""
-    try:
-        is_wanted = await once(transitions.is_wanted, run, call)
-    except (OperationalError, InterfaceError):
-        is_wanted = True
-    return is_wanted and not left.is_set()

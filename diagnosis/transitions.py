@@ -131,14 +131,15 @@ def _seconds_left(diagnosis: Diagnosis) -> int | None:
     return round(min(pace * (diagnosis.planned - diagnosis.settled), until_deadline))
 
 
-def is_wanted(run: Run, call: PlannedCall) -> bool:
-    """Whether an answer is still pending, and this the run that asks for it.
+def wanted(run: Run, calls: Sequence[PlannedCall]) -> set[uuid.UUID]:
+    """The answers, of those of the calls, that are still pending, if this is the run that asks for them.
 
     A run that was taken for dead may store what it had asked while its successor's calls wait for their turn. And from
     the moment its job was given up it asks nothing more, though its successor may not have begun.
     """
     held = with_live_job(Diagnosis.objects.unfinished()).filter(run_number=run.number, job_id=run.job_id)
-    return Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING, diagnosis__in=held).exists()
+    pending = Answer.objects.filter(pk__in=[call.answer_id for call in calls], state=AnswerState.PENDING)
+    return set(pending.filter(diagnosis__in=held).values_list("pk", flat=True))
 
 
 def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:
@@ -152,7 +153,7 @@ def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> 
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         if diagnosis.is_final:
             raise RunOver
-        events = [event for call, columns in found for event in _settle_one(diagnosis, call, columns)]
+        events = _settle_pending(diagnosis, found)
         if events:
             diagnosis.save(update_fields=COUNTS)
             append_events(diagnosis.stream_id, events)
@@ -160,13 +161,33 @@ def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> 
         raise RunOver
 
 
-def _settle_one(diagnosis: Diagnosis, call: PlannedCall, columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The events of an answer that was stored and counted just now; none when it had been before."""
-    if not Answer.objects.filter(pk=call.answer_id, state=AnswerState.PENDING).update(**columns):
-        return []
-    state = columns["state"].value
-    setattr(diagnosis, state, getattr(diagnosis, state) + 1)
-    return [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
+_SETTLED = ["state", "text", "model", "mentions", "others", "domains", "reason", "error_code", "error_detail"]
+_SETTLED += ["attempts", "milliseconds", "answered_at"]
+
+
+def _settle_pending(
+    diagnosis: Diagnosis, found: list[tuple[PlannedCall, dict[str, Any]]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """The events of those answers that are stored and counted just now: not of one that had been before."""
+    pending = {
+        answer.pk: answer
+        for answer in Answer.objects.filter(pk__in=[call.answer_id for call, _ in found], state=AnswerState.PENDING)
+    }
+    events: list[tuple[str, dict[str, Any]]] = []
+    settled = []
+    for call, columns in found:
+        answer = pending.pop(call.answer_id, None)
+        if answer is None:
+            continue
+        for name, value in columns.items():
+            setattr(answer, name, value)
+        settled.append(answer)
+        state = columns["state"].value
+        setattr(diagnosis, state, getattr(diagnosis, state) + 1)
+        events += [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
+    # All of them are there: this only ever updates, and unlike `bulk_update` without a CASE for each value.
+    Answer.objects.bulk_create(settled, update_conflicts=True, unique_fields=["id"], update_fields=_SETTLED)
+    return events
 
 
 def _columns_of(run: Run, call: PlannedCall, outcome: Outcome) -> dict[str, Any]:

@@ -187,8 +187,9 @@ async def test_a_platform_that_says_nothing_is_a_timeout(fake: FakePlatform, pla
 async def test_a_platform_that_takes_no_connection_is_a_timeout_and_not_a_broken_connection(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = (await client._shared_client()).with_options(timeout=openai.Timeout(None, connect=0.3))
-    monkeypatch.setattr(client, "_shared_client", AsyncMock(return_value=impatient))
+    shared = (await client._clients_here()).shared
+    impatient = client._Clients(shared.with_options(timeout=openai.Timeout(None, connect=0.3)))
+    monkeypatch.setattr(client, "_clients_here", AsyncMock(return_value=impatient))
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):  # its queue is full, and what comes after is left unanswered

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
-from diagnosis import orders
+from diagnosis import orders, transitions
 from diagnosis.api import ANSWERS_PER_PAGE
 from diagnosis.choices import Reason, Status
 from diagnosis.models import Answer, Diagnosis, Platform
@@ -272,6 +272,20 @@ def test_reading_takes_few_queries_however_many_answers_there_are(
     # The session, the user and the diagnosis, then brands, questions and platforms, or the answers.
     with django_assert_max_num_queries(6):
         assert client.get(path(diagnosis, rest)).status_code == 200
+
+
+def test_settling_and_ending_take_few_queries_however_many_answers_there_are(
+    owner: AbstractUser, django_assert_max_num_queries: Any
+) -> None:
+    platforms = [make_platform(f"p{number}") for number in range(10)]
+    questions = [f"问题 {number}" for number in range(20)]
+    diagnosis = make_diagnosis(owner, platforms, questions=questions)
+    with django_assert_max_num_queries(20):
+        settle(diagnosis, *[valid(), failed()] * 100)
+    with django_assert_max_num_queries(20):
+        ended = transitions.end_diagnosis(diagnosis.pk)
+    assert ended
+    assert (ended.valid, ended.failed) == (100, 100)
 
 
 def test_accepting_an_order_takes_few_queries_however_large_it_is(

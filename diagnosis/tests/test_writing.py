@@ -114,9 +114,7 @@ def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, mon
     assert Diagnosis.objects.get().valid == 3
 
 
-def test_a_diagnosis_of_200_answers_costs_at_most_five_queries_an_answer(
-    owner: AbstractUser, fake: FakePlatform
-) -> None:
+def test_a_diagnosis_of_200_answers_costs_less_than_a_query_an_answer(owner: AbstractUser, fake: FakePlatform) -> None:
     def queries() -> float:
         return REGISTRY.get_sample_value("django_db_execute_total", {"alias": "default", "vendor": "postgresql"}) or 0.0
 
@@ -128,4 +126,4 @@ def test_a_diagnosis_of_200_answers_costs_at_most_five_queries_an_answer(
     before = queries()
     (diagnosis,) = run_to_end(diagnosis)
     assert diagnosis.valid == 200
-    assert 200 < queries() - before <= 5 * 200 + 30
+    assert 0 < queries() - before < 200
