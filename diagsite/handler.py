@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 from asgiref.sync import ThreadSensitiveContext
 from django.core.handlers.asgi import ASGIHandler
-from django.db import close_old_connections
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,9 @@ class Handler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self.threads = Threads()
+        # Django would begin each request with a hop to a thread for them; the threads see to their connections.
+        request_started.disconnect(close_old_connections)
+        request_started.disconnect(reset_queries)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""

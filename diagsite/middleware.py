@@ -72,6 +72,16 @@ class CommonMiddleware(_Direct, common.CommonMiddleware):
 class CsrfViewMiddleware(_Direct, csrf.CsrfViewMiddleware):
     """The secret is in a cookie."""
 
+    def __init__(self, get_response: Any) -> None:
+        """What looks at the request before its view does so where it is called, too."""
+        super().__init__(get_response)
+        if self.async_mode:
+            cast(Any, self).process_view = self._process_view_directly
+
+    async def _process_view_directly(self, *view: Any) -> HttpResponse | None:
+        answer: HttpResponse | None = super().process_view(*view)
+        return answer
+
 
 class AuthenticationMiddleware(_Direct, auth.AuthenticationMiddleware):
     """The user is read when somebody asks."""

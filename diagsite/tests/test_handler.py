@@ -52,7 +52,12 @@ async def _fail(request: HttpRequest) -> HttpResponse:
     return HttpResponse("failed")
 
 
+async def _in_the_loop(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("here")
+
+
 urlpatterns = [
+    path("in-the-loop", _in_the_loop),
     path("at-once", _at_once),
     path("held", _held),
     path("waiting", _wait),
@@ -164,6 +169,17 @@ async def test_a_connection_that_cannot_be_given_back_stops_no_request(
     monkeypatch.setattr("diagsite.handler.close_old_connections", Mock(side_effect=OperationalError))
     async with asyncio.timeout(SECONDS):
         assert await _Call("/fail").to(handler) == b"failed"
+
+
+async def test_a_view_that_awaits_needs_a_thread_only_to_close(
+    handler: Handler, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MIDDLEWARE = ["diagsite.middleware.CsrfViewMiddleware"]
+    handler = Handler()
+    lend = Mock(wraps=handler.threads.lend)
+    monkeypatch.setattr(handler.threads, "lend", lend)
+    assert await _Call("/in-the-loop").to(handler) == b"here"
+    assert lend.call_count == 1
 
 
 async def test_what_fails_in_a_thread_fails_at_who_asked_for_it(handler: Handler) -> None:
