@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
+import psycopg
 import redis
 
 from bench.jobs.site import PLATFORMS, Bench, ended
@@ -31,10 +32,34 @@ class Speed:
     is_promised: bool = True
 
 
-def measure_calls(bench: Bench, redis_url: str, rounds: int, *, questions: int = 10, repeats: int = 5) -> list[Speed]:
+# A year of a site with 27 diagnoses a day: copies of one, each with its answers to each question by each platform.
+COPIES = """
+WITH streams AS (
+    INSERT INTO progress_stream
+    SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM progress_stream s JOIN diagnosis_diagnosis d ON d.stream_id = s.id, generate_series(1, %(count)s)
+    WHERE d.id = %(id)s RETURNING id
+), diagnoses AS (
+    INSERT INTO diagnosis_diagnosis
+    SELECT (jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'stream_id', streams.id,
+        'idempotency_key', null, 'created_at', d.created_at - random() * interval '365 days'))).*
+    FROM diagnosis_diagnosis d, streams WHERE d.id = %(id)s RETURNING id
+)
+INSERT INTO diagnosis_answer
+SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(), 'diagnosis_id', copies.id,
+    'repeat', copies.number))).*
+FROM diagnosis_answer a, (SELECT id, 1000 + row_number() OVER () AS number FROM diagnoses) AS copies
+WHERE a.diagnosis_id = %(id)s AND a.repeat = 1
+"""
+
+
+def measure_calls(
+    bench: Bench, redis_url: str, rounds: int, *, questions: int = 10, repeats: int = 5, copies: int = 10_000
+) -> list[Speed]:
     """The report of a diagnosis of so many answers of four platforms, the platforms, the statistics.
 
-    The report is measured twice: made from its answers, and as it was stored with its diagnosis.
+    The report is measured twice: made from its answers, and as it was stored with its diagnosis. So are the
+    statistics: over the few diagnoses that are there, and over as many copies of one.
     """
     bench.fake.behave(answer("山岚和溪石都不错，山岚更稳，价格也合适。"))
     one = bench.order(PLATFORMS, questions=questions, repeats=repeats)
@@ -44,14 +69,21 @@ def measure_calls(bench: Bench, redis_url: str, rounds: int, *, questions: int =
     def time_of(path: str) -> tuple[Cost, Cost]:
         return _time(lambda: bench.client.get(path), store.flushdb, bench.site.server.pid, rounds)
 
-    stored = time_of(report)
+    def over_copies() -> tuple[Cost, Cost]:
+        with psycopg.connect(bench.site.address, autocommit=True) as connection:
+            connection.execute(COPIES, {"count": copies, "id": one.id})
+            connection.execute("VACUUM ANALYZE")
+        return time_of("/api/statistics")
+
+    stored, few = time_of(report), time_of("/api/statistics")
     # As reports of an older form are read.
     execute(bench.site.address, "UPDATE diagnosis_diagnosis SET report = '{}' WHERE id = %s", one.id)
     return [
         Speed(f"report of {one.planned} answers, against making it from them", *time_of(report)),
         Speed("the same, against reading it as it was stored", *stored, is_promised=False),
         Speed("configuration", *time_of("/api/platforms")),
-        Speed("statistics", *time_of("/api/statistics")),
+        Speed("statistics of a site that has only begun", *few, is_promised=False),
+        Speed(f"statistics over {copies:,} diagnoses of {4 * questions} answers", *over_copies()),
     ]
 
 

@@ -17,8 +17,8 @@ def test_orders_start_beside_celerys_jobs(redis_server: RedisServer) -> None:
         assert len(found.ours) == len(found.celerys) == 3
         assert min(found.ours + found.celerys) > 0
         assert min(jobs_a_second(bench, jobs, 3)) > 0
-        calls = measure_calls(bench, redis_server.url, 2, questions=1, repeats=1)
-    assert [one.is_promised for one in calls] == [True, False, True, True]
+        calls = measure_calls(bench, redis_server.url, 2, questions=1, repeats=1, copies=10)
+    assert [one.is_promised for one in calls] == [True, False, True, False, True]
     assert all(cost.seconds > 0 and cost.processor > 0 for one in calls for cost in (one.cached, one.uncached))
 
 
