@@ -136,25 +136,39 @@ def _try(delivery: Delivery) -> str:
         raise ChannelFailing(f"程序出错（{type(error).__name__}）") from error
 
 
-_send_due = database_sync_to_async(send_due, thread_sensitive=False)
+_lease_in_thread = database_sync_to_async(_lease_one, thread_sensitive=False)
+_send_in_thread = database_sync_to_async(_send, thread_sensitive=False)
 _beat = database_sync_to_async(beat, thread_sensitive=False)
 
 
 async def keep_sending() -> None:
     """Send what is due until cancelled, to several channels at once."""
-    await asyncio.gather(_keep_beating(), *(_keep_lane() for _ in range(LANES)))
+    looking = asyncio.Lock()
+    await asyncio.gather(_keep_beating(), *(_keep_lane(looking) for _ in range(LANES)))
 
 
 _looked_at = 0.0
 
 
-async def _keep_lane() -> None:
+async def _keep_lane(looking: asyncio.Lock) -> None:
+    while True:
+        async with looking:  # one looks for all that have nothing to send
+            delivery = await _next_due()
+        try:
+            await _send_in_thread(delivery)
+        except Exception as error:  # noqa: BLE001 - the database may be away; the lease ends, and it is sent again
+            log.warning("messages_unsent", error=repr(error))
+
+
+async def _next_due() -> Delivery:
     global _looked_at  # of this process
     while True:
         try:
-            await _send_due()
+            delivery: Delivery | None = await _lease_in_thread()
             _looked_at = time.monotonic()
-        except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
+            if delivery:
+                return delivery
+        except Exception as error:  # noqa: BLE001 - as above; the next look tries again
             log.warning("messages_unsent", error=repr(error))
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
