@@ -161,8 +161,11 @@ def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> 
         raise RunOver
 
 
-_SETTLED = ["state", "text", "model", "mentions", "others", "domains", "reason", "error_code", "error_detail"]
-_SETTLED += ["attempts", "milliseconds", "answered_at"]
+_SETTLED = [
+    *("state", "text", "model", "mentions", "others", "domains"),
+    *("reason", "error_code", "error_detail"),
+    *("attempts", "milliseconds", "answered_at"),
+]
 
 
 def _settle_pending(

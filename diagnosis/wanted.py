@@ -11,7 +11,7 @@ from diagnosis.writing import once
 
 
 class WantedCalls:
-    """Those of one run. A look each would cost as much as a third of the call."""
+    """Those of one run. A look each took a third of the processor time of a call."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
