@@ -30,6 +30,9 @@ _DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
 # A shell's background job ignores Ctrl-C, and whatever a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# The same of what nohup starts, and a window that is closed; what catches a signal hands on no deafness to it.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 os.environ.setdefault("ENVIRONMENT", "development")
 os.environ.setdefault("DEMO", "1")
