@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -89,14 +88,10 @@ async def _run_until_end(run: Run, left: asyncio.Event) -> None:
 
 
 async def _ask_all(run: Run, left: asyncio.Event) -> None:
-    paused, writer, wanted = _paused_platforms(run), AnswerWriter(run), WantedCalls(run)
-
-    async def is_wanted(call: PlannedCall) -> bool:
-        return await wanted.has(call) and not left.is_set()
-
+    paused, writer, wanted = _paused_platforms(run), AnswerWriter(run), WantedCalls(run, left)
     async with asyncio.TaskGroup() as group:
         for call in run.calls:
-            group.create_task(_ask_one(run, call, paused, writer, partial(is_wanted, call)))
+            group.create_task(_ask_one(run, call, paused, writer, wanted))
 
 
 def _paused_platforms(run: Run) -> dict[str, Reason]:
@@ -111,11 +106,7 @@ def _paused_platforms(run: Run) -> dict[str, Reason]:
 
 
 async def _ask_one(
-    run: Run,
-    call: PlannedCall,
-    paused: dict[str, Reason],
-    writer: AnswerWriter,
-    is_wanted: Callable[[], Awaitable[bool]],
+    run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter, wanted: WantedCalls
 ) -> None:
     try:
         outcome = await ask_until_settled(
@@ -123,7 +114,7 @@ async def _ask_one(
             call.question,
             seed=call.repeat,
             is_paused=lambda: paused.get(call.platform.pk),
-            is_wanted=is_wanted,
+            is_wanted=lambda: wanted.has(call),
         )
     except NotWanted:
         return

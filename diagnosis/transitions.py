@@ -161,21 +161,11 @@ def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> 
         raise RunOver
 
 
-_SETTLED = [
-    *("state", "text", "model", "mentions", "others", "domains"),
-    *("reason", "error_code", "error_detail"),
-    *("attempts", "milliseconds", "answered_at"),
-]
-
-
 def _settle_pending(
     diagnosis: Diagnosis, found: list[tuple[PlannedCall, dict[str, Any]]]
 ) -> list[tuple[str, dict[str, Any]]]:
     """The events of those answers that are stored and counted just now: not of one that had been before."""
-    pending = {
-        answer.pk: answer
-        for answer in Answer.objects.filter(pk__in=[call.answer_id for call, _ in found], state=AnswerState.PENDING)
-    }
+    pending = Answer.objects.filter(state=AnswerState.PENDING).in_bulk([call.answer_id for call, _ in found])
     events: list[tuple[str, dict[str, Any]]] = []
     settled = []
     for call, columns in found:
@@ -189,7 +179,8 @@ def _settle_pending(
         setattr(diagnosis, state, getattr(diagnosis, state) + 1)
         events += [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
     # All of them are there: this only ever updates, and unlike `bulk_update` without a CASE for each value.
-    Answer.objects.bulk_create(settled, update_conflicts=True, unique_fields=["id"], update_fields=_SETTLED)
+    names = {name for _, columns in found for name in columns}
+    Answer.objects.bulk_create(settled, update_conflicts=True, unique_fields=["id"], update_fields=sorted(names))
     return events
 
 
@@ -255,9 +246,8 @@ def begin_analysis(run: Run) -> None:
     """All is asked: say so. Raises RunOver when it is not, when the diagnosis has ended, or another run took over."""
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
-        if diagnosis.is_final or diagnosis.run_number != run.number:
-            raise RunOver
-        if diagnosis.answers.filter(state=AnswerState.PENDING).exists():
+        is_current = not diagnosis.is_final and diagnosis.run_number == run.number
+        if not is_current or diagnosis.answers.filter(state=AnswerState.PENDING).exists():
             raise RunOver
         if diagnosis.status == Status.ASKING:
             diagnosis.status = Status.ANALYSING

@@ -11,20 +11,23 @@ from diagnosis.writing import once
 
 
 class WantedCalls:
-    """Those of one run. A look each took a third of the processor time of a call."""
+    """Those of one run. A look each took a third of the processor time of a call.
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    left: set once the worker stops, which wants no call any more.
+    """
+
+    def __init__(self, run: Run, left: asyncio.Event) -> None:
+        self._run, self._left = run, left
         self._asked: list[tuple[PlannedCall, asyncio.Future[bool]]] = []
         self._looking: asyncio.Task[None] | None = None
 
     async def has(self, call: PlannedCall) -> bool:
         """Whether to pay for it still. While the database is away, yes: the answer is held until it is back."""
-        is_wanted = asyncio.get_running_loop().create_future()
+        is_wanted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asked.append((call, is_wanted))
         if self._looking is None:
             self._looking = asyncio.create_task(self._look(), name="wanted_calls")
-        return bool(await is_wanted)
+        return await is_wanted and not self._left.is_set()
 
     async def _look(self) -> None:
         """A call that is asked about while a look is under way waits for the next: what it is told is never older."""

@@ -58,8 +58,8 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name"
     )
 DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's own, that counts its queries
-DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
-DATABASE_OPTIONS["pool"] = {
+_database_options = DATABASES["default"].setdefault("OPTIONS", {})
+_database_options["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
     "timeout": 10,
@@ -68,8 +68,8 @@ DATABASE_OPTIONS["pool"] = {
 }
 # A process that is frozen within a transaction must not keep its locks: the sweep would wait for them, for ever.
 DATABASE_IDLE_SECONDS: int = env.int("DATABASE_IDLE_SECONDS", 30)
-DATABASE_OPTIONS["options"] = (
-    f"-c idle_in_transaction_session_timeout={DATABASE_IDLE_SECONDS}s {DATABASE_OPTIONS.get('options', '')}".rstrip()
+_database_options["options"] = (
+    f"-c idle_in_transaction_session_timeout={DATABASE_IDLE_SECONDS}s {_database_options.get('options', '')}".rstrip()
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
-import psycopg
 import redis
 
 from bench.jobs.site import PLATFORMS, Bench, ended
@@ -34,22 +33,26 @@ class Speed:
 
 # A year of a site with 27 diagnoses a day: copies of one, each with its answers to each question by each platform.
 COPIES = """
-WITH streams AS (
+WITH one AS (
+    SELECT id, stream_id FROM diagnosis_diagnosis WHERE id = %s
+), streams AS (
     INSERT INTO progress_stream
     SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
-    FROM progress_stream s JOIN diagnosis_diagnosis d ON d.stream_id = s.id, generate_series(1, %(count)s)
-    WHERE d.id = %(id)s RETURNING id
+    FROM progress_stream s JOIN one ON one.stream_id = s.id, generate_series(1, %s)
+    RETURNING id
 ), diagnoses AS (
     INSERT INTO diagnosis_diagnosis
     SELECT (jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'stream_id', streams.id,
         'idempotency_key', null, 'created_at', d.created_at - random() * interval '365 days'))).*
-    FROM diagnosis_diagnosis d, streams WHERE d.id = %(id)s RETURNING id
+    FROM diagnosis_diagnosis d JOIN one ON one.id = d.id, streams
+    RETURNING id
 )
 INSERT INTO diagnosis_answer
 SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(), 'diagnosis_id', copies.id,
     'repeat', copies.number))).*
-FROM diagnosis_answer a, (SELECT id, 1000 + row_number() OVER () AS number FROM diagnoses) AS copies
-WHERE a.diagnosis_id = %(id)s AND a.repeat = 1
+FROM diagnosis_answer a JOIN one ON one.id = a.diagnosis_id,
+    (SELECT id, 1000 + row_number() OVER () AS number FROM diagnoses) AS copies
+WHERE a.repeat = 1
 """
 
 
@@ -59,7 +62,7 @@ def measure_calls(
     """The report of a diagnosis of so many answers of four platforms, the platforms, the statistics.
 
     The report is measured twice: made from its answers, and as it was stored with its diagnosis. So are the
-    statistics: over the few diagnoses that are there, and over as many copies of one.
+    statistics: over the few diagnoses that are there, and over so many copies of one.
     """
     bench.fake.behave(answer("山岚和溪石都不错，山岚更稳，价格也合适。"))
     one = bench.order(PLATFORMS, questions=questions, repeats=repeats)
@@ -70,9 +73,8 @@ def measure_calls(
         return _time(lambda: bench.client.get(path), store.flushdb, bench.site.server.pid, rounds)
 
     def over_copies() -> tuple[Cost, Cost]:
-        with psycopg.connect(bench.site.address, autocommit=True) as connection:
-            connection.execute(COPIES, {"count": copies, "id": one.id})
-            connection.execute("VACUUM ANALYZE")
+        execute(bench.site.address, COPIES, one.id, copies)
+        execute(bench.site.address, "VACUUM ANALYZE")
         return time_of("/api/statistics")
 
     stored, few = time_of(report), time_of("/api/statistics")

@@ -1,8 +1,6 @@
 """Two runs of one diagnosis, for the first was taken for dead: what one has stored the other does not ask for."""
 
 import asyncio
-import subprocess
-import sys
 from datetime import timedelta
 
 import psutil
@@ -22,7 +20,7 @@ from diagnosis.run import run_diagnosis
 from diagnosis.tests.rows import make_diagnosis, make_platform, valid
 from diagsite.tests.fake_platform import FakePlatform, hold
 from diagsite.tests.services import database_address, wait_until
-from diagsite.tests.site import environment
+from diagsite.tests.site import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,8 +83,6 @@ def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: Abs
 
 FREEZES = """
 import os, signal
-import django
-django.setup()
 from django.db import transaction
 from diagnosis.models import Diagnosis
 with transaction.atomic():
@@ -98,14 +94,10 @@ with transaction.atomic():
 def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
     diagnosis = make_diagnosis(owner, [make_platform()])
     Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
-    variables = environment(database_address(connection.settings_dict["NAME"]), DATABASE_IDLE_SECONDS="2")
-    settings_module = {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
-    with subprocess.Popen([sys.executable, "-c", FREEZES], env=variables | settings_module) as process:
-        try:
-            wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
-            assert end_overdue() == 1
-        finally:
-            process.kill()
+    address = database_address(connection.settings_dict["NAME"])
+    with Process(["shell", "-c", FREEZES], address, DATABASE_IDLE_SECONDS="2") as process:
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
+        assert end_overdue() == 1
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.TIMED_OUT
 
 

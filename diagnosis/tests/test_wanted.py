@@ -65,7 +65,7 @@ def _ask(run: Run) -> list[bool | BaseException]:
     """All of the run's calls at once."""
 
     async def ask_all() -> list[bool | BaseException]:
-        wanted = WantedCalls(run)
+        wanted = WantedCalls(run, asyncio.Event())
         return await asyncio.gather(*(wanted.has(call) for call in run.calls), return_exceptions=True)
 
     return asyncio.run(ask_all())
@@ -91,7 +91,7 @@ def test_who_asks_while_a_look_is_under_way_is_told_what_is_so_after_it(run: Run
     first, second, _ = run.calls
 
     async def ask_while_looking() -> list[bool]:
-        wanted = WantedCalls(run)
+        wanted = WantedCalls(run, asyncio.Event())
         early = asyncio.create_task(wanted.has(first))
         await held.begun()
         late = asyncio.create_task(wanted.has(second))
@@ -118,7 +118,7 @@ def test_who_is_cancelled_meanwhile_takes_no_other_along(run: Run, look: Look) -
     look(held)
 
     async def cancel_one() -> bool:
-        wanted = WantedCalls(run)
+        wanted = WantedCalls(run, asyncio.Event())
         leaving, staying = (asyncio.create_task(wanted.has(call)) for call in run.calls[:2])
         await held.begun()
         leaving.cancel()
