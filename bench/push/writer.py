@@ -36,12 +36,16 @@ def write(stream: uuid.UUID, n: int) -> None:
 async def main(rate: float, seconds: float, streams: list[uuid.UUID]) -> None:
     """Write to the streams in turn."""
     places = asyncio.Semaphore(MOST_AT_ONCE)
+    # One at a time for each stream: the client counts one that comes before its predecessor as a gap.
+    turns = {stream: asyncio.Lock() for stream in streams}
     seen = dict.fromkeys(streams, 0)
     started = time.monotonic()
 
-    async def write_one(stream: uuid.UUID, n: int) -> None:
+    async def write_next(stream: uuid.UUID) -> None:
         try:
-            await write(stream, n)
+            async with turns[stream]:
+                seen[stream] += 1
+                await write(stream, seen[stream])
         finally:
             places.release()
 
@@ -51,8 +55,7 @@ async def main(rate: float, seconds: float, streams: list[uuid.UUID]) -> None:
                 break
             await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
             await places.acquire()
-            seen[stream] += 1
-            group.create_task(write_one(stream, seen[stream]))
+            group.create_task(write_next(stream))
     sys.stdout.write(f"{sum(seen.values())} {time.monotonic() - started}")
 
 

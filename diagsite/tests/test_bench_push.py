@@ -37,6 +37,12 @@ def test_every_event_that_is_written_arrives_with_its_time(world: World) -> None
     assert 0 < found.tally.p50_us <= found.tally.most_us
 
 
+def test_the_events_of_one_stream_are_written_in_their_order(world: World) -> None:
+    one = World(world.address, world.redis_url, 1)
+    found = measure_latency(one, rate=400, seconds=0.25, warm_up_seconds=0)
+    assert (found.tally.arrived, found.tally.missed, found.tally.repeated) == (found.written, 0, 0)
+
+
 def test_of_far_too_many_events_none_is_lost(world: World) -> None:
     found = overload(world, a_second=40_000, seconds=0.2)
     assert (found.tally.arrived, found.tally.missed, found.tally.repeated) == (found.events, 0, 0)
