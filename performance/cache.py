@@ -192,30 +192,28 @@ class Cache:
             self._count("error")
             return loader()
         entry = found.entry
-        if not self._take_lock(key):
+        is_mine, now = self._take_lock(key, about)
+        if not is_mine:
             if entry is not None:
                 self._count("stale" if entry.until <= time.time() else "hit")
                 return entry.value
-            others = self._wait_for_another(key, about)
-            if others is not None:
-                self._count("miss")
-                return others.value
-        # With the lock: between our look and it, another may have loaded and given it back.
-        now = self._look_up(key, about)
+            is_mine, now = self._wait_for_another(key, about)
+        # Between our look and the lock, another may have loaded and given it back.
         if now.entry is not None and (entry is None or now.entry.until > entry.until):
-            self._give_lock_back(key)
+            if is_mine:
+                self._give_lock_back(key)
             self._count("miss" if entry is None else "hit")
             return now.entry.value
         return self._load(key, loader, now.versions, entry)
 
-    def _wait_for_another(self, key: str, about: Sequence[str]) -> _Entry | None:
+    def _wait_for_another(self, key: str, about: Sequence[str]) -> tuple[bool, _Found]:
+        """Until there is an entry, or a lock to load it with, or no store any more, or it has taken too long."""
         limit = time.monotonic() + LOCK_SECONDS
-        while time.monotonic() < limit:
+        while True:
             time.sleep(POLL_SECONDS)
-            found = self._look_up(key, about)
-            if found.entry is not None or found.is_away or self._take_lock(key):
-                return found.entry
-        return None
+            is_mine, found = self._take_lock(key, about)
+            if is_mine or found.entry is not None or found.is_away or time.monotonic() > limit:
+                return is_mine, found
 
     def _load(self, key: str, loader: Callable[[], Any], versions: list[str] | None, entry: _Entry | None) -> Any:
         """versions: as they were before this load begins."""
@@ -227,13 +225,15 @@ class Cache:
                 self._give_lock_back(key)
                 raise
             # The lock is left to run out, so that a broken source is asked once a second.
-            self._hold_lock(key, RETRY_SECONDS)
+            with store_may_be_away():
+                self._store.hold(self._lock_name(key), RETRY_SECONDS)
             self._count("stale")
             log.warning("cache_serves_stale", namespace=self.namespace, error=repr(error))
             return entry.value
-        if versions is not None:
-            self._keep(key, value, self.ttl, time.monotonic() - started, versions)
-        self._give_lock_back(key)
+        if versions is None:
+            self._give_lock_back(key)
+        else:
+            self._keep(key, value, self.ttl, time.monotonic() - started, versions, self._lock_name(key))
         self._count("miss")
         return value
 
@@ -245,6 +245,9 @@ class Cache:
 
     def _name(self, key: str) -> str:
         return f"{self.namespace}:{key}"
+
+    def _lock_name(self, key: str) -> str:
+        return f"lock:{self._name(key)}"
 
     def _look_up(self, key: str, about: Sequence[str]) -> _Found:
         """The entry unless something it is about has changed."""
@@ -259,7 +262,7 @@ class Cache:
         except AWAY as error:
             outage.begin(error)
             return _Found(None, None)
-        return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
+        return _found(raw, versions)
 
     async def _alook_up(self, key: str, about: Sequence[str]) -> _Found:
         """The same without leaving the event loop."""
@@ -275,7 +278,7 @@ class Cache:
         except AWAY as error:
             outage.begin(error)
             return _Found(None, None)
-        return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
+        return _found(raw, versions)
 
     def _versions(self, about: Sequence[str]) -> list[str] | None:
         """As they are now; None when the store is away."""
@@ -283,25 +286,23 @@ class Cache:
             return self._store.read("", [_version_name(one) for one in about])[1] if about else []
         return None
 
-    def _keep(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str]) -> None:
+    def _keep(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = "") -> None:
         until = time.time() + ttl * random.uniform(0.9, 1.0)
         with store_may_be_away():
             # Kept twice as long as it is good: the second half is for when a load fails.
-            self._store.set(self._name(key), [value, until, load_seconds, versions], 2 * ttl)
+            self._store.set(self._name(key), [value, until, load_seconds, versions], 2 * ttl, lock)
 
-    def _take_lock(self, key: str) -> bool:
+    def _take_lock(self, key: str, about: Sequence[str]) -> tuple[bool, _Found]:
+        """Whether it was free, and what lies under the key now."""
         with store_may_be_away():
-            return self._store.add(f"lock:{self._name(key)}", LOCK_SECONDS)
-        return True
+            names = [_version_name(one) for one in about]
+            is_mine, raw, versions = self._store.take(self._lock_name(key), LOCK_SECONDS, self._name(key), names)
+            return is_mine, _found(raw, versions)
+        return True, _Found(None, None)
 
     def _give_lock_back(self, key: str) -> None:
         with store_may_be_away():
-            self._store.delete(f"lock:{self._name(key)}")
-
-    def _hold_lock(self, key: str, seconds: float) -> None:
-        self._give_lock_back(key)
-        with store_may_be_away():
-            self._store.add(f"lock:{self._name(key)}", seconds)
+            self._store.delete(self._lock_name(key))
 
     def _count(self, result: str) -> None:
         self.lookups[result] += 1
@@ -311,6 +312,10 @@ class Cache:
 def _is_current(raw: Any, versions: list[str]) -> bool:
     """Whether an entry as it lies in the store was loaded from what is there now."""
     return raw is not None and raw[3] == versions
+
+
+def _found(raw: Any, versions: list[str]) -> _Found:
+    return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
 
 
 @lru_cache

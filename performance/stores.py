@@ -30,11 +30,14 @@ class Store(Protocol):
     def bump(self, name: str) -> None:
         """Give a version another value, for all processes that share the store."""
 
-    def set(self, key: str, value: Any, seconds: float) -> None:
-        """Keep a value, and drop the least recently used ones above the bound."""
+    def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
+        """Keep a value, drop the least recently used ones above the bound, and give a lock back."""
 
-    def add(self, key: str, seconds: float) -> bool:
-        """Take a lock; False when somebody holds it."""
+    def take(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
+        """Take a lock (False when somebody holds it), and after that `read`."""
+
+    def hold(self, lock: str, seconds: float) -> None:
+        """Keep a lock that was taken for so long from now on, and do not give it back."""
 
     def delete(self, key: str) -> None:
         """Drop a value or give a lock back."""
@@ -68,13 +71,18 @@ class MemoryStore:
         """Give a version another value, for this process."""
         self._versions.set(name, uuid.uuid4().hex, VERSION_SECONDS)
 
-    def set(self, key: str, value: Any, seconds: float) -> None:
-        """Keep a value, and drop the least recently used one above the bound."""
+    def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
+        """Keep a value, drop the least recently used one above the bound, and give a lock back."""
         self._entries.set(key, value, seconds)
+        self._locks.delete(lock)
 
-    def add(self, key: str, seconds: float) -> bool:
-        """Take a lock; False when another thread holds it."""
-        return self._locks.add(key, 1, seconds)
+    def take(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
+        """Take a lock (False when another thread holds it), and after that `read`."""
+        return self._locks.add(lock, 1, seconds), *self.read(key, versions)
+
+    def hold(self, lock: str, seconds: float) -> None:
+        """Keep a lock that was taken for so long from now on."""
+        self._locks.set(lock, 1, seconds)
 
     def delete(self, key: str) -> None:
         """Drop a value or give a lock back."""
@@ -109,19 +117,29 @@ class RedisStore:
         """Give a version another value, for all processes."""
         self._redis.set(_redis_name(name), orjson.dumps(uuid.uuid4().hex), px=int(1000 * VERSION_SECONDS))
 
-    def set(self, key: str, value: Any, seconds: float) -> None:
-        """Keep a value, and drop the least recently used ones above the bound."""
+    def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
+        """Keep a value, drop the least recently used ones above the bound, and give a lock back."""
         several = self._redis.pipeline(transaction=False)
-        several.set(_redis_name(key), orjson.dumps(value), px=max(1, int(1000 * seconds)))
+        several.set(_redis_name(key), orjson.dumps(value), px=_milliseconds(seconds))
         several.zadd(self._uses, {key: time.time()})
+        if lock:
+            several.delete(_redis_name(lock))
         several.zcard(self._uses)
         surplus = several.execute()[-1] - self._max_entries
         if surplus > 0:
             self._redis.delete(*(_redis_name(key.decode()) for key, _ in self._redis.zpopmin(self._uses, surplus)))
 
-    def add(self, key: str, seconds: float) -> bool:
-        """Take a lock; False when another process holds it."""
-        return bool(self._redis.set(_redis_name(key), 1, px=max(1, int(1000 * seconds)), nx=True))
+    def take(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
+        """Take a lock (False when another process holds it), and after that `read`: in one round trip."""
+        several = self._redis.pipeline(transaction=False)
+        several.set(_redis_name(lock), 1, px=_milliseconds(seconds), nx=True)
+        several.mget(_redis_names(key, versions))
+        is_taken, found = several.execute()
+        return bool(is_taken), *_decoded(found)
+
+    def hold(self, lock: str, seconds: float) -> None:
+        """Keep a lock that was taken for so long from now on."""
+        self._redis.set(_redis_name(lock), 1, px=_milliseconds(seconds))
 
     def delete(self, key: str) -> None:
         """Drop a value or give a lock back."""
@@ -156,6 +174,10 @@ def _redis_of_loop() -> Any:
     if loop not in _redis_clients:
         _redis_clients[loop] = AsyncRedis.from_url(settings.REDIS_URL, **TIMEOUTS)
     return _redis_clients[loop]
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(1000 * seconds))
 
 
 def _redis_name(key: str) -> str:
