@@ -1,11 +1,14 @@
 """What all tests share: the database of each test process, patience with a busy machine, a clock without surprises."""
 
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import hypothesis
 import pytest
+from django.core.management.color import no_style
 from django.db import connection
+from django.test import TransactionTestCase
 
 from diagsite.tests.site import tables_template
 
@@ -24,6 +27,23 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def django_db_keepdb() -> bool:
     """Leave it where it is: its server goes at the end of the run, whoever is still connected."""
     return True
+
+
+# The same for all tests: emptied with the rest, they would be made again after each that commits, in 0.1 s.
+KEPT = {"django_content_type", "auth_permission"}
+
+
+def _empty_tables(test: TransactionTestCase) -> None:
+    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), sorted(tables)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_are_emptied_quickly() -> Iterator[None]:
+    """After a test that commits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_tables)
+        yield
 
 
 @pytest.fixture

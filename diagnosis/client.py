@@ -19,7 +19,7 @@ from diagnosis.choices import Reason
 from diagnosis.exceptions import CallFailed
 from diagnosis.failures import Refusal, reason_of, reason_of_finish, wait_seconds_of
 from diagnosis.models import Platform
-from performance.doors import AddressRefused, guard
+from performance.doors import AddressRefused, certificates, guard
 from performance.outgoing import measured_call
 
 if TYPE_CHECKING:
@@ -80,14 +80,15 @@ async def _clients_here() -> _Clients:
     if loop not in _clients:
         import openai
 
+        # Redirects could lead to any host.
+        options: dict[str, Any] = {"verify": certificates(), "follow_redirects": False}
         shared = openai.AsyncOpenAI(
             api_key="unset",
             base_url="http://unset.invalid",
             # The one limit over a whole call is asyncio's, below; this one tells early that nobody is there.
             timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             max_retries=0,  # retries are ours (diagnosis/asking.py): the SDK would sleep on Retry-After for up to 120 s
-            # Redirects could lead to any host.
-            http_client=guard(openai.DefaultAsyncHttpxClient(follow_redirects=False), _allowed_hosts),
+            http_client=guard(openai.DefaultAsyncHttpxClient(**options), _allowed_hosts),
         )
         _clients[loop] = _Clients(shared)
     return _clients[loop]

@@ -12,7 +12,7 @@ from diagsite.exceptions import (
     WeChatUnavailable,
 )
 from errors.retry import RetryBudget, retrying
-from performance.doors import guard, host_of
+from performance.doors import certificates, guard, host_of
 from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,10 @@ def _exchange(code: str) -> str:
         "grant_type": "authorization_code",
     }
     try:
-        with measured_call("wechat.session") as call, guard(httpx.Client(timeout=TIMEOUT), allowed_hosts) as client:
+        with (
+            measured_call("wechat.session") as call,
+            guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+        ):
             answer = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
             answer.raise_for_status()
             body = answer.json()

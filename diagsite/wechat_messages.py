@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from diagsite.wechat import allowed_hosts
-from performance.doors import guard
+from performance.doors import certificates, guard
 from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,10 @@ def send(openid: str, page: str, data: dict[str, str]) -> tuple[Sending, str]:
 def _post(message: dict[str, Any]) -> int:
     url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
     token = _access_token()
-    with measured_call("wechat.message") as call, guard(httpx.Client(timeout=TIMEOUT), allowed_hosts) as client:
+    with (
+        measured_call("wechat.message") as call,
+        guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+    ):
         answer = client.post(url, params={"access_token": token}, json=message)
         answer.raise_for_status()
         code = int(answer.json()["errcode"])
@@ -81,7 +84,10 @@ def _access_token() -> str:
         "appid": settings.WECHAT_APP_ID,
         "secret": settings.WECHAT_APP_SECRET,
     }
-    with measured_call("wechat.token"), guard(httpx.Client(timeout=TIMEOUT), allowed_hosts) as client:
+    with (
+        measured_call("wechat.token"),
+        guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+    ):
         answer = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
         answer.raise_for_status()
         body = answer.json()

@@ -9,6 +9,7 @@ all of its kind must pass is in its way.
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app as procrastinate_app
 
-from monitoring.clients import client_modules
+from monitoring.clients import ClientModule, client_modules
 from monitoring.jobs import is_counting
 from monitoring.registry import Metric, catalogue
 from monitoring.sockets import UNMATCHED, MeasuredSocket
@@ -98,8 +99,14 @@ def _everything() -> Iterator[tuple[str, str, str]]:
     why = "" if _counts_commands(Path(settings.BASE_DIR) / "manage.py") else "manage.py does not call execute_measured"
     for command in _our_commands():
         yield "command", command, why
-    for module in client_modules(our_packages()):
+    for module in our_clients():
         yield "client", module.name, "; ".join(module.uncounted)
+
+
+@cache
+def our_clients() -> list[ClientModule]:
+    """The modules of this project that call others; read once, for the source of a process stays what it is."""
+    return client_modules(our_packages())
 
 
 def our_packages() -> list[Path]:

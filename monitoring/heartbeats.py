@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from monitoring.models import Heartbeat
-from performance.doors import AddressRefused, guard, host_of
+from performance.doors import AddressRefused, certificates, guard, host_of
 from performance.outgoing import measured_call
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def ping_outside() -> None:
     """Fetch HEARTBEAT_PING_URL; a failure is logged without the address, which is a secret of its own."""
     with measured_call("heartbeat_ping") as call:
         try:
-            with guard(httpx.Client(timeout=PING_SECONDS), _allowed_hosts) as client:
+            with guard(httpx.Client(verify=certificates(), timeout=PING_SECONDS), _allowed_hosts) as client:
                 client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as error:
             call.outcome = type(error).__name__

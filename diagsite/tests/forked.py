@@ -61,6 +61,10 @@ LIBRARIES = [
     "ahocorasick",
     "orjson",
     "tomllib",
+    "xlsxwriter",
+    "numpy.typing",
+    "procrastinate.worker",
+    "statistics",
     FREEZE,
 ]
 

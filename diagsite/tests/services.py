@@ -41,8 +41,11 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 # For httpx, towards the servers of this machine: no proxy, and no certificates, which take 17 ms to load.
 LOCAL: dict[str, Any] = {"trust_env": False, "verify": False}
 
-# Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it.
-POSTGRES_SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections = 400\nshared_buffers = 64MB\n"
+# Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it. And 150 databases
+# that are looked through for garbage once a minute would be a process every half second.
+POSTGRES_SETTINGS = (
+    "fsync = off\nfull_page_writes = off\nmax_connections = 400\nshared_buffers = 64MB\nautovacuum_naptime = 1h\n"
+)
 
 
 def start_postgres(directory: Path) -> EmbeddedPostgres:
@@ -66,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # No background thread looks at a test's database.
     settings.ERRORS_REFRESH_SECONDS = 0
     settings.SAMPLES_FLUSH_SECONDS = 0
+    # Every handler would list all static files for itself, and each test has a client with a handler of its own.
+    settings.WHITENOISE_AUTOREFRESH = True
     # Passwords are made expensive to guess, which costs whoever checks them as much.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -9,6 +9,12 @@ from django.test import AsyncClient
 from django.utils.module_loading import import_string
 
 
+@pytest.fixture(autouse=True)
+def as_they_are_served(settings: Any) -> None:
+    """All listed when a server starts; other tests look each up when it is asked for."""
+    settings.WHITENOISE_AUTOREFRESH = False
+
+
 async def test_the_client_core_is_served_as_it_is(async_client: AsyncClient, settings: Any) -> None:
     answer = await async_client.get("/static/services/webSocketClient.js")
     assert answer.status_code == 200

@@ -20,10 +20,15 @@ from monitoring.exceptions import (
     DeliveryFailed,
     MessageRefused,
 )
-from performance.doors import AddressRefused, guard
+from performance.doors import AddressRefused, certificates, guard
 from performance.outgoing import measured_call
 
 CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 5.0, 10.0, 15.0
+OPTIONS: dict[str, Any] = {
+    "timeout": httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+    "follow_redirects": False,
+    "trust_env": False,
+}
 MOST_ANSWER_BYTES = 64 * 1024
 MOST_WAIT_SECONDS = 3600.0
 
@@ -67,11 +72,10 @@ def _allowed_hosts() -> list[str]:
 
 
 def _post(address: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     deadline = time.monotonic() + WHOLE_SECONDS  # httpx's own is per read: a drip-feed would outlive the lease
     data = b""
     with (
-        guard(httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False), _allowed_hosts) as client,
+        guard(httpx.Client(**OPTIONS, verify=certificates()), _allowed_hosts) as client,
         client.stream("POST", address, content=content, headers=dict(headers)) as response,
     ):
         for chunk in response.iter_bytes(4096):
