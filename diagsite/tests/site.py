@@ -1,5 +1,6 @@
 """A site of a test's own: real processes over a database of its own, to talk to, to kill and to start again."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -147,14 +148,13 @@ class Site:
         """Start serving, and return when the site answers."""
         self.server.start()
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}/readyz", **LOCAL).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            assert self.server.is_running, self.server.log.read_text()
-            time.sleep(0.05)
+        with httpx.Client(base_url=self.url, **LOCAL) as client:
+            while time.monotonic() < deadline:
+                time.sleep(0.05)
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get("/readyz").status_code == 200:
+                        return
+                assert self.server.is_running, self.server.log.read_text()
         raise TimeoutError(self.server.log.read_text())
 
     def worker(self) -> Process:
