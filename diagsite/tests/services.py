@@ -43,9 +43,18 @@ LOCAL: dict[str, Any] = {"trust_env": False, "verify": False}
 
 # Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it. And 150 databases
 # that are looked through for garbage once a minute would be a process every half second.
-POSTGRES_SETTINGS = (
-    "fsync = off\nfull_page_writes = off\nmax_connections = 400\nshared_buffers = 64MB\nautovacuum_naptime = 1h\n"
-)
+POSTGRES_SETTINGS = """
+fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 8GB
+checkpoint_timeout = 1h
+autovacuum_naptime = 1h
+max_connections = 400
+shared_buffers = 256MB
+jit = off
+"""
 
 
 def start_postgres(directory: Path) -> EmbeddedPostgres:
