@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -24,6 +24,9 @@ from django.conf import settings
 
 from diagsite.embedded import EmbeddedPostgres
 from performance.stores import store_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
 
@@ -209,6 +212,18 @@ def chromium() -> str:
 
     expect.set_options(timeout=60_000)  # a busy machine draws late
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator["Browser"]:
+    """One Chromium for the module; its event loop must not be there for the tests of another."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()
 
 
 def database_address(name: str) -> str:

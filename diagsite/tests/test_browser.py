@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from diagsite.tests.fake_platform import FakePlatform, answer, hold
 from diagsite.tests.proof import order, wait_until_all_ended
@@ -23,7 +23,6 @@ HOSTILE = [
     "</p></details></template><a href=javascript:alert(1)>山岚</a>",
     "\u202e岚山\u202c {{ 7*7 }} ${7*7} 山岚",
 ]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 # The browser's own clock on each frame's arrival, without a detour through the test process.
 RECORD_ARRIVALS = """
@@ -43,15 +42,6 @@ window.WebSocket = class extends Real {
 """
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for the module."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from diagsite.tests.services import LOCAL
 from diagsite.tests.site import Site, manage, running_site
@@ -17,7 +17,6 @@ from errors.codes import ErrorCode
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PASSWORD = "a-password-of-a-test"
 # Pictures are kept only when somebody wants to look at them.
 PICTURES = os.environ.get("ERROR_PICTURES", "")
@@ -41,22 +40,20 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
+def phones(browser: Browser, site: Site) -> dict[str, Page]:
+    """By language. A window of a browser costs more than the pages in it, so the tests use them one after another."""
+    return {
+        locale: browser.new_page(base_url=site.url, locale=locale, viewport={"width": 375, "height": 812})
+        for locale in ("zh-CN", "en-GB")
+    }
 
 
 @pytest.fixture
-def page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A phone; indirect parameter: its language."""
-    locale = getattr(request, "param", "zh-CN")
-    context = browser.new_context(base_url=site.url, locale=locale, viewport={"width": 375, "height": 812})
-    page = context.new_page()
+def page(phones: dict[str, Page], request: pytest.FixtureRequest) -> Page:
+    """A phone on the first page; indirect parameter: its language."""
+    page = phones[getattr(request, "param", "zh-CN")]
     page.goto("/")
-    yield page
-    context.close()
+    return page
 
 
 def picture(page: Page, name: str) -> None:

@@ -2,10 +2,9 @@
 
 import io
 import unicodedata
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pypdf import PdfReader
 
 from diagsite.tests.proof import order, wait_until_all_ended
@@ -16,14 +15,6 @@ pytestmark = pytest.mark.browser
 TIMEOUT = 60_000  # ms; generous, for a busy machine
 DEVICE = "device-that-prints"
 AI, DEMO = "由 AI 生成，仅供参考", "演示数据，并非真实平台的回答"
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
 
 
 def _context(browser: Browser, site: Site) -> BrowserContext:

@@ -5,26 +5,18 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from diagsite.tests.fake_platform import FakePlatform, answer
 from diagsite.tests.proof import wait_until_all_ended
 from diagsite.tests.site import Site, running_site
-from diagsite.tests.test_browser import FLAGS, TIMEOUT, a_page, has_no_sideways_scroll
+from diagsite.tests.test_browser import TIMEOUT, a_page, has_no_sideways_scroll
 
 pytestmark = pytest.mark.browser
 
 DEVICE = "device-of-the-owner"
 QUESTIONS = [f"手冲壶怎么选，第 {number} 问？" for number in range(1, 11)]
 QUIET, LOUD = "木石坊做工扎实。", "山岚和木石坊都不错。"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -17,7 +17,6 @@ from monitoring.live import STREAM_ID
 from monitoring.tests.busy_hour import write_history
 
 TIMEOUT = 60_000  # ms; generous, for a busy machine
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PAGE = "/admin/monitoring/dashboard/"
 CHARTS = ["success", "calls", "latency", "ended", "requests", "cache", "running", "connections"]
 FIRE = """
@@ -38,15 +37,6 @@ def site() -> Iterator[Site]:
         for slug in ("deepseek", "qwen", "kimi"):
             running.add_platform(slug, "http://127.0.0.1:1/v1")
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for the module."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
