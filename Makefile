@@ -36,22 +36,26 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://nobody@127.0.0.1:
 	REDIS_URL=redis://127.0.0.1:1/0 ALLOWED_HOSTS=site.example \
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test torture soak test-python test-javascript lint audit bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
+.PHONY: run test torture soak test-python test-javascript test-javascript-in-the-background lint audit bench-report bench-repair bench-restart bench-scale bench-client bench-alerts errors-coverage venv requirements requirements-dev node node-modules
 
 run: requirements
 	@mkdir -p var
 	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
 		$(PY) manage.py serve --migrate --sample
 
+# Those of JavaScript run while Python's wait for what they have started; what they say comes when they have ended.
 test:
 	@$(MAKE) -j2 requirements-dev node-modules
-	@$(MAKE) test-javascript test-python
+	@$(MAKE) -j2 test-python test-javascript-in-the-background
 
 test-python:
 	@$(CLEAN) $(PY) -m pytest -n $(WORKERS)
 
 test-javascript:
 	@$(WITH_NODE) && cd miniprogram && npm test --silent
+
+test-javascript-in-the-background:
+	@said=$$(mktemp) && { $(MAKE) test-javascript >"$$said" 2>&1; ended=$$?; cat "$$said"; rm "$$said"; exit $$ended; }
 
 lint: requirements-dev node-modules
 	@$(WITH_NODE) && cd miniprogram && npm run lint --silent

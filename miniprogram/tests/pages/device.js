@@ -9,6 +9,7 @@ const ROOT = path.join(__dirname, '..', '..');
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 // The page is handed to the browser by the test, so the browser does not know that it is local, too.
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-features=LocalNetworkAccessChecks'];
+const PATIENCE_MS = 90000; // a busy machine is late with everything
 
 const findBrowser = () => BROWSERS.find((file) => fs.existsSync(file));
 
@@ -41,6 +42,7 @@ async function startPages(environment = {}) {
 /** A window of a browser costs more than the page in it. */
 async function buy(browser, site) {
   const context = await browser.newContext({ hasTouch: true, viewport: { width: 375, height: 812 } });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   await page.addInitScript(`if (location.origin === ${JSON.stringify(site.url)}) localStorage.setItem("diag.server", JSON.stringify(location.origin))`);
   return page;

@@ -2,10 +2,9 @@
 
 const assert = require('node:assert/strict');
 
-const PATIENT = { timeout: 60000 };
 
 async function fillIn(phone, { platforms, questions, repeats = 1 }) {
-  await phone.locator('.platform-name').first().waitFor(PATIENT);
+  await phone.locator('.platform-name').first().waitFor();
   for (const chosen of await phone.locator('.platform.is-chosen').all()) await chosen.tap();
   for (const name of platforms) await phone.locator('.platform').filter({ hasText: name }).first().tap();
   await phone.locator('#field-brand input').fill('山岚');
@@ -20,11 +19,11 @@ async function measureSetData(pages) {
   await pages.site.tell('behave', { after: [0.2, 8] });
   await fillIn(phone, { platforms: ['p1', 'p2', 'p3', 'p4'], questions: ['一？', '二？', '三？'], repeats: 2 });
   await phone.locator('#start').tap();
-  await phone.locator('.connection.live').waitFor(PATIENT);
+  await phone.locator('.connection.live').waitFor();
   await phone.forget();
   const place = async () => (await phone.locator('.answer').last().boundingBox()).y;
   const before = await place();
-  await phone.waitForFunction('__host.page().data.done >= 18', null, PATIENT);
+  await phone.waitForFunction('__host.page().data.done >= 18');
   await phone.hide();
   const { calls, bytes, times } = await phone.measured();
   const shown = await phone.evaluate('__host.page().data.done');
@@ -32,7 +31,7 @@ async function measureSetData(pages) {
   await phone.waitForTimeout(1000); // answers go on to come
   const hidden = (await phone.measured()).calls - calls;
   await phone.comeBack();
-  await phone.locator('#headline').waitFor(PATIENT);
+  await phone.locator('#headline').waitFor();
   const complaints = await phone.putAway();
   return { calls, size: bytes / calls, perAnswer: bytes / shown, apart: Math.min(...times.slice(1).map((time, index) => time - times[index])), hidden, moved, complaints };
 }
@@ -46,29 +45,29 @@ async function diagnosisPages(t, pages) {
   const percent = async (phone) => parseInt(await phone.locator('#percent').textContent(), 10);
 
   async function startSample(phone) {
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await phone.locator('#sample').tap();
     await phone.locator('#start').tap();
-    await phone.locator('#progress, #headline').waitFor(PATIENT);
+    await phone.locator('#progress, #headline').waitFor();
   }
 
   await t.test('it is started, watched live over one socket, and read', () => onPhone({}, async (phone) => {
     await pages.site.tell('hold'); // or it could be over before the page has looked
     await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.connection.live').waitFor(PATIENT);
-    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('.connection.live').waitFor();
+    await phone.locator('.answer.valid').nth(1).waitFor();
     await pages.site.tell('release');
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.locator('#headline').waitFor();
     assert.equal(await phone.locator('.answer.valid').count(), 4);
-    await phone.waitForFunction('__host.wx.sockets === 0', null, PATIENT);
+    await phone.waitForFunction('__host.wx.sockets === 0');
     assert.equal((await phone.measured()).opened, 1);
   }));
 
   await t.test('a report is read on one phone', async (one) => {
     const phone = await pages.phone();
     await startSample(phone);
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.locator('#headline').waitFor();
     const id = await phone.evaluate('__host.page().id');
     const { token } = await phone.evaluate('wx.getStorageSync("diag.session")');
     async function ownFigures() {
@@ -103,7 +102,7 @@ async function diagnosisPages(t, pages) {
 
     await one.test('an answer opens with its brands marked and its maker named', async () => {
       await named.tap();
-      await phone.locator('.detail .mark.own').first().waitFor(PATIENT);
+      await phone.locator('.detail .mark.own').first().waitFor();
       assert.equal(await phone.locator('.detail .mark.own').first().textContent(), '山岚');
       assert.match(await phone.locator('.detail .source').first().textContent(), /^AI/);
       await named.tap();
@@ -114,8 +113,8 @@ async function diagnosisPages(t, pages) {
       const cells = phone.locator('#heat .cell');
       assert.equal(await cells.count(), 6);
       await cells.last().tap();
-      await phone.locator('.group').nth(2).locator('.detail .answer-text').waitFor(PATIENT);
-      await phone.waitForFunction('document.querySelector(".group:last-of-type .detail").getBoundingClientRect().top < innerHeight', null, PATIENT);
+      await phone.locator('.group').nth(2).locator('.detail .answer-text').waitFor();
+      await phone.waitForFunction('document.querySelector(".group:last-of-type .detail").getBoundingClientRect().top < innerHeight');
     });
 
     await one.test('a mark that the reader rejects counts no longer, and the report follows', async () => {
@@ -123,19 +122,19 @@ async function diagnosisPages(t, pages) {
       await named.tap();
       await phone.evaluate('__host.wx.tapIndex = 1');
       const marks = phone.locator('.detail .mark.own');
-      await phone.waitForFunction('document.querySelectorAll(".detail .answer-text").length === 2', null, PATIENT); // the cell's is open
+      await phone.waitForFunction('document.querySelectorAll(".detail .answer-text").length === 2'); // the cell's is open
       const count = await marks.count();
       await marks.first().tap();
-      await phone.waitForFunction(`document.querySelectorAll('.detail .mark.own').length === ${count - 1}`, null, PATIENT);
+      await phone.waitForFunction(`document.querySelectorAll('.detail .mark.own').length === ${count - 1}`);
       assert.deepEqual(await phone.evaluate('__host.wx.sheets'), [['是“山岚”', '不是“山岚”']]);
       const { mentions, valid } = (await ownFigures()).figures;
       assert.equal(mentions, before - 1);
-      await phone.locator('.figure .range', { hasText: `${mentions} / ${valid} 条回答` }).first().waitFor(PATIENT);
+      await phone.locator('.figure .range', { hasText: `${mentions} / ${valid} 条回答` }).first().waitFor();
     });
 
     await one.test('another brand is compared with in one tap', async () => {
       await phone.evaluate('__host.page().compare({ currentTarget: { dataset: { name: "松间集" } } })');
-      await phone.waitForFunction('__host.page().form.competitors.some(({ name }) => name === "松间集")', null, PATIENT);
+      await phone.waitForFunction('__host.page().form.competitors.some(({ name }) => name === "松间集")');
       assert.deepEqual(await phone.evaluate('__host.page().form.competitors.map(({ name }) => name)'), ['云栖壶', '木石坊', '松间集']);
     });
     assert.deepEqual(await phone.putAway(), []);
@@ -145,15 +144,15 @@ async function diagnosisPages(t, pages) {
     await pages.site.tell('hold');
     await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？', '三？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.answer.valid').nth(2).waitFor(PATIENT);
+    await phone.locator('.answer.valid').nth(2).waitFor();
     await phone.hide();
     await phone.forget();
     await pages.site.tell('release');
-    await phone.waitForFunction('__host.wx.sockets === 0', null, PATIENT);
+    await phone.waitForFunction('__host.wx.sockets === 0');
     await new Promise((resolve) => { setTimeout(resolve, 300); });
     assert.equal((await phone.measured()).calls, 0);
     await phone.comeBack();
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.locator('#headline').waitFor();
     assert.equal(await phone.locator('.answer.valid').count(), 6);
   }));
 
@@ -161,23 +160,23 @@ async function diagnosisPages(t, pages) {
     await pages.site.tell('hold');
     await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('.answer.valid').nth(1).waitFor();
     const before = await percent(phone);
     const id = await phone.evaluate('__host.page().id');
     await phone.goto(`${pages.site.url}/miniprogram?open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
-    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('.answer.valid').nth(1).waitFor();
     assert.ok(await percent(phone) >= before);
     await pages.site.tell('release');
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.locator('#headline').waitFor();
   }));
 
   await t.test('it is cancelled with what it has', () => onPhone({}, async (phone) => {
     await pages.site.tell('hold');
     await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('.answer.valid').nth(1).waitFor();
     await phone.locator('#cancel').tap();
-    await phone.locator('.status.cancelled').waitFor(PATIENT);
+    await phone.locator('.status.cancelled').waitFor();
     assert.equal(await phone.locator('#end-problem .title').textContent(), '诊断已取消');
     assert.equal(await phone.locator('.answer.failed').count(), 2);
     await pages.site.tell('release');
@@ -187,15 +186,15 @@ async function diagnosisPages(t, pages) {
     await pages.site.tell('hold');
     await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.answer.valid').nth(1).waitFor(PATIENT);
+    await phone.locator('.answer.valid').nth(1).waitFor();
     await phone.locator('#cancel').tap();
-    await phone.locator('#retry').waitFor(PATIENT);
+    await phone.locator('#retry').waitFor();
     assert.equal(await phone.locator('.retry-why').textContent(), '已有的 2 条回答会原样沿用，只重新询问失败的 2 条。');
     const first = await phone.evaluate('__host.page().id');
     await pages.site.tell('release');
     await phone.locator('#retry').tap();
-    await phone.waitForFunction(`__host.page().id !== '${first}'`, null, PATIENT);
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.waitForFunction(`__host.page().id !== '${first}'`);
+    await phone.locator('#headline').waitFor();
     assert.equal(await phone.locator('.answer.valid').count(), 4);
     assert.match(await phone.locator('.head .hint').textContent(), /^这是一次补问：沿用了 2 条/);
   }));
@@ -203,7 +202,7 @@ async function diagnosisPages(t, pages) {
   await t.test('a broken platform is told once and does not end it', () => onPhone({}, async (phone) => {
     await fillIn(phone, { platforms: ['演示·快速', '演示·配额用尽'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
-    await phone.locator('.status.partial').waitFor(PATIENT);
+    await phone.locator('.status.partial').waitFor();
     assert.match(await phone.locator('.failure').textContent(), /演示·配额用尽.*AI 配额已用尽.*2 条/s);
   }));
 

@@ -2,13 +2,12 @@
 
 const assert = require('node:assert/strict');
 
-const PATIENT = { timeout: 60000 };
 const FORMS = { toast: '.toast', modal: '.dialog', page: '.whole', inline: '.inline' };
 
 async function errorPages(t, pages) {
   async function onPhone(run) {
     const phone = await pages.phone();
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await run(phone, phone.locator('.host-page:not(.is-behind)'));
     assert.deepEqual(await phone.putAway(), []);
   }
@@ -31,7 +30,7 @@ async function errorPages(t, pages) {
     for (const [code, copy] of Object.entries(errors)) {
       await show(phone, { code });
       const shown = here.locator(`#errors ${FORMS[copy.display]}`);
-      await shown.waitFor(PATIENT);
+      await shown.waitFor();
       assert.equal(await shown.locator('.title').textContent(), copy.title);
     }
   }));
@@ -62,7 +61,7 @@ async function errorPages(t, pages) {
     await show(phone, problem('retry', 'modal', { retry_after_ms: 60000 }), { taken: ['retry'] });
     assert.match(await button.textContent(), /^去 retry（(60|[45]\d) 秒后）$/);
     await show(phone, problem('retry', 'modal', { retry_after_ms: 1500 }), { taken: ['retry'] });
-    await phone.waitForFunction('__host.page().selectComponent("#errors").data.wait === 0', null, PATIENT);
+    await phone.waitForFunction('__host.page().selectComponent("#errors").data.wait === 0');
     await button.tap();
     assert.deepEqual(await phone.evaluate('told'), ['retry']);
   }));
@@ -78,10 +77,10 @@ async function errorPages(t, pages) {
   await t.test('each action leads to its page', () => onPhone(async (phone, here) => {
     for (const [kind, route] of Object.entries(LEADS)) {
       await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
-      await here.locator('.platform-name').first().waitFor(PATIENT);
+      await here.locator('.platform-name').first().waitFor();
       await show(phone, problem(kind, 'modal'));
       await here.locator('#errors .do').tap();
-      await phone.waitForFunction(`getCurrentPages().slice(-1)[0].route === '${route}'`, null, PATIENT);
+      await phone.waitForFunction(`getCurrentPages().slice(-1)[0].route === '${route}'`);
       await here.locator('#errors .dialog').waitFor({ state: 'detached' });
     }
   }));
@@ -91,25 +90,25 @@ async function errorPages(t, pages) {
     named.copy.action.params = { diagnosis: '00000000-0000-4000-8000-000000000000' };
     await show(phone, named);
     await here.locator('#errors .do').tap();
-    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/report-v2/report-v2"', null, PATIENT);
-    await here.locator('#errors .whole').waitFor(PATIENT);
+    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/report-v2/report-v2"');
+    await here.locator('#errors .whole').waitFor();
     assert.equal(await here.locator('#errors .title').textContent(), '没有找到');
     await here.locator('#errors .do').tap();
-    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"', null, PATIENT);
+    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"');
   }));
 
   await t.test('sign_in renews the sign-in and tries again', () => onPhone(async (phone, here) => {
     const before = await phone.evaluate('wx.getStorageSync("diag.session").token');
     await show(phone, problem('sign_in', 'modal'), { taken: ['retry'] });
     await here.locator('#errors .do').tap();
-    await phone.waitForFunction('told.length === 1', null, PATIENT);
+    await phone.waitForFunction('told.length === 1');
     assert.notEqual(await phone.evaluate('wx.getStorageSync("diag.session").token'), before);
   }));
 
   await t.test('switch_platform ticks what is healthy', () => onPhone(async (phone, here) => {
     await show(phone, problem('switch_platform', 'modal'));
     await here.locator('#errors .do').tap();
-    await phone.waitForFunction('__host.page().data.isHealthyNoted', null, PATIENT);
+    await phone.waitForFunction('__host.page().data.isHealthyNoted');
     assert.equal(await here.locator('.platform.is-chosen .health.is-ill').count(), 0);
   }));
 
@@ -117,11 +116,11 @@ async function errorPages(t, pages) {
     await phone.locator('#sample').tap();
     await phone.evaluate('__host.wx.setOffline(true)');
     await phone.locator('#start').tap();
-    await here.locator('#errors .toast').waitFor(PATIENT);
+    await here.locator('#errors .toast').waitFor();
     assert.equal(await here.locator('#field-brand input').inputValue(), '山岚');
     await phone.evaluate('__host.wx.setOffline(false)');
     await here.locator('#errors .toast-do').tap();
-    await here.locator('#headline').waitFor(PATIENT);
+    await here.locator('#headline').waitFor();
   }));
 }
 

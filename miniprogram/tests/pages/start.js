@@ -2,20 +2,19 @@
 
 const assert = require('node:assert/strict');
 
-const PATIENT = { timeout: 60000 };
 
 async function formPages(t, pages) {
   async function onPhone(options, run) {
     const phone = await pages.phone(options);
-    await phone.locator('.screen').first().waitFor(PATIENT);
+    await phone.locator('.screen').first().waitFor();
     await run(phone);
     assert.deepEqual(await phone.putAway(), []);
   }
   const startSample = async (phone) => {
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await phone.locator('#sample').tap();
     await phone.locator('#start').tap();
-    await phone.locator('#headline').waitFor(PATIENT);
+    await phone.locator('#headline').waitFor();
   };
   const tab = (phone, name) => phone.locator('.host-tabs button', { hasText: name }).tap();
 
@@ -25,10 +24,10 @@ async function formPages(t, pages) {
       if (route.request().method() === 'POST') sent += 1;
       return route.continue();
     });
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await phone.locator('.platform.is-chosen').first().tap();
     await phone.locator('#start').tap();
-    await phone.locator('#field-brand .field-error').waitFor(PATIENT);
+    await phone.locator('#field-brand .field-error').waitFor();
     assert.equal(await phone.locator('#field-brand .field-error').textContent(), '请填写品牌名。');
     assert.equal(await phone.locator('#field-question0 .field-error').textContent(), '请至少填写一个问题。');
     assert.equal(await phone.locator('#field-platforms .field-error').textContent(), '请至少选择一个平台。');
@@ -38,12 +37,12 @@ async function formPages(t, pages) {
   }));
 
   await t.test('what the server refuses is said at its field', () => onPhone({}, async (phone) => {
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await phone.locator('#field-brand input').fill('山岚');
     await phone.locator('#field-question0 textarea').fill('哪个好？');
     await phone.locator('#field-question2 textarea').fill('哪个好？');
     await phone.locator('#start').tap();
-    await phone.locator('#field-question2 .field-error').waitFor(PATIENT);
+    await phone.locator('#field-question2 .field-error').waitFor();
     assert.equal(await phone.locator('.field-error').count(), 1);
   }));
 
@@ -73,7 +72,7 @@ async function formPages(t, pages) {
     await phone.locator('#product input').fill('茶壶');
     await phone.locator('.category', { hasText: '家居家电' }).tap();
     await phone.locator('.template', { hasText: '小户型适合买哪个牌子的茶壶？' }).tap();
-    await phone.locator('.template.is-chosen').waitFor(PATIENT);
+    await phone.locator('.template.is-chosen').waitFor();
     await phone.locator('.sheet .text-button').tap();
     await phone.locator('.sheet').waitFor({ state: 'detached' });
     assert.equal(await text(3), '小户型适合买哪个牌子的茶壶？');
@@ -85,51 +84,51 @@ async function formPages(t, pages) {
     await phone.locator('#field-brand input').fill('山岚');
     await phone.locator('#field-brand input').blur();
     await phone.locator('.suggestion', { hasText: '云栖壶' }).tap();
-    await phone.waitForFunction('__host.page().form.competitors[0].name === "云栖壶"', null, PATIENT);
-    await phone.waitForFunction('document.querySelectorAll("#field-competitor0 input")[1].value === "云栖"', null, PATIENT);
+    await phone.waitForFunction('__host.page().form.competitors[0].name === "云栖壶"');
+    await phone.waitForFunction('document.querySelectorAll("#field-competitor0 input")[1].value === "云栖"');
     await phone.locator('.suggestion', { hasText: '云栖壶' }).waitFor({ state: 'detached' });
   }));
 
   await t.test('what was typed is there after a restart', () => onPhone({}, async (phone) => {
     await phone.locator('#field-brand input').fill('山岚');
-    await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"', null, PATIENT);
+    await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"');
     await phone.reload();
-    await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"', null, PATIENT);
+    await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"');
   }));
 
   await t.test('the history finds, filters and opens', () => onPhone({}, async (phone) => {
     await tab(phone, '历史记录');
-    await phone.locator('.nothing').waitFor(PATIENT);
+    await phone.locator('.nothing').waitFor();
     await phone.locator('.nothing .button').tap();
     await startSample(phone);
     await phone.locator('.host-back').tap();
     await tab(phone, '历史记录');
-    await phone.locator('.host-page:not(.is-behind) .item').waitFor(PATIENT);
+    await phone.locator('.host-page:not(.is-behind) .item').waitFor();
     const here = phone.locator('.host-page:not(.is-behind)');
     await here.locator('#q input').fill('没有这个牌子');
-    await here.locator('.nothing').waitFor(PATIENT);
+    await here.locator('.nothing').waitFor();
     assert.equal(await here.locator('.nothing .hint').textContent(), '没有符合条件的诊断。');
     await here.locator('#q input').fill('山');
-    await here.locator('.item').waitFor(PATIENT);
+    await here.locator('.item').waitFor();
     await here.locator('.filter', { hasText: '未能完成' }).tap();
-    await here.locator('.nothing').waitFor(PATIENT);
+    await here.locator('.nothing').waitFor();
     await here.locator('.filter', { hasText: '已完成' }).tap();
     await here.locator('.item').tap();
-    await here.locator('#headline').waitFor(PATIENT);
+    await here.locator('#headline').waitFor();
   }));
 
   await t.test('the settings say where one is, change the language, and sign out', () => onPhone({}, async (phone) => {
-    await phone.locator('.platform-name').first().waitFor(PATIENT);
+    await phone.locator('.platform-name').first().waitFor();
     await tab(phone, '设置');
     const here = phone.locator('.host-page:not(.is-behind)');
     assert.equal(await here.locator('#server input').inputValue(), pages.site.url);
     await here.locator('.segment', { hasText: 'English' }).tap();
-    await here.locator('.section-title', { hasText: 'About' }).waitFor(PATIENT);
+    await here.locator('.section-title', { hasText: 'About' }).waitFor();
     await tab(phone, 'New diagnosis');
-    await here.locator('.hero-title', { hasText: 'Does AI' }).waitFor(PATIENT);
+    await here.locator('.hero-title', { hasText: 'Does AI' }).waitFor();
     await tab(phone, 'Settings');
     await here.locator('#sign-out').tap();
-    await here.locator('.value', { hasText: 'Not signed in' }).waitFor(PATIENT);
+    await here.locator('.value', { hasText: 'Not signed in' }).waitFor();
     assert.equal(await phone.evaluate('wx.getStorageSync("diag.session")'), '');
   }));
 
@@ -140,12 +139,12 @@ async function formPages(t, pages) {
     for (const { width, font, language } of [{ width: 320, font: 16, language: 'zh_CN' }, { width: 320, font: 24, language: 'zh_CN' }, { width: 375, font: 20, language: 'en' }]) {
       await phone.setViewportSize({ width, height: 812 });
       await phone.goto(`${pages.site.url}/miniprogram?font=${font}&language=${language}&open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
-      await phone.locator('#headline').waitFor(PATIENT);
+      await phone.locator('#headline').waitFor();
       assert.equal(await isWide(), false, `report ${width} ${font}`);
       await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
       for (const index of [0, 1, 2]) {
         await phone.locator('.host-tabs button').nth(index).tap();
-        await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor(PATIENT);
+        await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor();
         assert.equal(await isWide(), false, `tab ${index} ${width} ${font}`);
       }
     }
