@@ -36,7 +36,8 @@ SECTIONS = {
     "cache": (
         "The cache",
         "make bench-cache",
-        "The site over HTTP, with Redis, one connection kept alive. Uncached: Redis is emptied before the call. Eight cached calls follow each, as in the replayed traffic.",
+        "The site over HTTP, with Redis, one connection kept alive. Uncached: Redis is emptied before the call. "
+        "Eight cached calls follow each, as in the replayed traffic.",
     ),
     "jobs": (
         "Jobs",
