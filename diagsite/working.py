@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 RESTART_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 POOL_SECONDS = 10.0
+MOST_CONNECTIONS = 4  # of a queue's worker; procrastinate would hold so many all the time
 
 
 async def keep_working(queue: str, concurrency: int) -> None:
@@ -43,6 +44,8 @@ async def keep_working(queue: str, concurrency: int) -> None:
 def _connector(address: dict[str, Any]) -> PsycopgConnector:
     return PsycopgConnector(
         kwargs=address,
+        min_size=1,
+        max_size=MOST_CONNECTIONS,
         timeout=POOL_SECONDS,
         reconnect_timeout=SECONDS_OF_ONE_TRY,
         reconnect_failed=try_again_async,
