@@ -158,9 +158,9 @@ def test_after_a_run_the_key_is_in_no_row_no_answer_of_the_api_and_no_log(
 def test_details_are_for_operators_and_never_in_the_api(
     owner: AbstractUser, client: Client, fake: FakePlatform
 ) -> None:
-    fake.behave(fake_platform.refuse(401, {"error": {"message": "account 4711 of Mr Ito"}}))
+    fake.behave(fake_platform.refuse(401, {"error": {"message": "account no-4711 of Mr Ito"}}))
     (diagnosis,) = run_to_end(make_diagnosis(owner, [make_platform(base_url=fake.base_url)]))
-    assert "4711" in diagnosis.answers.get().error_detail
+    assert "no-4711" in diagnosis.answers.get().error_detail
     path = f"/api/diagnoses/{diagnosis.pk}"
     for rest in ("", "/report", "/answers"):
-        assert "4711" not in client.get(f"{path}{rest}").content.decode()
+        assert "no-4711" not in client.get(f"{path}{rest}").content.decode()
