@@ -193,10 +193,10 @@ class Cache:
             return loader()
         entry = found.entry
         is_mine, now = self._take_lock(key, about)
-        if not is_mine:
-            if entry is not None:
-                self._count("stale" if entry.until <= time.time() else "hit")
-                return entry.value
+        if entry is not None and not is_mine:
+            self._count("stale" if entry.until <= time.time() else "hit")
+            return entry.value
+        if now.entry is None and not is_mine:
             is_mine, now = self._wait_for_another(key, about)
         # Between our look and the lock, another may have loaded and given it back.
         if now.entry is not None and (entry is None or now.entry.until > entry.until):
