@@ -33,7 +33,7 @@ def test_every_defect_of_the_origin_has_its_name() -> None:
 
 
 def test_of_hundreds_every_broken_record_is_found_and_no_good_one_touched(owner: AbstractUser) -> None:
-    truth = make_history(owner.pk, broken=400, good=150)
+    truth = make_history(owner.pk, broken=200, good=80)
     found = {name: _found(name) for name in DEFECT_NAMES}
     assert {name: len(truth.broken[name] - found[name]) for name in found} == dict.fromkeys(DEFECT_NAMES, 0)
     assert set().union(*found.values()) == set().union(*truth.broken.values())
