@@ -31,7 +31,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from performance.metrics import cache_lookups
-from performance.outage import AWAY, outage, store_may_be_away
+from performance.outage import outage, store_may_be_away
 from performance.stores import Store, store_of
 
 log = structlog.get_logger(__name__)
@@ -69,6 +69,9 @@ class _Found:
     def is_away(self) -> bool:
         """Whether the store is."""
         return self.versions is None
+
+
+_NO_STORE = _Found(None, None)
 
 
 class Cache:
@@ -252,38 +255,32 @@ class Cache:
     def _look_up(self, key: str, about: Sequence[str]) -> _Found:
         """The entry unless something it is about has changed."""
         name = self._name(key)
-        if outage.is_on():
-            return _Found(None, None)
-        try:
-            _send_bumps()
-            raw, versions = self._store.read(name, [_version_name(one) for one in about])
-            if _is_current(raw, versions):
-                self._store.note_use(name)
-        except AWAY as error:
-            outage.begin(error)
-            return _Found(None, None)
-        return _found(raw, versions)
+        if not outage.is_on():
+            with store_may_be_away():
+                _send_bumps()
+                found = _found(*self._store.read(name, _version_names(about)))
+                if found.entry is not None:
+                    self._store.note_use(name)
+                return found
+        return _NO_STORE
 
     async def _alook_up(self, key: str, about: Sequence[str]) -> _Found:
         """The same without leaving the event loop."""
         name = self._name(key)
         if _bumps:  # they are told by calls that block
             return await sync_to_async(self._look_up, thread_sensitive=False)(key, about)
-        if outage.is_on():
-            return _Found(None, None)
-        try:
-            raw, versions = await self._store.aread(name, [_version_name(one) for one in about])
-            if _is_current(raw, versions):
-                await self._store.anote_use(name)
-        except AWAY as error:
-            outage.begin(error)
-            return _Found(None, None)
-        return _found(raw, versions)
+        if not outage.is_on():
+            with store_may_be_away():
+                found = _found(*await self._store.aread(name, _version_names(about)))
+                if found.entry is not None:
+                    await self._store.anote_use(name)
+                return found
+        return _NO_STORE
 
     def _versions(self, about: Sequence[str]) -> list[str] | None:
         """As they are now; None when the store is away."""
         with store_may_be_away():
-            return self._store.read("", [_version_name(one) for one in about])[1] if about else []
+            return self._store.read("", _version_names(about))[1] if about else []
         return None
 
     def _keep(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = "") -> None:
@@ -293,12 +290,14 @@ class Cache:
             self._store.set(self._name(key), [value, until, load_seconds, versions], 2 * ttl, lock)
 
     def _take_lock(self, key: str, about: Sequence[str]) -> tuple[bool, _Found]:
-        """Whether it was free, and what lies under the key now."""
-        with store_may_be_away():
-            names = [_version_name(one) for one in about]
-            is_mine, raw, versions = self._store.take(self._lock_name(key), LOCK_SECONDS, self._name(key), names)
-            return is_mine, _found(raw, versions)
-        return True, _Found(None, None)
+        """Whether it was free (as it is without a store), and what a look-up finds now."""
+        if not outage.is_on():
+            with store_may_be_away():
+                _send_bumps()
+                lock, name = self._lock_name(key), self._name(key)
+                is_mine, *found = self._store.take(lock, LOCK_SECONDS, name, _version_names(about))
+                return is_mine, _found(*found)
+        return True, _NO_STORE
 
     def _give_lock_back(self, key: str) -> None:
         with store_may_be_away():
@@ -309,13 +308,10 @@ class Cache:
         cache_lookups.labels(namespace=self.namespace, result=result).inc()
 
 
-def _is_current(raw: Any, versions: list[str]) -> bool:
-    """Whether an entry as it lies in the store was loaded from what is there now."""
-    return raw is not None and raw[3] == versions
-
-
 def _found(raw: Any, versions: list[str]) -> _Found:
-    return _Found(_Entry(*raw) if _is_current(raw, versions) else None, versions)
+    """An entry as it lies in the store, if it was loaded from what is there now."""
+    is_current = raw is not None and raw[3] == versions
+    return _Found(_Entry(*raw) if is_current else None, versions)
 
 
 @lru_cache
@@ -351,3 +347,7 @@ def _send_bumps() -> None:
 
 def _version_name(name: str) -> str:
     return f"version:{name}"
+
+
+def _version_names(about: Sequence[str]) -> list[str]:
+    return [_version_name(one) for one in about]

@@ -21,7 +21,7 @@ from performance import cache as cache_module
 from performance import outage as outage_module
 from performance.cache import Cache, get_cache, touch
 from performance.outage import SECONDS_LEFT_ALONE, outage
-from performance.stores import RedisStore, store_of
+from performance.stores import MemoryStore, RedisStore, store_of
 
 
 @pytest.fixture
@@ -174,6 +174,28 @@ def test_who_looked_before_another_had_loaded_takes_that_load(cache: Cache) -> N
     cache.load("key", lambda: "theirs")
     assert cache._give("key", broken, (), found) == "theirs"
     assert cache.load("key", broken) == "theirs"  # and the lock was given back
+
+
+def test_a_change_that_is_told_late_is_told_before_another_load_is_taken(cache: Cache) -> None:
+    about = [uuid.uuid4().hex]
+    found = cache._look_up("key", about)
+    cache.load("key", lambda: "old rows", about=about)
+    cache_module._bumps.add(about[0])  # as after a change while the store was away
+    assert cache._give("key", lambda: "new rows", about, found) == "new rows"
+
+
+def refuse_to_be_asked(*_: Any) -> Any:
+    raise AssertionError("the store was asked")
+
+
+def test_no_lock_is_asked_for_in_an_outage_that_began_after_the_look(cache: Cache, monkeypatch: Any) -> None:
+    found = cache._look_up("key", ())
+    monkeypatch.setattr(MemoryStore, "take", refuse_to_be_asked)
+    outage.begin(ConnectionError())
+    try:
+        assert cache._give("key", lambda: "value", (), found) == "value"
+    finally:
+        outage.end()
 
 
 @pytest.fixture
