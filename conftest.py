@@ -10,7 +10,7 @@ from django.core.management.color import no_style
 from django.db import connection
 from django.test import TransactionTestCase
 
-from diagsite.tests.site import tables_template
+from diagsite.tests.site import get_migrated_template
 
 # A busy machine is no failure; what fails is printed with what reproduces it.
 hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Have the tables copied, in 0.1 s, rather than migrated by each process for itself."""
-    connection.settings_dict["TEST"]["TEMPLATE"] = tables_template()
+    connection.settings_dict["TEST"]["TEMPLATE"] = get_migrated_template()
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +30,19 @@ def django_db_keepdb() -> bool:
 
 
 # The same for all tests: emptied with the rest, they would be made again after each that commits, in 0.1 s.
-KEPT = {"django_content_type", "auth_permission"}
+PRESERVED_TABLES = {"django_content_type", "auth_permission"}
 
 
-def _empty_tables(test: TransactionTestCase) -> None:
-    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT
+def _flush_tables(test: TransactionTestCase) -> None:
+    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - PRESERVED_TABLES
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), sorted(tables)))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tables_are_emptied_quickly() -> Iterator[None]:
+def fast_table_flush() -> Iterator[None]:
     """After a test that commits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_tables)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _flush_tables)
         yield
 
 

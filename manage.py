@@ -11,7 +11,7 @@ gc.disable()
 from diagsite.embedded import EmbeddedDatabaseError, embedded_database  # noqa: E402
 
 # Commands that never open the database: they must not wait for one.
-WITHOUT_DATABASE = {
+COMMANDS_WITHOUT_DATABASE = {
     "help",
     "version",
     "--help",
@@ -24,7 +24,7 @@ WITHOUT_DATABASE = {
 }
 
 
-def is_configured() -> bool:
+def is_database_configured() -> bool:
     """Whether the environment names a database, or is a production that must: settings say what is missing there."""
     return bool(os.environ.get("DATABASE_URL")) or os.environ.get("ENVIRONMENT", "development") != "development"
 
@@ -39,7 +39,7 @@ def main() -> None:
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
-        if command in WITHOUT_DATABASE or is_configured():
+        if command in COMMANDS_WITHOUT_DATABASE or is_database_configured():
             execute_measured(sys.argv)
         else:
             with embedded_database():

@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS_DIRECTORY = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
-class Figure:
+class BenchmarkResult:
     """One promise and what was measured of it."""
 
     figure: str
@@ -26,52 +26,52 @@ class Figure:
     is_held: bool
 
 
-def report(name: str, measurements: Sequence[Callable[[], Figure | list[Figure]]]) -> int:
+def run_measurements(name: str, measurements: Sequence[Callable[[], BenchmarkResult | list[BenchmarkResult]]]) -> int:
     """Run the measurements one after another, print their rows, write `bench/results/NAME.json`.
 
     Returns the exit code: 1 when a figure falls short, or could not be measured.
     """
     console = Console(stderr=True)
-    figures: list[Figure] = []
+    results: list[BenchmarkResult] = []
     for measure in measurements:
         with console.status(f"measuring: {(measure.__doc__ or measure.__name__).strip()}"):
-            found = measure()
-        figures += found if isinstance(found, list) else [found]
-    _print(figures)
-    _write(name, figures)
-    return 0 if all(figure.is_held for figure in figures) else 1
+            measured = measure()
+        results += measured if isinstance(measured, list) else [measured]
+    _print_table(results)
+    _write_results(name, results)
+    return 0 if all(figure.is_held for figure in results) else 1
 
 
-def report_of_modules(name: str, modules: Sequence[str]) -> int:
+def run_modules(name: str, modules: Sequence[str]) -> int:
     """Run modules one after another, each in a process of its own, then print and keep their figures as one.
 
     `bench.alerts.speed` reports under the name `alerts-speed`. Returns 1 when a figure falls short or is not there.
     """
-    figures: list[Figure] = []
+    results: list[BenchmarkResult] = []
     for module in modules:
-        kept = RESULTS / f"{'-'.join(module.split('.')[1:])}.json"
-        kept.unlink(missing_ok=True)
+        result_path = RESULTS_DIRECTORY / f"{'-'.join(module.split('.')[1:])}.json"
+        result_path.unlink(missing_ok=True)
         subprocess.run([sys.executable, "-m", module], check=False, stdout=subprocess.DEVNULL)
-        if kept.exists():
-            figures += [Figure(**one) for one in json.loads(kept.read_text())["figures"]]
+        if result_path.exists():
+            results += [BenchmarkResult(**one) for one in json.loads(result_path.read_text())["figures"]]
         else:
-            figures.append(Figure(module, "to be measured", "it ended without a figure", is_held=False))
-    _print(figures)
-    _write(name, figures)
-    return 0 if all(figure.is_held for figure in figures) else 1
+            results.append(BenchmarkResult(module, "to be measured", "it ended without a figure", is_held=False))
+    _print_table(results)
+    _write_results(name, results)
+    return 0 if all(figure.is_held for figure in results) else 1
 
 
-def named(name: str, measure: Callable[[], Figure | list[Figure]]) -> Callable[[], Figure | list[Figure]]:
+def with_label(name: str, measure: Callable[[], BenchmarkResult | list[BenchmarkResult]]) -> Callable[[], BenchmarkResult | list[BenchmarkResult]]:
     """The measurement under a name that is shown while it runs."""
 
-    def measured() -> Figure | list[Figure]:
+    def measured() -> BenchmarkResult | list[BenchmarkResult]:
         return measure()
 
     measured.__doc__ = name
     return measured
 
 
-def _print(figures: list[Figure]) -> None:
+def _print_table(figures: list[BenchmarkResult]) -> None:
     table = Table("figure", "must be", "measured", "", show_lines=False)
     for one in figures:
         table.add_row(one.figure, one.must_be, one.measured, "held" if one.is_held else "NOT HELD")
@@ -80,11 +80,11 @@ def _print(figures: list[Figure]) -> None:
     console.print(f"{sum(one.is_held for one in figures)} of {len(figures)} held")
 
 
-def _write(name: str, figures: list[Figure]) -> None:
-    RESULTS.mkdir(exist_ok=True)
+def _write_results(name: str, figures: list[BenchmarkResult]) -> None:
+    RESULTS_DIRECTORY.mkdir(exist_ok=True)
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
         "figures": [asdict(one) for one in figures],
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    (RESULTS_DIRECTORY / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "bench" / "results"
-PAGE = ROOT / "docs" / "benchmarks.md"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+RESULTS_DIRECTORY = PROJECT_ROOT / "bench" / "results"
+BENCHMARKS_PAGE = PROJECT_ROOT / "docs" / "benchmarks.md"
 
-HEAD = """# Benchmarks
+PAGE_HEADER = """# Benchmarks
 
 Each table is what the command above it measured and left in `bench/results`; `python -m bench.page` writes this page
 from there. What is compared ran in the same run, in turns, and medians count. "told" is a figure without a promise.
@@ -69,31 +69,31 @@ SECTIONS = {
 }
 
 
-def write_page() -> None:
+def write_results_page() -> None:
     """The page, with a section for each result that there is; a section without a new result stays as it is."""
-    kept = _sections_of(PAGE.read_text()) if PAGE.exists() else {}
+    sections = _split_sections(BENCHMARKS_PAGE.read_text()) if BENCHMARKS_PAGE.exists() else {}
     for name, section in SECTIONS.items():
-        path = RESULTS / f"{name}.json"
+        path = RESULTS_DIRECTORY / f"{name}.json"
         if path.exists():
-            kept[section[0]] = _section(*section, json.loads(path.read_text()))
-    PAGE.write_text(HEAD + "".join(kept[title] for title, *_ in SECTIONS.values() if title in kept))
+            sections[section[0]] = _format_section(*section, json.loads(path.read_text()))
+    BENCHMARKS_PAGE.write_text(PAGE_HEADER + "".join(sections[title] for title, *_ in SECTIONS.values() if title in sections))
 
 
-def _sections_of(page: str) -> dict[str, str]:
+def _split_sections(page: str) -> dict[str, str]:
     """{title: its section}, in their order."""
     parts = page.split("\n## ")[1:]
     return {part.split("\n", 1)[0]: f"\n## {part}" for part in parts}
 
 
-def _section(title: str, command: str, remarks: str, result: dict[str, Any]) -> str:
-    rows = [_row(one) for one in result.get("figures") or result.get("rows", [])]
+def _format_section(title: str, command: str, remarks: str, result: dict[str, Any]) -> str:
+    rows = [_format_row(one) for one in result.get("figures") or result.get("rows", [])]
     held, missed = (sum(row.endswith(f"| {end} |") for row in rows) for end in ("yes", "NO"))
-    lines = [f"\n## {title}\n", f"`{command}`: {held} of {held + missed} held, {_where(result)}.\n"]
+    lines = [f"\n## {title}\n", f"`{command}`: {held} of {held + missed} held, {_describe_run(result)}.\n"]
     lines += [f"{remarks}\n"] if remarks else []
     return "\n".join([*lines, "| figure | must be | measured | held |", "|---|---|---|---|", *rows, ""])
 
 
-def _where(result: dict[str, Any]) -> str:
+def _describe_run(result: dict[str, Any]) -> str:
     day = str(result["at"])[:10]
     machine = result.get("machine")
     if not machine:
@@ -102,11 +102,11 @@ def _where(result: dict[str, Any]) -> str:
     return f"on {machine['cores']} cores, {language}, {day}"
 
 
-def _row(one: dict[str, Any]) -> str:
+def _format_row(one: dict[str, Any]) -> str:
     must, is_held = one.get("must_be") or one.get("must"), one.get("is_held", one.get("isHeld"))
     cells = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in (one["figure"], must, one["measured"])]
     return f"| {' | '.join(cells)} | {'told' if must == 'told' else 'yes' if is_held else 'NO'} |"
 
 
 if __name__ == "__main__":
-    write_page()
+    write_results_page()

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from diagnosis import orders
-from diagnosis.choices import Reason
+from diagnosis.choices import FailureReason
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.history import admin as history_admin
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
@@ -18,7 +18,7 @@ from errors.exceptions import Conflict
 
 __all__ = ["history_admin", "schedules_admin", "sharing_admin"]  # their registrations
 
-PAUSE = timedelta(hours=1)
+OPERATOR_PAUSE_DURATION = timedelta(hours=1)
 
 
 @admin.register(Platform)
@@ -47,7 +47,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     @admin.action(description="暂停所选平台一小时", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
         """New diagnoses do not ask them; those that run already go on."""
-        count = queryset.update(paused_until=timezone.now() + PAUSE, pause_reason=Reason.OPERATOR)
+        count = queryset.update(paused_until=timezone.now() + OPERATOR_PAUSE_DURATION, pause_reason=FailureReason.OPERATOR)
         self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
 
     @admin.action(description="恢复所选平台", permissions=["change"])
@@ -57,7 +57,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
 
 
-class _Rows(admin.TabularInline[Any, Any]):
+class _ReadOnlyInline(admin.TabularInline[Any, Any]):
     extra = 0
     can_delete = False
 
@@ -68,12 +68,12 @@ class _Rows(admin.TabularInline[Any, Any]):
         return False
 
 
-class _BrandRows(_Rows):
+class _BrandInline(_ReadOnlyInline):
     model = Brand
     fields = ["name", "aliases", "is_own"]
 
 
-class _QuestionRows(_Rows):
+class _QuestionInline(_ReadOnlyInline):
     model = Question
     fields = ["text"]
 
@@ -98,7 +98,7 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
     search_fields = ["brand", "=request_id"]
     list_select_related = ["owner"]
     date_hierarchy = "created_at"
-    inlines = [_BrandRows, _QuestionRows]
+    inlines = [_BrandInline, _QuestionInline]
     actions = ["cancel", "retry"]
     list_per_page = 50
     show_full_result_count = False
@@ -114,16 +114,16 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
     @admin.action(description="补问所选诊断失败的回答", permissions=["steer"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
         """A new diagnosis for each, of the same owner, that asks again only what failed."""
-        started, refused = 0, list[str]()
+        started, refusals = 0, list[str]()
         for diagnosis in queryset.select_related("owner"):
-            asked = orders.Request(diagnosis.owner, None, request.META.get("REQUEST_ID", ""), diagnosis.locale)
+            context = orders.RequestContext(diagnosis.owner, None, request.META.get("REQUEST_ID", ""), diagnosis.locale)
             try:
-                started += orders.retry_diagnosis(diagnosis, asked)[1]
+                started += orders.create_retry(diagnosis, context)[1]
             except (Conflict, DiagnosisRunning) as refusal:
-                refused.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
+                refusals.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
         self.message_user(request, f"已开始 {started} 个补问。", messages.SUCCESS if started else messages.WARNING)
-        if refused:
-            self.message_user(request, "；".join(refused), messages.WARNING)
+        if refusals:
+            self.message_user(request, "；".join(refusals), messages.WARNING)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """For the actions above: nobody changes a diagnosis by hand, so Django's own permission is asked for here."""

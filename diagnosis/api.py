@@ -20,12 +20,12 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from diagnosis import cached, orders, presenters
-from diagnosis.access import user_of, visible_diagnosis
-from diagnosis.choices import Status
+from diagnosis.access import get_request_user, get_visible_diagnosis
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
 from diagnosis.report_schemas import ReportOut
-from diagnosis.reporting import ANSWERS_IN_ORDER
+from diagnosis.reporting import ANSWER_ORDERING
 from diagnosis.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -39,47 +39,47 @@ from diagnosis.schemas import (
 )
 from diagnosis.suggestions import suggest_competitors
 from errors.exceptions import InvalidInput, NotFound
-from errors.problems import locale_now
+from errors.problems import get_current_locale
 
 router = Router(tags=["diagnoses"])
 
 
-def _as_written(value: Any) -> Any:
+def _require_iso_date(value: Any) -> Any:
     """A day as ISO 8601 has it: a number would be read as seconds since 1970."""
     if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise PydanticCustomError("date_from_datetime_parsing", "not a day")
     return value
 
 
-Day = Annotated[date, BeforeValidator(_as_written)]
+IsoDate = Annotated[date, BeforeValidator(_require_iso_date)]
 
-_visible_diagnosis = sync_to_async(visible_diagnosis)
+_aget_visible_diagnosis = sync_to_async(get_visible_diagnosis)
 
 DIAGNOSES_PER_PAGE = 20
 ANSWERS_PER_PAGE = 100
 
 
-def _request(request: HttpRequest, key: str | None = None) -> orders.Request:
-    return orders.Request(user_of(request), key, request.META.get("REQUEST_ID", ""), locale_now())
+def _build_request_context(request: HttpRequest, idempotency_key: str | None = None) -> orders.RequestContext:
+    return orders.RequestContext(get_request_user(request), idempotency_key, request.META.get("REQUEST_ID", ""), get_current_locale())
 
 
 @router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
 async def list_platforms(request: HttpRequest) -> HttpResponse:
     """Enabled platforms, with health, price and typical time."""
-    return HttpResponse(await cached.platforms(), content_type="application/json")
+    return HttpResponse(await cached.get_platforms_json(), content_type="application/json")
 
 
 @router.post("/diagnoses", response={202: AcceptedOut, 200: AcceptedOut}, summary="Start a diagnosis")
 def start_diagnosis(
     request: HttpRequest,
-    order: OrderIn,
+    body: OrderIn,
     idempotency_key: HeaderEx[
         str | None, P(alias="Idempotency-Key", min_length=1, max_length=128, pattern="^[ -~]*$")
     ] = None,
 ) -> Response[dict[str, Any]]:
     """202 when it was accepted; 200 with the same answer when the same key and body came before."""
-    diagnosis, is_new = orders.place_order(order.to_order(), _request(request, idempotency_key))
-    return Response(202 if is_new else 200, presenters.accepted_json(diagnosis))
+    diagnosis, is_new = orders.create_diagnosis(body.to_request(), _build_request_context(request, idempotency_key))
+    return Response(202 if is_new else 200, presenters.serialize_accepted(diagnosis))
 
 
 @router.get("/diagnoses", response=DiagnosisPage, summary="The history, newest first")
@@ -88,78 +88,78 @@ def list_diagnoses(
     cursor: str = "",
     status: str = "",
     q: QueryEx[str, P(max_length=100)] = "",
-    since: Day | None = None,
-    until: Day | None = None,
+    since: IsoDate | None = None,
+    until: IsoDate | None = None,
     scheduled: bool = False,
 ) -> dict[str, Any]:
     """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's
     time zone between which they were started, both included, or only those that a schedule started."""
-    found = _filtered(Diagnosis.objects.visible_to(user_of(request)), status, q)
-    found = _between(found, since, until)
+    queryset = _filter_by_status_and_brand(Diagnosis.objects.visible_to(get_request_user(request)), status, q)
+    queryset = _filter_by_dates(queryset, since, until)
     if scheduled:
-        found = found.filter(schedule__isnull=False)
-    rows = list(_behind(found, cursor)[: DIAGNOSES_PER_PAGE + 1])
+        queryset = queryset.filter(schedule__isnull=False)
+    rows = list(_filter_after_cursor(queryset, cursor)[: DIAGNOSES_PER_PAGE + 1])
     page = rows[:DIAGNOSES_PER_PAGE]
-    next_cursor = _cursor_of(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
-    return {"items": [presenters.diagnosis_json(row) for row in page], "next": next_cursor}
+    next_cursor = _encode_cursor(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
+    return {"items": [presenters.serialize_diagnosis(row) for row in page], "next": next_cursor}
 
 
-def _filtered(found: DiagnosisQuerySet, status: str, q: str) -> DiagnosisQuerySet:
-    if status and status not in Status.values:
-        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(Status.values)}})
+def _filter_by_status_and_brand(queryset: DiagnosisQuerySet, status: str, search: str) -> DiagnosisQuerySet:
+    if status and status not in DiagnosisStatus.values:
+        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(DiagnosisStatus.values)}})
     if status:
-        found = found.filter(status=status)
-    return found.filter(brand__icontains=q.replace("\x00", "")) if q else found
+        queryset = queryset.filter(status=status)
+    return queryset.filter(brand__icontains=search.replace("\x00", "")) if search else queryset
 
 
-def _between(found: DiagnosisQuerySet, since: date | None, until: date | None) -> DiagnosisQuerySet:
+def _filter_by_dates(queryset: DiagnosisQuerySet, since: date | None, until: date | None) -> DiagnosisQuerySet:
     zone = timezone.get_default_timezone()
     try:
         if since:
-            found = found.filter(created_at__gte=datetime.combine(since, time(), zone).astimezone(UTC))
+            queryset = queryset.filter(created_at__gte=datetime.combine(since, time(), zone).astimezone(UTC))
         if until:
-            behind = datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC)
-            found = found.filter(created_at__lt=behind)
+            end = datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC)
+            queryset = queryset.filter(created_at__lt=end)
     except OverflowError as error:  # the first or last day of all time
         raise InvalidInput(fields={"since": _("请选择有效的日期。")}) from error
-    return found
+    return queryset
 
 
-def _cursor_of(diagnosis: Diagnosis) -> str:
+def _encode_cursor(diagnosis: Diagnosis) -> str:
     return base64.urlsafe_b64encode(f"{diagnosis.created_at.isoformat()}|{diagnosis.pk}".encode()).decode()
 
 
-def _behind(found: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
+def _filter_after_cursor(queryset: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
     if not cursor:
-        return found
+        return queryset
     try:
         created_at, pk = base64.urlsafe_b64decode(cursor).decode().split("|")
-        moment, last = datetime.fromisoformat(created_at), uuid.UUID(pk)
-        if moment.utcoffset() != timedelta(0):
+        last_created_at, last_pk = datetime.fromisoformat(created_at), uuid.UUID(pk)
+        if last_created_at.utcoffset() != timedelta(0):
             raise ValueError("not one that was given out")
     except (binascii.Error, ValueError) as error:
         raise InvalidInput(fields={"cursor": _("请使用上一页给出的 next。")}) from error
-    return found.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=last))
+    return queryset.filter(Q(created_at__lt=last_created_at) | Q(created_at=last_created_at, pk__lt=last_pk))
 
 
 @router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
 def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """State, counts, and what was asked of whom."""
-    return presenters.diagnosis_detail_json(visible_diagnosis(request, diagnosis_id))
+    return presenters.serialize_diagnosis_detail(get_visible_diagnosis(request, diagnosis_id))
 
 
 @router.get("/diagnoses/{diagnosis_id}/report", response=ReportOut, summary="The report")
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
     try:
-        report = await cached.areport_of(uuid.UUID(diagnosis_id), locale_now())
+        report = await cached.aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
     except DiagnosisRunning:
-        await _visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
+        await _aget_visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
         raise
-    if report["owner"] != user_of(request).pk:
-        await _visible_diagnosis(request, diagnosis_id)
+    if report["owner"] != get_request_user(request).pk:
+        await _aget_visible_diagnosis(request, diagnosis_id)
     headers = {"ETag": report["etag"], "Cache-Control": "private, no-cache"}
     response = HttpResponse(report["body"], content_type="application/json", headers=headers)
     return get_conditional_response(request, etag=report["etag"], response=response)
@@ -170,28 +170,28 @@ def list_answers(
     request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
 ) -> dict[str, Any]:
     """In the order of questions, platforms and repeats, 100 a page."""
-    diagnosis = visible_diagnosis(request, diagnosis_id)
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
     # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
-    ordered = diagnosis.answers.order_by(*ANSWERS_IN_ORDER)
+    ordered = diagnosis.answers.order_by(*ANSWER_ORDERING)
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
-    more = len(rows) > ANSWERS_PER_PAGE
+    has_more = len(rows) > ANSWERS_PER_PAGE
     return {
-        "items": [presenters.answer_json(row) for row in rows[:ANSWERS_PER_PAGE]],
-        "next": str(cursor + ANSWERS_PER_PAGE) if more else None,
+        "items": [presenters.serialize_answer(row) for row in rows[:ANSWERS_PER_PAGE]],
+        "next": str(cursor + ANSWERS_PER_PAGE) if has_more else None,
     }
 
 
 @router.post("/diagnoses/{diagnosis_id}/cancel", response=DiagnosisOut, summary="Cancel")
 def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Ends it now with its answers kept; one that has ended stays as it is."""
-    return presenters.diagnosis_json(orders.cancel_diagnosis(visible_diagnosis(request, diagnosis_id)))
+    return presenters.serialize_diagnosis(orders.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
 
 
 @router.post("/diagnoses/{diagnosis_id}/retry", response={202: AcceptedOut, 200: AcceptedOut}, summary="Retry")
 def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
     """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
-    diagnosis, is_new = orders.retry_diagnosis(visible_diagnosis(request, diagnosis_id), _request(request))
-    return Response(202 if is_new else 200, presenters.accepted_json(diagnosis))
+    diagnosis, is_new = orders.create_retry(get_visible_diagnosis(request, diagnosis_id), _build_request_context(request))
+    return Response(202 if is_new else 200, presenters.serialize_accepted(diagnosis))
 
 
 @router.get("/suggestions", response=SuggestionsOut, summary="Competitors to suggest")
@@ -199,10 +199,10 @@ def get_suggestions(
     request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
 ) -> dict[str, list[dict[str, Any]]]:
     """Those that the caller has compared the brand with before, newest first."""
-    return {"competitors": suggest_competitors(user_of(request), brand.replace("\x00", ""))}
+    return {"competitors": suggest_competitors(get_request_user(request), brand.replace("\x00", ""))}
 
 
 @router.get("/statistics", response=StatisticsOut, summary="Overview")
 async def get_statistics(request: HttpRequest) -> HttpResponse:
     """Counts over all diagnoses of real platforms; the demo platform is left out."""
-    return HttpResponse(await cached.statistics(), content_type="application/json")
+    return HttpResponse(await cached.get_statistics_json(), content_type="application/json")

@@ -10,115 +10,115 @@ import structlog
 from django.conf import settings
 
 from diagnosis import metrics
-from diagnosis.choices import Reason
-from diagnosis.client import Reply, ask
-from diagnosis.exceptions import CallFailed, NotWanted
-from diagnosis.limits import limits_of
+from diagnosis.choices import FailureReason
+from diagnosis.client import PlatformReply, ask_platform
+from diagnosis.exceptions import CallFailed, CallNoLongerNeeded
+from diagnosis.limits import get_platform_limits
 from diagnosis.models import Platform
 from errors import retry
-from errors.codes import SPECS
-from errors.recording import record
+from errors.codes import ERROR_SPECS
+from errors.recording import record_error
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallResult:
     """How a planned answer ended: with a reply, or with the failure that was the last.
 
     attempts: calls that were made; milliseconds: how long the last of them took.
     """
 
-    reply: Reply | None
+    reply: PlatformReply | None
     failure: CallFailed | None
     attempts: int
     milliseconds: int
 
 
-async def always() -> bool:
+async def is_always_needed() -> bool:
     """For calls that nobody else may have made."""
     return True
 
 
-async def ask_until_settled(
+async def call_with_retries(
     platform: Platform,
     question: str,
     *,
     seed: int,
-    is_paused: Callable[[], Reason | None],
-    is_wanted: Callable[[], Awaitable[bool]] = always,
-) -> Outcome:
-    """Ask up to settings.CALL_ATTEMPTS times. Raises nothing but NotWanted; the run's deadline bounds it.
+    get_pause_reason: Callable[[], FailureReason | None],
+    is_still_needed: Callable[[], Awaitable[bool]] = is_always_needed,
+) -> CallResult:
+    """Ask up to settings.CALL_ATTEMPTS times. Raises nothing but CallNoLongerNeeded; the run's deadline bounds it.
 
     seed: the attempt's number is added to it, so that a failing demo call can succeed later.
-    is_paused: why the platform must not be called now, if so; is_wanted: whether it is to be called at all. Both are
+    is_paused: why the platform must not be called now, if so; is_tracked: whether it is to be called at all. Both are
     asked when the call's turn comes.
     """
-    limits, number = limits_of(platform), 0
-    limits.retries.count_call()
-    last: CallFailed | None = None
+    limits, attempts = get_platform_limits(platform), 0
+    limits.retry_budget.record_call()
+    last_failure: CallFailed | None = None
     while True:
-        outcome = await limits.execute(_attempt_if(is_wanted, platform, question, seed, number, is_paused))
-        number += 1
-        if outcome.failure is None or not _may_try_again(outcome.failure, number) or not limits.retries.take():
-            _record(platform, outcome, last)
-            return outcome
-        last = outcome.failure
-        _record_call(platform, last, number, "retried")
-        await asyncio.sleep(seconds_until_next(last, number))
+        result = await limits.execute(_attempt_if_needed(is_still_needed, platform, question, seed, attempts, get_pause_reason))
+        attempts += 1
+        if result.failure is None or not _can_retry(result.failure, attempts) or not limits.retry_budget.try_acquire():
+            _record_final_failure(platform, result, last_failure)
+            return result
+        last_failure = result.failure
+        _record_call_failure(platform, last_failure, attempts, "retried")
+        await asyncio.sleep(get_call_retry_delay_seconds(last_failure, attempts))
 
 
-def _may_try_again(failure: CallFailed, attempts: int) -> bool:
-    most = min(settings.CALL_ATTEMPTS, SPECS[failure.code].retry.attempts)
-    return failure.is_retryable and attempts < most
+def _can_retry(failure: CallFailed, attempts: int) -> bool:
+    max_attempts = min(settings.CALL_ATTEMPTS, ERROR_SPECS[failure.code].retry.attempts)
+    return failure.is_retryable and attempts < max_attempts
 
 
-def seconds_until_next(failure: CallFailed, attempts: int) -> float:
+def get_call_retry_delay_seconds(failure: CallFailed, attempts: int) -> float:
     """Full jitter, but never before the platform's own Retry-After."""
-    return retry.seconds_until_next(SPECS[failure.code].retry, attempts, failure.wait_seconds or 0.0)
+    return retry.get_backoff_seconds(ERROR_SPECS[failure.code].retry, attempts, failure.wait_seconds or 0.0)
 
 
-def _record(platform: Platform, outcome: Outcome, before: CallFailed | None) -> None:
+def _record_final_failure(platform: Platform, result: CallResult, earlier_failure: CallFailed | None) -> None:
     """The failure that stayed, or the one that a later attempt made good; not that a paused platform was left alone."""
-    if outcome.failure and outcome.milliseconds:
-        _record_call(platform, outcome.failure, outcome.attempts, "shown")
-    elif outcome.reply and before:
-        _record_call(platform, before, outcome.attempts, "recovered")
+    if result.failure and result.milliseconds:
+        _record_call_failure(platform, result.failure, result.attempts, "shown")
+    elif result.reply and earlier_failure:
+        _record_call_failure(platform, earlier_failure, result.attempts, "recovered")
 
 
-def _record_call(platform: Platform, failure: CallFailed, attempts: int, outcome: str) -> None:
+def _record_call_failure(platform: Platform, failure: CallFailed, attempts: int, outcome: str) -> None:
     context = {"reason": failure.reason.value, "attempts": attempts}
-    record(failure.code, error=failure, outcome=outcome, platform=platform.pk, place="platform_call", context=context)
+    record_error(failure.code, error=failure, outcome=outcome, platform=platform.pk, place="platform_call", context=context)
 
 
-async def _attempt_if(is_wanted: Callable[[], Awaitable[bool]], *attempt: Any) -> Outcome:
-    if not await is_wanted():
-        raise NotWanted
-    return await _attempt(*attempt)
+async def _attempt_if_needed(is_still_needed: Callable[[], Awaitable[bool]], *attempt_args: Any) -> CallResult:
+    if not await is_still_needed():
+        raise CallNoLongerNeeded
+    return await _attempt(*attempt_args)
 
 
 async def _attempt(
-    platform: Platform, question: str, seed: int, made: int, is_paused: Callable[[], Reason | None]
-) -> Outcome:
-    pause = is_paused()
-    if pause:
-        return Outcome(None, CallFailed(pause, "not called: the platform is paused"), made, 0)
+    platform: Platform, question: str, seed: int, attempts: int, get_pause_reason: Callable[[], FailureReason | None]
+) -> CallResult:
+    pause_reason = get_pause_reason()
+    if pause_reason:
+        return CallResult(None, CallFailed(pause_reason, "not called: the platform is paused"), attempts, 0)
     started = time.monotonic()
     reply, failure = None, None
     try:
-        reply = await _call(platform, question, seed * 100 + made + 1)
+        reply = await _call_platform(platform, question, seed * 100 + attempts + 1)
     except CallFailed as error:
         failure = error
-    return Outcome(reply, failure, made + 1, int((time.monotonic() - started) * 1000))
+    return CallResult(reply, failure, attempts + 1, int((time.monotonic() - started) * 1000))
 
 
-async def _call(platform: Platform, question: str, seed: int) -> Reply:
+async def _call_platform(platform: Platform, question: str, seed: int) -> PlatformReply:
     """One call, counted by its outcome."""
     demo = str(platform.is_demo).lower()
-    outcome = Reason.BUG.value
+    outcome = FailureReason.BUG.value
     started = time.monotonic()
     try:
-        reply = await ask(platform, question, seed=seed, timeout_seconds=settings.CALL_TIMEOUT_SECONDS)
+        reply = await ask_platform(platform, question, seed=seed, timeout_seconds=settings.CALL_TIMEOUT_SECONDS)
         outcome = "valid"
     except CallFailed as failure:
         outcome = failure.reason.value
@@ -129,8 +129,8 @@ async def _call(platform: Platform, question: str, seed: int) -> Reply:
         raise
     except Exception as error:
         log.exception("call_crashed", platform=platform.pk)
-        raise CallFailed(Reason.BUG, type(error).__name__) from error
+        raise CallFailed(FailureReason.BUG, type(error).__name__) from error
     finally:
-        metrics.calls.labels(platform=platform.pk, outcome=outcome, demo=demo).inc()
-        metrics.call_seconds.labels(platform=platform.pk, demo=demo).observe(time.monotonic() - started)
+        metrics.platform_calls.labels(platform=platform.pk, outcome=outcome, demo=demo).inc()
+        metrics.platform_call_seconds.labels(platform=platform.pk, demo=demo).observe(time.monotonic() - started)
     return reply

@@ -10,20 +10,20 @@ from ninja.responses import NinjaJSONEncoder
 
 from diagnosis import presenters
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import PLATFORMS, Diagnosis, Platform
-from diagnosis.presenters import ReadTexts
-from diagnosis.statistics import count_everything
+from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, Platform
+from diagnosis.presenters import AnswerTextReader
+from diagnosis.statistics import compute_statistics
 from errors import catalogue
 from performance.cache import get_cache
 
-_reports = get_cache(ttl=300, namespace="reports")
+_report_cache = get_cache(ttl=300, namespace="reports")
 # A pause ends by the clock, so its end is seen this late at most.
-_platforms = get_cache(ttl=5, namespace="platforms")
-_statistics = get_cache(ttl=60, namespace="statistics")
+_platform_cache = get_cache(ttl=5, namespace="platforms")
+_statistics_cache = get_cache(ttl=60, namespace="statistics")
 _encoder = NinjaJSONEncoder()  # times and numbers as everywhere in the API
 
 
-class Report(TypedDict):
+class CachedReport(TypedDict):
     """owner: whose it is, for the caller to check; body: JSON."""
 
     owner: int
@@ -31,66 +31,66 @@ class Report(TypedDict):
     etag: str
 
 
-def report_of(diagnosis_id: uuid.UUID, locale: str, read_texts: ReadTexts | None = None) -> Report:
+def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTextReader | None = None) -> CachedReport:
     """The report of a diagnosis that has ended. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end.
 
-    read_texts: see `presenters.report_json`.
+    parse_text_list: see `presenters.report_json`.
     """
     load = partial(_load_report, diagnosis_id, read_texts)
-    report: Report = _reports.load(_report_key(diagnosis_id, locale), load, about=_about_report(diagnosis_id))
+    report: CachedReport = _report_cache.load(_build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id))
     return report
 
 
-async def areport_of(diagnosis_id: uuid.UUID, locale: str) -> Report:
-    """`report_of` for the event loop."""
+async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedReport:
+    """`get_cached_report` for the event loop."""
     load = partial(_load_report, diagnosis_id, None)
-    report: Report = await _reports.aload_blocking(
-        _report_key(diagnosis_id, locale), load, about=_about_report(diagnosis_id)
+    report: CachedReport = await _report_cache.aload_blocking(
+        _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id)
     )
     return report
 
 
-def _report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
+def _build_report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
     # The words in it are those that this process knows now: after an edit they have another version.
-    return f"{diagnosis_id}:{locale}:{catalogue.version()}"
+    return f"{diagnosis_id}:{locale}:{catalogue.get_snapshot_version()}"
 
 
-def _about_report(diagnosis_id: uuid.UUID) -> list[str]:
-    return [report_version(diagnosis_id), PLATFORMS]
+def _get_report_tags(diagnosis_id: uuid.UUID) -> list[str]:
+    return [get_report_cache_tag(diagnosis_id), PLATFORMS_CACHE_TAG]
 
 
-def report_version(diagnosis_id: uuid.UUID) -> str:
+def get_report_cache_tag(diagnosis_id: uuid.UUID) -> str:
     """What to `touch` when something of a report changes."""
     return f"diagnosis:{diagnosis_id}"
 
 
-def _load_report(diagnosis_id: uuid.UUID, read_texts: ReadTexts | None) -> Report:
+def _load_report(diagnosis_id: uuid.UUID, read_texts: AnswerTextReader | None) -> CachedReport:
     diagnosis = Diagnosis.objects.get(pk=diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
-    body = _json(presenters.report_json(diagnosis, read_texts))
-    return {"owner": diagnosis.owner_id, "body": body, "etag": _etag(body)}
+    body = _serialize_json(presenters.serialize_report(diagnosis, read_texts))
+    return {"owner": diagnosis.owner_id, "body": body, "etag": _compute_etag(body)}
 
 
-async def platforms() -> str:
+async def get_platforms_json() -> str:
     """The enabled platforms, with health, price and typical time; as JSON."""
-    body: str = await _platforms.aload_blocking("all", _load_platforms, about=[PLATFORMS])
+    body: str = await _platform_cache.aload_blocking("all", _load_platforms, tags=[PLATFORMS_CACHE_TAG])
     return body
 
 
 def _load_platforms() -> str:
-    return _json([presenters.platform_json(platform) for platform in Platform.objects.filter(is_enabled=True)])
+    return _serialize_json([presenters.serialize_platform(platform) for platform in Platform.objects.filter(is_enabled=True)])
 
 
-async def statistics() -> str:
+async def get_statistics_json() -> str:
     """Counts over everybody's diagnoses, at most a minute old; as JSON."""
-    body: str = await _statistics.aload_blocking("all", lambda: _json(count_everything()))
+    body: str = await _statistics_cache.aload_blocking("all", lambda: _serialize_json(compute_statistics()))
     return body
 
 
-def _json(body: Any) -> str:
+def _serialize_json(body: Any) -> str:
     return orjson.dumps(body, default=_encoder.default, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
-def _etag(body: str) -> str:
+def _compute_etag(body: str) -> str:
     return f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'

@@ -3,7 +3,7 @@
 from django.db.models import TextChoices
 
 
-class Status(TextChoices):
+class DiagnosisStatus(TextChoices):
     """`queued asking analysing` are on the way; the rest are final."""
 
     QUEUED = "queued", "排队中"
@@ -16,8 +16,8 @@ class Status(TextChoices):
     CANCELLED = "cancelled", "已取消"
 
 
-UNFINISHED = [Status.QUEUED, Status.ASKING, Status.ANALYSING]
-FINAL = [Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.TIMED_OUT, Status.CANCELLED]
+UNFINISHED_STATUSES = [DiagnosisStatus.QUEUED, DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING]
+FINAL_STATUSES = [DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL, DiagnosisStatus.FAILED, DiagnosisStatus.TIMED_OUT, DiagnosisStatus.CANCELLED]
 
 
 class AnswerState(TextChoices):
@@ -29,7 +29,7 @@ class AnswerState(TextChoices):
     FILTERED = "filtered", "被平台拒绝"
 
 
-class Reason(TextChoices):
+class FailureReason(TextChoices):
     """Why a call gave no valid answer."""
 
     QUOTA = "quota", "配额用尽或欠费"

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection
 
 
-def database_now() -> datetime:
+def get_database_time() -> datetime:
     """What time it is there."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")

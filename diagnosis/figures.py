@@ -22,12 +22,12 @@ def wilson_interval(successes: float, trials: float, z: float = Z_95) -> tuple[f
     return low, high
 
 
-def rate(successes: int, trials: int) -> float | None:
+def compute_rate(successes: int, trials: int) -> float | None:
     """A share, 0-1; None without trials: nothing asked is not 0 %."""
     return successes / trials if trials else None
 
 
-def newcombe_difference(
+def newcombe_difference_interval(
     first: tuple[float, float], second: tuple[float, float], z: float = Z_95
 ) -> tuple[float, float] | None:
     """The interval of the second proportion less the first, each (successes, trials); None without trials of either.
@@ -35,10 +35,10 @@ def newcombe_difference(
     Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions, Statistics in
     Medicine 17, 873-890, method 10: Wilson's intervals of both, squared and added.
     """
-    one, two = wilson_interval(*first, z), wilson_interval(*second, z)
-    if one is None or two is None:
+    first_interval, second_interval = wilson_interval(*first, z), wilson_interval(*second, z)
+    if first_interval is None or second_interval is None:
         return None
     p1, p2 = first[0] / first[1], second[0] / second[1]
-    low = p2 - p1 - sqrt((p2 - two[0]) ** 2 + (one[1] - p1) ** 2)
-    high = p2 - p1 + sqrt((two[1] - p2) ** 2 + (p1 - one[0]) ** 2)
+    low = p2 - p1 - sqrt((p2 - second_interval[0]) ** 2 + (first_interval[1] - p1) ** 2)
+    high = p2 - p1 + sqrt((second_interval[1] - p2) ** 2 + (p1 - first_interval[0]) ** 2)
     return max(-1.0, low), min(1.0, high)

@@ -19,8 +19,8 @@ class PlatformLimits:
     """At most `concurrency` calls at once and `requests_per_minute` a minute, and few retries when much fails."""
 
     def __init__(self, platform: Platform) -> None:
-        self.numbers = (platform.concurrency, platform.requests_per_minute)
-        self.retries = RetryBudget()
+        self.configured_limits = (platform.concurrency, platform.requests_per_minute)
+        self.retry_budget = RetryBudget()
         name, redis_url = f"platform:{platform.pk}", settings.REDIS_URL
         self._concurrency = ConcurrencyController(platform.concurrency, name=name, redis_url=redis_url)
         self._rate = RateLimiter(platform.requests_per_minute, 60, key=name, redis_url=redis_url)
@@ -33,13 +33,13 @@ class PlatformLimits:
             call.close()  # its turn may never have come
 
 
-_limits: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()
+_limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()
 
 
-def limits_of(platform: Platform) -> PlatformLimits:
+def get_platform_limits(platform: Platform) -> PlatformLimits:
     """The platform's limits in this event loop; made anew when an operator has changed its numbers."""
-    of_loop = _limits.setdefault(asyncio.get_running_loop(), {})
-    found = of_loop.get(platform.pk)
-    if found is None or found.numbers != (platform.concurrency, platform.requests_per_minute):
-        found = of_loop[platform.pk] = PlatformLimits(platform)
-    return found
+    loop_limits = _limits_by_loop.setdefault(asyncio.get_running_loop(), {})
+    limits = loop_limits.get(platform.pk)
+    if limits is None or limits.configured_limits != (platform.concurrency, platform.requests_per_minute):
+        limits = loop_limits[platform.pk] = PlatformLimits(platform)
+    return limits

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from diagnosis.matching.addresses import Address, cited_domains, find_addresses
-from diagnosis.matching.ambiguity import Place, Sense, tell_senses
-from diagnosis.matching.folding import FoldedText, fold, fold_text
-from diagnosis.matching.knowledge import Knowledge, knowledge
-from diagnosis.matching.names import BrandNames, Hit, NameFinder
+from diagnosis.matching.addresses import Address, find_cited_domains, find_addresses
+from diagnosis.matching.ambiguity import MatchContext, Sense, classify_senses
+from diagnosis.matching.folding import NormalizedText, normalize_spelling, normalize_text
+from diagnosis.matching.knowledge import Gazetteer, get_gazetteer
+from diagnosis.matching.names import BrandSpellings, NameMatch, NameFinder
 
-__all__ = ["BrandNames", "Findings", "Mention", "analyse", "find_mentions", "fold"]
+__all__ = ["BrandSpellings", "TextAnalysis", "Mention", "analyse_text", "find_mentions", "normalize_spelling"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Mention:
 
 
 @dataclass(frozen=True)
-class Findings:
+class TextAnalysis:
     """What an answer tells. others: known brands that nobody asked for; domains: the hosts it cites, in order."""
 
     mentions: list[Mention]
@@ -40,48 +40,48 @@ class Findings:
     domains: list[str]
 
 
-def find_mentions(text: str, brands: Iterable[BrandNames], question: str = "") -> list[Mention]:
+def find_mentions(text: str, brands: Iterable[BrandSpellings], question: str = "") -> list[Mention]:
     """The certain mentions in order of their place.
 
     Where spellings overlap, the one that starts first and is longest wins; a spelling that two brands claim is the
     first brand's. question: what was asked, which helps with ambiguous names.
     """
-    return [mention for mention in analyse(text, brands, question).mentions if mention.is_certain]
+    return [mention for mention in analyse_text(text, brands, question).mentions if mention.is_certain]
 
 
-def analyse(text: str, brands: Iterable[BrandNames], question: str = "") -> Findings:
+def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = "") -> TextAnalysis:
     """All mentions of these brands, other known brands that are surely named, and the domains that are cited."""
-    known = knowledge()
-    finder = _finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), known)
-    folded = fold_text(text)
-    hits = _outside(find_addresses(text), finder.find(folded), folded)
-    place = Place(text, folded, hits, fold(question), tuple(known.as_brand))
-    told = list(zip(hits, tell_senses(place), strict=True))
-    return Findings(
-        [_mention(hit, sense, folded) for hit, sense in told if hit.name.is_wanted and sense is not Sense.WORD],
-        list(dict.fromkeys(hit.name.brand for hit, sense in told if not hit.name.is_wanted and sense is Sense.BRAND)),
-        cited_domains(text),
+    gazetteer = get_gazetteer()
+    finder = _get_name_finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), gazetteer)
+    normalized = normalize_text(text)
+    matches = _exclude_matches_in_addresses(find_addresses(text), finder.find(normalized), normalized)
+    context = MatchContext(text, normalized, matches, normalize_spelling(question), tuple(gazetteer.brand_context))
+    classified_matches = list(zip(matches, classify_senses(context), strict=True))
+    return TextAnalysis(
+        [_to_mention(match, sense, normalized) for match, sense in classified_matches if match.name.is_tracked and sense is not Sense.WORD],
+        list(dict.fromkeys(match.name.brand for match, sense in classified_matches if not match.name.is_tracked and sense is Sense.BRAND)),
+        find_cited_domains(text),
     )
 
 
 @lru_cache(maxsize=64)
-def _finder(brands: tuple[tuple[str, tuple[str, ...]], ...], known: Knowledge) -> NameFinder:
-    return NameFinder([BrandNames(name, spellings) for name, spellings in brands], known)
+def _get_name_finder(brands: tuple[tuple[str, tuple[str, ...]], ...], gazetteer: Gazetteer) -> NameFinder:
+    return NameFinder([BrandSpellings(name, spellings) for name, spellings in brands], gazetteer)
 
 
-def _outside(addresses: Sequence[Address], hits: list[Hit], folded: FoldedText) -> list[Hit]:
+def _exclude_matches_in_addresses(addresses: Sequence[Address], matches: list[NameMatch], normalized: NormalizedText) -> list[NameMatch]:
     """Without those inside an address; one that is the whole of it, as "Booking.com" is, stays."""
-    return [hit for hit in hits if not _is_inside(hit, addresses, folded)] if addresses else hits
+    return [match for match in matches if not _is_inside_address(match, addresses, normalized)] if addresses else matches
 
 
-def _is_inside(hit: Hit, addresses: Sequence[Address], folded: FoldedText) -> bool:
-    start, end = folded.starts[hit.start], folded.ends[hit.end - 1]
+def _is_inside_address(match: NameMatch, addresses: Sequence[Address], normalized: NormalizedText) -> bool:
+    start, end = normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]
     # The last address that starts before the hit ends.
-    before = bisect_left(addresses, end, key=lambda address: address.start)
-    address = addresses[before - 1] if before else None
+    index = bisect_left(addresses, end, key=lambda address: address.start)
+    address = addresses[index - 1] if index else None
     return address is not None and start < address.end and not (start <= address.start and address.end <= end)
 
 
-def _mention(hit: Hit, sense: Sense, folded: FoldedText) -> Mention:
-    start, end = folded.starts[hit.start], folded.ends[hit.end - 1]
-    return Mention(hit.name.brand, start, end, is_certain=sense is Sense.BRAND)
+def _to_mention(match: NameMatch, sense: Sense, normalized: NormalizedText) -> Mention:
+    start, end = normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]
+    return Mention(match.name.brand, start, end, is_certain=sense is Sense.BRAND)

@@ -2,16 +2,16 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-calls = Counter(
+platform_calls = Counter(
     "diagnosis_calls",
     "Calls to platforms, by outcome: valid, or the reason of the failure; demo calls apart",
     ["platform", "outcome", "demo"],
 )
-call_seconds = Histogram(
+platform_call_seconds = Histogram(
     "diagnosis_call_seconds",
     "How long a call to a platform took",
     ["platform", "demo"],
     buckets=(0.1, 0.3, 1, 2, 5, 10, 20, 30, 60),
 )
 diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final state", ["status", "demo"])
-running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])
+diagnoses_running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])

@@ -9,11 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from diagnosis.choices import FINAL, UNFINISHED, AnswerState, Reason, Status
+from diagnosis.choices import FINAL_STATUSES, UNFINISHED_STATUSES, AnswerState, FailureReason, DiagnosisStatus
 from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
 from diagnosis.schedules.models import Schedule
 from diagnosis.sharing.models import ShareLink
-from performance.cache import touch
+from performance.cache import invalidate_tags
 from progress.models import Stream
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
     "ShareLink",
 ]
 
-PLATFORMS = "platforms"  # what cached entries are about that tell of any of them
+PLATFORMS_CACHE_TAG = "platforms"  # what cached entries are about that tell of any of them
 
 
 class PlatformQuerySet(models.QuerySet["Platform"]):
@@ -42,7 +42,7 @@ class PlatformQuerySet(models.QuerySet["Platform"]):
 
     def update(self, **columns: Any) -> int:
         """As Django's, and no cached list of platforms is served any more after the commit."""
-        touch(PLATFORMS)
+        invalidate_tags(PLATFORMS_CACHE_TAG)
         return super().update(**columns)
 
 
@@ -61,7 +61,7 @@ class Platform(models.Model):
     price_per_call = models.DecimalField("每次价格（元）", max_digits=8, decimal_places=4, default=0)
     typical_seconds = models.FloatField("通常耗时（秒）", default=10)
     paused_until = models.DateTimeField("暂停至", null=True, blank=True, help_text="配额用尽时自动暂停；清空即恢复")
-    pause_reason = models.CharField("暂停原因", max_length=16, choices=Reason.choices, blank=True)
+    pause_reason = models.CharField("暂停原因", max_length=16, choices=FailureReason.choices, blank=True)
     position = models.PositiveSmallIntegerField("顺序", default=100)
 
     objects = PlatformQuerySet.as_manager()
@@ -76,14 +76,14 @@ class Platform(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """As Django's, and seen by every process after the commit."""
-        touch(PLATFORMS)
+        invalidate_tags(PLATFORMS_CACHE_TAG)
         super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.name}（演示）" if self.is_demo else self.name
 
 
-def sees_all(user: "AbstractBaseUser | AnonymousUser") -> bool:
+def can_view_all_diagnoses(user: "AbstractBaseUser | AnonymousUser") -> bool:
     """Whether they look after other people's diagnoses: who edits words or watches alerts does not."""
     return getattr(user, "is_staff", False) and user.has_perm("diagnosis.view_diagnosis")  # type: ignore[union-attr]
 
@@ -95,18 +95,18 @@ class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
         """A user sees their own, staff with `diagnosis.view_diagnosis` sees all, nobody sees none."""
         if not user.is_authenticated:
             return self.none()
-        return self if sees_all(user) else self.filter(owner_id=user.pk)
+        return self if can_view_all_diagnoses(user) else self.filter(owner_id=user.pk)
 
     def unfinished(self) -> "DiagnosisQuerySet":
         """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""
-        return self.filter(status__in=UNFINISHED, is_imported=False)
+        return self.filter(status__in=UNFINISHED_STATUSES, is_imported=False)
 
     def ended_with_answers(self) -> "DiagnosisQuerySet":
         """Those that have a rate to tell, without those whose answers a later retry has taken over."""
-        later = self.model.objects.filter(retry_of=models.OuterRef("pk"), status__in=FINAL, valid__gt=0)
-        return self.filter(~models.Exists(later), status__in=FINAL, valid__gt=0)
+        later_retries = self.model.objects.filter(retry_of=models.OuterRef("pk"), status__in=FINAL_STATUSES, valid__gt=0)
+        return self.filter(~models.Exists(later_retries), status__in=FINAL_STATUSES, valid__gt=0)
 
-    def real(self) -> "DiagnosisQuerySet":
+    def without_demo(self) -> "DiagnosisQuerySet":
         """Without the demo platform's: what statistics may count."""
         return self.filter(is_demo=False)
 
@@ -117,7 +117,7 @@ class Diagnosis(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="diagnoses", verbose_name="所有者")
     stream = models.OneToOneField(Stream, models.PROTECT, related_name="+", verbose_name="进度流")
-    status = models.CharField("状态", max_length=16, choices=Status.choices, default=Status.QUEUED)
+    status = models.CharField("状态", max_length=16, choices=DiagnosisStatus.choices, default=DiagnosisStatus.QUEUED)
     brand = models.CharField("品牌", max_length=100)
     is_demo = models.BooleanField("演示", default=False)
     is_imported = models.BooleanField("历史导入", default=False, db_default=False, editable=False)
@@ -176,7 +176,7 @@ class Diagnosis(models.Model):
             models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
             # the sweep over what is unfinished
             models.Index(
-                fields=["created_at"], name="diagnosis_diagnosis_unfinished", condition=Q(status__in=UNFINISHED)
+                fields=["created_at"], name="diagnosis_diagnosis_unfinished", condition=Q(status__in=UNFINISHED_STATUSES)
             ),
         ]
 
@@ -186,10 +186,10 @@ class Diagnosis(models.Model):
     @property
     def is_final(self) -> bool:
         """Whether nothing about it will change any more."""
-        return self.status not in UNFINISHED
+        return self.status not in UNFINISHED_STATUSES
 
     @property
-    def settled(self) -> int:
+    def settled_count(self) -> int:
         """Answers that have an outcome."""
         return self.valid + self.failed + self.filtered
 
@@ -197,7 +197,7 @@ class Diagnosis(models.Model):
 class Brand(models.Model):
     """A brand to look for in the answers: the user's own, or a competitor."""
 
-    FIRST_ADDED = 1000  # positions from here on are those of competitors that were added to a finished diagnosis
+    FIRST_ADDED_POSITION = 1000  # positions from here on are those of competitors that were added to a finished diagnosis
 
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
     name = models.CharField("名称", max_length=100)
@@ -216,7 +216,7 @@ class Brand(models.Model):
     @property
     def is_added(self) -> bool:
         """Whether it was not ordered but added later, and may be taken away again."""
-        return self.position >= self.FIRST_ADDED
+        return self.position >= self.FIRST_ADDED_POSITION
 
 
 class Question(models.Model):
@@ -251,7 +251,7 @@ class Answer(models.Model):
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
     domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
     verdicts = models.JSONField("情感判断", null=True, blank=True, help_text="空：未评估")
-    reason = models.CharField("原因", max_length=16, choices=Reason.choices, blank=True)
+    reason = models.CharField("原因", max_length=16, choices=FailureReason.choices, blank=True)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     error_detail = models.CharField("错误详情（运营可见）", max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField("尝试次数", default=0)

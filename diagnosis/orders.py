@@ -12,18 +12,18 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from diagnosis import jobs
-from diagnosis.admission import admit
-from diagnosis.choices import AnswerState, Status
+from diagnosis.admission import check_quota
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
-from diagnosis.panels import panel_of
+from diagnosis.panels import compute_panel_key
 from diagnosis.transitions import end_diagnosis
 from errors.exceptions import Conflict, InvalidInput
 from progress.services import append_events, open_stream
 
 
 @dataclass(frozen=True)
-class BrandOrder:
+class RequestedBrand:
     """A brand and its other spellings."""
 
     name: str
@@ -31,13 +31,13 @@ class BrandOrder:
 
 
 @dataclass(frozen=True)
-class Order:
+class DiagnosisRequest:
     """What the user asks for, already checked for shape and size."""
 
-    brand: BrandOrder
+    brand: RequestedBrand
     questions: Sequence[str]
     platforms: Sequence[str]
-    competitors: Sequence[BrandOrder] = field(default_factory=list)
+    competitors: Sequence[RequestedBrand] = field(default_factory=list)
     repeats: int = 1
 
     def fingerprint(self) -> str:
@@ -46,7 +46,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Request:
+class RequestContext:
     """Around an order: who asks, under which Idempotency-Key and request id, reading which language.
 
     schedule: the id of the schedule that places it.
@@ -59,95 +59,95 @@ class Request:
     schedule: uuid.UUID | None = None
 
 
-def place_order(order: Order, request: Request) -> tuple[Diagnosis, bool]:
+def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tuple[Diagnosis, bool]:
     """Accept an order; returns the diagnosis and whether it is new.
 
     The same key and order again finds the first one; the same key with another order raises Conflict.
-    Raises InvalidInput when a platform does not exist or is switched off, SiteIsFull and OwnerHasTooMany when too much
+    Raises InvalidInput when a platform does not exist or is switched off, QueueFull and TooManyUnfinished when too much
     is unfinished.
     """
-    fingerprint = order.fingerprint()
-    earlier = _find_earlier(request, fingerprint)
-    if earlier:
-        return earlier, False
-    platforms = find_platforms(order.platforms)
-    admit(request.owner)
+    fingerprint = request.fingerprint()
+    existing = _find_by_idempotency_key(context, fingerprint)
+    if existing:
+        return existing, False
+    platforms = get_requested_platforms(request.platforms)
+    check_quota(context.owner)
     try:
         with transaction.atomic():
-            return _create(order, platforms, request, fingerprint), True
+            return _create_rows(request, platforms, context, fingerprint), True
     except IntegrityError:  # the same key at the same moment: the other one was first
-        earlier = _find_earlier(request, fingerprint)
-        if earlier is None:
+        existing = _find_by_idempotency_key(context, fingerprint)
+        if existing is None:
             raise
-        return earlier, False
+        return existing, False
 
 
-def _find_earlier(request: Request, fingerprint: str) -> Diagnosis | None:
-    if request.idempotency_key is None:
+def _find_by_idempotency_key(context: RequestContext, fingerprint: str) -> Diagnosis | None:
+    if context.idempotency_key is None:
         return None
-    earlier = Diagnosis.objects.filter(owner_id=request.owner.pk, idempotency_key=request.idempotency_key).first()
-    if earlier and earlier.request_hash != fingerprint:
+    existing = Diagnosis.objects.filter(owner_id=context.owner.pk, idempotency_key=context.idempotency_key).first()
+    if existing and existing.request_hash != fingerprint:
         raise Conflict(fields={"Idempotency-Key": _("这个键已用于另一个请求，请换一个新的键。")})
-    return earlier
+    return existing
 
 
-def find_platforms(wanted: Sequence[str]) -> list[Platform]:
+def get_requested_platforms(ids: Sequence[str]) -> list[Platform]:
     """The platforms with these ids, in this order; InvalidInput when one does not exist or is switched off."""
-    found = {platform.pk: platform for platform in Platform.objects.filter(pk__in=wanted, is_enabled=True)}
+    found = {platform.pk: platform for platform in Platform.objects.filter(pk__in=ids, is_enabled=True)}
     missing = {
-        f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": name}
-        for index, name in enumerate(wanted)
-        if name not in found
+        f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": platform_id}
+        for index, platform_id in enumerate(ids)
+        if platform_id not in found
     }
     if missing:
         raise InvalidInput(fields=missing)
-    return [found[name] for name in wanted]
+    return [found[platform_id] for platform_id in ids]
 
 
-def _create(order: Order, platforms: Sequence[Platform], request: Request, fingerprint: str) -> Diagnosis:
-    diagnosis = _create_row(
-        request,
-        brand=order.brand.name,
-        panel=panel_of(order.brand.name, order.questions, order.platforms),
-        schedule_id=request.schedule,
+def _create_rows(request: DiagnosisRequest, platforms: Sequence[Platform], context: RequestContext, fingerprint: str) -> Diagnosis:
+    diagnosis = _create_diagnosis_row(
+        context,
+        brand=request.brand.name,
+        panel=compute_panel_key(request.brand.name, request.questions, request.platforms),
+        schedule_id=context.schedule,
         is_demo=any(platform.is_demo for platform in platforms),
-        repeats=order.repeats,
-        planned=len(order.questions) * len(platforms) * order.repeats,
-        idempotency_key=request.idempotency_key,
+        repeats=request.repeats,
+        planned=len(request.questions) * len(platforms) * request.repeats,
+        idempotency_key=context.idempotency_key,
         request_hash=fingerprint,
     )
-    brands = [order.brand, *order.competitors]
+    brands = [request.brand, *request.competitors]
     Brand.objects.bulk_create(
         Brand(diagnosis=diagnosis, name=brand.name, aliases=list(brand.aliases), is_own=index == 0, position=index)
         for index, brand in enumerate(brands)
     )
     questions = Question.objects.bulk_create(
-        Question(diagnosis=diagnosis, position=index, text=text) for index, text in enumerate(order.questions)
+        Question(diagnosis=diagnosis, position=index, text=text) for index, text in enumerate(request.questions)
     )
     Answer.objects.bulk_create(
         Answer(diagnosis=diagnosis, question=question, platform=platform, repeat=repeat, is_demo=platform.is_demo)
         for question in questions
         for platform in platforms
-        for repeat in range(1, order.repeats + 1)
+        for repeat in range(1, request.repeats + 1)
     )
-    return _start(diagnosis)
+    return _enqueue(diagnosis)
 
 
-def _create_row(request: Request, **columns: Any) -> Diagnosis:
+def _create_diagnosis_row(context: RequestContext, **columns: Any) -> Diagnosis:
     return Diagnosis.objects.create(
-        owner_id=request.owner.pk,
-        stream=open_stream(request.owner, request_id=request.request_id),
-        request_id=request.request_id,
-        locale=request.locale,
+        owner_id=context.owner.pk,
+        stream=open_stream(context.owner, request_id=context.request_id),
+        request_id=context.request_id,
+        locale=context.locale,
         **columns,
     )
 
 
-def _start(diagnosis: Diagnosis) -> Diagnosis:
+def _enqueue(diagnosis: Diagnosis) -> Diagnosis:
     event = {
         "stage": diagnosis.status,
         "percent": 0,
-        "done": diagnosis.settled,
+        "done": diagnosis.settled_count,
         "planned": diagnosis.planned,
         "eta_s": None,
     }
@@ -157,11 +157,11 @@ def _start(diagnosis: Diagnosis) -> Diagnosis:
     return diagnosis
 
 
-def retry_diagnosis(source: Diagnosis, request: Request) -> tuple[Diagnosis, bool]:
+def create_retry(source: Diagnosis, context: RequestContext) -> tuple[Diagnosis, bool]:
     """A new diagnosis, of the same owner, that carries the stored answers over and asks again only what failed.
 
     Asked twice, the second finds the first's while that one runs. Raises DiagnosisRunning while the source runs and
-    Conflict when nothing failed, or only platforms that are switched off by now; SiteIsFull and OwnerHasTooMany.
+    Conflict when nothing failed, or only platforms that are switched off by now; QueueFull and TooManyUnfinished.
     """
     with transaction.atomic():
         # The lock makes two taps at once one retry.
@@ -171,19 +171,19 @@ def retry_diagnosis(source: Diagnosis, request: Request) -> tuple[Diagnosis, boo
         running = source.retries.unfinished().first()
         if running:
             return running, False
-        admit(source.owner)
-        return _create_retry(source, replace(request, owner=source.owner)), True
+        check_quota(source.owner)
+        return _create_retry_rows(source, replace(context, owner=source.owner)), True
 
 
-def _create_retry(source: Diagnosis, request: Request) -> Diagnosis:
+def _create_retry_rows(source: Diagnosis, context: RequestContext) -> Diagnosis:
     answers = list(source.answers.select_related("platform"))
     failed = [answer for answer in answers if answer.state == AnswerState.FAILED]
-    asked_again = {answer.pk for answer in failed if answer.platform.is_enabled}
-    if not asked_again:
-        why = _("失败的平台都已停用，暂时无法重试。") if failed else _("没有失败的回答，无需重试。")
-        raise Conflict(fields={"id": why})
-    diagnosis = _create_row(
-        request,
+    retried_ids = {answer.pk for answer in failed if answer.platform.is_enabled}
+    if not retried_ids:
+        message = _("失败的平台都已停用，暂时无法重试。") if failed else _("没有失败的回答，无需重试。")
+        raise Conflict(fields={"id": message})
+    diagnosis = _create_diagnosis_row(
+        context,
         brand=source.brand,
         panel=source.panel,
         is_demo=source.is_demo,
@@ -191,8 +191,8 @@ def _create_retry(source: Diagnosis, request: Request) -> Diagnosis:
         planned=source.planned,
         valid=source.valid,
         filtered=source.filtered,
-        failed=len(failed) - len(asked_again),
-        carried_over=len(answers) - len(asked_again),
+        failed=len(failed) - len(retried_ids),
+        carried_over=len(answers) - len(retried_ids),
         retry_of=source,
     )
     Brand.objects.bulk_create(
@@ -205,14 +205,14 @@ def _create_retry(source: Diagnosis, request: Request) -> Diagnosis:
     }
     Question.objects.bulk_create(questions.values())
     Answer.objects.bulk_create(
-        _copy_answer(answer, diagnosis, questions[answer.question_id], is_kept=answer.pk not in asked_again)
+        _copy_answer(answer, diagnosis, questions[answer.question_id], is_carried_over=answer.pk not in retried_ids)
         for answer in answers
     )
-    return _start(diagnosis)
+    return _enqueue(diagnosis)
 
 
-def _copy_answer(answer: Answer, diagnosis: Diagnosis, question: Question, *, is_kept: bool) -> Answer:
-    if not is_kept:
+def _copy_answer(answer: Answer, diagnosis: Diagnosis, question: Question, *, is_carried_over: bool) -> Answer:
+    if not is_carried_over:
         return Answer(
             diagnosis=diagnosis,
             question=question,
@@ -227,7 +227,7 @@ def _copy_answer(answer: Answer, diagnosis: Diagnosis, question: Question, *, is
 def cancel_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
     """Cancel at any time, keeping what is stored; a final diagnosis stays as it is. Returns it as it stands."""
     with transaction.atomic():
-        cancelled = end_diagnosis(diagnosis.pk, Status.CANCELLED)
+        cancelled = end_diagnosis(diagnosis.pk, DiagnosisStatus.CANCELLED)
         if cancelled:
             jobs.abort_run(cancelled.job_id)
     return Diagnosis.objects.get(pk=diagnosis.pk)

@@ -6,15 +6,15 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def panel_of(brand: str, questions: Iterable[str], platforms: Iterable[str]) -> str:
+def compute_panel_key(brand: str, questions: Iterable[str], platforms: Iterable[str]) -> str:
     """The panel as 64 hexadecimal digits: the same for the same brand, set of questions and set of platforms.
 
     It is stored, so it does not follow the matching of brands, which grows with every release.
     """
-    whole = [normal(brand), sorted({normal(text) for text in questions}), sorted(set(platforms))]
-    return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()
+    key_parts = [normalize_panel_text(brand), sorted({normalize_panel_text(text) for text in questions}), sorted(set(platforms))]
+    return hashlib.sha256(json.dumps(key_parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def normal(text: str) -> str:
+def normalize_panel_text(text: str) -> str:
     """Without width, case and superfluous spaces."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())

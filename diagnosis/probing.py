@@ -6,18 +6,18 @@ import structlog
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from diagnosis.choices import Reason
-from diagnosis.client import ask
+from diagnosis.choices import FailureReason
+from diagnosis.client import ask_platform
 from diagnosis.exceptions import CallFailed
-from diagnosis.limits import limits_of
+from diagnosis.limits import get_platform_limits
 from diagnosis.models import Platform
-from diagnosis.transitions import PAUSES
+from diagnosis.transitions import PAUSE_DURATIONS
 
 log = structlog.get_logger(__name__)
 
-QUESTION = "请只回答一个字：好"
-TIMEOUT_SECONDS = 20
-AGAIN_AFTER = timedelta(minutes=1)  # also how long a probe is one worker's
+PROBE_QUESTION = "请只回答一个字：好"
+PROBE_TIMEOUT_SECONDS = 20
+PROBE_INTERVAL = timedelta(minutes=1)  # also how long a probe is one worker's
 
 
 def awaits_probe(platform: Platform) -> bool:
@@ -26,20 +26,20 @@ def awaits_probe(platform: Platform) -> bool:
     return bool(not platform.is_demo and platform.pause_reason and until and until <= timezone.now())
 
 
-async def probe_paused() -> int:
+async def probe_paused_platforms() -> int:
     """Probe what is due; returns how many were asked. Workers that do this at once share the platforms out."""
-    due = await _claim_in_thread()
+    due = await _aclaim_due_platforms()
     for platform, claimed_until in due:
-        until, reason = await _probe(platform)
-        await _settle_in_thread(platform.pk, claimed_until, until, reason)
+        until, reason = await _probe_platform(platform)
+        await _astore_probe_result(platform.pk, claimed_until, until, reason)
         log.info("platform_probed", platform=platform.pk, reason=reason, until=until and until.isoformat())
     return len(due)
 
 
-def _claim() -> list[tuple[Platform, datetime]]:
+def _claim_due_platforms() -> list[tuple[Platform, datetime]]:
     now = timezone.now()
     due = Platform.objects.filter(is_enabled=True, is_demo=False, paused_until__lte=now).exclude(pause_reason="")
-    until = now + AGAIN_AFTER
+    until = now + PROBE_INTERVAL
     # Whoever moves the date has the platform.
     return [
         (platform, until)
@@ -48,21 +48,21 @@ def _claim() -> list[tuple[Platform, datetime]]:
     ]
 
 
-async def _probe(platform: Platform) -> tuple[datetime | None, str]:
+async def _probe_platform(platform: Platform) -> tuple[datetime | None, str]:
     """Until when it stays paused, and why; (None, "") when it is well."""
     try:
-        await limits_of(platform).execute(ask(platform, QUESTION, seed=0, timeout_seconds=TIMEOUT_SECONDS))
+        await get_platform_limits(platform).execute(ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS))
     except CallFailed as failure:
-        if failure.reason == Reason.FILTERED:  # it answers again, though not to this
+        if failure.reason == FailureReason.FILTERED:  # it answers again, though not to this
             return None, ""
-        return timezone.now() + PAUSES.get(failure.reason, AGAIN_AFTER), failure.reason.value
+        return timezone.now() + PAUSE_DURATIONS.get(failure.reason, PROBE_INTERVAL), failure.reason.value
     return None, ""
 
 
-def _settle(pk: str, claimed_until: datetime, until: datetime | None, reason: str) -> None:
+def _store_probe_result(pk: str, claimed_until: datetime, paused_until: datetime | None, reason: str) -> None:
     """Unless an operator or a run has decided otherwise meanwhile."""
-    Platform.objects.filter(pk=pk, paused_until=claimed_until).update(paused_until=until, pause_reason=reason)
+    Platform.objects.filter(pk=pk, paused_until=claimed_until).update(paused_until=paused_until, pause_reason=reason)
 
 
-_claim_in_thread = database_sync_to_async(_claim, thread_sensitive=False)
-_settle_in_thread = database_sync_to_async(_settle, thread_sensitive=False)
+_aclaim_due_platforms = database_sync_to_async(_claim_due_platforms, thread_sensitive=False)
+_astore_probe_result = database_sync_to_async(_store_probe_result, thread_sensitive=False)

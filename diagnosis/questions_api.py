@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 from pydantic import StringConstraints
 
-from diagnosis.mentions import BrandNames
-from diagnosis.report import RECOGNITION, UNBRANDED
-from diagnosis.reporting import named_brands
-from diagnosis.schemas import BrandIn, Name, QuestionText
+from diagnosis.mentions import BrandSpellings
+from diagnosis.report import KIND_RECOGNITION, KIND_UNBRANDED
+from diagnosis.reporting import find_named_brands
+from diagnosis.schemas import BrandIn, NameText, QuestionText
 
 router = Router(tags=["questions"])
 
@@ -17,8 +17,8 @@ router = Router(tags=["questions"])
 class QuestionsIn(Schema):
     """A form as far as it is filled in: brand may be empty, what else is empty is not sent."""
 
-    brand: Name | Annotated[str, StringConstraints(max_length=0)] = ""
-    aliases: list[Name] = Field(default_factory=list, max_length=10)
+    brand: NameText | Annotated[str, StringConstraints(max_length=0)] = ""
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
     competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
     questions: list[QuestionText] = Field(max_length=20)
 
@@ -33,8 +33,8 @@ class CheckedQuestionOut(Schema):
 @router.post("/questions/check", response=list[CheckedQuestionOut], summary="Which questions name a brand")
 def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, Any]]:
     """One for each question, in their order, as the report will count them. Nothing is stored."""
-    brands = [BrandNames(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
+    brands = [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
     if body.brand:
-        brands.insert(0, BrandNames(body.brand, [body.brand, *body.aliases]))
-    found = [named_brands(question, brands) for question in body.questions]
-    return [{"kind": RECOGNITION if named else UNBRANDED, "named": named} for named in found]
+        brands.insert(0, BrandSpellings(body.brand, [body.brand, *body.aliases]))
+    named_by_question = [find_named_brands(question, brands) for question in body.questions]
+    return [{"kind": KIND_RECOGNITION if named else KIND_UNBRANDED, "named": named} for named in named_by_question]

@@ -9,117 +9,117 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from diagnosis import transitions
-from diagnosis.asking import ask_until_settled
-from diagnosis.choices import Reason, Status
-from diagnosis.exceptions import NotWanted, RunOver
+from diagnosis.asking import call_with_retries
+from diagnosis.choices import FailureReason, DiagnosisStatus
+from diagnosis.exceptions import CallNoLongerNeeded, RunSuperseded
 from diagnosis.models import Platform
 from diagnosis.sentiment import judge_answers
-from diagnosis.transitions import PAUSES, PlannedCall, Run
-from diagnosis.wanted import WantedCalls
-from diagnosis.writing import AnswerWriter, durably
+from diagnosis.transitions import PAUSE_DURATIONS, PlannedCall, Run
+from diagnosis.wanted import PendingCallChecker
+from diagnosis.writing import AnswerWriter, run_db_write_with_retry
 from errors.codes import ErrorCode
-from errors.recording import record
+from errors.recording import record_error
 
 log = structlog.get_logger(__name__)
 
-MOST_CRASHES = 3
-LEAVE_SECONDS = 5.0
+MAX_CRASHES = 3
+SHUTDOWN_GRACE_SECONDS = 5.0
 
 
-def never() -> bool:
+def is_never_shutting_down() -> bool:
     """Cancelled, it ends at once."""
     return False
 
 
-async def run_diagnosis(diagnosis_id: uuid.UUID, is_leaving: Callable[[], bool] = never) -> None:
+async def run_diagnosis(diagnosis_id: uuid.UUID, is_shutting_down: Callable[[], bool] = is_never_shutting_down) -> None:
     """Bring a diagnosis to its end. Safe to run again after any crash: stored answers are not asked for again.
 
     is_leaving: asked when it is cancelled, whether that is because the worker stops. Then no call begins any more, the
-    answers of those in flight are waited for, LEAVE_SECONDS at most, and the rest is left to whoever takes it up.
+    answers of those in flight are waited for, SHUTDOWN_GRACE_SECONDS at most, and the rest is left to whoever takes it up.
     """
-    run = await durably(transitions.begin_run, diagnosis_id)
+    run = await run_db_write_with_retry(transitions.begin_run, diagnosis_id)
     if run is None:
         return
     structlog.contextvars.bind_contextvars(request_id=run.request_id, diagnosis=str(diagnosis_id))
     log.info("run_begun", run=run.number, calls=len(run.calls))
     try:
-        await _run_until_left(run, is_leaving)
-    except* RunOver:
+        await _run_until_shutdown(run, is_shutting_down)
+    except* RunSuperseded:
         log.info("run_over", run=run.number)
     except* (OperationalError, InterfaceError):
         raise  # the sweep takes the diagnosis up again
     except* Exception as crash:
         log.exception("run_crashed", run=run.number)
-        record(ErrorCode.SERVER_ERROR, error=crash.exceptions[0], context={"attempts": run.number})
-        if await durably(transitions.record_crash, diagnosis_id) >= MOST_CRASHES:
-            await durably(transitions.end_diagnosis, diagnosis_id, Status.FAILED, code=ErrorCode.SERVER_ERROR)
+        record_error(ErrorCode.SERVER_ERROR, error=crash.exceptions[0], context={"attempts": run.number})
+        if await run_db_write_with_retry(transitions.count_crash, diagnosis_id) >= MAX_CRASHES:
+            await run_db_write_with_retry(transitions.end_diagnosis, diagnosis_id, DiagnosisStatus.FAILED, code=ErrorCode.SERVER_ERROR)
 
 
-async def _run_until_left(run: Run, is_leaving: Callable[[], bool]) -> None:
-    left = asyncio.Event()
-    work = asyncio.create_task(_run_until_end(run, left), name="run")
+async def _run_until_shutdown(run: Run, is_shutting_down: Callable[[], bool]) -> None:
+    shutdown = asyncio.Event()
+    task = asyncio.create_task(_run_to_completion(run, shutdown), name="run")
     try:
-        await asyncio.shield(work)
+        await asyncio.shield(task)
     except asyncio.CancelledError:
         try:
-            if is_leaving():
-                left.set()
-                await asyncio.wait([work], timeout=LEAVE_SECONDS)
+            if is_shutting_down():
+                shutdown.set()
+                await asyncio.wait([task], timeout=SHUTDOWN_GRACE_SECONDS)
         finally:  # also when whoever stops us is in a hurry, and cancels again
-            work.cancel()
-        await asyncio.wait([work])
-        if not work.cancelled() and work.exception():
-            log.warning("run_left", run=run.number, error=repr(work.exception()))
+            task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception():
+            log.warning("run_left", run=run.number, error=repr(task.exception()))
         raise
 
 
-async def _run_until_end(run: Run, left: asyncio.Event) -> None:
+async def _run_to_completion(run: Run, shutdown: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(max(0.0, run.seconds_left)):
-            await _ask_all(run, left)
+            await _make_all_calls(run, shutdown)
     except TimeoutError:
-        await durably(transitions.end_diagnosis, run.diagnosis_id, Status.TIMED_OUT, run_number=run.number)
+        await run_db_write_with_retry(transitions.end_diagnosis, run.diagnosis_id, DiagnosisStatus.TIMED_OUT, run_number=run.number)
         return
-    if left.is_set():
+    if shutdown.is_set():
         return
-    await durably(transitions.begin_analysis, run)
+    await run_db_write_with_retry(transitions.begin_analysis, run)
     await judge_answers(run.diagnosis_id)
-    await durably(transitions.end_diagnosis, run.diagnosis_id, run_number=run.number)
+    await run_db_write_with_retry(transitions.end_diagnosis, run.diagnosis_id, run_number=run.number)
 
 
-async def _ask_all(run: Run, left: asyncio.Event) -> None:
-    paused, writer, wanted = _paused_platforms(run), AnswerWriter(run), WantedCalls(run, left)
+async def _make_all_calls(run: Run, shutdown: asyncio.Event) -> None:
+    paused, writer, pending_calls = _find_paused_platforms(run), AnswerWriter(run), PendingCallChecker(run, shutdown)
     async with asyncio.TaskGroup() as group:
         for call in run.calls:
-            group.create_task(_ask_one(run, call, paused, writer, wanted))
+            group.create_task(_make_call(run, call, paused, writer, pending_calls))
 
 
-def _paused_platforms(run: Run) -> dict[str, Reason]:
+def _find_paused_platforms(run: Run) -> dict[str, FailureReason]:
     """{platform: why} of those that are paused already: asking them would only fail again."""
     now = timezone.now()
     platforms: dict[str, Platform] = {call.platform.pk: call.platform for call in run.calls}
     return {
-        pk: Reason(platform.pause_reason or Reason.QUOTA)
+        pk: FailureReason(platform.pause_reason or FailureReason.QUOTA)
         for pk, platform in platforms.items()
         if platform.paused_until and platform.paused_until > now
     }
 
 
-async def _ask_one(
-    run: Run, call: PlannedCall, paused: dict[str, Reason], writer: AnswerWriter, wanted: WantedCalls
+async def _make_call(
+    run: Run, call: PlannedCall, paused: dict[str, FailureReason], writer: AnswerWriter, pending_calls: PendingCallChecker
 ) -> None:
     try:
-        outcome = await ask_until_settled(
+        result = await call_with_retries(
             call.platform,
             call.question,
             seed=call.repeat,
-            is_paused=lambda: paused.get(call.platform.pk),
-            is_wanted=lambda: wanted.has(call),
+            get_pause_reason=lambda: paused.get(call.platform.pk),
+            is_still_needed=lambda: pending_calls.is_pending(call),
         )
-    except NotWanted:
+    except CallNoLongerNeeded:
         return
-    reason = outcome.failure.reason if outcome.failure else None
-    if reason in PAUSES and call.platform.pk not in paused:
+    reason = result.failure.reason if result.failure else None
+    if reason in PAUSE_DURATIONS and call.platform.pk not in paused:
         paused[call.platform.pk] = reason
-        await durably(transitions.pause_platform, run, call.platform, reason)
-    await writer.store(call, outcome)
+        await run_db_write_with_retry(transitions.pause_platform, run, call.platform, reason)
+    await writer.store(call, result)

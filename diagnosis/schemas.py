@@ -11,57 +11,57 @@ from ninja import Field, Schema
 from pydantic import AfterValidator, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from diagnosis.mentions import fold
-from diagnosis.orders import BrandOrder, Order
+from diagnosis.mentions import normalize_spelling
+from diagnosis.orders import RequestedBrand, DiagnosisRequest
 
 # Control characters and lone surrogates: no keyboard types them and no database stores them.
-_UNREADABLE = {"Cc", "Cs"}
+_FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
 # Spaces, joiners, marks of direction, accents on nothing.
-_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
 
 
-def _readable(text: str) -> str:
+def _validate_readable(text: str) -> str:
     categories = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
-    if categories & _UNREADABLE or categories <= _UNSEEN:
+    if categories & _FORBIDDEN_CATEGORIES or categories <= _INVISIBLE_CATEGORIES:
         raise PydanticCustomError("unreadable", "contains control characters, or nothing that is seen")
     return text
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_readable)]
+NameText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_validate_readable)]
 QuestionText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_validate_readable)
 ]
 PlatformId = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_validate_readable)
 ]
 
 
 class BrandIn(Schema):
     """A competitor."""
 
-    name: Name
-    aliases: list[Name] = Field(default_factory=list, max_length=10)
+    name: NameText
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
 
 
 class OrderIn(Schema):
     """What the user asks for."""
 
-    brand: Name
-    aliases: list[Name] = Field(default_factory=list, max_length=10)
+    brand: NameText
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
     competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
     questions: list[QuestionText] = Field(min_length=1, max_length=20)
     platforms: list[PlatformId] = Field(min_length=1, max_length=10)
     repeats: int = Field(default=1, ge=1, le=5)
 
     @model_validator(mode="after")
-    def _no_doubles(self) -> "OrderIn":
+    def _validate_unique(self) -> "OrderIn":
         """Twice the same would be paid twice, or be counted for the wrong brand."""
-        _refuse_doubles((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
-        _refuse_doubles((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
-        _refuse_doubles(self._spellings())
+        _reject_duplicates((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
+        _reject_duplicates((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
+        _reject_duplicates(self._iter_spellings())
         return self
 
-    def _spellings(self) -> Iterator[tuple[str, str, int]]:
+    def _iter_spellings(self) -> Iterator[tuple[str, str, int]]:
         """(field, spelling, brand): a brand may repeat itself, but no other brand."""
         yield "brand", self.brand, -1
         for index, alias in enumerate(self.aliases):
@@ -71,21 +71,21 @@ class OrderIn(Schema):
             for index, alias in enumerate(competitor.aliases):
                 yield f"competitors.{number}.aliases.{index}", alias, number
 
-    def to_order(self) -> Order:
+    def to_request(self) -> DiagnosisRequest:
         """The same as the service takes it."""
-        return Order(
-            brand=BrandOrder(self.brand, tuple(self.aliases)),
-            competitors=[BrandOrder(brand.name, tuple(brand.aliases)) for brand in self.competitors],
+        return DiagnosisRequest(
+            brand=RequestedBrand(self.brand, tuple(self.aliases)),
+            competitors=[RequestedBrand(brand.name, tuple(brand.aliases)) for brand in self.competitors],
             questions=self.questions,
             platforms=self.platforms,
             repeats=self.repeats,
         )
 
 
-def _refuse_doubles(spellings: Iterable[tuple[str, str, int]]) -> None:
+def _reject_duplicates(spellings: Iterable[tuple[str, str, int]]) -> None:
     owners: dict[str, int] = {}
     for field, text, owner in spellings:
-        if owners.setdefault(fold(text), owner) != owner:
+        if owners.setdefault(normalize_spelling(text), owner) != owner:
             raise PydanticCustomError("double", "given twice", {"field": field})
 
 
@@ -229,7 +229,7 @@ class AnswerPage(Schema):
 class CompetitorIn(Schema):
     """Another brand to count in the answers that are stored."""
 
-    name: Name
+    name: NameText
 
 
 class HitIn(Schema):
@@ -237,7 +237,7 @@ class HitIn(Schema):
 
     kind: Literal["confirm", "reject"]
     answer: uuid.UUID
-    brand: Name
+    brand: NameText
     start: int = Field(ge=0, le=1_000_000)
     end: int = Field(ge=1, le=1_000_000)
 
@@ -246,8 +246,8 @@ class AliasIn(Schema):
     """Another spelling of a brand of the diagnosis."""
 
     kind: Literal["alias"]
-    brand: Name
-    alias: Name
+    brand: NameText
+    alias: NameText
 
 
 CorrectionIn = Annotated[HitIn | AliasIn, Field(discriminator="kind")]

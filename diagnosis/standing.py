@@ -7,29 +7,29 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import UNFINISHED, Reason, Status
+from diagnosis.choices import UNFINISHED_STATUSES, FailureReason, DiagnosisStatus
 from diagnosis.client import has_usable_key
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.probing import awaits_probe
 
 
-def count_unfinished() -> dict[str, int]:
+def count_unfinished_by_status() -> dict[str, int]:
     """{state in words: diagnoses in it}, in the order of the way; those of the demo platform with DEMO=1 only."""
-    words = {Status.QUEUED: _("排队中"), Status.ASKING: _("询问中"), Status.ANALYSING: _("分析中")}
-    diagnoses = Diagnosis.objects.unfinished() if settings.DEMO else Diagnosis.objects.unfinished().real()
+    labels = {DiagnosisStatus.QUEUED: _("排队中"), DiagnosisStatus.ASKING: _("询问中"), DiagnosisStatus.ANALYSING: _("分析中")}
+    diagnoses = Diagnosis.objects.unfinished() if settings.DEMO else Diagnosis.objects.unfinished().without_demo()
     counts = dict(diagnoses.order_by().values_list("status").annotate(count=Count("pk")))
-    return {words[status]: counts.get(status, 0) for status in UNFINISHED}
+    return {labels[status]: counts.get(status, 0) for status in UNFINISHED_STATUSES}
 
 
-def list_platforms() -> list[dict[str, Any]]:
+def get_platform_statuses() -> list[dict[str, Any]]:
     """{id, name, is_demo, is_well, state, until}: state in words, until when a pause lasts; demo with DEMO=1 only."""
     platforms = Platform.objects.all() if settings.DEMO else Platform.objects.filter(is_demo=False)
-    return [_platform(platform) for platform in platforms]
+    return [_build_platform_status(platform) for platform in platforms]
 
 
-def _platform(platform: Platform) -> dict[str, Any]:
+def _build_platform_status(platform: Platform) -> dict[str, Any]:
     is_paused = bool(platform.paused_until and platform.paused_until > timezone.now())
-    state = _state(platform, is_paused=is_paused)
+    state = _describe_problem(platform, is_paused=is_paused)
     return {
         "id": platform.pk,
         "name": platform.name,
@@ -40,27 +40,27 @@ def _platform(platform: Platform) -> dict[str, Any]:
     }
 
 
-def _state(platform: Platform, *, is_paused: bool) -> str | None:
+def _describe_problem(platform: Platform, *, is_paused: bool) -> str | None:
     """What keeps it from being asked; None when nothing does."""
     if not platform.is_enabled:
         return _("已停用")
     if not has_usable_key(platform):
         return _("没有密钥")
     if is_paused:
-        return _("已暂停：%(reason)s") % {"reason": reason_in_words(platform.pause_reason)}
+        return _("已暂停：%(reason)s") % {"reason": describe_pause_reason(platform.pause_reason)}
     return _("待检查") if awaits_probe(platform) else None
 
 
-def reason_in_words(reason: str) -> str:
+def describe_pause_reason(reason: str) -> str:
     """Why a platform was paused, in the reader's language."""
-    words = {
-        Reason.QUOTA: _("配额用尽或欠费"),
-        Reason.RATE: _("被限速"),
-        Reason.KEY: _("密钥无效或缺失"),
-        Reason.MODEL: _("模型不存在或未开通"),
-        Reason.BUSY: _("平台繁忙或故障"),
-        Reason.TIMEOUT: _("超时"),
-        Reason.CONNECTION: _("无法连接"),
-        Reason.OPERATOR: _("运营人员暂停"),
+    labels = {
+        FailureReason.QUOTA: _("配额用尽或欠费"),
+        FailureReason.RATE: _("被限速"),
+        FailureReason.KEY: _("密钥无效或缺失"),
+        FailureReason.MODEL: _("模型不存在或未开通"),
+        FailureReason.BUSY: _("平台繁忙或故障"),
+        FailureReason.TIMEOUT: _("超时"),
+        FailureReason.CONNECTION: _("无法连接"),
+        FailureReason.OPERATOR: _("运营人员暂停"),
     }
-    return words.get(Reason(reason), reason) if reason in Reason.values else _("原因未知")
+    return labels.get(FailureReason(reason), reason) if reason in FailureReason.values else _("原因未知")

@@ -8,23 +8,23 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from diagnosis.choices import UNFINISHED, AnswerState, Status
+from diagnosis.choices import UNFINISHED_STATUSES, AnswerState, DiagnosisStatus
 from diagnosis.models import Diagnosis
 
-DAYS = 30
+STATISTICS_DAYS = 30
 
-RUNNING = [Status.ASKING, Status.ANALYSING]
+RUNNING_STATUSES = [DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING]
 
 
-def count_running() -> dict[tuple[str, ...], float]:
+def count_running_by_demo() -> dict[tuple[str, ...], float]:
     """Diagnoses that run now, by whether they are demos."""
-    running = Diagnosis.objects.unfinished().filter(status__in=RUNNING).order_by().values_list("is_demo")
+    running = Diagnosis.objects.unfinished().filter(status__in=RUNNING_STATUSES).order_by().values_list("is_demo")
     counts = dict(running.annotate(count=Count("pk")))
     return {(str(is_demo).lower(),): counts.get(is_demo, 0) for is_demo in (False, True)}
 
 
 # One round trip: what is counted, of what, of which kind, and how many.
-_COUNT = """
+_COUNTS_SQL = """
 SELECT 'diagnoses', status, is_imported::text, count(*)
 FROM diagnosis_diagnosis WHERE NOT is_demo GROUP BY status, is_imported
 UNION ALL
@@ -39,18 +39,18 @@ FROM (
 """
 
 
-def count_everything() -> dict[str, Any]:
+def compute_statistics() -> dict[str, Any]:
     """Diagnoses and answers of real platforms: in all, by status, by platform and by day of the site's time zone."""
     now = timezone.now()
     by_status, running = Counter[str](), 0
     by_platform: dict[str, dict[str, int]] = {}
     by_day: dict[str, dict[str, int]] = {}
-    for what, of, kind, count in _counts(now - timedelta(days=DAYS)):
-        if what == "diagnoses":
-            by_status[of] += count
-            running += count if of in UNFINISHED and kind == "false" else 0  # as DiagnosisQuerySet.unfinished
+    for subject, group, kind, count in _query_counts(now - timedelta(days=STATISTICS_DAYS)):
+        if subject == "diagnoses":
+            by_status[group] += count
+            running += count if group in UNFINISHED_STATUSES and kind == "false" else 0  # as DiagnosisQuerySet.unfinished
         else:
-            (by_platform if what == "answers" else by_day).setdefault(of, {})[kind] = count
+            (by_platform if subject == "answers" else by_day).setdefault(group, {})[kind] = count
     return {
         "as_of": now.isoformat(),
         "diagnoses": by_status.total(),
@@ -59,17 +59,17 @@ def count_everything() -> dict[str, Any]:
         "answers": sum(sum(states.values()) for states in by_platform.values()),
         "valid_answers": sum(states.get(AnswerState.VALID, 0) for states in by_platform.values()),
         "by_platform": by_platform,
-        "by_day": [_day(day, by_day[day]) for day in sorted(by_day)],
+        "by_day": [_build_day(day, by_day[day]) for day in sorted(by_day)],
     }
 
 
-def _counts(days_since: datetime) -> list[tuple[str, str, str, int]]:
+def _query_counts(since: datetime) -> list[tuple[str, str, str, int]]:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [timezone.get_current_timezone_name(), days_since])
+        cursor.execute(_COUNTS_SQL, [timezone.get_current_timezone_name(), since])
         rows: list[tuple[str, str, str, int]] = cursor.fetchall()
     return rows
 
 
-def _day(day: str, statuses: dict[str, int]) -> dict[str, Any]:
-    ended_well = statuses.get(Status.COMPLETED, 0) + statuses.get(Status.PARTIAL, 0)
+def _build_day(day: str, statuses: dict[str, int]) -> dict[str, Any]:
+    ended_well = statuses.get(DiagnosisStatus.COMPLETED, 0) + statuses.get(DiagnosisStatus.PARTIAL, 0)
     return {"day": day, "started": sum(statuses.values()), "ended_well": ended_well}

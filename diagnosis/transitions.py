@@ -17,30 +17,30 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from diagnosis import metrics
-from diagnosis.asking import Outcome
-from diagnosis.choices import AnswerState, Reason, Status
-from diagnosis.clock import database_now
-from diagnosis.exceptions import CODES, RunOver
-from diagnosis.jobs import with_live_job
-from diagnosis.mentions import BrandNames
+from diagnosis.asking import CallResult
+from diagnosis.choices import AnswerState, FailureReason, DiagnosisStatus
+from diagnosis.clock import get_database_time
+from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
+from diagnosis.jobs import filter_with_live_job
+from diagnosis.mentions import BrandSpellings
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.reporting import analysis_columns, bare_report, brand_names, make_report
-from diagnosis.reporting import mentioned_brands as mentioned_brands
+from diagnosis.reporting import compute_analysis_columns, build_minimal_report, build_brand_spellings, build_report_from_database
+from diagnosis.reporting import get_mentioned_brands as mentioned_brands
 from errors.codes import ErrorCode
-from errors.problems import problem
-from errors.recording import record, record_problem
+from errors.problems import build_problem
+from errors.recording import record_error, record_problem
 from progress.services import append_events, close_stream
 
 log = structlog.get_logger(__name__)
 
-COUNTS = ["valid", "failed", "filtered"]
+COUNT_FIELDS = ["valid", "failed", "filtered"]
 
-PERCENT_WHEN_ASKED = 95  # the rest is the analysis
+PERCENT_BEFORE_ANALYSIS = 95  # the rest is the analysis
 
-PAUSES = {
-    Reason.QUOTA: timedelta(hours=1),
-    Reason.KEY: timedelta(minutes=10),
-    Reason.MODEL: timedelta(minutes=10),
+PAUSE_DURATIONS = {
+    FailureReason.QUOTA: timedelta(hours=1),
+    FailureReason.KEY: timedelta(minutes=10),
+    FailureReason.MODEL: timedelta(minutes=10),
 }
 
 
@@ -64,7 +64,7 @@ class Run:
     job_id: int | None
     request_id: str
     seconds_left: float
-    brands: list[BrandNames]
+    brands: list[BrandSpellings]
     calls: list[PlannedCall]
 
 
@@ -75,12 +75,12 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
         if diagnosis is None or diagnosis.is_final:
             return None
         diagnosis.run_number += 1
-        now = database_now()
-        if diagnosis.status == Status.QUEUED:
+        now = get_database_time()
+        if diagnosis.status == DiagnosisStatus.QUEUED:
             diagnosis.started_at = now
             diagnosis.deadline_at = now + timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS)
-            diagnosis.status = Status.ASKING
-            append_events(diagnosis.stream_id, [("progress", progress_of(diagnosis))])
+            diagnosis.status = DiagnosisStatus.ASKING
+            append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis))])
         diagnosis.save(update_fields=["run_number", "started_at", "deadline_at", "status"])
         assert diagnosis.deadline_at
         return Run(
@@ -89,12 +89,12 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             diagnosis.job_id,
             diagnosis.request_id,
             (diagnosis.deadline_at - now).total_seconds(),
-            brand_names(diagnosis.brands.all()),
-            _pending_calls(diagnosis),
+            build_brand_spellings(diagnosis.brands.all()),
+            _build_pending_calls(diagnosis),
         )
 
 
-def _pending_calls(diagnosis: Diagnosis) -> list[PlannedCall]:
+def _build_pending_calls(diagnosis: Diagnosis) -> list[PlannedCall]:
     pending = diagnosis.answers.filter(state=AnswerState.PENDING).select_related("question", "platform")
     return [
         PlannedCall(answer.pk, answer.question_id, answer.question.text, answer.platform, answer.repeat)
@@ -102,108 +102,108 @@ def _pending_calls(diagnosis: Diagnosis) -> list[PlannedCall]:
     ]
 
 
-def progress_of(diagnosis: Diagnosis) -> dict[str, Any]:
+def build_progress_event(diagnosis: Diagnosis) -> dict[str, Any]:
     """The `progress` event of a diagnosis as it stands."""
-    settled, planned = diagnosis.settled, diagnosis.planned
-    if diagnosis.status == Status.QUEUED:
+    settled, planned = diagnosis.settled_count, diagnosis.planned
+    if diagnosis.status == DiagnosisStatus.QUEUED:
         percent = 0
-    elif diagnosis.status == Status.ASKING:
-        percent = PERCENT_WHEN_ASKED * settled // planned
+    elif diagnosis.status == DiagnosisStatus.ASKING:
+        percent = PERCENT_BEFORE_ANALYSIS * settled // planned
     else:
-        percent = PERCENT_WHEN_ASKED if not diagnosis.is_final else 100
+        percent = PERCENT_BEFORE_ANALYSIS if not diagnosis.is_final else 100
     return {
         "stage": diagnosis.status,
         "percent": percent,
         "done": settled,
         "planned": planned,
-        "eta_s": _seconds_left(diagnosis),
+        "eta_s": _estimate_seconds_left(diagnosis),
     }
 
 
-def _seconds_left(diagnosis: Diagnosis) -> int | None:
+def _estimate_seconds_left(diagnosis: Diagnosis) -> int | None:
     """By the pace so far, never beyond the deadline; None before the first answer."""
-    asked = diagnosis.settled - diagnosis.carried_over
-    if diagnosis.started_at is None or diagnosis.deadline_at is None or asked <= 0:
+    answered = diagnosis.settled_count - diagnosis.carried_over
+    if diagnosis.started_at is None or diagnosis.deadline_at is None or answered <= 0:
         return None
     now = timezone.now()
-    pace = (now - diagnosis.started_at).total_seconds() / asked
+    seconds_per_answer = (now - diagnosis.started_at).total_seconds() / answered
     until_deadline = max(0.0, (diagnosis.deadline_at - now).total_seconds())
-    return round(min(pace * (diagnosis.planned - diagnosis.settled), until_deadline))
+    return round(min(seconds_per_answer * (diagnosis.planned - diagnosis.settled_count), until_deadline))
 
 
-def wanted(run: Run, calls: Sequence[PlannedCall]) -> set[uuid.UUID]:
+def find_pending_answers(run: Run, calls: Sequence[PlannedCall]) -> set[uuid.UUID]:
     """The answers, of those of the calls, that are still pending, if this is the run that asks for them.
 
     A run that was taken for dead may store what it had asked while its successor's calls wait for their turn. And from
     the moment its job was given up it asks nothing more, though its successor may not have begun.
     """
-    held = with_live_job(Diagnosis.objects.unfinished()).filter(run_number=run.number, job_id=run.job_id)
+    current = filter_with_live_job(Diagnosis.objects.unfinished()).filter(run_number=run.number, job_id=run.job_id)
     pending = Answer.objects.filter(pk__in=[call.answer_id for call in calls], state=AnswerState.PENDING)
-    return set(pending.filter(diagnosis__in=held).values_list("pk", flat=True))
+    return set(pending.filter(diagnosis__in=current).values_list("pk", flat=True))
 
 
-def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:
+def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) -> None:
     """Store answers with the events that tell of them, in one transaction. Storing one again changes nothing.
 
-    Raises RunOver when the diagnosis has ended, and, after storing, when another run has taken over.
+    Raises RunSuperseded when the diagnosis has ended, and, after storing, when another run has taken over.
     """
     # Before the lock: looking for brands takes its time.
-    found = [(call, _columns_of(run, call, outcome)) for call, outcome in settled]
+    updates = [(call, _build_answer_columns(run, call, result)) for call, result in results]
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         if diagnosis.is_final:
-            raise RunOver
-        events = _settle_pending(diagnosis, found)
+            raise RunSuperseded
+        events = _record_pending(diagnosis, updates)
         if events:
-            diagnosis.save(update_fields=COUNTS)
+            diagnosis.save(update_fields=COUNT_FIELDS)
             append_events(diagnosis.stream_id, events)
     if diagnosis.run_number != run.number:
-        raise RunOver
+        raise RunSuperseded
 
 
-def _settle_pending(
-    diagnosis: Diagnosis, found: list[tuple[PlannedCall, dict[str, Any]]]
+def _record_pending(
+    diagnosis: Diagnosis, updates: list[tuple[PlannedCall, dict[str, Any]]]
 ) -> list[tuple[str, dict[str, Any]]]:
     """The events of those answers that are stored and counted just now: not of one that had been before."""
-    pending = Answer.objects.filter(state=AnswerState.PENDING).in_bulk([call.answer_id for call, _ in found])
+    pending = Answer.objects.filter(state=AnswerState.PENDING).in_bulk([call.answer_id for call, _ in updates])
     events: list[tuple[str, dict[str, Any]]] = []
-    settled = []
-    for call, columns in found:
+    recorded = []
+    for call, columns in updates:
         answer = pending.pop(call.answer_id, None)
         if answer is None:
             continue
         for name, value in columns.items():
             setattr(answer, name, value)
-        settled.append(answer)
+        recorded.append(answer)
         state = columns["state"].value
         setattr(diagnosis, state, getattr(diagnosis, state) + 1)
-        events += [("result", _result_of(call, columns)), ("progress", progress_of(diagnosis))]
+        events += [("result", _build_result_event(call, columns)), ("progress", build_progress_event(diagnosis))]
     # All of them are there: this only ever updates, and unlike `bulk_update` without a CASE for each value.
-    names = {name for _, columns in found for name in columns}
-    Answer.objects.bulk_create(settled, update_conflicts=True, unique_fields=["id"], update_fields=sorted(names))
+    names = {name for _, columns in updates for name in columns}
+    Answer.objects.bulk_create(recorded, update_conflicts=True, unique_fields=["id"], update_fields=sorted(names))
     return events
 
 
-def _columns_of(run: Run, call: PlannedCall, outcome: Outcome) -> dict[str, Any]:
+def _build_answer_columns(run: Run, call: PlannedCall, result: CallResult) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        "attempts": outcome.attempts,
-        "milliseconds": outcome.milliseconds,
+        "attempts": result.attempts,
+        "milliseconds": result.milliseconds,
         "answered_at": timezone.now(),
     }
-    if outcome.reply:
-        said = {"state": AnswerState.VALID, "text": outcome.reply.text, "model": outcome.reply.model[:128]}
-        return columns | said | analysis_columns(outcome.reply.text, run.brands, call.question)
-    assert outcome.failure
-    is_filtered = outcome.failure.reason == Reason.FILTERED
+    if result.reply:
+        reply_columns = {"state": AnswerState.VALID, "text": result.reply.text, "model": result.reply.model[:128]}
+        return columns | reply_columns | compute_analysis_columns(result.reply.text, run.brands, call.question)
+    assert result.failure
+    is_filtered = result.failure.reason == FailureReason.FILTERED
     return columns | {
         "state": AnswerState.FILTERED if is_filtered else AnswerState.FAILED,
-        "reason": outcome.failure.reason,
-        "error_code": outcome.failure.code,
-        "error_detail": outcome.failure.detail,
+        "reason": result.failure.reason,
+        "error_code": result.failure.code,
+        "error_detail": result.failure.detail,
     }
 
 
-def _result_of(call: PlannedCall, columns: dict[str, Any]) -> dict[str, Any]:
+def _build_result_event(call: PlannedCall, columns: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "answer": str(call.answer_id),
         "question": str(call.question_id),
@@ -217,23 +217,23 @@ def _result_of(call: PlannedCall, columns: dict[str, Any]) -> dict[str, Any]:
     return result | {"code": columns["error_code"].value}
 
 
-def pause_platform(run: Run, platform: Platform, reason: Reason) -> None:
+def pause_platform(run: Run, platform: Platform, reason: FailureReason) -> None:
     """Keep everyone from calling a platform that cannot answer, and tell the followers of this diagnosis once."""
-    until = timezone.now() + PAUSES[reason]
+    until = timezone.now() + PAUSE_DURATIONS[reason]
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         Platform.objects.filter(pk=platform.pk).update(paused_until=until, pause_reason=reason)
         if not diagnosis.is_final:
-            body = problem(
-                CODES[reason],
+            problem_body = build_problem(
+                ERROR_CODES_BY_REASON[reason],
                 locale=diagnosis.locale,
                 request_id=diagnosis.request_id,
                 platform=platform.pk,
                 params={"platform": platform.name},
             )
-            append_events(diagnosis.stream_id, [("error", {**body, "platform": platform.pk})])
+            append_events(diagnosis.stream_id, [("error", {**problem_body, "platform": platform.pk})])
             record_problem(
-                body,
+                problem_body,
                 diagnosis_id=diagnosis.pk,
                 platform=platform.pk,
                 place="platform_paused",
@@ -243,21 +243,21 @@ def pause_platform(run: Run, platform: Platform, reason: Reason) -> None:
 
 
 def begin_analysis(run: Run) -> None:
-    """All is asked: say so. Raises RunOver when it is not, when the diagnosis has ended, or another run took over."""
+    """All is asked: say so. Raises RunSuperseded when it is not, when the diagnosis has ended, or another run took over."""
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
         is_current = not diagnosis.is_final and diagnosis.run_number == run.number
         if not is_current or diagnosis.answers.filter(state=AnswerState.PENDING).exists():
-            raise RunOver
-        if diagnosis.status == Status.ASKING:
-            diagnosis.status = Status.ANALYSING
+            raise RunSuperseded
+        if diagnosis.status == DiagnosisStatus.ASKING:
+            diagnosis.status = DiagnosisStatus.ANALYSING
             diagnosis.save(update_fields=["status"])
-            append_events(diagnosis.stream_id, [("progress", progress_of(diagnosis))])
+            append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis))])
 
 
 def end_diagnosis(
     diagnosis_id: uuid.UUID,
-    status: Status | None = None,
+    status: DiagnosisStatus | None = None,
     *,
     run_number: int | None = None,
     code: ErrorCode | None = None,
@@ -272,20 +272,20 @@ def end_diagnosis(
         if diagnosis.is_final or run_number not in (None, diagnosis.run_number):
             return None
         _fail_pending(diagnosis, status)
-        diagnosis.status = status or decide_status(diagnosis)
-        end_code = END_CODES.get(Status(diagnosis.status)) if code is None else code
-        diagnosis.error_code = "" if end_code is None else end_code.value
-        diagnosis.report = _report_of(diagnosis, may_be_bare=status is not None)
+        diagnosis.status = status or decide_final_status(diagnosis)
+        error_code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status)) if code is None else code
+        diagnosis.error_code = "" if error_code is None else error_code.value
+        diagnosis.report = _build_report(diagnosis, allow_minimal=status is not None)
         diagnosis.finished_at = timezone.now()
         diagnosis.save(update_fields=["status", "failed", "error_code", "report", "finished_at"])
-        close_stream(diagnosis.stream_id, "complete", complete_of(diagnosis))
+        close_stream(diagnosis.stream_id, "complete", build_complete_event(diagnosis))
         # What the room above keeps about an end is of the same transaction.
         import_string(settings.DIAGNOSIS_ENDED)(diagnosis)
     metrics.diagnoses_ended.labels(status=diagnosis.status, demo=str(diagnosis.is_demo).lower()).inc()
     log.info("diagnosis_ended", diagnosis=str(diagnosis.pk), status=diagnosis.status, valid=diagnosis.valid)
-    if end_code is not None:
-        record(
-            end_code,
+    if error_code is not None:
+        record_error(
+            error_code,
             request_id=diagnosis.request_id,
             diagnosis_id=diagnosis.pk,
             place="diagnosis_ended",
@@ -295,44 +295,44 @@ def end_diagnosis(
     return diagnosis
 
 
-END_CODES = {
-    Status.PARTIAL: ErrorCode.DIAGNOSIS_PARTIAL_SUCCESS,
-    Status.FAILED: ErrorCode.DIAGNOSIS_FAILED,
-    Status.TIMED_OUT: ErrorCode.DIAGNOSIS_TIMEOUT,
-    Status.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,
+ERROR_CODES_BY_STATUS = {
+    DiagnosisStatus.PARTIAL: ErrorCode.DIAGNOSIS_PARTIAL_SUCCESS,
+    DiagnosisStatus.FAILED: ErrorCode.DIAGNOSIS_FAILED,
+    DiagnosisStatus.TIMED_OUT: ErrorCode.DIAGNOSIS_TIMEOUT,
+    DiagnosisStatus.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,
 }
 
 
-def decide_status(diagnosis: Diagnosis) -> Status:
+def decide_final_status(diagnosis: Diagnosis) -> DiagnosisStatus:
     """By the counts: none valid is failed, any failed is partial, else completed."""
     if diagnosis.valid == 0:
-        return Status.FAILED
-    return Status.PARTIAL if diagnosis.failed else Status.COMPLETED
+        return DiagnosisStatus.FAILED
+    return DiagnosisStatus.PARTIAL if diagnosis.failed else DiagnosisStatus.COMPLETED
 
 
-def _fail_pending(diagnosis: Diagnosis, status: Status | None) -> None:
-    reason = {Status.TIMED_OUT: Reason.DEADLINE, Status.CANCELLED: Reason.CANCELLED}.get(
-        status or Status.FAILED, Reason.BUG
+def _fail_pending(diagnosis: Diagnosis, status: DiagnosisStatus | None) -> None:
+    reason = {DiagnosisStatus.TIMED_OUT: FailureReason.DEADLINE, DiagnosisStatus.CANCELLED: FailureReason.CANCELLED}.get(
+        status or DiagnosisStatus.FAILED, FailureReason.BUG
     )
     pending = diagnosis.answers.filter(state=AnswerState.PENDING)
-    diagnosis.failed += pending.update(state=AnswerState.FAILED, reason=reason, error_code=CODES[reason])
+    diagnosis.failed += pending.update(state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason])
 
 
-def _report_of(diagnosis: Diagnosis, *, may_be_bare: bool) -> dict[str, Any]:
+def _build_report(diagnosis: Diagnosis, *, allow_minimal: bool) -> dict[str, Any]:
     """The report; a bare one when it cannot be made and the end does not wait for it: a bug must not run for ever."""
     try:
         with transaction.atomic():
-            return make_report(diagnosis)
+            return build_report_from_database(diagnosis)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        if not may_be_bare:
+        if not allow_minimal:
             raise
         log.exception("report_failed", diagnosis=str(diagnosis.pk))
-        return bare_report(diagnosis)
+        return build_minimal_report(diagnosis)
 
 
-def complete_of(diagnosis: Diagnosis) -> dict[str, Any]:
+def build_complete_event(diagnosis: Diagnosis) -> dict[str, Any]:
     """The `complete` event of a diagnosis that has ended."""
     data: dict[str, Any] = {
         "status": diagnosis.status,
@@ -341,15 +341,15 @@ def complete_of(diagnosis: Diagnosis) -> dict[str, Any]:
         "filtered": diagnosis.filtered,
     }
     if diagnosis.error_code:
-        data["problem"] = problem_of_diagnosis(diagnosis, diagnosis.locale)
+        data["problem"] = build_diagnosis_problem(diagnosis, diagnosis.locale)
     return data
 
 
-def problem_of_diagnosis(diagnosis: Diagnosis, locale: str | None = None) -> dict[str, Any] | None:
+def build_diagnosis_problem(diagnosis: Diagnosis, locale: str | None = None) -> dict[str, Any] | None:
     """Why it did not complete, in the common body; None when it did or still runs."""
     if not diagnosis.error_code:
         return None
-    return problem(
+    return build_problem(
         ErrorCode(diagnosis.error_code),
         locale=locale,
         request_id=diagnosis.request_id,
@@ -359,7 +359,7 @@ def problem_of_diagnosis(diagnosis: Diagnosis, locale: str | None = None) -> dic
     )
 
 
-def record_crash(diagnosis_id: uuid.UUID) -> int:
+def count_crash(diagnosis_id: uuid.UUID) -> int:
     """Count an exception of ours in a run; returns how many there have been."""
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis_id)

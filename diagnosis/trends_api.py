@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Router
 
-from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.access import get_request_user, get_visible_diagnosis
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.trend_schemas import ComparisonOut, TrendOut
-from diagnosis.trends import compare, trend_of
+from diagnosis.trends import compare_diagnoses, build_trend
 from errors.exceptions import InvalidInput
 
 router = Router(tags=["trends"])
@@ -18,15 +18,15 @@ router = Router(tags=["trends"])
 @router.get("/diagnoses/{diagnosis_id}/trend", response=TrendOut, summary="The trend of its panel")
 def get_trend(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """The ended diagnoses of the same brand, questions and platforms, and what changed from each to the next."""
-    return trend_of(visible_diagnosis(request, diagnosis_id), user_of(request))
+    return build_trend(get_visible_diagnosis(request, diagnosis_id), get_request_user(request))
 
 
 @router.get("/compare", response=ComparisonOut, summary="Two diagnoses side by side")
 def get_comparison(request: HttpRequest, a: str, b: str) -> dict[str, Any]:
     """What both asked, and what changed on it from `a` to `b`; 409 while either runs."""
-    one, two = visible_diagnosis(request, a), visible_diagnosis(request, b)
-    if one.pk == two.pk:
+    before, after = get_visible_diagnosis(request, a), get_visible_diagnosis(request, b)
+    if before.pk == after.pk:
         raise InvalidInput(fields={"b": _("请选择另一次诊断来比较。")})
-    if not (one.is_final and two.is_final):
+    if not (before.is_final and after.is_final):
         raise DiagnosisRunning
-    return compare(one, two)
+    return compare_diagnoses(before, after)

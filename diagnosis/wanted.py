@@ -7,49 +7,49 @@ from django.db import InterfaceError, OperationalError
 
 from diagnosis import transitions
 from diagnosis.transitions import PlannedCall, Run
-from diagnosis.writing import once
+from diagnosis.writing import run_in_db_thread
 
 
-class WantedCalls:
+class PendingCallChecker:
     """Those of one run. A look each took a third of the processor time of a call.
 
     left: set once the worker stops, which wants no call any more.
     """
 
-    def __init__(self, run: Run, left: asyncio.Event) -> None:
-        self._run, self._left = run, left
-        self._asked: list[tuple[PlannedCall, asyncio.Future[bool]]] = []
-        self._looking: asyncio.Task[None] | None = None
+    def __init__(self, run: Run, shutdown: asyncio.Event) -> None:
+        self._run, self._shutdown = run, shutdown
+        self._waiting: list[tuple[PlannedCall, asyncio.Future[bool]]] = []
+        self._check_task: asyncio.Task[None] | None = None
 
-    async def has(self, call: PlannedCall) -> bool:
+    async def is_pending(self, call: PlannedCall) -> bool:
         """Whether to pay for it still. While the database is away, yes: the answer is held until it is back."""
-        is_wanted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._asked.append((call, is_wanted))
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="wanted_calls")
-        return await is_wanted and not self._left.is_set()
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((call, future))
+        if self._check_task is None:
+            self._check_task = asyncio.create_task(self._check_waiting(), name="wanted_calls")
+        return await future and not self._shutdown.is_set()
 
-    async def _look(self) -> None:
+    async def _check_waiting(self) -> None:
         """A call that is asked about while a look is under way waits for the next: what it is told is never older."""
         try:
-            while self._asked:
-                asked, self._asked = self._asked, []
-                await self._answer(asked)
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._resolve(batch)
         finally:
-            self._looking = None
+            self._check_task = None
 
-    async def _answer(self, asked: list[tuple[PlannedCall, asyncio.Future[bool]]]) -> None:
-        wanted: set[uuid.UUID] | Exception
+    async def _resolve(self, batch: list[tuple[PlannedCall, asyncio.Future[bool]]]) -> None:
+        pending: set[uuid.UUID] | Exception
         try:
-            wanted = await once(transitions.wanted, self._run, [call for call, _ in asked])
+            pending = await run_in_db_thread(transitions.find_pending_answers, self._run, [call for call, _ in batch])
         except (OperationalError, InterfaceError):
-            wanted = {call.answer_id for call, _ in asked}
+            pending = {call.answer_id for call, _ in batch}
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            wanted = error
-        for call, future in asked:
+            pending = error
+        for call, future in batch:
             if future.done():  # whoever asked was cancelled meanwhile
                 continue
-            if isinstance(wanted, Exception):
-                future.set_exception(wanted)
+            if isinstance(pending, Exception):
+                future.set_exception(pending)
             else:
-                future.set_result(call.answer_id in wanted)
+                future.set_result(call.answer_id in pending)

@@ -12,8 +12,8 @@ from django.db import InterfaceError, OperationalError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from diagnosis import transitions
-from diagnosis.asking import Outcome
-from diagnosis.exceptions import RunOver
+from diagnosis.asking import CallResult
+from diagnosis.exceptions import RunSuperseded
 from diagnosis.transitions import PlannedCall, Run
 
 log = structlog.get_logger(__name__)
@@ -21,44 +21,44 @@ log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_SECONDS_WITHOUT_DATABASE = 60
-MOST_ANSWERS_A_WRITE = 20  # so that whoever follows sees the first of a burst while the last are being stored
+MAX_DATABASE_OUTAGE_SECONDS = 60
+ANSWER_BATCH_SIZE = 20  # so that whoever follows sees the first of a burst while the last are being stored
 
 # Threads of their own: in the event loop's, whoever reads the log would wait until a burst of answers is written.
-_writers = ThreadPoolExecutor(8, thread_name_prefix="diagnosis_writes")
+_db_executor = ThreadPoolExecutor(8, thread_name_prefix="diagnosis_writes")
 
 
-async def durably(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_db_write_with_retry(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a write in a thread; while the database is away, try again: what is written has been paid for.
 
     Cancelled meanwhile, it writes to the end first: a worker that loses its database drops its jobs after a while.
     """
-    return await _to_the_end(asyncio.create_task(_write_until_written(write, *args, **kwargs)))
+    return await _finish_despite_cancel(asyncio.create_task(_retry_write(write, *args, **kwargs)))
 
 
-async def _to_the_end(writing: asyncio.Future[T]) -> T:
+async def _finish_despite_cancel(future: asyncio.Future[T]) -> T:
     try:
-        return await asyncio.shield(writing)
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([writing])
-        if not writing.cancelled() and writing.exception():
-            log.warning("write_failed", error=repr(writing.exception()))
+        await asyncio.wait([future])
+        if not future.cancelled() and future.exception():
+            log.warning("write_failed", error=repr(future.exception()))
         raise
 
 
-async def once(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_in_db_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same without trying again: what is only looked up."""
-    in_thread = database_sync_to_async(call, thread_sensitive=False, executor=_writers)
+    in_thread = database_sync_to_async(call, thread_sensitive=False, executor=_db_executor)
     result: T = await in_thread(*args, **kwargs)
     return result
 
 
-async def _write_until_written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    in_thread = database_sync_to_async(write, thread_sensitive=False, executor=_writers)
+async def _retry_write(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    in_thread = database_sync_to_async(write, thread_sensitive=False, executor=_db_executor)
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((OperationalError, InterfaceError)),
         wait=wait_random_exponential(multiplier=0.1, max=2),
-        stop=stop_after_delay(MOST_SECONDS_WITHOUT_DATABASE),
+        stop=stop_after_delay(MAX_DATABASE_OUTAGE_SECONDS),
         reraise=True,
     ):
         with attempt:
@@ -67,12 +67,12 @@ async def _write_until_written(write: Callable[P, T], *args: P.args, **kwargs: P
 
 
 @dataclass(frozen=True)
-class _Settled:
+class _QueuedWrite:
     """An answer on its way to the database, and whoever waits for it to be there."""
 
     call: PlannedCall
-    outcome: Outcome
-    stored: asyncio.Future[None]
+    result: CallResult
+    done: asyncio.Future[None]
 
 
 class AnswerWriter:
@@ -83,44 +83,44 @@ class AnswerWriter:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._waiting: list[_Settled] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._queue: list[_QueuedWrite] = []
+        self._writer_task: asyncio.Task[None] | None = None
 
-    async def store(self, call: PlannedCall, outcome: Outcome) -> None:
-        """Return once the answer is stored. Raises what `transitions.settle_answers` raises; see `durably` too."""
-        settled = _Settled(call, outcome, asyncio.get_running_loop().create_future())
-        self._waiting.append(settled)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all(), name="answer_writer")
-        await _to_the_end(settled.stored)
+    async def store(self, call: PlannedCall, result: CallResult) -> None:
+        """Return once the answer is stored. Raises what `transitions.settle_answers` raises; see `run_db_write_with_retry` too."""
+        write = _QueuedWrite(call, result, asyncio.get_running_loop().create_future())
+        self._queue.append(write)
+        if self._writer_task is None:
+            self._writer_task = asyncio.create_task(self._drain_queue(), name="answer_writer")
+        await _finish_despite_cancel(write.done)
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            batch = self._waiting[:MOST_ANSWERS_A_WRITE]
-            del self._waiting[:MOST_ANSWERS_A_WRITE]
-            await self._write(batch)
-        self._writing = None
+    async def _drain_queue(self) -> None:
+        while self._queue:
+            batch = self._queue[:ANSWER_BATCH_SIZE]
+            del self._queue[:ANSWER_BATCH_SIZE]
+            await self._write_batch(batch)
+        self._writer_task = None
 
-    async def _write(self, batch: list[_Settled]) -> None:
+    async def _write_batch(self, batch: list[_QueuedWrite]) -> None:
         try:
-            pairs = [(settled.call, settled.outcome) for settled in batch]
-            await durably(transitions.settle_answers, self._run, pairs)
+            pairs = [(settled.call, settled.result) for settled in batch]
+            await run_db_write_with_retry(transitions.record_answers, self._run, pairs)
         except asyncio.CancelledError:  # the event loop ends
-            for settled in [*batch, *self._waiting]:
-                settled.stored.cancel()
+            for write in [*batch, *self._queue]:
+                write.done.cancel()
             raise
-        except (RunOver, OperationalError, InterfaceError) as error:  # it is not this or that answer's
-            self._fail([*batch, *self._waiting], error)
-            self._waiting.clear()
+        except (RunSuperseded, OperationalError, InterfaceError) as error:  # it is not this or that answer's
+            self._fail([*batch, *self._queue], error)
+            self._queue.clear()
         except Exception as error:  # noqa: BLE001 - raised where the answer is awaited
             if len(batch) == 1:
                 self._fail(batch, error)
-            for settled in batch if len(batch) > 1 else []:  # one that cannot be stored takes no other with it
-                await self._write([settled])
+            for write in batch if len(batch) > 1 else []:  # one that cannot be stored takes no other with it
+                await self._write_batch([write])
         else:
-            for settled in batch:
-                settled.stored.set_result(None)
+            for write in batch:
+                write.done.set_result(None)
 
-    def _fail(self, batch: list[_Settled], error: Exception) -> None:
-        for settled in batch:
-            settled.stored.set_exception(error)
+    def _fail(self, batch: list[_QueuedWrite], error: Exception) -> None:
+        for write in batch:
+            write.done.set_exception(error)

@@ -25,15 +25,15 @@ from diagnosis.schedules.api import router as schedules_router
 from diagnosis.sharing.api import router as sharing_router
 from diagnosis.trends_api import router as trends_router
 from diagsite import sessions, wechat
-from diagsite.error_pages import problem_response
-from diagsite.field_errors import fields_of
-from diagsite.forgetting import forget_account
+from diagsite.error_pages import build_problem_response
+from diagsite.field_errors import build_field_errors
+from diagsite.forgetting import delete_user_data
 from diagsite.models import User
 from diagsite.notices_api import router as notices_router
 from diagsite.openapi import SiteApi
 from errors.codes import ErrorCode
 from errors.exceptions import AppError, DataFormatError, Forbidden, InvalidInput, Unauthorized
-from errors.problems import Problem, catalogue, locale_now, problem_of
+from errors.problems import Problem, build_error_catalogue, get_current_locale, build_problem_from_exception
 from errors.recording import record_problem
 from progress.api import router as progress_router
 
@@ -48,8 +48,8 @@ class TokenAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> User | Coroutine[Any, Any, User | None] | None:
         """The token's user."""
         if _is_in_event_loop():
-            return _find_user(token)
-        return sessions.lately.user_of(token) or sessions.lately.check(token)
+            return _find_user_async(token)
+        return sessions.token_cache.get_cached_user(token) or sessions.token_cache.load_user(token)
 
 
 def _is_in_event_loop() -> bool:
@@ -60,12 +60,12 @@ def _is_in_event_loop() -> bool:
     return True
 
 
-async def _find_user(token: str) -> User | None:
+async def _find_user_async(token: str) -> User | None:
     """Without a thread for a token that was checked a moment ago."""
-    return sessions.lately.user_of(token) or await sync_to_async(sessions.lately.check)(token)
+    return sessions.token_cache.get_cached_user(token) or await sync_to_async(sessions.token_cache.load_user)(token)
 
 
-class PageAuth(SessionAuth):
+class BrowserSessionAuth(SessionAuth):
     """Django's session, for the web page."""
 
     def __call__(self, request: HttpRequest) -> Any | None:
@@ -81,7 +81,7 @@ api = SiteApi(
     title="Brand diagnosis",
     version="1",
     description="How visible is a brand in the answers of AI platforms? The socket is described in docs/protocol.md.",
-    auth=[TokenAuth(), PageAuth()],
+    auth=[TokenAuth(), BrowserSessionAuth()],
     urls_namespace="api",
 )
 api.add_router("", diagnosis_router)
@@ -96,7 +96,7 @@ api.add_router("", progress_router)
 
 session_router = Router(tags=["session"])
 
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+LoginCode = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 DeviceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=64, pattern=r"^[\w.-]+$")]
 
 
@@ -112,11 +112,11 @@ class SignInIn(Schema):
         }
     )
 
-    code: Code | None = None
+    code: LoginCode | None = None
     device_id: DeviceId | None = None
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> "SignInIn":
+    def _require_exactly_one(self) -> "SignInIn":
         if (self.code is None) == (self.device_id is None):
             raise PydanticCustomError("one_of", "give code or device_id", {"field": "code"})
         return self
@@ -142,15 +142,15 @@ class SessionOut(Schema):
 def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
     """Exchange a `wx.login` code for our token; with DEMO=1 a device id does as well."""
     if body.code is not None:
-        user = sessions.user_by_openid(wechat.exchange_code(body.code))
+        user = sessions.get_or_create_wechat_user(wechat.exchange_login_code(body.code))
     elif settings.DEMO and body.device_id is not None:
-        user = sessions.user_by_device(body.device_id)
+        user = sessions.get_or_create_device_user(body.device_id)
     else:
         raise Forbidden
     if not user.is_active:
         raise Forbidden
-    session = sessions.open_session(user)
-    return {"token": session.token, "expires_at": session.expires_at, "user": _user_json(user)}
+    session = sessions.issue_token(user)
+    return {"token": session.token, "expires_at": session.expires_at, "user": _serialize_user(user)}
 
 
 @session_router.delete("/session", response={204: None}, summary="Sign out")
@@ -158,7 +158,7 @@ def sign_out(request: HttpRequest) -> Status[None]:
     """Revoke the token that came with the request."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        sessions.close_session(token.strip())
+        sessions.revoke_token(token.strip())
     return Status(204, None)
 
 
@@ -174,18 +174,18 @@ def delete_account(request: HttpRequest, body: ForgetIn) -> Status[None]:
     user: User = request.auth  # type: ignore[attr-defined]
     if user.is_staff:
         raise Forbidden
-    forget_account(user, proves=False)  # the proof reads every table: `manage.py forget_user` gives it
+    delete_user_data(user, verify=False)  # the proof reads every table: `manage.py forget_user` gives it
     return Status(204, None)
 
 
-def _user_json(user: User) -> dict[str, Any]:
+def _serialize_user(user: User) -> dict[str, Any]:
     return {"id": user.pk, "name": user.get_full_name() or user.get_username(), "is_staff": user.is_staff}
 
 
 @session_router.get("/errors", auth=None, tags=["errors"], summary="The words of every error code")
 def get_error_catalogue(request: HttpRequest, locale: QueryEx[str, P(max_length=16)] = "") -> Any:
     """For clients that must explain a failure while they cannot reach us."""
-    body = json.dumps(catalogue(locale or locale_now()), ensure_ascii=False)
+    body = json.dumps(build_error_catalogue(locale or get_current_locale()), ensure_ascii=False)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
     headers = {"ETag": etag, "Cache-Control": "public, no-cache", "Vary": "Accept-Language"}
     if etag in request.headers.get("If-None-Match", ""):
@@ -196,7 +196,7 @@ def get_error_catalogue(request: HttpRequest, locale: QueryEx[str, P(max_length=
 api.add_router("", session_router)
 
 
-def _respond(request: HttpRequest, body: Problem, error: BaseException) -> HttpResponse:
+def _record_and_respond(request: HttpRequest, body: Problem, error: BaseException) -> HttpResponse:
     body["instance"] = body["instance"] or request.path
     route = request.resolver_match.route if request.resolver_match else ""
     context = {
@@ -206,34 +206,34 @@ def _respond(request: HttpRequest, body: Problem, error: BaseException) -> HttpR
         "fields": list(body.get("fields", ())),
     }
     record_problem(body, error=error, context=context)
-    return problem_response(body)
+    return build_problem_response(body)
 
 
 @api.exception_handler(AppError)
-def _app_error(request: HttpRequest, error: AppError) -> HttpResponse:
-    return _respond(request, problem_of(error), error)
+def _handle_app_error(request: HttpRequest, error: AppError) -> HttpResponse:
+    return _record_and_respond(request, build_problem_from_exception(error), error)
 
 
 @api.exception_handler(AuthenticationError)
-def _not_signed_in(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    return _respond(request, problem_of(Unauthorized()), error)
+def _handle_authentication_error(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return _record_and_respond(request, build_problem_from_exception(Unauthorized()), error)
 
 
 @api.exception_handler(ValidationError)
-def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    return _respond(request, problem_of(InvalidInput(fields=fields_of(error.errors))), error)
+def _handle_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return _record_and_respond(request, build_problem_from_exception(InvalidInput(fields=build_field_errors(error.errors))), error)
 
 
 @api.exception_handler(HttpError)
-def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+def _handle_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """ninja's own: a body that is not JSON, a failed CSRF check."""
-    return _respond(request, problem_of(Forbidden() if error.status_code == 403 else DataFormatError()), error)
+    return _record_and_respond(request, build_problem_from_exception(Forbidden() if error.status_code == 403 else DataFormatError()), error)
 
 
 @api.exception_handler(Http404)
 @api.exception_handler(Exception)
-def _anything_else(request: HttpRequest, error: Exception) -> HttpResponse:
-    body = problem_of(error)
+def _handle_unexpected_error(request: HttpRequest, error: Exception) -> HttpResponse:
+    body = build_problem_from_exception(error)
     if body["code"] in (ErrorCode.SERVER_ERROR, ErrorCode.UNKNOWN_ERROR):
         log.exception("request_failed", path=request.path)
-    return _respond(request, body, error)
+    return _record_and_respond(request, body, error)

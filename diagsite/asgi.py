@@ -13,15 +13,15 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from diagsite.handler import Handler  # noqa: E402
-from errors.catalogue import refresher  # noqa: E402
+from diagsite.handler import SiteASGIHandler  # noqa: E402
+from errors.catalogue import refresh_thread  # noqa: E402
 from monitoring.sockets import measured_routes  # noqa: E402
 from progress.consumers import UnknownPathConsumer  # noqa: E402
 from progress.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": Handler(),
+        "http": SiteASGIHandler(),
         # Cookies alone: who has no token is looked up by the session when it says hello, not at every frame.
         "websocket": CookieMiddleware(
             URLRouter(measured_routes([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
@@ -30,7 +30,7 @@ application = ProtocolTypeRouter(
 )
 
 # The first failure of this process is told in the published words already, not in the built-in ones.
-refresher.ensure_running()
+refresh_thread.ensure_running()
 
 # Whatever has been loaded stays: without this, looking through it for garbage stops the process for 0.15 s at a time.
 gc.collect()

@@ -6,12 +6,12 @@ from typing import Any
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 
 # zlib's defaults take 256 KiB a socket. These take 24, and the last 4 KiB hold all there is to repeat.
-WINDOW_BITS = 12
+SERVER_WINDOW_BITS = 12
 MEMORY_LEVEL = 4
 CLIENT_WINDOW_BITS = 10  # of a client that lets us choose: its frames are small
 
 
-def compress_frames(factory: Any, most_message_bytes: int) -> None:
+def enable_frame_compression(factory: Any, max_message_bytes: int) -> None:
     """Have daphne's WebSocket factory accept offers to compress; what a client sends may not swell beyond the limit."""
 
     def accept(offers: Sequence[Any]) -> PerMessageDeflateOfferAccept | None:
@@ -20,9 +20,9 @@ def compress_frames(factory: Any, most_message_bytes: int) -> None:
                 return PerMessageDeflateOfferAccept(  # type: ignore[no-untyped-call]
                     offer,
                     request_max_window_bits=CLIENT_WINDOW_BITS if offer.accept_max_window_bits else 0,
-                    window_bits=min(WINDOW_BITS, offer.request_max_window_bits or WINDOW_BITS),
+                    window_bits=min(SERVER_WINDOW_BITS, offer.request_max_window_bits or SERVER_WINDOW_BITS),
                     mem_level=MEMORY_LEVEL,
-                    max_message_size=most_message_bytes,
+                    max_message_size=max_message_bytes,
                 )
         return None
 

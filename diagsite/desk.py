@@ -12,16 +12,16 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from errors.models import CopyOverride, ErrorCopy, ErrorCount
 from monitoring.models import Alert, Channel, Delivery, Silence
 
-DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Task:
+class TodoItem:
     """A count with where it leads. is_urgent: somebody should look at it now."""
 
     title: str
@@ -31,21 +31,21 @@ class Task:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _TodoSpec:
     title: str
     permission: str
-    page: str  # admin:...
+    model_path: str  # admin:...
     query: str
     count: Callable[[], int]
     is_urgent: bool = False  # when it is not nought
 
 
-def _since_yesterday() -> Any:
-    return timezone.now() - DAY
+def _get_one_day_ago() -> Any:
+    return timezone.now() - ONE_DAY
 
 
-_KINDS = [
-    _Kind(
+_TODO_SPECS = [
+    _TodoSpec(
         "未确认的告警",
         "monitoring.view_alert",
         "monitoring_alert",
@@ -53,7 +53,7 @@ _KINDS = [
         lambda: Alert.objects.open().filter(acknowledged_at=None).count(),
         True,
     ),
-    _Kind(
+    _TodoSpec(
         "停用的通知渠道",
         "monitoring.view_channel",
         "monitoring_channel",
@@ -61,58 +61,58 @@ _KINDS = [
         lambda: Channel.objects.filter(is_enabled=False).count(),
         True,
     ),
-    _Kind(
+    _TodoSpec(
         "已放弃的通知（24 小时）",
         "monitoring.view_delivery",
         "monitoring_delivery",
         "state__exact=given_up",
-        lambda: Delivery.objects.filter(state="given_up", created_at__gt=_since_yesterday()).count(),
+        lambda: Delivery.objects.filter(state="given_up", created_at__gt=_get_one_day_ago()).count(),
         True,
     ),
-    _Kind(
+    _TodoSpec(
         "生效中的静默",
         "monitoring.view_silence",
         "monitoring_silence",
         "",
         lambda: Silence.objects.filter(starts_at__lte=timezone.now(), ends_at__gt=timezone.now()).count(),
     ),
-    _Kind(
+    _TodoSpec(
         "未发布的文案修改",
         "errors.change_errorcopy",
         "errors_errorcopy",
         "has_draft__exact=1",
         lambda: ErrorCopy.objects.filter(has_draft=True).count(),
     ),
-    _Kind(
+    _TodoSpec(
         "生效中的临时文案",
         "errors.view_copyoverride",
         "errors_copyoverride",
         "",
         lambda: CopyOverride.objects.filter(ends_at__gt=timezone.now()).count(),
     ),
-    _Kind(
+    _TodoSpec(
         "用户看到的错误（24 小时）",
         "errors.view_errorevent",
         "errors_errorevent",
         "",
-        lambda: ErrorCount.objects.filter(hour__gt=_since_yesterday()).aggregate(sum=Sum("count"))["sum"] or 0,
+        lambda: ErrorCount.objects.filter(hour__gt=_get_one_day_ago()).aggregate(sum=Sum("count"))["sum"] or 0,
     ),
-    _Kind(
+    _TodoSpec(
         "运行中的诊断",
         "diagnosis.view_diagnosis",
         "diagnosis_diagnosis",
         "status__exact=asking",
         lambda: Diagnosis.objects.unfinished().count(),
     ),
-    _Kind(
+    _TodoSpec(
         "未能完成的诊断（24 小时）",
         "diagnosis.view_diagnosis",
         "diagnosis_diagnosis",
         "status__exact=failed",
-        lambda: Diagnosis.objects.filter(status=Status.FAILED, created_at__gt=_since_yesterday()).count(),
+        lambda: Diagnosis.objects.filter(status=DiagnosisStatus.FAILED, created_at__gt=_get_one_day_ago()).count(),
         True,
     ),
-    _Kind(
+    _TodoSpec(
         "暂停中的平台",
         "diagnosis.view_platform",
         "diagnosis_platform",
@@ -120,7 +120,7 @@ _KINDS = [
         lambda: Platform.objects.filter(is_enabled=True, paused_until__gt=timezone.now()).count(),
         True,
     ),
-    _Kind(
+    _TodoSpec(
         "失败的后台任务",
         "procrastinate.view_procrastinatejob",
         "procrastinate_procrastinatejob",
@@ -131,13 +131,13 @@ _KINDS = [
 ]
 
 
-def tasks_of(user: AbstractBaseUser | AnonymousUser) -> list[Task]:
+def get_todo_items(user: AbstractBaseUser | AnonymousUser) -> list[TodoItem]:
     """What this operator may see, a query each."""
-    may: Callable[[str], bool] = getattr(user, "has_perm", lambda _permission: False)
-    return [_task(kind) for kind in _KINDS if may(kind.permission)]
+    has_permission: Callable[[str], bool] = getattr(user, "has_perm", lambda _permission: False)
+    return [_build_todo_item(spec) for spec in _TODO_SPECS if has_permission(spec.permission)]
 
 
-def _task(kind: _Kind) -> Task:
-    count = kind.count()
-    address = reverse(f"admin:{kind.page}_changelist")
-    return Task(kind.title, count, f"{address}?{kind.query}" if kind.query else address, kind.is_urgent and count > 0)
+def _build_todo_item(spec: _TodoSpec) -> TodoItem:
+    count = spec.count()
+    url = reverse(f"admin:{spec.model_path}_changelist")
+    return TodoItem(spec.title, count, f"{url}?{spec.query}" if spec.query else url, spec.is_urgent and count > 0)

@@ -14,16 +14,16 @@ from twisted.python.failure import Failure
 
 log = structlog.get_logger(__name__)
 
-SETTLE_SECONDS = 0.2
+ACCEPT_GRACE_SECONDS = 0.2
 
 
 async def stop_listening(server: Any) -> None:
     """Close the listening sockets of a daphne server; its connections stay."""
     for listener in server.listeners:
-        listener.addCallback(_close)
+        listener.addCallback(_close_listener)
 
 
-def _close(port: Any) -> Any:
+def _close_listener(port: Any) -> Any:
     """At once, after taking in what the kernel has accepted for us: a closed socket would reset those connections.
 
     Twisted's own stopListening closes it a turn of the loop later, in which more of them come.
@@ -34,25 +34,25 @@ def _close(port: Any) -> Any:
     return port
 
 
-async def finish_requests(server: Any, seconds: float) -> None:
+async def drain_requests(server: Any, timeout_seconds: float) -> None:
     """Return when every request is answered, or after so long: what is left are long polls, which may be repeated."""
     # What the kernel had accepted for us before the socket was closed is read first.
-    await asyncio.sleep(SETTLE_SECONDS)
-    requests = open_requests(server)
+    await asyncio.sleep(ACCEPT_GRACE_SECONDS)
+    requests = get_open_requests(server)
     if requests:
-        answered, left = await asyncio.wait(requests, timeout=seconds)
-        log.info("requests_finished", answered=len(answered), left=len(left))
+        finished, unfinished = await asyncio.wait(requests, timeout=timeout_seconds)
+        log.info("requests_finished", answered=len(finished), left=len(unfinished))
 
 
-def open_requests(server: Any) -> "list[asyncio.Future[Any]]":
+def get_open_requests(server: Any) -> "list[asyncio.Future[Any]]":
     """The HTTP requests that are being answered; sockets and idle connections are none."""
     return [
         details["application_instance"]
         for protocol, details in server.connections.items()
-        if isinstance(protocol, WebRequest) and not _is_over(details)
+        if isinstance(protocol, WebRequest) and not _is_finished(details)
     ]
 
 
-def _is_over(details: dict[str, Any]) -> bool:
+def _is_finished(details: dict[str, Any]) -> bool:
     application = details.get("application_instance")
     return application is None or application.done() or "disconnected" in details

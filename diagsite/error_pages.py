@@ -14,103 +14,103 @@ from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 
 from errors.codes import ActionKind, ErrorCode
-from errors.exceptions import code_of
-from errors.problems import Problem, problem, problem_of
+from errors.exceptions import get_error_code
+from errors.problems import Problem, build_problem, build_problem_from_exception
 from errors.recording import record_problem
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400"""
-    return _tell(request, ErrorCode.DATA_FORMAT_ERROR, exception)
+    return _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403"""
-    return _tell(request, ErrorCode.FORBIDDEN, exception)
+    return _build_code_response(request, ErrorCode.FORBIDDEN, exception)
 
 
-def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form of a page that is too old, or of somebody else's."""
-    return _tell(request, ErrorCode.FORBIDDEN, place="csrf")
+    return _build_code_response(request, ErrorCode.FORBIDDEN, place="csrf")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404"""
-    return _tell(request, ErrorCode.DATA_NOT_FOUND, exception)
+    return _build_code_response(request, ErrorCode.DATA_NOT_FOUND, exception)
 
 
-def failed(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever a view did not catch: our bug, or the database away."""
     error = sys.exc_info()[1]
-    return _tell(request, code_of(error) if error else ErrorCode.SERVER_ERROR, error)
+    return _build_code_response(request, get_error_code(error) if error else ErrorCode.SERVER_ERROR, error)
 
 
 @sync_and_async_middleware
-def wrong_method_middleware(
+def method_not_allowed_middleware(
     get_response: Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]],
 ) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
     """405: the API's framework says it in plain English."""
 
-    def translated(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    def replace_405(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         if answer.status_code != 405 or not request.path.startswith("/api/"):
             return answer
-        told = _tell(request, ErrorCode.DATA_FORMAT_ERROR, place="method", status=405)
-        told["Allow"] = answer["Allow"]
-        return told
+        replacement = _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, place="method", status=405)
+        replacement["Allow"] = answer["Allow"]
+        return replacement
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
-        return translated(request, await get_response(request))  # type: ignore[misc]
+        return replace_405(request, await get_response(request))  # type: ignore[misc]
 
     def synchronous(request: HttpRequest) -> HttpResponse:
-        return translated(request, get_response(request))  # type: ignore[arg-type]
+        return replace_405(request, get_response(request))  # type: ignore[arg-type]
 
     return asynchronous if iscoroutinefunction(get_response) else synchronous
 
 
-def tell_error(request: HttpRequest, error: BaseException, *, place: str = "") -> HttpResponse:
+def build_error_response(request: HttpRequest, error: BaseException, *, place: str = "") -> HttpResponse:
     """An exception that means something, on a page or to a program, as the address is."""
-    body = problem_of(error, instance=request.path)
-    return _respond(request, body, error, place)
+    body = build_problem_from_exception(error, instance=request.path)
+    return _record_and_respond(request, body, error, place)
 
 
-def _tell(
+def _build_code_response(
     request: HttpRequest, code: ErrorCode, error: BaseException | None = None, *, place: str = "", status: int = 0
 ) -> HttpResponse:
-    body = problem(code, instance=request.path, request_id=request.META.get("REQUEST_ID", ""))
+    body = build_problem(code, instance=request.path, request_id=request.META.get("REQUEST_ID", ""))
     body["status"] = status or body["status"]
-    return _respond(request, body, error, place)
+    return _record_and_respond(request, body, error, place)
 
 
-def _respond(request: HttpRequest, body: Problem, error: BaseException | None, place: str) -> HttpResponse:
+def _record_and_respond(request: HttpRequest, body: Problem, error: BaseException | None, place: str) -> HttpResponse:
     route = request.resolver_match.route if request.resolver_match else ""
     record_problem(body, error=error, place=place, context={"route": route, "method": request.method})
     if request.path.startswith("/api/"):
-        return problem_response(body)
+        return build_problem_response(body)
     # No session, no user: this page must come without the database.
-    return _with_wait(render(request, "site/error.html", _context_of(request, body), status=body["status"]), body)
+    return _add_retry_after(render(request, "site/error.html", _build_template_context(request, body), status=body["status"]), body)
 
 
-def problem_response(body: Problem) -> HttpResponse:
+def build_problem_response(body: Problem) -> HttpResponse:
     """The body as the API sends it."""
     text = json.dumps(body, ensure_ascii=False)
     response = HttpResponse(text, status=body["status"], content_type="application/problem+json")
     patch_vary_headers(response, ["Accept-Language"])
-    return _with_wait(response, body)
+    return _add_retry_after(response, body)
 
 
-def _with_wait(response: HttpResponse, body: Problem) -> HttpResponse:
+def _add_retry_after(response: HttpResponse, body: Problem) -> HttpResponse:
     if body["retry_after_ms"]:
         response["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1000))
     return response
 
 
-def _context_of(request: HttpRequest, body: Problem) -> dict[str, Any]:
+def _build_template_context(request: HttpRequest, body: Problem) -> dict[str, Any]:
     home = reverse("pages:start")
-    addresses = {
+    action_urls = {
         ActionKind.RETRY: request.get_full_path() if request.method == "GET" else home,
         ActionKind.OPEN_HISTORY: reverse("pages:history"),
         ActionKind.SIGN_IN: reverse("pages:login"),
         ActionKind.SWITCH_PLATFORM: f"{home}?platforms=healthy",
     }
     action = body["copy"]["action"]
-    return {"problem": body, "copy": body["copy"], "address": addresses.get(action["kind"], home)}
+    return {"problem": body, "copy": body["copy"], "address": action_urls.get(action["kind"], home)}

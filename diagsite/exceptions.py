@@ -10,18 +10,18 @@ class WeChatUnavailable(AppError):
     code = ErrorCode.NETWORK_ERROR
 
 
-class WeChatAnswerLost(AppError):
+class WeChatResponseLost(AppError):
     """WeChat did not answer, or not with something readable. It may have used the login code up."""
 
     code = ErrorCode.NETWORK_ERROR
-    is_repeatable = False
+    is_safe_to_retry = False
 
 
 class WeChatMisconfigured(AppError):
     """WeChat refuses our app id or secret: the operators' problem, not the user's."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
-    is_repeatable = False
+    is_safe_to_retry = False
 
 
 class WeChatBusy(AppError):

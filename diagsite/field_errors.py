@@ -5,32 +5,32 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-_SOURCES = {"body", "query", "path", "header"}
+_PARAMETER_SOURCES = {"body", "query", "path", "header"}
 
 
-def fields_of(errors: Sequence[dict[str, Any]]) -> dict[str, str]:
+def build_field_errors(errors: Sequence[dict[str, Any]]) -> dict[str, str]:
     """{field: why} of pydantic's errors; nested fields are dotted: `competitors.0.name`."""
-    return {_field(error): _words(error) for error in errors}
+    return {_get_field_path(error): _get_message(error) for error in errors}
 
 
-def _field(error: dict[str, Any]) -> str:
+def _get_field_path(error: dict[str, Any]) -> str:
     context = error.get("ctx") or {}
     if "field" in context:
         return str(context["field"])
     path = [str(part) for part in error.get("loc", ())]
     # ninja puts the source and the name of the parameter in front of a body's own fields.
-    if path and path[0] in _SOURCES:
+    if path and path[0] in _PARAMETER_SOURCES:
         path = path[2:] if path[0] == "body" else path[1:]
     return ".".join(path) or "body"
 
 
-def _words(error: dict[str, Any]) -> str:
+def _get_message(error: dict[str, Any]) -> str:
     context = error.get("ctx") or {}
-    template = _templates().get(error.get("type", ""), _("格式不正确。"))
+    template = _get_message_templates().get(error.get("type", ""), _("格式不正确。"))
     return template % context
 
 
-def _templates() -> dict[str, str]:
+def _get_message_templates() -> dict[str, str]:
     """By pydantic's error type; the placeholders are pydantic's own context."""
     return {
         "missing": _("请填写这一项。"),

@@ -11,29 +11,29 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from diagnosis.cached import report_version
+from diagnosis.cached import get_report_cache_tag
 from diagnosis.history.models import LegacyRecord, RepairChange
 from diagnosis.models import Diagnosis
 from diagnosis.orders import cancel_diagnosis
 from diagsite.models import User
-from errors.audit import MASK
+from errors.audit import SECRET_MASK
 from errors.models import ErrorEvent
-from performance.cache import touch
+from performance.cache import invalidate_tags
 from progress.models import Stream
 
-DELETED = "deleted-account"  # whoever an entry of the admin's log was by
-SHORTEST = 8  # a shorter text stands in other people's texts by chance: it is looked for as a whole value
+DELETED_USERNAME = "deleted-account"  # whoever an entry of the admin's log was by
+MIN_SUBSTRING_LENGTH = 8  # a shorter text stands in other people's texts by chance: it is looked for as a whole value
 
 
 @dataclass
-class Forgotten:
+class DeletionReport:
     """What was deleted, {model: rows}, and where an identifier was still found, {table: rows}: none, if all is well."""
 
     deleted: Counter[str] = field(default_factory=Counter)
-    left: dict[str, int] = field(default_factory=dict)
+    remaining: dict[str, int] = field(default_factory=dict)
 
 
-class _OnlyLooked(Exception):
+class _DryRunRollback(Exception):
     """Takes everything back."""
 
 
@@ -45,55 +45,55 @@ def find_user(name: str) -> User:
     return User.objects.get(pk=int(name) if name.isdecimal() and len(name) < 18 else 0)
 
 
-def forget_account(user: User, *, applies: bool = True, proves: bool = True) -> Forgotten:
+def delete_user_data(user: User, *, apply: bool = True, verify: bool = True) -> DeletionReport:
     """Delete the account and everything that is its own; of what staff did, who did it.
 
     applies: else it is done and taken back, so the counts are those of the real thing. proves: look through every table
     for what is left, which reads every row once.
     """
-    forgotten = Forgotten()
-    if applies:  # whoever works on one hears of it first
+    report = DeletionReport()
+    if apply:  # whoever works on one hears of it first
         for diagnosis in Diagnosis.objects.filter(owner=user).unfinished():
             cancel_diagnosis(diagnosis)
     try:
         with transaction.atomic():
-            identifiers = identifiers_of(user)
-            _delete_everything(user, forgotten.deleted)
-            forgotten.left = rows_with(identifiers) if proves else {}
-            if not applies:
-                raise _OnlyLooked
-    except _OnlyLooked:
+            identifiers = collect_identifiers(user)
+            _delete_rows_of_user(user, report.deleted)
+            report.remaining = count_rows_containing(identifiers) if verify else {}
+            if not apply:
+                raise _DryRunRollback
+    except _DryRunRollback:
         pass
-    return forgotten
+    return report
 
 
-def identifiers_of(user: User) -> list[str]:
+def collect_identifiers(user: User) -> list[str]:
     """What a row could be told to be theirs by: names, openid, device, and the ids of what they have."""
-    own = [user.username, user.email, user.wechat_openid, user.device_id, user.get_full_name()]
-    ids = [*Diagnosis.objects.filter(owner=user).values_list("pk", flat=True), *_streams_of(user)]
-    return [text for text in own if text] + [str(one) for one in ids]
+    names = [user.username, user.email, user.wechat_openid, user.device_id, user.get_full_name()]
+    ids = [*Diagnosis.objects.filter(owner=user).values_list("pk", flat=True), *_get_stream_ids(user)]
+    return [text for text in names if text] + [str(one) for one in ids]
 
 
-def _streams_of(user: User) -> list[Any]:
+def _get_stream_ids(user: User) -> list[Any]:
     return list(Stream.objects.filter(owner=user).values_list("pk", flat=True))
 
 
-def _delete_everything(user: User, deleted: Counter[str]) -> None:
+def _delete_rows_of_user(user: User, deleted: Counter[str]) -> None:
     diagnoses = list(Diagnosis.objects.filter(owner=user).values_list("pk", flat=True))
-    streams = _streams_of(user)
+    streams = _get_stream_ids(user)
     keys = [str(pk) for pk in diagnoses]
     for pk in diagnoses:
-        touch(report_version(pk))  # nor does the cache serve it
+        invalidate_tags(get_report_cache_tag(pk))  # nor does the cache serve it
     _delete(ErrorEvent.objects.filter(diagnosis_id__in=diagnoses), deleted)
     _delete(LegacyRecord.objects.filter(diagnosis__in=diagnoses), deleted)
     _delete(AccessAttempt.objects.filter(username=user.username), deleted)
-    _delete(Session.objects.filter(pk__in=_sessions_of(user)), deleted)
-    _delete_journal([*keys, *map(str, streams)], deleted)
+    _delete(Session.objects.filter(pk__in=_find_session_keys(user)), deleted)
+    _delete_repair_journal([*keys, *map(str, streams)], deleted)
     _delete_jobs(keys, deleted)
     # Before the streams, which they protect, and the account, which owns both.
     _delete(Diagnosis.objects.filter(pk__in=diagnoses), deleted)
     _delete(Stream.objects.filter(pk__in=streams), deleted)
-    _blacken(user, keys)
+    _redact_references(user, keys)
     _delete(User.objects.filter(pk=user.pk), deleted)
 
 
@@ -101,12 +101,12 @@ def _delete(rows: QuerySet[Any], deleted: Counter[str]) -> None:
     deleted.update({label: count for label, count in rows.delete()[1].items() if count})
 
 
-def _sessions_of(user: User) -> list[str]:
+def _find_session_keys(user: User) -> list[str]:
     sessions = Session.objects.iterator(chunk_size=500)
     return [one.pk for one in sessions if one.get_decoded().get("_auth_user_id") == str(user.pk)]
 
 
-def _delete_journal(ids: list[str], deleted: Counter[str]) -> None:
+def _delete_repair_journal(ids: list[str], deleted: Counter[str]) -> None:
     """What repairs changed of it, before and after."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -123,34 +123,34 @@ def _delete_jobs(diagnoses: list[str], deleted: Counter[str]) -> None:
             deleted["procrastinate.ProcrastinateJob"] += cursor.rowcount
 
 
-def _blacken(user: User, diagnoses: list[str]) -> None:
+def _redact_references(user: User, diagnoses: list[str]) -> None:
     """What stays is about others, or about the site: it no longer says who."""
-    of_users, of_diagnoses = (ContentType.objects.get_for_model(model) for model in (User, Diagnosis))
-    about = LogEntry.objects.filter(content_type=of_users, object_id=str(user.pk))
-    about |= LogEntry.objects.filter(content_type=of_diagnoses, object_id__in=diagnoses)
-    about.update(object_id="", object_repr=MASK, change_message="")
-    by = LogEntry.objects.filter(user=user)
-    if by.exists():
-        nobody, _made = User.objects.get_or_create(username=DELETED, defaults={"is_active": False})
-        by.update(user=nobody)
+    user_type, diagnosis_type = (ContentType.objects.get_for_model(model) for model in (User, Diagnosis))
+    entries_about_user = LogEntry.objects.filter(content_type=user_type, object_id=str(user.pk))
+    entries_about_user |= LogEntry.objects.filter(content_type=diagnosis_type, object_id__in=diagnoses)
+    entries_about_user.update(object_id="", object_repr=SECRET_MASK, change_message="")
+    entries_by_user = LogEntry.objects.filter(user=user)
+    if entries_by_user.exists():
+        placeholder_user, _made = User.objects.get_or_create(username=DELETED_USERNAME, defaults={"is_active": False})
+        entries_by_user.update(user=placeholder_user)
     # Revisions are never changed by the model's own rule; whoever published one may ask all the same.
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_copyrevision SET author_name = '' WHERE author_id = %s", [user.pk])
 
 
-_TABLES = """
+_LIST_TABLES_SQL = """
     SELECT c.oid::regclass::text FROM pg_class c
     WHERE c.relkind IN ('r', 'm') AND c.relnamespace = current_schema()::regnamespace ORDER BY 1
 """
 
 
-def rows_with(identifiers: list[str]) -> dict[str, int]:
+def count_rows_containing(identifiers: list[str]) -> dict[str, int]:
     """{table: rows} of all tables in which one of the texts stands, in whichever column. Reads every row once."""
-    long = [_pattern(text) for text in identifiers if len(text) >= SHORTEST]
-    short = [text for text in identifiers if len(text) < SHORTEST]
+    long = [_build_like_pattern(text) for text in identifiers if len(text) >= MIN_SUBSTRING_LENGTH]
+    short = [text for text in identifiers if len(text) < MIN_SUBSTRING_LENGTH]
     found = {}
     with connection.cursor() as cursor:
-        cursor.execute(_TABLES)
+        cursor.execute(_LIST_TABLES_SQL)
         for (table,) in cursor.fetchall():
             # What is compared is the whole row as text: a column that is added tomorrow is looked at too.
             cursor.execute(
@@ -163,6 +163,6 @@ def rows_with(identifiers: list[str]) -> dict[str, int]:
     return found
 
 
-def _pattern(text: str) -> str:
+def _build_like_pattern(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

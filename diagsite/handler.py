@@ -19,58 +19,58 @@ from django.db import close_old_connections, reset_queries
 
 log = structlog.get_logger(__name__)
 
-MOST_IDLE_THREADS = 32
+MAX_IDLE_THREADS = 32
 
 
-class Threads:
+class RequestThreadPool:
     """As many as there is work for at once, of which a few stay for the work to come."""
 
     def __init__(self) -> None:
         self.idle: list[ThreadPoolExecutor] = []
 
-    def lend(self, work: Callable[[], None]) -> None:
+    def run_soon(self, function: Callable[[], None]) -> None:
         """Have it done, soon."""
         try:
             thread = self.idle.pop()
         except IndexError:
             thread = ThreadPoolExecutor(1, thread_name_prefix="request")
-        thread.submit(self._work, thread, work)
+        thread.submit(self._work, thread, function)
 
-    def _work(self, thread: ThreadPoolExecutor, work: Callable[[], None]) -> None:
+    def _work(self, thread: ThreadPoolExecutor, function: Callable[[], None]) -> None:
         try:
-            work()
+            function()
         finally:
-            if len(self.idle) < MOST_IDLE_THREADS:
+            if len(self.idle) < MAX_IDLE_THREADS:
                 self.idle.append(thread)
             else:
                 thread.shutdown(wait=False)
 
 
-class _InTurn(Executor):
+class _SerialExecutor(Executor):
     """What one request does in threads: one thing after another, each in whichever is free.
 
     The next thing may be done in another thread, so none keeps a connection to the database for it.
     """
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: RequestThreadPool) -> None:
         self._threads = threads
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._is_working = False
+        self._pending: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._is_running = False
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         """As ever."""
         future: Future[Any] = Future()
         with self._lock:
-            self._waiting.append((future, partial(function, *args, **named)))
-            is_working, self._is_working = self._is_working, True
+            self._pending.append((future, partial(function, *args, **named)))
+            is_working, self._is_running = self._is_running, True
         if not is_working:
-            self._threads.lend(self._work)
+            self._threads.run_soon(self._work)
         return future
 
     def _work(self) -> None:
-        while self._has_more():
-            future, call = self._waiting.popleft()
+        while self._has_more_work():
+            future, call = self._pending.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
@@ -80,28 +80,28 @@ class _InTurn(Executor):
             else:
                 future.set_result(result)
 
-    def _has_more(self) -> bool:
-        if not self._waiting:
+    def _has_more_work(self) -> bool:
+        if not self._pending:
             try:
                 close_old_connections()
             except Exception:  # the request goes on, or it would wait for its thread for ever
                 log.exception("connection_not_given_back")
         with self._lock:
-            self._is_working = bool(self._waiting)
-            return self._is_working
+            self._is_running = bool(self._pending)
+            return self._is_running
 
 
-class Handler(ASGIHandler):
+class SiteASGIHandler(ASGIHandler):
     """Answers each request in a context of its own, as Django does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.threads = Threads()
+        self.thread_pool = RequestThreadPool()
         # Django would begin each request with a hop to a thread for them; the threads see to their connections.
         request_started.disconnect(close_old_connections)
         request_started.disconnect(reset_queries)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        async with ThreadSensitiveContext(executor=_InTurn(self.threads)):
+        async with ThreadSensitiveContext(executor=_SerialExecutor(self.thread_pool)):
             await super().__call__(scope, receive, send)

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 
 from errors.audit import AuditedAdmin
 
-STATUSES = {
+JOB_STATUS_LABELS = {
     "todo": "等待",
     "doing": "进行中",
     "succeeded": "成功",
@@ -25,22 +25,22 @@ STATUSES = {
     "aborting": "正在中止",
     "aborted": "已中止",
 }
-SHOWN = ["number", "task", "status_in_words", "queue", "tried", "due", "arguments"]
-MOST_ARGUMENTS = 2000
+JOB_FIELDS = ["number", "task", "status_in_words", "queue", "tried", "due", "arguments"]
+MAX_ARGUMENTS_CHARACTERS = 2000
 
 
-def _titled(words: str) -> type[admin.AllValuesFieldListFilter]:
+def _build_filter(title: str) -> type[admin.AllValuesFieldListFilter]:
     """A filter by the values that there are, under a title of our own."""
 
     class Filter(admin.AllValuesFieldListFilter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.title = words
+            self.title = title
 
     return Filter
 
 
-class _Events(admin.TabularInline[ProcrastinateEvent, ProcrastinateJob]):
+class _EventInline(admin.TabularInline[ProcrastinateEvent, ProcrastinateJob]):
     model = ProcrastinateEvent
     verbose_name_plural = "经过"
     fields = ["what", "when"]
@@ -68,16 +68,16 @@ ProcrastinateJob._meta.verbose_name = ProcrastinateJob._meta.verbose_name_plural
 class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     """What waits, runs and has failed."""
 
-    list_display = [*SHOWN]
-    fields = [*SHOWN, "order"]
-    list_filter = [("status", _titled("状态")), ("queue_name", _titled("队列")), ("task_name", _titled("任务"))]
+    list_display = [*JOB_FIELDS]
+    fields = [*JOB_FIELDS, "order"]
+    list_filter = [("status", _build_filter("状态")), ("queue_name", _build_filter("队列")), ("task_name", _build_filter("任务"))]
     show_full_result_count = False
-    inlines = [_Events]
+    inlines = [_EventInline]
     actions = ["retry_chosen", "cancel_chosen"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> list[str]:
         """All."""
-        return [*SHOWN, "order"]
+        return [*JOB_FIELDS, "order"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcrastinateJob]:
         """Without the events that procrastinate's own page shows in its list."""
@@ -96,7 +96,7 @@ class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     @admin.display(description="状态", ordering="status")
     def status_in_words(self, job: ProcrastinateJob) -> str:
         """In Chinese."""
-        return STATUSES.get(job.status, job.status)
+        return JOB_STATUS_LABELS.get(job.status, job.status)
 
     @admin.display(description="队列", ordering="queue_name")
     def queue(self, job: ProcrastinateJob) -> str:
@@ -121,7 +121,7 @@ class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     @admin.display(description="参数")
     def arguments(self, job: ProcrastinateJob) -> str:
         """As JSON, cut where it is long."""
-        return format_html("<code>{}</code>", json.dumps(job.args, ensure_ascii=False)[:MOST_ARGUMENTS])
+        return format_html("<code>{}</code>", json.dumps(job.args, ensure_ascii=False)[:MAX_ARGUMENTS_CHARACTERS])
 
     @admin.action(description="重试所选任务（仅失败的和进行中的）", permissions=["steer"])
     def retry_chosen(self, request: HttpRequest, queryset: QuerySet[ProcrastinateJob]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-_SHARED: list[Any] = [
+_SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -16,7 +16,7 @@ _SHARED: list[Any] = [
 ]
 
 
-def configure(options: dict[str, Any]) -> None:
+def configure_logging(options: dict[str, Any]) -> None:
     """Send structlog's and the standard library's records through one formatter.
 
     options: {"format": "json" | "console", "level": a logging level, "file": a path, or "" for standard
@@ -28,7 +28,7 @@ def configure(options: dict[str, Any]) -> None:
         else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -39,11 +39,11 @@ def configure(options: dict[str, Any]) -> None:
             "formatters": {
                 "structured": {
                     "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": _SHARED,
+                    "foreign_pre_chain": _SHARED_PROCESSORS,
                     "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
                 }
             },
-            "handlers": {"log": {**_destination(options["file"]), "formatter": "structured"}},
+            "handlers": {"log": {**_build_handler(options["file"]), "formatter": "structured"}},
             "root": {"handlers": ["log"], "level": options["level"]},
             "loggers": {
                 # The HTTP client tells every call at INFO; our own run tells what matters of it.
@@ -62,7 +62,7 @@ def configure(options: dict[str, Any]) -> None:
     )
 
 
-def _destination(file: str) -> dict[str, Any]:
+def _build_handler(file: str) -> dict[str, Any]:
     if not file:
         return {"class": "logging.StreamHandler"}
     try:

@@ -23,53 +23,53 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Schedule
-from diagnosis.trends import moves_of
+from diagnosis.trends import find_significant_changes
 from diagsite import wechat_messages
 from diagsite.models import Notice, User
-from diagsite.wechat_messages import Sending
+from diagsite.wechat_messages import WeChatSendResult
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=30)  # longer than a send takes with its time-outs
-MOST_ATTEMPTS = 6
-MOST_TEXT = 20  # of a template's `thing`
-SECONDS_BETWEEN_LOOKS = 1.0
+NOTICE_LEASE = timedelta(seconds=30)  # longer than a send takes with its time-outs
+MAX_NOTICE_ATTEMPTS = 6
+MAX_THING_CHARACTERS = 20  # of a template's `thing`
+NOTICE_POLL_INTERVAL_SECONDS = 1.0
 
-STATUS_WORDS = {
-    Status.COMPLETED: "已完成",
-    Status.PARTIAL: "部分完成",
-    Status.FAILED: "未能完成",
-    Status.TIMED_OUT: "已超时",
+WECHAT_STATUS_PHRASES = {
+    DiagnosisStatus.COMPLETED: "已完成",
+    DiagnosisStatus.PARTIAL: "部分完成",
+    DiagnosisStatus.FAILED: "未能完成",
+    DiagnosisStatus.TIMED_OUT: "已超时",
 }
-MOVE_WORDS = {"up": "提及率上升", "down": "提及率下降"}
+WECHAT_RATE_CHANGE_PHRASES = {"up": "提及率上升", "down": "提及率下降"}
 
 
-def write_notice(diagnosis: Diagnosis) -> None:
+def create_diagnosis_notice(diagnosis: Diagnosis) -> None:
     """Called in the transaction that ends a diagnosis. Whoever cancels is there to see it, so that is not told.
 
     Nobody waits for a run of a schedule: its owner hears of it when a rate has moved.
     """
-    if diagnosis.status == Status.CANCELLED:
+    if diagnosis.status == DiagnosisStatus.CANCELLED:
         return
     if diagnosis.schedule_id is not None:
-        _write_moves(diagnosis)
-    elif _has_wechat(diagnosis.owner_id):
+        _create_rate_change_notice(diagnosis)
+    elif _can_receive_wechat(diagnosis.owner_id):
         grace = timedelta(seconds=settings.NOTICE_GRACE_SECONDS)
         Notice.objects.create(diagnosis=diagnosis, due_at=timezone.now() + grace)
 
 
-def _has_wechat(owner_id: int) -> bool:
+def _can_receive_wechat(owner_id: int) -> bool:
     if not settings.WECHAT_TEMPLATE_ID:
         return False
     return User.objects.filter(pk=owner_id, wechat_openid__isnull=False).exists()
 
 
-def _write_moves(diagnosis: Diagnosis) -> None:
-    moves = _moves_of(diagnosis)
+def _create_rate_change_notice(diagnosis: Diagnosis) -> None:
+    moves = _find_rate_changes(diagnosis)
     if moves:
-        can_send = _has_wechat(diagnosis.owner_id)
+        can_send = _can_receive_wechat(diagnosis.owner_id)
         Notice.objects.create(
             kind=Notice.Kind.MOVED,
             owner_id=diagnosis.owner_id,
@@ -80,11 +80,11 @@ def _write_moves(diagnosis: Diagnosis) -> None:
         )
 
 
-def _moves_of(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+def _find_rate_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
     """What has moved; nothing when that cannot be told: a bug must not keep a diagnosis from its end."""
     try:
         with transaction.atomic():
-            return moves_of(diagnosis)
+            return find_significant_changes(diagnosis)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -92,7 +92,7 @@ def _moves_of(diagnosis: Diagnosis) -> list[dict[str, Any]]:
         return []
 
 
-def write_skip(schedule: Schedule) -> None:
+def create_skip_notice(schedule: Schedule) -> None:
     """Called in the transaction that leaves a run out. The subscribe message has no words for it: the page tells."""
     Notice.objects.create(
         kind=Notice.Kind.SKIPPED,
@@ -105,13 +105,13 @@ def write_skip(schedule: Schedule) -> None:
     )
 
 
-def unread_notices(user: AbstractBaseUser) -> QuerySet[Notice]:
+def get_unread_notices(user: AbstractBaseUser) -> QuerySet[Notice]:
     """What the page shows: nothing that WeChat has delivered, or may still."""
-    untold = [Notice.State.ON_PAGE, Notice.State.GIVEN_UP]
-    return Notice.objects.filter(owner_id=user.pk, read_at=None, state__in=untold).order_by("-due_at", "-pk")
+    page_states = [Notice.State.ON_PAGE, Notice.State.GIVEN_UP]
+    return Notice.objects.filter(owner_id=user.pk, read_at=None, state__in=page_states).order_by("-due_at", "-pk")
 
 
-def note_seen(stream_id: uuid.UUID) -> None:
+def mark_notice_seen(stream_id: uuid.UUID) -> None:
     """A live socket of the owner has been given the end."""
     if settings.WECHAT_TEMPLATE_ID:
         ended = Notice.objects.filter(diagnosis__stream_id=stream_id, kind=Notice.Kind.ENDED)
@@ -121,34 +121,34 @@ def note_seen(stream_id: uuid.UUID) -> None:
 
 def send_due_notices() -> int:
     """Send what is due, one after another; returns how many were tried."""
-    tried = 0
-    while notice := _lease_one():
-        _send(notice)
-        tried += 1
-    return tried
+    attempted = 0
+    while notice := _lease_next_notice():
+        _send_notice(notice)
+        attempted += 1
+    return attempted
 
 
-def _lease_one() -> Notice | None:
+def _lease_next_notice() -> Notice | None:
     """The lease is the time before which nobody else looks at the row."""
     now = timezone.now()
     with transaction.atomic():
         due = Notice.objects.filter(state=Notice.State.WAITING, due_at__lte=now).order_by("due_at")
         notice = due.select_for_update(skip_locked=True).first()
         if notice:
-            notice.due_at = now + LEASE
+            notice.due_at = now + NOTICE_LEASE
             notice.attempts += 1
             notice.save(update_fields=["due_at", "attempts"])
         return notice
 
 
-def _send(notice: Notice) -> None:
+def _send_notice(notice: Notice) -> None:
     assert notice.diagnosis_id  # what has none is for the page alone
     diagnosis = Diagnosis.objects.select_related("owner").get(pk=notice.diagnosis_id)
     page = f"pages/report-v2/report-v2?id={diagnosis.pk}"
-    sending, reason = wechat_messages.send(diagnosis.owner.wechat_openid or "", page, _texts(notice, diagnosis))
-    if sending is Sending.SENT:
+    result, reason = wechat_messages.send_subscribe_message(diagnosis.owner.wechat_openid or "", page, _build_template_data(notice, diagnosis))
+    if result is WeChatSendResult.SENT:
         notice.state, notice.sent_at = Notice.State.SENT, timezone.now()
-    elif sending is Sending.REFUSED or notice.attempts >= MOST_ATTEMPTS:
+    elif result is WeChatSendResult.REFUSED or notice.attempts >= MAX_NOTICE_ATTEMPTS:
         notice.state = Notice.State.GIVEN_UP
     else:
         notice.due_at = timezone.now() + timedelta(seconds=2**notice.attempts)
@@ -157,39 +157,39 @@ def _send(notice: Notice) -> None:
     log.info("notice_tried", diagnosis=str(diagnosis.pk), state=notice.state, attempts=notice.attempts, reason=reason)
 
 
-def _texts(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]:
+def _build_template_data(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]:
     """What the template's places say; settings.WECHAT_TEMPLATE_FIELDS tells which place has what."""
     suffix = "（演示）" if diagnosis.is_demo else ""
     brand = diagnosis.brand
-    if len(brand + suffix) > MOST_TEXT:
-        brand = brand[: MOST_TEXT - len(suffix) - 1] + "…"
+    if len(brand + suffix) > MAX_THING_CHARACTERS:
+        brand = brand[: MAX_THING_CHARACTERS - len(suffix) - 1] + "…"
     finished_at = timezone.localtime(diagnosis.finished_at)
-    known = {
+    values = {
         "brand": brand + suffix,
-        "status": _status_words(notice, diagnosis),
+        "status": _get_status_phrase(notice, diagnosis),
         "valid": str(diagnosis.valid),
         "planned": str(diagnosis.planned),
         "time": f"{finished_at:%Y-%m-%d %H:%M}",
     }
-    return {place: known[name] for place, name in settings.WECHAT_TEMPLATE_FIELDS.items()}
+    return {template_field: values[name] for template_field, name in settings.WECHAT_TEMPLATE_FIELDS.items()}
 
 
-def _status_words(notice: Notice, diagnosis: Diagnosis) -> str:
+def _get_status_phrase(notice: Notice, diagnosis: Diagnosis) -> str:
     """At most five characters, as a template's `phrase` takes."""
     if notice.kind == Notice.Kind.ENDED:
-        return STATUS_WORDS[Status(diagnosis.status)]
-    ways = {move["changed"] for move in notice.data["moves"] if move["is_own"]}
-    return MOVE_WORDS.get(next(iter(ways), ""), "提及率变化")
+        return WECHAT_STATUS_PHRASES[DiagnosisStatus(diagnosis.status)]
+    directions = {move["changed"] for move in notice.data["moves"] if move["is_own"]}
+    return WECHAT_RATE_CHANGE_PHRASES.get(next(iter(directions), ""), "提及率变化")
 
 
-_send_due = database_sync_to_async(send_due_notices, thread_sensitive=False)
+_send_due_notices_async = database_sync_to_async(send_due_notices, thread_sensitive=False)
 
 
-async def keep_sending() -> None:
+async def run_notice_sender_loop() -> None:
     """Send what is due until cancelled; without a template there is nothing to send."""
     while settings.WECHAT_TEMPLATE_ID:
         try:
-            await _send_due()
+            await _send_due_notices_async()
         except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
             log.warning("notices_unsent", error=repr(error))
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(NOTICE_POLL_INTERVAL_SECONDS)

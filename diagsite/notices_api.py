@@ -9,13 +9,13 @@ from django.utils import timezone
 from ninja import Field, Router, Schema, Status
 from pydantic import StrictInt
 
-from diagnosis.access import user_of
+from diagnosis.access import get_request_user
 from diagsite.models import Notice
-from diagsite.notices import unread_notices
+from diagsite.notices import get_unread_notices
 
 router = Router(tags=["notices"])
 
-MOST = 50
+MAX_LISTED_NOTICES = 50
 
 
 class MoveOut(Schema):
@@ -53,31 +53,31 @@ class NoticeList(Schema):
 class ReadIn(Schema):
     """Which were read."""
 
-    ids: list[StrictInt] = Field(min_length=1, max_length=MOST)
+    ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTICES)
 
 
 @router.get("/notices", response=NoticeList, summary="Unread notices")
 def list_notices(request: HttpRequest) -> dict[str, Any]:
     """The caller's, the newest first; without what WeChat has delivered."""
-    rows = unread_notices(user_of(request)).select_related("diagnosis", "schedule").defer("diagnosis__report")[:MOST]
-    return {"items": [_notice_json(row) for row in rows]}
+    rows = get_unread_notices(get_request_user(request)).select_related("diagnosis", "schedule").defer("diagnosis__report")[:MAX_LISTED_NOTICES]
+    return {"items": [_serialize_notice(row) for row in rows]}
 
 
 @router.post("/notices/read", response={204: None}, summary="Mark as read")
 def read_notices(request: HttpRequest, body: ReadIn) -> Status[None]:
     """Of the caller's own; others' are left as they are."""
-    unread_notices(user_of(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
+    get_unread_notices(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
     return Status(204, None)
 
 
-def _notice_json(notice: Notice) -> dict[str, Any]:
-    about = notice.diagnosis or notice.schedule
-    assert about
+def _serialize_notice(notice: Notice) -> dict[str, Any]:
+    subject = notice.diagnosis or notice.schedule
+    assert subject
     return {
         "id": notice.pk,
         "kind": notice.kind,
-        "brand": about.brand,
-        "demo": about.is_demo,
+        "brand": subject.brand,
+        "demo": subject.is_demo,
         "diagnosis": notice.diagnosis_id,
         "schedule": notice.diagnosis.schedule_id if notice.diagnosis else notice.schedule_id,
         "at": notice.slot_at or notice.due_at,

@@ -4,31 +4,31 @@ from typing import Any
 
 from ninja import NinjaAPI
 
-_TEXT, _WHOLE_OR_NOTHING = {"type": "string"}, {"type": ["integer", "null"]}
+_STRING, _NULLABLE_INTEGER = {"type": "string"}, {"type": ["integer", "null"]}
 
-PROBLEM: dict[str, Any] = {
+PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "A problem body (RFC 9457) with the words that a person reads; docs/protocol.md explains it.",
     "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
+        "type": _STRING,
+        "title": _STRING,
         "status": {"type": "integer"},
-        "detail": _TEXT,
-        "instance": _TEXT,
-        "code": _TEXT,
+        "detail": _STRING,
+        "instance": _STRING,
+        "code": _STRING,
         "severity": {"enum": ["info", "warning", "error"]},
         "retryable": {"type": "boolean"},
-        "retry_after_ms": _WHOLE_OR_NOTHING,
-        "request_id": _TEXT,
+        "retry_after_ms": _NULLABLE_INTEGER,
+        "request_id": _STRING,
         "copy": {"type": "object"},
-        "fields": {"type": "object", "additionalProperties": _TEXT},
+        "fields": {"type": "object", "additionalProperties": _STRING},
     },
     "required": [
         *("type", "title", "status", "detail", "instance", "code", "severity", "retryable", "retry_after_ms"),
         *("request_id", "copy"),
     ],
 }
-FAILURES = {"4XX": "What the caller can mend, or must wait for", "5XX": "Our fault, or somebody's behind us"}
+FAILURE_DESCRIPTIONS = {"4XX": "What the caller can mend, or must wait for", "5XX": "Our fault, or somebody's behind us"}
 
 
 class SiteApi(NinjaAPI):
@@ -37,10 +37,10 @@ class SiteApi(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> Any:
         """As ninja makes it, and the failures."""
         schema = super().get_openapi_schema(**options)
-        schema["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+        schema["components"].setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
         body = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for operations in schema["paths"].values():
             for operation in operations.values():
-                for status, why in FAILURES.items():
-                    operation["responses"].setdefault(status, {"description": why, "content": body})
+                for status, description in FAILURE_DESCRIPTIONS.items():
+                    operation["responses"].setdefault(status, {"description": description, "content": body})
         return schema

@@ -15,9 +15,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
-REPEATS = range(1, 6)
+REPEAT_CHOICES = range(1, 6)
 
-STATUSES = [
+DIAGNOSIS_STATUS_LABELS = [
     ("queued", _("排队中")),
     ("asking", _("询问中")),
     ("analysing", _("分析中")),
@@ -28,12 +28,12 @@ STATUSES = [
     ("cancelled", _("已取消")),
 ]
 
-WEEKDAYS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日")]
+WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日")]
 
-NO_DIAGNOSIS = UUID(int=0)
+PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
 
 
-def _describe_visitor(request: HttpRequest) -> dict[str, Any]:
+def _build_page_config(request: HttpRequest) -> dict[str, Any]:
     """What the modules must know before their first request."""
     return {
         "demo": settings.DEMO,
@@ -45,21 +45,21 @@ def _describe_visitor(request: HttpRequest) -> dict[str, Any]:
             "history": reverse("pages:history"),
             "compare": reverse("pages:compare"),
             "schedules": reverse("pages:schedules"),
-            "diagnosis": reverse("pages:diagnosis", args=[NO_DIAGNOSIS]).replace(str(NO_DIAGNOSIS), "{id}"),
+            "diagnosis": reverse("pages:diagnosis", args=[PLACEHOLDER_DIAGNOSIS_ID]).replace(str(PLACEHOLDER_DIAGNOSIS_ID), "{id}"),
             "login": resolve_url(settings.LOGIN_URL),
         },
     }
 
 
-def _show(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
     """A page for whoever is signed in, or can sign in by device on a demo site."""
     if not settings.DEMO and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    context |= {"current": name, "config": _describe_visitor(request)}
-    return render(request, f"site/{name}.html", context)
+    context |= {"current": page_name, "config": _build_page_config(request)}
+    return render(request, f"site/{page_name}.html", context)
 
 
-class WordsOfTheModules(JavaScriptCatalog):
+class SiteJavaScriptCatalog(JavaScriptCatalog):
     """What static/site/*.js says, in the visitor's language: our own catalogue, without Django's admin."""
 
     packages = ["site"]
@@ -73,32 +73,32 @@ class WordsOfTheModules(JavaScriptCatalog):
 @cache_control(private=True, no_cache=True)
 def show_start(request: HttpRequest) -> HttpResponse:
     """Fill in a diagnosis and start it."""
-    return _show(request, "start", repeats=REPEATS)
+    return _render_page(request, "start", repeats=REPEAT_CHOICES)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """Watch one diagnosis, then read its report; the API decides who may see it."""
-    return _show(request, "diagnosis", diagnosis_id=diagnosis_id)
+    return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_history(request: HttpRequest) -> HttpResponse:
     """Find a past diagnosis."""
-    return _show(request, "history", statuses=STATUSES)
+    return _render_page(request, "history", statuses=DIAGNOSIS_STATUS_LABELS)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_comparison(request: HttpRequest) -> HttpResponse:
     """Two diagnoses side by side; the API decides who may see them."""
-    return _show(request, "compare")
+    return _render_page(request, "compare")
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_schedules(request: HttpRequest) -> HttpResponse:
     """What is diagnosed every week or month, and what that may cost."""
-    return _show(request, "schedules", weekdays=enumerate(WEEKDAYS), days=range(1, 32))
+    return _render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))

@@ -10,58 +10,58 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from diagnosis import cached
-from diagnosis.access import visible_report
-from diagnosis.export.content import answers_of
-from diagnosis.export.tickets import is_good_ticket
+from diagnosis.access import get_visible_report
+from diagnosis.export.content import get_ordered_answers
+from diagnosis.export.tickets import is_valid_print_ticket
 from diagnosis.models import Answer, Diagnosis
-from diagnosis.printing import page_of
+from diagnosis.printing import build_print_context
 from diagnosis.sharing.links import open_link
-from diagsite.error_pages import tell_error
+from diagsite.error_pages import build_error_response
 from errors.exceptions import AppError, NotFound
-from errors.problems import locale_now
+from errors.problems import get_current_locale
 
 # Whoever has the address of such a page has the page: no search engine, no next site and no cache may learn it.
-HEADERS = {
+PRIVATE_PAGE_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-store",
 }
-SHOWN = ("question_id", "platform_id", "repeat", "state", "text", "model", "mentions", "error_code", "is_demo")
+PRINTED_ANSWER_FIELDS = ("question_id", "platform_id", "repeat", "state", "text", "model", "mentions", "error_code", "is_demo")
 
 
 @require_safe
-def show_printed(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
+def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """For who is signed in and may see it, and for who comes with a ticket of the API."""
-    answers = _Answers(diagnosis_id)
+    answers = _LazyAnswers(diagnosis_id)
     try:
-        if is_good_ticket(request.GET.get("ticket", ""), diagnosis_id):
-            report = cached.report_of(diagnosis_id, locale_now(), answers.texts)
+        if is_valid_print_ticket(request.GET.get("ticket", ""), diagnosis_id):
+            report = cached.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
         elif not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         else:
-            report = visible_report(request.user, diagnosis_id, answers.texts)
+            report = get_visible_report(request.user, diagnosis_id, answers.texts)
     except Diagnosis.DoesNotExist:
-        return tell_error(request, NotFound())
+        return build_error_response(request, NotFound())
     except AppError as error:
-        return tell_error(request, error)
-    return _page(request, report, answers, is_shared=False)
+        return build_error_response(request, error)
+    return _render_report(request, report, answers, is_shared=False)
 
 
 @require_safe
-def show_shared(request: HttpRequest, token: str) -> HttpResponse:
+def show_shared_report(request: HttpRequest, token: str) -> HttpResponse:
     """For whoever has the link. Forged, expired, revoked, deleted: the same page, so that nobody can tell which."""
     diagnosis_id = open_link(token)
     if diagnosis_id is None:
-        return _gone(request)
-    answers = _Answers(diagnosis_id)
+        return _render_gone(request)
+    answers = _LazyAnswers(diagnosis_id)
     try:
-        report = cached.report_of(diagnosis_id, locale_now(), answers.texts)
+        report = cached.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
     except Diagnosis.DoesNotExist:  # deleted since
-        return _gone(request)
-    return _page(request, report, answers, is_shared=True)
+        return _render_gone(request)
+    return _render_report(request, report, answers, is_shared=True)
 
 
-class _Answers:
+class _LazyAnswers:
     """Read once, by who wants them first: the report for its quotes, or the page."""
 
     def __init__(self, diagnosis_id: UUID) -> None:
@@ -70,23 +70,23 @@ class _Answers:
 
     def rows(self) -> list[Answer]:
         if self._rows is None:
-            self._rows = list(answers_of(self._diagnosis_id).only(*SHOWN))
+            self._rows = list(get_ordered_answers(self._diagnosis_id).only(*PRINTED_ANSWER_FIELDS))
         return self._rows
 
     def texts(self, _wanted: Any) -> dict[str, str]:
         return {str(answer.pk): answer.text for answer in self.rows()}
 
 
-def _page(request: HttpRequest, report: cached.Report, answers: _Answers, *, is_shared: bool) -> HttpResponse:
-    context = page_of(orjson.loads(report["body"]), answers.rows()) | {"is_shared": is_shared}
-    return _with_headers(render(request, "site/print.html", context))
+def _render_report(request: HttpRequest, report: cached.CachedReport, answers: _LazyAnswers, *, is_shared: bool) -> HttpResponse:
+    context = build_print_context(orjson.loads(report["body"]), answers.rows()) | {"is_shared": is_shared}
+    return _add_private_headers(render(request, "site/print.html", context))
 
 
-def _gone(request: HttpRequest) -> HttpResponse:
-    return _with_headers(render(request, "site/share_gone.html", status=404))
+def _render_gone(request: HttpRequest) -> HttpResponse:
+    return _add_private_headers(render(request, "site/share_gone.html", status=404))
 
 
-def _with_headers(response: HttpResponse) -> HttpResponse:
-    for name, value in HEADERS.items():
+def _add_private_headers(response: HttpResponse) -> HttpResponse:
+    for name, value in PRIVATE_PAGE_HEADERS.items():
         response[name] = value
     return response

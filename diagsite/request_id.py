@@ -9,17 +9,17 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
-HEADER = "X-Request-ID"
-_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID_HEADER = "X-Request-ID"
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
-def request_id_from(header: str | None) -> str:
+def get_or_create_request_id(header: str | None) -> str:
     """The caller's id when it is a plain token of 8 to 64 characters, else a new one."""
-    return header if header and _ACCEPTABLE.fullmatch(header) else uuid.uuid4().hex
+    return header if header and _VALID_REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
 
 
-def _begin(request: HttpRequest) -> str:
-    request_id = request_id_from(request.headers.get(HEADER))
+def _bind_request_id(request: HttpRequest) -> str:
+    request_id = get_or_create_request_id(request.headers.get(REQUEST_ID_HEADER))
     request.META["REQUEST_ID"] = request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id
@@ -32,15 +32,15 @@ def request_id_middleware(
     """Bind the id to the logs of this request and send it back in the X-Request-ID header."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
-        request_id = _begin(request)
+        request_id = _bind_request_id(request)
         response: HttpResponse = await get_response(request)  # type: ignore[misc]
-        response[HEADER] = request_id
+        response[REQUEST_ID_HEADER] = request_id
         return response
 
     def synchronous(request: HttpRequest) -> HttpResponse:
-        request_id = _begin(request)
+        request_id = _bind_request_id(request)
         response: HttpResponse = get_response(request)  # type: ignore[assignment]
-        response[HEADER] = request_id
+        response[REQUEST_ID_HEADER] = request_id
         return response
 
     return asynchronous if iscoroutinefunction(get_response) else synchronous

@@ -10,58 +10,58 @@ from django.db.models import Q, QuerySet
 from diagsite.models import Role
 
 
-def _may(app: str, model: str, *actions: str) -> frozenset[str]:
+def _build_permission_names(app: str, model: str, *actions: str) -> frozenset[str]:
     return frozenset(f"{app}.{action}_{model}" for action in actions)
 
 
-_ALL = ("view", "add", "change", "delete")
+_ALL_ACTIONS = ("view", "add", "change", "delete")
 
-EDITOR = (
-    _may("errors", "errorcopy", "view", "change", "publish")
-    | _may("errors", "copyrevision", "view")
-    | _may("errors", "copyoverride", *_ALL)
-    | _may("errors", "errorevent", "view")
-    | _may("errors", "errorcount", "view")
+EDITOR_PERMISSIONS = (
+    _build_permission_names("errors", "errorcopy", "view", "change", "publish")
+    | _build_permission_names("errors", "copyrevision", "view")
+    | _build_permission_names("errors", "copyoverride", *_ALL_ACTIONS)
+    | _build_permission_names("errors", "errorevent", "view")
+    | _build_permission_names("errors", "errorcount", "view")
 )
-OPERATOR = (
-    _may("monitoring", "rule", *_ALL)
-    | _may("monitoring", "rulestate", "view")
-    | _may("monitoring", "channel", *_ALL)
-    | _may("monitoring", "silence", *_ALL)
-    | _may("monitoring", "alert", "view", "acknowledge")
-    | _may("monitoring", "delivery", "view", "change")
-    | _may("errors", "errorevent", "view")
-    | _may("diagnosis", "platform", "view")
+OPERATOR_PERMISSIONS = (
+    _build_permission_names("monitoring", "rule", *_ALL_ACTIONS)
+    | _build_permission_names("monitoring", "rulestate", "view")
+    | _build_permission_names("monitoring", "channel", *_ALL_ACTIONS)
+    | _build_permission_names("monitoring", "silence", *_ALL_ACTIONS)
+    | _build_permission_names("monitoring", "alert", "view", "acknowledge")
+    | _build_permission_names("monitoring", "delivery", "view", "change")
+    | _build_permission_names("errors", "errorevent", "view")
+    | _build_permission_names("diagnosis", "platform", "view")
 )
-ADMINISTRATOR = (
-    EDITOR
-    | OPERATOR
-    | _may("diagsite", "user", "view", "add", "change")
-    | _may("auth", "group", "view")
-    | _may("admin", "logentry", "view")
-    | _may("axes", "accessattempt", "view", "delete")
-    | _may("diagnosis", "platform", *_ALL)
-    | _may("diagnosis", "diagnosis", "view", "change")
-    | _may("diagnosis", "answer", "view")
-    | _may("diagnosis", "brand", "view")
-    | _may("diagnosis", "question", "view")
-    | _may("diagnosis", "correction", "view")
-    | _may("diagnosis", "schedule", "view", "change")
-    | _may("diagnosis", "sharelink", "view", "delete")
-    | _may("diagnosis", "legacyrecord", "view")
-    | _may("diagnosis", "repairrun", "view")
-    | _may("diagnosis", "repairchange", "view")
-    | _may("progress", "stream", "view")
-    | _may("progress", "pushprocess", "view")
-    | _may("procrastinate", "procrastinatejob", "view", "change")
-    | _may("procrastinate", "procrastinateevent", "view")
+ADMINISTRATOR_PERMISSIONS = (
+    EDITOR_PERMISSIONS
+    | OPERATOR_PERMISSIONS
+    | _build_permission_names("diagsite", "user", "view", "add", "change")
+    | _build_permission_names("auth", "group", "view")
+    | _build_permission_names("admin", "logentry", "view")
+    | _build_permission_names("axes", "accessattempt", "view", "delete")
+    | _build_permission_names("diagnosis", "platform", *_ALL_ACTIONS)
+    | _build_permission_names("diagnosis", "diagnosis", "view", "change")
+    | _build_permission_names("diagnosis", "answer", "view")
+    | _build_permission_names("diagnosis", "brand", "view")
+    | _build_permission_names("diagnosis", "question", "view")
+    | _build_permission_names("diagnosis", "correction", "view")
+    | _build_permission_names("diagnosis", "schedule", "view", "change")
+    | _build_permission_names("diagnosis", "sharelink", "view", "delete")
+    | _build_permission_names("diagnosis", "legacyrecord", "view")
+    | _build_permission_names("diagnosis", "repairrun", "view")
+    | _build_permission_names("diagnosis", "repairchange", "view")
+    | _build_permission_names("progress", "stream", "view")
+    | _build_permission_names("progress", "pushprocess", "view")
+    | _build_permission_names("procrastinate", "procrastinatejob", "view", "change")
+    | _build_permission_names("procrastinate", "procrastinateevent", "view")
 )
 
 # name of the role -> (name of the group, what it may)
 ROLES = {
-    "editor": ("文案编辑", EDITOR),
-    "operator": ("告警运维", OPERATOR),
-    "administrator": ("管理员", ADMINISTRATOR),
+    "editor": ("文案编辑", EDITOR_PERMISSIONS),
+    "operator": ("告警运维", OPERATOR_PERMISSIONS),
+    "administrator": ("管理员", ADMINISTRATOR_PERMISSIONS),
 }
 
 
@@ -71,49 +71,49 @@ def seed_roles() -> Counter[str]:
     Counts: added, updated, kept (an operator's), deleted (by an operator, and left so).
     """
     counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
-    for name, (words, wanted) in ROLES.items():
+    for name, (group_name, permissions) in ROLES.items():
         with transaction.atomic():
-            outcome = _seed(name, words, wanted)
+            outcome = _seed_role(name, group_name, permissions)
         if outcome:
             counts[outcome] += 1
     return counts
 
 
-def _seed(name: str, words: str, wanted: frozenset[str]) -> str:
+def _seed_role(name: str, group_name: str, permissions: frozenset[str]) -> str:
     role, is_new = Role.objects.select_for_update().get_or_create(name=name)
     if is_new:
-        role.group, _made = Group.objects.get_or_create(name=words)
-        _give(role, wanted)
+        role.group, _made = Group.objects.get_or_create(name=group_name)
+        _assign_permissions(role, permissions)
         return "added"
     if role.group is None:
         return "deleted"
-    if role.permissions == sorted(wanted):
+    if role.permissions == sorted(permissions):
         return ""
-    if permissions_of(role.group) != set(role.permissions):
+    if get_permission_names(role.group) != set(role.permissions):
         return "kept"
-    _give(role, wanted)
+    _assign_permissions(role, permissions)
     return "updated"
 
 
-def _give(role: Role, wanted: frozenset[str]) -> None:
+def _assign_permissions(role: Role, permissions: frozenset[str]) -> None:
     assert role.group
-    role.group.permissions.set(_permissions(wanted))
-    role.permissions = sorted(wanted)
+    role.group.permissions.set(_find_permissions(permissions))
+    role.permissions = sorted(permissions)
     role.save()
 
 
-def permissions_of(group: Group) -> set[str]:
+def get_permission_names(group: Group) -> set[str]:
     """`app.codename` of each of its permissions."""
     return {f"{app}.{code}" for app, code in group.permissions.values_list("content_type__app_label", "codename")}
 
 
-def _permissions(names: Iterable[str]) -> QuerySet[Permission]:
+def _find_permissions(names: Iterable[str]) -> QuerySet[Permission]:
     """Those of the names. Raises LookupError for one that no model has."""
-    wanted = Q(pk=None)
+    condition = Q(pk=None)
     for name in names:
         app, _dot, code = name.partition(".")
-        wanted |= Q(content_type__app_label=app, codename=code)
-    found = Permission.objects.filter(wanted)
+        condition |= Q(content_type__app_label=app, codename=code)
+    found = Permission.objects.filter(condition)
     known = {f"{app}.{code}" for app, code in found.values_list("content_type__app_label", "codename")}
     if unknown := sorted(set(names) - known):
         raise LookupError(f"no such permissions: {', '.join(unknown)}")

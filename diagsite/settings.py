@@ -14,7 +14,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError
 
-from diagsite.pool import SECONDS_OF_ONE_TRY, try_again
+from diagsite.pool import RECONNECT_TIMEOUT_SECONDS, retry_connect
 
 django_stubs_ext.monkeypatch()
 
@@ -26,17 +26,17 @@ PRODUCTION = ENVIRONMENT != "development"
 DEMO: bool = env.bool("DEMO", not PRODUCTION)
 
 
-def _required(name: str, in_development: str) -> str:
+def _read_required(name: str, in_development: str) -> str:
     """A setting without a default in production: its absence is named at start."""
     value: str = env.str(name) if PRODUCTION else env.str(name, in_development)
     return value
 
 
-SECRET_KEY = _required("SECRET_KEY", "development-only")
+SECRET_KEY = _read_required("SECRET_KEY", "development-only")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS") if PRODUCTION else env.list("ALLOWED_HOSTS", ["*"])
-DATABASE_URL = _required("DATABASE_URL", "postgresql://postgres@127.0.0.1/postgres")
-REDIS_URL = _required("REDIS_URL", "")
+DATABASE_URL = _read_required("DATABASE_URL", "postgresql://postgres@127.0.0.1/postgres")
+REDIS_URL = _read_required("REDIS_URL", "")
 DEBUG: bool = env.bool("DEBUG", False)
 
 try:
@@ -63,8 +63,8 @@ _database_options["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
     "timeout": 10,
-    "reconnect_timeout": SECONDS_OF_ONE_TRY,
-    "reconnect_failed": try_again,
+    "reconnect_timeout": RECONNECT_TIMEOUT_SECONDS,
+    "reconnect_failed": retry_connect,
 }
 # A process that is frozen within a transaction must not keep its locks: the sweep would wait for them, for ever.
 DATABASE_IDLE_SECONDS: int = env.int("DATABASE_IDLE_SECONDS", 30)
@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "diagsite.static_files.StaticFilesMiddleware",
     "diagsite.middleware.SessionMiddleware",
     "diagsite.middleware.LocaleMiddleware",
-    "diagsite.error_pages.wrong_method_middleware",
+    "diagsite.error_pages.method_not_allowed_middleware",
     "diagsite.rate_limits.rate_limit_middleware",
     "diagsite.middleware.CommonMiddleware",
     "diagsite.middleware.CsrfViewMiddleware",
@@ -170,7 +170,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-CSRF_FAILURE_VIEW = "diagsite.error_pages.csrf_failed"
+CSRF_FAILURE_VIEW = "diagsite.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
 SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_REDIRECT else 0
@@ -206,8 +206,8 @@ AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by the name alone, anybody could keep its owner out
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what was said of the wait stays true
-AXES_CLIENT_IP_CALLABLE = "diagsite.sign_in_limits.address_of_sign_in"
-AXES_LOCKOUT_CALLABLE = "diagsite.sign_in_limits.too_many"
+AXES_CLIENT_IP_CALLABLE = "diagsite.sign_in_limits.get_sign_in_ip"
+AXES_LOCKOUT_CALLABLE = "diagsite.sign_in_limits.build_lockout_response"
 AXES_DISABLE_ACCESS_LOG = True  # who did what in the admin is in its own log
 AXES_ENABLE_ADMIN = False  # diagsite/admin/sign_ins.py
 AXES_VERBOSE = False
@@ -224,13 +224,13 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
-DIAGNOSIS_ENDED = "diagsite.notices.write_notice"
-SCHEDULE_SKIPPED = "diagsite.notices.write_skip"
+DIAGNOSIS_ENDED = "diagsite.notices.create_diagnosis_notice"
+SCHEDULE_SKIPPED = "diagsite.notices.create_skip_notice"
 
 # Push ------------------------------------------------------------------------------------------------------------
-PROGRESS_AUTHENTICATE = "diagsite.sessions.authenticate"
-PROGRESS_SIGNED_OUT = "diagsite.sessions.no_longer_good"
-PROGRESS_ENDED = "diagsite.notices.note_seen"
+PROGRESS_AUTHENTICATE = "diagsite.sessions.verify_token"
+PROGRESS_SIGNED_OUT = "diagsite.sessions.find_invalid_credentials"
+PROGRESS_ENDED = "diagsite.notices.mark_notice_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
@@ -322,12 +322,12 @@ SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
 SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # What is counted in rows rather than in a process: gauge -> who counts.
 SITE_GAUGES = {
-    "diagnosis_running": "diagnosis.statistics.count_running",
+    "diagnosis_running": "diagnosis.statistics.count_running_by_demo",
     "jobs_waiting": "monitoring.gauges.count_waiting_jobs",
 }
 # What the dashboard asks the floor above.
-DASHBOARD_DIAGNOSES = "diagnosis.standing.count_unfinished"
-DASHBOARD_PLATFORMS = "diagnosis.standing.list_platforms"
+DASHBOARD_DIAGNOSES = "diagnosis.standing.count_unfinished_by_status"
+DASHBOARD_PLATFORMS = "diagnosis.standing.get_platform_statuses"
 # Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
@@ -366,5 +366,5 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 LOG_FORMAT: str = env.str("LOG_FORMAT", "json" if PRODUCTION else "console")
 LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
 LOG_FILE: str = env.str("LOG_FILE", "")  # standard error without one
-LOGGING_CONFIG = "diagsite.logs.configure"
+LOGGING_CONFIG = "diagsite.logs.configure_logging"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL, "file": LOG_FILE}

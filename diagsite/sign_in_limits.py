@@ -9,27 +9,27 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from diagsite.error_pages import tell_error
-from diagsite.rate_limits import address_of
-from performance.exceptions import TooFast
+from diagsite.error_pages import build_error_response
+from diagsite.rate_limits import get_client_ip
+from performance.exceptions import RateLimitExceeded
 
 
-def address_of_sign_in(request: HttpRequest) -> str | None:
+def get_sign_in_ip(request: HttpRequest) -> str | None:
     """Where it comes from, as the database takes it; None for what is no address."""
     try:
-        return str(ipaddress.ip_address(address_of(request)))
+        return str(ipaddress.ip_address(get_client_ip(request)))
     except ValueError:
         return None
 
 
-def too_many(request: HttpRequest, _response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
+def build_lockout_response(request: HttpRequest, _response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
     """429, with the seconds until an attempt is looked at again."""
     username = (credentials or {}).get("username", "")
-    seconds = _seconds_left(username, address_of_sign_in(request))
-    return tell_error(request, TooFast("too many failed sign-ins", seconds), place="sign_in")
+    seconds = _get_lockout_seconds_left(username, get_sign_in_ip(request))
+    return build_error_response(request, RateLimitExceeded("too many failed sign-ins", seconds), place="sign_in")
 
 
-def _seconds_left(username: str, address: str | None) -> float:
+def _get_lockout_seconds_left(username: str, address: str | None) -> float:
     newest = AccessAttempt.objects.filter(username=username, ip_address=address).order_by("-attempt_time").first()
     failed_at = newest.attempt_time if newest else timezone.now()
     until = failed_at + timedelta(seconds=settings.SIGN_IN_PAUSE_SECONDS)

@@ -5,19 +5,19 @@ from channels.db import aclose_old_connections, database_sync_to_async
 from procrastinate.contrib.django import app
 
 from diagnosis.jobs import MAINTENANCE_QUEUE
-from diagsite.retention import prune_all
+from diagsite.retention import prune_expired_rows
 
 log = structlog.get_logger(__name__)
 
-_prune_all = database_sync_to_async(prune_all, thread_sensitive=False)
+_prune_expired_rows_async = database_sync_to_async(prune_expired_rows, thread_sensitive=False)
 
 
 @app.periodic(cron="43 3 * * *")
 @app.task(name="diagsite.prune", queue=MAINTENANCE_QUEUE, queueing_lock="diagsite.prune")
-async def prune(timestamp: int) -> None:
+async def run_nightly_prune(timestamp: int) -> None:
     """Every night: delete what each table has kept long enough (docs/operations.md)."""
     await aclose_old_connections()
     try:
-        log.info("pruned", **await _prune_all())
+        log.info("pruned", **await _prune_expired_rows_async())
     finally:
         await aclose_old_connections()

@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
-from diagnosis.legacy.tables import TEMPORARY
+from diagnosis.legacy.tables import TEMPORARY_TABLE_PATTERN
 
-LOCK_SECONDS = 3
+DROP_LOCK_TIMEOUT_SECONDS = 3
 
-_TABLES = """
+_LIST_TABLES_SQL = """
     SELECT c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint, pg_relation_filepath(c.oid),
         EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') AS of_extension,
         EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.conrelid <> c.oid) AS is_referenced,
@@ -36,45 +36,45 @@ class TemporaryTable:
     size_bytes: int
     rows: int
     written_at: datetime | None
-    kept: str = ""
+    keep_reason: str = ""
 
 
 def find_temporary_tables() -> list[TemporaryTable]:
     """Every table whose name is that of a temporary one. `written_at` is None where PostgreSQL does not tell."""
-    owned = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    model_tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     # Libraries may keep tables without models: theirs begin with the name of an app.
     prefixes = tuple({f"{app.label}_" for app in apps.get_app_configs()} | {"procrastinate_", "django_", "auth_"})
     found = []
     with connection.cursor() as cursor:
-        cursor.execute(_TABLES)
-        for name, size, _rows, path, *reasons in cursor.fetchall():
-            if TEMPORARY.fullmatch(name):
-                kept = _why_kept(name, owned, prefixes, reasons)
-                found.append(TemporaryTable(name, size, _count(name), _written_at(path), kept))
+        cursor.execute(_LIST_TABLES_SQL)
+        for name, size, _rows, path, *flags in cursor.fetchall():
+            if TEMPORARY_TABLE_PATTERN.fullmatch(name):
+                keep_reason = _get_keep_reason(name, model_tables, prefixes, flags)
+                found.append(TemporaryTable(name, size, _count_rows(name), _get_last_write(path), keep_reason))
     return found
 
 
-def _why_kept(name: str, owned: set[str], prefixes: tuple[str, ...], reasons: list[bool]) -> str:
-    if name in owned:
+def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...], flags: list[bool]) -> str:
+    if name in model_tables:
         return "a model owns it"
-    of_extension, is_referenced, has_views, is_partition = reasons
-    tied = {
+    of_extension, is_referenced, has_views, is_partition = flags
+    keep_reasons = {
         "an extension owns it": of_extension,
         "another table refers to it": is_referenced,
         "a view reads it": has_views,
         "it is a partition": is_partition,
         "its name begins like those of an app's own tables": name.startswith(prefixes),
     }
-    return next((why for why, holds in tied.items() if holds), "")
+    return next((reason for reason, holds in keep_reasons.items() if holds), "")
 
 
-def _count(name: str) -> int:
+def _count_rows(name: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)))
         return int(cursor.fetchone()[0])
 
 
-def _written_at(path: str) -> datetime | None:
+def _get_last_write(path: str) -> datetime | None:
     """When its file was written last: PostgreSQL keeps no other note, and shows that one to few roles only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_function_privilege('pg_stat_file(text)', 'EXECUTE')")
@@ -85,7 +85,7 @@ def _written_at(path: str) -> datetime | None:
     return row[0] if row else None
 
 
-def remove_table(name: str, directory: Path) -> Path:
+def back_up_and_drop_table(name: str, directory: Path) -> Path:
     """Back it up, then drop it, in one transaction that nobody writes to the table in. Returns the backup.
 
     Raises django.db.Error when the table is in use or something depends on it, and OSError when there is no room;
@@ -95,11 +95,11 @@ def remove_table(name: str, directory: Path) -> Path:
     backup = directory / f"{name}-{timezone.now():%Y%m%dT%H%M%S}.sql.gz"
     table = sql.Identifier(name)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        cursor.execute(f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT_SECONDS}s'")
         cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
         try:
             with gzip.open(backup, "wb") as file:
-                for part in _dump(name):
+                for part in _dump_table(name):
                     file.write(part)
         except BaseException:
             backup.unlink(missing_ok=True)
@@ -108,10 +108,10 @@ def remove_table(name: str, directory: Path) -> Path:
     return backup
 
 
-def _dump(name: str) -> Iterator[bytes]:
+def _dump_table(name: str) -> Iterator[bytes]:
     """The table as psql restores it: columns, rows, then constraints and indexes. Sequences are left out."""
     with connection.cursor() as cursor:
-        quoted = _text(sql.Identifier(name))
+        quoted = _quote_identifier(sql.Identifier(name))
         cursor.execute(
             "SELECT quote_ident(attname) || ' ' || format_type(atttypid, atttypmod) "
             "|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END "
@@ -136,6 +136,6 @@ def _dump(name: str) -> Iterator[bytes]:
             yield f"{statement}\n".encode()
 
 
-def _text(identifier: sql.Identifier) -> str:
+def _quote_identifier(identifier: sql.Identifier) -> str:
     with connection.cursor() as cursor:
         return identifier.as_string(cursor.connection)

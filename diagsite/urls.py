@@ -17,4 +17,4 @@ urlpatterns = [
 handler400 = "diagsite.error_pages.bad_request"
 handler403 = "diagsite.error_pages.forbidden"
 handler404 = "diagsite.error_pages.not_found"
-handler500 = "diagsite.error_pages.failed"
+handler500 = "diagsite.error_pages.server_error"

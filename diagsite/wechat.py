@@ -6,40 +6,40 @@ from django.conf import settings
 
 from diagsite.exceptions import (
     SignInRejected,
-    WeChatAnswerLost,
+    WeChatResponseLost,
     WeChatBusy,
     WeChatMisconfigured,
     WeChatUnavailable,
 )
-from errors.retry import RetryBudget, retrying
-from performance.doors import certificates, guard, host_of
-from performance.outgoing import measured_call
+from errors.retry import RetryBudget, build_retrying
+from performance.doors import get_ssl_context, restrict_hosts, parse_allowed_host
+from performance.outgoing import measure_call
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT = httpx.Timeout(5, connect=2)
-MOST_OPENID_CHARACTERS = 64  # they have 28
-CODES_OF_A_BAD_LOGIN = {40029, 40163, 40226}  # invalid, used already, blocked for risk
-CODES_OF_A_BUSY_WECHAT = {-1, 45011}
-_retries = RetryBudget()
+WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
+MAX_OPENID_CHARACTERS = 64  # they have 28
+REJECTED_LOGIN_CODES = {40029, 40163, 40226}  # invalid, used already, blocked for risk
+WECHAT_BUSY_CODES = {-1, 45011}
+_retry_budget = RetryBudget()
 
 
-def exchange_code(code: str) -> str:
+def exchange_login_code(code: str) -> str:
     """The openid behind a login code (which works once, for five minutes).
 
     Asked again only while WeChat has not taken the code. Raises SignInRejected for a bad code, WeChatBusy,
-    WeChatMisconfigured, WeChatUnavailable or WeChatAnswerLost for the rest.
+    WeChatMisconfigured, WeChatUnavailable or WeChatResponseLost for the rest.
     """
-    openid: str = retrying(_retries)(_exchange, code)
+    openid: str = build_retrying(_retry_budget)(_request_openid, code)
     return openid
 
 
-def allowed_hosts() -> list[str]:
+def get_wechat_hosts() -> list[str]:
     """Where calls to WeChat may go."""
-    return [*host_of(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
+    return [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
 
 
-def _exchange(code: str) -> str:
+def _request_openid(code: str) -> str:
     query = {
         "appid": settings.WECHAT_APP_ID,
         "secret": settings.WECHAT_APP_SECRET,
@@ -48,12 +48,12 @@ def _exchange(code: str) -> str:
     }
     try:
         with (
-            measured_call("wechat.session") as call,
-            guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+            measure_call("wechat.session") as call,
+            restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
         ):
-            answer = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
-            answer.raise_for_status()
-            body = answer.json()
+            response = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
+            response.raise_for_status()
+            body = response.json()
             if isinstance(body, dict) and body.get("errcode"):
                 call.outcome = "refused"
     # The request's address holds the secret, so the error's own text is not logged.
@@ -62,19 +62,19 @@ def _exchange(code: str) -> str:
         raise WeChatUnavailable from None
     except (httpx.HTTPError, ValueError) as error:
         log.warning("wechat_answer_lost", error=type(error).__name__)
-        raise WeChatAnswerLost from None
-    return _openid_in(body)
+        raise WeChatResponseLost from None
+    return _parse_openid(body)
 
 
-def _openid_in(body: object) -> str:
+def _parse_openid(body: object) -> str:
     answer = body if isinstance(body, dict) else {}
     openid, errcode = answer.get("openid"), answer.get("errcode")
-    if isinstance(openid, str) and 0 < len(openid) <= MOST_OPENID_CHARACTERS and openid.isprintable():
+    if isinstance(openid, str) and 0 < len(openid) <= MAX_OPENID_CHARACTERS and openid.isprintable():
         return openid
     if not isinstance(errcode, int) or not errcode:
         log.warning("wechat_answer_lost", error="neither openid nor errcode")
-        raise WeChatAnswerLost
+        raise WeChatResponseLost
     log.warning("wechat_refused", errcode=errcode)
-    if errcode in CODES_OF_A_BAD_LOGIN:
+    if errcode in REJECTED_LOGIN_CODES:
         raise SignInRejected
-    raise WeChatBusy if errcode in CODES_OF_A_BUSY_WECHAT else WeChatMisconfigured
+    raise WeChatBusy if errcode in WECHAT_BUSY_CODES else WeChatMisconfigured

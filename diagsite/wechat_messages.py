@@ -8,29 +8,29 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from diagsite.wechat import allowed_hosts
-from performance.doors import certificates, guard
-from performance.outgoing import measured_call
+from diagsite.wechat import get_wechat_hosts
+from performance.doors import get_ssl_context, restrict_hosts
+from performance.outgoing import measure_call
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT = httpx.Timeout(5, connect=2)
-TOKEN_KEY = "diagsite.wechat.access_token"
-TOKEN_MARGIN_SECONDS = 300
-CODES_OF_AN_OLD_TOKEN = {40001, 40014, 42001}
+WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
+ACCESS_TOKEN_CACHE_KEY = "diagsite.wechat.access_token"
+ACCESS_TOKEN_MARGIN_SECONDS = 300
+EXPIRED_TOKEN_CODES = {40001, 40014, 42001}
 # -1: busy; the others ask us to slow down.
-CODES_THAT_PASS = {-1, 45009, 45011, 45047}
+TRANSIENT_CODES = {-1, 45009, 45011, 45047}
 
 
-class Sending(StrEnum):
+class WeChatSendResult(StrEnum):
     """How it went."""
 
     SENT = "sent"
     REFUSED = "refused"  # 43101: no accept is left; or it is wrong in a way that stays wrong
-    AGAIN = "again"  # WeChat was away or busy, or we cannot know
+    RETRY = "again"  # WeChat was away or busy, or we cannot know
 
 
-def send(openid: str, page: str, data: dict[str, str]) -> tuple[Sending, str]:
+def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tuple[WeChatSendResult, str]:
     """Send the message "diagnosis ended"; returns how it went and WeChat's code or the kind of failure. Never raises.
 
     data: the template's own names and their texts.
@@ -44,53 +44,53 @@ def send(openid: str, page: str, data: dict[str, str]) -> tuple[Sending, str]:
         "lang": "zh_CN",
     }
     try:
-        code = _post(message)
-        if code in CODES_OF_AN_OLD_TOKEN:
-            cache.delete(TOKEN_KEY)
-            code = _post(message)
+        code = _post_message(message)
+        if code in EXPIRED_TOKEN_CODES:
+            cache.delete(ACCESS_TOKEN_CACHE_KEY)
+            code = _post_message(message)
     # The request's address holds the token, so the error's own text is not kept.
     except (httpx.HTTPError, ValueError, LookupError) as error:
         log.warning("wechat_message_unsent", error=type(error).__name__)
-        return Sending.AGAIN, type(error).__name__
+        return WeChatSendResult.RETRY, type(error).__name__
     if code == 0:
-        return Sending.SENT, ""
+        return WeChatSendResult.SENT, ""
     log.warning("wechat_message_refused", errcode=code)
-    is_passing = code in CODES_THAT_PASS | CODES_OF_AN_OLD_TOKEN
-    return (Sending.AGAIN if is_passing else Sending.REFUSED), str(code)
+    is_transient = code in TRANSIENT_CODES | EXPIRED_TOKEN_CODES
+    return (WeChatSendResult.RETRY if is_transient else WeChatSendResult.REFUSED), str(code)
 
 
-def _post(message: dict[str, Any]) -> int:
+def _post_message(message: dict[str, Any]) -> int:
     url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
-    token = _access_token()
+    token = _get_access_token()
     with (
-        measured_call("wechat.message") as call,
-        guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+        measure_call("wechat.message") as call,
+        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
     ):
-        answer = client.post(url, params={"access_token": token}, json=message)
-        answer.raise_for_status()
-        code = int(answer.json()["errcode"])
+        response = client.post(url, params={"access_token": token}, json=message)
+        response.raise_for_status()
+        code = int(response.json()["errcode"])
         if code:
             call.outcome = "refused"
     return code
 
 
-def _access_token() -> str:
+def _get_access_token() -> str:
     """The token of the cache, else a new one. WeChat gives every asker the same while it is good."""
-    kept = cache.get(TOKEN_KEY)
-    if kept:
-        return str(kept)
+    cached_token = cache.get(ACCESS_TOKEN_CACHE_KEY)
+    if cached_token:
+        return str(cached_token)
     credentials = {
         "grant_type": "client_credential",
         "appid": settings.WECHAT_APP_ID,
         "secret": settings.WECHAT_APP_SECRET,
     }
     with (
-        measured_call("wechat.token"),
-        guard(httpx.Client(verify=certificates(), timeout=TIMEOUT), allowed_hosts) as client,
+        measure_call("wechat.token"),
+        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
     ):
-        answer = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
-        answer.raise_for_status()
-        body = answer.json()
+        response = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
+        response.raise_for_status()
+        body = response.json()
     token, lifetime = str(body["access_token"]), int(body["expires_in"])
-    cache.set(TOKEN_KEY, token, max(1, lifetime - TOKEN_MARGIN_SECONDS))
+    cache.set(ACCESS_TOKEN_CACHE_KEY, token, max(1, lifetime - ACCESS_TOKEN_MARGIN_SECONDS))
     return token

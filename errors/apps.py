@@ -10,4 +10,4 @@ class ErrorsConfig(AppConfig):
     def ready(self) -> None:
         from errors import third_party
 
-        third_party.register_all()
+        third_party.register_third_party_exceptions()

@@ -11,14 +11,14 @@ from django.http import HttpRequest
 
 _M = TypeVar("_M", bound=Model)
 
-MASK = "***"
-MOST_OF_A_VALUE = 200
-MOST_CHOSEN = 500
-VALUES = "values"  # beside Django's own `fields` in an entry: {name: [before, after]}
+SECRET_MASK = "***"
+MAX_LOGGED_VALUE_LENGTH = 200
+MAX_LOGGED_ROWS = 500
+VALUES_KEY = "values"  # beside Django's own `fields` in an entry: {name: [before, after]}
 # What a field is called that holds a secret, whatever its widget.
-_SECRET = ("password", "secret", "token", "openid", "device_id")
+_SECRET_NAME_PARTS = ("password", "secret", "token", "openid", "device_id")
 
-Change = list[str]
+ValueChange = list[str]
 
 
 class AuditedAdmin(admin.ModelAdmin[_M]):
@@ -27,81 +27,81 @@ class AuditedAdmin(admin.ModelAdmin[_M]):
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
         """Django's message, with the values of the fields that it names."""
         message: list[Any] = super().construct_change_message(request, form, formsets, add)
-        told = [] if add else [("changed", form)] if form.changed_data else []
-        told += [(kind, one) for formset in formsets or () for kind, one in _forms_of(formset)]
+        pending = [] if add else [("changed", form)] if form.changed_data else []
+        pending += [(kind, one) for formset in formsets or () for kind, one in _get_changed_forms(formset)]
         for entry in message:
             kind = next(iter(entry), "")
             # One entry a form, in one order: ours of the same kind comes first.
-            match = next((one for one in told if one[0] == kind), None)
+            match = next((one for one in pending if one[0] == kind), None)
             if match and isinstance(entry[kind], dict):
-                told.remove(match)
-                entry[kind][VALUES] = changes_in(match[1])
+                pending.remove(match)
+                entry[kind][VALUES_KEY] = get_form_changes(match[1])
         return message
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Each writes down what became of the chosen rows; deleting does so already."""
         actions: dict[str, Any] = super().get_actions(request)
         return {
-            name: (action if name == "delete_selected" else _logged(action, words), name, words)
-            for name, (action, name, words) in actions.items()
+            name: (action if name == "delete_selected" else _log_row_changes(action, description), name, description)
+            for name, (action, name, description) in actions.items()
         }
 
 
-def _forms_of(formset: Any) -> Iterable[tuple[str, Any]]:
+def _get_changed_forms(formset: Any) -> Iterable[tuple[str, Any]]:
     changed = [obj for obj, _fields in getattr(formset, "changed_objects", ())]
     return [("changed", form) for form in formset.initial_forms if form.instance in changed]
 
 
-def changes_in(form: forms.BaseForm) -> dict[str, Change]:
+def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
     """{name: [before, after]} of a form's changed fields, in words; what is secret is masked."""
-    told = {}
+    changes = {}
     for name in form.changed_data:
         field = form.fields.get(name)  # Django's form of a new password names one that it has not
-        if field is None or is_secret(name) or isinstance(field.widget, forms.PasswordInput):
-            told[name] = [MASK, MASK]
+        if field is None or is_secret_field(name) or isinstance(field.widget, forms.PasswordInput):
+            changes[name] = [SECRET_MASK, SECRET_MASK]
         else:
-            told[name] = [words_of(form.get_initial_for_field(field, name)), words_of(form.cleaned_data.get(name))]
-    return told
+            changes[name] = [format_logged_value(form.get_initial_for_field(field, name)), format_logged_value(form.cleaned_data.get(name))]
+    return changes
 
 
-def is_secret(name: str) -> bool:
+def is_secret_field(name: str) -> bool:
     """By what a field is called."""
-    return any(part in name for part in _SECRET)
+    return any(part in name for part in _SECRET_NAME_PARTS)
 
 
-def words_of(value: Any) -> str:
+def format_logged_value(value: Any) -> str:
     """A value as the log has it: short; rows by their keys."""
     if isinstance(value, Model):
         return str(value.pk)
     if isinstance(value, QuerySet | list | tuple | set):
-        return "、".join(words_of(one) for one in value)[:MOST_OF_A_VALUE]
-    return "" if value is None else str(value)[:MOST_OF_A_VALUE]
+        return "、".join(format_logged_value(one) for one in value)[:MAX_LOGGED_VALUE_LENGTH]
+    return "" if value is None else str(value)[:MAX_LOGGED_VALUE_LENGTH]
 
 
-def _logged(action: Callable[..., Any], words: str) -> Callable[..., Any]:
+def _log_row_changes(action: Callable[..., Any], description: str) -> Callable[..., Any]:
     @wraps(action)
     def logged(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        before = {row.pk: row for row in queryset[:MOST_CHOSEN]}
-        answer = action(model_admin, request, queryset)
+        before = {row.pk: row for row in queryset[:MAX_LOGGED_ROWS]}
+        response = action(model_admin, request, queryset)
         after = model_admin.model._default_manager.in_bulk(list(before))
         for key, row in before.items():
-            changes = [f"{name}：{old} → {new}" for name, (old, new) in _differences(row, after.get(key)).items()]
-            log_deed(model_admin, request, row, "；".join([str(words), *changes]))
-        return answer
+            changes = [f"{name}：{old} → {new}" for name, (old, new) in _diff_rows(row, after.get(key)).items()]
+            log_action(model_admin, request, row, "；".join([str(description), *changes]))
+        return response
 
     return logged
 
 
-def _differences(before: Model, after: Model | None) -> dict[str, Change]:
+def _diff_rows(before: Model, after: Model | None) -> dict[str, ValueChange]:
     fields = [field for field in before._meta.concrete_fields if after is not None]
     pairs = [(field.name, field.value_from_object(before), field.value_from_object(after)) for field in fields]  # type: ignore[arg-type]
     return {
-        name: [MASK, MASK] if is_secret(name) else [words_of(old), words_of(new)]
+        name: [SECRET_MASK, SECRET_MASK] if is_secret_field(name) else [format_logged_value(old), format_logged_value(new)]
         for name, old, new in pairs
         if old != new
     }
 
 
-def log_deed(model_admin: Any, request: HttpRequest, row: Model, words: str) -> None:
+def log_action(model_admin: Any, request: HttpRequest, row: Model, message: str) -> None:
     """Write down what somebody did with a row other than by its form."""
-    model_admin.log_change(request, row, words)
+    model_admin.log_change(request, row, message)

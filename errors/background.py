@@ -10,15 +10,15 @@ from django.db import connections
 log = structlog.get_logger(__name__)
 
 
-class Background:
+class PeriodicThread:
     """Calls `step` every `seconds` in a daemon thread of its own, with database connections of its own.
 
     It starts at the first `ensure_running`, again after a fork, and never lets an exception out; what fails is logged
     once until it works again.
     """
 
-    def __init__(self, name: str, step: Callable[[], object], seconds: Callable[[], float]) -> None:
-        self._name, self._step, self._seconds = name, step, seconds
+    def __init__(self, name: str, step: Callable[[], object], get_interval_seconds: Callable[[], float]) -> None:
+        self._name, self._step, self._get_interval_seconds = name, step, get_interval_seconds
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -32,7 +32,7 @@ class Background:
         self._start()
 
     def _start(self) -> None:
-        if self._seconds() <= 0:
+        if self._get_interval_seconds() <= 0:
             return
         if self._pid != os.getpid():  # a lock that was held while forking would stay held
             self._lock = threading.Lock()
@@ -44,22 +44,22 @@ class Background:
             self._thread = threading.Thread(target=self._run, args=(self._stopping,), name=self._name, daemon=True)
             self._thread.start()
 
-    def stop(self, most_seconds: float = 15) -> None:
+    def stop(self, timeout_seconds: float = 15) -> None:
         """End the thread and wait for it, so long at most; the next `ensure_running` starts another."""
         thread, self._thread = self._thread, None
         self._stopping.set()
         if thread is not None and self._pid == os.getpid():
-            thread.join(timeout=most_seconds)
+            thread.join(timeout=timeout_seconds)
 
     def _run(self, stopping: threading.Event) -> None:
         while True:
-            self._try_step()
+            self._run_step()
             for connection in connections.all(initialized_only=True):  # this thread's own
                 connection.close()
-            if stopping.wait(self._seconds()):
+            if stopping.wait(self._get_interval_seconds()):
                 return
 
-    def _try_step(self) -> None:
+    def _run_step(self) -> None:
         try:
             self._step()
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread must live on

@@ -11,81 +11,81 @@ from typing import Any
 
 from django.conf import settings
 
-from errors.background import Background
+from errors.background import PeriodicThread
 from errors.codes import ErrorCode
-from errors.copy import COPY, DEFAULT_LOCALE
-from errors.words import TEXT_FIELDS, Words, builtin_words, words_of
+from errors.copy import DEFAULT_TEXTS, DEFAULT_LOCALE
+from errors.words import TEXT_FIELDS, ErrorMessage, build_default_message, build_message
 
 
 @dataclass(frozen=True, slots=True)
-class TimedWords:
+class ScheduledOverride:
     """Words of an override; times are Unix seconds."""
 
     platform: str
     starts_at: float
     ends_at: float
-    words: Words
+    message: ErrorMessage
 
 
-Key = tuple[str, str]  # code, locale
+MessageKey = tuple[str, str]  # code, locale
 
-BUILT_IN: Mapping[Key, Words] = {
-    (code.value, locale): builtin_words(code, locale) for locale in COPY for code in ErrorCode
+DEFAULT_MESSAGES: Mapping[MessageKey, ErrorMessage] = {
+    (code.value, locale): build_default_message(code, locale) for locale in DEFAULT_TEXTS for code in ErrorCode
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CatalogueSnapshot:
     """Everything that look-ups read. version: the row's; -1 for the built-in words alone."""
 
     version: int
-    words: Mapping[Key, Words]
-    overrides: Mapping[Key, tuple[TimedWords, ...]]
+    message: Mapping[MessageKey, ErrorMessage]
+    overrides: Mapping[MessageKey, tuple[ScheduledOverride, ...]]
 
 
-_FIRST = Snapshot(-1, BUILT_IN, {})
-_snapshot = _FIRST
+_DEFAULT_SNAPSHOT = CatalogueSnapshot(-1, DEFAULT_MESSAGES, {})
+_snapshot = _DEFAULT_SNAPSHOT
 
 
-def locale_of(language: str | None) -> str:
+def resolve_locale(language: str | None) -> str:
     """The locale whose words a language gets: its own, its base language's, else Chinese."""
-    wanted = (language or "").lower().replace("_", "-")
-    if wanted in COPY:
-        return wanted
-    base = wanted.split("-")[0]
-    return base if base in COPY else DEFAULT_LOCALE
+    locale = (language or "").lower().replace("_", "-")
+    if locale in DEFAULT_TEXTS:
+        return locale
+    base = locale.split("-")[0]
+    return base if base in DEFAULT_TEXTS else DEFAULT_LOCALE
 
 
-def words_for(code: ErrorCode, locale: str, platform: str = "") -> Words:
-    """What is shown now for a code in a locale that has words (see `locale_of`). Never raises, never waits."""
-    refresher.ensure_running()
+def get_current_message(code: ErrorCode, locale: str, platform: str = "") -> ErrorMessage:
+    """What is shown now for a code in a locale that has words (see `resolve_locale`). Never raises, never waits."""
+    refresh_thread.ensure_running()
     snapshot = _snapshot
     key = (code.value, locale)
     if key in snapshot.overrides:
         now = time.time()
-        for timed in snapshot.overrides[key]:
-            if timed.starts_at <= now < timed.ends_at and timed.platform in ("", platform):
-                return timed.words
-    return snapshot.words[key]
+        for override in snapshot.overrides[key]:
+            if override.starts_at <= now < override.ends_at and override.platform in ("", platform):
+                return override.message
+    return snapshot.message[key]
 
 
-def published_words(code: ErrorCode, locale: str) -> Words:
+def get_published_message(code: ErrorCode, locale: str) -> ErrorMessage:
     """The same without overrides."""
-    return _snapshot.words[(code.value, locale)]
+    return _snapshot.message[(code.value, locale)]
 
 
-def version() -> int:
+def get_snapshot_version() -> int:
     """Of the snapshot in use."""
     return _snapshot.version
 
 
-def use_built_in() -> None:
+def reset_to_default_messages() -> None:
     """Forget the table."""
     global _snapshot
-    _snapshot = _FIRST
+    _snapshot = _DEFAULT_SNAPSHOT
 
 
-def refresh() -> bool:
+def refresh_snapshot() -> bool:
     """Read the table if its version has moved, in the calling thread; whether the snapshot was swapped.
 
     Raises the database's errors; the thread that calls this again and again takes them.
@@ -97,40 +97,40 @@ def refresh() -> bool:
     number = CatalogueVersion.objects.values_list("number", flat=True).first() or 0
     if number == _snapshot.version:
         return False
-    _snapshot = _read(number)
+    _snapshot = _read_snapshot(number)
     return True
 
 
-def _read(number: int) -> Snapshot:
+def _read_snapshot(number: int) -> CatalogueSnapshot:
     from errors.models import CopyOverride, ErrorCopy
 
-    words = dict(BUILT_IN)
+    messages = dict(DEFAULT_MESSAGES)
     rows = ErrorCopy.objects.filter(published__isnull=False).values_list(
         "code", "locale", "published__content", "published__number"
     )
     for code, locale, content, revision in rows:
-        if (code, locale) in words:
-            words[(code, locale)] = _tolerant(content, revision, words[(code, locale)])
-    overrides: dict[Key, list[TimedWords]] = {}
+        if (code, locale) in messages:
+            messages[(code, locale)] = _build_message_or_fallback(content, revision, messages[(code, locale)])
+    overrides: dict[MessageKey, list[ScheduledOverride]] = {}
     # A platform's own words go before those for all, the newest first.
-    for override in CopyOverride.objects.not_over().order_by("-platform", "-starts_at", "-pk"):
+    for override in CopyOverride.objects.unexpired().order_by("-platform", "-starts_at", "-pk"):
         key = (override.code, override.locale)
-        if key in words:
-            timed = TimedWords(
+        if key in messages:
+            scheduled = ScheduledOverride(
                 override.platform,
                 override.starts_at.timestamp(),
                 override.ends_at.timestamp(),
-                override.over(words[key]),
+                override.apply_to(messages[key]),
             )
-            overrides.setdefault(key, []).append(timed)
-    return Snapshot(number, words, {key: tuple(found) for key, found in overrides.items()})
+            overrides.setdefault(key, []).append(scheduled)
+    return CatalogueSnapshot(number, messages, {key: tuple(found) for key, found in overrides.items()})
 
 
-def _tolerant(content: Any, revision: int, fallback: Words) -> Words:
+def _build_message_or_fallback(content: Any, revision: int, fallback: ErrorMessage) -> ErrorMessage:
     """A row that somebody broke by hand costs its own words, not everyone's; one of an older release lacks some."""
     if not isinstance(content, dict) or not all(isinstance(content.get(name, ""), str) for name in TEXT_FIELDS):
         return fallback
-    return words_of(fallback.content() | content, revision)
+    return build_message(fallback.content() | content, revision)
 
 
-refresher = Background("errors-catalogue", refresh, lambda: settings.ERRORS_REFRESH_SECONDS)
+refresh_thread = PeriodicThread("errors-catalogue", refresh_snapshot, lambda: settings.ERRORS_REFRESH_SECONDS)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from errors.placeholders import PLANNED, PLATFORM, SECONDS, VALID, Placeholder
+from errors.placeholders import PLANNED_PLACEHOLDER, PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, Placeholder
 
 
 class ErrorCode(StrEnum):
@@ -34,7 +34,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_UNFINISHED = "TOO_MANY_UNFINISHED"
 
 
-class Severity(StrEnum):
+class ErrorSeverity(StrEnum):
     """How bad it is for the user."""
 
     INFO = "info"
@@ -67,19 +67,19 @@ class RetryClass(StrEnum):
     """Who may try the same again, and when."""
 
     NEVER = "never"  # the same again ends the same
-    BACK_OFF = "back_off"  # programs, after a growing and random wait
-    LATER = "later"  # programs, not before the wait that was named
-    BY_HAND = "by_hand"  # a person may; a program would only repeat our bug
+    WITH_BACKOFF = "back_off"  # programs, after a growing and random wait
+    AFTER_DELAY = "later"  # programs, not before the wait that was named
+    MANUAL = "by_hand"  # a person may; a program would only repeat our bug
 
 
 @dataclass(frozen=True)
-class Retry:
+class RetryPolicy:
     """attempts: calls in all, the first included. A wait is random between 0 and min(most, base x 2^n) seconds."""
 
     kind: RetryClass
     attempts: int = 1
     base_seconds: float = 0.5
-    most_seconds: float = 20.0
+    max_seconds: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,17 @@ class ErrorSpec:
     """
 
     http_status: int
-    severity: Severity
-    retry: Retry
+    severity: ErrorSeverity
+    retry: RetryPolicy
     display: Display
     action: ActionKind
     retry_after_ms: int | None = None
     placeholders: tuple[Placeholder, ...] = ()
-    required: frozenset[str] = frozenset()
-    actions: frozenset[ActionKind] = frozenset(ActionKind)
+    required_placeholders: frozenset[str] = frozenset()
+    allowed_actions: frozenset[ActionKind] = frozenset(ActionKind)
 
     @property
-    def retryable(self) -> bool:
+    def is_retryable(self) -> bool:
         """Whether the same again can end better: what clients are told."""
         return self.retry.kind is not RetryClass.NEVER
 
@@ -111,75 +111,75 @@ class ErrorSpec:
         return {one.name: one for one in self.placeholders}
 
 
-_C, _S, _D, _A = ErrorCode, Severity, Display, ActionKind
+_C, _S, _D, _A = ErrorCode, ErrorSeverity, Display, ActionKind
 
-NEVER = Retry(RetryClass.NEVER)
-BY_HAND = Retry(RetryClass.BY_HAND)
-BACK_OFF = Retry(RetryClass.BACK_OFF, attempts=3)
-LATER = Retry(RetryClass.LATER, attempts=3)
+NO_RETRY = RetryPolicy(RetryClass.NEVER)
+MANUAL_RETRY = RetryPolicy(RetryClass.MANUAL)
+BACKOFF_RETRY = RetryPolicy(RetryClass.WITH_BACKOFF, attempts=3)
+DELAYED_RETRY = RetryPolicy(RetryClass.AFTER_DELAY, attempts=3)
 
-_PLATFORM = (PLATFORM,)
-_COUNTS = (VALID, PLANNED)
-_WAIT = (SECONDS,)
-_AT_SIGN_IN = frozenset({_A.SIGN_IN, _A.GO_HOME, _A.DISMISS})
-_WITHOUT_SIGN_IN = frozenset(ActionKind) - {_A.SIGN_IN}
-_OF_PLATFORMS = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.DISMISS})
-_OF_DIAGNOSES = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.GO_HOME, _A.DISMISS})
+_PLATFORM_PLACEHOLDERS = (PLATFORM_PLACEHOLDER,)
+_COUNT_PLACEHOLDERS = (VALID_PLACEHOLDER, PLANNED_PLACEHOLDER)
+_WAIT_PLACEHOLDERS = (SECONDS_PLACEHOLDER,)
+_SIGN_IN_ACTIONS = frozenset({_A.SIGN_IN, _A.GO_HOME, _A.DISMISS})
+_ACTIONS_EXCEPT_SIGN_IN = frozenset(ActionKind) - {_A.SIGN_IN}
+_PLATFORM_ACTIONS = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.DISMISS})
+_DIAGNOSIS_ACTIONS = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _A.OPEN_REPORT, _A.GO_HOME, _A.DISMISS})
 
-SPECS: dict[ErrorCode, ErrorSpec] = {
+ERROR_SPECS: dict[ErrorCode, ErrorSpec] = {
     _C.NETWORK_ERROR: ErrorSpec(
-        502, _S.WARNING, BACK_OFF, _D.TOAST, _A.RETRY, 2000, _PLATFORM, actions=_WITHOUT_SIGN_IN
+        502, _S.WARNING, BACKOFF_RETRY, _D.TOAST, _A.RETRY, 2000, _PLATFORM_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
     ),
     _C.NETWORK_TIMEOUT: ErrorSpec(
-        504, _S.WARNING, BACK_OFF, _D.TOAST, _A.RETRY, 2000, _PLATFORM, actions=_WITHOUT_SIGN_IN
+        504, _S.WARNING, BACKOFF_RETRY, _D.TOAST, _A.RETRY, 2000, _PLATFORM_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
     ),
     _C.AI_PLATFORM_ERROR: ErrorSpec(
-        502, _S.ERROR, BACK_OFF, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM, actions=_OF_PLATFORMS
+        502, _S.ERROR, BACKOFF_RETRY, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
     ),
     _C.AI_QUOTA_EXHAUSTED: ErrorSpec(
-        503, _S.WARNING, NEVER, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM, actions=_OF_PLATFORMS
+        503, _S.WARNING, NO_RETRY, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
     ),
     _C.AI_RATE_LIMIT: ErrorSpec(
-        503, _S.WARNING, LATER, _D.INLINE, _A.DISMISS, 10_000, (PLATFORM, SECONDS), actions=_OF_PLATFORMS
+        503, _S.WARNING, DELAYED_RETRY, _D.INLINE, _A.DISMISS, 10_000, (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER), allowed_actions=_PLATFORM_ACTIONS
     ),
     _C.DIAGNOSIS_TIMEOUT: ErrorSpec(
-        504, _S.ERROR, NEVER, _D.PAGE, _A.OPEN_HISTORY, None, _COUNTS, actions=_OF_DIAGNOSES
+        504, _S.ERROR, NO_RETRY, _D.PAGE, _A.OPEN_HISTORY, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
-    _C.DIAGNOSIS_FAILED: ErrorSpec(502, _S.ERROR, NEVER, _D.PAGE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES),
+    _C.DIAGNOSIS_FAILED: ErrorSpec(502, _S.ERROR, NO_RETRY, _D.PAGE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS),
     _C.DIAGNOSIS_PARTIAL_SUCCESS: ErrorSpec(
-        200, _S.WARNING, NEVER, _D.INLINE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES
+        200, _S.WARNING, NO_RETRY, _D.INLINE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
-    _C.DATA_NOT_FOUND: ErrorSpec(404, _S.ERROR, NEVER, _D.PAGE, _A.GO_HOME),
-    _C.DATA_FORMAT_ERROR: ErrorSpec(400, _S.ERROR, NEVER, _D.TOAST, _A.RETRY, actions=_WITHOUT_SIGN_IN),
-    _C.UNAUTHORIZED: ErrorSpec(401, _S.ERROR, NEVER, _D.MODAL, _A.SIGN_IN, actions=_AT_SIGN_IN),
-    _C.FORBIDDEN: ErrorSpec(403, _S.ERROR, NEVER, _D.MODAL, _A.DISMISS),
-    _C.SERVER_ERROR: ErrorSpec(500, _S.ERROR, BY_HAND, _D.MODAL, _A.RETRY, 3000, actions=_WITHOUT_SIGN_IN),
+    _C.DATA_NOT_FOUND: ErrorSpec(404, _S.ERROR, NO_RETRY, _D.PAGE, _A.GO_HOME),
+    _C.DATA_FORMAT_ERROR: ErrorSpec(400, _S.ERROR, NO_RETRY, _D.TOAST, _A.RETRY, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.UNAUTHORIZED: ErrorSpec(401, _S.ERROR, NO_RETRY, _D.MODAL, _A.SIGN_IN, allowed_actions=_SIGN_IN_ACTIONS),
+    _C.FORBIDDEN: ErrorSpec(403, _S.ERROR, NO_RETRY, _D.MODAL, _A.DISMISS),
+    _C.SERVER_ERROR: ErrorSpec(500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
     _C.SERVICE_UNAVAILABLE: ErrorSpec(
-        503, _S.ERROR, BACK_OFF, _D.PAGE, _A.RETRY, 10_000, _WAIT, actions=_WITHOUT_SIGN_IN
+        503, _S.ERROR, BACKOFF_RETRY, _D.PAGE, _A.RETRY, 10_000, _WAIT_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
     ),
-    _C.UNKNOWN_ERROR: ErrorSpec(500, _S.ERROR, BY_HAND, _D.MODAL, _A.RETRY, 3000, actions=_WITHOUT_SIGN_IN),
+    _C.UNKNOWN_ERROR: ErrorSpec(500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
     _C.CONTENT_FILTERED: ErrorSpec(
-        422, _S.WARNING, NEVER, _D.INLINE, _A.DISMISS, None, _PLATFORM, actions=_OF_PLATFORMS
+        422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
     ),
     _C.RATE_LIMITED: ErrorSpec(
         429,
         _S.WARNING,
-        LATER,
+        DELAYED_RETRY,
         _D.TOAST,
         _A.DISMISS,
         10_000,
-        _WAIT,
-        required=frozenset({"seconds"}),
-        actions=_WITHOUT_SIGN_IN,
+        _WAIT_PLACEHOLDERS,
+        required_placeholders=frozenset({"seconds"}),
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
     ),
-    _C.INVALID_INPUT: ErrorSpec(422, _S.WARNING, NEVER, _D.INLINE, _A.DISMISS, actions=_WITHOUT_SIGN_IN),
-    _C.CONFLICT: ErrorSpec(409, _S.WARNING, NEVER, _D.MODAL, _A.DISMISS, actions=_WITHOUT_SIGN_IN),
+    _C.INVALID_INPUT: ErrorSpec(422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.CONFLICT: ErrorSpec(409, _S.WARNING, NO_RETRY, _D.MODAL, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
     _C.DIAGNOSIS_CANCELLED: ErrorSpec(
-        200, _S.INFO, NEVER, _D.INLINE, _A.OPEN_REPORT, None, _COUNTS, actions=_OF_DIAGNOSES
+        200, _S.INFO, NO_RETRY, _D.INLINE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
-    _C.DIAGNOSIS_RUNNING: ErrorSpec(409, _S.INFO, LATER, _D.INLINE, _A.DISMISS, 3000, actions=_OF_DIAGNOSES),
-    _C.QUEUE_FULL: ErrorSpec(503, _S.WARNING, LATER, _D.MODAL, _A.RETRY, 30_000, _WAIT, actions=_WITHOUT_SIGN_IN),
+    _C.DIAGNOSIS_RUNNING: ErrorSpec(409, _S.INFO, DELAYED_RETRY, _D.INLINE, _A.DISMISS, 3000, allowed_actions=_DIAGNOSIS_ACTIONS),
+    _C.QUEUE_FULL: ErrorSpec(503, _S.WARNING, DELAYED_RETRY, _D.MODAL, _A.RETRY, 30_000, _WAIT_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
     _C.TOO_MANY_UNFINISHED: ErrorSpec(
-        429, _S.WARNING, LATER, _D.MODAL, _A.OPEN_HISTORY, 30_000, _WAIT, actions=_OF_DIAGNOSES
+        429, _S.WARNING, DELAYED_RETRY, _D.MODAL, _A.OPEN_HISTORY, 30_000, _WAIT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
 }

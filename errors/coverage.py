@@ -3,100 +3,100 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from errors.codes import SPECS, ErrorCode
-from errors.copy import COPY
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.copy import DEFAULT_TEXTS
 from errors.exceptions import AppError
-from errors.placeholders import names_in
-from errors.words import TEXT_FIELDS, Words, builtin_words, faults_of, words_of
+from errors.placeholders import find_placeholder_names
+from errors.words import TEXT_FIELDS, ErrorMessage, build_default_message, validate_message, build_message
 
 
 @dataclass(frozen=True)
-class Finding:
+class CoverageFinding:
     """Something that a person has to mend."""
 
-    where: str
-    what: str
+    location: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{self.location}: {self.problem}"
 
 
-def built_in_findings() -> list[Finding]:
+def check_default_messages() -> list[CoverageFinding]:
     """Of the release itself; needs no database."""
-    return [*_of_codes(), *_of_exceptions()]
+    return [*_check_codes(), *_check_exception_classes()]
 
 
-def _of_codes() -> Iterator[Finding]:
+def _check_codes() -> Iterator[CoverageFinding]:
     for code in ErrorCode:
-        if code not in SPECS:
-            yield Finding(code, "没有规格")
+        if code not in ERROR_SPECS:
+            yield CoverageFinding(code, "没有规格")
             continue
-        if SPECS[code].action not in SPECS[code].actions:
-            yield Finding(code, "默认动作不在允许的动作里")
-        words = {locale: builtin_words(code, locale) for locale in COPY if code in COPY[locale]}
-        yield from (Finding(f"{code} {locale}", "缺少文案") for locale in COPY if locale not in words)
-        yield from _of_words(code, words)
+        if ERROR_SPECS[code].action not in ERROR_SPECS[code].allowed_actions:
+            yield CoverageFinding(code, "默认动作不在允许的动作里")
+        messages = {locale: build_default_message(code, locale) for locale in DEFAULT_TEXTS if code in DEFAULT_TEXTS[locale]}
+        yield from (CoverageFinding(f"{code} {locale}", "缺少文案") for locale in DEFAULT_TEXTS if locale not in messages)
+        yield from _check_messages(code, messages)
 
 
-def _of_words(code: ErrorCode, words: Mapping[str, Words]) -> Iterator[Finding]:
-    used = {locale: _placeholders_of(one) for locale, one in words.items()}
-    every = set().union(*used.values())
-    for locale, one in words.items():
-        for name, why in faults_of(code, locale, one).items():
-            yield Finding(f"{code} {locale} {name}", why)
-        for name in sorted(every - used[locale]):
-            yield Finding(f"{code} {locale}", f"没有用到占位符 {{{name}}}，而其他语言用到了")
+def _check_messages(code: ErrorCode, messages: Mapping[str, ErrorMessage]) -> Iterator[CoverageFinding]:
+    used = {locale: _find_used_placeholders(one) for locale, one in messages.items()}
+    all_placeholders = set().union(*used.values())
+    for locale, one in messages.items():
+        for name, error in validate_message(code, locale, one).items():
+            yield CoverageFinding(f"{code} {locale} {name}", error)
+        for name in sorted(all_placeholders - used[locale]):
+            yield CoverageFinding(f"{code} {locale}", f"没有用到占位符 {{{name}}}，而其他语言用到了")
 
 
-def _placeholders_of(words: Words) -> set[str]:
-    return set().union(*(names_in(getattr(words, name)) for name in TEXT_FIELDS))
+def _find_used_placeholders(message: ErrorMessage) -> set[str]:
+    return set().union(*(find_placeholder_names(getattr(message, name)) for name in TEXT_FIELDS))
 
 
-def _of_exceptions() -> Iterator[Finding]:
-    for kind in subclasses_of(AppError):
-        if kind.code not in SPECS:
-            yield Finding(f"{kind.__module__}.{kind.__qualname__}", "没有错误代码")
+def _check_exception_classes() -> Iterator[CoverageFinding]:
+    for exception_class in find_subclasses(AppError):
+        if exception_class.code not in ERROR_SPECS:
+            yield CoverageFinding(f"{exception_class.__module__}.{exception_class.__qualname__}", "没有错误代码")
 
 
-def subclasses_of(kind: type[AppError]) -> Iterator[type[AppError]]:
+def find_subclasses(parent: type[AppError]) -> Iterator[type[AppError]]:
     """Every class below it that has been imported."""
-    for child in kind.__subclasses__():
+    for child in parent.__subclasses__():
         yield child
-        yield from subclasses_of(child)
+        yield from find_subclasses(child)
 
 
-def table_findings() -> list[Finding]:
+def check_stored_messages() -> list[CoverageFinding]:
     """Of the words that are published, drafted and overridden in this database."""
-    return [*_of_rows(), *_of_overrides()]
+    return [*_check_rows(), *_check_overrides()]
 
 
-def _of_rows() -> Iterator[Finding]:
+def _check_rows() -> Iterator[CoverageFinding]:
     from errors.models import ErrorCopy
 
     rows = {(row.code, row.locale): row for row in ErrorCopy.objects.select_related("published")}
-    published: dict[ErrorCode, dict[str, Words]] = {}
+    published: dict[ErrorCode, dict[str, ErrorMessage]] = {}
     for code in ErrorCode:
-        for locale in COPY:
+        for locale in DEFAULT_TEXTS:
             row = rows.pop((code.value, locale), None)
             if row is None:
-                yield Finding(f"{code} {locale}", "表里没有这一条（运行 manage.py seed）")
+                yield CoverageFinding(f"{code} {locale}", "表里没有这一条（运行 manage.py seed）")
             elif row.published is None:
-                yield Finding(f"{code} {locale}", "还没有发布")
+                yield CoverageFinding(f"{code} {locale}", "还没有发布")
             else:
-                published.setdefault(code, {})[locale] = words_of(row.published.content)
-    yield from (Finding(f"{code} {locale}", "没有这个错误代码或语言") for code, locale in rows)
-    for code, words in published.items():
-        yield from _of_words(code, words)
+                published.setdefault(code, {})[locale] = build_message(row.published.content)
+    yield from (CoverageFinding(f"{code} {locale}", "没有这个错误代码或语言") for code, locale in rows)
+    for code, messages in published.items():
+        yield from _check_messages(code, messages)
 
 
-def _of_overrides() -> Iterator[Finding]:
+def _check_overrides() -> Iterator[CoverageFinding]:
     from errors.models import CopyOverride
 
-    for override in CopyOverride.objects.not_over():
-        if override.code not in set(ErrorCode) or override.locale not in COPY:
-            yield Finding(f"临时文案 {override.pk}", "没有这个错误代码或语言")
+    for override in CopyOverride.objects.unexpired():
+        if override.code not in set(ErrorCode) or override.locale not in DEFAULT_TEXTS:
+            yield CoverageFinding(f"临时文案 {override.pk}", "没有这个错误代码或语言")
             continue
         code = ErrorCode(override.code)
-        shown = override.over(builtin_words(code, override.locale))
-        for name, why in faults_of(code, override.locale, shown).items():
-            yield Finding(f"临时文案 {override.pk} {name}", why)
+        shown = override.apply_to(build_default_message(code, override.locale))
+        for name, error in validate_message(code, override.locale, shown).items():
+            yield CoverageFinding(f"临时文案 {override.pk} {name}", error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from errors.words import CONTENT_FIELDS
 
-LABELS = {
+FIELD_LABELS = {
     "title": "标题",
     "message": "说明",
     "suggestion": "建议",
@@ -22,7 +22,7 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Part:
+class TextPart:
     """A piece of text that is `same` in both, was `removed`, or was `added`."""
 
     kind: str
@@ -30,36 +30,36 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Change:
+class FieldDiff:
     """One field that differs."""
 
     field: str
     label: str
-    parts: list[Part]
+    parts: list[TextPart]
 
 
-def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+def diff_contents(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldDiff]:
     """The fields whose values differ, in the order of the form."""
     return [
-        Change(name, LABELS[name], _parts(_text(before.get(name)), _text(after.get(name))))
+        FieldDiff(name, FIELD_LABELS[name], _diff_text(_format_value(before.get(name)), _format_value(after.get(name))))
         for name in CONTENT_FIELDS
         if before.get(name) != after.get(name)
     ]
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _parts(before: str, after: str) -> list[Part]:
+def _diff_text(before: str, after: str) -> list[TextPart]:
     parts = []
     for kind, left, left_end, right, right_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind == "equal":
-            parts.append(Part("same", before[left:left_end]))
+            parts.append(TextPart("same", before[left:left_end]))
         if kind in ("delete", "replace"):
-            parts.append(Part("removed", before[left:left_end]))
+            parts.append(TextPart("removed", before[left:left_end]))
         if kind in ("insert", "replace"):
-            parts.append(Part("added", after[right:right_end]))
+            parts.append(TextPart("added", after[right:right_end]))
     return parts

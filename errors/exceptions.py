@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from errors.codes import ErrorCode
 
-_registered: dict[type[BaseException], ErrorCode] = {}
+_codes_by_exception_class: dict[type[BaseException], ErrorCode] = {}
 
 
 class AppError(Exception):
@@ -16,7 +16,7 @@ class AppError(Exception):
 
     code: ClassVar[ErrorCode] = ErrorCode.UNKNOWN_ERROR
     # False where a program's repeat could not help or would do the same thing twice, whatever the code allows.
-    is_repeatable: ClassVar[bool] = True
+    is_safe_to_retry: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class Conflict(AppError):
 
 def register_exception(exception_class: type[BaseException], code: ErrorCode) -> None:
     """Say what a third-party exception means. Registering a class again with another code is a ValueError."""
-    if _registered.setdefault(exception_class, code) is not code:
-        raise ValueError(f"{exception_class.__name__} already means {_registered[exception_class]}")
+    if _codes_by_exception_class.setdefault(exception_class, code) is not code:
+        raise ValueError(f"{exception_class.__name__} already means {_codes_by_exception_class[exception_class]}")
 
 
-def code_of(error: BaseException) -> ErrorCode:
+def get_error_code(error: BaseException) -> ErrorCode:
     """The code that an exception carries, is registered to, or inherits; UNKNOWN_ERROR when nothing is known."""
     if isinstance(error, AppError):
         return error.code
     for ancestor in type(error).__mro__:
-        if ancestor in _registered:
-            return _registered[ancestor]
+        if ancestor in _codes_by_exception_class:
+            return _codes_by_exception_class[ancestor]
     return ErrorCode.UNKNOWN_ERROR

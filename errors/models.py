@@ -9,12 +9,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from errors.codes import ActionKind, Display, ErrorCode
-from errors.copy import COPY
-from errors.words import CONTENT_FIELDS, ICONS, Words, faults_of, words_of
+from errors.copy import DEFAULT_TEXTS
+from errors.words import CONTENT_FIELDS, ICONS, ErrorMessage, validate_message, build_message
 
-CODES = [(code.value, code.value) for code in ErrorCode]
-LOCALES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in COPY]
-ACTIONS = [
+CODE_CHOICES = [(code.value, code.value) for code in ErrorCode]
+LOCALE_CHOICES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in DEFAULT_TEXTS]
+ACTION_CHOICES = [
     (ActionKind.RETRY.value, "重试"),
     (ActionKind.SWITCH_PLATFORM.value, "切换平台"),
     (ActionKind.OPEN_HISTORY.value, "查看历史记录"),
@@ -23,27 +23,27 @@ ACTIONS = [
     (ActionKind.GO_HOME.value, "返回首页"),
     (ActionKind.DISMISS.value, "知道了"),
 ]
-DISPLAYS = [
+DISPLAY_CHOICES = [
     (Display.TOAST.value, "轻提示"),
     (Display.MODAL.value, "对话框"),
     (Display.PAGE.value, "整页"),
     (Display.INLINE.value, "页内"),
 ]
-OUTCOMES = [("shown", "已告知用户"), ("retried", "已自动重试"), ("recovered", "重试后恢复")]
+OUTCOME_CHOICES = [("shown", "已告知用户"), ("retried", "已自动重试"), ("recovered", "重试后恢复")]
 
 
 class ErrorCopy(models.Model):
     """The words of a code in a locale: the columns are the draft, `published` is what users see."""
 
-    code = models.CharField("错误代码", max_length=40, choices=CODES)
-    locale = models.CharField("语言", max_length=16, choices=LOCALES)
+    code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
+    locale = models.CharField("语言", max_length=16, choices=LOCALE_CHOICES)
     title = models.CharField("标题", max_length=80, help_text="一行话说清发生了什么")
     message = models.CharField("说明", max_length=300, help_text="发生了什么，哪些内容保住了")
     suggestion = models.CharField("建议", max_length=300, help_text="下一步怎么做")
-    action = models.CharField("按钮动作", max_length=20, choices=ACTIONS)
+    action = models.CharField("按钮动作", max_length=20, choices=ACTION_CHOICES)
     action_label = models.CharField("按钮文字", max_length=40, blank=True, help_text="留空则用动作的默认文字")
     action_params = models.JSONField("动作参数", default=dict, blank=True)
-    display = models.CharField("展示方式", max_length=10, choices=DISPLAYS)
+    display = models.CharField("展示方式", max_length=10, choices=DISPLAY_CHOICES)
     icon = models.CharField("图标", max_length=10, choices=[(icon, icon) for icon in ICONS])
     duration_ms = models.PositiveIntegerField("停留毫秒", default=0, help_text="只用于轻提示")
     published = models.ForeignKey(
@@ -64,25 +64,25 @@ class ErrorCopy(models.Model):
         return f"{self.code} · {self.get_locale_display()}"
 
     @property
-    def draft(self) -> Words:
+    def draft(self) -> ErrorMessage:
         """The columns as words."""
-        return words_of({name: getattr(self, name) for name in CONTENT_FIELDS})
+        return build_message({name: getattr(self, name) for name in CONTENT_FIELDS})
 
     @draft.setter
-    def draft(self, words: Words) -> None:
+    def draft(self, words: ErrorMessage) -> None:
         for name, value in words.content().items():
             setattr(self, name, value)
 
     def clean(self) -> None:
         """Refuse what could not be shown; the same checks guard publishing and import."""
-        faults = faults_of(ErrorCode(self.code), self.locale, self.draft) if self.code else {}
-        if faults:
-            raise ValidationError({name: [fault] for name, fault in faults.items()})
+        errors = validate_message(ErrorCode(self.code), self.locale, self.draft) if self.code else {}
+        if errors:
+            raise ValidationError({name: [error] for name, error in errors.items()})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Note whether the draft differs from what is published."""
-        shown = self.published.content if self.published else None
-        self.has_draft = self.draft.content() != shown
+        published_content = self.published.content if self.published else None
+        self.has_draft = self.draft.content() != published_content
         if kwargs.get("update_fields") is not None:
             kwargs["update_fields"] = {*kwargs["update_fields"], "has_draft", "updated_at"}
         super().save(*args, **kwargs)
@@ -129,9 +129,9 @@ class CopyRevision(models.Model):
         return f"#{self.number}"
 
     @property
-    def words(self) -> Words:
+    def message(self) -> ErrorMessage:
         """The content as words."""
-        return words_of(self.content, self.number)
+        return build_message(self.content, self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Once."""
@@ -147,7 +147,7 @@ class CopyRevision(models.Model):
 class OverrideQuerySet(models.QuerySet["CopyOverride"]):
     """Which overrides, in words."""
 
-    def not_over(self) -> "OverrideQuerySet":
+    def unexpired(self) -> "OverrideQuerySet":
         """In force now or later."""
         return self.filter(ends_at__gt=timezone.now())
 
@@ -155,8 +155,8 @@ class OverrideQuerySet(models.QuerySet["CopyOverride"]):
 class CopyOverride(models.Model):
     """Other words for the time of an incident; they end by themselves. Empty fields keep the published words."""
 
-    code = models.CharField("错误代码", max_length=40, choices=CODES)
-    locale = models.CharField("语言", max_length=16, choices=LOCALES, default="zh-hans")
+    code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
+    locale = models.CharField("语言", max_length=16, choices=LOCALE_CHOICES, default="zh-hans")
     platform = models.CharField("平台标识", max_length=32, blank=True, help_text="留空则对所有平台生效")
     title = models.CharField("标题", max_length=80, blank=True)
     message = models.CharField("说明", max_length=300, blank=True)
@@ -187,7 +187,7 @@ class CopyOverride(models.Model):
 
     def clean(self) -> None:
         """The words that would be shown must be fit to be shown."""
-        from errors.catalogue import published_words
+        from errors.catalogue import get_published_message
 
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": "结束时间要晚于开始时间。"})
@@ -195,15 +195,15 @@ class CopyOverride(models.Model):
             raise ValidationError({"title": "请至少填写标题、说明、建议中的一项。"})
         if self.code and self.locale:
             code = ErrorCode(self.code)
-            faults = faults_of(code, self.locale, self.over(published_words(code, self.locale)))
-            mine = {name: [fault] for name, fault in faults.items() if name in ("title", "message", "suggestion")}
-            if mine:
-                raise ValidationError(mine)
+            errors = validate_message(code, self.locale, self.apply_to(get_published_message(code, self.locale)))
+            own_errors = {name: [error] for name, error in errors.items() if name in ("title", "message", "suggestion")}
+            if own_errors:
+                raise ValidationError(own_errors)
 
-    def over(self, words: Words) -> Words:
+    def apply_to(self, message: ErrorMessage) -> ErrorMessage:
         """The words with this override's in their place."""
-        mine = {name: getattr(self, name) for name in ("title", "message", "suggestion") if getattr(self, name)}
-        return words_of(words.content() | mine, words.revision)
+        overridden = {name: getattr(self, name) for name in ("title", "message", "suggestion") if getattr(self, name)}
+        return build_message(message.content() | overridden, message.revision)
 
 
 class CatalogueVersion(models.Model):
@@ -223,9 +223,9 @@ class CatalogueVersion(models.Model):
 class ErrorEvent(models.Model):
     """One failure as it happened: a sample when there are many. Holds no key, token, openid or answer text."""
 
-    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     fingerprint = models.CharField("指纹", max_length=16)
-    outcome = models.CharField("结果", max_length=10, choices=OUTCOMES)
+    outcome = models.CharField("结果", max_length=10, choices=OUTCOME_CHOICES)
     request_id = models.CharField("请求编号", max_length=64, blank=True)
     diagnosis_id = models.UUIDField("诊断", null=True, blank=True)
     platform = models.CharField("平台", max_length=32, blank=True)
@@ -255,9 +255,9 @@ class ErrorEvent(models.Model):
 class ErrorCount(models.Model):
     """How many there were, exactly, of a fingerprint in an hour."""
 
-    code = models.CharField("错误代码", max_length=40, choices=CODES)
+    code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     fingerprint = models.CharField("指纹", max_length=16)
-    outcome = models.CharField("结果", max_length=10, choices=OUTCOMES)
+    outcome = models.CharField("结果", max_length=10, choices=OUTCOME_CHOICES)
     hour = models.DateTimeField("小时")
     count = models.PositiveBigIntegerField("次数", default=0)
 

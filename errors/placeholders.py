@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CHARACTERS = 40
+MAX_PLACEHOLDER_LENGTH = 40
 
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z_]{0,31})\}")
-_LONG_TOKEN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_.:+=-]{24,}")
+_PLACEHOLDER_PATTERN = re.compile(r"\{([a-z][a-z_]{0,31})\}")
+_SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_.:+=-]{24,}")
 # Control characters, bidi overrides and other format characters, lone surrogates, private use, unassigned.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
-_MARKUP = str.maketrans("", "", "<>{}")
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_MARKUP_REMOVAL = str.maketrans("", "", "<>{}")
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Placeholder:
     fallback: Mapping[str, str]
 
 
-def clean_text(value: Any, most: int = MOST_CHARACTERS) -> str:
+def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
     """A short line: nothing invisible, no markup, no braces, nothing that looks like a key; capped with an ellipsis."""
     if not isinstance(value, str):
         return ""
     visible = "".join(
         " " if character in "\n\r\t" else character
-        for character in value[: most * 8]
-        if character in "\n\r\t" or unicodedata.category(character) not in _INVISIBLE
+        for character in value[: max_length * 8]
+        if character in "\n\r\t" or unicodedata.category(character) not in _INVISIBLE_CATEGORIES
     )
-    line = " ".join(_LONG_TOKEN.sub("***", visible.translate(_MARKUP)).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    line = " ".join(_SECRET_PATTERN.sub("***", visible.translate(_MARKUP_REMOVAL)).split())
+    return line if len(line) <= max_length else line[: max_length - 1] + "…"
 
 
 def clean_count(value: Any) -> str:
@@ -51,20 +51,20 @@ def clean_count(value: Any) -> str:
     return str(value) if 0 <= value <= 999_999 else ""
 
 
-PLATFORM = Placeholder("platform", "豆包", clean_text, {"zh-hans": "该平台", "en": "the platform"})
-SECONDS = Placeholder("seconds", "30", clean_count, {"zh-hans": "几", "en": "a few"})
-VALID = Placeholder("valid", "8", clean_count, {"zh-hans": "部分", "en": "some"})
-PLANNED = Placeholder("planned", "12", clean_count, {"zh-hans": "全部", "en": "all"})
+PLATFORM_PLACEHOLDER = Placeholder("platform", "豆包", clean_text, {"zh-hans": "该平台", "en": "the platform"})
+SECONDS_PLACEHOLDER = Placeholder("seconds", "30", clean_count, {"zh-hans": "几", "en": "a few"})
+VALID_PLACEHOLDER = Placeholder("valid", "8", clean_count, {"zh-hans": "部分", "en": "some"})
+PLANNED_PLACEHOLDER = Placeholder("planned", "12", clean_count, {"zh-hans": "全部", "en": "all"})
 
-ALL = {one.name: one for one in (PLATFORM, SECONDS, VALID, PLANNED)}
+PLACEHOLDERS = {one.name: one for one in (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, PLANNED_PLACEHOLDER)}
 
 
-def names_in(text: str) -> set[str]:
+def find_placeholder_names(text: str) -> set[str]:
     """The names in braces."""
-    return set(_PLACEHOLDER.findall(text))
+    return set(_PLACEHOLDER_PATTERN.findall(text))
 
 
-def fill(text: str, allowed: Mapping[str, Placeholder], values: Mapping[str, Any], locale: str) -> str:
+def fill_placeholders(text: str, allowed: Mapping[str, Placeholder], values: Mapping[str, Any], locale: str) -> str:
     """The text with its placeholders replaced. Unknown names vanish, unknown values get their fallback."""
     if "{" not in text:
         return text
@@ -75,4 +75,4 @@ def fill(text: str, allowed: Mapping[str, Placeholder], values: Mapping[str, Any
             return ""
         return placeholder.clean(values.get(placeholder.name)) or placeholder.fallback.get(locale, "")
 
-    return _PLACEHOLDER.sub(replacement, text)
+    return _PLACEHOLDER_PATTERN.sub(replacement, text)

@@ -8,21 +8,21 @@ import structlog
 from django.utils.translation import get_language
 
 from errors import catalogue as words_catalogue
-from errors.codes import SPECS, ErrorCode
-from errors.copy import LABELS
-from errors.exceptions import AppError, code_of
-from errors.words import render
-from performance.exceptions import Refused
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.copy import ACTION_LABELS
+from errors.exceptions import AppError, get_error_code
+from errors.words import render_message
+from performance.exceptions import LimitExceeded
 
 Problem = dict[str, Any]
 
 
-def locale_now() -> str:
+def get_current_locale() -> str:
     """The locale of the current request or thread, as one that has words."""
-    return words_catalogue.locale_of(get_language())
+    return words_catalogue.resolve_locale(get_language())
 
 
-def problem(
+def build_problem(
     code: ErrorCode,
     *,
     locale: str | None = None,
@@ -39,10 +39,10 @@ def problem(
     fields: input names and what is wrong with them; params: values for the placeholders of the words;
     platform: the id of the AI platform that it is about, which may have words of its own for now.
     """
-    spec = SPECS[code]
-    wait = spec.retry_after_ms if retry_after_ms is None else retry_after_ms
-    copy = shown_copy(
-        code, locale or locale_now(), _values(wait, params), platform=platform, action_params=action_params
+    spec = ERROR_SPECS[code]
+    wait_ms = spec.retry_after_ms if retry_after_ms is None else retry_after_ms
+    copy = build_displayed_message(
+        code, locale or get_current_locale(), _build_placeholder_values(wait_ms, params), platform=platform, action_params=action_params
     )
     body: Problem = {
         "type": f"urn:problem:{code.lower().replace('_', '-')}",
@@ -52,8 +52,8 @@ def problem(
         "instance": instance,
         "code": code.value,
         "severity": spec.severity.value,
-        "retryable": spec.retryable,
-        "retry_after_ms": wait,
+        "retryable": spec.is_retryable,
+        "retry_after_ms": wait_ms,
         "request_id": request_id or structlog.contextvars.get_contextvars().get("request_id", ""),
         "copy": copy,
     }
@@ -62,12 +62,12 @@ def problem(
     return body
 
 
-def _values(wait_ms: int | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+def _build_placeholder_values(wait_ms: int | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
     wait = {} if wait_ms is None else {"seconds": math.ceil(wait_ms / 1000)}
     return wait | dict(params or {})
 
 
-def shown_copy(
+def build_displayed_message(
     code: ErrorCode,
     language: str,
     values: Mapping[str, Any] | None = None,
@@ -76,29 +76,29 @@ def shown_copy(
     action_params: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The `copy` part of a body: the words that are published now, filled in. Never raises."""
-    locale = words_catalogue.locale_of(language)
-    words = words_catalogue.words_for(code, locale, platform)
-    texts = render(code, locale, words, values or {})
-    label = texts.pop("action_label") or LABELS[locale].get(words.action, "")  # type: ignore[call-overload]
+    locale = words_catalogue.resolve_locale(language)
+    message = words_catalogue.get_current_message(code, locale, platform)
+    texts = render_message(code, locale, message, values or {})
+    label = texts.pop("action_label") or ACTION_LABELS[locale].get(message.action, "")  # type: ignore[call-overload]
     return {
         "locale": locale,
         **texts,
-        "display": words.display,
-        "icon": words.icon,
-        "duration_ms": words.duration_ms,
+        "display": message.display,
+        "icon": message.icon,
+        "duration_ms": message.duration_ms,
         "action": {
-            "kind": words.action,
+            "kind": message.action,
             "label": label,
-            "params": {**words.action_params, **(action_params or {})},
+            "params": {**message.action_params, **(action_params or {})},
         },
-        "revision": words.revision,
+        "revision": message.revision,
     }
 
 
-def problem_of(error: BaseException, *, locale: str | None = None, instance: str = "") -> Problem:
+def build_problem_from_exception(error: BaseException, *, locale: str | None = None, instance: str = "") -> Problem:
     """The body for an exception, by the code it carries or is registered to."""
     if isinstance(error, AppError):
-        return problem(
+        return build_problem(
             error.code,
             locale=locale,
             instance=instance,
@@ -106,25 +106,25 @@ def problem_of(error: BaseException, *, locale: str | None = None, instance: str
             retry_after_ms=error.retry_after_ms,
             params=error.params,
         )
-    wait_ms = math.ceil(error.seconds * 1000) if isinstance(error, Refused) else None
-    return problem(code_of(error), locale=locale, instance=instance, retry_after_ms=wait_ms)
+    wait_ms = math.ceil(error.retry_after_seconds * 1000) if isinstance(error, LimitExceeded) else None
+    return build_problem(get_error_code(error), locale=locale, instance=instance, retry_after_ms=wait_ms)
 
 
-def catalogue(language: str) -> dict[str, Any]:
+def build_error_catalogue(language: str) -> dict[str, Any]:
     """Every code with its words and what programs need, so that a client can explain a failure without reaching us."""
-    locale = words_catalogue.locale_of(language)
+    locale = words_catalogue.resolve_locale(language)
     return {
         "locale": locale,
         "errors": {
-            code.value: shown_copy(code, locale, _values(SPECS[code].retry_after_ms, None)) for code in ErrorCode
+            code.value: build_displayed_message(code, locale, _build_placeholder_values(ERROR_SPECS[code].retry_after_ms, None)) for code in ErrorCode
         },
         "codes": {
             code.value: {
                 "status": spec.http_status,
                 "severity": spec.severity.value,
-                "retryable": spec.retryable,
+                "retryable": spec.is_retryable,
                 "retry_after_ms": spec.retry_after_ms,
             }
-            for code, spec in SPECS.items()
+            for code, spec in ERROR_SPECS.items()
         },
     }

@@ -7,55 +7,55 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from errors.codes import ErrorCode
-from errors.copy import COPY
+from errors.copy import DEFAULT_TEXTS
 from errors.models import CopyRevision, ErrorCopy
-from errors.words import Words, builtin_words, faults_of, words_of
+from errors.words import ErrorMessage, build_default_message, validate_message, build_message
 
 
-def publish(copy_id: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+def publish_draft(copy_id: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
     """Make the draft what users see. Raises ValidationError when it is not fit or nothing would change."""
     with transaction.atomic():
-        copy = _locked(copy_id)
-        faults = faults_of(ErrorCode(copy.code), copy.locale, copy.draft)
-        if faults:
-            raise ValidationError({name: [fault] for name, fault in faults.items()})
+        copy = _get_locked_copy(copy_id)
+        errors = validate_message(ErrorCode(copy.code), copy.locale, copy.draft)
+        if errors:
+            raise ValidationError({name: [fault] for name, fault in errors.items()})
         if not copy.has_draft:
             raise ValidationError("没有可发布的修改。")
-        return _publish(copy, author, reason)
+        return _create_revision(copy, author, reason)
 
 
-def roll_back(copy_id: int, number: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+def republish_revision(copy_id: int, number: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
     """Publish an older revision's words again, as a new revision; the draft becomes the same."""
     with transaction.atomic():
-        copy = _locked(copy_id)
-        copy.draft = copy.revisions.get(number=number).words
-        return _publish(copy, author, reason)
+        copy = _get_locked_copy(copy_id)
+        copy.draft = copy.revisions.get(number=number).message
+        return _create_revision(copy, author, reason)
 
 
-def take_upstream(copy_id: int) -> ErrorCopy:
+def accept_upstream(copy_id: int) -> ErrorCopy:
     """Put the release's words into the draft, to be looked at and published."""
     with transaction.atomic():
-        copy = _locked(copy_id)
-        copy.draft = words_of(copy.upstream)
+        copy = _get_locked_copy(copy_id)
+        copy.draft = build_message(copy.upstream)
         copy.has_upstream_changes = False
         copy.save()
         return copy
 
 
-def keep_own(copy_id: int) -> ErrorCopy:
+def reject_upstream(copy_id: int) -> ErrorCopy:
     """The operator has seen the release's words and keeps their own."""
     with transaction.atomic():
-        copy = _locked(copy_id)
+        copy = _get_locked_copy(copy_id)
         copy.has_upstream_changes = False
         copy.save(update_fields=["has_upstream_changes"])
         return copy
 
 
-def _locked(copy_id: int) -> ErrorCopy:
+def _get_locked_copy(copy_id: int) -> ErrorCopy:
     return ErrorCopy.objects.select_for_update(of=("self",)).select_related("published").get(pk=copy_id)
 
 
-def _publish(copy: ErrorCopy, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+def _create_revision(copy: ErrorCopy, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
     last = copy.revisions.order_by("-number").values_list("number", flat=True).first() or 0
     copy.published = CopyRevision.objects.create(
         copy=copy,
@@ -69,7 +69,7 @@ def _publish(copy: ErrorCopy, author: AbstractBaseUser | None, reason: str) -> C
     return copy.published
 
 
-def seed_copy() -> dict[str, int]:
+def seed_error_messages() -> dict[str, int]:
     """Bring the table up to this release's words: {"added", "updated", "upstream_changed"}.
 
     A row that nobody has edited follows the release; an operator's edit stays, and is marked when the release's words
@@ -81,29 +81,29 @@ def seed_copy() -> dict[str, int]:
             (row.code, row.locale): row
             for row in ErrorCopy.objects.select_for_update(of=("self",)).select_related("published")
         }
-        for locale in COPY:
+        for locale in DEFAULT_TEXTS:
             for code in ErrorCode:
-                done = _seed_one(rows.get((code.value, locale)), code, locale, builtin_words(code, locale))
-                if done:
-                    counts[done] += 1
+                outcome = _seed_row(rows.get((code.value, locale)), code, locale, build_default_message(code, locale))
+                if outcome:
+                    counts[outcome] += 1
     return counts
 
 
-def _seed_one(row: ErrorCopy | None, code: ErrorCode, locale: str, words: Words) -> str:
-    content: dict[str, Any] = words.content()
+def _seed_row(row: ErrorCopy | None, code: ErrorCode, locale: str, message: ErrorMessage) -> str:
+    content: dict[str, Any] = message.content()
     if row is None:
         row = ErrorCopy(code=code.value, locale=locale, upstream=content)
-        row.draft = words
+        row.draft = message
         row.save()
-        _publish(row, None, "随版本提供")
+        _create_revision(row, None, "随版本提供")
         return "added"
     if row.upstream == content:
         return ""
-    is_untouched = row.draft.content() == row.upstream and not row.has_draft
+    is_unedited = row.draft.content() == row.upstream and not row.has_draft
     row.upstream = content
-    if is_untouched:
-        row.draft = words
-        _publish(row, None, "随版本更新")
+    if is_unedited:
+        row.draft = message
+        _create_revision(row, None, "随版本更新")
         return "updated"
     row.has_upstream_changes = row.draft.content() != content
     row.save()

@@ -1,6 +1,6 @@
 """The record of what went wrong: exact counts, and a sample of the events when there are many.
 
-`record` only puts something aside in memory, so it can be called anywhere: in an event loop, inside a transaction that
+`record_error` only puts something aside in memory, so it can be called anywhere: in an event loop, inside a transaction that
 is about to be rolled back, with the database away. A thread of the process writes it down a moment later, on its own
 connection. What a process had put aside in the last half second dies with it; the log has it.
 """
@@ -22,26 +22,26 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from errors.background import Background
-from errors.catalogue import published_words
+from errors.background import PeriodicThread
+from errors.catalogue import get_published_message
 from errors.codes import ErrorCode
 from errors.copy import DEFAULT_LOCALE
-from errors.metrics import errors
+from errors.metrics import error_counter
 from errors.placeholders import clean_text
 
 log = structlog.get_logger(__name__)
 
-KEPT_IN_FULL = 50  # of a fingerprint in an hour, by a process; then the 64th, 128th, 256th, ...
-MOST_WAITING = 1000
-MOST_GROUPS = 1000
-MOST_OF_A_VALUE = 120
-CONTEXT_KEYS = {"route", "method", "status", "fields", "reason", "attempts", "close_code", "stage"}
+MAX_UNSAMPLED_EVENTS = 50  # of a fingerprint in an hour, by a process; then the 64th, 128th, 256th, ...
+MAX_PENDING_EVENTS = 1000
+MAX_TRACKED_GROUPS = 1000
+MAX_CONTEXT_VALUE_LENGTH = 120
+ALLOWED_CONTEXT_KEYS = {"route", "method", "status", "fields", "reason", "attempts", "close_code", "stage"}
 
-Group = tuple[datetime, str, str, str]  # hour, code, fingerprint, outcome
+CountKey = tuple[datetime, str, str, str]  # hour, code, fingerprint, outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Occurrence:
     """One failure, ready to be written."""
 
     code: str
@@ -58,81 +58,81 @@ class Happening:
     created_at: datetime
 
 
-class Recorder:
+class ErrorRecorder:
     """What this process has put aside and not written yet; bounded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Happening] = deque(maxlen=MOST_WAITING)
-        self._counts: Counter[Group] = Counter()
-        self._seen: Counter[Group] = Counter()
+        self._pending: deque[Occurrence] = deque(maxlen=MAX_PENDING_EVENTS)
+        self._counts: Counter[CountKey] = Counter()
+        self._seen_counts: Counter[CountKey] = Counter()
 
-    def put(self, happening: Happening) -> None:
+    def add(self, occurrence: Occurrence) -> None:
         """Count it, and keep it when it is one of the sample."""
-        hour = happening.created_at.replace(minute=0, second=0, microsecond=0)
-        group = (hour, happening.code, happening.fingerprint, happening.outcome)
+        hour = occurrence.created_at.replace(minute=0, second=0, microsecond=0)
+        group = (hour, occurrence.code, occurrence.fingerprint, occurrence.outcome)
         with self._lock:
-            if len(self._seen) >= MOST_GROUPS and group not in self._seen:
+            if len(self._seen_counts) >= MAX_TRACKED_GROUPS and group not in self._seen_counts:
                 # Groups of past hours first; then everything new is one group.
-                self._seen = Counter({one: n for one, n in self._seen.items() if one[0] == hour})
-                if len(self._seen) >= MOST_GROUPS:
-                    group = (hour, happening.code, "overflow", happening.outcome)
+                self._seen_counts = Counter({one: n for one, n in self._seen_counts.items() if one[0] == hour})
+                if len(self._seen_counts) >= MAX_TRACKED_GROUPS:
+                    group = (hour, occurrence.code, "overflow", occurrence.outcome)
             self._counts[group] += 1
-            self._seen[group] += 1
-            if _is_sampled(self._seen[group]):
-                self._waiting.append(happening)
+            self._seen_counts[group] += 1
+            if _is_sampled(self._seen_counts[group]):
+                self._pending.append(occurrence)
 
     def flush(self) -> None:
         """Write what was put aside; on failure take it back and raise the database's error."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
-            waiting, self._waiting = self._waiting, deque(maxlen=MOST_WAITING)
+            pending, self._pending = self._pending, deque(maxlen=MAX_PENDING_EVENTS)
         if not counts:
             return
         try:
-            _write(counts, waiting)
+            _write_batch(counts, pending)
         except BaseException:
             with self._lock:
                 self._counts += counts
-                self._waiting.extendleft(reversed(list(waiting)[: MOST_WAITING - len(self._waiting)]))
+                self._pending.extendleft(reversed(list(pending)[: MAX_PENDING_EVENTS - len(self._pending)]))
             raise
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            self._counts, self._seen = Counter(), Counter()
-            self._waiting.clear()
+            self._counts, self._seen_counts = Counter(), Counter()
+            self._pending.clear()
 
 
 def _is_sampled(number: int) -> bool:
-    return number <= KEPT_IN_FULL or number & (number - 1) == 0
+    return number <= MAX_UNSAMPLED_EVENTS or number & (number - 1) == 0
 
 
-_COUNT_UP = """
+_UPSERT_COUNTS = """
 INSERT INTO errors_errorcount AS known (hour, code, fingerprint, outcome, count)
 SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::bigint[])
 ON CONFLICT (hour, code, fingerprint, outcome) DO UPDATE SET count = known.count + excluded.count
 """
 
 
-def _write(counts: Counter[Group], waiting: deque[Happening]) -> None:
+def _write_batch(counts: Counter[CountKey], occurrences: deque[Occurrence]) -> None:
     from errors.models import ErrorEvent
 
     # In one order in every process, or two of them could wait for each other.
     rows = [(*group, count) for group, count in sorted(counts.items())]
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_COUNT_UP, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_UPSERT_COUNTS, [list(column) for column in zip(*rows, strict=True)])
         ErrorEvent.objects.bulk_create(
-            ErrorEvent(**{name: getattr(one, name) for name in Happening.__slots__}) for one in waiting
+            ErrorEvent(**{name: getattr(one, name) for name in Occurrence.__slots__}) for one in occurrences
         )
 
 
-recorder = Recorder()
-writer = Background("errors-recorder", recorder.flush, lambda: settings.ERRORS_REFRESH_SECONDS)
+error_recorder = ErrorRecorder()
+writer_thread = PeriodicThread("errors-recorder", error_recorder.flush, lambda: settings.ERRORS_REFRESH_SECONDS)
 
 
-def record(
+def record_error(
     code: ErrorCode,
     *,
     error: BaseException | None = None,
@@ -148,29 +148,29 @@ def record(
     """Put a failure aside to be written down. Never raises, never waits, needs no database.
 
     outcome: "shown" to somebody, "retried" by us, or "recovered" after retries; place: where it happened, when the
-    exception's own place says less; context: only CONTEXT_KEYS are kept. The request and the diagnosis are those of
+    exception's own place says less; context: only ALLOWED_CONTEXT_KEYS are kept. The request and the diagnosis are those of
     the log context when they are not given.
     """
     try:
-        around = structlog.contextvars.get_contextvars()
-        kind, where = _name_of(error), place or _place_of(error)
-        happening = Happening(
+        log_context = structlog.contextvars.get_contextvars()
+        exception_name, location = _get_exception_name(error), place or _find_location(error)
+        occurrence = Occurrence(
             code=code.value,
-            fingerprint=fingerprint_of(code, kind, where),
+            fingerprint=build_error_fingerprint(code, exception_name, location),
             outcome=outcome,
-            request_id=str(request_id or around.get("request_id", ""))[:64],
-            diagnosis_id=_uuid(diagnosis_id or around.get("diagnosis")),
+            request_id=str(request_id or log_context.get("request_id", ""))[:64],
+            diagnosis_id=_parse_uuid(diagnosis_id or log_context.get("diagnosis")),
             platform=platform[:32],
-            exception=kind,
-            place=where,
+            exception=exception_name,
+            place=location,
             context=clean_context(context or {}),
             locale=locale,
-            revision=published_words(code, DEFAULT_LOCALE).revision if revision is None else revision,
+            revision=get_published_message(code, DEFAULT_LOCALE).revision if revision is None else revision,
             created_at=timezone.now(),
         )
-        recorder.put(happening)
-        errors.labels(code.value, outcome).inc()
-        writer.ensure_running()
+        error_recorder.add(occurrence)
+        error_counter.labels(code.value, outcome).inc()
+        writer_thread.ensure_running()
     except Exception:
         log.exception("error_unrecorded")
 
@@ -186,7 +186,7 @@ def record_problem(
 ) -> None:
     """Put aside that this body was shown to somebody. Never raises."""
     copy = body["copy"]
-    record(
+    record_error(
         ErrorCode(body["code"]),
         error=error,
         request_id=body["request_id"],
@@ -199,59 +199,59 @@ def record_problem(
     )
 
 
-def fingerprint_of(code: ErrorCode, exception: str, place: str) -> str:
+def build_error_fingerprint(code: ErrorCode, exception: str, place: str) -> str:
     """The same for the same kind of failure at the same place."""
     return hashlib.sha256(f"{code}|{exception}|{place}".encode()).hexdigest()[:16]
 
 
-def _name_of(error: BaseException | None) -> str:
+def _get_exception_name(error: BaseException | None) -> str:
     if error is None:
         return ""
     kind = type(error)
     return (kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")[:120]
 
 
-def _place_of(error: BaseException | None) -> str:
+def _find_location(error: BaseException | None) -> str:
     """Module and function of the innermost frame of ours: without line numbers, which every release moves."""
-    place = ""
+    location = ""
     trace: TracebackType | None = error.__traceback__ if error else None
     while trace is not None:
         code = trace.tb_frame.f_code
-        if _is_ours(code.co_filename):
-            place = f"{trace.tb_frame.f_globals.get('__name__', '')}:{code.co_name}"
+        if _is_project_file(code.co_filename):
+            location = f"{trace.tb_frame.f_globals.get('__name__', '')}:{code.co_name}"
         trace = trace.tb_next
-    return place[:200]
+    return location[:200]
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_ROOT) and not filename.startswith(_ENVIRONMENT)
+def _is_project_file(filename: str) -> bool:
+    return filename.startswith(_PROJECT_ROOT) and not filename.startswith(_VIRTUALENV_ROOT)
 
 
-_ROOT = str(Path(settings.BASE_DIR)) + "/"
-_ENVIRONMENT = str(Path(sys.prefix)) + "/"
+_PROJECT_ROOT = str(Path(settings.BASE_DIR)) + "/"
+_VIRTUALENV_ROOT = str(Path(sys.prefix)) + "/"
 
 
 def clean_context(context: Mapping[str, Any]) -> dict[str, Any]:
     """What may be kept of a context: allow-listed keys, short values, nothing that looks like a key or an id."""
-    return {key: _clean(value) for key, value in context.items() if key in CONTEXT_KEYS and value not in ("", None)}
+    return {key: _clean_value(value) for key, value in context.items() if key in ALLOWED_CONTEXT_KEYS and value not in ("", None)}
 
 
-def _clean(value: Any) -> Any:
+def _clean_value(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple | set):
-        return [clean_text(str(one), MOST_OF_A_VALUE) for one in list(value)[:10]]
-    return clean_text(str(value), MOST_OF_A_VALUE)
+        return [clean_text(str(one), MAX_CONTEXT_VALUE_LENGTH) for one in list(value)[:10]]
+    return clean_text(str(value), MAX_CONTEXT_VALUE_LENGTH)
 
 
-def _uuid(value: Any) -> uuid.UUID | None:
+def _parse_uuid(value: Any) -> uuid.UUID | None:
     try:
         return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(str(value))
     except ValueError:
         return None
 
 
-def prune_errors(*, older_than: timedelta, at_once: int = 5000) -> int:
+def prune_errors(*, older_than: timedelta, batch_size: int = 5000) -> int:
     """Delete events that are older, a few thousand at a time; returns how many. Counts are kept ten times as long."""
     from errors.models import ErrorCount, ErrorEvent
 
@@ -260,7 +260,7 @@ def prune_errors(*, older_than: timedelta, at_once: int = 5000) -> int:
     pruned = 0
     while True:
         old = ErrorEvent.objects.filter(created_at__lt=now - older_than).order_by("created_at")
-        deleted, _ = ErrorEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:at_once])).delete()
+        deleted, _ = ErrorEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:batch_size])).delete()
         pruned += deleted
-        if deleted < at_once:
+        if deleted < batch_size:
             return pruned

@@ -10,21 +10,21 @@ import time
 from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.stop import stop_base
 
-from errors.codes import SPECS, ErrorCode, Retry, RetryClass
+from errors.codes import ERROR_SPECS, ErrorCode, RetryPolicy, RetryClass
 from errors.exceptions import AppError
-from errors.recording import record
+from errors.recording import record_error
 
-AUTOMATIC = {RetryClass.BACK_OFF, RetryClass.LATER}
+AUTO_RETRY_CLASSES = {RetryClass.WITH_BACKOFF, RetryClass.AFTER_DELAY}
 
 
-def seconds_until_next(retry: Retry, attempts: int, not_before_seconds: float = 0.0) -> float:
+def get_backoff_seconds(retry: RetryPolicy, attempts: int, min_seconds: float = 0.0) -> float:
     """Full jitter on top of the wait that the other side asked for: nobody comes early, and not all at once.
 
     attempts: how many have been made, 1 or more.
     """
     doublings = min(attempts - 1, 30)  # far beyond any cap, before 2 ** n gets out of hand
-    most = min(retry.most_seconds, retry.base_seconds * 2**doublings)
-    return not_before_seconds + random.uniform(0, most)
+    max_jitter_seconds = min(retry.max_seconds, retry.base_seconds * 2**doublings)
+    return min_seconds + random.uniform(0, max_jitter_seconds)
 
 
 class RetryBudget:
@@ -37,16 +37,16 @@ class RetryBudget:
     def __init__(self, *, share: float = 0.1, burst: float = 10.0) -> None:
         self._share, self._burst = share, burst
         self._tokens = burst
-        self._at = time.monotonic()
+        self._refilled_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def count_call(self) -> None:
+    def record_call(self) -> None:
         """A first attempt was made: it earns a share of a retry."""
         with self._lock:
             self._refill()
             self._tokens = min(self._burst, self._tokens + self._share)
 
-    def take(self) -> bool:
+    def try_acquire(self) -> bool:
         """Whether a retry may be made now; if so, it is paid for."""
         with self._lock:
             self._refill()
@@ -57,8 +57,8 @@ class RetryBudget:
 
     def _refill(self) -> None:
         now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._burst / 60)
-        self._at = now
+        self._tokens = min(self._burst, self._tokens + (now - self._refilled_at) * self._burst / 60)
+        self._refilled_at = now
 
 
 class _StopByPolicy(stop_base):
@@ -68,44 +68,44 @@ class _StopByPolicy(stop_base):
         self._budget = budget
 
     def __call__(self, state: RetryCallState) -> bool:
-        code = _code(state)
-        if state.attempt_number >= SPECS[code].retry.attempts or not self._budget.take():
+        code = _get_code(state)
+        if state.attempt_number >= ERROR_SPECS[code].retry.attempts or not self._budget.try_acquire():
             return True
-        record(code, error=_error(state), outcome="retried", context={"attempts": state.attempt_number})
+        record_error(code, error=_get_exception(state), outcome="retried", context={"attempts": state.attempt_number})
         return False
 
 
-def retrying(budget: RetryBudget) -> Retrying:
-    """tenacity's loop around a call that raises AppErrors: `retrying(budget)(call, argument)`.
+def build_retrying(budget: RetryBudget) -> Retrying:
+    """tenacity's loop around a call that raises AppErrors: `build_retrying(budget)(call, argument)`.
 
     What is not an AppError, or not to be repeated by a program, passes through at once.
     """
     return Retrying(
         retry=retry_if_exception(
-            lambda error: isinstance(error, AppError) and error.is_repeatable and is_automatic(error.code)
+            lambda error: isinstance(error, AppError) and error.is_safe_to_retry and is_auto_retryable(error.code)
         ),
         stop=_StopByPolicy(budget),
-        wait=_wait,
-        before=lambda state: budget.count_call() if state.attempt_number == 1 else None,
+        wait=_get_wait_seconds,
+        before=lambda state: budget.record_call() if state.attempt_number == 1 else None,
         reraise=True,
     )
 
 
-def is_automatic(code: ErrorCode) -> bool:
+def is_auto_retryable(code: ErrorCode) -> bool:
     """Whether a program may try again by itself."""
-    return SPECS[code].retry.kind in AUTOMATIC
+    return ERROR_SPECS[code].retry.kind in AUTO_RETRY_CLASSES
 
 
-def _wait(state: RetryCallState) -> float:
-    error = _error(state)
-    asked = error.retry_after_ms if isinstance(error, AppError) else None
-    return seconds_until_next(SPECS[_code(state)].retry, state.attempt_number, (asked or 0) / 1000)
+def _get_wait_seconds(state: RetryCallState) -> float:
+    error = _get_exception(state)
+    requested_ms = error.retry_after_ms if isinstance(error, AppError) else None
+    return get_backoff_seconds(ERROR_SPECS[_get_code(state)].retry, state.attempt_number, (requested_ms or 0) / 1000)
 
 
-def _error(state: RetryCallState) -> BaseException | None:
+def _get_exception(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _code(state: RetryCallState) -> ErrorCode:
-    error = _error(state)
+def _get_code(state: RetryCallState) -> ErrorCode:
+    error = _get_exception(state)
     return error.code if isinstance(error, AppError) else ErrorCode.UNKNOWN_ERROR

@@ -6,10 +6,10 @@ from django.http import Http404
 
 from errors.codes import ErrorCode
 from errors.exceptions import register_exception
-from performance.exceptions import TooBusy, TooFast
+from performance.exceptions import ConcurrencyLimitExceeded, RateLimitExceeded
 
 
-def register_all() -> None:
+def register_third_party_exceptions() -> None:
     """Called once, when the app is ready."""
     register_exception(Http404, ErrorCode.DATA_NOT_FOUND)
     register_exception(PermissionDenied, ErrorCode.FORBIDDEN)
@@ -18,6 +18,6 @@ def register_all() -> None:
     register_exception(InterfaceError, ErrorCode.SERVICE_UNAVAILABLE)
     register_exception(TimeoutError, ErrorCode.NETWORK_TIMEOUT)
     register_exception(ConnectionError, ErrorCode.NETWORK_ERROR)
-    register_exception(TooBusy, ErrorCode.SERVICE_UNAVAILABLE)
-    register_exception(TooFast, ErrorCode.RATE_LIMITED)
+    register_exception(ConcurrencyLimitExceeded, ErrorCode.SERVICE_UNAVAILABLE)
+    register_exception(RateLimitExceeded, ErrorCode.RATE_LIMITED)
     register_exception(Exception, ErrorCode.SERVER_ERROR)

@@ -15,9 +15,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from monitoring import manager, outbox
-from monitoring.evaluation import Measured
+from monitoring.evaluation import Measurement
 from monitoring.models import Alert, AlertNote, Rule
-from monitoring.silences import silence_of
+from monitoring.silences import find_active_silence
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ def fire_alert(
     labels: Mapping[str, str] | None = None,
     summary: str = "",
     runbook_url: str = "",
-    measured: Measured | None = None,
+    measurement: Measurement | None = None,
     now: datetime | None = None,
 ) -> Alert | None:
     """Open an alert and tell of it; None when one of the same fingerprint is open already.
@@ -45,7 +45,7 @@ def fire_alert(
     line; summary: the rest in one sentence; measured: what a rule saw.
     """
     now = now or timezone.now()
-    seen = measured or Measured()
+    measurement_or_empty = measurement or Measurement()
     alert = Alert(
         source=source,
         fingerprint=fingerprint,
@@ -57,11 +57,11 @@ def fire_alert(
         labels=dict(labels or {}),
         summary=summary[:500],
         runbook_url=runbook_url,
-        value=seen.value,
-        low=seen.low,
-        high=seen.high,
-        numerator=seen.numerator,
-        denominator=seen.denominator,
+        value=measurement_or_empty.value,
+        low=measurement_or_empty.low,
+        high=measurement_or_empty.high,
+        numerator=measurement_or_empty.numerator,
+        denominator=measurement_or_empty.denominator,
         fired_at=now,
     )
     with transaction.atomic():
@@ -72,7 +72,7 @@ def fire_alert(
             if Alert.objects.open().filter(fingerprint=fingerprint).exists():
                 return None
             raise
-        _tell(alert, FIRED, summary, now)
+        _notify(alert, FIRED, summary, now)
     log.warning("alert_fired", alert=alert.pk, fingerprint=fingerprint, severity=severity)
     return alert
 
@@ -84,7 +84,7 @@ def resolve_alert(alert: Alert, *, text: str = "", now: datetime | None = None) 
         if not Alert.objects.open().filter(pk=alert.pk).update(resolved_at=now):
             return False
         alert.refresh_from_db()
-        _tell(alert, RESOLVED, text, now)
+        _notify(alert, RESOLVED, text, now)
     log.warning("alert_resolved", alert=alert.pk, fingerprint=alert.fingerprint)
     return True
 
@@ -92,15 +92,15 @@ def resolve_alert(alert: Alert, *, text: str = "", now: datetime | None = None) 
 def repeat_alert(alert: Alert, *, text: str = "", now: datetime | None = None) -> None:
     """Tell again that it goes on."""
     with transaction.atomic():
-        _tell(alert, REPEATED, text, now or timezone.now())
+        _notify(alert, REPEATED, text, now or timezone.now())
 
 
 def acknowledge_alert(alert: Alert, user: AbstractBaseUser, text: str = "", *, now: datetime | None = None) -> bool:
     """Note that somebody looks after it, so that it is not repeated; False when it is over or somebody does already."""
     now = now or timezone.now()
-    waiting = Alert.objects.open().filter(pk=alert.pk, acknowledged_at=None)
+    unacknowledged = Alert.objects.open().filter(pk=alert.pk, acknowledged_at=None)
     with transaction.atomic():
-        if not waiting.update(acknowledged_at=now, acknowledged_by_id=user.pk):
+        if not unacknowledged.update(acknowledged_at=now, acknowledged_by_id=user.pk):
             return False
         add_note(alert, text, author=user, kind=AlertNote.Kind.ACKNOWLEDGED, now=now)
     alert.refresh_from_db()
@@ -125,20 +125,20 @@ def add_note(
     )
 
 
-def tell_at_last(alert: Alert, *, now: datetime) -> None:
+def send_deferred_notification(alert: Alert, *, now: datetime) -> None:
     """Tell of an alert that still goes on when what held it back has ended. In the caller's transaction."""
     alert.held_back_by = None
     alert.notified_at = now
     alert.save(update_fields=["held_back_by", "notified_at"])
     add_note(alert, "静默已结束，告警仍在继续", kind=REPEATED, now=now)
     outbox.enqueue_deliveries(alert, FIRED.value)
-    transaction.on_commit(partial(manager.tell, alert, FIRED.value))
+    transaction.on_commit(partial(manager.notify_alert_callbacks, alert, FIRED.value))
 
 
-def _tell(alert: Alert, kind: AlertNote.Kind, text: str, now: datetime) -> None:
+def _notify(alert: Alert, kind: AlertNote.Kind, text: str, now: datetime) -> None:
     """Timeline and outbox. Silences are looked at for each message, when it is about to be written."""
     add_note(alert, text, kind=kind, now=now)
-    silence = silence_of(alert, now)
+    silence = find_active_silence(alert, now)
     if silence:
         alert.held_back_by = silence
         AlertNote.objects.create(
@@ -151,4 +151,4 @@ def _tell(alert: Alert, kind: AlertNote.Kind, text: str, now: datetime) -> None:
     alert.notified_at = now
     alert.save(update_fields=["held_back_by", "notified_at"])
     if not silence:
-        transaction.on_commit(partial(manager.tell, alert, kind.value))
+        transaction.on_commit(partial(manager.notify_alert_callbacks, alert, kind.value))

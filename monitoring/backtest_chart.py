@@ -5,18 +5,18 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from monitoring.backtesting import Backtest, Point
-from monitoring.explaining import in_numbers
+from monitoring.backtesting import Backtest, BacktestPoint
+from monitoring.explaining import format_rule_value
 from monitoring.models import Rule
 
-WIDTH, HEIGHT = 960, 280
-LEFT, RIGHT, TOP, BOTTOM = 70, 10, 12, 28
-MOST_POINTS = 480
-X_LABELS = 5
+BACKTEST_CHART_WIDTH, BACKTEST_CHART_HEIGHT = 960, 280
+MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 70, 10, 12, 28
+MAX_CHART_POINTS = 480
+BACKTEST_X_LABEL_COUNT = 5
 
 
 @dataclass(frozen=True)
-class Chart:
+class BacktestChart:
     """Coordinates for the template."""
 
     intervals: list[str]
@@ -26,71 +26,71 @@ class Chart:
     firings: list[tuple[float, float]]
     y_labels: list[tuple[float, str]]
     x_labels: list[tuple[float, str]]
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    plot_height: int = HEIGHT - TOP - BOTTOM
-    label_x: int = LEFT - 8
-    text_y: int = HEIGHT - 8
+    width: int = BACKTEST_CHART_WIDTH
+    height: int = BACKTEST_CHART_HEIGHT
+    left: int = MARGIN_LEFT
+    right: int = BACKTEST_CHART_WIDTH - MARGIN_RIGHT
+    top: int = MARGIN_TOP
+    plot_height: int = BACKTEST_CHART_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM
+    label_x: int = MARGIN_LEFT - 8
+    text_y: int = BACKTEST_CHART_HEIGHT - 8
 
 
-def chart_of(test: Backtest, rule: Rule) -> Chart:
+def build_backtest_chart(result: Backtest, rule: Rule) -> BacktestChart:
     """Draw it at some hundred points; of those that share one, the nearest to trouble is drawn."""
-    points = _thinned(test.points, rule)
-    known = [one for point in points for one in (point.measured.high, point.measured.value) if one is not None]
+    points = _downsample(result.points, rule)
+    known = [one for point in points for one in (point.measurement.high, point.measurement.value) if one is not None]
     thresholds = [rule.threshold, *([] if rule.resolve_threshold is None else [rule.resolve_threshold])]
-    top = max([*known, *thresholds, 1e-9]) * 1.08
-    top = min(top, 1.0) if rule.kind == Rule.Kind.RATIO else top
-    seconds = (test.end - test.start).total_seconds() or 1.0
+    y_max = max([*known, *thresholds, 1e-9]) * 1.08
+    y_max = min(y_max, 1.0) if rule.kind == Rule.Kind.RATIO else y_max
+    seconds = (result.end - result.start).total_seconds() or 1.0
 
     def x(at: datetime) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (at - test.start).total_seconds() / seconds, 1)
+        return round(MARGIN_LEFT + (BACKTEST_CHART_WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * (at - result.start).total_seconds() / seconds, 1)
 
     def y(value: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(value / top, 0), 1), 1)
+        return round(BACKTEST_CHART_HEIGHT - MARGIN_BOTTOM - (BACKTEST_CHART_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM) * min(max(value / y_max, 0), 1), 1)
 
-    runs = _runs(points)
-    return Chart(
-        intervals=[_outline([(x(p.at), y(p.measured.high or 0), y(p.measured.low or 0)) for p in run]) for run in runs],
-        lines=[" ".join(f"{x(p.at)},{y(p.measured.value or 0)}" for p in run) for run in runs],
+    runs = _split_at_gaps(points)
+    return BacktestChart(
+        intervals=[_build_outline([(x(p.at), y(p.measurement.high or 0), y(p.measurement.low or 0)) for p in run]) for run in runs],
+        lines=[" ".join(f"{x(p.at)},{y(p.measurement.value or 0)}" for p in run) for run in runs],
         threshold_y=y(rule.threshold),
         resolve_y=None if rule.resolve_threshold is None else y(rule.resolve_threshold),
-        firings=[(x(one.fired_at), max(1.5, x(one.resolved_at or test.end) - x(one.fired_at))) for one in test.firings],
-        y_labels=[(y(top * part / 4), in_numbers(rule.kind, top * part / 4, rule.metric)) for part in range(5)],
-        x_labels=[(x(at), f"{timezone.localtime(at):%m-%d %H:%M}") for at in _moments(test)],
+        firings=[(x(one.fired_at), max(1.5, x(one.resolved_at or result.end) - x(one.fired_at))) for one in result.firings],
+        y_labels=[(y(y_max * part / 4), format_rule_value(rule.kind, y_max * part / 4, rule.metric)) for part in range(5)],
+        x_labels=[(x(at), f"{timezone.localtime(at):%m-%d %H:%M}") for at in _get_x_label_moments(result)],
     )
 
 
-def _moments(test: Backtest) -> list[datetime]:
-    return [test.start + (test.end - test.start) * number / (X_LABELS - 1) for number in range(X_LABELS)]
+def _get_x_label_moments(result: Backtest) -> list[datetime]:
+    return [result.start + (result.end - result.start) * number / (BACKTEST_X_LABEL_COUNT - 1) for number in range(BACKTEST_X_LABEL_COUNT)]
 
 
-def _thinned(points: list[Point], rule: Rule) -> list[Point]:
-    size = max(1, -(-len(points) // MOST_POINTS))
+def _downsample(points: list[BacktestPoint], rule: Rule) -> list[BacktestPoint]:
+    size = max(1, -(-len(points) // MAX_CHART_POINTS))
 
-    def trouble(point: Point) -> float:
-        seen = point.measured
-        if seen.low is None or seen.high is None:
+    def get_breach_score(point: BacktestPoint) -> float:
+        measurement = point.measurement
+        if measurement.low is None or measurement.high is None:
             return float("-inf")
-        return seen.low if rule.comparison == Rule.Comparison.ABOVE else -seen.high
+        return measurement.low if rule.comparison == Rule.Comparison.ABOVE else -measurement.high
 
-    return [max(points[first : first + size], key=trouble) for first in range(0, len(points), size)]
+    return [max(points[first : first + size], key=get_breach_score) for first in range(0, len(points), size)]
 
 
-def _runs(points: list[Point]) -> list[list[Point]]:
+def _split_at_gaps(points: list[BacktestPoint]) -> list[list[BacktestPoint]]:
     """Without the gaps where nothing could be told."""
-    runs: list[list[Point]] = [[]]
+    runs: list[list[BacktestPoint]] = [[]]
     for point in points:
-        if point.measured.value is None:
+        if point.measurement.value is None:
             runs.append([])
         else:
             runs[-1].append(point)
     return [run for run in runs if run]
 
 
-def _outline(edges: list[tuple[float, float, float]]) -> str:
+def _build_outline(edges: list[tuple[float, float, float]]) -> str:
     upper = [f"{x},{high}" for x, high, _ in edges]
     lower = [f"{x},{low}" for x, _, low in reversed(edges)]
     return " ".join(upper + lower)

@@ -12,7 +12,7 @@ from monitoring.metrics import command_seconds, commands
 
 def execute_measured(argv: Sequence[str]) -> None:
     """What Django's `execute_from_command_line` does, counted by command and outcome, with samples until the end."""
-    utility = _Measured(list(argv))
+    utility = _CountedManagementUtility(list(argv))
     started, outcome = time.perf_counter(), "failed"
     try:
         utility.execute()
@@ -32,7 +32,7 @@ def execute_measured(argv: Sequence[str]) -> None:
             stop_sampling()
 
 
-class _Measured(ManagementUtility):
+class _CountedManagementUtility(ManagementUtility):
     """Django's, that tells which command it has found."""
 
     name = ""
@@ -44,9 +44,9 @@ class _Measured(ManagementUtility):
         if self.argv[1:2] == [subcommand]:  # not the subject of `help`
             from monitoring.exporter import start_exporter
             from monitoring.models import Process
-            from monitoring.sampling import kind_of_command, start_sampling
+            from monitoring.sampling import get_process_kind, start_sampling
 
-            kind = kind_of_command(self.argv[1:])
+            kind = get_process_kind(self.argv[1:])
             if kind == Process.Kind.WORKER:
                 start_exporter()
             self.name = subcommand

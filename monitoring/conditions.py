@@ -4,85 +4,85 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from monitoring.evaluation import Measured, Parameters, Sums
-from monitoring.exceptions import UnusableRule
-from monitoring.matching import faults_of_matchers
+from monitoring.evaluation import Measurement, RuleParameters, WindowSums
+from monitoring.exceptions import InvalidRule
+from monitoring.matching import validate_matchers
 from monitoring.models import Rule
-from monitoring.registry import series_names
-from monitoring.windows import Need, Reading, Selector
+from monitoring.registry import get_series_names
+from monitoring.windows import SampleQuery, SampleReader, SeriesSelector
 
-_NAMES = [one.name for one in fields(Parameters)]
+_PARAMETER_NAMES = [one.name for one in fields(RuleParameters)]
 # What an alert keeps of the rule that fired it.
-KEPT_OF_RULE = [
+RULE_SNAPSHOT_FIELDS = [
     *("title", "severity", "metric", "matchers", "denominator", "denominator_matchers", "includes_demo"),
-    *_NAMES,
+    *_PARAMETER_NAMES,
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Condition:
+class RuleQuery:
     """A rule, ready to be evaluated."""
 
-    parameters: Parameters
-    numerator: Need
-    denominator: Need | None
+    parameters: RuleParameters
+    numerator: SampleQuery
+    denominator: SampleQuery | None
 
     @property
-    def needs(self) -> list[Need]:
+    def queries(self) -> list[SampleQuery]:
         """What has to be read for it."""
         return [self.numerator] if self.denominator is None else [self.numerator, self.denominator]
 
-    def sums_of(self, reading: Reading) -> list[Sums]:
+    def get_window_sums(self, reader: SampleReader) -> list[WindowSums]:
         """What the evaluation takes: by window, or one of a gauge; empty when nothing was sampled."""
         if self.denominator is None:
-            value = reading.gauge(self.numerator)
-            return [] if value is None else [Sums(0, value, 1.0)]
-        below = reading.increases(self.denominator)
-        above = reading.increases(self.numerator) or [0.0] * len(below)
-        return [Sums(*one) for one in zip(self.parameters.windows, above, below, strict=True)] if below else []
+            value = reader.get_gauge(self.numerator)
+            return [] if value is None else [WindowSums(0, value, 1.0)]
+        denominators = reader.get_increases(self.denominator)
+        numerators = reader.get_increases(self.numerator) or [0.0] * len(denominators)
+        return [WindowSums(*one) for one in zip(self.parameters.windows, numerators, denominators, strict=True)] if denominators else []
 
 
-def condition_of(rule: Rule) -> Condition:
-    """What to read and how to judge it. Raises UnusableRule for what the admin would have refused."""
-    faults = faults_of_matchers(rule.matchers) + faults_of_matchers(rule.denominator_matchers)
-    parameters = parameters_of(rule)
+def build_rule_query(rule: Rule) -> RuleQuery:
+    """What to read and how to judge it. Raises InvalidRule for what the admin would have refused."""
+    errors = validate_matchers(rule.matchers) + validate_matchers(rule.denominator_matchers)
+    parameters = get_rule_parameters(rule)
     windows = tuple(parameters.windows)
-    top, bottom = selectors_of(rule)
-    unknown = {one.metric for one in (top, bottom) if one} - _known_series()
-    if faults or unknown:
-        raise UnusableRule(rule=rule.name, faults=faults, unknown=sorted(unknown))
-    return Condition(parameters, Need(top, windows), Need(bottom, windows) if bottom else None)
+    numerator, denominator = get_rule_selectors(rule)
+    unknown = {one.metric for one in (numerator, denominator) if one} - _get_known_series_names()
+    if errors or unknown:
+        raise InvalidRule(rule=rule.name, faults=errors, unknown=sorted(unknown))
+    return RuleQuery(parameters, SampleQuery(numerator, windows), SampleQuery(denominator, windows) if denominator else None)
 
 
 @cache
-def _known_series() -> frozenset[str]:
-    return series_names()
+def _get_known_series_names() -> frozenset[str]:
+    return get_series_names()
 
 
-def parameters_of(rule: Rule) -> Parameters:
+def get_rule_parameters(rule: Rule) -> RuleParameters:
     """The rule's numbers."""
-    return Parameters(**{name: getattr(rule, name) for name in _NAMES})
+    return RuleParameters(**{name: getattr(rule, name) for name in _PARAMETER_NAMES})
 
 
-def selectors_of(rule: Rule) -> tuple[Selector, Selector | None]:
+def get_rule_selectors(rule: Rule) -> tuple[SeriesSelector, SeriesSelector | None]:
     """Above the line, and below it: nothing for a gauge, the same metric for a ratio that names none."""
     demo = rule.includes_demo
     if rule.kind == Rule.Kind.MEAN:
         return (
-            Selector(f"{rule.metric}_sum", rule.matchers, demo),
-            Selector(f"{rule.metric}_count", rule.matchers, demo),
+            SeriesSelector(f"{rule.metric}_sum", rule.matchers, demo),
+            SeriesSelector(f"{rule.metric}_count", rule.matchers, demo),
         )
-    top = Selector(rule.metric, rule.matchers, demo)
+    numerator = SeriesSelector(rule.metric, rule.matchers, demo)
     if rule.kind == Rule.Kind.GAUGE:
-        return top, None
-    return top, Selector(rule.denominator or rule.metric, rule.denominator_matchers, demo)
+        return numerator, None
+    return numerator, SeriesSelector(rule.denominator or rule.metric, rule.denominator_matchers, demo)
 
 
-def snapshot_of(rule: Rule) -> dict[str, Any]:
+def build_rule_snapshot(rule: Rule) -> dict[str, Any]:
     """The rule as it is, for the alert that it fires."""
-    return {name: getattr(rule, name) for name in KEPT_OF_RULE}
+    return {name: getattr(rule, name) for name in RULE_SNAPSHOT_FIELDS}
 
 
-def measured_fields(measured: Measured) -> dict[str, float | int | None]:
+def get_measurement_fields(measurement: Measurement) -> dict[str, float | int | None]:
     """As columns of RuleState."""
-    return {one.name: getattr(measured, one.name) for one in fields(Measured)}
+    return {one.name: getattr(measurement, one.name) for one in fields(Measurement)}

@@ -16,7 +16,7 @@ from math import exp, sqrt
 from statistics import NormalDist
 
 
-class Verdict(StrEnum):
+class ThresholdVerdict(StrEnum):
     """What one look says. Between: no longer beyond the threshold, and not yet back at the resolve threshold."""
 
     BREACH = "breach"
@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     NO_DATA = "no_data"
 
 
-class Action(StrEnum):
+class AlertAction(StrEnum):
     """What is to be done about it."""
 
     NOTHING = "nothing"
@@ -35,7 +35,7 @@ class Action(StrEnum):
     RESOLVE = "resolve"
 
 
-class Why(StrEnum):
+class DecisionReason(StrEnum):
     """The reason of the state, for people."""
 
     WITHIN = "within"
@@ -51,7 +51,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class RuleParameters:
     """Of a rule, as `Rule` names them."""
 
     kind: str = "ratio"
@@ -81,7 +81,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class WindowSums:
     """What a window held: numerator and denominator of a ratio, seconds and count of a mean, the value of a gauge."""
 
     window_seconds: int
@@ -90,7 +90,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """The value with its interval; all None when there is too little to tell."""
 
     value: float | None = None
@@ -102,7 +102,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EvaluationState:
     """Where a rule stands. `is_open`: its alert is; notified_at and is_acknowledged are that alert's."""
 
     state: str = "ok"
@@ -119,117 +119,117 @@ class Standing:
 class Decision:
     """Where the rule stands now, and what is to be done."""
 
-    standing: Standing
-    action: Action
-    measured: Measured
-    verdict: Verdict
-    why: Why
+    new_state: EvaluationState
+    action: AlertAction
+    measurement: Measurement
+    verdict: ThresholdVerdict
+    reason: DecisionReason
 
 
-def decide(parameters: Parameters, before: Standing, sums: Sequence[Sums], now: datetime) -> Decision:
+def decide(parameters: RuleParameters, previous: EvaluationState, sums: Sequence[WindowSums], now: datetime) -> Decision:
     """One evaluation. sums: of `parameters.windows` in their order, or one of a gauge; empty: nothing was sampled."""
-    measured = measure(parameters, sums)
-    verdict = judge(parameters, measured, has_data=bool(sums))
-    taken_as = verdict
-    if verdict is Verdict.NO_DATA and parameters.no_data != "keep":
-        taken_as = Verdict.BREACH if parameters.no_data == "alert" else Verdict.CLEAR
-    step = _while_open if before.is_open else _while_quiet
-    after, action, why = step(parameters, before, taken_as, now)
-    if verdict is Verdict.NO_DATA:
-        why = Why.NO_DATA
-        if after.state == "ok":
-            after = replace(after, state="no_data")
-    if after.state != before.state or after.since is None:
-        after = replace(after, since=now)
-    return Decision(after, action, measured, verdict, why)
+    measurement = compute_measurement(parameters, sums)
+    verdict = compare_with_threshold(parameters, measurement, has_data=bool(sums))
+    effective_verdict = verdict
+    if verdict is ThresholdVerdict.NO_DATA and parameters.no_data != "keep":
+        effective_verdict = ThresholdVerdict.BREACH if parameters.no_data == "alert" else ThresholdVerdict.CLEAR
+    decide_transition = _decide_while_open if previous.is_open else _decide_while_closed
+    new_state, action, reason = decide_transition(parameters, previous, effective_verdict, now)
+    if verdict is ThresholdVerdict.NO_DATA:
+        reason = DecisionReason.NO_DATA
+        if new_state.state == "ok":
+            new_state = replace(new_state, state="no_data")
+    if new_state.state != previous.state or new_state.since is None:
+        new_state = replace(new_state, since=now)
+    return Decision(new_state, action, measurement, verdict, reason)
 
 
-def _while_quiet(
-    parameters: Parameters, before: Standing, verdict: Verdict, now: datetime
-) -> tuple[Standing, Action, Why]:
-    if verdict is not Verdict.BREACH:
-        state, why = _QUIET.get(verdict, ("ok", Why.WITHIN))
-        return replace(before, state=state, breached_since=None, recovered_since=None), Action.NOTHING, why
-    breached_since = before.breached_since or now
-    pending = replace(before, state="pending", breached_since=breached_since, recovered_since=None)
+def _decide_while_closed(
+    parameters: RuleParameters, previous: EvaluationState, verdict: ThresholdVerdict, now: datetime
+) -> tuple[EvaluationState, AlertAction, DecisionReason]:
+    if verdict is not ThresholdVerdict.BREACH:
+        state, reason = _STATE_AND_REASON_WHILE_CLOSED.get(verdict, ("ok", DecisionReason.WITHIN))
+        return replace(previous, state=state, breached_since=None, recovered_since=None), AlertAction.NOTHING, reason
+    breached_since = previous.breached_since or now
+    pending = replace(previous, state="pending", breached_since=breached_since, recovered_since=None)
     if now - breached_since < timedelta(seconds=parameters.for_seconds):
-        return pending, Action.NOTHING, Why.BREACHED_NOT_LONG_ENOUGH
-    if before.resolved_at and now - before.resolved_at < timedelta(seconds=parameters.cooldown_seconds):
-        return pending, Action.NOTHING, Why.COOLING_DOWN
+        return pending, AlertAction.NOTHING, DecisionReason.BREACHED_NOT_LONG_ENOUGH
+    if previous.resolved_at and now - previous.resolved_at < timedelta(seconds=parameters.cooldown_seconds):
+        return pending, AlertAction.NOTHING, DecisionReason.COOLING_DOWN
     firing = replace(pending, state="firing", is_open=True, notified_at=now, is_acknowledged=False)
-    return firing, Action.FIRE, Why.BREACHED
+    return firing, AlertAction.FIRE, DecisionReason.BREACHED
 
 
-_QUIET = {
-    Verdict.INSUFFICIENT: ("insufficient", Why.TOO_FEW),
-    Verdict.NO_DATA: ("no_data", Why.NO_DATA),
+_STATE_AND_REASON_WHILE_CLOSED = {
+    ThresholdVerdict.INSUFFICIENT: ("insufficient", DecisionReason.TOO_FEW),
+    ThresholdVerdict.NO_DATA: ("no_data", DecisionReason.NO_DATA),
 }
 
 
-def _while_open(
-    parameters: Parameters, before: Standing, verdict: Verdict, now: datetime
-) -> tuple[Standing, Action, Why]:
-    if verdict is Verdict.CLEAR:
-        recovered_since = before.recovered_since or now
+def _decide_while_open(
+    parameters: RuleParameters, previous: EvaluationState, verdict: ThresholdVerdict, now: datetime
+) -> tuple[EvaluationState, AlertAction, DecisionReason]:
+    if verdict is ThresholdVerdict.CLEAR:
+        recovered_since = previous.recovered_since or now
         if now - recovered_since >= timedelta(seconds=parameters.keep_firing_seconds):
-            resolved = Standing(state="ok", since=before.since, resolved_at=now)
-            return resolved, Action.RESOLVE, Why.RECOVERED
-        after, why = replace(before, state="firing", recovered_since=recovered_since), Why.RECOVERED_NOT_LONG_ENOUGH
+            resolved = EvaluationState(state="ok", since=previous.since, resolved_at=now)
+            return resolved, AlertAction.RESOLVE, DecisionReason.RECOVERED
+        new_state, reason = replace(previous, state="firing", recovered_since=recovered_since), DecisionReason.RECOVERED_NOT_LONG_ENOUGH
     else:
-        after, why = replace(before, state="firing", recovered_since=None), _OPEN[verdict]
-    if not _is_to_be_repeated(parameters, before, now):
-        return after, Action.NOTHING, why
-    return replace(after, notified_at=now), Action.REPEAT, why
+        new_state, reason = replace(previous, state="firing", recovered_since=None), _REASON_WHILE_OPEN[verdict]
+    if not _is_repeat_due(parameters, previous, now):
+        return new_state, AlertAction.NOTHING, reason
+    return replace(new_state, notified_at=now), AlertAction.REPEAT, reason
 
 
-_OPEN = {
-    Verdict.BREACH: Why.STILL_BREACHED,
-    Verdict.BETWEEN: Why.NOT_RECOVERED,
-    Verdict.INSUFFICIENT: Why.TOO_FEW,
-    Verdict.NO_DATA: Why.NO_DATA,
+_REASON_WHILE_OPEN = {
+    ThresholdVerdict.BREACH: DecisionReason.STILL_BREACHED,
+    ThresholdVerdict.BETWEEN: DecisionReason.NOT_RECOVERED,
+    ThresholdVerdict.INSUFFICIENT: DecisionReason.TOO_FEW,
+    ThresholdVerdict.NO_DATA: DecisionReason.NO_DATA,
 }
 
 
-def _is_to_be_repeated(parameters: Parameters, before: Standing, now: datetime) -> bool:
+def _is_repeat_due(parameters: RuleParameters, previous: EvaluationState, now: datetime) -> bool:
     """Somebody who has acknowledged need not be told again."""
-    if not parameters.repeat_seconds or before.is_acknowledged or before.notified_at is None:
+    if not parameters.repeat_seconds or previous.is_acknowledged or previous.notified_at is None:
         return False
-    return now - before.notified_at >= timedelta(seconds=parameters.repeat_seconds)
+    return now - previous.notified_at >= timedelta(seconds=parameters.repeat_seconds)
 
 
-def measure(parameters: Parameters, sums: Sequence[Sums]) -> Measured:
+def compute_measurement(parameters: RuleParameters, sums: Sequence[WindowSums]) -> Measurement:
     """The value and its interval over the first window with enough samples, else over the widest."""
     if not sums:
-        return Measured()
-    enough = (one for one in sums if one.denominator >= parameters.enough_samples)
-    chosen = next(enough, sums[-1])
+        return Measurement()
+    sufficient = (one for one in sums if one.denominator >= parameters.enough_samples)
+    window_sums = next(sufficient, sums[-1])
     if parameters.kind == "gauge":
-        return Measured(chosen.numerator, chosen.numerator, chosen.numerator)
-    numerator, n, window = chosen.numerator, chosen.denominator, chosen.window_seconds
+        return Measurement(window_sums.numerator, window_sums.numerator, window_sums.numerator)
+    numerator, n, window = window_sums.numerator, window_sums.denominator, window_sums.window_seconds
     if n < max(parameters.least_samples, 1):
-        return Measured(None, None, None, numerator, n, window)
-    z = z_of(parameters.confidence)
+        return Measurement(None, None, None, numerator, n, window)
+    z = get_z_quantile(parameters.confidence)
     if parameters.kind == "mean":
         mean, factor = numerator / n, exp(z / sqrt(n))
-        return Measured(mean, mean / factor, mean * factor, numerator, n, window)
+        return Measurement(mean, mean / factor, mean * factor, numerator, n, window)
     low, high = wilson_interval(numerator, n, z)
-    return Measured(min(1.0, numerator / n), low, high, numerator, n, window)
+    return Measurement(min(1.0, numerator / n), low, high, numerator, n, window)
 
 
-def judge(parameters: Parameters, measured: Measured, *, has_data: bool) -> Verdict:
+def compare_with_threshold(parameters: RuleParameters, measurement: Measurement, *, has_data: bool) -> ThresholdVerdict:
     """Compare the bound that is nearer to the threshold."""
     if not has_data:
-        return Verdict.NO_DATA
-    if measured.low is None or measured.high is None:
-        return Verdict.INSUFFICIENT
-    back = parameters.threshold if parameters.resolve_threshold is None else parameters.resolve_threshold
+        return ThresholdVerdict.NO_DATA
+    if measurement.low is None or measurement.high is None:
+        return ThresholdVerdict.INSUFFICIENT
+    resolve_threshold = parameters.threshold if parameters.resolve_threshold is None else parameters.resolve_threshold
     if parameters.comparison == ">":
-        is_breached, is_clear = measured.low > parameters.threshold, measured.low <= back
+        is_breached, is_clear = measurement.low > parameters.threshold, measurement.low <= resolve_threshold
     else:
-        is_breached, is_clear = measured.high < parameters.threshold, measured.high >= back
+        is_breached, is_clear = measurement.high < parameters.threshold, measurement.high >= resolve_threshold
     if is_breached:
-        return Verdict.BREACH
-    return Verdict.CLEAR if is_clear else Verdict.BETWEEN
+        return ThresholdVerdict.BREACH
+    return ThresholdVerdict.CLEAR if is_clear else ThresholdVerdict.BETWEEN
 
 
 def wilson_interval(successes: float, trials: float, z: float) -> tuple[float, float]:
@@ -245,6 +245,6 @@ def wilson_interval(successes: float, trials: float, z: float) -> tuple[float, f
 
 
 @lru_cache(maxsize=64)
-def z_of(confidence: float) -> float:
+def get_z_quantile(confidence: float) -> float:
     """The one-sided quantile of the normal distribution: 1.645 for 0.95."""
     return NormalDist().inv_cdf(confidence)

@@ -15,24 +15,24 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from errors.exceptions import code_of
-from errors.recording import record
+from errors.exceptions import get_error_code
+from errors.recording import record_error
 from monitoring import watchdog
 from monitoring.alerting import fire_alert, repeat_alert, resolve_alert
-from monitoring.conditions import Condition, condition_of, measured_fields, snapshot_of
-from monitoring.evaluation import Action, Decision, Standing, decide
-from monitoring.explaining import summary_of
+from monitoring.conditions import RuleQuery, build_rule_query, get_measurement_fields, build_rule_snapshot
+from monitoring.evaluation import AlertAction, Decision, EvaluationState, decide
+from monitoring.explaining import build_evaluation_summary
 from monitoring.models import Alert, Rule, RuleState
-from monitoring.silences import tell_what_was_held_back
-from monitoring.windows import Reading, end_of_samples
+from monitoring.silences import send_silence_notifications
+from monitoring.windows import SampleReader, get_complete_until
 
 log = structlog.get_logger(__name__)
 
-INTERVAL_SECONDS = 15
+EVALUATION_INTERVAL_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EvaluationResult:
     """What became of one rule: a decision, or why there is none."""
 
     rule: Rule
@@ -40,81 +40,81 @@ class Outcome:
     error: Exception | None = None
 
 
-def evaluate_now(now: datetime | None = None) -> list[Outcome]:
+def run_evaluation(now: datetime | None = None) -> list[EvaluationResult]:
     """Evaluate every enabled rule that nobody has evaluated in this tick; returns those that were.
 
     A rule that cannot be evaluated becomes FAILED and is recorded; the others go on. The database's own errors that
     concern all are raised.
     """
     now = now or timezone.now()
-    for step in (tell_what_was_held_back, _end_alerts_of_rules_that_are_gone):
-        _try(step, now)
+    for step in (send_silence_notifications, _resolve_orphaned_alerts):
+        _run_step_safely(step, now)
     _add_missing_states()
-    tick = tick_of(now)
-    outcomes = evaluate(_claimed(tick), now)
-    quiet = [one for one in outcomes if one.decision is None or one.decision.action is Action.NOTHING]
-    _store_all(quiet, tick, now)
-    for one in outcomes:
-        if one.decision and one.decision.action is not Action.NOTHING:
-            _carry_out(one.rule, one.decision, tick, now)
-    watchdog.beat(watchdog.EVALUATOR, INTERVAL_SECONDS)
-    return outcomes
+    tick = get_tick(now)
+    results = evaluate_rules(_claim_rules(tick), now)
+    unchanged = [one for one in results if one.decision is None or one.decision.action is AlertAction.NOTHING]
+    _store_results(unchanged, tick, now)
+    for one in results:
+        if one.decision and one.decision.action is not AlertAction.NOTHING:
+            _apply_transition(one.rule, one.decision, tick, now)
+    watchdog.beat(watchdog.EVALUATOR_HEARTBEAT, EVALUATION_INTERVAL_SECONDS)
+    return results
 
 
-def _try(step: Callable[[datetime], object], now: datetime) -> None:
+def _run_step_safely(step: Callable[[datetime], object], now: datetime) -> None:
     """What is done besides must not keep rules from being evaluated."""
     try:
         step(now)
     except Exception as error:
         log.exception("evaluator_step_failed", step=step.__name__)
-        record(code_of(error), error=error, outcome="recovered", place=f"monitoring.evaluator:{step.__name__}")
+        record_error(get_error_code(error), error=error, outcome="recovered", place=f"monitoring.evaluator:{step.__name__}")
 
 
-def tick_of(now: datetime) -> int:
+def get_tick(now: datetime) -> int:
     """The number of the evaluation."""
-    return int(now.timestamp() // INTERVAL_SECONDS)
+    return int(now.timestamp() // EVALUATION_INTERVAL_SECONDS)
 
 
-def evaluate(rules: Iterable[Rule], now: datetime) -> list[Outcome]:
+def evaluate_rules(rules: Iterable[Rule], now: datetime) -> list[EvaluationResult]:
     """What would become of these rules now; changes nothing."""
     rules = list(rules)
-    conditions: dict[int, Condition] = {}
+    queries: dict[int, RuleQuery] = {}
     failures: dict[int, Exception] = {}
     for rule in rules:
         try:
-            conditions[rule.pk] = condition_of(rule)
+            queries[rule.pk] = build_rule_query(rule)
         except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
             failures[rule.pk] = error
-    reading = Reading([need for one in conditions.values() for need in one.needs], end_of_samples(now))
-    standings = standings_of(rules)
+    reader = SampleReader([query for one in queries.values() for query in one.queries], get_complete_until(now))
+    states = load_evaluation_states(rules)
     return [
-        Outcome(rule, None, failures[rule.pk])
+        EvaluationResult(rule, None, failures[rule.pk])
         if rule.pk in failures
-        else _evaluate_one(rule, conditions[rule.pk], reading, standings[rule.pk], now)
+        else _evaluate_rule(rule, queries[rule.pk], reader, states[rule.pk], now)
         for rule in rules
     ]
 
 
-def _evaluate_one(rule: Rule, condition: Condition, reading: Reading, standing: Standing, now: datetime) -> Outcome:
+def _evaluate_rule(rule: Rule, query: RuleQuery, reader: SampleReader, state: EvaluationState, now: datetime) -> EvaluationResult:
     try:
-        return Outcome(rule, decide(condition.parameters, standing, condition.sums_of(reading), now))
+        return EvaluationResult(rule, decide(query.parameters, state, query.get_window_sums(reader), now))
     except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
-        return Outcome(rule, None, error)
+        return EvaluationResult(rule, None, error)
 
 
-def standings_of(rules: Iterable[Rule]) -> dict[int, Standing]:
+def load_evaluation_states(rules: Iterable[Rule]) -> dict[int, EvaluationState]:
     """{rule: where it stands}; whether it fires is what its open alert says."""
     rules = list(rules)
     open_alerts = {alert.rule_id: alert for alert in Alert.objects.open().filter(rule__in=rules)}
     states = {state.pk: state for state in RuleState.objects.filter(pk__in=[rule.pk for rule in rules])}
     return {
-        rule.pk: _standing_of(states.get(rule.pk), open_alerts.get(rule.pk)) for rule in rules
+        rule.pk: _build_evaluation_state(states.get(rule.pk), open_alerts.get(rule.pk)) for rule in rules
     }  # fmt: skip
 
 
-def _standing_of(state: RuleState | None, alert: Alert | None) -> Standing:
+def _build_evaluation_state(state: RuleState | None, alert: Alert | None) -> EvaluationState:
     state = state or RuleState()
-    return Standing(
+    return EvaluationState(
         state=state.state,
         since=state.since,
         breached_since=state.breached_since,
@@ -126,14 +126,14 @@ def _standing_of(state: RuleState | None, alert: Alert | None) -> Standing:
     )
 
 
-def fingerprint_of(rule: Rule) -> str:
+def build_rule_fingerprint(rule: Rule) -> str:
     """What the alerts of a rule are about."""
     return f"rule:{rule.name}"
 
 
 # Claiming and storing ------------------------------------------------------------------------------------------------
 
-_CLAIM = """
+_CLAIM_RULES_SQL = """
 UPDATE monitoring_rulestate SET tick = %s
 WHERE tick < %s AND rule_id IN (
     SELECT rule_id FROM monitoring_rulestate JOIN monitoring_rule ON id = rule_id AND is_enabled
@@ -142,12 +142,12 @@ RETURNING rule_id
 """
 
 
-def _claimed(tick: int) -> list[Rule]:
+def _claim_rules(tick: int) -> list[Rule]:
     """The rules that are ours in this tick. One that somebody is storing at this moment waits for the next."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [tick, tick, tick])
-        ours = [pk for (pk,) in cursor.fetchall()]
-    return list(Rule.objects.filter(pk__in=ours).order_by("name")) if ours else []
+        cursor.execute(_CLAIM_RULES_SQL, [tick, tick, tick])
+        claimed_ids = [pk for (pk,) in cursor.fetchall()]
+    return list(Rule.objects.filter(pk__in=claimed_ids).order_by("name")) if claimed_ids else []
 
 
 def _add_missing_states() -> None:
@@ -155,7 +155,7 @@ def _add_missing_states() -> None:
     RuleState.objects.bulk_create([RuleState(rule_id=pk) for pk in missing], ignore_conflicts=True)
 
 
-_STORE = """
+_STORE_DECISIONS_SQL = """
 UPDATE monitoring_rulestate AS state SET
     state = new.state, since = coalesce(new.since, state.since), breached_since = new.breached_since,
     recovered_since = new.recovered_since, resolved_at = new.resolved_at, evaluated_at = %(now)s,
@@ -170,36 +170,36 @@ FROM unnest(
 WHERE state.rule_id = new.pk AND state.tick = %(tick)s
 RETURNING state.rule_id
 """
-_KEPT = ["state", "since", "breached_since", "recovered_since", "resolved_at"]
+_STATE_COLUMNS = ["state", "since", "breached_since", "recovered_since", "resolved_at"]
 
 
-def _store_all(outcomes: list[Outcome], tick: int, now: datetime) -> None:
+def _store_results(results: list[EvaluationResult], tick: int, now: datetime) -> None:
     """In one statement, in one order in every process."""
-    decided = [one for one in outcomes if one.decision]
-    _store({one.rule.pk: one.decision for one in decided if one.decision}, tick, now)
-    for one in outcomes:
+    decided = [one for one in results if one.decision]
+    _store_decisions({one.rule.pk: one.decision for one in decided if one.decision}, tick, now)
+    for one in results:
         if one.error:
             _store_failure(one.rule, one.error, tick, now)
 
 
-def _store(decisions: Mapping[int, Decision], tick: int, now: datetime) -> set[int]:
+def _store_decisions(decisions: Mapping[int, Decision], tick: int, now: datetime) -> set[int]:
     """Returns the rules that nobody else has claimed for a later tick; the others stay as they are."""
     if not decisions:
         return set()
-    rows = [{"pk": pk, **_row_of(decision)} for pk, decision in sorted(decisions.items())]
+    rows = [{"pk": pk, **_build_state_row(decision)} for pk, decision in sorted(decisions.items())]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, {**columns, "tick": tick, "now": now})
+        cursor.execute(_STORE_DECISIONS_SQL, {**columns, "tick": tick, "now": now})
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def _row_of(decision: Decision) -> dict[str, Any]:
-    return {name: getattr(decision.standing, name) for name in _KEPT} | measured_fields(decision.measured)
+def _build_state_row(decision: Decision) -> dict[str, Any]:
+    return {name: getattr(decision.new_state, name) for name in _STATE_COLUMNS} | get_measurement_fields(decision.measurement)
 
 
 def _store_failure(rule: Rule, error: Exception, tick: int, now: datetime) -> None:
     log.error("rule_failed", rule=rule.name, exc_info=error)
-    record(code_of(error), error=error, outcome="recovered", place="evaluation of an alert rule", context={
+    record_error(get_error_code(error), error=error, outcome="recovered", place="evaluation of an alert rule", context={
         "reason": rule.name
     })  # fmt: skip
     # Neither fires nor resolves, and what has lasted so far has to last again.
@@ -212,51 +212,51 @@ def _store_failure(rule: Rule, error: Exception, tick: int, now: datetime) -> No
 # Transitions ---------------------------------------------------------------------------------------------------------
 
 
-def _carry_out(rule: Rule, decision: Decision, tick: int, now: datetime) -> None:
+def _apply_transition(rule: Rule, decision: Decision, tick: int, now: datetime) -> None:
     """State, alert, timeline and messages together; a failure of one rule's transition leaves the others alone."""
     try:
         with transaction.atomic():
-            if _store({rule.pk: decision}, tick, now):
+            if _store_decisions({rule.pk: decision}, tick, now):
                 _TRANSITIONS[decision.action](rule, decision, now)
     except Exception as error:  # noqa: BLE001 - the others go on, and the next tick tries again
         _store_failure(rule, error, tick, now)
 
 
-def _fire(rule: Rule, decision: Decision, now: datetime) -> None:
+def _fire_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
     fire_alert(
         source=Alert.Source.RULE,
-        fingerprint=fingerprint_of(rule),
+        fingerprint=build_rule_fingerprint(rule),
         rule=rule,
-        rule_as_it_was=snapshot_of(rule),
+        rule_as_it_was=build_rule_snapshot(rule),
         title=rule.title or rule.name,
         severity=rule.severity,
-        summary=_words(rule, decision),
+        summary=_build_summary(rule, decision),
         # A page of this site needs its address where the message is read.
         runbook_url=f"{settings.SITE_URL if rule.runbook_url.startswith('/') else ''}{rule.runbook_url}",
-        measured=decision.measured,
+        measurement=decision.measurement,
         now=now,
     )
 
 
-def _repeat(rule: Rule, decision: Decision, now: datetime) -> None:
+def _repeat_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
     for alert in Alert.objects.open().filter(rule=rule):
-        repeat_alert(alert, text=_words(rule, decision), now=now)
+        repeat_alert(alert, text=_build_summary(rule, decision), now=now)
 
 
-def _resolve(rule: Rule, decision: Decision, now: datetime) -> None:
+def _resolve_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
     for alert in Alert.objects.open().filter(rule=rule):
-        resolve_alert(alert, text=_words(rule, decision), now=now)
+        resolve_alert(alert, text=_build_summary(rule, decision), now=now)
 
 
-_TRANSITIONS = {Action.FIRE: _fire, Action.REPEAT: _repeat, Action.RESOLVE: _resolve}
+_TRANSITIONS = {AlertAction.FIRE: _fire_rule_alert, AlertAction.REPEAT: _repeat_rule_alert, AlertAction.RESOLVE: _resolve_rule_alert}
 
 
-def _words(rule: Rule, decision: Decision) -> str:
-    return summary_of(rule.kind, rule.metric, rule.comparison, rule.threshold, decision.measured, decision.why)
+def _build_summary(rule: Rule, decision: Decision) -> str:
+    return build_evaluation_summary(rule.kind, rule.metric, rule.comparison, rule.threshold, decision.measurement, decision.reason)
 
 
-def _end_alerts_of_rules_that_are_gone(now: datetime) -> None:
+def _resolve_orphaned_alerts(now: datetime) -> None:
     """A rule that is deleted or switched off would leave its alert open for ever."""
-    watched = Rule.objects.filter(is_enabled=True)
-    for alert in Alert.objects.open().filter(source=Alert.Source.RULE).exclude(rule__in=watched):
+    enabled_rules = Rule.objects.filter(is_enabled=True)
+    for alert in Alert.objects.open().filter(source=Alert.Source.RULE).exclude(rule__in=enabled_rules):
         resolve_alert(alert, text="规则已停用或删除", now=now)

@@ -5,7 +5,7 @@ from typing import ClassVar
 from errors.codes import ErrorCode
 from errors.exceptions import AppError
 
-MOST_WORDS = 200
+MAX_DETAIL_CHARACTERS = 200
 
 
 class DeliveryFailed(AppError):
@@ -18,17 +18,17 @@ class DeliveryFailed(AppError):
     is_permanent: ClassVar[bool] = False
     disables_channel: ClassVar[bool] = False
 
-    def __init__(self, words: str, *, provider_code: str = "", wait_seconds: float | None = None) -> None:
+    def __init__(self, detail: str, *, provider_code: str = "", wait_seconds: float | None = None) -> None:
         super().__init__(retry_after_ms=None if wait_seconds is None else int(wait_seconds * 1000))
-        self.words = words[:MOST_WORDS]
+        self.detail = detail[:MAX_DETAIL_CHARACTERS]
         self.provider_code = provider_code[:40]
         self.wait_seconds = wait_seconds or 0.0
 
     def __str__(self) -> str:
-        return f"{self.words}（代码 {self.provider_code}）" if self.provider_code else self.words
+        return f"{self.detail}（代码 {self.provider_code}）" if self.provider_code else self.detail
 
 
-class ChannelFailing(DeliveryFailed):
+class ChannelUnavailable(DeliveryFailed):
     """The other side has trouble of its own: try again."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
@@ -46,24 +46,24 @@ class ChannelTimedOut(DeliveryFailed):
     code = ErrorCode.NETWORK_TIMEOUT
 
 
-class ChannelTooFast(DeliveryFailed):
+class ChannelRateLimited(DeliveryFailed):
     """Too many messages: try again after the wait."""
 
     code = ErrorCode.RATE_LIMITED
 
-    def __init__(self, words: str, *, provider_code: str = "", wait_seconds: float | None = 60.0) -> None:
-        super().__init__(words, provider_code=provider_code, wait_seconds=wait_seconds)
+    def __init__(self, detail: str, *, provider_code: str = "", wait_seconds: float | None = 60.0) -> None:
+        super().__init__(detail, provider_code=provider_code, wait_seconds=wait_seconds)
         self.params = {"seconds": int(self.wait_seconds) or 1}
 
 
-class MessageRefused(DeliveryFailed):
+class MessageRejected(DeliveryFailed):
     """This message, whatever the reason, will not be taken; the next one may be."""
 
     code = ErrorCode.INVALID_INPUT
     is_permanent = True
 
 
-class ChannelRefused(DeliveryFailed):
+class ChannelMisconfigured(DeliveryFailed):
     """The channel is set up wrongly or gone, until somebody mends it: it is disabled."""
 
     code = ErrorCode.FORBIDDEN
@@ -71,7 +71,7 @@ class ChannelRefused(DeliveryFailed):
     disables_channel = True
 
 
-class SecretsUnreadable(ChannelRefused):
+class SecretsDecryptionFailed(ChannelMisconfigured):
     """A channel's secrets are encrypted under a key that is no longer there: they must be entered again."""
 
 
@@ -82,7 +82,7 @@ class ChannelDisabled(DeliveryFailed):
     is_permanent = True
 
 
-class UnusableRule(AppError):
+class InvalidRule(AppError):
     """A rule that names what does not exist, or is not what the admin would have stored."""
 
     code = ErrorCode.SERVER_ERROR

@@ -12,22 +12,22 @@ from prometheus_client import MetricsHandler
 log = structlog.get_logger(__name__)
 
 
-def may_read_metrics(authorization: str) -> bool:
+def is_metrics_access_allowed(authorization: str) -> bool:
     """Whether the header names METRICS_TOKEN. Without a token nobody may in production, and everybody elsewhere."""
-    return is_metrics_bearer(authorization) if settings.METRICS_TOKEN else not settings.PRODUCTION
+    return has_metrics_token(authorization) if settings.METRICS_TOKEN else not settings.PRODUCTION
 
 
-def is_metrics_bearer(authorization: str) -> bool:
+def has_metrics_token(authorization: str) -> bool:
     """Whether an Authorization header names METRICS_TOKEN. Without a token nobody can."""
     given, token = authorization.removeprefix("Bearer "), settings.METRICS_TOKEN
     return bool(token) and secrets.compare_digest(given.encode(), token.encode())
 
 
-class _Handler(MetricsHandler):
+class _MetricsRequestHandler(MetricsHandler):
     timeout = 10  # a client that says nothing keeps no thread
 
     def do_GET(self) -> None:
-        if self.path.partition("?")[0] == "/metrics" and may_read_metrics(self.headers.get("Authorization", "")):
+        if self.path.partition("?")[0] == "/metrics" and is_metrics_access_allowed(self.headers.get("Authorization", "")):
             super().do_GET()
         else:
             self.send_error(404)
@@ -39,7 +39,7 @@ def start_exporter() -> None:
     if not port:
         return
     try:
-        server = ThreadingHTTPServer((host, port), _Handler)
+        server = ThreadingHTTPServer((host, port), _MetricsRequestHandler)
     except (OSError, OverflowError) as error:
         raise ImproperlyConfigured(f"METRICS_PORT: cannot listen on {host}:{port} ({error})") from error
     server.daemon_threads = True

@@ -9,10 +9,10 @@ from django.utils.module_loading import import_string
 from procrastinate.contrib.django.models import ProcrastinateJob
 from prometheus_client import Gauge
 
-from monitoring.registry import instruments
+from monitoring.registry import iter_instruments
 
 # The values of the labels, in their order -> the value.
-Measured = Mapping[tuple[str, ...], float]
+GaugeValues = Mapping[tuple[str, ...], float]
 
 
 @dataclass
@@ -20,7 +20,7 @@ class SiteGauge:
     """A gauge and what measures it (settings.SITE_GAUGES)."""
 
     gauge: Gauge
-    measure_it: Callable[[], Measured]
+    fetch_values: Callable[[], GaugeValues]
 
     @property
     def name(self) -> str:
@@ -29,24 +29,24 @@ class SiteGauge:
 
     def measure(self) -> Iterator[tuple[dict[str, str], float]]:
         """Ask, put the values into the gauge for /metrics, and yield each with its labels; what is gone is nought."""
-        values = {**dict.fromkeys(self._known(), 0.0), **self.measure_it()}
+        values = {**dict.fromkeys(self._get_known_label_values(), 0.0), **self.fetch_values()}
         for labels, value in values.items():
             (self.gauge.labels(*labels) if labels else self.gauge).set(value)
             yield dict(zip(self.gauge._labelnames, labels, strict=True)), value
 
-    def _known(self) -> list[tuple[str, ...]]:
+    def _get_known_label_values(self) -> list[tuple[str, ...]]:
         names = self.gauge._labelnames
         samples = next(iter(self.gauge.collect())).samples
         return [tuple(sample.labels[name] for name in names) for sample in samples] if names else []
 
 
-def site_gauges() -> list[SiteGauge]:
+def get_site_gauges() -> list[SiteGauge]:
     """All of settings.SITE_GAUGES. Raises LookupError for a name that is no gauge of ours."""
-    gauges = {one._name: one for _app, one in instruments() if isinstance(one, Gauge)}
+    gauges = {one._name: one for _app, one in iter_instruments() if isinstance(one, Gauge)}
     return [SiteGauge(gauges[name], import_string(path)) for name, path in settings.SITE_GAUGES.items()]
 
 
-def count_waiting_jobs() -> Measured:
+def count_waiting_jobs() -> GaugeValues:
     """Jobs that no worker has taken yet, by queue."""
     waiting = ProcrastinateJob.objects.filter(status="todo").order_by().values_list("queue_name")
     return {(queue,): count for queue, count in waiting.annotate(count=Count("pk"))}

@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from monitoring.models import Heartbeat
-from performance.doors import AddressRefused, certificates, guard, host_of
-from performance.outgoing import measured_call
+from performance.doors import HostNotAllowed, get_ssl_context, restrict_hosts, parse_allowed_host
+from performance.outgoing import measure_call
 
 log = structlog.get_logger(__name__)
 
-EVALUATOR, SENDER = "evaluator", "sender"
-PING_SECONDS = 5.0
+EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT = "evaluator", "sender"
+HEARTBEAT_PING_TIMEOUT_SECONDS = 5.0
 
 
 def beat(name: str, interval_seconds: float) -> None:
@@ -28,21 +28,21 @@ def beat(name: str, interval_seconds: float) -> None:
     by = f"{socket.gethostname()}:{os.getpid()}"[:160]
     beaten = {"beaten_at": Now(), "interval_seconds": interval_seconds, "by": by}
     Heartbeat.objects.update_or_create(name=name, defaults=beaten)
-    if name == EVALUATOR and settings.HEARTBEAT_PING_URL:
+    if name == EVALUATOR_HEARTBEAT and settings.HEARTBEAT_PING_URL:
         # Not in the evaluator's own time: a service outside that is slow must not slow us.
-        transaction.on_commit(lambda: threading.Thread(target=ping_outside, daemon=True).start())
+        transaction.on_commit(lambda: threading.Thread(target=ping_external_monitor, daemon=True).start())
 
 
 def _allowed_hosts() -> list[str]:
-    return [*host_of(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
+    return [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
 
 
-def ping_outside() -> None:
+def ping_external_monitor() -> None:
     """Fetch HEARTBEAT_PING_URL; a failure is logged without the address, which is a secret of its own."""
-    with measured_call("heartbeat_ping") as call:
+    with measure_call("heartbeat_ping") as call:
         try:
-            with guard(httpx.Client(verify=certificates(), timeout=PING_SECONDS), _allowed_hosts) as client:
+            with restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), _allowed_hosts) as client:
                 client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__
             log.warning("heartbeat_ping_failed", error=type(error).__name__)

@@ -11,15 +11,15 @@ from prometheus_client import Counter, Histogram
 
 from monitoring.metrics import http_request_seconds, http_requests
 
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-CLASSES = {n: f"{n}xx" for n in range(1, 6)}
-LEFT = "left"  # the client did not wait for the answer
+KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+STATUS_CLASSES = {n: f"{n}xx" for n in range(1, 6)}
+CLIENT_DISCONNECTED = "left"  # the client did not wait for the answer
 
 # An address has few patterns, and a look-up here costs a tenth of `labels()`.
-_children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+_labelled_metrics: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
 
-def route_of(request: HttpRequest) -> str:
+def get_route_label(request: HttpRequest) -> str:
     """The pattern that the address has matched; one name for all files, one for all that match nothing."""
     match = request.resolver_match
     if match is not None:
@@ -27,14 +27,14 @@ def route_of(request: HttpRequest) -> str:
     return "static" if request.path_info.startswith(settings.STATIC_URL) else "unmatched"
 
 
-def _count(request: HttpRequest, status: str, seconds: float) -> None:
-    method = request.method if request.method in METHODS else "other"
-    key = (route_of(request), method, status)
-    found = _children.get(key)
-    if found is None:
-        found = _children[key] = (http_requests.labels(*key), http_request_seconds.labels(*key[:2]))
-    found[0].inc()
-    found[1].observe(seconds)
+def _record_request(request: HttpRequest, status: str, seconds: float) -> None:
+    method = request.method if request.method in KNOWN_METHODS else "other"
+    key = (get_route_label(request), method, status)
+    metrics = _labelled_metrics.get(key)
+    if metrics is None:
+        metrics = _labelled_metrics[key] = (http_requests.labels(*key), http_request_seconds.labels(*key[:2]))
+    metrics[0].inc()
+    metrics[1].observe(seconds)
 
 
 @sync_and_async_middleware
@@ -44,21 +44,21 @@ def count_requests(
     """The outermost middleware: what it times is all that the site does for a request."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
-        started, status = time.perf_counter(), LEFT
+        started, status = time.perf_counter(), CLIENT_DISCONNECTED
         try:
             response: HttpResponse = await get_response(request)  # type: ignore[misc]
-            status = CLASSES.get(response.status_code // 100, "5xx")
+            status = STATUS_CLASSES.get(response.status_code // 100, "5xx")
         finally:
-            _count(request, status, time.perf_counter() - started)
+            _record_request(request, status, time.perf_counter() - started)
         return response
 
     def synchronous(request: HttpRequest) -> HttpResponse:
-        started, status = time.perf_counter(), LEFT
+        started, status = time.perf_counter(), CLIENT_DISCONNECTED
         try:
             response: HttpResponse = get_response(request)  # type: ignore[assignment]
-            status = CLASSES.get(response.status_code // 100, "5xx")
+            status = STATUS_CLASSES.get(response.status_code // 100, "5xx")
         finally:
-            _count(request, status, time.perf_counter() - started)
+            _record_request(request, status, time.perf_counter() - started)
         return response
 
     return asynchronous if iscoroutinefunction(get_response) else synchronous

@@ -18,7 +18,7 @@ def count_jobs(app: App) -> None:
     app.worker_defaults["worker_middleware"] = [_count_job, *app.worker_defaults.get("worker_middleware", [])]
 
 
-def is_counting(app: App) -> bool:
+def is_counting_jobs(app: App) -> bool:
     """Whether the workers of this app count their jobs."""
     return _count_job in app.worker_defaults.get("worker_middleware", [])
 

@@ -2,31 +2,31 @@
 
 from itertools import groupby
 
-from monitoring.registry import Metric, catalogue
+from monitoring.registry import Metric, get_metrics
 
-BEGIN = "<!-- made by `manage.py list_metrics --update docs/metrics.md` -->"
-END = "<!-- end -->"
+TABLES_BEGIN_MARK = "<!-- made by `manage.py list_metrics --update docs/metrics.md` -->"
+TABLES_END_MARK = "<!-- end -->"
 
 
-def markdown_of_metrics() -> str:
+def render_metrics_markdown() -> str:
     """A table for each app."""
-    tables = groupby(catalogue().values(), key=lambda metric: metric.app)
-    return "\n".join(_table_of(app, list(metrics)) for app, metrics in tables)
+    tables = groupby(get_metrics().values(), key=lambda metric: metric.app)
+    return "\n".join(_render_table(app, list(metrics)) for app, metrics in tables)
 
 
-def _table_of(app: str, metrics: list[Metric]) -> str:
-    rows = [f"| `{one.name}` | {one.kind} | {_labels_of(one)} | {one.help} |" for one in metrics]
+def _render_table(app: str, metrics: list[Metric]) -> str:
+    rows = [f"| `{one.name}` | {one.kind} | {_format_labels(one)} | {one.help} |" for one in metrics]
     return "\n".join([f"### {app}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def _labels_of(metric: Metric) -> str:
+def _format_labels(metric: Metric) -> str:
     return ", ".join(f"`{label}`" for label in metric.labels)
 
 
-def updated_page(page: str) -> str:
+def replace_metric_tables(page: str) -> str:
     """The page with its tables made anew. Raises ValueError for one without the two marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _old, end, after = rest.partition(END)
+    before, begin, rest = page.partition(TABLES_BEGIN_MARK)
+    _old, end, after = rest.partition(TABLES_END_MARK)
     if not (begin and end):
-        raise ValueError(f"it has no {BEGIN!r} … {END!r}")
-    return f"{before}{begin}\n\n{markdown_of_metrics()}\n{end}{after}"
+        raise ValueError(f"it has no {TABLES_BEGIN_MARK!r} … {TABLES_END_MARK!r}")
+    return f"{before}{begin}\n\n{render_metrics_markdown()}\n{end}{after}"

@@ -15,71 +15,71 @@ from django.db.models import Max
 
 from monitoring.models import Alert, Sample
 from progress.models import Event, Stream
-from progress.services import append_events, empty_log, open_staff_stream
+from progress.services import append_events, reset_log, get_or_create_staff_stream
 
 log = structlog.get_logger(__name__)
 
-STREAM_ID = uuid.UUID("00000000-0000-4000-8000-000000000002")
-MOST_EVENTS = 500  # two hours of ticks
-LOOK_SECONDS = 5.0
+DASHBOARD_STREAM_ID = uuid.UUID("00000000-0000-4000-8000-000000000002")
+MAX_DASHBOARD_EVENTS = 500  # two hours of ticks
+SAMPLE_POLL_INTERVAL_SECONDS = 5.0
 
-SAMPLES, ALERT = "samples", "alert"
+SAMPLES_EVENT, ALERT_EVENT = "samples", "alert"
 
 
-def dashboard_stream() -> Stream:
+def get_dashboard_stream() -> Stream:
     """The stream that dashboards follow."""
-    return open_staff_stream(STREAM_ID)
+    return get_or_create_staff_stream(DASHBOARD_STREAM_ID)
 
 
-def tell_alert(*, alert: Alert, **of_the_signal: Any) -> None:
+def publish_alert(*, alert: Alert, **signal_kwargs: Any) -> None:
     """An alert has fired, or has been resolved."""
-    told = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
+    data = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
     with transaction.atomic():
-        _append(_locked_stream(), ALERT, told | {"title_en": alert.rule.title_en if alert.rule else ""})
+        _append_event(_lock_stream(), ALERT_EVENT, data | {"title_en": alert.rule.title_en if alert.rule else ""})
 
 
-def tell_samples() -> bool:
+def publish_new_samples() -> bool:
     """Say that there are samples of a bucket that nobody has told of yet; False when there are none."""
     newest = Sample.objects.aggregate(newest=Max("bucket"))["newest"]
     if newest is None:
         return False
     bucket = newest.isoformat()
-    if _told_of() == bucket:  # looked at without the lock first, which most looks do not need
+    if _get_published_bucket() == bucket:  # looked at without the lock first, which most looks do not need
         return False
     with transaction.atomic():
-        stream = _locked_stream()
-        told_of = _told_of()
-        if told_of is not None and told_of >= bucket:
+        stream = _lock_stream()
+        published_bucket = _get_published_bucket()
+        if published_bucket is not None and published_bucket >= bucket:
             return False
-        _append(stream, SAMPLES, {"bucket": bucket})
+        _append_event(stream, SAMPLES_EVENT, {"bucket": bucket})
     return True
 
 
-async def keep_telling() -> None:
+async def run_dashboard_push_loop() -> None:
     """Tell of new samples until cancelled; every server process does, and the first is heard."""
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(SAMPLE_POLL_INTERVAL_SECONDS)
         try:
-            await _tell_in_thread()
+            await _publish_new_samples_async()
         except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
             log.warning("dashboards_untold", error=repr(error))
 
 
-_tell_in_thread = database_sync_to_async(tell_samples, thread_sensitive=False)
+_publish_new_samples_async = database_sync_to_async(publish_new_samples, thread_sensitive=False)
 
 
-def _told_of() -> str | None:
-    events = Event.objects.filter(stream_id=STREAM_ID, kind=SAMPLES).order_by("-seq")
+def _get_published_bucket() -> str | None:
+    events = Event.objects.filter(stream_id=DASHBOARD_STREAM_ID, kind=SAMPLES_EVENT).order_by("-seq")
     data: dict[str, str] | None = events.values_list("data", flat=True).first()
     return data["bucket"] if data else None
 
 
-def _locked_stream() -> Stream:
-    dashboard_stream()
-    return Stream.objects.select_for_update().get(pk=STREAM_ID)
+def _lock_stream() -> Stream:
+    get_dashboard_stream()
+    return Stream.objects.select_for_update().get(pk=DASHBOARD_STREAM_ID)
 
 
-def _append(stream: Stream, kind: str, data: dict[str, Any]) -> None:
-    if stream.last_seq >= MOST_EVENTS:
-        empty_log(stream.pk)
+def _append_event(stream: Stream, kind: str, data: dict[str, Any]) -> None:
+    if stream.last_seq >= MAX_DASHBOARD_EVENTS:
+        reset_log(stream.pk)
     append_events(stream.pk, [(kind, data)])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 OPERATORS = ("=", "!=")
-MOST_MATCHERS = 10
+MAX_MATCHERS = 10
 
 
 def matches(matchers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
@@ -12,14 +12,14 @@ def matches(matchers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
     return all((labels.get(one["label"], "") in one["values"]) == (one["op"] == "=") for one in matchers)
 
 
-def faults_of_matchers(matchers: Any) -> list[str]:
+def validate_matchers(matchers: Any) -> list[str]:
     """What is wrong with matchers as somebody wrote them, in words; nothing when they can be used."""
-    if not isinstance(matchers, list) or len(matchers) > MOST_MATCHERS:
-        return [f"必须是最多 {MOST_MATCHERS} 个条件的列表"]
-    return [fault for number, one in enumerate(matchers, 1) if (fault := _fault_of(number, one))]
+    if not isinstance(matchers, list) or len(matchers) > MAX_MATCHERS:
+        return [f"必须是最多 {MAX_MATCHERS} 个条件的列表"]
+    return [fault for number, one in enumerate(matchers, 1) if (fault := _validate_matcher(number, one))]
 
 
-def _fault_of(number: int, one: Any) -> str:
+def _validate_matcher(number: int, one: Any) -> str:
     if not isinstance(one, dict) or set(one) != {"label", "op", "values"}:
         return f"第 {number} 个条件必须有 label、op、values"
     if not isinstance(one["label"], str) or not one["label"]:
@@ -32,24 +32,24 @@ def _fault_of(number: int, one: Any) -> str:
     return ""
 
 
-def faults_of_weekly(weekly: Any) -> list[str]:
+def validate_weekly_windows(weekly: Any) -> list[str]:
     """What is wrong with the weekly windows of a silence; nothing when they can be used."""
     if not isinstance(weekly, list):
         return ["必须是时段的列表"]
-    return [f"第 {number} 个时段必须形如 {_EXAMPLE}" for number, one in enumerate(weekly, 1) if not _is_window(one)]
+    return [f"第 {number} 个时段必须形如 {_WEEKLY_WINDOW_EXAMPLE}" for number, one in enumerate(weekly, 1) if not _is_weekly_window(one)]
 
 
-_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
+_WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
 
 
-def _is_window(one: Any) -> bool:
+def _is_weekly_window(one: Any) -> bool:
     if not isinstance(one, dict) or set(one) != {"days", "from", "to"}:
         return False
     days = one["days"]
     has_days = isinstance(days, list) and bool(days) and all(isinstance(day, int) and 0 <= day <= 6 for day in days)
-    return has_days and _is_time(one["from"]) and _is_time(one["to"])
+    return has_days and _is_clock_time(one["from"]) and _is_clock_time(one["to"])
 
 
-def _is_time(text: Any) -> bool:
+def _is_clock_time(text: Any) -> bool:
     hours, _, minutes = text.partition(":") if isinstance(text, str) else ("", "", "")
     return hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60

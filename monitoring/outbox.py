@@ -16,18 +16,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from monitoring import settling
-from monitoring.channels import TRANSPORTS, send_to
-from monitoring.exceptions import ChannelDisabled, ChannelFailing, DeliveryFailed
-from monitoring.heartbeats import SENDER, beat
-from monitoring.messages import Message, message_of, message_of_text
+from monitoring.channels import TRANSPORTS, send_through_channel
+from monitoring.exceptions import ChannelDisabled, ChannelUnavailable, DeliveryFailed
+from monitoring.heartbeats import SENDER_HEARTBEAT, beat
+from monitoring.messages import Message, build_alert_message, build_text_message
 from monitoring.models import Alert, Channel, Delivery, Rule
 
 log = structlog.get_logger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 1.0
-BEAT_SECONDS = 15.0
-LANES = 3  # sends at once in a process, each to another channel
-WINDOW_SECONDS = 61.0  # a minute as the other side counts it, and a second for the way
+OUTBOX_POLL_INTERVAL_SECONDS = 1.0
+SENDER_HEARTBEAT_SECONDS = 15.0
+SENDER_CONCURRENCY = 3  # sends at once in a process, each to another channel
+RATE_WINDOW_SECONDS = 61.0  # a minute as the other side counts it, and a second for the way
 
 
 def enqueue_deliveries(alert: Alert, kind: str) -> list[Delivery]:
@@ -35,48 +35,48 @@ def enqueue_deliveries(alert: Alert, kind: str) -> list[Delivery]:
 
     kind: "fired", "repeated", "resolved". The rule's channels, else the default ones; none at all is logged.
     """
-    found = _enqueue(message_of(alert, kind), channels_of(alert.rule), alert)
+    found = _enqueue(build_alert_message(alert, kind), select_channels(alert.rule), alert)
     if not found:
         log.warning("alert_without_channel", alert=alert.pk, kind=kind)
     return found
 
 
-def enqueue_text(title: str, text: str, severity: str) -> list[Delivery]:
+def enqueue_text_message(title: str, text: str, severity: str) -> list[Delivery]:
     """Write a message of no single alert (what a silence held back) for the default channels."""
-    found = _enqueue(message_of_text(title, text, severity), channels_of(None), None)
+    found = _enqueue(build_text_message(title, text, severity), select_channels(None), None)
     if not found:
         log.warning("message_without_channel", title=title)
     return found
 
 
 def _enqueue(message: Message, channels: list[Channel], alert: Alert | None) -> list[Delivery]:
-    stored = message.to_store()
+    stored = message.to_dict()
     return Delivery.objects.bulk_create(
         Delivery(alert=alert, kind=message.kind, channel=channel, message=stored) for channel in channels
     )
 
 
-def channels_of(rule: Rule | None) -> list[Channel]:
+def select_channels(rule: Rule | None) -> list[Channel]:
     """Who is told: the rule's channels, the fallback of a disabled one; when that is nobody, the default ones."""
     chosen = rule.channels.all() if rule else Channel.objects.none()
-    return _usable(list(chosen)) or _usable(list(Channel.objects.filter(is_default=True)))
+    return _replace_disabled_channels(list(chosen)) or _replace_disabled_channels(list(Channel.objects.filter(is_default=True)))
 
 
-def _usable(channels: list[Channel]) -> list[Channel]:
-    found = [one if one.is_enabled else settling.usable_fallback(one, tried={one.pk}) for one in channels]
+def _replace_disabled_channels(channels: list[Channel]) -> list[Channel]:
+    found = [one if one.is_enabled else settling.find_enabled_fallback(one, tried={one.pk}) for one in channels]
     return list({one.pk: one for one in found if one is not None}.values())
 
 
-def send_due() -> int:
+def send_due_deliveries() -> int:
     """Send what is due, one after another; returns how many were tried. Any number of senders at once are safe."""
     tried = 0
-    while delivery := _lease_one():
-        _send(delivery)
+    while delivery := _lease_next_delivery():
+        _send_delivery(delivery)
         tried += 1
     return tried
 
 
-def _lease_one() -> Delivery | None:
+def _lease_next_delivery() -> Delivery | None:
     """The lease of a message is the time before which nobody else looks at it, nor at its channel."""
     now = timezone.now()
     until = now + timedelta(seconds=settings.ALERT_LEASE_SECONDS)
@@ -88,97 +88,97 @@ def _lease_one() -> Delivery | None:
             return None
         delivery.due_at, delivery.attempts = until, delivery.attempts + 1
         delivery.save(update_fields=["due_at", "attempts"])
-        take_turn(delivery.channel, until, now)
+        reserve_channel(delivery.channel, until, now)
         return delivery
 
 
-def take_turn(channel: Channel, until: datetime, now: datetime) -> None:
-    """Keep the channel for one send; the caller has locked its row, and gives it free with `give_turn`."""
-    since = now.timestamp() - WINDOW_SECONDS
+def reserve_channel(channel: Channel, until: datetime, now: datetime) -> None:
+    """Keep the channel for one send; the caller has locked its row, and gives it free with `release_channel`."""
+    since = now.timestamp() - RATE_WINDOW_SECONDS
     channel.tried_at = [*(moment for moment in channel.tried_at if moment > since), now.timestamp()]
     channel.free_at = until
     channel.save(update_fields=["tried_at", "free_at"])
 
 
-def give_turn(channel: Channel, *, wait_seconds: float = 0.0) -> None:
+def release_channel(channel: Channel, *, wait_seconds: float = 0.0) -> None:
     """The channel takes the next one: now, after the wait it asked for, or when its minute has room again."""
     now = timezone.now()
     free_at = now + timedelta(seconds=wait_seconds)
-    most = TRANSPORTS[channel.kind].per_minute
-    if most and len(channel.tried_at) >= most:
-        room_at = datetime.fromtimestamp(channel.tried_at[-most] + WINDOW_SECONDS, tz=now.tzinfo)
-        free_at = max(free_at, room_at)
+    max_per_minute = TRANSPORTS[channel.kind].max_per_minute
+    if max_per_minute and len(channel.tried_at) >= max_per_minute:
+        slot_free_at = datetime.fromtimestamp(channel.tried_at[-max_per_minute] + RATE_WINDOW_SECONDS, tz=now.tzinfo)
+        free_at = max(free_at, slot_free_at)
     Channel.objects.filter(pk=channel.pk).update(free_at=free_at)
 
 
-def _send(delivery: Delivery) -> None:
+def _send_delivery(delivery: Delivery) -> None:
     channel = delivery.channel
     wait_seconds = 0.0
     try:
-        code = _try(delivery)
+        code = _attempt_delivery(delivery)
     except DeliveryFailed as failure:
-        settling.settle_failure(delivery, failure)
+        settling.record_delivery_failure(delivery, failure)
         wait_seconds = failure.wait_seconds
     else:
-        settling.settle_success(delivery, code)
-    give_turn(channel, wait_seconds=wait_seconds)
+        settling.record_delivery_success(delivery, code)
+    release_channel(channel, wait_seconds=wait_seconds)
 
 
-def _try(delivery: Delivery) -> str:
+def _attempt_delivery(delivery: Delivery) -> str:
     if not delivery.channel.is_enabled:
         raise ChannelDisabled(delivery.channel.disabled_reason or "渠道已停用")
     try:
-        return send_to(delivery.channel, Message.from_stored(delivery.message), delivery.number)
+        return send_through_channel(delivery.channel, Message.from_dict(delivery.message), delivery.number)
     except DeliveryFailed:
         raise
     except Exception as error:
         log.exception("send_crashed", delivery=delivery.number)
-        raise ChannelFailing(f"程序出错（{type(error).__name__}）") from error
+        raise ChannelUnavailable(f"程序出错（{type(error).__name__}）") from error
 
 
-_lease_in_thread = database_sync_to_async(_lease_one, thread_sensitive=False)
-_send_in_thread = database_sync_to_async(_send, thread_sensitive=False)
-_beat = database_sync_to_async(beat, thread_sensitive=False)
+_lease_next_delivery_async = database_sync_to_async(_lease_next_delivery, thread_sensitive=False)
+_send_delivery_async = database_sync_to_async(_send_delivery, thread_sensitive=False)
+_beat_async = database_sync_to_async(beat, thread_sensitive=False)
 
 
-async def keep_sending() -> None:
+async def run_alert_sender_loop() -> None:
     """Send what is due until cancelled, to several channels at once."""
-    looking = asyncio.Lock()
-    await asyncio.gather(_keep_beating(), *(_keep_lane(looking) for _ in range(LANES)))
+    poll_lock = asyncio.Lock()
+    await asyncio.gather(_run_heartbeat_loop(), *(_run_sender(poll_lock) for _ in range(SENDER_CONCURRENCY)))
 
 
-_looked_at = 0.0
+_last_polled_at = 0.0
 
 
-async def _keep_lane(looking: asyncio.Lock) -> None:
+async def _run_sender(poll_lock: asyncio.Lock) -> None:
     while True:
-        async with looking:  # one looks for all that have nothing to send
-            delivery = await _next_due()
+        async with poll_lock:  # one looks for all that have nothing to send
+            delivery = await _wait_for_due_delivery()
         try:
-            await _send_in_thread(delivery)
+            await _send_delivery_async(delivery)
         except Exception as error:  # noqa: BLE001 - the database may be away; the lease ends, and it is sent again
             log.warning("messages_unsent", error=repr(error))
 
 
-async def _next_due() -> Delivery:
-    global _looked_at  # of this process
+async def _wait_for_due_delivery() -> Delivery:
+    global _last_polled_at  # of this process
     while True:
         try:
-            delivery: Delivery | None = await _lease_in_thread()
-            _looked_at = time.monotonic()
+            delivery: Delivery | None = await _lease_next_delivery_async()
+            _last_polled_at = time.monotonic()
             if delivery:
                 return delivery
         except Exception as error:  # noqa: BLE001 - as above; the next look tries again
             log.warning("messages_unsent", error=repr(error))
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(OUTBOX_POLL_INTERVAL_SECONDS)
 
 
-async def _keep_beating() -> None:
+async def _run_heartbeat_loop() -> None:
     """The sender's sign of life: that somebody has looked, not that a loop turns."""
     while True:
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS * 5)
-        if time.monotonic() - _looked_at < BEAT_SECONDS:
+        await asyncio.sleep(OUTBOX_POLL_INTERVAL_SECONDS * 5)
+        if time.monotonic() - _last_polled_at < SENDER_HEARTBEAT_SECONDS:
             try:
-                await _beat(SENDER, BEAT_SECONDS)
+                await _beat_async(SENDER_HEARTBEAT, SENDER_HEARTBEAT_SECONDS)
             except Exception as error:  # noqa: BLE001 - as above
                 log.warning("beat_unwritten", error=repr(error))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 
-def percentile(buckets: Mapping[str, float], share: float) -> float | None:
+def compute_percentile(buckets: Mapping[str, float], share: float) -> float | None:
     """The value below which a share (0-1) of the observations lies; None without observations.
 
     buckets: {upper edge as Prometheus labels it ("0.5", "+Inf"): observations up to it}, cumulative. Within a bucket
@@ -13,8 +13,8 @@ def percentile(buckets: Mapping[str, float], share: float) -> float | None:
     edges = sorted((float(edge), count) for edge, count in buckets.items())
     if not edges or edges[-1][1] <= 0:
         return None
-    wanted = share * edges[-1][1]
+    target_count = share * edges[-1][1]
     for (low, below), (high, count) in pairwise([(0.0, 0.0), *edges]):
-        if count >= wanted and count > below:
-            return low if high == float("inf") else low + (high - low) * (wanted - below) / (count - below)
+        if count >= target_count and count > below:
+            return low if high == float("inf") else low + (high - low) * (target_count - below) / (count - below)
     return None

@@ -10,11 +10,11 @@ from django.utils.module_loading import module_has_submodule
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
 
 # What others measure for us: module -> the app that the catalogue names.
-FOREIGN_MODULES = {"django_prometheus.db.metrics": "django_prometheus"}
-_KINDS: dict[type[MetricWrapperBase], Kind] = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+EXTERNAL_METRIC_MODULES = {"django_prometheus.db.metrics": "django_prometheus"}
+_KIND_BY_INSTRUMENT_TYPE: dict[type[MetricWrapperBase], MetricKind] = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Metric:
     """One metric as Prometheus names it: a counter ends in `_total`, a histogram is named by its family."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...]
     app: str
@@ -33,35 +33,35 @@ class Metric:
         return (f"{self.name}_sum", f"{self.name}_count") if self.kind == "histogram" else (self.name,)
 
 
-def catalogue() -> dict[str, Metric]:
+def get_metrics() -> dict[str, Metric]:
     """Every metric of ours by its name: app by app, in the order of the alphabet."""
-    metrics = [_describe(app, instrument) for app, instrument in instruments()]
+    metrics = [_build_metric(app, instrument) for app, instrument in iter_instruments()]
     order = {metric.app: number for number, metric in reversed(list(enumerate(metrics)))}
     return {metric.name: metric for metric in sorted(metrics, key=lambda metric: (order[metric.app], metric.name))}
 
 
-def series_names() -> frozenset[str]:
+def get_series_names() -> frozenset[str]:
     """Every name that a stored series can have."""
-    return frozenset(name for metric in catalogue().values() for name in metric.series_names)
+    return frozenset(name for metric in get_metrics().values() for name in metric.series_names)
 
 
-def instruments() -> Iterator[tuple[str, MetricWrapperBase]]:
-    """Every instrument in the `metrics.py` of an app of ours, and of FOREIGN_MODULES, with its app's label."""
-    for module, app in _modules():
+def iter_instruments() -> Iterator[tuple[str, MetricWrapperBase]]:
+    """Every instrument in the `metrics.py` of an app of ours, and of EXTERNAL_METRIC_MODULES, with its app's label."""
+    for module, app in _iter_metric_modules():
         for instrument in vars(importlib.import_module(module)).values():
-            if type(instrument) in _KINDS:
+            if type(instrument) in _KIND_BY_INSTRUMENT_TYPE:
                 yield app, instrument
 
 
-def _modules() -> Iterator[tuple[str, str]]:
+def _iter_metric_modules() -> Iterator[tuple[str, str]]:
     for app in apps.get_app_configs():
         if app.module is not None and module_has_submodule(app.module, "metrics"):
             yield f"{app.name}.metrics", app.label
-    yield from FOREIGN_MODULES.items()
+    yield from EXTERNAL_METRIC_MODULES.items()
 
 
-def _describe(app: str, instrument: MetricWrapperBase) -> Metric:
-    kind = _KINDS[type(instrument)]
+def _build_metric(app: str, instrument: MetricWrapperBase) -> Metric:
+    kind = _KIND_BY_INSTRUMENT_TYPE[type(instrument)]
     family = next(iter(instrument.describe()))
     name = f"{family.name}_total" if kind == "counter" else family.name
     # prometheus_client tells the labels of values, but of an instrument without any value only here.

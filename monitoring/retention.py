@@ -9,30 +9,30 @@ from monitoring.models import Process, Sample
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What is gone, or would be."""
 
     samples: int
     processes: int
 
 
-def prune_samples(*, older_than: timedelta, at_once: int = 20_000) -> Pruned:
+def prune_samples(*, older_than: timedelta, batch_size: int = 20_000) -> PruneResult:
     """Delete samples that are older, some at a time, and the processes that have none left and are not heard of."""
-    before = timezone.now() - older_than
+    cutoff = timezone.now() - older_than
     samples = 0
     while True:
         # Each on its own: a delete of millions would hold its locks, and the table's dead rows, for minutes.
-        oldest = Sample.objects.filter(bucket__lt=before).order_by("bucket").values("pk")[:at_once]
+        oldest = Sample.objects.filter(bucket__lt=cutoff).order_by("bucket").values("pk")[:batch_size]
         deleted = Sample.objects.filter(pk__in=oldest)._raw_delete(using="default")
         samples += deleted
-        if deleted < at_once:
+        if deleted < batch_size:
             break
-    processes, _ = Process.objects.filter(seen_at__lt=before, samples=None).delete()
-    return Pruned(samples, processes)
+    processes, _ = Process.objects.filter(seen_at__lt=cutoff, samples=None).delete()
+    return PruneResult(samples, processes)
 
 
-def count_prunable(*, older_than: timedelta) -> Pruned:
+def count_prunable(*, older_than: timedelta) -> PruneResult:
     """What `prune_samples` would delete now."""
-    before = timezone.now() - older_than
-    processes = Process.objects.filter(seen_at__lt=before).exclude(samples__bucket__gte=before)
-    return Pruned(Sample.objects.filter(bucket__lt=before).count(), processes.count())
+    cutoff = timezone.now() - older_than
+    processes = Process.objects.filter(seen_at__lt=cutoff).exclude(samples__bucket__gte=cutoff)
+    return PruneResult(Sample.objects.filter(bucket__lt=cutoff).count(), processes.count())

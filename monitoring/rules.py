@@ -7,15 +7,15 @@ from django.db import transaction
 
 from monitoring.models import Rule, SeededRule
 
-RUNBOOKS = "/admin/monitoring/rule/runbooks"  # the pages of docs/runbooks in the admin
+RUNBOOK_URL_PREFIX = "/admin/monitoring/rule/runbooks"  # the pages of docs/runbooks in the admin
 
 
-def _matcher(label: str, op: str, *values: str) -> dict[str, Any]:
+def _build_matcher(label: str, op: str, *values: str) -> dict[str, Any]:
     return {"label": label, "op": op, "values": list(values)}
 
 
 # Whoever cancels has not met a failure, and what a platform refuses on content grounds is an answer to that content.
-RULES: dict[str, dict[str, Any]] = {
+DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "high_error_rate": {
         "title": "平台调用失败率过高",
         "title_en": "Too many failed calls to AI platforms",
@@ -23,9 +23,9 @@ RULES: dict[str, dict[str, Any]] = {
         "severity": "error",
         "kind": "ratio",
         "metric": "diagnosis_calls_total",
-        "matchers": [_matcher("outcome", "!=", "valid", "filtered", "cancelled")],
+        "matchers": [_build_matcher("outcome", "!=", "valid", "filtered", "cancelled")],
         "denominator": "diagnosis_calls_total",
-        "denominator_matchers": [_matcher("outcome", "!=", "cancelled")],
+        "denominator_matchers": [_build_matcher("outcome", "!=", "cancelled")],
         "comparison": ">",
         "threshold": 0.05,
         "resolve_threshold": 0.03,
@@ -51,9 +51,9 @@ RULES: dict[str, dict[str, Any]] = {
         "severity": "error",
         "kind": "ratio",
         "metric": "diagnosis_ended_total",
-        "matchers": [_matcher("status", "=", "completed", "partial")],
+        "matchers": [_build_matcher("status", "=", "completed", "partial")],
         "denominator": "diagnosis_ended_total",
-        "denominator_matchers": [_matcher("status", "!=", "cancelled")],
+        "denominator_matchers": [_build_matcher("status", "!=", "cancelled")],
         "comparison": "<",
         "threshold": 0.9,
         "resolve_threshold": 0.93,
@@ -79,7 +79,7 @@ RULES: dict[str, dict[str, Any]] = {
         "severity": "info",
         "kind": "ratio",
         "metric": "cache_lookups_total",
-        "matchers": [_matcher("result", "=", "hit", "stale")],
+        "matchers": [_build_matcher("result", "=", "hit", "stale")],
         "denominator": "cache_lookups_total",
         "denominator_matchers": [],
         "comparison": "<",
@@ -96,28 +96,28 @@ def seed_rules() -> Counter[str]:
     Counts: added, updated, kept (an operator's), deleted (by an operator, and left so).
     """
     counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
-    for name, content in RULES.items():
+    for name, content in DEFAULT_RULES.items():
         with transaction.atomic():
-            outcome = _seed(name, {**content, "runbook_url": f"{RUNBOOKS}/{name}/"})
+            outcome = _seed_rule(name, {**content, "runbook_url": f"{RUNBOOK_URL_PREFIX}/{name}/"})
         if outcome:
             counts[outcome] += 1
     return counts
 
 
-def _seed(name: str, content: dict[str, Any]) -> str:
+def _seed_rule(name: str, content: dict[str, Any]) -> str:
     rule = Rule.objects.select_for_update().filter(name=name).first()
-    known = SeededRule.objects.filter(name=name).exists()
+    was_seeded = SeededRule.objects.filter(name=name).exists()
     if rule is None:
-        if known:
+        if was_seeded:
             return "deleted"
         Rule.objects.create(name=name, seeded=content, **content)
         SeededRule.objects.create(name=name)
         return "added"
-    if not known:
+    if not was_seeded:
         SeededRule.objects.create(name=name)
     if rule.seeded == content:
-        return "" if is_untouched(rule) else "kept"
-    if not is_untouched(rule):
+        return "" if is_unmodified(rule) else "kept"
+    if not is_unmodified(rule):
         return "kept"
     for field, value in content.items():
         setattr(rule, field, value)
@@ -126,6 +126,6 @@ def _seed(name: str, content: dict[str, Any]) -> str:
     return "updated"
 
 
-def is_untouched(rule: Rule) -> bool:
+def is_unmodified(rule: Rule) -> bool:
     """Whether a rule came with a release and is still as it came; its channels and its switch are an operator's."""
     return bool(rule.seeded) and all(getattr(rule, field) == value for field, value in rule.seeded.items())

@@ -13,38 +13,38 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from monitoring.exceptions import SecretsUnreadable
+from monitoring.exceptions import SecretsDecryptionFailed
 
-_PURPOSE = b"monitoring.channel.secrets"
+_HKDF_INFO = b"monitoring.channel.secrets"
 
 
 def encrypt_secrets(secrets: Mapping[str, str]) -> str:
     """What is stored of them; nothing of nothing."""
-    kept = {name: value for name, value in secrets.items() if value}
-    return _fernet().encrypt(json.dumps(kept).encode()).decode() if kept else ""
+    filled = {name: value for name, value in secrets.items() if value}
+    return _build_fernet().encrypt(json.dumps(filled).encode()).decode() if filled else ""
 
 
 def decrypt_secrets(stored: str) -> dict[str, str]:
-    """{name: value}. Raises SecretsUnreadable when no key fits."""
+    """{name: value}. Raises SecretsDecryptionFailed when no key fits."""
     if not stored:
         return {}
     try:
-        secrets: dict[str, str] = json.loads(_fernet().decrypt(stored.encode()))
+        secrets: dict[str, str] = json.loads(_build_fernet().decrypt(stored.encode()))
     except InvalidToken as error:
-        raise SecretsUnreadable("密钥已更换，无法解密，请重新填写地址与密钥") from error
+        raise SecretsDecryptionFailed("密钥已更换，无法解密，请重新填写地址与密钥") from error
     return secrets
 
 
-def encrypt_again(stored: str) -> str:
-    """The same under the first key. Raises SecretsUnreadable."""
+def reencrypt_secrets(stored: str) -> str:
+    """The same under the first key. Raises SecretsDecryptionFailed."""
     return encrypt_secrets(decrypt_secrets(stored))
 
 
-def _fernet() -> MultiFernet:
+def _build_fernet() -> MultiFernet:
     derived = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([_key_from(text) for text in [*settings.ALERT_SECRETS_KEY, *derived]])
+    return MultiFernet([_derive_key(text) for text in [*settings.ALERT_SECRETS_KEY, *derived]])
 
 
-def _key_from(text: str) -> Fernet:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
+def _derive_key(text: str) -> Fernet:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_HKDF_INFO)
     return Fernet(base64.urlsafe_b64encode(derivation.derive(text.encode())))

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from monitoring.windows import ALIVE
+from monitoring.windows import SAMPLE_STALE_AFTER
 
 # Which processes have samples of a series, without reading those samples: from one process to the next by the index.
-_PAIRS = """
+_SERIES_PROCESS_PAIRS_CTE = """
 WITH RECURSIVE pair AS (
     SELECT wanted.series_id, (
         SELECT process_id FROM monitoring_sample AS sample WHERE sample.series_id = wanted.series_id
@@ -35,8 +35,8 @@ edge AS (
 """
 
 # From the last edge before the process began to the first after it was seen last.
-_INCREASES = (
-    _PAIRS
+_INCREASES_BY_STEP_SQL = (
+    _SERIES_PROCESS_PAIRS_CTE
     + """
 SELECT series_id, number, sum(increase) FROM (
     SELECT pair.series_id, edge.number, coalesce(last.value, 0) - coalesce(
@@ -56,8 +56,8 @@ GROUP BY series_id, number
 """
 )
 
-_GAUGES = (
-    _PAIRS
+_GAUGES_AT_MOMENTS_SQL = (
+    _SERIES_PROCESS_PAIRS_CTE
     + """
 SELECT pair.series_id, edge.number, sum(last.value)
 FROM pair JOIN monitoring_process AS process ON process.id = pair.process_id
@@ -77,7 +77,7 @@ GROUP BY pair.series_id, edge.number
 def read_increases_by_step(series: Iterable[int], edges: Sequence[datetime]) -> dict[int, list[float]]:
     """{series: its increase, of all processes, in each step between two edges}; without those that did not move."""
     steps: dict[int, list[float]] = defaultdict(lambda: [0.0] * (len(edges) - 1))
-    for one, number, increase in _read(_INCREASES, series, edges):
+    for one, number, increase in _run_query(_INCREASES_BY_STEP_SQL, series, edges):
         steps[one][number - 2] = increase
     return dict(steps)
 
@@ -85,15 +85,15 @@ def read_increases_by_step(series: Iterable[int], edges: Sequence[datetime]) -> 
 def read_gauges_at(series: Iterable[int], moments: Sequence[datetime]) -> list[float | None]:
     """At each moment the sum of the series over the processes that lived then; None where nobody has stored one."""
     values: list[float | None] = [None] * len(moments)
-    for _one, number, value in _read(_GAUGES, series, moments):
+    for _one, number, value in _run_query(_GAUGES_AT_MOMENTS_SQL, series, moments):
         values[number - 1] = (values[number - 1] or 0.0) + value
     return values
 
 
-def _read(query: str, series: Iterable[int], edges: Sequence[datetime]) -> list[tuple[int, int, float]]:
-    wanted: dict[str, Any] = {"series": sorted(series), "edges": list(edges), "start": edges[0]}
-    wanted["alive"] = f"{ALIVE.total_seconds()} s"
+def _run_query(query: str, series: Iterable[int], edges: Sequence[datetime]) -> list[tuple[int, int, float]]:
+    parameters: dict[str, Any] = {"series": sorted(series), "edges": list(edges), "start": edges[0]}
+    parameters["alive"] = f"{SAMPLE_STALE_AFTER.total_seconds()} s"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off")  # compiling costs more than these look-ups
-        cursor.execute(query, wanted)
+        cursor.execute(query, parameters)
         return list(cursor.fetchall())

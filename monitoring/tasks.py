@@ -8,40 +8,40 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 
 from errors.recording import prune_errors
-from monitoring.evaluator import INTERVAL_SECONDS, evaluate_now
-from monitoring.outbox import send_due
+from monitoring.evaluator import EVALUATION_INTERVAL_SECONDS, run_evaluation
+from monitoring.outbox import send_due_deliveries
 from monitoring.retention import prune_samples
 
 log = structlog.get_logger(__name__)
 
-QUEUE = "maintenance"
+MAINTENANCE_QUEUE = "maintenance"
 
-_evaluate = database_sync_to_async(evaluate_now, thread_sensitive=False)
-_send_due = database_sync_to_async(send_due, thread_sensitive=False)
-_prune_samples = database_sync_to_async(prune_samples, thread_sensitive=False)
-_prune_errors = database_sync_to_async(prune_errors, thread_sensitive=False)
+_run_evaluation_async = database_sync_to_async(run_evaluation, thread_sensitive=False)
+_send_due_deliveries_async = database_sync_to_async(send_due_deliveries, thread_sensitive=False)
+_prune_samples_async = database_sync_to_async(prune_samples, thread_sensitive=False)
+_prune_errors_async = database_sync_to_async(prune_errors, thread_sensitive=False)
 
 
-@app.periodic(cron=f"* * * * * */{INTERVAL_SECONDS}")
-@app.task(name="monitoring.evaluate", queue=QUEUE, queueing_lock="monitoring.evaluate", priority=20)
-async def evaluate(timestamp: int) -> None:
+@app.periodic(cron=f"* * * * * */{EVALUATION_INTERVAL_SECONDS}")
+@app.task(name="monitoring.evaluate", queue=MAINTENANCE_QUEUE, queueing_lock="monitoring.evaluate", priority=20)
+async def evaluate_alert_rules(timestamp: int) -> None:
     """Every 15 s: evaluate every rule, then send what that has to tell."""
     await aclose_old_connections()
     try:
-        await _evaluate()
-        await _send_due()
+        await _run_evaluation_async()
+        await _send_due_deliveries_async()
     finally:
         await aclose_old_connections()
 
 
 @app.periodic(cron="17 4 * * *")
-@app.task(name="monitoring.prune", queue=QUEUE, queueing_lock="monitoring.prune")
-async def prune(timestamp: int) -> None:
+@app.task(name="monitoring.prune", queue=MAINTENANCE_QUEUE, queueing_lock="monitoring.prune")
+async def prune_monitoring_data(timestamp: int) -> None:
     """Every night: delete samples and error events that are older than the settings say."""
     await aclose_old_connections()
     try:
-        pruned = await _prune_samples(older_than=timedelta(days=settings.SAMPLES_KEPT_DAYS))
-        events = await _prune_errors(older_than=timedelta(days=settings.ERRORS_KEPT_DAYS))
+        pruned = await _prune_samples_async(older_than=timedelta(days=settings.SAMPLES_KEPT_DAYS))
+        events = await _prune_errors_async(older_than=timedelta(days=settings.ERRORS_KEPT_DAYS))
         log.info("pruned", samples=pruned.samples, processes=pruned.processes, error_events=events)
     finally:
         await aclose_old_connections()

@@ -6,26 +6,26 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-NONE = "–"
+NO_VALUE = "–"
 
 
-def figure_in_words(value: float | None, unit: str) -> str:
+def format_figure(value: float | None, unit: str) -> str:
     """`98.2 %`, `1.24 秒`, `3.5`, `120`; a dash for nothing."""
     if value is None:
-        return NONE
+        return NO_VALUE
     if unit == "percent":
         return f"{number_format(value * 100, 0 if value in (0, 1) else 1)} %"
     if unit == "seconds":
-        return _("%(seconds)s 秒") % {"seconds": _three_digits(value)}
-    return _three_digits(value)
+        return _("%(seconds)s 秒") % {"seconds": _format_three_digits(value)}
+    return _format_three_digits(value)
 
 
-def _three_digits(value: float) -> str:
+def _format_three_digits(value: float) -> str:
     if value == int(value):
         return number_format(int(value))
     return number_format(value, 2 if value < 10 else 1 if value < 100 else 0)
 
 
-def moment_in_words(moment: datetime, *, is_long: bool = False) -> str:
+def format_moment(moment: datetime, *, is_long: bool = False) -> str:
     """`14:05`, or `11-23 14:05`, in the site's time zone."""
     return timezone.localtime(moment).strftime("%m-%d %H:%M" if is_long else "%H:%M")

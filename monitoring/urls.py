@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from monitoring.alertmanager import take_alerts
+from monitoring.alertmanager import receive_alerts
 from monitoring.views import healthz, healthz_full, metrics, readyz
 
 urlpatterns = [
@@ -10,5 +10,5 @@ urlpatterns = [
     path("healthz/full", healthz_full, name="healthz-full"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
-    path("monitoring/alertmanager", take_alerts, name="alertmanager"),
+    path("monitoring/alertmanager", receive_alerts, name="alertmanager"),
 ]

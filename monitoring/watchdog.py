@@ -19,110 +19,110 @@ from django.utils import timezone
 
 from monitoring import outbox
 from monitoring.alerting import fire_alert, repeat_alert, resolve_alert
-from monitoring.heartbeats import EVALUATOR, SENDER, beat
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
 from monitoring.models import Alert, Heartbeat
-from monitoring.models.rules import Severity
+from monitoring.models.rules import AlertSeverity
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["EVALUATOR", "SENDER", "beat", "keep_watching", "watch_now"]
+__all__ = ["EVALUATOR_HEARTBEAT", "SENDER_HEARTBEAT", "beat", "run_watchdog_loop", "check_heartbeats"]
 
 STALE_INTERVALS = 2.0
-LOOKS_PER_INTERVAL = 3
-LONGEST_LOOK_SECONDS = 5.0
-REPEAT_SECONDS = 4 * 3600
-EXPECTED = {EVALUATOR: 15.0, SENDER: outbox.BEAT_SECONDS}
-TITLES = {EVALUATOR: "告警规则不再被计算", SENDER: "告警通知不再被发送"}
-ADVICE = {
-    EVALUATOR: "请检查后台任务进程：manage.py serve（--concurrency 大于 0）或 manage.py procrastinate worker",
-    SENDER: "请检查网站进程与数据库",
+CHECKS_PER_INTERVAL = 3
+MAX_CHECK_INTERVAL_SECONDS = 5.0
+REPEAT_INTERVAL_SECONDS = 4 * 3600
+EXPECTED_INTERVAL_SECONDS = {EVALUATOR_HEARTBEAT: 15.0, SENDER_HEARTBEAT: outbox.SENDER_HEARTBEAT_SECONDS}
+ALERT_TITLES = {EVALUATOR_HEARTBEAT: "告警规则不再被计算", SENDER_HEARTBEAT: "告警通知不再被发送"}
+ALERT_ADVICE = {
+    EVALUATOR_HEARTBEAT: "请检查后台任务进程：manage.py serve（--concurrency 大于 0）或 manage.py procrastinate worker",
+    SENDER_HEARTBEAT: "请检查网站进程与数据库",
 }
 
 
-def expect_beats() -> None:
+def create_expected_heartbeats() -> None:
     """Write down, once in a site's life, what has to beat: the first beat is due after the grace."""
     first_due = timezone.now() + timedelta(seconds=settings.WATCHDOG_GRACE_SECONDS)
-    for name, seconds in EXPECTED.items():
+    for name, seconds in EXPECTED_INTERVAL_SECONDS.items():
         Heartbeat.objects.get_or_create(name=name, defaults={"beaten_at": first_due, "interval_seconds": seconds})
 
 
-def watch_now(*, is_quiet: bool = False) -> int:
+def check_heartbeats(*, is_grace_period: bool = False) -> int:
     """Look at every heartbeat once; returns how many are stale.
 
     A stale one becomes an alert, which any number of watchers open once, and this process sends; one that is back ends
     it. is_quiet: only the latter.
     """
-    stale = list(_stale_heartbeats())
+    stale = list(_find_stale_heartbeats())
     names = {heartbeat.name for heartbeat in stale}
     for alert in Alert.objects.open().filter(source=Alert.Source.WATCHDOG):
         if alert.rule_name not in names:
             resolve_alert(alert, text="心跳已恢复")
-    if not is_quiet:
+    if not is_grace_period:
         for heartbeat in stale:
-            _tell(heartbeat)
+            _fire_heartbeat_alert(heartbeat)
     if stale:
-        outbox.send_due()
+        outbox.send_due_deliveries()
     return len(stale)
 
 
-def _stale_heartbeats() -> QuerySet[Heartbeat]:
+def _find_stale_heartbeats() -> QuerySet[Heartbeat]:
     """By the database's clock: those of several machines differ."""
-    lasting = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
-    stale_at = F("beaten_at") + ExpressionWrapper(lasting, output_field=DurationField())
+    validity = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
+    stale_at = F("beaten_at") + ExpressionWrapper(validity, output_field=DurationField())
     return Heartbeat.objects.alias(stale_at=stale_at).filter(stale_at__lt=Now())
 
 
-def _tell(heartbeat: Heartbeat) -> None:
+def _fire_heartbeat_alert(heartbeat: Heartbeat) -> None:
     seconds = heartbeat.interval_seconds
-    who = f"，由 {heartbeat.by}" if heartbeat.by else "（从未）"
-    last = f"{timezone.localtime(heartbeat.beaten_at):%Y-%m-%d %H:%M:%S}"
-    summary = f"最近一次：{last}{who}；应每 {seconds:g} 秒一次。{ADVICE.get(heartbeat.name, '')}"
+    sender_text = f"，由 {heartbeat.by}" if heartbeat.by else "（从未）"
+    last_beat = f"{timezone.localtime(heartbeat.beaten_at):%Y-%m-%d %H:%M:%S}"
+    summary = f"最近一次：{last_beat}{sender_text}；应每 {seconds:g} 秒一次。{ALERT_ADVICE.get(heartbeat.name, '')}"
     fingerprint = f"watchdog:{heartbeat.name}"
     alert = fire_alert(
         fingerprint=fingerprint,
-        title=TITLES.get(heartbeat.name, f"心跳停止：{heartbeat.name}"),
-        severity=Severity.CRITICAL,
+        title=ALERT_TITLES.get(heartbeat.name, f"心跳停止：{heartbeat.name}"),
+        severity=AlertSeverity.CRITICAL,
         source=Alert.Source.WATCHDOG,
         rule_name=heartbeat.name,
         labels={"heartbeat": heartbeat.name},
         summary=summary,
     )
     if alert is None:
-        _repeat(fingerprint)
+        _repeat_heartbeat_alert(fingerprint)
 
 
-def _repeat(fingerprint: str) -> None:
+def _repeat_heartbeat_alert(fingerprint: str) -> None:
     """Nobody evaluates, so nobody else would repeat it. One watcher does: the row is locked."""
-    before = timezone.now() - timedelta(seconds=REPEAT_SECONDS)
-    long_ago = Alert.objects.open().filter(Q(notified_at=None) | Q(notified_at__lt=before), fingerprint=fingerprint)
+    cutoff = timezone.now() - timedelta(seconds=REPEAT_INTERVAL_SECONDS)
+    due = Alert.objects.open().filter(Q(notified_at=None) | Q(notified_at__lt=cutoff), fingerprint=fingerprint)
     with transaction.atomic():
-        alert = long_ago.filter(acknowledged_at=None).select_for_update(skip_locked=True, of=("self",)).first()
+        alert = due.filter(acknowledged_at=None).select_for_update(skip_locked=True, of=("self",)).first()
         if alert:
             repeat_alert(alert, text="心跳仍未恢复")
 
 
-def _seconds_until_next_look() -> float:
-    shortest = min([*Heartbeat.objects.values_list("interval_seconds", flat=True), *EXPECTED.values()])
-    return max(0.05, min(LONGEST_LOOK_SECONDS, shortest / LOOKS_PER_INTERVAL))
+def _get_check_interval_seconds() -> float:
+    shortest = min([*Heartbeat.objects.values_list("interval_seconds", flat=True), *EXPECTED_INTERVAL_SECONDS.values()])
+    return max(0.05, min(MAX_CHECK_INTERVAL_SECONDS, shortest / CHECKS_PER_INTERVAL))
 
 
-def _look(*, is_quiet: bool) -> float:
+def _check_once(*, is_grace_period: bool) -> float:
     """Look once; returns in how many seconds to look again."""
-    expect_beats()
-    watch_now(is_quiet=is_quiet)
-    return _seconds_until_next_look()
+    create_expected_heartbeats()
+    check_heartbeats(is_grace_period=is_grace_period)
+    return _get_check_interval_seconds()
 
 
-_look_async = database_sync_to_async(_look, thread_sensitive=False)
+_check_once_async = database_sync_to_async(_check_once, thread_sensitive=False)
 
 
-async def keep_watching() -> None:
+async def run_watchdog_loop() -> None:
     """Look after the heartbeats until cancelled."""
     started = time.monotonic()
     while True:
         seconds = 1.0
         try:
-            seconds = await _look_async(is_quiet=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS)
+            seconds = await _check_once_async(is_quiet=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS)
         except Exception as error:  # noqa: BLE001 - the database may be away; a service outside watches for that
             log.warning("watch_failed", error=repr(error))
         await asyncio.sleep(seconds)

@@ -9,7 +9,7 @@
 - An entry is loaded again a little early, by one caller, the sooner the longer a load takes (optimal probabilistic
   early expiration: Vattani, Chierichetti, Lowenstein, VLDB 2015); and lifetimes differ by up to a tenth, so that what
   was stored together does not end together.
-- An entry remembers the versions of what it is about as they were before its load began. `touch` changes a version
+- An entry remembers the versions of what it is about as they were before its load began. `invalidate_tags` changes a version
   after the commit, so an entry that was loaded from before a change is never served after it.
 - A load that fails is answered by the old entry, if there is one. A store that is away costs a load, never an error.
 """
@@ -31,16 +31,16 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from performance.metrics import cache_lookups
-from performance.outage import outage, store_may_be_away
-from performance.stores import Store, store_of
+from performance.outage import cache_breaker, tolerate_unavailable_store
+from performance.stores import CacheBackend, get_cache_backend
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_TTL = 300.0
+DEFAULT_TTL_SECONDS = 300.0
 DEFAULT_MAX_ENTRIES = 1000
-LOCK_SECONDS = 10.0  # how long the others wait for one that loads; longer loads are made twice
-RETRY_SECONDS = 1.0  # after a failed load the old entry is good for so long
-POLL_SECONDS = 0.02
+LOAD_LOCK_SECONDS = 10.0  # how long the others wait for one that loads; longer loads are made twice
+FAILED_LOAD_RETRY_SECONDS = 1.0  # after a failed load the old entry is good for so long
+LOCK_POLL_INTERVAL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ class _Entry:
     """value: anything that can be written as JSON; until: when it is due, in epoch seconds."""
 
     value: Any
-    until: float
+    expires_at: float
     load_seconds: float
     versions: list[str]
 
-    def is_due(self) -> bool:
+    def is_refresh_due(self) -> bool:
         """Past its time, or drawn to be loaded a little early."""
         early = -self.load_seconds * math.log(1.0 - random.random())
-        return time.time() + early >= self.until
+        return time.time() + early >= self.expires_at
 
 
 @dataclass(frozen=True)
-class _Found:
+class _LookupResult:
     """What a look-up has found. versions: those of what the entry is about, as they are now; None without a store."""
 
     entry: _Entry | None
@@ -71,7 +71,7 @@ class _Found:
         return self.versions is None
 
 
-_NO_STORE = _Found(None, None)
+_STORE_UNAVAILABLE = _LookupResult(None, None)
 
 
 class Cache:
@@ -80,7 +80,7 @@ class Cache:
     def __init__(self, namespace: str, ttl: float, max_entries: int) -> None:
         self.namespace, self.ttl = namespace, ttl
         self._max_entries = max_entries
-        self._flights: dict[str, Future[Any]] = {}
+        self._in_flight: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
         self.lookups: Counter[str] = Counter()
 
@@ -92,47 +92,47 @@ class Cache:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under a key, or the default."""
-        found = self._look_up(key, ())
-        is_hit = found.entry is not None and found.entry.until > time.time()
-        self._count("hit" if is_hit else "error" if found.is_away else "miss")
+        found = self._read_entry(key, ())
+        is_hit = found.entry is not None and found.entry.expires_at > time.time()
+        self._count_lookup("hit" if is_hit else "error" if found.is_away else "miss")
         return found.entry.value if found.entry and is_hit else default
 
-    def set(self, key: str, value: Any, ttl: float | None = None, *, about: Sequence[str] = ()) -> None:
+    def set(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """Keep a value for `ttl` seconds (the cache's own when None)."""
-        versions = self._versions(about)
+        versions = self._read_tag_versions(tags)
         if versions is not None:
-            self._keep(key, value, self.ttl if ttl is None else ttl, 0.0, versions)
+            self._store_entry(key, value, self.ttl if ttl is None else ttl, 0.0, versions)
 
     def delete(self, key: str) -> None:
-        """Forget a key. In a transaction use `touch`: another reader could store the old state once more."""
-        with store_may_be_away():
-            self._store.delete(self._name(key))
+        """Forget a key. In a transaction use `invalidate_tags`: another reader could store the old state once more."""
+        with tolerate_unavailable_store():
+            self._backend.delete(self._build_entry_key(key))
 
-    def load(self, key: str, loader: Callable[[], Any], *, about: Sequence[str] = ()) -> Any:
+    def load(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
         """The value under a key, loaded when it is missing, due, or when something that it is about was touched.
 
         Raises what the loader raises when there is no old value to give instead.
         """
-        found = self._look_up(key, about)
-        if found.entry is not None and not found.entry.is_due():
-            self._count("hit")
+        found = self._read_entry(key, tags)
+        if found.entry is not None and not found.entry.is_refresh_due():
+            self._count_lookup("hit")
             return found.entry.value
-        return self._give(key, loader, about, found)
+        return self._load_or_wait(key, loader, tags, found)
 
-    def _give(self, key: str, loader: Callable[[], Any], about: Sequence[str], found: _Found) -> Any:
+    def _load_or_wait(self, key: str, loader: Callable[[], Any], tags: Sequence[str], found: _LookupResult) -> Any:
         """After a look-up that was no hit."""
         entry = found.entry
         flight, is_mine = self._join(key)
         if not is_mine:
-            self._count("miss" if entry is None else "stale")
+            self._count_lookup("miss" if entry is None else "stale")
             return flight.result() if entry is None else entry.value
         try:
-            value = self._fetch(key, loader, about, found)
+            value = self._load_or_reuse(key, loader, tags, found)
         except BaseException as error:
-            self._land(key, flight)
+            self._leave(key, flight)
             flight.set_exception(error)
             raise
-        self._land(key, flight)
+        self._leave(key, flight)
         flight.set_result(value)
         return value
 
@@ -140,15 +140,15 @@ class Cache:
         """`get` for the event loop."""
         return await sync_to_async(self.get, thread_sensitive=False)(key, default)
 
-    async def aset(self, key: str, value: Any, ttl: float | None = None, *, about: Sequence[str] = ()) -> None:
+    async def aset(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """`set` for the event loop."""
-        await sync_to_async(self.set, thread_sensitive=False)(key, value, ttl, about=about)
+        await sync_to_async(self.set, thread_sensitive=False)(key, value, ttl, about=tags)
 
     async def adelete(self, key: str) -> None:
         """`delete` for the event loop."""
         await sync_to_async(self.delete, thread_sensitive=False)(key)
 
-    async def aload(self, key: str, loader: Callable[[], Awaitable[Any]], *, about: Sequence[str] = ()) -> Any:
+    async def aload(self, key: str, loader: Callable[[], Awaitable[Any]], *, tags: Sequence[str] = ()) -> Any:
         """`load` with a coroutine function; it runs in the caller's event loop."""
         loop = asyncio.get_running_loop()
 
@@ -158,164 +158,164 @@ class Cache:
         def load() -> Any:
             return asyncio.run_coroutine_threadsafe(in_loop(), loop).result()
 
-        return await self._agive(key, load, about, in_thread_of_request=False)
+        return await self._aload_or_wait(key, load, tags, thread_sensitive=False)
 
-    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, about: Sequence[str] = ()) -> Any:
+    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
         """`load` for the event loop, which a hit never leaves; the loader runs in the request's own thread."""
-        return await self._agive(key, loader, about, in_thread_of_request=True)
+        return await self._aload_or_wait(key, loader, tags, thread_sensitive=True)
 
-    async def _agive(
-        self, key: str, loader: Callable[[], Any], about: Sequence[str], *, in_thread_of_request: bool
+    async def _aload_or_wait(
+        self, key: str, loader: Callable[[], Any], tags: Sequence[str], *, thread_sensitive: bool
     ) -> Any:
-        found = await self._alook_up(key, about)
-        if found.entry is not None and not found.entry.is_due():
-            self._count("hit")
+        found = await self._aread_entry(key, tags)
+        if found.entry is not None and not found.entry.is_refresh_due():
+            self._count_lookup("hit")
             return found.entry.value
-        give = sync_to_async(self._give, thread_sensitive=in_thread_of_request)
-        return await give(key, loader, about, found)
+        load_or_wait = sync_to_async(self._load_or_wait, thread_sensitive=thread_sensitive)
+        return await load_or_wait(key, loader, tags, found)
 
     # One load at a time ------------------------------------------------------------------------------------------
 
     def _join(self, key: str) -> tuple[Future[Any], bool]:
         with self._lock:
-            flight = self._flights.get(key)
+            flight = self._in_flight.get(key)
             if flight is not None:
                 return flight, False
-            flight = self._flights[key] = Future()
+            flight = self._in_flight[key] = Future()
             return flight, True
 
-    def _land(self, key: str, flight: Future[Any]) -> None:
+    def _leave(self, key: str, flight: Future[Any]) -> None:
         with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if self._in_flight.get(key) is flight:
+                del self._in_flight[key]
 
-    def _fetch(self, key: str, loader: Callable[[], Any], about: Sequence[str], found: _Found) -> Any:
+    def _load_or_reuse(self, key: str, loader: Callable[[], Any], tags: Sequence[str], found: _LookupResult) -> Any:
         """Load it, or take what another has just loaded."""
         if found.is_away:
-            self._count("error")
+            self._count_lookup("error")
             return loader()
         entry = found.entry
-        is_mine, now = self._take_lock(key, about)
+        is_mine, latest = self._acquire_lock(key, tags)
         if entry is not None and not is_mine:
-            self._count("stale" if entry.until <= time.time() else "hit")
+            self._count_lookup("stale" if entry.expires_at <= time.time() else "hit")
             return entry.value
-        if now.entry is None and not is_mine:
-            is_mine, now = self._wait_for_another(key, about)
+        if latest.entry is None and not is_mine:
+            is_mine, latest = self._wait_for_entry_or_lock(key, tags)
         # Between our look and the lock, another may have loaded and given it back.
-        if now.entry is not None and (entry is None or now.entry.until > entry.until):
+        if latest.entry is not None and (entry is None or latest.entry.expires_at > entry.expires_at):
             if is_mine:
-                self._give_lock_back(key)
-            self._count("miss" if entry is None else "hit")
-            return now.entry.value
-        return self._load(key, loader, now.versions, entry)
+                self._release_lock(key)
+            self._count_lookup("miss" if entry is None else "hit")
+            return latest.entry.value
+        return self._run_loader(key, loader, latest.versions, entry)
 
-    def _wait_for_another(self, key: str, about: Sequence[str]) -> tuple[bool, _Found]:
+    def _wait_for_entry_or_lock(self, key: str, tags: Sequence[str]) -> tuple[bool, _LookupResult]:
         """Until there is an entry, or a lock to load it with, or no store any more, or it has taken too long."""
-        limit = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + LOAD_LOCK_SECONDS
         while True:
-            time.sleep(POLL_SECONDS)
-            is_mine, found = self._take_lock(key, about)
-            if is_mine or found.entry is not None or found.is_away or time.monotonic() > limit:
+            time.sleep(LOCK_POLL_INTERVAL_SECONDS)
+            is_mine, found = self._acquire_lock(key, tags)
+            if is_mine or found.entry is not None or found.is_away or time.monotonic() > deadline:
                 return is_mine, found
 
-    def _load(self, key: str, loader: Callable[[], Any], versions: list[str] | None, entry: _Entry | None) -> Any:
+    def _run_loader(self, key: str, loader: Callable[[], Any], versions: list[str] | None, entry: _Entry | None) -> Any:
         """versions: as they were before this load begins."""
         started = time.monotonic()
         try:
             value = loader()
         except Exception as error:
             if entry is None:
-                self._give_lock_back(key)
+                self._release_lock(key)
                 raise
             # The lock is left to run out, so that a broken source is asked once a second.
-            with store_may_be_away():
-                self._store.hold(self._lock_name(key), RETRY_SECONDS)
-            self._count("stale")
+            with tolerate_unavailable_store():
+                self._backend.extend_lock(self._build_lock_key(key), FAILED_LOAD_RETRY_SECONDS)
+            self._count_lookup("stale")
             log.warning("cache_serves_stale", namespace=self.namespace, error=repr(error))
             return entry.value
         if versions is None:
-            self._give_lock_back(key)
+            self._release_lock(key)
         else:
-            self._keep(key, value, self.ttl, time.monotonic() - started, versions, self._lock_name(key))
-        self._count("miss")
+            self._store_entry(key, value, self.ttl, time.monotonic() - started, versions, self._build_lock_key(key))
+        self._count_lookup("miss")
         return value
 
     # The store ---------------------------------------------------------------------------------------------------
 
     @property
-    def _store(self) -> Store:
-        return store_of(self.namespace, self._max_entries)
+    def _backend(self) -> CacheBackend:
+        return get_cache_backend(self.namespace, self._max_entries)
 
-    def _name(self, key: str) -> str:
+    def _build_entry_key(self, key: str) -> str:
         return f"{self.namespace}:{key}"
 
-    def _lock_name(self, key: str) -> str:
-        return f"lock:{self._name(key)}"
+    def _build_lock_key(self, key: str) -> str:
+        return f"lock:{self._build_entry_key(key)}"
 
-    def _look_up(self, key: str, about: Sequence[str]) -> _Found:
+    def _read_entry(self, key: str, tags: Sequence[str]) -> _LookupResult:
         """The entry unless something it is about has changed."""
-        name = self._name(key)
-        if not outage.is_on():
-            with store_may_be_away():
-                _send_bumps()
-                found = _found(*self._store.read(name, _version_names(about)))
+        name = self._build_entry_key(key)
+        if not cache_breaker.is_open():
+            with tolerate_unavailable_store():
+                _flush_pending_bumps()
+                found = _parse_lookup(*self._backend.read(name, _build_version_keys(tags)))
                 if found.entry is not None:
-                    self._store.note_use(name)
+                    self._backend.record_use(name)
                 return found
-        return _NO_STORE
+        return _STORE_UNAVAILABLE
 
-    async def _alook_up(self, key: str, about: Sequence[str]) -> _Found:
+    async def _aread_entry(self, key: str, tags: Sequence[str]) -> _LookupResult:
         """The same without leaving the event loop."""
-        name = self._name(key)
-        if _bumps:  # they are told by calls that block
-            return await sync_to_async(self._look_up, thread_sensitive=False)(key, about)
-        if not outage.is_on():
-            with store_may_be_away():
-                found = _found(*await self._store.aread(name, _version_names(about)))
+        name = self._build_entry_key(key)
+        if _pending_bumps:  # they are told by calls that block
+            return await sync_to_async(self._read_entry, thread_sensitive=False)(key, tags)
+        if not cache_breaker.is_open():
+            with tolerate_unavailable_store():
+                found = _parse_lookup(*await self._backend.aread(name, _build_version_keys(tags)))
                 if found.entry is not None:
-                    await self._store.anote_use(name)
+                    await self._backend.arecord_use(name)
                 return found
-        return _NO_STORE
+        return _STORE_UNAVAILABLE
 
-    def _versions(self, about: Sequence[str]) -> list[str] | None:
+    def _read_tag_versions(self, tags: Sequence[str]) -> list[str] | None:
         """As they are now; None when the store is away."""
-        with store_may_be_away():
-            return self._store.read("", _version_names(about))[1] if about else []
+        with tolerate_unavailable_store():
+            return self._backend.read("", _build_version_keys(tags))[1] if tags else []
         return None
 
-    def _keep(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = "") -> None:
+    def _store_entry(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = "") -> None:
         until = time.time() + ttl * random.uniform(0.9, 1.0)
-        with store_may_be_away():
+        with tolerate_unavailable_store():
             # Kept twice as long as it is good: the second half is for when a load fails.
-            self._store.set(self._name(key), [value, until, load_seconds, versions], 2 * ttl, lock)
+            self._backend.set(self._build_entry_key(key), [value, until, load_seconds, versions], 2 * ttl, lock)
 
-    def _take_lock(self, key: str, about: Sequence[str]) -> tuple[bool, _Found]:
+    def _acquire_lock(self, key: str, tags: Sequence[str]) -> tuple[bool, _LookupResult]:
         """Whether it was free (as it is without a store), and what a look-up finds now."""
-        if not outage.is_on():
-            with store_may_be_away():
-                _send_bumps()
-                lock, name = self._lock_name(key), self._name(key)
-                is_mine, *found = self._store.take(lock, LOCK_SECONDS, name, _version_names(about))
-                return is_mine, _found(*found)
-        return True, _NO_STORE
+        if not cache_breaker.is_open():
+            with tolerate_unavailable_store():
+                _flush_pending_bumps()
+                lock, name = self._build_lock_key(key), self._build_entry_key(key)
+                is_mine, *found = self._backend.acquire_lock(lock, LOAD_LOCK_SECONDS, name, _build_version_keys(tags))
+                return is_mine, _parse_lookup(*found)
+        return True, _STORE_UNAVAILABLE
 
-    def _give_lock_back(self, key: str) -> None:
-        with store_may_be_away():
-            self._store.delete(self._lock_name(key))
+    def _release_lock(self, key: str) -> None:
+        with tolerate_unavailable_store():
+            self._backend.delete(self._build_lock_key(key))
 
-    def _count(self, result: str) -> None:
+    def _count_lookup(self, result: str) -> None:
         self.lookups[result] += 1
         cache_lookups.labels(namespace=self.namespace, result=result).inc()
 
 
-def _found(raw: Any, versions: list[str]) -> _Found:
+def _parse_lookup(raw: Any, versions: list[str]) -> _LookupResult:
     """An entry as it lies in the store, if it was loaded from what is there now."""
     is_current = raw is not None and raw[3] == versions
-    return _Found(_Entry(*raw) if is_current else None, versions)
+    return _LookupResult(_Entry(*raw) if is_current else None, versions)
 
 
 @lru_cache
-def get_cache(ttl: float = DEFAULT_TTL, *, namespace: str = "default", max_entries: int = DEFAULT_MAX_ENTRIES) -> Cache:
+def get_cache(ttl: float = DEFAULT_TTL_SECONDS, *, namespace: str = "default", max_entries: int = DEFAULT_MAX_ENTRIES) -> Cache:
     """The cache of a namespace. ttl: seconds that an entry is good for."""
     if ttl <= 0 or max_entries < 1:
         raise ValueError("ttl must be more than 0 and max_entries at least 1")
@@ -325,29 +325,29 @@ def get_cache(ttl: float = DEFAULT_TTL, *, namespace: str = "default", max_entri
 # What entries are about -----------------------------------------------------------------------------------------------
 
 
-def touch(*names: str) -> None:
+def invalidate_tags(*tags: str) -> None:
     """Something has changed: after the commit, no entry that is about one of these names is served any more."""
-    transaction.on_commit(partial(_bump, names))
+    transaction.on_commit(partial(_bump_tag_versions, tags))
 
 
-def _bump(names: Iterable[str]) -> None:
-    _bumps.update(names)
-    with store_may_be_away():
-        _send_bumps()
+def _bump_tag_versions(tags: Iterable[str]) -> None:
+    _pending_bumps.update(tags)
+    with tolerate_unavailable_store():
+        _flush_pending_bumps()
 
 
-_bumps: set[str] = set()  # whose change could not be told yet, for want of a store
+_pending_bumps: set[str] = set()  # whose change could not be told yet, for want of a store
 
 
-def _send_bumps() -> None:
-    for name in list(_bumps):
-        store_of("versions", DEFAULT_MAX_ENTRIES).bump(_version_name(name))
-        _bumps.discard(name)
+def _flush_pending_bumps() -> None:
+    for tag in list(_pending_bumps):
+        get_cache_backend("versions", DEFAULT_MAX_ENTRIES).bump_version(_build_version_key(tag))
+        _pending_bumps.discard(tag)
 
 
-def _version_name(name: str) -> str:
-    return f"version:{name}"
+def _build_version_key(tag: str) -> str:
+    return f"version:{tag}"
 
 
-def _version_names(about: Sequence[str]) -> list[str]:
-    return [_version_name(one) for one in about]
+def _build_version_keys(tags: Sequence[str]) -> list[str]:
+    return [_build_version_key(one) for one in tags]

@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 import structlog
 
-from performance.exceptions import TooBusy
-from performance.leases import AWAY, Leases
+from performance.exceptions import ConcurrencyLimitExceeded
+from performance.leases import REDIS_UNAVAILABLE_ERRORS, DistributedSemaphore
 from performance.metrics import limit_wait_seconds
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-SECONDS_BETWEEN_TRIES = 0.05  # for a place that another process gives back, on average
-concurrency_wait = limit_wait_seconds.labels("concurrency")
+LEASE_POLL_INTERVAL_SECONDS = 0.05  # for a place that another process gives back, on average
+concurrency_wait_seconds = limit_wait_seconds.labels("concurrency")
 
 
 @dataclass
@@ -30,7 +30,7 @@ class ConcurrencyStatistics:
     waiting: int = 0
     done: int = 0
     failed: int = 0
-    refused: int = 0
+    rejected: int = 0
 
     @property
     def success_rate(self) -> float | None:
@@ -54,17 +54,17 @@ class ConcurrencyController:
             raise ValueError("max_concurrent must be at least 1")
         self.max_concurrent, self.max_waiting = max_concurrent, max_waiting
         self.statistics = ConcurrencyStatistics()
-        self._semaphore = asyncio.Semaphore(max_concurrent)
-        self._leases = Leases(name, max_concurrent, redis_url) if name and redis_url else None
-        self._lately: deque[float] = deque(maxlen=20)  # seconds that tasks took
+        self._local_semaphore = asyncio.Semaphore(max_concurrent)
+        self._shared_semaphore = DistributedSemaphore(name, max_concurrent, redis_url) if name and redis_url else None
+        self._recent_durations: deque[float] = deque(maxlen=20)  # seconds that tasks took
 
     async def execute(self, coro: Coroutine[Any, Any, T], task_name: str = "task") -> T:
         """Await `coro` when its turn comes and return its result; what it raises passes through, counted.
 
-        Raises TooBusy, with how long to wait, when `max_waiting` wait already.
+        Raises ConcurrencyLimitExceeded, with how long to wait, when `max_waiting` wait already.
         """
         try:
-            holder = await self._wait_for_turn(task_name)
+            holder = await self._acquire(task_name)
         except BaseException:
             coro.close()
             raise
@@ -78,44 +78,44 @@ class ConcurrencyController:
             self.statistics.done += 1
             return result
         finally:
-            self._lately.append(monotonic() - started)
+            self._recent_durations.append(monotonic() - started)
             self.statistics.active -= 1
             try:  # the place first: who is let in here looks for it at once
-                if self._leases and holder:
-                    await self._leases.give_back(holder)
+                if self._shared_semaphore and holder:
+                    await self._shared_semaphore.release(holder)
             finally:
-                self._semaphore.release()
+                self._local_semaphore.release()
 
-    async def _wait_for_turn(self, task_name: str) -> str | None:
-        if self.max_waiting is not None and self._semaphore.locked() and self.statistics.waiting >= self.max_waiting:
-            self.statistics.refused += 1
-            raise TooBusy(f"{task_name}: {self.statistics.waiting} wait already", self.seconds_of_waiting())
+    async def _acquire(self, task_name: str) -> str | None:
+        if self.max_waiting is not None and self._local_semaphore.locked() and self.statistics.waiting >= self.max_waiting:
+            self.statistics.rejected += 1
+            raise ConcurrencyLimitExceeded(f"{task_name}: {self.statistics.waiting} wait already", self.estimate_wait_seconds())
         self.statistics.waiting += 1
         try:
-            with concurrency_wait.time():
-                await self._semaphore.acquire()
-                holder = await self._take_lease()
+            with concurrency_wait_seconds.time():
+                await self._local_semaphore.acquire()
+                holder = await self._acquire_lease()
         finally:
             self.statistics.waiting -= 1
         self.statistics.active += 1
         return holder
 
-    def seconds_of_waiting(self) -> float:
+    def estimate_wait_seconds(self) -> float:
         """How long who comes now would wait, going by the last tasks; 1 or more."""
-        average = sum(self._lately) / len(self._lately) if self._lately else 1.0
+        average = sum(self._recent_durations) / len(self._recent_durations) if self._recent_durations else 1.0
         return max(1.0, average * (self.statistics.waiting + 1) / self.max_concurrent)
 
-    async def _take_lease(self) -> str | None:
+    async def _acquire_lease(self) -> str | None:
         """A place of those that all processes share; None when there is nothing to share, or nobody to ask."""
         try:
-            while self._leases:
-                holder = await self._leases.take()
+            while self._shared_semaphore:
+                holder = await self._shared_semaphore.acquire()
                 if holder:
                     return holder
-                await asyncio.sleep(SECONDS_BETWEEN_TRIES * random.uniform(0.5, 1.5))
-        except AWAY as error:
+                await asyncio.sleep(LEASE_POLL_INTERVAL_SECONDS * random.uniform(0.5, 1.5))
+        except REDIS_UNAVAILABLE_ERRORS as error:
             log.warning("concurrency_unshared", error=repr(error))
         except BaseException:
-            self._semaphore.release()
+            self._local_semaphore.release()
             raise
         return None

@@ -2,7 +2,7 @@
 
 A name is checked when a request begins, the address that it leads to when the connection is made, and the connection
 goes to that very address: a name that leads elsewhere a moment later gains nothing. Whoever calls another service puts
-its client behind `guard`.
+its client behind `restrict_hosts`.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from urllib.parse import urlsplit
 
 import httpx
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Client = TypeVar("_Client")
-Allowed = Callable[[], Iterable[str]]
+AllowedHosts = Callable[[], Iterable[str]]
 
-MOST_TRIES = 3  # of a name's addresses: each may take the whole time that a connection has
+MAX_CONNECT_ATTEMPTS = 3  # of a name's addresses: each may take the whole time that a connection has
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class AddressRefused(ValueError):
+class HostNotAllowed(ValueError):
     """The list does not allow it. The text names the host, never the rest of an address, which may hold a secret."""
 
 
-def guard(client: _Client, allowed: Allowed) -> _Client:
-    """The client (httpx's or httpx2's, of either kind) behind the door; it raises AddressRefused.
+def restrict_hosts(client: _Client, allowed: AllowedHosts) -> _Client:
+    """The client (httpx's or httpx2's, of either kind) behind the door; it raises HostNotAllowed.
 
     allowed: the list as it is now: host names, addresses, networks such as 10.0.0.0/8. A private address must be in it
     by itself or by its network; the name that leads to it is not enough. Behind a proxy, which looks names up itself,
@@ -40,68 +40,68 @@ def guard(client: _Client, allowed: Allowed) -> _Client:
     if hasattr(inner, "aclose"):
 
         async def check_async(request: Any) -> None:
-            check_host(request.url.host, allowed())
+            check_host_allowed(request.url.host, allowed())
 
         inner.event_hooks["request"].append(check_async)
-        door: Any = _AsyncDoor
+        backend_class: Any = _AsyncGuardedBackend
     else:
-        inner.event_hooks["request"].append(lambda request: check_host(request.url.host, allowed()))
-        door = _Door
+        inner.event_hooks["request"].append(lambda request: check_host_allowed(request.url.host, allowed()))
+        backend_class = _GuardedBackend
     pool = inner._transport._pool
-    pool._network_backend = door(pool._network_backend, allowed)
+    pool._network_backend = backend_class(pool._network_backend, allowed)
     return client
 
 
 @cache
-def certificates() -> ssl.SSLContext:
+def get_ssl_context() -> ssl.SSLContext:
     """Whom this process trusts over TLS, for all its clients: each would take 20 ms to read it for itself."""
     return httpx.create_ssl_context()
 
 
-def host_of(address: str) -> list[str]:
+def parse_allowed_host(url: str) -> list[str]:
     """The host of an address that the environment gives: a list of its own."""
-    return [urlsplit(address).hostname or ""]
+    return [urlsplit(url).hostname or ""]
 
 
-def check_host(host: str, allowed: Iterable[str]) -> None:
-    """Raise AddressRefused for a host that is not in the list."""
-    if host.lower() not in allowed and not _is_listed(host, allowed):
-        raise AddressRefused(f"{host[:100]} is not an allowed host")
+def check_host_allowed(host: str, allowed: Iterable[str]) -> None:
+    """Raise HostNotAllowed for a host that is not in the list."""
+    if host.lower() not in allowed and not _is_allowed(host, allowed):
+        raise HostNotAllowed(f"{host[:100]} is not an allowed host")
 
 
-def check_resolved(host: str, port: int, allowed: Iterable[str]) -> list[str]:
-    """The addresses that a host leads to now, looked up and checked. Raises AddressRefused, or OSError for none."""
+def resolve_allowed_addresses(host: str, port: int, allowed: Iterable[str]) -> list[str]:
+    """The addresses that a host leads to now, looked up and checked. Raises HostNotAllowed, or OSError for none."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return _checked(host, [str(one[4][0]) for one in found], allowed)
+    return _check_addresses(host, [str(one[4][0]) for one in found], allowed)
 
 
-def _checked(host: str, addresses: list[str], allowed: Iterable[str]) -> list[str]:
+def _check_addresses(host: str, addresses: list[str], allowed: Iterable[str]) -> list[str]:
     listed = list(allowed)
     for address in addresses:
-        if not _is_public(address) and not _is_listed(address, listed):
-            raise AddressRefused(f"{host[:100]} leads to {address}, an inside address that is not allowed by itself")
-    return list(dict.fromkeys(addresses))[:MOST_TRIES]
+        if not _is_public(address) and not _is_allowed(address, listed):
+            raise HostNotAllowed(f"{host[:100]} leads to {address}, an inside address that is not allowed by itself")
+    return list(dict.fromkeys(addresses))[:MAX_CONNECT_ATTEMPTS]
 
 
-def _is_listed(address: str, allowed: Iterable[str]) -> bool:
+def _is_allowed(address: str, allowed: Iterable[str]) -> bool:
     with contextlib.suppress(ValueError):
-        wanted = _plain(ipaddress.ip_address(address))
-        return any(wanted in network for network in _networks_in(allowed))
+        plain = _unwrap_ipv4(ipaddress.ip_address(address))
+        return any(plain in network for network in _parse_networks(allowed))
     return False
 
 
-def _networks_in(allowed: Iterable[str]) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def _parse_networks(allowed: Iterable[str]) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     for one in allowed:
         with contextlib.suppress(ValueError):
             yield ipaddress.ip_network(one, strict=False)
 
 
 def _is_public(address: str) -> bool:
-    plain = _plain(ipaddress.ip_address(address.partition("%")[0]))
+    plain = _unwrap_ipv4(ipaddress.ip_address(address.partition("%")[0]))
     return plain.is_global and not plain.is_multicast
 
 
-def _plain(address: _Address) -> _Address:
+def _unwrap_ipv4(address: _IPAddress) -> _IPAddress:
     """The IPv4 address that an IPv6 one stands for: by mapping, 6to4, Teredo or NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
@@ -110,38 +110,38 @@ def _plain(address: _Address) -> _Address:
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
-class _Door:
+class _GuardedBackend:
     """A network backend that connects to what was checked."""
 
-    def __init__(self, inner: Any, allowed: Allowed) -> None:
+    def __init__(self, inner: Any, allowed: AllowedHosts) -> None:
         self._inner = inner
         self._allowed = allowed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def connect_tcp(self, host: str, port: int, *rest: Any, **named: Any) -> Any:
+    def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
         """As the backend's own, to the first address that answers."""
-        *others, last = self._addresses(host, port)
+        *others, last = self._resolve_addresses(host, port)
         for address in others:
             with contextlib.suppress(Exception):
-                return self._inner.connect_tcp(address, port, *rest, **named)
-        return self._inner.connect_tcp(last, port, *rest, **named)
+                return self._inner.connect_tcp(address, port, *args, **kwargs)
+        return self._inner.connect_tcp(last, port, *args, **kwargs)
 
-    def _addresses(self, host: str, port: int) -> list[str]:
+    def _resolve_addresses(self, host: str, port: int) -> list[str]:
         try:
-            return check_resolved(host, port, self._allowed())
+            return resolve_allowed_addresses(host, port, self._allowed())
         except OSError:
             return [host]  # the backend says so in its library's own words
 
 
-class _AsyncDoor(_Door):
+class _AsyncGuardedBackend(_GuardedBackend):
     """The same in an event loop."""
 
-    async def connect_tcp(self, host: str, port: int, *rest: Any, **named: Any) -> Any:
+    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
         """As the backend's own, to the first address that answers."""
-        *others, last = await asyncio.to_thread(self._addresses, host, port)
+        *others, last = await asyncio.to_thread(self._resolve_addresses, host, port)
         for address in others:
             with contextlib.suppress(Exception):
-                return await self._inner.connect_tcp(address, port, *rest, **named)
-        return await self._inner.connect_tcp(last, port, *rest, **named)
+                return await self._inner.connect_tcp(address, port, *args, **kwargs)
+        return await self._inner.connect_tcp(last, port, *args, **kwargs)

@@ -7,39 +7,39 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-AWAY = (OSError, RedisError)
-SECONDS_LEFT_ALONE = 1.0
+REDIS_UNAVAILABLE_ERRORS = (OSError, RedisError)
+BREAKER_RESET_SECONDS = 1.0
 
 
-class Outage:
+class CircuitBreaker:
     """After a failed look-up nobody waits for the store's time-out again for a second."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._open_until = 0.0
 
-    def is_on(self) -> bool:
-        return time.monotonic() < self._until
+    def is_open(self) -> bool:
+        return time.monotonic() < self._open_until
 
-    def begin(self, error: BaseException) -> None:
-        if not self.is_on():
+    def trip(self, error: BaseException) -> None:
+        if not self.is_open():
             log.warning("cache_away", error=repr(error))
-        self._until = time.monotonic() + SECONDS_LEFT_ALONE
+        self._open_until = time.monotonic() + BREAKER_RESET_SECONDS
 
-    def end(self) -> None:
-        self._until = 0.0
-
-
-outage = Outage()
+    def reset(self) -> None:
+        self._open_until = 0.0
 
 
-class store_may_be_away:
+cache_breaker = CircuitBreaker()
+
+
+class tolerate_unavailable_store:
     """Swallows what a store that is away raises, and begins the outage."""
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, AWAY):
+        if not isinstance(error, REDIS_UNAVAILABLE_ERRORS):
             return False
-        outage.begin(error)
+        cache_breaker.trip(error)
         return True

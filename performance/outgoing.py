@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from performance.metrics import outgoing_call_seconds, outgoing_calls
 
-OK = "ok"
+OUTCOME_OK = "ok"
 
 
 @dataclass
 class OutgoingCall:
     """A call that is under way. Who learns from the answer that it is a refusal sets `outcome`: one word of few."""
 
-    outcome: str = OK
+    outcome: str = OUTCOME_OK
 
 
 @contextmanager
-def measured_call(client: str) -> Iterator[OutgoingCall]:
+def measure_call(client: str) -> Iterator[OutgoingCall]:
     """Count and time the call in this block, in an event loop as well as outside of one.
 
     client: a constant name of who is called, for what. What the block raises passes through; its class is the outcome,
@@ -29,7 +29,7 @@ def measured_call(client: str) -> Iterator[OutgoingCall]:
     try:
         yield call
     except BaseException as error:
-        if call.outcome == OK:
+        if call.outcome == OUTCOME_OK:
             call.outcome = type(error).__name__
         raise
     finally:

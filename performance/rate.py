@@ -12,20 +12,20 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
-from performance.exceptions import TooFast
+from performance.exceptions import RateLimitExceeded
 from performance.metrics import limit_wait_seconds
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-rate_wait = limit_wait_seconds.labels("rate")
+rate_wait_seconds = limit_wait_seconds.labels("rate")
 
 
 class RateLimiter:
     """At most `max_requests` per `time_window` seconds, for each key apart.
 
-    when_away: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for a
+    on_redis_failure: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for a
     moment is better than not at all. "closed": nothing passes, for what must never be too much.
     """
 
@@ -36,15 +36,15 @@ class RateLimiter:
         *,
         key: str = "",
         redis_url: str = "",
-        when_away: Literal["open", "closed"] = "open",
+        on_redis_failure: Literal["open", "closed"] = "open",
     ) -> None:
         if max_requests < 1 or time_window < 1:
             raise ValueError("max_requests and time_window must be at least 1")
         self.key = key
-        self.when_away = when_away
-        self._item = RateLimitItemPerSecond(max_requests, time_window)
-        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = SlidingWindowCounterRateLimiter(_redis_storage(redis_url)) if redis_url else self._own
+        self.on_redis_failure = on_redis_failure
+        self._limit = RateLimitItemPerSecond(max_requests, time_window)
+        self._local_window = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared_window = SlidingWindowCounterRateLimiter(_build_redis_storage(redis_url)) if redis_url else self._local_window
 
     async def execute(self, coro: Coroutine[Any, Any, T]) -> T:
         """Await `coro` when the window has room for it, and return its result."""
@@ -57,33 +57,33 @@ class RateLimiter:
 
     async def wait(self) -> None:
         """Return once a place in the window is taken. The caller bounds the wait with its own deadline."""
-        with rate_wait.time():
-            while seconds := await self._take_place(self.key):  # noqa: ASYNC110 - nobody tells when there is room
+        with rate_wait_seconds.time():
+            while seconds := await self._try_acquire(self.key):  # noqa: ASYNC110 - nobody tells when there is room
                 # Jitter, or everyone who waits comes back in the same instant.
                 await asyncio.sleep(max(0.05, min(1.0, seconds)) * random.uniform(0.5, 1.0))
 
     async def check(self, key: str) -> None:
-        """Take a place for a key (a user, an address), or raise TooFast with the seconds until there is one."""
-        seconds = await self._take_place(f"{self.key}:{key}")
+        """Take a place for a key (a user, an address), or raise RateLimitExceeded with the seconds until there is one."""
+        seconds = await self._try_acquire(f"{self.key}:{key}")
         if seconds:
-            raise TooFast(f"{self.key}: too fast", seconds)
+            raise RateLimitExceeded(f"{self.key}: too fast", seconds)
 
-    async def _take_place(self, key: str) -> float:
+    async def _try_acquire(self, key: str) -> float:
         """Zero when a place was taken, else after how many seconds to try again."""
         try:
-            return await self._take_place_in(self._shared, key)
+            return await self._try_acquire_in(self._shared_window, key)
         except StorageError as error:
-            log.warning("rate_limit_unshared", key=self.key, when_away=self.when_away, error=repr(error.storage_error))
-            return 1.0 if self.when_away == "closed" else await self._take_place_in(self._own, key)
+            log.warning("rate_limit_unshared", key=self.key, when_away=self.on_redis_failure, error=repr(error.storage_error))
+            return 1.0 if self.on_redis_failure == "closed" else await self._try_acquire_in(self._local_window, key)
 
-    async def _take_place_in(self, window: SlidingWindowCounterRateLimiter, key: str) -> float:
-        if await window.hit(self._item, key):
+    async def _try_acquire_in(self, window: SlidingWindowCounterRateLimiter, key: str) -> float:
+        if await window.hit(self._limit, key):
             return 0.0
-        reset_time = (await window.get_window_stats(self._item, key)).reset_time
+        reset_time = (await window.get_window_stats(self._limit, key)).reset_time
         return max(0.05, reset_time - time.time())
 
 
-def _redis_storage(url: str) -> RedisStorage:
+def _build_redis_storage(url: str) -> RedisStorage:
     return RedisStorage(
         f"async+{url}", implementation="redispy", wrap_exceptions=True, socket_connect_timeout=1, socket_timeout=1
     )

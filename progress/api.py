@@ -8,8 +8,8 @@ from ninja import P, QueryEx, Router
 
 from errors.exceptions import Forbidden, NotFound
 from progress.access import find_stream
-from progress.polling import poll
-from progress.statistics import connection_statistics, report_connections
+from progress.polling import poll_stream
+from progress.statistics import get_connection_statistics, report_connections
 
 router = Router(tags=["progress"])
 
@@ -29,7 +29,7 @@ async def get_events(
     found = await _find_stream(stream, request.auth)  # type: ignore[attr-defined]
     if found is None:
         raise NotFound
-    return await poll(found, after, epoch, wait)
+    return await poll_stream(found, after, epoch, wait)
 
 
 @router.get("/connections", summary="Open connections by process (staff)")
@@ -38,4 +38,4 @@ def get_connections(request: HttpRequest) -> dict[str, Any]:
     if not request.auth.is_staff:  # type: ignore[attr-defined]
         raise Forbidden
     report_connections()  # an idle process says nothing of itself, and this one is asked
-    return vars(connection_statistics())
+    return vars(get_connection_statistics())

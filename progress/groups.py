@@ -1,4 +1,4 @@
 """Every group name of the channel layer, in one place."""
 
-WAKE_UPS = "progress.wake_ups"
+STREAM_NOTIFICATIONS_GROUP = "progress.wake_ups"
 """Every serving process is its member, once. A message names the streams whose logs have grown."""

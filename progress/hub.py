@@ -16,23 +16,23 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from progress.groups import WAKE_UPS
+from progress.groups import STREAM_NOTIFICATIONS_GROUP
 from progress.models import Stream
-from progress.reading import Reader
-from progress.services import heads
+from progress.reading import LogReader
+from progress.services import get_stream_heads
 from progress.statistics import report_connections
-from progress.topics import Follower, Topic
+from progress.topics import Subscriber, Topic
 
 log = structlog.get_logger(__name__)
 
-SWEEP_SECONDS = 2.0
-RETRY_SECONDS = 1.0
-MOST_TICK_SECONDS = 1.0
-MOST_SECONDS_A_LAYER_CALL_MAY_TAKE = 2.0
-MOST_SECONDS_A_SWEEP_WAITS = 10.0  # for the database; then it begins anew
+SWEEP_INTERVAL_SECONDS = 2.0
+LAYER_RETRY_SECONDS = 1.0
+MAX_TICK_INTERVAL_SECONDS = 1.0
+LAYER_CALL_TIMEOUT_SECONDS = 2.0
+SWEEP_QUERY_TIMEOUT_SECONDS = 10.0  # for the database; then it begins anew
 
-_report_async = database_sync_to_async(report_connections, thread_sensitive=False)
-_heads_async = database_sync_to_async(heads, thread_sensitive=False)
+_report_connections_async = database_sync_to_async(report_connections, thread_sensitive=False)
+_get_stream_heads_async = database_sync_to_async(get_stream_heads, thread_sensitive=False)
 
 
 class Hub:
@@ -40,33 +40,33 @@ class Hub:
 
     def __init__(self) -> None:
         self.topics: dict[uuid.UUID, Topic] = {}
-        self._named: dict[bytes, Topic] = {}  # as wake-ups name them
-        self.is_subscribed = False
+        self._topics_by_id_bytes: dict[bytes, Topic] = {}  # as wake-ups name them
+        self.has_joined_group = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._reader = Reader()
+        self._reader = LogReader()
         self._channel = ""
-        self._opening = asyncio.Lock()
+        self._channel_lock = asyncio.Lock()
 
-    def follow(self, stream: Stream, follower: Follower) -> None:
+    def subscribe(self, stream: Stream, subscriber: Subscriber) -> None:
         """Deliver the stream to the follower from its cursor on, until `unfollow`. Following again starts anew."""
         topic = self.topics.get(stream.pk)
         if topic is None:
-            topic = self.topics[stream.pk] = self._named[stream.pk.bytes] = Topic(stream, self._reader)
+            topic = self.topics[stream.pk] = self._topics_by_id_bytes[stream.pk.bytes] = Topic(stream, self._reader)
             self._start()
-        topic.add(follower)
+        topic.add(subscriber)
 
-    async def unfollow(self, stream_id: uuid.UUID, follower: Follower) -> None:
+    async def unsubscribe(self, stream_id: uuid.UUID, subscriber: Subscriber) -> None:
         """Stop delivering; the last follower of all ends the subscription."""
         topic = self.topics.get(stream_id)
-        if topic is None or not topic.remove(follower) or topic.seats:
+        if topic is None or not topic.remove(subscriber) or topic.subscriptions:
             return
-        del self.topics[stream_id], self._named[stream_id.bytes]
+        del self.topics[stream_id], self._topics_by_id_bytes[stream_id.bytes]
         if not self.topics:
             await self._stop()
 
     def _start(self) -> None:
         if not self._tasks:
-            loops = (self._listen(), self._sweep(), self._tick())
+            loops = (self._run_listen_loop(), self._run_sweep_loop(), self._run_tick_loop())
             # In a context of their own: they work for everybody, not for the request that happened to be first.
             self._tasks = [asyncio.create_task(loop, name="hub", context=contextvars.Context()) for loop in loops]
             self._reader.start()
@@ -75,47 +75,47 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         self._reader.stop()
-        channel, self._tasks, self._channel, self.is_subscribed = self._channel, [], "", False
+        channel, self._tasks, self._channel, self.has_joined_group = self._channel, [], "", False
         if channel:
-            await self._layer_call("group_discard", channel)
-        await self._report()
+            await self._call_layer("group_discard", channel)
+        await self._report_connections()
 
     # Wake-ups ----------------------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
+    async def _run_listen_loop(self) -> None:
         while True:
             try:
-                channel = await self._open_channel()
-                if not self.is_subscribed:
-                    await self._subscribe()
+                channel = await self._get_channel()
+                if not self.has_joined_group:
+                    await self._join_group()
                 message = await get_channel_layer().receive(channel)
                 for name in message["streams"]:
-                    topic = self._named.get(name)
+                    topic = self._topics_by_id_bytes.get(name)
                     if topic:
-                        topic.wake()
+                        topic.request_read()
             except Exception as error:  # noqa: BLE001 - the layer may be away for a while
                 log.warning("channel_layer_unavailable", call="receive", error=repr(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(LAYER_RETRY_SECONDS)
 
-    async def _open_channel(self) -> str:
+    async def _get_channel(self) -> str:
         # Without an end to it, a Redis that says nothing would hold up the sweep as well.
-        async with asyncio.timeout(MOST_SECONDS_A_LAYER_CALL_MAY_TAKE), self._opening:
+        async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS), self._channel_lock:
             if not self._channel:
                 self._channel = await get_channel_layer().new_channel()
             return self._channel
 
-    async def _subscribe(self) -> None:
+    async def _join_group(self) -> None:
         """Again and again, for a layer may forget; what fell between the last look and the first time is read now."""
-        is_subscribed = await self._layer_call("group_add", await self._open_channel())
-        if is_subscribed and not self.is_subscribed:
+        has_joined = await self._call_layer("group_add", await self._get_channel())
+        if has_joined and not self.has_joined_group:
             for topic in self.topics.values():
-                topic.wake()
-        self.is_subscribed = is_subscribed
+                topic.request_read()
+        self.has_joined_group = has_joined
 
-    async def _layer_call(self, method: str, channel: str) -> bool:
+    async def _call_layer(self, method: str, channel: str) -> bool:
         try:
-            async with asyncio.timeout(MOST_SECONDS_A_LAYER_CALL_MAY_TAKE):
-                await getattr(get_channel_layer(), method)(WAKE_UPS, channel)
+            async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
+                await getattr(get_channel_layer(), method)(STREAM_NOTIFICATIONS_GROUP, channel)
         except Exception as error:  # noqa: BLE001 - without the layer the sweep still delivers
             log.warning("channel_layer_unavailable", call=method, error=repr(error))
             return False
@@ -123,43 +123,43 @@ class Hub:
 
     # Every now and then ------------------------------------------------------------------------------------------
 
-    async def _sweep(self) -> None:
+    async def _run_sweep_loop(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
             # Nothing that a step waits for may keep the next one, or the next sweep, from its turn.
-            for step in (self._wake_those_behind, self._subscribe, self._report):
+            for step in (self._catch_up_lagging_topics, self._join_group, self._report_connections):
                 try:
                     await step()
                 except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep tries again
                     log.warning("sweep_failed", step=step.__name__, error=repr(error))
 
-    async def _wake_those_behind(self) -> None:
-        async with asyncio.timeout(MOST_SECONDS_A_SWEEP_WAITS):
-            now = await _heads_async(list(self.topics))
+    async def _catch_up_lagging_topics(self) -> None:
+        async with asyncio.timeout(SWEEP_QUERY_TIMEOUT_SECONDS):
+            stream_heads = await _get_stream_heads_async(list(self.topics))
         for stream_id, topic in self.topics.items():
-            topic.serve_those_behind()
-            if now.get(stream_id) != (topic.epoch, topic.cursor):
-                topic.wake()
+            topic.catch_up_laggards()
+            if stream_heads.get(stream_id) != (topic.epoch, topic.cursor):
+                topic.request_read()
 
-    async def _report(self) -> None:
+    async def _report_connections(self) -> None:
         try:
-            async with asyncio.timeout(MOST_SECONDS_A_SWEEP_WAITS):
-                await _report_async()
+            async with asyncio.timeout(SWEEP_QUERY_TIMEOUT_SECONDS):
+                await _report_connections_async()
         except Exception as error:  # noqa: BLE001 - statistics must never cost a follower its events
             log.warning("statistics_unwritten", error=repr(error))
 
-    async def _tick(self) -> None:
+    async def _run_tick_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(MOST_TICK_SECONDS, settings.PING_SECONDS / 4))
+            await asyncio.sleep(min(MAX_TICK_INTERVAL_SECONDS, settings.PING_SECONDS / 4))
             for topic in list(self.topics.values()):
-                for follower in list(topic.seats):
-                    follower.tick()
+                for subscriber in list(topic.subscriptions):
+                    subscriber.on_tick()
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
-def hub() -> Hub:
+def get_hub() -> Hub:
     """The hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:

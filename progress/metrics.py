@@ -2,12 +2,12 @@
 
 from prometheus_client import Counter, Gauge
 
-sockets_open = Gauge("progress_sockets_open", "WebSockets open now in this process")
+stream_sockets_open = Gauge("progress_sockets_open", "WebSockets open now in this process")
 sockets_opened = Counter("progress_sockets_opened", "WebSockets accepted")
 sockets_closed = Counter("progress_sockets_closed", "WebSockets closed, by the code that was sent", ["code"])
 polls_open = Gauge("progress_polls_open", "Long polls waiting now in this process")
 frames_sent = Counter("progress_frames_sent", "Frames sent over WebSockets")
 bytes_sent = Counter("progress_bytes_sent", "Payload bytes sent over WebSockets")
 bytes_received = Counter("progress_bytes_received", "Payload bytes received over WebSockets")
-wakeups_sent = Counter("progress_wakeups_sent", "Wake-ups handed to the channel layer")
-wakeups_lost = Counter("progress_wakeups_lost", "Wake-ups that the channel layer refused")
+stream_notifications_sent = Counter("progress_wakeups_sent", "Wake-ups handed to the channel layer")
+stream_notifications_lost = Counter("progress_wakeups_lost", "Wake-ups that the channel layer refused")

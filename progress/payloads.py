@@ -5,10 +5,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-VERSION = 1
-MOST_CLIENT_FRAME_BYTES = 4 * 1024
-MOST_CLIENT_FRAMES_PER_SECOND = 20
-MOST_UNHEARD_BYTES = 256 * 1024  # sent and not yet heard of; who reads more slowly waits, and is cut after its ping
+PROTOCOL_VERSION = 1
+MAX_CLIENT_FRAME_BYTES = 4 * 1024
+MAX_CLIENT_FRAMES_PER_SECOND = 20
+MAX_UNACKNOWLEDGED_BYTES = 256 * 1024  # sent and not yet heard of; who reads more slowly waits, and is cut after its ping
 
 
 class CloseCode(IntEnum):
@@ -17,13 +17,13 @@ class CloseCode(IntEnum):
     DONE = 1000
     BAD_FRAME = 4400
     UNAUTHORIZED = 4401
-    ORIGIN = 4403
+    ORIGIN_NOT_ALLOWED = 4403
     NOT_FOUND = 4404
-    SILENT = 4408
-    VERSION = 4409
+    CLIENT_TIMEOUT = 4408
+    UNSUPPORTED_VERSION = 4409
     TOO_BIG = 4413
     TOO_FAST = 4429
-    OUR_FAULT = 4500
+    INTERNAL_ERROR = 4500
     GOING_AWAY = 4503
 
 
@@ -31,7 +31,7 @@ class _ClientFrame(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
-class Hello(_ClientFrame):
+class HelloFrame(_ClientFrame):
     """The first frame, and again with a new token before the old one expires."""
 
     type: Literal["hello"]
@@ -41,23 +41,23 @@ class Hello(_ClientFrame):
     epoch: str | None = None
 
 
-class After(_ClientFrame):
+class AfterFrame(_ClientFrame):
     """Asks for the log again, behind a cursor."""
 
     type: Literal["after"]
     after: int = Field(ge=0, le=2**31)
 
 
-class Pong(_ClientFrame):
+class PongFrame(_ClientFrame):
     """Answers a ping."""
 
     type: Literal["pong"]
 
 
-_adapter: TypeAdapter[Hello | After | Pong] = TypeAdapter(Hello | After | Pong)
+_client_frame_adapter: TypeAdapter[HelloFrame | AfterFrame | PongFrame] = TypeAdapter(HelloFrame | AfterFrame | PongFrame)
 
 
-class Welcome(TypedDict):
+class WelcomeFrame(TypedDict):
     """The hello was good; `ping` is the number of seconds between pings."""
 
     type: Literal["welcome"]
@@ -67,14 +67,14 @@ class Welcome(TypedDict):
     ping: float
 
 
-class Ping(TypedDict):
+class PingFrame(TypedDict):
     """Are you there? `last` reveals a lost last frame."""
 
     type: Literal["ping"]
     last: int
 
 
-class Reset(TypedDict):
+class ResetFrame(TypedDict):
     """The log has been pruned: read the report over HTTP."""
 
     type: Literal["reset"]
@@ -90,9 +90,9 @@ class ErrorFrame(TypedDict):
     problem: dict[str, Any]
 
 
-ServerFrame = Welcome | Ping | Reset | ErrorFrame
+ServerFrame = WelcomeFrame | PingFrame | ResetFrame | ErrorFrame
 
 
-def parse_client_frame(text: str) -> Hello | After | Pong:
+def parse_client_frame(text: str) -> HelloFrame | AfterFrame | PongFrame:
     """A client's frame. Raises ValueError (pydantic's ValidationError is one) for whatever is not one."""
-    return _adapter.validate_json(text)
+    return _client_frame_adapter.validate_json(text)

@@ -9,40 +9,40 @@ from channels.db import database_sync_to_async
 
 from errors.exceptions import NotFound
 from progress import metrics
-from progress.hub import hub
+from progress.hub import get_hub
 from progress.models import Stream
 from progress.services import LogPage, read_log
 
-MOST_SECONDS_TO_WAIT = 25
+MAX_POLL_SECONDS = 25
 
 read_log_async = database_sync_to_async(read_log, thread_sensitive=False)
 
 
-class _Waiter:
+class _PollSubscriber:
     """A follower that only wants to know that there is something."""
 
     def __init__(self, epoch: str, cursor: int) -> None:
         self.epoch = epoch
         self.cursor = cursor
-        self.woken = asyncio.Event()
+        self.has_news = asyncio.Event()
 
     async def deliver(self, frames: Sequence[str]) -> None:
-        self.woken.set()
+        self.has_news.set()
 
     async def reset(self, page: LogPage) -> None:
-        self.woken.set()
+        self.has_news.set()
 
     async def end(self) -> None:
-        self.woken.set()
+        self.has_news.set()
 
-    async def lose(self, error: Exception) -> None:
-        self.woken.set()
+    async def fail(self, error: Exception) -> None:
+        self.has_news.set()
 
-    def tick(self) -> None:
+    def on_tick(self) -> None:
         """A poll ends by its own time-out."""
 
 
-async def poll(stream: Stream, after: int, epoch: str, wait: float) -> dict[str, Any]:
+async def poll_stream(stream: Stream, after: int, epoch: str, wait_seconds: float) -> dict[str, Any]:
     """The entries behind a cursor, waiting up to `wait` seconds (25 at most) for the first.
 
     Returns {epoch, last, closed, events} or {epoch, last, closed, reset: true} when the cursor is of another life.
@@ -50,28 +50,28 @@ async def poll(stream: Stream, after: int, epoch: str, wait: float) -> dict[str,
     """
     try:
         page = await read_log_async(stream.pk, after)
-        if not (page.entries or page.is_closed or _is_foreign(page, after, epoch)):
-            await _wait_for_growth(stream, _Waiter(page.epoch, after), min(wait, MOST_SECONDS_TO_WAIT))
+        if not (page.entries or page.is_closed or _is_stale_cursor(page, after, epoch)):
+            await _wait_for_events(stream, _PollSubscriber(page.epoch, after), min(wait_seconds, MAX_POLL_SECONDS))
             page = await read_log_async(stream.pk, after)
     except Stream.DoesNotExist as error:
         raise NotFound from error
-    answer: dict[str, Any] = {"epoch": page.epoch, "last": page.last, "closed": page.is_closed}
-    if _is_foreign(page, after, epoch):
-        return answer | {"reset": True}
-    return answer | {"events": page.entries}
+    body: dict[str, Any] = {"epoch": page.epoch, "last": page.last_seq, "closed": page.is_closed}
+    if _is_stale_cursor(page, after, epoch):
+        return body | {"reset": True}
+    return body | {"events": page.entries}
 
 
-def _is_foreign(page: LogPage, after: int, epoch: str) -> bool:
-    return after > page.last or bool(epoch and epoch != page.epoch and after > 0)
+def _is_stale_cursor(page: LogPage, after: int, epoch: str) -> bool:
+    return after > page.last_seq or bool(epoch and epoch != page.epoch and after > 0)
 
 
-async def _wait_for_growth(stream: Stream, waiter: _Waiter, seconds: float) -> None:
+async def _wait_for_events(stream: Stream, subscriber: _PollSubscriber, seconds: float) -> None:
     metrics.polls_open.inc()
     try:
-        hub().follow(stream, waiter)
+        get_hub().subscribe(stream, subscriber)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await waiter.woken.wait()
+                await subscriber.has_news.wait()
     finally:
         metrics.polls_open.dec()
-        await hub().unfollow(stream.pk, waiter)
+        await get_hub().unsubscribe(stream.pk, subscriber)

@@ -10,54 +10,54 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from progress import metrics
-from progress.groups import WAKE_UPS
+from progress.groups import STREAM_NOTIFICATIONS_GROUP
 
 log = structlog.get_logger(__name__)
 
-MOST_SECONDS_A_SEND_MAY_TAKE = 1.0  # an absent Redis must not hold a writer up
+SEND_TIMEOUT_SECONDS = 1.0  # an absent Redis must not hold a writer up
 
 
-def wake_after_commit(stream_id: uuid.UUID) -> None:
+def notify_subscribers_after_commit(stream_id: uuid.UUID) -> None:
     """Send one wake-up for the stream once the surrounding transaction has committed."""
-    transaction.on_commit(lambda: wake(stream_id))
+    transaction.on_commit(lambda: notify_subscribers(stream_id))
 
 
-def wake(stream_id: uuid.UUID) -> None:
+def notify_subscribers(stream_id: uuid.UUID) -> None:
     """Send a wake-up now, from a synchronous context. Never raises."""
-    async_to_sync(send_wakeup)(stream_id)
+    async_to_sync(anotify_subscribers)(stream_id)
 
 
-_waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, set[uuid.UUID]] = WeakKeyDictionary()
+_pending_streams: WeakKeyDictionary[asyncio.AbstractEventLoop, set[uuid.UUID]] = WeakKeyDictionary()
 
 
-async def send_wakeup(stream_id: uuid.UUID) -> None:
+async def anotify_subscribers(stream_id: uuid.UUID) -> None:
     """Tell every serving process to read the stream's log. Never raises: a lost wake-up costs latency only.
 
     Streams that grow while a message is on its way share the next one.
     """
     loop = asyncio.get_running_loop()
-    waiting = _waiting.get(loop)
-    if waiting is not None:  # somebody sends, and takes this one along
-        waiting.add(stream_id)
+    pending = _pending_streams.get(loop)
+    if pending is not None:  # somebody sends, and takes this one along
+        pending.add(stream_id)
         return
     streams = {stream_id}
     try:
         while streams:
-            _waiting[loop] = set()
-            await send_wakeups(streams)
-            streams = _waiting[loop]
+            _pending_streams[loop] = set()
+            await send_stream_notification(streams)
+            streams = _pending_streams[loop]
     finally:
-        del _waiting[loop]
+        del _pending_streams[loop]
 
 
-async def send_wakeups(stream_ids: set[uuid.UUID]) -> None:
+async def send_stream_notification(stream_ids: set[uuid.UUID]) -> None:
     """The same for many at once, in one message."""
     try:
-        async with asyncio.timeout(MOST_SECONDS_A_SEND_MAY_TAKE):
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             message = {"type": "wake", "streams": [stream_id.bytes for stream_id in stream_ids]}
-            await get_channel_layer().group_send(WAKE_UPS, message)
+            await get_channel_layer().group_send(STREAM_NOTIFICATIONS_GROUP, message)
     except Exception as error:  # noqa: BLE001 - any fault of the layer: the log already holds the events
-        metrics.wakeups_lost.inc(len(stream_ids))
+        metrics.stream_notifications_lost.inc(len(stream_ids))
         log.warning("wakeup_lost", streams=[str(stream_id) for stream_id in stream_ids], error=repr(error))
     else:
-        metrics.wakeups_sent.inc(len(stream_ids))
+        metrics.stream_notifications_sent.inc(len(stream_ids))

@@ -13,10 +13,10 @@ from django.db import connection, transaction
 
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream, new_epoch
-from progress.publisher import wake_after_commit
+from progress.publisher import notify_subscribers_after_commit
 
-MOST_EVENTS_AT_ONCE = 200
-MOST_SEQ = 2**31 - 1
+MAX_EVENTS_PER_PAGE = 200
+MAX_SEQ = 2**31 - 1
 
 # One round trip. The lock on the stream's row is held until commit, so `seq` has no gaps.
 _APPEND = """
@@ -44,7 +44,7 @@ LEFT JOIN LATERAL (
 ORDER BY place, event.seq
 """
 
-Entry = tuple[int, str, dict[str, Any]]  # seq, kind, data
+EventEntry = tuple[int, str, dict[str, Any]]  # seq, kind, data
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class LogPage:
     """The log behind a cursor: at most 200 entries, in order, without gaps, and where the log ends."""
 
     epoch: str
-    last: int
+    last_seq: int
     is_closed: bool
-    entries: list[Entry]
+    entries: list[EventEntry]
 
 
 def open_stream(owner: AbstractBaseUser, *, request_id: str = "") -> Stream:
@@ -62,7 +62,7 @@ def open_stream(owner: AbstractBaseUser, *, request_id: str = "") -> Stream:
     return Stream.objects.create(owner_id=owner.pk, request_id=request_id)
 
 
-def open_staff_stream(stream_id: uuid.UUID) -> Stream:
+def get_or_create_staff_stream(stream_id: uuid.UUID) -> Stream:
     """The stream of that id, made when it is missing: nobody owns it, so that only staff may follow."""
     return Stream.objects.get_or_create(pk=stream_id)[0]
 
@@ -85,55 +85,55 @@ def _append(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, Any]]], 
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("events are appended in the transaction that they tell of")
     kinds = [kind for kind, _ in events]
-    texts = [json.dumps(data, ensure_ascii=False) for _, data in events]
+    payloads = [json.dumps(data, ensure_ascii=False) for _, data in events]
     with connection.cursor() as cursor:
-        cursor.execute(_APPEND, [len(events), is_last, is_last, stream_id, kinds, texts])
+        cursor.execute(_APPEND, [len(events), is_last, is_last, stream_id, kinds, payloads])
         row = cursor.fetchone()
     if row is None:
         raise StreamClosed(stream=str(stream_id))
-    wake_after_commit(stream_id)
+    notify_subscribers_after_commit(stream_id)
     last: int = row[0]
     return last
 
 
-def read_log(stream_id: uuid.UUID, after: int, most: int = MOST_EVENTS_AT_ONCE) -> LogPage:
+def read_log(stream_id: uuid.UUID, after: int, max_events: int = MAX_EVENTS_PER_PAGE) -> LogPage:
     """The entries with seq > after. Raises Stream.DoesNotExist when there is no such stream."""
-    page = read_logs([(stream_id, after)], most)[0]
+    page = read_logs([(stream_id, after)], max_events)[0]
     if page is None:
         raise Stream.DoesNotExist
     return page
 
 
-def read_logs(wanted: Sequence[tuple[uuid.UUID, int]], most: int = MOST_EVENTS_AT_ONCE) -> list[LogPage | None]:
+def read_logs(cursors: Sequence[tuple[uuid.UUID, int]], max_events: int = MAX_EVENTS_PER_PAGE) -> list[LogPage | None]:
     """For each (stream, after), in one query: the entries with seq > after, or None when there is no such stream."""
-    pages: list[LogPage | None] = [None] * len(wanted)
+    pages: list[LogPage | None] = [None] * len(cursors)
     with connection.cursor() as cursor:
         cursor.execute(
-            _READ, [[stream_id for stream_id, _ in wanted], [min(after, MOST_SEQ) for _, after in wanted], most]
+            _READ, [[stream_id for stream_id, _ in cursors], [min(after, MAX_SEQ) for _, after in cursors], max_events]
         )
-        for place, epoch, last, is_closed, seq, kind, data in cursor.fetchall():
-            page = pages[place - 1]
+        for position, epoch, last, is_closed, seq, kind, data in cursor.fetchall():
+            page = pages[position - 1]
             if page is None:
-                page = pages[place - 1] = LogPage(epoch, last, is_closed, [])
+                page = pages[position - 1] = LogPage(epoch, last, is_closed, [])
             if seq is not None:
                 page.entries.append((seq, kind, orjson.loads(data)))
     return pages
 
 
-def heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
+def get_stream_heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
     """{stream: (epoch, last seq)} of many streams in one query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, epoch, last_seq FROM progress_stream WHERE id = ANY(%s)", [list(stream_ids)])
         return {pk: (epoch, last) for pk, epoch, last in cursor.fetchall()}
 
 
-def prune_streams(closed_before: datetime, most: int = 1000) -> int:
+def prune_streams(closed_before: datetime, max_streams: int = 1000) -> int:
     """Empty the logs of streams that ended before a time; returns how many. Followers get a `reset`."""
     old = Stream.objects.filter(is_closed=True, closed_at__lt=closed_before, last_seq__gt=0).order_by("closed_at")
-    return sum(empty_log(pk) for pk in list(old.values_list("pk", flat=True)[:most]))
+    return sum(reset_log(pk) for pk in list(old.values_list("pk", flat=True)[:max_streams]))
 
 
-def empty_log(stream_id: uuid.UUID) -> bool:
+def reset_log(stream_id: uuid.UUID) -> bool:
     """Empty the log of a stream, open or closed, and begin a new epoch; False when it is empty already.
 
     Followers get a `reset`: what they missed they must read elsewhere.
@@ -143,5 +143,5 @@ def empty_log(stream_id: uuid.UUID) -> bool:
         if not Stream.objects.filter(pk=stream_id, last_seq__gt=0).update(epoch=new_epoch(), last_seq=0):
             return False
         Event.objects.filter(stream_id=stream_id).delete()
-        wake_after_commit(stream_id)
+        notify_subscribers_after_commit(stream_id)
         return True

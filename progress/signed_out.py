@@ -9,44 +9,44 @@ import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from progress.access import Proof, no_longer_good
+from progress.access import Credential, find_revoked_credentials
 
 log = structlog.get_logger(__name__)
 
-_no_longer_good = database_sync_to_async(no_longer_good, thread_sensitive=False)
+_find_revoked_credentials = database_sync_to_async(find_revoked_credentials, thread_sensitive=False)
 
 
-class SignedInSocket(Protocol):
+class RevocableSocket(Protocol):
     """What is checked: `proof` is None until somebody has signed in."""
 
-    proof: Proof | None
+    credential: Credential | None
 
-    def sign_out(self) -> None:
+    def close_revoked(self) -> None:
         """Close it: the proof is no good any more."""
 
 
-_checks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+_check_tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
 
-def ensure_checking(sockets: Iterable[SignedInSocket]) -> None:
-    """Check them every PING_SECONDS from now on, for as long as there are any."""
+def ensure_revocation_check(sockets: Iterable[RevocableSocket]) -> None:
+    """Check them every HEARTBEAT_PING_TIMEOUT_SECONDS from now on, for as long as there are any."""
     loop = asyncio.get_running_loop()
-    task = _checks.get(loop)
+    task = _check_tasks.get(loop)
     if task is None or task.done():
-        _checks[loop] = loop.create_task(_keep_checking(sockets), name="signed_out")
+        _check_tasks[loop] = loop.create_task(_run_revocation_check_loop(sockets), name="signed_out")
 
 
-async def _keep_checking(sockets: Iterable[SignedInSocket]) -> None:
+async def _run_revocation_check_loop(sockets: Iterable[RevocableSocket]) -> None:
     while True:
         await asyncio.sleep(settings.PING_SECONDS)
-        shown = {socket: socket.proof for socket in sockets}
-        if not shown:
+        credentials = {socket: socket.credential for socket in sockets}
+        if not credentials:
             return
         try:
-            gone = await _no_longer_good({proof for proof in shown.values() if proof})
+            revoked = await _find_revoked_credentials({proof for proof in credentials.values() if proof})
         except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
             log.warning("sign_outs_unchecked", error=repr(error))
             continue
-        for socket, proof in shown.items():
-            if proof in gone and socket.proof == proof:  # it may have shown a newer one since
-                socket.sign_out()
+        for socket, credential in credentials.items():
+            if credential in revoked and socket.credential == credential:  # it may have shown a newer one since
+                socket.close_revoked()

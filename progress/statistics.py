@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from progress import metrics
 from progress.models import PushProcess
 
-STALE_AFTER = timedelta(seconds=15)
+PROCESS_STALE_AFTER = timedelta(seconds=15)
 PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"
 _started_at = timezone.now()
 
@@ -35,21 +35,21 @@ def report_connections() -> None:
     PushProcess.objects.update_or_create(
         name=PROCESS_NAME,
         defaults={
-            "sockets_open": _value(metrics.sockets_open),
-            "sockets_total": _value(metrics.sockets_opened),
-            "polls_open": _value(metrics.polls_open),
-            "frames_sent": _value(metrics.frames_sent),
-            "bytes_sent": _value(metrics.bytes_sent),
-            "bytes_received": _value(metrics.bytes_received),
+            "sockets_open": _get_metric_value(metrics.stream_sockets_open),
+            "sockets_total": _get_metric_value(metrics.sockets_opened),
+            "polls_open": _get_metric_value(metrics.polls_open),
+            "frames_sent": _get_metric_value(metrics.frames_sent),
+            "bytes_sent": _get_metric_value(metrics.bytes_sent),
+            "bytes_received": _get_metric_value(metrics.bytes_received),
             "started_at": _started_at,
             "seen_at": timezone.now(),
         },
     )
 
 
-def connection_statistics() -> ConnectionStatistics:
+def get_connection_statistics() -> ConnectionStatistics:
     """The counts of all serving processes, added up."""
-    live = PushProcess.objects.filter(seen_at__gt=timezone.now() - STALE_AFTER)
+    live = PushProcess.objects.filter(seen_at__gt=timezone.now() - PROCESS_STALE_AFTER)
     sums = PushProcess.objects.aggregate(
         **{name: Sum(name) for name in ("sockets_total", "frames_sent", "bytes_sent", "bytes_received")}
     )
@@ -58,5 +58,5 @@ def connection_statistics() -> ConnectionStatistics:
     return ConnectionStatistics(by_process=dict(live.values_list("name", "sockets_open")), **counts)
 
 
-def _value(metric: Counter | Gauge) -> int:
+def _get_metric_value(metric: Counter | Gauge) -> int:
     return int(next(iter(metric.collect())).samples[0].value)

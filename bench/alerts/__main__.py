@@ -2,9 +2,9 @@
 
 import sys
 
-from bench.figures import report_of_modules
+from bench.figures import run_modules
 
 MODULES = ["coverage", "simulation", "kills", "evaluators", "speed", "instruments", "watchdog", "dashboard"]
 
 if __name__ == "__main__":
-    sys.exit(report_of_modules("alerts", [f"bench.alerts.{name}" for name in MODULES]))
+    sys.exit(run_modules("alerts", [f"bench.alerts.{name}" for name in MODULES]))

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from diagsite.embedded import EmbeddedPostgres
 
-SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections = 200\nshared_buffers = 256MB\n"
+BENCH_POSTGRES_SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections = 200\nshared_buffers = 256MB\n"
 
 
 @cache
-def use_own_database() -> str:
+def start_bench_database() -> str:
     """Start it, point Django at it and make the tables; once a process. Returns its address.
 
     To be called before anything that imports models.
     """
     directory = Path(tempfile.mkdtemp(prefix="diagsite-bench-"))
-    server = EmbeddedPostgres(directory / "postgres", settings=SETTINGS)
+    server = EmbeddedPostgres(directory / "postgres", settings=BENCH_POSTGRES_SETTINGS)
     server.start()
     atexit.register(_remove, server, directory)
     os.environ |= {
@@ -39,5 +39,5 @@ def use_own_database() -> str:
 
 
 def _remove(server: EmbeddedPostgres, directory: Path) -> None:
-    server.leave()
+    server.release()
     shutil.rmtree(directory, ignore_errors=True)

@@ -13,13 +13,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.alerts.services import add_channel, own_services
-from bench.figures import Figure, report
+from bench.alerts.services import create_default_channel, running_services
+from bench.figures import BenchmarkResult, run_measurements
 
-LEASE_SECONDS = "1"
-MOST_SECONDS_OF_AN_ANSWER = 0.03
+SENDER_LEASE_SECONDS = "1"
+MAX_RESPONSE_SECONDS = 0.03
 
-FIRE = """
+FIRE_ALERTS_SCRIPT = """
 from monitoring.alerting import fire_alert
 for number in range({alerts}):
     fire_alert(fingerprint=f"bench:{{number}}", title=f"alert {{number}}", severity="error")
@@ -27,7 +27,7 @@ for number in range({alerts}):
 
 
 @dataclass(frozen=True)
-class Kills:
+class KillReport:
     """How many alerts there were, never arrived, arrived again; how often the sender was killed in a send."""
 
     alerts: int
@@ -37,45 +37,45 @@ class Kills:
     seconds: float
 
 
-def kill_senders(*, alerts: int, kills: int, seed: int) -> Kills:
+def kill_sender_repeatedly(*, alerts: int, kills: int, seed: int) -> KillReport:
     """Live through it on a new database of the running PostgreSQL (`diagsite.tests.services`)."""
-    from diagsite.tests.site import Process, manage, new_database
-    from monitoring.tests.robots import Robots
+    from diagsite.tests.site import SiteProcess, run_management_command, create_database
+    from monitoring.tests.robots import FakeChatBots
 
-    chance = random.Random(seed)
-    address = new_database()
+    rng = random.Random(seed)
+    address = create_database()
     started = time.monotonic()
-    with Robots(per_minute=10**9) as robots:
-        robots.seconds_of_an_answer = lambda: chance.uniform(0, MOST_SECONDS_OF_AN_ANSWER)
-        add_channel(address, "webhook", robots.webhook)
-        manage(["shell", "-c", FIRE.format(alerts=alerts)], address)
+    with FakeChatBots(per_minute=10**9) as robots:
+        robots.get_response_delay = lambda: rng.uniform(0, MAX_RESPONSE_SECONDS)
+        create_default_channel(address, "webhook", robots.webhook)
+        run_management_command(["shell", "-c", FIRE_ALERTS_SCRIPT.format(alerts=alerts)], address)
         killed = 0
-        sender = Process(["send_alerts", "--keep"], address, ALERT_LEASE_SECONDS=LEASE_SECONDS)
+        sender = SiteProcess(["send_alerts", "--keep"], address, ALERT_LEASE_SECONDS=SENDER_LEASE_SECONDS)
         deadline = time.monotonic() + 60 + 10 * kills
-        while not _is_done(address) and time.monotonic() < deadline:
+        while not _has_no_pending_delivery(address) and time.monotonic() < deadline:
             sender.start()
             if killed < kills:
                 seen = len(robots.received)
                 share = max(1, 2 * (alerts - seen) // (kills - killed + 1))
-                _wait_for(robots.received, seen + chance.randint(1, share), deadline)
-                time.sleep(chance.uniform(0, MOST_SECONDS_OF_AN_ANSWER))
+                _wait_for_messages(robots.received, seen + rng.randint(1, share), deadline)
+                time.sleep(rng.uniform(0, MAX_RESPONSE_SECONDS))
                 sender.kill()
                 killed += 1
             else:
-                while not _is_done(address) and time.monotonic() < deadline:
+                while not _has_no_pending_delivery(address) and time.monotonic() < deadline:
                     time.sleep(0.1)
                 sender.kill()
         arrived = Counter(str(body["number"]) for body in robots.received)
     lost = alerts - len(arrived)
-    return Kills(alerts, lost, arrived.total() - len(arrived), killed, time.monotonic() - started)
+    return KillReport(alerts, lost, arrived.total() - len(arrived), killed, time.monotonic() - started)
 
 
-def _wait_for(received: list[dict[str, object]], count: int, deadline: float) -> None:
+def _wait_for_messages(received: list[dict[str, object]], count: int, deadline: float) -> None:
     while len(received) < count and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
-def _is_done(address: str) -> bool:
+def _has_no_pending_delivery(address: str) -> bool:
     import psycopg
 
     with psycopg.connect(address) as connection:
@@ -83,18 +83,18 @@ def _is_done(address: str) -> bool:
     return row is not None and row[0] == 0
 
 
-def alerts_survive_kills(alerts: int = 200, kills: int = 45, seed: int = 1) -> list[Figure]:
+def check_sender_kills(alerts: int = 200, kills: int = 45, seed: int = 1) -> list[BenchmarkResult]:
     """Alerts under kill -9 of the sender."""
-    found = kill_senders(alerts=alerts, kills=kills, seed=seed)
+    found = kill_sender_repeatedly(alerts=alerts, kills=kills, seed=seed)
     under = f"{found.kills} kills, {found.seconds:.0f} s"
     return [
-        Figure(
+        BenchmarkResult(
             f"alerts lost over {found.alerts} with kill -9 of the sender",
             "0 with >= 40 kills",
             f"{found.lost} ({under})",
             found.lost == 0 and found.kills >= 40,
         ),
-        Figure(
+        BenchmarkResult(
             "messages repeated per kill",
             "<= 1",
             f"{found.repeats / max(1, found.kills):.2f} ({found.repeats} in {found.kills} kills)",
@@ -111,8 +111,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
-    with own_services():
-        return report("alerts-kills", [lambda: alerts_survive_kills(options.alerts, options.kills, options.seed)])
+    with running_services():
+        return run_measurements("alerts-kills", [lambda: check_sender_kills(options.alerts, options.kills, options.seed)])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def own_services() -> Iterator[None]:
+def running_services() -> Iterator[None]:
     """A PostgreSQL for `diagsite.tests.site`, started here and thrown away at the end."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
     from diagsite.tests import services  # starts it when it is imported
@@ -16,21 +16,21 @@ def own_services() -> Iterator[None]:
     try:
         yield
     finally:
-        for server in services._servers:
-            server.leave()
+        for server in services._started_servers:
+            server.release()
         shutil.rmtree(os.environ["DIAGSITE_TEST_DIRECTORY"], ignore_errors=True)
 
 
 @contextmanager
-def own_redis(parser: ArgumentParser) -> Iterator[str]:
-    """`own_services` and a Redis of the bench's own; gives its address.
+def running_redis(parser: ArgumentParser) -> Iterator[str]:
+    """`running_services` and a Redis of the bench's own; gives its address.
 
     Ends the command, saying what to install, where there is no redis-server.
     """
     binary = shutil.which("redis-server")
     if binary is None:
         parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
-    with own_services():
+    with running_services():
         from diagsite.tests.services import RedisServer
 
         server = RedisServer(binary)
@@ -41,9 +41,9 @@ def own_redis(parser: ArgumentParser) -> Iterator[str]:
             server.stop()
 
 
-def add_channel(database: str, kind: str, address: str, key: str = "") -> None:
+def create_default_channel(database: str, kind: str, address: str, key: str = "") -> None:
     """A default channel in a site's database, whose processes have this process's SECRET_KEY."""
-    from diagsite.tests.services import execute
+    from diagsite.tests.services import execute_sql
     from monitoring.secrets import encrypt_secrets
 
     row = {
@@ -57,5 +57,5 @@ def add_channel(database: str, kind: str, address: str, key: str = "") -> None:
         "last_error": "",
         "tried_at": "[]",
     }
-    names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-    execute(database, f"INSERT INTO monitoring_channel ({names}, free_at) VALUES ({places}, now())", *row.values())
+    names, placeholders = ", ".join(row), ", ".join(["%s"] * len(row))
+    execute_sql(database, f"INSERT INTO monitoring_channel ({names}, free_at) VALUES ({placeholders}, now())", *row.values())

@@ -14,68 +14,68 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.alerts.database import use_own_database
-from bench.figures import Figure, report
+from bench.alerts.database import start_bench_database
+from bench.figures import BenchmarkResult, run_measurements
 
-VOLUMES = (2, 10, 60)  # calls a minute
-HEALTHY, TROUBLED = 0.02, 0.20
-INCIDENT = timedelta(minutes=30)
+CALL_VOLUMES_PER_MINUTE = (2, 10, 60)  # calls a minute
+HEALTHY_FAILURE_RATE, INCIDENT_FAILURE_RATE = 0.02, 0.20
+INCIDENT_DURATION = timedelta(minutes=30)
 HOURS_BETWEEN_INCIDENTS = 6
-MOST_FALSE_ALARMS_A_DAY = 1.5
+MAX_FALSE_ALARMS_PER_DAY = 1.5
 
 
 @dataclass
-class Volume:
+class VolumeResult:
     """What became of one volume: incidents that were injected and found, alarms without one, seconds until told."""
 
-    calls_a_minute: int
+    calls_per_minute: int
     days: float
     injected: int = 0
-    found: int = 0
-    false: int = 0
-    repeated: int = 0
+    detected: int = 0
+    false_alarms: int = 0
+    refired: int = 0
     delays: list[float] = field(default_factory=list)
 
     @property
-    def false_a_day(self) -> float:
+    def false_alarms_per_day(self) -> float:
         """Alarms while nothing was wrong."""
-        return self.false / self.days
+        return self.false_alarms / self.days
 
 
 @dataclass(frozen=True)
-class Day:
+class PlatformDay:
     """One day of one platform: its name, its volume, when its incidents begin."""
 
     platform: str
-    calls_a_minute: int
+    calls_per_minute: int
     incidents: tuple[datetime, ...]
 
 
-def simulate(*, seed: int, days: int = 10, hours: int = 24, every: int = 1) -> list[Volume]:
+def simulate_alerts(*, seed: int, days: int = 10, hours: int = 24, tick_step: int = 1) -> list[VolumeResult]:
     """Live through it, evaluating every so many ticks. Needs the site's tables, and leaves its rows there."""
-    from monitoring.evaluator import evaluate_now
+    from monitoring.evaluator import run_evaluation
     from monitoring.tests.history import BUCKET, NOON
 
-    chance = random.Random(seed)
-    plans = [_plan(chance, volume, number, NOON, hours) for volume in VOLUMES for number in range(days)]
+    rng = random.Random(seed)
+    plans = [_plan_day(rng, volume, number, NOON, hours) for volume in CALL_VOLUMES_PER_MINUTE for number in range(days)]
     ticks = int(timedelta(hours=hours) / BUCKET)
-    _write(chance, plans, NOON, ticks)
+    _write_samples(rng, plans, NOON, ticks)
     for plan in plans:
-        _make_rule(plan)
-    for tick in range(1, ticks + 1, every):
-        evaluate_now(NOON + tick * BUCKET + timedelta(seconds=1))
-    return [_judge(volume, plans, days * hours / 24) for volume in VOLUMES]
+        _create_rule(plan)
+    for tick in range(1, ticks + 1, tick_step):
+        run_evaluation(NOON + tick * BUCKET + timedelta(seconds=1))
+    return [_score_volume(volume, plans, days * hours / 24) for volume in CALL_VOLUMES_PER_MINUTE]
 
 
-def _plan(chance: random.Random, volume: int, number: int, start: datetime, hours: int) -> Day:
+def _plan_day(rng: random.Random, volume: int, number: int, start: datetime, hours: int) -> PlatformDay:
     """An incident in every six hours, not in the first half hour, over before the six hours are."""
     every = HOURS_BETWEEN_INCIDENTS * 3600
-    latest = min(every, hours * 3600) - INCIDENT.total_seconds() - 1800
-    begins = [chance.uniform(1800, latest) + n * every for n in range(max(1, hours // HOURS_BETWEEN_INCIDENTS))]
-    return Day(f"v{volume}-d{number}", volume, tuple(start + timedelta(seconds=one) for one in begins))
+    latest = min(every, hours * 3600) - INCIDENT_DURATION.total_seconds() - 1800
+    begins = [rng.uniform(1800, latest) + n * every for n in range(max(1, hours // HOURS_BETWEEN_INCIDENTS))]
+    return PlatformDay(f"v{volume}-d{number}", volume, tuple(start + timedelta(seconds=one) for one in begins))
 
 
-def _write(chance: random.Random, plans: list[Day], start: datetime, ticks: int) -> None:
+def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime, ticks: int) -> None:
     from monitoring.tests.history import BUCKET, make_process, write_calls
 
     middle = ticks // 2
@@ -83,22 +83,22 @@ def _write(chance: random.Random, plans: list[Day], start: datetime, ticks: int)
         for _ in range(2):
             process = make_process(start + first * BUCKET, start + last * BUCKET)
             for plan in plans:
-                calls = [_calls(chance, plan, start + number * BUCKET) for number in range(first, last)]
+                calls = [_draw_calls(rng, plan, start + number * BUCKET) for number in range(first, last)]
                 write_calls(process, start + first * BUCKET, calls, platform=plan.platform)
 
 
-def _calls(chance: random.Random, plan: Day, moment: datetime) -> tuple[int, int]:
+def _draw_calls(rng: random.Random, plan: PlatformDay, moment: datetime) -> tuple[int, int]:
     """(valid, failed) of one of two processes in a bucket of 15 s."""
-    share = TROUBLED if any(begin <= moment < begin + INCIDENT for begin in plan.incidents) else HEALTHY
-    left, calls = plan.calls_a_minute / 8, -1
+    share = INCIDENT_FAILURE_RATE if any(begin <= moment < begin + INCIDENT_DURATION for begin in plan.incidents) else HEALTHY_FAILURE_RATE
+    left, calls = plan.calls_per_minute / 8, -1
     while left >= 0:  # Poisson: exponential gaps
-        left -= chance.expovariate(1)
+        left -= rng.expovariate(1)
         calls += 1
-    failed = sum(chance.random() < share for _ in range(calls))
+    failed = sum(rng.random() < share for _ in range(calls))
     return calls - failed, failed
 
 
-def _make_rule(plan: Day) -> None:
+def _create_rule(plan: PlatformDay) -> None:
     from monitoring.models import Rule
 
     of_platform = {"label": "platform", "op": "=", "values": [plan.platform]}
@@ -115,44 +115,44 @@ def _make_rule(plan: Day) -> None:
     )
 
 
-def _judge(volume: int, plans: list[Day], days: float) -> Volume:
+def _score_volume(volume: int, plans: list[PlatformDay], days: float) -> VolumeResult:
     """An alert counts for the incident that it fired in; one that fired in none is false, however soon after one."""
     from monitoring.models import Alert
 
-    result = Volume(volume, days)
-    for plan in (one for one in plans if one.calls_a_minute == volume):
+    result = VolumeResult(volume, days)
+    for plan in (one for one in plans if one.calls_per_minute == volume):
         fired = [alert.fired_at for alert in Alert.objects.filter(rule_name=plan.platform).order_by("fired_at")]
         result.injected += len(plan.incidents)
         for begin in plan.incidents:
-            inside = [at for at in fired if begin <= at < begin + INCIDENT]
-            result.found += bool(inside)
-            result.repeated += max(0, len(inside) - 1)
+            inside = [at for at in fired if begin <= at < begin + INCIDENT_DURATION]
+            result.detected += bool(inside)
+            result.refired += max(0, len(inside) - 1)
             result.delays += [(inside[0] - begin).total_seconds()] if inside else []
             fired = [at for at in fired if at not in inside]
-        result.false += len(fired)
+        result.false_alarms += len(fired)
     return result
 
 
-def measure_simulation(seed: int = 20_260_227, *, days: int = 10, hours: int = 24) -> list[Figure]:
+def measure_simulation(seed: int = 20_260_227, *, days: int = 10, hours: int = 24) -> list[BenchmarkResult]:
     """Ten simulated days a volume: false alarms, and incidents found while they last."""
-    use_own_database()
+    start_bench_database()
     started = time.monotonic()
-    volumes = simulate(seed=seed, days=days, hours=hours)
+    volumes = simulate_alerts(seed=seed, days=days, hours=hours)
     seconds = time.monotonic() - started
-    return [_figure(one, seconds, seed) for one in volumes]
+    return [_build_result(one, seconds, seed) for one in volumes]
 
 
-def _figure(volume: Volume, seconds: float, seed: int) -> Figure:
+def _build_result(volume: VolumeResult, seconds: float, seed: int) -> BenchmarkResult:
     delays = sorted(volume.delays)
-    told = (
+    delay_text = (
         f"told after {delays[len(delays) // 2] / 60:.1f} min (median), {delays[-1] / 60:.1f} (most)" if delays else ""
     )
-    return Figure(
-        f"simulated {volume.days:g} days at {volume.calls_a_minute} calls/min (seed {seed})",
-        f"<= {MOST_FALSE_ALARMS_A_DAY} false alarms a day, every incident found while it lasts",
-        f"{volume.false_a_day:.2f} a day; {volume.found} of {volume.injected}; {told}; "
-        f"{volume.repeated} fired again; all volumes in {seconds:.0f} s",
-        volume.false_a_day <= MOST_FALSE_ALARMS_A_DAY and volume.found == volume.injected,
+    return BenchmarkResult(
+        f"simulated {volume.days:g} days at {volume.calls_per_minute} calls/min (seed {seed})",
+        f"<= {MAX_FALSE_ALARMS_PER_DAY} false alarms a day, every incident found while it lasts",
+        f"{volume.false_alarms_per_day:.2f} a day; {volume.detected} of {volume.injected}; {delay_text}; "
+        f"{volume.refired} fired again; all volumes in {seconds:.0f} s",
+        volume.false_alarms_per_day <= MAX_FALSE_ALARMS_PER_DAY and volume.detected == volume.injected,
     )
 
 
@@ -163,7 +163,7 @@ if __name__ == "__main__":
     arguments.add_argument("--days", type=int, default=10, help="of each volume (default 10)")
     chosen = arguments.parse_args()
     sys.exit(
-        report(
+        run_measurements(
             "alerts-simulation",
             [lambda: measure_simulation(chosen.seed, days=chosen.days, hours=chosen.hours)],
         )

@@ -10,36 +10,36 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from bench.alerts.database import use_own_database
-from bench.figures import Figure, report
+from bench.alerts.database import start_bench_database
+from bench.figures import BenchmarkResult, run_measurements
 
-SAMPLES, RULES, PROCESSES = 1_000_000, 100, 20
-PLATFORMS = 10
-ROUNDS = 7
-MOST_SECONDS = 1.0
+SAMPLE_COUNT, RULE_COUNT, PROCESS_COUNT = 1_000_000, 100, 20
+PLATFORM_COUNT = 10
+EVALUATION_ROUNDS = 7
+MAX_EVALUATION_SECONDS = 1.0
 
 
-def write_history(samples: int = SAMPLES, rules: int = RULES, processes: int = PROCESSES) -> datetime:
+def create_samples_and_rules(samples: int = SAMPLE_COUNT, rules: int = RULE_COUNT, processes: int = PROCESS_COUNT) -> datetime:
     """Processes that store their calls every 15 s, and rules on them; returns the history's end."""
     from django.db import connection
 
     from monitoring.tests.history import BUCKET, NOON, make_process, make_series, write_values
 
-    series = [make_series(metric, labels) for metric, labels in _kinds()]
+    series = [make_series(metric, labels) for metric, labels in _list_series()]
     buckets = -(-samples // (processes * len(series)))
     lives = [make_process(NOON, NOON + buckets * BUCKET) for _ in range(processes)]
     rows = product(range(buckets), lives, enumerate(series))
     write_values((life, one, NOON + n * BUCKET, float(n * (1 + place % 3))) for n, life, (place, one) in rows)
-    _make_rules(rules)
+    _create_rules(rules)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return NOON + buckets * BUCKET
 
 
-def _kinds() -> list[tuple[str, dict[str, str]]]:
+def _list_series() -> list[tuple[str, dict[str, str]]]:
     """The series that every process stores: calls by outcome, and their seconds."""
     found: list[tuple[str, dict[str, str]]] = []
-    for number in range(PLATFORMS):
+    for number in range(PLATFORM_COUNT):
         of_platform = {"platform": f"p{number}", "demo": "false"}
         found += [
             ("diagnosis_calls_total", {**of_platform, "outcome": one}) for one in ("valid", "busy", "rate", "timeout")
@@ -48,12 +48,12 @@ def _kinds() -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def _make_rules(count: int) -> None:
+def _create_rules(count: int) -> None:
     """Ratios and means, of one platform and of all, with five different windows."""
     from monitoring.models import Rule
 
     for number in range(count):
-        matchers = [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORMS}"]}]
+        matchers = [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORM_COUNT}"]}]
         failed = [*matchers, {"label": "outcome", "op": "!=", "values": ["valid"]}]
         rule: dict[str, Any] = {
             "kind": "mean",
@@ -69,39 +69,39 @@ def _make_rules(count: int) -> None:
         Rule.objects.create(name=f"speed-{number}", enough_samples=10**9, **rule, **windows)
 
 
-def time_evaluations(end: datetime, rounds: int = ROUNDS) -> list[float]:
+def time_evaluations(end: datetime, rounds: int = EVALUATION_ROUNDS) -> list[float]:
     """Seconds of one evaluation after another, each in a tick of its own."""
-    from monitoring.evaluator import evaluate_now
+    from monitoring.evaluator import run_evaluation
 
     seconds = []
     for tick in range(rounds):
         started = time.perf_counter()
-        outcomes = evaluate_now(end + timedelta(seconds=15 * tick - 60))
+        outcomes = run_evaluation(end + timedelta(seconds=15 * tick - 60))
         seconds.append(time.perf_counter() - started)
-        assert all(one.decision and one.decision.measured.value is not None for one in outcomes), outcomes
+        assert all(one.decision and one.decision.measurement.value is not None for one in outcomes), outcomes
     return seconds
 
 
-def measure_speed() -> Figure:
+def measure_evaluation_speed() -> BenchmarkResult:
     """One evaluation of 100 rules over 1,000,000 samples."""
-    use_own_database()
+    start_bench_database()
     from django.db import connection
 
     from monitoring.models import Rule, Sample
 
     Rule.objects.all().delete()
-    end = write_history()
+    end = create_samples_and_rules()
     seconds = time_evaluations(end)
     stored = Sample.objects.count()
     connection.close()
-    return Figure(
-        f"one evaluation of {RULES} rules over {stored:,} samples on PostgreSQL",
-        f"< {MOST_SECONDS:g} s",
+    return BenchmarkResult(
+        f"one evaluation of {RULE_COUNT} rules over {stored:,} samples on PostgreSQL",
+        f"< {MAX_EVALUATION_SECONDS:g} s",
         f"{sorted(seconds)[len(seconds) // 2]:.3f} s (median of {len(seconds)}), {max(seconds):.3f} s (most)",
-        max(seconds) < MOST_SECONDS,
+        max(seconds) < MAX_EVALUATION_SECONDS,
     )
 
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    sys.exit(report("alerts-speed", [measure_speed]))
+    sys.exit(run_measurements("alerts-speed", [measure_evaluation_speed]))

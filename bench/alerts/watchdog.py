@@ -11,10 +11,10 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench.alerts.services import add_channel, own_services
-from bench.figures import Figure, report
+from bench.alerts.services import create_default_channel, running_services
+from bench.figures import BenchmarkResult, run_measurements
 
-EVALUATE = """
+EVALUATOR_SCRIPT = """
 import time
 from monitoring.evaluator import evaluate_now
 from monitoring.watchdog import EVALUATOR, beat
@@ -23,48 +23,48 @@ while True:
     beat(EVALUATOR, {interval_seconds})
     time.sleep({interval_seconds})
 """
-BEATEN = "SELECT 1 FROM monitoring_heartbeat WHERE name = 'evaluator' AND interval_seconds = %s"
-STOPPED, BACK = "告警规则不再被计算", "已解除"
+HEARTBEAT_QUERY = "SELECT 1 FROM monitoring_heartbeat WHERE name = 'evaluator' AND interval_seconds = %s"
+STOPPED_TEXT, RESOLVED_TEXT = "告警规则不再被计算", "已解除"
 
 
 @dataclass(frozen=True)
-class Death:
+class EvaluatorOutage:
     """How long after the kill somebody was told, in intervals; and whether they were told when it was back."""
 
-    intervals: float
-    is_told_of_its_return: bool
+    intervals_until_notified: float
+    is_recovery_notified: bool
 
 
-def kill_the_evaluator(*, interval_seconds: float) -> Death:
+def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
     """Live through it on a new database of the running PostgreSQL (`diagsite.tests.services`)."""
     from diagsite.tests.services import wait_until
-    from diagsite.tests.site import Process, new_database, running_site
-    from monitoring.tests.robots import SIGNED_WITH, Robots
+    from diagsite.tests.site import SiteProcess, create_database, running_site
+    from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
 
-    database = new_database()
-    with Robots() as robots, running_site(address=database, concurrency=0, WATCHDOG_GRACE_SECONDS="0") as site:
-        add_channel(database, "dingtalk", robots.dingtalk, SIGNED_WITH)
-        command = EVALUATE.format(interval_seconds=interval_seconds)
-        with Process(["shell", "-c", command], database) as evaluator:
-            wait_until(lambda: site.query(BEATEN, interval_seconds), "the first evaluation")
+    database = create_database()
+    with FakeChatBots() as robots, running_site(address=database, concurrency=0, WATCHDOG_GRACE_SECONDS="0") as site:
+        create_default_channel(database, "dingtalk", robots.dingtalk, SIGNING_SECRET)
+        command = EVALUATOR_SCRIPT.format(interval_seconds=interval_seconds)
+        with SiteProcess(["shell", "-c", command], database) as evaluator:
+            wait_until(lambda: site.query(HEARTBEAT_QUERY, interval_seconds), "the first evaluation")
             evaluator.kill()
             killed_at = time.monotonic()
             wait_until(
-                lambda: any(STOPPED in text for text in robots.texts()), "the message", 10 * interval_seconds + 60
+                lambda: any(STOPPED_TEXT in text for text in robots.get_message_texts()), "the message", 10 * interval_seconds + 60
             )
             intervals = (time.monotonic() - killed_at) / interval_seconds
             evaluator.start()
-            wait_until(lambda: any(BACK in text for text in robots.texts()), "its return")
-        return Death(intervals, len(robots.received) == 2)
+            wait_until(lambda: any(RESOLVED_TEXT in text for text in robots.get_message_texts()), "its return")
+        return EvaluatorOutage(intervals, len(robots.received) == 2)
 
 
-def told_of_a_dead_evaluator(interval_seconds: float = 15.0, times: int = 2) -> Figure:
+def check_dead_evaluator_alert(interval_seconds: float = 15.0, times: int = 2) -> BenchmarkResult:
     """The evaluator is killed."""
-    deaths = [kill_the_evaluator(interval_seconds=interval_seconds) for _ in range(times)]
-    worst = max(death.intervals for death in deaths)
+    outages = [kill_evaluator(interval_seconds=interval_seconds) for _ in range(times)]
+    worst = max(death.intervals_until_notified for death in outages)
     measured = f"{worst:.2f} intervals of {interval_seconds:g} s at worst of {times}"
-    is_held = worst <= 3 and all(death.is_told_of_its_return for death in deaths)
-    return Figure("evaluator killed: somebody is told", "within 3 intervals", measured, is_held)
+    is_held = worst <= 3 and all(death.is_recovery_notified for death in outages)
+    return BenchmarkResult("evaluator killed: somebody is told", "within 3 intervals", measured, is_held)
 
 
 def main() -> int:
@@ -73,8 +73,8 @@ def main() -> int:
     parser.add_argument("--interval", type=float, default=15.0)
     parser.add_argument("--times", type=int, default=2)
     options = parser.parse_args()
-    with own_services():
-        return report("alerts-watchdog", [lambda: told_of_a_dead_evaluator(options.interval, options.times)])
+    with running_services():
+        return run_measurements("alerts-watchdog", [lambda: check_dead_evaluator_alert(options.interval, options.times)])
 
 
 if __name__ == "__main__":

@@ -10,23 +10,23 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench.alerts.services import own_services
-from bench.figures import Figure, named, report
+from bench.alerts.services import running_services
+from bench.figures import BenchmarkResult, with_label, run_measurements
 
 if TYPE_CHECKING:
-    from bench.cache.calls import Speed
+    from bench.cache.calls import CacheSpeedup
 
-ROUNDS_OF_THE_HERD = 3
+COLD_KEY_ROUNDS = 3
 
 
-def replay(redis_url: str, address: str, reports: int, operations: int, seed: int) -> dict[str, Any]:
+def run_replay_process(redis_url: str, address: str, reports: int, operations: int, seed: int) -> dict[str, Any]:
     """What the process of that name found."""
-    from diagsite.tests.site import ROOT, environment
+    from diagsite.tests.site import PROJECT_ROOT, build_environment
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.cache.replay", str(reports), str(operations), str(seed)],
-        cwd=ROOT,
-        env=environment(
+        cwd=PROJECT_ROOT,
+        env=build_environment(
             address, REDIS_URL=redis_url, TEST_KEY="sk-of-the-bench", DJANGO_SETTINGS_MODULE="diagsite.settings"
         ),
         stdout=subprocess.PIPE,
@@ -37,10 +37,10 @@ def replay(redis_url: str, address: str, reports: int, operations: int, seed: in
     return found
 
 
-def measure_hits(redis_url: str, address: str, reports: int, operations: int, seed: int) -> Figure:
+def check_hit_rate(redis_url: str, address: str, reports: int, operations: int, seed: int) -> BenchmarkResult:
     """Against the promise."""
-    found = replay(redis_url, address, reports, operations, seed)
-    return Figure(
+    found = run_replay_process(redis_url, address, reports, operations, seed)
+    return BenchmarkResult(
         f"cache hit rate, Zipf (s = 1.1) over {reports:,} reports, 5 % writes",
         "> 80 %",
         f"{found['hit_rate']:.1%} of {sum(found['lookups'].values()):,} look-ups ({found['lookups']}, seed {seed})",
@@ -48,40 +48,40 @@ def measure_hits(redis_url: str, address: str, reports: int, operations: int, se
     )
 
 
-def measure_speed(redis_url: str, address: str, rounds: int) -> list[Figure]:
+def check_speedup(redis_url: str, address: str, rounds: int) -> list[BenchmarkResult]:
     """Against the promises."""
     from bench.cache.calls import measure_calls
-    from bench.jobs.site import running
+    from bench.jobs.site import run_jobs_environment
 
-    with running(redis_url, address=address) as bench:
+    with run_jobs_environment(redis_url, address=address) as bench:
         found = measure_calls(bench, redis_url, rounds)
-    return [_figure_of(one) for one in found]
+    return [_build_speedup_result(one) for one in found]
 
 
-def _figure_of(speed: "Speed") -> Figure:
+def _build_speedup_result(speed: "CacheSpeedup") -> BenchmarkResult:
     uncached, cached = speed.uncached, speed.cached
     ratio = uncached.seconds / cached.seconds
     are_quick = max(uncached.seconds, cached.seconds) < 0.003
-    return Figure(
-        f"{speed.what}, cached against uncached, over HTTP",
-        ">= 10x, or both under 3 ms" if speed.is_promised else "told",
+    return BenchmarkResult(
+        f"{speed.label}, cached against uncached, over HTTP",
+        ">= 10x, or both under 3 ms" if speed.has_target else "told",
         f"{ratio:.1f}x: {1000 * cached.seconds:.1f} ms against {1000 * uncached.seconds:.1f} ms; of the server's "
-        f"processor {1000 * cached.processor:.1f} ms against {1000 * uncached.processor:.1f} ms",
-        ratio >= 10 or are_quick or not speed.is_promised,
+        f"processor {1000 * cached.cpu_seconds:.1f} ms against {1000 * uncached.cpu_seconds:.1f} ms",
+        ratio >= 10 or are_quick or not speed.has_target,
     )
 
 
-def measure_herd(redis_url: str) -> Figure:
+def check_single_flight(redis_url: str) -> BenchmarkResult:
     """Against the promise."""
     import redis
 
-    from bench.cache.herd import loads_of_a_cold_key
+    from bench.cache.herd import count_cold_key_loads
 
     loads = []
-    for _ in range(ROUNDS_OF_THE_HERD):
+    for _ in range(COLD_KEY_ROUNDS):
         redis.Redis.from_url(redis_url).flushdb()
-        loads.append(loads_of_a_cold_key(redis_url))
-    return Figure(
+        loads.append(count_cold_key_loads(redis_url))
+    return BenchmarkResult(
         "loads of a cold key under 200 concurrent readers in 4 processes",
         "1",
         f"{', '.join(str(count) for count, _ in loads)} in {len(loads)} rounds; all {loads[0][1]} readers served",
@@ -100,20 +100,20 @@ def main() -> int:
     redis_binary = shutil.which("redis-server")
     if redis_binary is None:
         parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
-    with own_services():
+    with running_services():
         from diagsite.tests.services import RedisServer
-        from diagsite.tests.site import new_database
+        from diagsite.tests.site import create_database
 
-        redis, address = RedisServer(redis_binary), new_database()
+        redis, address = RedisServer(redis_binary), create_database()
         redis.start()
         reports, operations = options.reports, options.operations
         measurements = [
-            named("hit rate", lambda: measure_hits(redis.url, address, reports, operations, options.seed)),
-            named("cached against uncached", lambda: measure_speed(redis.url, address, options.rounds)),
-            named("a cold key", lambda: measure_herd(redis.url)),
+            with_label("hit rate", lambda: check_hit_rate(redis.url, address, reports, operations, options.seed)),
+            with_label("cached against uncached", lambda: check_speedup(redis.url, address, options.rounds)),
+            with_label("a cold key", lambda: check_single_flight(redis.url)),
         ]
         try:
-            return report("cache", measurements)
+            return run_measurements("cache", measurements)
         finally:
             redis.stop()
 

@@ -8,33 +8,33 @@ from dataclasses import dataclass
 
 import redis
 
-from bench.jobs.site import PLATFORMS, Bench, ended
-from diagsite.tests.fake_platform import answer
-from diagsite.tests.services import execute, wait_until
+from bench.jobs.site import FAKE_PLATFORMS, JobsEnvironment, have_ended
+from diagsite.tests.fake_platform import respond_with_answer
+from diagsite.tests.services import execute_sql, wait_until
 
-HITS_A_LOAD = 8  # of the replayed traffic, whose hit rate is 89 %
+CACHED_CALLS_PER_LOAD = 8  # of the replayed traffic, whose hit rate is 89 %
 
 
 @dataclass(frozen=True)
-class Cost:
+class CallCost:
     """Median seconds of a call as its client sees them, and of the server's processor on the average."""
 
     seconds: float
-    processor: float
+    cpu_seconds: float
 
 
 @dataclass(frozen=True)
-class Speed:
-    """What a call costs. is_promised: whether its speed is."""
+class CacheSpeedup:
+    """What a call costs. has_target: whether its speed is."""
 
-    what: str
-    uncached: Cost
-    cached: Cost
-    is_promised: bool = True
+    label: str
+    uncached: CallCost
+    cached: CallCost
+    has_target: bool = True
 
 
 # A year of a site with 27 diagnoses a day: copies of one, each with its answers to each question by each platform.
-COPIES = """
+COPY_DIAGNOSES_SQL = """
 WITH one AS (
     SELECT id, stream_id FROM diagnosis_diagnosis WHERE id = %s
 ), streams AS (
@@ -59,41 +59,41 @@ WHERE a.repeat = 1
 
 
 def measure_calls(
-    bench: Bench, redis_url: str, rounds: int, *, questions: int = 10, repeats: int = 5, copies: int = 10_000
-) -> list[Speed]:
+    bench: JobsEnvironment, redis_url: str, rounds: int, *, questions: int = 10, repeats: int = 5, copies: int = 10_000
+) -> list[CacheSpeedup]:
     """The report of a diagnosis of so many answers of four platforms, the platforms, the statistics.
 
     The report is measured twice: made from its answers, and as it was stored with its diagnosis. So are the
     statistics: over the few diagnoses that are there, and over so many copies of one.
     """
-    bench.fake.behave(answer("山岚和溪石都不错，山岚更稳，价格也合适。"))
-    one = bench.order(PLATFORMS, questions=questions, repeats=repeats)
-    wait_until(lambda: ended(bench, [one]), "the diagnosis to end")
+    bench.fake.set_behaviour(respond_with_answer("山岚和溪石都不错，山岚更稳，价格也合适。"))
+    one = bench.request_diagnosis(FAKE_PLATFORMS, questions=questions, repeats=repeats)
+    wait_until(lambda: have_ended(bench, [one]), "the diagnosis to end")
     store, report = redis.Redis.from_url(redis_url), f"/api/diagnoses/{one.id}/report"
 
-    get = _getter(bench)
+    get = _build_getter(bench)
 
-    def time_of(path: str) -> tuple[Cost, Cost]:
-        return _time(lambda: get(path), store.flushdb, bench.site.server.pid, rounds)
+    def time_path(path: str) -> tuple[CallCost, CallCost]:
+        return _time_uncached_and_cached(lambda: get(path), store.flushdb, bench.site.server.pid, rounds)
 
-    def over_copies() -> tuple[Cost, Cost]:
-        execute(bench.site.address, COPIES, one.id, copies)
-        execute(bench.site.address, "VACUUM ANALYZE")
-        return time_of("/api/statistics")
+    def time_over_copies() -> tuple[CallCost, CallCost]:
+        execute_sql(bench.site.address, COPY_DIAGNOSES_SQL, one.id, copies)
+        execute_sql(bench.site.address, "VACUUM ANALYZE")
+        return time_path("/api/statistics")
 
-    stored, few = time_of(report), time_of("/api/statistics")
+    stored, small_site = time_path(report), time_path("/api/statistics")
     # As reports of an older form are read.
-    execute(bench.site.address, "UPDATE diagnosis_diagnosis SET report = '{}' WHERE id = %s", one.id)
+    execute_sql(bench.site.address, "UPDATE diagnosis_diagnosis SET report = '{}' WHERE id = %s", one.id)
     return [
-        Speed(f"report of {one.planned} answers, against making it from them", *time_of(report)),
-        Speed("the same, against reading it as it was stored", *stored, is_promised=False),
-        Speed("configuration", *time_of("/api/platforms")),
-        Speed("statistics of a site that has only begun", *few, is_promised=False),
-        Speed(f"statistics over {copies:,} diagnoses of {4 * questions} answers", *over_copies()),
+        CacheSpeedup(f"report of {one.planned} answers, against making it from them", *time_path(report)),
+        CacheSpeedup("the same, against reading it as it was stored", *stored, has_target=False),
+        CacheSpeedup("configuration", *time_path("/api/platforms")),
+        CacheSpeedup("statistics of a site that has only begun", *small_site, has_target=False),
+        CacheSpeedup(f"statistics over {copies:,} diagnoses of {4 * questions} answers", *time_over_copies()),
     ]
 
 
-def _getter(bench: Bench) -> Callable[[str], None]:
+def _build_getter(bench: JobsEnvironment) -> Callable[[str], None]:
     """Gets a path, over a connection that is kept; httpx takes as long for it itself as a third of a cached call."""
     connection = http.client.HTTPConnection("127.0.0.1", bench.site.port)
     headers = {"Authorization": bench.client.headers["Authorization"]}
@@ -107,27 +107,27 @@ def _getter(bench: Bench) -> Callable[[str], None]:
     return get
 
 
-def _time(call: Callable[[], object], empty: Callable[[], object], pid: int, rounds: int) -> tuple[Cost, Cost]:
+def _time_uncached_and_cached(call: Callable[[], object], empty: Callable[[], object], pid: int, rounds: int) -> tuple[CallCost, CallCost]:
     call()
     uncached, cached = list[tuple[float, float]](), list[tuple[float, float]]()
     for _ in range(rounds):
         empty()
-        uncached.append(_measured(call, pid))
-        cached.extend(_measured(call, pid) for _ in range(HITS_A_LOAD))
-    return _cost(uncached), _cost(cached)
+        uncached.append(_measure_call(call, pid))
+        cached.extend(_measure_call(call, pid) for _ in range(CACHED_CALLS_PER_LOAD))
+    return _summarize(uncached), _summarize(cached)
 
 
-def _measured(call: Callable[[], object], pid: int) -> tuple[float, float]:
-    started, processor = time.perf_counter(), _processor_seconds(pid)
+def _measure_call(call: Callable[[], object], pid: int) -> tuple[float, float]:
+    started, processor = time.perf_counter(), _get_cpu_seconds(pid)
     call()
-    return time.perf_counter() - started, _processor_seconds(pid) - processor
+    return time.perf_counter() - started, _get_cpu_seconds(pid) - processor
 
 
-def _cost(found: list[tuple[float, float]]) -> Cost:
+def _summarize(found: list[tuple[float, float]]) -> CallCost:
     seconds, processor = zip(*found, strict=True)
-    return Cost(statistics.median(seconds), statistics.fmean(processor))
+    return CallCost(statistics.median(seconds), statistics.fmean(processor))
 
 
-def _processor_seconds(pid: int) -> float:
+def _get_cpu_seconds(pid: int) -> float:
     """Of a process's life, all its threads; by the clock that Linux keeps for it."""
     return time.clock_gettime((~pid << 3) | 2)

@@ -6,10 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+PROJECT_ROOT = Path(__file__).parents[2]
 
 
-def loads_of_a_cold_key(redis_url: str, *, processes: int = 4, readers: int = 50) -> tuple[int, int]:
+def count_cold_key_loads(redis_url: str, *, processes: int = 4, readers: int = 50) -> tuple[int, int]:
     """How often it was loaded, and how many readers got it."""
     with tempfile.TemporaryDirectory() as directory:
         loads = Path(directory) / "loads"
@@ -17,7 +17,7 @@ def loads_of_a_cold_key(redis_url: str, *, processes: int = 4, readers: int = 50
         environment = {**os.environ, "REDIS_URL": redis_url, "ENVIRONMENT": "development"}
         pipe = subprocess.PIPE
         running = [
-            subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=pipe, stdout=pipe)
+            subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, text=True, stdin=pipe, stdout=pipe)
             for _ in range(processes)
         ]
         for process in running:

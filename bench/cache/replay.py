@@ -19,43 +19,43 @@ from asgiref.sync import sync_to_async
 django.setup()
 
 from diagnosis import cached  # noqa: E402
-from diagnosis.tests.rows import end, make_diagnosis, make_platform, make_user, valid  # noqa: E402
-from performance.cache import touch  # noqa: E402
+from diagnosis.tests.rows import run_and_end, make_diagnosis, make_platform, make_user, make_valid_result  # noqa: E402
+from performance.cache import invalidate_tags  # noqa: E402
 
-ZIPF = 1.1
-WRITES = 0.05
+ZIPF_EXPONENT = 1.1
+WRITE_SHARE = 0.05
 
 
-def make_reports(count: int) -> list[uuid.UUID]:
+def create_reports(count: int) -> list[uuid.UUID]:
     """Ended diagnoses of one answer."""
     owner, platform = make_user(f"reader-{uuid.uuid4().hex[:8]}"), make_platform(f"p-{uuid.uuid4().hex[:8]}")
-    return [end(make_diagnosis(owner, [platform]), valid()).pk for _ in range(count)]
+    return [run_and_end(make_diagnosis(owner, [platform]), make_valid_result()).pk for _ in range(count)]
 
 
-async def replay(reports: list[uuid.UUID], operations: int, chance: random.Random) -> None:
+async def replay_traffic(reports: list[uuid.UUID], operations: int, rng: random.Random) -> None:
     """Read one, or change one: which, by its rank."""
-    weights = list(accumulate((rank + 1) ** -ZIPF for rank in range(len(reports))))
-    for report in chance.choices(reports, cum_weights=weights, k=operations):
-        if chance.random() < WRITES:
-            await sync_to_async(touch)(cached.report_version(report))
+    weights = list(accumulate((rank + 1) ** -ZIPF_EXPONENT for rank in range(len(reports))))
+    for report in rng.choices(reports, cum_weights=weights, k=operations):
+        if rng.random() < WRITE_SHARE:
+            await sync_to_async(invalidate_tags)(cached.get_report_cache_tag(report))
         else:
-            await cached.areport_of(report, "zh-hans")
+            await cached.aget_cached_report(report, "zh-hans")
 
 
 def main(count: int, operations: int, seed: int) -> None:
     """Make, replay, tell."""
-    reports = make_reports(count)
-    lookups = cached._reports.lookups
+    reports = create_reports(count)
+    lookups = cached._report_cache.lookups
     lookups.clear()
     started = time.monotonic()
-    asyncio.run(replay(reports, operations, random.Random(seed)))
-    told = {
-        "hit_rate": cached._reports.hit_rate,
+    asyncio.run(replay_traffic(reports, operations, random.Random(seed)))
+    summary = {
+        "hit_rate": cached._report_cache.hit_rate,
         "lookups": dict(lookups),
         "operations": operations,
         "seconds": time.monotonic() - started,
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(summary))
 
 
 if __name__ == "__main__":

@@ -12,49 +12,49 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.alerts.services import own_services
-from bench.figures import Figure, report
+from bench.alerts.services import running_services
+from bench.figures import BenchmarkResult, run_measurements
 
-ORDER = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["slow"]}
+DIAGNOSIS_BODY = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["slow"]}
 
 
-def measure_restarts(*, readers: int, followers: int, times: int) -> list[Figure]:
+def measure_restarts(*, readers: int, followers: int, times: int) -> list[BenchmarkResult]:
     """Restarts under traffic."""
-    from diagsite.tests.fake_platform import FakePlatform, answer
-    from diagsite.tests.proxied import proxied_site
+    from diagsite.tests.fake_platform import FakePlatform, respond_with_answer
+    from diagsite.tests.proxied import running_proxied_site
     from diagsite.tests.services import RedisServer
-    from diagsite.tests.site import Site, new_database
-    from diagsite.tests.traffic import Seen, restart_under_traffic
+    from diagsite.tests.site import Site, create_database
+    from diagsite.tests.traffic import TrafficReport, restart_under_traffic
 
-    seen = Seen()
-    redis, database = RedisServer(shutil.which("redis-server") or "redis-server"), new_database()
+    totals = TrafficReport()
+    redis, database = RedisServer(shutil.which("redis-server") or "redis-server"), create_database()
     redis.start()
     try:
         with FakePlatform() as fake, tempfile.TemporaryDirectory() as directory:
-            fake.behave(answer("山岚不错", after=300))
-            with proxied_site(Path(directory), database, redis.url, DIAGNOSES_AT_ONCE="1000") as site:
+            fake.set_behaviour(respond_with_answer("山岚不错", delay_seconds=300))
+            with running_proxied_site(Path(directory), database, redis.url, DIAGNOSES_AT_ONCE="1000") as site:
                 Site(database).add_platform("slow", fake.base_url, concurrency=1000)
                 for _ in range(times):
-                    found = asyncio.run(restart_under_traffic(site, ORDER, readers=readers, followers=followers))
-                    seen.answered += found.answered
-                    seen.failed += found.failed
-                    seen.away_seconds += found.away_seconds
+                    found = asyncio.run(restart_under_traffic(site, DIAGNOSIS_BODY, readers=readers, followers=followers))
+                    totals.request_count += found.request_count
+                    totals.failures += found.failures
+                    totals.disconnected_seconds += found.disconnected_seconds
     finally:
         redis.stop()
-    away = sorted(seen.away_seconds)
-    middle, worst = away[len(away) // 2], away[-1]
+    disconnected_seconds = sorted(totals.disconnected_seconds)
+    median_seconds, max_seconds = disconnected_seconds[len(disconnected_seconds) // 2], disconnected_seconds[-1]
     return [
-        Figure(
+        BenchmarkResult(
             f"requests that failed in {2 * times} restarts ({readers} clients)",
             "0",
-            f"{len(seen.failed)} of {seen.answered} {seen.failed[:1] or ''}",
-            not seen.failed,
+            f"{len(totals.failures)} of {totals.request_count} {totals.failures[:1] or ''}",
+            not totals.failures,
         ),
-        Figure(
-            f"followers live again ({followers} at once, {len(away)} times cut off)",
+        BenchmarkResult(
+            f"followers live again ({followers} at once, {len(disconnected_seconds)} times cut off)",
             "within 1 s",
-            f"{worst:.2f} s at worst, {middle:.2f} s median",
-            worst <= 1.0,
+            f"{max_seconds:.2f} s at worst, {median_seconds:.2f} s median",
+            max_seconds <= 1.0,
         ),
     ]
 
@@ -67,12 +67,12 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3)
     chosen = parser.parse_args()
 
-    def measure() -> list[Figure]:
+    def measure() -> list[BenchmarkResult]:
         """restarts under traffic"""
         return measure_restarts(readers=chosen.readers, followers=chosen.followers, times=chosen.times)
 
-    with own_services():
-        return report("deploy-restart", [measure])
+    with running_services():
+        return run_measurements("deploy-restart", [measure])
 
 
 if __name__ == "__main__":

@@ -9,65 +9,65 @@ import sys
 import time
 from functools import partial
 
-from bench.alerts.database import use_own_database
-from bench.figures import Figure, report
+from bench.alerts.database import start_bench_database
+from bench.figures import BenchmarkResult, run_measurements
 
-MOST_MEGABYTES = 150  # that a repair may add to the process, however many records there are
+MAX_ADDED_MEGABYTES = 150  # that a repair may add to the process, however many records there are
 
 
-def measure_repair(*, broken: int, good: int, seed: int) -> list[Figure]:
+def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult]:
     """Old records: what is found, mended, touched, and put back."""
-    use_own_database()
+    start_bench_database()
     from django.db import connection
 
     from diagnosis.history.models import LegacyRecord
-    from diagnosis.history.repair import choose_defects, find_defects, repair
-    from diagnosis.history.undo import undo_run
-    from diagnosis.tests.broken_history import fingerprints, make_history
+    from diagnosis.history.repair import select_defects, find_defects, run_repair
+    from diagnosis.history.undo import undo_repair_run
+    from diagnosis.tests.broken_history import compute_fingerprints, create_broken_records
     from diagnosis.tests.rows import make_user
 
-    truth = make_history(make_user("of-the-bench").pk, broken=broken, good=good, seed=seed)
+    truth = create_broken_records(make_user("of-the-bench").pk, broken=broken, good=good, seed=seed)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     began = time.monotonic()
     found = {
         defect.name: {str(row) if isinstance(row, LegacyRecord) else row.pk for row in defect.broken().iterator()}
-        for defect in choose_defects()
+        for defect in select_defects()
     }
-    looking = time.monotonic() - began
+    detection_seconds = time.monotonic() - began
     missed = sum(len(keys - found[name]) for name, keys in truth.broken.items())
-    accused = set().union(*found.values()) - set().union(*truth.broken.values())
-    everything, kept = fingerprints(), fingerprints(truth.good | truth.busy)
-    memory, began = _megabytes(), time.monotonic()
-    run = repair()
-    seconds, memory = time.monotonic() - began, _megabytes() - memory
-    left = sum(one.count for one in find_defects())
-    is_kept = fingerprints(truth.good | truth.busy) == kept
+    false_positives = set().union(*found.values()) - set().union(*truth.broken.values())
+    fingerprints_before, untouchable_before = compute_fingerprints(), compute_fingerprints(truth.good | truth.in_progress)
+    memory, began = _get_peak_memory_megabytes(), time.monotonic()
+    run = run_repair()
+    seconds, memory = time.monotonic() - began, _get_peak_memory_megabytes() - memory
+    remaining = sum(one.count for one in find_defects())
+    is_untouched = compute_fingerprints(truth.good | truth.in_progress) == untouchable_before
     began = time.monotonic()
-    undone = undo_run(run)
-    is_back = fingerprints() == everything
-    size = f"{broken} broken, {good} good, {len(truth.busy)} under work (seed {seed})"
+    undone = undo_repair_run(run)
+    is_restored = compute_fingerprints() == fingerprints_before
+    size = f"{broken} broken, {good} good, {len(truth.in_progress)} under work (seed {seed})"
     return [
-        Figure(f"found of {size}", "100 %", f"{1 - missed / broken:.4%} in {looking:.1f} s", missed == 0),
-        Figure("good records found", "0", str(len(accused)), not accused),
-        Figure("good records, and those under work, touched", "0", "0" if is_kept else "some", is_kept),
-        Figure("found by a second run", "0", f"{left} (repair took {seconds:.0f} s)", left == 0),
-        Figure(
+        BenchmarkResult(f"found of {size}", "100 %", f"{1 - missed / broken:.4%} in {detection_seconds:.1f} s", missed == 0),
+        BenchmarkResult("good records found", "0", str(len(false_positives)), not false_positives),
+        BenchmarkResult("good records, and those under work, touched", "0", "0" if is_untouched else "some", is_untouched),
+        BenchmarkResult("found by a second run", "0", f"{remaining} (repair took {seconds:.0f} s)", remaining == 0),
+        BenchmarkResult(
             "memory that the repair added",
-            f"<= {MOST_MEGABYTES} MB",
+            f"<= {MAX_ADDED_MEGABYTES} MB",
             f"{memory:.0f} MB ({broken / seconds:.0f} records/s)",
-            memory <= MOST_MEGABYTES,
+            memory <= MAX_ADDED_MEGABYTES,
         ),
-        Figure(
+        BenchmarkResult(
             "as before after --undo",
             "every row",
-            f"{'every row' if is_back else 'not every row'} ({undone.rows} in {time.monotonic() - began:.0f} s)",
-            is_back and undone.left == 0,
+            f"{'every row' if is_restored else 'not every row'} ({undone.rows} in {time.monotonic() - began:.0f} s)",
+            is_restored and undone.skipped == 0,
         ),
     ]
 
 
-def _megabytes() -> float:
+def _get_peak_memory_megabytes() -> float:
     """The most that this process has had at once."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -80,4 +80,4 @@ if __name__ == "__main__":
     chosen = parser.parse_args()
     measure = partial(measure_repair, broken=chosen.broken, good=chosen.good, seed=chosen.seed)
     measure.__doc__ = measure_repair.__doc__
-    sys.exit(report("history-repair", [measure]))
+    sys.exit(run_measurements("history-repair", [measure]))

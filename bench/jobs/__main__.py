@@ -8,10 +8,10 @@ import math
 import sys
 from collections.abc import Sequence
 
-from bench.alerts.services import own_redis
-from bench.figures import Figure, named, report
+from bench.alerts.services import running_redis
+from bench.figures import BenchmarkResult, with_label, run_measurements
 
-AT_ONCE = 10
+WORKER_CONCURRENCY = 10
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -19,25 +19,25 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
-def measure_starting(redis_url: str, starts: int, heap: int) -> list[Figure]:
+def check_start_delay(redis_url: str, starts: int, backlog: int) -> list[BenchmarkResult]:
     """acceptance to start, beside celery's"""
-    from bench.jobs.site import running
-    from bench.jobs.starting import celery, jobs_a_second, measure_starts
+    from bench.jobs.site import run_jobs_environment
+    from bench.jobs.starting import run_celery_worker, measure_jobs_per_second, measure_start_delays
 
-    with running(redis_url, at_once=AT_ONCE) as bench, celery(redis_url, AT_ONCE) as jobs:
-        found = measure_starts(bench, jobs, starts)
-        ours, celerys = jobs_a_second(bench, jobs, heap)
-    p50, p99 = (1000 * quantile(found.ours, share) for share in (0.5, 0.99))
-    p50_of_celery, p99_of_celery = (1000 * quantile(found.celerys, share) for share in (0.5, 0.99))
+    with run_jobs_environment(redis_url, worker_concurrency=WORKER_CONCURRENCY) as bench, run_celery_worker(redis_url, WORKER_CONCURRENCY) as jobs:
+        found = measure_start_delays(bench, jobs, starts)
+        ours, celerys = measure_jobs_per_second(bench, jobs, backlog)
+    p50, p99 = (1000 * quantile(found.site_seconds, share) for share in (0.5, 0.99))
+    p50_of_celery, p99_of_celery = (1000 * quantile(found.celery_seconds, share) for share in (0.5, 0.99))
     return [
-        Figure(
+        BenchmarkResult(
             f"accepted -> started, {starts} orders",
             "p50 <= 50 ms, p99 <= 300 ms",
             f"p50 {p50:.0f} ms, p99 {p99:.0f} ms; celery on Redis {p50_of_celery:.0f} and {p99_of_celery:.0f} ms",
             p50 <= 50 and p99 <= 300,
         ),
-        Figure(
-            f"jobs/s, a heap of {heap}, {AT_ONCE} at once",
+        BenchmarkResult(
+            f"jobs/s, a heap of {backlog}, {WORKER_CONCURRENCY} at once",
             "told",
             f"{ours:.0f} whole diagnoses of one call each, ordered over HTTP; {celerys:.0f} of celery, of nothing",
             True,
@@ -45,35 +45,35 @@ def measure_starting(redis_url: str, starts: int, heap: int) -> list[Figure]:
     ]
 
 
-def measure_crowd(redis_url: str, counts: list[int]) -> list[Figure]:
+def check_concurrent_diagnoses(redis_url: str, counts: list[int]) -> list[BenchmarkResult]:
     """many diagnoses at once in one worker process"""
-    from bench.jobs.many import measure_crowds
-    from bench.jobs.site import running
+    from bench.jobs.many import measure_concurrency_levels
+    from bench.jobs.site import run_jobs_environment
 
-    with running(redis_url, at_once=max(counts) + 10, platform_concurrency=max(counts) + 10) as bench:
-        found = measure_crowds(bench, counts)
+    with run_jobs_environment(redis_url, worker_concurrency=max(counts) + 10, platform_concurrency=max(counts) + 10) as bench:
+        found = measure_concurrency_levels(bench, counts)
     figures = []
     for one in found:
         is_most = one.count == max(counts)
         figures.append(
-            Figure(
+            BenchmarkResult(
                 f"{one.count} diagnoses at once in one worker process",
                 "all progress; <= 1 MB each" if is_most else "told",
-                f"{one.in_progress} progress; {one.bytes_each / 1e6:.2f} MB each",
-                not is_most or (one.in_progress >= one.count and one.bytes_each <= 1e6),
+                f"{one.in_progress} progress; {one.bytes_per_diagnosis / 1e6:.2f} MB each",
+                not is_most or (one.in_progress >= one.count and one.bytes_per_diagnosis <= 1e6),
             )
         )
     return figures
 
 
-def measure_one(redis_url: str, rounds: int) -> Figure:
+def check_overhead(redis_url: str, rounds: int) -> BenchmarkResult:
     """overhead of a diagnosis"""
     from bench.jobs.many import measure_overhead
-    from bench.jobs.site import running
+    from bench.jobs.site import run_jobs_environment
 
-    with running(redis_url, at_once=AT_ONCE) as bench:
+    with run_jobs_environment(redis_url, worker_concurrency=WORKER_CONCURRENCY) as bench:
         share = measure_overhead(bench, rounds)
-    return Figure(
+    return BenchmarkResult(
         "a diagnosis of 40 calls of 0.5 s (4 platforms, 5 at once each), from acceptance to end, over its 1 s ideal",
         "<= 15 % (aim: 5)",
         f"{share:.1%} (median of {rounds})",
@@ -81,14 +81,14 @@ def measure_one(redis_url: str, rounds: int) -> Figure:
     )
 
 
-def measure_failing(redis_url: str, diagnoses: int, seed: int) -> Figure:
+def check_transient_failures(redis_url: str, diagnoses: int, seed: int) -> BenchmarkResult:
     """calls that fail once"""
-    from bench.jobs.many import measure_failures
-    from bench.jobs.site import running
+    from bench.jobs.many import measure_transient_failures
+    from bench.jobs.site import run_jobs_environment
 
-    with running(redis_url, at_once=50, platform_concurrency=50) as bench:
-        failed, calls = measure_failures(bench, diagnoses, questions=5, seed=seed)
-    return Figure(
+    with run_jobs_environment(redis_url, worker_concurrency=50, platform_concurrency=50) as bench:
+        failed, calls = measure_transient_failures(bench, diagnoses, questions=5, seed=seed)
+    return BenchmarkResult(
         f"of {diagnoses} diagnoses with 5 calls each, failed for good when 5 % of the calls fail once",
         "< 1 %",
         f"{failed / diagnoses:.1%} ({failed}; {calls} calls failed and were made again; seed {seed})",
@@ -108,14 +108,14 @@ def main() -> int:
     parser.add_argument("--diagnoses", type=int, default=300, help="with calls that fail once (default 300)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with own_redis(parser) as redis_url:
+    with running_redis(parser) as redis_url:
         measurements = [
-            named("acceptance to start", lambda: measure_starting(redis_url, options.starts, options.heap)),
-            named("overhead of a diagnosis", lambda: measure_one(redis_url, options.rounds)),
-            named("calls that fail once", lambda: measure_failing(redis_url, options.diagnoses, options.seed)),
-            named("many at once", lambda: measure_crowd(redis_url, [int(one) for one in options.crowds.split(",")])),
+            with_label("acceptance to start", lambda: check_start_delay(redis_url, options.starts, options.heap)),
+            with_label("overhead of a diagnosis", lambda: check_overhead(redis_url, options.rounds)),
+            with_label("calls that fail once", lambda: check_transient_failures(redis_url, options.diagnoses, options.seed)),
+            with_label("many at once", lambda: check_concurrent_diagnoses(redis_url, [int(one) for one in options.crowds.split(",")])),
         ]
-        return report("jobs", measurements)
+        return run_measurements("jobs", measurements)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ import time
 import redis
 from celery import Celery
 
-from bench.jobs.starting import STARTED
+from bench.jobs.starting import START_DELAYS_KEY
 
 REDIS_URL = os.environ["REDIS_URL"]
 app = Celery("bench", broker=REDIS_URL)
-_redis = redis.Redis.from_url(REDIS_URL)
+_redis_client = redis.Redis.from_url(REDIS_URL)
 
 
 @app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def begin(accepted_at: float) -> None:
     """Note how long it took from acceptance to here."""
-    _redis.rpush(STARTED, time.time() - accepted_at)
+    _redis_client.rpush(START_DELAYS_KEY, time.time() - accepted_at)

@@ -8,43 +8,43 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.jobs.site import PLATFORMS, Bench, ended, fail_once
-from diagsite.tests.fake_platform import answer, hold
-from diagsite.tests.proof import Ordered
+from bench.jobs.site import FAKE_PLATFORMS, JobsEnvironment, have_ended, fail_some_calls_once
+from diagsite.tests.fake_platform import respond_with_answer, hold_response
+from diagsite.tests.proof import StartedDiagnosis
 from diagsite.tests.services import wait_until
 
 
 @dataclass(frozen=True)
-class Crowd:
+class ConcurrencyMeasurement:
     """So many at once: how many had an answer and were under way, and bytes of memory for each above an idle worker."""
 
     count: int
     in_progress: int
-    bytes_each: float
+    bytes_per_diagnosis: float
 
 
-def measure_crowds(bench: Bench, counts: list[int]) -> list[Crowd]:
+def measure_concurrency_levels(bench: JobsEnvironment, counts: list[int]) -> list[ConcurrencyMeasurement]:
     """Diagnoses that each have one answer and wait for the other; more and more of them, and all end at last."""
-    worker = _memory_of(bench)
-    idle, orders, found = worker(), list[Ordered](), list[Crowd]()
-    bench.fake.behave(answer(), model="p1")
-    bench.fake.behave(hold(), model="p2")
+    worker = _build_memory_reader(bench)
+    idle, orders, found = worker(), list[StartedDiagnosis](), list[ConcurrencyMeasurement]()
+    bench.fake.set_behaviour(respond_with_answer(), model="p1")
+    bench.fake.set_behaviour(hold_response(), model="p2")
     for count in counts:
-        orders += bench.order_many(count - len(orders), platforms=("p1", "p2"))
+        orders += bench.request_diagnoses(count - len(orders), platforms=("p1", "p2"))
         wait_until(lambda: bench.fake.in_flight["p2"] >= count, f"{count} to wait for their second answer", 300)  # noqa: B023
-        wait_until(lambda: _in_progress(bench, orders) >= count, f"{count} to have their first answer", 300)  # noqa: B023
-        found.append(Crowd(count, _in_progress(bench, orders), (worker() - idle) / count))
+        wait_until(lambda: _count_in_progress(bench, orders) >= count, f"{count} to have their first answer", 300)  # noqa: B023
+        found.append(ConcurrencyMeasurement(count, _count_in_progress(bench, orders), (worker() - idle) / count))
     bench.fake.release()
-    wait_until(lambda: ended(bench, orders), "all to end", 300)
+    wait_until(lambda: have_ended(bench, orders), "all to end", 300)
     return found
 
 
-def _memory_of(bench: Bench) -> Callable[[], int]:
+def _build_memory_reader(bench: JobsEnvironment) -> Callable[[], int]:
     process = psutil.Process(bench.worker.pid)
     return lambda: int(process.memory_full_info().uss)
 
 
-def _in_progress(bench: Bench, orders: list[Ordered]) -> int:
+def _count_in_progress(bench: JobsEnvironment, orders: list[StartedDiagnosis]) -> int:
     rows = bench.site.query(
         "SELECT count(*) FROM diagnosis_diagnosis WHERE id = ANY(%s) AND status = 'asking' AND valid = 1",
         [one.id for one in orders],
@@ -52,15 +52,15 @@ def _in_progress(bench: Bench, orders: list[Ordered]) -> int:
     return int(rows[0][0])
 
 
-def measure_overhead(bench: Bench, rounds: int, *, questions: int = 10, call_seconds: float = 0.5) -> float:
+def measure_overhead(bench: JobsEnvironment, rounds: int, *, questions: int = 10, call_seconds: float = 0.5) -> float:
     """Median share that a diagnosis takes, from acceptance to end, over what its calls take, five at once each."""
-    bench.fake.behave(answer(after=call_seconds))
+    bench.fake.set_behaviour(respond_with_answer(delay_seconds=call_seconds))
     ideal = -(-questions // 5) * call_seconds
     orders = []
     for _ in range(rounds):
-        one = bench.order(PLATFORMS, questions=questions)
+        one = bench.request_diagnosis(FAKE_PLATFORMS, questions=questions)
         time.sleep(ideal)  # to ask sooner would only take processor time from what is measured
-        wait_until(lambda: ended(bench, [one]), "it to end")  # noqa: B023
+        wait_until(lambda: have_ended(bench, [one]), "it to end")  # noqa: B023
         orders.append(one)
     rows = bench.site.query(
         "SELECT extract(epoch FROM finished_at - created_at)::float FROM diagnosis_diagnosis WHERE id = ANY(%s)",
@@ -69,15 +69,15 @@ def measure_overhead(bench: Bench, rounds: int, *, questions: int = 10, call_sec
     return float(statistics.median(row[0] for row in rows)) / ideal - 1
 
 
-def measure_failures(bench: Bench, count: int, *, questions: int, seed: int) -> tuple[int, int]:
+def measure_transient_failures(bench: JobsEnvironment, count: int, *, questions: int, seed: int) -> tuple[int, int]:
     """How many of so many diagnoses did not complete though 5 % of their calls failed once, and how many calls did."""
-    bench.fake.behave(fail_once(0.05, random.Random(seed)))
+    bench.fake.set_behaviour(fail_some_calls_once(0.05, random.Random(seed)))
     before = len(bench.fake.calls)
-    orders = bench.order_many(count, questions=questions)
-    wait_until(lambda: ended(bench, orders), "all to end", 600)
-    again = len(bench.fake.calls) - before - count * questions
+    orders = bench.request_diagnoses(count, questions=questions)
+    wait_until(lambda: have_ended(bench, orders), "all to end", 600)
+    repeated_calls = len(bench.fake.calls) - before - count * questions
     rows = bench.site.query(
         "SELECT count(*) FROM diagnosis_diagnosis WHERE id = ANY(%s) AND status <> 'completed'",
         [one.id for one in orders],
     )
-    return int(rows[0][0]), again
+    return int(rows[0][0]), repeated_calls

@@ -11,68 +11,68 @@ from typing import Any
 
 import httpx
 
-from bench.push.servers import OURS
-from diagsite.tests.fake_platform import Behaviour, Exchange, FakePlatform, answer, refuse
-from diagsite.tests.proof import Ordered, order
+from bench.push.servers import BENCH_SITE_SETTINGS
+from diagsite.tests.fake_platform import Behaviour, Exchange, FakePlatform, respond_with_answer, respond_with_error
+from diagsite.tests.proof import StartedDiagnosis, request_diagnosis
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import Process, Site, running_site
+from diagsite.tests.site import SiteProcess, Site, running_site
 
-PLATFORMS = ("p1", "p2", "p3", "p4")
+FAKE_PLATFORMS = ("p1", "p2", "p3", "p4")
 
 
 @dataclass(frozen=True)
-class Bench:
+class JobsEnvironment:
     """What runs: the site, its worker, the stand-in, and a signed-in client."""
 
     site: Site
-    worker: Process
+    make_worker: SiteProcess
     fake: FakePlatform
     client: httpx.Client
 
-    def order(self, platforms: tuple[str, ...] = ("p1",), *, questions: int = 1, repeats: int = 1) -> Ordered:
+    def request_diagnosis(self, platforms: tuple[str, ...] = ("p1",), *, questions: int = 1, repeats: int = 1) -> StartedDiagnosis:
         """Start a diagnosis."""
-        return order(self.client, platforms, questions=questions, repeats=repeats)
+        return request_diagnosis(self.client, platforms, questions=questions, repeats=repeats)
 
-    def order_many(self, count: int, **kinds: Any) -> list[Ordered]:
+    def request_diagnoses(self, count: int, **kinds: Any) -> list[StartedDiagnosis]:
         """Start so many, four calls at a time."""
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(lambda _: self.order(**kinds), range(count)))
+            return list(pool.map(lambda _: self.request_diagnosis(**kinds), range(count)))
 
 
 @contextmanager
-def running(redis_url: str, *, at_once: int = 10, platform_concurrency: int = 5, **extra: Any) -> Iterator[Bench]:
+def run_jobs_environment(redis_url: str, *, worker_concurrency: int = 10, platform_concurrency: int = 5, **extra: Any) -> Iterator[JobsEnvironment]:
     """A web process without a worker, and a worker process that runs so many diagnoses at once."""
-    options = OURS | {"DIAGNOSES_AT_ONCE": str(at_once), "REDIS_URL": redis_url} | extra
+    options = BENCH_SITE_SETTINGS | {"DIAGNOSES_AT_ONCE": str(worker_concurrency), "REDIS_URL": redis_url} | extra
     with FakePlatform() as fake, running_site(concurrency=0, **options) as site, site.client() as client:
-        for slug in PLATFORMS:
+        for slug in FAKE_PLATFORMS:
             site.add_platform(slug, fake.base_url, concurrency=platform_concurrency)
-        with site.worker() as worker:
-            bench = Bench(site, worker, fake, client)
-            fake.behave(answer())
-            warm = bench.order()
-            wait_until(lambda: ended(bench, [warm]), "the worker to have done its first")
+        with site.make_worker() as worker:
+            bench = JobsEnvironment(site, worker, fake, client)
+            fake.set_behaviour(respond_with_answer())
+            warm = bench.request_diagnosis()
+            wait_until(lambda: have_ended(bench, [warm]), "the worker to have done its first")
             yield bench
 
 
-def ended(bench: Bench, orders: list[Ordered]) -> bool:
+def have_ended(bench: JobsEnvironment, started: list[StartedDiagnosis]) -> bool:
     """Whether all of them have ended."""
     rows = bench.site.query(
         "SELECT count(*) FROM diagnosis_diagnosis WHERE id = ANY(%s) AND finished_at IS NOT NULL",
-        [one.id for one in orders],
+        [one.id for one in started],
     )
-    return bool(rows[0][0] == len(orders))
+    return bool(rows[0][0] == len(started))
 
 
-def fail_once(share: float, chance: random.Random) -> Behaviour:
+def fail_some_calls_once(share: float, rng: random.Random) -> Behaviour:
     """A share of the calls fails the first time, with a 500; asked again, they are answered."""
     failed: set[tuple[str, str]] = set()
     lock = threading.Lock()
-    good, bad = answer(), refuse(500, "overloaded")
+    good, bad = respond_with_answer(), respond_with_error(500, "overloaded")
 
     async def behave(exchange: Exchange) -> None:
         key = (exchange.call.model, exchange.call.question)
         with lock:
-            fails = key not in failed and chance.random() < share
+            fails = key not in failed and rng.random() < share
             failed.add(key)
         await asyncio.sleep(0)
         await (bad if fails else good)(exchange)

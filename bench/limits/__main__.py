@@ -8,31 +8,31 @@ import asyncio
 import os
 import sys
 
-from bench.alerts.services import own_redis
-from bench.figures import Figure, named, report
+from bench.alerts.services import running_redis
+from bench.figures import BenchmarkResult, with_label, run_measurements
 
-PLACES = 10
+SLOTS = 10
 
 
-def measure_cap(redis_url: str, rounds: int, *, longest_seconds: float = 1.0) -> list[Figure]:
+def check_concurrency_cap(redis_url: str, rounds: int, *, max_task_seconds: float = 1.0) -> list[BenchmarkResult]:
     """Against the promises."""
-    from performance.tests.contention import contend
+    from performance.tests.contention import run_contention
 
     # Tasks of half a second on average, so that the others still want the places when the leases of the killed end.
     found = [
-        contend(redis_url, processes=4, tasks=50, places=PLACES, kills=2, longest_seconds=longest_seconds)
+        run_contention(redis_url, processes=4, tasks=50, slots=SLOTS, kills=2, max_task_seconds=max_task_seconds)
         for _ in range(rounds)
     ]
-    most = max(one.most_at_once for one in found)
-    waits = [seconds for one in found for seconds in one.seconds_until_full]
+    most = max(one.max_concurrent for one in found)
+    waits = [seconds for one in found for seconds in one.recovery_seconds]
     return [
-        Figure(
-            f"concurrency cap of {PLACES} under kill -9, 4 processes x 50 tasks, 2 killed, {rounds} rounds",
+        BenchmarkResult(
+            f"concurrency cap of {SLOTS} under kill -9, 4 processes x 50 tasks, 2 killed, {rounds} rounds",
             "never exceeded",
-            f"at most {most} at once, of {sum(one.ended for one in found):,} tasks",
-            most <= PLACES,
+            f"at most {most} at once, of {sum(one.completed_tasks for one in found):,} tasks",
+            most <= SLOTS,
         ),
-        Figure(
+        BenchmarkResult(
             "a killed holder's places taken again",
             "within 3 s",
             f"{max(waits):.2f} s at most, {sorted(waits)[len(waits) // 2]:.2f} s median, {len(waits)} kills",
@@ -41,13 +41,13 @@ def measure_cap(redis_url: str, rounds: int, *, longest_seconds: float = 1.0) ->
     ]
 
 
-def measure_cost(redis_url: str, calls: int) -> list[Figure]:
+def report_limit_cost(redis_url: str, calls: int) -> list[BenchmarkResult]:
     """What nobody promised."""
-    from bench.limits.cost import seconds_a_call
+    from bench.limits.cost import measure_seconds_per_call
 
     figures = []
-    for what, seconds in asyncio.run(seconds_a_call(redis_url, calls)).items():
-        figures.append(Figure(f"cost of {what}", "told", f"{1e6 * seconds:,.0f} µs a call", True))
+    for what, seconds in asyncio.run(measure_seconds_per_call(redis_url, calls)).items():
+        figures.append(BenchmarkResult(f"cost of {what}", "told", f"{1e6 * seconds:,.0f} µs a call", True))
     return figures
 
 
@@ -58,15 +58,15 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=2000, help="to time (default 2000)")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
-    with own_redis(parser) as redis_url:
+    with running_redis(parser) as redis_url:
         import django
 
         django.setup()
-        return report(
+        return run_measurements(
             "limits",
             [
-                named("places under kills", lambda: measure_cap(redis_url, options.rounds)),
-                named("what a limit costs", lambda: measure_cost(redis_url, options.calls)),
+                with_label("places under kills", lambda: check_concurrency_cap(redis_url, options.rounds)),
+                with_label("what a limit costs", lambda: report_limit_cost(redis_url, options.calls)),
             ],
         )
 

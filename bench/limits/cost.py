@@ -7,33 +7,33 @@ from collections.abc import Awaitable, Callable
 from performance.concurrency import ConcurrencyController
 from performance.rate import RateLimiter
 
-ROUNDS = 5
-PLENTY = 10**9
+LIMIT_COST_ROUNDS = 5
+UNREACHED_LIMIT = 10**9
 
 
-async def nothing() -> None:
+async def do_nothing() -> None:
     """What is called."""
 
 
-async def seconds_a_call(redis_url: str, calls: int) -> dict[str, float]:
+async def measure_seconds_per_call(redis_url: str, calls: int) -> dict[str, float]:
     """Median seconds a call of each limiter, above those of a bare call; the limiters take turns."""
     controllers = [ConcurrencyController(10), ConcurrencyController(10, name="cost", redis_url=redis_url)]
-    limiters = [RateLimiter(PLENTY, 60), RateLimiter(PLENTY, 60, key="cost", redis_url=redis_url)]
+    limiters = [RateLimiter(UNREACHED_LIMIT, 60), RateLimiter(UNREACHED_LIMIT, 60, key="cost", redis_url=redis_url)]
     named: dict[str, Callable[[], Awaitable[None]]] = {
-        "a ConcurrencyController in memory": lambda: controllers[0].execute(nothing()),
-        "a ConcurrencyController in Redis": lambda: controllers[1].execute(nothing()),
-        "a RateLimiter in memory": lambda: limiters[0].execute(nothing()),
-        "a RateLimiter in Redis": lambda: limiters[1].execute(nothing()),
+        "a ConcurrencyController in memory": lambda: controllers[0].execute(do_nothing()),
+        "a ConcurrencyController in Redis": lambda: controllers[1].execute(do_nothing()),
+        "a RateLimiter in memory": lambda: limiters[0].execute(do_nothing()),
+        "a RateLimiter in Redis": lambda: limiters[1].execute(do_nothing()),
     }
-    bare, found = list[float](), {name: list[float]() for name in named}
-    for _ in range(ROUNDS):
-        bare.append(await _time(nothing, calls))
+    baseline, found = list[float](), {name: list[float]() for name in named}
+    for _ in range(LIMIT_COST_ROUNDS):
+        baseline.append(await _get_seconds_per_call(do_nothing, calls))
         for name, call in named.items():
-            found[name].append(await _time(call, calls))
-    return {name: statistics.median(seconds) - statistics.median(bare) for name, seconds in found.items()}
+            found[name].append(await _get_seconds_per_call(call, calls))
+    return {name: statistics.median(seconds) - statistics.median(baseline) for name, seconds in found.items()}
 
 
-async def _time(call: Callable[[], Awaitable[None]], calls: int) -> float:
+async def _get_seconds_per_call(call: Callable[[], Awaitable[None]], calls: int) -> float:
     started = time.perf_counter()
     for _ in range(calls):
         await call()

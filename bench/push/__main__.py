@@ -13,28 +13,28 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-from bench.alerts.services import own_services
-from bench.figures import Figure, named, report
-from bench.push.latency import latency_figures, measure_latency
-from bench.push.memory import bytes_a_socket
-from bench.push.overload import overload, overload_figure
+from bench.alerts.services import running_services
+from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.push.latency import build_latency_results, measure_latency
+from bench.push.memory import measure_bytes_per_socket
+from bench.push.overload import measure_overload, build_overload_result
 from bench.push.servers import (
-    BARE,
+    BARE_WEBSOCKETS,
     DAPHNE,
     NODE_WS,
     ON_UVICORN,
     ON_UVLOOP,
-    PEERS,
-    PLAIN,
+    PEERS_DIRECTORY,
+    PLAIN_CHANNELS,
     SOCKET_IO,
-    Contestant,
-    everything_on,
-    have_two_cores,
+    ServerSpec,
+    pinned_to_cores,
+    has_two_cores,
 )
-from bench.push.throughput import Throughput, World, measure_once
+from bench.push.throughput import Throughput, PushEnvironment, measure_throughput
 
-RATE = 500
-MOST_A_SECOND = 90_000
+EVENTS_PER_SECOND = 500
+MAX_DELIVERIES_PER_SECOND = 90_000
 OVERLOAD_SECONDS = 2.0
 PARTS = ("throughput", "latency", "memory", "overload")
 
@@ -42,90 +42,90 @@ PARTS = ("throughput", "latency", "memory", "overload")
 class Measurements:
     """What the figures are made of; each is taken once, when the first figure asks for it."""
 
-    def __init__(self, world: World, seconds: float, rounds: int, cores: set[int]) -> None:
+    def __init__(self, world: PushEnvironment, seconds: float, rounds: int, cores: set[int]) -> None:
         self.world, self.seconds, self.rounds, self.cores = world, seconds, rounds, cores
 
     @cache  # noqa: B019 - one a run
-    def throughputs(self) -> dict[str, list[Throughput]]:
+    def measure_throughputs(self) -> dict[str, list[Throughput]]:
         """By name, one a round."""
-        found: dict[str, list[Throughput]] = {one.name: [] for one in contestants()}
+        found: dict[str, list[Throughput]] = {one.name: [] for one in list_servers()}
         for _ in range(self.rounds):
-            for one in contestants():
-                found[one.name].append(measure_once(self.world, one, self.seconds, MOST_A_SECOND))
+            for one in list_servers():
+                found[one.name].append(measure_throughput(self.world, one, self.seconds, MAX_DELIVERIES_PER_SECOND))
         return found
 
-    def a_second(self, contestant: Contestant) -> float:
+    def get_median_per_cpu_second(self, contestant: ServerSpec) -> float:
         """The median of its deliveries a second of its processor's time: what a busy core sustains."""
-        return statistics.median(one.a_busy_second for one in self.throughputs()[contestant.name])
+        return statistics.median(one.deliveries_per_cpu_second for one in self.measure_throughputs()[contestant.name])
 
 
-def contestants() -> list[Contestant]:
+def list_servers() -> list[ServerSpec]:
     """In the order of a round."""
-    missing = [SOCKET_IO] if not (PEERS.parent / "node_modules" / "socket.io").exists() else []
-    every = [DAPHNE, BARE, ON_UVICORN, PLAIN, NODE_WS, SOCKET_IO, ON_UVLOOP]
+    missing = [SOCKET_IO] if not (PEERS_DIRECTORY.parent / "node_modules" / "socket.io").exists() else []
+    every = [DAPHNE, BARE_WEBSOCKETS, ON_UVICORN, PLAIN_CHANNELS, NODE_WS, SOCKET_IO, ON_UVLOOP]
     return [one for one in every if one not in missing]
 
 
-def throughput_figures(found: Measurements) -> list[Figure]:
+def check_throughput(found: Measurements) -> list[BenchmarkResult]:
     """deliveries of one server process, beside others"""
-    bare, plain = found.a_second(BARE), found.a_second(PLAIN)
-    ratios = [(DAPHNE, BARE, 0.25), (ON_UVICORN, BARE, 0.6), (DAPHNE, PLAIN, 2.5)]
-    bars = {BARE.name: bare, PLAIN.name: plain}
+    bare, plain = found.get_median_per_cpu_second(BARE_WEBSOCKETS), found.get_median_per_cpu_second(PLAIN_CHANNELS)
+    ratios = [(DAPHNE, BARE_WEBSOCKETS, 0.25), (ON_UVICORN, BARE_WEBSOCKETS, 0.6), (DAPHNE, PLAIN_CHANNELS, 2.5)]
+    baselines = {BARE_WEBSOCKETS.name: bare, PLAIN_CHANNELS.name: plain}
     figures = []
     for ours, other, least in ratios:
-        ratio = found.a_second(ours) / bars[other.name]
-        measured = f"{ratio:.2f}x ({found.a_second(ours):,.0f} against {bars[other.name]:,.0f})"
+        ratio = found.get_median_per_cpu_second(ours) / baselines[other.name]
+        measured = f"{ratio:.2f}x ({found.get_median_per_cpu_second(ours):,.0f} against {baselines[other.name]:,.0f})"
         figures.append(
-            Figure(f"deliveries/s: {ours.name}, against {other.name}", f">= {least}x", measured, ratio >= least)
+            BenchmarkResult(f"deliveries/s: {ours.name}, against {other.name}", f">= {least}x", measured, ratio >= least)
         )
-    for one in contestants():
-        figures.append(_row(one, found.throughputs()[one.name]))
-    most = max(one.client_cpu for rounds in found.throughputs().values() for one in rounds)
-    figures.append(Figure("share of a core that the load client was busy, at most", "< 0.8", f"{most:.2f}", most < 0.8))
-    lost = sum(one.lost for rounds in found.throughputs().values() for one in rounds)
-    figures.append(Figure("events lost by any of them", "0", str(lost), lost == 0))
+    for one in list_servers():
+        figures.append(_build_throughput_result(one, found.measure_throughputs()[one.name]))
+    max_client_cpu = max(one.client_cpu for rounds in found.measure_throughputs().values() for one in rounds)
+    figures.append(BenchmarkResult("share of a core that the load client was busy, at most", "< 0.8", f"{max_client_cpu:.2f}", max_client_cpu < 0.8))
+    lost = sum(one.lost for rounds in found.measure_throughputs().values() for one in rounds)
+    figures.append(BenchmarkResult("events lost by any of them", "0", str(lost), lost == 0))
     return figures
 
 
-def _row(contestant: Contestant, rounds: list[Throughput]) -> Figure:
+def _build_throughput_result(contestant: ServerSpec, rounds: list[Throughput]) -> BenchmarkResult:
     def median(of: Callable[[Throughput], float]) -> float:
         return statistics.median(of(one) for one in rounds)
 
-    return Figure(
+    return BenchmarkResult(
         f"deliveries/s: {contestant.name}",
         "told",
-        f"{median(lambda one: one.a_busy_second):,.0f} in a second of its core; seen: "
+        f"{median(lambda one: one.deliveries_per_cpu_second):,.0f} in a second of its core; seen: "
         f"{median(lambda one: one.deliveries):,.0f}/s in {median(lambda one: one.frames):,.0f} frames "
         f"at {median(lambda one: one.server_cpu):.0%} of it",
         True,
     )
 
 
-def memory_figures(found: Measurements, sockets: int) -> list[Figure]:
+def check_memory(found: Measurements, sockets: int) -> list[BenchmarkResult]:
     """memory of an idle socket"""
-    world = World(found.world.address, found.world.redis_url, sockets)
-    figures: list[Figure] = []
-    for one in contestants():
-        kib = bytes_a_socket(world, one) / 1024
+    world = PushEnvironment(found.world.address, found.world.redis_url, sockets)
+    figures: list[BenchmarkResult] = []
+    for one in list_servers():
+        kib = measure_bytes_per_socket(world, one) / 1024
         is_ours = one is DAPHNE
         must = "<= 40 KiB" if is_ours else "told"
         figures.append(
-            Figure(f"memory per idle, greeted socket: {one.name}", must, f"{kib:.1f} KiB", not is_ours or kib <= 40)
+            BenchmarkResult(f"memory per idle, greeted socket: {one.name}", must, f"{kib:.1f} KiB", not is_ours or kib <= 40)
         )
     return figures
 
 
-def measure_latency_figures(found: Measurements) -> list[Figure]:
+def check_latency(found: Measurements) -> list[BenchmarkResult]:
     """from commit to client"""
-    world = World(found.world.address, found.world.redis_url, found.world.sockets)
-    with everything_on(found.cores):  # five processes of a small site, placed by the system as on any machine
-        return latency_figures(measure_latency(world, rate=RATE, seconds=5 * found.seconds), world, RATE)
+    world = PushEnvironment(found.world.address, found.world.redis_url, found.world.sockets)
+    with pinned_to_cores(found.cores):  # five processes of a small site, placed by the system as on any machine
+        return build_latency_results(measure_latency(world, rate=EVENTS_PER_SECOND, seconds=5 * found.seconds), world, EVENTS_PER_SECOND)
 
 
-def measure_overload(found: Measurements) -> Figure:
+def check_overload(found: Measurements) -> BenchmarkResult:
     """ten times too much"""
-    sustainable = found.a_second(DAPHNE)
-    return overload_figure(overload(found.world, a_second=10 * sustainable, seconds=OVERLOAD_SECONDS), sustainable)
+    sustainable = found.get_median_per_cpu_second(DAPHNE)
+    return build_overload_result(measure_overload(found.world, events_per_second=10 * sustainable, seconds=OVERLOAD_SECONDS), sustainable)
 
 
 def main() -> int:
@@ -140,23 +140,23 @@ def main() -> int:
     if redis_binary is None:
         parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
     cores = os.sched_getaffinity(0)
-    server_core = min(cores) if have_two_cores() else None
-    with everything_on(cores - {server_core} if server_core is not None else cores), own_services():
+    server_core = min(cores) if has_two_cores() else None
+    with pinned_to_cores(cores - {server_core} if server_core is not None else cores), running_services():
         from diagsite.tests.services import RedisServer
-        from diagsite.tests.site import new_database
+        from diagsite.tests.site import create_database
 
         redis = RedisServer(redis_binary)
         redis.start()
         try:
-            world = World(new_database(), redis.url, options.sockets, server_core)
+            world = PushEnvironment(create_database(), redis.url, options.sockets, server_core)
             found = Measurements(world, options.seconds, options.rounds, cores)
             parts = {
-                "throughput": named("deliveries/s", lambda: throughput_figures(found)),
-                "latency": named("from commit to client", lambda: measure_latency_figures(found)),
-                "memory": named("memory of an idle socket", lambda: memory_figures(found, options.sockets)),
-                "overload": named("ten times too much", lambda: measure_overload(found)),
+                "throughput": with_label("deliveries/s", lambda: check_throughput(found)),
+                "latency": with_label("from commit to client", lambda: check_latency(found)),
+                "memory": with_label("memory of an idle socket", lambda: check_memory(found, options.sockets)),
+                "overload": with_label("ten times too much", lambda: check_overload(found)),
             }
-            return report("push", [parts[name] for name in options.only.split(",")])
+            return run_measurements("push", [parts[name] for name in options.only.split(",")])
         finally:
             redis.stop()
 

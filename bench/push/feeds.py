@@ -11,7 +11,7 @@ import msgpack
 import psycopg
 import redis
 
-PAD = "x" * 140  # so that a frame of one event has about 200 bytes
+PADDING = "x" * 140  # so that a frame of one event has about 200 bytes
 
 
 class Feed(Protocol):
@@ -40,7 +40,7 @@ class LogFeed:
         self._redis = redis.Redis.from_url(redis_url)
         self._events = events
         self._streams = [uuid.uuid4() for _ in range(sockets)]
-        self._next, self._sent = 0, 0
+        self._next, self._published = 0, 0
         hello = json.dumps({"type": "hello", "v": 1, "token": token, "after": 0, "epoch": None})
         self.targets = [(f"/ws/diagnosis/{stream}/", hello) for stream in self._streams]
         self._write(events)
@@ -57,20 +57,20 @@ class LogFeed:
             "INSERT INTO progress_event (stream_id, seq, kind, data, created_at)"
             " SELECT id, n, 'progress', jsonb_build_object('n', n, 'pad', %s::text), now()"
             " FROM generate_series(1, %s) AS n, unnest(%s) AS new (id)",
-            [PAD, events, self._streams],
+            [PADDING, events, self._streams],
         )
         self._connection.execute("ANALYZE progress_stream, progress_event")
 
     def send(self, events: int) -> int:
         """Reveal one each of so many streams; fewer when all has been revealed."""
-        events = min(events, self._events * len(self._streams) - self._sent)
-        for some in _turns(self._streams, self._next, events):
-            self.reveal(some, 1)
+        events = min(events, self._events * len(self._streams) - self._published)
+        for some in _round_robin(self._streams, self._next, events):
+            self.publish(some, 1)
         self._next = (self._next + events) % len(self._streams)
-        self._sent += events
+        self._published += events
         return events
 
-    def reveal(self, streams: Sequence[uuid.UUID], events: int) -> None:
+    def publish(self, streams: Sequence[uuid.UUID], events: int) -> None:
         """Reveal so many events of each stream, in one transaction, and wake."""
         self._connection.execute(
             "UPDATE progress_stream SET last_seq = last_seq + %s WHERE id = ANY(%s)", [events, list(streams)]
@@ -95,25 +95,25 @@ class PayloadFeed:
 
     def __init__(self, targets: Sequence[tuple[str, str]]) -> None:
         self.targets = targets
-        self._sent = 0
+        self._published = 0
 
     def send(self, events: int) -> int:
         """Bring so many more."""
         count = len(self.targets)
-        self._put([(number % count, number // count + 1) for number in range(self._sent, self._sent + events)])
-        self._sent += events
+        self._deliver_payloads([(number % count, number // count + 1) for number in range(self._published, self._published + events)])
+        self._published += events
         return events
 
-    def _put(self, some: list[tuple[int, int]]) -> None:
+    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
         """Nothing to let go of."""
 
 
-def payload(n: int) -> str:
+def build_payload(n: int) -> str:
     """An `events` frame of one event, as ours sends it."""
-    return f'{{"type":"events","e":[[{n},"progress",{{"n":{n},"pad":"{PAD}"}}]]}}'
+    return f'{{"type":"events","e":[[{n},"progress",{{"n":{n},"pad":"{PADDING}"}}]]}}'
 
 
 class LineFeed(PayloadFeed):
@@ -123,8 +123,8 @@ class LineFeed(PayloadFeed):
         super().__init__(targets)
         self._connection = socket.create_connection(("127.0.0.1", port))
 
-    def _put(self, some: list[tuple[int, int]]) -> None:
-        self._connection.sendall("".join(f"{index}\t{payload(n)}\n" for index, n in some).encode())
+    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
+        self._connection.sendall("".join(f"{index}\t{build_payload(n)}\n" for index, n in some).encode())
 
     def close(self) -> None:
         """Hang up."""
@@ -138,10 +138,10 @@ class LayerFeed(PayloadFeed):
         super().__init__(targets)
         self._redis = redis.Redis.from_url(redis_url)
 
-    def _put(self, some: list[tuple[int, int]]) -> None:
+    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
         pipeline: Any = self._redis.pipeline(transaction=False)
         for index, n in some:
-            message = msgpack.packb({"type": "event", "text": payload(n)}, use_bin_type=True)
+            message = msgpack.packb({"type": "event", "text": build_payload(n)}, use_bin_type=True)
             pipeline.publish(f"asgi__group__stream.{index}", message)
         pipeline.execute()
 
@@ -150,7 +150,7 @@ class LayerFeed(PayloadFeed):
         self._redis.close()
 
 
-def _turns(streams: Sequence[uuid.UUID], first: int, events: int) -> Iterator[Sequence[uuid.UUID]]:
+def _round_robin(streams: Sequence[uuid.UUID], first: int, events: int) -> Iterator[Sequence[uuid.UUID]]:
     """So many of the streams, round and round from the first, in runs that hold none twice."""
     while events > 0:
         some = streams[first : first + events]
@@ -159,11 +159,11 @@ def _turns(streams: Sequence[uuid.UUID], first: int, events: int) -> Iterator[Se
         first = 0
 
 
-def feed_until(feed: Feed, arrived: Any, seconds: float, *, in_flight: int) -> None:
+def feed_closed_loop(feed: Feed, get_arrived: Any, seconds: float, *, in_flight: int) -> None:
     """Keep so many events on their way for so long: a closed loop, which finds what is sustained by itself."""
-    limit, sent, before = time.monotonic() + seconds, 0, arrived()
+    limit, sent, before = time.monotonic() + seconds, 0, get_arrived()
     while time.monotonic() < limit:
-        room = in_flight - (sent - (arrived() - before))
+        room = in_flight - (sent - (get_arrived() - before))
         if room >= in_flight // 20:
             sent += feed.send(min(room, in_flight // 4))
         else:

@@ -4,17 +4,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from bench.figures import Figure
+from bench.figures import BenchmarkResult
 from bench.push.feeds import LogFeed
-from bench.push.load import ARRIVED, Client, Tally
-from bench.push.servers import DAPHNE, ROOT, served
-from bench.push.throughput import World, token_for
+from bench.push.load import ARRIVED_COUNTER, LoadClient, Tally
+from bench.push.servers import DAPHNE, PROJECT_ROOT, running_bench_server
+from bench.push.throughput import PushEnvironment, get_device_token
 
-WARM_UP_SECONDS = 2.0
+LATENCY_WARM_UP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Latency:
+class LatencyMeasurement:
     """What the client saw of events that were written at a rate."""
 
     tally: Tally
@@ -22,41 +22,41 @@ class Latency:
     rate: float
 
 
-def measure_latency(world: World, *, rate: float, seconds: float, warm_up_seconds: float = WARM_UP_SECONDS) -> Latency:
+def measure_latency(world: PushEnvironment, *, rate: float, seconds: float, warm_up_seconds: float = LATENCY_WARM_UP_SECONDS) -> LatencyMeasurement:
     """Write at a rate for so long, after a warm-up at the same rate, and wait until all has arrived."""
     command = [sys.executable, "-m", "bench.push.writer", str(rate), str(warm_up_seconds + seconds)]
     environment = world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
-    with served(DAPHNE, world.environment, core=world.server_core) as server:
-        feed = LogFeed(world.address, world.redis_url, token_for(server.port), sockets=world.sockets, events=0)
-        with Client(server.port, feed.targets) as client:
+    with running_bench_server(DAPHNE, world.environment, core=world.server_core) as server:
+        feed = LogFeed(world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=0)
+        with LoadClient(server.port, feed.targets) as client:
             pipe = subprocess.PIPE
-            with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as writer:
+            with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as writer:
                 assert writer.stdin and writer.stdout
                 writer.stdin.write("\n".join(map(str, feed.streams)))
                 writer.stdin.close()
-                client.wait_for(ARRIVED, int(rate * warm_up_seconds))
+                client.wait_for(ARRIVED_COUNTER, int(rate * warm_up_seconds))
                 client.reset()
                 written, took = writer.stdout.read().split()
-            client.wait_for(ARRIVED, int(written), 30)
-            tally = client.show()
+            client.wait_for(ARRIVED_COUNTER, int(written), 30)
+            tally = client.get_tally()
         feed.close()
-    return Latency(tally, int(written), int(written) / float(took))
+    return LatencyMeasurement(tally, int(written), int(written) / float(took))
 
 
-def latency_figures(found: Latency, world: World, rate: float) -> list[Figure]:
+def build_latency_results(found: LatencyMeasurement, world: PushEnvironment, rate: float) -> list[BenchmarkResult]:
     """Against the promises."""
     tally = found.tally
-    told = f"{found.written:,} events at {found.rate:.0f}/s"
+    load_text = f"{found.written:,} events at {found.rate:.0f}/s"
     return [
-        Figure(
+        BenchmarkResult(
             f"event committed -> at the client, {world.sockets:,} sockets with a stream each, {rate:g} events/s, "
             "one process each for web and worker, daphne",
             "p50 <= 10 ms, p99 <= 100 ms, none over 1 s",
             f"p50 {tally.p50_us / 1000:.1f} ms, p99 {tally.p99_us / 1000:.1f} ms, most {tally.most_us / 1000:.0f} ms, "
-            f"{tally.late} over 1 s ({told})",
+            f"{tally.late} over 1 s ({load_text})",
             tally.p50_us <= 10_000 and tally.p99_us <= 100_000 and not tally.late and found.rate >= 0.95 * rate,
         ),
-        Figure(
+        BenchmarkResult(
             "the same: events lost, repeated, sockets dropped",
             "0",
             f"{tally.missed}, {tally.repeated}, {tally.closed}",

@@ -2,21 +2,21 @@
 
 import time
 
-from bench.push.load import Client
-from bench.push.servers import Contestant, served
-from bench.push.throughput import World, fed
+from bench.push.load import LoadClient
+from bench.push.servers import ServerSpec, running_bench_server
+from bench.push.throughput import PushEnvironment, running_feed
 
-SETTLE_SECONDS = 3.0
-WARM_UP = 50
+MEMORY_SETTLE_SECONDS = 3.0
+WARM_UP_SOCKETS = 50
 
 
-def bytes_a_socket(world: World, contestant: Contestant, *, settle_seconds: float = SETTLE_SECONDS) -> float:
+def measure_bytes_per_socket(world: PushEnvironment, contestant: ServerSpec, *, settle_seconds: float = MEMORY_SETTLE_SECONDS) -> float:
     """Bytes of its own memory that each of so many sockets adds, after some have come and gone."""
-    with served(contestant, world.environment) as server, fed(world, server, 0) as feed:
-        with Client(server.port, feed.targets[:WARM_UP]):
+    with running_bench_server(contestant, world.environment) as server, running_feed(world, server, 0) as feed:
+        with LoadClient(server.port, feed.targets[:WARM_UP_SOCKETS]):
             time.sleep(settle_seconds / 3)
         time.sleep(settle_seconds)
-        before = server.memory()
-        with Client(server.port, feed.targets):
+        before = server.get_memory_bytes()
+        with LoadClient(server.port, feed.targets):
             time.sleep(settle_seconds)
-            return (server.memory() - before) / len(feed.targets)
+            return (server.get_memory_bytes() - before) / len(feed.targets)

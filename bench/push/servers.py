@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
-PEERS = ROOT / "bench" / "push" / "peers"
-MOST_SECONDS_TO_START = 60
+PROJECT_ROOT = Path(__file__).parents[2]
+PEERS_DIRECTORY = PROJECT_ROOT / "bench" / "push" / "peers"
+MAX_START_SECONDS = 60
 # Limits that one address with a thousand sockets would run into, and the pace of production.
-OURS = {
+BENCH_SITE_SETTINGS = {
     "CALLS_PER_MINUTE": "10000000",
     "ADDRESS_CALLS_PER_MINUTE": "10000000",
     "SIGN_INS_PER_MINUTE": "10000000",
@@ -33,7 +33,7 @@ OURS = {
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ServerSpec:
     """A server to be measured. kind: how it is fed ("log", "lines", "layer")."""
 
     name: str
@@ -45,57 +45,57 @@ UVICORN = [
     *(sys.executable, "-m", "uvicorn", "diagsite.asgi:application", "--port", "{port}", "--lifespan", "off"),
     *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--log-level", "error", "--loop"),
 ]
-DAPHNE = Contestant(
+DAPHNE = ServerSpec(
     "ours on daphne", "log", [sys.executable, "manage.py", "serve", "--concurrency", "0", "--port", "{port}"]
 )
-ON_UVICORN = Contestant("ours on uvicorn", "log", [*UVICORN, "asyncio"])
-ON_UVLOOP = Contestant("ours on uvicorn with uvloop", "log", [*UVICORN, "uvloop"])
-BARE = Contestant("bare websockets", "lines", [sys.executable, "-m", "bench.push.peers.bare", "{port}", "{feed}"])
-PLAIN = Contestant(
+ON_UVICORN = ServerSpec("ours on uvicorn", "log", [*UVICORN, "asyncio"])
+ON_UVLOOP = ServerSpec("ours on uvicorn with uvloop", "log", [*UVICORN, "uvloop"])
+BARE_WEBSOCKETS = ServerSpec("bare websockets", "lines", [sys.executable, "-m", "bench.push.peers.bare", "{port}", "{feed}"])
+PLAIN_CHANNELS = ServerSpec(
     "plain Channels consumer on daphne",
     "layer",
     [sys.executable, "-m", "daphne", "-v", "0", "-p", "{port}", "bench.push.peers.plain:application"],
 )
-NODE_WS = Contestant("node ws", "lines", ["node", str(PEERS / "ws.js"), "{port}", "{feed}"])
-SOCKET_IO = Contestant("socket.io", "lines", ["node", str(PEERS / "socketio.js"), "{port}", "{feed}"])
+NODE_WS = ServerSpec("node ws", "lines", ["node", str(PEERS_DIRECTORY / "ws.js"), "{port}", "{feed}"])
+SOCKET_IO = ServerSpec("socket.io", "lines", ["node", str(PEERS_DIRECTORY / "socketio.js"), "{port}", "{feed}"])
 
 
 @dataclass(frozen=True)
-class Served:
+class RunningServer:
     """A running contestant."""
 
-    contestant: Contestant
+    spec: ServerSpec
     port: int
     feed_port: int
     process: psutil.Process
 
-    def cpu_seconds(self) -> float:
+    def get_cpu_seconds(self) -> float:
         """Of its life."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
-    def memory(self) -> int:
+    def get_memory_bytes(self) -> int:
         """Bytes that are its own."""
         return int(self.process.memory_full_info().uss)
 
 
-def have_two_cores() -> bool:
+def has_two_cores() -> bool:
     """Whether server and load can be kept apart."""
     return len(os.sched_getaffinity(0)) > 1 and shutil.which("taskset") is not None
 
 
 @contextmanager
-def everything_on(cores: set[int]) -> Iterator[None]:
+def pinned_to_cores(cores: set[int]) -> Iterator[None]:
     """This process, all that it has started and all that it starts meanwhile run on these cores only."""
     before = os.sched_getaffinity(0)
-    _place(cores)
+    _set_affinity(cores)
     try:
         yield
     finally:
-        _place(before)
+        _set_affinity(before)
 
 
-def _place(cores: set[int]) -> None:
+def _set_affinity(cores: set[int]) -> None:
     us = psutil.Process()
     for one in [us, *us.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -104,23 +104,23 @@ def _place(cores: set[int]) -> None:
 
 
 @contextmanager
-def served(contestant: Contestant, environment: dict[str, str], *, core: int | None = None) -> Iterator[Served]:
+def running_bench_server(spec: ServerSpec, environment: dict[str, str], *, core: int | None = None) -> Iterator[RunningServer]:
     """A contestant that serves, killed at the end. core: the one that it is kept to."""
-    port, feed_port = free_port(), free_port()
-    command = [part.format(port=port, feed=feed_port) for part in contestant.command]
+    port, feed_port = find_free_port(), find_free_port()
+    command = [part.format(port=port, feed=feed_port) for part in spec.command]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment, "PORT": str(port)})
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT, env={**os.environ, **environment, "PORT": str(port)})
     try:
-        for one in [port, feed_port] if contestant.kind == "lines" else [port]:
+        for one in [port, feed_port] if spec.kind == "lines" else [port]:
             _wait_until_open(one, process)
-        yield Served(contestant, port, feed_port, psutil.Process(process.pid))
+        yield RunningServer(spec, port, feed_port, psutil.Process(process.pid))
     finally:
         process.kill()
         process.wait()
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -128,7 +128,7 @@ def free_port() -> int:
 
 
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    limit = time.monotonic() + MOST_SECONDS_TO_START
+    limit = time.monotonic() + MAX_START_SECONDS
     while time.monotonic() < limit and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -19,42 +19,42 @@ django.setup()
 
 from django.db import transaction  # noqa: E402
 
-from bench.push.feeds import PAD  # noqa: E402
+from bench.push.feeds import PADDING  # noqa: E402
 from progress.services import append_events  # noqa: E402
 
-MOST_AT_ONCE = 8
+MAX_CONCURRENT_WRITES = 8
 
 
 @sync_to_async(thread_sensitive=False)
-def write(stream: uuid.UUID, n: int) -> None:
+def append_event(stream: uuid.UUID, n: int) -> None:
     """Append one event and commit."""
-    data = {"n": n, "t": time.time_ns() // 1000, "pad": PAD}
+    data = {"n": n, "t": time.time_ns() // 1000, "pad": PADDING}
     with transaction.atomic():
         append_events(stream, [("progress", data)])
 
 
 async def main(rate: float, seconds: float, streams: list[uuid.UUID]) -> None:
     """Write to the streams in turn."""
-    places = asyncio.Semaphore(MOST_AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_WRITES)
     # One at a time for each stream: the client counts one that comes before its predecessor as a gap.
-    turns = {stream: asyncio.Lock() for stream in streams}
+    locks = {stream: asyncio.Lock() for stream in streams}
     seen = dict.fromkeys(streams, 0)
     started = time.monotonic()
 
     async def write_next(stream: uuid.UUID) -> None:
         try:
-            async with turns[stream]:
+            async with locks[stream]:
                 seen[stream] += 1
-                await write(stream, seen[stream])
+                await append_event(stream, seen[stream])
         finally:
-            places.release()
+            slots.release()
 
     async with asyncio.TaskGroup() as group:
         for number, stream in zip(count(), cycle(streams), strict=False):
             if number >= rate * seconds:
                 break
             await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
-            await places.acquire()
+            await slots.acquire()
             group.create_task(write_next(stream))
     sys.stdout.write(f"{sum(seen.values())} {time.monotonic() - started}")
 

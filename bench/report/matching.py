@@ -2,42 +2,42 @@
 
 from dataclasses import replace
 
-from bench.figures import Figure
-from diagnosis.tests.cases import KNOWN, UNTOUCHED, Score, judge, read_cases
+from bench.figures import BenchmarkResult
+from diagnosis.tests.cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingScore, score_cases, read_cases
 
-LEAST, LEAST_UNTOUCHED = 0.97, 0.93
+MIN_SCORE, MIN_HELD_OUT_SCORE = 0.97, 0.93
 
 
-def measure_counted() -> list[Figure]:
+def measure_certain_mentions() -> list[BenchmarkResult]:
     """What the report's figures count: the certain mentions."""
-    return _figures("mentions that are counted", certain_only=True)
+    return _build_results("mentions that are counted", certain_only=True)
 
 
-def measure_uncertain() -> list[Figure]:
+def measure_all_mentions() -> list[BenchmarkResult]:
     """All hits; an "uncertain" is wrong where a reader is certain: how much is needlessly left to the user.
 
     No figure of a report counts it, so it has no promise of its own.
     """
-    figures = _figures("mentions and what is left to the user as uncertain", certain_only=False)
+    figures = _build_results("mentions and what is left to the user as uncertain", certain_only=False)
     return [replace(one, must_be="told", is_held=True) for one in figures]
 
 
-def _figures(what: str, *, certain_only: bool) -> list[Figure]:
-    known, untouched = list(read_cases(KNOWN)), list(read_cases(UNTOUCHED))
+def _build_results(what: str, *, certain_only: bool) -> list[BenchmarkResult]:
+    known, untouched = list(read_cases(DEVELOPMENT_SET)), list(read_cases(HELD_OUT_SET))
     brands = {brand.name for case in [*known, *untouched] for brand in case.brands}
     return [
-        _figure(
+        _build_result(
             f"brand matching, {what}: {len(known) + len(untouched)} cases, {len(brands)} brands",
-            judge([*known, *untouched], certain_only=certain_only),
-            LEAST,
+            score_cases([*known, *untouched], certain_only=certain_only),
+            MIN_SCORE,
         ),
-        _figure(
-            f"the same on the untouched {len(untouched)}", judge(untouched, certain_only=certain_only), LEAST_UNTOUCHED
+        _build_result(
+            f"the same on the untouched {len(untouched)}", score_cases(untouched, certain_only=certain_only), MIN_HELD_OUT_SCORE
         ),
     ]
 
 
-def _figure(name: str, score: Score, least: float) -> Figure:
-    measured = f"precision {score.precision:.3f}, recall {score.recall:.3f} ({score.right} of {score.expected} right)"
-    is_held = score.precision >= least and score.recall >= least
-    return Figure(name, f"precision and recall >= {least}", measured, is_held)
+def _build_result(name: str, score: MatchingScore, min_score: float) -> BenchmarkResult:
+    measured = f"precision {score.precision:.3f}, recall {score.recall:.3f} ({score.correct} of {score.expected} right)"
+    is_held = score.precision >= min_score and score.recall >= min_score
+    return BenchmarkResult(name, f"precision and recall >= {min_score}", measured, is_held)

@@ -15,108 +15,108 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from diagnosis.choices import AnswerState, Status
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis, Platform, Question
-from diagnosis.standing import count_unfinished
+from diagnosis.standing import count_unfinished_by_status
 from diagnosis.tests.rows import make_platform, make_user
 from progress.models import Event, Stream
 from progress.services import read_logs
 
-QUESTIONS, PLATFORMS, EVENTS = 7, 4, 60  # of each diagnosis: 28 answers
-OWNERS_HAVE = 20  # diagnoses each
-ANSWER = "入门可以先看价格和壶嘴，山岚的细口壶出水稳，木石坊更便宜。" * 20  # 600 characters, as platforms say
-BATCH = 200
-TABLES = ["diagnosis_diagnosis", "diagnosis_question", "diagnosis_answer", "progress_stream", "progress_event"]
+QUESTIONS_PER_DIAGNOSIS, PLATFORM_COUNT, EVENTS_PER_DIAGNOSIS = 7, 4, 60  # of each diagnosis: 28 answers
+DIAGNOSES_PER_OWNER = 20  # diagnoses each
+ANSWER_TEXT = "入门可以先看价格和壶嘴，山岚的细口壶出水稳，木石坊更便宜。" * 20  # 600 characters, as platforms say
+BATCH_SIZE = 200
+MEASURED_TABLES = ["diagnosis_diagnosis", "diagnosis_question", "diagnosis_answer", "progress_stream", "progress_event"]
 
 
 @dataclass(frozen=True)
-class Size:
+class GrowthMeasurement:
     """Rows in all, bytes of a diagnosis in tables and indexes, and the median milliseconds of each look-up."""
 
     rows: int
-    bytes_each: float
+    bytes_per_diagnosis: float
     milliseconds: dict[str, float]
 
 
-def fill(count: int) -> list[Diagnosis]:
+def create_diagnoses(count: int) -> list[Diagnosis]:
     """So many ended diagnoses with their answers and events; returns them, the oldest first."""
-    platforms = [make_platform(f"p{number}") for number in range(PLATFORMS)]
-    owners = [make_user(f"user-{number}") for number in range(-(-count // OWNERS_HAVE))]
-    began, made = timezone.now() - timedelta(days=300), list[Diagnosis]()
-    for first in range(0, count, BATCH):
+    platforms = [make_platform(f"p{number}") for number in range(PLATFORM_COUNT)]
+    owners = [make_user(f"user-{number}") for number in range(-(-count // DIAGNOSES_PER_OWNER))]
+    began, created = timezone.now() - timedelta(days=300), list[Diagnosis]()
+    for first in range(0, count, BATCH_SIZE):
         batch = [
-            _diagnosis(owners[number % len(owners)].pk, began + timedelta(minutes=number))
-            for number in range(first, min(first + BATCH, count))
+            _build_diagnosis(owners[number % len(owners)].pk, began + timedelta(minutes=number))
+            for number in range(first, min(first + BATCH_SIZE, count))
         ]
-        _write(batch, platforms)
-        made += batch
+        _bulk_insert(batch, platforms)
+        created += batch
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    return made
+    return created
 
 
-def _diagnosis(owner_id: int, at: datetime) -> Diagnosis:
-    planned = QUESTIONS * PLATFORMS
-    stream = Stream(id=uuid.uuid4(), owner_id=owner_id, last_seq=EVENTS, is_closed=True, closed_at=at)
-    ended = {"started_at": at, "finished_at": at, "status": Status.COMPLETED}
+def _build_diagnosis(owner_id: int, at: datetime) -> Diagnosis:
+    planned = QUESTIONS_PER_DIAGNOSIS * PLATFORM_COUNT
+    stream = Stream(id=uuid.uuid4(), owner_id=owner_id, last_seq=EVENTS_PER_DIAGNOSIS, is_closed=True, closed_at=at)
+    ended = {"started_at": at, "finished_at": at, "status": DiagnosisStatus.COMPLETED}
     return Diagnosis(
         owner_id=owner_id, stream=stream, brand="山岚", planned=planned, valid=planned, created_at=at, **ended
     )
 
 
-def _write(batch: list[Diagnosis], platforms: list[Platform]) -> None:
+def _bulk_insert(batch: list[Diagnosis], platforms: list[Platform]) -> None:
     Stream.objects.bulk_create(diagnosis.stream for diagnosis in batch)
     Diagnosis.objects.bulk_create(batch)
     questions = [
         Question(diagnosis=diagnosis, position=number, text=f"第{number}问：哪个手冲壶好？")
         for diagnosis in batch
-        for number in range(QUESTIONS)
+        for number in range(QUESTIONS_PER_DIAGNOSIS)
     ]
     Question.objects.bulk_create(questions)
-    settled = {"state": AnswerState.VALID, "text": ANSWER, "repeat": 1, "attempts": 1, "milliseconds": 9000}
+    answer_columns = {"state": AnswerState.VALID, "text": ANSWER_TEXT, "repeat": 1, "attempts": 1, "milliseconds": 9000}
     Answer.objects.bulk_create(
-        Answer(diagnosis_id=one.diagnosis_id, question=one, platform=platform, answered_at=timezone.now(), **settled)
+        Answer(diagnosis_id=one.diagnosis_id, question=one, platform=platform, answered_at=timezone.now(), **answer_columns)
         for one in questions
         for platform in platforms
     )
-    told = {"answer": str(uuid.uuid4()), "question": str(uuid.uuid4()), "platform": "p1", "repeat": 1, "state": "valid"}
+    event_data = {"answer": str(uuid.uuid4()), "question": str(uuid.uuid4()), "platform": "p1", "repeat": 1, "state": "valid"}
     Event.objects.bulk_create(
-        Event(stream_id=diagnosis.stream_id, seq=seq, kind="result", data=told)
+        Event(stream_id=diagnosis.stream_id, seq=seq, kind="result", data=event_data)
         for diagnosis in batch
-        for seq in range(1, EVENTS + 1)
+        for seq in range(1, EVENTS_PER_DIAGNOSIS + 1)
     )
 
 
-LOOKS: dict[str, Callable[[Diagnosis], object]] = {
+LOOKUPS: dict[str, Callable[[Diagnosis], object]] = {
     "a page of a user's history": lambda one: list(Diagnosis.objects.visible_to(one.owner)[:21]),
-    "the log behind a cursor": lambda one: read_logs([(one.stream_id, EVENTS - 10)]),
+    "the log behind a cursor": lambda one: read_logs([(one.stream_id, EVENTS_PER_DIAGNOSIS - 10)]),
     "the answers of a diagnosis": lambda one: list(one.answers.all()),
     "what a run still has to ask": lambda one: list(one.answers.filter(state=AnswerState.PENDING)),
-    "what has not ended, of all": lambda _one: count_unfinished(),
+    "what has not ended, of all": lambda _one: count_unfinished_by_status(),
 }
 
 
-def measure(count: int, rounds: int = 50, seed: int = 1) -> Size:
+def measure_lookups(count: int, rounds: int = 50, seed: int = 1) -> GrowthMeasurement:
     """Fill an empty site with so many diagnoses and look each thing up for some of them."""
-    some = random.Random(seed).sample(fill(count), rounds)
-    taken = {name: statistics.median(_milliseconds(look, one) for one in some) for name, look in LOOKS.items()}
+    some = random.Random(seed).sample(create_diagnoses(count), rounds)
+    taken = {name: statistics.median(_time_lookup(look, one) for one in some) for name, look in LOOKUPS.items()}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT sum(pg_total_relation_size(oid)), sum(reltuples) FROM pg_class WHERE relname = ANY(%s)", [TABLES]
+            "SELECT sum(pg_total_relation_size(oid)), sum(reltuples) FROM pg_class WHERE relname = ANY(%s)", [MEASURED_TABLES]
         )
         size, rows = cursor.fetchone()
-    return Size(int(rows), float(size) / count, taken)
+    return GrowthMeasurement(int(rows), float(size) / count, taken)
 
 
-def _milliseconds(look: Callable[[Diagnosis], object], one: Diagnosis) -> float:
+def _time_lookup(lookup: Callable[[Diagnosis], object], one: Diagnosis) -> float:
     """Of the second time: what is asked often is in memory."""
-    look(one)
+    lookup(one)
     began = time.perf_counter()
-    look(one)
+    lookup(one)
     return (time.perf_counter() - began) * 1000
 
 
-def open_admin_lists() -> dict[str, tuple[float, int]]:
+def time_admin_lists() -> dict[str, tuple[float, int]]:
     """{list: (milliseconds, queries)} of every list of the admin, the second time it is opened."""
     client = Client()
     operator = make_user("operator", is_staff=True, is_superuser=True)
@@ -134,7 +134,7 @@ def open_admin_lists() -> dict[str, tuple[float, int]]:
     return found
 
 
-def empty() -> None:
+def truncate_tables() -> None:
     """Make room for the next size."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE diagsite_user, progress_stream, diagnosis_platform CASCADE")

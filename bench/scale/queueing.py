@@ -13,23 +13,23 @@ import simpy
 
 
 @dataclass(frozen=True)
-class Order:
+class PlannedDiagnosis:
     """A diagnosis: when it arrives, and the seconds that each of its calls will take, by platform."""
 
-    at: float
+    arrives_at: float
     calls: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True)
-class House:
+class QueueModel:
     """What serves: processes with so many places each, calls at once of a platform, what is computed, in seconds.
 
-    start_seconds: from acceptance to the first call when nothing waits; diagnosis_seconds and call_seconds: of the
+    start_seconds: from acceptance to the first call when nothing waits; diagnosis_seconds and platform_call_seconds: of the
     process's own time, for a diagnosis's begin and end together and for each answer.
     """
 
     processes: int
-    places: int
+    slots: int
     platform_concurrency: int
     start_seconds: float = 0.0
     diagnosis_seconds: float = 0.0
@@ -37,56 +37,56 @@ class House:
 
 
 @dataclass(frozen=True)
-class Course:
+class Timing:
     """What became of an order, in seconds: until it started, and until it ended."""
 
-    waited: float
-    took: float
+    wait_seconds: float
+    total_seconds: float
 
 
 class _Simulation:
-    def __init__(self, house: House, orders: Sequence[Order]) -> None:
-        self.house = house
+    def __init__(self, house: QueueModel, orders: Sequence[PlannedDiagnosis]) -> None:
+        self.model = house
         self.environment = simpy.Environment()
-        self.places = simpy.Store(self.environment)  # a place is the core of its process
+        self.slots = simpy.Store(self.environment)  # a place is the core of its process
         for _ in range(house.processes):
             core = simpy.Resource(self.environment, capacity=1)
-            for _ in range(house.places):
-                self.places.put(core)
+            for _ in range(house.slots):
+                self.slots.put(core)
         platforms = {platform for order in orders for platform, _ in order.calls}
         self.platforms = {
             name: simpy.Resource(self.environment, capacity=house.platform_concurrency) for name in platforms
         }
-        self.courses: list[Course | None] = [None] * len(orders)
+        self.timings: list[Timing | None] = [None] * len(orders)
         for number, order in enumerate(orders):
-            self.environment.process(self._live(number, order))
+            self.environment.process(self._run_diagnosis(number, order))
 
-    def _live(self, number: int, order: Order) -> Generator[simpy.Event, Any, None]:
-        now = self.environment
-        yield now.timeout(order.at)
-        core: simpy.Resource = yield self.places.get()
-        yield now.timeout(self.house.start_seconds)
-        started = now.now
-        yield from self._compute(core, self.house.diagnosis_seconds / 2)
-        yield simpy.AllOf(now, [now.process(self._call(core, *call)) for call in order.calls])
-        yield from self._compute(core, self.house.diagnosis_seconds / 2)
-        self.courses[number] = Course(started - order.at, now.now - order.at)
-        yield self.places.put(core)
+    def _run_diagnosis(self, number: int, order: PlannedDiagnosis) -> Generator[simpy.Event, Any, None]:
+        clock = self.environment
+        yield clock.timeout(order.arrives_at)
+        core: simpy.Resource = yield self.slots.get()
+        yield clock.timeout(self.model.start_seconds)
+        started = clock.now
+        yield from self._compute(core, self.model.diagnosis_seconds / 2)
+        yield simpy.AllOf(clock, [clock.process(self._call(core, *call)) for call in order.calls])
+        yield from self._compute(core, self.model.diagnosis_seconds / 2)
+        self.timings[number] = Timing(started - order.arrives_at, clock.now - order.arrives_at)
+        yield self.slots.put(core)
 
     def _call(self, core: simpy.Resource, platform: str, seconds: float) -> Generator[simpy.Event, Any, None]:
-        with self.platforms[platform].request() as turn:
-            yield turn
+        with self.platforms[platform].request() as request:
+            yield request
             yield self.environment.timeout(seconds)
-        yield from self._compute(core, self.house.call_seconds)
+        yield from self._compute(core, self.model.call_seconds)
 
     def _compute(self, core: simpy.Resource, seconds: float) -> Generator[simpy.Event, Any, None]:
-        with core.request() as turn:
-            yield turn
+        with core.request() as request:
+            yield request
             yield self.environment.timeout(seconds)
 
 
-def simulate(house: House, orders: Sequence[Order]) -> list[Course]:
+def simulate_queue(model: QueueModel, orders: Sequence[PlannedDiagnosis]) -> list[Timing]:
     """What becomes of each order, in their order, when all run to their end."""
-    simulation = _Simulation(house, orders)
+    simulation = _Simulation(model, orders)
     simulation.environment.run()
-    return [course for course in simulation.courses if course is not None]
+    return [course for course in simulation.timings if course is not None]

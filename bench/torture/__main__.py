@@ -15,49 +15,49 @@ from typing import TYPE_CHECKING
 import django
 from rich.console import Console
 
-from bench.alerts.services import own_services
-from bench.figures import Figure, named, report
+from bench.alerts.services import running_services
+from bench.figures import BenchmarkResult, with_label, run_measurements
 
 if TYPE_CHECKING:
-    from bench.torture.attacks import Attack
+    from bench.torture.attacks import Scenario
 
 log = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> int:
     """Run it."""
-    with own_services():
+    with running_services():
         django.setup()
         return _run()
 
 
 def _run() -> int:
-    from bench.torture.attacks import ATTACKS, Size
-    from bench.torture.stage import ground
+    from bench.torture.attacks import SCENARIOS, WorkloadSize
+    from bench.torture.stage import chaos_environment
 
     options = _options()
     if options.list:
-        for one in ATTACKS:
+        for one in SCENARIOS:
             sys.stdout.write(f"{one.name:20} {one.title}\n")
         return 0
-    names = options.only.split(",") if options.only else [one.name for one in ATTACKS]
-    unknown = set(names) - {one.name for one in ATTACKS}
+    names = options.only.split(",") if options.only else [one.name for one in SCENARIOS]
+    unknown = set(names) - {one.name for one in SCENARIOS}
     if unknown:
         log.print(f"error: there is no {', '.join(sorted(unknown))}; --list shows what there is")
         return 2
-    size = Size(times=options.times, seconds=options.seconds, frames=options.frames, examples=options.examples)
+    size = WorkloadSize(times=options.times, seconds=options.seconds, frames=options.frames, examples=options.examples)
     log.print(f"seed: {options.seed}")
-    with ground() as where:
+    with chaos_environment() as environment:
 
-        def row(name: str) -> Callable[[], list[Figure]]:
-            found = next(one for one in ATTACKS if one.name == name)
+        def build_measurement(name: str) -> Callable[[], list[BenchmarkResult]]:
+            found = next(one for one in SCENARIOS if one.name == name)
 
-            def measure() -> list[Figure]:
-                return _rows(lambda: found.run(found, where, random.Random(f"{options.seed} {name}"), size), found)
+            def measure() -> list[BenchmarkResult]:
+                return _run_scenario(lambda: found.run(found, environment, random.Random(f"{options.seed} {name}"), size), found)
 
-            return named(found.title, measure)  # type: ignore[return-value]
+            return with_label(found.title, measure)  # type: ignore[return-value]
 
-        return report(options.name, [row(name) for name in names])
+        return run_measurements(options.name, [build_measurement(name) for name in names])
 
 
 def _options() -> argparse.Namespace:
@@ -75,21 +75,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _rows(run: Callable[[], Figure | list[Figure]], attack: "Attack") -> list[Figure]:
-    from bench.torture.stage import NotRun
+def _run_scenario(run: Callable[[], BenchmarkResult | list[BenchmarkResult]], scenario: "Scenario") -> list[BenchmarkResult]:
+    from bench.torture.stage import ScenarioUnavailable
 
     started = time.monotonic()
     try:
         found = run()
-    except NotRun as why:
-        found = Figure(attack.title, "to be run", f"not run: {why}", is_held=False)
+    except ScenarioUnavailable as reason:
+        found = BenchmarkResult(scenario.title, "to be run", f"not run: {reason}", is_held=False)
     except Exception as error:  # noqa: BLE001 - the others are still to be run
         log.print_exception()
-        found = Figure(attack.title, "to be run", f"broke off: {error!r}"[:300], is_held=False)
+        found = BenchmarkResult(scenario.title, "to be run", f"broke off: {error!r}"[:300], is_held=False)
     rows = found if isinstance(found, list) else [found]
     for one in rows:
         held = "held    " if one.is_held else "NOT HELD"
-        log.print(f"{held} {attack.name}: {one.measured} ({time.monotonic() - started:.0f} s in all)", highlight=False)
+        log.print(f"{held} {scenario.name}: {one.measured} ({time.monotonic() - started:.0f} s in all)", highlight=False)
     return rows
 
 

@@ -2,37 +2,37 @@
 
 import random
 
-from bench.figures import Figure
-from bench.torture.clock import stepped_clock
-from bench.torture.deploy import rolling_deploy
-from bench.torture.disk import full_disk
-from bench.torture.faults import FAULTS, Attack
-from bench.torture.frames import attack_socket
-from bench.torture.platforms import misbehaving_dns, misbehaving_platforms
-from bench.torture.scene import Size
-from bench.torture.schema import attack_schema
-from bench.torture.soak import soak
-from bench.torture.stage import Ground
+from bench.figures import BenchmarkResult
+from bench.torture.clock import run_clock_steps
+from bench.torture.deploy import run_rolling_deploy
+from bench.torture.disk import run_full_disk
+from bench.torture.faults import FAULT_SCENARIOS, Scenario
+from bench.torture.frames import run_frame_scenario
+from bench.torture.platforms import run_faulty_dns, run_failing_platforms
+from bench.torture.scene import WorkloadSize
+from bench.torture.schema import run_schemathesis
+from bench.torture.soak import run_soak
+from bench.torture.stage import ChaosEnvironment
 
-__all__ = ["ATTACKS", "Attack", "Size"]
-
-
-def _schema(attack: Attack, where: Ground, rng: random.Random, size: Size) -> list[Figure]:
-    return attack_schema(rng, where.directory, examples=size.examples)
+__all__ = ["SCENARIOS", "Scenario", "WorkloadSize"]
 
 
-def _frames(attack: Attack, where: Ground, rng: random.Random, size: Size) -> list[Figure]:
-    return attack_socket(rng, count=size.frames)
+def _run_schema_scenario(scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> list[BenchmarkResult]:
+    return run_schemathesis(rng, environment.directory, examples=size.examples)
 
 
-ATTACKS = [
-    *FAULTS,
-    Attack("platforms", "platforms slow, half-open, resetting, breaking off, dripping", misbehaving_platforms),
-    Attack("dns", "names that are found late, wrongly, or not", misbehaving_dns),
-    Attack("disk", "a full disk under PostgreSQL for 4 to 8 s", full_disk, most_times=4),
-    Attack("clock", "the clock stepped by 5 s to an hour, there and back", stepped_clock),
-    Attack("deploy", "a rolling deploy, there and back", rolling_deploy),
-    Attack("soak", "1,000 idle sockets and 200 diagnoses", soak),
-    Attack("schema", "requests made from the OpenAPI schema", _schema),
-    Attack("frames", "fuzzed frames at the socket", _frames),
+def _run_frames_scenario(scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> list[BenchmarkResult]:
+    return run_frame_scenario(rng, count=size.frames)
+
+
+SCENARIOS = [
+    *FAULT_SCENARIOS,
+    Scenario("platforms", "platforms slow, half-open, resetting, breaking off, dripping", run_failing_platforms),
+    Scenario("dns", "names that are found late, wrongly, or not", run_faulty_dns),
+    Scenario("disk", "a full disk under PostgreSQL for 4 to 8 s", run_full_disk, max_injections=4),
+    Scenario("clock", "the clock stepped by 5 s to an hour, there and back", run_clock_steps),
+    Scenario("deploy", "a rolling deploy, there and back", run_rolling_deploy),
+    Scenario("soak", "1,000 idle sockets and 200 diagnoses", run_soak),
+    Scenario("schema", "requests made from the OpenAPI schema", _run_schema_scenario),
+    Scenario("frames", "fuzzed frames at the socket", _run_frames_scenario),
 ]

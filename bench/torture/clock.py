@@ -4,38 +4,38 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.figures import Figure
-from bench.torture.faults import Attack, suffer
-from bench.torture.processes import Program
-from bench.torture.scene import STEADY, Scene, Size
-from bench.torture.stage import Ground, NotRun, Stage, stage
-from diagsite.tests.site import Process, Site
+from bench.figures import BenchmarkResult
+from bench.torture.faults import Scenario, run_fault_scenario
+from bench.torture.processes import ExternalProcess
+from bench.torture.scene import SLOW_STALL_SETTINGS, Workload, WorkloadSize
+from bench.torture.stage import ChaosEnvironment, ScenarioUnavailable, Cluster, running_cluster
+from diagsite.tests.site import SiteProcess, Site
 
-LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
-STEPS = (-3600, -90, -5, 5, 90, 3600)
+LIBFAKETIME_PATTERNS = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
+CLOCK_STEPS_SECONDS = (-3600, -90, -5, 5, 90, 3600)
 
 
-def stepped_clock(attack: Attack, where: Ground, rng: random.Random, size: Size) -> Figure:
+def run_clock_steps(scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> BenchmarkResult:
     """One of server and two workers at a time is set to another time."""
-    library = next((path for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])), None)
+    library = next((path for pattern in LIBFAKETIME_PATTERNS for path in Path("/").glob(pattern[1:])), None)
     if library is None:
-        raise NotRun("libfaketime is not installed: on Debian and Ubuntu, apt install faketime")
-    files = [where.directory / f"clock-{number}" for number in range(3)]
+        raise ScenarioUnavailable("libfaketime is not installed: on Debian and Ubuntu, apt install faketime")
+    files = [environment.directory / f"clock-{number}" for number in range(3)]
     for file in files:
         file.write_text("+0\n")
 
-    def maker(number: int) -> Callable[[Site], Process]:
-        return lambda site: _program(site, library, files[number], "serve" if number == 0 else "worker")
+    def build_factory(number: int) -> Callable[[Site], SiteProcess]:
+        return lambda site: _build_process(site, library, files[number], "serve" if number == 0 else "worker")
 
-    def step(scene: Scene, on: Stage) -> None:
-        scene.rng.choice(files).write_text(f"{scene.rng.choice(STEPS):+d}\n")
+    def step(scene: Workload, on: Cluster) -> None:
+        scene.rng.choice(files).write_text(f"{scene.rng.choice(CLOCK_STEPS_SECONDS):+d}\n")
 
-    with stage(server=maker(0), workers=[maker(1), maker(2)], variables=STEADY) as on:
-        return suffer(attack, size, rng, on, step, is_clock_true=False)
+    with running_cluster(server=build_factory(0), workers=[build_factory(1), build_factory(2)], variables=SLOW_STALL_SETTINGS) as cluster:
+        return run_fault_scenario(scenario, size, rng, cluster, step, is_clock_true=False)
 
 
-def _program(site: Site, library: Path, file: Path, what: str) -> Process:
-    arguments = ["serve", "--concurrency", "0"] if what == "serve" else ["procrastinate", "worker"]
+def _build_process(site: Site, library: Path, file: Path, role: str) -> SiteProcess:
+    arguments = ["serve", "--concurrency", "0"] if role == "serve" else ["procrastinate", "worker"]
     variables = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(file),
@@ -43,4 +43,4 @@ def _program(site: Site, library: Path, file: Path, what: str) -> Process:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # a step of the clock leaves the monotonic one alone
         "DONT_FAKE_MONOTONIC": "1",
     }
-    return Program([], arguments, site.address, **site.environment, **variables)
+    return ExternalProcess([], arguments, site.address, **site.environment, **variables)

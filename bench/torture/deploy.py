@@ -6,60 +6,60 @@ import signal
 import subprocess
 from pathlib import Path
 
-from bench.figures import Figure
-from bench.torture.faults import Attack, suffer
-from bench.torture.processes import Program
-from bench.torture.scene import STEADY, Scene, Size
-from bench.torture.stage import Ground, NotRun, Stage, stage, wait_until_up
-from diagsite.tests.site import ROOT, Process, Site
+from bench.figures import BenchmarkResult
+from bench.torture.faults import Scenario, run_fault_scenario
+from bench.torture.processes import ExternalProcess
+from bench.torture.scene import SLOW_STALL_SETTINGS, Workload, WorkloadSize
+from bench.torture.stage import ChaosEnvironment, ScenarioUnavailable, Cluster, running_cluster, wait_until_site_up
+from diagsite.tests.site import PROJECT_ROOT, SiteProcess, Site
 
 
-def rolling_deploy(attack: Attack, where: Ground, rng: random.Random, size: Size) -> Figure:
+def run_rolling_deploy(scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> BenchmarkResult:
     """Each process in turn is stopped and started with the other version."""
-    revision = _older_revision()
-    old = where.directory / "older"
-    _check_out(revision, old)
+    revision = _find_older_revision()
+    old = environment.directory / "older"
+    _export_revision(revision, old)
 
-    def server(site: Site) -> Process:
-        return _at(old, Program([], ["serve", "--concurrency", "0"], site.address, **site.environment))
+    def server(site: Site) -> SiteProcess:
+        return _with_root(old, ExternalProcess([], ["serve", "--concurrency", "0"], site.address, **site.environment))
 
-    def worker(site: Site) -> Process:
-        return _at(old, Program([], ["procrastinate", "worker"], site.address, **site.environment))
+    def worker(site: Site) -> SiteProcess:
+        return _with_root(old, ExternalProcess([], ["procrastinate", "worker"], site.address, **site.environment))
 
-    def replace(scene: Scene, on: Stage) -> None:
-        chosen = [on.server, *on.workers][len(scene.blows) % 3]
-        chosen.process.root = old if chosen.process.root == ROOT else ROOT
-        chosen.hit(signal.SIGTERM)
-        wait_until_up(on.site)
+    def replace(scene: Workload, on: Cluster) -> None:
+        chosen = [on.server, *on.workers][len(scene.injections) % 3]
+        chosen.process.root = old if chosen.process.root == PROJECT_ROOT else PROJECT_ROOT
+        chosen.signal_and_wait_for_restart(signal.SIGTERM)
+        wait_until_site_up(on.site)
 
-    with stage(server=server, workers=[worker, worker], variables=STEADY) as on:
-        found = suffer(attack, Size(size.diagnoses, size.clients, size.questions, max(6, size.times)), rng, on, replace)
-    return Figure(found.figure, found.must_be, f"{found.measured}; older: {revision[:8]}", found.is_held)
+    with running_cluster(server=server, workers=[worker, worker], variables=SLOW_STALL_SETTINGS) as cluster:
+        result = run_fault_scenario(scenario, WorkloadSize(size.diagnoses, size.clients, size.questions, max(6, size.times)), rng, cluster, replace)
+    return BenchmarkResult(result.figure, result.must_be, f"{result.measured}; older: {revision[:8]}", result.is_held)
 
 
-def _at(root: Path, process: Program) -> Process:
+def _with_root(root: Path, process: ExternalProcess) -> SiteProcess:
     process.root = root
     return process
 
 
-def _older_revision() -> str:
+def _find_older_revision() -> str:
     """The last release, or else what was there before the tables were changed last."""
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        raise NotRun("this is no git checkout, so there is no older version")
-    tag = _git("describe", "--tags", "--abbrev=0", may_fail=True)
-    return tag or f"{_git('log', '-1', '--format=%H', '--', '*/migrations/0*.py')}^"
+    if shutil.which("git") is None or not (PROJECT_ROOT / ".git").exists():
+        raise ScenarioUnavailable("this is no git checkout, so there is no older version")
+    tag = _run_git("describe", "--tags", "--abbrev=0", may_fail=True)
+    return tag or f"{_run_git('log', '-1', '--format=%H', '--', '*/migrations/0*.py')}^"
 
 
-def _git(*arguments: str, may_fail: bool = False) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+def _run_git(*arguments: str, may_fail: bool = False) -> str:
+    done = subprocess.run(["git", "-C", str(PROJECT_ROOT), *arguments], capture_output=True, text=True)
     if done.returncode and not may_fail:
-        raise NotRun(f"git {arguments[0]}: {done.stderr.strip()}")
+        raise ScenarioUnavailable(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _check_out(revision: str, directory: Path) -> None:
+def _export_revision(revision: str, directory: Path) -> None:
     directory.mkdir()
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", revision], capture_output=True)
+    archive = subprocess.run(["git", "-C", str(PROJECT_ROOT), "archive", revision], capture_output=True)
     if archive.returncode:
-        raise NotRun(f"git archive {revision}: {archive.stderr.decode().strip()}")
+        raise ScenarioUnavailable(f"git archive {revision}: {archive.stderr.decode().strip()}")
     subprocess.run(["tar", "-x", "-C", str(directory)], input=archive.stdout, check=True)

@@ -11,83 +11,83 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.figures import Figure
-from bench.torture.faults import Attack
-from bench.torture.processes import Program
-from bench.torture.scene import STEADY, Scene, Size, furnish, moderate
-from bench.torture.stage import Ground, NotRun, Stage, stage
+from bench.figures import BenchmarkResult
+from bench.torture.faults import Scenario
+from bench.torture.processes import ExternalProcess
+from bench.torture.scene import SLOW_STALL_SETTINGS, Workload, WorkloadSize, add_fake_platforms, build_normal_behaviours
+from bench.torture.stage import ChaosEnvironment, ScenarioUnavailable, Cluster, running_cluster
 from diagsite.tests.fake_platform import (
     Behaviour,
     Exchange,
     FakePlatform,
-    answer,
-    drip,
-    half_a_body,
-    hold,
+    respond_with_answer,
+    respond_slowly,
+    respond_with_truncated_body,
+    hold_response,
     reset_connection,
 )
-from diagsite.tests.site import Process, Site
+from diagsite.tests.site import SiteProcess, Site
 
-TIMEOUT = {"CALL_TIMEOUT_SECONDS": "3", **STEADY}
-SHARE = 0.35  # of the calls that go wrong; three attempts make most of them good
-BAD: dict[str, Callable[[], Behaviour]] = {
-    "slow": lambda: answer(after=20),
-    "half-open": hold,
+TIMEOUT_SETTINGS = {"CALL_TIMEOUT_SECONDS": "3", **SLOW_STALL_SETTINGS}
+FAILURE_SHARE = 0.35  # of the calls that go wrong; three attempts make most of them good
+FAILURE_MODES: dict[str, Callable[[], Behaviour]] = {
+    "slow": lambda: respond_with_answer(delay_seconds=20),
+    "half-open": hold_response,
     "reset": reset_connection,
-    "cut": half_a_body,
-    "drip": lambda: drip(every=0.2),
+    "cut": respond_with_truncated_body,
+    "drip": lambda: respond_slowly(interval_seconds=0.2),
 }
-HOST = "platform.torture.test"
+PLATFORM_HOST = "platform.torture.test"
 DNS_ADDRESS = "127.0.0.153"
 
 
-def sometimes(bad: Behaviour, rng: random.Random, seen: Counter[str], name: str) -> Behaviour:
+def fail_sometimes(failure: Behaviour, rng: random.Random, failure_counts: Counter[str], name: str) -> Behaviour:
     """Bad for a share of the calls, good for the others."""
 
     async def behave(exchange: Exchange) -> None:
-        is_bad = rng.random() < SHARE
-        seen[name] += is_bad
-        await (bad if is_bad else answer(after=rng.uniform(0.05, 0.3)))(exchange)
+        is_bad = rng.random() < FAILURE_SHARE
+        failure_counts[name] += is_bad
+        await (failure if is_bad else respond_with_answer(delay_seconds=rng.uniform(0.05, 0.3)))(exchange)
 
     return behave
 
 
-def misbehaving_platforms(attack: Attack, _: Ground, rng: random.Random, size: Size) -> Figure:
+def run_failing_platforms(scenario: Scenario, _: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> BenchmarkResult:
     """Five platforms, each bad in its own way every third time."""
-    started, seen = time.monotonic(), Counter[str]()
-    with FakePlatform() as fake, stage(variables=TIMEOUT) as on:
-        scene = _scene(on, fake, rng, size, tuple(BAD))
-        furnish(on.site, fake, {name: sometimes(make(), rng, seen, name) for name, make in BAD.items()}, 8)
-        with scene.blow():
-            scene.begin()
-        found = scene.close(attack.title, time.monotonic() - started)
-    told = ", ".join(f"{name} {count}x" for name, count in sorted(seen.items()))
-    is_held = found.is_held and all(seen[name] for name in BAD)
-    return Figure(found.figure, found.must_be, f"{found.measured}; {told}", is_held)
+    started, failure_counts = time.monotonic(), Counter[str]()
+    with FakePlatform() as fake, running_cluster(variables=TIMEOUT_SETTINGS) as cluster:
+        workload = _build_workload(cluster, fake, rng, size, tuple(FAILURE_MODES))
+        add_fake_platforms(cluster.site, fake, {name: fail_sometimes(make(), rng, failure_counts, name) for name, make in FAILURE_MODES.items()}, 8)
+        with workload.injecting():
+            workload.start()
+        result = workload.close(scenario.title, time.monotonic() - started)
+    counts_text = ", ".join(f"{name} {count}x" for name, count in sorted(failure_counts.items()))
+    is_held = result.is_held and all(failure_counts[name] for name in FAILURE_MODES)
+    return BenchmarkResult(result.figure, result.must_be, f"{result.measured}; {counts_text}", is_held)
 
 
-def _scene(on: Stage, fake: FakePlatform, rng: random.Random, size: Size, platforms: tuple[str, ...]) -> Scene:
-    return Scene(
-        on.site,
+def _build_workload(cluster: Cluster, fake: FakePlatform, rng: random.Random, size: WorkloadSize, platforms: tuple[str, ...]) -> Workload:
+    return Workload(
+        cluster.site,
         fake,
         rng,
-        Size(size.diagnoses, size.clients, questions=3, times=size.times),
-        may_end=frozenset({"completed", "partial", "failed"}),
+        WorkloadSize(size.diagnoses, size.clients, questions=3, times=size.times),
+        allowed_statuses=frozenset({"completed", "partial", "failed"}),
         platforms=platforms,
-        are_calls_counted=False,
+        checks_repeated_calls=False,
     )
 
 
-class BadDns:
+class FaultyDnsServer:
     """A name server that knows one address, and tells it at once, late, not at all, or says something else."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.rng, self.seen = rng, Counter[str]()
+        self.rng, self.reply_counts = rng, Counter[str]()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.bind((DNS_ADDRESS, 53))
         except OSError as error:
-            raise NotRun(f"port 53 of {DNS_ADDRESS} cannot be had: {error}") from error
+            raise ScenarioUnavailable(f"port 53 of {DNS_ADDRESS} cannot be had: {error}") from error
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -100,8 +100,8 @@ class BadDns:
             kind = self.rng.choices(
                 ["at once", "late", "silent", "refused", "unknown", "nonsense"], [8, 3, 1, 1, 1, 1]
             )[0]
-            self.seen[kind] += 1
-            data = reply_to(query, kind)
+            self.reply_counts[kind] += 1
+            data = build_dns_reply(query, kind)
             if data:
                 wait = self.rng.uniform(0.5, 2.5) if kind == "late" else 0.0
                 threading.Timer(wait, self._send, [data, whence]).start()
@@ -117,7 +117,7 @@ class BadDns:
         self._socket.close()
 
 
-def reply_to(query: bytes, kind: str) -> bytes:
+def build_dns_reply(query: bytes, kind: str) -> bytes:
     """The bytes of an answer to a question for one name; nothing for silence."""
     if kind == "silent":
         return b""
@@ -133,48 +133,48 @@ def reply_to(query: bytes, kind: str) -> bytes:
 
 
 @contextmanager
-def bad_dns(rng: random.Random) -> Iterator[BadDns]:
+def running_faulty_dns(rng: random.Random) -> Iterator[FaultyDnsServer]:
     """It, closed at the end."""
-    server = BadDns(rng)
+    server = FaultyDnsServer(rng)
     try:
         yield server
     finally:
         server.close()
 
 
-def misbehaving_dns(attack: Attack, where: Ground, rng: random.Random, size: Size) -> Figure:
+def run_faulty_dns(scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize) -> BenchmarkResult:
     """A worker that sees another /etc/resolv.conf than the machine, with a platform by name and one by address."""
     started = time.monotonic()
-    prefix = _with_resolver(where.directory)
-    with bad_dns(rng) as dns, FakePlatform() as fake:
+    prefix = _build_resolver_prefix(environment.directory)
+    with running_faulty_dns(rng) as dns, FakePlatform() as fake:
 
-        def worker(site: Site) -> Process:
-            return Program(prefix, ["procrastinate", "worker"], site.address, **site.environment)
+        def worker(site: Site) -> SiteProcess:
+            return ExternalProcess(prefix, ["procrastinate", "worker"], site.address, **site.environment)
 
-        with stage(workers=[worker], variables={"OUTGOING_HOSTS": f"127.0.0.1,{HOST}"} | TIMEOUT) as on:
-            furnish(on.site, fake, {"fast": moderate(rng)["fast"]})
-            fake.behave(moderate(rng)["fast"], model="named")
-            on.site.add_platform("named", fake.base_url.replace("127.0.0.1", HOST), concurrency=8)
-            scene = _scene(on, fake, rng, size, ("fast", "named"))
-            with scene.blow():
-                scene.begin()
-            found = scene.close(attack.title, time.monotonic() - started)
+        with running_cluster(workers=[worker], variables={"OUTGOING_HOSTS": f"127.0.0.1,{PLATFORM_HOST}"} | TIMEOUT_SETTINGS) as cluster:
+            add_fake_platforms(cluster.site, fake, {"fast": build_normal_behaviours(rng)["fast"]})
+            fake.set_behaviour(build_normal_behaviours(rng)["fast"], model="named")
+            cluster.site.add_platform("named", fake.base_url.replace("127.0.0.1", PLATFORM_HOST), concurrency=8)
+            workload = _build_workload(cluster, fake, rng, size, ("fast", "named"))
+            with workload.injecting():
+                workload.start()
+            result = workload.close(scenario.title, time.monotonic() - started)
             failed = "SELECT count(*) FROM diagnosis_answer WHERE platform_id = 'fast' AND state <> 'valid'"
-            ((harmed,),) = on.site.query(failed)
-    told = ", ".join(f"{name} {count}x" for name, count in sorted(dns.seen.items()))
-    is_held = found.is_held and len(dns.seen) > 3 and harmed == 0
-    measured = f"{found.measured}; DNS {told}; {harmed} answers of the other platform failed"
-    return Figure(found.figure, f"{found.must_be}; the other platform unharmed", measured, is_held)
+            ((failed_answers,),) = cluster.site.query(failed)
+    counts_text = ", ".join(f"{name} {count}x" for name, count in sorted(dns.reply_counts.items()))
+    is_held = result.is_held and len(dns.reply_counts) > 3 and failed_answers == 0
+    measured = f"{result.measured}; DNS {counts_text}; {failed_answers} answers of the other platform failed"
+    return BenchmarkResult(result.figure, f"{result.must_be}; the other platform unharmed", measured, is_held)
 
 
-def _with_resolver(directory: Path) -> list[str]:
-    """What starts a program in a mount namespace of its own, where names are asked of `BadDns`."""
+def _build_resolver_prefix(directory: Path) -> list[str]:
+    """What starts a program in a mount namespace of its own, where names are asked of `FaultyDnsServer`."""
     if shutil.which("unshare") is None:
-        raise NotRun("unshare is not installed")
+        raise ScenarioUnavailable("unshare is not installed")
     resolver = directory / "resolv.conf"
     resolver.write_text(f"nameserver {DNS_ADDRESS}\noptions timeout:2 attempts:2\n")
     prefix = ["unshare", "--mount", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
     tried = subprocess.run([*prefix, "true"], capture_output=True, text=True)
     if tried.returncode:
-        raise NotRun(f"no mount namespace: {tried.stderr.strip()}")
+        raise ScenarioUnavailable(f"no mount namespace: {tried.stderr.strip()}")
     return prefix

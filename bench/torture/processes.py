@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import Process
+from diagsite.tests.site import SiteProcess
 
-RESTART_SECONDS = 0.2
+RESTART_DELAY_SECONDS = 0.2
 
 
-class Program(Process):
-    """As `Process`, but a program of its own rather than a copy of ours: behind a prefix, or from another directory."""
+class ExternalProcess(SiteProcess):
+    """As `SiteProcess`, but a program of its own rather than a copy of ours: behind a prefix, or from another directory."""
 
     def __init__(self, prefix: Sequence[str], arguments: list[str], address: str, **extra: str) -> None:
         import sys
@@ -32,7 +32,7 @@ class Program(Process):
                 self._command, cwd=self.root, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it, and what it has started, a signal."""
         os.killpg(self.pid, number)
 
@@ -60,32 +60,32 @@ class Program(Process):
         return self._program is not None and self._program.poll() is None
 
 
-class Supervised:
+class SupervisedProcess:
     """A process that is started again whenever it ends."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: SiteProcess) -> None:
         self.process = process
 
-    def hit(self, number: signal.Signals, seconds: float = 60) -> None:
+    def signal_and_wait_for_restart(self, number: signal.Signals, seconds: float = 60) -> None:
         """Send it a signal that it does not survive, and return when its successor has been started."""
         before = self.process.pid
-        self.process.send(number)
+        self.process.send_signal(number)
         wait_until(lambda: self.process.pid != before, f"another process than {before}", seconds)
 
-    def freeze(self, seconds: float) -> None:
+    def suspend_for(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT after so long."""
-        self.process.send(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
         threading.Event().wait(seconds)
-        self.process.send(signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
-def supervised(*processes: Process) -> Iterator[list[Supervised]]:
+def supervised_processes(*processes: SiteProcess) -> Iterator[list[SupervisedProcess]]:
     """Start processes, and again whenever one ends; kill them at the end."""
-    over = threading.Event()
+    stopped = threading.Event()
 
     def supervise() -> None:
-        while not over.wait(RESTART_SECONDS):
+        while not stopped.wait(RESTART_DELAY_SECONDS):
             for process in processes:
                 if not process.is_running:
                     process.start()
@@ -96,17 +96,17 @@ def supervised(*processes: Process) -> Iterator[list[Supervised]]:
     thread = threading.Thread(target=supervise, name="supervisor", daemon=True)
     thread.start()
     try:
-        yield [Supervised(process) for process in processes]
+        yield [SupervisedProcess(process) for process in processes]
     finally:
-        over.set()
+        stopped.set()
         thread.join()
         for process in processes:
             with suppress(ProcessLookupError):
-                process.send(signal.SIGCONT)
+                process.send_signal(signal.SIGCONT)
             process.kill()
 
 
-def all_below(pid: int) -> list[Any]:
+def get_process_tree(pid: int) -> list[Any]:
     """A process and its children."""
     import psutil
 

@@ -8,20 +8,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.torture.processes import Supervised, supervised
-from bench.torture.scene import QUIET
+from bench.torture.processes import SupervisedProcess, supervised_processes
+from bench.torture.scene import CHAOS_SITE_SETTINGS
 from diagsite.embedded import EmbeddedPostgres
-from diagsite.tests.services import RedisServer, execute, start_postgres, wait_until
-from diagsite.tests.site import Process, Site, manage, new_database
+from diagsite.tests.services import RedisServer, execute_sql, start_postgres, wait_until
+from diagsite.tests.site import SiteProcess, Site, run_management_command, create_database
 
-ProcessMaker = Callable[[Site], Process]
+ProcessFactory = Callable[[Site], SiteProcess]
 
 
-class NotRun(Exception):
+class ScenarioUnavailable(Exception):
     """A fault that this machine does not allow; the text says why."""
 
 
-class Ground:
+class ChaosEnvironment:
     """What all faults share: a PostgreSQL that may be beaten, made when the first fault wants it."""
 
     def __init__(self, directory: Path) -> None:
@@ -33,39 +33,39 @@ class Ground:
         if self._postgres is None:
             self._postgres = start_postgres(self.directory / "beaten")
             for command in ("migrate", "seed"):
-                manage([command], self._postgres.get_uri())
+                run_management_command([command], self._postgres.get_uri())
         return self._postgres
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Stop it."""
         if self._postgres:
-            self._postgres.leave()
+            self._postgres.release()
 
 
-def database_on(postgres: EmbeddedPostgres) -> str:
+def create_database_on(postgres: EmbeddedPostgres) -> str:
     """A new database there, made from the first one."""
     name = f"site_{uuid.uuid4().hex[:8]}"
-    execute(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
+    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
     return postgres.get_uri().replace("/postgres?", f"/{name}?")
 
 
 @dataclass
-class Stage:
+class Cluster:
     """A running site and what it stands on."""
 
     site: Site
-    server: Supervised
-    workers: list[Supervised] = field(default_factory=list)
+    server: SupervisedProcess
+    workers: list[SupervisedProcess] = field(default_factory=list)
     postgres: EmbeddedPostgres | None = None
     redis: RedisServer | None = None
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def running_redis_server() -> Iterator[RedisServer]:
     """A Redis of this stage's own."""
     binary = shutil.which("redis-server")
     if binary is None:
-        raise NotRun("redis-server is not installed")
+        raise ScenarioUnavailable("redis-server is not installed")
     server = RedisServer(binary)
     server.start()
     try:
@@ -75,29 +75,29 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @contextmanager
-def stage(
+def running_cluster(
     *,
-    workers: Sequence[ProcessMaker] | int = 1,
+    workers: Sequence[ProcessFactory] | int = 1,
     postgres: EmbeddedPostgres | None = None,
     with_redis: bool = False,
-    server: ProcessMaker | None = None,
+    server: ProcessFactory | None = None,
     variables: Mapping[str, str] | None = None,
-) -> Iterator[Stage]:
+) -> Iterator[Cluster]:
     """A server with so many workers beside it (0: the worker is inside the server), each started again when it ends."""
-    makers: Sequence[ProcessMaker] = [Site.worker] * workers if isinstance(workers, int) else workers
+    factories: Sequence[ProcessFactory] = [Site.make_worker] * workers if isinstance(workers, int) else workers
     with ExitStack() as stack:
-        redis = stack.enter_context(redis_server()) if with_redis else None
-        address = database_on(postgres) if postgres else new_database()
-        environment = QUIET | dict(variables or {}) | ({"REDIS_URL": redis.url} if redis else {"REDIS_URL": ""})
-        site = Site(address, concurrency=0 if makers else 20, **environment)
+        redis = stack.enter_context(running_redis_server()) if with_redis else None
+        address = create_database_on(postgres) if postgres else create_database()
+        environment = CHAOS_SITE_SETTINGS | dict(variables or {}) | ({"REDIS_URL": redis.url} if redis else {"REDIS_URL": ""})
+        site = Site(address, concurrency=0 if factories else 20, **environment)
         if server:
             site.server = server(site)
         site.start()
-        processes = stack.enter_context(supervised(site.server, *(maker(site) for maker in makers)))
-        yield Stage(site, processes[0], processes[1:], postgres, redis)
+        processes = stack.enter_context(supervised_processes(site.server, *(maker(site) for maker in factories)))
+        yield Cluster(site, processes[0], processes[1:], postgres, redis)
 
 
-def wait_until_up(site: Site) -> None:
+def wait_until_site_up(site: Site) -> None:
     """Return when the site answers again."""
     import httpx
 
@@ -111,13 +111,13 @@ def wait_until_up(site: Site) -> None:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
+def chaos_environment() -> Iterator[ChaosEnvironment]:
     """It, thrown away at the end."""
     directory = Path(tempfile.mkdtemp(prefix="torture-"))
     directory.chmod(0o711)
-    found = Ground(directory)
+    found = ChaosEnvironment(directory)
     try:
         yield found
     finally:
-        found.leave()
+        found.release()
         shutil.rmtree(directory, ignore_errors=True)

@@ -9,48 +9,48 @@ from dataclasses import dataclass
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from diagsite.tests.follower import Follower
-from diagsite.tests.proof import Ordered
+from diagsite.tests.follower import StreamClient
+from diagsite.tests.proof import StartedDiagnosis
 from diagsite.tests.site import Site
 
-PAUSE_SECONDS = 0.2
-UNAVAILABLE = (502, 503, 504)
+RECONNECT_DELAY_SECONDS = 0.2
+UNAVAILABLE_STATUSES = (502, 503, 504)
 
 
 @dataclass
-class Watcher(Follower):
+class ChaosClient(StreamClient):
     """A follower for whom a site that is away, or says so, is no failure: it comes back."""
 
-    given_token: str = ""
-    by_polling: bool = False
+    shared_token: str = ""
+    uses_polling: bool = False
     failure: str = ""
 
     def __post_init__(self) -> None:
-        self.token = self.given_token
+        self.token = self.shared_token
 
-    def follow(self, seconds: float) -> None:
+    def follow_to_the_end(self, seconds: float) -> None:
         """Follow until the last event has come, for so long at most; what goes wrong is kept in `failure`."""
         until = time.monotonic() + seconds
         try:
             while not self.is_complete and (left := until - time.monotonic()) > 0:
-                self._once(left)
-                time.sleep(PAUSE_SECONDS)
+                self._follow_once(left)
+                time.sleep(RECONNECT_DELAY_SECONDS)
         except Exception as error:  # noqa: BLE001 - told in the table, of whatever kind it is
             self.failure = repr(error)[:300]
 
-    def _once(self, left: float) -> None:
+    def _follow_once(self, left: float) -> None:
         try:
-            if self.by_polling:
+            if self.uses_polling:
                 self.poll(min(left, 20.0))
             else:
-                self.watch(left)
+                self.follow_socket(left)
         except (InvalidHandshake, ConnectionClosed):  # cut off before it began
             pass
         except httpx.HTTPStatusError as error:
-            if error.response.status_code not in UNAVAILABLE:
+            if error.response.status_code not in UNAVAILABLE_STATUSES:
                 raise
 
-    def faults(self, log: list[tuple[int, str, dict[str, object]]]) -> list[str]:
+    def find_errors(self, log: list[tuple[int, str, dict[str, object]]]) -> list[str]:
         """What is wrong with what it has, against the log."""
         got, wanted = [seq for seq, *_ in self.events], [seq for seq, *_ in log]
         times = Counter(got)
@@ -67,27 +67,27 @@ class Watcher(Follower):
         return found + [f"{count} events {kind}" for kind, count in kinds.items() if count]
 
 
-def begin_watching(site: Site, ordered: list[Ordered], token: str, clients: int, seconds: float) -> "Watch":
+def start_clients(site: Site, ordered: list[StartedDiagnosis], token: str, clients: int, seconds: float) -> "ClientGroup":
     """So many clients, evenly over the diagnoses; every fourth polls, the others have a socket."""
     watchers = [
-        Watcher(site, ordered[number % len(ordered)], given_token=token, by_polling=number % 4 == 3)
+        ChaosClient(site, ordered[number % len(ordered)], shared_token=token, uses_polling=number % 4 == 3)
         for number in range(clients)
     ]
-    threads = [threading.Thread(target=one.follow, args=[seconds], daemon=True) for one in watchers]
+    threads = [threading.Thread(target=one.follow_to_the_end, args=[seconds], daemon=True) for one in watchers]
     for thread in threads:
         thread.start()
-    return Watch(watchers, threads, time.monotonic() + seconds)
+    return ClientGroup(watchers, threads, time.monotonic() + seconds)
 
 
 @dataclass
-class Watch:
+class ClientGroup:
     """Clients at work."""
 
-    watchers: list[Watcher]
+    clients: list[ChaosClient]
     threads: list[threading.Thread]
-    until: float
+    deadline: float
 
-    def wait(self) -> None:
+    def wait_until_done(self) -> None:
         """Until each has the last event or has given up."""
         for thread in self.threads:
-            thread.join(max(0.1, self.until - time.monotonic()) + 25)
+            thread.join(max(0.1, self.deadline - time.monotonic()) + 25)

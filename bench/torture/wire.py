@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_SECONDS = 60.0
+CONVERSATION_TIMEOUT_SECONDS = 60.0
 TEXT, BINARY, CLOSE = 1, 2, 8
-GOODBYE = struct.pack("!H", 1000)
+NORMAL_CLOSE_PAYLOAD = struct.pack("!H", 1000)
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawBytes:
     """What goes out as it is."""
 
     data: bytes
 
 
 @dataclass
-class Heard:
+class ReceivedFrames:
     """Frames of JSON in order, and the code of the close; 0 when the connection ended without one."""
 
     frames: list[dict[str, Any]] = field(default_factory=list)
-    close: int = 0
+    close_code: int = 0
     is_upgraded: bool = False
 
     @property
@@ -37,7 +37,7 @@ class Heard:
         return [str(frame.get("type")) for frame in self.frames]
 
 
-def frame_of(payload: bytes, opcode: int) -> bytes:
+def build_masked_frame(payload: bytes, opcode: int) -> bytes:
     """One masked frame. The mask is naught, which is a mask."""
     size = len(payload)
     if size < 126:
@@ -49,57 +49,57 @@ def frame_of(payload: bytes, opcode: int) -> bytes:
     return head + b"\0\0\0\0" + payload
 
 
-def bytes_of(said: str | bytes | Raw) -> bytes:
+def encode_message(message: str | bytes | RawBytes) -> bytes:
     """A text as a text frame, bytes as a binary one, Raw as it is."""
-    if isinstance(said, Raw):
-        return said.data
-    if isinstance(said, bytes):
-        return frame_of(said, BINARY)
-    return frame_of(said.encode("utf-8", "surrogatepass"), TEXT)
+    if isinstance(message, RawBytes):
+        return message.data
+    if isinstance(message, bytes):
+        return build_masked_frame(message, BINARY)
+    return build_masked_frame(message.encode("utf-8", "surrogatepass"), TEXT)
 
 
-class _Line:
+class _RawConnection:
     """A connection whose arrivals stay readable when a send fails: asyncio's transports forget them then."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
         self._loop = asyncio.get_running_loop()
-        self.arrived = asyncio.StreamReader()
+        self.received = asyncio.StreamReader()
 
     async def send(self, data: bytes) -> None:
         """All of it. Raises OSError."""
         await self._loop.sock_sendall(self._line, data)
 
-    async def keep_receiving(self) -> None:
+    async def receive_until_closed(self) -> None:
         """Until the other side hangs up, or has reset."""
         with contextlib.suppress(OSError):
             while data := await self._loop.sock_recv(self._line, 65_536):
-                self.arrived.feed_data(data)
-        self.arrived.feed_eof()
+                self.received.feed_data(data)
+        self.received.feed_eof()
 
 
-async def say(
-    port: int, path: str, said: Sequence[str | bytes | Raw], *, in_drops: bool = False, says_goodbye: bool = True
-) -> Heard:
+async def run_raw_conversation(
+    port: int, path: str, messages: Sequence[str | bytes | RawBytes], *, is_bytewise: bool = False, sends_close: bool = True
+) -> ReceivedFrames:
     """Connect, say it all, say goodbye, and listen until the server hangs up. Raises TimeoutError, OSError.
 
     A goodbye overtakes what the server has not read yet: who waits to be refused says none.
     """
-    frames = [bytes_of(one) for one in said] + ([frame_of(GOODBYE, CLOSE)] if says_goodbye else [])
-    async with asyncio.timeout(MOST_SECONDS):
+    frames = [encode_message(one) for one in messages] + ([build_masked_frame(NORMAL_CLOSE_PAYLOAD, CLOSE)] if sends_close else [])
+    async with asyncio.timeout(CONVERSATION_TIMEOUT_SECONDS):
         with socket.socket() as opened:
             opened.setblocking(False)
             await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
-            line = _Line(opened)
-            receiving = asyncio.ensure_future(line.keep_receiving())
+            line = _RawConnection(opened)
+            receiving = asyncio.ensure_future(line.receive_until_closed())
             try:
-                return await _say(line, path, frames, in_drops=in_drops)
+                return await _exchange(line, path, frames, is_bytewise=is_bytewise)
             finally:
                 receiving.cancel()
                 await asyncio.wait([receiving])
 
 
-def upgrade(path: str) -> bytes:
+def build_upgrade_request(path: str) -> bytes:
     """The request that opens a WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
@@ -108,23 +108,23 @@ def upgrade(path: str) -> bytes:
     ).encode()
 
 
-async def _say(line: _Line, path: str, frames: Sequence[bytes], *, in_drops: bool) -> Heard:
-    await line.send(upgrade(path))
-    head = await line.arrived.readuntil(b"\r\n\r\n")
-    heard = Heard(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
-    listening = asyncio.ensure_future(_listen(line, heard))
+async def _exchange(line: _RawConnection, path: str, frames: Sequence[bytes], *, is_bytewise: bool) -> ReceivedFrames:
+    await line.send(build_upgrade_request(path))
+    head = await line.received.readuntil(b"\r\n\r\n")
+    heard = ReceivedFrames(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
+    listening = asyncio.ensure_future(_read_frames(line, heard))
     try:
         with contextlib.suppress(OSError):  # it has hung up on us in the middle
             for frame in frames:
-                await _send(line, frame, in_drops=in_drops)
+                await _send_frame(line, frame, is_bytewise=is_bytewise)
         await listening
     finally:
         listening.cancel()
     return heard
 
 
-async def _send(line: _Line, data: bytes, *, in_drops: bool) -> None:
-    if not in_drops:
+async def _send_frame(line: _RawConnection, data: bytes, *, is_bytewise: bool) -> None:
+    if not is_bytewise:
         await line.send(data)
         return
     for byte in data:
@@ -132,8 +132,8 @@ async def _send(line: _Line, data: bytes, *, in_drops: bool) -> None:
         await asyncio.sleep(0)
 
 
-async def _listen(line: _Line, heard: Heard) -> None:
-    read = line.arrived.readexactly
+async def _read_frames(line: _RawConnection, received: ReceivedFrames) -> None:
+    read = line.received.readexactly
     with contextlib.suppress(asyncio.IncompleteReadError, OSError):
         while True:
             first, second = await read(2)
@@ -142,7 +142,7 @@ async def _listen(line: _Line, heard: Heard) -> None:
                 size = int.from_bytes(await read(2 if size == 126 else 8), "big")
             payload = await read(size)
             if first & 0x0F == TEXT:
-                heard.frames.append(json.loads(payload))
-            elif first & 0x0F == CLOSE and not heard.close:
-                heard.close = int.from_bytes(payload[:2], "big")
-                await line.send(frame_of(GOODBYE, CLOSE))  # or the server waits for it
+                received.frames.append(json.loads(payload))
+            elif first & 0x0F == CLOSE and not received.close_code:
+                received.close_code = int.from_bytes(payload[:2], "big")
+                await line.send(build_masked_frame(NORMAL_CLOSE_PAYLOAD, CLOSE))  # or the server waits for it

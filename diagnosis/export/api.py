@@ -8,49 +8,49 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
-from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.access import get_request_user, get_visible_diagnosis
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.export import tickets
-from diagnosis.export.content import content_for
+from diagnosis.export.content import load_export_content
 from diagnosis.export.csv_file import write_csv
-from diagnosis.export.download import download
+from diagnosis.export.download import build_download_response
 from diagnosis.export.json_file import ExportOut, write_json
-from diagnosis.export.tables import ANSWERS, FIGURES
+from diagnosis.export.tables import ANSWERS_TABLE, FIGURES_TABLE
 from diagnosis.export.workbook import write_workbook
 
 router = Router(tags=["exports"])
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLSX_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _a_file_of(kind: str) -> dict[str, Any]:
-    content = {kind: {"schema": {"type": "string", "format": "binary"}}}
+def _build_file_response_schema(content_type: str) -> dict[str, Any]:
+    content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"responses": {200: {"description": "The file", "content": content}}}
 
 
-@router.get("/diagnoses/{diagnosis_id}/export.csv", openapi_extra=_a_file_of("text/csv"), summary="As CSV")
+@router.get("/diagnoses/{diagnosis_id}/export.csv", openapi_extra=_build_file_response_schema("text/csv"), summary="As CSV")
 def export_csv(
     request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
 ) -> StreamingHttpResponse:
     """The answers, or the figures; UTF-8 with a byte order mark. 409 while the diagnosis runs."""
-    content = content_for(user_of(request), diagnosis_id)
-    table = {"answers": ANSWERS, "figures": FIGURES}[of]
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    table = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE}[of]
     write = partial(write_csv, table=table, content=content)
-    return download(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
+    return build_download_response(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
 
 
-@router.get("/diagnoses/{diagnosis_id}/export.xlsx", openapi_extra=_a_file_of(XLSX), summary="As a workbook")
+@router.get("/diagnoses/{diagnosis_id}/export.xlsx", openapi_extra=_build_file_response_schema(XLSX_CONTENT_TYPE), summary="As a workbook")
 def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """Notes, figures, answers and failures, a sheet each. 409 while the diagnosis runs."""
-    content = content_for(user_of(request), diagnosis_id)
-    return download(request, content, ".xlsx", XLSX, partial(write_workbook, content=content))
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    return build_download_response(request, content, ".xlsx", XLSX_CONTENT_TYPE, partial(write_workbook, content=content))
 
 
 @router.get("/diagnoses/{diagnosis_id}/export.json", response=ExportOut, summary="As JSON")
 def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """The whole report with all its answers. 409 while the diagnosis runs."""
-    content = content_for(user_of(request), diagnosis_id)
-    return download(request, content, ".json", "application/json", partial(write_json, content=content))
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    return build_download_response(request, content, ".json", "application/json", partial(write_json, content=content))
 
 
 class PrintOut(Schema):
@@ -63,8 +63,8 @@ class PrintOut(Schema):
 @router.post("/diagnoses/{diagnosis_id}/print", response=PrintOut, summary="An address to print from")
 def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """For clients with a token: a browser cannot send it along when it opens a page. 409 while the diagnosis runs."""
-    diagnosis = visible_diagnosis(request, diagnosis_id)
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
-    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={tickets.issue_ticket(diagnosis.pk)}"
-    return {"url": url, "expires_at": timezone.now() + timedelta(seconds=tickets.SECONDS)}
+    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={tickets.issue_print_ticket(diagnosis.pk)}"
+    return {"url": url, "expires_at": timezone.now() + timedelta(seconds=tickets.PRINT_TICKET_TTL_SECONDS)}

@@ -11,36 +11,36 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from diagnosis.access import visible_report
+from diagnosis.access import get_visible_report
 from diagnosis.models import Answer
-from diagnosis.reporting import ANSWERS_IN_ORDER
+from diagnosis.reporting import ANSWER_ORDERING
 
-AT_ONCE = 100  # answers in memory
+ANSWER_CHUNK_SIZE = 100  # answers in memory
 
 
 @dataclass(frozen=True)
-class Content:
+class ExportContent:
     """report: as the API gives it. exported_at: UTC, to the second."""
 
     report: dict[str, Any]
     exported_at: datetime
 
     @property
-    def id(self) -> uuid.UUID:
+    def diagnosis_id(self) -> uuid.UUID:
         """Of the diagnosis."""
         return uuid.UUID(self.report["diagnosis"]["id"])
 
-    def answers(self) -> Iterator[Answer]:
+    def iter_answers(self) -> Iterator[Answer]:
         """In the order of questions, platforms and repeats; read as they are wanted."""
-        return answers_of(self.id).iterator(chunk_size=AT_ONCE)
+        return get_ordered_answers(self.diagnosis_id).iterator(chunk_size=ANSWER_CHUNK_SIZE)
 
 
-def content_for(user: AbstractBaseUser, diagnosis_id: str) -> Content:
+def load_export_content(user: AbstractBaseUser, diagnosis_id: str) -> ExportContent:
     """For who may see the diagnosis. Raises NotFound, or DiagnosisRunning before its end."""
-    report = visible_report(user, diagnosis_id)
-    return Content(orjson.loads(report["body"]), timezone.now().astimezone(UTC).replace(microsecond=0))
+    report = get_visible_report(user, diagnosis_id)
+    return ExportContent(orjson.loads(report["body"]), timezone.now().astimezone(UTC).replace(microsecond=0))
 
 
-def answers_of(diagnosis_id: uuid.UUID) -> QuerySet[Answer]:
+def get_ordered_answers(diagnosis_id: uuid.UUID) -> QuerySet[Answer]:
     """The answers of a diagnosis in the order of its questions, platforms and repeats."""
-    return Answer.objects.filter(diagnosis=diagnosis_id).order_by(*ANSWERS_IN_ORDER)
+    return Answer.objects.filter(diagnosis=diagnosis_id).order_by(*ANSWER_ORDERING)

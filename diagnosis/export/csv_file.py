@@ -7,23 +7,23 @@ from typing import IO
 
 import orjson
 
-from diagnosis.export.cells import clean, disarm
-from diagnosis.export.content import Content
-from diagnosis.export.tables import Cell, Table
+from diagnosis.export.cells import replace_forbidden_characters, escape_formula
+from diagnosis.export.content import ExportContent
+from diagnosis.export.tables import CellValue, ExportTable
 
 
-def write_csv(file: IO[bytes], table: Table, content: Content) -> None:
+def write_csv(file: IO[bytes], table: ExportTable, content: ExportContent) -> None:
     """Write the names of the columns and every row; the file stays open."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     # Quoted, so that no separator inside a cell begins another one.
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer = csv.writer(text_file, quoting=csv.QUOTE_ALL)
     writer.writerow(table.columns)
     for row in table.rows(content):
-        writer.writerow([as_text(cell) for cell in row])
-    text.detach()  # flushes
+        writer.writerow([format_csv_cell(cell) for cell in row])
+    text_file.detach()  # flushes
 
 
-def as_text(cell: Cell) -> str:
+def format_csv_cell(cell: CellValue) -> str:
     """A cell for programs: numbers in full, times RFC 3339 in UTC, lists as JSON, nothing where it is unknown."""
     if cell is None:
         return ""
@@ -33,4 +33,4 @@ def as_text(cell: Cell) -> str:
         return repr(cell)
     if isinstance(cell, datetime):
         return cell.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return disarm(clean(orjson.dumps(cell).decode() if isinstance(cell, list) else cell))
+    return escape_formula(replace_forbidden_characters(orjson.dumps(cell).decode() if isinstance(cell, list) else cell))

@@ -8,12 +8,12 @@ from ninja import Field, Schema
 from ninja.responses import NinjaJSONEncoder
 
 from diagnosis.export import labels
-from diagnosis.export.content import Content
-from diagnosis.presenters import answer_facts_json
+from diagnosis.export.content import ExportContent
+from diagnosis.presenters import serialize_answer_record
 from diagnosis.report_schemas import ReportOut
 from diagnosis.schemas import AnswerFactsOut
 
-FORMAT = 1  # raise it when a field goes or means something else
+FORMAT_VERSION = 1  # raise it when a field goes or means something else
 
 
 class AigcOut(Schema):
@@ -44,31 +44,31 @@ class ExportOut(Schema):
     demo: bool
     demo_label: str | None = Field(description="that this is no answer of a real platform; null where it is")
     report: ReportOut
-    answers: list[AnswerFactsOut]
+    iter_answers: list[AnswerFactsOut]
 
 
-def write_json(file: IO[bytes], content: Content) -> None:
+def write_json(file: IO[bytes], content: ExportContent) -> None:
     """Write the document, answer by answer; the file stays open."""
     report = content.report
     head = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "exported_at": content.exported_at,
-        "ai_content": {"label": labels.ai_label(), "aigc": labels.aigc_of(report)},
+        "ai_content": {"label": labels.get_ai_label(), "aigc": labels.build_aigc_metadata(report)},
         "demo": report["demo"],
-        "demo_label": labels.demo_label(report["demo"]) or None,
+        "demo_label": labels.get_demo_label(report["demo"]) or None,
         "report": report,
     }
-    file.write(_json(head)[:-1] + b',"answers":[')
-    for number, answer in enumerate(content.answers()):
-        file.write((b"," if number else b"") + _json(answer_facts_json(answer)))
+    file.write(_serialize(head)[:-1] + b',"answers":[')
+    for number, answer in enumerate(content.iter_answers()):
+        file.write((b"," if number else b"") + _serialize(serialize_answer_record(answer)))
     file.write(b"]}")
 
 
-def _json(value: Any) -> bytes:
+def _serialize(value: Any) -> bytes:
     return orjson.dumps(value, default=NinjaJSONEncoder().default, option=orjson.OPT_UTC_Z)
 
 
-def schema() -> dict[str, Any]:
+def build_export_schema() -> dict[str, Any]:
     """The JSON Schema of the document."""
-    found = ExportOut.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    export_schema = ExportOut.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **export_schema}

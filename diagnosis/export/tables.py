@@ -9,27 +9,27 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.choices import AnswerState
 from diagnosis.export import labels
-from diagnosis.export.content import Content
-from diagnosis.reporting import mentioned_brands, uncertain_brands
+from diagnosis.export.content import ExportContent
+from diagnosis.reporting import get_mentioned_brands, get_uncertain_brands
 
-Cell = str | int | float | bool | datetime | list[str] | None
+CellValue = str | int | float | bool | datetime | list[str] | None
 """None: unknown or not available, an empty cell; never 0."""
 
 
 @dataclass(frozen=True)
-class Table:
+class ExportTable:
     """columns: name -> title. Each row has a cell for each of them."""
 
     columns: dict[str, Any]
-    rows: Callable[[Content], Iterator[list[Cell]]]
+    rows: Callable[[ExportContent], Iterator[list[CellValue]]]
 
 
-def _answer_rows(content: Content) -> Iterator[list[Cell]]:
+def _iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
     questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
     platforms = {one["id"]: one["name"] for one in report["platforms"]}
-    ai_label = labels.ai_label()
-    for answer in content.answers():
+    ai_label = labels.get_ai_label()
+    for answer in content.iter_answers():
         number, question = questions.get(str(answer.question_id), (None, None))
         yield [
             number,
@@ -43,17 +43,17 @@ def _answer_rows(content: Content) -> Iterator[list[Cell]]:
             answer.answered_at,
             answer.milliseconds,
             answer.is_carried_over,
-            mentioned_brands(answer.mentions),
-            uncertain_brands(answer.mentions),
+            get_mentioned_brands(answer.mentions),
+            get_uncertain_brands(answer.mentions),
             answer.others,
             answer.domains,
             answer.text or None,
             ai_label if answer.state == AnswerState.VALID else None,
-            labels.demo_label(answer.is_demo) or None,
+            labels.get_demo_label(answer.is_demo) or None,
         ]
 
 
-ANSWERS = Table(
+ANSWERS_TABLE = ExportTable(
     {
         "question_number": _("问题序号"),
         "question": _("问题"),
@@ -74,10 +74,10 @@ ANSWERS = Table(
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _answer_rows,
+    _iter_answer_rows,
 )
 
-FIGURES_OF_A_BRAND = {
+METRIC_COLUMNS = {
     "planned": _("计划回答数"),
     "valid": _("有效回答数"),
     "mentions": _("提到它的回答"),
@@ -99,47 +99,47 @@ FIGURES_OF_A_BRAND = {
 }
 
 
-def _figure_rows(content: Content) -> Iterator[list[Cell]]:
+def _iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
-    marks = [labels.figures_label(), labels.demo_label(report["demo"]) or None]
+    label_cells = [labels.get_figures_label(), labels.get_demo_label(report["demo"]) or None]
     platforms = {one["id"]: one["name"] for one in report["platforms"]}
     questions = {one["id"]: one["text"] for one in report["questions"]}
-    recognised = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
+    recognition_brands = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
     for brand in report["brands"]:
         parts = [("all", None, None, brand["figures"])]
         # In the report's order: what is stored by id has lost it.
         parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
         parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
-        if brand["name"] in recognised:
-            parts.append(("recognition", None, None, recognised[brand["name"]]["figures"]))
-        for of, pk, name, figures in parts:
-            if figures:
-                yield [brand["name"], brand["is_own"], of, pk, name, *map(figures.get, FIGURES_OF_A_BRAND), *marks]
+        if brand["name"] in recognition_brands:
+            parts.append(("recognition", None, None, recognition_brands[brand["name"]]["figures"]))
+        for scope, pk, name, metrics in parts:
+            if metrics:
+                yield [brand["name"], brand["is_own"], scope, pk, name, *map(metrics.get, METRIC_COLUMNS), *label_cells]
 
 
-FIGURES = Table(
+FIGURES_TABLE = ExportTable(
     {
         "brand": _("品牌"),
         "is_own": _("是否本品牌"),
         "of": _("范围"),
         "of_id": _("范围标识"),
         "of_name": _("范围名称"),
-        **FIGURES_OF_A_BRAND,
+        **METRIC_COLUMNS,
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _figure_rows,
+    _iter_figure_rows,
 )
 
 
-def _failure_rows(content: Content) -> Iterator[list[Cell]]:
+def _iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     platforms = {one["id"]: one["name"] for one in content.report["platforms"]}
-    for one in content.report["failures"]:
-        name = platforms.get(one["platform"], one["platform"])
-        yield [one["platform"], name, one["code"], one["count"], one["title"], one["suggestion"]]
+    for failure in content.report["failures"]:
+        name = platforms.get(failure["platform"], failure["platform"])
+        yield [failure["platform"], name, failure["code"], failure["count"], failure["title"], failure["suggestion"]]
 
 
-FAILURES = Table(
+FAILURES_TABLE = ExportTable(
     {
         "platform": _("平台标识"),
         "platform_name": _("平台"),
@@ -148,31 +148,31 @@ FAILURES = Table(
         "title": _("原因"),
         "suggestion": _("建议"),
     },
-    _failure_rows,
+    _iter_failure_rows,
 )
 
 
-def _note_rows(content: Content) -> Iterator[list[Cell]]:
+def _iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report, diagnosis = content.report, content.report["diagnosis"]
-    yield [str(_("AI 内容标识")), f"{labels.ai_label()}（{labels.as_text(labels.aigc_of(report))}）"]
+    yield [str(_("AI 内容标识")), f"{labels.get_ai_label()}（{labels.serialize_aigc(labels.build_aigc_metadata(report))}）"]
     if report["demo"]:
-        yield [str(_("演示标识")), labels.demo_label(True)]
+        yield [str(_("演示标识")), labels.get_demo_label(True)]
     yield [str(_("品牌")), diagnosis["brand"]]
     yield [str(_("诊断编号")), diagnosis["id"]]
     yield [str(_("状态")), diagnosis["status"]]
     yield [str(_("创建时间")), diagnosis["created_at"]]
     yield [str(_("结束时间")), diagnosis["finished_at"]]
     yield [str(_("导出时间")), content.exported_at]
-    for name, title in COUNTS.items():
+    for name, title in COUNT_COLUMNS.items():
         yield [str(title), report[name]]
     yield [str(_("模型")), report["method"]["models"]]
     yield [str(_("区间")), f"{report['method']['interval']}；{report['method']['share_interval']}"]
 
 
-COUNTS = {
+COUNT_COLUMNS = {
     "planned": _("计划回答数"),
     "valid": _("有效回答数"),
     "failed": _("失败"),
     "filtered": _("被过滤"),
 }
-NOTES = Table({"what": _("项目"), "value": _("内容")}, _note_rows)
+NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, _iter_note_rows)

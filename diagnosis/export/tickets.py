@@ -4,21 +4,21 @@ import uuid
 
 from django.core import signing
 
-SECONDS = 300  # to open the page; what is open may be printed later
+PRINT_TICKET_TTL_SECONDS = 300  # to open the page; what is open may be printed later
 
 
-def issue_ticket(diagnosis_id: uuid.UUID) -> str:
+def issue_print_ticket(diagnosis_id: uuid.UUID) -> str:
     """For a diagnosis that the caller may see: whoever has it may open its printable page."""
-    return _signer().sign(diagnosis_id.hex)
+    return _get_signer().sign(diagnosis_id.hex)
 
 
-def is_good_ticket(ticket: str, diagnosis_id: uuid.UUID) -> bool:
-    """Whether it was given out for this diagnosis within the last `SECONDS`."""
+def is_valid_print_ticket(ticket: str, diagnosis_id: uuid.UUID) -> bool:
+    """Whether it was given out for this diagnosis within the last `PRINT_TICKET_TTL_SECONDS`."""
     try:
-        return _signer().unsign(ticket, max_age=SECONDS) == diagnosis_id.hex
+        return _get_signer().unsign(ticket, max_age=PRINT_TICKET_TTL_SECONDS) == diagnosis_id.hex
     except signing.BadSignature:
         return False
 
 
-def _signer() -> signing.TimestampSigner:
+def _get_signer() -> signing.TimestampSigner:
     return signing.TimestampSigner(salt="diagnosis.print", sep=".")

@@ -11,95 +11,95 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from diagnosis.export import labels
-from diagnosis.export.cells import clean, fit
-from diagnosis.export.content import Content
-from diagnosis.export.tables import ANSWERS, FAILURES, FIGURES, NOTES, Cell, Table
+from diagnosis.export.cells import replace_forbidden_characters, truncate_for_excel
+from diagnosis.export.content import ExportContent
+from diagnosis.export.tables import ANSWERS_TABLE, FAILURES_TABLE, FIGURES_TABLE, NOTES_TABLE, CellValue, ExportTable
 
-WIDTH, WIDTHS = 14, {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
+DEFAULT_COLUMN_WIDTH, COLUMN_WIDTHS = 14, {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 
 # What is a code for programs is a word here.
-WORDS: dict[str, dict[str, Any]] = {
+VALUE_LABELS: dict[str, dict[str, Any]] = {
     "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
     "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }
-WORDS["voice_scope"] = WORDS["scope"]
+VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
 
 
-def write_workbook(file: IO[bytes], content: Content) -> None:
+def write_workbook(file: IO[bytes], content: ExportContent) -> None:
     """Write the workbook; the file stays open."""
     book = Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
     _set_properties(book, content)
-    for title, table in _sheets():
-        _Sheet(book, title, table).write(content)
+    for title, table in _get_sheets():
+        _SheetWriter(book, title, table).write(content)
     book.close()
 
 
-def _sheets() -> list[tuple[str, Table]]:
-    return [(_("说明"), NOTES), (_("指标"), FIGURES), (_("回答"), ANSWERS), (_("失败原因"), FAILURES)]
+def _get_sheets() -> list[tuple[str, ExportTable]]:
+    return [(_("说明"), NOTES_TABLE), (_("指标"), FIGURES_TABLE), (_("回答"), ANSWERS_TABLE), (_("失败原因"), FAILURES_TABLE)]
 
 
-def _set_properties(book: Workbook, content: Content) -> None:
+def _set_properties(book: Workbook, content: ExportContent) -> None:
     """The marks in the file's metadata."""
     report = content.report
-    demo = labels.demo_label(report["demo"])
+    demo = labels.get_demo_label(report["demo"])
     book.set_properties(
         {
-            "title": clean(report["diagnosis"]["brand"]),
-            "comments": " ".join(filter(None, [labels.ai_label(), demo])),
+            "title": replace_forbidden_characters(report["diagnosis"]["brand"]),
+            "comments": " ".join(filter(None, [labels.get_ai_label(), demo])),
             "created": content.exported_at,
         }
     )
-    book.set_custom_property("AIGC", clean(labels.as_text(labels.aigc_of(report))))
+    book.set_custom_property("AIGC", replace_forbidden_characters(labels.serialize_aigc(labels.build_aigc_metadata(report))))
     if demo:
         book.set_custom_property("demo", demo)
 
 
-class _Sheet:
-    def __init__(self, book: Workbook, title: str, table: Table) -> None:
-        self._sheet: Worksheet = book.add_worksheet(title)
+class _SheetWriter:
+    def __init__(self, book: Workbook, title: str, table: ExportTable) -> None:
+        self._worksheet: Worksheet = book.add_worksheet(title)
         self._table = table
-        top = {"valign": "top"}
-        self._wrapped: Format = book.add_format(top | {"text_wrap": True})
-        self._plain: Format = book.add_format(top)
-        self._rate: Format = book.add_format(top | {"num_format": "0.0%"})
-        self._time: Format = book.add_format(top | {"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._head: Format = book.add_format({"bold": True, "bottom": 1, "text_wrap": True} | top)
+        base_format = {"valign": "top"}
+        self._wrapped_format: Format = book.add_format(base_format | {"text_wrap": True})
+        self._plain_format: Format = book.add_format(base_format)
+        self._rate_format: Format = book.add_format(base_format | {"num_format": "0.0%"})
+        self._time_format: Format = book.add_format(base_format | {"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._header_format: Format = book.add_format({"bold": True, "bottom": 1, "text_wrap": True} | base_format)
 
-    def write(self, content: Content) -> None:
+    def write(self, content: ExportContent) -> None:
         names = list(self._table.columns)
         for column, name in enumerate(names):
-            self._sheet.set_column(column, column, WIDTHS.get(name, WIDTH))
+            self._worksheet.set_column(column, column, COLUMN_WIDTHS.get(name, DEFAULT_COLUMN_WIDTH))
         for column, title in enumerate(self._table.columns.values()):
-            self._sheet.write_string(0, column, str(title), self._head)
-        self._sheet.freeze_panes(1, 0)
-        last = 0
-        for last, row in enumerate(self._table.rows(content), 1):
+            self._worksheet.write_string(0, column, str(title), self._header_format)
+        self._worksheet.freeze_panes(1, 0)
+        row_number = 0
+        for row_number, row in enumerate(self._table.rows(content), 1):
             for column, (name, cell) in enumerate(zip(names, row, strict=True)):
-                self._write(last, column, name, cell)
-        if last:
-            self._sheet.autofilter(0, 0, last, len(names) - 1)
+                self._write_cell(row_number, column, name, cell)
+        if row_number:
+            self._worksheet.autofilter(0, 0, row_number, len(names) - 1)
 
-    def _write(self, row: int, column: int, name: str, cell: Cell) -> None:
+    def _write_cell(self, row: int, column: int, name: str, cell: CellValue) -> None:
         if cell is None:
             return
         if isinstance(cell, bool):
-            self._sheet.write_boolean(row, column, cell, self._plain)
+            self._worksheet.write_boolean(row, column, cell, self._plain_format)
         elif isinstance(cell, int | float):
-            self._sheet.write_number(row, column, cell, self._rate if _is_rate(name) else self._plain)
+            self._worksheet.write_number(row, column, cell, self._rate_format if _is_rate_column(name) else self._plain_format)
         elif isinstance(cell, datetime):
-            self._sheet.write_datetime(row, column, _local(cell), self._time)
+            self._worksheet.write_datetime(row, column, _to_naive_local_time(cell), self._time_format)
         else:
             # A string and nothing else: neither a formula nor an address, whatever it begins with.
-            text = "、".join(cell) if isinstance(cell, list) else str(WORDS.get(name, {}).get(cell, cell))
-            ending = _("…（单元格放不下，全文见 CSV 或 JSON）")
-            self._sheet.write_string(row, column, fit(clean(text), ending), self._wrapped)
+            text = "、".join(cell) if isinstance(cell, list) else str(VALUE_LABELS.get(name, {}).get(cell, cell))
+            truncation_suffix = _("…（单元格放不下，全文见 CSV 或 JSON）")
+            self._worksheet.write_string(row, column, truncate_for_excel(replace_forbidden_characters(text), truncation_suffix), self._wrapped_format)
 
 
-def _is_rate(name: str) -> bool:
+def _is_rate_column(name: str) -> bool:
     return "_rate" in name or name.startswith("share_of_voice")
 
 
-def _local(moment: datetime) -> datetime:
+def _to_naive_local_time(moment: datetime) -> datetime:
     """On the clock of the site: a workbook knows no time zones."""
     return timezone.localtime(moment.astimezone(UTC)).replace(tzinfo=None)

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from diagnosis.history.models import LegacyRecord, RepairChange, RepairRun
 
 
-class _ToLookAt(admin.ModelAdmin[Any]):
+class _ReadOnlyAdmin(admin.ModelAdmin[Any]):
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -23,7 +23,7 @@ class _ToLookAt(admin.ModelAdmin[Any]):
 
 
 @admin.register(LegacyRecord)
-class LegacyRecordAdmin(_ToLookAt):
+class LegacyRecordAdmin(_ReadOnlyAdmin):
     """Rows of another system's export: what became of each, and what it was."""
 
     list_display = ["table", "key", "state", "problem", "belongs_to", "created_at"]
@@ -38,7 +38,7 @@ class LegacyRecordAdmin(_ToLookAt):
 
 
 @admin.register(RepairRun)
-class RepairRunAdmin(_ToLookAt):
+class RepairRunAdmin(_ReadOnlyAdmin):
     """Each `repair_history --apply`."""
 
     list_display = ["id", "started_at", "finished_at", "undone_at", "mended"]
@@ -46,7 +46,7 @@ class RepairRunAdmin(_ToLookAt):
 
 
 @admin.register(RepairChange)
-class RepairChangeAdmin(_ToLookAt):
+class RepairChangeAdmin(_ReadOnlyAdmin):
     """The journal: every row before and after."""
 
     list_display = ["repair", "defect", "model", "key", "is_undone"]

@@ -14,12 +14,12 @@ from django.db.models.deletion import Collector
 
 from diagnosis.history.models import RepairChange, RepairRun
 
-ROWS_AT_ONCE = 500
+REPAIR_BATCH_SIZE = 500
 
-Columns = dict[str, Any]  # column name -> value as JSON holds it
+ColumnValues = dict[str, Any]  # column name -> value as JSON holds it
 
 
-def columns_of(row: Model, names: Iterable[str] | None = None) -> Columns:
+def get_column_values(row: Model, names: Iterable[str] | None = None) -> ColumnValues:
     """The columns of a row, or some of them, as the journal keeps them: times to the microsecond."""
     fields = {field.attname: field for field in row._meta.concrete_fields}
     return {name: _to_json(getattr(row, name)) for name in (fields if names is None else names)}
@@ -31,7 +31,7 @@ def _to_json(value: Any) -> Any:
     return str(value) if isinstance(value, UUID | Decimal) else value
 
 
-def assign(row: Model, columns: Columns) -> None:
+def set_column_values(row: Model, columns: ColumnValues) -> None:
     """Give a row the values that the journal kept; a column that a release has dropped since is left out."""
     fields = {field.attname: field for field in row._meta.concrete_fields}
     for name, value in columns.items():
@@ -41,23 +41,23 @@ def assign(row: Model, columns: Columns) -> None:
         setattr(row, name, None if value is None else fields[name].to_python(value))
 
 
-def name_of(model: type[Model]) -> str:
+def get_model_label(model: type[Model]) -> str:
     """How the journal names a table."""
     return model._meta.label_lower
 
 
-def model_of(name: str) -> type[Model]:
+def get_model_by_label(name: str) -> type[Model]:
     """The table of that name."""
     return cast("type[Model]", apps.get_model(name))
 
 
-class Changes:
+class ChangeSet:
     """What a repair is about to do to some rows. Nothing is written before `write`."""
 
     def __init__(self) -> None:
         self._created: list[Model] = []
         self._deleted: dict[type[Model], list[Model]] = defaultdict(list)
-        self._changed: dict[tuple[str, Any], tuple[Model, Columns]] = {}
+        self._changed: dict[tuple[str, Any], tuple[Model, ColumnValues]] = {}
 
     def set(self, row: Model, **columns: Any) -> bool:
         """Change columns of a row in memory, remembering what they were; returns whether any is another value now."""
@@ -65,8 +65,8 @@ class Changes:
         if not changes:
             return False
         if not row._state.adding:
-            _row, before = self._changed.setdefault((name_of(type(row)), row.pk), (row, {}))
-            for name, value in columns_of(row, changes).items():
+            _row, before = self._changed.setdefault((get_model_label(type(row)), row.pk), (row, {}))
+            for name, value in get_column_values(row, changes).items():
                 before.setdefault(name, value)
         for name, value in changes.items():
             setattr(row, name, value)
@@ -82,58 +82,58 @@ class Changes:
 
     def write(self, run: RepairRun, defect: str) -> None:
         """Write everything, and the journal of it. Inside a transaction that has locked the rows."""
-        journal = [*self._write_new(), *self._write_changed(), *self._write_deleted()]
+        journal_entries = [*self._write_new(), *self._write_changed(), *self._write_deleted()]
         RepairChange.objects.bulk_create(
-            (RepairChange(run=run, defect=defect, **entry) for entry in journal), batch_size=ROWS_AT_ONCE
+            (RepairChange(run=run, defect=defect, **entry) for entry in journal_entries), batch_size=REPAIR_BATCH_SIZE
         )
 
-    def _write_new(self) -> Iterator[Columns]:
+    def _write_new(self) -> Iterator[ColumnValues]:
         for model, rows in itertools.groupby(self._created, type):
-            for row in insert(model, list(rows)):
-                yield {"model": name_of(model), "key": row.pk, "before": None, "after": columns_of(row)}
+            for row in insert_rows(model, list(rows)):
+                yield {"model": get_model_label(model), "key": row.pk, "before": None, "after": get_column_values(row)}
 
-    def _write_changed(self) -> Iterator[Columns]:
-        alike: dict[tuple[type[Model], tuple[str, ...]], list[Model]] = defaultdict(list)
+    def _write_changed(self) -> Iterator[ColumnValues]:
+        rows_by_columns: dict[tuple[type[Model], tuple[str, ...]], list[Model]] = defaultdict(list)
         for row, before in self._changed.values():
-            alike[type(row), tuple(sorted(before))].append(row)
-        for (model, names), rows in alike.items():
-            update(model, rows, names)
+            rows_by_columns[type(row), tuple(sorted(before))].append(row)
+        for (model, names), rows in rows_by_columns.items():
+            update_rows(model, rows, names)
         for row, before in self._changed.values():
-            after = columns_of(row, before)
-            yield {"model": name_of(type(row)), "key": row.pk, "before": before, "after": after}
+            after = get_column_values(row, before)
+            yield {"model": get_model_label(type(row)), "key": row.pk, "before": before, "after": after}
 
-    def _write_deleted(self) -> Iterator[Columns]:
+    def _write_deleted(self) -> Iterator[ColumnValues]:
         for roots in self._deleted.values():
-            for model, rows in going_with(roots):
+            for model, rows in collect_cascade(roots):
                 for row in rows:
-                    yield {"model": name_of(model), "key": row.pk, "before": columns_of(row), "after": None}
-                remove(model, [row.pk for row in rows])
+                    yield {"model": get_model_label(model), "key": row.pk, "before": get_column_values(row), "after": None}
+                delete_rows(model, [row.pk for row in rows])
 
 
-def insert(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:
+def insert_rows(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:
     """Insert rows as they are."""
-    return model._default_manager.bulk_create(rows, batch_size=ROWS_AT_ONCE)
+    return model._default_manager.bulk_create(rows, batch_size=REPAIR_BATCH_SIZE)
 
 
-def update(model: type[Model], rows: Sequence[Model], names: Sequence[str]) -> None:
+def update_rows(model: type[Model], rows: Sequence[Model], names: Sequence[str]) -> None:
     """Write some columns of rows. Rows that get the same values, as most of a batch do, go in one statement."""
-    alike: dict[str, list[Model]] = defaultdict(list)
+    rows_by_values: dict[str, list[Model]] = defaultdict(list)
     for row in rows:
-        alike[repr([getattr(row, name) for name in names])].append(row)
-    if len(alike) * 4 < len(rows):
-        for same in alike.values():
-            values = {name: getattr(same[0], name) for name in names}
-            model._default_manager.filter(pk__in=[row.pk for row in same]).update(**values)
+        rows_by_values[repr([getattr(row, name) for name in names])].append(row)
+    if len(rows_by_values) * 4 < len(rows):
+        for equal_rows in rows_by_values.values():
+            values = {name: getattr(equal_rows[0], name) for name in names}
+            model._default_manager.filter(pk__in=[row.pk for row in equal_rows]).update(**values)
     else:
-        model._default_manager.bulk_update(rows, names, batch_size=ROWS_AT_ONCE)
+        model._default_manager.bulk_update(rows, names, batch_size=REPAIR_BATCH_SIZE)
 
 
-def remove(model: type[Model], keys: Sequence[Any]) -> None:
+def delete_rows(model: type[Model], keys: Sequence[Any]) -> None:
     """Delete rows."""
     model._default_manager.filter(pk__in=keys).delete()
 
 
-class _Collector(Collector):
+class _FetchingCollector(Collector):
     """Django's own, that fetches also what it could delete unseen: the journal keeps it."""
 
     def can_fast_delete(self, *args: Any, **kwargs: Any) -> bool:
@@ -141,14 +141,14 @@ class _Collector(Collector):
         return False
 
 
-def going_with(rows: Sequence[Model]) -> list[tuple[type[Model], list[Model]]]:
+def collect_cascade(rows: Sequence[Model]) -> list[tuple[type[Model], list[Model]]]:
     """These rows and those that hang on them, children first: the journal read backwards can put them back."""
-    collector = _Collector(using="default")
+    collector = _FetchingCollector(using="default")
     collector.collect(rows)
     collector.sort()
     # The collector has their keys only, and would fetch every other column of every row by itself.
-    return [(model, _whole(model, [row.pk for row in found])) for model, found in collector.data.items()]
+    return [(model, _fetch_rows(model, [row.pk for row in found])) for model, found in collector.data.items()]
 
 
-def _whole(model: type[Model], keys: Sequence[Any]) -> list[Model]:
+def _fetch_rows(model: type[Model], keys: Sequence[Any]) -> list[Model]:
     return list(model._default_manager.filter(pk__in=keys).order_by("pk"))

@@ -9,19 +9,19 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.utils import timezone
 
-from diagnosis.history.changes import ROWS_AT_ONCE
+from diagnosis.history.changes import REPAIR_BATCH_SIZE
 from diagnosis.history.defects import DEFECTS
 from diagnosis.history.defects.base import Defect
 from diagnosis.history.models import RepairRun
 
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 
-OnProgress = Callable[[str, int], None]
+RepairProgressCallback = Callable[[str, int], None]
 """Told of each batch: the defect's name, and how many rows were looked at."""
 
 
 @dataclass(frozen=True)
-class Found:
+class DefectSummary:
     """How often a defect was found, and some of the rows that have it."""
 
     defect: Defect
@@ -29,41 +29,41 @@ class Found:
     examples: list[str]
 
 
-def choose_defects(names: Sequence[str] = ()) -> list[Defect]:
+def select_defects(names: Sequence[str] = ()) -> list[Defect]:
     """Those of these names, or all, in the order of repair."""
     return [defect for defect in DEFECTS if not names or defect.name in names]
 
 
-def find_defects(names: Sequence[str] = ()) -> list[Found]:
+def find_defects(names: Sequence[str] = ()) -> list[DefectSummary]:
     """Look, and change nothing. A row can have several defects, and mending one may cure another."""
-    update_statistics()
-    return [_find(defect) for defect in choose_defects(names)]
+    analyze_tables()
+    return [_summarize_defect(defect) for defect in select_defects(names)]
 
 
-def update_statistics() -> None:
+def analyze_tables() -> None:
     """Have PostgreSQL count its rows: just after an import it plans these queries for empty tables, and never ends."""
     with connection.cursor() as cursor:
         for model in apps.get_app_config("diagnosis").get_models():
             cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
 
 
-def _find(defect: Defect) -> Found:
-    broken = defect.broken()
-    examples = [defect.describe(row) for row in broken.order_by("pk")[:EXAMPLES]]
-    return Found(defect, broken.count(), examples)
+def _summarize_defect(defect: Defect) -> DefectSummary:
+    affected_rows = defect.find_affected()
+    examples = [defect.describe(row) for row in affected_rows.order_by("pk")[:MAX_EXAMPLES]]
+    return DefectSummary(defect, affected_rows.count(), examples)
 
 
-def repair(names: Sequence[str] = (), on_progress: OnProgress = lambda name, rows: None) -> RepairRun:
+def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = lambda name, rows: None) -> RepairRun:
     """Mend everything that is found. Interrupted, it goes on with the same journal when it is called again."""
-    update_statistics()
+    analyze_tables()
     run = RepairRun.objects.filter(finished_at=None, undone_at=None).order_by("-pk").first() or RepairRun()
     run.save()
-    for defect in choose_defects(names):
-        for keys in _batches(defect.broken().order_by("pk").values_list("pk", flat=True)):
+    for defect in select_defects(names):
+        for keys in _iter_key_batches(defect.find_affected().order_by("pk").values_list("pk", flat=True)):
             with transaction.atomic():
-                mended, changes = defect.mend_batch(keys)
+                fixed_count, changes = defect.fix_batch(keys)
                 changes.write(run, defect.name)
-                run.mended[defect.name] = run.mended.get(defect.name, 0) + mended
+                run.mended[defect.name] = run.mended.get(defect.name, 0) + fixed_count
                 run.save(update_fields=["mended"])
             on_progress(defect.name, len(keys))
     run.finished_at = timezone.now()
@@ -71,8 +71,8 @@ def repair(names: Sequence[str] = (), on_progress: OnProgress = lambda name, row
     return run
 
 
-def _batches(keys: Any) -> Iterator[list[Any]]:
+def _iter_key_batches(keys: Any) -> Iterator[list[Any]]:
     """Through a cursor of the server's: a million keys are not held here."""
-    found: Iterable[Any] = keys.iterator(chunk_size=ROWS_AT_ONCE)
-    while batch := list(islice(found, ROWS_AT_ONCE)):
+    key_iterator: Iterable[Any] = keys.iterator(chunk_size=REPAIR_BATCH_SIZE)
+    while batch := list(islice(key_iterator, REPAIR_BATCH_SIZE)):
         yield batch

@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from diagnosis.choices import FINAL, AnswerState, Reason, Status
-from diagnosis.exceptions import CODES
-from diagnosis.legacy.parsing import ParsedAnswer, ParsedDiagnosis, earliest
-from diagnosis.legacy.platforms import Platforms
-from diagnosis.mentions import BrandNames
+from diagnosis.choices import FINAL_STATUSES, AnswerState, FailureReason, DiagnosisStatus
+from diagnosis.exceptions import ERROR_CODES_BY_REASON
+from diagnosis.legacy.parsing import ParsedAnswer, ParsedDiagnosis, get_earliest_time
+from diagnosis.legacy.platforms import PlatformResolver
+from diagnosis.mentions import BrandSpellings
 from diagnosis.models import Answer, Brand, Diagnosis, Question
-from diagnosis.orders import BrandOrder, Order
-from diagnosis.panels import panel_of
-from diagnosis.reporting import analysis_columns, brand_names, report_of
-from diagnosis.transitions import END_CODES
+from diagnosis.orders import RequestedBrand, DiagnosisRequest
+from diagnosis.panels import compute_panel_key
+from diagnosis.reporting import compute_analysis_columns, build_brand_spellings, build_report_from_rows
+from diagnosis.transitions import ERROR_CODES_BY_STATUS
 from errors.placeholders import clean_text
 from progress.models import Stream
 
-MOST_ANSWERS = 2000
-NAMESPACE = uuid.UUID("6d0f2c1e-6f0a-4e55-9c2b-8f9f6f2f7c11")
+MAX_IMPORTED_ANSWERS = 2000
+LEGACY_UUID_NAMESPACE = uuid.UUID("6d0f2c1e-6f0a-4e55-9c2b-8f9f6f2f7c11")
 
 
 @dataclass
-class Built:
+class DiagnosisRows:
     """The rows of one diagnosis, not yet stored."""
 
     diagnosis: Diagnosis
@@ -34,13 +34,13 @@ class Built:
     answers: list[Answer] = field(default_factory=list)
 
 
-def build_diagnosis(
-    parsed: ParsedDiagnosis, name: str, owner_id: int, platforms: Platforms, *, otherwise_at: datetime
-) -> Built:
+def build_diagnosis_rows(
+    parsed: ParsedDiagnosis, source_name: str, owner_id: int, platforms: PlatformResolver, *, fallback_time: datetime
+) -> DiagnosisRows:
     """name: what it is in the export, from which its id follows. otherwise_at: when no time is written down at all."""
-    created_at = parsed.times["created_at"].at if "created_at" in parsed.times else earliest(parsed) or otherwise_at
+    created_at = parsed.times["created_at"].at if "created_at" in parsed.times else get_earliest_time(parsed) or fallback_time
     diagnosis = Diagnosis(
-        id=uuid.uuid5(NAMESPACE, name),
+        id=uuid.uuid5(LEGACY_UUID_NAMESPACE, source_name),
         owner_id=owner_id,
         brand=parsed.brand,
         is_imported=True,
@@ -48,101 +48,101 @@ def build_diagnosis(
         created_at=created_at,
         started_at=parsed.times["started_at"].at if "started_at" in parsed.times else None,
     )
-    built = Built(diagnosis)
+    rows = DiagnosisRows(diagnosis)
     names = [parsed.brand, *parsed.competitors]
-    built.brands = [
-        Brand(diagnosis=diagnosis, name=brand, is_own=place == 0, position=place) for place, brand in enumerate(names)
+    rows.brands = [
+        Brand(diagnosis=diagnosis, name=brand, is_own=position == 0, position=position) for position, brand in enumerate(names)
     ]
-    _plan(built, parsed, platforms)
-    _count(built, parsed)
-    _end(built, parsed)
-    diagnosis.request_hash = _order(parsed, platforms).fingerprint()
-    asked = {answer.platform_id for answer in built.answers}
-    diagnosis.panel = panel_of(diagnosis.brand, (question.text for question in built.questions), asked)
-    return built
+    _add_answers(rows, parsed, platforms)
+    _set_counts_and_status(rows, parsed)
+    _set_stream_and_end(rows, parsed)
+    diagnosis.request_hash = _build_request(parsed, platforms).fingerprint()
+    platform_ids = {answer.platform_id for answer in rows.answers}
+    diagnosis.panel = compute_panel_key(diagnosis.brand, (question.text for question in rows.questions), platform_ids)
+    return rows
 
 
-def _order(parsed: ParsedDiagnosis, platforms: Platforms) -> Order:
-    return Order(
-        BrandOrder(parsed.brand),
+def _build_request(parsed: ParsedDiagnosis, platforms: PlatformResolver) -> DiagnosisRequest:
+    return DiagnosisRequest(
+        RequestedBrand(parsed.brand),
         parsed.questions or list(dict.fromkeys(answer.question for answer in parsed.answers)),
-        [platforms.find(name) for name in parsed.platforms],
-        [BrandOrder(name) for name in parsed.submitted],
+        [platforms.resolve(name) for name in parsed.platforms],
+        [RequestedBrand(name) for name in parsed.submitted],
         parsed.repeats,
     )
 
 
-def _plan(built: Built, parsed: ParsedDiagnosis, platforms: Platforms) -> None:
+def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: PlatformResolver) -> None:
     """One answer for each that is there, and a pending one for each that was ordered and is not."""
     texts = [text[:500] for text in parsed.questions]
     texts = list(dict.fromkeys([*texts, *(answer.question for answer in parsed.answers)]))
-    built.questions = [
-        Question(diagnosis=built.diagnosis, position=place, text=text) for place, text in enumerate(texts)
+    rows.questions = [
+        Question(diagnosis=rows.diagnosis, position=position, text=text) for position, text in enumerate(texts)
     ]
-    by_text = {question.text: question for question in built.questions}
-    places: dict[tuple[str, str], set[int]] = {}
-    spellings = brand_names(built.brands)
-    for one in parsed.answers:
-        platform = platforms.find(one.platform)
-        taken = places.setdefault((one.question, platform), set())
-        repeat = one.repeat if one.repeat and one.repeat not in taken else _free(taken)
+    by_text = {question.text: question for question in rows.questions}
+    taken_repeats: dict[tuple[str, str], set[int]] = {}
+    spellings = build_brand_spellings(rows.brands)
+    for parsed_answer in parsed.answers:
+        platform = platforms.resolve(parsed_answer.platform)
+        taken = taken_repeats.setdefault((parsed_answer.question, platform), set())
+        repeat = parsed_answer.repeat if parsed_answer.repeat and parsed_answer.repeat not in taken else _find_free_repeat(taken)
         taken.add(repeat)
-        answer = _answer(one, spellings)
-        answer.diagnosis, answer.question = built.diagnosis, by_text[one.question]
+        answer = _build_answer(parsed_answer, spellings)
+        answer.diagnosis, answer.question = rows.diagnosis, by_text[parsed_answer.question]
         answer.platform_id, answer.repeat = platform, repeat
-        built.answers.append(answer)
-    ordered = [platforms.find(name) for name in parsed.platforms]
-    for question, platform in itertools.product((text[:500] for text in parsed.questions), dict.fromkeys(ordered)):
-        for repeat in set(range(1, built.diagnosis.repeats + 1)) - places.get((question, platform), set()):
-            built.answers.append(
-                Answer(diagnosis=built.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
+        rows.answers.append(answer)
+    requested_platforms = [platforms.resolve(name) for name in parsed.platforms]
+    for question, platform in itertools.product((text[:500] for text in parsed.questions), dict.fromkeys(requested_platforms)):
+        for repeat in set(range(1, rows.diagnosis.repeats + 1)) - taken_repeats.get((question, platform), set()):
+            rows.answers.append(
+                Answer(diagnosis=rows.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
             )
 
 
-def _free(taken: set[int]) -> int:
+def _find_free_repeat(taken: set[int]) -> int:
     return next(number for number in itertools.count(1) if number not in taken)
 
 
-def _answer(one: ParsedAnswer, spellings: list[BrandNames]) -> Answer:
+def _build_answer(parsed_answer: ParsedAnswer, spellings: list[BrandSpellings]) -> Answer:
     columns: dict[str, Any] = {
-        "text": one.text,
-        "model": one.model,
-        "milliseconds": one.milliseconds,
-        "answered_at": one.answered_at.at if one.answered_at else None,
+        "text": parsed_answer.text,
+        "model": parsed_answer.model,
+        "milliseconds": parsed_answer.milliseconds,
+        "answered_at": parsed_answer.answered_at.at if parsed_answer.answered_at else None,
         "attempts": 1,
     }
-    if one.is_ok:
-        found = analysis_columns(one.text, spellings, one.question)
-        return Answer(state=AnswerState.VALID, **columns, **found)
-    state = AnswerState.FILTERED if one.reason == Reason.FILTERED else AnswerState.FAILED
-    detail = clean_text(one.error, 500)
-    return Answer(state=state, reason=one.reason, error_code=CODES[one.reason].value, error_detail=detail, **columns)
+    if parsed_answer.is_ok:
+        analysis = compute_analysis_columns(parsed_answer.text, spellings, parsed_answer.question)
+        return Answer(state=AnswerState.VALID, **columns, **analysis)
+    state = AnswerState.FILTERED if parsed_answer.reason == FailureReason.FILTERED else AnswerState.FAILED
+    detail = clean_text(parsed_answer.error, 500)
+    return Answer(state=state, reason=parsed_answer.reason, error_code=ERROR_CODES_BY_REASON[parsed_answer.reason].value, error_detail=detail, **columns)
 
 
-def _count(built: Built, parsed: ParsedDiagnosis) -> None:
-    states = Counter(answer.state for answer in built.answers)
-    diagnosis = built.diagnosis
-    diagnosis.planned = len(built.answers)
+def _set_counts_and_status(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
+    states = Counter(answer.state for answer in rows.answers)
+    diagnosis = rows.diagnosis
+    diagnosis.planned = len(rows.answers)
     diagnosis.valid = states[AnswerState.VALID]
     diagnosis.failed, diagnosis.filtered = states[AnswerState.FAILED], states[AnswerState.FILTERED]
     # Without a single answer planned, nothing was ever asked.
-    unknown = Status.ASKING if built.answers else Status.QUEUED
-    status = parsed.status or unknown
-    diagnosis.status = unknown if status not in FINAL else status
+    fallback_status = DiagnosisStatus.ASKING if rows.answers else DiagnosisStatus.QUEUED
+    status = parsed.status or fallback_status
+    diagnosis.status = fallback_status if status not in FINAL_STATUSES else status
 
 
-def _end(built: Built, parsed: ParsedDiagnosis) -> None:
-    diagnosis = built.diagnosis
+def _set_stream_and_end(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
+    diagnosis = rows.diagnosis
     diagnosis.stream = Stream(
-        id=uuid.uuid5(NAMESPACE, str(diagnosis.pk)), owner_id=diagnosis.owner_id, created_at=diagnosis.created_at
+        id=uuid.uuid5(LEGACY_UUID_NAMESPACE, str(diagnosis.pk)), owner_id=diagnosis.owner_id, created_at=diagnosis.created_at
     )
-    if diagnosis.status not in FINAL:
+    if diagnosis.status not in FINAL_STATUSES:
         return
-    times = [answer.answered_at for answer in built.answers if answer.answered_at]
-    last = max([*times, diagnosis.started_at or diagnosis.created_at])
-    diagnosis.finished_at = parsed.times["finished_at"].at if "finished_at" in parsed.times else last
+    times = [answer.answered_at for answer in rows.answers if answer.answered_at]
+    last_activity_at = max([*times, diagnosis.started_at or diagnosis.created_at])
+    diagnosis.finished_at = parsed.times["finished_at"].at if "finished_at" in parsed.times else last_activity_at
     diagnosis.stream.is_closed, diagnosis.stream.closed_at = True, diagnosis.finished_at
-    code = END_CODES.get(Status(diagnosis.status))
+    code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status))
     diagnosis.error_code = code.value if code else ""
     if parsed.has_report:
-        diagnosis.report = report_of(diagnosis, built.brands, built.questions, built.answers)
+        diagnosis.report = build_report_from_rows(diagnosis, rows.brands, rows.questions, rows.answers)

@@ -6,13 +6,13 @@ from django.utils.text import slugify
 
 from diagnosis.models import Platform
 
-BLANK = "blank"
+BLANK_PLATFORM_ID = "blank"
 """The platform of an answer that came without one, until a repair finds it."""
-UNKNOWN = "unknown"
+UNKNOWN_PLATFORM_ID = "unknown"
 """The platform of an answer whose platform nobody can tell."""
 
 # Part of a platform's or a model's name -> our platform.
-_KNOWN = {
+_PLATFORM_BY_NAME_PART = {
     "豆包": "doubao",
     "doubao": "doubao",
     "deepseek": "deepseek",
@@ -36,36 +36,36 @@ _KNOWN = {
 }
 
 
-def platform_of_model(model: str) -> str:
+def detect_platform(model: str) -> str:
     """The platform that serves a model, by its name; nothing when it tells nothing."""
     folded = model.casefold()
-    return next((platform for part, platform in _KNOWN.items() if part in folded), "")
+    return next((platform for part, platform in _PLATFORM_BY_NAME_PART.items() if part in folded), "")
 
 
-class Platforms:
+class PlatformResolver:
     """Finds, and where it must adds, the row of a platform that an old record names. Added ones are switched off."""
 
-    def __init__(self, *, adds: bool) -> None:
-        self._adds = adds
-        self._found = {name.casefold(): pk for pk, name in Platform.objects.values_list("pk", "name")}
-        self._found |= {pk.casefold(): pk for pk in self._found.values()}
+    def __init__(self, *, creates_missing: bool) -> None:
+        self._creates_missing = creates_missing
+        self._id_by_name = {name.casefold(): pk for pk, name in Platform.objects.values_list("pk", "name")}
+        self._id_by_name |= {pk.casefold(): pk for pk in self._id_by_name.values()}
 
-    def find(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         """The row's key."""
         folded = name.strip().casefold()
-        if folded not in self._found:
-            self._found[folded] = self._find_or_add(name.strip())
-        return self._found[folded]
+        if folded not in self._id_by_name:
+            self._id_by_name[folded] = self._find_or_create(name.strip())
+        return self._id_by_name[folded]
 
-    def _find_or_add(self, name: str) -> str:
-        known = platform_of_model(name)
+    def _find_or_create(self, name: str) -> str:
+        known = detect_platform(name)
         if not name:
-            pk, shown = BLANK, "（空白）"
+            pk, display_name = BLANK_PLATFORM_ID, "（空白）"
         elif known:
-            pk, shown = known, name
+            pk, display_name = known, name
         else:
             pk = slugify(name)[:32] or f"old-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-            shown = name
-        if self._adds and pk not in self._found.values():
-            Platform.objects.get_or_create(pk=pk, defaults={"name": shown[:64], "is_enabled": False, "position": 200})
+            display_name = name
+        if self._creates_missing and pk not in self._id_by_name.values():
+            Platform.objects.get_or_create(pk=pk, defaults={"name": display_name[:64], "is_enabled": False, "position": 200})
         return pk

@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-TEMPORARY = re.compile(r"(temp_|tmp_|bak_).*|.*(_backup|_old|_v1|_v2)", re.IGNORECASE)
+TEMPORARY_TABLE_PATTERN = re.compile(r"(temp_|tmp_|bak_).*|.*(_backup|_old|_v1|_v2)", re.IGNORECASE)
 """The names of tables that migrations and people leave behind."""
 
 # What we call a column -> what it may be called, the likeliest first.
-ALIASES: dict[str, tuple[str, ...]] = {
+COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "key": ("id", "diagnosis_id", "execution_id", "report_id", "task_id", "test_id", "record_id", "uuid"),
     "ref": ("diagnosis_id", "report_id", "execution_id", "test_record_id", "task_id", "test_id", "record_id"),
     "brand": ("brand", "brand_name", "main_brand", "own_brand", "target_brand"),
@@ -42,35 +42,35 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class LegacyTable:
     """A table of the export, and what its columns mean: ours -> its own."""
 
     name: str
     columns: Sequence[str]
-    meaning: dict[str, str] = field(default_factory=dict)
+    column_by_field: dict[str, str] = field(default_factory=dict)
 
-    def has(self, *ours: str) -> bool:
+    def has(self, *field_names: str) -> bool:
         """Whether it has a column for each."""
-        return all(name in self.meaning for name in ours)
+        return all(name in self.column_by_field for name in field_names)
 
 
 @dataclass
-class Layout:
+class TableLayout:
     """Which tables hold the diagnoses, their answers and their reports; and which were not read, and why."""
 
-    diagnoses: list[Table] = field(default_factory=list)
-    answers: list[Table] = field(default_factory=list)
-    reports: list[Table] = field(default_factory=list)
+    diagnoses: list[LegacyTable] = field(default_factory=list)
+    answers: list[LegacyTable] = field(default_factory=list)
+    reports: list[LegacyTable] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def find_layout(file: sqlite3.Connection, chosen: dict[str, str] | None = None) -> Layout:
+def detect_layout(file: sqlite3.Connection, role_overrides: dict[str, str] | None = None) -> TableLayout:
     """Look at every table. chosen: {table: diagnoses | answers | reports}, for what its columns do not tell."""
-    layout = Layout()
+    layout = TableLayout()
     names = file.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in names.fetchall():
-        table = _look_at(file, name)
-        role = (chosen or {}).get(name) or _role_of(table)
+        table = _inspect_table(file, name)
+        role = (role_overrides or {}).get(name) or _detect_role(table)
         if role in ("diagnoses", "answers", "reports"):
             getattr(layout, role).append(table)
         else:
@@ -78,27 +78,27 @@ def find_layout(file: sqlite3.Connection, chosen: dict[str, str] | None = None) 
     return layout
 
 
-def _look_at(file: sqlite3.Connection, name: str) -> Table:
+def _inspect_table(file: sqlite3.Connection, name: str) -> LegacyTable:
     quoted = name.replace('"', '""')
     columns = [row[1] for row in file.execute(f'PRAGMA table_info("{quoted}")')]
-    plain = {plain_name(column): column for column in reversed(columns)}
-    meaning = {ours: plain[alias] for ours, aliases in ALIASES.items() for alias in reversed(aliases) if alias in plain}
-    return Table(name, columns, meaning)
+    column_by_normalized_name = {normalize_column_name(column): column for column in reversed(columns)}
+    column_by_field = {field_name: column_by_normalized_name[alias] for field_name, aliases in COLUMN_ALIASES.items() for alias in reversed(aliases) if alias in column_by_normalized_name}
+    return LegacyTable(name, columns, column_by_field)
 
 
-def plain_name(column: str) -> str:
+def normalize_column_name(column: str) -> str:
     """createdAt and Created-At as created_at."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)).casefold()
 
 
-def _role_of(table: Table) -> str:
+def _detect_role(table: LegacyTable) -> str:
     """Its role, or why it has none."""
-    if TEMPORARY.fullmatch(table.name):
+    if TEMPORARY_TABLE_PATTERN.fullmatch(table.name):
         return "its name is that of a temporary table"
     if table.has("text", "ref") or table.has("text", "question"):
         return "answers"
-    has_order = table.has("questions") or table.has("competitors") or table.has("status") or table.has("submission")
-    if has_order and (table.has("brand") or table.has("brands")):
+    has_request_columns = table.has("questions") or table.has("competitors") or table.has("status") or table.has("submission")
+    if has_request_columns and (table.has("brand") or table.has("brands")):
         return "diagnoses"
     if table.has("ref", "report"):
         return "reports"

@@ -15,20 +15,20 @@ from typing import Any
 
 import ahocorasick
 
-from diagnosis.matching.folding import FoldedText
+from diagnosis.matching.folding import NormalizedText
 from diagnosis.matching.knowledge import KnownBrand
-from diagnosis.matching.names import Hit, is_whole_word
+from diagnosis.matching.names import NameMatch, is_whole_word
 
-MOST_BESIDE = 80  # characters to each side that count as the same sentence
-CLEARLY = 2.0  # how much more one sense must have for it than the other
-LEAST_IN_ALL = 2  # words of one sense that settle it from anywhere in the answer
-OF_QUESTION = 2  # how many words of the answer one of the question is worth
-OF_BRAND = 0.6  # how much of a word another brand is worth
-LEAST_BESIDE_ANYTHING = 0.3  # for a name of one character, which may be a part of any word
-OF_CASE = 0.5  # and a name of letters that is written as the brand writes it
+MAX_CONTEXT_CHARACTERS = 80  # characters to each side that count as the same sentence
+MIN_SCORE_RATIO = 2.0  # how much more one sense must have for it than the other
+MIN_ANSWER_SCORE = 2  # words of one sense that settle it from anywhere in the answer
+QUESTION_WORD_WEIGHT = 2  # how many words of the answer one of the question is worth
+OTHER_BRAND_WEIGHT = 0.6  # how much of a word another brand is worth
+MIN_UNKNOWN_NAME_SCORE = 0.3  # for a name of one character, which may be a part of any word
+BRAND_CASE_WEIGHT = 0.5  # and a name of letters that is written as the brand writes it
 
 
-Span = tuple[int, int]
+OffsetRange = tuple[int, int]
 
 
 class Sense(Enum):
@@ -37,165 +37,165 @@ class Sense(Enum):
     BRAND = "brand"
     WORD = "word"
     UNCERTAIN = "uncertain"
-    SILENT = "silent"
+    NO_EVIDENCE = "silent"
 
 
 @dataclass(frozen=True)
-class Place:
+class MatchContext:
     """A text with all that was found in it; `text` as given, `question` folded."""
 
     text: str
-    folded: FoldedText
-    hits: Sequence[Hit]
+    normalized: NormalizedText
+    matches: Sequence[NameMatch]
     question: str
-    common: tuple[str, ...]
-    stops: list[int] = field(init=False)
+    common_brand_words: tuple[str, ...]
+    sentence_ends: list[int] = field(init=False)
     """Where in the folded text sentences end."""
-    words: dict["Words", list[Span]] = field(default_factory=dict, init=False)
+    word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        found = _STOP.finditer(self.folded.folded)
-        object.__setattr__(self, "stops", [match.start() for match in found if self._is_stop(match.start())])
+        candidates = _SENTENCE_END.finditer(self.normalized.normalized)
+        object.__setattr__(self, "stops", [match.start() for match in candidates if self._is_sentence_end(match.start())])
 
-    def _is_stop(self, index: int) -> bool:
+    def _is_sentence_end(self, index: int) -> bool:
         """A full stop, a new line, which is folded into a space, or the space behind a point."""
-        folded = self.folded
-        if folded.folded[index] != " ":
+        normalized = self.normalized
+        if normalized.normalized[index] != " ":
             return True
-        if "\n" in self.text[folded.starts[index] : folded.ends[index]]:
+        if "\n" in self.text[normalized.start_offsets[index] : normalized.end_offsets[index]]:
             return True
         # 「1. 苹果」 is one sentence.
-        return folded.folded[index - 1 : index] == "." and not folded.folded[max(0, index - 2) : index - 1].isdigit()
+        return normalized.normalized[index - 1 : index] == "." and not normalized.normalized[max(0, index - 2) : index - 1].isdigit()
 
-    def sentence_of(self, hit: Hit) -> tuple[int, int]:
-        """Its bounds, at most MOST_BESIDE to each side."""
-        left, right = bisect_left(self.stops, hit.start), bisect_left(self.stops, hit.end)
-        start = self.stops[left - 1] + 1 if left else 0
-        end = self.stops[right] if right < len(self.stops) else len(self.folded.folded)
-        return max(start, hit.start - MOST_BESIDE), min(end, hit.end + MOST_BESIDE)
+    def get_sentence_bounds(self, match: NameMatch) -> tuple[int, int]:
+        """Its bounds, at most MAX_CONTEXT_CHARACTERS to each side."""
+        left, right = bisect_left(self.sentence_ends, match.start), bisect_left(self.sentence_ends, match.end)
+        start = self.sentence_ends[left - 1] + 1 if left else 0
+        end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.normalized)
+        return max(start, match.start - MAX_CONTEXT_CHARACTERS), min(end, match.end + MAX_CONTEXT_CHARACTERS)
 
-    def words_within(self, words: "Words", start: int, end: int) -> list[Span]:
+    def find_words(self, words: "WordFinder", start: int, end: int) -> list[OffsetRange]:
         """Where some words are in a part of the folded text; the whole text is looked through once."""
-        if words not in self.words:
-            self.words[words] = words.find(self.folded.folded)
-        spans = self.words[words]
-        return spans[bisect_left(spans, start, key=_first) : bisect_right(spans, end - 1, key=_first)]
+        if words not in self.word_ranges:
+            self.word_ranges[words] = words.find(self.normalized.normalized)
+        ranges = self.word_ranges[words]
+        return ranges[bisect_left(ranges, start, key=_get_range_start) : bisect_right(ranges, end - 1, key=_get_range_start)]
 
-    def hits_within(self, start: int, end: int) -> Sequence[Hit]:
+    def find_matches(self, start: int, end: int) -> Sequence[NameMatch]:
         """Those that start in a part of the folded text."""
-        return self.hits[bisect_left(self.hits, start, key=_start) : bisect_right(self.hits, end - 1, key=_start)]
+        return self.matches[bisect_left(self.matches, start, key=_get_match_start) : bisect_right(self.matches, end - 1, key=_get_match_start)]
 
 
-def _start(hit: Hit) -> int:
-    return hit.start
+def _get_match_start(match: NameMatch) -> int:
+    return match.start
 
 
-def _first(span: Span) -> int:
-    return span[0]
+def _get_range_start(offsets: OffsetRange) -> int:
+    return offsets[0]
 
 
-_STOP = re.compile("[。!?;！？；… ]")
+_SENTENCE_END = re.compile("[。!?;！？；… ]")
 
 
-def tell_senses(place: Place) -> list[Sense]:
+def classify_senses(context: MatchContext) -> list[Sense]:
     """One sense, never SILENT, for each hit."""
-    senses = [_beside(place, hit) if hit.name.is_ambiguous else Sense.BRAND for hit in place.hits]
-    rest: dict[str, Sense] = {}
-    for hit, sense in zip(place.hits, senses, strict=True):
-        if sense is Sense.SILENT and hit.name.spelling not in rest:
-            rest[hit.name.spelling] = _elsewhere(place, hit, senses)
+    senses = [_classify_by_sentence(context, hit) if hit.name.is_ambiguous else Sense.BRAND for hit in context.matches]
+    sense_by_spelling: dict[str, Sense] = {}
+    for match, sense in zip(context.matches, senses, strict=True):
+        if sense is Sense.NO_EVIDENCE and match.name.spelling not in sense_by_spelling:
+            sense_by_spelling[match.name.spelling] = _classify_by_answer(context, match, senses)
     return [
-        rest[hit.name.spelling] if sense is Sense.SILENT else sense
-        for hit, sense in zip(place.hits, senses, strict=True)
+        sense_by_spelling[hit.name.spelling] if sense is Sense.NO_EVIDENCE else sense
+        for hit, sense in zip(context.matches, senses, strict=True)
     ]
 
 
 # In the sentence ------------------------------------------------------------------------------------------------------
 
 
-def _beside(place: Place, hit: Hit) -> Sense:
-    brand, word = _words_of(hit.name.known, place.common)
-    start, end = place.sentence_of(hit)
-    brand_spans = _around(hit, place.words_within(brand, start, end))
-    word_spans = _around(hit, place.words_within(word, start, end))
-    if any(span[0] == hit.end for span in brand_spans):
+def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
+    brand_words, ordinary_words = _get_sense_words(match.name.known_brand, context.common_brand_words)
+    start, end = context.get_sentence_bounds(match)
+    brand_ranges = _exclude_ranges_inside(match, context.find_words(brand_words, start, end))
+    word_ranges = _exclude_ranges_inside(match, context.find_words(ordinary_words, start, end))
+    if any(span[0] == match.end for span in brand_ranges):
         return Sense.BRAND  # the noun right behind decides: 「苹果手机」
-    others = [(other.start, other.end) for other in _others(place, hit, start, end)]
-    as_brand = _weight(hit, brand_spans) + OF_BRAND * _weight(hit, others)
-    as_word = _weight(hit, word_spans)
-    if _is_written_so(place, hit, start):
-        as_brand += OF_CASE
-    if hit.name.known is None and as_brand < LEAST_BESIDE_ANYTHING:
+    other_brand_ranges = [(other.start, other.end) for other in _find_other_brands(context, match, start, end)]
+    brand_score = _compute_proximity_score(match, brand_ranges) + OTHER_BRAND_WEIGHT * _compute_proximity_score(match, other_brand_ranges)
+    word_score = _compute_proximity_score(match, word_ranges)
+    if _has_brand_case(context, match, start):
+        brand_score += BRAND_CASE_WEIGHT
+    if match.name.known_brand is None and brand_score < MIN_UNKNOWN_NAME_SCORE:
         return Sense.UNCERTAIN
-    return _compare(as_brand, as_word)
+    return _compare_scores(brand_score, word_score)
 
 
-def _compare(as_brand: float, as_word: float) -> Sense:
-    if not as_brand and not as_word:
-        return Sense.SILENT
-    if as_brand >= CLEARLY * as_word:
+def _compare_scores(brand_score: float, word_score: float) -> Sense:
+    if not brand_score and not word_score:
+        return Sense.NO_EVIDENCE
+    if brand_score >= MIN_SCORE_RATIO * word_score:
         return Sense.BRAND
-    return Sense.WORD if as_word >= CLEARLY * as_brand else Sense.UNCERTAIN
+    return Sense.WORD if word_score >= MIN_SCORE_RATIO * brand_score else Sense.UNCERTAIN
 
 
-def _around(hit: Hit, spans: Iterable[Span]) -> list[Span]:
+def _exclude_ranges_inside(match: NameMatch, ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
     """Without what is a part of the name itself: 「牛」 in 「公牛」."""
-    return [span for span in spans if not (hit.start <= span[0] and span[1] <= hit.end)]
+    return [span for span in ranges if not (match.start <= span[0] and span[1] <= match.end)]
 
 
-def _weight(hit: Hit, spans: Iterable[Span]) -> float:
-    return sum(1 / (1 + max(start - hit.end, hit.start - end, 0)) for start, end in spans)
+def _compute_proximity_score(match: NameMatch, ranges: Iterable[OffsetRange]) -> float:
+    return sum(1 / (1 + max(start - match.end, match.start - end, 0)) for start, end in ranges)
 
 
-def _others(place: Place, hit: Hit, start: int, end: int) -> list[Hit]:
+def _find_other_brands(context: MatchContext, match: NameMatch, start: int, end: int) -> list[NameMatch]:
     """Other brands in the sentence that are nothing else: brands come together."""
     return [
         other
-        for other in place.hits_within(start, end)
-        if other.name.brand != hit.name.brand and not other.name.is_ambiguous
+        for other in context.find_matches(start, end)
+        if other.name.brand != match.name.brand and not other.name.is_ambiguous
     ]
 
 
-def _is_written_so(place: Place, hit: Hit, sentence_start: int) -> bool:
+def _has_brand_case(context: MatchContext, match: NameMatch, sentence_start: int) -> bool:
     """A name of letters in the brand's own case, where not every word begins with a capital."""
-    written = place.text[place.folded.starts[hit.start] : place.folded.ends[hit.end - 1]]
-    if not hit.name.known or not written.isascii() or written not in hit.name.known.written:
+    written = context.text[context.normalized.start_offsets[match.start] : context.normalized.end_offsets[match.end - 1]]
+    if not match.name.known_brand or not written.isascii() or written not in match.name.known_brand.original_spellings:
         return False
-    return bool(place.folded.folded[sentence_start : hit.start].strip())
+    return bool(context.normalized.normalized[sentence_start : match.start].strip())
 
 
 # In the rest of the answer --------------------------------------------------------------------------------------------
 
 
-def _elsewhere(place: Place, hit: Hit, senses: Sequence[Sense]) -> Sense:
-    told = {
+def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequence[Sense]) -> Sense:
+    decided_senses = {
         sense
-        for other, sense in zip(place.hits, senses, strict=True)
-        if other.name.brand == hit.name.brand and sense in (Sense.BRAND, Sense.WORD)
+        for other, sense in zip(context.matches, senses, strict=True)
+        if other.name.brand == match.name.brand and sense in (Sense.BRAND, Sense.WORD)
     }
-    if len(told) == 1:
-        return told.pop()
-    if told:
+    if len(decided_senses) == 1:
+        return decided_senses.pop()
+    if decided_senses:
         return Sense.UNCERTAIN
-    brand, word = _words_of(hit.name.known, ())
-    others = {other.name.brand for other in place.hits if not other.name.is_ambiguous} - {hit.name.brand}
-    as_brand = _count(brand, place) + len(others)
-    as_word = _count(word, place)
-    if max(as_brand, as_word) < LEAST_IN_ALL:
+    brand_words, ordinary_words = _get_sense_words(match.name.known_brand, ())
+    other_brands = {other.name.brand for other in context.matches if not other.name.is_ambiguous} - {match.name.brand}
+    brand_score = _count_distinct_words(brand_words, context) + len(other_brands)
+    word_score = _count_distinct_words(ordinary_words, context)
+    if max(brand_score, word_score) < MIN_ANSWER_SCORE:
         return Sense.UNCERTAIN
-    return _compare(as_brand, as_word)
+    return _compare_scores(brand_score, word_score)
 
 
-def _count(words: "Words", place: Place) -> int:
+def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:
     """Different words in the answer, and those in the question for more."""
-    texts = ((place.folded.folded, 1), (place.question, OF_QUESTION))
-    return sum(worth * len({text[start:end] for start, end in words.find(text)}) for text, worth in texts)
+    texts = ((context.normalized.normalized, 1), (context.question, QUESTION_WORD_WEIGHT))
+    return sum(weight * len({text[start:end] for start, end in words.find(text)}) for text, weight in texts)
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-class Words:
+class WordFinder:
     """Folded words to look for."""
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -204,17 +204,17 @@ class Words:
             self._automaton.add_word(word, len(word))
         self._automaton.make_automaton()
 
-    def find(self, text: str) -> list[Span]:
+    def find(self, text: str) -> list[OffsetRange]:
         """Their places in order and apart, the longest first; a word of letters as a whole one."""
         if not len(self._automaton):
             return []
-        spans = [(last + 1 - length, last + 1) for last, length in self._automaton.iter_long(text)]
-        return [span for span in spans if is_whole_word(text, *span)]
+        ranges = [(last + 1 - length, last + 1) for last, length in self._automaton.iter_long(text)]
+        return [span for span in ranges if is_whole_word(text, *span)]
 
 
 @lru_cache(maxsize=1024)
-def _words_of(known: KnownBrand | None, common: tuple[str, ...]) -> tuple[Words, Words]:
+def _get_sense_words(known_brand: KnownBrand | None, common_brand_words: tuple[str, ...]) -> tuple[WordFinder, WordFinder]:
     """What tells the brand, and what tells the word."""
-    if known is None:
-        return Words(common), Words(())
-    return Words((*known.as_brand, *common)), Words(known.as_word)
+    if known_brand is None:
+        return WordFinder(common_brand_words), WordFinder(())
+    return WordFinder((*known_brand.brand_context, *common_brand_words)), WordFinder(known_brand.word_context)

@@ -11,98 +11,98 @@ _to_simplified = OpenCC("t2s").convert
 
 
 @dataclass(frozen=True)
-class FoldedText:
+class NormalizedText:
     """starts, ends: for each character of `folded` the offset in the text at which its letter starts and ends.
 
     -1 where no letter starts, or ends: a part of a letter is no mention. ends counts the character itself in.
     """
 
-    folded: str
-    starts: list[int]
-    ends: list[int]
+    normalized: str
+    start_offsets: list[int]
+    end_offsets: list[int]
 
 
-def fold(text: str) -> str:
+def normalize_spelling(text: str) -> str:
     """What is the same for all spellings that count as one.
 
     Without width, case, accents' make, traditional characters and what is not seen.
     """
-    return fold_text(text).folded.strip()
+    return normalize_text(text).normalized.strip()
 
 
-def fold_text(text: str) -> FoldedText:
+def normalize_text(text: str) -> NormalizedText:
     """A whole text; a run of white space becomes one space."""
-    folding = _Folding()
-    behind = 0
-    for run in _ONE_FOR_ONE.finditer(text):
-        folding.add_each(text, behind, run.start())
-        folding.add_run(run.group(), run.start())
-        behind = run.end()
-    folding.add_each(text, behind, len(text))
-    return FoldedText("".join(folding.pieces), folding.starts, folding.ends)
+    builder = _NormalizedTextBuilder()
+    position = 0
+    for run in _ONE_TO_ONE_RUN.finditer(text):
+        builder.add_characters(text, position, run.start())
+        builder.add_one_to_one_run(run.group(), run.start())
+        position = run.end()
+    builder.add_characters(text, position, len(text))
+    return NormalizedText("".join(builder.pieces), builder.start_offsets, builder.end_offsets)
 
 
 # ASCII, Chinese and their marks: each folds into one character and joins no other, so whole runs are folded at once.
-_ONE_FOR_ONE = re.compile("[!-~\u3001-\u3003\u3008-\u3011\u4e00-\u9fff\uff01-\uff5e\u2018-\u201d]+")
+_ONE_TO_ONE_RUN = re.compile("[!-~\u3001-\u3003\u3008-\u3011\u4e00-\u9fff\uff01-\uff5e\u2018-\u201d]+")
 
 
-class _Folding:
+class _NormalizedTextBuilder:
     """A folded text in the making."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
+        self.start_offsets: list[int] = []
+        self.end_offsets: list[int] = []
 
-    def add_run(self, run: str, start: int) -> None:
+    def add_one_to_one_run(self, run: str, start: int) -> None:
         """Characters that fold one for one."""
-        self.pieces.append(run.translate(_TABLE))
-        self.starts += range(start, start + len(run))
-        self.ends += range(start + 1, start + len(run) + 1)
+        self.pieces.append(run.translate(_TRANSLATION_TABLE))
+        self.start_offsets += range(start, start + len(run))
+        self.end_offsets += range(start + 1, start + len(run) + 1)
 
-    def add_each(self, text: str, start: int, end: int) -> None:
+    def add_characters(self, text: str, start: int, end: int) -> None:
         """Any characters."""
         for offset in range(start, end):
-            folded, is_combining = _fold_character(text[offset])
-            if folded:
-                self._add(folded, offset, is_combining=is_combining)
+            normalized, is_combining = _normalize_character(text[offset])
+            if normalized:
+                self._add(normalized, offset, is_combining=is_combining)
 
-    def _add(self, folded: str, offset: int, *, is_combining: bool) -> None:
-        if folded == " " and self.pieces and self.pieces[-1] == " ":
-            self.ends[-1] = offset + 1
+    def _add(self, normalized: str, offset: int, *, is_combining: bool) -> None:
+        if normalized == " " and self.pieces and self.pieces[-1] == " ":
+            self.end_offsets[-1] = offset + 1
             return
-        if is_combining and self.ends:
+        if is_combining and self.end_offsets:
             # It belongs to the letter before it, whose end it now is.
-            self.starts += [-1] * len(folded)
-            self.ends[-1] = -1
+            self.start_offsets += [-1] * len(normalized)
+            self.end_offsets[-1] = -1
         else:
-            self.starts += [offset, *[-1] * (len(folded) - 1)]
-        self.pieces.append(folded)
-        self.ends += [*[-1] * (len(folded) - 1), offset + 1]
+            self.start_offsets += [offset, *[-1] * (len(normalized) - 1)]
+        self.pieces.append(normalized)
+        self.end_offsets += [*[-1] * (len(normalized) - 1), offset + 1]
 
 
-class _Table(dict[int, str]):
+class _TranslationTable(dict[int, str]):
     """For str.translate: looked up once a character, of which there are some 30,000."""
 
     def __missing__(self, code_point: int) -> str:
-        folded = self[code_point] = _fold_character(chr(code_point))[0]
-        return folded
+        normalized = self[code_point] = _normalize_character(chr(code_point))[0]
+        return normalized
 
 
-_TABLE = _Table()
+_TRANSLATION_TABLE = _TranslationTable()
 
 
 @lru_cache(maxsize=16384)
-def _fold_character(character: str) -> tuple[str, bool]:
+def _normalize_character(character: str) -> tuple[str, bool]:
     """The folded character, nothing for what is not seen, and whether it belongs to the letter before it.
 
     Compatibility decomposition finds the same equal as NFKC does, and lets a letter be told from its accents.
     """
     if unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f":
         return "", False
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    if folded.isspace():
+    normalized = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    if normalized.isspace():
         return " ", False
     # A character at a time: phrases would fold the same name differently in different company.
-    folded = "".join(map(_to_simplified, folded))
-    return folded, bool(folded) and bool(unicodedata.combining(folded[0]))
+    normalized = "".join(map(_to_simplified, normalized))
+    return normalized, bool(normalized) and bool(unicodedata.combining(normalized[0]))

@@ -1,7 +1,7 @@
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-from diagnosis.panels import panel_of
+from diagnosis.panels import compute_panel_key
 
 AT_ONCE = 500
 
@@ -21,7 +21,7 @@ def fill_panels(apps, schema_editor):
             asked.setdefault(diagnosis, set()).add(platform)
         for row in batch:
             texts = [question.text for question in row.questions.all()]
-            row.panel = panel_of(row.brand, texts, asked.get(row.pk, ()))
+            row.panel = compute_panel_key(row.brand, texts, asked.get(row.pk, ()))
         Diagnosis.objects.using(schema_editor.connection.alias).bulk_update(batch, ["panel"])
         last = batch[-1].pk
 

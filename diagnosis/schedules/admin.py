@@ -33,17 +33,17 @@ class ScheduleAdmin(AuditedAdmin[Schedule]):
     @admin.action(description="暂停所选定期诊断", permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         """Start nothing until they are resumed."""
-        self._set(request, queryset.filter(is_paused=False), is_paused=True)
+        self._set_paused(request, queryset.filter(is_paused=False), is_paused=True)
 
     @admin.action(description="恢复所选定期诊断", permissions=["steer"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         """Go on at the next time of each."""
-        self._set(request, queryset.filter(is_paused=True), is_paused=False)
+        self._set_paused(request, queryset.filter(is_paused=True), is_paused=False)
 
-    def _set(self, request: HttpRequest, queryset: QuerySet[Schedule], *, is_paused: bool) -> None:
+    def _set_paused(self, request: HttpRequest, queryset: QuerySet[Schedule], *, is_paused: bool) -> None:
         changed = [set_paused(schedule, is_paused=is_paused) for schedule in queryset]
-        done = "暂停" if is_paused else "恢复"
-        self.message_user(request, f"已{done} {len(changed)} 个定期诊断。", messages.SUCCESS)
+        verb = "暂停" if is_paused else "恢复"
+        self.message_user(request, f"已{verb} {len(changed)} 个定期诊断。", messages.SUCCESS)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """For the actions above: nobody changes a schedule by hand, so Django's own permission is asked for here."""

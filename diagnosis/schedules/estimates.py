@@ -9,11 +9,11 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from diagnosis.models import Answer, Platform, Schedule
-from diagnosis.schedules.models import Every, SkipReason
-from diagnosis.schedules.times import month_of
+from diagnosis.schedules.models import Frequency, SkipReason
+from diagnosis.schedules.times import get_month_bounds
 
-SIDE_BY_SIDE = 4  # calls that a platform answers at once, as the start page reckons
-MOST_RUNS = {Every.WEEKLY: 5, Every.MONTHLY: 1}  # in a calendar month
+ASSUMED_PLATFORM_CONCURRENCY = 4  # calls that a platform answers at once, as the start page reckons
+MAX_RUNS_PER_MONTH = {Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
 
 
 @dataclass(frozen=True)
@@ -42,35 +42,35 @@ class Estimate:
     carries_month: bool
 
 
-NOTHING = Cost(0, Decimal(0))
+ZERO_COST = Cost(0, Decimal(0))
 
 
-def estimate(schedule: Schedule, platforms: Mapping[str, Platform], spent: Cost = NOTHING) -> Estimate:
+def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: Cost = ZERO_COST) -> Estimate:
     """platforms: the enabled ones by id. A schedule need not be stored."""
-    asked = [platforms[name] for name in schedule.platforms if name in platforms]
-    each = len(schedule.questions) * schedule.repeats
-    run = Cost(each * len(schedule.platforms), each * sum((one.price_per_call for one in asked), Decimal(0)))
-    runs = MOST_RUNS[Every(schedule.every)]
+    enabled = [platforms[name] for name in schedule.platforms if name in platforms]
+    calls_per_platform = len(schedule.questions) * schedule.repeats
+    run = Cost(calls_per_platform * len(schedule.platforms), calls_per_platform * sum((one.price_per_call for one in enabled), Decimal(0)))
+    runs = MAX_RUNS_PER_MONTH[Frequency(schedule.every)]
     month = Cost(run.calls * runs, run.money * runs)
     return Estimate(
         run=run,
         month=month,
         runs=runs,
-        seconds=_seconds(asked, each),
-        unpriced=[one.pk for one in asked if not one.price_per_call and not one.is_demo],
+        seconds=_estimate_run_seconds(enabled, calls_per_platform),
+        unpriced=[one.pk for one in enabled if not one.price_per_call and not one.is_demo],
         spent=spent,
-        refused=_refused(schedule, platforms, run, spent),
+        refused=_find_skip_reason(schedule, platforms, run, spent),
         carries_month=month.calls <= schedule.budget_calls and month.money <= schedule.budget_money,
     )
 
 
-def _seconds(platforms: Sequence[Platform], each: int) -> int | None:
+def _estimate_run_seconds(platforms: Sequence[Platform], calls_per_platform: int) -> int | None:
     if not platforms or not all(one.typical_seconds for one in platforms):
         return None
-    return ceil(ceil(each / SIDE_BY_SIDE) * max(one.typical_seconds for one in platforms))
+    return ceil(ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY) * max(one.typical_seconds for one in platforms))
 
 
-def _refused(schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, spent: Cost) -> SkipReason | None:
+def _find_skip_reason(schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, spent: Cost) -> SkipReason | None:
     if any(name not in platforms for name in schedule.platforms):
         return SkipReason.PLATFORMS
     if spent.calls + run.calls > schedule.budget_calls:
@@ -78,16 +78,16 @@ def _refused(schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, s
     return SkipReason.BUDGET_MONEY if spent.money + run.money > schedule.budget_money else None
 
 
-def enabled_platforms() -> dict[str, Platform]:
+def get_enabled_platforms() -> dict[str, Platform]:
     """Those that can be asked, by id."""
     return {platform.pk: platform for platform in Platform.objects.filter(is_enabled=True)}
 
 
-def spent_by(schedules: Sequence[Schedule]) -> dict[object, Cost]:
+def get_spent_this_month(schedules: Sequence[Schedule]) -> dict[object, Cost]:
     """{schedule's id: what it has ordered in this calendar month, at today's prices}; one query."""
-    start, end = month_of(timezone.now())
-    asked = Answer.objects.filter(
+    start, end = get_month_bounds(timezone.now())
+    answers = Answer.objects.filter(
         diagnosis__schedule__in=schedules, diagnosis__created_at__gte=start, diagnosis__created_at__lt=end
     )
-    rows = asked.order_by().values_list("diagnosis__schedule").annotate(Count("pk"), Sum("platform__price_per_call"))
+    rows = answers.order_by().values_list("diagnosis__schedule").annotate(Count("pk"), Sum("platform__price_per_call"))
     return {schedule: Cost(calls, money or Decimal(0)) for schedule, calls, money in rows}

@@ -8,28 +8,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.models import Diagnosis, Schedule
-from diagnosis.orders import find_platforms
-from diagnosis.presenters import asked_platforms
-from diagnosis.schedules.estimates import NOTHING, enabled_platforms, estimate
+from diagnosis.orders import get_requested_platforms
+from diagnosis.presenters import get_diagnosis_platforms
+from diagnosis.schedules.estimates import ZERO_COST, get_enabled_platforms, estimate_cost
 from diagnosis.schedules.models import SkipReason
-from diagnosis.schedules.schemas import MOST_CALLS, MOST_MONEY, EstimateIn, ScheduleIn
-from diagnosis.schedules.times import next_slot
+from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
+from diagnosis.schedules.times import get_next_due_at
 from errors.exceptions import Conflict, InvalidInput
 
-MOST = {"questions": 20, "platforms": 10, "competitors": 10}  # as of an order; imported diagnoses may have more
+MAX_SCHEDULE_ITEMS = {"questions": 20, "platforms": 10, "competitors": 10}  # as of an order; imported diagnoses may have more
 
 
-def draft(diagnosis: Diagnosis, body: ScheduleIn | EstimateIn, owner: AbstractBaseUser, locale: str) -> Schedule:
+def build_schedule(diagnosis: Diagnosis, body: ScheduleIn | EstimateIn, owner: AbstractBaseUser, locale: str) -> Schedule:
     """The schedule that repeats a diagnosis, not stored.
 
     Raises InvalidInput when the diagnosis is too big to be ordered or a platform of it is gone.
     """
-    brands, platforms = list(diagnosis.brands.all()), asked_platforms(diagnosis)
-    own = next((brand for brand in brands if brand.is_own), None)
+    brands, platforms = list(diagnosis.brands.all()), get_diagnosis_platforms(diagnosis)
+    own_brand = next((brand for brand in brands if brand.is_own), None)
     schedule = Schedule(
         owner_id=owner.pk,
         brand=diagnosis.brand,
-        aliases=own.aliases if own else [],
+        aliases=own_brand.aliases if own_brand else [],
         competitors=[{"name": brand.name, "aliases": brand.aliases} for brand in brands if not brand.is_own],
         questions=[question.text for question in diagnosis.questions.all()],
         platforms=[platform.pk for platform in platforms],
@@ -40,37 +40,37 @@ def draft(diagnosis: Diagnosis, body: ScheduleIn | EstimateIn, owner: AbstractBa
         weekday=body.weekday,
         day=body.day,
         time=body.time,
-        budget_calls=MOST_CALLS if body.budget_calls is None else body.budget_calls,
-        budget_money=MOST_MONEY if body.budget_money is None else body.budget_money,
+        budget_calls=MAX_BUDGET_CALLS if body.budget_calls is None else body.budget_calls,
+        budget_money=MAX_BUDGET_MONEY if body.budget_money is None else body.budget_money,
     )
-    _refuse_too_big(schedule)
-    find_platforms(schedule.platforms)
-    schedule.next_at = next_slot(schedule, timezone.now())
+    _check_size(schedule)
+    get_requested_platforms(schedule.platforms)
+    schedule.next_at = get_next_due_at(schedule, timezone.now())
     return schedule
 
 
-def _refuse_too_big(schedule: Schedule) -> None:
-    counts = {name: len(getattr(schedule, name)) for name in MOST}
-    if not schedule.questions or not schedule.platforms or any(counts[name] > most for name, most in MOST.items()):
+def _check_size(schedule: Schedule) -> None:
+    counts = {name: len(getattr(schedule, name)) for name in MAX_SCHEDULE_ITEMS}
+    if not schedule.questions or not schedule.platforms or any(counts[name] > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items()):
         raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
 
 
-def create_schedule(schedule: Schedule) -> Schedule:
+def store_schedule(schedule: Schedule) -> Schedule:
     """Store a draft.
 
     Raises InvalidInput when not even one run fits its budget, Conflict when its owner has too many.
     """
-    refused = estimate(schedule, enabled_platforms(), NOTHING).refused
-    if refused == SkipReason.BUDGET_CALLS:
+    skip_reason = estimate_cost(schedule, get_enabled_platforms(), ZERO_COST).refused
+    if skip_reason == SkipReason.BUDGET_CALLS:
         raise InvalidInput(fields={"budget_calls": _("预算不够运行一次，请调高。")})
-    if refused == SkipReason.BUDGET_MONEY:
+    if skip_reason == SkipReason.BUDGET_MONEY:
         raise InvalidInput(fields={"budget_money": _("预算不够运行一次，请调高。")})
     with transaction.atomic():
         # The lock makes two at once count each other.
         get_user_model().objects.select_for_update().get(pk=schedule.owner_id)
         if Schedule.objects.filter(owner_id=schedule.owner_id).count() >= settings.SCHEDULES_PER_OWNER:
-            most = {"most": settings.SCHEDULES_PER_OWNER}
-            raise Conflict(fields={"diagnosis": _("最多 %(most)s 个定期诊断，请先删除一个。") % most})
+            params = {"most": settings.SCHEDULES_PER_OWNER}
+            raise Conflict(fields={"diagnosis": _("最多 %(most)s 个定期诊断，请先删除一个。") % params})
         schedule.save(force_insert=True)
     return schedule
 
@@ -80,6 +80,6 @@ def set_paused(schedule: Schedule, *, is_paused: bool) -> Schedule:
     if schedule.is_paused != is_paused:
         schedule.is_paused = is_paused
         if not is_paused:
-            schedule.next_at = next_slot(schedule, timezone.now())
+            schedule.next_at = get_next_due_at(schedule, timezone.now())
         schedule.save(update_fields=["is_paused", "next_at"])
     return schedule

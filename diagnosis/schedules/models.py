@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 
-class Every(models.TextChoices):
+class Frequency(models.TextChoices):
     """How often."""
 
     WEEKLY = "weekly", "每周"
@@ -56,7 +56,7 @@ class Schedule(models.Model):
     repeats = models.PositiveSmallIntegerField("重复次数", default=1)
     is_demo = models.BooleanField("演示", default=False)
     locale = models.CharField("语言", max_length=16, default="zh-hans")
-    every = models.CharField("周期", max_length=8, choices=Every.choices)
+    every = models.CharField("周期", max_length=8, choices=Frequency.choices)
     weekday = models.PositiveSmallIntegerField(
         "星期", null=True, blank=True, validators=[MaxValueValidator(6)], help_text="0 为周一；每周时填写"
     )
@@ -86,8 +86,8 @@ class Schedule(models.Model):
         ordering = ["created_at", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(every=Every.WEEKLY, weekday__range=(0, 6), day=None)
-                | Q(every=Every.MONTHLY, day__range=(1, 31), weekday=None),
+                condition=Q(every=Frequency.WEEKLY, weekday__range=(0, 6), day=None)
+                | Q(every=Frequency.MONTHLY, day__range=(1, 31), weekday=None),
                 name="diagnosis_schedule_day",
             ),
         ]

@@ -9,11 +9,11 @@ from ninja import Field, Schema
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-MOST_CALLS = 100_000
-MOST_MONEY = 1_000_000
+MAX_BUDGET_CALLS = 100_000
+MAX_BUDGET_MONEY = 1_000_000
 
 
-class RhythmIn(Schema):
+class RecurrenceIn(Schema):
     """When: a weekday (0 is Monday) every week, or a day of every month, of which a short month takes its last."""
 
     every: Literal["weekly", "monthly"]
@@ -22,7 +22,7 @@ class RhythmIn(Schema):
     time: datetime.time = Field(default=datetime.time(9), description="of the site's time zone, to the minute")
 
     @model_validator(mode="after")
-    def _has_its_day(self) -> "RhythmIn":
+    def _validate_day(self) -> "RecurrenceIn":
         needed, other = ("weekday", "day") if self.every == "weekly" else ("day", "weekday")
         if getattr(self, needed) is None:
             raise PydanticCustomError("missing", "field required", {"field": needed})
@@ -31,22 +31,22 @@ class RhythmIn(Schema):
         return self
 
 
-class ScheduleIn(RhythmIn):
+class ScheduleIn(RecurrenceIn):
     """What to repeat: the order of a diagnosis; and how much may be spent on it in a calendar month."""
 
     diagnosis: uuid.UUID
     repeats: int | None = Field(default=None, ge=1, le=5, description="as the diagnosis when it is left out")
-    budget_calls: int = Field(ge=1, le=MOST_CALLS)
-    budget_money: Decimal = Field(ge=0, le=MOST_MONEY, max_digits=9, decimal_places=2, description="yuan")
+    budget_calls: int = Field(ge=1, le=MAX_BUDGET_CALLS)
+    budget_money: Decimal = Field(ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2, description="yuan")
 
 
-class EstimateIn(RhythmIn):
+class EstimateIn(RecurrenceIn):
     """The same before a budget is decided on."""
 
     diagnosis: uuid.UUID
     repeats: int | None = Field(default=None, ge=1, le=5)
-    budget_calls: int | None = Field(default=None, ge=1, le=MOST_CALLS)
-    budget_money: Decimal | None = Field(default=None, ge=0, le=MOST_MONEY, max_digits=9, decimal_places=2)
+    budget_calls: int | None = Field(default=None, ge=1, le=MAX_BUDGET_CALLS)
+    budget_money: Decimal | None = Field(default=None, ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2)
 
 
 class CostOut(Schema):

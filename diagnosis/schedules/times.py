@@ -7,12 +7,12 @@ from typing import Protocol
 
 from django.utils import timezone
 
-from diagnosis.schedules.models import Every
+from diagnosis.schedules.models import Frequency
 
-DAYS_OF_A_WEEK = 7
+DAYS_PER_WEEK = 7
 
 
-class Rhythm(Protocol):
+class Recurrence(Protocol):
     """What a Schedule says of its time: weekday 0-6 from Monday of a weekly one, day 1-31 of a monthly one."""
 
     every: str
@@ -21,37 +21,37 @@ class Rhythm(Protocol):
     time: time
 
 
-def next_slot(rhythm: Rhythm, after: datetime, zone: tzinfo | None = None) -> datetime:
+def get_next_due_at(recurrence: Recurrence, after: datetime, zone: tzinfo | None = None) -> datetime:
     """The first time behind `after`, in UTC. zone: the site's own by default.
 
     A month that lacks the day takes its last one. An hour that the clocks leave out is as much later, one that comes
     twice is the first of the two.
     """
     zone = zone or timezone.get_default_timezone()
-    for day in _days(rhythm, after.astimezone(zone).date()):
-        slot = datetime.combine(day, rhythm.time, tzinfo=zone).astimezone(UTC)
-        if slot > after:
-            return slot
+    for day in _iter_days(recurrence, after.astimezone(zone).date()):
+        due_at = datetime.combine(day, recurrence.time, tzinfo=zone).astimezone(UTC)
+        if due_at > after:
+            return due_at
     raise AssertionError("a rhythm has no end")
 
 
-def _days(rhythm: Rhythm, start: date) -> Iterator[date]:
+def _iter_days(recurrence: Recurrence, start: date) -> Iterator[date]:
     """The days of the rhythm from `start`, in whose own week or month they begin."""
-    if rhythm.every == Every.WEEKLY:
-        day = start + timedelta(days=((rhythm.weekday or 0) - start.weekday()) % DAYS_OF_A_WEEK)
+    if recurrence.every == Frequency.WEEKLY:
+        day = start + timedelta(days=((recurrence.weekday or 0) - start.weekday()) % DAYS_PER_WEEK)
         while True:
             yield day
-            day += timedelta(days=DAYS_OF_A_WEEK)
-    first = start.replace(day=1)
+            day += timedelta(days=DAYS_PER_WEEK)
+    month_start = start.replace(day=1)
     while True:
-        yield first.replace(day=min(rhythm.day or 1, monthrange(first.year, first.month)[1]))
-        first = (first + timedelta(days=31)).replace(day=1)
+        yield month_start.replace(day=min(recurrence.day or 1, monthrange(month_start.year, month_start.month)[1]))
+        month_start = (month_start + timedelta(days=31)).replace(day=1)
 
 
-def month_of(moment: datetime, zone: tzinfo | None = None) -> tuple[datetime, datetime]:
+def get_month_bounds(moment: datetime, zone: tzinfo | None = None) -> tuple[datetime, datetime]:
     """The calendar month of a moment in the site's time zone: its start and the start of the next one, in UTC."""
     zone = zone or timezone.get_default_timezone()
     first = moment.astimezone(zone).date().replace(day=1)
-    behind = (first + timedelta(days=31)).replace(day=1)
-    start, end = (datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (first, behind))
+    next_first = (first + timedelta(days=31)).replace(day=1)
+    start, end = (datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (first, next_first))
     return start, end

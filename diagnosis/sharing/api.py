@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 from ninja import Status as Response
 
-from diagnosis.access import user_of, visible_diagnosis
+from diagnosis.access import get_request_user, get_visible_diagnosis
 from diagnosis.models import ShareLink
-from diagnosis.sharing.links import MOST_DAYS, create_link, path_of, revoke_link
+from diagnosis.sharing.links import MAX_LINK_DAYS, create_link, get_link_path, revoke_link
 
 router = Router(tags=["shares"])
 
@@ -18,7 +18,7 @@ router = Router(tags=["shares"])
 class ShareIn(Schema):
     """How long the link shall be good."""
 
-    days: int = Field(ge=1, le=MOST_DAYS)
+    days: int = Field(ge=1, le=MAX_LINK_DAYS)
 
 
 class ShareOut(Schema):
@@ -34,27 +34,27 @@ class ShareOut(Schema):
 @router.get("/diagnoses/{diagnosis_id}/shares", response=list[ShareOut], summary="The links that open")
 def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
     """The newest first; expired and revoked ones are left out."""
-    return [_share_json(request, link) for link in visible_diagnosis(request, diagnosis_id).share_links.live()]
+    return [_serialize_share_link(request, link) for link in get_visible_diagnosis(request, diagnosis_id).share_links.active()]
 
 
 @router.post("/diagnoses/{diagnosis_id}/shares", response={201: ShareOut}, summary="Share")
 def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[dict[str, Any]]:
     """Whoever has the link may read the report, and learns nothing of who shared it. 409 while the diagnosis runs."""
-    link = create_link(visible_diagnosis(request, diagnosis_id), body.days, user_of(request))
-    return Response(201, _share_json(request, link))
+    link = create_link(get_visible_diagnosis(request, diagnosis_id), body.days, get_request_user(request))
+    return Response(201, _serialize_share_link(request, link))
 
 
 @router.delete("/diagnoses/{diagnosis_id}/shares/{share_id}", response={204: None}, summary="Revoke")
 def revoke(request: HttpRequest, diagnosis_id: str, share_id: uuid.UUID) -> Response[None]:
     """The link opens nothing any more, at once."""
-    revoke_link(visible_diagnosis(request, diagnosis_id), share_id)
+    revoke_link(get_visible_diagnosis(request, diagnosis_id), share_id)
     return Response(204, None)
 
 
-def _share_json(request: HttpRequest, link: ShareLink) -> dict[str, Any]:
+def _serialize_share_link(request: HttpRequest, link: ShareLink) -> dict[str, Any]:
     return {
         "id": link.pk,
-        "url": request.build_absolute_uri(path_of(link)),
+        "url": request.build_absolute_uri(get_link_path(link)),
         "created_at": link.created_at,
         "expires_at": link.expires_at,
         "opens": link.opens,

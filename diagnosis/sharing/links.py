@@ -14,8 +14,8 @@ from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Diagnosis, ShareLink
 from errors.exceptions import InvalidInput, NotFound
 
-MOST_LIVE = 10  # links of a diagnosis
-MOST_DAYS = 90
+MAX_ACTIVE_LINKS = 10  # links of a diagnosis
+MAX_LINK_DAYS = 90
 
 
 def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> ShareLink:
@@ -25,9 +25,9 @@ def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> Shar
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis.pk)
         if not diagnosis.is_final:
             raise DiagnosisRunning
-        if diagnosis.share_links.live().count() >= MOST_LIVE:
-            why = _("一次诊断最多同时有 %(n)d 个有效的分享链接，请先撤销一个。") % {"n": MOST_LIVE}
-            raise InvalidInput(fields={"shares": why})
+        if diagnosis.share_links.active().count() >= MAX_ACTIVE_LINKS:
+            message = _("一次诊断最多同时有 %(n)d 个有效的分享链接，请先撤销一个。") % {"n": MAX_ACTIVE_LINKS}
+            raise InvalidInput(fields={"shares": message})
         expires_at = timezone.now() + timedelta(days=days)
         return diagnosis.share_links.create(created_by_id=user.pk, expires_at=expires_at)
 
@@ -39,15 +39,15 @@ def revoke_link(diagnosis: Diagnosis, link_id: uuid.UUID) -> None:
         raise NotFound
 
 
-def path_of(link: ShareLink) -> str:
+def get_link_path(link: ShareLink) -> str:
     """The address of the page that the link opens, on this site."""
-    return f"/shared/{_signer().sign(link.pk.hex)}/"
+    return f"/shared/{_get_signer().sign(link.pk.hex)}/"
 
 
 def open_link(token: str) -> uuid.UUID | None:
     """The diagnosis that a token shows, and one more opening; None for any that opens nothing, whatever the reason."""
     try:
-        link = ShareLink.objects.live().filter(pk=uuid.UUID(_signer().unsign(token)))
+        link = ShareLink.objects.active().filter(pk=uuid.UUID(_get_signer().unsign(token)))
     except (signing.BadSignature, ValueError):
         return None
     if not link.update(opens=F("opens") + 1):
@@ -55,5 +55,5 @@ def open_link(token: str) -> uuid.UUID | None:
     return link.values_list("diagnosis_id", flat=True).first()
 
 
-def _signer() -> signing.Signer:
+def _get_signer() -> signing.Signer:
     return signing.Signer(salt="diagnosis.share", sep=".")

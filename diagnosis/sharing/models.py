@@ -10,7 +10,7 @@ from django.utils import timezone
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
     """Which links, in words."""
 
-    def live(self) -> "ShareLinkQuerySet":
+    def active(self) -> "ShareLinkQuerySet":
         """Those that still open."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 

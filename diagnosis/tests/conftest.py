@@ -10,13 +10,13 @@ from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
 
 from diagnosis.models import Platform
-from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform, make_user
+from diagnosis.tests.rows import TEST_API_KEY, API_KEY_VARIABLE, make_platform, make_user
 from diagsite.tests.fake_platform import FakePlatform
 
 
 @pytest.fixture(autouse=True)
-def key_of_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, KEY)
+def platform_api_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def staff(db: None) -> AbstractUser:
     return user
 
 
-def signed_in(user: AbstractUser) -> Client:
+def make_signed_in_client(user: AbstractUser) -> Client:
     client = Client(headers={"Accept-Language": "zh-CN"})
     client.force_login(user)  # type: ignore[arg-type]
     return client
@@ -46,17 +46,17 @@ def signed_in(user: AbstractUser) -> Client:
 @pytest.fixture
 def client(owner: AbstractUser) -> Client:
     """The owner's client, reading Chinese. Its name is pytest-django's, whose own is not signed in."""
-    return signed_in(owner)
+    return make_signed_in_client(owner)
 
 
 @pytest.fixture
 def client_of_stranger(stranger: AbstractUser) -> Client:
-    return signed_in(stranger)
+    return make_signed_in_client(stranger)
 
 
 @pytest.fixture
 def client_of_staff(staff: AbstractUser) -> Client:
-    return signed_in(staff)
+    return make_signed_in_client(staff)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def at_their_own_hosts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
 
 
-def address_at(host_of: str, fake: FakePlatform) -> str:
+def build_fake_base_url(base_url: str, fake: FakePlatform) -> str:
     """A platform's own base URL, without TLS and at the fake's port."""
-    parts = urlsplit(host_of)
+    parts = urlsplit(base_url)
     return f"http://{parts.hostname}:{fake.port}{parts.path}"

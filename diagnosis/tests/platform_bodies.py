@@ -10,68 +10,68 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from diagnosis.choices import Reason
+from diagnosis.choices import FailureReason
 
 
 @dataclass(frozen=True)
-class Refused:
+class PlatformErrorCase:
     """One way of one platform to refuse, and the reason that we are to see in it."""
 
     platform: str
-    what: str
+    label: str
     status: int
     body: Any
-    reason: Reason
+    reason: FailureReason
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_seconds: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.platform}-{self.status}-{self.what}".replace(" ", "-")
+        return f"{self.platform}-{self.status}-{self.label}".replace(" ", "-")
 
 
-def _doubao(status: int, code: str, kind: str, message: str, reason: Reason) -> Refused:
+def _doubao(status: int, code: str, kind: str, message: str, reason: FailureReason) -> PlatformErrorCase:
     body = {"error": {"code": code, "message": f"{message} Request id: 0217ab", "param": "", "type": kind}}
-    return Refused("doubao", code, status, body, reason)
+    return PlatformErrorCase("doubao", code, status, body, reason)
 
 
-def _deepseek(status: int, message: str, kind: str, reason: Reason) -> Refused:
+def _deepseek(status: int, message: str, kind: str, reason: FailureReason) -> PlatformErrorCase:
     error = {"message": message, "type": kind, "param": None, "code": "invalid_request_error"}
-    return Refused("deepseek", message, status, {"error": error}, reason)
+    return PlatformErrorCase("deepseek", message, status, {"error": error}, reason)
 
 
-def _qwen(status: int, code: str, kind: str, message: str, reason: Reason) -> Refused:
+def _qwen(status: int, code: str, kind: str, message: str, reason: FailureReason) -> PlatformErrorCase:
     error = {"code": code, "param": None, "message": message, "type": kind}
     body = {"error": error, "id": "chatcmpl-f9fdb027", "request_id": "f9fdb027-830c"}
-    return Refused("qwen", code, status, body, reason)
+    return PlatformErrorCase("qwen", code, status, body, reason)
 
 
-def _kimi(status: int, kind: str, message: str, reason: Reason, wait_seconds: float | None = None) -> Refused:
+def _kimi(status: int, kind: str, message: str, reason: FailureReason, wait_seconds: float | None = None) -> PlatformErrorCase:
     body = {"error": {"message": message, "type": kind}}
-    return Refused("kimi", kind, status, body, reason, wait_seconds=wait_seconds)
+    return PlatformErrorCase("kimi", kind, status, body, reason, wait_seconds=wait_seconds)
 
 
-def _glm(status: int, code: str, message: str, reason: Reason, **extra: Any) -> Refused:
-    return Refused("glm", code, status, {"error": {"code": code, "message": message}} | extra, reason)
+def _glm(status: int, code: str, message: str, reason: FailureReason, **extra: Any) -> PlatformErrorCase:
+    return PlatformErrorCase("glm", code, status, {"error": {"code": code, "message": message}} | extra, reason)
 
 
-def _hunyuan(status: int, kind: str, code: str, message: str, reason: Reason) -> Refused:
+def _hunyuan(status: int, kind: str, code: str, message: str, reason: FailureReason) -> PlatformErrorCase:
     error = {"type": kind, "code": code, "message": message, "source": "gateway", "request_id": "b7c1"}
-    return Refused("hunyuan", code, status, {"error": error}, reason)
+    return PlatformErrorCase("hunyuan", code, status, {"error": error}, reason)
 
 
-def _ernie(status: int, kind: str, code: str, message: str, reason: Reason) -> Refused:
+def _ernie(status: int, kind: str, code: str, message: str, reason: FailureReason) -> PlatformErrorCase:
     body = {"error": {"code": code, "message": message, "type": kind}, "id": "as-wbx23eriqh"}
-    return Refused("ernie", code, status, body, reason)
+    return PlatformErrorCase("ernie", code, status, body, reason)
 
 
-def _openai(status: int, kind: str, code: str | None, message: str, reason: Reason, **rest: Any) -> Refused:
+def _openai(status: int, kind: str, code: str | None, message: str, reason: FailureReason, **rest: Any) -> PlatformErrorCase:
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return Refused("openai", code or kind, status, body, reason, **rest)
+    return PlatformErrorCase("openai", code or kind, status, body, reason, **rest)
 
 
-def _gemini(status: int, word: str, message: str, reason: Reason, *details: Any, **rest: Any) -> Refused:
-    error = {"code": status, "message": message, "status": word, "details": list(details)}
-    return Refused("gemini", f"{word} {reason}", status, [{"error": error}], reason, **rest)
+def _gemini(status: int, status_name: str, message: str, reason: FailureReason, *details: Any, **rest: Any) -> PlatformErrorCase:
+    error = {"code": status, "message": message, "status": status_name, "details": list(details)}
+    return PlatformErrorCase("gemini", f"{status_name} {reason}", status, [{"error": error}], reason, **rest)
 
 
 def _quota_failure(quota_id: str) -> dict[str, Any]:
@@ -86,9 +86,9 @@ _BAD_GOOGLE_KEY = {
     "domain": "googleapis.com",
 }
 
-R = Reason
+R = FailureReason
 
-REFUSALS: list[Refused] = [
+PLATFORM_ERROR_CASES: list[PlatformErrorCase] = [
     _doubao(403, "AccountOverdueError", "Forbidden", "Your account has an overdue balance.", R.QUOTA),
     _doubao(429, "AccountQuotaExceeded", "TooManyRequests", "You have exceeded your account quota.", R.QUOTA),
     _doubao(429, "SetLimitExceeded", "TooManyRequests", "You have reached the set inference limit.", R.QUOTA),

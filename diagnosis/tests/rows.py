@@ -8,16 +8,16 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 
 from diagnosis import transitions
-from diagnosis.asking import Outcome
-from diagnosis.choices import Reason, Status
-from diagnosis.client import Reply
+from diagnosis.asking import CallResult
+from diagnosis.choices import FailureReason, DiagnosisStatus
+from diagnosis.client import PlatformReply
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import BrandOrder, Order, Request, place_order
+from diagnosis.orders import RequestedBrand, DiagnosisRequest, RequestContext, create_diagnosis
 from diagnosis.run import run_diagnosis
 
-KEY_VARIABLE = "TEST_KEY"
-KEY = "sk-of-these-tests"
+API_KEY_VARIABLE = "TEST_KEY"
+TEST_API_KEY = "sk-of-these-tests"
 
 
 def make_user(name: str, **columns: Any) -> AbstractUser:
@@ -31,7 +31,7 @@ def make_platform(pk: str = "fake", **columns: Any) -> Platform:
         "name": f"平台 {pk}",
         "base_url": "http://127.0.0.1:9/v1",
         "model": pk,
-        "key_variable": KEY_VARIABLE,
+        "key_variable": API_KEY_VARIABLE,
         "requests_per_minute": 100_000,
         "position": Platform.objects.count() + 1,
     }
@@ -45,44 +45,44 @@ def make_diagnosis(
     questions: Sequence[str] = ("哪个手冲壶好？",),
     brand: str = "山岚",
     aliases: Sequence[str] = (),
-    competitors: Sequence[BrandOrder] = (),
+    competitors: Sequence[RequestedBrand] = (),
     repeats: int = 1,
     **request: Any,
 ) -> Diagnosis:
     """An accepted order, as the API accepts it."""
-    order = Order(
-        BrandOrder(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
+    order = DiagnosisRequest(
+        RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
     )
-    return place_order(order, Request(owner, **request))[0]
+    return create_diagnosis(order, RequestContext(owner, **request))[0]
 
 
-def valid(text: str = "山岚不错。", *, milliseconds: int = 5) -> Outcome:
+def make_valid_result(text: str = "山岚不错。", *, milliseconds: int = 5) -> CallResult:
     """A good answer."""
-    return Outcome(Reply(text, "model-1"), None, 1, milliseconds)
+    return CallResult(PlatformReply(text, "model-1"), None, 1, milliseconds)
 
 
-def failed(reason: Reason = Reason.TIMEOUT, detail: str = "") -> Outcome:
+def make_failed_result(reason: FailureReason = FailureReason.TIMEOUT, detail: str = "") -> CallResult:
     """A call that failed for good."""
-    return Outcome(None, CallFailed(reason, detail), 3, 7)
+    return CallResult(None, CallFailed(reason, detail), 3, 7)
 
 
-def settle(diagnosis: Diagnosis, *outcomes: Outcome) -> Diagnosis:
+def begin_and_record(diagnosis: Diagnosis, *results: CallResult) -> Diagnosis:
     """Begin a run and settle its first answers so; the rest stay pending."""
     run = transitions.begin_run(diagnosis.pk)
     assert run
-    transitions.settle_answers(run, list(zip(run.calls, outcomes, strict=False)))
+    transitions.record_answers(run, list(zip(run.calls, results, strict=False)))
     return Diagnosis.objects.get(pk=diagnosis.pk)
 
 
-def end(diagnosis: Diagnosis, *outcomes: Outcome, status: Status | None = None) -> Diagnosis:
+def run_and_end(diagnosis: Diagnosis, *results: CallResult, status: DiagnosisStatus | None = None) -> Diagnosis:
     """The same, brought to its end."""
-    settle(diagnosis, *outcomes)
+    begin_and_record(diagnosis, *results)
     ended = transitions.end_diagnosis(diagnosis.pk, status)
     assert ended
     return ended
 
 
-def run_to_end(*diagnoses: Diagnosis) -> list[Diagnosis]:
+def run_diagnoses(*diagnoses: Diagnosis) -> list[Diagnosis]:
     """Run diagnoses at once in an event loop of their own, as a worker does; returns them as they then stand."""
 
     async def run_all() -> None:

@@ -10,11 +10,11 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.utils.module_loading import import_string
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.tests.conftest import signed_in
-from diagnosis.tests.rows import end, failed, make_diagnosis, valid
-from diagnosis.tests.test_order_bounds import order
+from diagnosis.tests.conftest import make_signed_in_client
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_valid_result
+from diagnosis.tests.test_order_bounds import build_request_body
 
 ROUTES = [
     ("GET", ""),
@@ -29,7 +29,7 @@ OPEN_ROUTES = [("GET", "/api/platforms"), ("GET", "/api/diagnoses"), ("GET", "/a
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    return end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed())
+    return run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result())
 
 
 def _ask(client: Client, method: str, path: str) -> Any:
@@ -61,7 +61,7 @@ def test_a_stranger_gets_the_same_404_as_for_nothing(
     for nothing in (uuid.uuid4(), "1", "not-a-uuid", "00000000-0000-0000-0000-000000000000"):
         assert seen(nothing)[:2] == strangers[:2]
     assert seen(uuid.uuid4()) == strangers
-    assert Diagnosis.objects.get().status == Status.PARTIAL
+    assert Diagnosis.objects.get().status == DiagnosisStatus.PARTIAL
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
@@ -99,7 +99,7 @@ def test_everyone_who_is_signed_in_may_see_the_open_routes(
 @pytest.fixture
 def token_of() -> Callable[[AbstractUser], str]:
     """Our own token for a user, from the room above, which this floor does not import."""
-    open_session = import_string("diagsite.sessions.open_session")
+    open_session = import_string("diagsite.sessions.issue_token")
     return lambda user: str(open_session(user).token)
 
 
@@ -116,10 +116,10 @@ def test_a_session_needs_the_csrf_token_to_change_something_and_ours_does_not(
     owner: AbstractUser, token_of: Callable[[AbstractUser], str]
 ) -> None:
     def post(client: Client) -> Any:
-        return client.post("/api/diagnoses", order(), content_type="application/json")
+        return client.post("/api/diagnoses", build_request_body(), content_type="application/json")
 
     with_session = Client(enforce_csrf_checks=True)
-    with_session.cookies = signed_in(owner).cookies
+    with_session.cookies = make_signed_in_client(owner).cookies
     refused = post(with_session)
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
     assert Diagnosis.objects.count() == 0

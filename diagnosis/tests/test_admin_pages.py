@@ -8,26 +8,26 @@ from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.choices import Reason, Status
+from diagnosis.choices import FailureReason, DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import BrandOrder
-from diagnosis.standing import list_platforms
-from diagnosis.tests.conftest import signed_in
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, make_user, valid
+from diagnosis.orders import RequestedBrand
+from diagnosis.standing import get_platform_statuses
+from diagnosis.tests.conftest import make_signed_in_client
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, make_user, make_valid_result
 
 
 @pytest.fixture
 def operator(db: None) -> Client:
-    return signed_in(make_user("operator", is_staff=True, is_superuser=True))
+    return make_signed_in_client(make_user("operator", is_staff=True, is_superuser=True))
 
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    rivals = [BrandOrder("木石坊", ["MSF"])]
+    rivals = [RequestedBrand("木石坊", ["MSF"])]
     diagnosis = make_diagnosis(
         owner, [platform], brand="<b>山岚</b>", questions=["甲？", "乙？", "丙？"], competitors=rivals
     )
-    return end(diagnosis, valid(), failed(Reason.QUOTA, "HTTP 402: <i>balance</i>"), failed(Reason.FILTERED))
+    return run_and_end(diagnosis, make_valid_result(), make_failed_result(FailureReason.QUOTA, "HTTP 402: <i>balance</i>"), make_failed_result(FailureReason.FILTERED))
 
 
 @pytest.mark.usefixtures("diagnosis")
@@ -104,7 +104,7 @@ def test_a_limit_of_none_is_refused_in_the_form(operator: Client, field: str) ->
 
 
 def test_a_paused_platform_can_be_resumed(operator: Client) -> None:
-    make_platform(paused_until=timezone.now() + timedelta(hours=1), pause_reason=Reason.QUOTA)
+    make_platform(paused_until=timezone.now() + timedelta(hours=1), pause_reason=FailureReason.QUOTA)
     data = {"action": "resume", "_selected_action": ["fake"]}
     page = operator.post("/admin/diagnosis/platform/", data, follow=True)
     assert "已恢复 1 个平台" in page.content.decode()
@@ -119,13 +119,13 @@ def test_a_platform_can_be_paused_for_an_hour_and_says_who_did_it(operator: Clie
     platform.refresh_from_db()
     assert platform.paused_until
     assert timedelta(minutes=59) < platform.paused_until - timezone.now() <= timedelta(hours=1)
-    assert list_platforms()[0]["state"] == "已暂停：运营人员暂停"
+    assert get_platform_statuses()[0]["state"] == "已暂停：运营人员暂停"
 
 
 def test_what_failed_can_be_asked_again_for_its_owner(
     operator: Client, owner: AbstractUser, diagnosis: Diagnosis
 ) -> None:
-    whole = end(make_diagnosis(owner, [Platform.objects.get()]), valid())
+    whole = run_and_end(make_diagnosis(owner, [Platform.objects.get()]), make_valid_result())
     data = {"action": "retry", "_selected_action": [str(diagnosis.pk), str(whole.pk)]}
     page = operator.post("/admin/diagnosis/diagnosis/", data, follow=True).content.decode()
     assert "已开始 1 个补问" in page
@@ -139,7 +139,7 @@ def test_who_may_only_look_is_offered_no_action(db: None) -> None:
     looker = make_user("looker", is_staff=True)
     looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     for model in ("platform", "diagnosis"):
-        page = signed_in(looker).get(f"/admin/diagnosis/{model}/")
+        page = make_signed_in_client(looker).get(f"/admin/diagnosis/{model}/")
         assert page.status_code == 200
         assert not page.context["action_form"]
 
@@ -149,8 +149,8 @@ def test_running_diagnoses_can_be_cancelled(operator: Client, owner: AbstractUse
     data = {"action": "cancel", "_selected_action": [str(running.pk), str(diagnosis.pk)]}
     page = operator.post("/admin/diagnosis/diagnosis/", data, follow=True)
     assert "已取消 1 个诊断" in page.content.decode()
-    assert Diagnosis.objects.get(pk=running.pk).status == Status.CANCELLED
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.PARTIAL
+    assert Diagnosis.objects.get(pk=running.pk).status == DiagnosisStatus.CANCELLED
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.PARTIAL
 
 
 @pytest.mark.parametrize("model", ["platform", "diagnosis", "answer"])
@@ -160,7 +160,7 @@ def test_a_list_of_any_length_takes_the_same_few_queries(
     path = f"/admin/diagnosis/{model}/"
     for count in (1, 6):
         for number in range(count):
-            end(make_diagnosis(make_user(f"user-{count}-{number}"), [platform]), valid())
+            run_and_end(make_diagnosis(make_user(f"user-{count}-{number}"), [platform]), make_valid_result())
         with django_assert_max_num_queries(12):
             operator.get(path)
 

@@ -11,51 +11,51 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from diagnosis import asking
-from diagnosis.asking import Outcome, ask_until_settled, seconds_until_next
-from diagnosis.choices import AnswerState, Reason
-from diagnosis.client import Reply, ask
+from diagnosis.asking import CallResult, call_with_retries, get_call_retry_delay_seconds
+from diagnosis.choices import AnswerState, FailureReason
+from diagnosis.client import PlatformReply, ask_platform
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
-from diagsite.tests.fake_platform import FakePlatform, answer, refuse
+from diagnosis.tests.rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, respond_with_error
 from progress.models import Event
 
-BUSY = refuse(503)
+BUSY = respond_with_error(503)
 
 
 @pytest.fixture
 def platform(fake: FakePlatform) -> Platform:
-    return Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url, requests_per_minute=100_000)
+    return Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url, requests_per_minute=100_000)
 
 
-async def _settle(platform: Platform, pause: Reason | None = None) -> Outcome:
-    return await ask_until_settled(platform, "问", seed=1, is_paused=lambda: pause)
+async def _settle(platform: Platform, pause: FailureReason | None = None) -> CallResult:
+    return await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: pause)
 
 
 async def test_an_answer_at_the_second_attempt_is_an_answer(fake: FakePlatform, platform: Platform) -> None:
-    fake.behave(BUSY, answer("好"))
+    fake.set_behaviour(BUSY, respond_with_answer("好"))
     outcome = await _settle(platform)
-    assert (outcome.reply, outcome.failure, outcome.attempts) == (Reply("好", "m"), None, 2)
+    assert (outcome.reply, outcome.failure, outcome.attempts) == (PlatformReply("好", "m"), None, 2)
 
 
 async def test_attempts_are_capped(fake: FakePlatform, platform: Platform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 3
-    fake.behave(BUSY)
+    fake.set_behaviour(BUSY)
     outcome = await _settle(platform)
     assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (Reason.BUSY, 3, 3)
+    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
 
 
 async def test_the_last_failure_is_the_one_that_counts(fake: FakePlatform, platform: Platform) -> None:
-    fake.behave(BUSY, refuse(429), refuse(402))
+    fake.set_behaviour(BUSY, respond_with_error(429), respond_with_error(402))
     outcome = await _settle(platform)
     assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (Reason.QUOTA, 3)
+    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.QUOTA, 3)
 
 
 async def test_what_asking_again_cannot_mend_is_not_asked_again(fake: FakePlatform, platform: Platform) -> None:
     for status in (400, 401, 402, 404, 451):
-        fake.behave(refuse(status))
+        fake.set_behaviour(respond_with_error(status))
         assert (await _settle(platform)).attempts == 1
     assert fake.count() == 5
 
@@ -71,7 +71,7 @@ async def test_what_asking_again_cannot_mend_is_not_asked_again(fake: FakePlatfo
 async def test_no_attempt_comes_before_the_platform_wants_it(
     fake: FakePlatform, platform: Platform, headers: dict[str, str], body: Any
 ) -> None:
-    fake.behave(refuse(429, body, headers), answer())
+    fake.set_behaviour(respond_with_error(429, body, headers), respond_with_answer())
     await _settle(platform)
     first, second = fake.calls
     assert first.ended_at
@@ -80,8 +80,8 @@ async def test_no_attempt_comes_before_the_platform_wants_it(
 
 def test_waits_are_full_jitter_on_top_of_the_platforms_own() -> None:
     def waits(wait_seconds: float | None, attempts: int) -> list[float]:
-        failure = CallFailed(Reason.RATE, wait_seconds=wait_seconds)
-        return [seconds_until_next(failure, attempts) for _ in range(400)]
+        failure = CallFailed(FailureReason.RATE, wait_seconds=wait_seconds)
+        return [get_call_retry_delay_seconds(failure, attempts) for _ in range(400)]
 
     for attempts, most in ((1, 0.5), (2, 1.0), (3, 2.0), (99, 20.0)):
         seen = waits(None, attempts)
@@ -92,7 +92,7 @@ def test_waits_are_full_jitter_on_top_of_the_platforms_own() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-5", "0", "soon", "", "1e999", "Mon, 01 Jan 2001 00:00:00 GMT"])
 async def test_a_senseless_retry_after_is_ignored(fake: FakePlatform, platform: Platform, value: str) -> None:
-    fake.behave(refuse(429, {}, {"Retry-After": value}), answer("好"))
+    fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": value}), respond_with_answer("好"))
     started = time.monotonic()
     assert (await _settle(platform)).reply
     assert time.monotonic() - started < 8
@@ -100,9 +100,9 @@ async def test_a_senseless_retry_after_is_ignored(fake: FakePlatform, platform: 
 
 async def test_a_moment_as_retry_after_is_understood(fake: FakePlatform, platform: Platform) -> None:
     moment = timezone.now() + timedelta(seconds=60)
-    fake.behave(refuse(429, {}, {"Retry-After": format_datetime(moment, usegmt=True)}))
+    fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": format_datetime(moment, usegmt=True)}))
     with pytest.raises(CallFailed) as failure:
-        await ask(platform, "问", seed=1, timeout_seconds=20)
+        await ask_platform(platform, "问", seed=1, timeout_seconds=20)
     assert failure.value.wait_seconds
     assert 30 < failure.value.wait_seconds <= 60
 
@@ -111,43 +111,43 @@ async def test_how_long_the_last_attempt_took_is_told_for_failures_too(
     fake: FakePlatform, platform: Platform, settings: Any
 ) -> None:
     settings.CALL_TIMEOUT_SECONDS, settings.CALL_ATTEMPTS = 0.2, 1
-    fake.behave(answer(after=30))
+    fake.set_behaviour(respond_with_answer(delay_seconds=30))
     assert (await _settle(platform)).milliseconds >= 200
-    fake.behave(answer(after=0.1))
+    fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
     assert (await _settle(platform)).milliseconds >= 100
 
 
 async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Platform) -> None:
-    outcome = await _settle(platform, Reason.QUOTA)
+    outcome = await _settle(platform, FailureReason.QUOTA)
     assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, outcome.milliseconds) == (Reason.QUOTA, 0, 0)
+    assert (outcome.failure.reason, outcome.attempts, outcome.milliseconds) == (FailureReason.QUOTA, 0, 0)
     assert fake.count() == 0
 
 
 async def test_a_platform_that_is_paused_between_two_attempts_is_not_called_again(
     fake: FakePlatform, platform: Platform
 ) -> None:
-    fake.behave(BUSY)
-    outcome = await ask_until_settled(platform, "问", seed=1, is_paused=lambda: Reason.KEY if fake.count() else None)
+    fake.set_behaviour(BUSY)
+    outcome = await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: FailureReason.KEY if fake.count() else None)
     assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (Reason.KEY, 1, 1)
+    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
 
 
 async def test_our_own_bug_is_not_held_against_the_platform(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(*args: Any, **kwargs: Any) -> Reply:
+    async def broken(*args: Any, **kwargs: Any) -> PlatformReply:
         raise ZeroDivisionError
 
     def calls(outcome: str) -> float:
         labels = {"platform": "p", "outcome": outcome, "demo": "false"}
         return REGISTRY.get_sample_value("diagnosis_calls_total", labels) or 0
 
-    monkeypatch.setattr(asking, "ask", broken)
+    monkeypatch.setattr(asking, "ask_platform", broken)
     before = calls("bug")
     outcome = await _settle(platform)
     assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (Reason.BUG, 1)
+    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.BUG, 1)
     assert outcome.failure.code.value == "SERVER_ERROR"
     assert calls("bug") == before + 1
 
@@ -159,7 +159,7 @@ async def test_each_attempt_is_counted_by_its_outcome(fake: FakePlatform, platfo
 
     platform.pk = "counted"
     before = [calls(outcome) for outcome in ("busy", "rate", "valid")]
-    fake.behave(BUSY, refuse(429), answer())
+    fake.set_behaviour(BUSY, respond_with_error(429), respond_with_answer())
     await _settle(platform)
     assert [calls(outcome) for outcome in ("busy", "rate", "valid")] == [count + 1 for count in before]
 
@@ -169,27 +169,27 @@ async def test_the_demo_platform_is_asked_with_another_seed_each_time(
 ) -> None:
     settings.CALL_ATTEMPTS = 3
     platform.is_demo = True
-    fake.behave(BUSY)
+    fake.set_behaviour(BUSY)
     await _settle(platform)
     seeds = {call.body["seed"] for call in fake.calls}
     assert len(seeds) == 3
-    await ask_until_settled(platform, "问", seed=2, is_paused=lambda: None)
+    await call_with_retries(platform, "问", seed=2, get_pause_reason=lambda: None)
     assert len(seeds | {call.body["seed"] for call in fake.calls}) == 6
     assert {call.key for call in fake.calls} == {"demo"}
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("status", "reason", "minutes"), [(402, Reason.QUOTA, 60), (401, Reason.KEY, 10), (404, Reason.MODEL, 10)]
+    ("status", "reason", "minutes"), [(402, FailureReason.QUOTA, 60), (401, FailureReason.KEY, 10), (404, FailureReason.MODEL, 10)]
 )
 def test_a_platform_that_cannot_answer_is_left_alone_until_it_is_lifted(
-    owner: AbstractUser, fake: FakePlatform, status: int, reason: Reason, minutes: int
+    owner: AbstractUser, fake: FakePlatform, status: int, reason: FailureReason, minutes: int
 ) -> None:
-    fake.behave(refuse(status))
+    fake.set_behaviour(respond_with_error(status))
     platform = make_platform(base_url=fake.base_url, concurrency=1)
     questions = [f"问题 {number}" for number in range(6)]
     started = timezone.now()
-    (diagnosis,) = run_to_end(make_diagnosis(owner, [platform], questions=questions))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, [platform], questions=questions))
     assert fake.count() == 1
     assert {(stored.state, stored.reason) for stored in diagnosis.answers.all()} == {(AnswerState.FAILED, reason)}
 
@@ -201,21 +201,21 @@ def test_a_platform_that_cannot_answer_is_left_alone_until_it_is_lifted(
     told = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
     assert [event.data["platform"] for event in told] == [platform.pk]
 
-    (second,) = run_to_end(make_diagnosis(owner, [platform]))
+    (second,) = run_diagnoses(make_diagnosis(owner, [platform]))
     assert fake.count() == 1
     assert second.answers.get().reason == reason
 
     Platform.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
-    fake.behave(answer("好"))
-    (third,) = run_to_end(make_diagnosis(owner, [platform]))
+    fake.set_behaviour(respond_with_answer("好"))
+    (third,) = run_diagnoses(make_diagnosis(owner, [platform]))
     assert third.answers.get().state == AnswerState.VALID
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_rate_limited_or_busy_platform_is_not_paused(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 1
-    fake.behave(BUSY, refuse(429))
+    fake.set_behaviour(BUSY, respond_with_error(429))
     platform = make_platform(base_url=fake.base_url)
-    run_to_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"]))
+    run_diagnoses(make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"]))
     platform.refresh_from_db()
     assert (platform.paused_until, fake.count()) == (None, 3)

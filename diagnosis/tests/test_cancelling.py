@@ -14,7 +14,7 @@ from diagnosis.tests.rows import make_diagnosis, make_platform
 def test_a_cancel_takes_the_new_job_of_a_retaken_diagnosis_out_of_the_queue(owner: AbstractUser) -> None:
     as_it_was = make_diagnosis(owner, [make_platform()])
     jobs.abort_run(as_it_was.job_id)
-    assert recovery.take_up_orphans() == 1
+    assert recovery.requeue_orphans() == 1
     cancel_diagnosis(as_it_was)
     job = ProcrastinateJob.objects.get(pk=Diagnosis.objects.get(pk=as_it_was.pk).job_id)
     assert (job.pk != as_it_was.job_id, job.status) == (True, "cancelled")

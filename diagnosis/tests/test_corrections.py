@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.orders import BrandOrder
+from diagnosis.orders import RequestedBrand
 from diagnosis.reporting import REPORT_VERSION
-from diagnosis.tests.rows import end, make_diagnosis, settle, valid
-from performance.cache import touch
+from diagnosis.tests.rows import run_and_end, make_diagnosis, begin_and_record, make_valid_result
+from performance.cache import invalidate_tags
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,9 +23,9 @@ TEXTS = ["最近苹果涨价了。", "苹果手机好。Pingguo 也行。"]
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
     """Two answers: one may name the brand, one does, once under a name that nobody knows yet."""
     order = make_diagnosis(
-        owner, [platform], brand="苹果", competitors=[BrandOrder("木石坊")], questions=["甲？", "乙？"]
+        owner, [platform], brand="苹果", competitors=[RequestedBrand("木石坊")], questions=["甲？", "乙？"]
     )
-    return end(order, *map(valid, TEXTS))
+    return run_and_end(order, *map(make_valid_result, TEXTS))
 
 
 def _answers(client: Client, diagnosis: Diagnosis) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def test_only_who_sees_the_diagnosis_may_correct_it(
 
 
 def test_a_running_diagnosis_is_not_corrected(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    running = settle(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid())
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
     refused = _post(client, running, kind="alias", brand="山岚", alias="x")
     assert (refused.status_code, refused.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
 
@@ -125,7 +125,7 @@ def test_a_report_of_an_older_form_is_made_anew_when_it_is_read(
     new = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     Diagnosis.objects.filter(pk=diagnosis.pk).update(report=stored)
     Answer.objects.update(others=None, domains=None)
-    touch(f"diagnosis:{diagnosis.pk}")
+    invalidate_tags(f"diagnosis:{diagnosis.pk}")
     old = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     assert old["version"] == REPORT_VERSION
     assert old == new
@@ -150,7 +150,7 @@ def _rates(client: Client, diagnosis: Diagnosis) -> dict[str, float]:
 def test_a_brand_that_the_answers_name_is_added_as_a_competitor_and_taken_away_again(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
-    diagnosis = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid("小米手机好。"), valid())
+    diagnosis = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result("小米手机好。"), make_valid_result())
     assert [one["name"] for one in client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["others"]] == ["小米"]
     added = _add_competitor(client, diagnosis, "小米").json()
     assert added == {"name": "小米", "aliases": [], "is_own": False, "is_added": True}

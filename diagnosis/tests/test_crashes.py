@@ -8,11 +8,11 @@ from django.contrib.auth.models import AbstractUser
 from django.utils import timezone
 
 from diagnosis import recovery, reporting, transitions
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis
-from diagnosis.reporting import bare_report
-from diagnosis.run import MOST_CRASHES
-from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end, settle, valid
+from diagnosis.reporting import build_minimal_report
+from diagnosis.run import MAX_CRASHES
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_diagnoses, begin_and_record, make_valid_result
 from diagsite.tests.fake_platform import FakePlatform
 from errors.codes import ErrorCode
 from progress.models import Event
@@ -35,25 +35,25 @@ def _last_event(diagnosis: Diagnosis) -> tuple[str, dict[str, Any]]:
 @pytest.mark.usefixtures("broken_report")
 def test_a_run_that_crashes_every_time_fails_and_keeps_its_answers(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)], questions=["甲", "乙"])
-    for crashes in range(MOST_CRASHES):
-        (diagnosis,) = run_to_end(diagnosis)
+    for crashes in range(MAX_CRASHES):
+        (diagnosis,) = run_diagnoses(diagnosis)
         assert diagnosis.crashes == crashes + 1
-        assert diagnosis.is_final == (diagnosis.crashes == MOST_CRASHES)
-    assert (diagnosis.status, diagnosis.error_code) == (Status.FAILED, ErrorCode.SERVER_ERROR)
+        assert diagnosis.is_final == (diagnosis.crashes == MAX_CRASHES)
+    assert (diagnosis.status, diagnosis.error_code) == (DiagnosisStatus.FAILED, ErrorCode.SERVER_ERROR)
     assert (diagnosis.valid, fake.count()) == (2, 2)
     kind, data = _last_event(diagnosis)
-    assert (kind, data["status"], data["valid"]) == ("complete", Status.FAILED, 2)
+    assert (kind, data["status"], data["valid"]) == ("complete", DiagnosisStatus.FAILED, 2)
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("broken_report")
-@pytest.mark.parametrize("status", [Status.CANCELLED, Status.TIMED_OUT])
-def test_an_end_from_outside_does_not_depend_on_the_report(owner: AbstractUser, status: Status) -> None:
-    diagnosis = settle(make_diagnosis(owner, [make_platform()], questions=["甲", "乙"]), valid())
+@pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT])
+def test_an_end_from_outside_does_not_depend_on_the_report(owner: AbstractUser, status: DiagnosisStatus) -> None:
+    diagnosis = begin_and_record(make_diagnosis(owner, [make_platform()], questions=["甲", "乙"]), make_valid_result())
     ended = transitions.end_diagnosis(diagnosis.pk, status)
     assert ended
     assert ended.status == status
-    assert ended.report == bare_report(ended)
+    assert ended.report == build_minimal_report(ended)
     assert [ended.report[name] for name in ("planned", "valid", "failed", "filtered", "brands")] == [2, 1, 1, 0, []]
 
 
@@ -71,6 +71,6 @@ def test_one_that_cannot_be_ended_does_not_keep_the_sweep_from_the_others(
         return end(pk, *rest)
 
     monkeypatch.setattr(recovery, "end_diagnosis", end_diagnosis)
-    assert recovery.end_overdue() == 1
+    assert recovery.expire_overdue() == 1
     good.refresh_from_db()
-    assert good.status == Status.TIMED_OUT
+    assert good.status == DiagnosisStatus.TIMED_OUT

@@ -10,11 +10,11 @@ from django.test import AsyncClient, AsyncRequestFactory, Client
 
 from diagnosis import demo
 from diagnosis.choices import AnswerState
-from diagnosis.demo import BRANDS
+from diagnosis.demo import DEMO_BRANDS
 from diagnosis.models import Platform
 from diagnosis.seeding import seed_platforms
-from diagnosis.tests.rows import end, make_diagnosis, make_platform, run_to_end, valid
-from diagsite.tests.fake_platform import FakePlatform, answer, refuse
+from diagnosis.tests.rows import run_and_end, make_diagnosis, make_platform, run_diagnoses, make_valid_result
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, respond_with_error
 
 PATH = "/demo/v1/chat/completions"
 
@@ -61,11 +61,11 @@ async def test_an_answer_is_a_completion_about_fictional_brands_and_says_so() ->
         assert body["choices"][0]["finish_reason"] == "stop"
         text = _text(response)
         assert "演示" in text
-        found = [brand for brand in BRANDS if brand in text]
+        found = [brand for brand in DEMO_BRANDS if brand in text]
         assert 1 <= len(found) <= 6
         named.update(found)
-    assert set(named) == set(BRANDS)
-    assert named[BRANDS[0]] > named[BRANDS[-1]]
+    assert set(named) == set(DEMO_BRANDS)
+    assert named[DEMO_BRANDS[0]] > named[DEMO_BRANDS[-1]]
 
 
 async def test_quota_and_down_always_fail_in_their_way() -> None:
@@ -128,7 +128,7 @@ async def test_without_demo_there_is_nothing(settings: Any) -> None:
 
 def test_everything_that_comes_from_it_is_marked(client: Client, owner: AbstractUser) -> None:
     platform = Platform.objects.create(pk="demo-fast", name="演示·快速", model="demo-fast", is_demo=True)
-    diagnosis = end(make_diagnosis(owner, [platform]), valid())
+    diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
     path = f"/api/diagnoses/{diagnosis.pk}"
     detail, report = client.get(path).json(), client.get(f"{path}/report").json()
     marks = [
@@ -148,11 +148,11 @@ def test_it_never_stands_in_for_a_real_platform_that_fails(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
     settings.DEMO_BASE_URL, settings.CALL_ATTEMPTS = fake.base_url, 1
-    fake.behave(refuse(503), model="real")
-    fake.behave(answer("山岚（演示回答）"), model="demo-fast")
+    fake.set_behaviour(respond_with_error(503), model="real")
+    fake.set_behaviour(respond_with_answer("山岚（演示回答）"), model="demo-fast")
     real = make_platform("real", base_url=fake.base_url)
     demo_platform = Platform.objects.create(pk="demo-fast", name="演示", model="demo-fast", is_demo=True)
-    (diagnosis,) = run_to_end(make_diagnosis(owner, [real, demo_platform], questions=["甲？", "乙？"]))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, [real, demo_platform], questions=["甲？", "乙？"]))
     assert set(diagnosis.answers.values_list("platform_id", "state", "is_demo")) == {
         ("real", AnswerState.FAILED, False),
         ("demo-fast", AnswerState.VALID, True),

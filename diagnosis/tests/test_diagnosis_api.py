@@ -9,11 +9,11 @@ from django.test import Client
 
 from diagnosis import orders, transitions
 from diagnosis.api import ANSWERS_PER_PAGE
-from diagnosis.choices import Reason, Status
+from diagnosis.choices import FailureReason, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.orders import BrandOrder
+from diagnosis.orders import RequestedBrand
 from diagnosis.report_schemas import ReportOut
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, begin_and_record, make_valid_result
 from progress.models import Event
 
 
@@ -28,7 +28,7 @@ def test_it_tells_what_was_asked_of_whom(client: Client, owner: AbstractUser, pl
         [platform, first],
         questions=["甲？", "乙？"],
         aliases=["SL"],
-        competitors=[BrandOrder("木石坊", ["MSF"])],
+        competitors=[RequestedBrand("木石坊", ["MSF"])],
     )
     body = client.get(path(diagnosis)).json()
     assert (body["id"], body["status"], body["planned"]) == (str(diagnosis.pk), "queued", 4)
@@ -48,11 +48,11 @@ def test_its_percentage_follows_the_stages(client: Client, owner: AbstractUser, 
 
     diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
     assert stands() == ("queued", 0)
-    settle(diagnosis)
+    begin_and_record(diagnosis)
     assert stands() == ("asking", 0)
-    settle(diagnosis, valid())
+    begin_and_record(diagnosis, make_valid_result())
     assert stands() == ("asking", 47)
-    end(diagnosis, valid())
+    run_and_end(diagnosis, make_valid_result())
     assert stands() == ("completed", 100)
 
 
@@ -76,7 +76,7 @@ class TestAnswers:
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
-        settle(diagnosis, valid("🍵 山岚，还是山岚。"), failed(Reason.QUOTA, "account no-4711"))
+        begin_and_record(diagnosis, make_valid_result("🍵 山岚，还是山岚。"), make_failed_result(FailureReason.QUOTA, "account no-4711"))
         good, bad, pending = client.get(path(diagnosis, "/answers")).json()["items"]
         assert (good["state"], good["text"], good["model"], good["ms"]) == (
             "valid",
@@ -109,7 +109,7 @@ class TestAnswers:
         diagnosis = make_diagnosis(owner, platforms, questions=["甲？"], repeats=12)
         first = client.get(path(diagnosis, "/answers")).json()
         seen = [item["id"] for item in first["items"]]
-        settle(diagnosis, *[valid()] * 60)
+        begin_and_record(diagnosis, *[make_valid_result()] * 60)
         second = client.get(path(diagnosis, "/answers"), {"cursor": first["next"]}).json()
         seen += [item["id"] for item in second["items"]]
         assert len(set(seen)) == len(seen) == 108
@@ -132,22 +132,22 @@ class TestReport:
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
-        for step in (lambda: None, lambda: settle(diagnosis, valid())):
+        for step in (lambda: None, lambda: begin_and_record(diagnosis, make_valid_result())):
             step()
             response = client.get(path(diagnosis, "/report"))
             assert (response.status_code, response.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
             assert response.json()["retryable"] is True
             assert int(response["Retry-After"]) > 0
-        end(diagnosis, valid())
+        run_and_end(diagnosis, make_valid_result())
         assert client.get(path(diagnosis, "/report")).status_code == 200
 
     def test_has_figures_names_and_how_it_was_made(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = make_diagnosis(
-            owner, [platform], questions=["甲？", "乙？", "丙？"], competitors=[BrandOrder("木石坊")]
+            owner, [platform], questions=["甲？", "乙？", "丙？"], competitors=[RequestedBrand("木石坊")]
         )
-        end(diagnosis, valid("山岚，木石坊"), valid("木石坊"), failed(Reason.TIMEOUT))
+        run_and_end(diagnosis, make_valid_result("山岚，木石坊"), make_valid_result("木石坊"), make_failed_result(FailureReason.TIMEOUT))
         body = client.get(path(diagnosis, "/report")).json()
         assert (body["planned"], body["valid"], body["failed"], body["filtered"]) == (3, 2, 1, 0)
         assert body["diagnosis"]["status"] == "partial"
@@ -180,17 +180,17 @@ class TestReport:
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 
-    @pytest.mark.parametrize("status", [Status.CANCELLED, Status.TIMED_OUT, None])
+    @pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT, None])
     def test_is_there_for_every_end(
-        self, client: Client, owner: AbstractUser, platform: Platform, status: Status | None
+        self, client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus | None
     ) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), status=status)
+        diagnosis = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), status=status)
         body = client.get(path(diagnosis, "/report")).json()
         assert (body["valid"], body["failed"], body["planned"]) == (1, 1, 2)
-        assert body["diagnosis"]["status"] == (status or Status.PARTIAL).value
+        assert body["diagnosis"]["status"] == (status or DiagnosisStatus.PARTIAL).value
 
     def test_is_sent_once_to_who_has_it(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform]), valid())
+        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         first = client.get(path(diagnosis, "/report"))
         etag = first["ETag"]
         for match in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -201,7 +201,7 @@ class TestReport:
             assert client.get(path(diagnosis, "/report"), headers={"If-None-Match": match}).status_code == 200, match
 
     def test_has_an_etag_for_each_language(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform]), valid())
+        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         chinese = client.get(path(diagnosis, "/report"))
         english = client.get(
             path(diagnosis, "/report"), headers={"Accept-Language": "en", "If-None-Match": chinese["ETag"]}
@@ -214,7 +214,7 @@ class TestReport:
     def test_with_another_name_of_the_platform_is_another(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform]), valid())
+        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         etag = client.get(path(diagnosis, "/report"))["ETag"]
         Platform.objects.update(name="新名字")
         changed = client.get(path(diagnosis, "/report"), headers={"If-None-Match": etag})
@@ -223,7 +223,7 @@ class TestReport:
     def test_of_somebody_elses_is_not_served_from_the_cache(
         self, client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform
     ) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform]), valid())
+        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         assert client.get(path(diagnosis, "/report")).status_code == 200
         assert client_of_stranger.get(path(diagnosis, "/report")).status_code == 404
 
@@ -231,7 +231,7 @@ class TestReport:
 class TestCancel:
     def test_ends_it_now_and_keeps_what_is_there(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
-        settle(diagnosis, valid())
+        begin_and_record(diagnosis, make_valid_result())
         body = client.post(path(diagnosis, "/cancel")).json()
         assert (body["status"], body["valid"], body["failed"], body["percent"]) == ("cancelled", 1, 1, 100)
         assert body["error"]["code"] == "DIAGNOSIS_CANCELLED"
@@ -244,11 +244,11 @@ class TestCancel:
         diagnosis = make_diagnosis(owner, [platform])
         assert client.post(path(diagnosis, "/cancel")).json()["status"] == "cancelled"
 
-    @pytest.mark.parametrize("status", [Status.CANCELLED, Status.TIMED_OUT, Status.COMPLETED])
+    @pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT, DiagnosisStatus.COMPLETED])
     def test_of_one_that_has_ended_changes_nothing(
-        self, client: Client, owner: AbstractUser, platform: Platform, status: Status
+        self, client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus
     ) -> None:
-        diagnosis = end(make_diagnosis(owner, [platform]), valid(), status=status)
+        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result(), status=status)
         events = Event.objects.count()
         response = client.post(path(diagnosis, "/cancel"))
         assert (response.status_code, response.json()["status"]) == (200, status.value)
@@ -266,9 +266,9 @@ def test_reading_takes_few_queries_however_many_answers_there_are(
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(5)]
     questions = [f"问题 {number}" for number in range(10)]
-    rivals = [BrandOrder(f"竞品 {number}") for number in range(5)]
+    rivals = [RequestedBrand(f"竞品 {number}") for number in range(5)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=rivals)
-    end(diagnosis, *[valid(), failed()] * 25)
+    run_and_end(diagnosis, *[make_valid_result(), make_failed_result()] * 25)
     # The session, the user and the diagnosis, then brands, questions and platforms, or the answers.
     with django_assert_max_num_queries(6):
         assert client.get(path(diagnosis, rest)).status_code == 200
@@ -281,7 +281,7 @@ def test_settling_and_ending_take_few_queries_however_many_answers_there_are(
     questions = [f"问题 {number}" for number in range(20)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions)
     with django_assert_max_num_queries(20):
-        settle(diagnosis, *[valid(), failed()] * 100)
+        begin_and_record(diagnosis, *[make_valid_result(), make_failed_result()] * 100)
     with django_assert_max_num_queries(20):
         ended = transitions.end_diagnosis(diagnosis.pk)
     assert ended
@@ -295,9 +295,9 @@ def test_accepting_an_order_takes_few_queries_however_large_it_is(
     questions = [f"问题 {number}" for number in range(20)]
     with django_assert_max_num_queries(15):
         diagnosis = make_diagnosis(owner, platforms, questions=questions, repeats=5)
-    ended = end(diagnosis, *[valid()] * 10)
+    ended = run_and_end(diagnosis, *[make_valid_result()] * 10)
     with django_assert_max_num_queries(20):
-        orders.retry_diagnosis(ended, orders.Request(owner))
+        orders.create_retry(ended, orders.RequestContext(owner))
 
 
 def test_an_id_in_any_spelling_of_a_uuid_is_understood(client: Client, owner: AbstractUser, platform: Platform) -> None:

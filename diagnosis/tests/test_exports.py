@@ -16,14 +16,14 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.choices import Reason
-from diagnosis.export.cells import clean, disarm, fit
-from diagnosis.export.json_file import schema
-from diagnosis.export.tables import ANSWERS, FIGURES, Table
+from diagnosis.choices import FailureReason
+from diagnosis.export.cells import replace_forbidden_characters, escape_formula, truncate_for_excel
+from diagnosis.export.json_file import build_export_schema
+from diagnosis.export.tables import ANSWERS_TABLE, FIGURES_TABLE, ExportTable
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.orders import BrandOrder
+from diagnosis.orders import RequestedBrand
 from diagnosis.report_schemas import FiguresOut
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, begin_and_record, make_valid_result
 
 pytestmark = pytest.mark.django_db
 
@@ -38,9 +38,9 @@ BROKEN = "木石坊和山岚\x01，还有_x0041_\x1f。"
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
     """A formula, broken characters, and a failure."""
     order = make_diagnosis(
-        owner, [platform], questions=["+甲？", "乙？", "丙？"], competitors=[BrandOrder("木石坊")], repeats=1
+        owner, [platform], questions=["+甲？", "乙？", "丙？"], competitors=[RequestedBrand("木石坊")], repeats=1
     )
-    return end(order, valid(FORMULA), valid(BROKEN), failed(Reason.TIMEOUT))
+    return run_and_end(order, make_valid_result(FORMULA), make_valid_result(BROKEN), make_failed_result(FailureReason.TIMEOUT))
 
 
 def _get(client: Client, diagnosis: Diagnosis, kind: str, query: str = "") -> Any:
@@ -98,20 +98,20 @@ def test_no_cell_of_a_csv_is_calculated(client: Client, diagnosis: Diagnosis) ->
     "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x", "'\n", "''\tx"]
 )
 def test_whatever_a_spreadsheet_might_calculate_is_text(text: str) -> None:
-    assert disarm(text) == f"'{text}"
+    assert escape_formula(text) == f"'{text}"
 
 
 @given(st.text())
 def test_disarmed_text_has_exactly_one_way_back(text: str) -> None:
-    shown = disarm(text)
-    back = shown[1:] if shown[:1] == "'" and disarm(shown[1:]) == shown else shown
+    shown = escape_formula(text)
+    back = shown[1:] if shown[:1] == "'" and escape_formula(shown[1:]) == shown else shown
     assert back == text
-    assert len(clean(text)) == len(text)
+    assert len(replace_forbidden_characters(text)) == len(text)
 
 
 def test_a_cell_that_is_too_long_for_excel_says_so() -> None:
-    assert fit("甲" * 32_767, "…") == "甲" * 32_767
-    cut = fit("😀" * 20_000, "…")
+    assert truncate_for_excel("甲" * 32_767, "…") == "甲" * 32_767
+    cut = truncate_for_excel("😀" * 20_000, "…")
     assert cut.endswith("😀…")
     assert len(cut.encode("utf-16-le")) // 2 <= 32_767
 
@@ -160,20 +160,20 @@ def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> N
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
-    assert json.loads(SCHEMA.read_text()) == schema(), "manage.py report_schema > docs/report.schema.json"
+    assert json.loads(SCHEMA.read_text()) == build_export_schema(), "manage.py report_schema > docs/report.schema.json"
 
 
-@pytest.mark.parametrize("table", [ANSWERS, FIGURES])
-def test_the_page_of_docs_names_every_column(table: Table) -> None:
+@pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE])
+def test_the_page_of_docs_names_every_column(table: ExportTable) -> None:
     words = set(re.findall(r"\w+", PAGE.read_text()))
     figures = set(FiguresOut.model_fields)
     assert set(table.columns) - figures <= words
-    assert figures <= set(FIGURES.columns)
+    assert figures <= set(FIGURES_TABLE.columns)
 
 
 def test_demo_answers_are_marked_as_demo_everywhere(client: Client, owner: AbstractUser) -> None:
     demo = make_platform("demo", is_demo=True)
-    diagnosis = end(make_diagnosis(owner, [demo]), valid())
+    diagnosis = run_and_end(make_diagnosis(owner, [demo]), make_valid_result())
     assert diagnosis.is_demo
     label = "演示数据，并非真实平台的回答"
     for query in ("", "?of=figures"):
@@ -209,7 +209,7 @@ def test_only_who_may_see_a_diagnosis_takes_it_away(
 def test_what_still_runs_is_not_exported(
     client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform, kind: str
 ) -> None:
-    running = settle(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid())
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
     refused = _get(client, running, kind)
     assert (refused.status_code, refused.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
     assert _get(client_of_stranger, running, kind).status_code == 404
@@ -223,7 +223,7 @@ def test_another_table_is_refused_by_its_field(client: Client, diagnosis: Diagno
 
 def test_a_bare_report_is_exported_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
     """One of a diagnosis that was cancelled before its first answer."""
-    ended = end(make_diagnosis(owner, [platform]), failed())
+    ended = run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
     Answer.objects.filter(diagnosis=ended).update(mentions=[])
     for kind in KINDS:
         assert _get(client, ended, kind).status_code == 200

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.figures import rate, wilson_interval
+from diagnosis.figures import compute_rate, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_another_confidence_is_another_width() -> None:
 
 def test_without_trials_nothing_is_known() -> None:
     assert wilson_interval(0, 0) is None
-    assert rate(0, 0) is None
+    assert compute_rate(0, 0) is None
 
 
 @given(st.integers(1, 2000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
 def test_the_interval_lies_in_0_to_1_around_the_share_and_mirrors(counts: tuple[int, int]) -> None:
     successes, trials = counts
     interval, mirrored = wilson_interval(successes, trials), wilson_interval(trials - successes, trials)
-    share = rate(successes, trials)
+    share = compute_rate(successes, trials)
     assert interval is not None
     assert mirrored is not None
     assert share is not None

@@ -5,20 +5,20 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
 from diagnosis.history.models import LegacyRecord, RepairChange
-from diagnosis.history.repair import repair
-from diagnosis.tests.broken_history import make_history
-from diagnosis.tests.conftest import signed_in
+from diagnosis.history.repair import run_repair
+from diagnosis.tests.broken_history import create_broken_records
+from diagnosis.tests.conftest import make_signed_in_client
 
 PAGES = ["legacyrecord", "repairrun", "repairchange"]
 
 
 @pytest.fixture
 def operator(owner: AbstractUser) -> Client:
-    make_history(owner.pk, broken=24, good=0, busy=0)
-    repair()
+    create_broken_records(owner.pk, broken=24, good=0, in_progress=0)
+    run_repair()
     owner.is_staff = owner.is_superuser = True
     owner.save()
-    return signed_in(owner)
+    return make_signed_in_client(owner)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diagnosis.api import DIAGNOSES_PER_PAGE
-from diagnosis.choices import Reason, Status
+from diagnosis.choices import FailureReason, DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform, Schedule
-from diagnosis.schedules.running import start_due
-from diagnosis.tests.rows import end, failed, make_diagnosis, settle, valid
+from diagnosis.schedules.running import start_due_schedules
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, begin_and_record, make_valid_result
 
 PATH = "/api/diagnoses"
 
@@ -124,8 +124,8 @@ def test_no_query_breaks_it(client: Client, cursor: str, status: str, q: str) ->
 
 def test_it_filters_by_status(client: Client, owner: AbstractUser, platform: Platform) -> None:
     make_diagnosis(owner, [platform], brand="排队")
-    end(make_diagnosis(owner, [platform], brand="完成"), valid())
-    end(make_diagnosis(owner, [platform], brand="取消"), status=Status.CANCELLED)
+    run_and_end(make_diagnosis(owner, [platform], brand="完成"), make_valid_result())
+    run_and_end(make_diagnosis(owner, [platform], brand="取消"), status=DiagnosisStatus.CANCELLED)
     assert _brands(_page(client, status="completed")) == ["完成"]
     assert _brands(_page(client, status="queued")) == ["排队"]
     assert _brands(_page(client, status="failed")) == []
@@ -175,7 +175,7 @@ def test_a_user_sees_their_own_and_staff_sees_all(
 
 def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platform: Platform) -> None:
     diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"], repeats=2)
-    settle(diagnosis, valid(), valid(), failed(Reason.FILTERED), failed())
+    begin_and_record(diagnosis, make_valid_result(), make_valid_result(), make_failed_result(FailureReason.FILTERED), make_failed_result())
     (item,) = _page(client)["items"]
     assert item | {"created_at": "", "started_at": ""} == {
         "id": str(diagnosis.pk),
@@ -205,7 +205,7 @@ def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platf
 def test_one_that_did_not_complete_says_why_in_the_readers_language(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
-    end(make_diagnosis(owner, [platform]), failed())
+    run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
     (item,) = _page(client)["items"]
     assert (item["status"], item["percent"], item["error"]["code"]) == ("failed", 100, "DIAGNOSIS_FAILED")
     assert item["error"]["title"] == "诊断失败"
@@ -216,11 +216,11 @@ def test_one_that_did_not_complete_says_why_in_the_readers_language(
 def test_a_page_of_any_length_takes_the_same_few_queries(
     client: Client, owner: AbstractUser, platform: Platform, django_assert_max_num_queries: Any
 ) -> None:
-    end(make_diagnosis(owner, [platform]), failed())
+    run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
     with django_assert_max_num_queries(3):  # the session, the user, the page
         _page(client)
     for _ in range(DIAGNOSES_PER_PAGE):
-        end(make_diagnosis(owner, [platform]), failed())
+        run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
     with django_assert_max_num_queries(3):
         assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
 
@@ -257,7 +257,7 @@ def test_it_filters_what_schedules_started(client: Client, owner: AbstractUser, 
         budget_calls=1,
         budget_money=0,
     )
-    start_due()
+    start_due_schedules()
     (item,) = _page(client, scheduled="true")["items"]
     assert (item["brand"], item["schedule"]) == ("定期", str(schedule.pk))
     assert _brands(_page(client)) == ["定期", "手动"]

@@ -11,10 +11,10 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.urls import reverse
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis
-from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end
-from diagsite.tests.fake_platform import FakePlatform, completion, respond_with
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_diagnoses
+from diagsite.tests.fake_platform import FakePlatform, build_completion, respond_with
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -36,11 +36,11 @@ def test_hostile_answers_are_text_everywhere(
 ) -> None:
     texts = list(HOSTILE.values())
     for number, said in enumerate(texts):
-        fake.behave(respond_with(json.dumps(completion(said))), question=f"第 {number} 问？")
+        fake.set_behaviour(respond_with(json.dumps(build_completion(said))), question=f"第 {number} 问？")
     questions = [f"第 {number} 问？" for number in range(len(texts))]
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)], questions=questions)
-    (ended,) = run_to_end(diagnosis)
-    assert (ended.status, ended.valid) == (Status.COMPLETED, len(texts))
+    (ended,) = run_diagnoses(diagnosis)
+    assert (ended.status, ended.valid) == (DiagnosisStatus.COMPLETED, len(texts))
     told = client.get(f"/api/diagnoses/{ended.pk}/answers").json()["items"]
     assert [one["text"] for one in told] == [_stored(said) for said in texts]
     report = client.get(f"/api/diagnoses/{ended.pk}/report")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.bootstrap import share_intervals
-from diagnosis.figures import newcombe_difference
+from diagnosis.bootstrap import bootstrap_share_intervals
+from diagnosis.figures import newcombe_difference_interval
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ from diagnosis.figures import newcombe_difference
     ],
 )
 def test_the_difference_is_newcombes(first: tuple[int, int], second: tuple[int, int], low: float, high: float) -> None:
-    interval = newcombe_difference(second, first)
+    interval = newcombe_difference_interval(second, first)
     assert interval is not None
     assert interval == pytest.approx((low, high), abs=0.0005)
 
 
 def test_without_answers_there_is_no_difference() -> None:
-    assert newcombe_difference((0, 0), (3, 5)) is None
+    assert newcombe_difference_interval((0, 0), (3, 5)) is None
 
 
 COUNT = st.integers(1, 200).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
@@ -32,7 +32,7 @@ COUNT = st.integers(1, 200).flatmap(lambda trials: st.tuples(st.integers(0, tria
 
 @given(COUNT, COUNT)
 def test_the_difference_lies_within_and_mirrors(first: tuple[int, int], second: tuple[int, int]) -> None:
-    there, back = newcombe_difference(first, second), newcombe_difference(second, first)
+    there, back = newcombe_difference_interval(first, second), newcombe_difference_interval(second, first)
     assert there is not None
     assert back is not None
     assert -1 <= there[0] <= second[0] / second[1] - first[0] / first[1] + 1e-12
@@ -41,19 +41,19 @@ def test_the_difference_lies_within_and_mirrors(first: tuple[int, int], second: 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed_and_knows_nothing_of_one_question() -> None:
     voices = [[3, 1], [2, 2], [0, 4], [1, 1], [5, 0], [2, 3]]
-    assert share_intervals(voices, 7) == share_intervals(voices, 7) != share_intervals(voices, 8)
-    (first, second) = share_intervals(voices, 7)
+    assert bootstrap_share_intervals(voices, 7) == bootstrap_share_intervals(voices, 7) != bootstrap_share_intervals(voices, 8)
+    (first, second) = bootstrap_share_intervals(voices, 7)
     assert first is not None
     assert second is not None
     assert first[0] < 13 / 24 < first[1]
     assert (1 - second[1], 1 - second[0]) == pytest.approx(first)
-    assert share_intervals([[3, 1]], 7) == share_intervals([[0, 0], [0, 0]], 7) == [None, None]
-    assert share_intervals([], 7) == []
+    assert bootstrap_share_intervals([[3, 1]], 7) == bootstrap_share_intervals([[0, 0], [0, 0]], 7) == [None, None]
+    assert bootstrap_share_intervals([], 7) == []
 
 
 def test_answers_that_hang_together_make_it_wider() -> None:
     apart, together = [[1, 1]] * 20, [[2, 0], [0, 2]] * 10
-    (narrow, _), (wide, _) = share_intervals(apart, 1), share_intervals(together, 1)
+    (narrow, _), (wide, _) = bootstrap_share_intervals(apart, 1), bootstrap_share_intervals(together, 1)
     assert narrow == (0.5, 0.5)
     assert wide is not None
     assert wide[1] - wide[0] > 0.3

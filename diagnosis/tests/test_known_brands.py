@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from diagnosis.matching.knowledge import knowledge
-from diagnosis.mentions import BrandNames, analyse
+from diagnosis.matching.knowledge import get_gazetteer
+from diagnosis.mentions import BrandSpellings, analyse_text
 
 
 def _own(tmp_path: Path, settings: Any, text: str) -> None:
@@ -17,14 +17,14 @@ def _own(tmp_path: Path, settings: Any, text: str) -> None:
 
 
 def _found(text: str, name: str) -> list[tuple[str, bool]]:
-    mentions = analyse(text, [BrandNames(name, [name])]).mentions
+    mentions = analyse_text(text, [BrandSpellings(name, [name])]).mentions
     return [(text[one.start : one.end], one.is_certain) for one in mentions]
 
 
 def test_every_decoy_holds_a_name_of_its_brand() -> None:
     idle = [
         (brand.name, decoy)
-        for brand in knowledge().brands.values()
+        for brand in get_gazetteer().brands.values()
         for decoy in brand.decoys
         if not any(name in decoy and name != decoy for name in brand.names)
     ]
@@ -57,4 +57,4 @@ def test_a_file_that_cannot_be_understood_is_told_with_its_place(
 ) -> None:
     _own(tmp_path, settings, text)
     with pytest.raises(ImproperlyConfigured, match=said):
-        knowledge()
+        get_gazetteer()

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from django.contrib.auth.models import AbstractUser
 
-from diagnosis.choices import AnswerState, Status
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.run import run_diagnosis
-from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_diagnoses
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
 from diagsite.tests.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def diagnosis(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
     """Of three questions, one of which is asked at a time."""
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     platform = make_platform(base_url=fake.base_url, concurrency=1)
     return make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
 
@@ -46,9 +46,9 @@ def test_the_call_in_flight_is_stored_and_no_other_begins(
     asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=True))
     assert fake.count() == 1
     assert Answer.objects.filter(state=AnswerState.VALID).count() == 1
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.ASKING
-    (ended,) = run_to_end(diagnosis)
-    assert (ended.status, ended.valid, fake.count()) == (Status.COMPLETED, 3, 3)
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
+    (ended,) = run_diagnoses(diagnosis)
+    assert (ended.status, ended.valid, fake.count()) == (DiagnosisStatus.COMPLETED, 3, 3)
 
 
 def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
@@ -74,7 +74,7 @@ def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: Fak
 def test_a_worker_that_stops_waits_no_longer_than_it_may(
     diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diagnosis.run.LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr("diagnosis.run.SHUTDOWN_GRACE_SECONDS", 0.1)
 
     async def leave() -> None:
         running = await _until_the_first_call(diagnosis, fake)
@@ -84,6 +84,6 @@ def test_a_worker_that_stops_waits_no_longer_than_it_may(
 
     asyncio.run(leave())
     assert not Answer.objects.filter(state=AnswerState.VALID).exists()
-    fake.behave(answer())
-    (ended,) = run_to_end(diagnosis)
-    assert ended.status == Status.COMPLETED
+    fake.set_behaviour(respond_with_answer())
+    (ended,) = run_diagnoses(diagnosis)
+    assert ended.status == DiagnosisStatus.COMPLETED

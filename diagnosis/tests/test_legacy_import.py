@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.choices import AnswerState, FailureReason, DiagnosisStatus
 from diagnosis.history.models import LegacyRecord
-from diagnosis.history.repair import find_defects, repair
-from diagnosis.legacy.values import read_bool, read_status, read_texts, read_time
+from diagnosis.history.repair import find_defects, run_repair
+from diagnosis.legacy.values import parse_bool, parse_status, parse_text_list, parse_time
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.presenters import report_json
-from diagnosis.recovery import end_overdue, take_up_orphans
+from diagnosis.presenters import serialize_report
+from diagnosis.recovery import expire_overdue, requeue_orphans
 
 pytestmark = pytest.mark.django_db
 
@@ -93,11 +93,11 @@ def test_a_good_record_is_imported_whole_and_no_repair_touches_it(origin: Origin
     origin.add(3)
     _import(origin)
     diagnosis = Diagnosis.objects.get()
-    assert (diagnosis.status, diagnosis.valid, diagnosis.planned, diagnosis.brand) == (Status.COMPLETED, 4, 4, "山岚")
+    assert (diagnosis.status, diagnosis.valid, diagnosis.planned, diagnosis.brand) == (DiagnosisStatus.COMPLETED, 4, 4, "山岚")
     assert diagnosis.created_at.isoformat() == "2025-11-03T02:00:00+00:00"  # local time of the site's zone
     assert getattr(diagnosis.owner, "wechat_openid") == "openid-1"  # noqa: B009 - of the room above
     assert {answer.platform_id for answer in diagnosis.answers.all()} == {"deepseek", "doubao"}
-    assert [brand["figures"]["mention_rate"] for brand in report_json(diagnosis)["brands"]] == [1.0, 1.0]
+    assert [brand["figures"]["mention_rate"] for brand in serialize_report(diagnosis)["brands"]] == [1.0, 1.0]
     assert diagnosis.answers.first().milliseconds == 2500  # type: ignore[union-attr]
     assert not any(one.count for one in find_defects())
 
@@ -123,11 +123,11 @@ def test_imported_again_it_adds_nothing(origin: Origin, capsys: pytest.CaptureFi
 def test_what_the_origin_left_running_is_never_run_here(origin: Origin) -> None:
     origin.add(3, answers=2, status="ai_fetching", is_completed="0", completed_at=None, has_analysis=False)
     _import(origin)
-    assert Diagnosis.objects.get().status == Status.ASKING
-    assert (take_up_orphans(), end_overdue()) == (0, 0)
-    repair()
+    assert Diagnosis.objects.get().status == DiagnosisStatus.ASKING
+    assert (requeue_orphans(), expire_overdue()) == (0, 0)
+    run_repair()
     diagnosis = Diagnosis.objects.get()
-    assert (diagnosis.status, diagnosis.valid, diagnosis.failed) == (Status.TIMED_OUT, 2, 2)
+    assert (diagnosis.status, diagnosis.valid, diagnosis.failed) == (DiagnosisStatus.TIMED_OUT, 2, 2)
     assert not any(one.count for one in find_defects())
 
 
@@ -156,7 +156,7 @@ def test_each_defect_of_an_export_is_found_and_mended(origin: Origin) -> None:
         "duplicate": 1,
         "orphan_answers": 1,
     }
-    repair()
+    run_repair()
     assert not any(one.count for one in find_defects())
     assert Diagnosis.objects.count() == 8
     assert LegacyRecord.objects.get(state="set_aside").raw["report_id"] == 77
@@ -168,7 +168,7 @@ def test_a_failed_answer_keeps_its_reason_and_no_key(origin: Origin) -> None:
     origin.answer(3, QUESTIONS[1], "豆包", response_content=None, error_message=f"insufficient balance for {secret}")
     _import(origin)
     answer = Diagnosis.objects.get().answers.get(state=AnswerState.FAILED)
-    assert (answer.reason, secret in answer.error_detail) == (Reason.QUOTA, False)
+    assert (answer.reason, secret in answer.error_detail) == (FailureReason.QUOTA, False)
 
 
 def test_other_names_and_forms_are_understood(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_other_names_and_forms_are_understood(tmp_path: Path) -> None:
     call_command("import_legacy", str(path), "--apply")
     diagnosis = Diagnosis.objects.get()
     assert [brand.name for brand in diagnosis.brands.all()] == ["山岚", "木石坊"]
-    assert (diagnosis.status, diagnosis.valid) == (Status.COMPLETED, 1)
+    assert (diagnosis.status, diagnosis.valid) == (DiagnosisStatus.COMPLETED, 1)
     assert Platform.objects.get(name="某平台").is_enabled is False
 
 
@@ -218,15 +218,15 @@ def test_a_file_that_is_no_export_is_refused_in_a_line(tmp_path: Path, content: 
 def test_times_in_every_form(text: object, utc: str, is_naive: bool) -> None:
     from datetime import UTC
 
-    time = read_time(text)
+    time = parse_time(text)
     assert time and (time.at.astimezone(UTC).isoformat(), time.is_naive) == (utc, is_naive)
 
 
 def test_values_in_every_form() -> None:
-    assert [read_bool(value) for value in ("1", "0", 1, "True", "否", None, "")] == [
+    assert [parse_bool(value) for value in ("1", "0", 1, "True", "否", None, "")] == [
         True, False, True, True, False, False, False,
     ]  # fmt: skip
-    assert read_texts('["a", {"name": "b"}]') == read_texts("['a', 'b']") == read_texts("a，b") == ["a", "b"]
-    assert [read_status(value) for value in ("AI_FETCHING", "partial success", "timeout", "?")] == [
-        Status.ASKING, Status.PARTIAL, Status.TIMED_OUT, None,
+    assert parse_text_list('["a", {"name": "b"}]') == parse_text_list("['a', 'b']") == parse_text_list("a，b") == ["a", "b"]
+    assert [parse_status(value) for value in ("AI_FETCHING", "partial success", "timeout", "?")] == [
+        DiagnosisStatus.ASKING, DiagnosisStatus.PARTIAL, DiagnosisStatus.TIMED_OUT, None,
     ]  # fmt: skip

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from diagnosis.mentions import BrandNames, Mention, analyse, find_mentions
+from diagnosis.mentions import BrandSpellings, Mention, analyse_text, find_mentions
 
 
-def _brand(name: str, *aliases: str) -> BrandNames:
-    return BrandNames(name, [name, *aliases])
+def _brand(name: str, *aliases: str) -> BrandSpellings:
+    return BrandSpellings(name, [name, *aliases])
 
 
-def _found(text: str, *brands: BrandNames) -> list[tuple[str, str]]:
+def _found(text: str, *brands: BrandSpellings) -> list[tuple[str, str]]:
     """(brand, the words that name it) in order."""
     return [(mention.brand, text[mention.start : mention.end]) for mention in find_mentions(text, brands)]
 
@@ -140,12 +140,12 @@ def test_a_part_of_one_character_is_no_mention() -> None:
 
 def test_no_brands_or_empty_spellings_find_nothing() -> None:
     assert _found("山岚") == []
-    assert _found("山岚", BrandNames("空", ["", " ", "\u200b", "\u3000"])) == []
+    assert _found("山岚", BrandSpellings("空", ["", " ", "\u200b", "\u3000"])) == []
     assert _found("", _brand("山岚")) == []
 
 
 def test_a_long_answer_with_many_brands_is_searched_quickly() -> None:
-    brands = [BrandNames(f"b{number}", [f"品牌{number}{index}" for index in range(11)]) for number in range(11)]
+    brands = [BrandSpellings(f"b{number}", [f"品牌{number}{index}" for index in range(11)]) for number in range(11)]
     text = "品牌" * 5000 + "品牌00。" + "a" * 9000 + "e\u0301" * 500
     assert [mention.brand for mention in find_mentions(text, brands)] == ["b0"]
 
@@ -172,7 +172,7 @@ def _folded(text: str) -> str:
 
 @given(_TEXT, st.lists(st.lists(_NAME, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_mentions_are_in_order_in_range_apart_and_spell_their_brand(text: str, spellings: list[list[str]]) -> None:
-    brands = [BrandNames(f"b{number}", names) for number, names in enumerate(spellings)]
+    brands = [BrandSpellings(f"b{number}", names) for number, names in enumerate(spellings)]
     by_name = {brand.name: {_folded(name) for name in brand.spellings} for brand in brands}
     end = 0
     for mention in find_mentions(text, brands):
@@ -189,7 +189,7 @@ def test_a_name_between_two_marks_is_always_found(around: str, name: str) -> Non
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=10), max_size=5))
 def test_nothing_that_can_be_typed_raises(text: str, names: list[str]) -> None:
-    find_mentions(text, [BrandNames("b", names)])
+    find_mentions(text, [BrandSpellings("b", names)])
 
 
 # What a person can hardly type, and a platform can send.
@@ -202,15 +202,15 @@ _BRANDS = [_brand(name) for name in ("苹果", "小米", "老板", "理想", "�
 @given(st.lists(_RUDE | st.characters(), max_size=40).map("".join), st.text(max_size=20))
 def test_places_are_exact_and_apart_whatever_the_text(text: str, question: str) -> None:
     end = 0
-    for mention in analyse(text, _BRANDS, question).mentions:
+    for mention in analyse_text(text, _BRANDS, question).mentions:
         assert end <= mention.start < mention.end <= len(text)
         end = mention.end
-        alone = analyse(text[mention.start : mention.end], _BRANDS).mentions
+        alone = analyse_text(text[mention.start : mention.end], _BRANDS).mentions
         assert [(one.brand, one.start, one.end) for one in alone] == [(mention.brand, 0, mention.end - mention.start)]
 
 
 def test_what_the_answer_cites_is_told_apart_from_what_it_names() -> None:
     text = "小米和 vivo 手机可以看 https://www.mi.com/小米14 与 Notebookcheck.net。"
-    found = analyse(text, [_brand("小米")])
+    found = analyse_text(text, [_brand("小米")])
     assert [(one.start, one.end) for one in found.mentions] == [(0, 2)]
     assert (found.others, found.domains) == (["vivo"], ["mi.com", "notebookcheck.net"])

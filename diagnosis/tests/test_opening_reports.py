@@ -11,13 +11,13 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.cached import report_version
-from diagnosis.choices import AnswerState, Status
+from diagnosis.cached import get_report_cache_tag
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis
-from diagnosis.orders import BrandOrder
-from diagnosis.reporting import make_report
-from diagnosis.tests.rows import end, make_diagnosis, make_platform, valid
-from performance.cache import touch
+from diagnosis.orders import RequestedBrand
+from diagnosis.reporting import build_report_from_database
+from diagnosis.tests.rows import run_and_end, make_diagnosis, make_platform, make_valid_result
+from performance.cache import invalidate_tags
 
 MOST_QUERIES = 6
 MEGABYTE = 1024 * 1024
@@ -29,7 +29,7 @@ def large(owner: AbstractUser, request: pytest.FixtureRequest) -> Diagnosis:
     length = getattr(request, "param", 60)
     platforms = [make_platform(f"p{number}") for number in range(10)]
     questions = [f"问题 {number}？" for number in range(20)]
-    diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=[BrandOrder("竞品1")], repeats=5)
+    diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=[RequestedBrand("竞品1")], repeats=5)
     text = ("山岚不错，竞品1也好。" * length)[:length]
     verdict = {"brand": "山岚", "sentiment": "positive", "start": 0, "end": 4}
     Answer.objects.filter(diagnosis=diagnosis).update(
@@ -43,7 +43,7 @@ def large(owner: AbstractUser, request: pytest.FixtureRequest) -> Diagnosis:
     now, count = timezone.now(), diagnosis.planned
     assert count == 1000
     Diagnosis.objects.filter(pk=diagnosis.pk).update(
-        status=Status.COMPLETED, valid=count, finished_at=now, report=make_report(diagnosis)
+        status=DiagnosisStatus.COMPLETED, valid=count, finished_at=now, report=build_report_from_database(diagnosis)
     )
     return diagnosis
 
@@ -68,7 +68,7 @@ def test_each_way_to_open_a_large_report_takes_few_queries(
 ) -> None:
     for way, opened in _opened(client, large).items():
         with django_capture_on_commit_callbacks(execute=True):
-            touch(report_version(large.pk))
+            invalidate_tags(get_report_cache_tag(large.pk))
         with django_assert_max_num_queries(MOST_QUERIES, info=way):
             response = opened()
         assert response.status_code == 200
@@ -98,7 +98,7 @@ def _pieces(response: Any) -> Iterator[bytes]:
 
 @pytest.fixture
 def small(owner: AbstractUser) -> Diagnosis:
-    return end(make_diagnosis(owner, [make_platform()]), valid("山岚不错。"))
+    return run_and_end(make_diagnosis(owner, [make_platform()]), make_valid_result("山岚不错。"))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,11 +15,11 @@ from progress.models import Event, Stream
 pytestmark = pytest.mark.usefixtures("platform")
 
 
-def order(**changes: Any) -> dict[str, Any]:
+def build_request_body(**changes: Any) -> dict[str, Any]:
     return {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["fake"]} | changes
 
 
-def post(client: Client, body: Any, language: str = "zh-CN", **headers: str) -> Any:
+def post_diagnosis(client: Client, body: Any, language: str = "zh-CN", **headers: str) -> Any:
     """A str or bytes goes out as it is, all else as JSON."""
     raw = body if isinstance(body, (str, bytes)) else json.dumps(body)
     return client.post(
@@ -170,43 +170,43 @@ def test_what_is_out_of_bounds_is_named_in_the_readers_language(
     client: Client, changes: dict[str, Any], fields: dict[str, tuple[str, str]]
 ) -> None:
     for place, language in enumerate(["zh-CN,zh;q=0.9", "en-US,en;q=0.9"]):
-        response = post(client, order(**changes), language)
+        response = post_diagnosis(client, build_request_body(**changes), language)
         assert_refused(response, {name: words[place] for name, words in fields.items()})
         assert response["Content-Language"] == ["zh-hans", "en"][place]
 
 
 @pytest.mark.parametrize("missing", ["brand", "questions", "platforms"])
 def test_what_is_missing_is_named(client: Client, missing: str) -> None:
-    body = order()
+    body = build_request_body()
     del body[missing]
-    assert_refused(post(client, body), {missing: "请填写这一项。"})
+    assert_refused(post_diagnosis(client, body), {missing: "请填写这一项。"})
 
 
 def test_a_platform_that_is_switched_off_cannot_be_chosen(client: Client) -> None:
     make_platform("off", is_enabled=False)
-    response = post(client, order(platforms=["fake", "off"]))
+    response = post_diagnosis(client, build_request_body(platforms=["fake", "off"]))
     assert_refused(response, {"platforms.1": "没有名为“off”的可用平台。"})
 
 
 @pytest.mark.parametrize("body", ["not json", "{", '{"brand": "山', b"\xff\xfe{}", "[" * 100_000, '{"brand": NaN,}'])
 def test_a_body_that_is_not_json_is_told_so(client: Client, body: str | bytes) -> None:
-    response = post(client, body)
+    response = post_diagnosis(client, body)
     assert (response.status_code, response.json()["code"]) == (400, "DATA_FORMAT_ERROR")
     assert response["Content-Type"] == "application/problem+json"
     assert_nothing_was_made()
 
 
 def test_no_body_is_told_so(client: Client) -> None:
-    assert_refused(post(client, ""), {"body": "请填写这一项。"})
+    assert_refused(post_diagnosis(client, ""), {"body": "请填写这一项。"})
 
 
 @pytest.mark.parametrize("body", ["null", "[]", "7", '"text"', "true"])
 def test_json_that_is_no_object_is_told_so(client: Client, body: str) -> None:
-    assert_refused(post(client, body), dict.fromkeys(["brand", "questions", "platforms"], "请填写这一项。"))
+    assert_refused(post_diagnosis(client, body), dict.fromkeys(["brand", "questions", "platforms"], "请填写这一项。"))
 
 
 def test_a_body_of_a_megabyte_is_refused_before_it_is_read(client: Client) -> None:
-    response = post(client, order(questions=["问" * 500] * 700))
+    response = post_diagnosis(client, build_request_body(questions=["问" * 500] * 700))
     assert (response.status_code, response.json()["code"]) == (400, "DATA_FORMAT_ERROR")
     assert_nothing_was_made()
 
@@ -214,9 +214,9 @@ def test_a_body_of_a_megabyte_is_refused_before_it_is_read(client: Client) -> No
 def test_the_largest_order_is_accepted(client: Client) -> None:
     platforms = [make_platform(f"p{number}").pk for number in range(10)]
     aliases = ["名" * 98 + f"{number:02}" for number in range(10)]
-    response = post(
+    response = post_diagnosis(
         client,
-        order(
+        build_request_body(
             brand="山" * 100,
             aliases=aliases,
             competitors=[
@@ -246,7 +246,7 @@ def test_the_largest_order_is_accepted(client: Client) -> None:
     ],
 )
 def test_what_people_write_is_kept_as_it_is(client: Client, text: str) -> None:
-    response = post(client, order(brand=text, questions=[text], aliases=[f"{text}茶"]))
+    response = post_diagnosis(client, build_request_body(brand=text, questions=[text], aliases=[f"{text}茶"]))
     assert response.status_code == 202, response.json()
     detail = client.get(f"/api/diagnoses/{response.json()['id']}").json()
     assert (detail["brand"], detail["questions"][0]["text"]) == (text, text)
@@ -254,21 +254,21 @@ def test_what_people_write_is_kept_as_it_is(client: Client, text: str) -> None:
 
 
 def test_space_around_is_taken_off(client: Client) -> None:
-    response = post(client, order(brand=" 山岚\n", questions=["\u3000哪个好？ "], platforms=[" fake "]))
+    response = post_diagnosis(client, build_request_body(brand=" 山岚\n", questions=["\u3000哪个好？ "], platforms=[" fake "]))
     detail = client.get(f"/api/diagnoses/{response.json()['id']}").json()
     assert (detail["brand"], detail["questions"][0]["text"]) == ("山岚", "哪个好？")
 
 
 def test_an_order_becomes_one_answer_per_question_platform_and_repeat(client: Client) -> None:
     make_platform("other")
-    body = order(
+    body = build_request_body(
         aliases=["SL"],
         competitors=[_rival("木石坊", aliases=["MSF"]), _rival("一盏")],
         questions=["甲？", "乙？"],
         platforms=["fake", "other"],
         repeats=3,
     )
-    response = post(client, body)
+    response = post_diagnosis(client, body)
     accepted = response.json()
     assert (response.status_code, accepted["status"], accepted["planned"]) == (202, "queued", 12)
     assert accepted["events_url"] == f"/api/streams/{accepted['stream']}/events"
@@ -287,14 +287,14 @@ def test_an_order_becomes_one_answer_per_question_platform_and_repeat(client: Cl
 
 
 def test_the_brand_is_not_in_the_question(client: Client) -> None:
-    post(client, order(brand="山岚", aliases=["SL"], competitors=[_rival()]))
+    post_diagnosis(client, build_request_body(brand="山岚", aliases=["SL"], competitors=[_rival()]))
     assert Question.objects.get().text == "哪个手冲壶好？"
 
 
 def test_an_order_with_a_demo_platform_is_marked_as_demo(client: Client) -> None:
     Platform.objects.create(pk="demo-fast", name="演示", model="demo-fast", is_demo=True)
-    assert post(client, order(platforms=["fake", "demo-fast"])).json()["demo"] is True
-    assert post(client, order()).json()["demo"] is False
+    assert post_diagnosis(client, build_request_body(platforms=["fake", "demo-fast"])).json()["demo"] is True
+    assert post_diagnosis(client, build_request_body()).json()["demo"] is False
     assert set(Answer.objects.values_list("platform_id", "is_demo")) == {("fake", False), ("demo-fast", True)}
 
 
@@ -310,7 +310,7 @@ _FIELDS = ["brand", "aliases", "competitors", "questions", "platforms", "repeats
 @given(changes=st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=3))
 def test_no_body_breaks_it_and_what_is_refused_leaves_nothing(client: Client, changes: dict[str, Any]) -> None:
     before = Diagnosis.objects.count(), Stream.objects.count()
-    response = post(client, order(**changes))
+    response = post_diagnosis(client, build_request_body(**changes))
     accepted = response.status_code == 202
     assert accepted or (response.status_code == 422 and response.json()["fields"])
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (before[0] + accepted, before[1] + accepted)

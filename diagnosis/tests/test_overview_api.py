@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from diagnosis import orders
-from diagnosis.choices import Reason, Status
+from diagnosis.choices import FailureReason, DiagnosisStatus
 from diagnosis.models import Platform
-from diagnosis.tests.rows import KEY, KEY_VARIABLE, end, failed, make_diagnosis, make_platform, settle, valid
+from diagnosis.tests.rows import TEST_API_KEY, API_KEY_VARIABLE, run_and_end, make_failed_result, make_diagnosis, make_platform, begin_and_record, make_valid_result
 
 
 def _platforms(client: Client) -> list[dict[str, Any]]:
@@ -40,8 +40,8 @@ class TestPlatforms:
             }
         ]
         text = client.get("/api/platforms").content.decode()
-        assert KEY not in text
-        assert KEY_VARIABLE not in text
+        assert TEST_API_KEY not in text
+        assert API_KEY_VARIABLE not in text
         assert "127.0.0.1" not in text
 
     def test_come_in_the_operators_order_without_those_that_are_switched_off(self, client: Client) -> None:
@@ -57,7 +57,7 @@ class TestPlatforms:
 
     def test_that_are_paused_say_until_when_and_why(self, client: Client) -> None:
         until = timezone.now() + timedelta(minutes=5)
-        make_platform("a", paused_until=until, pause_reason=Reason.QUOTA)
+        make_platform("a", paused_until=until, pause_reason=FailureReason.QUOTA)
         make_platform("b", paused_until=timezone.now() - timedelta(minutes=5))
         paused, over = _platforms(client)
         assert (paused["healthy"], paused["pause_reason"]) == (False, "quota")
@@ -93,9 +93,9 @@ class TestStatistics:
         self, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser
     ) -> None:
         one, two = make_platform("one"), make_platform("two")
-        end(make_diagnosis(owner, [one, two]), valid(), failed())
-        end(make_diagnosis(stranger, [one]), failed(Reason.FILTERED))
-        settle(make_diagnosis(owner, [two], questions=["甲？", "乙？"]), valid())
+        run_and_end(make_diagnosis(owner, [one, two]), make_valid_result(), make_failed_result())
+        run_and_end(make_diagnosis(stranger, [one]), make_failed_result(FailureReason.FILTERED))
+        begin_and_record(make_diagnosis(owner, [two], questions=["甲？", "乙？"]), make_valid_result())
         make_diagnosis(owner, [two])
         assert _statistics(client_of_stranger) == {
             "diagnoses": 4,
@@ -111,16 +111,16 @@ class TestStatistics:
         }
 
     def test_leave_the_demo_platform_out(self, client: Client, owner: AbstractUser) -> None:
-        end(make_diagnosis(owner, [_demo()]), valid())
+        run_and_end(make_diagnosis(owner, [_demo()]), make_valid_result())
         body = client.get("/api/statistics").json()
         assert (body["diagnoses"], body["answers"], body["by_platform"]) == (0, 0, {})
 
     def test_count_what_a_retry_carried_over_once(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
-        source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed())
-        retry, _is_new = orders.retry_diagnosis(source, orders.Request(owner))
-        ended = end(retry, valid())
-        assert (ended.status, ended.valid) == (Status.COMPLETED, 2)
+        source = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result())
+        retry, _is_new = orders.create_retry(source, orders.RequestContext(owner))
+        ended = run_and_end(retry, make_valid_result())
+        assert (ended.status, ended.valid) == (DiagnosisStatus.COMPLETED, 2)
         body = client.get("/api/statistics").json()
         assert (body["answers"], body["by_platform"]) == (3, {"fake": {"valid": 2, "failed": 1}})

@@ -8,28 +8,28 @@ from django.contrib.auth.models import AbstractUser
 from django.db import connection
 
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import Request, retry_diagnosis
-from diagnosis.panels import panel_of
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
+from diagnosis.orders import RequestContext, create_retry
+from diagnosis.panels import compute_panel_key
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, make_valid_result
 
 
 def test_order_case_width_and_spaces_make_no_other_panel() -> None:
-    panel = panel_of("Kettle", ["哪个好？", "Which one"], ["a", "b"])
+    panel = compute_panel_key("Kettle", ["哪个好？", "Which one"], ["a", "b"])
     assert len(panel) == 64
-    assert panel_of(" ＫＥＴＴＬＥ ", ["which  ONE", "哪个好?"], ["b", "a"]) == panel
-    assert panel_of("Kettle", ["哪个好？"], ["a", "b"]) != panel
-    assert panel_of("Kettle", ["哪个好？", "Which one"], ["a"]) != panel
-    assert panel_of("Pot", ["哪个好？", "Which one"], ["a", "b"]) != panel
+    assert compute_panel_key(" ＫＥＴＴＬＥ ", ["which  ONE", "哪个好?"], ["b", "a"]) == panel
+    assert compute_panel_key("Kettle", ["哪个好？"], ["a", "b"]) != panel
+    assert compute_panel_key("Kettle", ["哪个好？", "Which one"], ["a"]) != panel
+    assert compute_panel_key("Pot", ["哪个好？", "Which one"], ["a", "b"]) != panel
 
 
 def test_the_hash_is_stored_so_it_stays_what_it_is() -> None:
-    assert panel_of("山岚", ["哪个手冲壶好？"], ["fake"]).startswith("97e78d08eead01d2")
+    assert compute_panel_key("山岚", ["哪个手冲壶好？"], ["fake"]).startswith("97e78d08eead01d2")
 
 
 def test_an_order_and_its_retry_know_their_panel(owner: AbstractUser, platform: Platform) -> None:
-    source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed())
-    retry, _is_new = retry_diagnosis(source, Request(owner))
-    assert source.panel == retry.panel == panel_of("山岚", ["乙？", "甲？"], [platform.pk])
+    source = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result())
+    retry, _is_new = create_retry(source, RequestContext(owner))
+    assert source.panel == retry.panel == compute_panel_key("山岚", ["乙？", "甲？"], [platform.pk])
 
 
 def test_the_migration_fills_what_was_there_before_and_may_run_again(

@@ -8,65 +8,65 @@ from django.contrib.auth.models import AbstractUser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.choices import AnswerState, Reason, Status
-from diagnosis.client import ask
+from diagnosis.choices import AnswerState, FailureReason, DiagnosisStatus
+from diagnosis.client import ask_platform
 from diagnosis.exceptions import CallFailed
-from diagnosis.failures import MOST_SECONDS_TO_WAIT, Refusal, reason_of, wait_seconds_of
+from diagnosis.failures import MAX_PLATFORM_WAIT_SECONDS, ErrorResponse, classify_error_response, get_platform_wait_seconds
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.seeding import REAL
-from diagnosis.tests.conftest import address_at
-from diagnosis.tests.platform_bodies import REFUSALS, Refused
-from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
+from diagnosis.seeding import REAL_PLATFORMS
+from diagnosis.tests.conftest import build_fake_base_url
+from diagnosis.tests.platform_bodies import PLATFORM_ERROR_CASES, PlatformErrorCase
+from diagnosis.tests.rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from diagsite.tests.fake_platform import (
     Behaviour,
     FakePlatform,
-    answer,
-    completion,
-    hold,
-    html,
-    refuse,
+    respond_with_answer,
+    build_completion,
+    hold_response,
+    respond_with_html,
+    respond_with_error,
     reset_connection,
     respond_with,
 )
-from diagsite.tests.services import slowness
+from diagsite.tests.services import get_load_factor
 
 # The client is one per event loop and takes 50 ms to make: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
-BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL}
+BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL_PLATFORMS}
 
 # reason: the code that users see, what becomes of the answer, whether it is asked again, whether the platform rests
 MEANINGS = {
-    Reason.QUOTA: ("AI_QUOTA_EXHAUSTED", AnswerState.FAILED, False, True),
-    Reason.RATE: ("AI_RATE_LIMIT", AnswerState.FAILED, True, False),
-    Reason.FILTERED: ("CONTENT_FILTERED", AnswerState.FILTERED, False, False),
-    Reason.KEY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
-    Reason.MODEL: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
-    Reason.BUSY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
-    Reason.UNREADABLE: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
-    Reason.TIMEOUT: ("NETWORK_TIMEOUT", AnswerState.FAILED, True, False),
-    Reason.CONNECTION: ("NETWORK_ERROR", AnswerState.FAILED, True, False),
-    Reason.BUG: ("SERVER_ERROR", AnswerState.FAILED, False, False),
+    FailureReason.QUOTA: ("AI_QUOTA_EXHAUSTED", AnswerState.FAILED, False, True),
+    FailureReason.RATE: ("AI_RATE_LIMIT", AnswerState.FAILED, True, False),
+    FailureReason.FILTERED: ("CONTENT_FILTERED", AnswerState.FILTERED, False, False),
+    FailureReason.KEY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
+    FailureReason.MODEL: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
+    FailureReason.BUSY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
+    FailureReason.UNREADABLE: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
+    FailureReason.TIMEOUT: ("NETWORK_TIMEOUT", AnswerState.FAILED, True, False),
+    FailureReason.CONNECTION: ("NETWORK_ERROR", AnswerState.FAILED, True, False),
+    FailureReason.BUG: ("SERVER_ERROR", AnswerState.FAILED, False, False),
 }
 
 
 def test_every_platform_that_is_seeded_has_its_refusals_here() -> None:
-    assert {refused.platform for refused in REFUSALS} == set(BASE_URLS)
+    assert {refused.platform for refused in PLATFORM_ERROR_CASES} == set(BASE_URLS)
 
 
 @in_one_loop
-@pytest.mark.parametrize("refused", REFUSALS, ids=str)
+@pytest.mark.parametrize("refused", PLATFORM_ERROR_CASES, ids=str)
 @pytest.mark.usefixtures("at_their_own_hosts")
-async def test_a_refusal_is_read_by_its_body_first(refused: Refused, fake: FakePlatform) -> None:
-    fake.behave(refuse(refused.status, refused.body, refused.headers))
+async def test_a_refusal_is_read_by_its_body_first(refused: PlatformErrorCase, fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_error(refused.status, refused.body, refused.headers))
     platform = Platform(
         pk=refused.platform,
         model="m",
-        key_variable=KEY_VARIABLE,
-        base_url=address_at(BASE_URLS[refused.platform], fake),
+        key_variable=API_KEY_VARIABLE,
+        base_url=build_fake_base_url(BASE_URLS[refused.platform], fake),
     )
     with pytest.raises(CallFailed) as failure:
-        await ask(platform, "问", seed=1, timeout_seconds=20)
+        await ask_platform(platform, "问", seed=1, timeout_seconds=20)
     code, _state, is_retryable, _rests = MEANINGS[refused.reason]
     assert failure.value.reason == refused.reason, failure.value.detail
     assert (failure.value.code.value, failure.value.is_retryable) == (code, is_retryable)
@@ -78,29 +78,29 @@ async def test_a_refusal_is_read_by_its_body_first(refused: Refused, fake: FakeP
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (307, Reason.UNREADABLE),
-        (400, Reason.BUG),
-        (401, Reason.KEY),
-        (402, Reason.QUOTA),
-        (403, Reason.KEY),
-        (404, Reason.MODEL),
-        (408, Reason.TIMEOUT),
-        (413, Reason.BUG),
-        (429, Reason.RATE),
-        (451, Reason.FILTERED),
-        (500, Reason.BUSY),
-        (502, Reason.BUSY),
-        (503, Reason.BUSY),
-        (504, Reason.TIMEOUT),
+        (307, FailureReason.UNREADABLE),
+        (400, FailureReason.BUG),
+        (401, FailureReason.KEY),
+        (402, FailureReason.QUOTA),
+        (403, FailureReason.KEY),
+        (404, FailureReason.MODEL),
+        (408, FailureReason.TIMEOUT),
+        (413, FailureReason.BUG),
+        (429, FailureReason.RATE),
+        (451, FailureReason.FILTERED),
+        (500, FailureReason.BUSY),
+        (502, FailureReason.BUSY),
+        (503, FailureReason.BUSY),
+        (504, FailureReason.TIMEOUT),
     ],
 )
-async def test_without_a_known_word_the_status_decides(fake: FakePlatform, status: int, reason: Reason) -> None:
-    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
+async def test_without_a_known_word_the_status_decides(fake: FakePlatform, status: int, reason: FailureReason) -> None:
+    platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
     bodies: list[Any] = ["", "<html>nginx</html>", "not json", "[]", "[1]", "null", "{}"]
     for body in [*bodies, {"error": None}, {"error": "x"}, {"error": {"code": 9, "details": ["x"]}}]:
-        fake.behave(refuse(status, body))
+        fake.set_behaviour(respond_with_error(status, body))
         with pytest.raises(CallFailed) as failure:
-            await ask(platform, "问", seed=1, timeout_seconds=20)
+            await ask_platform(platform, "问", seed=1, timeout_seconds=20)
         assert failure.value.reason == reason, body
 
 
@@ -123,10 +123,10 @@ _JSON = st.recursive(
 def test_nothing_that_a_platform_may_send_confuses_the_reading(
     status: int, body: Any, retry_after: str, host: str
 ) -> None:
-    refusal = Refusal(status, body, {"retry-after": retry_after}, host)
-    assert reason_of(refusal) in MEANINGS
-    seconds = wait_seconds_of(refusal)
-    assert seconds is None or 0 < seconds <= MOST_SECONDS_TO_WAIT
+    refusal = ErrorResponse(status, body, {"retry-after": retry_after}, host)
+    assert classify_error_response(refusal) in MEANINGS
+    seconds = get_platform_wait_seconds(refusal)
+    assert seconds is None or 0 < seconds <= MAX_PLATFORM_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_nothing_that_a_platform_may_send_confuses_the_reading(
         ("Please try again in 8.64s. Visit", 8.64),
         ("Please try again in 333ms.", 0.333),
         ("Please try again in 1m30.5s.", 90.5),
-        ("Please try again in 7m12s.", MOST_SECONDS_TO_WAIT),
-        ("retry after 2 minutes", MOST_SECONDS_TO_WAIT),
+        ("Please try again in 7m12s.", MAX_PLATFORM_WAIT_SECONDS),
+        ("retry after 2 minutes", MAX_PLATFORM_WAIT_SECONDS),
         ("Please retry in 45.578569677s.", 45.578569677),
         ("in 2026 and after 3 attempts", None),
         ("in 5 models", None),
@@ -147,7 +147,7 @@ def test_nothing_that_a_platform_may_send_confuses_the_reading(
     ],
 )
 def test_a_wait_is_read_from_the_message(message: str, seconds: float | None) -> None:
-    assert wait_seconds_of(Refusal(429, {"error": {"message": message}}, {})) == seconds
+    assert get_platform_wait_seconds(ErrorResponse(429, {"error": {"message": message}}, {})) == seconds
 
 
 @pytest.mark.django_db(transaction=True)
@@ -156,37 +156,37 @@ def test_nothing_odd_that_a_platform_says_breaks_the_run(
 ) -> None:
     settings.CALL_ATTEMPTS = 1
     odd: list[tuple[Behaviour, AnswerState]] = [
-        (refuse(400, json.dumps({"error": {"message": "\ud800\x00"}})), AnswerState.FAILED),
-        (refuse(500, "长" * 200_000), AnswerState.FAILED),
-        (refuse(401, {"error": [[["x"]]]}), AnswerState.FAILED),
+        (respond_with_error(400, json.dumps({"error": {"message": "\ud800\x00"}})), AnswerState.FAILED),
+        (respond_with_error(500, "长" * 200_000), AnswerState.FAILED),
+        (respond_with_error(401, {"error": [[["x"]]]}), AnswerState.FAILED),
         (respond_with("[" * 50_000), AnswerState.FAILED),
-        (respond_with(json.dumps(completion("山岚\ud83d\x00"))), AnswerState.VALID),
-        (respond_with(completion("山岚", model="m" * 300)), AnswerState.VALID),
-        (respond_with(completion("山岚") | {"model": {"name": "m"}}), AnswerState.VALID),
-        (respond_with(completion("山岚" * 50_000)), AnswerState.VALID),
+        (respond_with(json.dumps(build_completion("山岚\ud83d\x00"))), AnswerState.VALID),
+        (respond_with(build_completion("山岚", model="m" * 300)), AnswerState.VALID),
+        (respond_with(build_completion("山岚") | {"model": {"name": "m"}}), AnswerState.VALID),
+        (respond_with(build_completion("山岚" * 50_000)), AnswerState.VALID),
     ]
     platforms = []
     for number, (behaviour, _state) in enumerate(odd):
-        fake.behave(behaviour, model=f"p{number}")
+        fake.set_behaviour(behaviour, model=f"p{number}")
         platforms.append(make_platform(f"p{number}", base_url=fake.base_url))
-    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms))
     states = dict(diagnosis.answers.values_list("platform_id", "state"))
     assert states == {f"p{number}": state for number, (_behaviour, state) in enumerate(odd)}
-    assert (diagnosis.status, diagnosis.crashes) == (Status.PARTIAL, 0)
+    assert (diagnosis.status, diagnosis.crashes) == (DiagnosisStatus.PARTIAL, 0)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_past_its_deadline_a_run_keeps_the_answers_that_it_has(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
-    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * slowness()
-    fake.behave(hold(), model="slow")
+    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * get_load_factor()
+    fake.set_behaviour(hold_response(), model="slow")
     platforms = [make_platform(pk, base_url=fake.base_url) for pk in ("quick", "slow")]
-    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
-    assert (diagnosis.status, diagnosis.error_code) == (Status.TIMED_OUT, "DIAGNOSIS_TIMEOUT")
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms))
+    assert (diagnosis.status, diagnosis.error_code) == (DiagnosisStatus.TIMED_OUT, "DIAGNOSIS_TIMEOUT")
     assert set(diagnosis.answers.values_list("platform_id", "state", "reason", "error_code")) == {
         ("quick", AnswerState.VALID, "", ""),
-        ("slow", AnswerState.FAILED, Reason.DEADLINE, "DIAGNOSIS_TIMEOUT"),
+        ("slow", AnswerState.FAILED, FailureReason.DEADLINE, "DIAGNOSIS_TIMEOUT"),
     }
     assert diagnosis.report
     assert (diagnosis.report["valid"], diagnosis.report["failed"]) == (1, 1)
@@ -199,14 +199,14 @@ def test_a_run_over_every_refusal_gives_each_answer_its_own_reason(
     owner: AbstractUser, fake: FakePlatform, settings: Any, third: int
 ) -> None:
     settings.CALL_ATTEMPTS = 2
-    chosen = [refused for refused in REFUSALS[third::3] if (refused.wait_seconds or 0) <= 2]
+    chosen = [refused for refused in PLATFORM_ERROR_CASES[third::3] if (refused.wait_seconds or 0) <= 2]
     cases = {f"p{number}": refused for number, refused in enumerate(chosen)}
     platforms = []
     for pk, refused in cases.items():
-        fake.behave(refuse(refused.status, refused.body, refused.headers), model=pk)
-        platforms.append(make_platform(pk, base_url=address_at(BASE_URLS[refused.platform], fake)))
+        fake.set_behaviour(respond_with_error(refused.status, refused.body, refused.headers), model=pk)
+        platforms.append(make_platform(pk, base_url=build_fake_base_url(BASE_URLS[refused.platform], fake)))
     good = make_platform("good", base_url=fake.base_url)
-    (diagnosis,) = run_to_end(make_diagnosis(owner, [*platforms, good]))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, [*platforms, good]))
     for stored in diagnosis.answers.exclude(platform=good):
         refused = cases[stored.platform_id]
         code, state, is_retried, rests = MEANINGS[refused.reason]
@@ -216,25 +216,25 @@ def test_a_run_over_every_refusal_gives_each_answer_its_own_reason(
         platform = Platform.objects.get(pk=stored.platform_id)
         assert (platform.paused_until is not None) == rests, str(refused)
         assert platform.pause_reason == (refused.reason if rests else "")
-    assert diagnosis.status == Status.PARTIAL
+    assert diagnosis.status == DiagnosisStatus.PARTIAL
     assert diagnosis.answers.get(platform=good).state == AnswerState.VALID
     assert diagnosis.valid + diagnosis.failed + diagnosis.filtered == diagnosis.planned == len(cases) + 1
 
 
 def _fail_each_in_its_own_way(fake: FakePlatform) -> list[Platform]:
     ways = {
-        "quota": refuse(402, {"error": {"message": "Insufficient Balance"}}),
-        "rate": refuse(429, {"error": {"code": "rate_limit_exceeded"}}, {"Retry-After": "1"}),
-        "key": refuse(401, {"error": {"code": "invalid_api_key"}}),
-        "model": refuse(404, {"error": {"code": "model_not_found"}}),
-        "busy": refuse(503, "<html>busy</html>"),
-        "unreadable": html(),
-        "timeout": hold(),
+        "quota": respond_with_error(402, {"error": {"message": "Insufficient Balance"}}),
+        "rate": respond_with_error(429, {"error": {"code": "rate_limit_exceeded"}}, {"Retry-After": "1"}),
+        "key": respond_with_error(401, {"error": {"code": "invalid_api_key"}}),
+        "model": respond_with_error(404, {"error": {"code": "model_not_found"}}),
+        "busy": respond_with_error(503, "<html>busy</html>"),
+        "unreadable": respond_with_html(),
+        "timeout": hold_response(),
         "connection": reset_connection(),
-        "bug": refuse(400, {"error": {"code": "invalid_request_error"}}),
+        "bug": respond_with_error(400, {"error": {"code": "invalid_request_error"}}),
     }
     for model, behaviour in ways.items():
-        fake.behave(behaviour, model=model)
+        fake.set_behaviour(behaviour, model=model)
     return [make_platform(model, base_url=fake.base_url) for model in ways]
 
 
@@ -243,14 +243,14 @@ def test_all_platforms_failing_each_in_its_own_way_end_as_failed_with_their_reas
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS, settings.CALL_TIMEOUT_SECONDS = 1, 4
-    (diagnosis,) = run_to_end(make_diagnosis(owner, _fail_each_in_its_own_way(fake)))
-    assert (diagnosis.status, diagnosis.error_code) == (Status.FAILED, "DIAGNOSIS_FAILED")
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, _fail_each_in_its_own_way(fake)))
+    assert (diagnosis.status, diagnosis.error_code) == (DiagnosisStatus.FAILED, "DIAGNOSIS_FAILED")
     assert (diagnosis.valid, diagnosis.failed, diagnosis.filtered) == (0, 9, 0)
     reasons = {stored.platform_id: stored.reason for stored in diagnosis.answers.all()}
     assert reasons == {pk: pk for pk in reasons}, "each platform is named after its reason"
     assert diagnosis.report
     assert {failure["platform"]: failure["code"] for failure in diagnosis.report["failures"]} == {
-        pk: MEANINGS[Reason(pk)][0] for pk in reasons
+        pk: MEANINGS[FailureReason(pk)][0] for pk in reasons
     }
     assert [brand["figures"]["mention_rate"] for brand in diagnosis.report["brands"]] == [None]
 
@@ -260,11 +260,11 @@ def test_one_platforms_trouble_never_fails_anothers_answers(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS = 1
-    fake.behave(answer("山岚很好"), model="good")
+    fake.set_behaviour(respond_with_answer("山岚很好"), model="good")
     platforms = [*_fail_each_in_its_own_way(fake), make_platform("good", base_url=fake.base_url)]
-    fake.behave(refuse(504), model="timeout")  # said, and not waited for
-    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms, questions=["甲？", "乙？"], repeats=2))
-    assert diagnosis.status == Status.PARTIAL
+    fake.set_behaviour(respond_with_error(504), model="timeout")  # said, and not waited for
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms, questions=["甲？", "乙？"], repeats=2))
+    assert diagnosis.status == DiagnosisStatus.PARTIAL
     good = diagnosis.answers.filter(platform="good")
     assert [(stored.state, stored.text) for stored in good] == [(AnswerState.VALID, "山岚很好")] * 4
     assert not diagnosis.answers.exclude(platform="good").filter(state=AnswerState.VALID).exists()
@@ -274,26 +274,26 @@ def test_one_platforms_trouble_never_fails_anothers_answers(
 @pytest.mark.parametrize(
     ("behaviours", "status"),
     [
-        (("good", "good"), Status.COMPLETED),
-        (("good", "filtered"), Status.COMPLETED),
-        (("good", "failed"), Status.PARTIAL),
-        (("filtered", "filtered"), Status.FAILED),
-        (("filtered", "failed"), Status.FAILED),
-        (("failed", "failed"), Status.FAILED),
+        (("good", "good"), DiagnosisStatus.COMPLETED),
+        (("good", "filtered"), DiagnosisStatus.COMPLETED),
+        (("good", "failed"), DiagnosisStatus.PARTIAL),
+        (("filtered", "filtered"), DiagnosisStatus.FAILED),
+        (("filtered", "failed"), DiagnosisStatus.FAILED),
+        (("failed", "failed"), DiagnosisStatus.FAILED),
     ],
 )
 def test_the_final_state_follows_from_the_answers(
-    owner: AbstractUser, fake: FakePlatform, behaviours: tuple[str, str], status: Status
+    owner: AbstractUser, fake: FakePlatform, behaviours: tuple[str, str], status: DiagnosisStatus
 ) -> None:
     ways = {
-        "good": answer("山岚"),
-        "filtered": refuse(400, {"error": {"type": "content_filter"}}),
-        "failed": refuse(401),
+        "good": respond_with_answer("山岚"),
+        "filtered": respond_with_error(400, {"error": {"type": "content_filter"}}),
+        "failed": respond_with_error(401),
     }
     platforms = []
     for number, name in enumerate(behaviours):
-        fake.behave(ways[name], model=f"p{number}")
+        fake.set_behaviour(ways[name], model=f"p{number}")
         platforms.append(make_platform(f"p{number}", base_url=fake.base_url))
-    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms))
     assert diagnosis.status == status
     assert Diagnosis.objects.get(pk=diagnosis.pk).is_final

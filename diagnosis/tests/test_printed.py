@@ -9,12 +9,12 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.choices import Reason
+from diagnosis.choices import FailureReason
 from diagnosis.export import tickets
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import BrandOrder
-from diagnosis.printing import Piece, percent, pieces_of, rate
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
+from diagnosis.orders import RequestedBrand
+from diagnosis.printing import TextSpan, format_percent, split_by_mentions, build_rate_bar
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, begin_and_record, make_valid_result
 
 pytestmark = pytest.mark.django_db
 
@@ -25,9 +25,9 @@ def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
         owner,
         [platform, make_platform("second")],
         questions=["甲？", "乙？"],
-        competitors=[BrandOrder("木石坊")],
+        competitors=[RequestedBrand("木石坊")],
     )
-    return end(order, valid("山岚和木石坊。"), valid("木石坊。"), valid("都一般。"), failed(Reason.FILTERED))
+    return run_and_end(order, make_valid_result("山岚和木石坊。"), make_valid_result("木石坊。"), make_valid_result("都一般。"), make_failed_result(FailureReason.FILTERED))
 
 
 def _page(client: Client, diagnosis: Diagnosis, query: str = "") -> Any:
@@ -43,7 +43,7 @@ def test_it_shows_figures_drawings_questions_failures_and_answers(client: Client
     body = page.content.decode()
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     own = report["brands"][0]["figures"]
-    assert f"<b>{percent(own['mention_rate'])}</b>" in body
+    assert f"<b>{format_percent(own['mention_rate'])}</b>" in body
     for end_of in ("low", "high"):
         assert f'x1="{own[f"mention_rate_{end_of}"] * 100:.2f}%"' in body
     assert body.count("<article") == 4
@@ -71,10 +71,10 @@ def test_a_ticket_opens_its_own_diagnosis_for_five_minutes(
     given = _ticket(client, diagnosis).json()
     assert Client().get(given["url"]).status_code == 200
     ticket = given["url"].partition("?")[2]
-    other = end(make_diagnosis(owner, [platform]), valid())
+    other = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
     assert _page(Client(), other, f"?{ticket}").status_code == 302
     assert _ticket(client_of_stranger, diagnosis).status_code == 404
-    later = timezone.now() + timedelta(seconds=tickets.SECONDS + 1)
+    later = timezone.now() + timedelta(seconds=tickets.PRINT_TICKET_TTL_SECONDS + 1)
     with mock.patch("django.core.signing.time.time", return_value=later.timestamp()):
         assert Client().get(given["url"]).status_code == 302
 
@@ -86,7 +86,7 @@ def test_a_ticket_of_what_is_gone_opens_nothing(client: Client, diagnosis: Diagn
 
 
 def test_what_still_runs_is_not_printed(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    running = settle(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid())
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
     assert _page(client, running).status_code == 409
     assert "诊断" in _page(client, running).content.decode()
     assert _ticket(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
@@ -95,24 +95,24 @@ def test_what_still_runs_is_not_printed(client: Client, owner: AbstractUser, pla
 def test_a_report_without_a_single_answer_is_printed_too(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
-    body = _page(client, end(make_diagnosis(owner, [platform]), failed())).content.decode()
+    body = _page(client, run_and_end(make_diagnosis(owner, [platform]), make_failed_result())).content.decode()
     assert "各品牌的可见度" not in body
     assert "没有得到的回答" in body
 
 
 def test_marks_are_cut_by_code_points_and_an_uncertain_hit_is_no_mark() -> None:
     mentions = [["甲", 2, 3], ["乙", 2, 4], ["丙", 5, 6, "uncertain"], ["丁", 90, 91], ["己", 7, 8, "confirmed"]]
-    assert pieces_of("😀a甲bc丙d己", mentions, {"甲"}) == [
-        Piece("😀a"),
-        Piece("甲", "甲", True),
-        Piece("bc丙d"),
-        Piece("己", "己"),
+    assert split_by_mentions("😀a甲bc丙d己", mentions, {"甲"}) == [
+        TextSpan("😀a"),
+        TextSpan("甲", "甲", True),
+        TextSpan("bc丙d"),
+        TextSpan("己", "己"),
     ]
 
 
 def test_a_rate_without_an_interval_is_drawn_as_a_point_and_an_unknown_one_not_at_all() -> None:
     figures = {"share_of_voice": 0.5, "share_of_voice_low": None, "share_of_voice_high": None}
-    drawn = rate(figures, "share_of_voice")
+    drawn = build_rate_bar(figures, "share_of_voice")
     assert drawn
     assert (drawn.value, drawn.low, drawn.high, drawn.text, drawn.range) == ("50.00%", "50.00%", "50.00%", "50%", "")
-    assert rate(dict.fromkeys(figures), "share_of_voice") is None
+    assert build_rate_bar(dict.fromkeys(figures), "share_of_voice") is None

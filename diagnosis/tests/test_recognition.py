@@ -10,29 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis.choices import AnswerState
-from diagnosis.export.content import content_for
-from diagnosis.export.tables import FIGURES
+from diagnosis.export.content import load_export_content
+from diagnosis.export.tables import FIGURES_TABLE
 from diagnosis.models import Platform
-from diagnosis.orders import BrandOrder
-from diagnosis.printing import page_of
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
-from diagnosis.tests.rows import end, failed, make_diagnosis, valid
-from diagnosis.trends import facts_of
+from diagnosis.orders import RequestedBrand
+from diagnosis.printing import build_print_context
+from diagnosis.report import ReportAnswer, ReportBrand, build_report
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_valid_result
+from diagnosis.trends import load_comparison_data
 
-OWN, RIVAL = BrandFacts("山岚", True), BrandFacts("木石坊", False)
-
-
-def _valid(*mentioned: str, question: str = "甲", platform: str = "a") -> AnswerFacts:
-    return AnswerFacts(platform, AnswerState.VALID, mentioned, question=question)
+OWN, RIVAL = ReportBrand("山岚", True), ReportBrand("木石坊", False)
 
 
-def _failed(question: str) -> AnswerFacts:
-    return AnswerFacts("a", AnswerState.FAILED, (), "SERVER_ERROR", question=question)
+def _valid(*mentioned: str, question: str = "甲", platform: str = "a") -> ReportAnswer:
+    return ReportAnswer(platform, AnswerState.VALID, mentioned, question=question)
+
+
+def _failed(question: str) -> ReportAnswer:
+    return ReportAnswer("a", AnswerState.FAILED, (), "SERVER_ERROR", question=question)
 
 
 def test_answers_to_a_question_that_names_a_brand_are_in_no_unbranded_figure() -> None:
     answers = [_valid("木石坊"), _valid(), _valid("山岚", question="乙"), _valid("山岚", question="乙"), _failed("乙")]
-    report = build_report([OWN, RIVAL], answers, named={"甲": [], "乙": ["山岚"]})
+    report = build_report([OWN, RIVAL], answers, named_brands={"甲": [], "乙": ["山岚"]})
     own, rival = (brand["figures"] for brand in report["brands"])
     assert (own["mentions"], own["valid"], own["planned"], own["mention_rate"]) == (0, 2, 2, 0.0)
     assert (rival["mention_rate"], rival["share_of_voice"]) == (0.5, 1.0)
@@ -45,7 +45,7 @@ def test_answers_to_a_question_that_names_a_brand_are_in_no_unbranded_figure() -
 
 def test_recognition_has_the_same_figures_of_its_own() -> None:
     answers = [_valid("木石坊"), _valid("山岚", "木石坊", question="乙"), _valid(question="乙", platform="b")]
-    recognition = build_report([OWN, RIVAL], answers, named={"乙": ["山岚"]})["recognition"]
+    recognition = build_report([OWN, RIVAL], answers, named_brands={"乙": ["山岚"]})["recognition"]
     own, rival = (brand["figures"] for brand in recognition["brands"])
     assert (own["mention_rate"], rival["mention_rate"], own["first_mentions"]) == (0.5, 0.5, 1)
     assert [(cell["platform"], cell["mentions"]["山岚"]) for cell in recognition["cells"]] == [("a", 1), ("b", 0)]
@@ -54,14 +54,14 @@ def test_recognition_has_the_same_figures_of_its_own() -> None:
 
 def test_a_question_that_names_a_competitor_is_not_lost_to_it() -> None:
     answers = [_valid("木石坊", question="乙"), _valid("木石坊")]
-    report = build_report([OWN, RIVAL], answers, named={"乙": ["木石坊"]})
+    report = build_report([OWN, RIVAL], answers, named_brands={"乙": ["木石坊"]})
     assert [lost["question"] for lost in report["lost"]] == ["甲"]
     kinds = {question["id"]: (question["kind"], question["named"]) for question in report["questions"]}
     assert kinds == {"乙": ("recognition", ["木石坊"]), "甲": ("unbranded", [])}
 
 
 def test_when_every_question_names_a_brand_the_mention_rate_is_unknown() -> None:
-    report = build_report([OWN], [_valid("山岚")], named={"甲": ["山岚"]})
+    report = build_report([OWN], [_valid("山岚")], named_brands={"甲": ["山岚"]})
     figures = report["brands"][0]["figures"]
     assert (figures["valid"], figures["mention_rate"], figures["mean_reciprocal_rank"]) == (0, None, None)
     assert report["recognition"]["brands"][0]["figures"]["mention_rate"] == 1.0
@@ -69,12 +69,12 @@ def test_when_every_question_names_a_brand_the_mention_rate_is_unknown() -> None
 
 
 def test_without_such_a_question_there_is_no_recognition() -> None:
-    assert build_report([OWN], [_valid()], named={"甲": []})["recognition"] is None
+    assert build_report([OWN], [_valid()], named_brands={"甲": []})["recognition"] is None
 
 
 _ANSWERS = st.lists(
     st.builds(
-        AnswerFacts,
+        ReportAnswer,
         platform=st.sampled_from("ab"),
         state=st.sampled_from([AnswerState.VALID, AnswerState.FAILED, AnswerState.FILTERED]),
         mentioned=st.lists(st.sampled_from(["山岚", "木石坊"]), unique=True),
@@ -86,8 +86,8 @@ _ANSWERS = st.lists(
 
 
 @given(_ANSWERS, st.sets(st.sampled_from("甲乙丙")))
-def test_every_answer_is_in_exactly_one_of_the_two(answers: list[AnswerFacts], branded: set[str]) -> None:
-    report = build_report([OWN, RIVAL], answers, named={question: ["山岚"] for question in branded})
+def test_every_answer_is_in_exactly_one_of_the_two(answers: list[ReportAnswer], branded: set[str]) -> None:
+    report = build_report([OWN, RIVAL], answers, named_brands={question: ["山岚"] for question in branded})
     alone = build_report([OWN, RIVAL], [answer for answer in answers if answer.question not in branded])
     recognition = report["recognition"] or {"planned": 0, "valid": 0, "failed": 0, "filtered": 0, "cells": []}
     for name in ("planned", "valid", "failed", "filtered"):
@@ -102,8 +102,8 @@ def test_a_diagnosis_tells_its_questions_apart_and_an_alias_changes_that_at_once
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     questions = ["哪个手冲壶好？", "山岚怎么样？", "Shanlan 和木石坊选哪个？"]
-    order = make_diagnosis(owner, [platform], questions=questions, competitors=[BrandOrder("木石坊")])
-    diagnosis = end(order, valid("山岚。"), valid("山岚是个品牌。"), failed())
+    order = make_diagnosis(owner, [platform], questions=questions, competitors=[RequestedBrand("木石坊")])
+    diagnosis = run_and_end(order, make_valid_result("山岚。"), make_valid_result("山岚是个品牌。"), make_failed_result())
     url = f"/api/diagnoses/{diagnosis.pk}"
     report = client.get(f"{url}/report").json()
     assert [(one["kind"], one["named"]) for one in report["questions"]] == [
@@ -121,14 +121,14 @@ def test_a_diagnosis_tells_its_questions_apart_and_an_alias_changes_that_at_once
 @pytest.mark.django_db(transaction=True)
 def test_trend_print_and_export_keep_them_apart_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
     order = make_diagnosis(owner, [platform], questions=["哪个手冲壶好？", "山岚怎么样？"])
-    diagnosis = end(order, valid("都不错。"), valid("山岚好。"))
-    facts = facts_of([diagnosis])[diagnosis.pk]
+    diagnosis = run_and_end(order, make_valid_result("都不错。"), make_valid_result("山岚好。"))
+    facts = load_comparison_data([diagnosis])[diagnosis.pk]
     assert facts.counts(facts.own) == (0, 1)
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
-    unbranded, recognition = page_of(report, [])["questions"]
+    unbranded, recognition = build_print_context(report, [])["questions"]
     assert [one["brands"][0]["figures"]["mentions"] for one in (unbranded, recognition)] == [0, 1]
-    content = content_for(owner, str(diagnosis.pk))
-    mentions = {row[2]: row[list(FIGURES.columns).index("mentions")] for row in FIGURES.rows(content)}
+    content = load_export_content(owner, str(diagnosis.pk))
+    mentions = {row[2]: row[list(FIGURES_TABLE.columns).index("mentions")] for row in FIGURES_TABLE.rows(content)}
     assert (mentions["all"], mentions["recognition"]) == (0, 1)
 
 

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis.choices import AnswerState
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
+from diagnosis.report import ReportAnswer, ReportBrand, build_report
 
-OWN, RIVAL, OTHER = BrandFacts("山岚", True), BrandFacts("木石坊", False), BrandFacts("一盏", False)
-
-
-def _valid(*mentioned: str, platform: str = "a") -> AnswerFacts:
-    return AnswerFacts(platform, AnswerState.VALID, mentioned)
+OWN, RIVAL, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
 
 
-def _lost(state: AnswerState, code: str, platform: str = "a") -> AnswerFacts:
-    return AnswerFacts(platform, state, (), code)
+def _valid(*mentioned: str, platform: str = "a") -> ReportAnswer:
+    return ReportAnswer(platform, AnswerState.VALID, mentioned)
+
+
+def _lost(state: AnswerState, code: str, platform: str = "a") -> ReportAnswer:
+    return ReportAnswer(platform, state, (), code)
 
 
 def _figures(report: dict[str, Any], name: str, platform: str | None = None) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_no_answers_at_all_make_an_empty_report() -> None:
 
 _ANSWERS = st.lists(
     st.builds(
-        AnswerFacts,
+        ReportAnswer,
         platform=st.sampled_from("abc"),
         state=st.sampled_from([AnswerState.VALID, AnswerState.FAILED, AnswerState.FILTERED]),
         mentioned=st.lists(st.sampled_from(["山岚", "木石坊", "一盏"]), unique=True),
@@ -119,7 +119,7 @@ _ANSWERS = st.lists(
 
 
 @given(_ANSWERS)
-def test_the_figures_agree_with_each_other(answers: list[AnswerFacts]) -> None:
+def test_the_figures_agree_with_each_other(answers: list[ReportAnswer]) -> None:
     report = build_report([OWN, RIVAL, OTHER], answers)
     assert report["valid"] + report["failed"] + report["filtered"] == report["planned"] == len(answers)
     for name in ("planned", "valid", "failed", "filtered"):
@@ -137,7 +137,7 @@ def test_the_figures_agree_with_each_other(answers: list[AnswerFacts]) -> None:
 
 
 @given(_ANSWERS, st.randoms())
-def test_the_order_of_the_answers_changes_no_figure(answers: list[AnswerFacts], dice: Any) -> None:
+def test_the_order_of_the_answers_changes_no_figure(answers: list[ReportAnswer], dice: Any) -> None:
     shuffled = list(answers)
     dice.shuffle(shuffled)
     first, second = (build_report([OWN, RIVAL], rows)["brands"] for rows in (answers, shuffled))

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from bench.report.changes import measure_independent, measure_together
+from bench.report.changes import measure_independent, measure_correlated
 from bench.report.coverage import measure_bootstrap, measure_wilson
 from bench.report.speed import measure_analysis
 from diagnosis.choices import AnswerState
-from diagnosis.report import AnswerFacts, BrandFacts, build_report
+from diagnosis.report import ReportAnswer, ReportBrand, build_report
 
-OWN, RIVAL, OTHER = BrandFacts("山岚", True), BrandFacts("木石坊", False), BrandFacts("一盏", False)
+OWN, RIVAL, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
 
 
-def _valid(*mentioned: str, question: str = "甲", platform: str = "a", **facts: Any) -> AnswerFacts:
-    return AnswerFacts(platform, AnswerState.VALID, mentioned, question=question, **facts)
+def _valid(*mentioned: str, question: str = "甲", platform: str = "a", **facts: Any) -> ReportAnswer:
+    return ReportAnswer(platform, AnswerState.VALID, mentioned, question=question, **facts)
 
 
 def _own(report: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def _own(report: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.parametrize("measure", [measure_wilson, measure_bootstrap, measure_independent, measure_together])
+@pytest.mark.parametrize("measure", [measure_wilson, measure_bootstrap, measure_independent, measure_correlated])
 def test_intervals_cover_what_they_promise(measure: Any) -> None:
     figure = measure(400)
     assert figure.is_held, figure
@@ -57,7 +57,7 @@ def test_each_question_has_its_figures_its_cells_and_its_winners() -> None:
             _valid("山岚", question="甲", platform="a"),
             _valid("木石坊", question="乙", platform="a"),
             _valid("木石坊", "一盏", "山岚", question="乙", platform="b"),
-            AnswerFacts("b", AnswerState.FAILED, (), "SERVER_ERROR", question="甲"),
+            ReportAnswer("b", AnswerState.FAILED, (), "SERVER_ERROR", question="甲"),
         ],
     )
     by_question = report["brands"][0]["by_question"]

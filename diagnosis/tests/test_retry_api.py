@@ -8,12 +8,12 @@ from django.contrib.auth.models import AbstractUser
 from django.db import connection
 from django.test import Client
 
-from diagnosis.choices import AnswerState, Reason, Status
+from diagnosis.choices import AnswerState, FailureReason, DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import BrandOrder
-from diagnosis.tests.conftest import signed_in
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, run_to_end, settle, valid
-from diagsite.tests.fake_platform import FakePlatform, answer, refuse
+from diagnosis.orders import RequestedBrand
+from diagnosis.tests.conftest import make_signed_in_client
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, run_diagnoses, begin_and_record, make_valid_result
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, respond_with_error
 
 
 def _retry(client: Client, diagnosis: Diagnosis) -> Any:
@@ -31,9 +31,9 @@ def _mixed(owner: AbstractUser, platform: Platform) -> Diagnosis:
         [platform],
         questions=["甲？", "乙？", "丙？", "丁？"],
         aliases=["SL"],
-        competitors=[BrandOrder("木石坊", ["MSF"])],
+        competitors=[RequestedBrand("木石坊", ["MSF"])],
     )
-    return end(diagnosis, valid("山岚不错"), failed(Reason.FILTERED), failed(Reason.TIMEOUT))
+    return run_and_end(diagnosis, make_valid_result("山岚不错"), make_failed_result(FailureReason.FILTERED), make_failed_result(FailureReason.TIMEOUT))
 
 
 def test_what_was_answered_is_carried_over_and_the_rest_is_pending(
@@ -65,27 +65,27 @@ def test_the_source_stays_as_it_is(client: Client, owner: AbstractUser, platform
     before = list(source.answers.values())
     _retry(client, source)
     assert list(source.answers.values()) == before
-    assert Diagnosis.objects.get(pk=source.pk).status == Status.PARTIAL
+    assert Diagnosis.objects.get(pk=source.pk).status == DiagnosisStatus.PARTIAL
 
 
 @pytest.mark.django_db(transaction=True)
 def test_only_what_failed_is_asked_again(owner: AbstractUser, client: Client, fake: FakePlatform) -> None:
-    fake.behave(answer("山岚"))
-    fake.behave(refuse(400), question="乙？")
+    fake.set_behaviour(respond_with_answer("山岚"))
+    fake.set_behaviour(respond_with_error(400), question="乙？")
     platform = make_platform(base_url=fake.base_url)
-    (source,) = run_to_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]))
-    assert source.status == Status.PARTIAL
-    fake.behave(answer("木石坊和山岚"), question="乙？")
-    (retry,) = run_to_end(_new_one(_retry(client, source)))
-    assert (retry.status, retry.valid, retry.carried_over) == (Status.COMPLETED, 2, 1)
-    assert {question: count for (_model, question), count in fake.by_question().items()} == {"甲？": 1, "乙？": 2}
+    (source,) = run_diagnoses(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]))
+    assert source.status == DiagnosisStatus.PARTIAL
+    fake.set_behaviour(respond_with_answer("木石坊和山岚"), question="乙？")
+    (retry,) = run_diagnoses(_new_one(_retry(client, source)))
+    assert (retry.status, retry.valid, retry.carried_over) == (DiagnosisStatus.COMPLETED, 2, 1)
+    assert {question: count for (_model, question), count in fake.count_by_question().items()} == {"甲？": 1, "乙？": 2}
     report = client.get(f"/api/diagnoses/{retry.pk}/report").json()
     assert (report["valid"], report["brands"][0]["figures"]["mention_rate"]) == (2, 1.0)
 
 
-@pytest.mark.parametrize("status", [Status.CANCELLED, Status.TIMED_OUT])
-def test_what_was_never_asked_is_asked(client: Client, owner: AbstractUser, platform: Platform, status: Status) -> None:
-    source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), status=status)
+@pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT])
+def test_what_was_never_asked_is_asked(client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus) -> None:
+    source = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), status=status)
     retry = _new_one(_retry(client, source))
     assert retry.answers.filter(state=AnswerState.PENDING).count() == 1
 
@@ -110,7 +110,7 @@ def test_taps_at_the_same_moment_are_one_retry(owner: AbstractUser) -> None:
         answers.append((response.status_code, response.json()["id"]))
         connection.close()
 
-    threads = [threading.Thread(target=tap, args=[signed_in(owner)]) for _ in range(8)]
+    threads = [threading.Thread(target=tap, args=[make_signed_in_client(owner)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -123,7 +123,7 @@ def test_after_the_first_retry_has_ended_another_is_possible(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     source = _mixed(owner, platform)
-    first = end(_new_one(_retry(client, source)), failed(), failed())
+    first = run_and_end(_new_one(_retry(client, source)), make_failed_result(), make_failed_result())
     second = _new_one(_retry(client, source))
     assert second.pk not in (first.pk, source.pk)
     third = _new_one(_retry(client, first))
@@ -133,7 +133,7 @@ def test_after_the_first_retry_has_ended_another_is_possible(
 def test_where_nothing_failed_there_is_nothing_to_retry(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
-    source = end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid(), failed(Reason.FILTERED))
+    source = run_and_end(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result(FailureReason.FILTERED))
     response = _retry(client, source)
     assert (response.status_code, response.json()["code"]) == (409, "CONFLICT")
     assert "无需重试" in str(response.json()["fields"])
@@ -141,7 +141,7 @@ def test_where_nothing_failed_there_is_nothing_to_retry(
 
 
 def test_what_still_runs_cannot_be_retried(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    diagnosis = settle(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), failed())
+    diagnosis = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_failed_result())
     response = _retry(client, diagnosis)
     assert (response.status_code, response.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
 
@@ -159,15 +159,15 @@ def test_by_staff_it_stays_the_owners(
 
 def test_a_platform_that_was_switched_off_since_is_not_asked(client: Client, owner: AbstractUser) -> None:
     platforms = [make_platform("on"), make_platform("off")]
-    source = end(make_diagnosis(owner, platforms), failed(Reason.TIMEOUT), failed(Reason.QUOTA))
+    source = run_and_end(make_diagnosis(owner, platforms), make_failed_result(FailureReason.TIMEOUT), make_failed_result(FailureReason.QUOTA))
     Platform.objects.filter(pk="off").update(is_enabled=False)
     retry = _new_one(_retry(client, source))
     assert (retry.planned, retry.failed, retry.carried_over) == (2, 1, 1)
     kept = retry.answers.get(platform="off")
     assert (kept.state, kept.error_code, kept.is_carried_over) == ("failed", "AI_QUOTA_EXHAUSTED", True)
     assert retry.answers.get(platform="on").state == AnswerState.PENDING
-    ended = end(retry, valid())
-    assert (ended.status, ended.valid, ended.failed) == (Status.PARTIAL, 1, 1)
+    ended = run_and_end(retry, make_valid_result())
+    assert (ended.status, ended.valid, ended.failed) == (DiagnosisStatus.PARTIAL, 1, 1)
 
 
 def test_when_all_that_failed_is_switched_off_there_is_nothing_to_retry(
@@ -183,6 +183,6 @@ def test_when_all_that_failed_is_switched_off_there_is_nothing_to_retry(
 
 def test_the_demo_mark_and_the_language_go_along(client: Client, owner: AbstractUser) -> None:
     demo = Platform.objects.create(pk="demo-x", name="演示", model="demo-fast", is_demo=True)
-    source = end(make_diagnosis(owner, [demo], locale="en"), failed())
+    source = run_and_end(make_diagnosis(owner, [demo], locale="en"), make_failed_result())
     retry = _new_one(_retry(client, source))
     assert (retry.is_demo, retry.answers.get().is_demo) == (True, True)

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis.models import Diagnosis, Platform, Schedule
-from diagnosis.orders import BrandOrder
-from diagnosis.schedules.running import start_due
+from diagnosis.orders import RequestedBrand
+from diagnosis.schedules.running import start_due_schedules
 from diagnosis.tests.rows import make_diagnosis, make_platform
 
 PATH = "/api/schedules"
@@ -26,7 +26,7 @@ def diagnosis(owner: AbstractUser) -> Diagnosis:
     """Twelve calls, six of them at ten fen."""
     priced = make_platform("priced", price_per_call=Decimal("0.1"), typical_seconds=8)
     unpriced = make_platform("unpriced", typical_seconds=3)
-    rivals = [BrandOrder("木石坊", ("MSF",))]
+    rivals = [RequestedBrand("木石坊", ("MSF",))]
     return make_diagnosis(
         owner, [priced, unpriced], questions=["甲？", "乙？"], repeats=3, competitors=rivals, aliases=["SL"]
     )
@@ -68,7 +68,7 @@ def test_a_diagnosis_is_repeated_as_it_was_ordered(client: Client, owner: Abstra
     assert (body["platforms"], body["repeats"], body["time"]) == (["priced", "unpriced"], 3, "09:00:00")
     assert client.get(f"{PATH}/{body['id']}").json() == body
     Schedule.objects.update(next_at=timezone.now())
-    assert start_due() == 1
+    assert start_due_schedules() == 1
     again = Diagnosis.objects.exclude(pk=diagnosis.pk).get()
     assert (again.owner, again.panel, again.planned) == (owner, diagnosis.panel, diagnosis.planned)
     assert again.request_hash == diagnosis.request_hash  # the very same order
@@ -130,21 +130,21 @@ def test_pausing_and_resuming_makes_up_for_nothing(client: Client, diagnosis: Di
     address = f"{PATH}/{_post(client, diagnosis=diagnosis.pk, **WEEKLY).json()['id']}"
     assert _post(client, f"{address}/pause").json()["is_paused"]
     Schedule.objects.update(next_at=timezone.now() - timedelta(days=30))
-    assert start_due() == 0
+    assert start_due_schedules() == 0
     resumed = _post(client, f"{address}/resume").json()
     assert not resumed["is_paused"]
     assert datetime.fromisoformat(resumed["next_at"]) > timezone.now()
-    assert start_due() == 0
+    assert start_due_schedules() == 0
 
 
 def test_a_deleted_one_leaves_its_diagnoses(client: Client, diagnosis: Diagnosis) -> None:
     address = f"{PATH}/{_post(client, diagnosis=diagnosis.pk, **WEEKLY).json()['id']}"
     Schedule.objects.update(next_at=timezone.now())
-    start_due()
+    start_due_schedules()
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404
     assert Diagnosis.objects.count() == 2
-    assert start_due() == 0
+    assert start_due_schedules() == 0
 
 
 def test_nobody_else_sees_or_moves_a_schedule_and_staff_spends_for_nobody(

@@ -10,11 +10,11 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.choices import Reason
-from diagnosis.client import ask, has_usable_key, redact
+from diagnosis.choices import FailureReason
+from diagnosis.client import ask_platform, has_usable_key, redact_secrets
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.tests.rows import KEY_VARIABLE, make_diagnosis, make_platform, run_to_end
+from diagnosis.tests.rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from diagsite.tests import fake_platform
 from diagsite.tests.fake_platform import Behaviour, Exchange, FakePlatform
 from progress.models import Event
@@ -55,12 +55,12 @@ def _echo(status: int, where: str) -> Behaviour:
 async def test_a_platform_that_repeats_our_key_does_not_bring_it_into_the_details(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, key)
-    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
+    monkeypatch.setenv(API_KEY_VARIABLE, key)
+    platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
     for status, where in itertools.product([200, 401, 500], ["message", "text", "padding", "deep"]):
-        fake.behave(_echo(status, where))
+        fake.set_behaviour(_echo(status, where))
         with pytest.raises(CallFailed) as failure:
-            await ask(platform, "问", seed=1, timeout_seconds=20)
+            await ask_platform(platform, "问", seed=1, timeout_seconds=20)
         assert fake.calls[-1].key == key
         assert key not in str(failure.value.args), (status, where)
         pieces = {key[start : start + 12] for start in range(max(1, len(key) - 11))}
@@ -69,7 +69,7 @@ async def test_a_platform_that_repeats_our_key_does_not_bring_it_into_the_detail
 
 @pytest.mark.parametrize("text", ["sk-abcdefgh12345", "Bearer abcdefgh12345", "ak-f3t8pfk16fki11gzh6i1", "0" * 40])
 def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
-    assert redact(f"before {text} after") == "before *** after"
+    assert redact_secrets(f"before {text} after") == "before *** after"
 
 
 _PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="*")
@@ -78,11 +78,11 @@ _PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126, exclude_characte
 @given(st.text(_PRINTABLE, min_size=4, max_size=60), st.text(max_size=60), st.text(max_size=60), st.booleans())
 def test_no_key_comes_through_whatever_stands_around_it(key: str, before: str, after: str, is_split: bool) -> None:
     sent = key[:2] + "\x00" + key[2:] if is_split else key
-    assert key not in redact(before + sent + after, key)
+    assert key not in redact_secrets(before + sent + after, key)
 
 
 def test_details_are_short_and_storable() -> None:
-    detail = redact("山\x00" + "\ud800岚 " * 500)
+    detail = redact_secrets("山\x00" + "\ud800岚 " * 500)
     assert len(detail) <= 400
     assert "\x00" not in detail
     detail.encode()
@@ -94,14 +94,14 @@ async def test_a_key_that_no_platform_can_have_given_is_an_operators_problem(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     if "\x00" not in key:  # which no environment holds
-        monkeypatch.setenv(KEY_VARIABLE, key)
+        monkeypatch.setenv(API_KEY_VARIABLE, key)
     else:
-        monkeypatch.delenv(KEY_VARIABLE)
-    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
+        monkeypatch.delenv(API_KEY_VARIABLE)
+    platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
     with pytest.raises(CallFailed) as failure:
-        await ask(platform, "问", seed=1, timeout_seconds=20)
-    assert (failure.value.reason, failure.value.is_retryable) == (Reason.KEY, False)
-    assert KEY_VARIABLE in failure.value.detail
+        await ask_platform(platform, "问", seed=1, timeout_seconds=20)
+    assert (failure.value.reason, failure.value.is_retryable) == (FailureReason.KEY, False)
+    assert API_KEY_VARIABLE in failure.value.detail
     assert not has_usable_key(platform)
     assert fake.count() == 0
 
@@ -110,10 +110,10 @@ async def test_a_key_that_no_platform_can_have_given_is_an_operators_problem(
 async def test_a_missing_key_is_told_by_the_name_of_its_variable(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(KEY_VARIABLE)
-    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
-    with pytest.raises(CallFailed, match=KEY_VARIABLE):
-        await ask(platform, "问", seed=1, timeout_seconds=20)
+    monkeypatch.delenv(API_KEY_VARIABLE)
+    platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
+    with pytest.raises(CallFailed, match=API_KEY_VARIABLE):
+        await ask_platform(platform, "问", seed=1, timeout_seconds=20)
 
 
 @in_one_loop
@@ -121,9 +121,9 @@ async def test_a_missing_key_is_told_by_the_name_of_its_variable(
 async def test_a_newline_after_the_key_does_no_harm(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, around: str
 ) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, around.format("sk-real"))
-    platform = Platform(pk="p", model="m", key_variable=KEY_VARIABLE, base_url=fake.base_url)
-    await ask(platform, "问", seed=1, timeout_seconds=20)
+    monkeypatch.setenv(API_KEY_VARIABLE, around.format("sk-real"))
+    platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
+    await ask_platform(platform, "问", seed=1, timeout_seconds=20)
     assert fake.calls[0].key == "sk-real"
 
 
@@ -137,13 +137,13 @@ def test_after_a_run_the_key_is_in_no_row_no_answer_of_the_api_and_no_log(
     caplog: pytest.LogCaptureFixture,
     key: str,
 ) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, key)
+    monkeypatch.setenv(API_KEY_VARIABLE, key)
     caplog.set_level(logging.DEBUG)
     platforms = []
     for number, behaviour in enumerate([_echo(401, "message"), _echo(200, "text"), _echo(404, "deep")]):
-        fake.behave(behaviour, model=f"p{number}")
+        fake.set_behaviour(behaviour, model=f"p{number}")
         platforms.append(make_platform(f"p{number}", base_url=fake.base_url))
-    (diagnosis,) = run_to_end(make_diagnosis(owner, platforms))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms))
     rows = str(list(diagnosis.answers.values())) + str(diagnosis.report)
     path = f"/api/diagnoses/{diagnosis.pk}"
     pages = "".join(client.get(f"{path}{rest}").content.decode() for rest in ("", "/report", "/answers"))
@@ -158,8 +158,8 @@ def test_after_a_run_the_key_is_in_no_row_no_answer_of_the_api_and_no_log(
 def test_details_are_for_operators_and_never_in_the_api(
     owner: AbstractUser, client: Client, fake: FakePlatform
 ) -> None:
-    fake.behave(fake_platform.refuse(401, {"error": {"message": "account no-4711 of Mr Ito"}}))
-    (diagnosis,) = run_to_end(make_diagnosis(owner, [make_platform(base_url=fake.base_url)]))
+    fake.set_behaviour(fake_platform.respond_with_error(401, {"error": {"message": "account no-4711 of Mr Ito"}}))
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, [make_platform(base_url=fake.base_url)]))
     assert "no-4711" in diagnosis.answers.get().error_detail
     path = f"/api/diagnoses/{diagnosis.pk}"
     for rest in ("", "/report", "/answers"):

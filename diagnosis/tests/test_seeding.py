@@ -5,16 +5,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from diagnosis.demo import MODELS
+from diagnosis.demo import DEMO_MODEL_RESPONDERS
 from diagnosis.models import Platform
-from diagnosis.seeding import DEMO, REAL, seed_platforms
+from diagnosis.seeding import DEMO_PLATFORMS, REAL_PLATFORMS, seed_platforms
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for *_row, variable in REAL:
+    for *_row, variable in REAL_PLATFORMS:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -40,7 +40,7 @@ def test_what_an_operator_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_demo_platforms_come_and_go_with_demo(settings: Any) -> None:
-    demo = {model for model, _name, _seconds in DEMO}
+    demo = {model for model, _name, _seconds in DEMO_PLATFORMS}
     settings.DEMO = True
     seed_platforms()
     assert _enabled() == demo
@@ -51,9 +51,9 @@ def test_the_demo_platforms_come_and_go_with_demo(settings: Any) -> None:
 
 def test_every_model_of_the_demo_is_a_platform() -> None:
     seed_platforms()
-    assert set(Platform.objects.filter(is_demo=True).values_list("model", flat=True)) == set(MODELS)
+    assert set(Platform.objects.filter(is_demo=True).values_list("model", flat=True)) == set(DEMO_MODEL_RESPONDERS)
 
 
 def test_every_platform_is_at_a_host_that_may_be_called(settings: Any) -> None:
-    hosts = {urlsplit(base_url).hostname for _pk, _name, base_url, _model, _variable in REAL}
+    hosts = {urlsplit(base_url).hostname for _pk, _name, base_url, _model, _variable in REAL_PLATFORMS}
     assert hosts <= set(settings.OUTGOING_HOSTS)

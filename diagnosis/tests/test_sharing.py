@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis.models import Diagnosis, Platform, ShareLink
-from diagnosis.orders import BrandOrder
-from diagnosis.tests.rows import end, make_diagnosis, make_platform, settle, valid
+from diagnosis.orders import RequestedBrand
+from diagnosis.tests.rows import run_and_end, make_diagnosis, make_platform, begin_and_record, make_valid_result
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
     order = make_diagnosis(
-        owner, [platform], competitors=[BrandOrder("木石坊")], request_id="request-of-the-owner", questions=["甲？"]
+        owner, [platform], competitors=[RequestedBrand("木石坊")], request_id="request-of-the-owner", questions=["甲？"]
     )
-    return end(order, valid("<b>山岚</b>比木石坊好。"))
+    return run_and_end(order, make_valid_result("<b>山岚</b>比木石坊好。"))
 
 
 def _share(client: Client, diagnosis: Diagnosis, days: Any = 7) -> Any:
@@ -166,13 +166,13 @@ def test_a_link_of_another_diagnosis_is_not_revoked_through_ones_own(
     client_of_stranger: Client, stranger: AbstractUser, client: Client, diagnosis: Diagnosis, platform: Platform
 ) -> None:
     shared = _share(client, diagnosis).json()
-    own = end(make_diagnosis(stranger, [platform]), valid())
+    own = run_and_end(make_diagnosis(stranger, [platform]), make_valid_result())
     assert client_of_stranger.delete(f"/api/diagnoses/{own.pk}/shares/{shared['id']}").status_code == 404
     assert _visitor().get(urlsplit(shared["url"]).path).status_code == 200
 
 
 def test_what_still_runs_is_not_shared(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    running = settle(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), valid())
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
     assert _share(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
 
 
@@ -184,7 +184,7 @@ def test_links_go_with_their_diagnosis(client: Client, diagnosis: Diagnosis) -> 
 
 
 def test_demo_is_marked_on_the_shared_page(client: Client, owner: AbstractUser) -> None:
-    demo = end(make_diagnosis(owner, [make_platform("demo", is_demo=True)]), valid())
+    demo = run_and_end(make_diagnosis(owner, [make_platform("demo", is_demo=True)]), make_valid_result())
     body = _visitor().get(_path(client, demo)).content.decode()
     assert '<p class="mark demo"><strong>演示数据，并非真实平台的回答</strong></p>' in body
     assert '<meta name="demo" content="演示数据，并非真实平台的回答">' in body

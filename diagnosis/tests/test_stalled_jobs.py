@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    monkeypatch.setattr(jobs, "_silent_since", {})
+    monkeypatch.setattr(jobs, "_first_seen_stale", {})
     now = [1000.0]
     monkeypatch.setattr("diagnosis.jobs.time.monotonic", lambda: now[0])
     return now
@@ -47,7 +47,7 @@ def job() -> Iterator[int]:
 
 
 def _look() -> list[int]:
-    return async_to_sync(jobs.give_up_stalled_jobs)(10, 4)
+    return async_to_sync(jobs.fail_stalled_jobs)(10, 4)
 
 
 def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[float]) -> None:
@@ -78,14 +78,14 @@ def test_a_look_that_the_database_held_up_is_a_first_look(
     """Two pauses, so close that no heartbeat fits between them."""
     _show_heartbeat(seconds_ago=11)
     assert _look() == []
-    ask = jobs._app.job_manager.get_stalled_jobs
+    ask = jobs._transactional_app.job_manager.get_stalled_jobs
 
     async def held_up(**options: Any) -> Any:
         clock[0] += 20
         return await ask(**options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs._app.job_manager, "get_stalled_jobs", held_up)
+        patch.setattr(jobs._transactional_app.job_manager, "get_stalled_jobs", held_up)
         assert _look() == []
     clock[0] += 3.9
     assert _look() == []
@@ -98,7 +98,7 @@ def test_a_look_that_failed_has_seen_nothing(job: int, clock: list[float], monke
     assert _look() == []
     clock[0] += 20
     with monkeypatch.context() as patch:
-        patch.setattr(jobs._app.job_manager, "get_stalled_jobs", AsyncMock(side_effect=OperationalError))
+        patch.setattr(jobs._transactional_app.job_manager, "get_stalled_jobs", AsyncMock(side_effect=OperationalError))
         with pytest.raises(OperationalError):
             _look()
     assert _look() == []

@@ -8,10 +8,10 @@ from django.contrib.auth.models import AbstractUser
 from django.utils import timezone
 
 from diagnosis import transitions
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.recovery import end_overdue
-from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end
+from diagnosis.recovery import expire_overdue
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_diagnoses
 from diagsite.tests.fake_platform import FakePlatform
 
 _true_now = timezone.now
@@ -34,8 +34,8 @@ def begun(owner: AbstractUser, platform: Platform) -> Diagnosis:
 
 
 def test_a_sweep_with_a_stepped_clock_ends_nothing_before_its_time(begun: Diagnosis, stepped: timedelta) -> None:
-    assert end_overdue() == 0
-    assert Diagnosis.objects.get(pk=begun.pk).status == Status.ASKING
+    assert expire_overdue() == 0
+    assert Diagnosis.objects.get(pk=begun.pk).status == DiagnosisStatus.ASKING
 
 
 @pytest.mark.django_db(transaction=True)
@@ -45,12 +45,12 @@ def test_a_run_that_goes_on_with_a_stepped_clock_has_its_time(
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)])
     transitions.begin_run(diagnosis.pk)
     monkeypatch.setattr(timezone, "now", lambda: _true_now() + timedelta(hours=1))
-    assert [one.status for one in run_to_end(diagnosis)] == [Status.COMPLETED]
+    assert [one.status for one in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
 
 
 def test_what_is_overdue_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
     Diagnosis.objects.update(deadline_at=_true_now() - timedelta(minutes=1))
-    assert end_overdue() == 1
+    assert expire_overdue() == 1
 
 
 def test_a_deadline_is_given_by_the_database(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:

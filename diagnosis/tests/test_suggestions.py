@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
 from diagnosis.models import Platform
-from diagnosis.orders import BrandOrder
+from diagnosis.orders import RequestedBrand
 from diagnosis.tests.rows import make_diagnosis, make_platform
 
 
@@ -17,7 +17,7 @@ def suggested(client: Client, brand: str) -> list[dict[str, Any]]:
     return found
 
 
-def compare(owner: AbstractUser, platform: Platform, *rivals: BrandOrder, brand: str = "Shanlan") -> None:
+def compare(owner: AbstractUser, platform: Platform, *rivals: RequestedBrand, brand: str = "Shanlan") -> None:
     make_diagnosis(owner, [platform], brand=brand, competitors=rivals)
 
 
@@ -25,8 +25,8 @@ def test_they_come_newest_first_each_once_with_the_aliases_of_the_last_time(
     owner: AbstractUser, client: Client
 ) -> None:
     platform = make_platform()
-    compare(owner, platform, BrandOrder("云栖壶", ["云栖"]), BrandOrder("木石坊"))
-    compare(owner, platform, BrandOrder("云栖壶", ["Yunqi"]))
+    compare(owner, platform, RequestedBrand("云栖壶", ["云栖"]), RequestedBrand("木石坊"))
+    compare(owner, platform, RequestedBrand("云栖壶", ["Yunqi"]))
     assert suggested(client, " shanlan ") == [
         {"name": "云栖壶", "aliases": ["Yunqi"]},
         {"name": "木石坊", "aliases": []},
@@ -37,8 +37,8 @@ def test_nothing_of_another_brand_or_another_person_is_suggested(
     owner: AbstractUser, stranger: AbstractUser, client: Client
 ) -> None:
     platform = make_platform()
-    compare(owner, platform, BrandOrder("甲"), brand="别的")
-    compare(stranger, platform, BrandOrder("乙"))
+    compare(owner, platform, RequestedBrand("甲"), brand="别的")
+    compare(stranger, platform, RequestedBrand("乙"))
     assert suggested(client, "Shanlan") == []
 
 

@@ -12,22 +12,22 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis import transitions
-from diagnosis.choices import Status
-from diagnosis.exceptions import RunOver
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.exceptions import RunSuperseded
 from diagnosis.models import Diagnosis
-from diagnosis.recovery import end_overdue, take_up_orphans
+from diagnosis.recovery import expire_overdue, requeue_orphans
 from diagnosis.run import run_diagnosis
-from diagnosis.tests.rows import make_diagnosis, make_platform, valid
-from diagsite.tests.fake_platform import FakePlatform, hold
-from diagsite.tests.services import database_address, wait_until
-from diagsite.tests.site import Process
+from diagnosis.tests.rows import make_diagnosis, make_platform, make_valid_result
+from diagsite.tests.fake_platform import FakePlatform, hold_response
+from diagsite.tests.services import get_database_url, wait_until
+from diagsite.tests.site import SiteProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _two_questions(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
     """Of which the second waits until the first is answered, which is on release."""
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     return make_diagnosis(owner, [make_platform(base_url=fake.base_url, concurrency=1)], questions=["甲？", "乙？"])
 
 
@@ -48,12 +48,12 @@ def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
     second = older.calls[1]
 
     def store_late() -> None:
-        with pytest.raises(RunOver):
-            transitions.settle_answers(older, [(second, valid())])
+        with pytest.raises(RunSuperseded):
+            transitions.record_answers(older, [(second, make_valid_result())])
 
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, store_late))
     assert (fake.count(question="甲？"), fake.count(question="乙？")) == (1, 0)
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.COMPLETED
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.COMPLETED
 
 
 def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
@@ -66,7 +66,7 @@ def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fak
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, give_up))
     assert fake.count() == 1
     after = Diagnosis.objects.get(pk=diagnosis.pk)
-    assert (after.status, after.valid) == (Status.ASKING, 1)
+    assert (after.status, after.valid) == (DiagnosisStatus.ASKING, 1)
 
 
 def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: AbstractUser, fake: FakePlatform) -> None:
@@ -74,11 +74,11 @@ def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: Abs
 
     def hand_over() -> None:
         ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
-        assert take_up_orphans() == 1
+        assert requeue_orphans() == 1
 
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, hand_over))
     assert fake.count() == 1
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.ASKING
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
 
 
 FREEZES = """
@@ -94,15 +94,15 @@ with transaction.atomic():
 def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
     diagnosis = make_diagnosis(owner, [make_platform()])
     Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
-    address = database_address(connection.settings_dict["NAME"])
-    with Process(["shell", "-c", FREEZES], address, DATABASE_IDLE_SECONDS="2") as process:
+    address = get_database_url(connection.settings_dict["NAME"])
+    with SiteProcess(["shell", "-c", FREEZES], address, DATABASE_IDLE_SECONDS="2") as process:
         wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
-        assert end_overdue() == 1
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.TIMED_OUT
+        assert expire_overdue() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.TIMED_OUT
 
 
 def test_a_run_that_has_a_successor_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = _two_questions(owner, fake)
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, lambda: transitions.begin_run(diagnosis.pk)))
     assert fake.count() == 1
-    assert Diagnosis.objects.get(pk=diagnosis.pk).status == Status.ASKING
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING

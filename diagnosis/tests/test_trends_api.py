@@ -8,20 +8,20 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
 from diagnosis import trends
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import BrandOrder, Request, retry_diagnosis
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, settle, valid
+from diagnosis.orders import RequestedBrand, RequestContext, create_retry
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, begin_and_record, make_valid_result
 
 QUESTIONS = [f"问题 {number}？" for number in range(10)]
 
 
 def _ended(owner: AbstractUser, platform: Platform, named: int, **order: Any) -> Diagnosis:
     """Ten questions asked three times; the first `named` answers name the brand, all name its competitor."""
-    usual: dict[str, Any] = {"questions": QUESTIONS, "repeats": 3, "competitors": [BrandOrder("木石坊")]}
+    usual: dict[str, Any] = {"questions": QUESTIONS, "repeats": 3, "competitors": [RequestedBrand("木石坊")]}
     diagnosis = make_diagnosis(owner, [platform], **(usual | order))
     texts = ["山岚和木石坊都好。"] * named + ["木石坊好。"] * (diagnosis.planned - named)
-    return end(diagnosis, *map(valid, texts))
+    return run_and_end(diagnosis, *map(make_valid_result, texts))
 
 
 def _trend(client: Client, diagnosis: Diagnosis) -> Any:
@@ -55,13 +55,13 @@ def test_only_what_ended_with_answers_is_in_it_and_a_retry_takes_its_sources_pla
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     order: dict[str, Any] = {"questions": ["甲？", "乙？"]}
-    source = end(make_diagnosis(owner, [platform], **order), valid(), failed())
-    end(make_diagnosis(owner, [platform], **order), failed(), failed())
-    settle(make_diagnosis(owner, [platform], **order), valid())
-    cancelled = end(make_diagnosis(owner, [platform], **order), valid(), status=Status.CANCELLED)
+    source = run_and_end(make_diagnosis(owner, [platform], **order), make_valid_result(), make_failed_result())
+    run_and_end(make_diagnosis(owner, [platform], **order), make_failed_result(), make_failed_result())
+    begin_and_record(make_diagnosis(owner, [platform], **order), make_valid_result())
+    cancelled = run_and_end(make_diagnosis(owner, [platform], **order), make_valid_result(), status=DiagnosisStatus.CANCELLED)
     assert [one["id"] for one in _trend(client, source)["points"]] == [str(source.pk), str(cancelled.pk)]
-    retry, _is_new = retry_diagnosis(source, Request(owner))
-    end(retry, valid())
+    retry, _is_new = create_retry(source, RequestContext(owner))
+    run_and_end(retry, make_valid_result())
     assert [one["id"] for one in _trend(client, source)["points"]] == [str(cancelled.pk), str(retry.pk)]
 
 
@@ -103,7 +103,7 @@ def test_one_that_an_older_process_ordered_finds_its_panel_when_it_is_read(
 def test_a_long_trend_shows_its_newest_part_in_the_same_few_queries(
     client: Client, owner: AbstractUser, platform: Platform, monkeypatch: Any, django_assert_max_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(trends, "MOST_POINTS", 3)
+    monkeypatch.setattr(trends, "MAX_TREND_POINTS", 3)
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [_ended(owner, platform, 1, **order) for _number in range(4)]
     with django_assert_max_num_queries(7):  # session, user, diagnosis, members, brands, questions, cells
@@ -125,9 +125,9 @@ def test_two_diagnoses_are_compared_on_what_both_asked_and_the_rest_is_named(
     other = make_platform("other")
     before = _ended(owner, platform, 2)
     after = make_diagnosis(
-        owner, [platform, other], questions=[*QUESTIONS[:8], "新问题？"], repeats=3, competitors=[BrandOrder("清川")]
+        owner, [platform, other], questions=[*QUESTIONS[:8], "新问题？"], repeats=3, competitors=[RequestedBrand("清川")]
     )
-    after = end(after, *[valid("山岚好。")] * after.planned)
+    after = run_and_end(after, *[make_valid_result("山岚好。")] * after.planned)
     body = _compare(client, before, after).json()
     assert body["common"] == {
         "questions": QUESTIONS[:8], "platforms": [platform.pk], "brands": ["山岚"], "cells": 8
@@ -164,12 +164,12 @@ def test_a_comparison_asks_for_two_that_have_ended_and_are_the_callers(
 
 def test_moves_are_of_the_run_before_and_sure_of_all_brands_together(owner: AbstractUser, platform: Platform) -> None:
     first = _ended(owner, platform, 3)
-    assert trends.moves_of(first) == []
-    assert trends.moves_of(_ended(owner, platform, 4)) == []
-    (move,) = trends.moves_of(_ended(owner, platform, 28))
+    assert trends.find_significant_changes(first) == []
+    assert trends.find_significant_changes(_ended(owner, platform, 4)) == []
+    (move,) = trends.find_significant_changes(_ended(owner, platform, 28))
     assert (move["name"], move["is_own"], move["changed"]) == ("山岚", True, "up")
     # With two brands the level is 97.5 %, so the interval is wider than the trend's.
-    (shown, _rival) = trends.trend_of(first, owner)["changes"][-1]["brands"]
+    (shown, _rival) = trends.build_trend(first, owner)["changes"][-1]["brands"]
     assert move["low"] < shown["low"]
 
 
@@ -178,7 +178,7 @@ def test_a_brand_that_was_written_in_another_way_is_the_same(
 ) -> None:
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [
-        _ended(owner, platform, 1, brand=brand, competitors=[BrandOrder(rival)], **order)
+        _ended(owner, platform, 1, brand=brand, competitors=[RequestedBrand(rival)], **order)
         for brand, rival in (("SHANLAN", "MUSHI"), ("Shanlan", "Mushi"))
     ]
     body = _trend(client, made[0])

@@ -11,9 +11,9 @@ from django.contrib.auth.models import AbstractUser
 from django.db import OperationalError
 
 from diagnosis import transitions
-from diagnosis.tests.rows import make_diagnosis, make_platform, valid
+from diagnosis.tests.rows import make_diagnosis, make_platform, make_valid_result
 from diagnosis.transitions import PlannedCall, Run
-from diagnosis.wanted import WantedCalls
+from diagnosis.wanted import PendingCallChecker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,14 +48,14 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Look:
 
     def before_each(first: Callable[[], None]) -> list[int]:
         sizes: list[int] = []
-        true_look = transitions.wanted
+        true_look = transitions.find_pending_answers
 
         def wanted(run: Run, calls: Sequence[PlannedCall]) -> set[UUID]:
             sizes.append(len(calls))
             first()
             return true_look(run, calls)
 
-        monkeypatch.setattr(transitions, "wanted", wanted)
+        monkeypatch.setattr(transitions, "find_pending_answers", wanted)
         return sizes
 
     return before_each
@@ -65,8 +65,8 @@ def _ask(run: Run) -> list[bool | BaseException]:
     """All of the run's calls at once."""
 
     async def ask_all() -> list[bool | BaseException]:
-        wanted = WantedCalls(run, asyncio.Event())
-        return await asyncio.gather(*(wanted.has(call) for call in run.calls), return_exceptions=True)
+        wanted = PendingCallChecker(run, asyncio.Event())
+        return await asyncio.gather(*(wanted.is_pending(call) for call in run.calls), return_exceptions=True)
 
     return asyncio.run(ask_all())
 
@@ -79,7 +79,7 @@ def _fail(error: Exception) -> Callable[[], None]:
 
 
 def test_calls_that_are_asked_about_together_share_one_look(run: Run, look: Look) -> None:
-    transitions.settle_answers(run, [(run.calls[1], valid())])
+    transitions.record_answers(run, [(run.calls[1], make_valid_result())])
     looks = look(lambda: None)
     assert _ask(run) == [True, False, True]
     assert looks == [3]
@@ -91,11 +91,11 @@ def test_who_asks_while_a_look_is_under_way_is_told_what_is_so_after_it(run: Run
     first, second, _ = run.calls
 
     async def ask_while_looking() -> list[bool]:
-        wanted = WantedCalls(run, asyncio.Event())
-        early = asyncio.create_task(wanted.has(first))
+        wanted = PendingCallChecker(run, asyncio.Event())
+        early = asyncio.create_task(wanted.is_pending(first))
         await held.begun()
-        late = asyncio.create_task(wanted.has(second))
-        await sync_to_async(transitions.settle_answers, thread_sensitive=False)(run, [(second, valid())])
+        late = asyncio.create_task(wanted.is_pending(second))
+        await sync_to_async(transitions.record_answers, thread_sensitive=False)(run, [(second, make_valid_result())])
         held.may_end.set()
         return [await early, await late]
 
@@ -118,8 +118,8 @@ def test_who_is_cancelled_meanwhile_takes_no_other_along(run: Run, look: Look) -
     look(held)
 
     async def cancel_one() -> bool:
-        wanted = WantedCalls(run, asyncio.Event())
-        leaving, staying = (asyncio.create_task(wanted.has(call)) for call in run.calls[:2])
+        wanted = PendingCallChecker(run, asyncio.Event())
+        leaving, staying = (asyncio.create_task(wanted.is_pending(call)) for call in run.calls[:2])
         await held.begun()
         leaving.cancel()
         await asyncio.wait([leaving])

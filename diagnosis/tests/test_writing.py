@@ -11,14 +11,14 @@ from django.contrib.auth.models import AbstractUser
 from prometheus_client import REGISTRY
 
 from diagnosis import transitions
-from diagnosis.asking import Outcome
-from diagnosis.choices import AnswerState, Status
-from diagnosis.exceptions import RunOver
+from diagnosis.asking import CallResult
+from diagnosis.choices import AnswerState, DiagnosisStatus
+from diagnosis.exceptions import RunSuperseded
 from diagnosis.models import Answer, Diagnosis
-from diagnosis.tests.rows import make_diagnosis, make_platform, run_to_end, valid
+from diagnosis.tests.rows import make_diagnosis, make_platform, run_diagnoses, make_valid_result
 from diagnosis.transitions import PlannedCall, Run
-from diagnosis.writing import MOST_ANSWERS_A_WRITE, AnswerWriter
-from diagsite.tests.fake_platform import FakePlatform, answer
+from diagnosis.writing import ANSWER_BATCH_SIZE, AnswerWriter
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer
 from progress.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,17 +38,17 @@ def run(owner: AbstractUser) -> Run:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many answers each transaction stored."""
     sizes: list[int] = []
-    settle = transitions.settle_answers
+    settle = transitions.record_answers
 
-    def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, Outcome]]) -> None:
+    def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, CallResult]]) -> None:
         settle(run, settled)
         sizes.append(len(settled))
 
-    monkeypatch.setattr(transitions, "settle_answers", settle_answers)
+    monkeypatch.setattr(transitions, "record_answers", settle_answers)
     return sizes
 
 
-def _store(run: Run, outcomes: Sequence[Outcome]) -> list[BaseException | None]:
+def _store(run: Run, outcomes: Sequence[CallResult]) -> list[BaseException | None]:
     """Store them all at once; what each has raised."""
 
     async def store_all() -> list[BaseException | None]:
@@ -60,8 +60,8 @@ def _store(run: Run, outcomes: Sequence[Outcome]) -> list[BaseException | None]:
 
 
 def test_answers_that_come_together_share_a_transaction_and_are_told_one_by_one(run: Run, writes: list[int]) -> None:
-    assert _store(run, [valid()] * ANSWERS) == [None] * ANSWERS
-    assert writes == [MOST_ANSWERS_A_WRITE, ANSWERS - MOST_ANSWERS_A_WRITE]
+    assert _store(run, [make_valid_result()] * ANSWERS) == [None] * ANSWERS
+    assert writes == [ANSWER_BATCH_SIZE, ANSWERS - ANSWER_BATCH_SIZE]
     diagnosis = Diagnosis.objects.get()
     assert diagnosis.valid == ANSWERS
     events = list(Event.objects.filter(stream=diagnosis.stream_id).order_by("seq").values_list("seq", "kind", "data"))
@@ -72,8 +72,8 @@ def test_answers_that_come_together_share_a_transaction_and_are_told_one_by_one(
 
 
 def test_one_that_cannot_be_stored_takes_no_other_with_it(run: Run) -> None:
-    outcomes = [valid()] * ANSWERS
-    outcomes[7] = valid("")  # the table refuses a valid answer without a text
+    outcomes = [make_valid_result()] * ANSWERS
+    outcomes[7] = make_valid_result("")  # the table refuses a valid answer without a text
     raised = _store(run, outcomes)
     assert [place for place, error in enumerate(raised) if error] == [7]
     assert Answer.objects.filter(state=AnswerState.VALID).count() == ANSWERS - 1
@@ -81,26 +81,26 @@ def test_one_that_cannot_be_stored_takes_no_other_with_it(run: Run) -> None:
 
 
 def test_all_of_them_hear_that_the_diagnosis_has_ended(run: Run) -> None:
-    transitions.end_diagnosis(run.diagnosis_id, Status.CANCELLED)
-    assert {type(error) for error in _store(run, [valid()] * ANSWERS)} == {RunOver}
+    transitions.end_diagnosis(run.diagnosis_id, DiagnosisStatus.CANCELLED)
+    assert {type(error) for error in _store(run, [make_valid_result()] * ANSWERS)} == {RunSuperseded}
 
 
 def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     is_writing, may_write = threading.Event(), threading.Event()
-    settle = transitions.settle_answers
+    settle = transitions.record_answers
 
     def settle_answers(*args: Any) -> None:
         is_writing.set()
         may_write.wait(30)
         settle(*args)
 
-    monkeypatch.setattr(transitions, "settle_answers", settle_answers)
+    monkeypatch.setattr(transitions, "record_answers", settle_answers)
 
     async def cancel_while_writing() -> None:
         writer = AnswerWriter(run)
-        first, second = (asyncio.create_task(writer.store(call, valid())) for call in run.calls[:2])
+        first, second = (asyncio.create_task(writer.store(call, make_valid_result())) for call in run.calls[:2])
         await sync_to_async(is_writing.wait, thread_sensitive=False)(30)
-        late = asyncio.create_task(writer.store(run.calls[2], valid()))
+        late = asyncio.create_task(writer.store(run.calls[2], make_valid_result()))
         await asyncio.sleep(0)
         for task in (first, second, late):
             task.cancel()
@@ -118,12 +118,12 @@ def test_a_diagnosis_of_200_answers_costs_less_than_a_query_an_answer(owner: Abs
     def queries() -> float:
         return REGISTRY.get_sample_value("django_db_execute_total", {"alias": "default", "vendor": "postgresql"}) or 0.0
 
-    fake.behave(answer())
+    fake.set_behaviour(respond_with_answer())
     questions = [f"第 {number} 问？" for number in range(20)]
     diagnosis = make_diagnosis(
         owner, [make_platform(base_url=fake.base_url, concurrency=50)], questions=questions, repeats=10
     )
     before = queries()
-    (diagnosis,) = run_to_end(diagnosis)
+    (diagnosis,) = run_diagnoses(diagnosis)
     assert diagnosis.valid == 200
     assert 0 < queries() - before < 200

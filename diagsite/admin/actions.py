@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from errors.audit import VALUES
+from errors.audit import VALUES_KEY
 from progress.admin import ReadOnlyAdmin
 
 
@@ -36,16 +36,16 @@ class LogEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="由何变为何")
     def values(self, entry: LogEntry) -> SafeString | str:
         """A line a field."""
-        changes = values_of(entry)
+        changes = parse_changes(entry)
         return format_html_join("", "<div>{}：{} → {}</div>", [(name, old, new) for name, (old, new) in changes]) or "—"
 
 
-def values_of(entry: LogEntry) -> list[tuple[str, tuple[str, str]]]:
+def parse_changes(entry: LogEntry) -> list[tuple[str, tuple[str, str]]]:
     """(field, (before, after)) of an entry."""
     try:
         message = json.loads(entry.change_message)
     except ValueError:
         return []
-    entries = [one for one in message if isinstance(one, dict)] if isinstance(message, list) else []
-    parts = [part for one in entries for part in one.values() if isinstance(part, dict)]
-    return [(name, (old, new)) for part in parts for name, (old, new) in part.get(VALUES, {}).items()]
+    entries = [entry_part for entry_part in message if isinstance(entry_part, dict)] if isinstance(message, list) else []
+    parts = [part for entry_part in entries for part in entry_part.values() if isinstance(part, dict)]
+    return [(name, (old, new)) for part in parts for name, (old, new) in part.get(VALUES_KEY, {}).items()]

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from diagsite.models import User
 from errors.audit import AuditedAdmin
 
-ONLY_FOR_SUPERUSERS = ["is_superuser", "user_permissions"]
+SUPERUSER_ONLY_FIELDS = ["is_superuser", "user_permissions"]
 
 
 admin.site.unregister(Group)
@@ -31,16 +31,16 @@ class AccountAdmin(AuditedAdmin[User], UserAdmin[User]):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Rights beyond the roles."""
         fields = list(super().get_readonly_fields(request, obj))
-        return fields if request.user.is_superuser else [*fields, *ONLY_FOR_SUPERUSERS]
+        return fields if request.user.is_superuser else [*fields, *SUPERUSER_ONLY_FIELDS]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Else a superuser's password could be changed by who is none."""
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and _can_edit_account(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The same. `manage.py forget_user` deletes what hangs on an account as well."""
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and _can_edit_account(request, obj)
 
 
-def _may_touch(request: HttpRequest, account: User | None) -> bool:
+def _can_edit_account(request: HttpRequest, account: User | None) -> bool:
     return account is None or not account.is_superuser or request.user.is_superuser

@@ -1,9 +1,9 @@
 """Every check by its name, in the order in which they are run: what others need comes first."""
 
 from diagsite.preflight import installation, outside, services
-from diagsite.preflight.results import Check
+from diagsite.preflight.results import CheckFunction
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, CheckFunction] = {
     "python": installation.check_python,
     "packages": installation.check_packages,
     "settings": installation.check_settings,
@@ -21,14 +21,14 @@ CHECKS: dict[str, Check] = {
     "keys": outside.check_keys,
     "alerts": outside.check_alerts,
 }
-LIVE: dict[str, Check] = {"platforms": outside.check_platforms}
-NOTIFY: dict[str, Check] = {"channels": outside.check_channels}
+LIVE_CHECKS: dict[str, CheckFunction] = {"platforms": outside.check_platforms}
+NOTIFY_CHECKS: dict[str, CheckFunction] = {"channels": outside.check_channels}
 
-OF_THE_DATABASE = ("migrations", "seeds", "clock", "services", "keys", "alerts", "platforms", "channels")
-NEEDS = dict.fromkeys(OF_THE_DATABASE, "database")
+DATABASE_CHECKS = ("migrations", "seeds", "clock", "services", "keys", "alerts", "platforms", "channels")
+CHECK_DEPENDENCIES = dict.fromkeys(DATABASE_CHECKS, "database")
 
 
-def chosen_checks(*, live: bool, notify: bool, skipped: list[str]) -> dict[str, Check]:
+def select_checks(*, live: bool, notify: bool, skipped: list[str]) -> dict[str, CheckFunction]:
     """Those to run now."""
-    checks = CHECKS | (LIVE if live else {}) | (NOTIFY if notify else {})
+    checks = CHECKS | (LIVE_CHECKS if live else {}) | (NOTIFY_CHECKS if notify else {})
     return {name: check for name, check in checks.items() if name not in skipped}

@@ -5,78 +5,78 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from diagnosis.choices import Reason
-from diagnosis.client import ask, has_usable_key
+from diagnosis.choices import FailureReason
+from diagnosis.client import ask_platform, has_usable_key
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.probing import QUESTION, TIMEOUT_SECONDS
-from diagsite.preflight.results import FAILED, OK, WARNING, Finding
-from monitoring.exceptions import DeliveryFailed, SecretsUnreadable
+from diagnosis.probing import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
+from diagsite.preflight.results import FAILED, OK, WARNING, CheckFinding
+from monitoring.exceptions import DeliveryFailed, SecretsDecryptionFailed
 from monitoring.models import Channel, Rule
 from monitoring.secrets import decrypt_secrets
-from monitoring.trying import try_channel
+from monitoring.trying import send_test_message
 
 
-def check_keys() -> Iterator[Finding]:
+def check_keys() -> Iterator[CheckFinding]:
     """Every enabled platform has its key."""
     platforms = list(Platform.objects.filter(is_enabled=True))
     for platform in platforms:
         if not has_usable_key(platform):
-            yield Finding(
+            yield CheckFinding(
                 FAILED, f"{platform.key_variable or 'its key variable'} is not set to a usable key", platform.pk
             )
     real = [platform for platform in platforms if not platform.is_demo]
     if not real:
         detail = "no real platform is enabled: set a key, then run manage.py seed"
-        yield Finding(FAILED if settings.PRODUCTION and not settings.DEMO else WARNING, detail)
+        yield CheckFinding(FAILED if settings.PRODUCTION and not settings.DEMO else WARNING, detail)
     elif all(map(has_usable_key, platforms)):
-        yield Finding(OK, f"{len(real)} platforms")
+        yield CheckFinding(OK, f"{len(real)} platforms")
 
 
-def check_platforms() -> Iterator[Finding]:
+def check_platforms() -> Iterator[CheckFinding]:
     """One cheap question to each enabled real platform, all at once."""
     platforms = list(Platform.objects.filter(is_enabled=True, is_demo=False))
-    yield from asyncio.run(_ask_all(platforms)) if platforms else [Finding(WARNING, "no real platform is enabled")]
+    yield from asyncio.run(_probe_platforms(platforms)) if platforms else [CheckFinding(WARNING, "no real platform is enabled")]
 
 
-async def _ask_all(platforms: list[Platform]) -> list[Finding]:
-    return await asyncio.gather(*map(_ask, platforms))
+async def _probe_platforms(platforms: list[Platform]) -> list[CheckFinding]:
+    return await asyncio.gather(*map(_probe_platform, platforms))
 
 
-async def _ask(platform: Platform) -> Finding:
+async def _probe_platform(platform: Platform) -> CheckFinding:
     try:
-        reply = await ask(platform, QUESTION, seed=0, timeout_seconds=TIMEOUT_SECONDS)
+        reply = await ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
     except CallFailed as failure:
-        level = WARNING if failure.reason in (Reason.FILTERED, Reason.RATE, Reason.BUSY) else FAILED
-        return Finding(level, f"{failure.reason.value}: {failure.detail[:160]}", platform.pk)
-    return Finding(OK, f"{reply.model} answered", platform.pk)
+        level = WARNING if failure.reason in (FailureReason.FILTERED, FailureReason.RATE, FailureReason.BUSY) else FAILED
+        return CheckFinding(level, f"{failure.reason.value}: {failure.detail[:160]}", platform.pk)
+    return CheckFinding(OK, f"{reply.model} answered", platform.pk)
 
 
-def check_alerts() -> Iterator[Finding]:
+def check_alerts() -> Iterator[CheckFinding]:
     """Somebody would be told: rules are on, and a default channel is there whose secrets can be read."""
     rules = Rule.objects.filter(is_enabled=True).count()
     channels = list(Channel.objects.filter(is_enabled=True))
     if not rules:
-        yield Finding(WARNING, "no alert rule is enabled", "rules")
+        yield CheckFinding(WARNING, "no alert rule is enabled", "rules")
     if not any(channel.is_default for channel in channels):
-        yield Finding(WARNING, "no channel is enabled and default: alerts reach nobody", "channels")
+        yield CheckFinding(WARNING, "no channel is enabled and default: alerts reach nobody", "channels")
     for channel in channels:
         try:
             decrypt_secrets(channel.secrets)
-        except SecretsUnreadable as error:
-            yield Finding(FAILED, str(error), channel.name)
-    yield Finding(OK, f"{rules} rules, {len(channels)} channels")
+        except SecretsDecryptionFailed as error:
+            yield CheckFinding(FAILED, str(error), channel.name)
+    yield CheckFinding(OK, f"{rules} rules, {len(channels)} channels")
 
 
-def check_channels() -> Iterator[Finding]:
+def check_channels() -> Iterator[CheckFinding]:
     """A test message through each enabled channel."""
     channels = list(Channel.objects.filter(is_enabled=True))
     for channel in channels:
         try:
-            code = try_channel(channel, "preflight")
+            code = send_test_message(channel, "preflight")
         except DeliveryFailed as failure:
-            yield Finding(FAILED, str(failure)[:200], channel.name)
+            yield CheckFinding(FAILED, str(failure)[:200], channel.name)
         else:
-            yield Finding(OK, f"sent ({code})", channel.name)
+            yield CheckFinding(OK, f"sent ({code})", channel.name)
     if not channels:
-        yield Finding(WARNING, "there is no channel to try")
+        yield CheckFinding(WARNING, "there is no channel to try")

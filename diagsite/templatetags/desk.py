@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from diagsite.desk import tasks_of
+from diagsite.desk import get_todo_items
 
 register = template.Library()
 
@@ -12,4 +12,4 @@ register = template.Library()
 @register.inclusion_tag("admin/desk.html", takes_context=True)
 def desk(context: dict[str, Any]) -> dict[str, Any]:
     """The tasks of the request's user, and whether they may see the dashboard."""
-    return {"tasks": tasks_of(context["request"].user)}
+    return {"tasks": get_todo_items(context["request"].user)}

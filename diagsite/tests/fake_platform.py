@@ -59,7 +59,7 @@ class Exchange:
         """A whole HTTP answer to a call; `length` is what its Content-Length claims, if that is not the truth."""
         if length is None:
             # Before the bytes are out: the caller may have them, and make its next call, before this thread runs again.
-            self.fake.end(self.call, "answered")
+            self.fake.record_end(self.call, "answered")
         await self.write(status, body, headers, length=length)
 
     async def write(
@@ -88,7 +88,7 @@ class Exchange:
 Behaviour = Callable[[Exchange], Awaitable[None]]
 
 
-def completion(
+def build_completion(
     content: str | None,
     *,
     model: str = "fake",
@@ -115,24 +115,24 @@ def _json_bytes(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def answer(text: str | None = None, *, after: float | Callable[[], float] = 0.0) -> Behaviour:
+def respond_with_answer(text: str | None = None, *, delay_seconds: float | Callable[[], float] = 0.0) -> Behaviour:
     """A good answer after so many seconds; without a text it repeats the question, so that answers differ."""
 
     async def behave(exchange: Exchange) -> None:
-        await asyncio.sleep(after() if callable(after) else after)
+        await asyncio.sleep(delay_seconds() if callable(delay_seconds) else delay_seconds)
         call = exchange.call
-        said = f"关于“{call.question}”的回答。" if text is None else text
-        await exchange.respond(200, _json_bytes(completion(said, model=call.model)))
+        content = f"关于“{call.question}”的回答。" if text is None else text
+        await exchange.respond(200, _json_bytes(build_completion(content, model=call.model)))
 
     return behave
 
 
-def hold(text: str | None = None) -> Behaviour:
+def hold_response(text: str | None = None) -> Behaviour:
     """No answer until `FakePlatform.release`, then a good one."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.fake.wait_for_release()
-        await answer(text)(exchange)
+        await respond_with_answer(text)(exchange)
 
     return behave
 
@@ -147,44 +147,44 @@ def respond_with(body: Any, *, status: int = 200, headers: Mapping[str, str] | N
     return behave
 
 
-def refuse(status: int, body: Any = "", headers: Mapping[str, str] | None = None) -> Behaviour:
+def respond_with_error(status: int, body: Any = "", headers: Mapping[str, str] | None = None) -> Behaviour:
     """An error answer."""
     return respond_with(body, status=status, headers=headers)
 
 
-def error_in_200(error: Mapping[str, Any]) -> Behaviour:
+def respond_with_error_in_200(error: Mapping[str, Any]) -> Behaviour:
     """200 with `{"error": ...}` in place of choices."""
     return respond_with({"error": error})
 
 
-def html() -> Behaviour:
+def respond_with_html() -> Behaviour:
     """200 with a page, as a proxy or a captive portal sends it."""
     return respond_with("<html><body>系统维护中</body></html>", headers={"Content-Type": "text/html; charset=utf-8"})
 
 
-def bad_json() -> Behaviour:
+def respond_with_invalid_json() -> Behaviour:
     """200 with a body that says it is JSON and is not."""
     return respond_with('{"id": "chatcmpl-1", "choices": [{"index": 0, "mess')
 
 
-def empty() -> Behaviour:
+def respond_with_empty_text() -> Behaviour:
     """A completion without text."""
-    return respond_with(completion(""))
+    return respond_with(build_completion(""))
 
 
-def no_choices() -> Behaviour:
+def respond_without_choices() -> Behaviour:
     """A completion without choices."""
-    return respond_with(completion(None) | {"choices": []})
+    return respond_with(build_completion(None) | {"choices": []})
 
 
-def filtered(finish_reason: str = "content_filter", text: str = "") -> Behaviour:
+def respond_filtered(finish_reason: str = "content_filter", text: str = "") -> Behaviour:
     """A completion that the platform's filter cut: `content_filter`, or `sensitive` at 智谱."""
-    return respond_with(completion(text, finish_reason=finish_reason))
+    return respond_with(build_completion(text, finish_reason=finish_reason))
 
 
-def only_reasoning(text: str = "让我想想") -> Behaviour:
+def respond_with_reasoning_only(text: str = "让我想想") -> Behaviour:
     """A completion whose only text is the model's thinking."""
-    return respond_with(completion("", reasoning=text))
+    return respond_with(build_completion("", reasoning=text))
 
 
 def reset_connection() -> Behaviour:
@@ -196,32 +196,32 @@ def reset_connection() -> Behaviour:
     return behave
 
 
-def half_a_body() -> Behaviour:
+def respond_with_truncated_body() -> Behaviour:
     """An answer that breaks off in the middle of its body."""
 
     async def behave(exchange: Exchange) -> None:
-        body = _json_bytes(completion("这个回答只说了一半"))
+        body = _json_bytes(build_completion("这个回答只说了一半"))
         await exchange.respond(200, body[: len(body) // 2], length=len(body))
         exchange.hang_up()
 
     return behave
 
 
-def drip(text: str = "一个字节一个字节地说", *, every: float = 0.05) -> Behaviour:
+def respond_slowly(text: str = "一个字节一个字节地说", *, interval_seconds: float = 0.05) -> Behaviour:
     """A good answer, a byte at a time: no single read times out, the whole takes minutes at the default."""
 
     async def behave(exchange: Exchange) -> None:
-        body = _json_bytes(completion(text))
+        body = _json_bytes(build_completion(text))
         await exchange.respond(200, b"", length=len(body))
         for byte in body:
-            await asyncio.sleep(every)
+            await asyncio.sleep(interval_seconds)
             await exchange.send(bytes([byte]))
 
     return behave
 
 
 @dataclass
-class _Plan:
+class _BehaviourQueue:
     """What to do at the next calls, one after another; the last stays."""
 
     steps: deque[Behaviour]
@@ -237,11 +237,11 @@ class FakePlatform:
     calls: list[Call] = field(default_factory=list)
     in_flight: Counter[str] = field(default_factory=Counter)
     """Calls now open, by model."""
-    most_at_once: Counter[str] = field(default_factory=Counter)
+    max_in_flight: Counter[str] = field(default_factory=Counter)
     """The most calls that were ever open at the same time, by model."""
 
     def __post_init__(self) -> None:
-        self._plans: dict[tuple[str | None, str | None], _Plan] = {(None, None): _Plan(deque([answer()]))}
+        self._behaviours: dict[tuple[str | None, str | None], _BehaviourQueue] = {(None, None): _BehaviourQueue(deque([respond_with_answer()]))}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake-platform", daemon=True)
         self._released = asyncio.Event()
@@ -267,19 +267,19 @@ class FakePlatform:
         """What a Platform row's `base_url` is to be."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def behave(self, *behaviours: Behaviour, model: str | None = None, question: str | None = None) -> None:
+    def set_behaviour(self, *behaviours: Behaviour, model: str | None = None, question: str | None = None) -> None:
         """From now on act so, call by call, and as the last one for ever: for a model, a question, both, or all.
 
         The most particular plan counts: model and question, then question, then model, then all.
         """
         with self._lock:
-            self._plans[model, question] = _Plan(deque(behaviours))
+            self._behaviours[model, question] = _BehaviourQueue(deque(behaviours))
 
     def release(self) -> None:
         """Let every held call, now and from now on, be answered."""
         self._loop.call_soon_threadsafe(self._released.set)
 
-    def hold_again(self) -> None:
+    def hold_new_calls(self) -> None:
         """Hold the calls to come again, after a release."""
         self._loop.call_soon_threadsafe(self._released.clear)
 
@@ -289,11 +289,11 @@ class FakePlatform:
 
     def count(self, *, model: str | None = None, question: str | None = None, key: str | None = None) -> int:
         """How many calls have come, of the given kind."""
-        wanted = (model, question, key)
+        filters = (model, question, key)
         found = [(call.model, call.question, call.key) for call in list(self.calls)]
-        return sum(all(w in (None, f) for w, f in zip(wanted, have, strict=True)) for have in found)
+        return sum(all(w in (None, f) for w, f in zip(filters, have, strict=True)) for have in found)
 
-    def by_question(self) -> Counter[tuple[str, str]]:
+    def count_by_question(self) -> Counter[tuple[str, str]]:
         """{(model, question): calls}."""
         return Counter((call.model, call.question) for call in list(self.calls))
 
@@ -327,32 +327,32 @@ class FakePlatform:
     async def _serve_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        call = _call_of(headers, json.loads(body) if body else {})
+        call = _parse_call(headers, json.loads(body) if body else {})
         exchange = Exchange(self, call, writer)
         if not path.endswith("/chat/completions"):
             await exchange.write(404, b'{"error": {"message": "no such path"}}')
             return
-        self._begin(call)
+        self._record_start(call)
         outcome = "dropped"
         try:
-            outcome = await self._act(exchange, reader)
+            outcome = await self._run_behaviour(exchange, reader)
         finally:
-            self.end(call, outcome)
+            self.record_end(call, outcome)
 
-    def _begin(self, call: Call) -> None:
+    def _record_start(self, call: Call) -> None:
         self.calls.append(call)
         self.in_flight[call.model] += 1
-        self.most_at_once[call.model] = max(self.most_at_once[call.model], self.in_flight[call.model])
+        self.max_in_flight[call.model] = max(self.max_in_flight[call.model], self.in_flight[call.model])
 
-    def end(self, call: Call, outcome: str) -> None:
+    def record_end(self, call: Call, outcome: str) -> None:
         """Keep how a call ended, once."""
         if call.ended_at is None:
             call.outcome, call.ended_at = outcome, datetime.now(UTC)
             self.in_flight[call.model] -= 1
 
-    async def _act(self, exchange: Exchange, reader: asyncio.StreamReader) -> str:
+    async def _run_behaviour(self, exchange: Exchange, reader: asyncio.StreamReader) -> str:
         """Do what is planned, until the caller leaves: what comes from it before the answer can only be its end."""
-        acting = asyncio.ensure_future(self._plan_for(exchange.call)(exchange))
+        acting = asyncio.ensure_future(self._next_behaviour(exchange.call)(exchange))
         leaving = asyncio.ensure_future(reader.read(1))
         try:
             await asyncio.wait([acting, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -366,12 +366,12 @@ class FakePlatform:
                 task.cancel()
             await asyncio.gather(acting, leaving, return_exceptions=True)
 
-    def _plan_for(self, call: Call) -> Behaviour:
+    def _next_behaviour(self, call: Call) -> Behaviour:
         with self._lock:
             for key in ((call.model, call.question), (None, call.question), (call.model, None)):
-                if key in self._plans:
-                    return self._plans[key].next()
-            return self._plans[None, None].next()
+                if key in self._behaviours:
+                    return self._behaviours[key].next()
+            return self._behaviours[None, None].next()
 
 
 def _parse_head(head: bytes) -> tuple[str, dict[str, str]]:
@@ -381,7 +381,7 @@ def _parse_head(head: bytes) -> tuple[str, dict[str, str]]:
     return first.split(" ")[1], {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _call_of(headers: dict[str, str], body: dict[str, Any]) -> Call:
+def _parse_call(headers: dict[str, str], body: dict[str, Any]) -> Call:
     key = headers.get("authorization", "").removeprefix("Bearer ")
     questions = [message["content"] for message in body.get("messages", []) if message["role"] == "user"]
     question = questions[-1] if questions else ""

@@ -16,14 +16,14 @@ class FakeWeChat(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.accepts: dict[str, int] = {}
+        self.allowed_messages: dict[str, int] = {}
         self.delivered: list[dict[str, Any]] = []
-        self.tokens_given = 0
-        self.good_token = ""
-        self.says: list[int] = []  # error codes to answer the next sends with
+        self.issued_token_count = 0
+        self.valid_token = ""
+        self.queued_replies: list[int] = []  # error codes to answer the next sends with
         self.calls = 0
-        self.hold = threading.Event()  # answers wait for it
-        self.hold.set()
+        self.may_respond = threading.Event()  # answers wait for it
+        self.may_respond.set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -31,7 +31,7 @@ class FakeWeChat(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.hold.set()
+        self.may_respond.set()
         self.shutdown()
         self.server_close()
 
@@ -39,23 +39,23 @@ class FakeWeChat(ThreadingHTTPServer):
         """WeChat's answer to a send."""
         with self._lock:
             self.calls += 1
-            if self.says:
-                return self.says.pop(0)
-            if token != self.good_token:
+            if self.queued_replies:
+                return self.queued_replies.pop(0)
+            if token != self.valid_token:
                 return 40001
             user = message["touser"]
-            if self.accepts.get(user, 0) < 1:
+            if self.allowed_messages.get(user, 0) < 1:
                 return 43101
-            self.accepts[user] -= 1
+            self.allowed_messages[user] -= 1
             self.delivered.append(message)
             return 0
 
-    def give_token(self) -> str:
+    def issue_token(self) -> str:
         """A new access token, which makes the one before it worthless."""
         with self._lock:
-            self.tokens_given += 1
-            self.good_token = f"token-{self.tokens_given}"
-            return self.good_token
+            self.issued_token_count += 1
+            self.valid_token = f"token-{self.issued_token_count}"
+            return self.valid_token
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,13 +71,13 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if url.path == "/cgi-bin/stable_token":
-            self._answer({"access_token": self.server.give_token(), "expires_in": 7200})
+            self._answer({"access_token": self.server.issue_token(), "expires_in": 7200})
             return
         token = parse_qs(url.query)["access_token"][0]
         self._answer({"errcode": self.server.send_message(token, body)})
 
     def _answer(self, body: dict[str, Any]) -> None:
-        self.server.hold.wait(30)
+        self.server.may_respond.wait(30)
         self.send_response(200)
         self.end_headers()
         try:

@@ -14,23 +14,23 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from diagsite.tests.proof import Ordered, now
-from diagsite.tests.services import LOCAL
+from diagsite.tests.proof import StartedDiagnosis, utc_now
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS
 from diagsite.tests.site import Site
 
-MOST_SECONDS = 120.0
+MAX_FOLLOW_SECONDS = 120.0
 
 
 @dataclass
-class Follower:
+class StreamClient:
     """What it has received, in the order and as often as it came: nothing is sorted out here."""
 
     site: Site
-    ordered: Ordered
+    diagnosis: StartedDiagnosis
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     arrived_at: dict[int, datetime] = field(default_factory=dict)
     epoch: str | None = None
-    cuts: int = 0
+    disconnect_count: int = 0
 
     def __post_init__(self) -> None:
         self.token = self.site.token()
@@ -45,20 +45,20 @@ class Follower:
         """Whether the last event has come."""
         return bool(self.events) and self.events[-1][1] == "complete"
 
-    def watch(self, seconds: float = MOST_SECONDS) -> int:
+    def follow_socket(self, seconds: float = MAX_FOLLOW_SECONDS) -> int:
         """Follow over one socket until the server closes it: returns its code. After so many seconds cut it: 0."""
-        address = f"{self.site.url.replace('http', 'ws')}/ws/diagnosis/{self.ordered.stream}/"
+        address = f"{self.site.url.replace('http', 'ws')}/ws/diagnosis/{self.diagnosis.stream}/"
         until = time.monotonic() + seconds
         with contextlib.suppress(OSError), connect(address, proxy=None, close_timeout=0.1) as ws:
             try:
-                ws.send(json.dumps(self._hello()))
+                ws.send(json.dumps(self._build_hello()))
                 while (left := until - time.monotonic()) > 0:
-                    self._take(ws, json.loads(ws.recv(left)))
+                    self._handle_frame(ws, json.loads(ws.recv(left)))
             except TimeoutError:
                 pass
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 0
-            _cut(ws)
+            _drop_connection(ws)
         return 0
 
     def poll(self, seconds: float = 20.0) -> None:
@@ -66,62 +66,62 @@ class Follower:
         query: dict[str, Any] = {"after": self.after, "wait": 20} | ({"epoch": self.epoch} if self.epoch else {})
         with contextlib.suppress(httpx.TransportError):
             answer = httpx.get(
-                f"{self.site.url}/api/streams/{self.ordered.stream}/events",
+                f"{self.site.url}/api/streams/{self.diagnosis.stream}/events",
                 params=query,
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=seconds,
-                **LOCAL,
+                **LOCAL_HTTPX_OPTIONS,
             )
             answer.raise_for_status()
             body = answer.json()
             assert "reset" not in body
             self.epoch = body["epoch"]
-            self._append(body["events"])
+            self._record_events(body["events"])
 
-    def watch_until_complete(self, seconds: float = MOST_SECONDS) -> None:
+    def follow_until_complete(self, seconds: float = MAX_FOLLOW_SECONDS) -> None:
         """Follow by socket, coming back after every loss, until the last event has come."""
         until = time.monotonic() + seconds
         while not self.is_complete:
             assert time.monotonic() < until, f"no complete in {seconds:g} s; last seen: {self.after}"
-            self.watch(until - time.monotonic())
+            self.follow_socket(until - time.monotonic())
             time.sleep(0.05)
 
-    def be_cut(self, cuts: int, rng: random.Random, ways: list[Callable[[float], Any]]) -> None:
+    def follow_with_disconnects(self, cuts: int, rng: random.Random, ways: list[Callable[[float], Any]]) -> None:
         """Follow for short, random times, the ways in turn, and lose the connection as often as told."""
-        while self.cuts < cuts and not self.is_complete:
-            ways[self.cuts % len(ways)](rng.uniform(0.02, 0.5))
-            self.cuts += 1
+        while self.disconnect_count < cuts and not self.is_complete:
+            ways[self.disconnect_count % len(ways)](rng.uniform(0.02, 0.5))
+            self.disconnect_count += 1
 
-    def _hello(self) -> dict[str, Any]:
+    def _build_hello(self) -> dict[str, Any]:
         return {"type": "hello", "v": 1, "token": self.token, "after": self.after, "epoch": self.epoch}
 
-    def _take(self, ws: ClientConnection, frame: dict[str, Any]) -> None:
+    def _handle_frame(self, ws: ClientConnection, frame: dict[str, Any]) -> None:
         assert frame["type"] not in ("error", "reset") or frame.get("problem", {}).get("code") == "SERVICE_UNAVAILABLE"
         if frame["type"] == "welcome":
             self.epoch = frame["epoch"]
         elif frame["type"] == "events":
-            self._append(frame["e"])
+            self._record_events(frame["e"])
         elif frame["type"] == "ping":
             ws.send('{"type": "pong"}')
 
-    def _append(self, entries: list[list[Any]]) -> None:
-        moment = now()
+    def _record_events(self, entries: list[list[Any]]) -> None:
+        moment = utc_now()
         for seq, kind, data in entries:
             self.events.append((seq, kind, data))
             self.arrived_at.setdefault(seq, moment)
 
 
-def _cut(ws: ClientConnection) -> None:
+def _drop_connection(ws: ClientConnection) -> None:
     """Lose the connection as a phone in a lift does: no close frame, what is under way is gone."""
     with contextlib.suppress(OSError):
         ws.socket.shutdown(socket.SHUT_RDWR)
 
 
-def assert_received_everything_once(follower: Follower) -> None:
+def assert_received_every_event_once(client: StreamClient) -> None:
     """It has every event of the log exactly once, in order, and unchanged."""
-    log = follower.site.query(
-        "SELECT seq, kind, data FROM progress_event WHERE stream_id = %s ORDER BY seq", follower.ordered.stream
+    log = client.site.query(
+        "SELECT seq, kind, data FROM progress_event WHERE stream_id = %s ORDER BY seq", client.diagnosis.stream
     )
-    assert [seq for seq, *_ in follower.events] == [seq for seq, *_ in log]
-    assert follower.events == log
-    assert follower.is_complete
+    assert [seq for seq, *_ in client.events] == [seq for seq, *_ in log]
+    assert client.events == log
+    assert client.is_complete

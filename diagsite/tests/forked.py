@@ -12,9 +12,9 @@ import sys
 import threading
 from multiprocessing.context import ForkServerContext
 
-FREEZE = "diagsite.tests.frozen"  # the last one
+FREEZE_MODULE = "diagsite.tests.frozen"  # the last one
 # Else third-party alone, and none that reads Django's settings or starts an event loop when it is imported.
-LIBRARIES = [
+PRELOADED_MODULES = [
     "openai",
     "numpy",
     "apprise",
@@ -65,23 +65,23 @@ LIBRARIES = [
     "numpy.typing",
     "procrastinate.worker",
     "statistics",
-    FREEZE,
+    FREEZE_MODULE,
 ]
 
 
-def context() -> ForkServerContext:
+def get_forkserver_context() -> ForkServerContext:
     """Where such processes come from; the first one starts what is copied."""
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(LIBRARIES)
+    found.set_forkserver_preload(PRELOADED_MODULES)
     return found
 
 
-def run_manage(arguments: list[str], environment: dict[str, str], root: str, out: str, log: str) -> None:
+def exec_manage_py(arguments: list[str], environment: dict[str, str], root: str, stdout_path: str, stderr_path: str) -> None:
     """Be `python manage.py ARGUMENTS`, in this directory, with this environment, what is printed in these two files."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(root)
-    for number, file in ((1, out), (2, log)):
+    for number, file in ((1, stdout_path), (2, stderr_path)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     sys.path.insert(0, root)
     for name in [name for name in sys.modules if name.split(".")[0] == "diagsite"]:

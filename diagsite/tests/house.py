@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from diagsite.tests.site import QUICK, ROOT
+from diagsite.tests.site import FAST_SETTINGS, PROJECT_ROOT
 
 # The settings of the tests' own process say nothing about a house.
-_FOREIGN = (
+_REMOVED_VARIABLES = (
     "MAKEFLAGS",
     "MFLAGS",
     "MAKELEVEL",
@@ -29,24 +29,24 @@ _FOREIGN = (
 _NOT_COPIED = (".*", "var", "node_modules", "tests", "bench", "docs")
 
 
-class House:
+class Checkout:
     """The project in a directory, runnable; what is installed is borrowed from the tests' own environment."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
         python = root / ".venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
-        shutil.copy(ROOT / "requirements.txt", root / ".venv" / "installed")  # the stamp: nothing is installed
+        shutil.copy(PROJECT_ROOT / "requirements.txt", root / ".venv" / "installed")  # the stamp: nothing is installed
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The environment of a person's shell, in a hurry."""
-        inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-        return {**inherited, **QUICK, "LOG_LEVEL": "INFO", **extra}
+        inherited = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
+        return {**inherited, **FAST_SETTINGS, "LOG_LEVEL": "INFO", **extra}
 
-    def fails(self, *command: str, **extra: str) -> list[str]:
+    def run_expecting_failure(self, *command: str, **extra: str) -> list[str]:
         """The lines that a command prints that must fail, without what make says of it."""
         done = subprocess.run(
             command,
@@ -60,11 +60,11 @@ class House:
         assert done.returncode != 0, done.stdout
         return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make:")]
 
-    def processes(self) -> list[psutil.Process]:
+    def find_processes(self) -> list[psutil.Process]:
         """What runs in it or from it."""
-        return [process for process in psutil.process_iter() if self._lives_here(process)]
+        return [process for process in psutil.process_iter() if self._belongs_to_checkout(process)]
 
-    def _lives_here(self, process: psutil.Process) -> bool:
+    def _belongs_to_checkout(self, process: psutil.Process) -> bool:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False

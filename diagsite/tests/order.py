@@ -6,7 +6,7 @@ a file that has become long and is not listed costs the run some seconds at its 
 
 import pytest
 
-LONGEST = [
+SLOWEST_TEST_FILES = [
     "test_kill.py",
     "test_outages.py",
     "test_run_command.py",
@@ -42,5 +42,5 @@ LONGEST = [
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The listed files first; within a file, and for all the others, the order stays."""
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+    rank = {name: number for number, name in enumerate(SLOWEST_TEST_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from diagsite.tests.services import LOCAL, free_port, missing, wait_until
-from diagsite.tests.site import ROOT, Process
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, find_free_port, skip_missing_service, wait_until
+from diagsite.tests.site import PROJECT_ROOT, SiteProcess
 
-NGINX_CONF = ROOT / "deploy" / "nginx" / "diagsite.conf"
-MAIN = """
+NGINX_CONF = PROJECT_ROOT / "deploy" / "nginx" / "diagsite.conf"
+NGINX_MAIN_CONF = """
 daemon off;
 {user}
 worker_processes 1;
@@ -38,7 +38,7 @@ http {{
 """
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
+def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
     """A self-signed certificate of localhost, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -67,13 +67,13 @@ class ProxiedSite:
     def __init__(self, directory: Path, database: str, redis_url: str, **extra: str) -> None:
         self.binary = shutil.which("nginx") or ""
         if not self.binary:
-            missing("nginx")
+            skip_missing_service("nginx")
         self.directory = directory
-        self.certificate, self._key = make_certificate(directory)
-        self.port, self._plain_port = free_port(), free_port()
+        self.certificate, self._key = create_self_signed_certificate(directory)
+        self.port, self._http_port = find_free_port(), find_free_port()
         self.url = f"https://localhost:{self.port}"
-        self.tls = ssl.create_default_context(cafile=str(self.certificate))
-        self.ports = [free_port(), free_port()]
+        self.ssl_context = ssl.create_default_context(cafile=str(self.certificate))
+        self.ports = [find_free_port(), find_free_port()]
         variables = {
             "ENVIRONMENT": "production",
             "SECRET_KEY": "only-of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
@@ -88,17 +88,17 @@ class ProxiedSite:
             "TEST_KEY": "sk-of-a-test",
         } | extra
         self.servers = [
-            Process(["serve", "--port", str(port), "--concurrency", "0"], database, **variables) for port in self.ports
+            SiteProcess(["serve", "--port", str(port), "--concurrency", "0"], database, **variables) for port in self.ports
         ]
-        self.worker = Process(["procrastinate", "worker"], database, **variables)
+        self.worker = SiteProcess(["procrastinate", "worker"], database, **variables)
         self._nginx: subprocess.Popen[bytes] | None = None
 
-    def write_configuration(self) -> Path:
+    def write_nginx_config(self) -> Path:
         """The shipped file with this test's ports and paths; returns nginx's main file."""
         text = NGINX_CONF.read_text()
         for old, new in [
             (r"listen \[::\]:\d+[^;]*;", ""),
-            (r"listen 80;", f"listen 127.0.0.1:{self._plain_port};"),
+            (r"listen 80;", f"listen 127.0.0.1:{self._http_port};"),
             (r"listen 443", f"listen 127.0.0.1:{self.port}"),
             (r"site\.example", "localhost"),
             (r"127\.0\.0\.1:8765", f"127.0.0.1:{self.ports[0]}"),
@@ -109,18 +109,18 @@ class ProxiedSite:
             assert count, old
         (self.directory / "diagsite.conf").write_text(text)
         main = self.directory / "nginx.conf"
-        main.write_text(MAIN.format(directory=self.directory, user="user root;" if os.geteuid() == 0 else ""))
+        main.write_text(NGINX_MAIN_CONF.format(directory=self.directory, user="user root;" if os.geteuid() == 0 else ""))
         return main
 
-    def nginx(self, *arguments: str) -> list[str]:
+    def build_nginx_command(self, *arguments: str) -> list[str]:
         """A command line of it."""
-        return [self.binary, "-c", str(self.write_configuration()), "-p", str(self.directory), *arguments]
+        return [self.binary, "-c", str(self.write_nginx_config()), "-p", str(self.directory), *arguments]
 
     def is_ready(self, port: int) -> bool:
         """Whether a server answers, asked as the unit's `wait-until-ready` asks."""
         with contextlib.suppress(httpx.TransportError):
             headers = {"X-Forwarded-Proto": "https"}
-            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL)
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL_HTTPX_OPTIONS)
             return answer.status_code == 200
         return False
 
@@ -129,14 +129,14 @@ class ProxiedSite:
         for process in [*self.servers, self.worker]:
             process.start()
         log = (self.directory / "out.log").open("wb")
-        self._nginx = subprocess.Popen(self.nginx(), stdout=log, stderr=log)
+        self._nginx = subprocess.Popen(self.build_nginx_command(), stdout=log, stderr=log)
         for port in self.ports:
             wait_until(lambda port=port: self.is_ready(port), f"the server at {port}")  # type: ignore[misc]
 
-    def restart(self, number: int) -> None:
+    def restart_server(self, number: int) -> None:
         """As `systemctl restart` does: SIGTERM, wait until it is gone, start, wait until it is ready."""
         server, port = self.servers[number], self.ports[number]
-        server.send(signal.SIGTERM)
+        server.send_signal(signal.SIGTERM)
         server.wait(20)
         server.start()
         wait_until(lambda: self.is_ready(port), f"the server at {port}")
@@ -151,7 +151,7 @@ class ProxiedSite:
 
 
 @contextlib.contextmanager
-def proxied_site(directory: Path, database: str, redis_url: str, **extra: str) -> Iterator[ProxiedSite]:
+def running_proxied_site(directory: Path, database: str, redis_url: str, **extra: str) -> Iterator[ProxiedSite]:
     """It, started, and stopped at the end."""
     site = ProxiedSite(directory, database, redis_url, **extra)
     try:
@@ -161,12 +161,12 @@ def proxied_site(directory: Path, database: str, redis_url: str, **extra: str) -
         site.stop()
 
 
-async def until(stop: asyncio.Event, seconds: float) -> None:
+async def wait_for_event(stop: asyncio.Event, seconds: float) -> None:
     """Wait so long, or until the event."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
 
 
-def moment() -> float:
+def monotonic_seconds() -> float:
     """Now, to measure with."""
     return time.monotonic()

@@ -14,58 +14,58 @@ from pathlib import Path
 from diagsite.tests.services import wait_until
 
 # Makes its standard input the controlling terminal of a new session, then becomes the command.
-_LEADER = (
+_SESSION_LEADER_SCRIPT = (
     "import fcntl, os, sys, termios\n"
     "os.setsid()\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     "os.execvp(sys.argv[1], sys.argv[1:])"
 )
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-class Terminal:
+class PseudoTerminal:
     """A process whose controlling terminal is ours. Ctrl-C goes to all in its foreground, as from a keyboard."""
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
-        self._ours, theirs = pty.openpty()
+        self._master_fd, slave_fd = pty.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _LEADER, *command],
+            [sys.executable, "-c", _SESSION_LEADER_SCRIPT, *command],
             cwd=cwd,
             env={**environment, "TERM": "xterm", "COLUMNS": "120"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=slave_fd,
+            stdout=slave_fd,
+            stderr=slave_fd,
         )
-        os.close(theirs)
+        os.close(slave_fd)
         self._raw = b""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the other end has been closed
-            while data := os.read(self._ours, 65536):
+            while data := os.read(self._master_fd, 65536):
                 self._raw += data
 
     @property
     def text(self) -> str:
         """All that has been shown, without colours and movements of the cursor."""
-        return _CONTROL.sub("", self._raw.decode(errors="replace")).replace("\r", "\n")
+        return _ESCAPE_SEQUENCE.sub("", self._raw.decode(errors="replace")).replace("\r", "\n")
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
         """Return once a text has been shown."""
-        wait_until(lambda: text in self.text or self.has_ended, f"{text!r} in the terminal", seconds)
+        wait_until(lambda: text in self.text or self.has_exited, f"{text!r} in the terminal", seconds)
         assert text in self.text, self.text
 
-    def type(self, text: str) -> None:
+    def type_text(self, text: str) -> None:
         """Press keys."""
-        os.write(self._ours, text.encode())
+        os.write(self._master_fd, text.encode())
 
     def press_ctrl_c(self) -> None:
         """Interrupt what runs in the foreground."""
-        self.type("\x03")
+        self.type_text("\x03")
 
     @property
-    def has_ended(self) -> bool:
+    def has_exited(self) -> bool:
         """Whether the command is over."""
         return self._process.poll() is not None
 
@@ -75,10 +75,10 @@ class Terminal:
         self._reader.join(seconds)
         return code
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send the command a signal."""
         self._process.send_signal(number)
 
     def close(self) -> None:
         """Close the window, as a person would: the command is told by SIGHUP, and can print no more."""
-        os.close(self._ours)
+        os.close(self._master_fd)

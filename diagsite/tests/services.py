@@ -23,12 +23,12 @@ import pytest
 from django.conf import settings
 
 from diagsite.embedded import EmbeddedPostgres
-from performance.stores import store_of
+from performance.stores import get_cache_backend
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-_DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
+_DIRECTORY_VARIABLE = "DIAGSITE_TEST_DIRECTORY"
 
 # A shell's background job ignores Ctrl-C, and whatever a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,7 +42,7 @@ os.environ.setdefault("DEMO", "1")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
 # For httpx, towards the servers of this machine: no proxy, and no certificates, which take 17 ms to load.
-LOCAL: dict[str, Any] = {"trust_env": False, "verify": False}
+LOCAL_HTTPX_OPTIONS: dict[str, Any] = {"trust_env": False, "verify": False}
 
 # Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it. And 150 databases
 # that are looked through for garbage once a minute would be a process every half second.
@@ -68,12 +68,12 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
 
 
 # The controller of a parallel run starts it; its workers inherit the address.
-if _DIRECTORY not in os.environ:
-    os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="diagsite-test-")
-    _servers = [start_postgres(Path(os.environ[_DIRECTORY]) / "postgres")]
-    os.environ["DATABASE_URL"] = _servers[0].get_uri()
+if _DIRECTORY_VARIABLE not in os.environ:
+    os.environ[_DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="diagsite-test-")
+    _started_servers = [start_postgres(Path(os.environ[_DIRECTORY_VARIABLE]) / "postgres")]
+    os.environ["DATABASE_URL"] = _started_servers[0].get_uri()
 else:
-    _servers = []
+    _started_servers = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,9 +89,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what the run has started and leave nothing behind."""
-    for server in _servers:
-        server.leave()
-        shutil.rmtree(os.environ[_DIRECTORY], ignore_errors=True)
+    for server in _started_servers:
+        server.release()
+        shutil.rmtree(os.environ[_DIRECTORY_VARIABLE], ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -104,44 +104,44 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{name}: {value}  ({test})")
 
 
-def missing(what: str) -> None:
+def skip_missing_service(what: str) -> None:
     """Skip because a service is not installed; under REQUIRE_SERVICES=1, fail."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(f"{what} is required (REQUIRE_SERVICES=1) and not installed")
     pytest.skip(f"{what} is not installed")
 
 
-def slowness() -> float:
+def get_load_factor() -> float:
     """How many times later than usual a living process may be here: 1 unless the machine has far too much to do."""
     return max(1.0, os.getloadavg()[0] / (3 * (os.cpu_count() or 1)))
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], description: str, seconds: float = 90) -> None:
     """Return once the condition holds; fail, saying what was waited for, when it does not in a generous time."""
-    deadline = time.monotonic() + seconds * slowness()
+    deadline = time.monotonic() + seconds * get_load_factor()
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {description}"
         time.sleep(0.02)
 
 
 # Not those that the system gives to whoever wants any, which may be taken before the one who asked has begun to listen.
 # Each worker of a parallel run has its own.
-_worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-_ports = itertools.count(20_000 + 1_000 * int(_worker) if _worker else random.randrange(30_000, 32_000))
+_xdist_worker_number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+_candidate_ports = itertools.count(20_000 + 1_000 * int(_xdist_worker_number) if _xdist_worker_number else random.randrange(30_000, 32_000))
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
-    for port in _ports:
+    for port in _candidate_ports:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("they do not end")
 
 
-def wait_for_a_minute_to_begin(seconds_left: float = 15) -> None:
+def wait_for_minute_start(min_seconds_left: float = 15) -> None:
     """Return with so much of the clock's minute to come: limits in memory count less what came in the one before."""
-    wait_until(lambda: time.time() % 60 < 60 - seconds_left, "the next minute")
+    wait_until(lambda: time.time() % 60 < 60 - min_seconds_left, "the next minute")
 
 
 class RedisServer:
@@ -149,14 +149,14 @@ class RedisServer:
 
     def __init__(self, binary: str) -> None:
         self._binary = binary
-        self.port = free_port()
+        self.port = find_free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and return when it accepts connections."""
         command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=os.environ[_DIRECTORY])
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=os.environ[_DIRECTORY_VARIABLE])
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with socket.socket() as probe:
@@ -180,12 +180,12 @@ class RedisServer:
 
 
 @pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
+def reset_caches() -> Iterator[None]:
     """No test sees what another has cached, nor finds a connection that another has opened."""
-    store_of.cache_clear()
+    get_cache_backend.cache_clear()
     yield
-    while _connections:
-        _connections.popitem()[1].close()
+    while _open_connections:
+        _open_connections.popitem()[1].close()
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def redis_server() -> Iterator[RedisServer]:
     """A running Redis of this test's own."""
     binary = shutil.which("redis-server")
     if binary is None:
-        missing("redis-server")
+        skip_missing_service("redis-server")
     assert binary
     server = RedisServer(binary)
     server.start()
@@ -206,7 +206,7 @@ def chromium() -> str:
     """The path of Chromium."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        missing("Chromium")
+        skip_missing_service("Chromium")
     assert found
     from playwright.sync_api import expect  # not for those who start a site and no browser
 
@@ -226,30 +226,30 @@ def browser(chromium: str) -> Iterator["Browser"]:
         running.close()
 
 
-def database_address(name: str) -> str:
+def get_database_url(name: str) -> str:
     """The address of another database on the run's PostgreSQL."""
     return os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
 
 
-def execute(address: str, statement: str, *parameters: object) -> None:
+def execute_sql(address: str, statement: str, *parameters: object) -> None:
     """Run one SQL statement outside any transaction."""
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(statement.encode(), parameters or None)
 
 
-_connections: dict[str, psycopg.Connection[Any]] = {}
+_open_connections: dict[str, psycopg.Connection[Any]] = {}
 
 
-def read(address: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+def fetch_rows(address: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """The rows of one SQL statement, over a connection that is kept until the test ends.
 
     Those who wait ask often, and a connection of its own for each question costs more than all that is waited for.
     """
-    kept = _connections.get(address)
+    kept = _open_connections.get(address)
     if kept is not None:
         try:
             return kept.execute(statement.encode(), parameters or None).fetchall()
         except psycopg.OperationalError:  # the database has been away since; a new connection tells whether it is back
             kept.close()
-    new = _connections[address] = psycopg.connect(address, autocommit=True)
+    new = _open_connections[address] = psycopg.connect(address, autocommit=True)
     return new.execute(statement.encode(), parameters or None).fetchall()

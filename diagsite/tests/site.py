@@ -15,12 +15,12 @@ from typing import Any, Self
 import httpx
 
 from diagsite.tests import forked
-from diagsite.tests.services import LOCAL, database_address, execute, free_port, read, slowness
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, get_database_url, execute_sql, find_free_port, fetch_rows, get_load_factor
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Everything that waits, waits less in a test.
-QUICK = {
+FAST_SETTINGS = {
     "JOB_HEARTBEAT_SECONDS": "0.5",
     "JOB_STALLED_SECONDS": "2",
     "JOB_SWEEP_SECONDS": "1",
@@ -29,60 +29,60 @@ QUICK = {
 }
 
 
-def new_database() -> str:
+def create_database() -> str:
     """The address of a new database with the tables and the seeded rows; made from a template, so in 0.1 s."""
     name = f"site_{uuid.uuid4().hex[:12]}"
-    _copy_database(_template("site_template", tables_template, "seed"), name)
-    return database_address(name)
+    _copy_database(_get_or_create_template("site_template", get_migrated_template, "seed"), name)
+    return get_database_url(name)
 
 
-def tables_template() -> str:
+def get_migrated_template() -> str:
     """The name of a database with the tables alone."""
-    return _template("tables_template", lambda: "template1", "migrate")
+    return _get_or_create_template("tables_template", lambda: "template1", "migrate")
 
 
-def _template(name: str, original: Callable[[], str], command: str) -> str:
+def _get_or_create_template(name: str, get_original: Callable[[], str], command: str) -> str:
     """Have a database that is a copy of another with one command run on it, made by whoever needs it first."""
-    with (Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not read(os.environ["DATABASE_URL"], "SELECT 1 FROM pg_database WHERE datname = %s", name):
+    with (Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{name}.lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not fetch_rows(os.environ["DATABASE_URL"], "SELECT 1 FROM pg_database WHERE datname = %s", name):
             unfinished = f"{name}_unfinished"
-            execute(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {unfinished}")
-            _copy_database(original(), unfinished)
+            execute_sql(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {unfinished}")
+            _copy_database(get_original(), unfinished)
             # Without what the command measures of itself, which would lie in every copy.
-            manage([command], database_address(unfinished), SAMPLES_FLUSH_SECONDS="0")
-            execute(os.environ["DATABASE_URL"], f"ALTER DATABASE {unfinished} RENAME TO {name}")
+            run_management_command([command], get_database_url(unfinished), SAMPLES_FLUSH_SECONDS="0")
+            execute_sql(os.environ["DATABASE_URL"], f"ALTER DATABASE {unfinished} RENAME TO {name}")
     return name
 
 
 def _copy_database(template: str, name: str) -> None:
-    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
+    execute_sql(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
-def environment(address: str, **extra: str) -> dict[str, str]:
+def build_environment(address: str, **extra: str) -> dict[str, str]:
     """The environment of a process of the site over a database."""
-    given = {**os.environ, **QUICK, "DATABASE_URL": address, **extra}
+    variables = {**os.environ, **FAST_SETTINGS, "DATABASE_URL": address, **extra}
     # Who is only late must not be taken for dead.
-    return {**given, "JOB_STALLED_SECONDS": f"{float(given['JOB_STALLED_SECONDS']) * slowness():g}"}
+    return {**variables, "JOB_STALLED_SECONDS": f"{float(variables['JOB_STALLED_SECONDS']) * get_load_factor():g}"}
 
 
-def manage(arguments: list[str], address: str, **extra: str) -> str:
+def run_management_command(arguments: list[str], address: str, **extra: str) -> str:
     """Run a management command to its end; returns what it printed, fails when it fails."""
-    with Process(arguments, address, **extra) as command:
+    with SiteProcess(arguments, address, **extra) as command:
         code = command.wait(300)
     assert code == 0, command.out.read_text() + command.log.read_text()
     return command.out.read_text()
 
 
-class Process:
+class SiteProcess:
     """One process of the site. What it prints is in `out`; its log is shown when a test fails to see it come up."""
 
-    root = ROOT
+    root = PROJECT_ROOT
     """Where the site's files are."""
 
     def __init__(self, arguments: list[str], address: str, **extra: str) -> None:
         self._arguments = arguments
-        self._environment = environment(address, **extra)
+        self._environment = build_environment(address, **extra)
         self.log = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{uuid.uuid4().hex[:8]}.log"
         self.out = self.log.with_suffix(".out")
         self._process: ForkServerProcess | None = None
@@ -91,15 +91,15 @@ class Process:
         """Start it, again after a kill."""
         assert not self.is_running
         task = (self._arguments, self._environment, str(self.root), str(self.out), str(self.log))
-        process = forked.context().Process(target=forked.run_manage, args=task, daemon=True)
+        process = forked.get_forkserver_context().Process(target=forked.exec_manage_py, args=task, daemon=True)
         process.start()
         self._process = process  # now that it has a pid: another thread may be waiting for it
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, signal_number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process
         assert self._process.pid
-        os.kill(self._process.pid, number)
+        os.kill(self._process.pid, signal_number)
 
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
@@ -139,16 +139,16 @@ class Site:
 
     def __init__(self, address: str, *, concurrency: int = 10, **extra: str) -> None:
         self.address = address
-        self.port = int(extra.get("PORT", free_port()))
+        self.port = int(extra.get("PORT", find_free_port()))
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {"PORT": str(self.port), **extra}
-        self.server = Process(["serve", "--concurrency", str(concurrency)], address, **self.environment)
+        self.server = SiteProcess(["serve", "--concurrency", str(concurrency)], address, **self.environment)
 
     def start(self) -> None:
         """Start serving, and return when the site answers."""
         self.server.start()
         deadline = time.monotonic() + 120
-        with httpx.Client(base_url=self.url, **LOCAL) as client:
+        with httpx.Client(base_url=self.url, **LOCAL_HTTPX_OPTIONS) as client:
             while time.monotonic() < deadline:
                 time.sleep(0.05)
                 with contextlib.suppress(httpx.TransportError):
@@ -157,24 +157,24 @@ class Site:
                 assert self.server.is_running, self.server.log.read_text()
         raise TimeoutError(self.server.log.read_text())
 
-    def worker(self) -> Process:
+    def make_worker(self) -> SiteProcess:
         """A worker process of its own beside the site, not yet started."""
-        return Process(["procrastinate", "worker"], self.address, **self.environment)
+        return SiteProcess(["procrastinate", "worker"], self.address, **self.environment)
 
     def token(self, device: str = "device-of-a-test") -> str:
         """What a device signs in with."""
-        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, **LOCAL)
+        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, **LOCAL_HTTPX_OPTIONS)
         answer.raise_for_status()
         return str(answer.json()["token"])
 
     def client(self, device: str = "device-of-a-test") -> httpx.Client:
         """A signed-in client of the API."""
         headers = {"Authorization": f"Bearer {self.token(device)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **LOCAL)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **LOCAL_HTTPX_OPTIONS)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows straight from the site's database."""
-        return read(self.address, statement, *parameters)
+        return fetch_rows(self.address, statement, *parameters)
 
     def add_platform(self, slug: str, base_url: str, *, concurrency: int = 5, **columns: Any) -> None:
         """A real (non-demo) platform row at an address of the test's; its key comes from TEST_KEY."""
@@ -193,14 +193,14 @@ class Site:
             "pause_reason": "",
             "position": 1,
         } | columns
-        names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-        execute(self.address, f"INSERT INTO diagnosis_platform ({names}) VALUES ({places})", *row.values())
+        names, placeholders = ", ".join(row), ", ".join(["%s"] * len(row))
+        execute_sql(self.address, f"INSERT INTO diagnosis_platform ({names}) VALUES ({placeholders})", *row.values())
 
 
 @contextmanager
 def running_site(**options: Any) -> Iterator[Site]:
     """A site with a database of its own (or at `address`), killed at the end."""
-    site = Site(options.pop("address", "") or new_database(), **{"TEST_KEY": "sk-of-a-test", **options})
+    site = Site(options.pop("address", "") or create_database(), **{"TEST_KEY": "sk-of-a-test", **options})
     try:
         site.start()
         yield site

@@ -8,12 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from diagnosis.models import Platform
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform
-from diagsite.admin.actions import values_of
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform
+from diagsite.admin.actions import parse_changes
 from diagsite.models import User
-from errors.audit import MASK, AuditedAdmin
+from errors.audit import SECRET_MASK, AuditedAdmin
 from errors.models import ErrorCopy
-from errors.publishing import seed_copy
+from errors.publishing import seed_error_messages
 from monitoring.models import Channel
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def post_form(client: Client, path: str, **changes: Any) -> None:
 def last() -> tuple[str, dict[str, tuple[str, str]]]:
     """The words and the values of the last entry."""
     entry = LogEntry.objects.order_by("-pk")[0]
-    return entry.get_change_message(), dict(values_of(entry))
+    return entry.get_change_message(), dict(parse_changes(entry))
 
 
 def test_a_changed_field_is_told_with_its_values(client: Client) -> None:
@@ -62,7 +62,7 @@ def test_secrets_are_never_told(client: Client) -> None:
     assert client.post(f"/admin/monitoring/channel/{channel.pk}/change/", form).status_code == 302
     values = last()[1]
     assert values["name"] == ("钩子", "新名")
-    assert values["address"] == values["key"] == (MASK, MASK)
+    assert values["address"] == values["key"] == (SECRET_MASK, SECRET_MASK)
     assert "-secret" not in str(list(LogEntry.objects.values()))
 
 
@@ -91,7 +91,7 @@ def test_cancelling_is_written_down(client: Client, root: User) -> None:
 
 
 def test_pages_of_our_own_are_written_down(client: Client) -> None:
-    seed_copy()
+    seed_error_messages()
     copy = ErrorCopy.objects.get(code="SERVER_ERROR", locale="zh-hans")
     path = f"/admin/errors/errorcopy/{copy.pk}/"
     client.post(f"{path}revisions/1/roll-back/", {"reason": "演练"})
@@ -107,7 +107,7 @@ def test_what_is_deleted_is_named(client: Client) -> None:
 
 
 def test_nobody_edits_or_deletes_the_record(client: Client, root: User) -> None:
-    diagnosis = end(make_diagnosis(root, [make_platform("p")]), failed())
+    diagnosis = run_and_end(make_diagnosis(root, [make_platform("p")]), make_failed_result())
     LogEntry.objects.log_actions(root.pk, [diagnosis], 2, "x", single_object=True)
     pk = LogEntry.objects.get().pk
     assert client.post(f"/admin/admin/logentry/{pk}/delete/", {"post": "yes"}).status_code == 403

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from diagsite.tests.services import database_address, execute
-from diagsite.tests.site import manage, new_database
+from diagsite.tests.services import get_database_url, execute_sql
+from diagsite.tests.site import run_management_command, create_database
 
 ROWS = """
 INSERT INTO diagsite_revokedtoken SELECT gen_random_uuid(), now() FROM generate_series(1, 300);
@@ -21,18 +21,18 @@ INSERT INTO diagsite_user (password, is_superuser, username, first_name, last_na
 @pytest.fixture(scope="module")
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A database with rows, and its backup, made where two older ones were."""
-    address, directory = new_database(), tmp_path_factory.mktemp("backups")
-    execute(address, ROWS)
+    address, directory = create_database(), tmp_path_factory.mktemp("backups")
+    execute_sql(address, ROWS)
     for old in ("20200101T000000", "20210101T000000"):
         (directory / f"diagsite-{old}.dump").touch()
         (directory / f"diagsite-{old}.json").touch()
-    return address, Path(manage(["backup", str(directory), "--keep", "2"], address).strip())
+    return address, Path(run_management_command(["backup", str(directory), "--keep", "2"], address).strip())
 
 
 def empty_database() -> str:
     name = f"restored_{uuid.uuid4().hex[:12]}"
-    execute(os.environ["DATABASE_URL"], f"CREATE DATABASE {name}")
-    return database_address(name)
+    execute_sql(os.environ["DATABASE_URL"], f"CREATE DATABASE {name}")
+    return get_database_url(name)
 
 
 def rows_of(address: str) -> dict[str, list[str]]:
@@ -48,7 +48,7 @@ def rows_of(address: str) -> dict[str, list[str]]:
 def test_a_restored_database_is_the_same_table_by_table(backed_up: tuple[str, Path]) -> None:
     address, dump = backed_up
     restored = empty_database()
-    said = manage(["restore", str(dump)], restored)
+    said = run_management_command(["restore", str(dump)], restored)
     assert "restored and proven" in said
     before, after = rows_of(address), rows_of(restored)
     assert len(before["diagsite_revokedtoken"]) == 300
@@ -57,7 +57,7 @@ def test_a_restored_database_is_the_same_table_by_table(backed_up: tuple[str, Pa
         for table in ("monitoring_sample", "monitoring_series", "monitoring_process"):
             rows.pop(table, None)
     assert before == after
-    execute(restored, "INSERT INTO auth_group (name) VALUES ('the sequences go on')")
+    execute_sql(restored, "INSERT INTO auth_group (name) VALUES ('the sequences go on')")
 
 
 def test_a_backup_is_for_its_owner_alone_and_old_ones_go(backed_up: tuple[str, Path]) -> None:
@@ -76,17 +76,17 @@ def test_a_table_that_is_not_as_it_was_is_named(backed_up: tuple[str, Path], tmp
     sums["tables"]["diagsite_revokedtoken"][0] = "299"
     other.with_suffix(".json").write_text(json.dumps(sums))
     with pytest.raises(AssertionError, match=r"differ from the backup: diagsite_revokedtoken\n"):
-        manage(["restore", str(other)], empty_database())
+        run_management_command(["restore", str(other)], empty_database())
 
 
 def test_only_an_empty_database_is_restored_into(backed_up: tuple[str, Path]) -> None:
     address, dump = backed_up
     with pytest.raises(AssertionError, match="the database is not empty"):
-        manage(["restore", str(dump)], address)
+        run_management_command(["restore", str(dump)], address)
 
 
 def test_a_backup_that_cannot_be_made_leaves_no_file_and_tells_no_password(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
-        manage(["backup", str(tmp_path)], "postgresql://nobody:the-password@127.0.0.1:1/none")
+        run_management_command(["backup", str(tmp_path)], "postgresql://nobody:the-password@127.0.0.1:1/none")
     assert list(tmp_path.iterdir()) == []
     assert "the-password" not in str(failure.value)

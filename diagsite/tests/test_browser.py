@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.proof import order, wait_until_all_ended
-from diagsite.tests.services import slowness, wait_until
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
+from diagsite.tests.proof import request_diagnosis, wait_until_all_ended
+from diagsite.tests.services import get_load_factor, wait_until
 from diagsite.tests.site import Site, running_site
 
-TIMEOUT = 60_000  # ms; generous, for a busy machine
+PAGE_TIMEOUT_MS = 60_000  # ms; generous, for a busy machine
 
 DEVICE = "device-of-a-browser"
 HOSTILE = [
@@ -62,14 +62,14 @@ def site(fake: FakePlatform) -> Iterator[Site]:
 @pytest.fixture
 def three_answers(fake: FakePlatform) -> Iterator[FakePlatform]:
     """It answers three calls and holds the others until it is released."""
-    fake.hold_again()
-    fake.behave(answer(), answer(), answer("山岚不错"), hold())
+    fake.hold_new_calls()
+    fake.set_behaviour(respond_with_answer(), respond_with_answer(), respond_with_answer("山岚不错"), hold_response())
     yield fake
     fake.release()
 
 
 @contextmanager
-def a_page(browser: Browser, site: Site, *, width: int = 375, locale: str = "zh-CN") -> Iterator[Page]:
+def open_page(browser: Browser, site: Site, *, width: int = 375, locale: str = "zh-CN") -> Iterator[Page]:
     """A page on a phone of its own; whatever the browser complains about fails the test."""
     context = browser.new_context(base_url=site.url, locale=locale, viewport={"width": width, "height": 800})
     page = context.new_page()
@@ -101,7 +101,7 @@ def percent(page: Page) -> int:
     return int(page.locator("#bar").get_attribute("aria-valuenow") or 0)
 
 
-def has_no_sideways_scroll(page: Page) -> bool:
+def has_no_horizontal_scroll(page: Page) -> bool:
     """Whether the page fits the width of the screen."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
@@ -109,15 +109,15 @@ def has_no_sideways_scroll(page: Page) -> bool:
 def test_a_diagnosis_is_started_watched_reloaded_and_read(
     browser: Browser, site: Site, three_answers: FakePlatform
 ) -> None:
-    with a_page(browser, site) as page:
+    with open_page(browser, site) as page:
         start_the_sample(page, platform="fake")
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
         before = percent(page)
         page.reload()
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
         assert percent(page) == before > 0
         three_answers.release()
-        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         expect(page.locator("#coverage")).to_contain_text("15 / 15 有效")
         expect(page.locator("#figures tr").first).to_contain_text("山岚")
         expect(page.locator("#ai-label")).to_contain_text("AI")
@@ -128,39 +128,39 @@ def test_a_diagnosis_is_started_watched_reloaded_and_read(
 
 
 def test_no_page_is_wider_than_the_smallest_phone(browser: Browser, site: Site) -> None:
-    with a_page(browser, site, width=320) as page:
+    with open_page(browser, site, width=320) as page:
         start_the_sample(page, repeats=1)
-        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         expect(page.locator("#demo-banner")).to_be_visible()
-        assert has_no_sideways_scroll(page)
+        assert has_no_horizontal_scroll(page)
         for path in ("/", "/history/"):
             page.goto(path)
             page.wait_for_load_state("networkidle")
-            assert has_no_sideways_scroll(page), path
+            assert has_no_horizontal_scroll(page), path
 
 
 def test_a_cancelled_diagnosis_keeps_its_answers(browser: Browser, site: Site, three_answers: FakePlatform) -> None:
-    with a_page(browser, site) as page:
+    with open_page(browser, site) as page:
         start_the_sample(page, platform="fake")
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=TIMEOUT)
+        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
         page.locator("#cancel").click()
         page.get_by_role("dialog").get_by_role("button", name="取消诊断").click()
-        expect(page.locator("#status")).to_contain_text("已取消", timeout=TIMEOUT)
-        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#status")).to_contain_text("已取消", timeout=PAGE_TIMEOUT_MS)
+        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         expect(page.locator("#coverage")).to_contain_text("3 / 15 有效")
 
 
 def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: FakePlatform) -> None:
-    fake.behave(answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
-    with a_page(browser, site, width=320) as page:
+    fake.set_behaviour(respond_with_answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
+    with open_page(browser, site, width=320) as page:
         order_with_a_branded_question(page)
-        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         # The answer to the question that names the brand is in no unbranded figure.
         own = page.locator("#figures tr.own td").first
         expect(own).to_contain_text("2 / 2 条回答提到")
         expect(page.locator("#recognition-section")).to_contain_text("1 / 1 有效")
         expect(page.locator("#domains-section")).to_contain_text("example.com")
-        assert has_no_sideways_scroll(page)
+        assert has_no_horizontal_scroll(page)
 
         page.locator("#heatmap button").first.click()
         mark = page.locator("#answers mark.own").first
@@ -185,18 +185,18 @@ def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: Fake
 
 
 def test_what_a_platform_says_is_text_on_the_page(browser: Browser, site: Site, fake: FakePlatform) -> None:
-    fake.behave(*(answer(text) for text in HOSTILE))
+    fake.set_behaviour(*(respond_with_answer(text) for text in HOSTILE))
     with site.client(DEVICE) as client:
-        ordered = order(client, ["fake"], questions=len(HOSTILE))
+        ordered = request_diagnosis(client, ["fake"], questions=len(HOSTILE))
         wait_until_all_ended(site)
-    with a_page(browser, site) as page:  # a script that the policy keeps from running is told on the console
+    with open_page(browser, site) as page:  # a script that the policy keeps from running is told on the console
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"/diagnoses/{ordered.id}/#device={DEVICE}")
         for number in range(len(HOSTILE)):
             page.locator("#heatmap button").nth(number).click()
         for text in HOSTILE:
-            expect(page.locator("#answers")).to_contain_text(text, timeout=TIMEOUT)
+            expect(page.locator("#answers")).to_contain_text(text, timeout=PAGE_TIMEOUT_MS)
         assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.url).netloc}
         assert not [url for url in asked if url.endswith("/x")]
 
@@ -222,7 +222,7 @@ def order_with_a_branded_question(page: Page) -> None:
 
 
 def test_the_page_speaks_english_when_the_browser_does(browser: Browser, site: Site) -> None:
-    with a_page(browser, site, locale="en-US") as page:
+    with open_page(browser, site, locale="en-US") as page:
         page.goto("/")
         expect(page.locator("html")).to_have_attribute("lang", "en")
         page.get_by_text("Use a template").click()
@@ -232,7 +232,7 @@ def test_the_page_speaks_english_when_the_browser_does(browser: Browser, site: S
 
 
 def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(browser: Browser, site: Site) -> None:
-    with a_page(browser, site) as page:
+    with open_page(browser, site) as page:
         page.goto("/")
         page.get_by_role("button", name="填入示例").click()
         page.locator("#brand").fill("")
@@ -245,14 +245,14 @@ def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(browser: Browser, si
 def test_an_event_is_on_the_page_soon_after_its_commit(
     browser: Browser, site: Site, fake: FakePlatform, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake.hold_again()
-    fake.behave(hold())
-    with a_page(browser, site) as page:
+    fake.hold_new_calls()
+    fake.set_behaviour(hold_response())
+    with open_page(browser, site) as page:
         diagnosis = start_the_sample(page, platform="fake")
         wait_until(lambda: page.evaluate("Object.keys(window.arrivals).length"), "it to follow")
-        fake.behave(answer(after=0.3))
+        fake.set_behaviour(respond_with_answer(delay_seconds=0.3))
         fake.release()
-        expect(page.locator("#report")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         arrivals: dict[str, float] = json.loads(page.evaluate("JSON.stringify(window.arrivals)"))
         rows = site.query(
             "SELECT seq, extract(epoch FROM e.created_at) * 1000 FROM progress_event e "
@@ -269,4 +269,4 @@ def test_an_event_is_on_the_page_soon_after_its_commit(
     with capsys.disabled():
         print(f"\ncommit to Chromium: {len(delays)} events, p50 {statistics.median(delays):.0f} ms, p95 {p95:.0f} ms")
     assert len(delays) >= 20
-    assert p95 < 1000 * slowness()
+    assert p95 < 1000 * get_load_factor()

@@ -9,8 +9,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from diagsite.tests.fake_platform import FakePlatform
-from diagsite.tests.proof import Ordered, order
-from diagsite.tests.services import LOCAL
+from diagsite.tests.proof import StartedDiagnosis, request_diagnosis
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS
 from diagsite.tests.site import Site, running_site
 
 
@@ -22,12 +22,12 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def ordered(site: Site) -> Ordered:
+def ordered(site: Site) -> StartedDiagnosis:
     with site.client() as client:
-        return order(client, ["one"], questions=10)
+        return request_diagnosis(client, ["one"], questions=10)
 
 
-def _connect(site: Site, ordered: Ordered, compression: str | None) -> ClientConnection:
+def _connect(site: Site, ordered: StartedDiagnosis, compression: str | None) -> ClientConnection:
     address = f"{site.url.replace('http', 'ws')}/ws/diagnosis/{ordered.stream}/"
     return connect(address, proxy=None, close_timeout=0.1, compression=compression)
 
@@ -41,7 +41,7 @@ def _events_until_the_end(ws: ClientConnection, token: str) -> list[list[object]
     return events
 
 
-def test_whoever_offers_compression_gets_the_same_events_as_who_does_not(site: Site, ordered: Ordered) -> None:
+def test_whoever_offers_compression_gets_the_same_events_as_who_does_not(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, "deflate") as small, _connect(site, ordered, None) as plain:
         assert small.response
         assert plain.response
@@ -51,15 +51,15 @@ def test_whoever_offers_compression_gets_the_same_events_as_who_does_not(site: S
         assert _events_until_the_end(small, token) == _events_until_the_end(plain, token)
 
 
-def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(site: Site, ordered: Ordered) -> None:
+def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, "deflate") as ws:
         ws.send(" " * 50_000_000)
         with pytest.raises(ConnectionClosed):
             ws.recv(30)
-    assert httpx.get(f"{site.url}/readyz", **LOCAL).status_code == 200
+    assert httpx.get(f"{site.url}/readyz", **LOCAL_HTTPX_OPTIONS).status_code == 200
 
 
-def test_a_message_that_is_too_big_to_take_is_told_so(site: Site, ordered: Ordered) -> None:
+def test_a_message_that_is_too_big_to_take_is_told_so(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, None) as ws:
         ws.send("y" * 70_000)
         with pytest.raises(ConnectionClosed) as closed:

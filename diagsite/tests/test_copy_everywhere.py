@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from diagsite.tests.services import LOCAL, RedisServer, execute, slowness, start_postgres, wait_until
-from diagsite.tests.site import Site, manage, new_database, running_site
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, RedisServer, execute_sql, get_load_factor, start_postgres, wait_until
+from diagsite.tests.site import Site, run_management_command, create_database, running_site
 
 OVERRIDE = """
 INSERT INTO errors_copyoverride (code, locale, platform, title, message, suggestion, starts_at, ends_at, reason,
@@ -20,12 +20,12 @@ VALUES (%s, 'zh-hans', '', %s, '', '', now() - interval '1 minute', now() + inte
 
 
 def override(address: str, title: str, code: str = "SERVICE_UNAVAILABLE") -> None:
-    execute(address, "DELETE FROM errors_copyoverride")
-    execute(address, OVERRIDE, code, title)
+    execute_sql(address, "DELETE FROM errors_copyoverride")
+    execute_sql(address, OVERRIDE, code, title)
 
 
 def shown(site: Site, code: str = "SERVICE_UNAVAILABLE") -> str:
-    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=30, **LOCAL)
+    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=30, **LOCAL_HTTPX_OPTIONS)
     return str(answer.json()["errors"][code]["title"])
 
 
@@ -41,21 +41,21 @@ def test_two_processes_show_an_edit_within_a_second_without_a_restart() -> None:
         for title in ("预计 15:00 恢复", "预计 16:00 恢复", "预计 17:00 恢复"):
             override(first.address, title)
             waits.append(seconds_until_shown([first, second], title))
-        execute(first.address, "DELETE FROM errors_copyoverride")
+        execute_sql(first.address, "DELETE FROM errors_copyoverride")
         waits.append(seconds_until_shown([first, second], "服务维护中"))
     print("edit to both processes:", ", ".join(f"{wait:.2f} s" for wait in waits))
-    assert min(waits) < slowness()
+    assert min(waits) < get_load_factor()
 
 
 def test_with_the_database_away_the_last_words_stay_and_nothing_raises(tmp_path: Path) -> None:
     server = start_postgres(Path(f"{tmp_path}-{uuid.uuid4().hex[:6]}"))
     address = server.get_uri()
-    manage(["migrate"], address)
-    manage(["seed"], address)
+    run_management_command(["migrate"], address)
+    run_management_command(["seed"], address)
     with running_site_at(address) as site, site.client() as client:
         override(address, "数据库维护中")
         seconds_until_shown([site], "数据库维护中")
-        server.leave()
+        server.release()
         assert shown(site) == "数据库维护中"
         answer = client.get("/api/diagnoses")
         assert_told(answer, "SERVICE_UNAVAILABLE", "数据库维护中")
@@ -63,7 +63,7 @@ def test_with_the_database_away_the_last_words_stay_and_nothing_raises(tmp_path:
         override(address, "刚刚恢复")
         wait_until(lambda: shown(site) == "刚刚恢复", "the edit after the outage", 90)
         wait_until(lambda: client.get("/api/diagnoses").status_code == 200, "the site after the outage", 90)
-    server.leave()
+    server.release()
 
 
 @pytest.mark.redis
@@ -76,8 +76,8 @@ def test_with_redis_away_words_and_edits_are_as_before(redis_server: RedisServer
 
 
 def test_a_process_over_an_empty_database_answers_from_the_built_in_words() -> None:
-    address = new_database()
-    execute(address, "TRUNCATE errors_errorcopy, errors_copyrevision, errors_catalogueversion CASCADE")
+    address = create_database()
+    execute_sql(address, "TRUNCATE errors_errorcopy, errors_copyrevision, errors_catalogueversion CASCADE")
     with running_site_at(address) as site:
         assert shown(site) == "服务维护中"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from diagsite.tests.fake_platform import FakePlatform, answer
-from diagsite.tests.proxied import ProxiedSite, proxied_site
-from diagsite.tests.services import RedisServer, missing
-from diagsite.tests.site import ROOT, Site, new_database
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer
+from diagsite.tests.proxied import ProxiedSite, running_proxied_site
+from diagsite.tests.services import RedisServer, skip_missing_service
+from diagsite.tests.site import PROJECT_ROOT, Site, create_database
 from diagsite.tests.traffic import restart_under_traffic
 
-DEPLOY = ROOT / "deploy"
+DEPLOY = PROJECT_ROOT / "deploy"
 
 
 def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,23 +27,23 @@ def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProces
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
-        missing("systemd-analyze")
+        skip_missing_service("systemd-analyze")
     for unit in (DEPLOY / "systemd").iterdir():
         text = unit.read_text().replace("/opt/diagsite/.venv/bin/python", sys.executable)
-        (tmp_path / unit.name).write_text(text.replace("/opt/diagsite", str(ROOT)))
+        (tmp_path / unit.name).write_text(text.replace("/opt/diagsite", str(PROJECT_ROOT)))
     done = _run("systemd-analyze", "verify", *sorted(tmp_path.iterdir()))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_nginx_finds_nothing_wrong_with_its_file(tmp_path: Path) -> None:
-    done = subprocess.run(ProxiedSite(tmp_path, "", "").nginx("-t"), capture_output=True, text=True)
+    done = subprocess.run(ProxiedSite(tmp_path, "", "").build_nginx_command("-t"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 
 
 def test_logrotate_understands_its_file(tmp_path: Path) -> None:
     if not shutil.which("logrotate"):
-        missing("logrotate")
+        skip_missing_service("logrotate")
     state = tmp_path / "diagsite"
     (tmp_path / "site.log").write_text("a line\n")
     text = (DEPLOY / "logrotate" / "diagsite").read_text().replace("/var/log/diagsite", str(tmp_path))
@@ -57,9 +57,9 @@ def test_logrotate_understands_its_file(tmp_path: Path) -> None:
 
 @pytest.fixture
 def proxied(tmp_path: Path, redis_server: RedisServer) -> Iterator[ProxiedSite]:
-    database = new_database()
-    with FakePlatform() as fake, proxied_site(tmp_path, database, redis_server.url) as site:
-        fake.behave(answer("山岚不错", after=30))
+    database = create_database()
+    with FakePlatform() as fake, running_proxied_site(tmp_path, database, redis_server.url) as site:
+        fake.set_behaviour(respond_with_answer("山岚不错", delay_seconds=30))
         Site(database).add_platform("slow", fake.base_url, concurrency=100)
         yield site
 
@@ -74,7 +74,7 @@ def test_a_restart_under_traffic_fails_no_request_and_followers_are_back_at_once
         assert answer.status_code == 200
         assert client.get(f"{proxied.url}/metrics").status_code == 404
     seen = asyncio.run(restart_under_traffic(proxied, ORDER, readers=3, followers=4))
-    assert seen.failed == []
-    assert seen.answered > 20
-    assert len(seen.away_seconds) >= 4
-    assert max(seen.away_seconds) < 10  # 1 s on a machine with nothing else to do: make bench-restart
+    assert seen.failures == []
+    assert seen.request_count > 20
+    assert len(seen.disconnected_seconds) >= 4
+    assert max(seen.disconnected_seconds) < 10  # 1 s on a machine with nothing else to do: make bench-restart

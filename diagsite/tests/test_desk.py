@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from diagnosis.tests.conftest import signed_in
+from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.tests.rows import make_platform, make_user
-from diagsite.desk import tasks_of
+from diagsite.desk import get_todo_items
 from monitoring.alerting import fire_alert
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def _operator(*codenames: str) -> Any:
 def test_what_waits_is_counted_and_leads_to_its_list() -> None:
     fire_alert(fingerprint="rule:errors", title="errors", severity="error", now=timezone.now())
     make_platform(paused_until=timezone.now() + timedelta(hours=1))
-    tasks = {task.title: task for task in tasks_of(_operator("view_alert", "view_platform", "view_silence"))}
+    tasks = {task.title: task for task in get_todo_items(_operator("view_alert", "view_platform", "view_silence"))}
     assert {title: (task.count, task.is_urgent) for title, task in tasks.items()} == {
         "未确认的告警": (1, True),
         "暂停中的平台": (1, True),
@@ -36,8 +36,8 @@ def test_what_waits_is_counted_and_leads_to_its_list() -> None:
 def test_every_task_leads_somewhere(django_assert_max_num_queries: Any) -> None:
     root = make_user("root", is_staff=True, is_superuser=True)
     with django_assert_max_num_queries(12):
-        tasks = tasks_of(root)
-    client = signed_in(root)
+        tasks = get_todo_items(root)
+    client = make_signed_in_client(root)
     assert len(tasks) == 11
     for task in tasks:
         assert client.get(task.address).status_code == 200, task  # a filter that is not there would be a redirect
@@ -46,5 +46,5 @@ def test_every_task_leads_somewhere(django_assert_max_num_queries: Any) -> None:
 
 def test_who_may_nothing_sees_nothing() -> None:
     nobody = _operator()
-    assert tasks_of(nobody) == []
-    assert "没有分配给您的内容" in signed_in(nobody).get("/admin/").content.decode()
+    assert get_todo_items(nobody) == []
+    assert "没有分配给您的内容" in make_signed_in_client(nobody).get("/admin/").content.decode()

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.pseudo_terminal import Terminal
-from diagsite.tests.services import slowness, wait_until
-from diagsite.tests.site import ROOT, Process, Site, environment, new_database, running_site
+from diagnosis.tests.rows import TEST_API_KEY, API_KEY_VARIABLE, make_platform
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
+from diagsite.tests.pseudo_terminal import PseudoTerminal
+from diagsite.tests.services import get_load_factor, wait_until
+from diagsite.tests.site import PROJECT_ROOT, SiteProcess, Site, build_environment, create_database, running_site
 
 QUESTION = ["--question", "推荐哪个手冲壶？"]
 KEYS = {"TEST_KEY": "sk-of-a-test"}
 TWO_QUESTIONS = [*QUESTION, "--question", "送礼选哪款？", "--platform", "held", "--repeats", "2"]
 
 
-def _start(site: Site, *arguments: str, **extra: str) -> Process:
-    return Process(["diagnose", "山岚", *arguments], site.address, **extra)
+def _start(site: Site, *arguments: str, **extra: str) -> SiteProcess:
+    return SiteProcess(["diagnose", "山岚", *arguments], site.address, **extra)
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def fake() -> Iterator[FakePlatform]:
 
 def _add_held(site: Site, fake: FakePlatform) -> None:
     """A platform that answers one call, and the others when it is told to."""
-    fake.behave(answer(), hold(), model="held")
+    fake.set_behaviour(respond_with_answer(), hold_response(), model="held")
     site.add_platform("held", fake.base_url)
 
 
 @pytest.fixture
 def unshared(fake: FakePlatform) -> Site:
     """A database of the test's own, whose site is not started."""
-    site = Site(new_database())
+    site = Site(create_database())
     _add_held(site, fake)
     return site
 
@@ -84,7 +84,7 @@ def diagnose(
 ) -> Callable[..., Done]:
     """Run the command in this process, which saves the seconds that a new one needs to load everything."""
     settings.DEMO_LATENCY = 0.05
-    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
     call_command("seed", verbosity=0)
 
     def run(*arguments: str) -> Done:
@@ -120,11 +120,11 @@ def test_no_answer_at_all_is_a_failure(diagnose: Callable[..., Done]) -> None:
 
 
 def test_its_own_time_limit_ends_it_with_its_answers_kept(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
-    fake.behave(hold(), model="silent")
+    fake.set_behaviour(hold_response(), model="silent")
     for pk in ("silent", "quick"):
         make_platform(pk, base_url=fake.base_url)
     done = diagnose(
-        *QUESTION, "--platform", "quick", "--platform", "silent", "--timeout", f"{4 * slowness():g}", "--json"
+        *QUESTION, "--platform", "quick", "--platform", "silent", "--timeout", f"{4 * get_load_factor():g}", "--json"
     )
     assert done.code == 4
     report = json.loads(done.out)["report"]
@@ -151,7 +151,7 @@ def test_without_a_real_platform_it_says_that_it_asks_the_demo(diagnose: Callabl
 
 
 def test_a_worker_that_runs_already_does_the_work_and_others_can_cancel(fake: FakePlatform) -> None:
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     with running_site() as site, site.client() as client:
         site.add_platform("held", fake.base_url)
         user = site.query("SELECT username FROM diagsite_user")[0][0]
@@ -174,7 +174,7 @@ def test_it_takes_over_when_the_worker_is_killed(fake: FakePlatform) -> None:
 def test_ctrl_c_without_a_terminal_cancels_and_keeps_the_answers(unshared: Site) -> None:
     with _start(unshared, *TWO_QUESTIONS, "--json", **KEYS) as running:
         _wait_until_answered(unshared)
-        running.send(signal.SIGINT)
+        running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130, running.log.read_text()
     assert json.loads(running.out.read_text())["report"]["valid"] == 1
     assert _status(unshared) == "cancelled"
@@ -182,11 +182,11 @@ def test_ctrl_c_without_a_terminal_cancels_and_keeps_the_answers(unshared: Site)
 
 def test_ctrl_c_at_a_terminal_asks_first(unshared: Site) -> None:
     command = [sys.executable, "manage.py", "diagnose", "山岚", *TWO_QUESTIONS]
-    terminal = Terminal(command, ROOT, environment(unshared.address, LANG="zh_CN.UTF-8", **KEYS))
+    terminal = PseudoTerminal(command, PROJECT_ROOT, build_environment(unshared.address, LANG="zh_CN.UTF-8", **KEYS))
     _wait_until_asked(unshared)
     terminal.press_ctrl_c()
     terminal.wait_for("取消这次诊断？")
-    terminal.type("n\n")
+    terminal.type_text("n\n")
     _wait_until_answered(unshared)
     assert _status(unshared) == "asking"
     terminal.press_ctrl_c()
@@ -239,7 +239,7 @@ def test_without_any_platform_it_says_what_to_do(settings: Any) -> None:
 
 
 def _command_of(page: str) -> str:
-    (line,) = (line for line in (ROOT / page).read_text().splitlines() if "manage.py diagnose" in line)
+    (line,) = (line for line in (PROJECT_ROOT / page).read_text().splitlines() if "manage.py diagnose" in line)
     return line
 
 
@@ -248,8 +248,8 @@ def test_the_command_of_the_readmes_does_what_they_say() -> None:
     assert line == _command_of("README.zh-CN.md")
     command = shlex.split(line.replace(".venv/bin/python", sys.executable))
     with running_site() as site:
-        env = environment(site.address, **site.environment)
-        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        env = build_environment(site.address, **site.environment)
+        done = subprocess.run(command, cwd=PROJECT_ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "入门手冲咖啡壶推荐哪个牌子？" in command
     assert "演示数据" in done.stdout

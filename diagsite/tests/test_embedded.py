@@ -13,7 +13,7 @@ import pytest
 
 from diagsite.embedded import EmbeddedDatabaseError, EmbeddedPostgres, embedded_database
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import ROOT
+from diagsite.tests.site import PROJECT_ROOT
 
 # A user of the server in a process of its own: says when it is in, leaves when its input ends.
 USER = """
@@ -38,7 +38,7 @@ def whole_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("embedded") / "postgres"
     server = EmbeddedPostgres(directory)
     server.start()
-    server.leave()
+    server.release()
     return directory
 
 
@@ -66,7 +66,7 @@ def _postmaster_of(directory: Path) -> psutil.Process | None:
 def _start_user(directory: Path) -> subprocess.Popen[str]:
     user = subprocess.Popen(
         [sys.executable, "-c", USER, str(directory)],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

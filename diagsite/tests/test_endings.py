@@ -6,21 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.follower import Follower, assert_received_everything_once
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
+from diagsite.tests.follower import StreamClient, assert_received_every_event_once
 from diagsite.tests.proof import (
-    Ordered,
-    accepted,
-    answers_stored,
-    assert_nothing_stored_was_asked_again,
-    assert_sound,
-    order,
-    status_of,
-    unfinished,
+    StartedDiagnosis,
+    parse_accepted,
+    count_stored_answers,
+    assert_no_call_after_stored_answer,
+    assert_consistent,
+    request_diagnosis,
+    get_status,
+    count_unfinished_diagnoses,
     wait_until_all_ended,
 )
-from diagsite.tests.services import execute, slowness, wait_until
-from diagsite.tests.site import Process, Site, running_site
+from diagsite.tests.services import execute_sql, get_load_factor, wait_until
+from diagsite.tests.site import SiteProcess, Site, running_site
 
 QUESTIONS = 3
 PLATFORMS = ["quick", "held"]
@@ -30,23 +30,23 @@ PLATFORMS = ["quick", "held"]
 def fake() -> Iterator[FakePlatform]:
     """Answers of one platform come at once, of the other not before they are released."""
     with FakePlatform() as server:
-        server.behave(answer(), model="quick")
-        server.behave(hold(), model="held")
+        server.set_behaviour(respond_with_answer(), model="quick")
+        server.set_behaviour(hold_response(), model="held")
         yield server
 
 
-def _order_half_way(site: Site, fake: FakePlatform) -> Ordered:
+def _order_half_way(site: Site, fake: FakePlatform) -> StartedDiagnosis:
     """A diagnosis with half of its answers stored and the calls of the other half in flight."""
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url)
     with site.client() as client:
-        ordered = order(client, PLATFORMS, questions=QUESTIONS)
-    wait_until(lambda: answers_stored(site) == QUESTIONS and fake.in_flight["held"] == QUESTIONS, "half of the answers")
+        ordered = request_diagnosis(client, PLATFORMS, questions=QUESTIONS)
+    wait_until(lambda: count_stored_answers(site) == QUESTIONS and fake.in_flight["held"] == QUESTIONS, "half of the answers")
     return ordered
 
 
-def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: Ordered, status: str, reason: str) -> None:
-    assert assert_sound(site, ordered) == status
+def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: StartedDiagnosis, status: str, reason: str) -> None:
+    assert assert_consistent(site, ordered) == status
     rows = site.query("SELECT platform_id, state, reason FROM diagnosis_answer")
     assert sorted(set(rows)) == [("held", "failed", reason), ("quick", "valid", "")]
     wait_until(lambda: fake.in_flight["held"] == 0, "the calls in flight to be dropped")
@@ -54,9 +54,9 @@ def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: Ordered, statu
 
 
 def test_a_diagnosis_past_its_deadline_ends_timed_out_and_keeps_its_answers(fake: FakePlatform) -> None:
-    with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{4 * slowness():g}") as site:  # enough to come half way
+    with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{4 * get_load_factor():g}") as site:  # enough to come half way
         ordered = _order_half_way(site, fake)
-        Follower(site, ordered).watch_until_complete()
+        StreamClient(site, ordered).follow_until_complete()
         _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
 
 
@@ -64,8 +64,8 @@ def test_a_deadline_that_passed_while_nothing_ran_is_kept_by_whoever_comes_back(
     with running_site() as site:
         ordered = _order_half_way(site, fake)
         site.server.kill()
-        execute(site.address, "UPDATE diagnosis_diagnosis SET deadline_at = now() - interval '1 minute'")
-        with site.worker():
+        execute_sql(site.address, "UPDATE diagnosis_diagnosis SET deadline_at = now() - interval '1 minute'")
+        with site.make_worker():
             wait_until_all_ended(site)
         _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
         assert fake.count() == ordered.planned
@@ -79,43 +79,43 @@ def test_a_cancel_ends_at_once_and_a_retry_asks_only_what_is_missing(fake: FakeP
         _assert_half_is_kept(site, fake, ordered, "cancelled", "cancelled")
 
         fake.release()
-        retry = accepted(client.post(f"/api/diagnoses/{ordered.id}/retry"))
-        Follower(site, retry).watch_until_complete()
-        assert assert_sound(site, retry) == "completed"
-        assert status_of(site, ordered) == "cancelled"
+        retry = parse_accepted(client.post(f"/api/diagnoses/{ordered.id}/retry"))
+        StreamClient(site, retry).follow_until_complete()
+        assert assert_consistent(site, retry) == "completed"
+        assert get_status(site, ordered) == "cancelled"
         assert (fake.count(model="quick"), fake.count(model="held")) == (QUESTIONS, 2 * QUESTIONS)
 
 
-def _terminate(process: Process) -> None:
+def _terminate(process: SiteProcess) -> None:
     """A server gives itself 14 seconds: then its exit code is 1."""
-    process.send(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
 
 
 def test_a_server_that_is_told_to_end_says_so_and_its_successor_finishes(fake: FakePlatform) -> None:
     with running_site() as site, ThreadPoolExecutor() as pool:
         ordered = _order_half_way(site, fake)
-        followers = [Follower(site, ordered) for _ in range(5)]
-        watching = [pool.submit(follower.watch) for follower in followers]
+        followers = [StreamClient(site, ordered) for _ in range(5)]
+        watching = [pool.submit(follower.follow_socket) for follower in followers]
         wait_until(lambda: all(follower.events for follower in followers), "all to follow")
         _terminate(site.server)
         assert [watch.result() for watch in watching] == [4503] * len(followers)
-        assert unfinished(site) == 1
+        assert count_unfinished_diagnoses(site) == 1
         fake.release()
         site.start()
         for follower in followers:
-            follower.watch_until_complete()
-            assert_received_everything_once(follower)
-        assert assert_sound(site, ordered) == "completed"
-    assert_nothing_stored_was_asked_again(site, fake)
+            follower.follow_until_complete()
+            assert_received_every_event_once(follower)
+        assert assert_consistent(site, ordered) == "completed"
+    assert_no_call_after_stored_answer(site, fake)
 
 
 def test_a_worker_that_is_told_to_end_leaves_the_rest_to_its_successor(fake: FakePlatform) -> None:
-    with running_site(concurrency=0) as site, site.worker() as worker:
+    with running_site(concurrency=0) as site, site.make_worker() as worker:
         ordered = _order_half_way(site, fake)
         _terminate(worker)
         fake.release()
-        with site.worker():
+        with site.make_worker():
             wait_until_all_ended(site)
-        assert assert_sound(site, ordered) == "completed"
-    assert_nothing_stored_was_asked_again(site, fake)
+        assert assert_consistent(site, ordered) == "completed"
+    assert_no_call_after_stored_answer(site, fake)

@@ -8,7 +8,7 @@ from django.test import Client
 
 from diagsite import pages
 from errors.codes import ErrorCode
-from errors.problems import problem
+from errors.problems import build_problem
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_an_address_of_the_api_that_leads_nowhere(client: Client) -> None:
     assert answer["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert (body["code"], body["instance"]) == ("DATA_NOT_FOUND", "/api/no/such/call")
-    assert body["copy"] == problem(ErrorCode.DATA_NOT_FOUND, locale="en")["copy"]
+    assert body["copy"] == build_problem(ErrorCode.DATA_NOT_FOUND, locale="en")["copy"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_page_that_fails(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(pages, "_show", fail)
+    monkeypatch.setattr(pages, "_render_page", fail)
     answer = client.get("/history/", headers={"Accept-Language": "zh-CN"})
     text = answer.content.decode()
     assert answer.status_code == status

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from diagsite.tests.services import LOCAL
-from diagsite.tests.site import Site, manage, running_site
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS
+from diagsite.tests.site import Site, run_management_command, running_site
 from errors.codes import ErrorCode
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def picture(page: Page, name: str) -> None:
 
 @cache
 def catalogue_of(url: str, locale: str) -> dict[str, Any]:
-    catalogue: dict[str, Any] = httpx.get(f"{url}/api/errors?locale={locale}", **LOCAL).json()
+    catalogue: dict[str, Any] = httpx.get(f"{url}/api/errors?locale={locale}", **LOCAL_HTTPX_OPTIONS).json()
     return catalogue
 
 
@@ -158,7 +158,7 @@ def test_an_action_that_stays_does_its_work_here(page: Page, site: Site) -> None
 
 def test_an_operator_sees_the_words_as_a_phone_shows_them_while_typing(browser: Browser, site: Site) -> None:
     names = {"DJANGO_SUPERUSER_USERNAME": "operator", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    manage(["createsuperuser", "--noinput", "--email", "operator@example.org"], site.address, **names)
+    run_management_command(["createsuperuser", "--noinput", "--email", "operator@example.org"], site.address, **names)
     context = browser.new_context(base_url=site.url, locale="zh-CN", viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.goto("/admin/login/?next=/admin/errors/errorcopy/?code=RATE_LIMITED")

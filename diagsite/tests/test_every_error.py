@@ -13,9 +13,9 @@ from django.test import AsyncClient, Client
 
 from diagsite import api, sessions
 from diagsite.asgi import application
-from errors.codes import SPECS, ErrorCode
+from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError
-from errors.problems import problem
+from errors.problems import build_problem
 from progress import consumers
 from progress.models import Stream
 from progress.payloads import CloseCode
@@ -30,7 +30,7 @@ def words_alone(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def expected(code: ErrorCode, language: str) -> dict[str, Any]:
-    return words_alone(problem(code, locale=language))
+    return words_alone(build_problem(code, locale=language))
 
 
 @pytest.mark.parametrize(("code", "language"), EACH)
@@ -40,14 +40,14 @@ def test_over_http(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPat
     def fail(_locale: str) -> None:
         raise failure
 
-    monkeypatch.setattr(api, "catalogue", fail)
+    monkeypatch.setattr(api, "build_error_catalogue", fail)
     answer = Client().get("/api/errors", headers={"Accept-Language": language, "X-Request-ID": "a-request-1"})
     body = answer.json()
-    assert answer.status_code == SPECS[code].http_status
+    assert answer.status_code == ERROR_SPECS[code].http_status
     assert answer["Content-Type"] == "application/problem+json"
     assert words_alone(body) == expected(code, language)
     assert (body["instance"], body["request_id"]) == ("/api/errors", "a-request-1")
-    wait = SPECS[code].retry_after_ms
+    wait = ERROR_SPECS[code].retry_after_ms
     assert answer.get("Retry-After") == (str(wait // 1000) if wait else None)
 
 
@@ -63,7 +63,7 @@ async def frame_of(communicator: WebsocketCommunicator) -> dict[str, Any]:
 @pytest.mark.django_db  # the consumer looks after its thread's connection before every frame
 @pytest.mark.parametrize(("code", "language"), EACH)
 async def test_over_the_socket(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(consumers.REASONS, CloseCode.BAD_FRAME, code)
+    monkeypatch.setitem(consumers.ERROR_CODES_BY_CLOSE_CODE, CloseCode.BAD_FRAME, code)
     headers = [(b"accept-language", language.encode()), (b"host", b"testserver")]
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
     await socket.connect(SECONDS)
@@ -81,8 +81,8 @@ def a_stream_of_errors() -> tuple[Stream, str]:
     user = users.create_user(username=uuid.uuid4().hex)
     stream = open_stream(user)
     with transaction.atomic():
-        append_events(stream.pk, [("error", problem(code, locale=language)) for code, language in EACH])
-    return stream, sessions.open_session(user).token
+        append_events(stream.pk, [("error", build_problem(code, locale=language)) for code, language in EACH])
+    return stream, sessions.issue_token(user).token
 
 
 @pytest.mark.django_db(transaction=True)

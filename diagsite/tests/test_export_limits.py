@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from diagsite.rate_limits import MOST_WAITING, exporter_of, is_export, rate_limit_middleware
+from diagsite.rate_limits import MAX_WAITING_EXPORTS, get_export_key, is_export_request, rate_limit_middleware
 
 EXPORT = "/api/diagnoses/5a6c1f9e-0000-4000-8000-000000000000/export.csv"
 
@@ -20,12 +20,12 @@ def _request(path: str = EXPORT, token: str = "one", address: str = "192.0.2.1")
 def test_files_and_pages_of_whole_reports_are_told_from_the_rest() -> None:
     dear = [EXPORT, "/api/diagnoses/x/export.xlsx", "/diagnoses/x/print/", "/shared/token/"]
     cheap = ["/api/diagnoses/x/report", "/api/diagnoses/x/shares", "/diagnoses/x/", "/shared/"]
-    assert [is_export(_request(path)) for path in dear + cheap] == [True] * 4 + [False] * 4
+    assert [is_export_request(_request(path)) for path in dear + cheap] == [True] * 4 + [False] * 4
 
 
 def test_who_opens_a_link_is_known_by_the_address_alone() -> None:
-    assert len({exporter_of(_request("/shared/t/", token)) for token in ("", "one", "two")}) == 1
-    assert len({exporter_of(_request(token=token)) for token in ("", "one", "two")}) == 3
+    assert len({get_export_key(_request("/shared/t/", token)) for token in ("", "one", "two")}) == 1
+    assert len({get_export_key(_request(token=token)) for token in ("", "one", "two")}) == 3
 
 
 async def test_a_caller_has_few_exports_at_once_and_takes_no_place_of_another(settings: Any) -> None:
@@ -41,7 +41,7 @@ async def test_a_caller_has_few_exports_at_once_and_takes_no_place_of_another(se
         return HttpResponse("file")
 
     served = rate_limit_middleware(slow)
-    mine = [asyncio.ensure_future(served(_request())) for _ in range(2 + MOST_WAITING)]
+    mine = [asyncio.ensure_future(served(_request())) for _ in range(2 + MAX_WAITING_EXPORTS)]
     while at_once < 2:
         await asyncio.sleep(0)
     for _ in range(100):  # the others have come in behind them

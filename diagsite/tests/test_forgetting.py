@@ -12,9 +12,9 @@ from django.db import connection, models
 from django.test import Client
 
 from diagnosis.models import Answer, Diagnosis, LegacyRecord
-from diagnosis.tests.rows import end, failed, make_diagnosis, make_platform, valid
+from diagnosis.tests.rows import run_and_end, make_failed_result, make_diagnosis, make_platform, make_valid_result
 from diagsite import sessions
-from diagsite.forgetting import DELETED, find_user, forget_account, identifiers_of, rows_with
+from diagsite.forgetting import DELETED_USERNAME, find_user, delete_user_data, collect_identifiers, count_rows_containing
 from diagsite.models import Notice, User
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
@@ -27,9 +27,9 @@ OPENID = "openid-of-the-user-0001"
 @pytest.fixture
 def user() -> User:
     """Somebody with a bit of everything."""
-    user = sessions.user_by_openid(OPENID)
+    user = sessions.get_or_create_wechat_user(OPENID)
     platform = make_platform()
-    diagnosis = end(make_diagnosis(user, [platform], questions=["甲？", "乙？"]), valid(), failed())
+    diagnosis = run_and_end(make_diagnosis(user, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result())
     make_diagnosis(user, [platform])  # one that still runs
     ErrorEvent.objects.create(code="AI_PLATFORM_ERROR", fingerprint="f", outcome="shown", diagnosis_id=diagnosis.pk)
     LegacyRecord.objects.create(table="t", key="1", raw={"openid": OPENID}, diagnosis=diagnosis)
@@ -42,8 +42,8 @@ def user() -> User:
 @pytest.fixture
 def other(user: User) -> User:
     """Somebody else with the same."""
-    other = sessions.user_by_openid("openid-of-another-0002")
-    end(make_diagnosis(other, [make_platform("other")], questions=["甲？", "乙？"]), valid(), failed())
+    other = sessions.get_or_create_wechat_user("openid-of-another-0002")
+    run_and_end(make_diagnosis(other, [make_platform("other")], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result())
     return other
 
 
@@ -53,10 +53,10 @@ def everything_of(owner: User) -> tuple[int, ...]:
 
 
 def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, other: User) -> None:
-    identifiers, before = identifiers_of(user), everything_of(other)
-    assert rows_with(identifiers)
-    forgotten = forget_account(user)
-    assert forgotten.left == {} == rows_with(identifiers)
+    identifiers, before = collect_identifiers(user), everything_of(other)
+    assert count_rows_containing(identifiers)
+    forgotten = delete_user_data(user)
+    assert forgotten.remaining == {} == count_rows_containing(identifiers)
     assert not User.objects.filter(wechat_openid=OPENID).exists()
     assert not Session.objects.exists()
     assert everything_of(other) == before
@@ -68,36 +68,36 @@ def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, oth
 def test_looking_changes_nothing_and_counts_as_the_real_thing(user: User, other: User) -> None:
     tables = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
     before = {model: model._base_manager.count() for model in tables}
-    looked = forget_account(user, applies=False)
+    looked = delete_user_data(user, apply=False)
     assert before == {model: model._base_manager.count() for model in tables}
     Diagnosis.objects.filter(owner=user).unfinished().update(status="cancelled")
-    assert forget_account(user).deleted == looked.deleted
+    assert delete_user_data(user).deleted == looked.deleted
 
 
 def test_the_admin_s_log_stays_and_names_nobody(user: User) -> None:
-    forget_account(user)
+    delete_user_data(user)
     entries = LogEntry.objects.all()
     assert entries.count() == 2
     assert {(entry.object_repr, entry.change_message) for entry in entries} == {("***", "")}
 
 
 def test_what_staff_did_stays_when_their_account_goes(user: User) -> None:
-    forget_account(User.objects.get(username="superuser-of-the-site"))
-    assert {entry.user.username for entry in LogEntry.objects.all()} == {DELETED}
-    assert not User.objects.get(username=DELETED).is_active
+    delete_user_data(User.objects.get(username="superuser-of-the-site"))
+    assert {entry.user.username for entry in LogEntry.objects.all()} == {DELETED_USERNAME}
+    assert not User.objects.get(username=DELETED_USERNAME).is_active
 
 
 def test_a_leftover_is_found_wherever_it_is(user: User) -> None:
     Notice.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
     stray = make_platform("stray", name=f"of {OPENID}")
-    assert forget_account(user).left == {"diagnosis_platform": 1}
+    assert delete_user_data(user).remaining == {"diagnosis_platform": 1}
     stray.delete()
 
 
 def test_a_short_name_is_looked_for_as_a_whole_value(user: User) -> None:
     User.objects.filter(pk=user.pk).update(username="ann")
     make_platform("p", name="announcement")
-    assert forget_account(User.objects.get(pk=user.pk)).left == {}
+    assert delete_user_data(User.objects.get(pk=user.pk)).remaining == {}
 
 
 @pytest.mark.parametrize("by", ["username", "wechat_openid", "pk"])
@@ -132,12 +132,12 @@ def test_every_row_that_points_to_an_account_or_a_diagnosis_goes_or_forgets_it()
 
 
 def delete_account(user: User, body: Any, token: str = "") -> Any:
-    headers = {"Authorization": f"Bearer {token or sessions.open_session(user).token}"}
+    headers = {"Authorization": f"Bearer {token or sessions.issue_token(user).token}"}
     return Client(headers=headers).delete("/api/account", body, content_type="application/json")
 
 
 def test_a_user_deletes_their_own_account_by_saying_so(user: User, django_capture_on_commit_callbacks: Any) -> None:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     for wrong in ({}, {"confirm": "yes"}):
         answer = delete_account(user, wrong)
         assert (answer.status_code, list(answer.json()["fields"])) == (422, ["confirm"])

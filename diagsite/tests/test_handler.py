@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from pytest_django import Settings
 
-from diagsite.handler import MOST_IDLE_THREADS, Handler
+from diagsite.handler import MAX_IDLE_THREADS, SiteASGIHandler
 
 SECONDS = 30
 _is_in, _may_leave = threading.Semaphore(0), threading.Event()
@@ -67,12 +67,12 @@ urlpatterns = [
 
 
 @pytest.fixture
-def handler(settings: Settings) -> Handler:
+def handler(settings: Settings) -> SiteASGIHandler:
     settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
     _may_leave.clear()
     _waiting.clear()
     _connected.clear()
-    return Handler()
+    return SiteASGIHandler()
 
 
 class _Call:
@@ -94,7 +94,7 @@ class _Call:
     async def send(self, message: dict[str, Any]) -> None:
         self.body += message.get("body", b"")
 
-    async def to(self, handler: Handler) -> bytes:
+    async def to(self, handler: SiteASGIHandler) -> bytes:
         await handler(self.scope, self.receive, self.send)
         return self.body
 
@@ -104,12 +104,12 @@ async def _until_held(calls: int) -> None:
         assert await asyncio.to_thread(_is_in.acquire, timeout=SECONDS)
 
 
-async def test_one_after_another_they_use_the_same_threads(handler: Handler) -> None:
+async def test_one_after_another_they_use_the_same_threads(handler: SiteASGIHandler) -> None:
     # Not always one: who is answered may be back before the thread that has worked for it.
     assert len({await _Call("/at-once").to(handler) for _ in range(20)}) <= 3
 
 
-async def test_at_the_same_time_each_has_its_own(handler: Handler) -> None:
+async def test_at_the_same_time_each_has_its_own(handler: SiteASGIHandler) -> None:
     calls = [asyncio.create_task(_Call("/held").to(handler)) for _ in range(4)]
     await _until_held(4)
     _may_leave.set()
@@ -118,7 +118,7 @@ async def test_at_the_same_time_each_has_its_own(handler: Handler) -> None:
     assert await _Call("/at-once").to(handler) in threads
 
 
-async def test_a_thread_whose_client_has_left_is_lent_to_nobody_while_it_works(handler: Handler) -> None:
+async def test_a_thread_whose_client_has_left_is_lent_to_nobody_while_it_works(handler: SiteASGIHandler) -> None:
     call = _Call("/held")
     answering = asyncio.create_task(call.to(handler))
     await _until_held(1)
@@ -129,12 +129,12 @@ async def test_a_thread_whose_client_has_left_is_lent_to_nobody_while_it_works(h
     _may_leave.set()
 
 
-async def test_no_more_than_a_few_are_kept(handler: Handler) -> None:
-    calls = [asyncio.create_task(_Call("/held").to(handler)) for _ in range(MOST_IDLE_THREADS + 3)]
+async def test_no_more_than_a_few_are_kept(handler: SiteASGIHandler) -> None:
+    calls = [asyncio.create_task(_Call("/held").to(handler)) for _ in range(MAX_IDLE_THREADS + 3)]
     await _until_held(len(calls))
     _may_leave.set()
     await asyncio.gather(*calls)
-    assert len(handler.threads.idle) <= MOST_IDLE_THREADS
+    assert len(handler.thread_pool.idle) <= MAX_IDLE_THREADS
 
 
 async def _until_waiting(calls: int) -> None:
@@ -143,12 +143,12 @@ async def _until_waiting(calls: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_requests_that_wait_hold_no_threads(handler: Handler) -> None:
+async def test_requests_that_wait_hold_no_threads(handler: SiteASGIHandler) -> None:
     before = set(threading.enumerate())
-    calls = [asyncio.create_task(_Call("/waiting").to(handler)) for _ in range(3 * MOST_IDLE_THREADS)]
+    calls = [asyncio.create_task(_Call("/waiting").to(handler)) for _ in range(3 * MAX_IDLE_THREADS)]
     await _until_waiting(len(calls))
     async with asyncio.timeout(SECONDS):
-        while len(set(threading.enumerate()) - before) > MOST_IDLE_THREADS:
+        while len(set(threading.enumerate()) - before) > MAX_IDLE_THREADS:
             await asyncio.sleep(0)
     for waiting in _waiting:
         waiting.set()
@@ -156,7 +156,7 @@ async def test_requests_that_wait_hold_no_threads(handler: Handler) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_thread_keeps_no_connection_to_the_database(handler: Handler) -> None:
+async def test_a_thread_keeps_no_connection_to_the_database(handler: SiteASGIHandler) -> None:
     assert await _Call("/connect").to(handler) == b"connected"
     async with asyncio.timeout(SECONDS):
         while _connected[0].connection is not None:
@@ -164,7 +164,7 @@ async def test_a_thread_keeps_no_connection_to_the_database(handler: Handler) ->
 
 
 async def test_a_connection_that_cannot_be_given_back_stops_no_request(
-    handler: Handler, monkeypatch: pytest.MonkeyPatch
+    handler: SiteASGIHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("diagsite.handler.close_old_connections", Mock(side_effect=OperationalError))
     async with asyncio.timeout(SECONDS):
@@ -172,16 +172,16 @@ async def test_a_connection_that_cannot_be_given_back_stops_no_request(
 
 
 async def test_a_view_that_awaits_needs_a_thread_only_to_close(
-    handler: Handler, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    handler: SiteASGIHandler, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MIDDLEWARE = ["diagsite.middleware.CsrfViewMiddleware"]
-    handler = Handler()
-    lend = Mock(wraps=handler.threads.lend)
-    monkeypatch.setattr(handler.threads, "lend", lend)
+    handler = SiteASGIHandler()
+    lend = Mock(wraps=handler.thread_pool.run_soon)
+    monkeypatch.setattr(handler.thread_pool, "run_soon", lend)
     assert await _Call("/in-the-loop").to(handler) == b"here"
     assert lend.call_count == 1
 
 
-async def test_what_fails_in_a_thread_fails_at_who_asked_for_it(handler: Handler) -> None:
+async def test_what_fails_in_a_thread_fails_at_who_asked_for_it(handler: SiteASGIHandler) -> None:
     assert await _Call("/fail").to(handler) == b"failed"
     assert await _Call("/at-once").to(handler)

@@ -9,7 +9,7 @@ from django.test import Client
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.tests.conftest import signed_in
+from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.tests.rows import make_user
 
 PAGE = "/admin/procrastinate/procrastinatejob/"
@@ -23,7 +23,7 @@ def waiting(db: None) -> int:
 def _operator(*codenames: str) -> Client:
     operator = make_user("operator", is_staff=True)
     operator.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    return signed_in(operator)
+    return make_signed_in_client(operator)
 
 
 def test_a_job_is_shown_in_words_and_nothing_of_it_is_markup(waiting: int) -> None:

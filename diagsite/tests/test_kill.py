@@ -7,22 +7,22 @@ from datetime import datetime
 
 import pytest
 
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
 from diagsite.tests.proof import (
-    Ordered,
-    answers_stored,
-    assert_nothing_stored_was_asked_again,
-    assert_repeated_only_what_was_cut,
-    assert_sound,
-    now,
-    order,
-    seeded,
-    status_of,
-    unfinished,
+    StartedDiagnosis,
+    count_stored_answers,
+    assert_no_call_after_stored_answer,
+    assert_repeats_were_interrupted,
+    assert_consistent,
+    utc_now,
+    request_diagnosis,
+    make_seeded_rng,
+    get_status,
+    count_unfinished_diagnoses,
     wait_until_all_ended,
 )
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import Process, Site, running_site
+from diagsite.tests.site import SiteProcess, Site, running_site
 
 KILLS = 5
 DIAGNOSES = 10
@@ -37,47 +37,47 @@ def fake() -> Iterator[FakePlatform]:
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    return seeded(request)
+    return make_seeded_rng(request)
 
 
-def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[Ordered]:
-    fake.behave(hold())  # or much could be over before the last of them is ordered
+def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
+    fake.set_behaviour(hold_response())  # or much could be over before the last of them is ordered
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url, concurrency=8)
     with site.client() as client:
-        accepted = [order(client, PLATFORMS, questions=7) for _ in range(DIAGNOSES)]
-    fake.behave(answer(after=lambda: rng.uniform(0.05, 0.4)), model="fast")
-    fake.behave(answer(after=lambda: rng.uniform(0.4, 1.2)), model="slow")
+        accepted = [request_diagnosis(client, PLATFORMS, questions=7) for _ in range(DIAGNOSES)]
+    fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.05, 0.4)), model="fast")
+    fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.4, 1.2)), model="slow")
     fake.release()
     return accepted
 
 
 def _kill_again_and_again(
-    site: Site, fake: FakePlatform, rng: random.Random, victim: Process, restart: Callable[[], None]
+    site: Site, fake: FakePlatform, rng: random.Random, victim: SiteProcess, restart: Callable[[], None]
 ) -> list[datetime]:
     """Kill whenever a few more answers have been stored and calls are in flight; returns when that was."""
     kills = []
     for _ in range(KILLS):
-        enough = answers_stored(site) + rng.randint(2, 8)
-        wait_until(lambda: answers_stored(site) >= enough and fake.in_flight.total() > 0, "a moment to kill")  # noqa: B023
+        enough = count_stored_answers(site) + rng.randint(2, 8)
+        wait_until(lambda: count_stored_answers(site) >= enough and fake.in_flight.total() > 0, "a moment to kill")  # noqa: B023
         victim.kill()
-        kills.append(now())
-        assert unfinished(site) > 0, "a kill must hit something"
+        kills.append(utc_now())
+        assert count_unfinished_diagnoses(site) > 0, "a kill must hit something"
         restart()
     return kills
 
 
-def _assert_all_is_well(site: Site, fake: FakePlatform, accepted: list[Ordered], kills: list[datetime]) -> None:
+def _assert_all_is_well(site: Site, fake: FakePlatform, accepted: list[StartedDiagnosis], kills: list[datetime]) -> None:
     wait_until_all_ended(site)
-    assert {assert_sound(site, ordered) for ordered in accepted} == {"completed"}
-    assert_nothing_stored_was_asked_again(site, fake)
-    assert_repeated_only_what_was_cut(fake, kills)
+    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert_no_call_after_stored_answer(site, fake)
+    assert_repeats_were_interrupted(fake, kills)
 
 
 def test_a_worker_killed_again_and_again_loses_nothing_and_asks_nothing_twice(
     fake: FakePlatform, rng: random.Random
 ) -> None:
-    with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.worker() as worker:
+    with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.make_worker() as worker:
         accepted = _order_ten(site, fake, rng)
         kills = _kill_again_and_again(site, fake, rng, worker, worker.start)
         _assert_all_is_well(site, fake, accepted, kills)
@@ -96,20 +96,20 @@ def test_what_was_accepted_runs_although_the_server_was_killed_before_the_first_
     with running_site(concurrency=0) as site:
         site.add_platform("fast", fake.base_url)
         with site.client() as client:
-            accepted = order(client, ["fast"])
+            accepted = request_diagnosis(client, ["fast"])
         site.server.kill()
         assert fake.count() == 0
-        with site.worker():
+        with site.make_worker():
             wait_until_all_ended(site)
-        assert assert_sound(site, accepted) == "completed"
+        assert assert_consistent(site, accepted) == "completed"
         assert fake.count() == accepted.planned
 
 
 def test_a_diagnosis_cut_by_a_kill_goes_on_before_those_that_wait(fake: FakePlatform) -> None:
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     with running_site(concurrency=1) as site, site.client() as client:
         site.add_platform("held", fake.base_url)
-        cut, next_in_line, last = (order(client, ["held"], questions=1) for _ in range(3))
+        cut, next_in_line, last = (request_diagnosis(client, ["held"], questions=1) for _ in range(3))
         fake.wait_for_calls(1)
         last_job = site.query("SELECT max(job_id) FROM diagnosis_diagnosis")[0][0]
         site.server.kill()
@@ -124,26 +124,26 @@ def test_a_diagnosis_cut_by_a_kill_goes_on_before_those_that_wait(fake: FakePlat
 
 
 def test_a_worker_that_was_frozen_does_not_overwrite_its_successor(fake: FakePlatform) -> None:
-    fake.behave(answer(), model="quick")
-    fake.behave(hold(), model="held")
-    with running_site(concurrency=0) as site, site.worker() as frozen, site.client() as client:
+    fake.set_behaviour(respond_with_answer(), model="quick")
+    fake.set_behaviour(hold_response(), model="held")
+    with running_site(concurrency=0) as site, site.make_worker() as frozen, site.client() as client:
         for slug in ("quick", "held"):
             site.add_platform(slug, fake.base_url)
-        accepted = order(client, ["quick", "held"])
-        wait_until(lambda: answers_stored(site) == 3 and fake.in_flight["held"] == 3, "the first to be half way")
-        frozen.send(signal.SIGSTOP)
-        with site.worker() as successor:
+        accepted = request_diagnosis(client, ["quick", "held"])
+        wait_until(lambda: count_stored_answers(site) == 3 and fake.in_flight["held"] == 3, "the first to be half way")
+        frozen.send_signal(signal.SIGSTOP)
+        with site.make_worker() as successor:
             fake.wait_for_calls(6, model="held")
-            frozen.send(signal.SIGCONT)
+            frozen.send_signal(signal.SIGCONT)
             fake.release()
             wait_until_all_ended(site)
-            assert assert_sound(site, accepted) == "completed"
+            assert assert_consistent(site, accepted) == "completed"
             assert fake.count(model="quick") == 3
             successor.kill()
         # Thawed, it works on; or it has ended, and whoever watches over it starts it again.
-        after = order(client, ["quick"])
-        wait_until(lambda: status_of(site, after) == "completed" or not frozen.is_running, "the thawed worker")
+        after = request_diagnosis(client, ["quick"])
+        wait_until(lambda: get_status(site, after) == "completed" or not frozen.is_running, "the thawed worker")
         if not frozen.is_running:
             frozen.start()
         wait_until_all_ended(site)
-    assert_nothing_stored_was_asked_again(site, fake)
+    assert_no_call_after_stored_answer(site, fake)

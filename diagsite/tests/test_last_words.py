@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from bench.torture.wire import upgrade
+from bench.torture.wire import build_upgrade_request
 from diagsite.tests.site import running_site
 from progress.payloads import CloseCode
 
@@ -14,7 +14,7 @@ LEAST_PATIENCE = 1.1
 
 def test_a_peer_that_does_not_answer_the_close_at_once_is_not_cut_off() -> None:
     with running_site(concurrency=0) as site, socket.create_connection(("127.0.0.1", site.port), timeout=30) as line:
-        line.sendall(upgrade("/ws/nowhere/"))
+        line.sendall(build_upgrade_request("/ws/nowhere/"))
         said = b""
         while not said.endswith(int(CloseCode.NOT_FOUND).to_bytes(2, "big")):
             said += line.recv(65_536)

@@ -20,7 +20,7 @@ def user(db: None) -> User:
 
 @pytest.fixture
 def token(user: User) -> str:
-    return sessions.open_session(user).token
+    return sessions.issue_token(user).token
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_calls_in_a_burst_look_the_token_up_once(
     assert _ask(token) == 200
     with django_assert_num_queries(0):
         assert [_ask(token) for _ in range(3)] == [200, 200, 200]
-    clock.now += sessions.REMEMBERED_SECONDS
+    clock.now += sessions.TOKEN_CACHE_SECONDS
     with django_assert_num_queries(1):
         assert _ask(token) == 200
 
@@ -63,8 +63,8 @@ def test_who_signs_out_is_out_at_once(token: str, clock: Any) -> None:
 def test_who_signs_out_at_another_process_is_out_within_a_second(user: User, token: str, clock: Any) -> None:
     assert _ask(token) == 200
     RevokedToken.objects.create(token_id=signing.loads(token, salt="diagsite.session")["id"], expires_at=timezone.now())
-    clock.now += sessions.REMEMBERED_SECONDS
-    assert sessions.REMEMBERED_SECONDS <= 1
+    clock.now += sessions.TOKEN_CACHE_SECONDS
+    assert sessions.TOKEN_CACHE_SECONDS <= 1
     assert _ask(token) == 401
 
 
@@ -80,26 +80,26 @@ def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(
     user: User, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def authenticate(token: str) -> Any:
-        sessions.lately.forget()  # somebody else's sign-out, just after our look
+        sessions.token_cache.clear()  # somebody else's sign-out, just after our look
         return user, timezone.now() + timedelta(hours=1)
 
-    monkeypatch.setattr(sessions, "authenticate", authenticate)
-    assert sessions.lately.check(token) == user
-    assert sessions.lately.user_of(token) is None
+    monkeypatch.setattr(sessions, "verify_token", authenticate)
+    assert sessions.token_cache.load_user(token) == user
+    assert sessions.token_cache.get_cached_user(token) is None
 
 
 def test_it_is_remembered_no_longer_than_it_is_good(
     user: User, token: str, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = timezone.now() + timedelta(seconds=0.5)
-    monkeypatch.setattr(sessions, "authenticate", lambda token: (user, soon))
-    assert sessions.lately.check(token) == user
+    monkeypatch.setattr(sessions, "verify_token", lambda token: (user, soon))
+    assert sessions.token_cache.load_user(token) == user
     clock.now += 0.5
-    assert sessions.lately.user_of(token) is None
+    assert sessions.token_cache.get_cached_user(token) is None
 
 
 def test_what_is_remembered_is_bounded(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_REMEMBERED", 3)
-    for token in [sessions.open_session(user).token for _ in range(10)]:
-        assert sessions.lately.check(token) == user
-        assert len(sessions.lately._users) <= 3
+    monkeypatch.setattr(sessions, "MAX_CACHED_TOKENS", 3)
+    for token in [sessions.issue_token(user).token for _ in range(10)]:
+        assert sessions.token_cache.load_user(token) == user
+        assert len(sessions.token_cache._entries) <= 3

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.follower import Follower, assert_received_everything_once
-from diagsite.tests.proof import order, seeded
-from diagsite.tests.services import RedisServer, slowness, wait_until
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
+from diagsite.tests.follower import StreamClient, assert_received_every_event_once
+from diagsite.tests.proof import request_diagnosis, make_seeded_rng
+from diagsite.tests.services import RedisServer, get_load_factor, wait_until
 from diagsite.tests.site import Site, running_site
 
 EVENTS = 200
@@ -29,19 +29,19 @@ def _quantile(values: Sequence[float], share: float) -> float:
 
 def _measure(site: Site, fake: FakePlatform, rng: random.Random) -> list[float]:
     """Seconds of every event of one diagnosis, from just before its commit to its arrival at a socket."""
-    fake.behave(answer(after=lambda: rng.uniform(0.05, 0.4)))
+    fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.05, 0.4)))
     for slug in ("one", "two"):
         site.add_platform(slug, fake.base_url)
     with site.client() as client:
-        follower = Follower(site, order(client, ["one", "two"], questions=20, repeats=3))
-    follower.watch_until_complete()
-    assert_received_everything_once(follower)
+        follower = StreamClient(site, request_diagnosis(client, ["one", "two"], questions=20, repeats=3))
+    follower.follow_until_complete()
+    assert_received_every_event_once(follower)
     return _lags(follower)
 
 
-def _lags(follower: Follower) -> list[float]:
+def _lags(follower: StreamClient) -> list[float]:
     rows = follower.site.query(
-        "SELECT seq, created_at FROM progress_event WHERE stream_id = %s", follower.ordered.stream
+        "SELECT seq, created_at FROM progress_event WHERE stream_id = %s", follower.diagnosis.stream
     )
     return [(follower.arrived_at[seq] - created_at).total_seconds() for seq, created_at in rows]
 
@@ -51,14 +51,14 @@ def _judge(seconds: list[float], record_property: Callable[[str, object], None])
     figures = f"p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, most {max(seconds) * 1000:.0f} ms"
     record_property("commit to socket", f"{figures}, {len(seconds)} events")
     assert len(seconds) >= EVENTS
-    assert p95 < MOST_SECONDS * slowness()
+    assert p95 < MOST_SECONDS * get_load_factor()
 
 
 def test_an_event_reaches_a_socket_of_the_same_process_at_once(
     fake: FakePlatform, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
     with running_site() as site:
-        _judge(_measure(site, fake, seeded(request)), record_property)
+        _judge(_measure(site, fake, make_seeded_rng(request)), record_property)
 
 
 @pytest.mark.redis
@@ -68,8 +68,8 @@ def test_an_event_of_a_worker_reaches_a_socket_of_a_server_at_once(
     request: pytest.FixtureRequest,
     record_property: Callable[[str, object], None],
 ) -> None:
-    with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.worker():
-        _judge(_measure(site, fake, seeded(request)), record_property)
+    with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.make_worker():
+        _judge(_measure(site, fake, make_seeded_rng(request)), record_property)
 
 
 def test_answers_that_all_come_at_once_are_told_while_others_are_still_being_stored(
@@ -79,7 +79,7 @@ def test_answers_that_all_come_at_once_are_told_while_others_are_still_being_sto
         site.add_platform("one", fake.base_url, concurrency=100)
         bursts = []
         for number in range(1, 4):  # it takes half a second, in which a busy machine may do something else
-            bursts.append(_burst(site, fake, Follower(site, order(client, ["one"], questions=20, repeats=5)), number))
+            bursts.append(_burst(site, fake, StreamClient(site, request_diagnosis(client, ["one"], questions=20, repeats=5)), number))
             if bursts[-1][0] < bursts[-1][1] / 2:
                 break
     lag, seconds = bursts[-1]
@@ -87,15 +87,15 @@ def test_answers_that_all_come_at_once_are_told_while_others_are_still_being_sto
     assert lag < seconds / 2, bursts
 
 
-def _burst(site: Site, fake: FakePlatform, follower: Follower, number: int) -> tuple[float, float]:
+def _burst(site: Site, fake: FakePlatform, follower: StreamClient, number: int) -> tuple[float, float]:
     """The median lag of the events of answers that come all at once, and how long storing them took."""
-    fake.hold_again()
-    fake.behave(hold())
+    fake.hold_new_calls()
+    fake.set_behaviour(hold_response())
     with ThreadPoolExecutor() as pool:
-        watching = pool.submit(follower.watch_until_complete)
-        fake.wait_for_calls(number * follower.ordered.planned)
+        watching = pool.submit(follower.follow_until_complete)
+        fake.wait_for_calls(number * follower.diagnosis.planned)
         wait_until(lambda: follower.events, "it to follow")
         fake.release()
         watching.result()
     stored = "SELECT max(created_at) - min(created_at) FROM progress_event WHERE kind = 'result' AND stream_id = %s"
-    return _quantile(_lags(follower), 0.5), site.query(stored, follower.ordered.stream)[0][0].total_seconds()
+    return _quantile(_lags(follower), 0.5), site.query(stored, follower.diagnosis.stream)[0][0].total_seconds()

@@ -16,7 +16,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from diagsite.tests.services import database_address, execute, wait_until
+from diagsite.tests.services import get_database_url, execute_sql, wait_until
 
 # The first migrations of each app that make a whole site.
 FIRST = [
@@ -36,7 +36,7 @@ ALIAS = "old"
 def database(made: str) -> Iterator[str]:
     """A new one that the alias leads to; its name."""
     name = f"old_{uuid.uuid4().hex[:12]}"
-    execute(database_address("postgres"), f"CREATE DATABASE {name} {made}")
+    execute_sql(get_database_url("postgres"), f"CREATE DATABASE {name} {made}")
     options = {"host": settings.DATABASES["default"]["OPTIONS"].get("host", ""), "options": "-c lock_timeout=300ms"}
     connections.databases[ALIAS] = {
         **connections.databases["default"],
@@ -62,7 +62,7 @@ def first(django_db_blocker: Any) -> str:
 def old(first: str, django_db_blocker: Any) -> Iterator[str]:
     """The address of a copy of it."""
     with django_db_blocker.unblock(), database(f"TEMPLATE {first}") as name:
-        yield database_address(name)
+        yield get_database_url(name)
 
 
 def migrate(targets: list[Any]) -> Any:

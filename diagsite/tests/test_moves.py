@@ -14,13 +14,13 @@ from django.utils import timezone
 from diagnosis import trends
 from diagnosis.models import Diagnosis, Platform, Schedule
 from diagnosis.orders import cancel_diagnosis
-from diagnosis.schedules.models import Every
-from diagnosis.schedules.running import start_due
-from diagnosis.tests.conftest import signed_in
-from diagnosis.tests.rows import end, make_platform, make_user, settle, valid
+from diagnosis.schedules.models import Frequency
+from diagnosis.schedules.running import start_due_schedules
+from diagnosis.tests.conftest import make_signed_in_client
+from diagnosis.tests.rows import run_and_end, make_platform, make_user, begin_and_record, make_valid_result
 from diagnosis.transitions import end_diagnosis
 from diagsite.models import Notice
-from diagsite.notices import note_seen, send_due_notices
+from diagsite.notices import mark_notice_seen, send_due_notices
 from diagsite.tests.fake_wechat import FakeWeChat
 
 OPENID = "openid-of-a-user"
@@ -33,7 +33,7 @@ def wechat(settings: Any) -> Iterator[FakeWeChat]:
     settings.WECHAT_TEMPLATE_ID = "template"
     with FakeWeChat() as fake:
         settings.WECHAT_API_BASE = fake.url
-        fake.accepts[OPENID] = 1
+        fake.allowed_messages[OPENID] = 1
         yield fake
     cache.clear()
 
@@ -45,7 +45,7 @@ def owner() -> AbstractUser:
 
 @pytest.fixture
 def client(owner: AbstractUser) -> Client:
-    return signed_in(owner)
+    return make_signed_in_client(owner)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def schedule(owner: AbstractUser, platform: Platform) -> Schedule:
         questions=[f"问题 {number}？" for number in range(10)],
         platforms=[platform.pk],
         repeats=3,
-        every=Every.WEEKLY,
+        every=Frequency.WEEKLY,
         weekday=0,
         time=time(9),
         next_at=timezone.now(),
@@ -73,10 +73,10 @@ def schedule(owner: AbstractUser, platform: Platform) -> Schedule:
 def run(schedule: Schedule, named: int) -> Diagnosis:
     """The schedule's next run, of whose thirty answers so many name the brand."""
     Schedule.objects.filter(pk=schedule.pk).update(next_at=timezone.now())
-    assert start_due() == 1
+    assert start_due_schedules() == 1
     diagnosis = Diagnosis.objects.order_by("created_at").last()
     assert diagnosis
-    return end(diagnosis, *map(valid, ["山岚好。"] * named + ["木石坊好。"] * (30 - named)))
+    return run_and_end(diagnosis, *map(make_valid_result, ["山岚好。"] * named + ["木石坊好。"] * (30 - named)))
 
 
 def unread(client: Client) -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ def test_what_wechat_delivered_is_not_unread_on_the_page(
 def test_without_an_accept_it_is_unread_on_the_page_until_it_is_read(
     wechat: FakeWeChat, schedule: Schedule, client: Client
 ) -> None:
-    wechat.accepts[OPENID] = 0
+    wechat.allowed_messages[OPENID] = 0
     run(schedule, 3)
     risen = run(schedule, 28)
     send_due_notices()
@@ -122,7 +122,7 @@ def test_without_an_accept_it_is_unread_on_the_page_until_it_is_read(
     assert (move["name"], move["is_own"], move["changed"]) == ("山岚", True, "up")
     assert (move["before"], move["after"]) == (pytest.approx(0.1), pytest.approx(28 / 30))
     body = json.dumps({"ids": [item["id"]]})
-    stranger = signed_in(make_user("stranger"))
+    stranger = make_signed_in_client(make_user("stranger"))
     assert unread(stranger) == []
     assert stranger.post("/api/notices/read", body, content_type="application/json").status_code == 204
     assert len(unread(client)) == 1
@@ -142,13 +142,13 @@ def test_without_wechat_at_all_the_page_tells_also_when_the_schedule_is_gone(
 
 def test_who_watches_the_end_has_not_read_the_move(wechat: FakeWeChat, schedule: Schedule) -> None:
     run(schedule, 3)
-    note_seen(run(schedule, 28).stream_id)
+    mark_notice_seen(run(schedule, 28).stream_id)
     assert Notice.objects.get().state == "waiting"
 
 
 def test_a_run_that_was_left_out_is_on_the_page(schedule: Schedule, client: Client) -> None:
     Schedule.objects.update(budget_calls=29)
-    assert start_due() == 0
+    assert start_due_schedules() == 0
     (item,) = unread(client)
     assert (item["kind"], item["reason"], item["schedule"]) == ("skipped", "budget_calls", str(schedule.pk))
     assert send_due_notices() == 0
@@ -158,7 +158,7 @@ def test_a_bug_in_the_comparison_keeps_no_diagnosis_from_its_end(
     schedule: Schedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(schedule, 3)
-    monkeypatch.setattr(trends, "facts_of", lambda diagnoses: 1 / 0)
+    monkeypatch.setattr(trends, "load_comparison_data", lambda diagnoses: 1 / 0)
     assert run(schedule, 28).is_final
     assert not Notice.objects.exists()
 
@@ -166,10 +166,10 @@ def test_a_bug_in_the_comparison_keeps_no_diagnosis_from_its_end(
 def test_a_cancelled_run_tells_nothing(schedule: Schedule) -> None:
     run(schedule, 3)
     Schedule.objects.update(next_at=timezone.now())
-    start_due()
+    start_due_schedules()
     diagnosis = Diagnosis.objects.order_by("created_at").last()
     assert diagnosis
-    settle(diagnosis, *[valid("山岚好。")] * 29)
+    begin_and_record(diagnosis, *[make_valid_result("山岚好。")] * 29)
     diagnosis.refresh_from_db()
     cancel_diagnosis(diagnosis)
     assert not Notice.objects.exists()

@@ -11,15 +11,15 @@ from django.core.cache import cache
 from django.utils import timezone
 from websockets.sync.client import connect
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.tests.rows import make_diagnosis, make_platform, make_user
 from diagnosis.transitions import end_diagnosis
 from diagsite import notices
 from diagsite.models import Notice
-from diagsite.notices import note_seen, send_due_notices
+from diagsite.notices import mark_notice_seen, send_due_notices
 from diagsite.tests.fake_wechat import FakeWeChat
-from diagsite.tests.services import LOCAL, wait_until
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, wait_until
 from diagsite.tests.site import Site, running_site
 
 OPENID = "openid-of-a-user"
@@ -34,12 +34,12 @@ def wechat(settings: Any) -> Iterator[FakeWeChat]:
     settings.NOTICE_GRACE_SECONDS = 0
     with FakeWeChat() as fake:
         settings.WECHAT_API_BASE = fake.url
-        fake.accepts[OPENID] = 1
+        fake.allowed_messages[OPENID] = 1
         yield fake
     cache.clear()
 
 
-def ended(status: Status | None = None, brand: str = "山岚", openid: str | None = OPENID) -> Diagnosis:
+def ended(status: DiagnosisStatus | None = None, brand: str = "山岚", openid: str | None = OPENID) -> Diagnosis:
     """A diagnosis that has just ended."""
     owner = make_user("away", wechat_openid=openid)
     diagnosis = make_diagnosis(owner, [make_platform()], brand=brand)
@@ -75,7 +75,7 @@ def test_a_long_name_fits_the_template(wechat: FakeWeChat) -> None:
 
 
 def test_a_message_is_sent_once_however_often_one_looks(wechat: FakeWeChat) -> None:
-    wechat.accepts[OPENID] = 5
+    wechat.allowed_messages[OPENID] = 5
     diagnosis = ended()
     assert [send_due_notices() for _look in range(3)] == [1, 0, 0]
     assert end_diagnosis(diagnosis.pk) is None
@@ -83,13 +83,13 @@ def test_a_message_is_sent_once_however_often_one_looks(wechat: FakeWeChat) -> N
 
 
 def test_an_owner_who_was_given_the_end_is_not_told_again(wechat: FakeWeChat, settings: Any) -> None:
-    note_seen(ended().stream_id)
+    mark_notice_seen(ended().stream_id)
     assert send_due_notices() == 0
     assert state() == "seen"
 
 
 def test_whoever_cancels_is_not_told(wechat: FakeWeChat) -> None:
-    ended(Status.CANCELLED)
+    ended(DiagnosisStatus.CANCELLED)
     assert not Notice.objects.exists()
 
 
@@ -112,7 +112,7 @@ def test_within_the_grace_nothing_is_sent(wechat: FakeWeChat, settings: Any) -> 
 
 
 def test_no_accept_left_is_given_up_at_once(wechat: FakeWeChat) -> None:
-    wechat.accepts[OPENID] = 0
+    wechat.allowed_messages[OPENID] = 0
     ended()
     send_due_notices()
     make_due()
@@ -122,26 +122,26 @@ def test_no_accept_left_is_given_up_at_once(wechat: FakeWeChat) -> None:
 
 
 def test_a_busy_wechat_is_tried_again_later_and_not_for_ever(wechat: FakeWeChat) -> None:
-    wechat.says = [-1] * 20
+    wechat.queued_replies = [-1] * 20
     ended()
-    for _attempt in range(notices.MOST_ATTEMPTS):
+    for _attempt in range(notices.MAX_NOTICE_ATTEMPTS):
         assert send_due_notices() == 1
         assert send_due_notices() == 0
         make_due()
-    assert (state(), wechat.calls) == ("given_up", notices.MOST_ATTEMPTS)
+    assert (state(), wechat.calls) == ("given_up", notices.MAX_NOTICE_ATTEMPTS)
 
 
 def test_a_token_is_kept_and_a_worthless_one_replaced(wechat: FakeWeChat) -> None:
-    wechat.accepts[OPENID] = 2
+    wechat.allowed_messages[OPENID] = 2
     diagnosis = ended()
     send_due_notices()
-    assert wechat.tokens_given == 1
-    wechat.give_token()  # somebody else made ours worthless
+    assert wechat.issued_token_count == 1
+    wechat.issue_token()  # somebody else made ours worthless
     another = make_diagnosis(diagnosis.owner, list(Platform.objects.filter(pk="fake")))
     end_diagnosis(another.pk)
     send_due_notices()
     assert len(wechat.delivered) == 2
-    assert wechat.tokens_given == 3
+    assert wechat.issued_token_count == 3
 
 
 def test_a_wechat_that_is_away_keeps_the_message(wechat: FakeWeChat, settings: Any) -> None:
@@ -164,10 +164,10 @@ def test_a_crash_between_the_sending_and_the_mark_sends_nothing_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        lease = notices._lease_one()
+        lease = notices._lease_next_notice()
         assert lease
         patch.setattr(Notice, "save", die)
-        notices._send(lease)
+        notices._send_notice(lease)
     assert len(wechat.delivered) == 1
     assert send_due_notices() == 0  # the lease holds
     make_due()
@@ -188,9 +188,9 @@ def test_an_end_that_is_rolled_back_leaves_no_message(wechat: FakeWeChat, monkey
 
 def sign_in(site: Site, code: str) -> httpx.Client:
     """A client of a WeChat user."""
-    answer = httpx.post(f"{site.url}/api/session", json={"code": code}, **LOCAL)
+    answer = httpx.post(f"{site.url}/api/session", json={"code": code}, **LOCAL_HTTPX_OPTIONS)
     token = answer.raise_for_status().json()["token"]
-    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, **LOCAL)
+    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, **LOCAL_HTTPX_OPTIONS)
 
 
 def start(client: httpx.Client) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def states(site: Site) -> dict[str, str]:
 
 def test_who_is_away_is_told_and_who_watches_is_not() -> None:
     with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **SITE) as site:
-        fake.accepts |= {"openid-of-away": 2, "openid-of-watching": 2}
+        fake.allowed_messages |= {"openid-of-away": 2, "openid-of-watching": 2}
         with sign_in(site, "away") as away, sign_in(site, "watching") as watching:
             watched, left = start(watching), start(away)
             watch_to_the_end(site, watching, watched)
@@ -227,7 +227,7 @@ def test_who_is_away_is_told_and_who_watches_is_not() -> None:
 def test_a_server_killed_after_the_end_still_tells_once() -> None:
     quick = SITE | {"NOTICE_GRACE_SECONDS": "4"}
     with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **quick) as site:
-        fake.accepts["openid-of-away"] = 1
+        fake.allowed_messages["openid-of-away"] = 1
         with sign_in(site, "away") as away:
             accepted = start(away)
         wait_until(lambda: states(site).get(accepted["id"]) == "waiting", "the end")

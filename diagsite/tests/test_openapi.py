@@ -7,7 +7,7 @@ from django.test import Client
 
 from diagsite.api import api
 from diagsite.models import User
-from diagsite.openapi import PROBLEM
+from diagsite.openapi import PROBLEM_SCHEMA
 
 
 def _operations() -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def test_a_failure_is_as_the_schema_says(client: Client, method: str, path: str,
     answer = getattr(client, method)(path)
     body = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
-    assert set(PROBLEM["required"]) <= set(body) <= set(PROBLEM["properties"])
+    assert set(PROBLEM_SCHEMA["required"]) <= set(body) <= set(PROBLEM_SCHEMA["properties"])
 
 
 def test_a_sign_in_is_one_of_two() -> None:

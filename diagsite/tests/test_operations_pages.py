@@ -5,26 +5,26 @@ import re
 import pytest
 
 from diagnosis.history.defects import DEFECTS
-from diagsite.retention import RETENTIONS
-from diagsite.tests.site import ROOT
+from diagsite.retention import RETENTION_RULES
+from diagsite.tests.site import PROJECT_ROOT
 
 PAGES = ["docs/operations.zh.md", "docs/operations.md"]
 
 
 def _first_column(page: str, heading: str) -> list[str]:
-    text = (ROOT / page).read_text()
+    text = (PROJECT_ROOT / page).read_text()
     section = next(part for part in text.split("\n## ") if part.startswith(heading))
     return re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("page", "heading"), [(PAGES[0], "保留期"), (PAGES[1], "Retention")])
 def test_every_retention_is_told_with_its_days(page: str, heading: str) -> None:
-    assert _first_column(page, heading) == [one.name for one in RETENTIONS]
-    text = (ROOT / page).read_text()
+    assert _first_column(page, heading) == [one.name for one in RETENTION_RULES]
+    text = (PROJECT_ROOT / page).read_text()
     told = {
         name: float(days) for name, days in re.findall(r"^\| `(\w+)` \|.*\| (?:`\w+`[，,] ?)?(\d+) \|$", text, re.M)
     }
-    assert told == {one.name: one.days for one in RETENTIONS}
+    assert told == {one.name: one.days for one in RETENTION_RULES}
 
 
 @pytest.mark.parametrize(("page", "heading"), [(PAGES[0], "修复历史记录"), (PAGES[1], "Repair old records")])
@@ -34,12 +34,12 @@ def test_every_defect_is_told(page: str, heading: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_and_unit_that_is_named_is_there(page: str) -> None:
-    text = (ROOT / page).read_text()
-    ours = {path.stem for path in ROOT.glob("*/management/commands/*.py")} | {"createsuperuser"}
+    text = (PROJECT_ROOT / page).read_text()
+    ours = {path.stem for path in PROJECT_ROOT.glob("*/management/commands/*.py")} | {"createsuperuser"}
     assert set(re.findall(r"manage\.py (\w+)", text)) <= ours
-    shipped = {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
+    shipped = {path.name for path in (PROJECT_ROOT / "deploy" / "systemd").iterdir()}
     for unit in re.findall(r"^\| `(diagsite-\w+@?)", text, re.MULTILINE):
         assert f"{unit}.service" in shipped
     files = re.findall(r"deploy/[\w./-]*\w", text)
     own = {"deploy/environment", "deploy/certificates"}
-    assert [file for file in files if file not in own and not (ROOT / file).exists()] == []
+    assert [file for file in files if file not in own and not (PROJECT_ROOT / file).exists()] == []

@@ -15,18 +15,18 @@ from django.conf import settings
 from psycopg_pool import ConnectionPool
 
 from diagsite.embedded import EmbeddedPostgres
-from diagsite.tests.fake_platform import FakePlatform, answer, hold
-from diagsite.tests.follower import MOST_SECONDS, Follower, assert_received_everything_once
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
+from diagsite.tests.follower import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
 from diagsite.tests.proof import (
-    answers_stored,
-    assert_nothing_stored_was_asked_again,
-    assert_sound,
-    order,
-    unfinished,
+    count_stored_answers,
+    assert_no_call_after_stored_answer,
+    assert_consistent,
+    request_diagnosis,
+    count_unfinished_diagnoses,
     wait_until_all_ended,
 )
-from diagsite.tests.services import RedisServer, execute, start_postgres, wait_until
-from diagsite.tests.site import ROOT, Process, Site, manage, running_site
+from diagsite.tests.services import RedisServer, execute_sql, start_postgres, wait_until
+from diagsite.tests.site import PROJECT_ROOT, SiteProcess, Site, run_management_command, running_site
 
 PLATFORMS = ["one", "two"]
 PATIENCE_OF_A_WORKER_SECONDS = 5  # settings.PROCRASTINATE_WORKER_DEFAULTS: then it drops what still runs
@@ -37,7 +37,7 @@ SECONDS_WITHOUT_REDIS = 60  # the calls alone take 2
 @pytest.fixture
 def fake() -> Iterator[FakePlatform]:
     with FakePlatform() as server:
-        server.behave(answer(after=0.3))
+        server.set_behaviour(respond_with_answer(delay_seconds=0.3))
         yield server
 
 
@@ -46,16 +46,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     """A PostgreSQL of these tests' own, that they may stop; the tables are in its first database."""
     server = start_postgres(tmp_path_factory.mktemp("outages") / "postgres")
     for command in ("migrate", "seed"):
-        manage([command], server.get_uri())
+        run_management_command([command], server.get_uri())
     yield server
-    server.leave()
+    server.release()
 
 
 @pytest.fixture
 def address(postgres: EmbeddedPostgres) -> str:
     """A database of the test's own on it."""
     name = f"site_{uuid.uuid4().hex[:8]}"
-    execute(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
+    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
     return postgres.get_uri().replace("/postgres?", f"/{name}?")
 
 
@@ -65,17 +65,17 @@ def _add_platforms(site: Site, fake: FakePlatform) -> None:
 
 
 @contextmanager
-def _following(follower: Follower) -> Iterator[None]:
+def _following(follower: StreamClient) -> Iterator[None]:
     """Follow by socket beside what the block does; at its end everything must have come."""
-    thread = threading.Thread(target=follower.watch_until_complete)
+    thread = threading.Thread(target=follower.follow_until_complete)
     thread.start()
     yield
-    thread.join(MOST_SECONDS)
-    assert_received_everything_once(follower)
+    thread.join(MAX_FOLLOW_SECONDS)
+    assert_received_every_event_once(follower)
 
 
 @contextmanager
-def _supervised(process: Process) -> Iterator[None]:
+def _supervised(process: SiteProcess) -> Iterator[None]:
     """Start a process again whenever it ends, as Restart=always does."""
     over = threading.Event()
 
@@ -109,9 +109,9 @@ def _stop(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
 def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
     """Once in good order and back at once, once as in a crash and away for a while."""
     for number, seconds_away in ((signal.SIGINT, 0.0), (signal.SIGQUIT, 3.0)):
-        enough = answers_stored(site) + 6
-        wait_until(lambda: answers_stored(site) >= enough, "some answers")  # noqa: B023
-        assert unfinished(site) > 0
+        enough = count_stored_answers(site) + 6
+        wait_until(lambda: count_stored_answers(site) >= enough, "some answers")  # noqa: B023
+        assert count_unfinished_diagnoses(site) > 0
         _stop(postgres, number)
         threading.Event().wait(seconds_away)
         postgres.ensure_running()
@@ -124,24 +124,24 @@ def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
     concurrency = 10 if where == "in the server" else 0
     with running_site(address=address, concurrency=concurrency) as site:
         _add_platforms(site, fake)
-        with nullcontext() if concurrency else _supervised(site.worker()), site.client() as client:
-            accepted = [order(client, PLATFORMS, questions=12) for _ in range(3)]
-            with _following(Follower(site, accepted[0])):
+        with nullcontext() if concurrency else _supervised(site.make_worker()), site.client() as client:
+            accepted = [request_diagnosis(client, PLATFORMS, questions=12) for _ in range(3)]
+            with _following(StreamClient(site, accepted[0])):
                 _restart_twice(site, postgres)
                 wait_until_all_ended(site)
         assert site.server.is_running
-    assert {assert_sound(site, ordered) for ordered in accepted} == {"completed"}
-    assert_nothing_stored_was_asked_again(site, fake)
+    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert_no_call_after_stored_answer(site, fake)
 
 
 def test_answers_that_arrive_while_postgres_is_away_are_kept(
     fake: FakePlatform, postgres: EmbeddedPostgres, address: str
 ) -> None:
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     with running_site(address=address) as site:
         site.add_platform("one", fake.base_url, concurrency=6)
         with site.client() as client:
-            accepted = order(client, ["one"], questions=6)
+            accepted = request_diagnosis(client, ["one"], questions=6)
         fake.wait_for_calls(6)
         _stop(postgres, signal.SIGQUIT)
         fake.release()
@@ -149,7 +149,7 @@ def test_answers_that_arrive_while_postgres_is_away_are_kept(
         threading.Event().wait(PATIENCE_OF_A_WORKER_SECONDS + 1.5)
         postgres.ensure_running()
         wait_until_all_ended(site, SECONDS_UNTIL_BACK)
-        assert assert_sound(site, accepted) == "completed"
+        assert assert_consistent(site, accepted) == "completed"
     assert fake.count() == accepted.planned
 
 
@@ -169,37 +169,37 @@ def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(pos
 def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
     """A copy of the site, which has no database but its embedded one."""
     root = tmp_path / "site"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
+    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
     database = EmbeddedPostgres(root / "var" / "postgres")
     site = Site(database.get_uri(), TEST_KEY="sk-of-a-test")
-    site.server = Process(["serve", "--migrate"], "", **site.environment)  # no address: its embedded PostgreSQL
+    site.server = SiteProcess(["serve", "--migrate"], "", **site.environment)  # no address: its embedded PostgreSQL
     site.server.root = root
     yield site
     site.server.kill()
     database.start()  # so that there is somebody to leave last, and stop it, whatever has become of the server
-    database.leave()
+    database.release()
 
 
 def test_serve_brings_its_embedded_postgres_back_and_takes_it_along_when_it_ends(
     fake: FakePlatform, site_of_its_own: Site
 ) -> None:
     site = site_of_its_own
-    fake.behave(hold())
+    fake.set_behaviour(hold_response())
     site.start()
     site.add_platform("one", fake.base_url)
     with site.client() as client:
-        follower = Follower(site, order(client, ["one"]))
+        follower = StreamClient(site, request_diagnosis(client, ["one"]))
     fake.wait_for_calls(3)
     killed = _postmaster(site)
     killed.kill()
     fake.release()
-    follower.watch_until_complete()
-    assert_received_everything_once(follower)
-    assert assert_sound(site, follower.ordered) == "completed"
-    assert fake.count() == follower.ordered.planned
+    follower.follow_until_complete()
+    assert_received_every_event_once(follower)
+    assert assert_consistent(site, follower.diagnosis) == "completed"
+    assert fake.count() == follower.diagnosis.planned
     successor = _postmaster(site)
     assert successor.pid != killed.pid
-    site.server.send(signal.SIGTERM)
+    site.server.send_signal(signal.SIGTERM)
     assert site.server.wait(60) == 0
     assert not successor.is_running()
 
@@ -214,18 +214,18 @@ def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
     fake: FakePlatform, redis_server: RedisServer
 ) -> None:
     options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
-    with running_site(concurrency=0, **options) as site, site.worker(), site.client() as client:
+    with running_site(concurrency=0, **options) as site, site.make_worker(), site.client() as client:
         _add_platforms(site, fake)
-        ordered = order(client, PLATFORMS, questions=20, repeats=2)
-        with _following(Follower(site, ordered)):
+        ordered = request_diagnosis(client, PLATFORMS, questions=20, repeats=2)
+        with _following(StreamClient(site, ordered)):
             for is_away in (True, False, True, False):
-                enough = answers_stored(site) + 6
-                wait_until(lambda: answers_stored(site) >= enough, "answers, with or without Redis")  # noqa: B023
+                enough = count_stored_answers(site) + 6
+                wait_until(lambda: count_stored_answers(site) >= enough, "answers, with or without Redis")  # noqa: B023
                 if is_away:
                     redis_server.stop()
                 else:
                     redis_server.start()
             wait_until_all_ended(site, SECONDS_WITHOUT_REDIS)
-        assert assert_sound(site, ordered) == "completed"
+        assert assert_consistent(site, ordered) == "completed"
         assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
     assert fake.count() == ordered.planned

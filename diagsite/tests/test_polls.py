@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from diagsite.tests.fake_platform import FakePlatform, hold
-from diagsite.tests.proof import order_body
+from diagsite.tests.fake_platform import FakePlatform, hold_response
+from diagsite.tests.proof import build_diagnosis_body
 from diagsite.tests.services import wait_until
 from diagsite.tests.site import running_site
 
@@ -14,8 +14,8 @@ POLLS = 12
 def test_more_polls_wait_than_there_are_connections_and_the_site_goes_on() -> None:
     with FakePlatform() as fake, running_site(DATABASE_POOL_SIZE=str(CONNECTIONS)) as site, site.client() as client:
         site.add_platform("held", fake.base_url)
-        fake.behave(hold(), model="held")
-        stream = client.post("/api/diagnoses", json=order_body(["held"])).json()["stream"]
+        fake.set_behaviour(hold_response(), model="held")
+        stream = client.post("/api/diagnoses", json=build_diagnosis_body(["held"])).json()["stream"]
         wait_until(lambda: fake.count(model="held"), "the platform to be asked")
         last = client.get(f"/api/streams/{stream}/events").json()["last"]
         with ThreadPoolExecutor(POLLS) as threads:

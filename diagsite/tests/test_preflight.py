@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from diagnosis.tests.rows import KEY, KEY_VARIABLE, make_platform
-from diagsite.preflight.checks import CHECKS, chosen_checks
-from diagsite.preflight.results import FAILED, OK, WARNING, Finding, Result, exit_code, run_checks
-from diagsite.tests.fake_platform import FakePlatform, answer, refuse
-from diagsite.tests.site import Process, new_database, running_site
+from diagnosis.tests.rows import TEST_API_KEY, API_KEY_VARIABLE, make_platform
+from diagsite.preflight.checks import CHECKS, select_checks
+from diagsite.preflight.results import FAILED, OK, WARNING, CheckFinding, CheckResult, get_exit_code, run_checks
+from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from diagsite.tests.site import SiteProcess, create_database, running_site
 from monitoring.models import Channel
 from monitoring.secrets import encrypt_secrets
-from monitoring.tests.robots import Robots
+from monitoring.tests.robots import FakeChatBots
 
 # A worker that is there and busy must not pass for a dead one.
 PATIENT = {"JOB_STALLED_SECONDS": "30"}
 
 
-def _run(*names: str) -> dict[str, Result]:
+def _run(*names: str) -> dict[str, CheckResult]:
     return {one.name: one for one in run_checks({name: CHECKS[name] for name in names})}
 
 
 def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    with Process(["preflight", "--json", *arguments], address, **extra) as command:
+    with SiteProcess(["preflight", "--json", *arguments], address, **extra) as command:
         code = command.wait(120)
     told = command.out.read_text()
     assert told, command.log.read_text()
@@ -34,12 +34,12 @@ def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[s
 
 def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "sk-of-a-test")
-    with FakePlatform() as fake, Robots() as robots, running_site(**PATIENT) as site:
-        fake.behave(answer("好"))
+    with FakePlatform() as fake, FakeChatBots() as robots, running_site(**PATIENT) as site:
+        fake.set_behaviour(respond_with_answer("好"))
         site.add_platform("fake", fake.base_url)
-        from bench.alerts.services import add_channel
+        from bench.alerts.services import create_default_channel
 
-        add_channel(site.address, "webhook", robots.webhook)
+        create_default_channel(site.address, "webhook", robots.webhook)
         code, found = _preflight(site.address, "--live", "--notify", **PATIENT)
         assert {name: one["detail"] for name, one in found.items() if one["level"] == FAILED} == {}
         assert code == 0
@@ -49,7 +49,7 @@ def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch:
 
 
 def test_without_a_worker_it_fails_unless_that_is_left_out() -> None:
-    address = new_database()
+    address = create_database()
     code, found = _preflight(address)
     assert (code, found["services jobs"]["level"]) == (1, FAILED)
     assert "start a worker" in found["services jobs"]["detail"]
@@ -103,14 +103,14 @@ def fake() -> Iterator[FakePlatform]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_key_that_a_platform_refuses_is_found_by_asking(fake: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, KEY)
-    fake.behave(refuse(401, {"error": {"message": "invalid api key"}}))
+    monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
+    fake.set_behaviour(respond_with_error(401, {"error": {"message": "invalid api key"}}))
     make_platform(base_url=fake.base_url)
     assert _run("keys")["keys"].level == OK
-    (result,) = run_checks({"platforms": chosen_checks(live=True, notify=False, skipped=[])["platforms"]})
+    (result,) = run_checks({"platforms": select_checks(live=True, notify=False, skipped=[])["platforms"]})
     assert (result.name, result.level) == ("platforms fake", FAILED)
-    assert KEY not in result.detail
-    monkeypatch.delenv(KEY_VARIABLE)
+    assert TEST_API_KEY not in result.detail
+    monkeypatch.delenv(API_KEY_VARIABLE)
     assert _run("keys")["keys fake"].level == FAILED
 
 
@@ -124,7 +124,7 @@ def test_a_channel_whose_secrets_nobody_can_read_is_found(settings: Any) -> None
 
 
 def test_whatever_a_check_raises_is_its_finding() -> None:
-    def broken() -> list[Finding]:
+    def broken() -> list[CheckFinding]:
         raise OSError("no room\nat all")
 
     results = run_checks({"disk": broken, "python": CHECKS["python"]})
@@ -136,7 +136,7 @@ def test_whatever_a_check_raises_is_its_finding() -> None:
     ("level", "strict", "code"), [(OK, True, 0), (WARNING, False, 0), (WARNING, True, 1), (FAILED, False, 1)]
 )
 def test_the_exit_code(level: str, strict: bool, code: int) -> None:
-    assert exit_code([Result("any", level, "", 0.0)], strict=strict) == code
+    assert get_exit_code([CheckResult("any", level, "", 0.0)], strict=strict) == code
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pypdf import PdfReader
 
-from diagsite.tests.proof import order, wait_until_all_ended
+from diagsite.tests.proof import request_diagnosis, wait_until_all_ended
 from diagsite.tests.site import Site, running_site
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def _pages(pdf: bytes) -> tuple[str, list[str]]:
 
 def test_a_report_is_saved_printed_shared_and_taken_back(browser: Browser) -> None:
     with running_site(DEMO_LATENCY="0.05") as site, site.client(DEVICE) as client:
-        diagnosis = order(client, ["demo-fast"], questions=4, repeats=3)
+        diagnosis = request_diagnosis(client, ["demo-fast"], questions=4, repeats=3)
         wait_until_all_ended(site)
         context = _context(browser, site)
         page = context.new_page()

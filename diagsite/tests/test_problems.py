@@ -24,9 +24,9 @@ import progress
 from diagnosis.models import Diagnosis
 from diagsite import sessions
 from diagsite.models import User
-from errors.codes import SPECS, ErrorCode
-from errors.exceptions import AppError, code_of
-from errors.problems import problem
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.exceptions import AppError, get_error_code
+from errors.problems import build_problem
 from progress import api as progress_api
 
 MEMBERS = {
@@ -49,7 +49,7 @@ ORDER = {"brand": "山岚", "questions": ["哪个好？"], "platforms": ["none"]
 def client(db: None) -> Client:
     """Signed in, and answered by the site even where a view crashes."""
     user = User.objects.create_user(username=uuid.uuid4().hex)
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
 
 
@@ -89,8 +89,8 @@ def test_every_exception_of_ours_carries_exactly_one_code_of_its_own() -> None:
     for one in ours:
         declared = [ancestor for ancestor in inspect.getmro(one) if "code" in vars(ancestor)]
         assert declared[0] is not AppError, f"{one.__qualname__} has no code"
-        assert one.code in SPECS
-        assert code_of(one.__new__(one)) is one.code  # whatever it needs to be made
+        assert one.code in ERROR_SPECS
+        assert get_error_code(one.__new__(one)) is one.code  # whatever it needs to be made
 
 
 def test_exceptions_of_apps_live_in_their_exceptions_module() -> None:
@@ -111,7 +111,7 @@ def test_exceptions_of_apps_live_in_their_exceptions_module() -> None:
     ],
 )
 def test_exceptions_of_others_have_the_code_that_they_are_registered_to(error: BaseException, code: ErrorCode) -> None:
-    assert code_of(error) is code
+    assert get_error_code(error) is code
 
 
 # Where a view fails
@@ -258,7 +258,7 @@ def test_whoever_reads_neither_is_told_in_chinese(client: Client, language: str)
     assert body["copy"]["locale"] == "zh-hans"
 
 
-@pytest.mark.parametrize("code", [code for code in ErrorCode if SPECS[code].retry_after_ms])
+@pytest.mark.parametrize("code", [code for code in ErrorCode if ERROR_SPECS[code].retry_after_ms])
 def test_the_wait_is_told_in_the_header_and_in_the_body(
     client: Client, monkeypatch: pytest.MonkeyPatch, code: ErrorCode
 ) -> None:
@@ -286,7 +286,7 @@ def test_a_page_that_is_away_says_when_to_come_back(client: Client, monkeypatch:
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("diagsite.pages._show", fail)
+    monkeypatch.setattr("diagsite.pages._render_page", fail)
     answer = client.get("/history/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
 
@@ -302,7 +302,7 @@ def test_a_host_that_is_not_ours_is_told_in_the_same_body(client: Client, settin
 
 @pytest.mark.parametrize("code", list(ErrorCode))
 def test_every_code_has_its_own_words_in_both_languages(code: ErrorCode) -> None:
-    chinese, english = (problem(code, locale=locale) for locale in ("zh-hans", "en"))
+    chinese, english = (build_problem(code, locale=locale) for locale in ("zh-hans", "en"))
     for body in (chinese, english):
         assert body["title"] == body["copy"]["title"]
         assert body["detail"] == body["copy"]["message"]
@@ -318,5 +318,5 @@ def test_every_code_has_its_own_words_in_both_languages(code: ErrorCode) -> None
 
 def test_no_two_codes_have_the_same_title() -> None:
     for locale in ("zh-hans", "en"):
-        titles = [problem(code, locale=locale)["title"] for code in ErrorCode]
+        titles = [build_problem(code, locale=locale)["title"] for code in ErrorCode]
         assert len(set(titles)) == len(titles)

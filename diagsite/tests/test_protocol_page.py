@@ -8,10 +8,10 @@ from typing import Any
 import websockets
 
 from diagsite.api import api
-from diagsite.tests.fake_platform import FakePlatform, hold
-from diagsite.tests.site import ROOT, running_site
+from diagsite.tests.fake_platform import FakePlatform, hold_response
+from diagsite.tests.site import PROJECT_ROOT, running_site
 
-PAGE = (ROOT / "docs" / "protocol.md").read_text()
+PAGE = (PROJECT_ROOT / "docs" / "protocol.md").read_text()
 EXAMPLE = re.compile(r"```json (client|server)\n(.*?)\n```", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ async def play(address: str, token: str) -> list[str]:
 
 def test_the_frames_of_the_protocol_page_are_those_of_the_server() -> None:
     with FakePlatform() as fake, running_site(PING_SECONDS="0.5") as site, site.client() as client:
-        fake.behave(hold())
+        fake.set_behaviour(hold_response())
         site.add_platform("fake", fake.base_url)
         order = {"brand": "山岚", "questions": ["推荐哪个手冲壶？"], "platforms": ["fake"]}
         accepted = client.post("/api/diagnoses", json=order).json()

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from diagsite.tests.proof import order_body
-from diagsite.tests.services import RedisServer, wait_for_a_minute_to_begin
+from diagsite.tests.proof import build_diagnosis_body
+from diagsite.tests.services import RedisServer, wait_for_minute_start
 from diagsite.tests.site import running_site
 
 FEW = {"CALLS_PER_MINUTE": "5", "SIGN_INS_PER_MINUTE": "3", "STARTS_PER_MINUTE": "2"}
@@ -14,7 +14,7 @@ FEW = {"CALLS_PER_MINUTE": "5", "SIGN_INS_PER_MINUTE": "3", "STARTS_PER_MINUTE":
 
 def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
     with running_site(**FEW) as site, ExitStack() as stack:
-        wait_for_a_minute_to_begin()
+        wait_for_minute_start()
         one, other = (stack.enter_context(site.client(f"device-{name}")) for name in ("one", "two"))
         calls = [one.get("/api/platforms") for _ in range(6)]
         assert Counter(call.status_code for call in calls) == {200: 5, 429: 1}
@@ -25,7 +25,7 @@ def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
         assert body["copy"]["title"] == "操作太频繁"
 
         assert other.get("/api/platforms").status_code == 200
-        orders = [other.post("/api/diagnoses", json=order_body(["demo-fast"])) for _ in range(3)]
+        orders = [other.post("/api/diagnoses", json=build_diagnosis_body(["demo-fast"])) for _ in range(3)]
         assert [order.status_code for order in orders] == [202, 202, 429]
 
         sign_ins = [other.post("/api/session", json={"device_id": f"device-{n}"}, headers={}) for n in range(2)]
@@ -36,6 +36,6 @@ def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
 def test_the_limits_hold_while_redis_is_away(redis_server: RedisServer) -> None:
     with running_site(REDIS_URL=redis_server.url, **FEW) as site, site.client() as client:
         redis_server.stop()
-        wait_for_a_minute_to_begin()
+        wait_for_minute_start()
         calls = [client.get("/api/platforms") for _ in range(6)]
         assert Counter(call.status_code for call in calls) == {200: 5, 429: 1}

@@ -14,7 +14,7 @@ from django.utils import timezone
 from diagnosis.jobs import enqueue_run
 from diagsite import retention
 from diagsite.models import RevokedToken
-from diagsite.retention import KEPT_BY, RETENTIONS, prune_all
+from diagsite.retention import RETENTION_BY_MODEL, RETENTION_RULES, prune_expired_rows
 from monitoring.models import Alert
 from progress.models import Event, PushProcess, Stream
 
@@ -29,10 +29,10 @@ def _expired(count: int, days: float) -> None:
 
 
 def test_old_rows_go_and_young_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 10)
+    monkeypatch.setattr(retention, "PRUNE_BATCH_SIZE", 10)
     _expired(35, days=3)
     _expired(4, days=0.5)
-    assert prune_all(["tokens"]) == {"tokens": 35}
+    assert prune_expired_rows(["tokens"]) == {"tokens": 35}
     assert RevokedToken.objects.count() == 4
 
 
@@ -49,14 +49,14 @@ def test_what_the_dry_run_counts_is_what_is_deleted(capsys: pytest.CaptureFixtur
     deleted = capsys.readouterr().out
     assert counted.replace("to delete", "deleted").splitlines()[:-1] == deleted.splitlines()
     assert [alert.title for alert in Alert.objects.all()] == ["open"]
-    assert prune_all() == {one.name: 0 for one in RETENTIONS}
+    assert prune_expired_rows() == {one.name: 0 for one in RETENTION_RULES}
 
 
 def test_events_of_old_streams_go_and_their_followers_are_told_by_a_new_epoch() -> None:
     old = Stream.objects.create(is_closed=True, closed_at=timezone.now() - timedelta(days=40), last_seq=1)
     Event.objects.create(stream=old, seq=1, kind="complete", data={})
     epoch = old.epoch
-    assert prune_all(["streams"]) == {"streams": 1}
+    assert prune_expired_rows(["streams"]) == {"streams": 1}
     old.refresh_from_db()
     assert (old.events.count(), old.last_seq, old.epoch == epoch) == (0, 0, False)
 
@@ -66,7 +66,7 @@ def test_ended_jobs_go_and_waiting_ones_stay() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [ended])
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '8 days'")
-        assert prune_all(["jobs"])["jobs"] >= 1  # no flush empties the engine's table, so other tests' may go as well
+        assert prune_expired_rows(["jobs"])["jobs"] >= 1  # no flush empties the engine's table, so other tests' may go as well
         cursor.execute("SELECT id FROM procrastinate_jobs WHERE id = ANY(%s)", [[ended, waiting]])
         assert cursor.fetchall() == [(waiting,)]
 
@@ -74,17 +74,17 @@ def test_ended_jobs_go_and_waiting_ones_stay() -> None:
 def test_the_setting_wins_and_nought_is_for_ever(settings: Any) -> None:
     _expired(1, days=3)
     settings.KEPT_DAYS = {"tokens": 0}
-    assert "tokens" not in prune_all()
+    assert "tokens" not in prune_expired_rows()
     settings.KEPT_DAYS = {"tokens": 5}
-    assert prune_all(["tokens"]) == {"tokens": 0}
+    assert prune_expired_rows(["tokens"]) == {"tokens": 0}
     settings.KEPT_DAYS = {"tokens": 2}
-    assert prune_all(["tokens"]) == {"tokens": 1}
+    assert prune_expired_rows(["tokens"]) == {"tokens": 1}
 
 
 def test_every_table_is_pruned_or_says_why_it_stays() -> None:
-    """A new model needs a line in KEPT_BY of diagsite/retention.py: the row that prunes it, or `for ever: ` and why."""
+    """A new model needs a line in RETENTION_BY_MODEL of diagsite/retention.py: the row that prunes it, or `for ever: ` and why."""
     models = {model._meta.label for model in apps.get_models() if not model._meta.proxy}
-    assert models - KEPT_BY.keys() == set()
-    assert KEPT_BY.keys() - models == set()
-    names = {one.name for one in RETENTIONS}
-    assert {kept for kept in KEPT_BY.values() if not kept.startswith("for ever: ")} == names
+    assert models - RETENTION_BY_MODEL.keys() == set()
+    assert RETENTION_BY_MODEL.keys() - models == set()
+    names = {one.name for one in RETENTION_RULES}
+    assert {kept for kept in RETENTION_BY_MODEL.values() if not kept.startswith("for ever: ")} == names

@@ -6,8 +6,8 @@ from django.test import Client
 
 from diagnosis.tests.rows import make_platform
 from diagsite.models import Role, User
-from diagsite.roles import ADMINISTRATOR, EDITOR, OPERATOR, permissions_of, seed_roles
-from diagsite.tests.access_world import make_people
+from diagsite.roles import ADMINISTRATOR_PERMISSIONS, EDITOR_PERMISSIONS, OPERATOR_PERMISSIONS, get_permission_names, seed_roles
+from diagsite.tests.access_world import create_actor_users
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def people() -> dict[str, User]:
     seed_roles()
-    return make_people()
+    return create_actor_users()
 
 
 def signed_in(user: User) -> Client:
@@ -26,8 +26,8 @@ def signed_in(user: User) -> Client:
 
 def test_three_roles_come_with_a_release() -> None:
     assert seed_roles() == {"added": 3, "updated": 0, "kept": 0, "deleted": 0}
-    for name, wanted in (("文案编辑", EDITOR), ("告警运维", OPERATOR), ("管理员", ADMINISTRATOR)):
-        assert permissions_of(Group.objects.get(name=name)) == wanted
+    for name, wanted in (("文案编辑", EDITOR_PERMISSIONS), ("告警运维", OPERATOR_PERMISSIONS), ("管理员", ADMINISTRATOR_PERMISSIONS)):
+        assert get_permission_names(Group.objects.get(name=name)) == wanted
     assert seed_roles() == {"added": 0, "updated": 0, "kept": 0, "deleted": 0}
 
 
@@ -36,10 +36,10 @@ def test_a_role_that_nobody_has_touched_follows_the_release() -> None:
     role = Role.objects.select_related("group").get(name="editor")
     assert role.group
     role.group.permissions.remove(Permission.objects.get(codename="view_errorcount"))
-    role.permissions = sorted(permissions_of(role.group))
+    role.permissions = sorted(get_permission_names(role.group))
     role.save()
     assert seed_roles()["updated"] == 1
-    assert permissions_of(role.group) == EDITOR
+    assert get_permission_names(role.group) == EDITOR_PERMISSIONS
 
 
 def test_what_an_operator_made_of_a_role_stays() -> None:
@@ -49,9 +49,9 @@ def test_what_an_operator_made_of_a_role_stays() -> None:
     renamed.save()
     renamed.permissions.remove(Permission.objects.get(codename="publish_errorcopy"))
     deleted.delete()
-    Role.objects.filter(name="editor").update(permissions=sorted(EDITOR - {"errors.view_errorcount"}))
+    Role.objects.filter(name="editor").update(permissions=sorted(EDITOR_PERMISSIONS - {"errors.view_errorcount"}))
     assert seed_roles() == {"added": 0, "updated": 0, "kept": 1, "deleted": 1}
-    assert permissions_of(renamed) == EDITOR - {"errors.publish_errorcopy"}
+    assert get_permission_names(renamed) == EDITOR_PERMISSIONS - {"errors.publish_errorcopy"}
     assert not Group.objects.filter(name__in=["文案编辑", "告警运维"]).exists()
 
 

@@ -8,12 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from pytest_django import Settings
 
-from diagnosis.tests.rows import KEY_VARIABLE
+from diagnosis.tests.rows import API_KEY_VARIABLE
 from diagsite import sessions
-from diagsite.forgetting import rows_with
-from diagsite.tests.access_world import World
-from diagsite.tests.test_access_table import is_followed, read_table
-from errors.recording import recorder
+from diagsite.forgetting import count_rows_containing
+from diagsite.tests.access_world import AccessFixtures
+from diagsite.tests.test_access_table import is_stream_route, read_access_table
+from errors.recording import error_recorder
 from monitoring.models import Channel
 from monitoring.secrets import encrypt_secrets
 
@@ -23,35 +23,35 @@ ROBOT = f"https://127.0.0.1:9/robot/send?access_token={MARK}-of-a-robot"
 
 
 @pytest.fixture
-def world(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AccessFixtures:
     """Everything of the table, with secrets."""
-    monkeypatch.setenv(KEY_VARIABLE, PLATFORM_KEY)
+    monkeypatch.setenv(API_KEY_VARIABLE, PLATFORM_KEY)
     settings.METRICS_TOKEN = f"{MARK}-of-metrics"
     settings.ALERTMANAGER_TOKEN = f"{MARK}-of-alertmanager"
     settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = "app", f"{MARK}-of-wechat"
     settings.WECHAT_API_BASE = "http://127.0.0.1:9"
     settings.HEARTBEAT_PING_URL = f"http://127.0.0.1:9/ping/{MARK}"
     settings.SECRET_KEY = f"{MARK}-of-the-site"
-    world = World()
-    root = world.people["root"]
+    world = AccessFixtures()
+    root = world.users["root"]
     root.refresh_from_db()
     root.set_password(f"{MARK}-of-root")
     root.save()
-    world.clients["root"].force_login(root)
+    world.client_by_actor["root"].force_login(root)
     Channel.objects.create(
         name="robot", kind=Channel.Kind.DINGTALK, secrets=encrypt_secrets({"address": ROBOT, "key": f"SEC{MARK}"})
     )
     return world
 
 
-def test_no_page_no_row_and_no_log_shows_a_secret(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_page_no_row_and_no_log_shows_a_secret(world: AccessFixtures, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    root, token = world.clients["root"], sessions.open_session(world.people["owner"]).token
-    shown = {route: _text(root.get(world.path_of(route))) for route in _readable()}
+    root, token = world.client_by_actor["root"], sessions.issue_token(world.users["owner"]).token
+    shown = {route: _text(root.get(world.build_path(route))) for route in _readable()}
     assert len(shown) > 100
     assert "robot" in shown["admin/monitoring/channel/"]
     shown |= {f"failed: {what}": text for what, text in _failures(world, token).items()}
-    recorder.flush()
+    error_recorder.flush()
     told = f"{MARK}-of-metrics"
     with_bearer = Client(headers={"Authorization": f"Bearer {told}"})
     shown["metrics"], shown["health"] = (_text(with_bearer.get(path)) for path in ("/metrics", "/healthz/full"))
@@ -59,12 +59,12 @@ def test_no_page_no_row_and_no_log_shows_a_secret(world: World, caplog: pytest.L
     assert [route for route, text in shown.items() if MARK in text or token in text] == []
     assert MARK not in caplog.text
     assert token not in caplog.text
-    assert rows_with([MARK, token]) == {}
+    assert count_rows_containing([MARK, token]) == {}
     assert LogEntry.objects.filter(object_repr="robot").exists()
 
 
 def _readable() -> list[str]:
-    rows = [row for row in read_table() if row.method == "GET" and row.statuses[-1] == 200 and not is_followed(row)]
+    rows = [row for row in read_access_table() if row.method == "GET" and row.statuses[-1] == 200 and not is_stream_route(row)]
     return [row.route for row in rows if row.route not in ("metrics", "admin/logout/")]
 
 
@@ -72,9 +72,9 @@ def _text(answer: Any) -> str:
     return f"{answer.headers}{str(answer.getvalue(), 'utf-8', 'replace')}"
 
 
-def _failures(world: World, token: str) -> dict[str, str]:
+def _failures(world: AccessFixtures, token: str) -> dict[str, str]:
     """What is said where something with a secret in it goes wrong."""
-    root = world.clients["root"]
+    root = world.client_by_actor["root"]
     channel = Channel.objects.get(name="robot")
     bearer = Client(headers={"Authorization": f"Bearer {token}"}, raise_request_exception=False)
     asked = {

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from diagsite import sessions, wechat
 from diagsite.models import RevokedToken, User
-from progress.access import Proof
+from progress.access import Credential
 
 SALT = "diagsite.session"  # of diagsite/sessions.py
 
@@ -143,7 +143,7 @@ def test_who_was_switched_off_cannot_sign_in(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wechat, "exchange_code", lambda code: f"openid-of-{code.split('-')[0]}")
+    monkeypatch.setattr(wechat, "exchange_login_code", lambda code: f"openid-of-{code.split('-')[0]}")
     first, again, other = (sign_in(client, code=code).json()["user"] for code in ("ann-1", "ann-2", "bob-1"))
     assert first == again != other
     assert User.objects.get(pk=first["id"]).wechat_openid == "openid-of-ann"
@@ -174,23 +174,23 @@ def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, m
 )
 @pytest.mark.django_db
 def test_a_token_that_we_did_not_give_out_is_none(client: Client, token: str) -> None:
-    assert sessions.authenticate(token) is None
+    assert sessions.verify_token(token) is None
     assert_problem(ask(client, token), 401, "UNAUTHORIZED")
 
 
 @given(st.text(max_size=60))
 def test_whatever_the_token_is_it_never_fails(token: str) -> None:
-    assert sessions.authenticate(token) is None
+    assert sessions.verify_token(token) is None
 
 
 @pytest.mark.django_db
 def test_a_token_changed_in_one_character_is_none(client: Client, user: User) -> None:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     for place in range(0, len(token), 7):
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         # The last character of a part may differ and yet mean the same bits.
         if changed[place - 1 : place + 2].count(":") == 0 and place < len(token) - 1:
-            assert sessions.authenticate(changed) is None
+            assert sessions.verify_token(changed) is None
 
 
 def _expired(user: User) -> str:
@@ -198,19 +198,19 @@ def _expired(user: User) -> str:
 
 
 def _revoked(user: User) -> str:
-    token = sessions.open_session(user).token
-    sessions.close_session(token)
+    token = sessions.issue_token(user).token
+    sessions.revoke_token(token)
     return token
 
 
 def _of_a_user_who_was_switched_off(user: User) -> str:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     User.objects.filter(pk=user.pk).update(is_active=False)
     return token
 
 
 def _of_a_user_who_is_gone(user: User) -> str:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     User.objects.filter(pk=user.pk).delete()
     return token
 
@@ -231,7 +231,7 @@ BAD: list[Callable[[User], str]] = [
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_token_sends_to_sign_in_whatever_the_call(client: Client, user: User, bad: Callable[[User], str]) -> None:
     token = bad(user)
-    assert sessions.authenticate(token) is None
+    assert sessions.verify_token(token) is None
     for answer in (
         ask(client, token),
         ask(client, token, f"/api/streams/{uuid.uuid4()}/events"),
@@ -244,7 +244,7 @@ def test_a_bad_token_sends_to_sign_in_whatever_the_call(client: Client, user: Us
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer"])
 def test_the_scheme_is_read_in_any_case(client: Client, user: User, scheme: str) -> None:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     answer = client.get("/api/platforms", headers={"Authorization": f"{scheme} {token}"})
     assert answer.status_code == 200
 
@@ -265,7 +265,7 @@ def test_who_gives_nothing_is_sent_to_sign_in(client: Client) -> None:
 
 
 def test_signing_out_revokes_this_token_and_no_other(client: Client, user: User) -> None:
-    phone, tablet = (sessions.open_session(user).token for _ in range(2))
+    phone, tablet = (sessions.issue_token(user).token for _ in range(2))
     answer = client.delete("/api/session", headers={"Authorization": f"Bearer {phone}"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert_problem(ask(client, phone), 401, "UNAUTHORIZED")
@@ -274,10 +274,10 @@ def test_signing_out_revokes_this_token_and_no_other(client: Client, user: User)
 
 
 def test_revoking_again_or_nothing_is_nothing(user: User) -> None:
-    token = sessions.open_session(user).token
+    token = sessions.issue_token(user).token
     for revoked in (token, token, "forged", _expired(user)):
-        sessions.close_session(revoked)
-    assert sessions.authenticate(token) is None
+        sessions.revoke_token(revoked)
+    assert sessions.verify_token(token) is None
 
 
 # The page's own session
@@ -303,7 +303,7 @@ def test_the_page_writes_with_its_session_and_the_csrf_token_only(client: Client
 
 
 def test_a_bearer_needs_no_csrf_token(client: Client, user: User) -> None:
-    assert_problem(order(client, sessions.open_session(user).token), 422, "INVALID_INPUT")
+    assert_problem(order(client, sessions.issue_token(user).token), 422, "INVALID_INPUT")
 
 
 def test_a_bad_bearer_is_not_rescued_by_the_page_s_session(client: Client, user: User) -> None:
@@ -324,8 +324,8 @@ def test_a_session_whose_user_was_switched_off_is_none(client: Client, user: Use
 @pytest.mark.parametrize("bad", [_revoked, _of_a_user_who_was_switched_off, _of_a_user_who_is_gone])
 def test_a_token_that_has_become_bad_is_found_among_good_ones(user: User, bad: Callable[[User], str]) -> None:
     other = User.objects.create(username="other")
-    good, gone = Proof(token=sessions.open_session(other).token), Proof(token=bad(user))
-    assert sessions.no_longer_good({good, gone}) == {gone}
+    good, gone = Credential(token=sessions.issue_token(other).token), Credential(token=bad(user))
+    assert sessions.find_invalid_credentials({good, gone}) == {gone}
 
 
 def test_a_page_that_signs_out_is_found_among_those_that_stay(user: User) -> None:
@@ -333,22 +333,22 @@ def test_a_page_that_signs_out_is_found_among_those_that_stay(user: User) -> Non
     proofs = []
     for client in (stays, leaves):
         client.force_login(user)
-        proofs.append(Proof(session=client.cookies["sessionid"].value))
-    assert sessions.no_longer_good(set(proofs)) == set()
+        proofs.append(Credential(session=client.cookies["sessionid"].value))
+    assert sessions.find_invalid_credentials(set(proofs)) == set()
     leaves.post("/accounts/logout/")
-    assert sessions.no_longer_good(set(proofs)) == {proofs[1]}
+    assert sessions.find_invalid_credentials(set(proofs)) == {proofs[1]}
     User.objects.filter(pk=user.pk).update(is_active=False)
-    assert sessions.no_longer_good(set(proofs)) == set(proofs)
+    assert sessions.find_invalid_credentials(set(proofs)) == set(proofs)
 
 
 def test_the_look_at_many_sockets_takes_four_queries(user: User, django_assert_num_queries: Any) -> None:
-    proofs = {Proof(token=sessions.open_session(user).token) for _ in range(20)}
+    proofs = {Credential(token=sessions.issue_token(user).token) for _ in range(20)}
     for _ in range(20):
         client = Client()
         client.force_login(user)
-        proofs.add(Proof(session=client.cookies["sessionid"].value))
+        proofs.add(Credential(session=client.cookies["sessionid"].value))
     with django_assert_num_queries(4):
-        assert sessions.no_longer_good(proofs) == set()
+        assert sessions.find_invalid_credentials(proofs) == set()
 
 
 # A token is renewed by signing in again, before or after it has expired

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from diagsite import rate_limits
 from diagsite.models import User
 from diagsite.roles import seed_roles
-from diagsite.tests.access_world import make_people
+from diagsite.tests.access_world import create_actor_users
 
 PASSWORD = "a password for a test"
 PAGES = ["/accounts/login/", "/admin/login/"]
@@ -104,10 +104,10 @@ def test_neither_row_nor_log_holds_what_was_typed(
 @pytest.mark.usefixtures("well_inside_a_minute")
 async def test_many_accounts_from_one_address_are_slowed_too(settings: Settings) -> None:
     settings.SIGN_INS_PER_MINUTE = 3
-    rate_limits._limits.clear()
+    rate_limits._limits_by_loop.clear()
     client = AsyncClient()
     answers = [await client.post(PAGES[1], {"username": f"u{n}", "password": "x"}) for n in range(4)]
-    rate_limits._limits.clear()
+    rate_limits._limits_by_loop.clear()
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert "操作太频繁" in answers[-1].content.decode()
     assert (await client.get(PAGES[1])).status_code == 200
@@ -118,7 +118,7 @@ def test_an_administrator_lets_somebody_in_again(client: Client, operator: User)
     seed_roles()
     admin = Client()
     operator.delete()
-    admin.force_login(make_people()["admin"])
+    admin.force_login(create_actor_users()["admin"])
     attempt = AccessAttempt.objects.get()
     User.objects.filter(username="operator").update(password=operator.password)
     assert sign_in(client, PAGES[0], PASSWORD).status_code == 429

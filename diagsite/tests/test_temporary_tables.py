@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.db import Error, connection, transaction
 
 from diagsite import temporary_tables
-from diagsite.temporary_tables import find_temporary_tables, remove_table
+from diagsite.temporary_tables import find_temporary_tables, back_up_and_drop_table
 
 pytestmark = pytest.mark.django_db
 
@@ -41,12 +41,12 @@ def test_the_listed_patterns_are_found_with_rows_size_and_last_write(left: None)
     _execute("CREATE TABLE contemporary (id int)")
     found = find_temporary_tables()
     assert [table.name for table in found] == LEFT
-    assert all(table.rows == 2 and table.size_bytes > 0 and not table.kept for table in found)
+    assert all(table.rows == 2 and table.size_bytes > 0 and not table.keep_reason for table in found)
 
 
 def test_no_table_of_a_model_or_library_may_go_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(temporary_tables, "TEMPORARY", re.compile(".*"))
-    found = {table.name: table.kept for table in find_temporary_tables()}
+    monkeypatch.setattr(temporary_tables, "TEMPORARY_TABLE_PATTERN", re.compile(".*"))
+    found = {table.name: table.keep_reason for table in find_temporary_tables()}
     assert {model._meta.db_table for model in apps.get_models() if model._meta.managed} <= set(found)
     assert all(found.values()), found
 
@@ -57,7 +57,7 @@ def test_what_others_need_stays() -> None:
     _execute("CREATE TABLE tmp_seen (id int)")
     _execute("CREATE VIEW seen AS SELECT id FROM tmp_seen")
     _execute("CREATE TABLE diagnosis_answer_old (id int)")
-    assert {table.name: table.kept for table in find_temporary_tables()} == {
+    assert {table.name: table.keep_reason for table in find_temporary_tables()} == {
         "tmp_parent": "another table refers to it",
         "tmp_seen": "a view reads it",
         "diagnosis_answer_old": "its name begins like those of an app's own tables",
@@ -66,7 +66,7 @@ def test_what_others_need_stays() -> None:
 
 def test_a_dropped_table_can_be_put_back_from_its_backup(left: None, tmp_path: Path) -> None:
     before = _rows("SELECT * FROM tmp_rows ORDER BY id")
-    backup = remove_table("tmp_rows", tmp_path)
+    backup = back_up_and_drop_table("tmp_rows", tmp_path)
     assert "tmp_rows" not in connection.introspection.table_names()
     script = gzip.decompress(backup.read_bytes()).decode()
     head, rest = script.split('COPY "tmp_rows" FROM stdin;\n')
@@ -81,7 +81,7 @@ def test_a_dropped_table_can_be_put_back_from_its_backup(left: None, tmp_path: P
 
 def test_a_table_that_cannot_be_dropped_leaves_no_backup_behind(tmp_path: Path) -> None:
     with pytest.raises(Error), transaction.atomic():
-        remove_table("tmp_of_nobody", tmp_path)
+        back_up_and_drop_table("tmp_of_nobody", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

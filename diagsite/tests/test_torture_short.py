@@ -9,40 +9,40 @@ from typing import Any, cast
 
 import pytest
 
-from bench.torture.faults import FAULTS, Attack, kill_in_turn, suffer
-from bench.torture.frames import attack_socket, judge
-from bench.torture.scene import Scene, Size
-from bench.torture.schema import counts_in
-from bench.torture.soak import MIB, Sample, slope_a_minute
-from bench.torture.stage import Stage, stage
-from bench.torture.watchers import Watcher
-from bench.torture.wire import Heard
+from bench.torture.faults import FAULT_SCENARIOS, Scenario, kill_worker_and_server_in_turn, run_fault_scenario
+from bench.torture.frames import run_frame_scenario, find_conversation_problem
+from bench.torture.scene import Workload, WorkloadSize
+from bench.torture.schema import parse_summary
+from bench.torture.soak import MIB, ProcessSample, get_growth_mib_per_minute
+from bench.torture.stage import Cluster, running_cluster
+from bench.torture.watchers import ChaosClient
+from bench.torture.wire import ReceivedFrames
 from diagsite.tests.fake_platform import Call, FakePlatform
-from diagsite.tests.proof import Ordered, seeded
+from diagsite.tests.proof import StartedDiagnosis, make_seeded_rng
 from diagsite.tests.site import Site
 
-SMALL = Size(diagnoses=4, clients=8, questions=4, times=2)
+SMALL = WorkloadSize(diagnoses=4, clients=8, questions=4, times=2)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    return seeded(request)
+    return make_seeded_rng(request)
 
 
 @pytest.fixture
-def on() -> Iterator[Stage]:
-    with stage() as running:
+def on() -> Iterator[Cluster]:
+    with running_cluster() as running:
         yield running
 
 
-def test_worker_and_server_killed_in_turn_lose_and_repeat_nothing(on: Stage, rng: random.Random) -> None:
-    figure = suffer(Attack("short", "worker and server killed in turn", FAULTS[0].run), SMALL, rng, on, kill_in_turn)
+def test_worker_and_server_killed_in_turn_lose_and_repeat_nothing(on: Cluster, rng: random.Random) -> None:
+    figure = run_fault_scenario(Scenario("short", "worker and server killed in turn", FAULT_SCENARIOS[0].run), SMALL, rng, on, kill_worker_and_server_in_turn)
     assert figure.is_held, figure.measured
 
 
 def test_fuzzed_frames_are_answered_or_refused_and_harm_nobody(rng: random.Random) -> None:
-    for figure in attack_socket(rng, count=200):
+    for figure in run_frame_scenario(rng, count=200):
         assert figure.is_held, figure.measured
 
 
@@ -60,17 +60,17 @@ LOG: list[tuple[int, str, dict[str, Any]]] = [(1, "progress", {}), (2, "result",
     ],
 )
 def test_what_a_client_missed_or_got_twice_is_noticed(places: list[int], fault: str) -> None:
-    watcher = Watcher(cast(Site, None), Ordered("", "", 0), events=[LOG[place] for place in places])
-    assert watcher.faults(LOG) == [fault]
+    watcher = ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=[LOG[place] for place in places])
+    assert watcher.find_errors(LOG) == [fault]
 
 
 def test_an_event_that_came_changed_is_noticed() -> None:
     events = [LOG[0], (2, "result", {"answer": "another"}), LOG[2]]
-    assert Watcher(cast(Site, None), Ordered("", "", 0), events=events).faults(LOG) == ["1 events changed"]
-    assert Watcher(cast(Site, None), Ordered("", "", 0), events=list(LOG)).faults(LOG) == []
+    assert ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=events).find_errors(LOG) == ["1 events changed"]
+    assert ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=list(LOG)).find_errors(LOG) == []
 
 
-def _scene(*calls_at: float, blow_at: float | None = None, stored_at: float = 9) -> Scene:
+def _scene(*calls_at: float, blow_at: float | None = None, stored_at: float = 9) -> Workload:
     """One question, asked at these seconds, stored at that, struck at the other."""
 
     def moment(seconds: float) -> datetime:
@@ -79,11 +79,11 @@ def _scene(*calls_at: float, blow_at: float | None = None, stored_at: float = 9)
     calls = [Call("one", "问", "", {}, {}, moment(at), moment(at + 1), "answered") for at in calls_at]
     site = SimpleNamespace(query=lambda _: [("one", "问", moment(stored_at))])
     fake = cast(FakePlatform, SimpleNamespace(calls=calls))
-    scene = Scene(cast(Site, site), fake, random.Random(1), SMALL)
+    scene = Workload(cast(Site, site), fake, random.Random(1), SMALL)
     if blow_at is not None:
-        scene.blows.append((moment(blow_at), moment(blow_at)))
-    scene._compare_clocks()
-    scene._compare_calls()
+        scene.injections.append((moment(blow_at), moment(blow_at)))
+    scene._check_late_calls()
+    scene._check_repeated_calls()
     return scene
 
 
@@ -100,25 +100,25 @@ def test_a_call_for_what_is_stored_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("heard", "wrong"),
     [
-        (Heard([{"type": "error"}], 4400, is_upgraded=True), ""),
-        (Heard([], 4400, is_upgraded=True), "a 44xx close without its error frame"),
-        (Heard([{"type": "error"}], 1000, is_upgraded=True), "an error frame, then 1000"),
-        (Heard([], 0, is_upgraded=True), "a bad frame was passed over, 0"),
-        (Heard([], 1011, is_upgraded=True), "closed with 1011"),
-        (Heard([{"type": "error"}], 4500, is_upgraded=True), "an error frame, then 4500"),
-        (Heard(), "not accepted"),
+        (ReceivedFrames([{"type": "error"}], 4400, is_upgraded=True), ""),
+        (ReceivedFrames([], 4400, is_upgraded=True), "a 44xx close without its error frame"),
+        (ReceivedFrames([{"type": "error"}], 1000, is_upgraded=True), "an error frame, then 1000"),
+        (ReceivedFrames([], 0, is_upgraded=True), "a bad frame was passed over, 0"),
+        (ReceivedFrames([], 1011, is_upgraded=True), "closed with 1011"),
+        (ReceivedFrames([{"type": "error"}], 4500, is_upgraded=True), "an error frame, then 4500"),
+        (ReceivedFrames(), "not accepted"),
     ],
 )
-def test_a_talk_that_ends_otherwise_is_noticed(heard: Heard, wrong: str) -> None:
-    assert judge(["{"], heard) == wrong
+def test_a_talk_that_ends_otherwise_is_noticed(heard: ReceivedFrames, wrong: str) -> None:
+    assert find_conversation_problem(["{"], heard) == wrong
 
 
 def test_a_growing_process_has_a_slope() -> None:
-    samples = [Sample(at, {"server": int(at / 60 * 3 * MIB)}, {}, 0) for at in range(0, 600, 5)]
-    assert slope_a_minute(samples, "server") == pytest.approx(3, abs=0.01)
+    samples = [ProcessSample(at, {"server": int(at / 60 * 3 * MIB)}, {}, 0) for at in range(0, 600, 5)]
+    assert get_growth_mib_per_minute(samples, "server") == pytest.approx(3, abs=0.01)
 
 
 def test_the_failures_of_schemathesis_are_counted() -> None:
     lines = ["Failures:", "  ❌ ST101 Server error: 1", "  ❌ ST103 Undocumented: 26", "", "rejected generated data"]
     said = "\n".join([*lines, "  1,771 generated, 28 bad"])
-    assert counts_in(said) == {"cases": 1771, "failures": Counter({"ST101 Server error": 1, "ST103 Undocumented": 26})}
+    assert parse_summary(said) == {"cases": 1771, "failures": Counter({"ST101 Server error": 1, "ST103 Undocumented": 26})}

@@ -16,13 +16,13 @@ from pytest_django import Settings
 from diagsite import wechat
 from diagsite.exceptions import (
     SignInRejected,
-    WeChatAnswerLost,
+    WeChatResponseLost,
     WeChatBusy,
     WeChatMisconfigured,
     WeChatUnavailable,
 )
 from diagsite.models import User
-from diagsite.tests.services import free_port
+from diagsite.tests.services import find_free_port
 from errors.retry import RetryBudget
 
 SECRET = "wx-secret-of-the-tests"
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def local(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalWeChat]:
-    monkeypatch.setattr(wechat, "_retries", RetryBudget(burst=0))  # what is asked again: test_wechat_again.py
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget(burst=0))  # what is asked again: test_wechat_again.py
     with LocalWeChat() as server:
         settings.WECHAT_API_BASE = f"http://127.0.0.1:{server.server_port}"
         settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = "wx-app", SECRET
@@ -77,7 +77,7 @@ def local(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
 
 
 def test_the_call_is_the_one_that_wechat_documents(local: LocalWeChat) -> None:
-    assert wechat.exchange_code(CODE) == "openid-1"
+    assert wechat.exchange_login_code(CODE) == "openid-1"
     url = urlsplit(local.paths[0])
     assert url.path == "/sns/jscode2session"
     assert parse_qs(url.query) == {
@@ -89,7 +89,7 @@ def test_the_call_is_the_one_that_wechat_documents(local: LocalWeChat) -> None:
 
 
 def test_a_code_with_strange_characters_travels_whole(local: LocalWeChat) -> None:
-    wechat.exchange_code("a&secret=x#/../%00 码")
+    wechat.exchange_login_code("a&secret=x#/../%00 码")
     assert parse_qs(urlsplit(local.paths[0]).query)["js_code"] == ["a&secret=x#/../%00 码"]
 
 
@@ -105,49 +105,49 @@ def test_a_code_with_strange_characters_travels_whole(local: LocalWeChat) -> Non
         ({"errcode": 40125, "errmsg": "invalid appsecret"}, WeChatMisconfigured),
         ({"errcode": 41004, "errmsg": "appsecret missing"}, WeChatMisconfigured),
         ({"errcode": 99999}, WeChatMisconfigured),
-        ({"errcode": 0}, WeChatAnswerLost),
-        ({"openid": ""}, WeChatAnswerLost),
-        ({"openid": 5}, WeChatAnswerLost),
-        ({"openid": None, "session_key": KEY}, WeChatAnswerLost),
-        ({"openid": "o" * 65}, WeChatAnswerLost),
-        ({"openid": "o\x00"}, WeChatAnswerLost),
-        ({"errcode": "40029"}, WeChatAnswerLost),
-        ({"errcode": []}, WeChatAnswerLost),
-        ({"errcode": {"a": 1}}, WeChatAnswerLost),
-        ({}, WeChatAnswerLost),
-        ([], WeChatAnswerLost),
-        ("text", WeChatAnswerLost),
-        (None, WeChatAnswerLost),
-        (b"", WeChatAnswerLost),
-        (b"<html>502 Bad Gateway</html>", WeChatAnswerLost),
-        (b'{"openid": "o', WeChatAnswerLost),
-        (b"\xff\xfe\x00", WeChatAnswerLost),
+        ({"errcode": 0}, WeChatResponseLost),
+        ({"openid": ""}, WeChatResponseLost),
+        ({"openid": 5}, WeChatResponseLost),
+        ({"openid": None, "session_key": KEY}, WeChatResponseLost),
+        ({"openid": "o" * 65}, WeChatResponseLost),
+        ({"openid": "o\x00"}, WeChatResponseLost),
+        ({"errcode": "40029"}, WeChatResponseLost),
+        ({"errcode": []}, WeChatResponseLost),
+        ({"errcode": {"a": 1}}, WeChatResponseLost),
+        ({}, WeChatResponseLost),
+        ([], WeChatResponseLost),
+        ("text", WeChatResponseLost),
+        (None, WeChatResponseLost),
+        (b"", WeChatResponseLost),
+        (b"<html>502 Bad Gateway</html>", WeChatResponseLost),
+        (b'{"openid": "o', WeChatResponseLost),
+        (b"\xff\xfe\x00", WeChatResponseLost),
     ],
 )
 def test_every_answer_has_its_meaning(local: LocalWeChat, body: Any, error: type[Exception]) -> None:
     local.body = body
     with pytest.raises(error):
-        wechat.exchange_code(CODE)
+        wechat.exchange_login_code(CODE)
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 502, 503])
 def test_an_http_failure_is_an_answer_lost(local: LocalWeChat, status: int) -> None:
     local.status = status
-    with pytest.raises(WeChatAnswerLost):
-        wechat.exchange_code(CODE)
+    with pytest.raises(WeChatResponseLost):
+        wechat.exchange_login_code(CODE)
 
 
 def test_a_wechat_that_is_silent_is_given_up(local: LocalWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wechat, "TIMEOUT", 0.1)
+    monkeypatch.setattr(wechat, "WECHAT_TIMEOUT", 0.1)
     local.go.clear()
-    with pytest.raises(WeChatAnswerLost):
-        wechat.exchange_code(CODE)
+    with pytest.raises(WeChatResponseLost):
+        wechat.exchange_login_code(CODE)
 
 
 def test_a_wechat_that_is_not_there_cannot_be_reached(local: LocalWeChat, settings: Settings) -> None:
-    settings.WECHAT_API_BASE = f"http://127.0.0.1:{free_port()}"
+    settings.WECHAT_API_BASE = f"http://127.0.0.1:{find_free_port()}"
     with pytest.raises(WeChatUnavailable):
-        wechat.exchange_code(CODE)
+        wechat.exchange_login_code(CODE)
 
 
 @pytest.mark.django_db

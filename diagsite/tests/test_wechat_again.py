@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from diagsite import wechat
-from diagsite.exceptions import SignInRejected, WeChatAnswerLost, WeChatMisconfigured, WeChatUnavailable
-from diagsite.tests.services import free_port
+from diagsite.exceptions import SignInRejected, WeChatResponseLost, WeChatMisconfigured, WeChatUnavailable
+from diagsite.tests.services import find_free_port
 from errors.retry import RetryBudget
 
 
@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fake(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]:
-    monkeypatch.setattr(wechat, "_retries", RetryBudget())
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget())
     with FakeWeChat() as server:
         settings.WECHAT_API_BASE = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -51,15 +51,15 @@ def fake(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]
 
 def test_a_busy_wechat_is_asked_again(fake: FakeWeChat) -> None:
     fake.says = [{"errcode": -1}, {"openid": "of-a-user"}]
-    assert wechat.exchange_code("code") == "of-a-user"
+    assert wechat.exchange_login_code("code") == "of-a-user"
     assert fake.asked == 2
 
 
 @pytest.mark.parametrize(
     ("says", "error"),
     [
-        (None, WeChatAnswerLost),
-        (b"<html>", WeChatAnswerLost),
+        (None, WeChatResponseLost),
+        (b"<html>", WeChatResponseLost),
         ({"errcode": 40029}, SignInRejected),
         ({"errcode": 40013}, WeChatMisconfigured),
     ],
@@ -67,14 +67,14 @@ def test_a_busy_wechat_is_asked_again(fake: FakeWeChat) -> None:
 def test_what_may_have_used_the_code_up_is_not_asked_again(fake: FakeWeChat, says: Any, error: type[Exception]) -> None:
     fake.says = [says]
     with pytest.raises(error):
-        wechat.exchange_code("code")
+        wechat.exchange_login_code("code")
     assert fake.asked == 1
 
 
 def test_a_wechat_that_cannot_be_reached_is_given_up_after_its_attempts(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wechat, "_retries", RetryBudget())
-    settings.WECHAT_API_BASE = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget())
+    settings.WECHAT_API_BASE = f"http://127.0.0.1:{find_free_port()}"
     with pytest.raises(WeChatUnavailable):
-        wechat.exchange_code("code")
+        wechat.exchange_login_code("code")

@@ -17,18 +17,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from errors import words
-from errors.audit import AuditedAdmin, log_deed
-from errors.codes import SPECS, ErrorCode
-from errors.copy import LABELS
-from errors.differences import changes_between
+from errors.audit import AuditedAdmin, log_action
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.copy import ACTION_LABELS
+from errors.differences import diff_contents
 from errors.models import CopyRevision, ErrorCopy, ErrorCount
-from errors.publishing import keep_own, publish, roll_back, take_upstream
-from errors.translation_files import UnreadableFile, apply_import, export_csv, fault_lines, plan_import
+from errors.publishing import reject_upstream, publish_draft, republish_revision, accept_upstream
+from errors.translation_files import InvalidTranslationFile, apply_translation_import, export_translations, list_import_errors, plan_translation_import
 
-PUBLISH = "errors.publish_errorcopy"
+PUBLISH_PERMISSION = "errors.publish_errorcopy"
 
 
-def author_of(request: HttpRequest) -> AbstractBaseUser:
+def get_author(request: HttpRequest) -> AbstractBaseUser:
     """Whoever is signed in; the admin lets nobody else in."""
     return cast(AbstractBaseUser, request.user)
 
@@ -43,7 +43,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
     search_fields = ["code", "title", "message", "suggestion"]
     readonly_fields = ["code", "locale"]
     list_per_page = 100
-    actions = ["publish_chosen", "export_chosen"]
+    allowed_actions = ["publish_chosen", "export_chosen"]
     fieldsets = [
         (None, {"fields": [("code", "locale"), "title", "message", "suggestion"]}),
         ("按钮", {"fields": [("action", "action_label"), "action_params"]}),
@@ -96,39 +96,39 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         copy: ErrorCopy = context["original"]
         published = copy.published.content if copy.published else {}
         context.update(
-            preview=preview_data(copy),
-            placeholders=SPECS[ErrorCode(copy.code)].placeholders,
-            unpublished=changes_between(published, copy.draft.content()),
-            upstream=changes_between(copy.draft.content(), copy.upstream) if copy.has_upstream_changes else [],
-            can_publish=request.user.has_perm(PUBLISH),
+            preview=build_preview_data(copy),
+            placeholders=ERROR_SPECS[ErrorCode(copy.code)].placeholders,
+            unpublished=diff_contents(published, copy.draft.content()),
+            upstream=diff_contents(copy.draft.content(), copy.upstream) if copy.has_upstream_changes else [],
+            can_publish=request.user.has_perm(PUBLISH_PERMISSION),
         )
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: ErrorCopy) -> HttpResponse:
         """After saving: whatever else the button that was pressed asks for."""
         if "_publish" in request.POST:
-            self._publish(request, obj, request.POST.get("reason", ""))
+            self._publish_draft(request, obj, request.POST.get("reason", ""))
             return redirect(request.path)
         if "_take_upstream" in request.POST:
-            take_upstream(obj.pk)
-            log_deed(self, request, obj, "采用随版本提供的文案（草稿）")
+            accept_upstream(obj.pk)
+            log_action(self, request, obj, "采用随版本提供的文案（草稿）")
             self.message_user(request, "已把随版本提供的文案放进草稿，请检查后发布。", messages.SUCCESS)
             return redirect(request.path)
         if "_keep_own" in request.POST:
-            keep_own(obj.pk)
-            log_deed(self, request, obj, "保留现有文案")
+            reject_upstream(obj.pk)
+            log_action(self, request, obj, "保留现有文案")
             self.message_user(request, "已保留现有文案。", messages.SUCCESS)
             return redirect(request.path)
         return super().response_change(request, obj)
 
-    def _publish(self, request: HttpRequest, copy: ErrorCopy, reason: str) -> bool:
-        _demand_publish(request)
+    def _publish_draft(self, request: HttpRequest, copy: ErrorCopy, reason: str) -> bool:
+        _require_publish_permission(request)
         try:
-            revision = publish(copy.pk, author=author_of(request), reason=reason.strip() or "未填写")
+            revision = publish_draft(copy.pk, author=get_author(request), reason=reason.strip() or "未填写")
         except ValidationError as error:
             self.message_user(request, f"{copy}：{' '.join(error.messages)}", messages.ERROR)
             return False
-        log_deed(self, request, copy, f"发布为第 {revision.number} 版：{revision.reason}")
+        log_action(self, request, copy, f"发布为第 {revision.number} 版：{revision.reason}")
         self.message_user(request, f"{copy} 已发布为第 {revision.number} 版，1 秒内处处生效。", messages.SUCCESS)
         return True
 
@@ -137,11 +137,11 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         """Each row by itself: one that is not fit does not hold up the others."""
         for copy in queryset:
             if copy.has_draft:
-                self._publish(request, copy, "批量发布")
+                self._publish_draft(request, copy, "批量发布")
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         """For the action above."""
-        return bool(request.user.has_perm(PUBLISH))
+        return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     # Revisions -----------------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         before: dict[str, Any] = {}
         history = []
         for revision in revisions:
-            history.append({"revision": revision, "changes": changes_between(before, revision.content)})
+            history.append({"revision": revision, "changes": diff_contents(before, revision.content)})
             before = revision.content
         context = {
             **self.admin_site.each_context(request),
@@ -162,17 +162,17 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
             "copy": copy,
             "opts": self.opts,
             "history": history[::-1],
-            "can_publish": request.user.has_perm(PUBLISH),
+            "can_publish": request.user.has_perm(PUBLISH_PERMISSION),
         }
         return TemplateResponse(request, "admin/errors/errorcopy/revisions.html", context)
 
     def roll_back_view(self, request: HttpRequest, copy_id: int, number: int) -> HttpResponse:
         """Publish an older revision again."""
-        _demand_publish(request)
+        _require_publish_permission(request)
         old = get_object_or_404(CopyRevision.objects.select_related("copy"), copy_id=copy_id, number=number)
         reason = request.POST.get("reason", "").strip() or f"回到第 {number} 版"
-        revision = roll_back(copy_id, number, author=author_of(request), reason=reason)
-        log_deed(self, request, old.copy, f"回到第 {number} 版，发布为第 {revision.number} 版：{reason}")
+        revision = republish_revision(copy_id, number, author=get_author(request), reason=reason)
+        log_action(self, request, old.copy, f"回到第 {number} 版，发布为第 {revision.number} 版：{reason}")
         self.message_user(request, f"已回到第 {number} 版的文案（新的第 {revision.number} 版）。", messages.SUCCESS)
         return redirect(reverse("admin:errors_errorcopy_revisions", args=[copy_id]))
 
@@ -181,13 +181,13 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
     @admin.action(description="导出所选文案（CSV）")
     def export_chosen(self, request: HttpRequest, queryset: QuerySet[ErrorCopy]) -> HttpResponse:
         """For translators."""
-        return _csv(queryset)
+        return _build_csv_response(queryset)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Everything, for translators."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return _csv(self.get_queryset(request))
+        return _build_csv_response(self.get_queryset(request))
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """First what would change, then, when it is confirmed, the drafts."""
@@ -200,49 +200,49 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         }
         try:
             if request.method == "POST" and "content" in request.POST:
-                imported = apply_import(request.POST["content"].encode())
+                imported = apply_translation_import(request.POST["content"].encode())
                 for copy in ErrorCopy.objects.filter(pk__in=imported):
-                    log_deed(self, request, copy, "导入译文（草稿）")
+                    log_action(self, request, copy, "导入译文（草稿）")
                 self.message_user(
                     request, f"已把 {len(imported)} 条文案的修改放进草稿，检查后即可发布。", messages.SUCCESS
                 )
                 return redirect(reverse("admin:errors_errorcopy_changelist") + "?has_draft__exact=1")
             if request.method == "POST" and "file" in request.FILES:
                 data = request.FILES["file"].read()  # type: ignore[union-attr]
-                plans = plan_import(data)
-                context |= {"plans": plans, "faults": fault_lines(plans), "content": data.decode("utf-8-sig")}
-        except UnreadableFile as error:
+                plans = plan_translation_import(data)
+                context |= {"plans": plans, "faults": list_import_errors(plans), "content": data.decode("utf-8-sig")}
+        except InvalidTranslationFile as error:
             context["unreadable"] = str(error)
         return TemplateResponse(request, "admin/errors/errorcopy/import.html", context)
 
 
-def _demand_publish(request: HttpRequest) -> None:
-    if not request.user.has_perm(PUBLISH):
+def _require_publish_permission(request: HttpRequest) -> None:
+    if not request.user.has_perm(PUBLISH_PERMISSION):
         raise PermissionDenied
 
 
-def _csv(copies: QuerySet[ErrorCopy]) -> HttpResponse:
-    response = HttpResponse(export_csv(copies), content_type="text/csv; charset=utf-8")
+def _build_csv_response(copies: QuerySet[ErrorCopy]) -> HttpResponse:
+    response = HttpResponse(export_translations(copies), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="error-copy.csv"'
     return response
 
 
-def preview_data(copy: ErrorCopy) -> dict[str, Any]:
+def build_preview_data(copy: ErrorCopy) -> dict[str, Any]:
     """What the preview needs besides the form's own fields."""
-    spec = SPECS[ErrorCode(copy.code)]
+    spec = ERROR_SPECS[ErrorCode(copy.code)]
     return {
         "examples": {one.name: one.example for one in spec.placeholders},
-        "labels": {kind.value: LABELS[copy.locale][kind] for kind in spec.actions},
+        "labels": {kind.value: ACTION_LABELS[copy.locale][kind] for kind in spec.allowed_actions},
         "severity": spec.severity.value,
         "retry_after_ms": spec.retry_after_ms,
         "draft": asdict(copy.draft),
         "limits": {
-            "toast_with_icon": words.MOST_OF_TOAST_WITH_ICON,
-            "toast": words.MOST_OF_TOAST,
-            "modal": words.MOST_OF_MODAL_TITLE,
-            "title": words.MOST_OF_TITLE,
-            "text": words.MOST_OF_TEXT,
-            "label": words.MOST_OF_LABEL,
+            "toast_with_icon": words.MAX_TOAST_WITH_ICON_WIDTH,
+            "toast": words.MAX_TOAST_WIDTH,
+            "modal": words.MAX_MODAL_TITLE_WIDTH,
+            "title": words.MAX_TITLE_WIDTH,
+            "text": words.MAX_TEXT_WIDTH,
+            "label": words.MAX_LABEL_WIDTH,
             "toast_icons": sorted(words.TOAST_ICONS),
         },
     }

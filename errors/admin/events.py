@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from errors.models import ErrorCount, ErrorEvent
 
-PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
-MOST_GROUPS = 200
+GROUP_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
+MAX_LISTED_GROUPS = 200
 
 
 @admin.register(ErrorEvent)
@@ -43,7 +43,7 @@ class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
             return queryset, False
         matches = Q(request_id__startswith=term) | Q(fingerprint=term)
         if len(term) == 36:
-            matches |= Q(diagnosis_id__in=_uuids(term))
+            matches |= Q(diagnosis_id__in=_parse_uuids(term))
         return queryset.filter(matches), False
 
     def get_urls(self) -> list[URLPattern]:
@@ -56,13 +56,13 @@ class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         hours = request.GET.get("hours", "24")
-        hours = hours if hours in PERIODS else "24"
+        hours = hours if hours in GROUP_PERIODS else "24"
         context = {
             **self.admin_site.each_context(request),
             "title": "错误分组",
             "opts": self.opts,
-            "groups": groups_since(timedelta(hours=int(hours))),
-            "periods": PERIODS.items(),
+            "groups": list_error_groups(timedelta(hours=int(hours))),
+            "periods": GROUP_PERIODS.items(),
             "hours": hours,
         }
         return TemplateResponse(request, "admin/errors/errorevent/groups.html", context)
@@ -80,7 +80,7 @@ class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
         return False
 
 
-def groups_since(period: timedelta) -> list[dict[str, Any]]:
+def list_error_groups(period: timedelta) -> list[dict[str, Any]]:
     """{code, fingerprint, shown, retried, recovered, last, exception, place, platform, request_id} by frequency."""
     since = (timezone.now() - period).replace(minute=0, second=0, microsecond=0)
     newest = ErrorEvent.objects.filter(fingerprint=OuterRef("fingerprint")).order_by("-created_at")
@@ -92,10 +92,10 @@ def groups_since(period: timedelta) -> list[dict[str, Any]]:
     }
     groups = ErrorCount.objects.filter(hour__gte=since).order_by().values("code", "fingerprint")
     counted = groups.annotate(total=Sum("count"), last=Max("hour"), **by_outcome, **columns)
-    return [dict(group) for group in counted.order_by("-total", "code")[:MOST_GROUPS]]
+    return [dict(group) for group in counted.order_by("-total", "code")[:MAX_LISTED_GROUPS]]
 
 
-def _uuids(term: str) -> list[uuid.UUID]:
+def _parse_uuids(term: str) -> list[uuid.UUID]:
     try:
         return [uuid.UUID(term)]
     except ValueError:

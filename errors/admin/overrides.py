@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from errors.admin.copies import PUBLISH, author_of
+from errors.admin.copies import PUBLISH_PERMISSION, get_author
 from errors.audit import AuditedAdmin
 from errors.models import CopyOverride
 
@@ -30,17 +30,17 @@ class CopyOverrideAdmin(AuditedAdmin[CopyOverride]):
 
     def save_model(self, request: HttpRequest, obj: CopyOverride, form: Any, change: bool) -> None:
         """Note who did it."""
-        obj.author_id = author_of(request).pk
+        obj.author_id = get_author(request).pk
         super().save_model(request, obj, form, change)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Live at once."""
-        return bool(request.user.has_perm(PUBLISH))
+        return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     def has_change_permission(self, request: HttpRequest, obj: CopyOverride | None = None) -> bool:
         """Live at once."""
-        return bool(request.user.has_perm(PUBLISH))
+        return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     def has_delete_permission(self, request: HttpRequest, obj: CopyOverride | None = None) -> bool:
         """Live at once."""
-        return bool(request.user.has_perm(PUBLISH))
+        return bool(request.user.has_perm(PUBLISH_PERMISSION))

@@ -17,8 +17,8 @@ from django.utils import timezone
 from errors import catalogue
 from errors.codes import ErrorCode
 from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
-from errors.publishing import seed_copy
-from errors.recording import record, recorder
+from errors.publishing import seed_error_messages
+from errors.recording import record_error, error_recorder
 from errors.words import CONTENT_FIELDS
 
 pytestmark = pytest.mark.django_db
@@ -28,12 +28,12 @@ C = ErrorCode
 
 @pytest.fixture(autouse=True)
 def seeded(db: None) -> Iterator[None]:
-    recorder.forget()
-    catalogue.use_built_in()
-    seed_copy()
+    error_recorder.clear()
+    catalogue.reset_to_default_messages()
+    seed_error_messages()
     yield
-    catalogue.use_built_in()
-    recorder.forget()
+    catalogue.reset_to_default_messages()
+    error_recorder.clear()
 
 
 SignIn = Callable[..., Client]
@@ -107,8 +107,8 @@ def test_an_editor_changes_the_draft_and_cannot_publish(editor: Client) -> None:
     assert change(editor, row(), title="服务器打了个盹", _publish="1").status_code == 403
     revisions = reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1])
     assert editor.post(revisions).status_code == 403
-    catalogue.refresh()
-    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert editor.get(reverse("admin:errors_copyoverride_add")).status_code == 403
 
 
@@ -122,8 +122,8 @@ def test_a_publisher_publishes_with_a_reason_and_goes_back(publisher: Client) ->
     assert "<ins>" in history
     assert "<del>" in history
     publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]), {"reason": "还是原来的"})
-    catalogue.refresh()
-    shown = catalogue.words_for(C.SERVER_ERROR, "zh-hans")
+    catalogue.refresh_snapshot()
+    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("系统开小差了", 3)
 
 
@@ -244,9 +244,9 @@ def test_what_is_no_such_file_is_said_in_words(editor: Client, text: str) -> Non
 
 def test_support_finds_an_event_by_its_short_reference_and_groups_by_kind(publisher: Client) -> None:
     for number in range(3):
-        record(C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place")
-    record(C.CONFLICT, request_id="00000000")
-    recorder.flush()
+        record_error(C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place")
+    record_error(C.CONFLICT, request_id="00000000")
+    error_recorder.flush()
     address = reverse("admin:errors_errorevent_changelist")
     page = publisher.get(f"{address}?q=7f3a9c01").content.decode()
     assert "7f3a9c01" in page

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from errors.background import Background
+from errors.background import PeriodicThread
 
 
 class Steps:
@@ -36,8 +36,8 @@ def steps() -> Steps:
 
 
 @pytest.fixture
-def background(steps: Steps) -> Iterator[Background]:
-    thread = Background("test-background", steps, lambda: 0.01)
+def background(steps: Steps) -> Iterator[PeriodicThread]:
+    thread = PeriodicThread("test-background", steps, lambda: 0.01)
     yield thread
     thread.stop()
 
@@ -46,7 +46,7 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "test-background"]
 
 
-def test_it_starts_once_however_many_ask(background: Background, steps: Steps) -> None:
+def test_it_starts_once_however_many_ask(background: PeriodicThread, steps: Steps) -> None:
     assert threads() == []
     callers = [threading.Thread(target=background.ensure_running) for _ in range(20)]
     for caller in callers:
@@ -58,7 +58,7 @@ def test_it_starts_once_however_many_ask(background: Background, steps: Steps) -
     assert threads()[0].daemon
 
 
-def test_it_ends_when_told_and_starts_again_when_needed(background: Background, steps: Steps) -> None:
+def test_it_ends_when_told_and_starts_again_when_needed(background: PeriodicThread, steps: Steps) -> None:
     background.ensure_running()
     steps.wait_for(1)
     background.stop()
@@ -68,7 +68,7 @@ def test_it_ends_when_told_and_starts_again_when_needed(background: Background, 
     steps.wait_for(done + 1)
 
 
-def test_a_failing_step_is_told_once_and_its_recovery_too(background: Background, steps: Steps) -> None:
+def test_a_failing_step_is_told_once_and_its_recovery_too(background: PeriodicThread, steps: Steps) -> None:
     steps.is_failing = True
     with capture_logs() as logs:
         background.ensure_running()
@@ -79,11 +79,11 @@ def test_a_failing_step_is_told_once_and_its_recovery_too(background: Background
 
 
 def test_without_a_period_there_is_no_thread(steps: Steps) -> None:
-    Background("test-background", steps, lambda: 0).ensure_running()
+    PeriodicThread("test-background", steps, lambda: 0).ensure_running()
     assert threads() == []
 
 
-def test_a_forked_process_gets_a_thread_of_its_own(background: Background, steps: Steps) -> None:
+def test_a_forked_process_gets_a_thread_of_its_own(background: PeriodicThread, steps: Steps) -> None:
     background.ensure_running()
     steps.wait_for(1)
     child = os.fork()

@@ -11,16 +11,16 @@ from django.utils import timezone
 from errors import catalogue
 from errors.codes import ErrorCode
 from errors.models import CopyOverride, CopyRevision, ErrorCopy, ImmutableError
-from errors.publishing import publish, roll_back, seed_copy, take_upstream
+from errors.publishing import publish_draft, republish_revision, seed_error_messages, accept_upstream
 
 C = ErrorCode
 
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> Iterator[None]:
-    catalogue.use_built_in()
+    catalogue.reset_to_default_messages()
     yield
-    catalogue.use_built_in()
+    catalogue.reset_to_default_messages()
 
 
 def row(code: ErrorCode = C.SERVER_ERROR, locale: str = "zh-hans") -> ErrorCopy:
@@ -54,40 +54,40 @@ def override(**columns: object) -> CopyOverride:
 
 def test_without_a_database_the_built_in_words_answer() -> None:
     for code in ErrorCode:
-        assert catalogue.words_for(code, "zh-hans").title
-        assert catalogue.words_for(code, "en").title
-    assert catalogue.version() == -1
+        assert catalogue.get_current_message(code, "zh-hans").title
+        assert catalogue.get_current_message(code, "en").title
+    assert catalogue.get_snapshot_version() == -1
 
 
 @pytest.mark.django_db
 def test_a_draft_is_not_seen_until_it_is_published() -> None:
-    seed_copy()
+    seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     assert copy.has_draft
-    catalogue.refresh()
-    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
-    revision = publish(copy.pk, author=None, reason="更亲切")
-    assert catalogue.refresh()
-    shown = catalogue.words_for(C.SERVER_ERROR, "zh-hans")
+    catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    revision = publish_draft(copy.pk, author=None, reason="更亲切")
+    assert catalogue.refresh_snapshot()
+    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("服务器打了个盹", revision.number)
-    assert not catalogue.refresh(), "nothing has changed since"
+    assert not catalogue.refresh_snapshot(), "nothing has changed since"
     assert not row().has_draft
 
 
 @pytest.mark.django_db
 def test_a_roll_back_is_a_new_revision_with_the_old_words() -> None:
-    seed_copy()
+    seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
-    publish(copy.pk, author=None, reason="试试")
-    roll_back(copy.pk, 1, author=None, reason="还是原来的好")
-    catalogue.refresh()
-    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    publish_draft(copy.pk, author=None, reason="试试")
+    republish_revision(copy.pk, 1, author=None, reason="还是原来的好")
+    catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert list(copy.revisions.values_list("number", flat=True)) == [3, 2, 1]
 
 
 @pytest.mark.django_db
 def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
-    seed_copy()
+    seed_error_messages()
     revision = CopyRevision.objects.all()[0]
     revision.reason = "其他"
     with pytest.raises(ImmutableError):
@@ -104,66 +104,66 @@ def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
 def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert seed_copy() == {"added": len(ErrorCode) * 2, "updated": 0, "upstream_changed": 0}
-    publish(edit(row(), title="服务器打了个盹").pk, author=None, reason="更亲切")
-    assert seed_copy() == {"added": 0, "updated": 0, "upstream_changed": 0}
+    assert seed_error_messages() == {"added": len(ErrorCode) * 2, "updated": 0, "upstream_changed": 0}
+    publish_draft(edit(row(), title="服务器打了个盹").pk, author=None, reason="更亲切")
+    assert seed_error_messages() == {"added": 0, "updated": 0, "upstream_changed": 0}
     # The next release brings other words for an edited row and for an untouched one.
     from errors import publishing
-    from errors.words import builtin_words, words_of
+    from errors.words import build_default_message, build_message
 
     def next_release(code: ErrorCode, locale: str) -> object:
-        words = builtin_words(code, locale)
+        words = build_default_message(code, locale)
         if code in (C.SERVER_ERROR, C.FORBIDDEN) and locale == "zh-hans":
-            return words_of(words.content() | {"title": "新的标题"})
+            return build_message(words.content() | {"title": "新的标题"})
         return words
 
-    monkeypatch.setattr(publishing, "builtin_words", next_release)
+    monkeypatch.setattr(publishing, "build_default_message", next_release)
     for expected in (
         {"added": 0, "updated": 1, "upstream_changed": 1},
         {"added": 0, "updated": 0, "upstream_changed": 0},
     ):
-        assert seed_copy() == expected
+        assert seed_error_messages() == expected
     assert row(C.FORBIDDEN).title == "新的标题"
     edited = row()
     assert (edited.title, edited.upstream["title"], edited.has_upstream_changes) == ("服务器打了个盹", "新的标题", True)
-    catalogue.refresh()
-    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
-    taken = take_upstream(edited.pk)
+    catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
+    taken = accept_upstream(edited.pk)
     assert (taken.title, taken.has_draft, taken.has_upstream_changes) == ("新的标题", True, False)
 
 
 @pytest.mark.django_db
 def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
-    seed_copy()
+    seed_error_messages()
     now = timezone.now()
     override(platform="doubao")
     override(platform="kimi", title="还没开始", starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2))
     override(platform="qwen", title="已经结束", starts_at=now - timedelta(hours=2), ends_at=now - timedelta(hours=1))
-    catalogue.refresh()
+    catalogue.refresh_snapshot()
 
     def title(platform: str) -> str:
-        return catalogue.words_for(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
+        return catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
 
     assert title("doubao") == "豆包正在维护"
     assert {title(other) for other in ("kimi", "qwen", "")} == {"AI 平台暂时不可用"}
-    shown = catalogue.words_for(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+    shown = catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     assert shown.suggestion, "an empty field keeps the published words"
 
 
 @pytest.mark.django_db
 def test_an_override_ends_by_itself_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    seed_copy()
+    seed_error_messages()
     override()
-    catalogue.refresh()
-    assert catalogue.words_for(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
+    catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
     later = time.time() + 120
     monkeypatch.setattr(time, "time", lambda: later)
-    assert catalogue.words_for(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
+    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
 
 
 @pytest.mark.django_db
 def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
-    seed_copy()
+    seed_error_messages()
     made = override()
     for statement in (
         "UPDATE errors_copyoverride SET ends_at = ends_at + interval '1 hour'",
@@ -171,26 +171,26 @@ def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
         "UPDATE errors_errorcopy SET published_id = (SELECT max(id) FROM errors_copyrevision) WHERE id = "
         "(SELECT min(id) FROM errors_errorcopy)",
     ):
-        catalogue.refresh()
+        catalogue.refresh_snapshot()
         with connection.cursor() as cursor:
             cursor.execute(statement)
-        assert catalogue.refresh(), statement
-    catalogue.refresh()
+        assert catalogue.refresh_snapshot(), statement
+    catalogue.refresh_snapshot()
     edit(row(), title="只是草稿")
-    assert not catalogue.refresh(), "a draft changes nothing that is seen"
+    assert not catalogue.refresh_snapshot(), "a draft changes nothing that is seen"
     assert made.pk
 
 
 @pytest.mark.django_db
 def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
-    seed_copy()
+    seed_error_messages()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_copyrevision SET content = '[1]' WHERE copy_id = %s", [row(C.SERVER_ERROR).pk])
         cursor.execute("UPDATE errors_errorcopy SET code = 'NO_SUCH_CODE' WHERE code = 'CONFLICT' AND locale = 'en'")
-    catalogue.use_built_in()
-    assert catalogue.refresh()
-    assert catalogue.words_for(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
-    assert catalogue.words_for(C.CONFLICT, "en").title == "That conflicts"
+    catalogue.reset_to_default_messages()
+    assert catalogue.refresh_snapshot()
+    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    assert catalogue.get_current_message(C.CONFLICT, "en").title == "That conflicts"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
     ],
 )
 def test_a_language_gets_its_own_words_or_those_of_its_base_or_chinese(language: str | None, locale: str) -> None:
-    assert catalogue.locale_of(language) == locale
+    assert catalogue.resolve_locale(language) == locale
 
 
 def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
@@ -222,5 +222,5 @@ def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
 def _seconds_of(rounds: int) -> float:
     started = time.process_time()
     for _ in range(rounds):
-        catalogue.words_for(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+        catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     return time.process_time() - started

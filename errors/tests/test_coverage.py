@@ -7,12 +7,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from errors.codes import SPECS, ErrorCode
-from errors.copy import COPY, Copy
-from errors.coverage import built_in_findings, subclasses_of, table_findings
-from errors.exceptions import AppError, code_of, register_exception
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.copy import DEFAULT_TEXTS, DefaultText
+from errors.coverage import check_default_messages, find_subclasses, check_stored_messages
+from errors.exceptions import AppError, get_error_code, register_exception
 from errors.models import CopyOverride, ErrorCopy
-from errors.publishing import publish, seed_copy
+from errors.publishing import publish_draft, seed_error_messages
 
 C = ErrorCode
 
@@ -25,19 +25,19 @@ def test_this_release_has_no_finding_and_needs_no_database(capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (Copy("一个无论如何也放不进轻提示两行之内的标题实在太长了", "说明。", "建议。"), "太长"),
-        (Copy("标题", "你好 {user}。", "建议。"), "不认识的占位符"),
-        (Copy("标题", "{platform} 说了什么。", "建议。"), "没有用到占位符"),
-        (Copy("", "说明。", "建议。"), "请填写"),
+        (DefaultText("一个无论如何也放不进轻提示两行之内的标题实在太长了", "说明。", "建议。"), "太长"),
+        (DefaultText("标题", "你好 {user}。", "建议。"), "不认识的占位符"),
+        (DefaultText("标题", "{platform} 说了什么。", "建议。"), "没有用到占位符"),
+        (DefaultText("", "说明。", "建议。"), "请填写"),
         (None, "缺少文案"),
     ],
 )
-def test_words_that_do_not_fit_are_found(words: Copy | None, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_do_not_fit_are_found(words: DefaultText | None, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if words is None:
-        monkeypatch.delitem(COPY["zh-hans"], C.NETWORK_ERROR)
+        monkeypatch.delitem(DEFAULT_TEXTS["zh-hans"], C.NETWORK_ERROR)
     else:
-        monkeypatch.setitem(COPY["zh-hans"], C.NETWORK_ERROR, words)
-    assert any(what in str(one) for one in built_in_findings())
+        monkeypatch.setitem(DEFAULT_TEXTS["zh-hans"], C.NETWORK_ERROR, words)
+    assert any(what in str(one) for one in check_default_messages())
     with pytest.raises(CommandError):
         call_command("errors_coverage", "--fail", "--built-in")
     call_command("errors_coverage", "--built-in")
@@ -45,26 +45,26 @@ def test_words_that_do_not_fit_are_found(words: Copy | None, what: str, monkeypa
 
 @pytest.mark.django_db
 def test_a_seeded_table_has_no_finding_and_an_empty_one_names_every_row() -> None:
-    assert len(table_findings()) == len(ErrorCode) * 2
-    seed_copy()
-    assert table_findings() == []
+    assert len(check_stored_messages()) == len(ErrorCode) * 2
+    seed_error_messages()
+    assert check_stored_messages() == []
     call_command("errors_coverage", "--fail")
 
 
 @pytest.mark.django_db
 def test_what_is_wrong_in_the_table_is_found() -> None:
-    seed_copy()
+    seed_error_messages()
     row = ErrorCopy.objects.get(code=C.NETWORK_ERROR, locale="en")
     row.message = "{platform} can't be reached."
     row.save()
-    publish(row.pk, author=None, reason="")
+    publish_draft(row.pk, author=None, reason="")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_errorcopy SET code = 'GONE' WHERE code = 'CONFLICT' AND locale = 'en'")
     now = timezone.now()
     CopyOverride.objects.create(
         code=C.CONFLICT, locale="en", title="x" * 80, starts_at=now, ends_at=now + timedelta(hours=1), reason="x"
     )
-    found = "\n".join(map(str, table_findings()))
+    found = "\n".join(map(str, check_stored_messages()))
     for what in (
         "NETWORK_ERROR zh-hans: 没有用到占位符 {platform}",
         "CONFLICT en: 表里没有",
@@ -75,14 +75,14 @@ def test_what_is_wrong_in_the_table_is_found() -> None:
 
 
 def test_every_exception_of_every_app_carries_exactly_one_known_code() -> None:
-    kinds = list(subclasses_of(AppError))
+    kinds = list(find_subclasses(AppError))
     assert {kind.__module__.split(".")[0] for kind in kinds} >= {"errors"}
     for kind in kinds:
-        assert kind.code in SPECS
-        assert code_of(kind.__new__(kind)) is kind.code
+        assert kind.code in ERROR_SPECS
+        assert get_error_code(kind.__new__(kind)) is kind.code
 
 
 def test_an_exception_that_nobody_knows_is_an_unknown_error_and_none_means_two_things() -> None:
-    assert code_of(KeyboardInterrupt()) is C.UNKNOWN_ERROR
+    assert get_error_code(KeyboardInterrupt()) is C.UNKNOWN_ERROR
     with pytest.raises(ValueError, match="already means"):
         register_exception(TimeoutError, C.CONFLICT)

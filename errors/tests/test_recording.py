@@ -18,8 +18,8 @@ from errors import recording
 from errors.codes import ErrorCode
 from errors.exceptions import NotFound
 from errors.models import ErrorCount, ErrorEvent
-from errors.problems import problem
-from errors.recording import clean_context, record, record_problem, recorder
+from errors.problems import build_problem
+from errors.recording import clean_context, record_error, record_problem, error_recorder
 
 C = ErrorCode
 SECRETS = [
@@ -31,9 +31,9 @@ SECRETS = [
 
 @pytest.fixture(autouse=True)
 def empty_recorder() -> Iterator[None]:
-    recorder.forget()
+    error_recorder.clear()
     yield
-    recorder.forget()
+    error_recorder.clear()
 
 
 def raised(error: Exception) -> Exception:
@@ -48,9 +48,9 @@ def raised(error: Exception) -> Exception:
 def test_a_failure_is_written_with_what_support_needs() -> None:
     diagnosis = uuid.uuid4()
     with structlog.contextvars.bound_contextvars(request_id="7f3a9c01deadbeef", diagnosis=str(diagnosis)):
-        body = problem(C.DATA_NOT_FOUND, locale="en")
+        body = build_problem(C.DATA_NOT_FOUND, locale="en")
         record_problem(body, error=raised(NotFound()), platform="doubao", context={"route": "/api/x", "status": 404})
-    recorder.flush()
+    error_recorder.flush()
     event = ErrorEvent.objects.get()
     assert (event.code, event.outcome, event.platform, event.locale) == ("DATA_NOT_FOUND", "shown", "doubao", "en")
     assert (event.request_id, event.diagnosis_id) == ("7f3a9c01deadbeef", diagnosis)
@@ -64,7 +64,7 @@ def test_a_failure_is_written_with_what_support_needs() -> None:
 def test_a_flood_of_ten_thousand_leaves_a_bounded_table_and_an_exact_count() -> None:
     def flood() -> None:
         for number in range(2500):
-            record(C.NETWORK_ERROR, error=raised(ConnectionResetError()), request_id=f"request-{number}")
+            record_error(C.NETWORK_ERROR, error=raised(ConnectionResetError()), request_id=f"request-{number}")
 
     threads = [threading.Thread(target=flood) for _ in range(4)]
     started = time.perf_counter()
@@ -73,29 +73,29 @@ def test_a_flood_of_ten_thousand_leaves_a_bounded_table_and_an_exact_count() -> 
     for thread in threads:
         thread.join()
     print(f"record: {(time.perf_counter() - started) / 10_000 * 1e6:.0f} us each, from 4 threads")
-    recorder.flush()
+    error_recorder.flush()
     assert ErrorCount.objects.aggregate(total=Sum("count"))["total"] == 10_000
     assert ErrorCount.objects.count() <= 2, "one group, on either side of an hour's end"
-    assert recording.KEPT_IN_FULL <= ErrorEvent.objects.count() <= 2 * (recording.KEPT_IN_FULL + 8)
+    assert recording.MAX_UNSAMPLED_EVENTS <= ErrorEvent.objects.count() <= 2 * (recording.MAX_UNSAMPLED_EVENTS + 8)
 
 
 @pytest.mark.django_db
 def test_a_flood_of_different_failures_is_bounded_too() -> None:
-    for number in range(recording.MOST_GROUPS + 500):
-        record(C.SERVER_ERROR, place=f"module:{number}")
-    recorder.flush()
-    assert ErrorCount.objects.aggregate(total=Sum("count"))["total"] == recording.MOST_GROUPS + 500
-    assert ErrorCount.objects.count() <= recording.MOST_GROUPS + 2
-    assert ErrorEvent.objects.count() <= recording.MOST_WAITING
+    for number in range(recording.MAX_TRACKED_GROUPS + 500):
+        record_error(C.SERVER_ERROR, place=f"module:{number}")
+    error_recorder.flush()
+    assert ErrorCount.objects.aggregate(total=Sum("count"))["total"] == recording.MAX_TRACKED_GROUPS + 500
+    assert ErrorCount.objects.count() <= recording.MAX_TRACKED_GROUPS + 2
+    assert ErrorEvent.objects.count() <= recording.MAX_PENDING_EVENTS
 
 
 @pytest.mark.django_db
 def test_counts_of_several_flushes_add_up() -> None:
     for _ in range(3):
-        record(C.CONFLICT)
-        recorder.flush()
-    record(C.CONFLICT, outcome="retried")
-    recorder.flush()
+        record_error(C.CONFLICT)
+        error_recorder.flush()
+    record_error(C.CONFLICT, outcome="retried")
+    error_recorder.flush()
     assert sorted(ErrorCount.objects.values_list("outcome", "count")) == [("retried", 1), ("shown", 3)]
 
 
@@ -103,9 +103,9 @@ def test_counts_of_several_flushes_add_up() -> None:
 def test_recording_survives_the_callers_roll_back_and_a_broken_transaction() -> None:
     with pytest.raises(OperationalError), transaction.atomic():
         ErrorCount.objects.create(code="X", fingerprint="x", outcome="shown", hour=timezone.now())
-        record(C.SERVER_ERROR, error=raised(OperationalError("gone")))
+        record_error(C.SERVER_ERROR, error=raised(OperationalError("gone")))
         raise OperationalError("gone")
-    recorder.flush()
+    error_recorder.flush()
     assert ErrorEvent.objects.get().code == "SERVER_ERROR"
     assert list(ErrorCount.objects.values_list("code", flat=True)) == ["SERVER_ERROR"]
 
@@ -116,14 +116,14 @@ def test_with_the_table_away_nothing_raises_and_nothing_is_lost_when_it_comes_ba
         cursor.execute("ALTER TABLE errors_errorevent RENAME TO away")
     try:
         for _ in range(7):
-            record(C.NETWORK_TIMEOUT)
+            record_error(C.NETWORK_TIMEOUT)
         with pytest.raises(Exception, match="errors_errorevent"):
-            recorder.flush()
-        record(C.NETWORK_TIMEOUT)
+            error_recorder.flush()
+        record_error(C.NETWORK_TIMEOUT)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO errors_errorevent")
-    recorder.flush()
+    error_recorder.flush()
     assert ErrorCount.objects.get().count == 8
     assert ErrorEvent.objects.count() == 8
 
@@ -134,19 +134,19 @@ def test_what_cannot_be_recorded_raises_nothing() -> None:
         def __traceback__(self) -> Any:  # type: ignore[override]
             raise RuntimeError("odd")
 
-    record(C.SERVER_ERROR, error=Odd(), context={"status": object()}, diagnosis_id="not a uuid")
-    record(C.SERVER_ERROR, request_id="x" * 1000, platform="y" * 1000)
+    record_error(C.SERVER_ERROR, error=Odd(), context={"status": object()}, diagnosis_id="not a uuid")
+    record_error(C.SERVER_ERROR, request_id="x" * 1000, platform="y" * 1000)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_secret_reaches_the_table(secret: str) -> None:
-    record(
+    record_error(
         C.AI_PLATFORM_ERROR,
         error=raised(RuntimeError(f"refused key {secret}")),
         context={"reason": f"said {secret}", "fields": [secret], "text": "the answer", "token": secret, secret: "x"},
     )
-    recorder.flush()
+    error_recorder.flush()
     with connection.cursor() as cursor:
         cursor.execute("SELECT row_to_json(e)::text FROM errors_errorevent e")
         stored = cursor.fetchone()[0]
@@ -163,9 +163,9 @@ def test_a_context_is_capped() -> None:
 
 @pytest.mark.django_db
 def test_old_events_are_pruned_and_their_counts_are_kept_longer(capsys: pytest.CaptureFixture[str]) -> None:
-    record(C.SERVER_ERROR)
-    record(C.SERVER_ERROR)
-    recorder.flush()
+    record_error(C.SERVER_ERROR)
+    record_error(C.SERVER_ERROR)
+    error_recorder.flush()
     first = ErrorEvent.objects.order_by("pk")[0]
     ErrorEvent.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(days=31))
     call_command("prune_errors")

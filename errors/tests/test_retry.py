@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from errors.codes import SPECS, ErrorCode, RetryClass
+from errors.codes import ERROR_SPECS, ErrorCode, RetryClass
 from errors.exceptions import AppError, Forbidden
-from errors.recording import recorder
-from errors.retry import RetryBudget, is_automatic, retrying, seconds_until_next
+from errors.recording import error_recorder
+from errors.retry import RetryBudget, is_auto_retryable, build_retrying, get_backoff_seconds
 
 
 class Busy(AppError):
@@ -21,7 +21,7 @@ class Busy(AppError):
 @pytest.fixture(autouse=True)
 def empty_recorder() -> Iterator[None]:
     yield
-    recorder.forget()
+    error_recorder.clear()
 
 
 @pytest.fixture
@@ -38,18 +38,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_waits_are_random_grow_to_a_cap_and_start_after_the_named_wait() -> None:
-    retry = SPECS[ErrorCode.NETWORK_ERROR].retry
+    retry = ERROR_SPECS[ErrorCode.NETWORK_ERROR].retry
     for attempts, most in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 20.0), (5000, 20.0)):
-        seen = [seconds_until_next(retry, attempts, 3) for _ in range(500)]
+        seen = [get_backoff_seconds(retry, attempts, 3) for _ in range(500)]
         assert 3 <= min(seen) < 3 + 0.2 * most
         assert 3 + 0.8 * most < max(seen) <= 3 + most
 
 
 def test_every_code_says_whether_programs_may_repeat_it() -> None:
     for code in ErrorCode:
-        retry = SPECS[code].retry
-        assert is_automatic(code) == (retry.attempts > 1)
-        assert SPECS[code].retryable == (retry.kind is not RetryClass.NEVER)
+        retry = ERROR_SPECS[code].retry
+        assert is_auto_retryable(code) == (retry.attempts > 1)
+        assert ERROR_SPECS[code].is_retryable == (retry.kind is not RetryClass.NEVER)
 
 
 def calls_in_an_outage(
@@ -59,13 +59,13 @@ def calls_in_an_outage(
     made = answered = 0
     for number in range(calls):
         clock[0] += 600 / calls
-        budget.count_call()
+        budget.record_call()
         for attempt in range(3):
             made += 1
             if (number * 7919 + attempt * 104729) % 1000 >= failing * 1000:
                 answered += 1
                 break
-            if attempt == 2 or not budget.take():
+            if attempt == 2 or not budget.try_acquire():
                 break
     return made, answered
 
@@ -83,15 +83,15 @@ def test_a_service_that_fails_now_and_then_is_asked_again(clock: list[float]) ->
 
 def test_a_budget_recovers_with_time(clock: list[float]) -> None:
     budget = RetryBudget(burst=3)
-    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    assert [budget.try_acquire() for _ in range(4)] == [True, True, True, False]
     clock[0] += 60
-    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    assert [budget.try_acquire() for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_budget_is_exact_under_threads(clock: list[float]) -> None:
     budget = RetryBudget(burst=100)
     taken: list[bool] = []
-    threads = [threading.Thread(target=lambda: taken.extend(budget.take() for _ in range(50))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: taken.extend(budget.try_acquire() for _ in range(50))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -113,7 +113,7 @@ def failing(errors: list[AppError]) -> tuple[list[float], object]:
 
 def test_a_call_is_made_again_and_its_answer_returned(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy(retry_after_ms=5000)])
-    assert retrying(RetryBudget())(call) == "answer"  # type: ignore[arg-type]
+    assert build_retrying(RetryBudget())(call) == "answer"  # type: ignore[arg-type]
     assert len(times) == 3
     assert times[2] - times[1] >= 5
 
@@ -121,19 +121,19 @@ def test_a_call_is_made_again_and_its_answer_returned(clock: list[float]) -> Non
 def test_attempts_end_with_the_last_error(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy(), Busy(), Busy()])
     with pytest.raises(Busy):
-        retrying(RetryBudget())(call)  # type: ignore[arg-type]
-    assert len(times) == SPECS[Busy.code].retry.attempts
+        build_retrying(RetryBudget())(call)  # type: ignore[arg-type]
+    assert len(times) == ERROR_SPECS[Busy.code].retry.attempts
 
 
 def test_what_must_not_be_repeated_is_not(clock: list[float]) -> None:
     times, call = failing([Forbidden()])
     with pytest.raises(Forbidden):
-        retrying(RetryBudget())(call)  # type: ignore[arg-type]
+        build_retrying(RetryBudget())(call)  # type: ignore[arg-type]
     assert len(times) == 1
 
 
 def test_an_empty_budget_lets_the_first_failure_through(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy()])
     with pytest.raises(Busy):
-        retrying(RetryBudget(share=0, burst=0))(call)  # type: ignore[arg-type]
+        build_retrying(RetryBudget(share=0, burst=0))(call)  # type: ignore[arg-type]
     assert len(times) == 1

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import catalogue, problems
-from errors.codes import SPECS, ActionKind, ErrorCode
-from errors.copy import COPY
-from errors.placeholders import ALL, MOST_CHARACTERS, clean_text, fill
-from errors.words import TEXT_FIELDS, builtin_words, faults_of, render, width, words_of
+from errors.codes import ERROR_SPECS, ActionKind, ErrorCode
+from errors.copy import DEFAULT_TEXTS
+from errors.placeholders import PLACEHOLDERS, MAX_PLACEHOLDER_LENGTH, clean_text, fill_placeholders
+from errors.words import TEXT_FIELDS, build_default_message, validate_message, render_message, get_display_width, build_message
 
 C = ErrorCode
 
@@ -53,7 +53,7 @@ HOSTILE = st.one_of(
     st.just(object()),
     st.just("sk-" + "a1B2" * 12),
 )
-VALUES = st.dictionaries(st.one_of(st.sampled_from([*ALL, "unknown"]), st.text(max_size=8)), HOSTILE, max_size=6)
+VALUES = st.dictionaries(st.one_of(st.sampled_from([*PLACEHOLDERS, "unknown"]), st.text(max_size=8)), HOSTILE, max_size=6)
 CODES = st.sampled_from(list(ErrorCode))
 
 
@@ -62,9 +62,9 @@ CODES = st.sampled_from(list(ErrorCode))
 def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
     template: str, values: dict[str, Any], code: ErrorCode
 ) -> None:
-    allowed = SPECS[code].placeholders_by_name
-    shown = fill(template, allowed, values, "zh-hans")
-    most = len(template) + template.count("{") * MOST_CHARACTERS
+    allowed = ERROR_SPECS[code].placeholders_by_name
+    shown = fill_placeholders(template, allowed, values, "zh-hans")
+    most = len(template) + template.count("{") * MAX_PLACEHOLDER_LENGTH
     assert len(shown) <= most
     assert "__class__" not in shown or "__class__" in template
     assert "a1B2a1B2" not in shown
@@ -76,7 +76,7 @@ def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
 @given(value=HOSTILE)
 def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
     clean = clean_text(value)
-    assert len(clean) <= MOST_CHARACTERS
+    assert len(clean) <= MAX_PLACEHOLDER_LENGTH
     assert not any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in clean)
     assert not set(clean) & set("<>{}")
     json.dumps(clean).encode()
@@ -87,12 +87,12 @@ def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
 def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
     texts: list[str], values: dict[str, Any], code: ErrorCode
 ) -> None:
-    words = words_of(builtin_words(code, "zh-hans").content() | dict(zip(TEXT_FIELDS, texts, strict=True)))
+    words = build_message(build_default_message(code, "zh-hans").content() | dict(zip(TEXT_FIELDS, texts, strict=True)))
     key = (code.value, "zh-hans")
     before = catalogue._snapshot
-    catalogue._snapshot = catalogue.Snapshot(1, {**catalogue.BUILT_IN, key: words}, {})
+    catalogue._snapshot = catalogue.CatalogueSnapshot(1, {**catalogue.DEFAULT_MESSAGES, key: words}, {})
     try:
-        body = problems.problem(code, locale="zh-hans", params=values)
+        body = problems.build_problem(code, locale="zh-hans", params=values)
     finally:
         catalogue._snapshot = before
     json.dumps(body, ensure_ascii=False)
@@ -102,19 +102,19 @@ def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
 @settings(max_examples=300)
 @given(template=TEMPLATES, code=CODES)
 def test_what_passes_the_check_shows_no_brace_and_no_markup(template: str, code: ErrorCode) -> None:
-    words = replace(builtin_words(code, "zh-hans"), message=template)
-    if "message" in faults_of(code, "zh-hans", words):
+    words = replace(build_default_message(code, "zh-hans"), message=template)
+    if "message" in validate_message(code, "zh-hans", words):
         return
-    shown = render(code, "zh-hans", words, {})["message"]
+    shown = render_message(code, "zh-hans", words, {})["message"]
     assert not set(shown) & set("{}<>")
-    assert width(shown) <= 80
+    assert get_display_width(shown) <= 80
 
 
-@pytest.mark.parametrize("locale", COPY)
+@pytest.mark.parametrize("locale", DEFAULT_TEXTS)
 @pytest.mark.parametrize("code", ErrorCode)
 def test_the_built_in_words_are_fit_to_be_published(code: ErrorCode, locale: str) -> None:
-    assert faults_of(code, locale, builtin_words(code, locale)) == {}
-    assert SPECS[code].action in SPECS[code].actions
+    assert validate_message(code, locale, build_default_message(code, locale)) == {}
+    assert ERROR_SPECS[code].action in ERROR_SPECS[code].allowed_actions
 
 
 @pytest.mark.parametrize(
@@ -138,35 +138,35 @@ def test_the_built_in_words_are_fit_to_be_published(code: ErrorCode, locale: str
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_its_field_named(column: str, value: Any, why: str) -> None:
-    words = words_of(builtin_words(C.DATA_FORMAT_ERROR, "zh-hans").content() | {column: value})
-    assert why in faults_of(C.DATA_FORMAT_ERROR, "zh-hans", words)[column]
+    words = build_message(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans").content() | {column: value})
+    assert why in validate_message(C.DATA_FORMAT_ERROR, "zh-hans", words)[column]
 
 
 def test_a_toast_without_an_icon_holds_two_lines() -> None:
-    words = replace(builtin_words(C.DATA_FORMAT_ERROR, "zh-hans"), title="网络连接现在失败了", icon="none")
-    assert faults_of(C.DATA_FORMAT_ERROR, "zh-hans", words) == {}
+    words = replace(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans"), title="网络连接现在失败了", icon="none")
+    assert validate_message(C.DATA_FORMAT_ERROR, "zh-hans", words) == {}
 
 
 def test_words_that_must_carry_the_wait_are_refused_without_it() -> None:
-    words = replace(builtin_words(C.RATE_LIMITED, "zh-hans"), suggestion="请稍后再试。")
-    assert "{seconds}" in faults_of(C.RATE_LIMITED, "zh-hans", words)["suggestion"]
+    words = replace(build_default_message(C.RATE_LIMITED, "zh-hans"), suggestion="请稍后再试。")
+    assert "{seconds}" in validate_message(C.RATE_LIMITED, "zh-hans", words)["suggestion"]
 
 
 def test_a_wait_is_told_in_whole_seconds_rounded_up() -> None:
-    body = problems.problem(C.RATE_LIMITED, locale="zh-hans", retry_after_ms=1200)
+    body = problems.build_problem(C.RATE_LIMITED, locale="zh-hans", retry_after_ms=1200)
     assert body["copy"]["suggestion"] == "请在 2 秒后再试。"
 
 
 def test_a_value_that_is_missing_reads_well() -> None:
-    assert fill("请在 {seconds} 秒后再试。", ALL, {}, "zh-hans") == "请在 几 秒后再试。"
-    assert fill("{platform} is busy", ALL, {"platform": None}, "en") == "the platform is busy"
+    assert fill_placeholders("请在 {seconds} 秒后再试。", PLACEHOLDERS, {}, "zh-hans") == "请在 几 秒后再试。"
+    assert fill_placeholders("{platform} is busy", PLACEHOLDERS, {"platform": None}, "en") == "the platform is busy"
 
 
 def test_every_action_that_a_code_may_offer_has_words() -> None:
     for code in ErrorCode:
-        for locale in COPY:
-            for kind in SPECS[code].actions:
-                words = replace(builtin_words(code, locale), action=ActionKind(kind).value, action_label="")
-                catalogue._snapshot = catalogue.Snapshot(1, {**catalogue.BUILT_IN, (code.value, locale): words}, {})
-                assert problems.shown_copy(code, locale)["action"]["label"]
-    catalogue.use_built_in()
+        for locale in DEFAULT_TEXTS:
+            for kind in ERROR_SPECS[code].allowed_actions:
+                words = replace(build_default_message(code, locale), action=ActionKind(kind).value, action_label="")
+                catalogue._snapshot = catalogue.CatalogueSnapshot(1, {**catalogue.DEFAULT_MESSAGES, (code.value, locale): words}, {})
+                assert problems.build_displayed_message(code, locale)["action"]["label"]
+    catalogue.reset_to_default_messages()

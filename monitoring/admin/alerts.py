@@ -15,14 +15,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from errors.audit import AuditedAdmin, log_deed
+from errors.audit import AuditedAdmin, log_action
 from monitoring.alerting import acknowledge_alert, add_note
-from monitoring.conditions import KEPT_OF_RULE
-from monitoring.explaining import in_numbers
+from monitoring.conditions import RULE_SNAPSHOT_FIELDS
+from monitoring.explaining import format_rule_value
 from monitoring.models import Alert, Rule, Silence
 
-ACKNOWLEDGE = "monitoring.acknowledge_alert"
-SILENCE = timedelta(hours=2)
+ACKNOWLEDGE_PERMISSION = "monitoring.acknowledge_alert"
+QUICK_SILENCE_DURATION = timedelta(hours=2)
 
 
 class OpenFilter(SimpleListFilter):
@@ -64,19 +64,19 @@ class AlertAdmin(AuditedAdmin[Alert]):
     def state(self, alert: Alert) -> str:
         """In words and in colour."""
         if alert.resolved_at:
-            kind, words = "resolved", "已解除"
+            kind, text = "resolved", "已解除"
         elif alert.acknowledged_at:
-            kind, words = "acknowledged", "已确认"
+            kind, text = "acknowledged", "已确认"
         else:
-            kind, words = "open", "告警中"
-        held = "（静默中）" if alert.is_open and alert.held_back_by_id else ""
-        return format_html('<span class="alert-state" data-state="{}">{}{}</span>', kind, words, held)
+            kind, text = "open", "告警中"
+        silenced_suffix = "（静默中）" if alert.is_open and alert.held_back_by_id else ""
+        return format_html('<span class="alert-state" data-state="{}">{}{}</span>', kind, text, silenced_suffix)
 
     @admin.display(description="触发时的值")
     def seen_value(self, alert: Alert) -> str:
         """As people write it."""
-        was = alert.rule_as_it_was
-        return in_numbers(was.get("kind", ""), alert.value, was.get("metric", ""))
+        snapshot = alert.rule_as_it_was
+        return format_rule_value(snapshot.get("kind", ""), alert.value, snapshot.get("metric", ""))
 
     def get_urls(self) -> list[URLPattern]:
         """What people do, before the admin's own pages."""
@@ -100,19 +100,19 @@ class AlertAdmin(AuditedAdmin[Alert]):
         if alert:
             context |= {
                 "alert": alert,
-                "facts": facts_of(alert),
+                "facts": build_alert_facts(alert),
                 "timeline": alert.timeline.select_related("author", "silence"),
                 "deliveries": alert.deliveries.select_related("channel"),
-                "rule_as_it_was": rule_lines(alert),
-                "can_acknowledge": request.user.has_perm(ACKNOWLEDGE),
+                "rule_as_it_was": build_rule_snapshot_rows(alert),
+                "can_acknowledge": request.user.has_perm(ACKNOWLEDGE_PERMISSION),
             }
         return super().change_view(request, object_id, form_url, context)
 
     def acknowledge_view(self, request: HttpRequest, alert_id: int) -> HttpResponse:
         """Somebody looks after it."""
         alert = self._alert_to_act_on(request, alert_id)
-        if acknowledge_alert(alert, _user(request), request.POST.get("text", "").strip()):
-            log_deed(self, request, alert, "确认")
+        if acknowledge_alert(alert, _get_user(request), request.POST.get("text", "").strip()):
+            log_action(self, request, alert, "确认")
             self.message_user(request, "已确认，不再重复通知。", messages.SUCCESS)
         else:
             self.message_user(request, "这个告警已经解除，或者已经有人确认。", messages.WARNING)
@@ -123,22 +123,22 @@ class AlertAdmin(AuditedAdmin[Alert]):
         alert = self._alert_to_act_on(request, alert_id)
         text = request.POST.get("text", "").strip()
         if text:
-            add_note(alert, text, author=_user(request))
-            log_deed(self, request, alert, "记录了一条说明")
+            add_note(alert, text, author=_get_user(request))
+            log_action(self, request, alert, "记录了一条说明")
             self.message_user(request, "已记录。", messages.SUCCESS)
         else:
             self.message_user(request, "请先写下内容。", messages.WARNING)
         return redirect(reverse("admin:monitoring_alert_change", args=[alert_id]))
 
     def _alert_to_act_on(self, request: HttpRequest, alert_id: int) -> Alert:
-        if not request.user.has_perm(ACKNOWLEDGE):
+        if not request.user.has_perm(ACKNOWLEDGE_PERMISSION):
             raise PermissionDenied
         return get_object_or_404(Alert, pk=alert_id)
 
     @admin.action(description="确认所选告警", permissions=["acknowledge"])
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         """All at once."""
-        count = sum(acknowledge_alert(alert, _user(request)) for alert in queryset)
+        count = sum(acknowledge_alert(alert, _get_user(request)) for alert in queryset)
         self.message_user(request, f"已确认 {count} 个告警。", messages.SUCCESS)
 
     @admin.action(description="静默所选告警的规则两小时", permissions=["silence"])
@@ -149,8 +149,8 @@ class AlertAdmin(AuditedAdmin[Alert]):
             comment="、".join(rules)[:200],
             matchers=[{"label": "rule", "op": "=", "values": rules}],
             starts_at=timezone.now(),
-            ends_at=timezone.now() + SILENCE,
-            author_id=_user(request).pk,
+            ends_at=timezone.now() + QUICK_SILENCE_DURATION,
+            author_id=_get_user(request).pk,
         )
         page = reverse("admin:monitoring_silence_change", args=[silence.pk])
         self.message_user(request, format_html('已静默两小时：<a href="{}">{}</a>。', page, silence), messages.SUCCESS)
@@ -161,7 +161,7 @@ class AlertAdmin(AuditedAdmin[Alert]):
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         """For the action above."""
-        return bool(request.user.has_perm(ACKNOWLEDGE))
+        return bool(request.user.has_perm(ACKNOWLEDGE_PERMISSION))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Programs write them."""
@@ -176,16 +176,16 @@ class AlertAdmin(AuditedAdmin[Alert]):
         return False
 
 
-def _user(request: HttpRequest) -> AbstractBaseUser:
+def _get_user(request: HttpRequest) -> AbstractBaseUser:
     return cast(AbstractBaseUser, request.user)
 
 
-def facts_of(alert: Alert) -> list[tuple[str, Any]]:
+def build_alert_facts(alert: Alert) -> list[tuple[str, Any]]:
     """(name, value) of what was seen, without what is empty."""
     kind, metric = alert.rule_as_it_was.get("kind", ""), alert.rule_as_it_was.get("metric", "")
-    value = in_numbers(kind, alert.value, metric)
+    value = format_rule_value(kind, alert.value, metric)
     if kind in ("ratio", "mean") and alert.low is not None:
-        value += f"（区间 {in_numbers(kind, alert.low, metric)} 至 {in_numbers(kind, alert.high, metric)}）"
+        value += f"（区间 {format_rule_value(kind, alert.low, metric)} 至 {format_rule_value(kind, alert.high, metric)}）"
     counts = "" if alert.denominator is None else f"{alert.numerator:.6g} / {alert.denominator:.6g}"
     facts = [
         ("级别", alert.get_severity_display()),
@@ -205,15 +205,15 @@ def facts_of(alert: Alert) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in facts if value not in (None, "")]
 
 
-def rule_lines(alert: Alert) -> list[tuple[str, str]]:
+def build_rule_snapshot_rows(alert: Alert) -> list[tuple[str, str]]:
     """(name, value) of the rule as it was when it fired."""
     fields = {field.name: field for field in Rule._meta.fields}
-    was = alert.rule_as_it_was
-    kept = [key for key in KEPT_OF_RULE if key in fields and was.get(key) not in (None, "", [])]
-    return [(str(fields[key].verbose_name), _words_of(fields[key], was[key])) for key in kept]
+    snapshot = alert.rule_as_it_was
+    names = [key for key in RULE_SNAPSHOT_FIELDS if key in fields and snapshot.get(key) not in (None, "", [])]
+    return [(str(fields[key].verbose_name), _format_field_value(fields[key], snapshot[key])) for key in names]
 
 
-def _words_of(field: Any, value: Any) -> str:
+def _format_field_value(field: Any, value: Any) -> str:
     if isinstance(value, bool):
         return "是" if value else "否"
     if isinstance(value, list):

@@ -14,19 +14,19 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
-from errors.audit import AuditedAdmin, log_deed
-from monitoring.channels import TRANSPORTS, recipients_of
+from errors.audit import AuditedAdmin, log_action
+from monitoring.channels import TRANSPORTS, parse_recipients
 from monitoring.channels.base import ADDRESS, KEY
-from monitoring.exceptions import DeliveryFailed, SecretsUnreadable
+from monitoring.exceptions import DeliveryFailed, SecretsDecryptionFailed
 from monitoring.models import Channel
 from monitoring.secrets import decrypt_secrets, encrypt_secrets
-from monitoring.trying import try_channel
+from monitoring.trying import send_test_message
 
-KEPT = "已保存，不显示；留空则不变"
-LABELS = {ADDRESS: "地址", KEY: "密钥", "recipients": "收件人"}
+SECRET_SAVED_HELP_TEXT = "已保存，不显示；留空则不变"
+CHANNEL_FIELD_LABELS = {ADDRESS: "地址", KEY: "密钥", "recipients": "收件人"}
 
 
-def _secret(label: str) -> forms.CharField:
+def _build_secret_field(label: str) -> forms.CharField:
     """Write-only: what was entered is never rendered again, not even after a fault."""
     widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password", "size": 80})
     return forms.CharField(label=label, required=False, max_length=600, strip=True, widget=widget)
@@ -35,8 +35,8 @@ def _secret(label: str) -> forms.CharField:
 class ChannelForm(forms.ModelForm[Channel]):
     """What a kind needs is demanded, what it does not take is dropped, every fault is at its field."""
 
-    address = _secret("地址")
-    key = _secret("密钥")
+    address = _build_secret_field("地址")
+    key = _build_secret_field("密钥")
     forget_key = forms.BooleanField(label="删除已保存的密钥", required=False)
 
     class Meta:
@@ -45,18 +45,18 @@ class ChannelForm(forms.ModelForm[Channel]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.kept = self._kept_secrets()
+        self.saved_secrets = self._load_saved_secrets()
         for name in (ADDRESS, KEY):
-            if name in self.kept:
-                self.fields[name].help_text = KEPT
+            if name in self.saved_secrets:
+                self.fields[name].help_text = SECRET_SAVED_HELP_TEXT
         self.fields["fallback"].queryset = Channel.objects.exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
-        if KEY not in self.kept:
+        if KEY not in self.saved_secrets:
             self.fields["forget_key"].widget = forms.HiddenInput()
 
-    def _kept_secrets(self) -> dict[str, str]:
+    def _load_saved_secrets(self) -> dict[str, str]:
         try:
             return decrypt_secrets(self.instance.secrets)
-        except SecretsUnreadable:
+        except SecretsDecryptionFailed:
             return {}
 
     def clean(self) -> dict[str, Any]:
@@ -65,16 +65,16 @@ class ChannelForm(forms.ModelForm[Channel]):
         if "kind" not in cleaned:
             return cleaned
         transport = TRANSPORTS[cleaned["kind"]]
-        kept = {} if "kind" in self.changed_data else self.kept
-        entered = {name: cleaned.get(name) or kept.get(name, "") for name in (ADDRESS, KEY) if name in transport.takes}
+        saved_secrets = {} if "kind" in self.changed_data else self.saved_secrets
+        entered = {name: cleaned.get(name) or saved_secrets.get(name, "") for name in (ADDRESS, KEY) if name in transport.accepted_fields}
         if cleaned.get("forget_key") and not cleaned.get(KEY):
             entered.pop(KEY, None)
-        recipients = recipients_of(cleaned.get("recipients", ""))
+        recipients = parse_recipients(cleaned.get("recipients", ""))
         filled = {name for name, value in entered.items() if value} | ({"recipients"} if recipients else set())
-        for name in sorted(transport.needs - filled):
-            self.add_error(name, f"{Channel.Kind(cleaned['kind']).label}需要填写{LABELS[name]}")
-        for name, fault in transport.faults(entered, recipients).items():
-            self.add_error(name, fault)
+        for name in sorted(transport.required_fields - filled):
+            self.add_error(name, f"{Channel.Kind(cleaned['kind']).label}需要填写{CHANNEL_FIELD_LABELS[name]}")
+        for name, error in transport.validate(entered, recipients).items():
+            self.add_error(name, error)
         self.instance.secrets = encrypt_secrets(entered)
         self._check_fallback(cleaned.get("fallback"))
         return cleaned
@@ -118,11 +118,11 @@ class ChannelAdmin(AuditedAdmin[Channel]):
     def hints(self, channel: Channel) -> SafeString:
         """One line a field of each kind; the page shows those of the kind that is chosen."""
         lines = [
-            f'<li data-kind="{kind}">{Channel.Kind(kind).label}，{LABELS[name]}：{hint}</li>'
+            f'<li data-kind="{kind}">{Channel.Kind(kind).label}，{CHANNEL_FIELD_LABELS[name]}：{hint}</li>'
             for kind, transport in TRANSPORTS.items()
             for name, hint in transport.hints.items()
         ]
-        takes = {str(kind): sorted(transport.takes) for kind, transport in TRANSPORTS.items()}
+        takes = {str(kind): sorted(transport.accepted_fields) for kind, transport in TRANSPORTS.items()}
         fields = "".join(f'<i hidden data-takes="{kind}">{" ".join(names)}</i>' for kind, names in takes.items())
         return mark_safe(f'<ul class="hints">{"".join(lines)}</ul>{fields}')
 
@@ -153,9 +153,9 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         channel = get_object_or_404(Channel, pk=channel_id)
         if not self.has_change_permission(request, channel):
             raise PermissionDenied
-        log_deed(self, request, channel, "发送测试消息")
+        log_action(self, request, channel, "发送测试消息")
         try:
-            code = try_channel(channel, request.user.get_username())
+            code = send_test_message(channel, request.user.get_username())
             self.message_user(request, f"测试消息已送达“{channel}”（对方代码 {code}）。", messages.SUCCESS)
         except DeliveryFailed as failure:
             self.message_user(request, f"测试消息未送达“{channel}”：{failure}", messages.ERROR)

@@ -11,17 +11,17 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from monitoring.charts import COUNTERS, GAUGES, Chart, draw_all, list_errors, list_platforms
-from monitoring.history import SPANS, History
-from monitoring.live import dashboard_stream
+from monitoring.charts import CHART_COUNTERS, CHART_GAUGES, Chart, build_charts, list_frequent_errors, compute_platform_stats
+from monitoring.history import TIME_RANGES, MetricHistory
+from monitoring.live import get_dashboard_stream
 from monitoring.models import Dashboard
-from monitoring.present import list_open_alerts, list_tiles, look_at_health
-from monitoring.present import list_platforms as list_platforms_now
-from monitoring.svg import draw, scale_of
-from monitoring.units import figure_in_words, moment_in_words
+from monitoring.present import list_open_alerts, build_tiles, get_health_summary
+from monitoring.present import list_platform_status_rows as list_platforms_now
+from monitoring.svg import render_chart_svg, compute_scale
+from monitoring.units import format_figure, format_moment
 
-DEFAULT_SPAN = "1h"
-X_LABELS = 4
+DEFAULT_TIME_RANGE = "1h"
+CHART_X_LABEL_COUNT = 4
 
 
 @admin.register(Dashboard)
@@ -51,13 +51,13 @@ class DashboardAdmin(admin.ModelAdmin[Dashboard]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The page; with `?part=1` only what changes, for the page to put in place of the old."""
         span = request.GET.get("span", "")
-        span = span if span in SPANS else DEFAULT_SPAN
+        span = span if span in TIME_RANGES else DEFAULT_TIME_RANGE
         if "part" in request.GET:
-            response = TemplateResponse(request, "admin/monitoring/dashboard_part.html", dashboard_context(span))
+            response = TemplateResponse(request, "admin/monitoring/dashboard_part.html", build_dashboard_context(span))
         else:
             context = {
-                "live": live_config(span),  # first: what comes while the rest is read is told
-                **dashboard_context(span),
+                "live": build_live_config(span),  # first: what comes while the rest is read is told
+                **build_dashboard_context(span),
                 **self.admin_site.each_context(request),
                 "title": _("监控面板"),
                 "opts": self.opts,
@@ -67,22 +67,22 @@ class DashboardAdmin(admin.ModelAdmin[Dashboard]):
         return response
 
 
-def dashboard_context(span: str) -> dict[str, Any]:
+def build_dashboard_context(span: str) -> dict[str, Any]:
     """Everything that the page shows."""
     now = timezone.now()
-    history = History(SPANS[span], now, COUNTERS, GAUGES)
-    health, alerts = look_at_health(), list_open_alerts()
+    history = MetricHistory(TIME_RANGES[span], now, CHART_COUNTERS, CHART_GAUGES)
+    health, alerts = get_health_summary(), list_open_alerts()
     names = {"1h": _("1 小时"), "24h": _("24 小时"), "7d": _("7 天")}
     return {
         "span": span,
-        "spans": [{"name": name, "words": names[name]} for name in SPANS],
+        "spans": [{"name": name, "words": names[name]} for name in TIME_RANGES],
         "span_words": names[span],
-        "tiles": list_tiles(health, alerts),
+        "tiles": build_tiles(health, alerts),
         "health": health,
         "alerts": alerts,
-        "charts": [chart_context(chart, span) for chart in draw_all(history)],
-        "errors": list_errors(history),
-        "platforms": list_platforms_now(list_platforms(history)),
+        "charts": [build_chart_context(chart, span) for chart in build_charts(history)],
+        "errors": list_frequent_errors(history),
+        "platforms": list_platforms_now(compute_platform_stats(history)),
         "demo": settings.DEMO,
         "has_demo": history.has_demo(),
         "end": history.edges[-1],
@@ -90,9 +90,9 @@ def dashboard_context(span: str) -> dict[str, Any]:
     }
 
 
-def live_config(span: str) -> dict[str, Any]:
+def build_live_config(span: str) -> dict[str, Any]:
     """What the page's script needs: the stream from where it stands now, and words."""
-    stream = dashboard_stream()
+    stream = get_dashboard_stream()
     return {
         "stream": str(stream.pk),
         "after": stream.last_seq,
@@ -111,28 +111,28 @@ def live_config(span: str) -> dict[str, Any]:
     }
 
 
-def chart_context(chart: Chart, span: str) -> dict[str, Any]:
+def build_chart_context(chart: Chart, span: str) -> dict[str, Any]:
     """A chart with its picture, its scales and its table."""
-    scale = scale_of(chart)
+    scale = compute_scale(chart)
     is_long = span == "7d"
-    at = [round(part * (len(chart.edges) - 1) / (X_LABELS - 1)) for part in range(X_LABELS)]
+    at = [round(part * (len(chart.edges) - 1) / (CHART_X_LABEL_COUNT - 1)) for part in range(CHART_X_LABEL_COUNT)]
     return {
         "chart": chart,
-        "figure": figure_in_words(chart.figure, chart.unit),
-        "svg": "" if chart.is_empty else draw(chart, describe(chart)),
-        "y_labels": [figure_in_words(value, chart.unit) for value in (scale.high, scale.middle, scale.low)],
-        "x_labels": [moment_in_words(chart.edges[number], is_long=is_long) for number in at],
+        "figure": format_figure(chart.summary_value, chart.unit),
+        "svg": "" if chart.is_empty else render_chart_svg(chart, describe_chart(chart)),
+        "y_labels": [format_figure(value, chart.unit) for value in (scale.high, scale.middle, scale.low)],
+        "x_labels": [format_moment(chart.edges[number], is_long=is_long) for number in at],
         "rows": [
             {
-                "moment": moment_in_words(chart.edges[step + 1], is_long=is_long),
-                "values": [figure_in_words(line.values[step], chart.unit) for line in chart.lines],
+                "moment": format_moment(chart.edges[step + 1], is_long=is_long),
+                "values": [format_figure(line.values[step], chart.unit) for line in chart.lines],
             }
             for step in reversed(range(len(chart.edges) - 1))
         ],
     }
 
 
-def describe(chart: Chart) -> str:
+def describe_chart(chart: Chart) -> str:
     """The chart in a sentence a line: its lowest, highest and latest value."""
     return " ".join(
         _describe_line(line.label, [v for v in line.values if v is not None], chart.unit) for line in chart.lines
@@ -142,10 +142,10 @@ def describe(chart: Chart) -> str:
 def _describe_line(label: str, values: list[float], unit: Any) -> str:
     if not values:
         return _("%(label)s：没有数据。") % {"label": label}
-    words = {
+    values_text = {
         "label": label,
-        "low": figure_in_words(min(values), unit),
-        "high": figure_in_words(max(values), unit),
-        "last": figure_in_words(values[-1], unit),
+        "low": format_figure(min(values), unit),
+        "high": format_figure(max(values), unit),
+        "last": format_figure(values[-1], unit),
     }
-    return _("%(label)s：最低 %(low)s，最高 %(high)s，最近 %(last)s。") % words
+    return _("%(label)s：最低 %(low)s，最高 %(high)s，最近 %(last)s。") % values_text

@@ -50,7 +50,7 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
     @admin.display(description="消息")
     def headline(self, delivery: Delivery) -> str:
         """Its first line."""
-        return Message.from_stored(delivery.message).headline(delivery.number)
+        return Message.from_dict(delivery.message).headline(delivery.number)
 
     @admin.display(description="原因")
     def trouble(self, delivery: Delivery) -> str:
@@ -60,7 +60,7 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
     @admin.display(description="全文")
     def text(self, delivery: Delivery) -> str:
         """All of it, as e-mail has it."""
-        return Message.from_stored(delivery.message).text(delivery.number)
+        return Message.from_dict(delivery.message).text(delivery.number)
 
     @admin.action(description="再试一次（只对已放弃的）", permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:

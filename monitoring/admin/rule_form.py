@@ -4,15 +4,15 @@ from typing import Any
 
 from django import forms
 
-from monitoring.matching import faults_of_matchers
+from monitoring.matching import validate_matchers
 from monitoring.models import Rule
-from monitoring.registry import Metric, catalogue
+from monitoring.registry import Metric, get_metrics
 
-FITTING = {Rule.Kind.RATIO: "counter", Rule.Kind.MEAN: "histogram", Rule.Kind.GAUGE: "gauge"}
-_GROUPS = {"counter": "计数（比率）", "histogram": "直方图（平均值）", "gauge": "仪表（当前值）"}
+METRIC_KIND_BY_RULE_KIND = {Rule.Kind.RATIO: "counter", Rule.Kind.MEAN: "histogram", Rule.Kind.GAUGE: "gauge"}
+_METRIC_GROUP_LABELS = {"counter": "计数（比率）", "histogram": "直方图（平均值）", "gauge": "仪表（当前值）"}
 
 
-class Matchers(forms.Textarea):
+class MatchersWidget(forms.Textarea):
     """JSON that a script turns into rows to fill in."""
 
     def __init__(self, **attrs: str) -> None:
@@ -27,23 +27,23 @@ class RuleForm(forms.ModelForm[Rule]):
         fields = "__all__"
         widgets = {
             "description": forms.Textarea({"rows": 2, "cols": 80}),
-            "matchers": Matchers(**{"data-metric": "id_metric"}),
-            "denominator_matchers": Matchers(**{"data-metric": "id_denominator"}),
+            "matchers": MatchersWidget(**{"data-metric": "id_metric"}),
+            "denominator_matchers": MatchersWidget(**{"data-metric": "id_denominator"}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.metrics = catalogue()
+        self.metrics = get_metrics()
         if "metric" not in self.fields:
             return  # shown, not edited
-        for name, kinds in (("metric", list(_GROUPS)), ("denominator", ["counter"])):
-            self.fields[name].widget = forms.Select(choices=self._choices(name, kinds))
+        for name, kinds in (("metric", list(_METRIC_GROUP_LABELS)), ("denominator", ["counter"])):
+            self.fields[name].widget = forms.Select(choices=self._build_choices(name, kinds))
 
-    def _choices(self, name: str, kinds: list[str]) -> list[Any]:
+    def _build_choices(self, name: str, kinds: list[str]) -> list[Any]:
         groups: list[Any] = [("", "---------")]
         for kind in kinds:
             metrics = [one for one in self.metrics.values() if one.kind == kind]
-            groups.append((_GROUPS[kind], [(one.name, _described(one)) for one in metrics]))
+            groups.append((_METRIC_GROUP_LABELS[kind], [(one.name, _describe_metric(one)) for one in metrics]))
         current = getattr(self.instance, name)
         if current and current not in self.metrics:
             groups.append((current, f"{current}（已不存在）"))
@@ -52,74 +52,74 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean(self) -> dict[str, Any]:
         """Refuse what could not be evaluated, or could never fire or resolve."""
         data = super().clean() or {}
-        for faults in (self._metrics(data), _thresholds(data), _windows(data)):
-            for name, fault in faults.items():
+        for errors in (self._validate_metrics(data), _validate_thresholds(data), _validate_windows(data)):
+            for name, error in errors.items():
                 if name in self.fields and name not in self.errors:
-                    self.add_error(name, fault)
+                    self.add_error(name, error)
         return data
 
-    def _metrics(self, data: dict[str, Any]) -> dict[str, str]:
+    def _validate_metrics(self, data: dict[str, Any]) -> dict[str, str]:
         """Names that exist, of a kind that fits, with labels that they have."""
-        kind, faults = data.get("kind", ""), {}
-        used = {"metric": "matchers"}
+        kind, errors = data.get("kind", ""), {}
+        matchers_fields = {"metric": "matchers"}
         if kind == Rule.Kind.RATIO:
-            used["denominator"] = "denominator_matchers"
+            matchers_fields["denominator"] = "denominator_matchers"
         elif data.get("denominator"):
-            faults["denominator"] = "只有比率才有分母，请留空"
-        for field, matchers in used.items():
+            errors["denominator"] = "只有比率才有分母，请留空"
+        for field, matchers in matchers_fields.items():
             name = data.get(field) or (data.get("metric") if field == "denominator" else "") or ""
-            if fault := self._fault_of_metric(name, kind):
-                faults[field] = fault
-            elif fault := _fault_of_labels(data.get(matchers), self.metrics[name]):
-                faults[matchers] = fault
-        return faults
+            if error := self._find_metric_error(name, kind):
+                errors[field] = error
+            elif error := _find_label_error(data.get(matchers), self.metrics[name]):
+                errors[matchers] = error
+        return errors
 
-    def _fault_of_metric(self, name: str, kind: str) -> str:
+    def _find_metric_error(self, name: str, kind: str) -> str:
         metric = self.metrics.get(name)
         if metric is None:
             return f"没有“{name}”这个指标，请从列表里选" if name else "请选择指标"
-        wanted = FITTING.get(Rule.Kind(kind)) if kind in Rule.Kind.values else None
-        if wanted and metric.kind != wanted:
-            return f"{Rule.Kind(kind).label}要用{_GROUPS[wanted][:2]}类指标，{name} 是{_GROUPS[metric.kind][:2]}"
+        expected_kind = METRIC_KIND_BY_RULE_KIND.get(Rule.Kind(kind)) if kind in Rule.Kind.values else None
+        if expected_kind and metric.kind != expected_kind:
+            return f"{Rule.Kind(kind).label}要用{_METRIC_GROUP_LABELS[expected_kind][:2]}类指标，{name} 是{_METRIC_GROUP_LABELS[metric.kind][:2]}"
         return ""
 
 
-def _described(metric: Metric) -> str:
+def _describe_metric(metric: Metric) -> str:
     labels = f"（{', '.join(metric.labels)}）" if metric.labels else ""
     return f"{metric.name}{labels}"
 
 
-def _fault_of_labels(matchers: Any, metric: Metric) -> str:
-    faults = faults_of_matchers([] if matchers is None else matchers)
-    if faults:
-        return "；".join(faults)
+def _find_label_error(matchers: Any, metric: Metric) -> str:
+    errors = validate_matchers([] if matchers is None else matchers)
+    if errors:
+        return "；".join(errors)
     unknown = sorted({one["label"] for one in matchers or []} - set(metric.labels))
     known = "、".join(metric.labels) or "无"
     return f"{metric.name} 没有标签 {'、'.join(unknown)}；它的标签：{known}" if unknown else ""
 
 
-def _thresholds(data: dict[str, Any]) -> dict[str, str]:
-    faults = {}
-    threshold, back = data.get("threshold"), data.get("resolve_threshold")
+def _validate_thresholds(data: dict[str, Any]) -> dict[str, str]:
+    errors = {}
+    threshold, resolve_threshold = data.get("threshold"), data.get("resolve_threshold")
     if data.get("kind") == Rule.Kind.RATIO:
-        for name, value in (("threshold", threshold), ("resolve_threshold", back)):
+        for name, value in (("threshold", threshold), ("resolve_threshold", resolve_threshold)):
             if value is not None and not 0 <= value <= 1:
-                faults[name] = f"比率写 0 到 1：5 % 写作 0.05。{value:g} 相当于 {100 * value:g} %，永远不会出现"
-    if threshold is None or back is None or faults:
-        return faults
-    if data.get("comparison") == Rule.Comparison.ABOVE and back > threshold:
-        faults["resolve_threshold"] = "高于才触发的规则，恢复阈值不能大于阈值"
-    if data.get("comparison") == Rule.Comparison.BELOW and back < threshold:
-        faults["resolve_threshold"] = "低于才触发的规则，恢复阈值不能小于阈值"
-    return faults
+                errors[name] = f"比率写 0 到 1：5 % 写作 0.05。{value:g} 相当于 {100 * value:g} %，永远不会出现"
+    if threshold is None or resolve_threshold is None or errors:
+        return errors
+    if data.get("comparison") == Rule.Comparison.ABOVE and resolve_threshold > threshold:
+        errors["resolve_threshold"] = "高于才触发的规则，恢复阈值不能大于阈值"
+    if data.get("comparison") == Rule.Comparison.BELOW and resolve_threshold < threshold:
+        errors["resolve_threshold"] = "低于才触发的规则，恢复阈值不能小于阈值"
+    return errors
 
 
-def _windows(data: dict[str, Any]) -> dict[str, str]:
-    faults = {}
+def _validate_windows(data: dict[str, Any]) -> dict[str, str]:
+    errors = {}
     window, widest = data.get("window_seconds"), data.get("widest_window_seconds")
     if window and widest and widest < window:
-        faults["widest_window_seconds"] = "最宽时间窗不能比时间窗窄"
+        errors["widest_window_seconds"] = "最宽时间窗不能比时间窗窄"
     least, enough = data.get("least_samples"), data.get("enough_samples")
     if least is not None and enough is not None and enough < least:
-        faults["enough_samples"] = "足够的样本数不能小于最少样本数"
-    return faults
+        errors["enough_samples"] = "足够的样本数不能小于最少样本数"
+    return errors

@@ -17,16 +17,16 @@ from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import RuleForm
-from monitoring.backtest_chart import chart_of
-from monitoring.backtesting import backtest
-from monitoring.explaining import in_numbers
+from monitoring.backtest_chart import build_backtest_chart
+from monitoring.backtesting import run_backtest
+from monitoring.explaining import format_rule_value
 from monitoring.models import Rule, RuleState
-from monitoring.registry import catalogue
-from monitoring.rules import is_untouched
+from monitoring.registry import get_metrics
+from monitoring.rules import is_unmodified
 
-PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
-RUNBOOKS = Path(settings.BASE_DIR) / "docs" / "runbooks"
-_COLOURS = {"ok": "resolved", "firing": "open", "failed": "open", "pending": "acknowledged"}
+BACKTEST_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
+RUNBOOK_DIRECTORY = Path(settings.BASE_DIR) / "docs" / "runbooks"
+_STATE_COLOURS = {"ok": "resolved", "firing": "open", "failed": "open", "pending": "acknowledged"}
 
 
 @admin.register(Rule)
@@ -81,7 +81,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
         state = getattr(rule, "state", None)
         if not rule.is_enabled or state is None or state.evaluated_at is None:
             return format_html('<span class="alert-state" data-state="unknown">{}</span>', "未计算")
-        colour = _COLOURS.get(state.state, "unknown")
+        colour = _STATE_COLOURS.get(state.state, "unknown")
         return format_html(
             '<span class="alert-state" data-state="{}">{}</span>', colour, RuleState.State(state.state).label
         )
@@ -93,19 +93,19 @@ class RuleAdmin(AuditedAdmin[Rule]):
         if state is None or state.value is None:
             return "-"
         count = "" if state.denominator is None else f"（n={state.denominator:.0f}）"
-        return in_numbers(rule.kind, state.value, rule.metric) + count
+        return format_rule_value(rule.kind, state.value, rule.metric) + count
 
     @admin.display(description="条件")
     def condition(self, rule: Rule) -> str:
         """As people write it."""
-        return f"{rule.comparison} {in_numbers(rule.kind, rule.threshold, rule.metric)}"
+        return f"{rule.comparison} {format_rule_value(rule.kind, rule.threshold, rule.metric)}"
 
     @admin.display(description="来历")
     def origin(self, rule: Rule) -> str:
         """Whether a new release may change it."""
         if not rule.seeded:
             return "自建"
-        return "随版本" if is_untouched(rule) else "随版本，已修改"
+        return "随版本" if is_unmodified(rule) else "随版本，已修改"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> list[str]:
         """Silences and alerts know a rule by its name."""
@@ -117,17 +117,17 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """With what the script knows of metrics."""
-        labels = {one.name: {"labels": one.labels, "kind": one.kind, "help": one.help} for one in catalogue().values()}
-        context.update(metrics=labels, periods=PERIODS.items())
+        labels = {one.name: {"labels": one.labels, "kind": one.kind, "help": one.help} for one in get_metrics().values()}
+        context.update(metrics=labels, periods=BACKTEST_PERIODS.items())
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         """Pages of our own before those of the admin."""
         site = self.admin_site
-        trial = site.admin_view(require_POST(self.backtest_view))
+        backtest_view = site.admin_view(require_POST(self.backtest_view))
         return [
-            path("backtest/", trial, name="monitoring_rule_backtest_new"),
-            path("<int:rule_id>/backtest/", trial, name="monitoring_rule_backtest"),
+            path("backtest/", backtest_view, name="monitoring_rule_backtest_new"),
+            path("<int:rule_id>/backtest/", backtest_view, name="monitoring_rule_backtest"),
             path("runbooks/<slug:name>/", site.admin_view(self.runbook_view), name="monitoring_rule_runbook"),
             *super().get_urls(),
         ]
@@ -139,20 +139,20 @@ class RuleAdmin(AuditedAdmin[Rule]):
         if not is_allowed:
             raise PermissionDenied
         hours = request.POST.get("hours", "24")
-        hours = hours if hours in PERIODS else "24"
+        hours = hours if hours in BACKTEST_PERIODS else "24"
         form = self.get_form(request, rule, change=rule is not None)(request.POST, instance=rule)
-        context: dict[str, Any] = {"form": form, "period": PERIODS[hours], "opts": self.opts}
+        context: dict[str, Any] = {"form": form, "period": BACKTEST_PERIODS[hours], "opts": self.opts}
         if form.is_valid():
             edited: Rule = form.instance
-            test = backtest(edited, timezone.now(), timedelta(hours=int(hours)))
-            context |= {"test": test, "chart": chart_of(test, edited), "rule": edited, "firings": _rows(test, edited)}
+            test = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
+            context |= {"test": test, "chart": build_backtest_chart(test, edited), "rule": edited, "firings": _build_firing_rows(test, edited)}
         return TemplateResponse(request, "admin/monitoring/rule/backtest.html", context)
 
     def runbook_view(self, request: HttpRequest, name: str) -> HttpResponse:
         """What to do when a rule of the release fires; for whoever may see alerts."""
         if not (self.has_view_permission(request) or request.user.has_perm("monitoring.view_alert")):
             raise PermissionDenied
-        file = RUNBOOKS / f"{name}.md"
+        file = RUNBOOK_DIRECTORY / f"{name}.md"
         if not file.is_file():
             raise Http404
         title, _, text = file.read_text().partition("\n")
@@ -164,16 +164,16 @@ class RuleAdmin(AuditedAdmin[Rule]):
         return super().get_queryset(request).select_related("state")
 
 
-def _rows(test: Any, rule: Rule) -> list[dict[str, Any]]:
+def _build_firing_rows(result: Any, rule: Rule) -> list[dict[str, Any]]:
     return [
         {
             "fired_at": one.fired_at,
             "resolved_at": one.resolved_at,
-            "minutes": round(((one.resolved_at or test.end) - one.fired_at).total_seconds() / 60, 1),
-            "value": in_numbers(rule.kind, one.measured.value, rule.metric),
-            "low": in_numbers(rule.kind, one.measured.low, rule.metric),
-            "high": in_numbers(rule.kind, one.measured.high, rule.metric),
-            "n": one.measured.denominator,
+            "minutes": round(((one.resolved_at or result.end) - one.fired_at).total_seconds() / 60, 1),
+            "value": format_rule_value(rule.kind, one.measurement.value, rule.metric),
+            "low": format_rule_value(rule.kind, one.measurement.low, rule.metric),
+            "high": format_rule_value(rule.kind, one.measurement.high, rule.metric),
+            "n": one.measurement.denominator,
         }
-        for one in test.firings
+        for one in result.firings
     ]

@@ -16,10 +16,10 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin
-from monitoring.admin.rule_form import Matchers
-from monitoring.matching import faults_of_matchers
+from monitoring.admin.rule_form import MatchersWidget
+from monitoring.matching import validate_matchers
 from monitoring.models import Alert, Silence
-from monitoring.silences import is_active, matching_alerts
+from monitoring.silences import is_silence_active, find_matching_alerts
 
 
 class SilenceForm(forms.ModelForm[Silence]):
@@ -28,7 +28,7 @@ class SilenceForm(forms.ModelForm[Silence]):
     class Meta:
         model = Silence
         fields = "__all__"
-        widgets = {"matchers": Matchers(), "weekly": forms.Textarea({"rows": 3, "cols": 80})}
+        widgets = {"matchers": MatchersWidget(), "weekly": forms.Textarea({"rows": 3, "cols": 80})}
         help_texts = {
             "matchers": "全部满足才静默；标签可用 rule、severity、source 和告警自己的标签。没有条件则静默所有告警",
             "weekly": '留空为整个时间。例：[{"days": [5, 6], "from": "22:00", "to": "08:00"}]，'
@@ -58,12 +58,12 @@ class SilenceAdmin(AuditedAdmin[Silence]):
         """In words and in colour."""
         now = timezone.now()
         if silence.ends_at <= now:
-            kind, words = "unknown", "已结束"
-        elif is_active(silence, now):
-            kind, words = "acknowledged", "生效中"
+            kind, text = "unknown", "已结束"
+        elif is_silence_active(silence, now):
+            kind, text = "acknowledged", "生效中"
         else:
-            kind, words = "resolved", "未开始" if silence.starts_at > now else "不在时段内"
-        return format_html('<span class="alert-state" data-state="{}">{}</span>', kind, words)
+            kind, text = "resolved", "未开始" if silence.starts_at > now else "不在时段内"
+        return format_html('<span class="alert-state" data-state="{}">{}</span>', kind, text)
 
     @admin.display(description="压下的通知")
     def held_back_count(self, silence: Silence) -> int:
@@ -73,9 +73,9 @@ class SilenceAdmin(AuditedAdmin[Silence]):
     @admin.display(description="现在匹配的告警")
     def open_alerts(self, silence: Silence) -> str:
         """Which open alerts its conditions match as they are stored."""
-        if silence.pk is None or faults_of_matchers(silence.matchers):
+        if silence.pk is None or validate_matchers(silence.matchers):
             return "-"
-        return "；".join(map(str, matching_alerts(silence.matchers, Alert.objects.open()))) or "没有"
+        return "；".join(map(str, find_matching_alerts(silence.matchers, Alert.objects.open()))) or "没有"
 
     def get_urls(self) -> list[URLPattern]:
         """The preview before the admin's own pages."""
@@ -87,7 +87,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = self.get_form(request)(request.POST)
-        found = matching_alerts(form.cleaned_data["matchers"], Alert.objects.open()) if form.is_valid() else []
+        found = find_matching_alerts(form.cleaned_data["matchers"], Alert.objects.open()) if form.is_valid() else []
         context = {"form": form, "alerts": found}
         return TemplateResponse(request, "admin/monitoring/silence/preview.html", context)
 

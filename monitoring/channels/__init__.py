@@ -1,7 +1,7 @@
 """The kinds of channels, and the one way to send through any of them."""
 
 from monitoring.channels.apprise import Apprise
-from monitoring.channels.base import Sending, Transport
+from monitoring.channels.base import OutgoingMessage, Transport
 from monitoring.channels.dingtalk import DingTalk
 from monitoring.channels.email import Email
 from monitoring.channels.feishu import Feishu
@@ -21,13 +21,13 @@ TRANSPORTS: dict[str, Transport] = {
 }
 
 
-def send_to(channel: Channel, message: Message, number: int) -> str:
+def send_through_channel(channel: Channel, message: Message, number: int) -> str:
     """Send it now; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
-    sending = Sending(number, message, decrypt_secrets(channel.secrets), recipients_of(channel.recipients))
-    return TRANSPORTS[channel.kind].send(sending)
+    outgoing = OutgoingMessage(number, message, decrypt_secrets(channel.secrets), parse_recipients(channel.recipients))
+    return TRANSPORTS[channel.kind].send(outgoing)
 
 
-def recipients_of(text: str) -> list[str]:
+def parse_recipients(text: str) -> list[str]:
     """The addresses of a comma-separated line, Chinese commas included."""
     return [
         one.strip() for one in text.replace("，", ",").replace("；", ",").replace(";", ",").split(",") if one.strip()

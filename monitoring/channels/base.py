@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
-from monitoring.exceptions import ChannelRefused
+from monitoring.exceptions import ChannelMisconfigured
 from monitoring.messages import Message
 
 ADDRESS, KEY = "address", "key"
 
 
 @dataclass(frozen=True)
-class Sending:
+class OutgoingMessage:
     """One message on its way: `number` is told in it; `secrets` are the channel's, by ADDRESS and KEY."""
 
     number: int
@@ -28,28 +28,28 @@ class Transport(ABC):
     """A kind of channel.
 
     needs: the fields that must be filled in ("address", "key", "recipients"), takes: those that may be; hints: what
-    the admin says about each; per_minute: messages that the other side takes, None for any number.
+    the admin says about each; max_per_minute: messages that the other side takes, None for any number.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
-    takes: ClassVar[frozenset[str]] = frozenset()
+    required_fields: ClassVar[frozenset[str]] = frozenset()
+    accepted_fields: ClassVar[frozenset[str]] = frozenset()
     hints: ClassVar[dict[str, str]] = {}
 
     @property
-    def per_minute(self) -> int | None:
+    def max_per_minute(self) -> int | None:
         """How many messages a minute the other side takes."""
         return None
 
-    def faults(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
+    def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
         """{field: what is wrong with it}, in words for the operator."""
         return {}
 
     @abstractmethod
-    def send(self, sending: Sending) -> str:
+    def send(self, outgoing: OutgoingMessage) -> str:
         """Send it; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
 
 
-def fault_of_address(address: str) -> str:
+def find_url_error(address: str) -> str:
     """What is wrong with an address that we are to post to; "" when it may be used."""
     try:
         parts = urlsplit(address)
@@ -62,23 +62,23 @@ def fault_of_address(address: str) -> str:
         return "不是网址，应形如 https://…"
     if parts.username or parts.password:
         return "网址里不能带用户名和密码"
-    if parts.scheme == "http" and parts.hostname not in _OWN:
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK_HOSTS:
         return "必须是 https 网址"
-    return fault_of_host(parts.hostname or "")
+    return find_host_error(parts.hostname or "")
 
 
-_OWN = {"127.0.0.1", "localhost"}
+_LOOPBACK_HOSTS = {"127.0.0.1", "localhost"}
 
 
-def fault_of_host(host: str) -> str:
+def find_host_error(host: str) -> str:
     """Whether ALERT_HOSTS allows it: an address in the admin must not open our own network."""
     return "" if host in settings.ALERT_HOSTS else f"{host} 不在允许的主机里（设置 ALERT_HOSTS）"
 
 
-def checked_address(secrets: dict[str, str]) -> str:
-    """The address to post to, looked at again at each send: the setting may have changed. Raises ChannelRefused."""
+def get_checked_url(secrets: dict[str, str]) -> str:
+    """The address to post to, looked at again at each send: the setting may have changed. Raises ChannelMisconfigured."""
     address = secrets.get(ADDRESS, "")
-    fault = fault_of_address(address) if address else "没有填写地址"
+    fault = find_url_error(address) if address else "没有填写地址"
     if fault:
-        raise ChannelRefused(fault)
+        raise ChannelMisconfigured(fault)
     return address

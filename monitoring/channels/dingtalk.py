@@ -7,45 +7,45 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from monitoring.channels.base import ADDRESS, KEY, Sending
-from monitoring.channels.robots import BAD_CONTENT, BUSY, TOO_FAST, TOO_LONG, Robot, wrong
+from monitoring.channels.base import ADDRESS, KEY, OutgoingMessage
+from monitoring.channels.robots import CONTENT_REJECTED, SERVICE_BUSY, RATE_LIMITED, MESSAGE_TOO_LONG, ChatBot, misconfigured
 
-_GONE = wrong("机器人或群不存在，请重新添加机器人并更新地址")
+_BOT_NOT_FOUND = misconfigured("机器人或群不存在，请重新添加机器人并更新地址")
 
 
-class DingTalk(Robot):
+class DingTalk(ChatBot):
     """Signed when it has a key; at most 20 messages a minute and 20,000 bytes."""
 
-    client = "alerts.dingtalk"
-    most_bytes = 20_000
+    client_name = "alerts.dingtalk"
+    max_bytes = 20_000
     hints = {
         ADDRESS: "群设置 → 机器人 → 自定义：https://oapi.dingtalk.com/robot/send?access_token=…",
         KEY: "安全设置选“加签”时的密钥，以 SEC 开头；选关键词时留空，关键词用“#”",
     }
-    meanings = {
-        -1: BUSY,
-        130101: TOO_FAST,
-        410100: TOO_FAST,
-        90018: TOO_FAST,
-        90030: TOO_FAST,
-        310000: wrong("安全设置不符（加签、关键词或 IP），请核对密钥与服务器时间"),
-        300001: _GONE,
-        400013: _GONE,
-        400101: _GONE,
-        400102: wrong("机器人已停用"),
-        400106: _GONE,
-        400105: BAD_CONTENT,
-        40035: BAD_CONTENT,
-        43004: BAD_CONTENT,
-        430101: BAD_CONTENT,
-        430102: BAD_CONTENT,
-        430104: BAD_CONTENT,
-        460101: TOO_LONG,
+    error_meanings = {
+        -1: SERVICE_BUSY,
+        130101: RATE_LIMITED,
+        410100: RATE_LIMITED,
+        90018: RATE_LIMITED,
+        90030: RATE_LIMITED,
+        310000: misconfigured("安全设置不符（加签、关键词或 IP），请核对密钥与服务器时间"),
+        300001: _BOT_NOT_FOUND,
+        400013: _BOT_NOT_FOUND,
+        400101: _BOT_NOT_FOUND,
+        400102: misconfigured("机器人已停用"),
+        400106: _BOT_NOT_FOUND,
+        400105: CONTENT_REJECTED,
+        40035: CONTENT_REJECTED,
+        43004: CONTENT_REJECTED,
+        430101: CONTENT_REJECTED,
+        430102: CONTENT_REJECTED,
+        430104: CONTENT_REJECTED,
+        460101: MESSAGE_TOO_LONG,
     }
 
-    def address_of(self, sending: Sending, address: str) -> str:
+    def build_url(self, outgoing: OutgoingMessage, address: str) -> str:
         """The signature is encoded for the address once: robots answer 310000 to one that is encoded twice."""
-        key = sending.secrets.get(KEY, "")
+        key = outgoing.secrets.get(KEY, "")
         if not key:
             return address
         timestamp = str(round(time.time() * 1000))
@@ -53,8 +53,8 @@ class DingTalk(Robot):
         query = urlencode({"timestamp": timestamp, "sign": base64.b64encode(digest).decode()})
         return f"{address}{'&' if '?' in address else '?'}{query}"
 
-    def body_of(self, sending: Sending) -> dict[str, Any]:
+    def build_body(self, outgoing: OutgoingMessage) -> dict[str, Any]:
         """Markdown, which mentions nobody."""
-        title = sending.message.headline(sending.number)
-        text = sending.message.markdown(sending.number, self.most_bytes - 1000)  # the frame and escapes are counted too
+        title = outgoing.message.headline(outgoing.number)
+        text = outgoing.message.markdown(outgoing.number, self.max_bytes - 1000)  # the frame and escapes are counted too
         return {"msgtype": "markdown", "markdown": {"title": title, "text": text}, "at": {"isAtAll": False}}

@@ -7,87 +7,87 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from errors.placeholders import clean_text
-from monitoring.channels.base import ADDRESS, KEY, Sending, Transport, checked_address, fault_of_address
-from monitoring.channels.posting import Answer, failure_of_status, post
+from monitoring.channels.base import ADDRESS, KEY, OutgoingMessage, Transport, get_checked_url, find_url_error
+from monitoring.channels.posting import HttpResult, classify_http_status, post
 from monitoring.exceptions import (
-    MOST_WORDS,
-    ChannelFailing,
-    ChannelRefused,
-    ChannelTooFast,
+    MAX_DETAIL_CHARACTERS,
+    ChannelUnavailable,
+    ChannelMisconfigured,
+    ChannelRateLimited,
     DeliveryFailed,
-    MessageRefused,
+    MessageRejected,
 )
-from monitoring.messages import json_bytes
+from monitoring.messages import to_json_bytes
 
 
-class Robot(Transport):
+class ChatBot(Transport):
     """A robot of a group chat. The tables say what its codes mean; a code that nobody knows is tried again.
 
-    meanings: {code: (outcome, what to do about it)}; code_names, words_names: where the answer has its code and words.
+    meanings: {code: (outcome, what to do about it)}; code_fields, detail_fields: where the answer has its code and words.
     """
 
-    needs = frozenset({ADDRESS})
-    takes = frozenset({ADDRESS, KEY})
-    client: ClassVar[str]
-    most_bytes: ClassVar[int]
-    code_names: ClassVar[tuple[str, ...]] = ("errcode",)
-    words_names: ClassVar[tuple[str, ...]] = ("errmsg",)
-    meanings: ClassVar[Mapping[int, tuple[type[DeliveryFailed], str]]] = {}
+    required_fields = frozenset({ADDRESS})
+    accepted_fields = frozenset({ADDRESS, KEY})
+    client_name: ClassVar[str]
+    max_bytes: ClassVar[int]
+    code_fields: ClassVar[tuple[str, ...]] = ("errcode",)
+    detail_fields: ClassVar[tuple[str, ...]] = ("errmsg",)
+    error_meanings: ClassVar[Mapping[int, tuple[type[DeliveryFailed], str]]] = {}
 
     @property
-    def per_minute(self) -> int | None:
+    def max_per_minute(self) -> int | None:
         """All three count, and ban for minutes who is faster."""
         return settings.ALERT_MESSAGES_PER_MINUTE
 
     @abstractmethod
-    def address_of(self, sending: Sending, address: str) -> str:
+    def build_url(self, outgoing: OutgoingMessage, address: str) -> str:
         """The address with what belongs into it."""
 
     @abstractmethod
-    def body_of(self, sending: Sending) -> dict[str, Any]:
+    def build_body(self, outgoing: OutgoingMessage) -> dict[str, Any]:
         """The message as this robot wants it."""
 
-    def faults(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
+    def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
         """Of the address; the key is checked by the robot."""
         address = secrets.get(ADDRESS, "")
-        fault = fault_of_address(address) if address else ""
+        fault = find_url_error(address) if address else ""
         return {ADDRESS: fault} if fault else {}
 
-    def send(self, sending: Sending) -> str:
+    def send(self, outgoing: OutgoingMessage) -> str:
         """Post it and read the code."""
-        address = self.address_of(sending, checked_address(sending.secrets))
-        answer = post(self.client, address, json_bytes(self.body_of(sending)))
-        code = self._code_in(answer)
+        address = self.build_url(outgoing, get_checked_url(outgoing.secrets))
+        result = post(self.client_name, address, to_json_bytes(self.build_body(outgoing)))
+        code = self._parse_code(result)
         if code == 0:
             return "0"
-        failure = self._failure_of(answer, code) if code is not None else failure_of_status(answer)
-        raise failure or ChannelRefused("对方的应答不是机器人的应答，请检查地址", provider_code=str(answer.status))
+        failure = self._build_failure(result, code) if code is not None else classify_http_status(result)
+        raise failure or ChannelMisconfigured("对方的应答不是机器人的应答，请检查地址", provider_code=str(result.status))
 
-    def _code_in(self, answer: Answer) -> int | None:
-        found = next((answer.body[name] for name in self.code_names if name in answer.body), None)
+    def _parse_code(self, result: HttpResult) -> int | None:
+        found = next((result.body[name] for name in self.code_fields if name in result.body), None)
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
-    def _failure_of(self, answer: Answer, code: int) -> DeliveryFailed:
-        words = self.words_of(answer)
-        kind, advice = self.meaning_of(code, words)
-        return kind(f"{advice}：{words}" if words else advice, provider_code=str(code))
+    def _build_failure(self, result: HttpResult, code: int) -> DeliveryFailed:
+        detail = self.get_error_detail(result)
+        failure_class, advice = self.classify_code(code, detail)
+        return failure_class(f"{advice}：{detail}" if detail else advice, provider_code=str(code))
 
-    def words_of(self, answer: Answer) -> str:
+    def get_error_detail(self, result: HttpResult) -> str:
         """The robot's own words, short and without anything that looks like a key."""
-        theirs = next((answer.body[name] for name in self.words_names if answer.body.get(name)), "")
-        return clean_text(str(theirs), MOST_WORDS)
+        theirs = next((result.body[name] for name in self.detail_fields if result.body.get(name)), "")
+        return clean_text(str(theirs), MAX_DETAIL_CHARACTERS)
 
-    def meaning_of(self, code: int, words: str) -> tuple[type[DeliveryFailed], str]:
+    def classify_code(self, code: int, detail: str) -> tuple[type[DeliveryFailed], str]:
         """What a code means; some have two meanings, which the words tell apart."""
-        return self.meanings.get(code, (ChannelFailing, "机器人出错"))
+        return self.error_meanings.get(code, (ChannelUnavailable, "机器人出错"))
 
 
-TOO_FAST = (ChannelTooFast, "发送太快，稍后再发")
-BUSY = (ChannelFailing, "对方系统繁忙")
-TOO_LONG = (MessageRefused, "消息太长")
-BAD_CONTENT = (MessageRefused, "对方不接受这条内容")
+RATE_LIMITED = (ChannelRateLimited, "发送太快，稍后再发")
+SERVICE_BUSY = (ChannelUnavailable, "对方系统繁忙")
+MESSAGE_TOO_LONG = (MessageRejected, "消息太长")
+CONTENT_REJECTED = (MessageRejected, "对方不接受这条内容")
 
 
-def wrong(advice: str) -> tuple[type[DeliveryFailed], str]:
+def misconfigured(advice: str) -> tuple[type[DeliveryFailed], str]:
     """Wrong until somebody mends it."""
-    return ChannelRefused, advice
+    return ChannelMisconfigured, advice

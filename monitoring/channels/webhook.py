@@ -4,39 +4,39 @@ import hashlib
 import hmac
 import time
 
-from monitoring.channels.base import ADDRESS, KEY, Sending, Transport, checked_address, fault_of_address
-from monitoring.channels.posting import failure_of_status, post
-from monitoring.messages import json_bytes
+from monitoring.channels.base import ADDRESS, KEY, OutgoingMessage, Transport, get_checked_url, find_url_error
+from monitoring.channels.posting import classify_http_status, post
+from monitoring.messages import to_json_bytes
 
 
 class Webhook(Transport):
     """X-Alert-Signature is `sha256=` and the HMAC of "timestamp.body" in hex; Idempotency-Key the message's number."""
 
-    needs = frozenset({ADDRESS})
-    takes = frozenset({ADDRESS, KEY})
+    required_fields = frozenset({ADDRESS})
+    accepted_fields = frozenset({ADDRESS, KEY})
     hints = {
         ADDRESS: "接收 JSON 的 https 地址，其主机须在设置 ALERT_HOSTS 里",
         KEY: "签名密钥：X-Alert-Signature = sha256=HMAC-SHA256(密钥, “时间戳.正文”)；留空则不签名",
     }
 
-    def faults(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
+    def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
         """Of the address."""
         address = secrets.get(ADDRESS, "")
-        fault = fault_of_address(address) if address else ""
+        fault = find_url_error(address) if address else ""
         return {ADDRESS: fault} if fault else {}
 
-    def send(self, sending: Sending) -> str:
+    def send(self, outgoing: OutgoingMessage) -> str:
         """Any 2xx is success."""
-        address, key = checked_address(sending.secrets), sending.secrets.get(KEY, "")
-        body, message = sending.message.to_store(), sending.message
-        content = json_bytes({"number": sending.number, **body, "text": message.text(sending.number)})
+        address, key = get_checked_url(outgoing.secrets), outgoing.secrets.get(KEY, "")
+        body, message = outgoing.message.to_dict(), outgoing.message
+        content = to_json_bytes({"number": outgoing.number, **body, "text": message.text(outgoing.number)})
         timestamp = str(int(time.time()))
-        headers = {"X-Alert-Timestamp": timestamp, "Idempotency-Key": str(sending.number)}
+        headers = {"X-Alert-Timestamp": timestamp, "Idempotency-Key": str(outgoing.number)}
         if key:
-            signed = hmac.new(key.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
-            headers["X-Alert-Signature"] = f"sha256={signed}"
-        answer = post("alerts.webhook", address, content, headers=headers)
-        failure = failure_of_status(answer)
+            signature = hmac.new(key.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
+            headers["X-Alert-Signature"] = f"sha256={signature}"
+        result = post("alerts.webhook", address, content, headers=headers)
+        failure = classify_http_status(result)
         if failure:
             raise failure
-        return str(answer.status)
+        return str(result.status)

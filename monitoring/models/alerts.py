@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from monitoring.matching import faults_of_matchers, faults_of_weekly
-from monitoring.models.rules import Rule, Severity
+from monitoring.matching import validate_matchers, validate_weekly_windows
+from monitoring.models.rules import Rule, AlertSeverity
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -37,7 +37,7 @@ class Alert(models.Model):
     rule_name = models.CharField("规则名称", max_length=120)
     rule_as_it_was = models.JSONField("触发时的规则", default=dict)
     title = models.CharField("标题", max_length=200)
-    severity = models.CharField("级别", max_length=8, choices=Severity.choices)
+    severity = models.CharField("级别", max_length=8, choices=AlertSeverity.choices)
     labels = models.JSONField("标签", default=dict, blank=True)
     summary = models.CharField("经过", max_length=500, blank=True)
     runbook_url = models.CharField("处理手册", max_length=300, blank=True)
@@ -137,9 +137,9 @@ class Silence(models.Model):
 
     def clean(self) -> None:
         """Refuse matchers and windows that say nothing."""
-        faults = {"matchers": faults_of_matchers(self.matchers), "weekly": faults_of_weekly(self.weekly)}
+        errors = {"matchers": validate_matchers(self.matchers), "weekly": validate_weekly_windows(self.weekly)}
         if self.ends_at and self.ends_at <= self.starts_at:
-            faults["ends_at"] = ["结束必须晚于开始"]
-        faults = {field: found for field, found in faults.items() if found}
-        if faults:
-            raise ValidationError(faults)
+            errors["ends_at"] = ["结束必须晚于开始"]
+        errors = {field: found for field, found in errors.items() if found}
+        if errors:
+            raise ValidationError(errors)

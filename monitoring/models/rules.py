@@ -7,7 +7,7 @@ from django.utils import timezone
 from monitoring.models.delivery import Channel
 
 
-class Severity(models.TextChoices):
+class AlertSeverity(models.TextChoices):
     """How bad, the worst last."""
 
     INFO = "info", "提示"
@@ -49,7 +49,7 @@ class Rule(models.Model):
     title_en = models.CharField("英文标题", max_length=120, blank=True)
     description = models.TextField("说明", blank=True)
     is_enabled = models.BooleanField("启用", default=True)
-    severity = models.CharField("级别", max_length=8, choices=Severity.choices, default=Severity.WARNING)
+    severity = models.CharField("级别", max_length=8, choices=AlertSeverity.choices, default=AlertSeverity.WARNING)
 
     kind = models.CharField("计算方式", max_length=8, choices=Kind.choices)
     metric = models.CharField("指标", max_length=120, help_text="比率：分子；平均值：直方图；当前值：仪表")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from monitoring.units import figure_in_words
+from monitoring.units import format_figure
 
 register = template.Library()
 
@@ -12,7 +12,7 @@ register = template.Library()
 @register.filter
 def figure(value: Any, unit: str) -> str:
     """A figure as people read it; a dash for None, and for the row that is not there."""
-    return figure_in_words(value if isinstance(value, int | float) else None, unit)
+    return format_figure(value if isinstance(value, int | float) else None, unit)
 
 
 @register.filter

@@ -8,10 +8,10 @@ from django.db import connection
 
 from monitoring.models import Process, Series
 from monitoring.models.samples import BUCKET_SECONDS
-from monitoring.sampling import key_of
+from monitoring.sampling import build_series_key
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
-CALLS = "diagnosis_calls_total"
+CALLS_METRIC = "diagnosis_calls_total"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, and the edge of a bucket
 
 
@@ -25,7 +25,7 @@ def make_process(started_at: datetime, seen_at: datetime, *, ended_at: datetime 
 def make_series(metric: str, labels: Mapping[str, str]) -> Series:
     """The series of a metric with its labels."""
     return Series.objects.get_or_create(
-        key=key_of(metric, labels), defaults={"metric": metric, "labels": dict(labels)}
+        key=build_series_key(metric, labels), defaults={"metric": metric, "labels": dict(labels)}
     )[0]  # fmt: skip
 
 
@@ -48,6 +48,6 @@ def write_calls(
     process: Process, start: datetime, calls: Sequence[tuple[int, int]], *, platform: str = "p", demo: str = "false"
 ) -> None:
     """(valid, failed) calls to a platform in each bucket."""
-    for place, outcome in enumerate(("valid", "busy")):
-        series = make_series(CALLS, {"platform": platform, "outcome": outcome, "demo": demo})
-        write_counter(process, series, start, [one[place] for one in calls])
+    for column, outcome in enumerate(("valid", "busy")):
+        series = make_series(CALLS_METRIC, {"platform": platform, "outcome": outcome, "demo": demo})
+        write_counter(process, series, start, [one[column] for one in calls])

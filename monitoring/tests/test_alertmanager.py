@@ -10,7 +10,7 @@ import httpx
 import pytest
 from django.test import Client
 
-from diagsite.tests.services import LOCAL, free_port, missing, wait_until
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, find_free_port, skip_missing_service, wait_until
 from monitoring.models import Alert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,9 +97,9 @@ def test_a_real_alertmanager_posts_and_resolves(live_server: Any, tmp_path: Path
     """Debian's package: prometheus-alertmanager."""
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if binary is None:
-        missing("prometheus-alertmanager")
+        skip_missing_service("prometheus-alertmanager")
     assert binary
-    port = free_port()
+    port = find_free_port()
     config = tmp_path / "alertmanager.yml"
     config.write_text(CONFIG.format(url=f"{live_server.url}/monitoring/alertmanager", token=TOKEN))
     command = [binary, f"--config.file={config}", f"--storage.path={tmp_path}", "--cluster.listen-address="]
@@ -129,10 +129,10 @@ receivers:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address, **LOCAL).status_code == 200
+        return httpx.get(address, **LOCAL_HTTPX_OPTIONS).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def _post_to(api: str, alert: dict[str, Any]) -> None:
-    httpx.post(f"{api}/alerts", json=[alert], **LOCAL).raise_for_status()
+    httpx.post(f"{api}/alerts", json=[alert], **LOCAL_HTTPX_OPTIONS).raise_for_status()

@@ -12,20 +12,20 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from diagsite.tests.services import free_port
-from monitoring.channels import TRANSPORTS, recipients_of
-from monitoring.channels.base import Sending
+from diagsite.tests.services import find_free_port
+from monitoring.channels import TRANSPORTS, parse_recipients
+from monitoring.channels.base import OutgoingMessage
 from monitoring.exceptions import (
-    ChannelFailing,
-    ChannelRefused,
+    ChannelUnavailable,
+    ChannelMisconfigured,
     ChannelTimedOut,
-    ChannelTooFast,
+    ChannelRateLimited,
     ChannelUnreachable,
     DeliveryFailed,
-    MessageRefused,
+    MessageRejected,
 )
 from monitoring.messages import Message
-from monitoring.tests.robots import SIGNED_WITH, Robots
+from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
 
 MESSAGE = Message(
     "错误率过高",
@@ -37,19 +37,19 @@ MESSAGE = Message(
 
 
 @pytest.fixture
-def robots() -> Iterator[Robots]:
-    with Robots() as found:
+def robots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as found:
         yield found
 
 
-def sending(address: str, key: str = SIGNED_WITH, message: Message = MESSAGE, number: int = 42) -> Sending:
-    return Sending(number, message, {"address": address, "key": key})
+def sending(address: str, key: str = SIGNING_SECRET, message: Message = MESSAGE, number: int = 42) -> OutgoingMessage:
+    return OutgoingMessage(number, message, {"address": address, "key": key})
 
 
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu", "webhook"])
-def test_a_message_arrives_with_its_number_and_mentions_nobody(kind: str, robots: Robots) -> None:
+def test_a_message_arrives_with_its_number_and_mentions_nobody(kind: str, robots: FakeChatBots) -> None:
     TRANSPORTS[kind].send(sending(getattr(robots, kind)))
-    [text] = robots.texts()
+    [text] = robots.get_message_texts()
     assert "【严重·触发】错误率过高（#42）" in text
     assert "12.5 %" in text and "https://runbook.example/a" in text
     if kind != "webhook":  # which is for programs, and has the values as they are
@@ -57,27 +57,27 @@ def test_a_message_arrives_with_its_number_and_mentions_nobody(kind: str, robots
 
 
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu"])
-def test_the_longest_message_is_cut_to_what_the_robot_takes(kind: str, robots: Robots) -> None:
+def test_the_longest_message_is_cut_to_what_the_robot_takes(kind: str, robots: FakeChatBots) -> None:
     long = replace(MESSAGE, title="错" * 500, facts=[(f"标签 {n}", "误" * 600) for n in range(60)])
     TRANSPORTS[kind].send(sending(getattr(robots, kind), message=long))
-    [text] = robots.texts()
+    [text] = robots.get_message_texts()
     assert "#42" in text and text.endswith("（内容过长，已截断）") and "\ufffd" not in text
 
 
 @pytest.mark.parametrize(
     ("kind", "key", "code"), [("dingtalk", "SEC-wrong", "310000"), ("dingtalk", "", "310000"), ("feishu", "x", "19021")]
 )
-def test_a_wrong_key_disables_the_channel(kind: str, key: str, code: str, robots: Robots) -> None:
-    with pytest.raises(ChannelRefused) as refused:
+def test_a_wrong_key_disables_the_channel(kind: str, key: str, code: str, robots: FakeChatBots) -> None:
+    with pytest.raises(ChannelMisconfigured) as refused:
         TRANSPORTS[kind].send(sending(getattr(robots, kind), key))
     assert refused.value.provider_code == code and refused.value.is_permanent
 
 
 @pytest.mark.parametrize(("kind", "code"), [("dingtalk", "130101"), ("wecom", "45009"), ("feishu", "9499")])
-def test_the_21st_message_of_a_minute_is_too_fast_and_tried_again(kind: str, code: str, robots: Robots) -> None:
+def test_the_21st_message_of_a_minute_is_too_fast_and_tried_again(kind: str, code: str, robots: FakeChatBots) -> None:
     for number in range(20):
         TRANSPORTS[kind].send(sending(getattr(robots, kind), number=number))
-    with pytest.raises(ChannelTooFast) as refused:
+    with pytest.raises(ChannelRateLimited) as refused:
         TRANSPORTS[kind].send(sending(getattr(robots, kind)))
     assert refused.value.provider_code == code
     assert not refused.value.is_permanent and refused.value.wait_seconds == 60
@@ -86,29 +86,29 @@ def test_the_21st_message_of_a_minute_is_too_fast_and_tried_again(kind: str, cod
 @pytest.mark.parametrize(
     ("kind", "status", "body", "expected"),
     [
-        ("dingtalk", 200, {"errcode": -1, "errmsg": "系统繁忙"}, ChannelFailing),
-        ("dingtalk", 200, {"errcode": 777777, "errmsg": "new"}, ChannelFailing),
-        ("dingtalk", 200, {"errcode": 430102, "errmsg": "bad words"}, MessageRefused),
-        ("dingtalk", 200, {"errcode": 300001, "errmsg": "token is not exist"}, ChannelRefused),
-        ("dingtalk", 200, {}, ChannelRefused),
-        ("dingtalk", 503, {}, ChannelFailing),
-        ("dingtalk", 302, {}, ChannelRefused),
-        ("wecom", 200, {"errcode": 93000, "errmsg": "invalid webhook url, hint"}, ChannelRefused),
-        ("wecom", 200, {"errcode": 93000, "errmsg": "Invalid input : content exceed max length."}, MessageRefused),
-        ("feishu", 200, {"code": 19024, "msg": "Key Words Not Found"}, ChannelRefused),
-        ("feishu", 200, {"code": 11232, "msg": "frequency limited"}, ChannelTooFast),
-        ("feishu", 400, {"code": 9499, "msg": "Bad Request"}, MessageRefused),
-        ("webhook", 429, {}, ChannelTooFast),
-        ("webhook", 500, {}, ChannelFailing),
-        ("webhook", 401, {}, ChannelRefused),
-        ("webhook", 302, {}, ChannelRefused),
-        ("webhook", 422, {}, MessageRefused),
+        ("dingtalk", 200, {"errcode": -1, "errmsg": "系统繁忙"}, ChannelUnavailable),
+        ("dingtalk", 200, {"errcode": 777777, "errmsg": "new"}, ChannelUnavailable),
+        ("dingtalk", 200, {"errcode": 430102, "errmsg": "bad words"}, MessageRejected),
+        ("dingtalk", 200, {"errcode": 300001, "errmsg": "token is not exist"}, ChannelMisconfigured),
+        ("dingtalk", 200, {}, ChannelMisconfigured),
+        ("dingtalk", 503, {}, ChannelUnavailable),
+        ("dingtalk", 302, {}, ChannelMisconfigured),
+        ("wecom", 200, {"errcode": 93000, "errmsg": "invalid webhook url, hint"}, ChannelMisconfigured),
+        ("wecom", 200, {"errcode": 93000, "errmsg": "Invalid input : content exceed max length."}, MessageRejected),
+        ("feishu", 200, {"code": 19024, "msg": "Key Words Not Found"}, ChannelMisconfigured),
+        ("feishu", 200, {"code": 11232, "msg": "frequency limited"}, ChannelRateLimited),
+        ("feishu", 400, {"code": 9499, "msg": "Bad Request"}, MessageRejected),
+        ("webhook", 429, {}, ChannelRateLimited),
+        ("webhook", 500, {}, ChannelUnavailable),
+        ("webhook", 401, {}, ChannelMisconfigured),
+        ("webhook", 302, {}, ChannelMisconfigured),
+        ("webhook", 422, {}, MessageRejected),
     ],
 )
 def test_a_reply_means_what_its_code_says(
-    kind: str, status: int, body: dict[str, object], expected: type[DeliveryFailed], robots: Robots
+    kind: str, status: int, body: dict[str, object], expected: type[DeliveryFailed], robots: FakeChatBots
 ) -> None:
-    robots.says = [(status, dict(body))]
+    robots.queued_replies = [(status, dict(body))]
     with pytest.raises(DeliveryFailed) as failed:
         TRANSPORTS[kind].send(sending(getattr(robots, kind)))
     assert type(failed.value) is expected
@@ -122,12 +122,12 @@ def test_no_failure_tells_the_address_or_the_key() -> None:
         with pytest.raises(ChannelUnreachable) as failed:
             TRANSPORTS["dingtalk"].send(sending(address))
     told = f"{failed.value} {failed.value!r} {failed.value.__cause__!r} {sending(address)!r}"
-    assert "very-secret" not in told and SIGNED_WITH not in told
+    assert "very-secret" not in told and SIGNING_SECRET not in told
 
 
-def test_a_silent_robot_times_out(robots: Robots, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitoring.channels.posting.READ_SECONDS", 0.2)
-    robots.hold.clear()
+def test_a_silent_robot_times_out(robots: FakeChatBots, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.channels.posting.POST_READ_TIMEOUT_SECONDS", 0.2)
+    robots.may_respond.clear()
     with pytest.raises(ChannelTimedOut):
         TRANSPORTS["wecom"].send(sending(robots.wecom))
 
@@ -144,31 +144,31 @@ def test_a_silent_robot_times_out(robots: Robots, monkeypatch: pytest.MonkeyPatc
 )
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu", "webhook"])
 def test_an_address_elsewhere_is_refused_in_the_form_and_at_the_send(kind: str, address: str) -> None:
-    assert "address" in TRANSPORTS[kind].faults({"address": address}, [])
-    with pytest.raises(ChannelRefused):
+    assert "address" in TRANSPORTS[kind].validate({"address": address}, [])
+    with pytest.raises(ChannelMisconfigured):
         TRANSPORTS[kind].send(sending(address))
 
 
-def test_a_webhook_is_signed_and_carries_its_number(robots: Robots) -> None:
+def test_a_webhook_is_signed_and_carries_its_number(robots: FakeChatBots) -> None:
     TRANSPORTS["webhook"].send(sending(robots.webhook))
     headers = robots.headers[0]
     content = json.dumps(robots.received[0], ensure_ascii=False, separators=(",", ":")).encode()
     signed = headers["X-Alert-Timestamp"].encode() + b"." + content
-    expected = hmac.new(SIGNED_WITH.encode(), signed, hashlib.sha256).hexdigest()
+    expected = hmac.new(SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
     assert headers["X-Alert-Signature"] == f"sha256={expected}"
     assert headers["Idempotency-Key"] == "42"
 
 
-def test_apprise_reaches_an_allowed_host_and_its_failure_is_a_failure(robots: Robots) -> None:
+def test_apprise_reaches_an_allowed_host_and_its_failure_is_a_failure(robots: FakeChatBots) -> None:
     address = f"json://127.0.0.1:{robots.server_port}/hook"
-    assert TRANSPORTS["apprise"].faults({"address": address}, []) == {}
+    assert TRANSPORTS["apprise"].validate({"address": address}, []) == {}
     TRANSPORTS["apprise"].send(sending(address))
     assert "#42" in robots.received[0]["title"]
-    robots.says = [(500, {})]
-    with pytest.raises(ChannelFailing):
+    robots.queued_replies = [(500, {})]
+    with pytest.raises(ChannelUnavailable):
         TRANSPORTS["apprise"].send(sending(address))
-    robots.says = [(302, {})]
-    with pytest.raises(ChannelFailing):
+    robots.queued_replies = [(302, {})]
+    with pytest.raises(ChannelUnavailable):
         TRANSPORTS["apprise"].send(sending(f"{address}?redirect=yes"))
 
 
@@ -176,8 +176,8 @@ def test_apprise_reaches_an_allowed_host_and_its_failure_is_a_failure(robots: Ro
     "address", ["json://10.0.0.1/x", "syslog://", "mailtos://u:p@gmail.com", "nonsense", "ntfy://x"]
 )
 def test_apprise_is_refused_what_could_lead_anywhere(address: str) -> None:
-    assert "address" in TRANSPORTS["apprise"].faults({"address": address}, [])
-    with pytest.raises(ChannelRefused):
+    assert "address" in TRANSPORTS["apprise"].validate({"address": address}, [])
+    with pytest.raises(ChannelMisconfigured):
         TRANSPORTS["apprise"].send(sending(address))
 
 
@@ -186,13 +186,13 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []
-        self.says: list[str] = []
+        self.queued_replies: list[str] = []
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.says:
-            return self.says.pop(0)
+        if self.queued_replies:
+            return self.queued_replies.pop(0)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -204,7 +204,7 @@ class Mailbox:
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=find_free_port())
     controller.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
@@ -212,8 +212,8 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
     controller.stop()
 
 
-def mail(recipients: str) -> Sending:
-    return Sending(42, MESSAGE, {}, recipients_of(recipients))
+def mail(recipients: str) -> OutgoingMessage:
+    return OutgoingMessage(42, MESSAGE, {}, parse_recipients(recipients))
 
 
 def test_an_e_mail_reaches_every_recipient_with_the_same_id_each_time(mailbox: Mailbox) -> None:
@@ -224,11 +224,11 @@ def test_an_e_mail_reaches_every_recipient_with_the_same_id_each_time(mailbox: M
     assert all(b"Message-ID: <alert-message-42@" in content for content in contents)
 
 
-@pytest.mark.parametrize(("reply", "expected"), [("450 busy", ChannelFailing), ("550 no such user", ChannelRefused)])
+@pytest.mark.parametrize(("reply", "expected"), [("450 busy", ChannelUnavailable), ("550 no such user", ChannelMisconfigured)])
 def test_a_mail_server_that_refuses_for_now_is_tried_again(
     reply: str, expected: type[DeliveryFailed], mailbox: Mailbox
 ) -> None:
-    mailbox.says = [reply]
+    mailbox.queued_replies = [reply]
     with pytest.raises(DeliveryFailed) as failed:
         TRANSPORTS["email"].send(mail("a@site.example"))
     assert type(failed.value) is expected and failed.value.provider_code == reply[:3]
@@ -236,6 +236,6 @@ def test_a_mail_server_that_refuses_for_now_is_tried_again(
 
 def test_e_mail_without_a_server_or_with_a_bad_recipient_says_so(settings: Any) -> None:
     settings.EMAIL_HOST = ""
-    with pytest.raises(ChannelRefused, match="EMAIL_URL"):
+    with pytest.raises(ChannelMisconfigured, match="EMAIL_URL"):
         TRANSPORTS["email"].send(mail("a@site.example"))
-    assert "recipients" in TRANSPORTS["email"].faults({}, ["a@site.example", "no address"])
+    assert "recipients" in TRANSPORTS["email"].validate({}, ["a@site.example", "no address"])

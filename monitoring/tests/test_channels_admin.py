@@ -13,7 +13,7 @@ from monitoring import outbox
 from monitoring.alerting import fire_alert
 from monitoring.models import Channel, Delivery
 from monitoring.secrets import decrypt_secrets, encrypt_secrets
-from monitoring.tests.robots import SIGNED_WITH, Robots
+from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,8 +21,8 @@ ADD = "admin:monitoring_channel_add"
 
 
 @pytest.fixture
-def robots() -> Iterator[Robots]:
-    with Robots() as found:
+def robots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as found:
         yield found
 
 
@@ -36,7 +36,7 @@ def change(channel: Channel) -> str:
     return reverse("admin:monitoring_channel_change", args=[channel.pk])
 
 
-def make(robots: Robots, key: str = SIGNED_WITH) -> Channel:
+def make(robots: FakeChatBots, key: str = SIGNING_SECRET) -> Channel:
     secrets = encrypt_secrets({"address": robots.dingtalk, "key": key})
     return Channel.objects.create(name="群", kind="dingtalk", secrets=secrets)
 
@@ -45,22 +45,22 @@ def form(**fields: Any) -> dict[str, Any]:
     return {"name": "群", "kind": "dingtalk", "is_enabled": "on", "is_default": "on", **fields}
 
 
-def test_what_was_entered_is_stored_encrypted_and_never_shown(staff: Client, robots: Robots) -> None:
-    staff.post(reverse(ADD), form(address=robots.dingtalk, key=SIGNED_WITH))
+def test_what_was_entered_is_stored_encrypted_and_never_shown(staff: Client, robots: FakeChatBots) -> None:
+    staff.post(reverse(ADD), form(address=robots.dingtalk, key=SIGNING_SECRET))
     channel = Channel.objects.get()
-    assert decrypt_secrets(channel.secrets) == {"address": robots.dingtalk, "key": SIGNED_WITH}
+    assert decrypt_secrets(channel.secrets) == {"address": robots.dingtalk, "key": SIGNING_SECRET}
     page = staff.get(change(channel)).content.decode()
     assert "已保存，不显示" in page
-    assert "token-of-a-test" not in page and SIGNED_WITH not in page and channel.secrets not in page
+    assert "token-of-a-test" not in page and SIGNING_SECRET not in page and channel.secrets not in page
     faulty = staff.post(change(channel), form(name="", address="https://x.example/very-secret")).content.decode()
     assert "very-secret" not in faulty
 
 
-def test_an_empty_field_keeps_what_is_there_and_a_new_kind_does_not(staff: Client, robots: Robots) -> None:
+def test_an_empty_field_keeps_what_is_there_and_a_new_kind_does_not(staff: Client, robots: FakeChatBots) -> None:
     channel = make(robots)
     staff.post(change(channel), form(name="新名字"))
     channel.refresh_from_db()
-    assert channel.name == "新名字" and decrypt_secrets(channel.secrets)["key"] == SIGNED_WITH
+    assert channel.name == "新名字" and decrypt_secrets(channel.secrets)["key"] == SIGNING_SECRET
     staff.post(change(channel), form(forget_key="on"))
     channel.refresh_from_db()
     assert decrypt_secrets(channel.secrets) == {"address": robots.dingtalk}
@@ -84,27 +84,27 @@ def test_a_fault_is_named_at_its_field(fields: dict[str, str], field: str, words
     assert not Channel.objects.exists()
 
 
-def test_a_fallback_that_leads_back_is_refused(staff: Client, robots: Robots) -> None:
+def test_a_fallback_that_leads_back_is_refused(staff: Client, robots: FakeChatBots) -> None:
     channel = make(robots)
     other = Channel.objects.create(name="备用", kind="wecom", fallback=channel)
     answer = staff.post(change(channel), form(fallback=str(other.pk)))
     assert "绕回了自己" in str(answer.context["adminform"].form.errors["fallback"])
 
 
-def test_a_test_shows_what_the_other_side_says(staff: Client, robots: Robots) -> None:
+def test_a_test_shows_what_the_other_side_says(staff: Client, robots: FakeChatBots) -> None:
     good, bad = (
         make(robots),
         Channel.objects.create(name="坏", kind="wecom", secrets=encrypt_secrets({"address": robots.wecom + "x"})),
     )
     page = staff.post(reverse("admin:monitoring_channel_test", args=[good.pk]), follow=True).content.decode()
-    assert "测试消息已送达" in page and "operator" in robots.texts()[0]
+    assert "测试消息已送达" in page and "operator" in robots.get_message_texts()[0]
     page = staff.post(reverse("admin:monitoring_channel_test", args=[bad.pk]), follow=True).content.decode()
     assert "测试消息未送达" in page and "93000" in page and "机器人已被移出群" in page
     bad.refresh_from_db()
     assert bad.is_enabled and "93000" in bad.last_error
 
 
-def test_a_test_needs_the_permission_and_a_post(client: Client, robots: Robots) -> None:
+def test_a_test_needs_the_permission_and_a_post(client: Client, robots: FakeChatBots) -> None:
     channel = make(robots)
     address = reverse("admin:monitoring_channel_test", args=[channel.pk])
     client.force_login(get_user_model().objects.create_user("onlooker", password="a-long-password", is_staff=True))
@@ -113,10 +113,10 @@ def test_a_test_needs_the_permission_and_a_post(client: Client, robots: Robots) 
     assert robots.received == []
 
 
-def test_a_disabled_channel_says_why_and_is_enabled_again(staff: Client, robots: Robots) -> None:
+def test_a_disabled_channel_says_why_and_is_enabled_again(staff: Client, robots: FakeChatBots) -> None:
     channel = make(robots, key="SEC-wrong")
     fire_alert(fingerprint="a", title="甲", severity="error")
-    outbox.send_due()
+    outbox.send_due_deliveries()
     changelist = reverse("admin:monitoring_channel_changelist")
     assert "310000" in staff.get(changelist).content.decode()
     staff.post(changelist, {"action": "enable_again", "_selected_action": [channel.pk]})
@@ -124,7 +124,7 @@ def test_a_disabled_channel_says_why_and_is_enabled_again(staff: Client, robots:
     assert channel.is_enabled and channel.disabled_reason == channel.last_error == ""
 
 
-def test_what_was_given_up_is_tried_again_from_the_list(staff: Client, robots: Robots) -> None:
+def test_what_was_given_up_is_tried_again_from_the_list(staff: Client, robots: FakeChatBots) -> None:
     channel = make(robots)
     fire_alert(fingerprint="a", title="甲", severity="error")
     Delivery.objects.update(state=Delivery.State.GIVEN_UP, attempts=12, reason="对方出错")
@@ -135,5 +135,5 @@ def test_what_was_given_up_is_tried_again_from_the_list(staff: Client, robots: R
     assert "全文" in staff.get(reverse("admin:monitoring_delivery_change", args=[delivery.pk])).content.decode()
     staff.post(changelist, {"action": "try_again", "_selected_action": [delivery.pk]})
     Channel.objects.filter(pk=channel.pk).update(free_at=timezone.now())
-    assert outbox.send_due() == 1
+    assert outbox.send_due_deliveries() == 1
     assert len(robots.received) == 1

@@ -18,12 +18,12 @@ from procrastinate.contrib.django import app as procrastinate_app
 from prometheus_client import Counter
 from websockets.sync.client import connect
 
-from diagsite.tests.proof import order
+from diagsite.tests.proof import request_diagnosis
 from diagsite.tests.services import wait_until
-from diagsite.tests.site import Site, manage, running_site
+from diagsite.tests.site import Site, run_management_command, running_site
 from monitoring import coverage, metrics
-from monitoring.clients import client_modules
-from monitoring.coverage import ALL, INSTRUMENTS, find_surfaces
+from monitoring.clients import find_client_modules
+from monitoring.coverage import REQUIRED_INSTRUMENTS, INSTRUMENTS_BY_KIND, find_surfaces
 from monitoring.sockets import measured_routes
 
 pytestmark = pytest.mark.django_db
@@ -80,11 +80,11 @@ def test_requests_that_another_middleware_could_answer_first_are_not_covered(set
     middleware = settings.MIDDLEWARE
     settings.MIDDLEWARE = [*middleware[1:], middleware[0]]
     found = uncovered()
-    assert found[("route", "api/platforms")] == ALL
+    assert found[("route", "api/platforms")] == REQUIRED_INSTRUMENTS
     assert {kind for kind, _ in found} == {"route"}
 
 
-@pytest.mark.parametrize(("application", "missing"), [("uncounted_socket", ALL), ("counted_socket", None)])
+@pytest.mark.parametrize(("application", "missing"), [("uncounted_socket", REQUIRED_INSTRUMENTS), ("counted_socket", None)])
 def test_a_socket_route_has_to_be_measured(settings: Any, application: str, missing: tuple[str, ...] | None) -> None:
     settings.ASGI_APPLICATION = f"{__name__}.{application}"
     assert uncovered().get(("socket", "ws/new/")) == missing
@@ -93,14 +93,14 @@ def test_a_socket_route_has_to_be_measured(settings: Any, application: str, miss
 
 def test_jobs_of_workers_that_do_not_count_are_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(procrastinate_app.worker_defaults, "worker_middleware", [])
-    assert uncovered()[("job", "diagnosis.run")] == ALL
+    assert uncovered()[("job", "diagnosis.run")] == REQUIRED_INSTRUMENTS
 
 
 def test_commands_are_covered_by_the_manage_py_that_counts_them(tmp_path: Path) -> None:
     ours, djangos = tmp_path / "ours.py", tmp_path / "djangos.py"
     ours.write_text("execute_measured(sys.argv)")
     djangos.write_text("execute_from_command_line(sys.argv)")
-    assert [coverage._counts_commands(one) for one in (ours, djangos)] == [True, False]
+    assert [coverage._is_counting_commands(one) for one in (ours, djangos)] == [True, False]
 
 
 def test_a_lost_label_or_instrument_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_a_client_is_found_by_what_it_calls_and_must_count_each_call(tmp_path: P
     (package / "tests").mkdir(parents=True)
     for name, source in {**CLIENTS, "tests/bare": CLIENTS["bare"]}.items():
         (package / f"{name}.py").write_text(source)
-    found = {module.name: module.uncounted for module in client_modules([package])}
+    found = {module.name: module.uncounted_calls for module in find_client_modules([package])}
     assert found == {
         "shop.bare": ("httpx.get in line 3",),
         "shop.renamed": ("urllib.request.urlopen in line 3",),
@@ -166,11 +166,11 @@ MOVES = {
 
 def is_told(site: Site, kind: str) -> bool:
     """Whether the stored samples have the counter and the duration of the kind's example."""
-    (name, end), one = MOVES[kind], INSTRUMENTS[kind]
+    (name, end), one = MOVES[kind], INSTRUMENTS_BY_KIND[kind]
     counted = "SELECT max(value) FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE metric = %s"
     with_name = f"{counted} AND labels->>%s = %s"
-    counter = site.query(f"{with_name} AND labels->>%s = %s", one.counter, one.by, name, one.error, end)
-    duration = site.query(with_name, f"{one.duration}_count", one.by, name)
+    counter = site.query(f"{with_name} AND labels->>%s = %s", one.counter, one.name_label, name, one.error_label, end)
+    duration = site.query(with_name, f"{one.duration}_count", one.name_label, name)
     return bool(counter[0][0] and duration[0][0])
 
 
@@ -178,15 +178,15 @@ def test_each_kind_of_surface_moves_its_instruments_to_the_last_moment() -> None
     with running_site(SAMPLES_FLUSH_SECONDS="0.5") as site:
         client = site.client()
         assert client.post("/api/diagnoses", json={}).is_client_error
-        order(client, ["demo-fast"], questions=1)
+        request_diagnosis(client, ["demo-fast"], questions=1)
         with connect(f"{site.url.replace('http', 'ws')}/ws/nowhere/", proxy=None) as socket:
             assert "DATA_NOT_FOUND" in str(socket.recv())
         with pytest.raises(AssertionError, match="--platform"):
-            manage(["diagnose", "山岚", "--question", "哪个好？", "--platform", "nowhere"], site.address)
+            run_management_command(["diagnose", "山岚", "--question", "哪个好？", "--platform", "nowhere"], site.address)
         for kind in MOVES:
             wait_until(partial(is_told, site, kind), f"the instruments of a {kind}")
         client.get("/api/platforms").raise_for_status()
-        site.server.send(signal.SIGTERM)
+        site.server.send_signal(signal.SIGTERM)
         assert site.server.wait(30) == 0
         last = "SELECT value FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE key = %s"
         assert site.query(last, "http_requests_total{method=GET,route=api/platforms,status=2xx}")[-1:] == [(1,)]

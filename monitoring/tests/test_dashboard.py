@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from monitoring import live
 from monitoring.alerting import fire_alert
-from monitoring.charts import Chart, Line
+from monitoring.charts import Chart, ChartLine
 from monitoring.models import Process, Sample, Series
-from monitoring.sampling import bucket_of, key_of
-from monitoring.svg import draw, scale_of
+from monitoring.sampling import floor_to_bucket, build_series_key
+from monitoring.svg import render_chart_svg, compute_scale
 from progress.models import Event, Stream
 
 pytestmark = pytest.mark.django_db
@@ -45,9 +45,9 @@ def store_calls(valid: float, failed: float) -> None:
     for outcome, value in {"valid": valid, "busy": failed}.items():
         labels = {"platform": "a", "outcome": outcome, "demo": "false"}
         series = Series.objects.create(
-            metric="diagnosis_calls_total", labels=labels, key=key_of("diagnosis_calls_total", labels)
+            metric="diagnosis_calls_total", labels=labels, key=build_series_key("diagnosis_calls_total", labels)
         )
-        bucket = bucket_of(now - timedelta(minutes=5))
+        bucket = floor_to_bucket(now - timedelta(minutes=5))
         Sample.objects.create(process=process, series=series, bucket=bucket, value=value)
 
 
@@ -130,45 +130,45 @@ def test_its_cost_does_not_grow_with_what_it_shows(operator: Client, django_asse
 def test_a_picture_has_words_and_valid_markup() -> None:
     now = timezone.now()
     edges = [now + timedelta(minutes=number) for number in range(5)]
-    line = Line("<成功>", [None, 0.5, None, 1.0])
+    line = ChartLine("<成功>", [None, 0.5, None, 1.0])
     chart = Chart("success", "a & b", "percent", "lines", edges, [line], 0.75, "")
-    root = ElementTree.fromstring(draw(chart, "从 <0>"))
+    root = ElementTree.fromstring(render_chart_svg(chart, "从 <0>"))
     assert [root[0].text, root[1].text] == ["a & b", "从 <0>"]
     path = next(part for part in root if part.tag == "path").get("d") or ""
     assert path.count("M") == 2  # broken where nothing is known, not drawn through
-    assert scale_of(chart).low == 0.0
+    assert compute_scale(chart).low == 0.0
 
 
 @pytest.mark.parametrize(("highest", "top"), [(0, 1), (0.9, 1), (1, 1), (7, 10), (21, 25), (260, 500), (0.013, 0.02)])
 def test_scales_end_in_a_round_number(highest: float, top: float) -> None:
     now = timezone.now()
-    chart = Chart("x", "x", "count", "lines", [now, now], [Line("x", [highest])], highest, "")
-    assert scale_of(chart).high == pytest.approx(top)
+    chart = Chart("x", "x", "count", "lines", [now, now], [ChartLine("x", [highest])], highest, "")
+    assert compute_scale(chart).high == pytest.approx(top)
 
 
 def test_new_samples_are_told_once_a_bucket() -> None:
     store_calls(valid=9, failed=1)
-    assert [live.tell_samples() for _look in range(3)] == [True, False, False]
-    assert Event.objects.filter(stream_id=live.STREAM_ID, kind="samples").count() == 1
+    assert [live.publish_new_samples() for _look in range(3)] == [True, False, False]
+    assert Event.objects.filter(stream_id=live.DASHBOARD_STREAM_ID, kind="samples").count() == 1
 
 
 def test_the_log_stays_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MOST_EVENTS", 3)
+    monkeypatch.setattr(live, "MAX_DASHBOARD_EVENTS", 3)
     alert = fire_alert(fingerprint="code:x", title="x", severity="error")
     assert alert
     epochs = set()
     for _number in range(8):
-        live.tell_alert(alert=alert)
-        epochs.add(Stream.objects.get(pk=live.STREAM_ID).epoch)
-        assert Event.objects.filter(stream_id=live.STREAM_ID).count() <= 3
+        live.publish_alert(alert=alert)
+        epochs.add(Stream.objects.get(pk=live.DASHBOARD_STREAM_ID).epoch)
+        assert Event.objects.filter(stream_id=live.DASHBOARD_STREAM_ID).count() <= 3
     assert len(epochs) == 3
 
 
 def test_the_stream_is_for_staff_alone(staff: Any) -> None:
-    live.dashboard_stream()
+    live.get_dashboard_stream()
     user = get_user_model().objects.create_user("somebody")
-    assert list(Stream.objects.visible_to(staff).filter(pk=live.STREAM_ID))
-    assert not Stream.objects.visible_to(user).filter(pk=live.STREAM_ID)
+    assert list(Stream.objects.visible_to(staff).filter(pk=live.DASHBOARD_STREAM_ID))
+    assert not Stream.objects.visible_to(user).filter(pk=live.DASHBOARD_STREAM_ID)
 
 
 def test_staff_hears_why_a_check_fails(operator: Client) -> None:

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from diagsite.tests.services import LOCAL, execute
-from diagsite.tests.site import Site, manage, running_site
-from monitoring.live import STREAM_ID
-from monitoring.tests.busy_hour import write_history
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, execute_sql
+from diagsite.tests.site import Site, run_management_command, running_site
+from monitoring.live import DASHBOARD_STREAM_ID
+from monitoring.tests.busy_hour import write_busy_hour
 
 TIMEOUT = 60_000  # ms; generous, for a busy machine
 PAGE = "/admin/monitoring/dashboard/"
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.browser
 def site() -> Iterator[Site]:
     """A site with an hour of samples and an operator."""
     with running_site() as running:
-        write_history(running.address, datetime.now(UTC))
+        write_busy_hour(running.address, datetime.now(UTC))
         account = ["--username", "op", "--email", "op@site.example"]
-        manage(["createsuperuser", "--noinput", *account], running.address, DJANGO_SUPERUSER_PASSWORD="op")
+        run_management_command(["createsuperuser", "--noinput", *account], running.address, DJANGO_SUPERUSER_PASSWORD="op")
         for slug in ("deepseek", "qwen", "kimi"):
             running.add_platform(slug, "http://127.0.0.1:1/v1")
         yield running
@@ -89,13 +89,13 @@ def test_an_alert_arrives_without_a_reload(browser: Browser, site: Site, session
         expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live", timeout=TIMEOUT)
         page.evaluate("window.isTheSamePage = true")
         page.locator("#summary-calls").click()
-        manage(["shell", "-c", FIRE], site.address)
+        run_management_command(["shell", "-c", FIRE], site.address)
         expect(page.locator("#part-alerts")).to_contain_text("磁盘将满", timeout=TIMEOUT)
         expect(page.locator("#dashboard-news")).to_have_text("新告警：磁盘将满")
         expect(page.locator("#data-calls")).to_have_attribute("open", "")
         assert page.evaluate("window.isTheSamePage")
         assert page.evaluate("document.activeElement.id") == "summary-calls"
-        execute(site.address, "UPDATE monitoring_alert SET resolved_at = now()")
+        execute_sql(site.address, "UPDATE monitoring_alert SET resolved_at = now()")
 
 
 def test_it_fits_the_smallest_phone_in_each_language(browser: Browser, site: Site, session: str) -> None:
@@ -110,13 +110,13 @@ def test_it_fits_the_smallest_phone_in_each_language(browser: Browser, site: Sit
 def test_a_user_may_not_follow_the_stream(site: Site) -> None:
     token = site.token()
     answer = httpx.get(
-        f"{site.url}/api/streams/{STREAM_ID}/events?wait=0",
+        f"{site.url}/api/streams/{DASHBOARD_STREAM_ID}/events?wait=0",
         headers={"Authorization": f"Bearer {token}"},
         timeout=30,
-        **LOCAL,
+        **LOCAL_HTTPX_OPTIONS,
     )
     assert answer.status_code == 404
-    address = f"{site.url.replace('http', 'ws', 1)}/ws/diagnosis/{STREAM_ID}/"
+    address = f"{site.url.replace('http', 'ws', 1)}/ws/diagnosis/{DASHBOARD_STREAM_ID}/"
     with connect(address, proxy=None) as socket:
         socket.send(json.dumps({"type": "hello", "v": 1, "token": token}))
         assert json.loads(socket.recv(30))["problem"]["status"] == 404

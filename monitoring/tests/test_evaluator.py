@@ -8,29 +8,29 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from bench.alerts.simulation import simulate
-from bench.alerts.speed import time_evaluations, write_history
-from diagsite.tests.services import slowness
+from bench.alerts.simulation import simulate_alerts
+from bench.alerts.speed import time_evaluations, create_samples_and_rules
+from diagsite.tests.services import get_load_factor
 from errors.models import ErrorEvent
-from errors.recording import recorder
-from monitoring.evaluation import Action
-from monitoring.evaluator import evaluate, evaluate_now
+from errors.recording import error_recorder
+from monitoring.evaluation import AlertAction
+from monitoring.evaluator import evaluate_rules, run_evaluation
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Heartbeat, Rule, RuleState, Silence
-from monitoring.tests.history import BUCKET, CALLS, NOON, make_process, write_calls
+from monitoring.tests.history import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
 
 FAILED = [{"label": "outcome", "op": "!=", "values": ["valid"]}]
 
 
 @pytest.fixture(autouse=True)
 def quiet_recorder() -> Iterator[None]:
-    recorder.forget()
+    error_recorder.clear()
     yield
-    recorder.forget()
+    error_recorder.clear()
 
 
 def make_rule(name: str = "errors", **changes: Any) -> Rule:
     content: dict[str, Any] = {
-        "title": name, "kind": "ratio", "metric": CALLS, "matchers": FAILED, "denominator": CALLS,
+        "title": name, "kind": "ratio", "metric": CALLS_METRIC, "matchers": FAILED, "denominator": CALLS_METRIC,
         "threshold": 0.05, "resolve_threshold": 0.03, "severity": "error", "runbook_url": "/admin/book/",
     }  # fmt: skip
     return Rule.objects.create(name=name, **content | changes)
@@ -56,7 +56,7 @@ def test_an_incident_is_one_alert_with_its_numbers_its_rule_and_its_messages(set
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
     for now in ticks(write_incident()):
-        evaluate_now(now)
+        run_evaluation(now)
     alert = Alert.objects.get()
     assert NOON + timedelta(minutes=5) < alert.fired_at < NOON + timedelta(minutes=9)
     assert alert.resolved_at and NOON + timedelta(minutes=11) < alert.resolved_at < NOON + timedelta(minutes=20)
@@ -82,12 +82,12 @@ def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypat
         patch.setattr("monitoring.outbox.enqueue_deliveries", break_down)
         states = set()
         for now in moments[:20]:
-            evaluate_now(now)
+            run_evaluation(now)
             states.add(RuleState.objects.get().state)
         assert not Alert.objects.exists() and not AlertNote.objects.exists()
         assert states == {"no_data", "ok", "pending", "failed"}
     for now in moments[20:]:
-        evaluate_now(now)
+        run_evaluation(now)
     assert Alert.objects.count() == 1  # told when it has lasted again
 
 
@@ -105,11 +105,11 @@ def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) ->
     make_rule("a-broken-one", **broken)
     make_rule()
     for now in ticks(write_incident(minutes=(3, 4, 0))):
-        outcomes = evaluate_now(now)
+        outcomes = run_evaluation(now)
     assert [bool(one.error) for one in outcomes] == [True, False]
     states = dict(RuleState.objects.values_list("rule__name", "state"))
     assert states == {"a-broken-one": "failed", "errors": "firing"}
-    recorder.flush()
+    error_recorder.flush()
     assert ErrorEvent.objects.filter(context__reason="a-broken-one").exists()
 
 
@@ -117,7 +117,7 @@ def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) ->
 def test_too_few_calls_conclude_nothing() -> None:
     make_rule()
     write_calls(make_process(NOON, NOON + 40 * BUCKET), NOON, [(0, 1)] * 5 + [(0, 0)] * 35)
-    evaluate_now(NOON + 41 * BUCKET)
+    run_evaluation(NOON + 41 * BUCKET)
     state = RuleState.objects.get()
     assert (state.state, state.denominator, state.window_seconds) == ("insufficient", 5, 1800)
 
@@ -127,11 +127,11 @@ def test_the_alert_of_a_rule_that_is_switched_off_or_deleted_is_ended() -> None:
     rules = [make_rule("off"), make_rule("gone")]
     end = write_incident(minutes=(3, 4, 0))
     for now in ticks(end):
-        evaluate_now(now)
+        run_evaluation(now)
     assert Alert.objects.open().count() == 2
     Rule.objects.filter(pk=rules[0].pk).update(is_enabled=False)
     rules[1].delete()
-    evaluate_now(end + 2 * BUCKET)
+    run_evaluation(end + 2 * BUCKET)
     assert not Alert.objects.open().exists()
     assert AlertNote.objects.filter(kind="resolved", text__contains="停用").count() == 2
 
@@ -141,9 +141,9 @@ def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
     rule = make_rule()
     end = write_incident(minutes=(3, 4, 0))
     for now in ticks(end):
-        evaluate_now(now)
+        run_evaluation(now)
     Rule.objects.filter(pk=rule.pk).update(name="renamed")
-    evaluate_now(end + BUCKET)
+    run_evaluation(end + BUCKET)
     assert Alert.objects.count() == 1
 
 
@@ -151,18 +151,18 @@ def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
 def test_a_tick_is_evaluated_once_and_a_slow_evaluator_changes_nothing(monkeypatch: Any) -> None:
     make_rule()
     moments = ticks(write_incident(minutes=(3, 4, 0)))
-    assert len(evaluate_now(moments[10])) == 1
-    assert evaluate_now(moments[10] + timedelta(seconds=3)) == []
-    assert evaluate_now(moments[8]) == []
+    assert len(run_evaluation(moments[10])) == 1
+    assert run_evaluation(moments[10] + timedelta(seconds=3)) == []
+    assert run_evaluation(moments[8]) == []
 
     def overtaken(rules: Any, now: datetime) -> Any:
-        found = evaluate(rules, now)
+        found = evaluate_rules(rules, now)
         RuleState.objects.update(tick=10**12)  # somebody has claimed a later tick meanwhile
         return found
 
     before = RuleState.objects.values("state", "evaluated_at").get()
-    monkeypatch.setattr("monitoring.evaluator.evaluate", overtaken)
-    evaluate_now(moments[12])
+    monkeypatch.setattr("monitoring.evaluator.evaluate_rules", overtaken)
+    run_evaluation(moments[12])
     assert RuleState.objects.values("state", "evaluated_at").get() == before
 
 
@@ -170,8 +170,8 @@ def test_a_tick_is_evaluated_once_and_a_slow_evaluator_changes_nothing(monkeypat
 def test_looking_changes_nothing() -> None:
     make_rule(for_seconds=0)
     end = write_incident(minutes=(3, 4, 0))
-    outcome = evaluate(Rule.objects.all(), end)[0]
-    assert outcome.decision and outcome.decision.action is Action.FIRE
+    outcome = evaluate_rules(Rule.objects.all(), end)[0]
+    assert outcome.decision and outcome.decision.action is AlertAction.FIRE
     assert not Alert.objects.exists() and not RuleState.objects.exists()
 
 
@@ -182,7 +182,7 @@ def test_a_stored_silence_that_is_nonsense_keeps_nobody_from_being_told() -> Non
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
     for now in ticks(write_incident(minutes=(3, 4, 0))):
-        evaluate_now(now)
+        run_evaluation(now)
     assert Delivery.objects.filter(kind="fired").count() == 1
 
 
@@ -197,7 +197,7 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
         try:
             for now in moments:
                 gate.wait(30)
-                evaluate_now(now)
+                run_evaluation(now)
         except Exception as error:  # noqa: BLE001 - told below
             failures.append(error)
             gate.abort()
@@ -217,14 +217,14 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
 @pytest.mark.django_db
 def test_simulated_hours_are_quiet_but_for_their_incident() -> None:
     """`make bench-alerts` lives through ten days a volume."""
-    volumes = simulate(seed=20_260_227, days=1, hours=2, every=3)
-    assert [(volume.injected, volume.found, volume.false) for volume in volumes[1:]] == [(1, 1, 0)] * 2
-    assert volumes[0].found + volumes[0].false == 1  # two calls a minute may tell it a minute too late
+    volumes = simulate_alerts(seed=20_260_227, days=1, hours=2, tick_step=3)
+    assert [(volume.injected, volume.detected, volume.false_alarms) for volume in volumes[1:]] == [(1, 1, 0)] * 2
+    assert volumes[0].detected + volumes[0].false_alarms == 1  # two calls a minute may tell it a minute too late
 
 
 @pytest.mark.django_db
 def test_a_hundred_rules_are_evaluated_in_a_second(record_property: Any) -> None:
     """Over a tenth of the bench's samples."""
-    seconds = time_evaluations(write_history(samples=100_000), rounds=3)
+    seconds = time_evaluations(create_samples_and_rules(samples=100_000), rounds=3)
     record_property("seconds of 100 rules over 100,000 samples", f"{min(seconds):.3f}")
-    assert min(seconds) < slowness()
+    assert min(seconds) < get_load_factor()

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from diagsite.tests.services import LOCAL, execute, free_port, missing, wait_until
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
 from diagsite.tests.site import Site, running_site
-from monitoring.health import CHECK_SECONDS
+from monitoring.health import CHECK_TIMEOUT_SECONDS
 
 TOKEN = {"Authorization": "Bearer token-of-a-test"}
 # The checks themselves, and what a busy machine takes to answer.
-SOON_SECONDS = CHECK_SECONDS + 15  # what hangs would take the client's 60
+SOON_SECONDS = CHECK_TIMEOUT_SECONDS + 15  # what hangs would take the client's 60
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def redis_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A Redis that the tests may freeze: (its address, its process)."""
     binary = shutil.which("redis-server")
     if binary is None:
-        missing("redis-server")
+        skip_missing_service("redis-server")
     assert binary
-    port = free_port()
+    port = find_free_port()
     process = subprocess.Popen([binary, "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
     yield f"redis://127.0.0.1:{port}/0", process
     process.kill()
@@ -43,7 +43,7 @@ def site(redis_process: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Site]:
 def ask(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
     """The status, the body, and the seconds that it took."""
     began = time.monotonic()
-    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL)
+    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL_HTTPX_OPTIONS)
     assert answer.headers["Cache-Control"] == "no-store"
     return answer.status_code, answer.json(), time.monotonic() - began
 
@@ -69,9 +69,9 @@ def test_the_bearer_of_the_token_hears_why(site: Site) -> None:
 def test_a_silent_job_engine_costs_no_web_server(site: Site) -> None:
     assert ask(site, "/readyz")[:2] == (200, {"status": "ok", "database": "ok"})
     assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
-    execute(site.address, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '5 minutes')")
+    execute_sql(site.address, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '5 minutes')")
     wait_until(lambda: "jobs" not in failed_checks(ask(site, "/healthz/full")[1]), "the worker to be seen")
-    execute(site.address, "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+    execute_sql(site.address, "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
     assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
 
 
@@ -97,8 +97,8 @@ def test_a_redis_that_hangs_holds_nobody_up(site: Site, redis_process: tuple[str
 def test_without_its_database_a_server_is_not_ready_but_alive(site: Site) -> None:
     name = site.address.split("?")[0].rsplit("/", 1)[1]
     admin = site.address.replace(f"/{name}?", "/postgres?")
-    execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    execute(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+    execute_sql(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute_sql(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
     try:
         status, body, seconds = ask(site, "/readyz")
         assert (status, body) == (503, {"status": "unavailable", "database": "unavailable"})
@@ -108,5 +108,5 @@ def test_without_its_database_a_server_is_not_ready_but_alive(site: Site) -> Non
         assert seconds < SOON_SECONDS
         assert ask(site, "/healthz")[:2] == (200, {"status": "ok"})
     finally:
-        execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        execute_sql(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     wait_until(lambda: ask(site, "/readyz")[0] == 200, "the database to be noticed")

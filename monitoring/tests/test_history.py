@@ -10,16 +10,16 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.charts import COUNTERS, GAUGES, draw_all, list_errors, list_platforms
-from monitoring.history import LOOKS_A_STEP, SPANS, History, Span
+from monitoring.charts import CHART_COUNTERS, CHART_GAUGES, build_charts, list_frequent_errors, compute_platform_stats
+from monitoring.history import GAUGE_READS_PER_STEP, TIME_RANGES, MetricHistory, TimeRange
 from monitoring.models import Process, Sample, Series
-from monitoring.percentiles import percentile
-from monitoring.sampling import key_of
+from monitoring.percentiles import compute_percentile
+from monitoring.sampling import build_series_key
 
 pytestmark = pytest.mark.django_db
 
 BUCKET = timedelta(seconds=15)
-SPAN = Span("test", 240, 60)
+SPAN = TimeRange("test", 240, 60)
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=UTC)
 END = SPAN.edges(NOW)[-1]
 
@@ -34,7 +34,7 @@ class Life:
 
 def store(life: Life, metric: str, labels: dict[str, str], values: list[tuple[datetime, float]]) -> None:
     """Store absolute values of a series by their buckets."""
-    key = key_of(metric, labels)
+    key = build_series_key(metric, labels)
     series, _made = Series.objects.get_or_create(key=key, defaults={"metric": metric, "labels": labels})
     Sample.objects.bulk_create(
         Sample(process=life.row, series=series, bucket=bucket, value=value) for bucket, value in values
@@ -89,9 +89,9 @@ def test_increases_by_step_are_those_added_up_naively(drawn: list[tuple[int, lis
                     values.append((began + number * BUCKET, total))
             store(life, "errors_total", {"code": "A"}, values)
             lives.append(life)
-        history = History(SPAN, NOW, ["errors_total"], [])
-        assert history.increases("errors_total") == added_up(
-            lives, key_of("errors_total", {"code": "A"}), history.edges
+        history = MetricHistory(SPAN, NOW, ["errors_total"], [])
+        assert history.get_increases("errors_total") == added_up(
+            lives, build_series_key("errors_total", {"code": "A"}), history.edges
         )
         transaction.set_rollback(True)
 
@@ -107,10 +107,10 @@ def test_peaks_of_gauges_are_those_found_naively(drawn: list[tuple[int, list[int
             life = a_process(began, ended - timedelta(seconds=1), ended_at=ended - timedelta(seconds=1))
             store(life, "jobs_waiting", {}, [(began + n * BUCKET, float(value)) for n, value in enumerate(values)])
             lives.append((began, ended, values))
-        history = History(SPAN, NOW, [], ["jobs_waiting"])
-        for step, peak in enumerate(history.peaks("jobs_waiting")):
+        history = MetricHistory(SPAN, NOW, [], ["jobs_waiting"])
+        for step, peak in enumerate(history.get_peaks("jobs_waiting")):
             looks = [
-                history.edges[step] + (number + 1) * SPAN.step_seconds / LOOKS_A_STEP * timedelta(seconds=1)
+                history.edges[step] + (number + 1) * SPAN.step_seconds / GAUGE_READS_PER_STEP * timedelta(seconds=1)
                 for number in range(4)
             ]
             totals = []
@@ -141,14 +141,14 @@ def test_the_figures_of_the_charts_are_those_computed_by_hand() -> None:
     store(life, "errors_total", {"code": "AI_BUSY", "outcome": "shown"}, [(before, 1.0), (inside, 4.0)])
     store(life, "errors_total", {"code": "AI_BUSY", "outcome": "retried"}, [(inside, 9.0)])
     store(life, "errors_total", {"code": "RATE_LIMITED", "outcome": "shown"}, [(inside, 6.0)])
-    history = History(SPANS["1h"], NOW, COUNTERS, GAUGES)
-    figures = {chart.name: chart.figure for chart in draw_all(history)}
+    history = MetricHistory(TIME_RANGES["1h"], NOW, CHART_COUNTERS, CHART_GAUGES)
+    figures = {chart.name: chart.summary_value for chart in build_charts(history)}
     assert figures["success"] == 0.9  # 90 of 100: what was cancelled is nobody's failure
     assert figures["latency"] == 2.5
     assert figures["cache"] == 0.75
     assert figures["ended"] is None
-    assert [(row.code, row.count) for row in list_errors(history)] == [("RATE_LIMITED", 6.0), ("AI_BUSY", 3.0)]
-    platform = list_platforms(history)["a"]
+    assert [(row.code, row.count) for row in list_frequent_errors(history)] == [("RATE_LIMITED", 6.0), ("AI_BUSY", 3.0)]
+    platform = compute_platform_stats(history)["a"]
     assert (platform.calls, platform.success, platform.mean_seconds) == (100.0, 0.9, 2.5)
 
 
@@ -157,16 +157,16 @@ def test_the_demo_platform_counts_on_a_demo_site_only(settings: Any, *, is_demo_
     settings.DEMO = is_demo_site
     labels = {"platform": "demo", "outcome": "valid", "demo": "true"}
     store(a_process(), "diagnosis_calls_total", labels, [(END - timedelta(minutes=5), 8.0)])
-    history = History(SPANS["1h"], NOW, COUNTERS, GAUGES)
-    assert sum(history.increases("diagnosis_calls_total")) == (8.0 if is_demo_site else 0.0)
+    history = MetricHistory(TIME_RANGES["1h"], NOW, CHART_COUNTERS, CHART_GAUGES)
+    assert sum(history.get_increases("diagnosis_calls_total")) == (8.0 if is_demo_site else 0.0)
     assert history.has_demo() is is_demo_site
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.25, 0.5), (0.5, 1.0), (0.74, 3.0), (0.999, 5.0)])
 def test_percentiles_are_interpolated_as_prometheus_does(share: float, expected: float) -> None:
-    assert percentile({"1": 50.0, "+Inf": 100.0, "5": 98.0}, share) == pytest.approx(expected)
+    assert compute_percentile({"1": 50.0, "+Inf": 100.0, "5": 98.0}, share) == pytest.approx(expected)
 
 
 def test_no_observation_has_no_percentile() -> None:
-    assert percentile({}, 0.5) is None
-    assert percentile({"1": 0.0, "+Inf": 0.0}, 0.5) is None
+    assert compute_percentile({}, 0.5) is None
+    assert compute_percentile({"1": 0.0, "+Inf": 0.0}, 0.5) is None

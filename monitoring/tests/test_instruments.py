@@ -15,16 +15,16 @@ from procrastinate import App, testing
 from prometheus_client import REGISTRY
 
 from errors.codes import ErrorCode
-from errors.recording import record, recorder
+from errors.recording import record_error, error_recorder
 from monitoring import sampling
 from monitoring.commands import execute_measured
-from monitoring.gauges import site_gauges
+from monitoring.gauges import get_site_gauges
 from monitoring.http import count_requests
 from monitoring.jobs import count_jobs
 from monitoring.models import Process, Sample
 from monitoring.sampling import flush_samples
 from monitoring.sockets import measured_routes
-from performance.outgoing import measured_call
+from performance.outgoing import measure_call
 
 NOW = datetime.fromisoformat("2026-05-01T12:00:01+00:00")
 
@@ -160,7 +160,7 @@ async def test_jobs_are_counted_by_how_they_end(outcome: str) -> None:
 def test_commands_are_counted_by_how_they_end(
     arguments: list[str], command: str, outcome: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr(sampling, "_life", None)
+    monkeypatch.setattr(sampling, "_current_run", None)
     counted = Moved("commands_total", command=command, outcome=outcome)
     with pytest.raises(SystemExit) if outcome == "failed" or "--help" in arguments else nullcontext():
         execute_measured(["manage.py", *arguments])
@@ -171,11 +171,11 @@ def test_calls_to_others_are_counted_by_how_they_end() -> None:
     ok, failed = (Moved("outgoing_calls_total", client="of_a_test", outcome=one) for one in ("ok", "TimeoutError"))
     refused = Moved("outgoing_calls_total", client="of_a_test", outcome="refused")
     timed = Moved("outgoing_call_seconds_count", client="of_a_test")
-    with measured_call("of_a_test"):
+    with measure_call("of_a_test"):
         pass
-    with pytest.raises(TimeoutError), measured_call("of_a_test"):
+    with pytest.raises(TimeoutError), measure_call("of_a_test"):
         raise TimeoutError
-    with pytest.raises(CommandError), measured_call("of_a_test") as call:
+    with pytest.raises(CommandError), measure_call("of_a_test") as call:
         call.outcome = "refused"
         raise CommandError
     assert (ok.by, failed.by, refused.by, timed.by) == (1, 1, 1, 3)
@@ -183,8 +183,8 @@ def test_calls_to_others_are_counted_by_how_they_end() -> None:
 
 def test_errors_are_counted_by_code() -> None:
     counted = Moved("errors_total", code="DATA_NOT_FOUND", outcome="retried")
-    record(ErrorCode.DATA_NOT_FOUND, outcome="retried")
-    recorder.forget()
+    record_error(ErrorCode.DATA_NOT_FOUND, outcome="retried")
+    error_recorder.clear()
     assert counted.by == 1
 
 
@@ -205,7 +205,7 @@ def test_what_is_counted_in_rows_is_stored_once_for_all_processes(
     for running in (0.0, 7.0):
         monkeypatch.setattr(f"{__name__}.running_now", running)
         for _ in range(2):
-            monkeypatch.setattr(sampling, "_life", sampling._Life(Process.Kind.SERVER))
+            monkeypatch.setattr(sampling, "_current_run", sampling._ProcessRun(Process.Kind.SERVER))
             flush_samples(NOW)
         assert [(one.value, one.process.kind) for one in stored.all()] == [(running, "site")]
         assert value("diagnosis_running", demo="false") == running
@@ -213,8 +213,8 @@ def test_what_is_counted_in_rows_is_stored_once_for_all_processes(
 
 @pytest.mark.django_db
 def test_a_label_that_is_gone_becomes_nought() -> None:
-    (waiting,) = [one for one in site_gauges() if one.name == "jobs_waiting"]
-    waiting.measure_it = lambda: {("of_a_test",): 3.0}
+    (waiting,) = [one for one in get_site_gauges() if one.name == "jobs_waiting"]
+    waiting.fetch_values = lambda: {("of_a_test",): 3.0}
     assert ({"queue": "of_a_test"}, 3.0) in list(waiting.measure())
-    waiting.measure_it = dict
+    waiting.fetch_values = dict
     assert ({"queue": "of_a_test"}, 0.0) in list(waiting.measure())

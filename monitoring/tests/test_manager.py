@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from errors.recording import recorder
+from errors.recording import error_recorder
 from monitoring.alerting import fire_alert, repeat_alert, resolve_alert
 from monitoring.manager import get_alert_manager
 from monitoring.models import Alert
@@ -55,7 +55,7 @@ def test_a_callback_that_raises_is_recorded_and_harms_nobody(called: list[tuple[
     def broken(alert: Alert) -> None:
         raise LookupError(alert.title)
 
-    recorder.forget()
+    error_recorder.clear()
     get_alert_manager().add_callback(broken)
     alert_fired.connect(broken_receiver)
     try:
@@ -64,9 +64,9 @@ def test_a_callback_that_raises_is_recorded_and_harms_nobody(called: list[tuple[
         get_alert_manager().remove_callback(broken)
         alert_fired.disconnect(broken_receiver)
     assert alert.is_open and called == [("事件", True)]
-    exceptions = sorted(happening.exception for happening in recorder._waiting)
+    exceptions = sorted(happening.exception for happening in error_recorder._waiting)
     assert exceptions == ["LookupError", "ZeroDivisionError"]
-    recorder.forget()
+    error_recorder.clear()
 
 
 def broken_receiver(**arguments: Any) -> None:

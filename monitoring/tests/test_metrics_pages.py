@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from diagsite.tests.services import LOCAL, free_port, wait_until
-from diagsite.tests.site import ROOT, Process, new_database
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, find_free_port, wait_until
+from diagsite.tests.site import PROJECT_ROOT, SiteProcess, create_database
 from monitoring.exporter import start_exporter
-from monitoring.grafana import dashboard_text
-from monitoring.listing import updated_page
-from monitoring.registry import catalogue, series_names
+from monitoring.grafana import render_grafana_dashboard
+from monitoring.listing import replace_metric_tables
+from monitoring.registry import get_metrics, get_series_names
 
 TOKEN = "token-of-prometheus"
 DEVELOPMENT, PRODUCTION = False, True
@@ -30,17 +30,17 @@ def families(text: str) -> set[str]:
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
-    page = (ROOT / "docs" / "metrics.md").read_text()
-    assert updated_page(page) == page, "run: manage.py list_metrics --update docs/metrics.md"
-    for name in catalogue():
+    page = (PROJECT_ROOT / "docs" / "metrics.md").read_text()
+    assert replace_metric_tables(page) == page, "run: manage.py list_metrics --update docs/metrics.md"
+    for name in get_metrics():
         assert f"| `{name}` |" in page
 
 
 def test_every_metric_says_what_it_means_and_none_takes_anothers_series() -> None:
-    every = [name for metric in catalogue().values() for name in metric.series_names]
-    assert len(every) == len(set(every)) and set(every) == series_names()
-    assert all(metric.help for metric in catalogue().values())
-    assert {"diagnosis_calls_total", "diagnosis_call_seconds_sum", "diagnosis_running"} <= series_names()
+    every = [name for metric in get_metrics().values() for name in metric.series_names]
+    assert len(every) == len(set(every)) and set(every) == get_series_names()
+    assert all(metric.help for metric in get_metrics().values())
+    assert {"diagnosis_calls_total", "diagnosis_call_seconds_sum", "diagnosis_running"} <= get_series_names()
 
 
 def test_a_page_without_the_marks_is_left_alone(tmp_path: Path) -> None:
@@ -58,10 +58,10 @@ def test_the_list_names_labels(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_dashboard_is_current_and_has_a_panel_for_every_metric() -> None:
-    text = (ROOT / "docs" / "grafana-dashboard.json").read_text()
-    assert text == dashboard_text(), "run: manage.py export_grafana_dashboard --output docs/grafana-dashboard.json"
+    text = (PROJECT_ROOT / "docs" / "grafana-dashboard.json").read_text()
+    assert text == render_grafana_dashboard(), "run: manage.py export_grafana_dashboard --output docs/grafana-dashboard.json"
     panels = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
-    assert {panel["title"] for panel in panels} == set(catalogue())
+    assert {panel["title"] for panel in panels} == set(get_metrics())
     assert len({panel["id"] for panel in json.loads(text)["panels"]}) == len(json.loads(text)["panels"])
     assert not [panel for panel in panels if panel["gridPos"]["x"] + panel["gridPos"]["w"] > 24]
 
@@ -86,29 +86,29 @@ def test_metrics_are_for_the_bearer(is_production: bool, token: str, given: str,
 
 
 @pytest.fixture
-def worker() -> Iterator[tuple[Process, str]]:
-    port = free_port()
+def worker() -> Iterator[tuple[SiteProcess, str]]:
+    port = find_free_port()
     extra = {"METRICS_PORT": str(port), "METRICS_TOKEN": TOKEN, "SAMPLES_FLUSH_SECONDS": "0.5"}
-    process = Process(["procrastinate", "worker"], new_database(), **extra)
+    process = SiteProcess(["procrastinate", "worker"], create_database(), **extra)
     with process:
         yield process, f"http://127.0.0.1:{port}/metrics"
 
 
-def test_a_worker_shows_its_metrics_on_a_port_of_its_own(worker: tuple[Process, str]) -> None:
+def test_a_worker_shows_its_metrics_on_a_port_of_its_own(worker: tuple[SiteProcess, str]) -> None:
     process, url = worker
     bearer = {"Authorization": f"Bearer {TOKEN}"}
 
     def shown() -> str:
         try:
-            return httpx.get(url, headers=bearer, **LOCAL).text
+            return httpx.get(url, headers=bearer, **LOCAL_HTTPX_OPTIONS).text
         except httpx.TransportError:
             return ""
 
     wait_until(lambda: 'jobs_total{outcome="done",task="diagnosis.sweep"}' in shown(), "a job of the worker", 60)
     assert {"jobs", "job_seconds", "http_requests"} <= families(shown())
-    assert httpx.get(url, **LOCAL).status_code == 404
-    assert httpx.get(url.replace("/metrics", "/"), headers=bearer, **LOCAL).status_code == 404
-    process.send(signal.SIGTERM)
+    assert httpx.get(url, **LOCAL_HTTPX_OPTIONS).status_code == 404
+    assert httpx.get(url.replace("/metrics", "/"), headers=bearer, **LOCAL_HTTPX_OPTIONS).status_code == 404
+    process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
 
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from django.core.management import call_command
 
-from diagsite.tests.services import LOCAL, execute, free_port, missing, wait_until
-from diagsite.tests.site import manage, running_site
+from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
+from diagsite.tests.site import run_management_command, running_site
 from monitoring.models import Rule
-from monitoring.promql import rule_file
+from monitoring.promql import render_rule_file
 
 TOKEN = "token-of-prometheus"
 NOT_VALID = [{"label": "outcome", "op": "!=", "values": ["valid", 'a "b" \\ (c|d)']}]
@@ -35,7 +35,7 @@ def prometheus() -> str:
 def _binary(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        missing(f"{name} (Debian's package prometheus)")
+        skip_missing_service(f"{name} (Debian's package prometheus)")
     assert found
     return found
 
@@ -70,7 +70,7 @@ RULES = [
 @pytest.mark.parametrize("rules", [RULES, RULES[:1], []])
 def test_promtool_accepts_what_is_exported(promtool: str, tmp_path: Path, rules: list[Rule]) -> None:
     file = tmp_path / "rules.yml"
-    file.write_text(rule_file(rules))
+    file.write_text(render_rule_file(rules))
     assert f"{len(rules)} rules found" in check(promtool, ["check", "rules", str(file)])
 
 
@@ -122,7 +122,7 @@ def test_what_all_processes_count_alike_is_not_added_up(
 
 def is_firing(promtool: str, directory: Path, tried: Rule, input_series: list[dict[str, str]]) -> bool:
     """Whether the rule fires after half an hour of these series, by `promtool test rules`."""
-    (directory / "rules.yml").write_text(rule_file([tried]))
+    (directory / "rules.yml").write_text(render_rule_file([tried]))
     expected = [{"exp_labels": {"severity": tried.severity}, "exp_annotations": {"summary": tried.title}}]
     outcomes = []
     for number, alerts in enumerate(([], expected)):
@@ -167,12 +167,12 @@ def served() -> Iterator[Any]:
 
 
 def test_a_prometheus_server_scrapes_the_site_and_fires_its_rules(prometheus: str, served: Any, tmp_path: Path) -> None:
-    rules, port = tmp_path / "rules.yml", free_port()
+    rules, port = tmp_path / "rules.yml", find_free_port()
     row = {"kind": "ratio", "metric": "http_requests_total", "denominator": "http_requests_total"}
     made = rule("many_wrong_addresses", **row, for_seconds=0, window_seconds=30, least_samples=1)
     made.matchers = [{"label": "status", "op": "=", "values": ["4xx"]}]
     add_rule(served.address, made)
-    assert "rules" in manage(["export_prometheus_rules", "--output", str(rules)], served.address)
+    assert "rules" in run_management_command(["export_prometheus_rules", "--output", str(rules)], served.address)
     (tmp_path / "prometheus.yml").write_text(configuration(served.port, rules))
     command = [prometheus, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}"]
     with (tmp_path / "log").open("wb") as log:
@@ -191,7 +191,7 @@ def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
     def is_firing_now() -> bool:
         client.get("/nowhere")
         try:
-            answer = httpx.get(f"{prometheus_url}/rules", **LOCAL).raise_for_status().json()
+            answer = httpx.get(f"{prometheus_url}/rules", **LOCAL_HTTPX_OPTIONS).raise_for_status().json()
         except httpx.HTTPError:  # it is not there yet, or not ready
             return False
         rules = [one for group in answer["data"]["groups"] for one in group["rules"]]
@@ -211,7 +211,7 @@ def add_rule(address: str, made: Rule) -> None:
         if (value := field.pre_save(made, add=True)) is not None
     }
     names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-    execute(address, f"INSERT INTO monitoring_rule ({names}) VALUES ({places})", *row.values())
+    execute_sql(address, f"INSERT INTO monitoring_rule ({names}) VALUES ({places})", *row.values())
 
 
 @pytest.mark.django_db

@@ -14,12 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from monitoring.alerting import fire_alert
-from monitoring.backtesting import backtest
-from monitoring.conditions import condition_of
-from monitoring.evaluator import evaluate_now
+from monitoring.backtesting import run_backtest
+from monitoring.conditions import build_rule_query
+from monitoring.evaluator import run_evaluation
 from monitoring.models import Alert, Rule, RuleState, Sample, Silence
-from monitoring.rules import RULES, seed_rules
-from monitoring.tests.history import BUCKET, CALLS, NOON, make_process, make_series, write_calls, write_values
+from monitoring.rules import DEFAULT_RULES, seed_rules
+from monitoring.tests.history import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
 from monitoring.windows import floor_to_bucket
 
 pytestmark = pytest.mark.django_db
@@ -44,12 +44,12 @@ def onlooker(client: Client) -> Client:
 
 
 def form_of(**changes: Any) -> dict[str, Any]:
-    rule = Rule(name="mine", title="我的", kind="ratio", metric=CALLS, threshold=0.05)
+    rule = Rule(name="mine", title="我的", kind="ratio", metric=CALLS_METRIC, threshold=0.05)
     values: dict[str, Any] = {
         field.name: getattr(rule, field.name) for field in Rule._meta.fields if field.editable and field.name != "id"
     }
     values |= {"matchers": '[{"label": "outcome", "op": "!=", "values": ["valid"]}]', "denominator_matchers": "[]"}
-    values |= {"denominator": CALLS, "is_enabled": "on", "resolve_threshold": "0.03"}
+    values |= {"denominator": CALLS_METRIC, "is_enabled": "on", "resolve_threshold": "0.03"}
     return {name: value for name, value in (values | changes).items() if value not in (None, False)}
 
 
@@ -57,11 +57,11 @@ def form_of(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_five_rules_can_all_be_evaluated_and_have_a_runbook(operator: Client) -> None:
-    assert seed_rules()["added"] == len(RULES) == 5
+    assert seed_rules()["added"] == len(DEFAULT_RULES) == 5
     for rule in Rule.objects.all():
-        condition_of(rule)
+        build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
-    assert [one.error for one in evaluate_now(NOON)] == [None] * 5
+    assert [one.error for one in run_evaluation(NOON)] == [None] * 5
 
 
 def test_seeding_again_changes_nothing() -> None:
@@ -74,7 +74,7 @@ def test_an_edited_rule_is_kept_and_an_untouched_one_follows_the_release(monkeyp
     Rule.objects.filter(name="high_latency").update(threshold=20)
     Rule.objects.get(name="cache_hit_rate_low").delete()
     for name in ("high_latency", "high_error_rate", "cache_hit_rate_low"):
-        monkeypatch.setitem(RULES, name, RULES[name] | {"threshold": 0.5})
+        monkeypatch.setitem(DEFAULT_RULES, name, DEFAULT_RULES[name] | {"threshold": 0.5})
     assert seed_rules() == {"added": 0, "updated": 1, "kept": 1, "deleted": 1}
     thresholds = dict(Rule.objects.values_list("name", "threshold"))
     assert thresholds["high_latency"] == 20 and thresholds["high_error_rate"] == 0.5
@@ -84,7 +84,7 @@ def test_an_edited_rule_is_kept_and_an_untouched_one_follows_the_release(monkeyp
 def test_a_rule_that_is_switched_off_stays_off_and_still_follows_the_release(monkeypatch: Any) -> None:
     seed_rules()
     Rule.objects.filter(name="high_error_rate").update(is_enabled=False)
-    monkeypatch.setitem(RULES, "high_error_rate", RULES["high_error_rate"] | {"title": "新标题"})
+    monkeypatch.setitem(DEFAULT_RULES, "high_error_rate", DEFAULT_RULES["high_error_rate"] | {"title": "新标题"})
     assert seed_rules()["updated"] == 1
     rule = Rule.objects.get(name="high_error_rate")
     assert (rule.title, rule.is_enabled) == ("新标题", False)
@@ -96,7 +96,7 @@ def test_a_rule_that_is_switched_off_stays_off_and_still_follows_the_release(mon
 def test_a_rule_is_added_and_is_in_force(operator: Client) -> None:
     answer = operator.post(reverse("admin:monitoring_rule_add"), form_of())
     assert answer.status_code == 302, answer.context["errors"]
-    assert evaluate_now()[0].error is None
+    assert run_evaluation()[0].error is None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_metric_that_is_gone_is_shown_as_gone(operator: Client) -> None:
 
 def test_the_lists_take_a_bounded_number_of_queries(operator: Client, django_assert_max_num_queries: Any) -> None:
     seed_rules()
-    evaluate_now()
+    run_evaluation()
     for name in "abc":
         fire_alert(fingerprint=name, title=name, severity="error")
     for model in ("rule", "alert", "silence"):
@@ -165,26 +165,26 @@ def test_the_backtest_tells_what_the_evaluator_would_have_done() -> None:
     series = make_series("jobs_running", {"task": "t"})
     write_values((jobs, series, NOON + n * BUCKET, value) for n, value in steps)
     rules = [
-        Rule.objects.create(name="errors", kind="ratio", metric=CALLS, denominator=CALLS, threshold=0.05,
+        Rule.objects.create(name="errors", kind="ratio", metric=CALLS_METRIC, denominator=CALLS_METRIC, threshold=0.05,
                             matchers=[{"label": "outcome", "op": "=", "values": ["busy"]}]),
         Rule.objects.create(name="jobs", kind="gauge", metric="jobs_running", threshold=100, no_data="ok"),
     ]  # fmt: skip
     for tick in range(int((end - start) / BUCKET) + 1):
-        evaluate_now(start + tick * BUCKET)
+        run_evaluation(start + tick * BUCKET)
     for rule in rules:
-        test = backtest(rule, end, end - start)
+        test = run_backtest(rule, end, end - start)
         assert test.has_data
         alerts = Alert.objects.filter(rule=rule).order_by("fired_at")
         assert len(alerts) == 1
         assert [(one.fired_at, one.resolved_at) for one in test.firings] == [
             (alert.fired_at, alert.resolved_at) for alert in alerts
         ]
-        assert [one.measured.value for one in test.firings] == [alert.value for alert in alerts]
+        assert [one.measurement.value for one in test.firings] == [alert.value for alert in alerts]
 
 
 def test_the_form_is_tried_before_it_is_saved(operator: Client) -> None:
     write_hour(timezone.now())
-    rule = Rule.objects.create(name="errors", title="旧", kind="ratio", metric=CALLS, denominator=CALLS, threshold=0.9)
+    rule = Rule.objects.create(name="errors", title="旧", kind="ratio", metric=CALLS_METRIC, denominator=CALLS_METRIC, threshold=0.9)
     address = reverse("admin:monitoring_rule_backtest", args=[rule.pk])
     page = operator.post(address, form_of(hours="1")).content.decode()
     assert "会触发 <strong>1</strong> 次" in page
@@ -270,7 +270,7 @@ def test_the_command_explains_every_rule_in_a_line() -> None:
     write_hour(NOON + timedelta(hours=1))
     at = (NOON + timedelta(minutes=27)).isoformat()
     lines = evaluate_alerts("--at", at, "--dry-run").splitlines()
-    assert [line.split()[0] for line in lines] == sorted(RULES)
+    assert [line.split()[0] for line in lines] == sorted(DEFAULT_RULES)
     line = next(line for line in lines if line.startswith("high_error_rate"))
     assert "% > 5 %?" in line and "n=200 in 300 s" in line and "pending: beyond the threshold" in line
     assert "nothing was sampled" in lines[0]

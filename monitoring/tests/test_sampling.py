@@ -12,19 +12,19 @@ from django.core.management import call_command
 from django.utils import timezone
 from prometheus_client import Counter
 
-from diagsite.tests.site import ROOT, environment, manage, new_database
+from diagsite.tests.site import PROJECT_ROOT, build_environment, run_management_command, create_database
 from monitoring import sampling
 from monitoring.metrics import command_seconds, commands, jobs_running
 from monitoring.models import Process, Sample, Series
-from monitoring.retention import Pruned, prune_samples
-from monitoring.sampling import bucket_of, flush_samples, key_of
+from monitoring.retention import PruneResult, prune_samples
+from monitoring.sampling import floor_to_bucket, flush_samples, build_series_key
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def a_new_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "_life", None)
+    monkeypatch.setattr(sampling, "_current_run", None)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def counter() -> Iterator[Counter]:
 
 
 def values_of(metric: str, **labels: str) -> list[float]:
-    return [sample.value for sample in Sample.objects.filter(series__key=key_of(metric, labels)).order_by("bucket")]
+    return [sample.value for sample in Sample.objects.filter(series__key=build_series_key(metric, labels)).order_by("bucket")]
 
 
 def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
@@ -90,7 +90,7 @@ def test_a_counter_that_stands_still_is_stored_again_only_once_in_a_while(counte
 
 
 def test_a_long_key_stays_unique_and_fits() -> None:
-    keys = {key_of("metric", {"label": "x" * 500 + end}) for end in "ab"}
+    keys = {build_series_key("metric", {"label": "x" * 500 + end}) for end in "ab"}
     assert len(keys) == 2
     assert all(len(key) <= 400 for key in keys)
 
@@ -103,10 +103,10 @@ def test_old_samples_go_with_the_processes_that_have_no_others(counter: Counter)
     gone = Process.objects.create(
         kind="command", host="h", pid=1, started_at=now - timedelta(days=9), seen_at=now - timedelta(days=9)
     )
-    Sample.objects.create(process=gone, series=Series.objects.all()[0], bucket=bucket_of(gone.seen_at), value=1)
+    Sample.objects.create(process=gone, series=Series.objects.all()[0], bucket=floor_to_bucket(gone.seen_at), value=1)
     kept = Sample.objects.filter(bucket__gte=now - timedelta(days=8)).count()
     old = Sample.objects.count() - kept
-    assert prune_samples(older_than=timedelta(days=8), at_once=1) == Pruned(old, 1)
+    assert prune_samples(older_than=timedelta(days=8), batch_size=1) == PruneResult(old, 1)
     assert Sample.objects.count() == kept
     assert not Process.objects.filter(pk=gone.pk).exists()
 
@@ -151,9 +151,9 @@ sys.exit(max(os.waitpid(pid, 0)[1] for pid in [fork() for _ in range(4)]))
 
 
 def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
-    address = new_database()
-    around = environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
-    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=ROOT, env=around, check=True, timeout=120)
+    address = create_database()
+    around = build_environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
+    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=PROJECT_ROOT, env=around, check=True, timeout=120)
     last = """
         SELECT count(*), sum(value) FROM (
             SELECT DISTINCT ON (process_id) value FROM monitoring_sample
@@ -165,9 +165,9 @@ def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
 
 
 def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
-    address = new_database()
-    manage(["prune_samples", "--days", "1"], address)
-    manage(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
+    address = create_database()
+    run_management_command(["prune_samples", "--days", "1"], address)
+    run_management_command(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
     with psycopg.connect(address) as connection:
         keys = {key for (key,) in connection.execute("SELECT key FROM monitoring_series")}
     assert "commands_total{command=prune_samples,outcome=done}" in keys

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from monitoring.exceptions import SecretsUnreadable
+from monitoring.exceptions import SecretsDecryptionFailed
 from monitoring.models import Channel
-from monitoring.secrets import decrypt_secrets, encrypt_again, encrypt_secrets
+from monitoring.secrets import decrypt_secrets, reencrypt_secrets, encrypt_secrets
 
 SECRETS = {"address": "https://oapi.dingtalk.com/robot/send?access_token=very-secret", "key": "SEC-very-secret"}
 
@@ -24,10 +24,10 @@ def test_a_changed_secret_key_still_decrypts_while_the_old_one_is_a_fallback(set
     stored = encrypt_secrets(SECRETS)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
     assert decrypt_secrets(stored) == SECRETS
-    renewed = encrypt_again(stored)
+    renewed = reencrypt_secrets(stored)
     settings.SECRET_KEY_FALLBACKS = []
     assert decrypt_secrets(renewed) == SECRETS
-    with pytest.raises(SecretsUnreadable) as lost:
+    with pytest.raises(SecretsDecryptionFailed) as lost:
         decrypt_secrets(stored)
     assert lost.value.disables_channel and "重新填写" in str(lost.value)
 

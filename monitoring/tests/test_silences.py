@@ -12,7 +12,7 @@ from django.utils import timezone
 from monitoring.alerting import acknowledge_alert, fire_alert, repeat_alert, resolve_alert
 from monitoring.manager import get_alert_manager
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Silence
-from monitoring.silences import is_active, silence_of, tell_what_was_held_back
+from monitoring.silences import is_silence_active, find_active_silence, send_silence_notifications
 
 pytestmark = pytest.mark.django_db
 
@@ -91,10 +91,10 @@ def test_an_alert_that_goes_on_is_told_when_the_silence_ends() -> None:
     make_silence()
     alert = fire(MONDAY)
     repeat_alert(alert, now=MONDAY + HOUR / 2)
-    assert tell_what_was_held_back(MONDAY + HOUR / 2) == 0 and told() == []
-    tell_what_was_held_back(MONDAY + HOUR)
+    assert send_silence_notifications(MONDAY + HOUR / 2) == 0 and told() == []
+    send_silence_notifications(MONDAY + HOUR)
     assert sorted(told()) == ["fired", "summary"]
-    tell_what_was_held_back(MONDAY + 2 * HOUR)
+    send_silence_notifications(MONDAY + 2 * HOUR)
     assert len(told()) == 2
     alert.refresh_from_db()
     assert alert.held_back_by is None and alert.notified_at == MONDAY + HOUR
@@ -104,7 +104,7 @@ def test_what_was_over_before_the_silence_ended_is_in_one_summary() -> None:
     make_silence()
     for name in ("errors", "latency"):
         resolve_alert(fire(MONDAY, name), now=MONDAY + HOUR / 2)
-    tell_what_was_held_back(MONDAY + HOUR)
+    send_silence_notifications(MONDAY + HOUR)
     message = Delivery.objects.get()
     assert message.kind == "summary"
     assert "2 个告警" in str(message.message) and "4 条通知" in str(message.message)
@@ -114,7 +114,7 @@ def test_an_alert_that_was_told_before_is_not_told_as_new() -> None:
     alert = fire(MONDAY - HOUR)
     make_silence()
     resolve_alert(alert, now=MONDAY)
-    tell_what_was_held_back(MONDAY + HOUR)
+    send_silence_notifications(MONDAY + HOUR)
     assert told() == ["fired", "summary"]
 
 
@@ -129,7 +129,7 @@ def test_a_silence_that_no_longer_covers_an_alert_has_it_told() -> None:
     silence = make_silence()
     fire(MONDAY)
     Silence.objects.filter(pk=silence.pk).update(matchers=[{"label": "rule", "op": "=", "values": ["latency"]}])
-    tell_what_was_held_back(MONDAY + HOUR / 2)
+    send_silence_notifications(MONDAY + HOUR / 2)
     assert told() == ["fired"]
 
 
@@ -139,8 +139,8 @@ def test_each_window_of_the_week_is_summed_up_when_it_ends() -> None:
     for day in (0, 1):
         night = MONDAY + timedelta(days=day, hours=12)
         resolve_alert(fire(night), now=night + HOUR)
-        assert tell_what_was_held_back(night + 2 * HOUR) == 0
-        assert tell_what_was_held_back(night + 6 * HOUR) == 1
+        assert send_silence_notifications(night + 2 * HOUR) == 0
+        assert send_silence_notifications(night + 6 * HOUR) == 1
     assert told() == ["summary", "summary"]
     summaries = [str(one.message) for one in Delivery.objects.all()]
     assert all("2 条通知" in one and "1 个告警" in one for one in summaries)
@@ -153,7 +153,7 @@ def test_windows_of_the_week_are_in_the_time_zone_of_the_site() -> None:
     )
 
     def holds(day: int, hour: float) -> bool:
-        return is_active(silence, MONDAY.replace(hour=0) + timedelta(days=day, hours=hour))
+        return is_silence_active(silence, MONDAY.replace(hour=0) + timedelta(days=day, hours=hour))
 
     assert [holds(0, hour) for hour in (21.9, 22, 23.9, 24, 29.9, 30)] == [False, True, True, True, True, False]
     assert [holds(1, hour) for hour in (22, 23)] == [False, False]
@@ -164,9 +164,9 @@ def test_windows_of_the_week_are_in_the_time_zone_of_the_site() -> None:
 def test_outside_its_time_a_silence_holds_nothing_back() -> None:
     make_silence()
     alert = fire(MONDAY - HOUR)
-    assert silence_of(alert, MONDAY - timedelta(seconds=1)) is None
-    assert silence_of(alert, MONDAY) is not None
-    assert silence_of(alert, MONDAY + HOUR) is None
+    assert find_active_silence(alert, MONDAY - timedelta(seconds=1)) is None
+    assert find_active_silence(alert, MONDAY) is not None
+    assert find_active_silence(alert, MONDAY + HOUR) is None
 
 
 def test_code_is_told_after_the_commit_and_not_during_a_silence(django_capture_on_commit_callbacks: Any) -> None:
@@ -186,7 +186,7 @@ def test_code_is_told_after_the_commit_and_not_during_a_silence(django_capture_o
             fire(MONDAY, "latency")
         assert seen == [("errors", True), ("errors", False)]
         with django_capture_on_commit_callbacks(execute=True):
-            tell_what_was_held_back(MONDAY + HOUR)
+            send_silence_notifications(MONDAY + HOUR)
         assert seen[2:] == [("latency", True)]
     finally:
         get_alert_manager().remove_callback(note)
@@ -204,5 +204,5 @@ def test_alerts_are_silenced_from_their_list(client: Client) -> None:
     silence = Silence.objects.get()
     assert silence.ends_at - silence.starts_at == pytest.approx(2 * HOUR, abs=timedelta(seconds=1))
     assert silence.author
-    held = [alert.rule_name for alert in Alert.objects.all() if silence_of(alert, now + HOUR)]
+    held = [alert.rule_name for alert in Alert.objects.all() if find_active_silence(alert, now + HOUR)]
     assert sorted(held) == ["errors", "latency"]

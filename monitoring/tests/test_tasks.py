@@ -23,7 +23,7 @@ def test_both_jobs_are_periodic_and_on_the_queue_that_servers_and_workers_serve(
 @pytest.mark.django_db(transaction=True)
 def test_rules_that_are_seeded_are_evaluated_by_the_next_tick() -> None:
     seed_rules()
-    async_to_sync(tasks.evaluate.func)(0)
+    async_to_sync(tasks.evaluate_alert_rules.func)(0)
     assert RuleState.objects.filter(evaluated_at__isnull=False).count() == 5
     assert Heartbeat.objects.filter(name="evaluator").exists()
 
@@ -38,6 +38,6 @@ def test_what_is_older_than_the_settings_say_is_forgotten() -> None:
         ErrorEvent.objects.create(
             code="SERVER_ERROR", fingerprint="f", outcome="shown", created_at=now - timedelta(days=days)
         )
-    async_to_sync(tasks.prune.func)(0)
+    async_to_sync(tasks.prune_monitoring_data.func)(0)
     assert Sample.objects.get().process == new
     assert ErrorEvent.objects.count() == 1

@@ -13,17 +13,17 @@ from diagsite.tests.services import wait_until
 from monitoring import watchdog
 from monitoring.models import Alert, Channel, Heartbeat
 from monitoring.secrets import encrypt_secrets
-from monitoring.tests.robots import SIGNED_WITH, Robots
-from monitoring.watchdog import EVALUATOR, SENDER, beat, expect_beats, watch_now
+from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
+from monitoring.watchdog import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat, create_expected_heartbeats, check_heartbeats
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def robots() -> Iterator[Robots]:
-    with Robots() as found:
+def robots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as found:
         Channel.objects.create(
-            name="群", kind="dingtalk", secrets=encrypt_secrets({"address": found.dingtalk, "key": SIGNED_WITH})
+            name="群", kind="dingtalk", secrets=encrypt_secrets({"address": found.dingtalk, "key": SIGNING_SECRET})
         )
         yield found
 
@@ -32,23 +32,23 @@ def age(name: str, seconds: float) -> None:
     Heartbeat.objects.filter(name=name).update(beaten_at=timezone.now() - timedelta(seconds=seconds))
 
 
-def test_a_heartbeat_two_intervals_old_is_told_by_the_watcher_itself(robots: Robots) -> None:
-    beat(EVALUATOR, 15)
-    age(EVALUATOR, 20)
-    assert watch_now() == 0
-    age(EVALUATOR, 31)
-    assert watch_now() == 1
-    [text] = robots.texts()
+def test_a_heartbeat_two_intervals_old_is_told_by_the_watcher_itself(robots: FakeChatBots) -> None:
+    beat(EVALUATOR_HEARTBEAT, 15)
+    age(EVALUATOR_HEARTBEAT, 20)
+    assert check_heartbeats() == 0
+    age(EVALUATOR_HEARTBEAT, 31)
+    assert check_heartbeats() == 1
+    [text] = robots.get_message_texts()
     assert "告警规则不再被计算" in text and "每 15 秒" in text
     assert Alert.objects.get().source == Alert.Source.WATCHDOG
 
 
-def test_any_number_of_watchers_open_one_alert(robots: Robots) -> None:
-    beat(SENDER, 15)
-    age(SENDER, 60)
+def test_any_number_of_watchers_open_one_alert(robots: FakeChatBots) -> None:
+    beat(SENDER_HEARTBEAT, 15)
+    age(SENDER_HEARTBEAT, 60)
 
     def watch() -> None:
-        watch_now()
+        check_heartbeats()
         connection.close()
 
     watchers = [threading.Thread(target=watch) for _ in range(6)]
@@ -56,60 +56,60 @@ def test_any_number_of_watchers_open_one_alert(robots: Robots) -> None:
         watcher.start()
     for watcher in watchers:
         watcher.join()
-    watch_now()
+    check_heartbeats()
     assert Alert.objects.count() == len(robots.received) == 1
 
 
-def test_the_return_of_a_beat_ends_the_alert_and_is_told(robots: Robots) -> None:
-    beat(EVALUATOR, 15)
-    age(EVALUATOR, 60)
-    watch_now()
-    beat(EVALUATOR, 15)
-    watch_now()
+def test_the_return_of_a_beat_ends_the_alert_and_is_told(robots: FakeChatBots) -> None:
+    beat(EVALUATOR_HEARTBEAT, 15)
+    age(EVALUATOR_HEARTBEAT, 60)
+    check_heartbeats()
+    beat(EVALUATOR_HEARTBEAT, 15)
+    check_heartbeats()
     alert = Alert.objects.get()
     assert not alert.is_open
-    age(EVALUATOR, 60)
-    assert watch_now() == 1  # and that it stopped again is another
+    age(EVALUATOR_HEARTBEAT, 60)
+    assert check_heartbeats() == 1  # and that it stopped again is another
     assert Alert.objects.open().count() == 1
-    assert ["已解除" in text for text in robots.texts()] == [False, True, False]
+    assert ["已解除" in text for text in robots.get_message_texts()] == [False, True, False]
 
 
-def test_it_is_told_again_after_hours_for_nobody_else_would(robots: Robots) -> None:
-    beat(EVALUATOR, 15)
-    age(EVALUATOR, 60)
-    watch_now()
+def test_it_is_told_again_after_hours_for_nobody_else_would(robots: FakeChatBots) -> None:
+    beat(EVALUATOR_HEARTBEAT, 15)
+    age(EVALUATOR_HEARTBEAT, 60)
+    check_heartbeats()
     Alert.objects.update(notified_at=timezone.now() - timedelta(hours=5))
-    watch_now()
-    watch_now()
-    assert ["仍未解除" in text for text in robots.texts()] == [False, True]
+    check_heartbeats()
+    check_heartbeats()
+    assert ["仍未解除" in text for text in robots.get_message_texts()] == [False, True]
 
 
-def test_a_new_site_has_its_grace_and_then_a_missing_evaluator_is_told(robots: Robots, settings: Any) -> None:
+def test_a_new_site_has_its_grace_and_then_a_missing_evaluator_is_told(robots: FakeChatBots, settings: Any) -> None:
     settings.WATCHDOG_GRACE_SECONDS = 60
-    expect_beats()
-    assert watch_now() == 0
-    age(EVALUATOR, 31)  # as if the grace was over long enough
-    expect_beats()
-    assert watch_now() == 1
-    assert "从未" in robots.texts()[0]
+    create_expected_heartbeats()
+    assert check_heartbeats() == 0
+    age(EVALUATOR_HEARTBEAT, 31)  # as if the grace was over long enough
+    create_expected_heartbeats()
+    assert check_heartbeats() == 1
+    assert "从未" in robots.get_message_texts()[0]
 
 
-def test_a_watcher_that_has_just_started_fires_nothing_but_ends_what_is_over(robots: Robots) -> None:
-    beat(EVALUATOR, 15)
-    beat(SENDER, 15)
-    age(EVALUATOR, 3600)
-    watch_now(is_quiet=True)
+def test_a_watcher_that_has_just_started_fires_nothing_but_ends_what_is_over(robots: FakeChatBots) -> None:
+    beat(EVALUATOR_HEARTBEAT, 15)
+    beat(SENDER_HEARTBEAT, 15)
+    age(EVALUATOR_HEARTBEAT, 3600)
+    check_heartbeats(is_grace_period=True)
     assert not Alert.objects.exists()
-    watch_now()
-    beat(EVALUATOR, 15)
-    watch_now(is_quiet=True)
+    check_heartbeats()
+    beat(EVALUATOR_HEARTBEAT, 15)
+    check_heartbeats(is_grace_period=True)
     assert not Alert.objects.open().exists()
 
 
-def test_every_evaluation_is_told_to_the_service_outside(robots: Robots, settings: Any) -> None:
+def test_every_evaluation_is_told_to_the_service_outside(robots: FakeChatBots, settings: Any) -> None:
     settings.HEARTBEAT_PING_URL = f"{robots.url}/ping/secret"
-    beat(SENDER, 15)
-    beat(EVALUATOR, 15)
+    beat(SENDER_HEARTBEAT, 15)
+    beat(EVALUATOR_HEARTBEAT, 15)
     wait_until(lambda: robots.paths == ["/ping/secret"], "the ping")
 
 
@@ -127,11 +127,11 @@ def test_the_watch_is_kept_by_a_loop_that_outlives_the_database(monkeypatch: pyt
         return 0.01
 
     async def watch_for_a_while() -> None:
-        watching = asyncio.create_task(watchdog.keep_watching())
+        watching = asyncio.create_task(watchdog.run_watchdog_loop())
         async with asyncio.timeout(30):
             while looks < 3:
                 await asyncio.sleep(0.02)
         watching.cancel()
 
-    monkeypatch.setattr(watchdog, "_look_async", look)
+    monkeypatch.setattr(watchdog, "_check_once_async", look)
     asyncio.run(watch_for_a_while())

@@ -8,7 +8,7 @@ import pytest
 
 from monitoring.tests.history import (
     BUCKET,
-    CALLS,
+    CALLS_METRIC,
     NOON,
     make_process,
     make_series,
@@ -16,7 +16,7 @@ from monitoring.tests.history import (
     write_counter,
     write_values,
 )
-from monitoring.windows import Need, Reading, Selector, end_of_samples, read_increases_by_bucket, series_matching
+from monitoring.windows import SampleQuery, SampleReader, SeriesSelector, get_complete_until, read_increases_by_bucket, find_series_ids
 
 pytestmark = pytest.mark.django_db
 
@@ -28,14 +28,14 @@ def no_demo(settings: Any) -> None:
     settings.DEMO = False
 
 
-def increase(end: Any, *windows: int, metric: str = CALLS, matchers: Any = (), **kwargs: Any) -> list[float]:
-    need = Need(Selector(metric, matchers, **kwargs), windows)
-    return Reading([need], end).increases(need)
+def increase(end: Any, *windows: int, metric: str = CALLS_METRIC, matchers: Any = (), **kwargs: Any) -> list[float]:
+    need = SampleQuery(SeriesSelector(metric, matchers, **kwargs), windows)
+    return SampleReader([need], end).get_increases(need)
 
 
 def gauge(end: Any) -> float | None:
-    need = Need(Selector("jobs_running"))
-    return Reading([need], end).gauge(need)
+    need = SampleQuery(SeriesSelector("jobs_running"))
+    return SampleReader([need], end).get_gauge(need)
 
 
 def test_an_increase_is_what_was_added_inside_the_window() -> None:
@@ -53,20 +53,20 @@ def test_processes_are_added_up_and_a_restart_begins_at_nought() -> None:
 
 def test_a_series_that_appears_inside_the_window_began_at_nought() -> None:
     process = make_process(NOON, NOON + 40 * BUCKET)
-    write_counter(process, make_series(CALLS, {"outcome": "busy"}), NOON + 35 * BUCKET, [3, 1, 1, 0, 0])
+    write_counter(process, make_series(CALLS_METRIC, {"outcome": "busy"}), NOON + 35 * BUCKET, [3, 1, 1, 0, 0])
     assert increase(NOON + 40 * BUCKET, 300) == [5]
 
 
 def test_a_flush_that_failed_costs_nothing() -> None:
-    process, series = make_process(NOON, NOON + 40 * BUCKET), make_series(CALLS, {})
+    process, series = make_process(NOON, NOON + 40 * BUCKET), make_series(CALLS_METRIC, {})
     write_values((process, series, NOON + n * BUCKET, float(n + 1)) for n in range(40) if n % 7)
     assert increase(NOON + 40 * BUCKET, 300) == [20]
 
 
 def test_the_last_two_buckets_are_left_out() -> None:
     """Some process may not have stored them yet."""
-    assert end_of_samples(NOON + timedelta(seconds=44)) == NOON
-    assert end_of_samples(NOON + timedelta(seconds=45)) == NOON + BUCKET
+    assert get_complete_until(NOON + timedelta(seconds=44)) == NOON
+    assert get_complete_until(NOON + timedelta(seconds=45)) == NOON + BUCKET
 
 
 def test_demo_counts_only_where_it_is_wanted(settings: Any) -> None:
@@ -113,13 +113,13 @@ def test_both_ways_of_reading_agree_on_random_histories(record_property: Any) ->
         write_calls(process, NOON + first * BUCKET, calls, platform=f"p{chance.randrange(3)}")
     for _ in range(10):
         end, window = NOON + chance.randrange(120, 200) * BUCKET, 15 * chance.randrange(2, 110)
-        steps = read_increases_by_bucket(series_matching(Selector(CALLS)), end - timedelta(seconds=window), end)
+        steps = read_increases_by_bucket(find_series_ids(SeriesSelector(CALLS_METRIC)), end - timedelta(seconds=window), end)
         assert increase(end, window) == [pytest.approx(sum(value for _, value in steps))], f"seed {seed}"
 
 
 def test_all_rules_are_read_in_as_many_queries_as_one(django_assert_num_queries: Any) -> None:
     write_calls(make_process(NOON, NOON + 40 * BUCKET), NOON, [(2, 1)] * 40)
     make_series("jobs_running", {"task": "t"})
-    needs = [Need(Selector(CALLS, FAILED), (300 + 15 * n,)) for n in range(50)] + [Need(Selector("jobs_running"))]
+    needs = [SampleQuery(SeriesSelector(CALLS_METRIC, FAILED), (300 + 15 * n,)) for n in range(50)] + [SampleQuery(SeriesSelector("jobs_running"))]
     with django_assert_num_queries(4):
-        Reading(needs, NOON + 40 * BUCKET)
+        SampleReader(needs, NOON + 40 * BUCKET)

@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
 
 def main() -> None:
     """Read, and print how many readers got the value."""
-    stores.TIMEOUTS.update(socket_connect_timeout=10, socket_timeout=10)  # a busy machine is no outage
+    stores.REDIS_TIMEOUTS.update(socket_connect_timeout=10, socket_timeout=10)  # a busy machine is no outage
     key, readers, file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     cache = get_cache(namespace="herd")
 

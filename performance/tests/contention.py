@@ -6,23 +6,23 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from diagsite.tests.site import ROOT
+from diagsite.tests.site import PROJECT_ROOT
 
 
 @dataclass
-class Contention:
+class ContentionResult:
     """Most at once, how many tasks ended, and how long after each kill every place was taken again, in seconds."""
 
-    most_at_once: int
-    ended: int
-    seconds_until_full: list[float] = field(default_factory=list)
+    max_concurrent: int
+    completed_tasks: int
+    recovery_seconds: list[float] = field(default_factory=list)
 
 
-class _Contender:
+class _ContenderProcess:
     def __init__(self, redis_url: str, places: int, tasks: int, longest_seconds: float) -> None:
         numbers = [str(places), str(tasks), str(longest_seconds)]
         command = [sys.executable, "-m", "performance.tests.lease_process", redis_url, *numbers]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
         self.lines: list[tuple[float, int]] = []
         self.killed_at: float | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -50,11 +50,11 @@ class _Contender:
         return [*self.lines, (self.killed_at, -held)] if held else self.lines
 
 
-def contend(
-    redis_url: str, *, processes: int, tasks: int, places: int, kills: int, longest_seconds: float = 0.1
-) -> Contention:
+def run_contention(
+    redis_url: str, *, processes: int, tasks: int, slots: int, kills: int, max_task_seconds: float = 0.1
+) -> ContentionResult:
     """Let processes contend; kill some of them, as soon as tasks of each run. Returns when all tasks have ended."""
-    contenders = [_Contender(redis_url, places, tasks, longest_seconds) for _ in range(processes)]
+    contenders = [_ContenderProcess(redis_url, slots, tasks, max_task_seconds) for _ in range(processes)]
     for victim in contenders[:kills]:
         while sum(change for _, change in list(victim.lines)) < 2 and victim.process.poll() is None:
             time.sleep(0.002)
@@ -67,8 +67,8 @@ def contend(
     for at, change in changes:
         active += change
         most = max(most, active)
-        if active >= places:
+        if active >= slots:
             full_at.append(at)
     killed = [one.killed_at for one in contenders[:kills] if one.killed_at]
     waits = [next((at - kill for at in full_at if at > kill), float("inf")) for kill in killed]
-    return Contention(most, sum(change == -1 for _, change in changes), waits)
+    return ContentionResult(most, sum(change == -1 for _, change in changes), waits)

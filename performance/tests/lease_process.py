@@ -13,13 +13,13 @@ import time
 from performance.concurrency import ConcurrencyController
 
 
-async def main(redis_url: str, places: int, tasks: int, longest_seconds: float) -> None:
+async def main(redis_url: str, slots: int, tasks: int, max_task_seconds: float) -> None:
     """Run the tasks, 20 ms or more each, all wanting a place at once."""
-    controller = ConcurrencyController(places, name="contended", redis_url=redis_url)
+    controller = ConcurrencyController(slots, name="contended", redis_url=redis_url)
 
     async def work() -> None:
         print("begin", time.monotonic(), flush=True)
-        await asyncio.sleep(random.uniform(0.02, longest_seconds))
+        await asyncio.sleep(random.uniform(0.02, max_task_seconds))
         print("end", time.monotonic(), flush=True)
 
     await asyncio.gather(*(controller.execute(work(), "work") for _ in range(tasks)))

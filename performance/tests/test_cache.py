@@ -15,13 +15,13 @@ from django.db import transaction
 from django.test import override_settings
 from prometheus_client import REGISTRY
 
-from bench.cache.herd import loads_of_a_cold_key
+from bench.cache.herd import count_cold_key_loads
 from diagsite.tests.services import RedisServer
 from performance import cache as cache_module
 from performance import outage as outage_module
-from performance.cache import Cache, get_cache, touch
-from performance.outage import SECONDS_LEFT_ALONE, outage
-from performance.stores import MemoryStore, RedisStore, store_of
+from performance.cache import Cache, get_cache, invalidate_tags
+from performance.outage import BREAKER_RESET_SECONDS, cache_breaker
+from performance.stores import MemoryCacheBackend, RedisCacheBackend, get_cache_backend
 
 
 @pytest.fixture
@@ -170,18 +170,18 @@ async def test_coroutines_share_one_load(cache: Cache) -> None:
 
 
 def test_who_looked_before_another_had_loaded_takes_that_load(cache: Cache) -> None:
-    found = cache._look_up("key", ())
+    found = cache._read_entry("key", ())
     cache.load("key", lambda: "theirs")
-    assert cache._give("key", broken, (), found) == "theirs"
+    assert cache._load_or_wait("key", broken, (), found) == "theirs"
     assert cache.load("key", broken) == "theirs"  # and the lock was given back
 
 
 def test_a_change_that_is_told_late_is_told_before_another_load_is_taken(cache: Cache) -> None:
     about = [uuid.uuid4().hex]
-    found = cache._look_up("key", about)
-    cache.load("key", lambda: "old rows", about=about)
-    cache_module._bumps.add(about[0])  # as after a change while the store was away
-    assert cache._give("key", lambda: "new rows", about, found) == "new rows"
+    found = cache._read_entry("key", about)
+    cache.load("key", lambda: "old rows", tags=about)
+    cache_module._pending_bumps.add(about[0])  # as after a change while the store was away
+    assert cache._load_or_wait("key", lambda: "new rows", about, found) == "new rows"
 
 
 def refuse_to_be_asked(*_: Any) -> Any:
@@ -189,13 +189,13 @@ def refuse_to_be_asked(*_: Any) -> Any:
 
 
 def test_no_lock_is_asked_for_in_an_outage_that_began_after_the_look(cache: Cache, monkeypatch: Any) -> None:
-    found = cache._look_up("key", ())
-    monkeypatch.setattr(MemoryStore, "take", refuse_to_be_asked)
-    outage.begin(ConnectionError())
+    found = cache._read_entry("key", ())
+    monkeypatch.setattr(MemoryCacheBackend, "take", refuse_to_be_asked)
+    cache_breaker.trip(ConnectionError())
     try:
-        assert cache._give("key", lambda: "value", (), found) == "value"
+        assert cache._load_or_wait("key", lambda: "value", (), found) == "value"
     finally:
-        outage.end()
+        cache_breaker.reset()
 
 
 @pytest.fixture
@@ -210,11 +210,11 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def _hit_twice(cache: Cache, no_threads: Any) -> None:
     load, about = counter(), [uuid.uuid4().hex]
-    assert await cache.aload_blocking("key", load, about=about) == 1
-    store_of("versions", 1000).bump(f"version:{about[0]}")  # as another process does
-    assert await cache.aload_blocking("key", load, about=about) == 2
+    assert await cache.aload_blocking("key", load, tags=about) == 1
+    get_cache_backend("versions", 1000).bump_version(f"version:{about[0]}")  # as another process does
+    assert await cache.aload_blocking("key", load, tags=about) == 2
     no_threads()
-    assert [await cache.aload_blocking("key", load, about=about) for _ in range(2)] == [2, 2]
+    assert [await cache.aload_blocking("key", load, tags=about) for _ in range(2)] == [2, 2]
     assert cache.lookups == {"miss": 2, "hit": 2}
 
 
@@ -224,7 +224,7 @@ async def test_a_hit_does_not_leave_the_event_loop(cache: Cache, no_threads: Any
 
 @pytest.mark.redis
 async def test_a_hit_in_redis_does_not_leave_the_event_loop(shared: RedisServer, cache: Cache, no_threads: Any) -> None:
-    assert isinstance(cache._store, RedisStore)
+    assert isinstance(cache._backend, RedisCacheBackend)
     await _hit_twice(cache, no_threads)
 
 
@@ -236,7 +236,7 @@ async def test_from_the_event_loop_too_redis_away_costs_a_load_and_no_error(shar
     assert [await cache.aload_blocking("key", load) for _ in range(2)] == [2, 3]
     assert cache.lookups["error"] == 2
     await sync_to_async(shared.start)()
-    outage.end()
+    cache_breaker.reset()
     assert await cache.aload_blocking("key", load) == 4
 
 
@@ -257,11 +257,11 @@ def test_the_longer_a_load_takes_the_earlier_it_is_made_again(cache: Cache, cloc
 def test_what_was_loaded_before_a_change_is_not_served_after_it(cache: Cache) -> None:
     load = counter()
     about = [f"diagnosis:{uuid.uuid4()}"]
-    assert cache.load("key", load, about=about) == 1
+    assert cache.load("key", load, tags=about) == 1
     with transaction.atomic():
-        touch(*about)
-        assert cache.load("key", load, about=about) == 1  # not yet: others still see the old rows
-    assert cache.load("key", load, about=about) == 2
+        invalidate_tags(*about)
+        assert cache.load("key", load, tags=about) == 1  # not yet: others still see the old rows
+    assert cache.load("key", load, tags=about) == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -269,37 +269,37 @@ def test_a_change_during_a_load_makes_it_void(cache: Cache) -> None:
     about = [f"diagnosis:{uuid.uuid4()}"]
 
     def load_old_rows() -> str:
-        touch(*about)
+        invalidate_tags(*about)
         return "old rows"
 
-    cache.load("key", load_old_rows, about=about)
-    assert cache.load("key", lambda: "new rows", about=about) == "new rows"
+    cache.load("key", load_old_rows, tags=about)
+    assert cache.load("key", lambda: "new rows", tags=about) == "new rows"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_change_that_is_rolled_back_changes_nothing(cache: Cache) -> None:
     load = counter()
-    cache.load("key", load, about=["it"])
+    cache.load("key", load, tags=["it"])
     with pytest.raises(ConnectionError), transaction.atomic():
-        touch("it")
+        invalidate_tags("it")
         broken()
-    assert cache.load("key", load, about=["it"]) == 1
+    assert cache.load("key", load, tags=["it"]) == 1
 
 
 @pytest.fixture
 def shared(redis_server: RedisServer) -> Iterator[RedisServer]:
     """This process's caches in a Redis of the test's own."""
-    store_of.cache_clear()
+    get_cache_backend.cache_clear()
     with override_settings(REDIS_URL=redis_server.url):
         yield redis_server
-    store_of.cache_clear()
-    outage.end()
+    get_cache_backend.cache_clear()
+    cache_breaker.reset()
 
 
 @pytest.mark.redis
 def test_in_redis_the_least_recently_used_goes_first(shared: RedisServer) -> None:
     cache = get_cache(namespace=uuid.uuid4().hex, max_entries=3)
-    assert isinstance(cache._store, RedisStore)
+    assert isinstance(cache._backend, RedisCacheBackend)
     for key in ("a", "b", "c"):
         cache.set(key, key)
     assert cache.get("a") == "a"
@@ -313,17 +313,17 @@ def test_without_redis_it_loads_each_time_and_with_it_back_it_serves_no_change_o
     shared: RedisServer, clock: Any
 ) -> None:
     cache, load = get_cache(namespace=uuid.uuid4().hex), counter()
-    assert [cache.load("key", load, about=["it"]) for _ in range(2)] == [1, 1]
+    assert [cache.load("key", load, tags=["it"]) for _ in range(2)] == [1, 1]
     shared.stop()
-    assert [cache.load("key", load, about=["it"]) for _ in range(3)] == [2, 3, 4]
+    assert [cache.load("key", load, tags=["it"]) for _ in range(3)] == [2, 3, 4]
     assert cache.get("key", "default") == "default"
     assert cache.lookups["error"] == 4
-    touch("it")
+    invalidate_tags("it")
     shared.start()
-    clock.now += SECONDS_LEFT_ALONE
-    assert [cache.load("key", load, about=["it"]) for _ in range(2)] == [5, 5]
+    clock.now += BREAKER_RESET_SECONDS
+    assert [cache.load("key", load, tags=["it"]) for _ in range(2)] == [5, 5]
 
 
 @pytest.mark.redis
 def test_two_hundred_readers_of_a_cold_key_in_four_processes_make_one_load(redis_server: RedisServer) -> None:
-    assert loads_of_a_cold_key(redis_server.url, processes=4, readers=50) == (1, 200)
+    assert count_cold_key_loads(redis_server.url, processes=4, readers=50) == (1, 200)

@@ -7,8 +7,8 @@ import pytest
 
 from diagsite.tests.services import RedisServer
 from performance.concurrency import ConcurrencyController
-from performance.exceptions import TooBusy
-from performance.tests.contention import contend
+from performance.exceptions import ConcurrencyLimitExceeded
+from performance.tests.contention import run_contention
 
 
 async def fail() -> None:
@@ -54,13 +54,13 @@ async def test_who_finds_too_many_waiting_is_refused_with_how_long_to_wait() -> 
     await asyncio.sleep(0)
     assert (controller.statistics.active, controller.statistics.waiting) == (1, 2)
     coroutine: Any = asyncio.sleep(0)
-    with pytest.raises(TooBusy) as refusal:
+    with pytest.raises(ConcurrencyLimitExceeded) as refusal:
         await controller.execute(coroutine)
-    assert refusal.value.seconds >= 1
+    assert refusal.value.retry_after_seconds >= 1
     assert coroutine.cr_frame is None  # closed: nobody is left with a coroutine that was never awaited
     release.set()
     await asyncio.gather(*running)
-    assert controller.statistics.refused == 1
+    assert controller.statistics.rejected == 1
 
 
 async def test_a_cancelled_wait_takes_no_place_and_leaves_no_coroutine() -> None:
@@ -80,9 +80,9 @@ async def test_a_cancelled_wait_takes_no_place_and_leaves_no_coroutine() -> None
 
 @pytest.mark.redis
 async def test_processes_share_their_places_and_those_of_a_killed_one_come_back(redis_server: RedisServer) -> None:
-    found = await asyncio.to_thread(contend, redis_server.url, processes=4, tasks=50, places=5, kills=2)
-    assert found.most_at_once <= 5
-    assert found.ended >= 2 * 50
+    found = await asyncio.to_thread(run_contention, redis_server.url, processes=4, tasks=50, places=5, kills=2)
+    assert found.max_concurrent <= 5
+    assert found.completed_tasks >= 2 * 50
 
 
 @pytest.mark.redis

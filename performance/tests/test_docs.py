@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from diagsite.tests.site import ROOT
+from diagsite.tests.site import PROJECT_ROOT
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "performance.md").read_text(), re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "docs" / "performance.md").read_text(), re.DOTALL)
 
 
 async def diagnose() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from diagsite.tests.services import RedisServer
-from performance.exceptions import TooFast
+from performance.exceptions import RateLimitExceeded
 from performance.rate import RateLimiter
 
 
@@ -20,9 +20,9 @@ async def test_who_is_too_fast_is_told_how_long_to_wait_and_others_are_not_held_
     limiter = RateLimiter(2, 60, key="calls")
     await limiter.check("user-1")
     await limiter.check("user-1")
-    with pytest.raises(TooFast) as refusal:
+    with pytest.raises(RateLimitExceeded) as refusal:
         await limiter.check("user-1")
-    assert 0 < refusal.value.seconds <= 120  # a sliding counter looks at two windows
+    assert 0 < refusal.value.retry_after_seconds <= 120  # a sliding counter looks at two windows
     await limiter.check("user-2")
 
 
@@ -49,7 +49,7 @@ async def test_processes_share_a_window(redis_server: RedisServer) -> None:
     one, other = (RateLimiter(3, 60, key="shared", redis_url=redis_server.url) for _ in range(2))
     for limiter in (one, other, one):
         await limiter.check("user")
-    with pytest.raises(TooFast):
+    with pytest.raises(RateLimitExceeded):
         await other.check("user")
 
 
@@ -58,12 +58,12 @@ async def test_without_redis_an_open_limit_holds_per_process_and_a_closed_one_le
     redis_server: RedisServer,
 ) -> None:
     open_limit = RateLimiter(2, 60, key="open", redis_url=redis_server.url)
-    closed_limit = RateLimiter(2, 60, key="closed", redis_url=redis_server.url, when_away="closed")
+    closed_limit = RateLimiter(2, 60, key="closed", redis_url=redis_server.url, on_redis_failure="closed")
     redis_server.stop()
     await open_limit.check("user")
     await open_limit.check("user")
     for limit in (open_limit, closed_limit):
-        with pytest.raises(TooFast):
+        with pytest.raises(RateLimitExceeded):
             await limit.check("user")
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from progress.consumers import open_sockets
 from progress.models import Stream
 from progress.payloads import CloseCode, parse_client_frame
-from progress.tests.sockets import Socket, append_async, token_of
+from progress.tests.sockets import SocketClient, append_numbered_events_async, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
-GOOD = "(a good hello)"  # replaced by one, as its token is not known yet
+VALID_HELLO = "(a good hello)"  # replaced by one, as its token is not known yet
 
 scalars = st.one_of(
     st.none(),
@@ -35,8 +35,8 @@ near_frames = st.fixed_dictionaries(
     {"type": st.one_of(st.sampled_from(["hello", "after", "pong", "Hello", ""]), scalars)},
     optional={"v": scalars, "token": scalars, "after": scalars, "epoch": scalars, "extra": json_values},
 )
-texts = st.one_of(
-    st.just(GOOD),
+client_texts = st.one_of(
+    st.just(VALID_HELLO),
     st.text(min_size=1),
     st.builds(json.dumps, json_values),
     st.builds(json.dumps, near_frames),
@@ -46,10 +46,10 @@ texts = st.one_of(
     st.builds(lambda count: f'{{"type":"hello","v":1,"after":{"9" * count}}}', st.integers(1, 4000)),
     st.builds(lambda text, cut: text[: max(1, cut)], st.builds(json.dumps, near_frames), st.integers(1, 40)),
 )
-frames = st.one_of(texts, st.binary(min_size=1, max_size=5000))
+client_frames = st.one_of(client_texts, st.binary(min_size=1, max_size=5000))
 
 
-def _answers(socket: Socket) -> list[dict[str, Any]]:
+def _answers(socket: SocketClient) -> list[dict[str, Any]]:
     """What has been said so far, without waiting."""
     said = []
     while not socket.output_queue.empty():
@@ -58,21 +58,21 @@ def _answers(socket: Socket) -> list[dict[str, Any]]:
     return said
 
 
-@given(sent=st.lists(frames, min_size=1, max_size=6))
+@given(sent=st.lists(client_frames, min_size=1, max_size=6))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(sent=["[" * 2000 + "]" * 2000])
-@example(sent=[GOOD, '{"type":"after","after":2147483648}', '{"type":"after","after":-1}'])
-@example(sent=[GOOD, GOOD, '{"type":"pong"}', b"\x00"])
+@example(sent=[VALID_HELLO, '{"type":"after","after":2147483648}', '{"type":"after","after":-1}'])
+@example(sent=[VALID_HELLO, VALID_HELLO, '{"type":"pong"}', b"\x00"])
 async def test_any_frames_in_any_order_are_answered_or_refused(
     stream: Stream, owner: AbstractUser, sent: list[str | bytes]
 ) -> None:
-    good = json.dumps({"type": "hello", "v": 1, "token": token_of(owner)})
-    async with Socket(stream) as socket:
+    good = json.dumps({"type": "hello", "v": 1, "token": make_test_token(owner)})
+    async with SocketClient(stream) as socket:
         for frame in sent:
             if isinstance(frame, bytes):
                 await socket.send_to(bytes_data=frame)
             else:
-                await socket.send_to(text_data=good if frame == GOOD else frame)
+                await socket.send_to(text_data=good if frame == VALID_HELLO else frame)
         await socket.disconnect(timeout=20)  # handled after all of them
         said = _answers(socket)
     kinds = [answer.get("type", "close") for answer in said]
@@ -80,23 +80,23 @@ async def test_any_frames_in_any_order_are_answered_or_refused(
     if "close" in kinds:
         assert kinds.index("close") == len(kinds) - 1
         assert kinds[-2] == "error"
-        assert said[-1]["close"] in set(CloseCode) - {CloseCode.DONE, CloseCode.OUR_FAULT}
+        assert said[-1]["close"] in set(CloseCode) - {CloseCode.DONE, CloseCode.INTERNAL_ERROR}
         assert str(said[-2]["problem"]["code"])
     assert not open_sockets
 
 
 async def test_after_all_that_a_good_client_is_served_as_ever(stream: Stream, owner: AbstractUser) -> None:
-    async with Socket(stream) as good:
-        await good.hello(token_of(owner))
+    async with SocketClient(stream) as good:
+        await good.send_hello(make_test_token(owner))
         for nonsense in ("{", "[" * 4000, '{"type":"hello","v":"1"}'):
-            async with Socket(stream) as bad:
+            async with SocketClient(stream) as bad:
                 await bad.send_to(nonsense)
-                assert (await bad.refusal())[1] == CloseCode.BAD_FRAME
-        await append_async(stream, 1)
-        assert await good.events(1) == [(1, "progress")]
+                assert (await bad.receive_refusal())[1] == CloseCode.BAD_FRAME
+        await append_numbered_events_async(stream, 1)
+        assert await good.receive_events(1) == [(1, "progress")]
 
 
-@given(text=texts)
+@given(text=client_texts)
 @settings(max_examples=300)
 def test_a_client_frame_is_read_or_is_a_value_error(text: str) -> None:
     try:

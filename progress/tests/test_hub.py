@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from progress import hub as hub_module
 from progress import reading, topics
-from progress.groups import WAKE_UPS
+from progress.groups import STREAM_NOTIFICATIONS_GROUP
 from progress.hub import Hub
 from progress.models import Stream
-from progress.publisher import send_wakeup
-from progress.reading import MOST_FRAME_BYTES, Page, encode_frames
+from progress.publisher import anotify_subscribers
+from progress.reading import MAX_FRAME_BYTES, SerializedPage, encode_frames
 from progress.services import LogPage, open_stream, prune_streams, read_log
-from progress.tests.sockets import GENEROUS_SECONDS, append_async, close_async, in_thread
+from progress.tests.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, run_in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -58,11 +58,11 @@ class Recorder:
         self.has_ended = True
         await self._tell()
 
-    async def lose(self, error: Exception) -> None:
+    async def fail(self, error: Exception) -> None:
         self.error = error
         await self._tell()
 
-    def tick(self) -> None:
+    def on_tick(self) -> None:
         self.ticks += 1
 
     async def _tell(self) -> None:
@@ -71,7 +71,7 @@ class Recorder:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until the condition holds."""
-        async with asyncio.timeout(GENEROUS_SECONDS), self.changed:
+        async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS), self.changed:
             await self.changed.wait_for(lambda: bool(condition()))
 
     async def has_seen(self, last: int) -> None:
@@ -82,7 +82,7 @@ class Recorder:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until the condition holds."""
-    async with asyncio.timeout(GENEROUS_SECONDS):
+    async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -93,8 +93,8 @@ async def hub() -> AsyncIterator[Hub]:
     made = Hub()
     yield made
     for stream_id, topic in list(made.topics.items()):
-        for follower in list(topic.seats):
-            await made.unfollow(stream_id, follower)
+        for follower in list(topic.subscriptions):
+            await made.unsubscribe(stream_id, follower)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     cursors: list[int] = []
     real = reading.read_pages
 
-    def counting(wanted: Sequence[tuple[Any, int]]) -> list[Page | None]:
+    def counting(wanted: Sequence[tuple[Any, int]]) -> list[SerializedPage | None]:
         cursors.extend(after for _stream, after in wanted)
         return real(wanted)
 
@@ -123,17 +123,17 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(topics, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "LAYER_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(topics, "READ_RETRY_SECONDS", 0.02)
 
 
 async def follow(hub: Hub, stream: Stream, *recorders: Recorder) -> None:
     """Follow, and wait until they stand at the end of the log."""
     for recorder in recorders:
-        hub.follow(stream, recorder)
+        hub.subscribe(stream, recorder)
     topic = hub.topics[stream.pk]
-    await until(lambda: hub.is_subscribed and all(topic.seats[one].task is None for one in recorders))
+    await until(lambda: hub.has_joined_group and all(topic.subscriptions[one].task is None for one in recorders))
 
 
 async def test_a_wake_up_is_one_read_however_many_follow(hub: Hub, stream: Stream, reads: list[int]) -> None:
@@ -142,7 +142,7 @@ async def test_a_wake_up_is_one_read_however_many_follow(hub: Hub, stream: Strea
     assert len(reads) <= 2  # for all that came together
     reads.clear()
     for number in range(1, 6):
-        await append_async(stream, number)
+        await append_numbered_events_async(stream, number)
         for recorder in recorders:
             await recorder.has_seen(number)
     assert reads == sorted(reads)
@@ -150,29 +150,29 @@ async def test_a_wake_up_is_one_read_however_many_follow(hub: Hub, stream: Strea
 
 
 async def test_a_follower_gets_what_was_there_and_what_comes(hub: Hub, stream: Stream) -> None:
-    await append_async(stream, 1, 2, 3)
+    await append_numbered_events_async(stream, 1, 2, 3)
     recorder = Recorder(stream.epoch)
-    hub.follow(stream, recorder)
+    hub.subscribe(stream, recorder)
     await recorder.has_seen(3)
-    await append_async(stream, 4)
+    await append_numbered_events_async(stream, 4)
     await recorder.has_seen(4)
     assert recorder.seen == [1, 2, 3, 4]
 
 
 async def test_a_follower_begins_behind_its_cursor(hub: Hub, stream: Stream) -> None:
-    await append_async(stream, 1, 2, 3)
+    await append_numbered_events_async(stream, 1, 2, 3)
     recorder = Recorder(stream.epoch, 2)
-    hub.follow(stream, recorder)
+    hub.subscribe(stream, recorder)
     await recorder.has_seen(3)
     assert recorder.seen == [3]
 
 
 async def test_a_long_log_comes_whole(hub: Hub, stream: Stream) -> None:
-    await append_async(stream, *range(1, 451))
-    fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
+    await append_numbered_events_async(stream, *range(1, 451))
+    fresh = await run_in_thread(Stream.objects.get)(pk=stream.pk)
     for row in (stream, fresh):  # known as empty, and as it is
         recorder = Recorder(stream.epoch)
-        hub.follow(row, recorder)
+        hub.subscribe(row, recorder)
         await recorder.has_seen(450)
         assert recorder.seen[0] == 1
 
@@ -184,18 +184,18 @@ async def test_those_that_join_while_events_are_appended_get_each_once_and_in_or
     print(f"seed of {request.node.name}: {seed}")
     dice = random.Random(seed)
     total, recorders = 150, [Recorder(stream.epoch)]
-    hub.follow(stream, recorders[0])
+    hub.subscribe(stream, recorders[0])
 
     async def write() -> None:
         for first in range(1, total, 3):
-            await append_async(stream, first, first + 1, first + 2)
-        await close_async(stream)
+            await append_numbered_events_async(stream, first, first + 1, first + 2)
+        await complete_stream_async(stream)
 
     writing = asyncio.create_task(write())
     while not writing.done() and len(recorders) < 40:
         await asyncio.sleep(dice.uniform(0, 0.02))
         joiner = Recorder(stream.epoch, dice.choice([0, *recorders[0].seen]))
-        hub.follow(stream, joiner)
+        hub.subscribe(stream, joiner)
         recorders.append(joiner)
     await writing
     for recorder in recorders:
@@ -210,7 +210,7 @@ async def test_those_that_join_while_events_are_appended_get_each_once_and_in_or
 async def test_a_lost_wake_up_is_found_by_the_sweep(hub: Hub, stream: Stream, deaf: None, quick_sweep: None) -> None:
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     await recorder.has_seen(1)
 
 
@@ -218,9 +218,9 @@ async def test_a_lost_wake_up_is_found_by_the_sweep(hub: Hub, stream: Stream, de
 async def test_whatever_hangs_a_lost_wake_up_costs_no_more_than_a_while(
     hub: Hub, stream: Stream, deaf: None, quick_sweep: None, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    heads, hung = hub_module._heads_async, 0
-    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_LAYER_CALL_MAY_TAKE", 0.05)
-    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_SWEEP_WAITS", 0.2)
+    heads, hung = hub_module._get_stream_heads_async, 0
+    monkeypatch.setattr(hub_module, "LAYER_CALL_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "SWEEP_QUERY_TIMEOUT_SECONDS", 0.2)
 
     async def hang(*_args: Any) -> Any:
         nonlocal hung
@@ -237,9 +237,9 @@ async def test_whatever_hangs_a_lost_wake_up_costs_no_more_than_a_while(
             hub_module, *(("_report_async", hang) if what == "statistics" else ("_heads_async", hang_at_first))
         )
     recorder = Recorder(stream.epoch)
-    hub.follow(stream, recorder)
+    hub.subscribe(stream, recorder)
     for number in (1, 2, 3):
-        await append_async(stream, number)
+        await append_numbered_events_async(stream, number)
         await recorder.has_seen(number)
     await until(lambda: hung)
 
@@ -253,7 +253,7 @@ async def test_a_follower_whose_neighbour_failed_in_the_push_is_served_by_the_sw
 
     broken, other = Broken(stream.epoch), Recorder(stream.epoch)
     await follow(hub, stream, broken, other)
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     await other.has_seen(1)
     await broken.until(lambda: broken.error)
 
@@ -270,7 +270,7 @@ async def test_a_connection_that_cannot_even_be_closed_does_not_end_the_reading(
     recorder, failures = Recorder(stream.epoch), 0
     await follow(hub, stream, recorder)
 
-    def fail(*_args: Any) -> list[Page | None]:
+    def fail(*_args: Any) -> list[SerializedPage | None]:
         nonlocal failures
         failures += 1
         raise OperationalError("the database is away")
@@ -278,8 +278,8 @@ async def test_a_connection_that_cannot_even_be_closed_does_not_end_the_reading(
     with monkeypatch.context() as away:
         away.setattr(reading, "read_pages", fail)
         away.setattr(reading, "connection", Broken())
-        await append_async(stream, 1)
-        await until(lambda: failures > 2 * reading.READS_AT_ONCE)
+        await append_numbered_events_async(stream, 1)
+        await until(lambda: failures > 2 * reading.MAX_CONCURRENT_READS)
     await recorder.has_seen(1)
 
 
@@ -295,7 +295,7 @@ async def test_streams_that_grow_while_a_wake_up_is_on_its_way_share_the_next(
 
     monkeypatch.setattr(get_channel_layer(), "group_send", slow)
     streams = [uuid.uuid4() for _ in range(50)]
-    sending = [asyncio.create_task(send_wakeup(one)) for one in streams for _ in range(2)]
+    sending = [asyncio.create_task(anotify_subscribers(one)) for one in streams for _ in range(2)]
     await until(lambda: sent)
     gate.set()
     await asyncio.gather(*sending)
@@ -307,16 +307,16 @@ async def test_streams_that_grow_while_a_wake_up_is_on_its_way_share_the_next(
 async def test_a_follower_at_the_end_of_a_closed_stream_is_told_so(hub: Hub, closed_stream: Stream) -> None:
     for cursor, seen in ((4, []), (0, [1, 2, 3, 4]), (3, [4])):
         recorder = Recorder(closed_stream.epoch, cursor)
-        hub.follow(closed_stream, recorder)
+        hub.subscribe(closed_stream, recorder)
         await recorder.until(lambda: recorder.has_ended)  # noqa: B023
         assert recorder.seen == seen
         assert recorder.resets == []
 
 
 async def test_a_stream_that_closed_unseen_is_found_closed(hub: Hub, stream: Stream) -> None:
-    await close_async(stream)
+    await complete_stream_async(stream)
     recorder = Recorder(stream.epoch)
-    hub.follow(stream, recorder)  # as it was known before
+    hub.subscribe(stream, recorder)  # as it was known before
     await recorder.until(lambda: recorder.has_ended)
     assert recorder.seen == [1]
 
@@ -326,9 +326,9 @@ async def test_a_cursor_of_another_life_is_reset_and_everything_comes(
     hub: Hub, closed_stream: Stream, epoch: str | None, cursor: int
 ) -> None:
     recorder = Recorder(epoch or closed_stream.epoch, cursor)
-    hub.follow(closed_stream, recorder)
+    hub.subscribe(closed_stream, recorder)
     await recorder.until(lambda: recorder.has_ended)
-    assert [page.last for page in recorder.resets] == [4]
+    assert [page.last_seq for page in recorder.resets] == [4]
     assert recorder.seen == [1, 2, 3, 4]
 
 
@@ -336,11 +336,11 @@ async def test_a_cursor_of_another_life_is_reset_and_everything_comes(
 async def test_a_follower_of_a_log_that_was_pruned_meanwhile_is_reset_once_and_let_go(
     hub: Hub, closed_stream: Stream, cursor: int
 ) -> None:
-    await in_thread(prune_streams)(timezone.now())
+    await run_in_thread(prune_streams)(timezone.now())
     recorder = Recorder(closed_stream.epoch, cursor)
-    hub.follow(closed_stream, recorder)  # as it was known before
+    hub.subscribe(closed_stream, recorder)  # as it was known before
     await recorder.until(lambda: recorder.has_ended)
-    assert [(page.last, page.is_closed) for page in recorder.resets] == [(0, True)]
+    assert [(page.last_seq, page.is_closed) for page in recorder.resets] == [(0, True)]
     assert recorder.epoch != closed_stream.epoch
     assert recorder.seen == []
 
@@ -348,10 +348,10 @@ async def test_a_follower_of_a_log_that_was_pruned_meanwhile_is_reset_once_and_l
 async def test_who_comes_to_a_pruned_log_is_told_so_although_it_had_seen_nothing(
     hub: Hub, closed_stream: Stream
 ) -> None:
-    await in_thread(prune_streams)(timezone.now())
-    pruned = await in_thread(Stream.objects.get)(pk=closed_stream.pk)
+    await run_in_thread(prune_streams)(timezone.now())
+    pruned = await run_in_thread(Stream.objects.get)(pk=closed_stream.pk)
     recorder = Recorder(pruned.epoch)
-    hub.follow(pruned, recorder)
+    hub.subscribe(pruned, recorder)
     await recorder.until(lambda: recorder.has_ended)
     assert len(recorder.resets) == 1
 
@@ -359,25 +359,25 @@ async def test_who_comes_to_a_pruned_log_is_told_so_although_it_had_seen_nothing
 async def test_followers_of_a_stream_that_is_deleted_are_told(hub: Hub, stream: Stream, quick_sweep: None) -> None:
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
-    await in_thread(Stream.objects.filter(pk=stream.pk).delete)()
+    await run_in_thread(Stream.objects.filter(pk=stream.pk).delete)()
     await recorder.until(lambda: recorder.error)
     assert isinstance(recorder.error, Stream.DoesNotExist)
 
 
 async def test_a_follower_that_takes_nothing_holds_nobody_up(hub: Hub, stream: Stream, owner: AbstractUser) -> None:
-    other = await in_thread(open_stream)(owner)
+    other = await run_in_thread(open_stream)(owner)
     dead, alive, elsewhere = Recorder(stream.epoch, is_slow=True), Recorder(stream.epoch), Recorder(other.epoch)
     await follow(hub, stream, dead, alive)
     await follow(hub, other, elsewhere)
     for number in range(1, 4):
-        await append_async(stream, number)
-        await append_async(other, number)
+        await append_numbered_events_async(stream, number)
+        await append_numbered_events_async(other, number)
         await alive.has_seen(number)
         await elsewhere.has_seen(number)
     ticks = dead.ticks
     await until(lambda: dead.ticks > ticks)
     joiner = Recorder(stream.epoch)
-    hub.follow(stream, joiner)
+    hub.subscribe(stream, joiner)
     await joiner.has_seen(3)
     assert dead.seen == []
 
@@ -386,7 +386,7 @@ async def test_a_slow_follower_catches_up_by_itself(hub: Hub, stream: Stream) ->
     slow, quick = Recorder(stream.epoch, is_slow=True), Recorder(stream.epoch)
     await follow(hub, stream, slow, quick)
     for number in range(1, 31):
-        await append_async(stream, number)
+        await append_numbered_events_async(stream, number)
         await quick.has_seen(number)
     slow.gate.set()
     await slow.has_seen(30)
@@ -394,14 +394,14 @@ async def test_a_slow_follower_catches_up_by_itself(hub: Hub, stream: Stream) ->
 
 
 async def test_following_again_begins_again_from_the_cursor(hub: Hub, stream: Stream) -> None:
-    await append_async(stream, 1, 2, 3)
+    await append_numbered_events_async(stream, 1, 2, 3)
     recorder = Recorder(stream.epoch)
-    hub.follow(stream, recorder)
+    hub.subscribe(stream, recorder)
     await recorder.has_seen(3)
     recorder.cursor, recorder.seen = 1, []
-    hub.follow(stream, recorder)
+    hub.subscribe(stream, recorder)
     await recorder.has_seen(3)
-    await append_async(stream, 4)
+    await append_numbered_events_async(stream, 4)
     await recorder.has_seen(4)
     assert recorder.seen == [2, 3, 4]
 
@@ -411,13 +411,13 @@ async def test_the_last_to_leave_ends_the_subscription_and_the_tasks(hub: Hub, s
     first, second = Recorder(stream.epoch), Recorder(stream.epoch)
     await follow(hub, stream, first, second)
     groups = get_channel_layer().groups
-    assert WAKE_UPS in groups
-    await hub.unfollow(stream.pk, first)
-    await append_async(stream, 1)
+    assert STREAM_NOTIFICATIONS_GROUP in groups
+    await hub.unsubscribe(stream.pk, first)
+    await append_numbered_events_async(stream, 1)
     await second.has_seen(1)
     assert first.seen == []
-    await hub.unfollow(stream.pk, second)
-    assert WAKE_UPS not in groups
+    await hub.unsubscribe(stream.pk, second)
+    assert STREAM_NOTIFICATIONS_GROUP not in groups
     assert hub.topics == {}
     await until(lambda: asyncio.all_tasks() <= before)
 
@@ -425,18 +425,18 @@ async def test_the_last_to_leave_ends_the_subscription_and_the_tasks(hub: Hub, s
 async def test_after_the_last_has_left_the_next_is_served_as_well(hub: Hub, stream: Stream) -> None:
     for number in (1, 2, 3):
         recorder = Recorder(stream.epoch, number - 1)
-        hub.follow(stream, recorder)
-        await append_async(stream, number)
+        hub.subscribe(stream, recorder)
+        await append_numbered_events_async(stream, number)
         await recorder.has_seen(number)
-        await hub.unfollow(stream.pk, recorder)
+        await hub.unsubscribe(stream.pk, recorder)
 
 
 async def test_leaving_twice_or_without_having_come_is_nothing(hub: Hub, stream: Stream) -> None:
     recorder = Recorder(stream.epoch)
-    await hub.unfollow(stream.pk, recorder)
-    hub.follow(stream, recorder)
+    await hub.unsubscribe(stream.pk, recorder)
+    hub.subscribe(stream, recorder)
     for _ in range(2):
-        await hub.unfollow(stream.pk, recorder)
+        await hub.unsubscribe(stream.pk, recorder)
 
 
 async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
@@ -446,16 +446,16 @@ async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
 
-    def fail(*_args: Any) -> list[Page | None]:
+    def fail(*_args: Any) -> list[SerializedPage | None]:
         nonlocal failures
         failures += 1
         raise OperationalError("the database is away")
 
     monkeypatch.setattr(reading, "read_pages", fail)
     newcomer = Recorder(stream.epoch)
-    await append_async(stream, 1, 2)
-    fresh = await in_thread(Stream.objects.get)(pk=stream.pk)
-    hub.follow(fresh, newcomer)
+    await append_numbered_events_async(stream, 1, 2)
+    fresh = await run_in_thread(Stream.objects.get)(pk=stream.pk)
+    hub.subscribe(fresh, newcomer)
     await until(lambda: failures > 3)
     monkeypatch.setattr(reading, "read_pages", real)
     for one in (recorder, newcomer):
@@ -475,25 +475,25 @@ async def test_without_a_channel_layer_the_sweep_delivers_and_the_subscription_i
         for call in ("new_channel", "group_add", "group_send"):
             away.setattr(layer, call, refuse)
         recorder = Recorder(stream.epoch)
-        hub.follow(stream, recorder)
-        await append_async(stream, 1)
+        hub.subscribe(stream, recorder)
+        await append_numbered_events_async(stream, 1)
         await recorder.has_seen(1)
-        assert not hub.is_subscribed
-    await until(lambda: hub.is_subscribed)
+        assert not hub.has_joined_group
+    await until(lambda: hub.has_joined_group)
 
 
 async def test_a_layer_that_hangs_delays_a_newcomer_and_no_more(
     hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MOST_SECONDS_A_LAYER_CALL_MAY_TAKE", 0.05)
+    monkeypatch.setattr(hub_module, "LAYER_CALL_TIMEOUT_SECONDS", 0.05)
 
     async def hang(*_args: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(get_channel_layer(), "group_add", hang)
     recorder = Recorder(stream.epoch)
-    hub.follow(stream, recorder)
-    await append_async(stream, 1)
+    hub.subscribe(stream, recorder)
+    await append_numbered_events_async(stream, 1)
     await recorder.has_seen(1)
 
 
@@ -512,10 +512,10 @@ async def test_a_channel_that_takes_its_time_to_open_is_opened_once(
         return name
 
     monkeypatch.setattr(layer, "new_channel", slow)
-    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 3600)
+    monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 3600)
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     await recorder.has_seen(1)
     assert opened == 1
 
@@ -527,7 +527,7 @@ async def test_a_follower_that_fails_is_told_and_the_others_go_on(hub: Hub, stre
 
     broken, sound = Broken(stream.epoch), Recorder(stream.epoch)
     await follow(hub, stream, broken, sound)
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     await sound.has_seen(1)
     await broken.until(lambda: broken.error)
 
@@ -546,11 +546,11 @@ def test_frames_split_before_60_kib() -> None:
     frames = list(encode_frames(entries))
     assert _unpacked(frames) == [list(entry) for entry in entries]
     assert len(frames) > 1
-    assert max(len(frame.encode()) for frame in frames) <= MOST_FRAME_BYTES + len('{"type":"events","e":[]}')
+    assert max(len(frame.encode()) for frame in frames) <= MAX_FRAME_BYTES + len('{"type":"events","e":[]}')
 
 
 def test_an_event_larger_than_a_frame_travels_alone() -> None:
-    entries = [(1, "a", {}), (2, "b", {"text": "x" * MOST_FRAME_BYTES}), (3, "c", {})]
+    entries = [(1, "a", {}), (2, "b", {"text": "x" * MAX_FRAME_BYTES}), (3, "c", {})]
     assert [len(json.loads(frame)["e"]) for frame in encode_frames(entries)] == [1, 1, 1]
 
 
@@ -566,9 +566,9 @@ async def test_what_a_follower_is_given_is_what_the_log_holds(hub: Hub, stream: 
             kept.extend(frames)
             await super().deliver(frames)
 
-    await append_async(stream, 1, 2)
+    await append_numbered_events_async(stream, 1, 2)
     keeper = Keeper(stream.epoch)
-    hub.follow(stream, keeper)
+    hub.subscribe(stream, keeper)
     await keeper.has_seen(2)
-    page = await in_thread(read_log)(stream.pk, 0)
+    page = await run_in_thread(read_log)(stream.pk, 0)
     assert _unpacked(kept) == [list(entry) for entry in page.entries]

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream
 from progress.services import (
-    MOST_EVENTS_AT_ONCE,
+    MAX_EVENTS_PER_PAGE,
     append_events,
     close_stream,
-    heads,
+    get_stream_heads,
     open_stream,
     prune_streams,
     read_log,
 )
-from progress.tests.conftest import append, close
+from progress.tests.conftest import append_numbered_events, complete_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,13 +58,13 @@ def test_an_event_is_read_as_it_was_appended(stream: Stream) -> None:
         assert append_events(stream.pk, [("progress", data)]) == 1
     page = read_log(stream.pk, 0)
     assert page.entries == [(1, "progress", data)]
-    assert (page.last, page.is_closed, page.epoch) == (1, False, stream.epoch)
+    assert (page.last_seq, page.is_closed, page.epoch) == (1, False, stream.epoch)
 
 
 def test_many_writers_at_once_leave_no_gap_and_no_double(stream: Stream) -> None:
     writers, rounds = 8, 6
     lasts = in_threads(
-        writers, lambda writer: [append(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)]
+        writers, lambda writer: [append_numbered_events(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)]
     )
     entries = [
         entry for after in range(0, 2 * writers * rounds, 50) for entry in read_log(stream.pk, after, 50).entries
@@ -83,7 +83,7 @@ def test_a_reader_beside_the_writers_never_sees_a_gap(stream: Stream) -> None:
     def write_or_read(number: int) -> bool:
         if number:
             for n in range(25):
-                append(stream, n)
+                append_numbered_events(stream, n)
             done.set()
             return True
         cursor, has_ended = 0, False
@@ -102,7 +102,7 @@ def test_what_is_rolled_back_was_never_there(stream: Stream, rows: Rows) -> None
         append_events(stream.pk, [("progress", {})])
         raise RuntimeError
     assert rows() == []
-    assert append(stream, 1) == 1, "its number is given to the next"
+    assert append_numbered_events(stream, 1) == 1, "its number is given to the next"
 
 
 def test_a_savepoint_that_is_rolled_back_leaves_nothing_either(stream: Stream, rows: Rows) -> None:
@@ -119,7 +119,7 @@ def test_a_close_that_is_rolled_back_leaves_the_stream_open(stream: Stream) -> N
     with pytest.raises(RuntimeError), transaction.atomic():
         close_stream(stream.pk, "complete", {})
         raise RuntimeError
-    assert append(stream, 1) == 1
+    assert append_numbered_events(stream, 1) == 1
 
 
 def test_nothing_is_appended_outside_a_transaction(stream: Stream, rows: Rows) -> None:
@@ -133,9 +133,9 @@ def test_nothing_is_appended_outside_a_transaction(stream: Stream, rows: Rows) -
 def test_nothing_is_appended_after_the_end(closed_stream: Stream, rows: Rows) -> None:
     before = rows()
     with pytest.raises(StreamClosed):
-        append(closed_stream, 1)
+        append_numbered_events(closed_stream, 1)
     with pytest.raises(StreamClosed):
-        close(closed_stream)
+        complete_stream(closed_stream)
     assert rows() == before
     assert before[-1] == (4, "complete")
 
@@ -150,10 +150,10 @@ def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, 
     def close_or_append(number: int) -> bool:
         try:
             if number % 2:
-                close(stream)
+                complete_stream(stream)
             else:
                 for n in range(5):
-                    append(stream, n)
+                    append_numbered_events(stream, n)
         except StreamClosed:
             return False
         return bool(number % 2)
@@ -168,10 +168,10 @@ def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, 
 
 
 def test_a_page_holds_at_most_200_and_says_where_the_log_ends(stream: Stream) -> None:
-    append(stream, *range(450))
+    append_numbered_events(stream, *range(450))
     pages = [read_log(stream.pk, after) for after in (0, 200, 400, 450)]
-    assert [len(page.entries) for page in pages] == [MOST_EVENTS_AT_ONCE, MOST_EVENTS_AT_ONCE, 50, 0]
-    assert {page.last for page in pages} == {450}
+    assert [len(page.entries) for page in pages] == [MAX_EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE, 50, 0]
+    assert {page.last_seq for page in pages} == {450}
     assert pages[1].entries[0][0] == 201
 
 
@@ -189,9 +189,9 @@ def test_heads_come_in_one_query_and_leave_out_what_is_gone(
     owner: AbstractUser, stream: Stream, django_assert_num_queries: Any
 ) -> None:
     other = open_stream(owner)
-    append(other, 1, 2)
+    append_numbered_events(other, 1, 2)
     with django_assert_num_queries(1):
-        found = heads([stream.pk, other.pk, Stream().pk])
+        found = get_stream_heads([stream.pk, other.pk, Stream().pk])
     assert found == {stream.pk: (stream.epoch, 0), other.pk: (other.epoch, 2)}
 
 
@@ -199,9 +199,9 @@ def test_a_pruned_log_is_empty_closed_and_of_another_epoch(closed_stream: Stream
     assert prune_streams(timezone.now() + timedelta(seconds=1)) == 1
     page = read_log(closed_stream.pk, 0)
     assert page.epoch != closed_stream.epoch
-    assert (page.last, page.is_closed, page.entries) == (0, True, [])
+    assert (page.last_seq, page.is_closed, page.entries) == (0, True, [])
     with pytest.raises(StreamClosed):
-        append(closed_stream, 1)
+        append_numbered_events(closed_stream, 1)
 
 
 def test_pruning_again_finds_nothing_to_do(closed_stream: Stream) -> None:
@@ -215,7 +215,7 @@ def test_two_that_prune_at_once_begin_one_new_life(closed_stream: Stream) -> Non
 
 def test_pruning_spares_open_streams_and_those_that_ended_later(owner: AbstractUser, closed_stream: Stream) -> None:
     still_open = open_stream(owner)
-    append(still_open, 1)
+    append_numbered_events(still_open, 1)
     assert closed_stream.closed_at
     assert prune_streams(closed_stream.closed_at - timedelta(microseconds=1)) == 0
     assert Event.objects.filter(stream__owner_id=owner.pk).count() == 5
@@ -224,8 +224,8 @@ def test_pruning_spares_open_streams_and_those_that_ended_later(owner: AbstractU
 def test_pruning_takes_the_oldest_first_and_no_more_than_it_is_told(owner: AbstractUser) -> None:
     streams = [open_stream(owner) for _ in range(3)]
     for stream in streams:
-        close(stream)
-    assert prune_streams(timezone.now() + timedelta(seconds=1), most=2) == 2
+        complete_stream(stream)
+    assert prune_streams(timezone.now() + timedelta(seconds=1), max_streams=2) == 2
     assert [Stream.objects.get(pk=stream.pk).last_seq for stream in streams] == [0, 0, 1]
 
 
@@ -275,6 +275,6 @@ def test_whatever_is_done_to_it_the_log_is_what_a_list_would_be(
         page = read_log(stream.pk, 0)
         assert [kind for _seq, kind, _data in page.entries] == model
         assert [seq for seq, _kind, _data in page.entries] == list(range(1, len(model) + 1))
-        assert (page.last, page.is_closed) == (len(model), is_closed)
+        assert (page.last_seq, page.is_closed) == (len(model), is_closed)
         epochs.add(page.epoch)
     assert len(epochs) <= 2

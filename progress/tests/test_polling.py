@@ -12,13 +12,13 @@ from django.utils import timezone
 from errors.exceptions import NotFound
 from progress import hub as hub_module
 from progress import metrics, polling
-from progress.groups import WAKE_UPS
+from progress.groups import STREAM_NOTIFICATIONS_GROUP
 from progress.models import Stream
-from progress.polling import poll
+from progress.polling import poll_stream
 from progress.services import LogPage, prune_streams
-from progress.statistics import _value
-from progress.tests.conftest import new_user
-from progress.tests.sockets import GENEROUS_SECONDS, append_async, close_async, fetch, in_thread
+from progress.statistics import _get_metric_value
+from progress.tests.conftest import create_stream_user
+from progress.tests.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, get_over_http, run_in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -27,23 +27,23 @@ LONG = 25.0
 
 async def waiting(count: int = 1) -> None:
     """Return once so many polls wait."""
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        while _value(metrics.polls_open) != count:
+    async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
+        while _get_metric_value(metrics.polls_open) != count:
             await asyncio.sleep(0.005)
 
 
 def nobody_follows(stream: Stream) -> bool:
     """Whether no trace of a poll is left."""
     return (
-        stream.pk not in hub_module.hub().topics
-        and WAKE_UPS not in get_channel_layer().groups
-        and _value(metrics.polls_open) == 0
+        stream.pk not in hub_module.get_hub().topics
+        and STREAM_NOTIFICATIONS_GROUP not in get_channel_layer().groups
+        and _get_metric_value(metrics.polls_open) == 0
     )
 
 
 async def test_what_is_there_is_answered_at_once(stream: Stream) -> None:
-    await append_async(stream, 1, 2)
-    answer = await poll(stream, 1, stream.epoch, LONG)
+    await append_numbered_events_async(stream, 1, 2)
+    answer = await poll_stream(stream, 1, stream.epoch, LONG)
     assert answer == {
         "epoch": stream.epoch,
         "last": 2,
@@ -54,20 +54,20 @@ async def test_what_is_there_is_answered_at_once(stream: Stream) -> None:
 
 
 async def test_a_poll_waits_for_the_next_event(stream: Stream) -> None:
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
     assert not task.done()
-    await append_async(stream, 1)
-    async with asyncio.timeout(GENEROUS_SECONDS):
+    await append_numbered_events_async(stream, 1)
+    async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
         answer = await task
     assert [entry[0] for entry in answer["events"]] == [1]
     assert nobody_follows(stream)
 
 
 async def test_many_polls_on_one_stream_are_all_woken(stream: Stream) -> None:
-    tasks = [asyncio.create_task(poll(stream, 0, "", LONG)) for _ in range(10)]
+    tasks = [asyncio.create_task(poll_stream(stream, 0, "", LONG)) for _ in range(10)]
     await waiting(10)
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     for task in tasks:
         assert (await task)["last"] == 1
     assert nobody_follows(stream)
@@ -75,25 +75,25 @@ async def test_many_polls_on_one_stream_are_all_woken(stream: Stream) -> None:
 
 async def test_a_poll_that_sees_nothing_ends_empty(stream: Stream) -> None:
     started = time.monotonic()
-    answer = await poll(stream, 0, stream.epoch, 0.1)
+    answer = await poll_stream(stream, 0, stream.epoch, 0.1)
     assert answer == {"epoch": stream.epoch, "last": 0, "closed": False, "events": []}
     assert time.monotonic() - started >= 0.1
     assert nobody_follows(stream)
 
 
 async def test_a_poll_without_patience_does_not_wait(stream: Stream) -> None:
-    assert (await poll(stream, 0, "", 0))["events"] == []
+    assert (await poll_stream(stream, 0, "", 0))["events"] == []
 
 
 async def test_a_wake_up_that_is_lost_is_found_by_the_sweep(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     async def lose(*_args: Any) -> None:
         return None
 
-    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr(get_channel_layer(), "group_send", lose)
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     assert (await task)["last"] == 1
 
 
@@ -105,63 +105,63 @@ async def test_an_event_between_the_look_and_the_wait_is_not_missed(
     async def then_append(stream_id: Any, after: int) -> LogPage:
         page: LogPage = await real(stream_id, after)
         if not page.entries:
-            await append_async(stream, 1)
+            await append_numbered_events_async(stream, 1)
         return page
 
     monkeypatch.setattr("progress.polling.read_log_async", then_append)
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        assert (await poll(stream, 0, "", LONG))["last"] == 1
+    async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
+        assert (await poll_stream(stream, 0, "", LONG))["last"] == 1
 
 
 async def test_a_long_log_comes_in_pages_of_200(stream: Stream) -> None:
-    await append_async(stream, *range(450))
+    await append_numbered_events_async(stream, *range(450))
     seen: list[int] = []
     while len(seen) < 450:
-        answer = await poll(stream, len(seen), stream.epoch, LONG)
+        answer = await poll_stream(stream, len(seen), stream.epoch, LONG)
         assert answer["last"] == 450
         seen += [entry[0] for entry in answer["events"]]
     assert seen == list(range(1, 451))
 
 
 async def test_the_end_is_told_at_once(closed_stream: Stream) -> None:
-    answer = await poll(closed_stream, 4, closed_stream.epoch, LONG)
+    answer = await poll_stream(closed_stream, 4, closed_stream.epoch, LONG)
     assert (answer["closed"], answer["events"]) == (True, [])
 
 
 async def test_the_end_wakes_who_waits(stream: Stream) -> None:
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
-    await close_async(stream)
+    await complete_stream_async(stream)
     answer = await task
     assert (answer["closed"], [kind for _seq, kind, _data in answer["events"]]) == (True, ["complete"])
 
 
 @pytest.mark.parametrize(("after", "epoch"), [(3, "another"), (900, ""), (900, None)])
 async def test_a_cursor_of_another_life_is_a_reset(closed_stream: Stream, after: int, epoch: str | None) -> None:
-    answer = await poll(closed_stream, after, closed_stream.epoch if epoch is None else epoch, LONG)
+    answer = await poll_stream(closed_stream, after, closed_stream.epoch if epoch is None else epoch, LONG)
     assert answer == {"epoch": closed_stream.epoch, "last": 4, "closed": True, "reset": True}
 
 
 async def test_a_pruned_log_is_a_reset_for_who_had_read_some(closed_stream: Stream) -> None:
-    await in_thread(prune_streams)(timezone.now())
-    answer = await poll(closed_stream, 2, closed_stream.epoch, LONG)
+    await run_in_thread(prune_streams)(timezone.now())
+    answer = await poll_stream(closed_stream, 2, closed_stream.epoch, LONG)
     assert (answer["reset"], answer["last"], answer["closed"]) == (True, 0, True)
-    answer = await poll(closed_stream, 0, "", LONG)
+    answer = await poll_stream(closed_stream, 0, "", LONG)
     assert (answer["events"], answer["last"], answer["closed"]) == ([], 0, True)
 
 
 async def test_a_stream_that_is_deleted_meanwhile_is_not_found(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
-    await in_thread(Stream.objects.filter(pk=stream.pk).delete)()
+    await run_in_thread(Stream.objects.filter(pk=stream.pk).delete)()
     with pytest.raises(NotFound):
         await task
     assert nobody_follows(stream)
 
 
 async def test_a_poll_that_is_given_up_leaves_nothing(stream: Stream) -> None:
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
     task.cancel()
     await asyncio.wait([task])
@@ -175,31 +175,31 @@ async def test_a_poll_without_a_channel_layer_is_answered_by_the_sweep(
     async def refuse(*_args: Any) -> None:
         raise ConnectionError("no Redis")
 
-    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
     for call in ("new_channel", "group_add", "group_send"):
         monkeypatch.setattr(get_channel_layer(), call, refuse)
-    task = asyncio.create_task(poll(stream, 0, "", LONG))
+    task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
     await waiting()
-    await append_async(stream, 1)
+    await append_numbered_events_async(stream, 1)
     assert (await task)["last"] == 1
 
 
 async def get(stream: Stream | str, user: Any = None, **query: Any) -> Any:
     """The answer over HTTP."""
     path = stream if isinstance(stream, str) else str(stream.pk)
-    return await fetch(f"/api/streams/{path}/events", user, **{"wait": 0, **query})
+    return await get_over_http(f"/api/streams/{path}/events", user, **{"wait": 0, **query})
 
 
 async def test_owner_and_staff_may_poll(stream: Stream, owner: AbstractUser) -> None:
-    await append_async(stream, 1)
-    for user in (owner, await in_thread(new_user)(is_staff=True)):
+    await append_numbered_events_async(stream, 1)
+    for user in (owner, await run_in_thread(create_stream_user)(is_staff=True)):
         answer = await get(stream, user)
         assert (answer.status_code, answer.json()["last"]) == (200, 1)
         assert answer.json()["events"] == [[1, "progress", {"number": 1}]]
 
 
 async def test_a_stranger_gets_the_same_as_for_nothing(stream: Stream) -> None:
-    stranger = await in_thread(new_user)()
+    stranger = await run_in_thread(create_stream_user)()
     bodies = []
     for wanted in (stream, Stream(), "not-a-uuid"):
         answer = await get(wanted, stranger)

@@ -19,24 +19,24 @@ from pytest_django import Settings
 
 from errors.codes import ErrorCode
 from progress import consumers
-from progress.consumers import open_sockets, say_going_away
+from progress.consumers import open_sockets, close_all_sockets
 from progress.models import Stream
-from progress.payloads import MOST_UNHEARD_BYTES, CloseCode
+from progress.payloads import MAX_UNACKNOWLEDGED_BYTES, CloseCode
 from progress.services import append_events, open_stream, prune_streams
-from progress.tests.conftest import new_user
-from progress.tests.sockets import Socket, append_async, close_async, in_thread, revoke, token_of
+from progress.tests.conftest import create_stream_user
+from progress.tests.sockets import SocketClient, append_numbered_events_async, complete_stream_async, run_in_thread, revoke_test_token, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
 
 @pytest.fixture
 def token(owner: AbstractUser) -> str:
-    return token_of(owner)
+    return make_test_token(owner)
 
 
-async def assert_refused(socket: Socket, code: CloseCode, reason: ErrorCode) -> dict[str, Any]:
+async def assert_refused(socket: SocketClient, code: CloseCode, reason: ErrorCode) -> dict[str, Any]:
     """An error frame with the reason, then the close; nothing after."""
-    problem, closed_with = await socket.refusal()
+    problem, closed_with = await socket.receive_refusal()
     assert (closed_with, problem["code"]) == (code, reason)
     assert problem["title"]
     assert problem["request_id"]
@@ -45,9 +45,9 @@ async def assert_refused(socket: Socket, code: CloseCode, reason: ErrorCode) -> 
 
 
 async def test_the_owner_is_welcomed_and_gets_the_log(stream: Stream, token: str) -> None:
-    await append_async(stream, 1, 2)
-    async with Socket(stream) as socket:
-        welcome = await socket.hello(token)
+    await append_numbered_events_async(stream, 1, 2)
+    async with SocketClient(stream) as socket:
+        welcome = await socket.send_hello(token)
         assert welcome == {
             "type": "welcome",
             "v": 1,
@@ -55,41 +55,41 @@ async def test_the_owner_is_welcomed_and_gets_the_log(stream: Stream, token: str
             "last": 2,
             "ping": django_settings.PING_SECONDS,
         }
-        assert await socket.events(2) == [(1, "progress"), (2, "progress")]
-        await append_async(stream, 3)
-        assert await socket.events(3) == [(3, "progress")]
+        assert await socket.receive_events(2) == [(1, "progress"), (2, "progress")]
+        await append_numbered_events_async(stream, 3)
+        assert await socket.receive_events(3) == [(3, "progress")]
 
 
 async def test_after_the_last_event_the_socket_is_closed_with_1000(stream: Stream, token: str) -> None:
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await close_async(stream)
-        assert await socket.events(1) == [(1, "complete")]
-        assert await socket.hear() == {"type": "close", "code": 1000}
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await complete_stream_async(stream)
+        assert await socket.receive_events(1) == [(1, "complete")]
+        assert await socket.receive_frame() == {"type": "close", "code": 1000}
 
 
 @pytest.mark.parametrize(("after", "left"), [(0, 4), (3, 1), (4, 0)])
 async def test_who_comes_after_the_end_gets_the_rest_and_a_good_bye(
     closed_stream: Stream, token: str, after: int, left: int
 ) -> None:
-    async with Socket(closed_stream) as socket:
-        assert (await socket.hello(token, after=after, epoch=closed_stream.epoch))["last"] == 4
+    async with SocketClient(closed_stream) as socket:
+        assert (await socket.send_hello(token, after=after, epoch=closed_stream.epoch))["last"] == 4
         if left:
-            assert [seq for seq, _kind in await socket.events(4)] == list(range(after + 1, 5))
-        assert await socket.hear() == {"type": "close", "code": 1000}
+            assert [seq for seq, _kind in await socket.receive_events(4)] == list(range(after + 1, 5))
+        assert await socket.receive_frame() == {"type": "close", "code": 1000}
 
 
 async def test_staff_may_follow_what_belongs_to_others(stream: Stream) -> None:
-    async with Socket(stream) as socket:
-        assert await socket.hello(token_of(await in_thread(new_user)(is_staff=True)))
+    async with SocketClient(stream) as socket:
+        assert await socket.send_hello(make_test_token(await run_in_thread(create_stream_user)(is_staff=True)))
 
 
 async def test_a_stranger_is_told_the_same_as_for_nothing(stream: Stream, owner: AbstractUser) -> None:
-    stranger = token_of(await in_thread(new_user)())
+    stranger = make_test_token(await run_in_thread(create_stream_user)())
     problems = []
     for path in (f"/ws/diagnosis/{stream.pk}/", f"/ws/diagnosis/{Stream().pk}/", "/ws/diagnosis/not-a-uuid/"):
-        async with Socket(path) as socket:
-            await socket.say(type="hello", v=1, token=stranger)
+        async with SocketClient(path) as socket:
+            await socket.send_frame(type="hello", v=1, token=stranger)
             problems.append(await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND))
     for problem in problems:
         del problem["request_id"], problem["instance"]
@@ -98,8 +98,8 @@ async def test_a_stranger_is_told_the_same_as_for_nothing(stream: Stream, owner:
 
 @pytest.mark.parametrize("token", [None, "", "forged", "\x00", "令牌", "x" * 3000])
 async def test_who_is_not_signed_in_is_sent_to_sign_in(stream: Stream, token: str | None) -> None:
-    async with Socket(stream) as socket:
-        await socket.say(type="hello", v=1, token=token)
+    async with SocketClient(stream) as socket:
+        await socket.send_frame(type="hello", v=1, token=token)
         problem = await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
         assert problem["copy"]["action"]["kind"] == "sign_in"
 
@@ -111,15 +111,15 @@ def _page_cookie(user: Any) -> tuple[bytes, bytes]:
 
 
 async def test_the_page_is_signed_in_by_its_own_session(stream: Stream, owner: AbstractUser) -> None:
-    cookie = await in_thread(_page_cookie)(owner)
-    async with Socket(stream, headers=[cookie, (b"origin", b"https://testserver")]) as socket:
-        assert await socket.hello(None)
+    cookie = await run_in_thread(_page_cookie)(owner)
+    async with SocketClient(stream, headers=[cookie, (b"origin", b"https://testserver")]) as socket:
+        assert await socket.send_hello(None)
 
 
 async def test_a_bad_token_is_refused_even_on_a_page_that_is_signed_in(stream: Stream, owner: AbstractUser) -> None:
-    cookie = await in_thread(_page_cookie)(owner)
-    async with Socket(stream, headers=[cookie]) as socket:
-        await socket.say(type="hello", v=1, token="forged")
+    cookie = await run_in_thread(_page_cookie)(owner)
+    async with SocketClient(stream, headers=[cookie]) as socket:
+        await socket.send_frame(type="hello", v=1, token="forged")
         await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
 
 
@@ -130,8 +130,8 @@ async def test_pages_of_ours_and_trusted_ones_may_connect(
     stream: Stream, token: str, settings: Settings, origin: bytes
 ) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example", "https://*.wild.example"]
-    async with Socket(stream, headers=[(b"origin", origin)]) as socket:
-        assert await socket.hello(token)
+    async with SocketClient(stream, headers=[(b"origin", origin)]) as socket:
+        assert await socket.send_hello(token)
 
 
 @pytest.mark.parametrize(
@@ -140,69 +140,69 @@ async def test_pages_of_ours_and_trusted_ones_may_connect(
 )
 async def test_pages_of_strangers_may_not(stream: Stream, settings: Settings, origin: bytes) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.wild.example"]
-    async with Socket(stream, headers=[(b"origin", origin)]) as socket:
-        await assert_refused(socket, CloseCode.ORIGIN, ErrorCode.FORBIDDEN)
+    async with SocketClient(stream, headers=[(b"origin", origin)]) as socket:
+        await assert_refused(socket, CloseCode.ORIGIN_NOT_ALLOWED, ErrorCode.FORBIDDEN)
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/", "/ws/diagnosis/", "/ws/other/1/", "/api/diagnoses"])
 async def test_an_unknown_path_is_accepted_and_refused(path: str, owner: AbstractUser) -> None:
-    async with Socket(path) as socket:
+    async with SocketClient(path) as socket:
         await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND)
 
 
 @pytest.mark.parametrize("version", [0, 2, 999])
 async def test_another_version_is_refused(stream: Stream, token: str, version: int) -> None:
-    async with Socket(stream) as socket:
-        await socket.say(type="hello", v=version, token=token)
-        await assert_refused(socket, CloseCode.VERSION, ErrorCode.DATA_FORMAT_ERROR)
+    async with SocketClient(stream) as socket:
+        await socket.send_frame(type="hello", v=version, token=token)
+        await assert_refused(socket, CloseCode.UNSUPPORTED_VERSION, ErrorCode.DATA_FORMAT_ERROR)
 
 
 @pytest.mark.parametrize("frame", [{"type": "after", "after": 0}, {"type": "pong"}])
 async def test_the_first_frame_must_be_the_hello(stream: Stream, frame: dict[str, Any]) -> None:
-    async with Socket(stream) as socket:
-        await socket.say(**frame)
+    async with SocketClient(stream) as socket:
+        await socket.send_frame(**frame)
         await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
 
 
 async def test_who_says_nothing_is_closed(stream: Stream, settings: Settings) -> None:
     settings.HELLO_SECONDS = 0.02
-    async with Socket(stream) as socket:
-        await assert_refused(socket, CloseCode.SILENT, ErrorCode.NETWORK_TIMEOUT)
+    async with SocketClient(stream) as socket:
+        await assert_refused(socket, CloseCode.CLIENT_TIMEOUT, ErrorCode.NETWORK_TIMEOUT)
 
 
 async def test_a_hello_that_came_in_time_is_not_late_because_we_are_slow(
     stream: Stream, token: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.HELLO_SECONDS = 0.5
-    real = consumers._authenticate
+    real = consumers._authenticate_token
 
     async def slow(given: str) -> Any:
         await asyncio.sleep(0.7)
         return await real(given)
 
-    monkeypatch.setattr(consumers, "_authenticate", slow)
-    async with Socket(stream) as socket:
-        assert await socket.hello(token)
+    monkeypatch.setattr(consumers, "_authenticate_token", slow)
+    async with SocketClient(stream) as socket:
+        assert await socket.send_hello(token)
 
 
 async def test_a_frame_over_4_kib_is_too_big(stream: Stream, token: str) -> None:
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await socket.say(type="pong", padding="山" * 1400)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await socket.send_frame(type="pong", padding="山" * 1400)
         await assert_refused(socket, CloseCode.TOO_BIG, ErrorCode.DATA_FORMAT_ERROR)
 
 
 async def test_more_than_20_frames_a_second_are_too_fast(stream: Stream, token: str) -> None:
-    async with Socket(stream) as socket:
-        await socket.hello(token)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
         for _ in range(45):
-            await socket.say(type="pong")
+            await socket.send_frame(type="pong")
         problem = await assert_refused(socket, CloseCode.TOO_FAST, ErrorCode.RATE_LIMITED)
         assert problem["retry_after_ms"] > 0
 
 
 async def test_a_binary_frame_is_a_bad_frame(stream: Stream) -> None:
-    async with Socket(stream) as socket:
+    async with SocketClient(stream) as socket:
         await socket.send_to(bytes_data=b'{"type":"hello","v":1}')
         await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
 
@@ -211,10 +211,10 @@ async def test_our_own_fault_is_told_as_ours(stream: Stream, token: str, monkeyp
     async def fail(_token: str) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(consumers, "_authenticate", fail)
-    async with Socket(stream) as socket:
-        await socket.say(type="hello", v=1, token=token)
-        problem = await assert_refused(socket, CloseCode.OUR_FAULT, ErrorCode.SERVER_ERROR)
+    monkeypatch.setattr(consumers, "_authenticate_token", fail)
+    async with SocketClient(stream) as socket:
+        await socket.send_frame(type="hello", v=1, token=token)
+        problem = await assert_refused(socket, CloseCode.INTERNAL_ERROR, ErrorCode.SERVER_ERROR)
         assert "bug" not in json.dumps(problem)
 
 
@@ -224,16 +224,16 @@ async def test_a_database_that_is_away_is_told_as_such(
     async def fail(_token: str) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(consumers, "_authenticate", fail)
-    async with Socket(stream) as socket:
-        await socket.say(type="hello", v=1, token=token)
-        await assert_refused(socket, CloseCode.OUR_FAULT, ErrorCode.SERVICE_UNAVAILABLE)
+    monkeypatch.setattr(consumers, "_authenticate_token", fail)
+    async with SocketClient(stream) as socket:
+        await socket.send_frame(type="hello", v=1, token=token)
+        await assert_refused(socket, CloseCode.INTERNAL_ERROR, ErrorCode.SERVICE_UNAVAILABLE)
 
 
 async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str) -> None:
-    async with Socket(stream) as greeted, Socket(stream) as silent:
-        await greeted.hello(token)
-        await say_going_away()
+    async with SocketClient(stream) as greeted, SocketClient(stream) as silent:
+        await greeted.send_hello(token)
+        await close_all_sockets()
         for socket in (greeted, silent):
             problem = await assert_refused(socket, CloseCode.GOING_AWAY, ErrorCode.SERVICE_UNAVAILABLE)
             assert problem["retryable"]
@@ -242,10 +242,10 @@ async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str
 async def test_a_stream_that_is_deleted_under_its_follower_is_told(
     stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("progress.hub.SWEEP_SECONDS", 0.05)
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await in_thread(Stream.objects.filter(pk=stream.pk).delete)()
+    monkeypatch.setattr("progress.hub.SWEEP_INTERVAL_SECONDS", 0.05)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await run_in_thread(Stream.objects.filter(pk=stream.pk).delete)()
         await assert_refused(socket, CloseCode.NOT_FOUND, ErrorCode.DATA_NOT_FOUND)
 
 
@@ -264,35 +264,35 @@ async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repea
     stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
 ) -> None:
     settings.PING_SECONDS = 0.2
-    async with Socket(stream) as socket:
-        await socket.hello(token_of(owner, seconds=60))
-        await append_async(stream, 1)
-        assert await socket.events(1) == [(1, "progress")]
-        await socket.hello(token_of(owner, seconds=600), after=0)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(make_test_token(owner, seconds=60))
+        await append_numbered_events_async(stream, 1)
+        assert await socket.receive_events(1) == [(1, "progress")]
+        await socket.send_hello(make_test_token(owner, seconds=600), after=0)
         later(120)  # beyond the first token's end
         for number in range(2, 6):
-            await append_async(stream, number)
-            assert await socket.events(number) == [(number, "progress")]
+            await append_numbered_events_async(stream, number)
+            assert await socket.receive_events(number) == [(number, "progress")]
             await asyncio.sleep(0.1)
-    assert all(json.loads(text)["type"] in ("welcome", "events", "ping") for text in socket.sent)
+    assert all(json.loads(text)["type"] in ("welcome", "events", "ping") for text in socket.received_texts)
 
 
 @pytest.mark.parametrize("kind", ["forged", "stranger"])
 async def test_hello_again_is_judged_like_the_first(stream: Stream, token: str, kind: str) -> None:
-    other = "forged" if kind == "forged" else token_of(await in_thread(new_user)())
+    other = "forged" if kind == "forged" else make_test_token(await run_in_thread(create_stream_user)())
     code = CloseCode.UNAUTHORIZED if kind == "forged" else CloseCode.NOT_FOUND
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await socket.say(type="hello", v=1, token=other)
-        assert (await socket.refusal())[1] == code
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await socket.send_frame(type="hello", v=1, token=other)
+        assert (await socket.receive_refusal())[1] == code
 
 
 async def test_a_token_that_expires_closes_with_4401(
     stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
 ) -> None:
     settings.PING_SECONDS = 0.2
-    async with Socket(stream) as socket:
-        await socket.hello(token_of(owner, seconds=60))
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(make_test_token(owner, seconds=60))
         later(120)
         await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
 
@@ -301,13 +301,13 @@ async def test_pings_tell_where_the_log_is_and_a_pong_keeps_the_socket(
     stream: Stream, token: str, settings: Settings
 ) -> None:
     settings.PING_SECONDS = 0.1
-    await append_async(stream, 1)
-    async with Socket(stream) as socket:
-        assert (await socket.hello(token))["ping"] == 0.1
-        await socket.events(1)
+    await append_numbered_events_async(stream, 1)
+    async with SocketClient(stream) as socket:
+        assert (await socket.send_hello(token))["ping"] == 0.1
+        await socket.receive_events(1)
         for _ in range(5):
-            assert await socket.hear() == {"type": "ping", "last": 1}
-            await socket.say(type="pong")
+            assert await socket.receive_frame() == {"type": "ping", "last": 1}
+            await socket.send_frame(type="pong")
 
 
 @pytest.mark.parametrize("grace", [0.05, 0.5])  # shorter and longer than the ping period
@@ -315,86 +315,86 @@ async def test_who_does_not_answer_a_ping_is_closed(
     stream: Stream, token: str, settings: Settings, grace: float
 ) -> None:
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, grace
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        assert await socket.hear() == {"type": "ping", "last": 0}
-        assert (await socket.hear())["type"] == "error", "one unanswered ping is not followed by another"
-        assert await socket.hear() == {"type": "close", "code": CloseCode.SILENT}
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        assert await socket.receive_frame() == {"type": "ping", "last": 0}
+        assert (await socket.receive_frame())["type"] == "error", "one unanswered ping is not followed by another"
+        assert await socket.receive_frame() == {"type": "close", "code": CloseCode.CLIENT_TIMEOUT}
 
 
 async def test_any_frame_is_as_good_as_a_pong(stream: Stream, token: str, settings: Settings) -> None:
     settings.PING_SECONDS = 0.1
-    async with Socket(stream) as socket:
-        await socket.hello(token)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
         for _ in range(4):
-            assert (await socket.hear())["type"] == "ping"
-            await socket.say(type="after", after=0)
+            assert (await socket.receive_frame())["type"] == "ping"
+            await socket.send_frame(type="after", after=0)
 
 
 async def test_after_asks_for_the_log_again(stream: Stream, token: str) -> None:
-    await append_async(stream, 1, 2, 3)
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await socket.events(3)
-        await socket.say(type="after", after=1)
-        assert await socket.events(3) == [(2, "progress"), (3, "progress")]
-        await append_async(stream, 4)
-        assert await socket.events(4) == [(4, "progress")]
+    await append_numbered_events_async(stream, 1, 2, 3)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await socket.receive_events(3)
+        await socket.send_frame(type="after", after=1)
+        assert await socket.receive_events(3) == [(2, "progress"), (3, "progress")]
+        await append_numbered_events_async(stream, 4)
+        assert await socket.receive_events(4) == [(4, "progress")]
 
 
 async def test_after_beyond_the_end_is_a_reset(stream: Stream, token: str) -> None:
-    await append_async(stream, 1)
-    async with Socket(stream) as socket:
-        await socket.hello(token)
-        await socket.events(1)
-        await socket.say(type="after", after=2**31)
-        assert await socket.hear() == {"type": "reset", "epoch": stream.epoch, "last": 1, "closed": False}
-        assert await socket.events(1) == [(1, "progress")]
+    await append_numbered_events_async(stream, 1)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        await socket.receive_events(1)
+        await socket.send_frame(type="after", after=2**31)
+        assert await socket.receive_frame() == {"type": "reset", "epoch": stream.epoch, "last": 1, "closed": False}
+        assert await socket.receive_events(1) == [(1, "progress")]
 
 
 async def test_a_cursor_of_another_epoch_is_a_reset_and_everything_comes(stream: Stream, token: str) -> None:
-    await append_async(stream, 1, 2)
-    async with Socket(stream) as socket:
-        await socket.hello(token, after=1, epoch="deadbeef")
-        assert await socket.hear() == {"type": "reset", "epoch": stream.epoch, "last": 2, "closed": False}
-        assert await socket.events(2) == [(1, "progress"), (2, "progress")]
+    await append_numbered_events_async(stream, 1, 2)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token, after=1, epoch="deadbeef")
+        assert await socket.receive_frame() == {"type": "reset", "epoch": stream.epoch, "last": 2, "closed": False}
+        assert await socket.receive_events(2) == [(1, "progress"), (2, "progress")]
 
 
 async def test_who_has_seen_nothing_is_not_reset_by_another_epoch(stream: Stream, token: str) -> None:
-    await append_async(stream, 1)
-    async with Socket(stream) as socket:
-        await socket.hello(token, after=0, epoch="deadbeef")
-        assert await socket.events(1) == [(1, "progress")]
+    await append_numbered_events_async(stream, 1)
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token, after=0, epoch="deadbeef")
+        assert await socket.receive_events(1) == [(1, "progress")]
 
 
 @pytest.mark.parametrize("after", [0, 2, 4])
 async def test_a_pruned_stream_is_a_reset_and_a_good_bye(closed_stream: Stream, token: str, after: int) -> None:
-    await in_thread(prune_streams)(timezone.now())
-    async with Socket(closed_stream) as socket:
-        welcome = await socket.hello(token, after=after, epoch=closed_stream.epoch)
+    await run_in_thread(prune_streams)(timezone.now())
+    async with SocketClient(closed_stream) as socket:
+        welcome = await socket.send_hello(token, after=after, epoch=closed_stream.epoch)
         assert welcome["last"] == 0
-        assert await socket.hear() == {"type": "reset", "epoch": welcome["epoch"], "last": 0, "closed": True}
-        assert await socket.hear() == {"type": "close", "code": 1000}
+        assert await socket.receive_frame() == {"type": "reset", "epoch": welcome["epoch"], "last": 0, "closed": True}
+        assert await socket.receive_frame() == {"type": "close", "code": 1000}
 
 
 async def test_frames_after_the_end_are_ignored(closed_stream: Stream, token: str) -> None:
-    async with Socket(closed_stream) as socket:
-        await socket.hello(token, after=4)
-        assert (await socket.hear())["type"] == "close"
-        await socket.say(type="after", after=0)
+    async with SocketClient(closed_stream) as socket:
+        await socket.send_hello(token, after=4)
+        assert (await socket.receive_frame())["type"] == "close"
+        await socket.send_frame(type="after", after=0)
         await socket.send_to("not JSON")
         assert await socket.receive_nothing(0.05)
 
 
 async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, token: str) -> None:
-    sockets = [Socket(stream) for _ in range(20)]
+    sockets = [SocketClient(stream) for _ in range(20)]
     for socket in sockets:
         await socket.__aenter__()
-        await socket.hello(token)
-    await append_async(stream, 1, 2, 3)
+        await socket.send_hello(token)
+    await append_numbered_events_async(stream, 1, 2, 3)
     for socket in sockets:
-        await socket.events(3)
-    assert len({socket.sent[-1] for socket in sockets}) == 1
+        await socket.receive_events(3)
+    assert len({socket.received_texts[-1] for socket in sockets}) == 1
     for socket in sockets:
         await socket.__aexit__(None, None, None)
 
@@ -402,31 +402,31 @@ async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, tok
 async def test_a_slow_reader_holds_nobody_up(stream: Stream, token: str, settings: Settings) -> None:
     """A server whose sends block, as uvicorn's do when the peer's window is full."""
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 1
-    async with Socket(stream) as quick, Socket(stream, room=1) as stuck:
-        await quick.hello(token)
-        await stuck.hello(token)
+    async with SocketClient(stream) as quick, SocketClient(stream, queue_size=1) as stuck:
+        await quick.send_hello(token)
+        await stuck.send_hello(token)
         for number in range(1, 6):
-            await append_async(stream, number)
-            assert await quick.events(number) == [(number, "progress")]
+            await append_numbered_events_async(stream, number)
+            assert await quick.receive_events(number) == [(number, "progress")]
         for _ in range(3):
-            assert (await quick.hear())["type"] == "ping"
-            await quick.say(type="pong")
-        await say_going_away()
-        assert (await quick.refusal())[1] == CloseCode.GOING_AWAY
+            assert (await quick.receive_frame())["type"] == "ping"
+            await quick.send_frame(type="pong")
+        await close_all_sockets()
+        assert (await quick.receive_refusal())[1] == CloseCode.GOING_AWAY
         stuck.future.cancel()
 
 
 async def test_a_slow_reader_that_wakes_up_has_lost_nothing(stream: Stream, token: str) -> None:
-    async with Socket(stream, room=1) as slow, Socket(stream) as quick:
+    async with SocketClient(stream, queue_size=1) as slow, SocketClient(stream) as quick:
         for socket in (slow, quick):
-            await socket.hello(token)
+            await socket.send_hello(token)
         for number in range(1, 31):
-            await append_async(stream, number)
-            await quick.events(number)
-        assert [seq for seq, _kind in await slow.events(30)] == list(range(1, 31))
+            await append_numbered_events_async(stream, number)
+            await quick.receive_events(number)
+        assert [seq for seq, _kind in await slow.receive_events(30)] == list(range(1, 31))
 
 
-@in_thread
+@run_in_thread
 def append_big(stream: Stream, count: int) -> None:
     with transaction.atomic():
         append_events(stream.pk, [("progress", {"text": "x" * 10_000})] * count)
@@ -437,32 +437,32 @@ async def test_of_what_it_leaves_unheard_a_reader_is_sent_so_much_and_no_more(
 ) -> None:
     """A server whose sends never block, as daphne's: only pongs tell that the peer reads."""
     settings.PONG_GRACE_SECONDS = 3600
-    async with Socket(stream) as deaf, Socket(stream) as quick:
+    async with SocketClient(stream) as deaf, SocketClient(stream) as quick:
         for socket in (deaf, quick):
-            await socket.hello(token)
+            await socket.send_hello(token)
         await append_big(stream, 60)
-        assert (await quick.events(60))[-1][0] == 60
+        assert (await quick.receive_events(60))[-1][0] == 60
         seen = 0
-        while (frame := await deaf.hear())["type"] == "events":
+        while (frame := await deaf.receive_frame())["type"] == "events":
             seen = frame["e"][-1][0]
         assert frame["type"] == "ping"
-        assert MOST_UNHEARD_BYTES / 10_000 <= seen < 40
+        assert MAX_UNACKNOWLEDGED_BYTES / 10_000 <= seen < 40
         assert await deaf.receive_nothing()
-        await deaf.say(type="pong")
-        assert [seq for seq, _kind in await deaf.events(60)] == list(range(seen + 1, 61))
+        await deaf.send_frame(type="pong")
+        assert [seq for seq, _kind in await deaf.receive_events(60)] == list(range(seen + 1, 61))
 
 
 async def test_a_reader_that_never_says_that_it_has_heard_is_cut(
     stream: Stream, token: str, settings: Settings
 ) -> None:
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.1
-    async with Socket(stream) as deaf:
-        await deaf.hello(token)
+    async with SocketClient(stream) as deaf:
+        await deaf.send_hello(token)
         await append_big(stream, 60)
-        while (frame := await deaf.hear())["type"] in ("events", "ping"):
+        while (frame := await deaf.receive_frame())["type"] in ("events", "ping"):
             pass
         assert frame["type"] == "error"
-        assert await deaf.hear() == {"type": "close", "code": CloseCode.SILENT}
+        assert await deaf.receive_frame() == {"type": "close", "code": CloseCode.CLIENT_TIMEOUT}
 
 
 @pytest.mark.parametrize("moment", ["before the hello", "in mid-hello", "while it follows"])
@@ -476,14 +476,14 @@ async def test_a_socket_that_the_server_kills_is_forgotten(
         is_there.set()
         await asyncio.Event().wait()
 
-    socket = Socket(stream)
+    socket = SocketClient(stream)
     await socket.__aenter__()
     if moment == "in mid-hello":
-        monkeypatch.setattr(consumers, "_authenticate", hang)
-        await socket.say(type="hello", v=1, token=token)
+        monkeypatch.setattr(consumers, "_authenticate_token", hang)
+        await socket.send_frame(type="hello", v=1, token=token)
         await is_there.wait()
     elif moment == "while it follows":
-        await socket.hello(token)
+        await socket.send_hello(token)
     assert len(open_sockets) == before + 1
     socket.future.cancel()
     await asyncio.wait([socket.future])
@@ -496,9 +496,9 @@ async def test_a_refusal_speaks_the_client_s_language(stream: Stream, cookie: by
     wanted = [(b"cookie", cookie)] if cookie else [(b"accept-language", b"fr;q=0.9, en-GB;q=0.8")]
     problems = []
     for headers in (wanted, [], [(b"accept-language", b"\xff\xfe")]):
-        async with Socket(stream, headers=headers) as socket:
-            await socket.say(type="pong")
-            problems.append((await socket.refusal())[0])
+        async with SocketClient(stream, headers=headers) as socket:
+            await socket.send_frame(type="pong")
+            problems.append((await socket.receive_refusal())[0])
     assert [problem["copy"]["locale"] for problem in problems] == ["en", "zh-hans", "zh-hans"]
     assert problems[0]["title"].isascii()
 
@@ -506,12 +506,12 @@ async def test_a_refusal_speaks_the_client_s_language(stream: Stream, cookie: by
 async def test_the_request_id_of_the_diagnosis_is_on_the_socket_s_logs_and_problems(
     owner: AbstractUser, token: str
 ) -> None:
-    stream = await in_thread(open_stream)(owner, request_id="id-of-the-post")
+    stream = await run_in_thread(open_stream)(owner, request_id="id-of-the-post")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
-        async with Socket(stream) as socket:
-            await socket.hello(token)
-            await socket.say(type="nonsense")
-            assert (await socket.refusal())[0]["request_id"] == "id-of-the-post"
+        async with SocketClient(stream) as socket:
+            await socket.send_hello(token)
+            await socket.send_frame(type="nonsense")
+            assert (await socket.receive_refusal())[0]["request_id"] == "id-of-the-post"
     greeted = [line for line in logs if line["event"] == "socket_greeted"]
     assert [line["request_id"] for line in greeted] == ["id-of-the-post"]
 
@@ -519,31 +519,31 @@ async def test_the_request_id_of_the_diagnosis_is_on_the_socket_s_logs_and_probl
 async def test_the_request_ids_of_two_sockets_are_never_mixed_up(owner: AbstractUser, settings: Settings) -> None:
     """What the hub does for all (pings, time-outs) is told under each socket's own id."""
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.05, 0.05
-    streams = [await in_thread(open_stream)(owner, request_id=f"request-{number}") for number in range(3)]
-    sockets = [Socket(stream) for stream in streams]
+    streams = [await run_in_thread(open_stream)(owner, request_id=f"request-{number}") for number in range(3)]
+    sockets = [SocketClient(stream) for stream in streams]
     for socket in sockets:
         await socket.__aenter__()
-        await socket.hello(token_of(owner))
+        await socket.send_hello(make_test_token(owner))
     for number, socket in enumerate(sockets):
         problem, code = await _silent_refusal(socket)
-        assert (code, problem["request_id"]) == (CloseCode.SILENT, f"request-{number}")
+        assert (code, problem["request_id"]) == (CloseCode.CLIENT_TIMEOUT, f"request-{number}")
         await socket.__aexit__(None, None, None)
 
 
-async def _silent_refusal(socket: Socket) -> tuple[dict[str, Any], int]:
-    while (frame := await socket.hear())["type"] == "ping":
+async def _silent_refusal(socket: SocketClient) -> tuple[dict[str, Any], int]:
+    while (frame := await socket.receive_frame())["type"] == "ping":
         pass
-    return frame["problem"], (await socket.hear())["code"]
+    return frame["problem"], (await socket.receive_frame())["code"]
 
 
 async def test_who_signs_out_is_not_told_more(owner: AbstractUser, stream: Stream, settings: Settings) -> None:
     settings.PING_SECONDS = 0.05
-    kept, gone = token_of(owner), token_of(owner)
-    async with Socket(stream) as stays, Socket(stream) as leaves:
-        await stays.hello(kept)
-        await leaves.hello(gone)
-        revoke(gone)
-        problem, code = await leaves.refusal()
+    kept, gone = make_test_token(owner), make_test_token(owner)
+    async with SocketClient(stream) as stays, SocketClient(stream) as leaves:
+        await stays.send_hello(kept)
+        await leaves.send_hello(gone)
+        revoke_test_token(gone)
+        problem, code = await leaves.receive_refusal()
         assert (problem["code"], code) == ("UNAUTHORIZED", CloseCode.UNAUTHORIZED)
-        await append_async(stream, 1)
-        assert await stays.events(1) == [(1, "progress")]
+        await append_numbered_events_async(stream, 1)
+        assert await stays.receive_events(1) == [(1, "progress")]

@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from progress.models import PushProcess, Stream
-from progress.statistics import PROCESS_NAME, STALE_AFTER, ConnectionStatistics, connection_statistics
-from progress.tests.conftest import elsewhere, new_user
-from progress.tests.sockets import Socket, append_async, fetch, token_of
+from progress.statistics import PROCESS_NAME, PROCESS_STALE_AFTER, ConnectionStatistics, get_connection_statistics
+from progress.tests.conftest import run_in_own_thread, create_stream_user
+from progress.tests.sockets import SocketClient, append_numbered_events_async, get_over_http, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
@@ -23,7 +23,7 @@ def _process(name: str, *, seconds_ago: float = 0, **counts: int) -> None:
 
 @pytest.fixture
 def staff(owner: AbstractUser) -> AbstractUser:
-    return elsewhere(new_user, is_staff=True)
+    return run_in_own_thread(create_stream_user, is_staff=True)
 
 
 Numbers = Callable[[], Awaitable[ConnectionStatistics]]
@@ -34,7 +34,7 @@ def numbers(staff: AbstractUser) -> Numbers:
     """As the API tells them to staff."""
 
     async def told() -> ConnectionStatistics:
-        answer = await fetch("/api/connections", staff)
+        answer = await get_over_http("/api/connections", staff)
         assert answer.status_code == 200
         return ConnectionStatistics(**answer.json())
 
@@ -48,23 +48,23 @@ async def test_every_connection_frame_and_byte_is_counted(
     before = await numbers()
     said = 0
 
-    async def say(socket: Socket, text: str) -> None:
+    async def say(socket: SocketClient, text: str) -> None:
         nonlocal said
         said += len(text.encode())
         await socket.send_to(text)
 
-    async with Socket(stream) as first, Socket(stream) as second:
+    async with SocketClient(stream) as first, SocketClient(stream) as second:
         for socket in (first, second):
-            await say(socket, f'{{"type":"hello","v":1,"token":"{token_of(owner)}"}}')
-            await socket.hear_of("welcome")
-        await append_async(stream, 1)
+            await say(socket, f'{{"type":"hello","v":1,"token":"{make_test_token(owner)}"}}')
+            await socket.receive_frame_of_type("welcome")
+        await append_numbered_events_async(stream, 1)
         for socket in (first, second):
-            await socket.events(1)
+            await socket.receive_events(1)
         await say(second, '{"type":"和平"}')
-        await second.refusal()
+        await second.receive_refusal()
         during = await numbers()
     after = await numbers()
-    heard = [*first.sent, *second.sent]
+    heard = [*first.received_texts, *second.received_texts]
     assert during.sockets_open - before.sockets_open == 2, "refused, but not yet gone"
     assert after.sockets_open == before.sockets_open
     assert after.sockets_total - before.sockets_total == 2
@@ -75,8 +75,8 @@ async def test_every_connection_frame_and_byte_is_counted(
 
 async def test_sockets_that_never_said_hello_are_counted_as_well(stream: Stream, numbers: Numbers) -> None:
     before = await numbers()
-    async with Socket(stream), Socket("/nowhere/") as lost:
-        await lost.refusal()
+    async with SocketClient(stream), SocketClient("/nowhere/") as lost:
+        await lost.receive_refusal()
         during = await numbers()
     assert during.sockets_open - before.sockets_open == 2
     assert (await numbers()).sockets_total - before.sockets_total == 2
@@ -89,8 +89,8 @@ async def test_the_answering_process_is_always_among_the_living(numbers: Numbers
 def test_processes_are_added_up_and_the_dead_are_left_out() -> None:
     _process("web-1:1", sockets_open=3, polls_open=1, sockets_total=10, frames_sent=5, bytes_sent=50, bytes_received=7)
     _process("web-2:1", sockets_open=4, sockets_total=20, frames_sent=6, bytes_sent=60, bytes_received=8)
-    _process("dead:1", seconds_ago=STALE_AFTER.total_seconds() + 1, sockets_open=9, polls_open=9, sockets_total=30)
-    assert connection_statistics() == ConnectionStatistics(
+    _process("dead:1", seconds_ago=PROCESS_STALE_AFTER.total_seconds() + 1, sockets_open=9, polls_open=9, sockets_total=30)
+    assert get_connection_statistics() == ConnectionStatistics(
         sockets_open=7,
         polls_open=1,
         sockets_total=60,  # what a process has served stays served
@@ -103,11 +103,11 @@ def test_processes_are_added_up_and_the_dead_are_left_out() -> None:
 
 def test_without_any_process_all_is_zero() -> None:
     PushProcess.objects.all().delete()  # other tests' consumers write their row for good
-    assert connection_statistics() == ConnectionStatistics(0, 0, 0, 0, 0, 0, {})
+    assert get_connection_statistics() == ConnectionStatistics(0, 0, 0, 0, 0, 0, {})
 
 
 async def test_nobody_but_staff_is_told(owner: AbstractUser) -> None:
-    answer = await fetch("/api/connections")
+    answer = await get_over_http("/api/connections")
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
-    answer = await fetch("/api/connections", owner)
+    answer = await get_over_http("/api/connections", owner)
     assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")

@@ -8,12 +8,12 @@ import sys
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from bench.push.peers.feed import listen
+from bench.push.peers.feed import listen_for_feed
 
 connections: dict[int, ServerConnection] = {}
 
 
-async def attend(connection: ServerConnection) -> None:
+async def handle_connection(connection: ServerConnection) -> None:
     """Keep it until it leaves."""
     assert connection.request
     index = int(connection.request.path.strip("/"))
@@ -31,8 +31,8 @@ def deliver(index: int, payload: str) -> None:
 
 async def main(port: int, feed_port: int) -> None:
     """Serve until killed."""
-    await listen(feed_port, deliver)
-    async with serve(attend, "127.0.0.1", port, compression=None):
+    await listen_for_feed(feed_port, deliver)
+    async with serve(handle_connection, "127.0.0.1", port, compression=None):
         await asyncio.Event().wait()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 Deliver = Callable[[int, str], None]
 
 
-class Feed(asyncio.Protocol):
+class LineProtocol(asyncio.Protocol):
     """Splits what comes into lines and has each delivered."""
 
     def __init__(self, deliver: Deliver) -> None:
@@ -21,6 +21,6 @@ class Feed(asyncio.Protocol):
             self._deliver(int(index), payload.decode())
 
 
-async def listen(port: int, deliver: Deliver) -> None:
+async def listen_for_feed(port: int, deliver: Deliver) -> None:
     """Take feeds on a port of 127.0.0.1."""
-    await asyncio.get_running_loop().create_server(lambda: Feed(deliver), "127.0.0.1", port)
+    await asyncio.get_running_loop().create_server(lambda: LineProtocol(deliver), "127.0.0.1", port)

@@ -11,38 +11,38 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import jobs
-from diagnosis.cached import report_version
-from diagnosis.choices import FINAL
-from diagnosis.history.case import Case, load_cases, share_changes
-from diagnosis.history.changes import Changes
+from diagnosis.cached import get_report_cache_tag
+from diagnosis.choices import FINAL_STATUSES
+from diagnosis.history.case import DiagnosisRepair, load_repairs, share_change_set
+from diagnosis.history.changes import ChangeSet
 from diagnosis.models import Diagnosis, DiagnosisQuerySet
-from diagnosis.recovery import GRACE
-from performance.cache import touch
+from diagnosis.recovery import DEADLINE_GRACE
+from performance.cache import invalidate_tags
 
 
-def repairable() -> DiagnosisQuerySet:
+def get_repairable_diagnoses() -> DiagnosisQuerySet:
     """Those that nobody is working on: no live job holds them, and they have ended or are past their deadline."""
     now = timezone.now()
-    given_up = now - timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS) - GRACE
-    overdue = Q(deadline_at__lt=now - GRACE) | Q(deadline_at=None, created_at__lt=given_up)
-    return jobs.without_live_job(Diagnosis.objects.filter(Q(status__in=FINAL) | overdue))
+    latest_overdue_start = now - timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS) - DEADLINE_GRACE
+    overdue = Q(deadline_at__lt=now - DEADLINE_GRACE) | Q(deadline_at=None, created_at__lt=latest_overdue_start)
+    return jobs.filter_without_live_job(Diagnosis.objects.filter(Q(status__in=FINAL_STATUSES) | overdue))
 
 
 class Defect(ABC):
     """One way in which old records are wrong."""
 
     name: str
-    wrong: str
+    description: str
     """What is wrong, in a line."""
-    mended: str
+    fix_description: str
     """How it is put right, in a line."""
 
     @abstractmethod
-    def broken(self) -> QuerySet[Any]:
+    def find_affected(self) -> QuerySet[Any]:
         """The rows that have it. After a mend, a row is not among them any more."""
 
     @abstractmethod
-    def mend_batch(self, keys: Iterable[Any]) -> tuple[int, Changes]:
+    def fix_batch(self, keys: Iterable[Any]) -> tuple[int, ChangeSet]:
         """Lock those of these rows that still have it and collect what mends them; how many they are."""
 
     @abstractmethod
@@ -54,24 +54,24 @@ class DiagnosisDefect(Defect):
     """A defect of diagnoses."""
 
     @abstractmethod
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """The diagnoses that have it and that nobody is working on."""
 
     @abstractmethod
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """Collect what puts one right."""
 
-    def mend_batch(self, keys: Iterable[UUID]) -> tuple[int, Changes]:
+    def fix_batch(self, keys: Iterable[UUID]) -> tuple[int, ChangeSet]:
         """Locked first, looked at again then: meanwhile somebody may have put it right, or taken it up."""
-        cases = load_cases(keys, lock=True)
-        still = set(self.broken().filter(pk__in=[case.diagnosis.pk for case in cases]).values_list("pk", flat=True))
-        cases = [case for case in cases if case.diagnosis.pk in still]
-        changes = share_changes(cases)
-        for case in cases:
-            self.mend(case)
-        if cases:
-            touch(*(report_version(case.diagnosis.pk) for case in cases))
-        return len(cases), changes
+        repairs = load_repairs(keys, lock=True)
+        still_affected = set(self.find_affected().filter(pk__in=[case.diagnosis.pk for case in repairs]).values_list("pk", flat=True))
+        repairs = [case for case in repairs if case.diagnosis.pk in still_affected]
+        changes = share_change_set(repairs)
+        for repair in repairs:
+            self.fix(repair)
+        if repairs:
+            invalidate_tags(*(get_report_cache_tag(case.diagnosis.pk) for case in repairs))
+        return len(repairs), changes
 
     def describe(self, row: Diagnosis) -> str:
         """Its id, brand, day, state and counts."""

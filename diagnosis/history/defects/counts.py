@@ -2,13 +2,13 @@
 
 from django.db.models.expressions import RawSQL
 
-from diagnosis.choices import FINAL, AnswerState
-from diagnosis.history.case import Case
-from diagnosis.history.defects.base import DiagnosisDefect, repairable
+from diagnosis.choices import FINAL_STATUSES, AnswerState
+from diagnosis.history.case import DiagnosisRepair
+from diagnosis.history.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.models import DiagnosisQuerySet
 
 # A diagnosis whose columns, or whose report, count other than its answers do.
-_DISAGREEING = """
+_WRONG_COUNTS_SQL = """
     SELECT d.id
     FROM diagnosis_diagnosis d
     CROSS JOIN LATERAL (
@@ -25,21 +25,21 @@ _DISAGREEING = """
 """
 
 
-class CountsWrong(DiagnosisDefect):
+class WrongCounts(DiagnosisDefect):
     """The origin saved its counter before it counted: 5 of 6 for ever."""
 
     name = "counts_wrong"
-    wrong = "the counts, of the row or of the report, are not those of the answers"
-    mended = "they are counted again; the state and the report follow"
+    description = "the counts, of the row or of the report, are not those of the answers"
+    fix_description = "they are counted again; the state and the report follow"
 
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """Final, with counts that disagree."""
-        return repairable().filter(pk__in=RawSQL(_DISAGREEING, []), status__in=FINAL)
+        return get_repairable_diagnoses().filter(pk__in=RawSQL(_WRONG_COUNTS_SQL, []), status__in=FINAL_STATUSES)
 
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """Count again. Pending answers are another defect's."""
-        if case.in_state(AnswerState.PENDING):
+        if repair.get_answers_in_state(AnswerState.PENDING):
             return
-        if case.recount():
-            case.redecide()
-        case.rebuild_report()
+        if repair.recompute_counts():
+            repair.recompute_status()
+        repair.rebuild_report()

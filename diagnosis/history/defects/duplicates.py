@@ -2,16 +2,16 @@
 
 from django.db.models.expressions import RawSQL
 
-from diagnosis.history.case import Case
-from diagnosis.history.defects.base import DiagnosisDefect, repairable
+from diagnosis.history.case import DiagnosisRepair
+from diagnosis.history.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.history.models import LegacyRecord
 from diagnosis.models import DiagnosisQuerySet
 
-SECONDS_BETWEEN_TAPS = 10
+MAX_DUPLICATE_GAP_SECONDS = 10
 
 # In each chain of equal orders of one owner, all but the one with the most valid answers. Orders that carry an
 # idempotency key of their own were meant as two; what was retried, or is a retry, is left as it is.
-_SUPERFLUOUS = """
+_DUPLICATES_SQL = """
     WITH orders AS (
         SELECT id, owner_id, request_hash, created_at, valid, idempotency_key,
             CASE WHEN created_at - lag(created_at) OVER chain <= %s * interval '1 second' THEN 0 ELSE 1 END AS begins
@@ -30,20 +30,20 @@ _SUPERFLUOUS = """
 """
 
 
-class Duplicate(DiagnosisDefect):
+class DuplicateDiagnosis(DiagnosisDefect):
     """A double tap, which the origin took for two orders."""
 
     name = "duplicate"
-    wrong = f"the same order of the same user again within {SECONDS_BETWEEN_TAPS} s"
-    mended = "the one with the most valid answers stays; the journal keeps every row of the others"
+    description = f"the same order of the same user again within {MAX_DUPLICATE_GAP_SECONDS} s"
+    fix_description = "the one with the most valid answers stays; the journal keeps every row of the others"
 
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """All of a chain but the best."""
-        return repairable().filter(pk__in=RawSQL(_SUPERFLUOUS, [SECONDS_BETWEEN_TAPS]))
+        return get_repairable_diagnoses().filter(pk__in=RawSQL(_DUPLICATES_SQL, [MAX_DUPLICATE_GAP_SECONDS]))
 
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """Remove it with everything that is its own."""
-        if case.legacy:
-            case.changes.set(case.legacy, diagnosis_id=None, state=LegacyRecord.State.MERGED)
-        case.changes.delete(case.diagnosis)
-        case.changes.delete(case.diagnosis.stream)
+        if repair.legacy:
+            repair.changes.set(repair.legacy, diagnosis_id=None, state=LegacyRecord.State.MERGED)
+        repair.changes.delete(repair.diagnosis)
+        repair.changes.delete(repair.diagnosis.stream)

@@ -2,66 +2,66 @@
 
 from django.db.models import Exists, OuterRef
 
-from diagnosis.choices import FINAL, UNFINISHED, AnswerState, Reason, Status
-from diagnosis.history.case import Case
-from diagnosis.history.defects.base import DiagnosisDefect, repairable
+from diagnosis.choices import FINAL_STATUSES, UNFINISHED_STATUSES, AnswerState, FailureReason, DiagnosisStatus
+from diagnosis.history.case import DiagnosisRepair
+from diagnosis.history.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.models import Answer, DiagnosisQuerySet
 
 _ANSWERS = Answer.objects.filter(diagnosis=OuterRef("pk"))
-_PENDING = Exists(_ANSWERS.filter(state=AnswerState.PENDING))
-_ANY = Exists(_ANSWERS)
+_HAS_PENDING_ANSWERS = Exists(_ANSWERS.filter(state=AnswerState.PENDING))
+_HAS_ANSWERS = Exists(_ANSWERS)
 
-_WHY_PENDING = {Status.TIMED_OUT: Reason.DEADLINE, Status.CANCELLED: Reason.CANCELLED}
+_PENDING_REASON_BY_STATUS = {DiagnosisStatus.TIMED_OUT: FailureReason.DEADLINE, DiagnosisStatus.CANCELLED: FailureReason.CANCELLED}
 
 
-class EndedIncomplete(DiagnosisDefect):
+class EndedWithPendingAnswers(DiagnosisDefect):
     """The origin wrote the final state while answers were missing."""
 
     name = "ended_incomplete"
-    wrong = "ended, but answers are still pending (final state with progress below 100)"
-    mended = "pending answers are failed, counts, state and report follow the answers"
+    description = "ended, but answers are still pending (final state with progress below 100)"
+    fix_description = "pending answers are failed, counts, state and report follow the answers"
 
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """Final, with pending answers."""
-        return repairable().filter(_PENDING, status__in=FINAL)
+        return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS, status__in=FINAL_STATUSES)
 
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """As the end of a run would have done."""
-        case.fail_pending(_WHY_PENDING.get(Status(case.diagnosis.status), Reason.BUG))
-        case.recount()
-        case.redecide()
-        case.rebuild_report()
-        case.close_stream()
+        repair.fail_pending_answers(_PENDING_REASON_BY_STATUS.get(DiagnosisStatus(repair.diagnosis.status), FailureReason.BUG))
+        repair.recompute_counts()
+        repair.recompute_status()
+        repair.rebuild_report()
+        repair.close_stream()
 
 
-class RunningComplete(DiagnosisDefect):
+class RunningWithAllAnswers(DiagnosisDefect):
     """The origin's worker died between the last answer and the final state."""
 
     name = "running_complete"
-    wrong = "still running, but every answer is there (progress 100 with a running state)"
-    mended = "it ends as its answers say, with their report"
+    description = "still running, but every answer is there (progress 100 with a running state)"
+    fix_description = "it ends as its answers say, with their report"
 
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """Unfinished, with answers, none of them pending."""
-        return repairable().filter(_ANY, ~_PENDING, status__in=UNFINISHED)
+        return get_repairable_diagnoses().filter(_HAS_ANSWERS, ~_HAS_PENDING_ANSWERS, status__in=UNFINISHED_STATUSES)
 
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """End it by its answers."""
-        case.end(None)
+        repair.finish(None)
 
 
-class RunningForever(DiagnosisDefect):
+class RunningPastDeadline(DiagnosisDefect):
     """Its worker died, and nothing has taken it up."""
 
     name = "running_forever"
-    wrong = "still running long past its deadline, held by no worker"
-    mended = "it has timed out; what was answered is kept and reported"
+    description = "still running long past its deadline, held by no worker"
+    fix_description = "it has timed out; what was answered is kept and reported"
 
-    def broken(self) -> DiagnosisQuerySet:
+    def find_affected(self) -> DiagnosisQuerySet:
         """Unfinished, with pending answers or none at all."""
-        return repairable().filter(_PENDING | ~_ANY, status__in=UNFINISHED)
+        return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS | ~_HAS_ANSWERS, status__in=UNFINISHED_STATUSES)
 
-    def mend(self, case: Case) -> None:
+    def fix(self, repair: DiagnosisRepair) -> None:
         """End it at its deadline."""
-        case.fail_pending(Reason.DEADLINE)
-        case.end(Status.TIMED_OUT, at=case.deadline())
+        repair.fail_pending_answers(FailureReason.DEADLINE)
+        repair.finish(DiagnosisStatus.TIMED_OUT, finished_at=repair.get_deadline())

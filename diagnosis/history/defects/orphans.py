@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from diagnosis.history.changes import Changes
+from diagnosis.history.changes import ChangeSet
 from diagnosis.history.defects.base import Defect
 from diagnosis.history.models import LegacyRecord
 
@@ -13,17 +13,17 @@ class OrphanAnswers(Defect):
     """The origin deleted diagnoses and left their answers."""
 
     name = "orphan_answers"
-    wrong = "an imported answer whose diagnosis is gone: nobody owns it, no report counts it"
-    mended = "it is set aside in the imported records, where operators can read it"
+    description = "an imported answer whose diagnosis is gone: nobody owns it, no report counts it"
+    fix_description = "it is set aside in the imported records, where operators can read it"
 
-    def broken(self) -> QuerySet[LegacyRecord]:
+    def find_affected(self) -> QuerySet[LegacyRecord]:
         """Not set aside yet."""
         return LegacyRecord.objects.filter(state=LegacyRecord.State.ORPHAN)
 
-    def mend_batch(self, keys: Iterable[int]) -> tuple[int, Changes]:
+    def fix_batch(self, keys: Iterable[int]) -> tuple[int, ChangeSet]:
         """Set them aside."""
-        changes = Changes()
-        records = list(self.broken().filter(pk__in=list(keys)).select_for_update(skip_locked=True))
+        changes = ChangeSet()
+        records = list(self.find_affected().filter(pk__in=list(keys)).select_for_update(skip_locked=True))
         for record in records:
             changes.set(record, state=LegacyRecord.State.SET_ASIDE)
         return len(records), changes

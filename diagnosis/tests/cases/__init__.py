@@ -14,92 +14,92 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from diagnosis.mentions import BrandNames, Mention, analyse
+from diagnosis.mentions import BrandSpellings, Mention, analyse_text
 
-HERE = Path(__file__).parent
-KNOWN = HERE / "mentions.csv"
-UNTOUCHED = HERE / "mentions_untouched.csv"
+CASES_DIRECTORY = Path(__file__).parent
+DEVELOPMENT_SET = CASES_DIRECTORY / "mentions.csv"
+HELD_OUT_SET = CASES_DIRECTORY / "mentions_untouched.csv"
 _MARK = re.compile(r"\\([\[\]])|\[([^\[\]]+)\]")
 
 
 @dataclass(frozen=True)
-class Case:
+class MatchingCase:
     """One text with what must be found in it. place: file and line, to find it again."""
 
-    place: str
-    trap: str
-    brands: list[BrandNames]
+    location: str
+    category: str
+    brands: list[BrandSpellings]
     text: str
     expected: list[Mention]
     question: str = ""
 
     def found(self) -> list[Mention]:
         """What is found."""
-        return analyse(self.text, self.brands, self.question).mentions
+        return analyse_text(self.text, self.brands, self.question).mentions
 
 
-def read_cases(path: Path) -> Iterator[Case]:
+def read_cases(path: Path) -> Iterator[MatchingCase]:
     """The cases of a file, in order."""
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
-            brands = [_brand(text) for text in row["brands"].split(";")]
-            text, expected = _unmark(row["text"])
-            yield Case(f"{path.name}:{number}", row["trap"], brands, text, expected, row["question"] or "")
+            brands = [_parse_brand(text) for text in row["brands"].split(";")]
+            text, expected = _parse_marked_text(row["text"])
+            yield MatchingCase(f"{path.name}:{number}", row["trap"], brands, text, expected, row["question"] or "")
 
 
-def _brand(text: str) -> BrandNames:
+def _parse_brand(text: str) -> BrandSpellings:
     spellings = text.split("=")
-    return BrandNames(spellings[0], spellings)
+    return BrandSpellings(spellings[0], spellings)
 
 
-def _unmark(marked: str) -> tuple[str, list[Mention]]:
+def _parse_marked_text(marked: str) -> tuple[str, list[Mention]]:
     pieces: list[str] = []
     mentions: list[Mention] = []
-    length = behind = 0
+    length = position = 0
     for mark in _MARK.finditer(marked):
-        before = marked[behind : mark.start()]
-        words, _, brand = (mark[1] or mark[2]).removesuffix("?").partition("|")
+        before = marked[position : mark.start()]
+        spelling, _, brand = (mark[1] or mark[2]).removesuffix("?").partition("|")
         start = length + len(before)
-        pieces += [before, words]
-        length, behind = start + len(words), mark.end()
+        pieces += [before, spelling]
+        length, position = start + len(spelling), mark.end()
         if not mark[1]:
-            mentions.append(Mention(brand or words, start, length, is_certain=not mark[2].endswith("?")))
-    return "".join([*pieces, marked[behind:]]), mentions
+            mentions.append(Mention(brand or spelling, start, length, is_certain=not mark[2].endswith("?")))
+    return "".join([*pieces, marked[position:]]), mentions
 
 
 @dataclass(frozen=True)
-class Score:
+class MatchingScore:
     """Counts over some cases. A mention is right when its brand, its place and whether it is certain are."""
 
     cases: int
-    right: int
+    correct: int
     found: int
     expected: int
-    wrong: list[Case]
+    mismatched_cases: list[MatchingCase]
 
     @property
     def precision(self) -> float:
         """Of what was found, the share that is right."""
-        return self.right / self.found if self.found else 1.0
+        return self.correct / self.found if self.found else 1.0
 
     @property
     def recall(self) -> float:
         """Of what was to be found, the share that was."""
-        return self.right / self.expected if self.expected else 1.0
+        return self.correct / self.expected if self.expected else 1.0
 
 
-def judge(cases: Iterable[Case], *, certain_only: bool = False) -> Score:
+def score_cases(cases: Iterable[MatchingCase], *, certain_only: bool = False) -> MatchingScore:
     """Run all cases. certain_only: only what the report's figures count, which uncertain hits are not."""
     count = right = found = expected = 0
-    wrong: list[Case] = []
+    wrong: list[MatchingCase] = []
     for case in cases:
-        have, want = ({one for one in one_side if one.is_certain or not certain_only} for one_side in _pair(case))
-        count, right = count + 1, right + len(have & want)
-        found, expected = found + len(have), expected + len(want)
-        if have != want:
+        actual, wanted = ({one for one in one_side if one.is_certain or not certain_only} for one_side in _get_found_and_expected(case))
+        count, right = count + 1, right + len(actual & wanted)
+        found, expected = found + len(actual), expected + len(wanted)
+        if actual != wanted:
             wrong.append(case)
-    return Score(count, right, found, expected, wrong)
+    return MatchingScore(count, right, found, expected, wrong)
 
 
-def _pair(case: Case) -> tuple[list[Mention], list[Mention]]:
+def _get_found_and_expected(case: MatchingCase) -> tuple[list[Mention], list[Mention]]:
     return case.found(), case.expected

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.backups import BackupFailed, back_up
+from diagsite.backups import BackupFailed, create_backup
 
 EXAMPLES = """\
 examples:
@@ -41,6 +41,6 @@ class Command(BaseCommand):
         if options["keep"] < 1:
             raise CommandError("--keep must be at least 1")
         try:
-            self.stdout.write(str(back_up(options["directory"], keep=options["keep"])))
+            self.stdout.write(str(create_backup(options["directory"], keep=options["keep"])))
         except (BackupFailed, OSError) as error:
             raise CommandError(str(error)) from error

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
-from diagsite.temporary_tables import TemporaryTable, find_temporary_tables, remove_table
+from diagsite.temporary_tables import TemporaryTable, find_temporary_tables, back_up_and_drop_table
 
 EXAMPLES = """\
 examples:
@@ -48,21 +48,21 @@ class Command(BaseCommand):
         """List, and drop what may go."""
         found = [table for table in find_temporary_tables() if not options["table"] or table.name in options["table"]]
         for table in found:
-            self.stdout.write(_line(table))
-        going = [table for table in found if not table.kept]
-        size = sum(table.size_bytes for table in going) / 1e6
-        self.stdout.write(f"{len(going)} of {len(found)} tables may go, {size:.1f} MB")
+            self.stdout.write(_format_table(table))
+        removable = [table for table in found if not table.keep_reason]
+        size = sum(table.size_bytes for table in removable) / 1e6
+        self.stdout.write(f"{len(removable)} of {len(found)} tables may go, {size:.1f} MB")
         if not options["apply"]:
-            if going:
+            if removable:
                 self.stdout.write("nothing was changed: --apply backs them up and drops them")
             return
-        removed = [self._remove(table, options["backups"]) for table in going]
+        removed = [self._back_up_and_drop(table, options["backups"]) for table in removable]
         if not all(removed):
             raise CommandError("some tables are still there", returncode=1)
 
-    def _remove(self, table: TemporaryTable, directory: Path) -> bool:
+    def _back_up_and_drop(self, table: TemporaryTable, directory: Path) -> bool:
         try:
-            backup = remove_table(table.name, directory)
+            backup = back_up_and_drop_table(table.name, directory)
         except (Error, OSError) as error:
             self.stderr.write(f"{table.name} stays: {str(error).splitlines()[0]}")
             return False
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         return True
 
 
-def _line(table: TemporaryTable) -> str:
+def _format_table(table: TemporaryTable) -> str:
     written = f"{timezone.localtime(table.written_at):%Y-%m-%d %H:%M}" if table.written_at else "unknown"
-    kept = f"  stays: {table.kept}" if table.kept else ""
-    return f"{table.name:32} {table.rows:10} rows {table.size_bytes / 1e6:9.1f} MB  last write {written}{kept}"
+    keep_note = f"  stays: {table.keep_reason}" if table.keep_reason else ""
+    return f"{table.name:32} {table.rows:10} rows {table.size_bytes / 1e6:9.1f} MB  last write {written}{keep_note}"

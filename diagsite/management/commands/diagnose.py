@@ -18,30 +18,30 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 from rich.console import Console
 
-from diagnosis.choices import Status
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import Request, place_order
-from diagnosis.presenters import answer_json, diagnosis_detail_json, platform_json, report_json
+from diagnosis.orders import RequestContext, create_diagnosis
+from diagnosis.presenters import serialize_answer, serialize_diagnosis_detail, serialize_platform, serialize_report
 from diagnosis.schemas import OrderIn
 from diagsite import embedded
-from diagsite.database import prepare_tables, require_database, require_tables
-from diagsite.field_errors import fields_of
+from diagsite.database import migrate_and_seed, require_database, require_migrations_applied
+from diagsite.field_errors import build_field_errors
 from diagsite.models import User
-from diagsite.sessions import terminal_user
-from diagsite.terminal import open_console, print_report, terminal_language
+from diagsite.sessions import get_or_create_terminal_user
+from diagsite.terminal import create_console, print_report, get_terminal_language
 from diagsite.terminal_run import TerminalRun
 from errors.exceptions import InvalidInput
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-EXIT_CODES = {
-    Status.COMPLETED: 0,
-    Status.PARTIAL: 3,
-    Status.FAILED: 4,
-    Status.TIMED_OUT: 4,
-    Status.CANCELLED: 5,
+EXIT_INVALID_INPUT = 2
+EXIT_INTERRUPTED = 130
+EXIT_CODE_BY_STATUS = {
+    DiagnosisStatus.COMPLETED: 0,
+    DiagnosisStatus.PARTIAL: 3,
+    DiagnosisStatus.FAILED: 4,
+    DiagnosisStatus.TIMED_OUT: 4,
+    DiagnosisStatus.CANCELLED: 5,
 }
-FALLBACK_PLATFORM = "demo-fast"
+FALLBACK_PLATFORM_ID = "demo-fast"
 
 DESCRIPTION = """\
 Diagnose a brand in the terminal: put the questions to the platforms, watch the answers arrive, print the report.
@@ -121,109 +121,109 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Order, follow, print; ends with the exit code that `--help` tells."""
         is_quiet = options["verbosity"] < 2 and not settings.LOG_FILE
-        with translation.override(terminal_language()), _errors_only() if is_quiet else contextlib.nullcontext():
-            sys.exit(_diagnose(options))
+        with translation.override(get_terminal_language()), _log_errors_only() if is_quiet else contextlib.nullcontext():
+            sys.exit(_run_diagnosis(options))
 
 
 @contextlib.contextmanager
-def _errors_only() -> Iterator[None]:
+def _log_errors_only() -> Iterator[None]:
     """Keep the log off the terminal: the bar and the report tell what a person needs."""
-    before = {handler: handler.level for handler in logging.getLogger().handlers}
-    for handler in before:
+    previous_levels = {handler: handler.level for handler in logging.getLogger().handlers}
+    for handler in previous_levels:
         handler.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for handler, level in before.items():
+        for handler, level in previous_levels.items():
             handler.setLevel(level)
 
 
-def _diagnose(options: Mapping[str, Any]) -> int:
+def _run_diagnosis(options: Mapping[str, Any]) -> int:
     require_database()
-    if embedded.running_server():
-        prepare_tables()
-    require_tables()
-    console = open_console(sys.stderr)
-    diagnosis = _order(console, options)
+    if embedded.get_embedded_server():
+        migrate_and_seed()
+    require_migrations_applied()
+    console = create_console(sys.stderr)
+    diagnosis = _create_diagnosis(console, options)
     run = TerminalRun(diagnosis, console, timeout_seconds=options["timeout"])
     asyncio.run(run.run())
     diagnosis.refresh_from_db()
-    _print(diagnosis, as_json=options["json"])
-    status = Status(diagnosis.status)
-    return INTERRUPTED if run.wants_cancel and status == Status.CANCELLED else EXIT_CODES[status]
+    _print_result(diagnosis, as_json=options["json"])
+    status = DiagnosisStatus(diagnosis.status)
+    return EXIT_INTERRUPTED if run.is_cancel_requested and status == DiagnosisStatus.CANCELLED else EXIT_CODE_BY_STATUS[status]
 
 
-def _order(console: Console, options: Mapping[str, Any]) -> Diagnosis:
-    owner = _owner(options["user"])
+def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis:
+    owner = _find_owner(options["user"])
     timeout = options["timeout"]
     if timeout is not None and timeout <= 0:
-        raise CommandError("--timeout: must be more than 0", returncode=BAD_INPUT)
+        raise CommandError("--timeout: must be more than 0", returncode=EXIT_INVALID_INPUT)
     body = {
         "brand": options["brand"],
         "aliases": options["alias"],
-        "competitors": [_competitor(text) for text in options["competitor"]],
-        "questions": [*options["question"], *_questions_in(options["questions_file"])],
-        "platforms": options["platform"] or _default_platforms(console),
+        "competitors": [_parse_competitor(text) for text in options["competitor"]],
+        "questions": [*options["question"], *_read_questions(options["questions_file"])],
+        "platforms": options["platform"] or _get_default_platforms(console),
         "repeats": options["repeats"],
     }
-    request = Request(owner, request_id=uuid.uuid4().hex, locale=terminal_language())
+    request = RequestContext(owner, request_id=uuid.uuid4().hex, locale=get_terminal_language())
     try:
-        diagnosis, _is_new = place_order(OrderIn.model_validate(body).to_order(), request)
+        diagnosis, _is_new = create_diagnosis(OrderIn.model_validate(body).to_request(), request)
     except ValidationError as error:
-        raise _refused(fields_of([dict(one) for one in error.errors()])) from error
+        raise _build_input_error(build_field_errors([dict(one) for one in error.errors()])) from error
     except InvalidInput as error:
-        raise _refused(error.fields or {}) from error
+        raise _build_input_error(error.fields or {}) from error
     if diagnosis.is_demo:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
     return diagnosis
 
 
-def _owner(name: str | None) -> User:
+def _find_owner(name: str | None) -> User:
     if name is None:
-        return terminal_user()
+        return get_or_create_terminal_user()
     user = User.objects.filter(username=name, is_active=True).first()
     if user is None:
-        raise CommandError(_("--user: 没有账号“%(name)s”。") % {"name": name}, returncode=BAD_INPUT)
+        raise CommandError(_("--user: 没有账号“%(name)s”。") % {"name": name}, returncode=EXIT_INVALID_INPUT)
     return user
 
 
-def _competitor(text: str) -> dict[str, Any]:
+def _parse_competitor(text: str) -> dict[str, Any]:
     name, *aliases = re.split("[,，]", text)
     return {"name": name, "aliases": [alias for alias in aliases if alias.strip()]}
 
 
-def _questions_in(file: str | None) -> list[str]:
+def _read_questions(file: str | None) -> list[str]:
     if file is None:
         return []
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise CommandError(f"--questions-file: {file}: {reason}", returncode=BAD_INPUT) from error
+        raise CommandError(f"--questions-file: {file}: {reason}", returncode=EXIT_INVALID_INPUT) from error
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _default_platforms(console: Console) -> list[str]:
+def _get_default_platforms(console: Console) -> list[str]:
     """Every real platform that can be asked; the demo platform, said aloud, where there is none."""
-    healthy = [row["id"] for row in map(platform_json, Platform.objects.filter(is_enabled=True)) if row["healthy"]]
+    healthy = [row["id"] for row in map(serialize_platform, Platform.objects.filter(is_enabled=True)) if row["healthy"]]
     real = list(Platform.objects.filter(pk__in=healthy, is_demo=False).values_list("pk", flat=True))
     if real:
         return real
     if not settings.DEMO:
-        words = _("--platform: 没有可用的平台。请设置平台的密钥（例如 DEEPSEEK_API_KEY），或用 --platform 指定。")
-        raise CommandError(words, returncode=BAD_INPUT)
-    words = _("没有可用的真实平台（缺少密钥或已暂停），改用演示平台 %(platform)s：品牌和回答都是虚构的。")
-    console.print(words % {"platform": FALLBACK_PLATFORM}, style="bold yellow")
-    return [FALLBACK_PLATFORM]
+        message = _("--platform: 没有可用的平台。请设置平台的密钥（例如 DEEPSEEK_API_KEY），或用 --platform 指定。")
+        raise CommandError(message, returncode=EXIT_INVALID_INPUT)
+    message = _("没有可用的真实平台（缺少密钥或已暂停），改用演示平台 %(platform)s：品牌和回答都是虚构的。")
+    console.print(message % {"platform": FALLBACK_PLATFORM_ID}, style="bold yellow")
+    return [FALLBACK_PLATFORM_ID]
 
 
-def _refused(fields: Mapping[str, str]) -> CommandError:
+def _build_input_error(fields: Mapping[str, str]) -> CommandError:
     """The API's names of the fields, as the options that filled them; positions count from 1."""
-    return CommandError("; ".join(f"{_option(name)}: {why}" for name, why in fields.items()), returncode=BAD_INPUT)
+    return CommandError("; ".join(f"{_format_option(name)}: {reason}" for name, reason in fields.items()), returncode=EXIT_INVALID_INPUT)
 
 
-_OPTIONS = {
+_OPTION_BY_FIELD = {
     "brand": "brand",
     "aliases": "--alias",
     "competitors": "--competitor",
@@ -233,20 +233,20 @@ _OPTIONS = {
 }
 
 
-def _option(field: str) -> str:
+def _format_option(field: str) -> str:
     name, *path = field.split(".")
-    places = [str(int(part) + 1) for part in path if part.isdigit()]
-    return " ".join([_OPTIONS.get(name, name), *places[:1]])
+    positions = [str(int(part) + 1) for part in path if part.isdigit()]
+    return " ".join([_OPTION_BY_FIELD.get(name, name), *positions[:1]])
 
 
-def _print(diagnosis: Diagnosis, *, as_json: bool) -> None:
+def _print_result(diagnosis: Diagnosis, *, as_json: bool) -> None:
     if as_json:
-        answers = [answer_json(answer) for answer in diagnosis.answers.all()]
+        answers = [serialize_answer(answer) for answer in diagnosis.answers.all()]
         document = {
-            "diagnosis": diagnosis_detail_json(diagnosis),
-            "report": report_json(diagnosis),
+            "diagnosis": serialize_diagnosis_detail(diagnosis),
+            "report": serialize_report(diagnosis),
             "answers": answers,
         }
         print(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))  # noqa: T201
     else:
-        print_report(open_console(), report_json(diagnosis))
+        print_report(create_console(), serialize_report(diagnosis))

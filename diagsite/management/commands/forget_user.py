@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.forgetting import Forgotten, find_user, forget_account
+from diagsite.forgetting import DeletionReport, find_user, delete_user_data
 from diagsite.models import User
 
 EXAMPLES = """\
@@ -40,18 +40,18 @@ class Command(BaseCommand):
             user = find_user(options["user"])
         except User.DoesNotExist as error:
             raise CommandError("there is no such user") from error
-        forgotten = forget_account(user, applies=options["apply"])
+        report = delete_user_data(user, apply=options["apply"])
         verb = "deleted" if options["apply"] else "to delete"
-        for label, count in sorted(forgotten.deleted.items()):
+        for label, count in sorted(report.deleted.items()):
             self.stdout.write(f"{label:34} {count:9} {verb}")
-        self._prove(forgotten)
+        self._print_verification(report)
         if not options["apply"]:
             self.stdout.write("nothing was changed: --apply deletes it")
-        if forgotten.left:
+        if report.remaining:
             sys.exit(1)
 
-    def _prove(self, forgotten: Forgotten) -> None:
-        if not forgotten.left:
+    def _print_verification(self, report: DeletionReport) -> None:
+        if not report.remaining:
             self.stdout.write("proof: no row of any table holds one of the user's names or ids")
-        for table, count in sorted(forgotten.left.items()):
+        for table, count in sorted(report.remaining.items()):
             self.stdout.write(self.style.ERROR(f"LEFT: {count} rows of {table} still hold a name or id of the user"))

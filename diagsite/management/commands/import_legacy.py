@@ -8,14 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import Progress
 
-from diagnosis.exceptions import UnreadableExport
-from diagnosis.legacy.importing import Imported, Importer
-from diagnosis.legacy.reading import Export
-from diagnosis.legacy.tables import Layout
+from diagnosis.exceptions import InvalidLegacyExport
+from diagnosis.legacy.importing import ImportResult, LegacyImporter
+from diagnosis.legacy.reading import LegacyExport
+from diagnosis.legacy.tables import TableLayout
 from diagsite.models import User
-from diagsite.terminal import open_console
+from diagsite.terminal import create_console
 
-ROLES = ("diagnoses", "answers", "reports", "skip")
+TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 
 EXAMPLES = """\
 examples:
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="the SQLite file")
         parser.add_argument("--apply", action="store_true", help="store what is read")
         parser.add_argument(
-            "--table", action="append", default=[], metavar="NAME=ROLE", help=f"a role is one of {', '.join(ROLES)}"
+            "--table", action="append", default=[], metavar="NAME=ROLE", help=f"a role is one of {', '.join(TABLE_ROLES)}"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,58 +55,58 @@ class Command(BaseCommand):
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"{path}: there is no such file")
-        chosen = dict(_role(text) for text in options["table"])
+        table_roles = dict(_parse_table_role(text) for text in options["table"])
         try:
             with (
-                Export(path, chosen) as export,
-                Progress(console=open_console(sys.stderr), disable=not self.stderr.isatty()) as bar,
+                LegacyExport(path, table_roles) as export,
+                Progress(console=create_console(sys.stderr), disable=not self.stderr.isatty()) as bar,
             ):
                 self._print_layout(export.layout)
                 task = bar.add_task("diagnoses", total=export.count())
-                importer = Importer(path, export, find_owners, applies=options["apply"])
-                done = importer.run(lambda rows: bar.update(task, advance=rows))
-        except (UnreadableExport, sqlite3.Error) as error:
+                importer = LegacyImporter(path, export, get_or_create_owners, applies=options["apply"])
+                result = importer.run(lambda rows: bar.update(task, advance=rows))
+        except (InvalidLegacyExport, sqlite3.Error) as error:
             raise CommandError(f"{error}; what was imported before stays") from error
-        self._print(done, applies=options["apply"])
+        self._print_result(result, apply=options["apply"])
 
-    def _print_layout(self, layout: Layout) -> None:
+    def _print_layout(self, layout: TableLayout) -> None:
         for role in ("diagnoses", "answers", "reports"):
             for table in getattr(layout, role):
-                meaning = ", ".join(f"{ours}={column}" for ours, column in sorted(table.meaning.items()))
+                meaning = ", ".join(f"{ours}={column}" for ours, column in sorted(table.column_by_field.items()))
                 self.stdout.write(f"{role:10} {table.name}: {meaning}")
-        for name, why in layout.skipped.items():
-            self.stdout.write(f"{'not read':10} {name}: {why}")
+        for name, reason in layout.skipped.items():
+            self.stdout.write(f"{'not read':10} {name}: {reason}")
 
-    def _print(self, done: Imported, *, applies: bool) -> None:
-        verb = "imported" if applies else "can be imported (--apply does)"
-        notes = done.notes
-        self.stdout.write(f"{done.diagnoses} diagnoses with {done.answers} answers {verb}")
-        self.stdout.write(f"{done.already} rows were imported before")
-        self.stdout.write(f"{done.orphans} answers name a diagnosis that is not there")
+    def _print_result(self, result: ImportResult, *, apply: bool) -> None:
+        verb = "imported" if apply else "can be imported (--apply does)"
+        notes = result.statistics
+        self.stdout.write(f"{result.diagnoses} diagnoses with {result.answers} answers {verb}")
+        self.stdout.write(f"{result.already_imported} rows were imported before")
+        self.stdout.write(f"{result.orphans} answers name a diagnosis that is not there")
         self.stdout.write(f"{notes.naive_times} times without a zone were read as local time")
         self.stdout.write(f"{notes.boolean_texts} booleans were texts")
         for problem, count in notes.problems.most_common():
             self.stdout.write(f"{count} times: {problem}")
-        for problem, count in done.unreadable.most_common():
+        for problem, count in result.unreadable.most_common():
             self.stdout.write(f"{count} diagnoses could not be read: {problem}")
-        if applies:
+        if apply:
             self.stdout.write("next: manage.py repair_history")
 
 
-def _role(text: str) -> tuple[str, str]:
+def _parse_table_role(text: str) -> tuple[str, str]:
     name, _equals, role = text.rpartition("=")
-    if not name or role not in ROLES:
-        raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(ROLES)}")
+    if not name or role not in TABLE_ROLES:
+        raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
     return name, role
 
 
-def find_owners(names: set[str]) -> dict[str, int]:
+def get_or_create_owners(names: set[str]) -> dict[str, int]:
     """The accounts of these openids, made where they are missing; what nobody owns is the account `legacy`'s."""
     openids = names - {""}
     found = dict(User.objects.filter(wechat_openid__in=openids).values_list("wechat_openid", "pk"))
     new = [User(username=f"wx-{uuid.uuid4().hex[:12]}", wechat_openid=one) for one in openids - found.keys()]
     for user in new:
         user.set_unusable_password()
-    made = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
-    nobody, _is_new = User.objects.get_or_create(username="legacy", defaults={"is_active": False, "password": "!"})
-    return {**{str(openid): pk for openid, pk in found.items()}, **made, "": nobody.pk}
+    created = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
+    fallback_owner, _is_new = User.objects.get_or_create(username="legacy", defaults={"is_active": False, "password": "!"})
+    return {**{str(openid): pk for openid, pk in found.items()}, **created, "": fallback_owner.pk}

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from rich.table import Table
 
-from diagsite.preflight.checks import CHECKS, NEEDS, chosen_checks
-from diagsite.preflight.results import FAILED, OK, WARNING, exit_code, run_checks
-from diagsite.terminal import open_console
+from diagsite.preflight.checks import CHECKS, CHECK_DEPENDENCIES, select_checks
+from diagsite.preflight.results import FAILED, OK, WARNING, get_exit_code, run_checks
+from diagsite.terminal import create_console
 
 EXAMPLES = """\
 examples:
@@ -21,7 +21,7 @@ exit codes:
   0  in order; warnings are allowed
   1  something failed; with --strict, or something was warned of
 """
-STYLES = {OK: "green", WARNING: "yellow", FAILED: "bold red"}
+STYLE_BY_LEVEL = {OK: "green", WARNING: "yellow", FAILED: "bold red"}
 
 
 class Command(BaseCommand):
@@ -53,18 +53,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run them, print, and end with the exit code that `--help` tells."""
-        checks = chosen_checks(live=options["live"], notify=options["notify"], skipped=options["skip"])
-        results = run_checks(checks, NEEDS)
-        code = exit_code(results, strict=options["strict"])
+        checks = select_checks(live=options["live"], notify=options["notify"], skipped=options["skip"])
+        results = run_checks(checks, CHECK_DEPENDENCIES)
+        code = get_exit_code(results, strict=options["strict"])
         if options["json"]:
-            document = {"ok": code == 0, "checks": [result.as_json() for result in results]}
+            document = {"ok": code == 0, "checks": [result.to_dict() for result in results]}
             self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
         else:
             table = Table("check", "", "found", "ms")
             for one in results:
-                table.add_row(one.name, one.level, one.detail, f"{one.ms:.0f}", style=STYLES[one.level])
-            open_console(sys.stdout).print(table)
-            counts = {level: sum(one.level == level for one in results) for level in STYLES}
+                table.add_row(one.name, one.level, one.detail, f"{one.ms:.0f}", style=STYLE_BY_LEVEL[one.level])
+            create_console(sys.stdout).print(table)
+            counts = {level: sum(one.level == level for one in results) for level in STYLE_BY_LEVEL}
             self.stdout.write(", ".join(f"{count} {level}" for level, count in counts.items()))
         if code:
             sys.exit(code)

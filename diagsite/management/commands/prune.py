@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from diagsite.retention import RETENTIONS, Retention
+from diagsite.retention import RETENTION_RULES, RetentionRule
 
 EXAMPLES = """\
 examples:
@@ -35,23 +35,23 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME",
-            choices=[one.name for one in RETENTIONS],
-            help=f"only this: {', '.join(one.name for one in RETENTIONS)}",
+            choices=[one.name for one in RETENTION_RULES],
+            help=f"only this: {', '.join(one.name for one in RETENTION_RULES)}",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One line a table."""
-        for one in RETENTIONS:
+        for one in RETENTION_RULES:
             if not options["only"] or one.name in options["only"]:
-                self.stdout.write(_line(one, applies=options["apply"]))
+                self.stdout.write(_prune_or_count(one, apply=options["apply"]))
         if not options["apply"]:
             self.stdout.write("nothing was changed: --apply deletes them")
 
 
-def _line(one: Retention, *, applies: bool) -> str:
-    before = one.before()
-    if before is None:
-        return f"{one.name:11} kept for ever: {one.what}"
-    count = one.prune(before) if applies else one.count(before)
-    verb = "deleted" if applies else "to delete"
-    return f"{one.name:11} {count:9} {verb}, kept {one.kept_days:g} days: {one.what}"
+def _prune_or_count(rule: RetentionRule, *, apply: bool) -> str:
+    cutoff = rule.get_cutoff()
+    if cutoff is None:
+        return f"{rule.name:11} kept for ever: {rule.description}"
+    count = rule.prune(cutoff) if apply else rule.count(cutoff)
+    verb = "deleted" if apply else "to delete"
+    return f"{rule.name:11} {count:9} {verb}, kept {rule.retention_days:g} days: {rule.description}"

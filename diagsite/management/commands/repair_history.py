@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from diagnosis.history.defects import DEFECTS
-from diagnosis.history.repair import Found, choose_defects, find_defects, repair
-from diagnosis.history.undo import latest_run, undo_run
-from diagsite.terminal import open_console
+from diagnosis.history.repair import DefectSummary, select_defects, find_defects, run_repair
+from diagnosis.history.undo import get_latest_repair_run, undo_repair_run
+from diagsite.terminal import create_console
 
 EXAMPLES = """\
 examples:
@@ -31,16 +31,16 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Django's parser, with the lines of the examples left as they are."""
-        defects = "\n".join(f"  {one.name:17} {one.wrong}\n{'':20}-> {one.mended}" for one in DEFECTS)
+        defects = "\n".join(f"  {one.name:17} {one.description}\n{'':20}-> {one.mended}" for one in DEFECTS)
         parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES + defects, **kwargs)
         parser.formatter_class = RawDescriptionHelpFormatter
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """To look, to mend or to take back; and what."""
-        way = parser.add_mutually_exclusive_group()
-        way.add_argument("--apply", action="store_true", help="mend what is found")
-        way.add_argument("--undo", action="store_true", help="take the last repair back")
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--apply", action="store_true", help="mend what is found")
+        mode.add_argument("--undo", action="store_true", help="take the last repair back")
         parser.add_argument(
             "--only",
             action="append",
@@ -56,52 +56,52 @@ class Command(BaseCommand):
             self._undo()
             return
         found = find_defects(options["only"])
-        self._print(found)
+        self._print_found(found)
         total = sum(one.count for one in found)
         if options["apply"] and total:
             self._repair(options["only"], total)
         elif total:
             self.stdout.write("nothing was changed: --apply mends them")
 
-    def _print(self, found: list[Found]) -> None:
+    def _print_found(self, found: list[DefectSummary]) -> None:
         for one in found:
-            self.stdout.write(f"{one.count:8}  {one.defect.name:17} {one.defect.wrong}")
+            self.stdout.write(f"{one.count:8}  {one.defect.name:17} {one.defect.description}")
             for example in one.examples:
                 self.stdout.write(f"{'':10}  {example}")
         self.stdout.write(f"{sum(one.count for one in found):8}  found; a record can have several")
 
     def _repair(self, only: list[str], total: int) -> None:
-        with _bar(self.stderr.isatty()) as bar:
-            tasks = {one.name: bar.add_task(one.name, total=None, visible=False) for one in choose_defects(only)}
-            everything = bar.add_task("all", total=total)
+        with _create_progress_bar(self.stderr.isatty()) as bar:
+            tasks = {one.name: bar.add_task(one.name, total=None, visible=False) for one in select_defects(only)}
+            total_task = bar.add_task("all", total=total)
 
             def show(name: str, rows: int) -> None:
                 bar.update(tasks[name], advance=rows)
-                bar.update(everything, advance=rows)
+                bar.update(total_task, advance=rows)
 
-            run = repair(only, show)
+            run = run_repair(only, show)
         for name, count in run.mended.items():
             self.stdout.write(f"{count:8}  {name} mended")
         self.stdout.write(f"repair #{run.pk}: {run.changes.count()} rows changed; --undo takes it back")
 
     def _undo(self) -> None:
-        run = latest_run()
+        run = get_latest_repair_run()
         if run is None:
             raise CommandError("there is no repair to take back")
-        with _bar(self.stderr.isatty()) as bar:
+        with _create_progress_bar(self.stderr.isatty()) as bar:
             task = bar.add_task(f"undo #{run.pk}", total=run.changes.filter(is_undone=False).count())
-            done = undo_run(run, lambda rows: bar.update(task, advance=rows))
-        self.stdout.write(f"repair #{run.pk}: {done.rows} rows are as they were before")
-        if done.left:
-            self.stdout.write(f"{done.left} rows were changed since the repair, and left as they are now")
+            done = undo_repair_run(run, lambda rows: bar.update(task, advance=rows))
+        self.stdout.write(f"repair #{run.pk}: {done.restored} rows are as they were before")
+        if done.skipped:
+            self.stdout.write(f"{done.skipped} rows were changed since the repair, and left as they are now")
 
 
-def _bar(is_terminal: bool) -> Progress:
+def _create_progress_bar(is_terminal: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=open_console(sys.stderr),
+        console=create_console(sys.stderr),
         disable=not is_terminal,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from diagnosis.export.json_file import schema
+from diagnosis.export.json_file import build_export_schema
 
 
 class Command(BaseCommand):
@@ -15,4 +15,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
-        self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=1))
+        self.stdout.write(json.dumps(build_export_schema(), ensure_ascii=False, indent=1))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.backups import BackupFailed, checksums, restore
+from diagsite.backups import BackupFailed, compute_checksums, restore_backup
 from monitoring.sampling import stop_sampling
 
 EXAMPLES = """\
@@ -36,11 +36,11 @@ class Command(BaseCommand):
         """Says how much is back; exit code 1 when a table differs."""
         stop_sampling()  # nothing of this process's own may come into the tables before they are compared
         try:
-            wrong = restore(options["dump"])
+            differing_tables = restore_backup(options["dump"])
         except (BackupFailed, OSError) as error:
             raise CommandError(str(error)) from error
-        if wrong:
-            raise CommandError(f"restored, but these tables differ from the backup: {', '.join(wrong)}")
-        back = checksums()
-        rows = sum(int(count) for count, _sum in back.values())
-        self.stdout.write(f"restored and proven: {len(back)} tables, {rows} rows, each as it was")
+        if differing_tables:
+            raise CommandError(f"restored, but these tables differ from the backup: {', '.join(differing_tables)}")
+        restored = compute_checksums()
+        rows = sum(int(count) for count, _sum in restored.values())
+        self.stdout.write(f"restored and proven: {len(restored)} tables, {rows} rows, each as it was")

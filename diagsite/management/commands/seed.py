@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand
 
 from diagnosis.seeding import seed_platforms
 from diagsite.roles import seed_roles
-from errors.publishing import seed_copy
+from errors.publishing import seed_error_messages
 from monitoring.rules import seed_rules
 
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Seed, and say what was added."""
         added = seed_platforms()
-        counts = seed_copy()
+        counts = seed_error_messages()
         rules = seed_rules()
         roles = seed_roles()
         if not options["verbosity"]:

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.database import prepare_tables, require_database, require_tables
-from diagsite.sessions import terminal_user
+from diagsite.database import migrate_and_seed, require_database, require_migrations_applied
+from diagsite.sessions import get_or_create_terminal_user
 
 
 class Command(BaseCommand):
@@ -36,26 +36,26 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Check what can be checked, then serve until SIGINT or SIGTERM."""
         host, port = options["host"], options["port"]
-        _require_port(host, port)
+        _require_free_port(host, port)
         require_database()
         if options["migrate"]:
-            prepare_tables()
-        require_tables()
+            migrate_and_seed()
+        require_migrations_applied()
         # The demo platform of this very process is on this very port.
         if not settings.PRODUCTION and "DEMO_BASE_URL" not in os.environ:
             settings.DEMO_BASE_URL = f"http://127.0.0.1:{port}/demo/v1"
         # Not before the database is known to be there: these load daphne, the API and all that is behind it.
-        from diagsite.sample import Sample
+        from diagsite.sample import SampleDiagnosis
         from diagsite.server import ListenError, SiteServer
 
-        sample = Sample(terminal_user().device_id or "") if options["sample"] else None
+        sample = SampleDiagnosis(get_or_create_terminal_user().device_id or "") if options["sample"] else None
         try:
             SiteServer(host, port, concurrency=options["concurrency"], sample=sample).run()
         except ListenError as error:
             raise CommandError(str(error)) from error
 
 
-def _require_port(host: str, port: int) -> None:
+def _require_free_port(host: str, port: int) -> None:
     if not 1 <= port <= 65535:
         raise CommandError(f"{port} is no port: 1 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

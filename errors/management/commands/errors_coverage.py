@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from errors.coverage import built_in_findings, table_findings
+from errors.coverage import check_default_messages, check_stored_messages
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print each finding on a line of its own."""
-        findings = built_in_findings() + ([] if options["built_in"] else table_findings())
+        findings = check_default_messages() + ([] if options["built_in"] else check_stored_messages())
         for finding in findings:
             self.stdout.write(str(finding))
         if findings and options["fail"]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.exceptions import SecretsUnreadable
+from monitoring.exceptions import SecretsDecryptionFailed
 from monitoring.models import Channel
-from monitoring.secrets import encrypt_again
+from monitoring.secrets import reencrypt_secrets
 
 EXAMPLES = """
 examples:
@@ -32,17 +32,17 @@ class Command(BaseCommand):
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         """One line a channel that is lost, one in all."""
-        lost, renewed = [], 0
+        undecryptable, count = [], 0
         for channel in Channel.objects.exclude(secrets=""):
             try:
-                secrets = encrypt_again(channel.secrets)
-            except SecretsUnreadable:
-                lost.append(channel.name)
+                secrets = reencrypt_secrets(channel.secrets)
+            except SecretsDecryptionFailed:
+                undecryptable.append(channel.name)
                 continue
-            renewed += 1
+            count += 1
             if not options["dry_run"]:
                 # Not over what somebody has saved meanwhile.
                 Channel.objects.filter(pk=channel.pk, secrets=channel.secrets).update(secrets=secrets)
-        self.stdout.write(f"{renewed} channels {'can be' if options['dry_run'] else 'were'} encrypted again")
-        if lost:
-            raise CommandError(f"no key fits these, enter their addresses again: {', '.join(lost)}")
+        self.stdout.write(f"{count} channels {'can be' if options['dry_run'] else 'were'} encrypted again")
+        if undecryptable:
+            raise CommandError(f"no key fits these, enter their addresses again: {', '.join(undecryptable)}")

@@ -10,11 +10,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from monitoring.conditions import measured_fields
-from monitoring.evaluator import Outcome, evaluate, evaluate_now
-from monitoring.explaining import ENGLISH, in_numbers
+from monitoring.conditions import get_measurement_fields
+from monitoring.evaluator import EvaluationResult, evaluate_rules, run_evaluation
+from monitoring.explaining import REASON_TEXTS_EN, format_rule_value
 from monitoring.models import Rule
-from monitoring.windows import DELAY
+from monitoring.windows import SAMPLE_DELAY
 
 EXAMPLES = """\
 examples:
@@ -54,64 +54,64 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Evaluate and print; exit code 1 when a rule could not be evaluated."""
-        now = _time_of(options["at"]) if options["at"] else timezone.now()
-        if options["at"] and not options["dry_run"] and now < timezone.now() - DELAY:
+        now = _parse_time(options["at"]) if options["at"] else timezone.now()
+        if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
             raise CommandError("a time in the past can only be looked at: add --dry-run")
-        outcomes = evaluate(Rule.objects.filter(is_enabled=True), now) if options["dry_run"] else evaluate_now(now)
+        results = evaluate_rules(Rule.objects.filter(is_enabled=True), now) if options["dry_run"] else run_evaluation(now)
         if options["json"]:
-            rows = [_row_of(one) for one in outcomes]
+            rows = [_build_json_row(one) for one in results]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
         else:
-            self._print(outcomes, is_dry=options["dry_run"])
-        if any(one.error for one in outcomes):
+            self._print(results, is_dry=options["dry_run"])
+        if any(one.error for one in results):
             raise CommandError("a rule could not be evaluated", returncode=1)
 
-    def _print(self, outcomes: list[Outcome], *, is_dry: bool) -> None:
-        width = max((len(one.rule.name) for one in outcomes), default=0)
-        for one in outcomes:
-            self.stdout.write(f"{one.rule.name:<{width}}  {line_of(one)}")
-        if not outcomes:
+    def _print(self, results: list[EvaluationResult], *, is_dry: bool) -> None:
+        width = max((len(one.rule.name) for one in results), default=0)
+        for one in results:
+            self.stdout.write(f"{one.rule.name:<{width}}  {format_result_line(one)}")
+        if not results:
             without = "no rule is enabled; `manage.py seed` adds the usual ones"
             self.stdout.write(
                 without if is_dry else "every rule has been evaluated already in these 15 s, or none is on"
             )
 
 
-def line_of(outcome: Outcome) -> str:
+def format_result_line(result: EvaluationResult) -> str:
     """Value, interval, samples, window, state and why."""
-    decision, rule = outcome.decision, outcome.rule
+    decision, rule = result.decision, result.rule
     if decision is None:
-        return f"failed: {outcome.error!r}"
-    seen = decision.measured
+        return f"failed: {result.error!r}"
+    measurement = decision.measurement
     value, threshold, low, high = (
-        in_numbers(rule.kind, one, rule.metric) for one in (seen.value, rule.threshold, seen.low, seen.high)
+        format_rule_value(rule.kind, one, rule.metric) for one in (measurement.value, rule.threshold, measurement.low, measurement.high)
     )
     parts = [f"{value} {rule.comparison} {threshold}?"]
     if rule.kind != "gauge":
-        parts += [f"[{low}, {high}]"] if seen.low is not None else []
-        parts += [f"n={seen.denominator or 0:g} in {seen.window_seconds} s"]
+        parts += [f"[{low}, {high}]"] if measurement.low is not None else []
+        parts += [f"n={measurement.denominator or 0:g} in {measurement.window_seconds} s"]
     action = f" -> {decision.action}" if decision.action != "nothing" else ""
-    return f"{'  '.join(parts)}  {decision.standing.state}: {ENGLISH[decision.why]}{action}"
+    return f"{'  '.join(parts)}  {decision.new_state.state}: {REASON_TEXTS_EN[decision.reason]}{action}"
 
 
-def _row_of(outcome: Outcome) -> dict[str, Any]:
-    decision, rule = outcome.decision, outcome.rule
+def _build_json_row(result: EvaluationResult) -> dict[str, Any]:
+    decision, rule = result.decision, result.rule
     row: dict[str, Any] = {"rule": rule.name, "kind": rule.kind, "comparison": rule.comparison}
     row["threshold"] = rule.threshold
     if decision is None:
-        return {**row, "state": "failed", "error": repr(outcome.error)}
+        return {**row, "state": "failed", "error": repr(result.error)}
     return {
         **row,
-        **measured_fields(decision.measured),
-        "state": decision.standing.state,
-        "since": decision.standing.since,
+        **get_measurement_fields(decision.measurement),
+        "state": decision.new_state.state,
+        "since": decision.new_state.since,
         "action": decision.action,
-        "why": decision.why,
-        "text": line_of(outcome),
+        "why": decision.reason,
+        "text": format_result_line(result),
     }
 
 
-def _time_of(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     try:
         found = parse_datetime(text)
     except ValueError:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.grafana import dashboard_text
+from monitoring.grafana import render_grafana_dashboard
 
 EXAMPLES = """examples:
   manage.py export_grafana_dashboard                                        print it
@@ -30,10 +30,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the file."""
         if not options["output"]:
-            self.stdout.write(dashboard_text())
+            self.stdout.write(render_grafana_dashboard())
             return
         try:
-            Path(options["output"]).write_text(dashboard_text(), encoding="utf-8")
+            Path(options["output"]).write_text(render_grafana_dashboard(), encoding="utf-8")
         except OSError as error:
             raise CommandError(f"{options['output']}: {error.strerror}") from error
         self.stdout.write(f"{options['output']} written")

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.exceptions import UnusableRule
+from monitoring.exceptions import InvalidRule
 from monitoring.models import Rule
-from monitoring.promql import rule_file
+from monitoring.promql import render_rule_file
 
 EXAMPLES = """examples:
   manage.py export_prometheus_rules                          print the rules
@@ -33,8 +33,8 @@ class Command(BaseCommand):
         """Write the file."""
         rules = list(Rule.objects.filter(is_enabled=True))
         try:
-            text = rule_file(rules)
-        except UnusableRule as error:
+            text = render_rule_file(rules)
+        except InvalidRule as error:
             raise CommandError(str(error)) from error
         if not options["output"]:
             self.stdout.write(text)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.listing import markdown_of_metrics, updated_page
-from monitoring.registry import catalogue
+from monitoring.listing import render_metrics_markdown, replace_metric_tables
+from monitoring.registry import get_metrics
 
 EXAMPLES = """examples:
   manage.py list_metrics                            one line a metric
@@ -35,15 +35,15 @@ class Command(BaseCommand):
         if options["update"]:
             self._update(Path(options["update"]))
         elif options["markdown"]:
-            self.stdout.write(markdown_of_metrics())
+            self.stdout.write(render_metrics_markdown())
         else:
-            for one in catalogue().values():
+            for one in get_metrics().values():
                 labels = f"{{{','.join(one.labels)}}}" if one.labels else ""
                 self.stdout.write(f"{one.kind:9} {one.name}{labels}  {one.help}")
 
     def _update(self, page: Path) -> None:
         try:
-            page.write_text(updated_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+            page.write_text(replace_metric_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
         except (OSError, ValueError) as error:
             raise CommandError(f"{page}: {error}") from error
-        self.stdout.write(f"{page}: {len(catalogue())} metrics")
+        self.stdout.write(f"{page}: {len(get_metrics())} metrics")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.coverage import INSTRUMENTS, Surface, find_surfaces
+from monitoring.coverage import INSTRUMENTS_BY_KIND, Surface, find_surfaces
 
 EXAMPLES = """examples:
   manage.py monitoring_coverage                   what is counted, by kind, and what is not
@@ -42,15 +42,15 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
         else:
             self._print(surfaces, share)
-        least = options["fail_under"]
-        if least is not None and share < least:
-            raise CommandError(f"{share:.1%} is covered, less than {least:.1%}", returncode=1)
+        min_share = options["fail_under"]
+        if min_share is not None and share < min_share:
+            raise CommandError(f"{share:.1%} is covered, less than {min_share:.1%}", returncode=1)
 
     def _print(self, surfaces: Sequence[Surface], share: float) -> None:
         for one in surfaces:
             if not one.is_covered:
                 self.stdout.write(f"{one.kind} {one.name}: no {', no '.join(one.missing)} ({one.why})")
-        for kind in INSTRUMENTS:
+        for kind in INSTRUMENTS_BY_KIND:
             covered = [one.is_covered for one in surfaces if one.kind == kind]
             self.stdout.write(f"{kind:8} {sum(covered)} of {len(covered)}")
         self.stdout.write(f"covered  {share:.1%}")

@@ -41,8 +41,8 @@ class Command(BaseCommand):
             raise CommandError("--days must be at least 1")
         older_than = timedelta(days=options["days"])
         if options["apply"]:
-            gone = prune_samples(older_than=older_than)
-            self.stdout.write(f"{gone.samples} samples and {gone.processes} processes deleted")
+            result = prune_samples(older_than=older_than)
+            self.stdout.write(f"{result.samples} samples and {result.processes} processes deleted")
         else:
-            gone = count_prunable(older_than=older_than)
-            self.stdout.write(f"{gone.samples} samples and {gone.processes} processes would be deleted (--apply does)")
+            result = count_prunable(older_than=older_than)
+            self.stdout.write(f"{result.samples} samples and {result.processes} processes would be deleted (--apply does)")

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db.models import Count
 
 from monitoring.models import Delivery
-from monitoring.outbox import keep_sending, send_due
+from monitoring.outbox import run_alert_sender_loop, send_due_deliveries
 
 EXAMPLES = """
 examples:
@@ -36,16 +36,16 @@ class Command(BaseCommand):
     def handle(self, *arguments: Any, **options: Any) -> None:
         """One line of what was done."""
         if options["dry_run"]:
-            self._say_what_waits()
+            self._print_waiting()
         elif options["keep"]:
             try:
-                asyncio.run(keep_sending())
+                asyncio.run(run_alert_sender_loop())
             except KeyboardInterrupt:
                 self.stdout.write("stopped")
         else:
-            self.stdout.write(f"tried {send_due()} messages, {Delivery.objects.waiting().count()} still wait")
+            self.stdout.write(f"tried {send_due_deliveries()} messages, {Delivery.objects.waiting().count()} still wait")
 
-    def _say_what_waits(self) -> None:
+    def _print_waiting(self) -> None:
         waiting = (
             Delivery.objects.waiting().values("channel__name").annotate(count=Count("pk")).order_by("channel__name")
         )
