@@ -82,19 +82,19 @@ bench-report: requirements-dev
 	@$(CLEAN) $(PY) -m bench.report
 
 bench-restart: requirements-dev
-	@$(CLEAN) $(PY) -m bench.deploy.restart
+	@$(CLEAN) $(PY) -m bench.deploy
 
 bench-scale: requirements-dev
-	@$(CLEAN) $(PY) -m bench.scale && $(PY) -m bench.page || { $(PY) -m bench.page; exit 1; }
+	@$(CLEAN) $(PY) -m bench.scale && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
 
 torture: requirements-dev
-	@$(CLEAN) $(PY) -m bench.torture $(ARGS)
+	@$(CLEAN) $(PY) -m bench.chaos $(ARGS)
 
 soak: requirements-dev
-	@$(CLEAN) $(PY) -m bench.torture --only soak --name soak $(ARGS)
+	@$(CLEAN) $(PY) -m bench.chaos --only soak --name soak $(ARGS)
 
 bench-repair: requirements-dev
-	@$(CLEAN) $(PY) -m bench.history.repair
+	@$(CLEAN) $(PY) -m bench.repair
 
 BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 .PHONY: $(BENCHES) bench-modules
@@ -103,7 +103,7 @@ BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 bench-push bench-bytes: node-modules bench-modules
 $(BENCHES): requirements-dev
 	@$(WITH_NODE) && $(CLEAN) ENVIRONMENT=development $(PY) -m bench.$(@:bench-%=%) $(ARGS) && \
-		$(PY) -m bench.page || { $(PY) -m bench.page; exit 1; }
+		$(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
 
 bench-modules: node
 	@cmp -s bench/push/package-lock.json bench/push/node_modules/.installed || { \

@@ -10,7 +10,7 @@ from django.core.management.color import no_style
 from django.db import connection
 from django.test import TransactionTestCase
 
-from diagsite.tests.site import get_migrated_template
+from testing.site import get_migrated_template
 
 # A busy machine is no failure; what fails is printed with what reproduces it.
 hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
@@ -34,7 +34,9 @@ PRESERVED_TABLES = {"django_content_type", "auth_permission"}
 
 
 def _flush_tables(test: TransactionTestCase) -> None:
-    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - PRESERVED_TABLES
+    tables = (
+        set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - PRESERVED_TABLES
+    )
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), sorted(tables)))
 
 

@@ -8,7 +8,7 @@ import sys
 # What is loaded stays: looking for garbage in it is a quarter of the start. `execute_measured` turns it on again.
 gc.disable()
 
-from diagsite.embedded import EmbeddedDatabaseError, embedded_database  # noqa: E402
+from diagsite.server.embedded_postgres import EmbeddedDatabaseError, embedded_database  # noqa: E402
 
 # Commands that never open the database: they must not wait for one.
 COMMANDS_WITHOUT_DATABASE = {
@@ -35,7 +35,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError
 
-    from monitoring.commands import execute_measured
+    from monitoring.instrumentation.commands import execute_measured
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import vulture  # type: ignore[import-untyped]
 
 ROOMS = ["diagsite", "diagnosis", "monitoring", "progress", "errors", "performance", "bench", ".ci", "manage.py"]
-EXCLUDED = ["*/tests/*", "*/migrations/*"]
+EXCLUDED = ["*/tests/*", "tests/*", "testing/*", "*/migrations/*"]
 DECORATORS = [
     "@admin.*",  # Django's admin calls what is registered with it
     "@app.*",  # procrastinate's tasks
@@ -33,7 +33,7 @@ CALLED_BY = {
     "http.server": "log_message",
 }
 
-# Django's admin: who may do an action. bench/figures.py: what a module of a bench measures.
+# Django's admin: who may do an action. bench/harness.py: what a module of a bench measures.
 PATTERNS = re.compile(r"has_\w+_permission|measure_\w+")
 
 # Each with its reason.
@@ -49,9 +49,9 @@ ALIVE = {
     "adelete": "beside aget",
     "aload": "beside aget",
     "success_rate": "the controller's statistics promise it",
-    "KEPT_BY": "what each table keeps, for people; a test holds it against the models",
-    "use_built_in": "tests begin without the table's words",
-    "actions_of": "tests compare the actions of the words with those of the clients",
+    "RETENTION_BY_MODEL": "what each table keeps, for people; a test holds it against the models",
+    "reset_to_default_messages": "tests begin without the table's words",
+    "list_allowed_actions": "tests compare the actions of the words with those of the clients",
 }
 
 

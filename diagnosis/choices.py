@@ -17,7 +17,13 @@ class DiagnosisStatus(TextChoices):
 
 
 UNFINISHED_STATUSES = [DiagnosisStatus.QUEUED, DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING]
-FINAL_STATUSES = [DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL, DiagnosisStatus.FAILED, DiagnosisStatus.TIMED_OUT, DiagnosisStatus.CANCELLED]
+FINAL_STATUSES = [
+    DiagnosisStatus.COMPLETED,
+    DiagnosisStatus.PARTIAL,
+    DiagnosisStatus.FAILED,
+    DiagnosisStatus.TIMED_OUT,
+    DiagnosisStatus.CANCELLED,
+]
 
 
 class AnswerState(TextChoices):

@@ -70,7 +70,13 @@ class CallFailed(Exception):
         return ERROR_CODES_BY_REASON[self.reason]
 
 
-RETRYABLE_REASONS = {FailureReason.RATE, FailureReason.BUSY, FailureReason.UNREADABLE, FailureReason.TIMEOUT, FailureReason.CONNECTION}
+RETRYABLE_REASONS = {
+    FailureReason.RATE,
+    FailureReason.BUSY,
+    FailureReason.UNREADABLE,
+    FailureReason.TIMEOUT,
+    FailureReason.CONNECTION,
+}
 
 ERROR_CODES_BY_REASON = {
     FailureReason.QUOTA: ErrorCode.AI_QUOTA_EXHAUSTED,

@@ -48,7 +48,9 @@ def compute_statistics() -> dict[str, Any]:
     for subject, group, kind, count in _query_counts(now - timedelta(days=STATISTICS_DAYS)):
         if subject == "diagnoses":
             by_status[group] += count
-            running += count if group in UNFINISHED_STATUSES and kind == "false" else 0  # as DiagnosisQuerySet.unfinished
+            running += (
+                count if group in UNFINISHED_STATUSES and kind == "false" else 0
+            )  # as DiagnosisQuerySet.unfinished
         else:
             (by_platform if subject == "answers" else by_day).setdefault(group, {})[kind] = count
     return {

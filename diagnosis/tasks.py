@@ -8,11 +8,11 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason, JobContext
 
-from diagnosis.jobs import MAINTENANCE_QUEUE, DIAGNOSIS_QUEUE, RUN_TASK, fail_stalled_jobs
-from diagnosis.probing import probe_paused_platforms
-from diagnosis.recovery import expire_overdue, requeue_orphans
-from diagnosis.run import run_diagnosis
-from diagnosis.schedules.running import start_due_schedules
+from diagnosis.platforms.health_check import probe_paused_platforms
+from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE, RUN_TASK, fail_stalled_jobs
+from diagnosis.running.recovery import expire_overdue, requeue_orphans
+from diagnosis.running.runner import run_diagnosis
+from diagnosis.schedules.runner import start_due_schedules
 
 log = structlog.get_logger(__name__)
 

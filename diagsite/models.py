@@ -34,7 +34,7 @@ class Role(models.Model):
 class Notice(models.Model):
     """What an owner who is away is told: that a diagnosis ended, that a rate moved, that a run was left out.
 
-    One row, so one message. See diagsite/notices.py.
+    One row, so one message. See diagsite/notifications/outbox.py.
     """
 
     class Kind(models.TextChoices):

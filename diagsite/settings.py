@@ -14,7 +14,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError
 
-from diagsite.pool import RECONNECT_TIMEOUT_SECONDS, retry_connect
+from diagsite.server.db_pool import RECONNECT_TIMEOUT_SECONDS, retry_connect
 
 django_stubs_ext.monkeypatch()
 
@@ -96,19 +96,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "monitoring.http.count_requests",
-    "diagsite.request_id.request_id_middleware",
-    "diagsite.middleware.SecurityMiddleware",
-    "diagsite.static_files.StaticFilesMiddleware",
-    "diagsite.middleware.SessionMiddleware",
-    "diagsite.middleware.LocaleMiddleware",
-    "diagsite.error_pages.method_not_allowed_middleware",
-    "diagsite.rate_limits.rate_limit_middleware",
-    "diagsite.middleware.CommonMiddleware",
-    "diagsite.middleware.CsrfViewMiddleware",
-    "diagsite.middleware.AuthenticationMiddleware",
-    "diagsite.middleware.MessageMiddleware",
-    "diagsite.middleware.XFrameOptionsMiddleware",
+    "monitoring.instrumentation.http.count_requests",
+    "diagsite.server.request_id.request_id_middleware",
+    "diagsite.server.middleware.SecurityMiddleware",
+    "diagsite.web.static_files.StaticFilesMiddleware",
+    "diagsite.server.middleware.SessionMiddleware",
+    "diagsite.server.middleware.LocaleMiddleware",
+    "diagsite.web.error_pages.method_not_allowed_middleware",
+    "diagsite.api.rate_limits.rate_limit_middleware",
+    "diagsite.server.middleware.CommonMiddleware",
+    "diagsite.server.middleware.CsrfViewMiddleware",
+    "diagsite.server.middleware.AuthenticationMiddleware",
+    "diagsite.server.middleware.MessageMiddleware",
+    "diagsite.server.middleware.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -170,13 +170,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-CSRF_FAILURE_VIEW = "diagsite.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "diagsite.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
 SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
-# As Django 6 reads it; diagsite/content_policy.py makes the header of it and adds the socket's address.
+# As Django 6 reads it; diagsite/web/csp.py makes the header of it and adds the socket's address.
 SECURE_CSP = {
     "default-src": ["'self'"],
     "script-src": ["'self'"],
@@ -206,8 +206,8 @@ AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by the name alone, anybody could keep its owner out
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what was said of the wait stays true
-AXES_CLIENT_IP_CALLABLE = "diagsite.sign_in_limits.get_sign_in_ip"
-AXES_LOCKOUT_CALLABLE = "diagsite.sign_in_limits.build_lockout_response"
+AXES_CLIENT_IP_CALLABLE = "diagsite.accounts.lockout.get_sign_in_ip"
+AXES_LOCKOUT_CALLABLE = "diagsite.accounts.lockout.build_lockout_response"
 AXES_DISABLE_ACCESS_LOG = True  # who did what in the admin is in its own log
 AXES_ENABLE_ADMIN = False  # diagsite/admin/sign_ins.py
 AXES_VERBOSE = False
@@ -224,13 +224,13 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
-DIAGNOSIS_ENDED = "diagsite.notices.create_diagnosis_notice"
-SCHEDULE_SKIPPED = "diagsite.notices.create_skip_notice"
+DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notice"
+SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notice"
 
 # Push ------------------------------------------------------------------------------------------------------------
-PROGRESS_AUTHENTICATE = "diagsite.sessions.verify_token"
-PROGRESS_SIGNED_OUT = "diagsite.sessions.find_invalid_credentials"
-PROGRESS_ENDED = "diagsite.notices.mark_notice_seen"
+PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
+PROGRESS_SIGNED_OUT = "diagsite.accounts.tokens.find_invalid_credentials"
+PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notice_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
@@ -261,7 +261,7 @@ MAX_UNFINISHED_DIAGNOSES: int = env.int("MAX_UNFINISHED_DIAGNOSES", 2000)
 MAX_UNFINISHED_PER_OWNER: int = env.int("MAX_UNFINISHED_PER_OWNER", 100)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
-# Operators' additions to diagnosis/matching/brands.toml, a file of the same form; none when empty.
+# Operators' additions to diagnosis/analysis/matching/brands.toml, a file of the same form; none when empty.
 KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
 # Which platform judges sentiment, by its id; none when empty, and reports say that it was not evaluated.
 JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
@@ -296,10 +296,10 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "concurrency": DIAGNOSES_AT_ONCE,
     "update_heartbeat_interval": JOB_HEARTBEAT_SECONDS,
     "stalled_worker_timeout": JOB_STALLED_SECONDS,
-    "shutdown_graceful_timeout": 0,  # a run leaves in its own way (diagnosis/run.py); all else may be cut off
+    "shutdown_graceful_timeout": 0,  # diagnosis/running/runner.py ends its runs itself
     "delete_jobs": "successful",
 }
-PROCRASTINATE_ON_APP_READY = "monitoring.jobs.count_jobs"
+PROCRASTINATE_ON_APP_READY = "monitoring.instrumentation.jobs.count_jobs"
 
 # Errors ----------------------------------------------------------------------------------------------------------
 # How often a process looks for edited words and writes down what went wrong; 0 for never.
@@ -311,7 +311,8 @@ ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
 AIGC_PROPAGATOR: str = env.str("AIGC_PROPAGATOR", "")
 
 # Retention ---------------------------------------------------------------------------------------------------------
-# Days that a table keeps its rows where they differ from diagsite/retention.py: `alerts=180,streams=7`; 0 is for ever.
+# Days that a table keeps its rows, where they differ from diagsite/operations/retention.py: `alerts=180,streams=7`;
+# 0 keeps them forever.
 KEPT_DAYS: dict[str, float] = env.dict("KEPT_DAYS", {}, subcast_values=float)
 
 # Monitoring ----------------------------------------------------------------------------------------------------------
@@ -323,11 +324,11 @@ SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # What is counted in rows rather than in a process: gauge -> who counts.
 SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running_by_demo",
-    "jobs_waiting": "monitoring.gauges.count_waiting_jobs",
+    "jobs_waiting": "monitoring.instrumentation.db_gauges.count_waiting_jobs",
 }
 # What the dashboard asks the floor above.
-DASHBOARD_DIAGNOSES = "diagnosis.standing.count_unfinished_by_status"
-DASHBOARD_PLATFORMS = "diagnosis.standing.get_platform_statuses"
+DASHBOARD_DIAGNOSES = "diagnosis.platforms.status.count_unfinished_by_status"
+DASHBOARD_PLATFORMS = "diagnosis.platforms.status.get_platform_statuses"
 # Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
@@ -366,5 +367,5 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 LOG_FORMAT: str = env.str("LOG_FORMAT", "json" if PRODUCTION else "console")
 LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
 LOG_FILE: str = env.str("LOG_FILE", "")  # standard error without one
-LOGGING_CONFIG = "diagsite.logs.configure_logging"
+LOGGING_CONFIG = "diagsite.server.log_config.configure_logging"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL, "file": LOG_FILE}

@@ -4,8 +4,8 @@ import structlog
 from channels.db import aclose_old_connections, database_sync_to_async
 from procrastinate.contrib.django import app
 
-from diagnosis.jobs import MAINTENANCE_QUEUE
-from diagsite.retention import prune_expired_rows
+from diagnosis.running.queue import MAINTENANCE_QUEUE
+from diagsite.operations.retention import prune_expired_rows
 
 log = structlog.get_logger(__name__)
 

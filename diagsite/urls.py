@@ -3,18 +3,18 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from diagnosis.demo import chat_completions
-from diagsite.api import api
+from diagnosis.platforms.demo import chat_completions
+from diagsite.api.assembly import api
 
 urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("demo/v1/chat/completions", chat_completions, name="demo-platform"),
     path("", include("monitoring.urls")),
-    path("", include("diagsite.page_urls")),
+    path("", include("diagsite.web.urls")),
 ]
 
-handler400 = "diagsite.error_pages.bad_request"
-handler403 = "diagsite.error_pages.forbidden"
-handler404 = "diagsite.error_pages.not_found"
-handler500 = "diagsite.error_pages.server_error"
+handler400 = "diagsite.web.error_pages.bad_request"
+handler403 = "diagsite.web.error_pages.forbidden"
+handler404 = "diagsite.web.error_pages.not_found"
+handler500 = "diagsite.web.error_pages.server_error"

@@ -60,7 +60,10 @@ def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
         if field is None or is_secret_field(name) or isinstance(field.widget, forms.PasswordInput):
             changes[name] = [SECRET_MASK, SECRET_MASK]
         else:
-            changes[name] = [format_logged_value(form.get_initial_for_field(field, name)), format_logged_value(form.cleaned_data.get(name))]
+            changes[name] = [
+                format_logged_value(form.get_initial_for_field(field, name)),
+                format_logged_value(form.cleaned_data.get(name)),
+            ]
     return changes
 
 
@@ -96,7 +99,9 @@ def _diff_rows(before: Model, after: Model | None) -> dict[str, ValueChange]:
     fields = [field for field in before._meta.concrete_fields if after is not None]
     pairs = [(field.name, field.value_from_object(before), field.value_from_object(after)) for field in fields]  # type: ignore[arg-type]
     return {
-        name: [SECRET_MASK, SECRET_MASK] if is_secret_field(name) else [format_logged_value(old), format_logged_value(new)]
+        name: [SECRET_MASK, SECRET_MASK]
+        if is_secret_field(name)
+        else [format_logged_value(old), format_logged_value(new)]
         for name, old, new in pairs
         if old != new
     }

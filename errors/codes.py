@@ -1,9 +1,15 @@
-"""Every error code with what it means to programs. The words that people read are in `errors/copy.py`."""
+"""Every error code with what it means to programs. Its texts: `errors/messages/default_texts.py`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from errors.placeholders import PLANNED_PLACEHOLDER, PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, Placeholder
+from errors.messages.placeholders import (
+    PLANNED_PLACEHOLDER,
+    PLATFORM_PLACEHOLDER,
+    SECONDS_PLACEHOLDER,
+    VALID_PLACEHOLDER,
+    Placeholder,
+)
 
 
 class ErrorCode(StrEnum):
@@ -128,38 +134,102 @@ _DIAGNOSIS_ACTIONS = frozenset({_A.RETRY, _A.SWITCH_PLATFORM, _A.OPEN_HISTORY, _
 
 ERROR_SPECS: dict[ErrorCode, ErrorSpec] = {
     _C.NETWORK_ERROR: ErrorSpec(
-        502, _S.WARNING, BACKOFF_RETRY, _D.TOAST, _A.RETRY, 2000, _PLATFORM_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+        502,
+        _S.WARNING,
+        BACKOFF_RETRY,
+        _D.TOAST,
+        _A.RETRY,
+        2000,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
     ),
     _C.NETWORK_TIMEOUT: ErrorSpec(
-        504, _S.WARNING, BACKOFF_RETRY, _D.TOAST, _A.RETRY, 2000, _PLATFORM_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+        504,
+        _S.WARNING,
+        BACKOFF_RETRY,
+        _D.TOAST,
+        _A.RETRY,
+        2000,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
     ),
     _C.AI_PLATFORM_ERROR: ErrorSpec(
-        502, _S.ERROR, BACKOFF_RETRY, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
+        502,
+        _S.ERROR,
+        BACKOFF_RETRY,
+        _D.MODAL,
+        _A.SWITCH_PLATFORM,
+        None,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_PLATFORM_ACTIONS,
     ),
     _C.AI_QUOTA_EXHAUSTED: ErrorSpec(
-        503, _S.WARNING, NO_RETRY, _D.MODAL, _A.SWITCH_PLATFORM, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
+        503,
+        _S.WARNING,
+        NO_RETRY,
+        _D.MODAL,
+        _A.SWITCH_PLATFORM,
+        None,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_PLATFORM_ACTIONS,
     ),
     _C.AI_RATE_LIMIT: ErrorSpec(
-        503, _S.WARNING, DELAYED_RETRY, _D.INLINE, _A.DISMISS, 10_000, (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER), allowed_actions=_PLATFORM_ACTIONS
+        503,
+        _S.WARNING,
+        DELAYED_RETRY,
+        _D.INLINE,
+        _A.DISMISS,
+        10_000,
+        (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER),
+        allowed_actions=_PLATFORM_ACTIONS,
     ),
     _C.DIAGNOSIS_TIMEOUT: ErrorSpec(
         504, _S.ERROR, NO_RETRY, _D.PAGE, _A.OPEN_HISTORY, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
-    _C.DIAGNOSIS_FAILED: ErrorSpec(502, _S.ERROR, NO_RETRY, _D.PAGE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS),
+    _C.DIAGNOSIS_FAILED: ErrorSpec(
+        502, _S.ERROR, NO_RETRY, _D.PAGE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
+    ),
     _C.DIAGNOSIS_PARTIAL_SUCCESS: ErrorSpec(
-        200, _S.WARNING, NO_RETRY, _D.INLINE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
+        200,
+        _S.WARNING,
+        NO_RETRY,
+        _D.INLINE,
+        _A.OPEN_REPORT,
+        None,
+        _COUNT_PLACEHOLDERS,
+        allowed_actions=_DIAGNOSIS_ACTIONS,
     ),
     _C.DATA_NOT_FOUND: ErrorSpec(404, _S.ERROR, NO_RETRY, _D.PAGE, _A.GO_HOME),
-    _C.DATA_FORMAT_ERROR: ErrorSpec(400, _S.ERROR, NO_RETRY, _D.TOAST, _A.RETRY, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.DATA_FORMAT_ERROR: ErrorSpec(
+        400, _S.ERROR, NO_RETRY, _D.TOAST, _A.RETRY, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+    ),
     _C.UNAUTHORIZED: ErrorSpec(401, _S.ERROR, NO_RETRY, _D.MODAL, _A.SIGN_IN, allowed_actions=_SIGN_IN_ACTIONS),
     _C.FORBIDDEN: ErrorSpec(403, _S.ERROR, NO_RETRY, _D.MODAL, _A.DISMISS),
-    _C.SERVER_ERROR: ErrorSpec(500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
-    _C.SERVICE_UNAVAILABLE: ErrorSpec(
-        503, _S.ERROR, BACKOFF_RETRY, _D.PAGE, _A.RETRY, 10_000, _WAIT_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+    _C.SERVER_ERROR: ErrorSpec(
+        500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
     ),
-    _C.UNKNOWN_ERROR: ErrorSpec(500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.SERVICE_UNAVAILABLE: ErrorSpec(
+        503,
+        _S.ERROR,
+        BACKOFF_RETRY,
+        _D.PAGE,
+        _A.RETRY,
+        10_000,
+        _WAIT_PLACEHOLDERS,
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
+    ),
+    _C.UNKNOWN_ERROR: ErrorSpec(
+        500, _S.ERROR, MANUAL_RETRY, _D.MODAL, _A.RETRY, 3000, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+    ),
     _C.CONTENT_FILTERED: ErrorSpec(
-        422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, None, _PLATFORM_PLACEHOLDERS, allowed_actions=_PLATFORM_ACTIONS
+        422,
+        _S.WARNING,
+        NO_RETRY,
+        _D.INLINE,
+        _A.DISMISS,
+        None,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_PLATFORM_ACTIONS,
     ),
     _C.RATE_LIMITED: ErrorSpec(
         429,
@@ -172,14 +242,34 @@ ERROR_SPECS: dict[ErrorCode, ErrorSpec] = {
         required_placeholders=frozenset({"seconds"}),
         allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
     ),
-    _C.INVALID_INPUT: ErrorSpec(422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.INVALID_INPUT: ErrorSpec(
+        422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+    ),
     _C.CONFLICT: ErrorSpec(409, _S.WARNING, NO_RETRY, _D.MODAL, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
     _C.DIAGNOSIS_CANCELLED: ErrorSpec(
         200, _S.INFO, NO_RETRY, _D.INLINE, _A.OPEN_REPORT, None, _COUNT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
     ),
-    _C.DIAGNOSIS_RUNNING: ErrorSpec(409, _S.INFO, DELAYED_RETRY, _D.INLINE, _A.DISMISS, 3000, allowed_actions=_DIAGNOSIS_ACTIONS),
-    _C.QUEUE_FULL: ErrorSpec(503, _S.WARNING, DELAYED_RETRY, _D.MODAL, _A.RETRY, 30_000, _WAIT_PLACEHOLDERS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN),
+    _C.DIAGNOSIS_RUNNING: ErrorSpec(
+        409, _S.INFO, DELAYED_RETRY, _D.INLINE, _A.DISMISS, 3000, allowed_actions=_DIAGNOSIS_ACTIONS
+    ),
+    _C.QUEUE_FULL: ErrorSpec(
+        503,
+        _S.WARNING,
+        DELAYED_RETRY,
+        _D.MODAL,
+        _A.RETRY,
+        30_000,
+        _WAIT_PLACEHOLDERS,
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
+    ),
     _C.TOO_MANY_UNFINISHED: ErrorSpec(
-        429, _S.WARNING, DELAYED_RETRY, _D.MODAL, _A.OPEN_HISTORY, 30_000, _WAIT_PLACEHOLDERS, allowed_actions=_DIAGNOSIS_ACTIONS
+        429,
+        _S.WARNING,
+        DELAYED_RETRY,
+        _D.MODAL,
+        _A.OPEN_HISTORY,
+        30_000,
+        _WAIT_PLACEHOLDERS,
+        allowed_actions=_DIAGNOSIS_ACTIONS,
     ),
 }

@@ -9,8 +9,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from errors.codes import ActionKind, Display, ErrorCode
-from errors.copy import DEFAULT_TEXTS
-from errors.words import CONTENT_FIELDS, ICONS, ErrorMessage, validate_message, build_message
+from errors.messages.default_texts import DEFAULT_TEXTS
+from errors.messages.message import CONTENT_FIELDS, ICONS, ErrorMessage, build_message, validate_message
 
 CODE_CHOICES = [(code.value, code.value) for code in ErrorCode]
 LOCALE_CHOICES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in DEFAULT_TEXTS]
@@ -187,7 +187,7 @@ class CopyOverride(models.Model):
 
     def clean(self) -> None:
         """The words that would be shown must be fit to be shown."""
-        from errors.catalogue import get_published_message
+        from errors.messages.catalogue import get_published_message
 
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": "结束时间要晚于开始时间。"})

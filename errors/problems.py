@@ -7,11 +7,11 @@ from typing import Any
 import structlog
 from django.utils.translation import get_language
 
-from errors import catalogue as words_catalogue
 from errors.codes import ERROR_SPECS, ErrorCode
-from errors.copy import ACTION_LABELS
 from errors.exceptions import AppError, get_error_code
-from errors.words import render_message
+from errors.messages import catalogue as words_catalogue
+from errors.messages.default_texts import ACTION_LABELS
+from errors.messages.message import render_message
 from performance.exceptions import LimitExceeded
 
 Problem = dict[str, Any]
@@ -42,7 +42,11 @@ def build_problem(
     spec = ERROR_SPECS[code]
     wait_ms = spec.retry_after_ms if retry_after_ms is None else retry_after_ms
     copy = build_displayed_message(
-        code, locale or get_current_locale(), _build_placeholder_values(wait_ms, params), platform=platform, action_params=action_params
+        code,
+        locale or get_current_locale(),
+        _build_placeholder_values(wait_ms, params),
+        platform=platform,
+        action_params=action_params,
     )
     body: Problem = {
         "type": f"urn:problem:{code.lower().replace('_', '-')}",
@@ -116,7 +120,10 @@ def build_error_catalogue(language: str) -> dict[str, Any]:
     return {
         "locale": locale,
         "errors": {
-            code.value: build_displayed_message(code, locale, _build_placeholder_values(ERROR_SPECS[code].retry_after_ms, None)) for code in ErrorCode
+            code.value: build_displayed_message(
+                code, locale, _build_placeholder_values(ERROR_SPECS[code].retry_after_ms, None)
+            )
+            for code in ErrorCode
         },
         "codes": {
             code.value: {

@@ -1,6 +1,6 @@
 """The record of what went wrong: exact counts, and a sample of the events when there are many.
 
-`record_error` only puts something aside in memory, so it can be called anywhere: in an event loop, inside a transaction that
+`record_error` only appends to a list in memory, so it can be called anywhere: in an event loop, in a transaction that
 is about to be rolled back, with the database away. A thread of the process writes it down a moment later, on its own
 connection. What a process had put aside in the last half second dies with it; the log has it.
 """
@@ -22,12 +22,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from errors.background import PeriodicThread
-from errors.catalogue import get_published_message
 from errors.codes import ErrorCode
-from errors.copy import DEFAULT_LOCALE
+from errors.messages.catalogue import get_published_message
+from errors.messages.default_texts import DEFAULT_LOCALE
+from errors.messages.placeholders import clean_text
 from errors.metrics import error_counter
-from errors.placeholders import clean_text
+from errors.periodic_thread import PeriodicThread
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +148,7 @@ def record_error(
     """Put a failure aside to be written down. Never raises, never waits, needs no database.
 
     outcome: "shown" to somebody, "retried" by us, or "recovered" after retries; place: where it happened, when the
-    exception's own place says less; context: only ALLOWED_CONTEXT_KEYS are kept. The request and the diagnosis are those of
+    exception's own place says less; context: only ALLOWED_CONTEXT_KEYS are kept. Request and diagnosis are those of
     the log context when they are not given.
     """
     try:
@@ -233,7 +233,11 @@ _VIRTUALENV_ROOT = str(Path(sys.prefix)) + "/"
 
 def clean_context(context: Mapping[str, Any]) -> dict[str, Any]:
     """What may be kept of a context: allow-listed keys, short values, nothing that looks like a key or an id."""
-    return {key: _clean_value(value) for key, value in context.items() if key in ALLOWED_CONTEXT_KEYS and value not in ("", None)}
+    return {
+        key: _clean_value(value)
+        for key, value in context.items()
+        if key in ALLOWED_CONTEXT_KEYS and value not in ("", None)
+    }
 
 
 def _clean_value(value: Any) -> Any:

@@ -10,7 +10,7 @@ import time
 from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.stop import stop_base
 
-from errors.codes import ERROR_SPECS, ErrorCode, RetryPolicy, RetryClass
+from errors.codes import ERROR_SPECS, ErrorCode, RetryClass, RetryPolicy
 from errors.exceptions import AppError
 from errors.recording import record_error
 

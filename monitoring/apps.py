@@ -9,8 +9,8 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the dashboard told of alerts."""
-        from monitoring.live import publish_alert
-        from monitoring.signals import alert_fired, alert_resolved
+        from monitoring.alerts.signals import alert_fired, alert_resolved
+        from monitoring.dashboard.push import publish_alert
 
         for signal in (alert_fired, alert_resolved):
-            signal.connect(publish_alert, dispatch_uid="monitoring.live")
+            signal.connect(publish_alert, dispatch_uid="monitoring.dashboard.push")

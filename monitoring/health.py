@@ -93,7 +93,9 @@ def _build_checks() -> dict[str, HealthCheck]:
 
 
 def _create_redis_client() -> RedisClient:
-    return RedisClient.from_url(settings.REDIS_URL, socket_timeout=CHECK_TIMEOUT_SECONDS, socket_connect_timeout=CHECK_TIMEOUT_SECONDS)
+    return RedisClient.from_url(
+        settings.REDIS_URL, socket_timeout=CHECK_TIMEOUT_SECONDS, socket_connect_timeout=CHECK_TIMEOUT_SECONDS
+    )
 
 
 async def check_health(names: Iterable[str] | None = None) -> list[HealthResult]:
@@ -119,7 +121,9 @@ def get_overall_status(results: Iterable[HealthResult]) -> str:
 
 
 # However many ask, one of each check runs at a time; so what hangs holds up one thread or connection, not hundreds.
-_tasks_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[HealthResult]]] = WeakKeyDictionary()
+_tasks_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[HealthResult]]] = (
+    WeakKeyDictionary()
+)
 
 
 def _ensure_check_running(name: str, check: HealthCheck) -> asyncio.Task[HealthResult]:

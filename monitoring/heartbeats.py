@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from monitoring.models import Heartbeat
-from performance.doors import HostNotAllowed, get_ssl_context, restrict_hosts, parse_allowed_host
-from performance.outgoing import measure_call
+from performance.client_metrics import measure_call
+from performance.ssrf_guard import HostNotAllowed, get_ssl_context, parse_allowed_host, restrict_hosts
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,9 @@ def ping_external_monitor() -> None:
     """Fetch HEARTBEAT_PING_URL; a failure is logged without the address, which is a secret of its own."""
     with measure_call("heartbeat_ping") as call:
         try:
-            with restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), _allowed_hosts) as client:
+            with restrict_hosts(
+                httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), _allowed_hosts
+            ) as client:
                 client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__

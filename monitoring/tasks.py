@@ -8,9 +8,9 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 
 from errors.recording import prune_errors
-from monitoring.evaluator import EVALUATION_INTERVAL_SECONDS, run_evaluation
-from monitoring.outbox import send_due_deliveries
-from monitoring.retention import prune_samples
+from monitoring.delivery.outbox import send_due_deliveries
+from monitoring.rules.evaluator import EVALUATION_INTERVAL_SECONDS, run_evaluation
+from monitoring.samples.retention import prune_samples
 
 log = structlog.get_logger(__name__)
 

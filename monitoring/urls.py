@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from monitoring.alertmanager import receive_alerts
+from monitoring.integrations.alertmanager import receive_alerts
 from monitoring.views import healthz, healthz_full, metrics, readyz
 
 urlpatterns = [

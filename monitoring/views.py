@@ -5,8 +5,8 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 
-from monitoring.exporter import has_metrics_token, is_metrics_access_allowed
 from monitoring.health import REQUIRED_CHECKS, HealthResult, check_health, get_overall_status
+from monitoring.instrumentation.exporter import has_metrics_token, is_metrics_access_allowed
 
 
 async def healthz(request: HttpRequest) -> JsonResponse:

@@ -17,15 +17,15 @@ from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, V
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from monitoring import outbox
-from monitoring.alerting import fire_alert, repeat_alert, resolve_alert
+from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
+from monitoring.delivery import outbox
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
 from monitoring.models import Alert, Heartbeat
 from monitoring.models.rules import AlertSeverity
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["EVALUATOR_HEARTBEAT", "SENDER_HEARTBEAT", "beat", "run_watchdog_loop", "check_heartbeats"]
+__all__ = ["EVALUATOR_HEARTBEAT", "SENDER_HEARTBEAT", "beat", "check_heartbeats", "run_watchdog_loop"]
 
 STALE_INTERVALS = 2.0
 CHECKS_PER_INTERVAL = 3

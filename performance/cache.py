@@ -9,8 +9,8 @@
 - An entry is loaded again a little early, by one caller, the sooner the longer a load takes (optimal probabilistic
   early expiration: Vattani, Chierichetti, Lowenstein, VLDB 2015); and lifetimes differ by up to a tenth, so that what
   was stored together does not end together.
-- An entry remembers the versions of what it is about as they were before its load began. `invalidate_tags` changes a version
-  after the commit, so an entry that was loaded from before a change is never served after it.
+- An entry remembers the versions of what it is about as they were before its load began. `invalidate_tags` changes a
+  version after the commit, so an entry that was loaded from before a change is never served after it.
 - A load that fails is answered by the old entry, if there is one. A store that is away costs a load, never an error.
 """
 
@@ -30,9 +30,9 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
+from performance.cache_backends import CacheBackend, get_cache_backend
+from performance.circuit_breaker import cache_breaker, tolerate_unavailable_store
 from performance.metrics import cache_lookups
-from performance.outage import cache_breaker, tolerate_unavailable_store
-from performance.stores import CacheBackend, get_cache_backend
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +142,7 @@ class Cache:
 
     async def aset(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """`set` for the event loop."""
-        await sync_to_async(self.set, thread_sensitive=False)(key, value, ttl, about=tags)
+        await sync_to_async(self.set, thread_sensitive=False)(key, value, ttl, tags=tags)
 
     async def adelete(self, key: str) -> None:
         """`delete` for the event loop."""
@@ -283,7 +283,9 @@ class Cache:
             return self._backend.read("", _build_version_keys(tags))[1] if tags else []
         return None
 
-    def _store_entry(self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = "") -> None:
+    def _store_entry(
+        self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = ""
+    ) -> None:
         until = time.time() + ttl * random.uniform(0.9, 1.0)
         with tolerate_unavailable_store():
             # Kept twice as long as it is good: the second half is for when a load fails.
@@ -315,7 +317,9 @@ def _parse_lookup(raw: Any, versions: list[str]) -> _LookupResult:
 
 
 @lru_cache
-def get_cache(ttl: float = DEFAULT_TTL_SECONDS, *, namespace: str = "default", max_entries: int = DEFAULT_MAX_ENTRIES) -> Cache:
+def get_cache(
+    ttl: float = DEFAULT_TTL_SECONDS, *, namespace: str = "default", max_entries: int = DEFAULT_MAX_ENTRIES
+) -> Cache:
     """The cache of a namespace. ttl: seconds that an entry is good for."""
     if ttl <= 0 or max_entries < 1:
         raise ValueError("ttl must be more than 0 and max_entries at least 1")

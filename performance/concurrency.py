@@ -87,9 +87,15 @@ class ConcurrencyController:
                 self._local_semaphore.release()
 
     async def _acquire(self, task_name: str) -> str | None:
-        if self.max_waiting is not None and self._local_semaphore.locked() and self.statistics.waiting >= self.max_waiting:
+        if (
+            self.max_waiting is not None
+            and self._local_semaphore.locked()
+            and self.statistics.waiting >= self.max_waiting
+        ):
             self.statistics.rejected += 1
-            raise ConcurrencyLimitExceeded(f"{task_name}: {self.statistics.waiting} wait already", self.estimate_wait_seconds())
+            raise ConcurrencyLimitExceeded(
+                f"{task_name}: {self.statistics.waiting} wait already", self.estimate_wait_seconds()
+            )
         self.statistics.waiting += 1
         try:
             with concurrency_wait_seconds.time():

@@ -75,7 +75,11 @@ class DistributedSemaphore:
         while self._holders:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
             try:
-                lost = await self._renew_script(keys=[self._key], args=[self._lease_seconds, *self._holders]) if self._holders else []
+                lost = (
+                    await self._renew_script(keys=[self._key], args=[self._lease_seconds, *self._holders])
+                    if self._holders
+                    else []
+                )
             except REDIS_UNAVAILABLE_ERRORS as error:
                 log.warning("leases_not_renewed", key=self._key, error=repr(error))
                 continue

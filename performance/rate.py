@@ -25,8 +25,8 @@ rate_wait_seconds = limit_wait_seconds.labels("rate")
 class RateLimiter:
     """At most `max_requests` per `time_window` seconds, for each key apart.
 
-    on_redis_failure: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for a
-    moment is better than not at all. "closed": nothing passes, for what must never be too much.
+    on_redis_failure: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for
+    a moment is better than not at all. "closed": nothing passes, for what must never be too much.
     """
 
     def __init__(
@@ -44,7 +44,9 @@ class RateLimiter:
         self.on_redis_failure = on_redis_failure
         self._limit = RateLimitItemPerSecond(max_requests, time_window)
         self._local_window = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared_window = SlidingWindowCounterRateLimiter(_build_redis_storage(redis_url)) if redis_url else self._local_window
+        self._shared_window = (
+            SlidingWindowCounterRateLimiter(_build_redis_storage(redis_url)) if redis_url else self._local_window
+        )
 
     async def execute(self, coro: Coroutine[Any, Any, T]) -> T:
         """Await `coro` when the window has room for it, and return its result."""
@@ -63,7 +65,7 @@ class RateLimiter:
                 await asyncio.sleep(max(0.05, min(1.0, seconds)) * random.uniform(0.5, 1.0))
 
     async def check(self, key: str) -> None:
-        """Take a place for a key (a user, an address), or raise RateLimitExceeded with the seconds until there is one."""
+        """Count a call of a key (a user, an address), or raise RateLimitExceeded with the seconds to wait."""
         seconds = await self._try_acquire(f"{self.key}:{key}")
         if seconds:
             raise RateLimitExceeded(f"{self.key}: too fast", seconds)
@@ -73,7 +75,9 @@ class RateLimiter:
         try:
             return await self._try_acquire_in(self._shared_window, key)
         except StorageError as error:
-            log.warning("rate_limit_unshared", key=self.key, when_away=self.on_redis_failure, error=repr(error.storage_error))
+            log.warning(
+                "rate_limit_unshared", key=self.key, when_away=self.on_redis_failure, error=repr(error.storage_error)
+            )
             return 1.0 if self.on_redis_failure == "closed" else await self._try_acquire_in(self._local_window, key)
 
     async def _try_acquire_in(self, window: SlidingWindowCounterRateLimiter, key: str) -> float:

@@ -50,7 +50,7 @@ def authenticate_token(token: str) -> AuthenticatedUser | None:
 def get_session_user(session_key: str) -> AbstractBaseUser | None:
     """Who is signed in to the page by its own Django session; None for nobody."""
     request = HttpRequest()
-    request.session_key = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(request)
     return user if isinstance(user, AbstractBaseUser) else None
 
@@ -77,7 +77,9 @@ def is_origin_allowed(origin: str | None, host: str) -> bool:
         origin_url = urlsplit(origin)
     except ValueError:
         return False
-    return origin_url.netloc == host or any(_matches_trusted_origin(origin_url, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS)
+    return origin_url.netloc == host or any(
+        _matches_trusted_origin(origin_url, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS
+    )
 
 
 def _matches_trusted_origin(origin_url: SplitResult, trusted: SplitResult) -> bool:

@@ -19,9 +19,7 @@ from errors.exceptions import get_error_code
 from errors.problems import build_problem
 from errors.recording import record_problem
 from progress import access, metrics
-from progress.hub import get_hub
-from progress.models import Stream
-from progress.payloads import (
+from progress.frames import (
     MAX_CLIENT_FRAME_BYTES,
     MAX_CLIENT_FRAMES_PER_SECOND,
     MAX_UNACKNOWLEDGED_BYTES,
@@ -32,8 +30,10 @@ from progress.payloads import (
     ServerFrame,
     parse_client_frame,
 )
+from progress.hub.hub import get_hub
+from progress.models import Stream
+from progress.revocation import ensure_revocation_check
 from progress.services import LogPage
-from progress.signed_out import ensure_revocation_check
 
 log = structlog.get_logger(__name__)
 
@@ -250,7 +250,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not self.is_closing:
             self.is_closing = True
             # A task of its own: whoever hangs up now has seen the end all the same.
-            notify_task = asyncio.create_task(_notify_stream_ended(self.stream.pk)) if self.is_owner and self.stream else None
+            notify_task = (
+                asyncio.create_task(_notify_stream_ended(self.stream.pk)) if self.is_owner and self.stream else None
+            )
             if notify_task:
                 _stream_ended_tasks.add(notify_task)
                 notify_task.add_done_callback(_stream_ended_tasks.discard)

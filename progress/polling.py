@@ -9,7 +9,7 @@ from channels.db import database_sync_to_async
 
 from errors.exceptions import NotFound
 from progress import metrics
-from progress.hub import get_hub
+from progress.hub.hub import get_hub
 from progress.models import Stream
 from progress.services import LogPage, read_log
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from bench.figures import run_modules
+from bench.harness import run_modules
 
 MODULES = ["coverage", "simulation", "kills", "evaluators", "speed", "instruments", "watchdog", "dashboard"]
 

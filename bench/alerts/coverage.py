@@ -4,15 +4,15 @@ import sys
 
 import django
 
-from bench.alerts.services import running_services
-from bench.figures import BenchmarkResult, run_measurements
+from bench.environment import running_services
+from bench.harness import BenchmarkResult, run_measurements
 
 MIN_COVERED_SHARE = 0.9
 
 
 def measure_coverage() -> BenchmarkResult:
     """the share of the site that is counted"""
-    from monitoring.coverage import find_surfaces
+    from monitoring.instrumentation.coverage import find_surfaces
 
     surfaces = find_surfaces()
     covered = sum(one.is_covered for one in surfaces)

@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 from bench.alerts.database import start_bench_database
-from bench.figures import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, run_measurements
 
 SAMPLE_COUNT, SERVER_COUNT, COMMAND_COUNT = 1_000_000, 4, 2000
 PLATFORM_COUNT, CODE_COUNT, EDGE_COUNT = 6, 20, 10
@@ -37,14 +37,16 @@ def create_week_of_samples() -> None:
     from django.utils import timezone
 
     from monitoring.models import Process, Sample, Series
-    from monitoring.sampling import floor_to_bucket, build_series_key
+    from monitoring.samples.collector import build_series_key, floor_to_bucket
 
     for model in (Sample, Series, Process):
         model.objects.all().delete()
     end = floor_to_bucket(timezone.now())
     start = end - timedelta(days=7)
     kinds = _list_series()
-    Series.objects.bulk_create(Series(metric=name, labels=labels, key=build_series_key(name, labels)) for name, labels in kinds)
+    Series.objects.bulk_create(
+        Series(metric=name, labels=labels, key=build_series_key(name, labels)) for name, labels in kinds
+    )
     Process.objects.bulk_create(
         Process(kind="server", host="h", pid=number, started_at=start, seen_at=end) for number in range(SERVER_COUNT)
     )
@@ -66,7 +68,9 @@ def _list_series() -> list[tuple[str, dict[str, str]]]:
         outcomes = ("valid", "busy", "rate", "timeout")
         found += [("diagnosis_calls_total", {**of_platform, "outcome": outcome}) for outcome in outcomes]
         found += [(f"diagnosis_call_seconds_{part}", of_platform) for part in ("sum", "count")]
-        found += [("diagnosis_call_seconds_bucket", {**of_platform, "le": str(edge)}) for edge in range(1, EDGE_COUNT + 1)]
+        found += [
+            ("diagnosis_call_seconds_bucket", {**of_platform, "le": str(edge)}) for edge in range(1, EDGE_COUNT + 1)
+        ]
     found += [("errors_total", {"code": f"C{number}", "outcome": "shown"}) for number in range(CODE_COUNT)]
     found += [("cache_lookups_total", {"namespace": "report", "result": result}) for result in ("hit", "miss", "stale")]
     gauges = ("progress_sockets_open", "progress_polls_open", "jobs_waiting")
@@ -77,8 +81,14 @@ def time_dashboard_week(rounds: int = DASHBOARD_ROUNDS) -> list[float]:
     """Seconds of reading and computing every chart and table of seven days."""
     from django.utils import timezone
 
-    from monitoring.charts import CHART_COUNTERS, CHART_GAUGES, build_charts, list_frequent_errors, compute_platform_stats
-    from monitoring.history import TIME_RANGES, MetricHistory
+    from monitoring.dashboard.charts import (
+        CHART_COUNTERS,
+        CHART_GAUGES,
+        build_charts,
+        compute_platform_stats,
+        list_frequent_errors,
+    )
+    from monitoring.dashboard.time_range import TIME_RANGES, MetricHistory
 
     seconds = []
     for _round in range(rounds):

@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from diagsite.embedded import EmbeddedPostgres
+from diagsite.server.embedded_postgres import EmbeddedPostgres
 
 BENCH_POSTGRES_SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections = 200\nshared_buffers = 256MB\n"
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 
 from bench.alerts.database import start_bench_database
-from bench.figures import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, run_measurements
 
 TICK_COUNT = 1000
 EVALUATOR_COUNT = 2
@@ -43,14 +43,15 @@ def _create_incidents() -> int:
     from django.db import connection
 
     from monitoring.models import Alert, Channel, Rule
-    from monitoring.tests.history import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
+    from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
 
     Rule.objects.all().delete()
     Alert.objects.all().delete()
     Channel.objects.get_or_create(name="ops", kind="webhook")
     incident_range = range(40, TICK_COUNT - 60)
     calls = [
-        (5, 5) if n in incident_range and (n - 40) % INCIDENT_EVERY < INCIDENT_BUCKETS else (10, 0) for n in range(TICK_COUNT)
+        (5, 5) if n in incident_range and (n - 40) % INCIDENT_EVERY < INCIDENT_BUCKETS else (10, 0)
+        for n in range(TICK_COUNT)
     ]
     write_calls(make_process(NOON, NOON + TICK_COUNT * BUCKET), NOON, calls, platform="two-evaluators")
     of_platform = {"label": "platform", "op": "=", "values": ["two-evaluators"]}
@@ -76,8 +77,8 @@ def _evaluate_all(barrier: Barrier, results: "multiprocessing.Queue[int | str]")
         import django
 
         django.setup()
-        from monitoring.evaluator import run_evaluation
-        from monitoring.tests.history import BUCKET, NOON
+        from monitoring.rules.evaluator import run_evaluation
+        from testing.samples import BUCKET, NOON
 
         own_ticks = 0
         for tick in range(1, TICK_COUNT + 1):

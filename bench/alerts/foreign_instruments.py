@@ -5,6 +5,6 @@ from diagsite.settings import MIDDLEWARE
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    *(one for one in MIDDLEWARE if one != "monitoring.http.count_requests"),
+    *(one for one in MIDDLEWARE if one != "monitoring.instrumentation.http.count_requests"),
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

@@ -8,8 +8,8 @@ from statistics import median
 
 import httpx
 
-from bench.alerts.services import running_services
-from bench.figures import BenchmarkResult, run_measurements
+from bench.environment import running_services
+from bench.harness import BenchmarkResult, run_measurements
 
 MAX_OVERHEAD_SHARE = 0.05
 REQUEST_ROUNDS = 3000
@@ -52,12 +52,13 @@ def _get_median_ratio(these: list[float], those: list[float]) -> float:
 
 
 def _time_all_sites() -> dict[str, list[float]]:
-    from diagsite.tests.proof import request_diagnosis, wait_until_all_ended
-    from diagsite.tests.site import Site, create_database
+    from testing.invariants import request_diagnosis, wait_until_all_ended
+    from testing.site import Site, create_database
 
     address = create_database()
     sites = {
-        side: Site(address, concurrency=0, DJANGO_SETTINGS_MODULE=module, **UNLIMITED_SETTINGS) for side, module in SETTINGS_MODULES.items()
+        side: Site(address, concurrency=0, DJANGO_SETTINGS_MODULE=module, **UNLIMITED_SETTINGS)
+        for side, module in SETTINGS_MODULES.items()
     }
     seeding_site = Site(address, concurrency=4)
     with ExitStack() as stack:

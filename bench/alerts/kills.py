@@ -13,14 +13,14 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.alerts.services import create_default_channel, running_services
-from bench.figures import BenchmarkResult, run_measurements
+from bench.environment import create_default_channel, running_services
+from bench.harness import BenchmarkResult, run_measurements
 
 SENDER_LEASE_SECONDS = "1"
 MAX_RESPONSE_SECONDS = 0.03
 
 FIRE_ALERTS_SCRIPT = """
-from monitoring.alerting import fire_alert
+from monitoring.alerts.lifecycle import fire_alert
 for number in range({alerts}):
     fire_alert(fingerprint=f"bench:{{number}}", title=f"alert {{number}}", severity="error")
 """
@@ -38,9 +38,9 @@ class KillReport:
 
 
 def kill_sender_repeatedly(*, alerts: int, kills: int, seed: int) -> KillReport:
-    """Live through it on a new database of the running PostgreSQL (`diagsite.tests.services`)."""
-    from diagsite.tests.site import SiteProcess, run_management_command, create_database
-    from monitoring.tests.robots import FakeChatBots
+    """Live through it on a new database of the running PostgreSQL (`testing.services`)."""
+    from testing.fake_chat_bots import FakeChatBots
+    from testing.site import SiteProcess, create_database, run_management_command
 
     rng = random.Random(seed)
     address = create_database()
@@ -112,7 +112,9 @@ def main() -> int:
     options = parser.parse_args()
 
     with running_services():
-        return run_measurements("alerts-kills", [lambda: check_sender_kills(options.alerts, options.kills, options.seed)])
+        return run_measurements(
+            "alerts-kills", [lambda: check_sender_kills(options.alerts, options.kills, options.seed)]
+        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bench.alerts.database import start_bench_database
-from bench.figures import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, run_measurements
 
 CALL_VOLUMES_PER_MINUTE = (2, 10, 60)  # calls a minute
 HEALTHY_FAILURE_RATE, INCIDENT_FAILURE_RATE = 0.02, 0.20
@@ -53,11 +53,13 @@ class PlatformDay:
 
 def simulate_alerts(*, seed: int, days: int = 10, hours: int = 24, tick_step: int = 1) -> list[VolumeResult]:
     """Live through it, evaluating every so many ticks. Needs the site's tables, and leaves its rows there."""
-    from monitoring.evaluator import run_evaluation
-    from monitoring.tests.history import BUCKET, NOON
+    from monitoring.rules.evaluator import run_evaluation
+    from testing.samples import BUCKET, NOON
 
     rng = random.Random(seed)
-    plans = [_plan_day(rng, volume, number, NOON, hours) for volume in CALL_VOLUMES_PER_MINUTE for number in range(days)]
+    plans = [
+        _plan_day(rng, volume, number, NOON, hours) for volume in CALL_VOLUMES_PER_MINUTE for number in range(days)
+    ]
     ticks = int(timedelta(hours=hours) / BUCKET)
     _write_samples(rng, plans, NOON, ticks)
     for plan in plans:
@@ -76,7 +78,7 @@ def _plan_day(rng: random.Random, volume: int, number: int, start: datetime, hou
 
 
 def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime, ticks: int) -> None:
-    from monitoring.tests.history import BUCKET, make_process, write_calls
+    from testing.samples import BUCKET, make_process, write_calls
 
     middle = ticks // 2
     for first, last in ((0, middle), (middle, ticks)):
@@ -89,7 +91,11 @@ def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime
 
 def _draw_calls(rng: random.Random, plan: PlatformDay, moment: datetime) -> tuple[int, int]:
     """(valid, failed) of one of two processes in a bucket of 15 s."""
-    share = INCIDENT_FAILURE_RATE if any(begin <= moment < begin + INCIDENT_DURATION for begin in plan.incidents) else HEALTHY_FAILURE_RATE
+    share = (
+        INCIDENT_FAILURE_RATE
+        if any(begin <= moment < begin + INCIDENT_DURATION for begin in plan.incidents)
+        else HEALTHY_FAILURE_RATE
+    )
     left, calls = plan.calls_per_minute / 8, -1
     while left >= 0:  # Poisson: exponential gaps
         left -= rng.expovariate(1)

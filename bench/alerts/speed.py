@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from bench.alerts.database import start_bench_database
-from bench.figures import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, run_measurements
 
 SAMPLE_COUNT, RULE_COUNT, PROCESS_COUNT = 1_000_000, 100, 20
 PLATFORM_COUNT = 10
@@ -19,11 +19,13 @@ EVALUATION_ROUNDS = 7
 MAX_EVALUATION_SECONDS = 1.0
 
 
-def create_samples_and_rules(samples: int = SAMPLE_COUNT, rules: int = RULE_COUNT, processes: int = PROCESS_COUNT) -> datetime:
+def create_samples_and_rules(
+    samples: int = SAMPLE_COUNT, rules: int = RULE_COUNT, processes: int = PROCESS_COUNT
+) -> datetime:
     """Processes that store their calls every 15 s, and rules on them; returns the history's end."""
     from django.db import connection
 
-    from monitoring.tests.history import BUCKET, NOON, make_process, make_series, write_values
+    from testing.samples import BUCKET, NOON, make_process, make_series, write_values
 
     series = [make_series(metric, labels) for metric, labels in _list_series()]
     buckets = -(-samples // (processes * len(series)))
@@ -53,7 +55,9 @@ def _create_rules(count: int) -> None:
     from monitoring.models import Rule
 
     for number in range(count):
-        matchers = [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORM_COUNT}"]}]
+        matchers = (
+            [] if number % 3 == 0 else [{"label": "platform", "op": "=", "values": [f"p{number % PLATFORM_COUNT}"]}]
+        )
         failed = [*matchers, {"label": "outcome", "op": "!=", "values": ["valid"]}]
         rule: dict[str, Any] = {
             "kind": "mean",
@@ -71,7 +75,7 @@ def _create_rules(count: int) -> None:
 
 def time_evaluations(end: datetime, rounds: int = EVALUATION_ROUNDS) -> list[float]:
     """Seconds of one evaluation after another, each in a tick of its own."""
-    from monitoring.evaluator import run_evaluation
+    from monitoring.rules.evaluator import run_evaluation
 
     seconds = []
     for tick in range(rounds):

@@ -11,15 +11,15 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench.alerts.services import create_default_channel, running_services
-from bench.figures import BenchmarkResult, run_measurements
+from bench.environment import create_default_channel, running_services
+from bench.harness import BenchmarkResult, run_measurements
 
 EVALUATOR_SCRIPT = """
 import time
-from monitoring.evaluator import evaluate_now
+from monitoring.rules.evaluator import run_evaluation
 from monitoring.watchdog import EVALUATOR, beat
 while True:
-    evaluate_now()
+    run_evaluation()
     beat(EVALUATOR, {interval_seconds})
     time.sleep({interval_seconds})
 """
@@ -36,10 +36,10 @@ class EvaluatorOutage:
 
 
 def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
-    """Live through it on a new database of the running PostgreSQL (`diagsite.tests.services`)."""
-    from diagsite.tests.services import wait_until
-    from diagsite.tests.site import SiteProcess, create_database, running_site
-    from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
+    """Live through it on a new database of the running PostgreSQL (`testing.services`)."""
+    from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+    from testing.services import wait_until
+    from testing.site import SiteProcess, create_database, running_site
 
     database = create_database()
     with FakeChatBots() as robots, running_site(address=database, concurrency=0, WATCHDOG_GRACE_SECONDS="0") as site:
@@ -50,7 +50,9 @@ def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
             evaluator.kill()
             killed_at = time.monotonic()
             wait_until(
-                lambda: any(STOPPED_TEXT in text for text in robots.get_message_texts()), "the message", 10 * interval_seconds + 60
+                lambda: any(STOPPED_TEXT in text for text in robots.get_message_texts()),
+                "the message",
+                10 * interval_seconds + 60,
             )
             intervals = (time.monotonic() - killed_at) / interval_seconds
             evaluator.start()
@@ -74,7 +76,9 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=2)
     options = parser.parse_args()
     with running_services():
-        return run_measurements("alerts-watchdog", [lambda: check_dead_evaluator_alert(options.interval, options.times)])
+        return run_measurements(
+            "alerts-watchdog", [lambda: check_dead_evaluator_alert(options.interval, options.times)]
+        )
 
 
 if __name__ == "__main__":

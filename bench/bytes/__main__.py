@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.harness import BenchmarkResult, run_measurements, with_label
 
 MEASURE_SCRIPT = Path(__file__).parent / "measure.js"
 PROJECT_ROOT = Path(__file__).parents[2]
@@ -22,7 +22,9 @@ MIN_SAVED_SHARE = 0.9
 
 def measure_bytes(seconds: float) -> dict[str, Any]:
     """Bytes pushed, polled every 2 s and hurried (every 800 ms), events, seconds, connections."""
-    done = subprocess.run(["node", str(MEASURE_SCRIPT), str(seconds)], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        ["node", str(MEASURE_SCRIPT), str(seconds)], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -51,7 +53,9 @@ def build_bytes_results(found: dict[str, Any]) -> list[BenchmarkResult]:
             f"{1 - pushed / polled:.1%}: polling took {polled / 1000:.1f} kB",
             True,
         ),
-        BenchmarkResult("connections per diagnosis for its progress", "1", str(found["connections"]), found["connections"] == 1),
+        BenchmarkResult(
+            "connections per diagnosis for its progress", "1", str(found["connections"]), found["connections"] == 1
+        ),
     ]
 
 
@@ -60,7 +64,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="that the diagnosis takes (default 60)")
     options = parser.parse_args()
-    return run_measurements("bytes", [with_label("bytes on the wire", lambda: build_bytes_results(measure_bytes(options.seconds)))])
+    return run_measurements(
+        "bytes", [with_label("bytes on the wire", lambda: build_bytes_results(measure_bytes(options.seconds)))]
+    )
 
 
 if __name__ == "__main__":

@@ -10,18 +10,18 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench.alerts.services import running_services
-from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.environment import running_services
+from bench.harness import BenchmarkResult, run_measurements, with_label
 
 if TYPE_CHECKING:
-    from bench.cache.calls import CacheSpeedup
+    from bench.cache.speedup import CacheSpeedup
 
 COLD_KEY_ROUNDS = 3
 
 
 def run_replay_process(redis_url: str, address: str, reports: int, operations: int, seed: int) -> dict[str, Any]:
     """What the process of that name found."""
-    from diagsite.tests.site import PROJECT_ROOT, build_environment
+    from testing.site import PROJECT_ROOT, build_environment
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.cache.replay", str(reports), str(operations), str(seed)],
@@ -50,8 +50,8 @@ def check_hit_rate(redis_url: str, address: str, reports: int, operations: int, 
 
 def check_speedup(redis_url: str, address: str, rounds: int) -> list[BenchmarkResult]:
     """Against the promises."""
-    from bench.cache.calls import measure_calls
-    from bench.jobs.site import run_jobs_environment
+    from bench.cache.speedup import measure_calls
+    from bench.jobs.environment import run_jobs_environment
 
     with run_jobs_environment(redis_url, address=address) as bench:
         found = measure_calls(bench, redis_url, rounds)
@@ -75,7 +75,7 @@ def check_single_flight(redis_url: str) -> BenchmarkResult:
     """Against the promise."""
     import redis
 
-    from bench.cache.herd import count_cold_key_loads
+    from bench.cache.single_flight import count_cold_key_loads
 
     loads = []
     for _ in range(COLD_KEY_ROUNDS):
@@ -101,8 +101,8 @@ def main() -> int:
     if redis_binary is None:
         parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
     with running_services():
-        from diagsite.tests.services import RedisServer
-        from diagsite.tests.site import create_database
+        from testing.services import RedisServer
+        from testing.site import create_database
 
         redis, address = RedisServer(redis_binary), create_database()
         redis.start()

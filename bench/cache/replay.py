@@ -18,9 +18,9 @@ from asgiref.sync import sync_to_async
 
 django.setup()
 
-from diagnosis import cached  # noqa: E402
-from diagnosis.tests.rows import run_and_end, make_diagnosis, make_platform, make_user, make_valid_result  # noqa: E402
+from diagnosis.reports import cache  # noqa: E402
 from performance.cache import invalidate_tags  # noqa: E402
+from testing.diagnosis_rows import make_diagnosis, make_platform, make_user, make_valid_result, run_and_end  # noqa: E402
 
 ZIPF_EXPONENT = 1.1
 WRITE_SHARE = 0.05
@@ -37,20 +37,20 @@ async def replay_traffic(reports: list[uuid.UUID], operations: int, rng: random.
     weights = list(accumulate((rank + 1) ** -ZIPF_EXPONENT for rank in range(len(reports))))
     for report in rng.choices(reports, cum_weights=weights, k=operations):
         if rng.random() < WRITE_SHARE:
-            await sync_to_async(invalidate_tags)(cached.get_report_cache_tag(report))
+            await sync_to_async(invalidate_tags)(cache.get_report_cache_tag(report))
         else:
-            await cached.aget_cached_report(report, "zh-hans")
+            await cache.aget_cached_report(report, "zh-hans")
 
 
 def main(count: int, operations: int, seed: int) -> None:
     """Make, replay, tell."""
     reports = create_reports(count)
-    lookups = cached._report_cache.lookups
+    lookups = cache._report_cache.lookups
     lookups.clear()
     started = time.monotonic()
     asyncio.run(replay_traffic(reports, operations, random.Random(seed)))
     summary = {
-        "hit_rate": cached._report_cache.hit_rate,
+        "hit_rate": cache._report_cache.hit_rate,
         "lookups": dict(lookups),
         "operations": operations,
         "seconds": time.monotonic() - started,

@@ -8,8 +8,8 @@ import math
 import sys
 from collections.abc import Sequence
 
-from bench.alerts.services import running_redis
-from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.environment import running_redis
+from bench.harness import BenchmarkResult, run_measurements, with_label
 
 WORKER_CONCURRENCY = 10
 
@@ -21,10 +21,13 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def check_start_delay(redis_url: str, starts: int, backlog: int) -> list[BenchmarkResult]:
     """acceptance to start, beside celery's"""
-    from bench.jobs.site import run_jobs_environment
-    from bench.jobs.starting import run_celery_worker, measure_jobs_per_second, measure_start_delays
+    from bench.jobs.environment import run_jobs_environment
+    from bench.jobs.start_delay import measure_jobs_per_second, measure_start_delays, run_celery_worker
 
-    with run_jobs_environment(redis_url, worker_concurrency=WORKER_CONCURRENCY) as bench, run_celery_worker(redis_url, WORKER_CONCURRENCY) as jobs:
+    with (
+        run_jobs_environment(redis_url, worker_concurrency=WORKER_CONCURRENCY) as bench,
+        run_celery_worker(redis_url, WORKER_CONCURRENCY) as jobs,
+    ):
         found = measure_start_delays(bench, jobs, starts)
         ours, celerys = measure_jobs_per_second(bench, jobs, backlog)
     p50, p99 = (1000 * quantile(found.site_seconds, share) for share in (0.5, 0.99))
@@ -47,10 +50,12 @@ def check_start_delay(redis_url: str, starts: int, backlog: int) -> list[Benchma
 
 def check_concurrent_diagnoses(redis_url: str, counts: list[int]) -> list[BenchmarkResult]:
     """many diagnoses at once in one worker process"""
-    from bench.jobs.many import measure_concurrency_levels
-    from bench.jobs.site import run_jobs_environment
+    from bench.jobs.concurrency import measure_concurrency_levels
+    from bench.jobs.environment import run_jobs_environment
 
-    with run_jobs_environment(redis_url, worker_concurrency=max(counts) + 10, platform_concurrency=max(counts) + 10) as bench:
+    with run_jobs_environment(
+        redis_url, worker_concurrency=max(counts) + 10, platform_concurrency=max(counts) + 10
+    ) as bench:
         found = measure_concurrency_levels(bench, counts)
     figures = []
     for one in found:
@@ -68,8 +73,8 @@ def check_concurrent_diagnoses(redis_url: str, counts: list[int]) -> list[Benchm
 
 def check_overhead(redis_url: str, rounds: int) -> BenchmarkResult:
     """overhead of a diagnosis"""
-    from bench.jobs.many import measure_overhead
-    from bench.jobs.site import run_jobs_environment
+    from bench.jobs.concurrency import measure_overhead
+    from bench.jobs.environment import run_jobs_environment
 
     with run_jobs_environment(redis_url, worker_concurrency=WORKER_CONCURRENCY) as bench:
         share = measure_overhead(bench, rounds)
@@ -83,8 +88,8 @@ def check_overhead(redis_url: str, rounds: int) -> BenchmarkResult:
 
 def check_transient_failures(redis_url: str, diagnoses: int, seed: int) -> BenchmarkResult:
     """calls that fail once"""
-    from bench.jobs.many import measure_transient_failures
-    from bench.jobs.site import run_jobs_environment
+    from bench.jobs.concurrency import measure_transient_failures
+    from bench.jobs.environment import run_jobs_environment
 
     with run_jobs_environment(redis_url, worker_concurrency=50, platform_concurrency=50) as bench:
         failed, calls = measure_transient_failures(bench, diagnoses, questions=5, seed=seed)
@@ -112,8 +117,13 @@ def main() -> int:
         measurements = [
             with_label("acceptance to start", lambda: check_start_delay(redis_url, options.starts, options.heap)),
             with_label("overhead of a diagnosis", lambda: check_overhead(redis_url, options.rounds)),
-            with_label("calls that fail once", lambda: check_transient_failures(redis_url, options.diagnoses, options.seed)),
-            with_label("many at once", lambda: check_concurrent_diagnoses(redis_url, [int(one) for one in options.crowds.split(",")])),
+            with_label(
+                "calls that fail once", lambda: check_transient_failures(redis_url, options.diagnoses, options.seed)
+            ),
+            with_label(
+                "many at once",
+                lambda: check_concurrent_diagnoses(redis_url, [int(one) for one in options.crowds.split(",")]),
+            ),
         ]
         return run_measurements("jobs", measurements)
 

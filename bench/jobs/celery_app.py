@@ -6,7 +6,7 @@ import time
 import redis
 from celery import Celery
 
-from bench.jobs.starting import START_DELAYS_KEY
+from bench.jobs.start_delay import START_DELAYS_KEY
 
 REDIS_URL = os.environ["REDIS_URL"]
 app = Celery("bench", broker=REDIS_URL)

@@ -8,15 +8,15 @@ import asyncio
 import os
 import sys
 
-from bench.alerts.services import running_redis
-from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.environment import running_redis
+from bench.harness import BenchmarkResult, run_measurements, with_label
 
 SLOTS = 10
 
 
 def check_concurrency_cap(redis_url: str, rounds: int, *, max_task_seconds: float = 1.0) -> list[BenchmarkResult]:
     """Against the promises."""
-    from performance.tests.contention import run_contention
+    from testing.contention import run_contention
 
     # Tasks of half a second on average, so that the others still want the places when the leases of the killed end.
     found = [

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-from bench.alerts.services import running_services
-from bench.figures import BenchmarkResult, with_label, run_measurements
+from bench.environment import running_services
+from bench.harness import BenchmarkResult, run_measurements, with_label
 from bench.push.latency import build_latency_results, measure_latency
 from bench.push.memory import measure_bytes_per_socket
-from bench.push.overload import measure_overload, build_overload_result
+from bench.push.overload import build_overload_result, measure_overload
 from bench.push.servers import (
     BARE_WEBSOCKETS,
     DAPHNE,
@@ -28,10 +28,10 @@ from bench.push.servers import (
     PLAIN_CHANNELS,
     SOCKET_IO,
     ServerSpec,
-    pinned_to_cores,
     has_two_cores,
+    pinned_to_cores,
 )
-from bench.push.throughput import Throughput, PushEnvironment, measure_throughput
+from bench.push.throughput import PushEnvironment, Throughput, measure_throughput
 
 EVENTS_PER_SECOND = 500
 MAX_DELIVERIES_PER_SECOND = 90_000
@@ -76,12 +76,21 @@ def check_throughput(found: Measurements) -> list[BenchmarkResult]:
         ratio = found.get_median_per_cpu_second(ours) / baselines[other.name]
         measured = f"{ratio:.2f}x ({found.get_median_per_cpu_second(ours):,.0f} against {baselines[other.name]:,.0f})"
         figures.append(
-            BenchmarkResult(f"deliveries/s: {ours.name}, against {other.name}", f">= {least}x", measured, ratio >= least)
+            BenchmarkResult(
+                f"deliveries/s: {ours.name}, against {other.name}", f">= {least}x", measured, ratio >= least
+            )
         )
     for one in list_servers():
         figures.append(_build_throughput_result(one, found.measure_throughputs()[one.name]))
     max_client_cpu = max(one.client_cpu for rounds in found.measure_throughputs().values() for one in rounds)
-    figures.append(BenchmarkResult("share of a core that the load client was busy, at most", "< 0.8", f"{max_client_cpu:.2f}", max_client_cpu < 0.8))
+    figures.append(
+        BenchmarkResult(
+            "share of a core that the load client was busy, at most",
+            "< 0.8",
+            f"{max_client_cpu:.2f}",
+            max_client_cpu < 0.8,
+        )
+    )
     lost = sum(one.lost for rounds in found.measure_throughputs().values() for one in rounds)
     figures.append(BenchmarkResult("events lost by any of them", "0", str(lost), lost == 0))
     return figures
@@ -110,7 +119,9 @@ def check_memory(found: Measurements, sockets: int) -> list[BenchmarkResult]:
         is_ours = one is DAPHNE
         must = "<= 40 KiB" if is_ours else "told"
         figures.append(
-            BenchmarkResult(f"memory per idle, greeted socket: {one.name}", must, f"{kib:.1f} KiB", not is_ours or kib <= 40)
+            BenchmarkResult(
+                f"memory per idle, greeted socket: {one.name}", must, f"{kib:.1f} KiB", not is_ours or kib <= 40
+            )
         )
     return figures
 
@@ -119,13 +130,17 @@ def check_latency(found: Measurements) -> list[BenchmarkResult]:
     """from commit to client"""
     world = PushEnvironment(found.world.address, found.world.redis_url, found.world.sockets)
     with pinned_to_cores(found.cores):  # five processes of a small site, placed by the system as on any machine
-        return build_latency_results(measure_latency(world, rate=EVENTS_PER_SECOND, seconds=5 * found.seconds), world, EVENTS_PER_SECOND)
+        return build_latency_results(
+            measure_latency(world, rate=EVENTS_PER_SECOND, seconds=5 * found.seconds), world, EVENTS_PER_SECOND
+        )
 
 
 def check_overload(found: Measurements) -> BenchmarkResult:
     """ten times too much"""
     sustainable = found.get_median_per_cpu_second(DAPHNE)
-    return build_overload_result(measure_overload(found.world, events_per_second=10 * sustainable, seconds=OVERLOAD_SECONDS), sustainable)
+    return build_overload_result(
+        measure_overload(found.world, events_per_second=10 * sustainable, seconds=OVERLOAD_SECONDS), sustainable
+    )
 
 
 def main() -> int:
@@ -142,8 +157,8 @@ def main() -> int:
     cores = os.sched_getaffinity(0)
     server_core = min(cores) if has_two_cores() else None
     with pinned_to_cores(cores - {server_core} if server_core is not None else cores), running_services():
-        from diagsite.tests.services import RedisServer
-        from diagsite.tests.site import create_database
+        from testing.services import RedisServer
+        from testing.site import create_database
 
         redis = RedisServer(redis_binary)
         redis.start()

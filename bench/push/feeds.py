@@ -100,7 +100,9 @@ class PayloadFeed:
     def send(self, events: int) -> int:
         """Bring so many more."""
         count = len(self.targets)
-        self._deliver_payloads([(number % count, number // count + 1) for number in range(self._published, self._published + events)])
+        self._deliver_payloads(
+            [(number % count, number // count + 1) for number in range(self._published, self._published + events)]
+        )
         self._published += events
         return events
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from bench.figures import BenchmarkResult
+from bench.harness import BenchmarkResult
 from bench.push.feeds import LogFeed
 from bench.push.load import ARRIVED_COUNTER, LoadClient, Tally
 from bench.push.servers import DAPHNE, PROJECT_ROOT, running_bench_server
@@ -22,7 +22,9 @@ class LatencyMeasurement:
     rate: float
 
 
-def measure_latency(world: PushEnvironment, *, rate: float, seconds: float, warm_up_seconds: float = LATENCY_WARM_UP_SECONDS) -> LatencyMeasurement:
+def measure_latency(
+    world: PushEnvironment, *, rate: float, seconds: float, warm_up_seconds: float = LATENCY_WARM_UP_SECONDS
+) -> LatencyMeasurement:
     """Write at a rate for so long, after a warm-up at the same rate, and wait until all has arrived."""
     command = [sys.executable, "-m", "bench.push.writer", str(rate), str(warm_up_seconds + seconds)]
     environment = world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
@@ -30,7 +32,9 @@ def measure_latency(world: PushEnvironment, *, rate: float, seconds: float, warm
         feed = LogFeed(world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=0)
         with LoadClient(server.port, feed.targets) as client:
             pipe = subprocess.PIPE
-            with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as writer:
+            with subprocess.Popen(
+                command, cwd=PROJECT_ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
+            ) as writer:
                 assert writer.stdin and writer.stdout
                 writer.stdin.write("\n".join(map(str, feed.streams)))
                 writer.stdin.close()

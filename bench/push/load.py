@@ -66,7 +66,11 @@ class LoadClient:
         self._directory = Path(tempfile.mkdtemp(prefix="bench-push-"))
         (self._directory / "targets").write_text("".join(f"{path}\t{hello}\n" for path, hello in targets))
         (self._directory / "board").write_bytes(bytes(128))
-        self._command = [str(get_compiled_client()), str(port), *(str(self._directory / name) for name in ("targets", "board"))]
+        self._command = [
+            str(get_compiled_client()),
+            str(port),
+            *(str(self._directory / name) for name in ("targets", "board")),
+        ]
         with (self._directory / "board").open("r+b") as file:
             self._counters = mmap.mmap(file.fileno(), 128)
 

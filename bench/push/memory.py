@@ -10,7 +10,9 @@ MEMORY_SETTLE_SECONDS = 3.0
 WARM_UP_SOCKETS = 50
 
 
-def measure_bytes_per_socket(world: PushEnvironment, contestant: ServerSpec, *, settle_seconds: float = MEMORY_SETTLE_SECONDS) -> float:
+def measure_bytes_per_socket(
+    world: PushEnvironment, contestant: ServerSpec, *, settle_seconds: float = MEMORY_SETTLE_SECONDS
+) -> float:
     """Bytes of its own memory that each of so many sockets adds, after some have come and gone."""
     with running_bench_server(contestant, world.environment) as server, running_feed(world, server, 0) as feed:
         with LoadClient(server.port, feed.targets[:WARM_UP_SOCKETS]):

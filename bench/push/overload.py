@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from bench.figures import BenchmarkResult
+from bench.harness import BenchmarkResult
 from bench.push.feeds import LogFeed
 from bench.push.load import ARRIVED_COUNTER, LoadClient, Tally
 from bench.push.servers import DAPHNE, running_bench_server

@@ -50,11 +50,13 @@ DAPHNE = ServerSpec(
 )
 ON_UVICORN = ServerSpec("ours on uvicorn", "log", [*UVICORN, "asyncio"])
 ON_UVLOOP = ServerSpec("ours on uvicorn with uvloop", "log", [*UVICORN, "uvloop"])
-BARE_WEBSOCKETS = ServerSpec("bare websockets", "lines", [sys.executable, "-m", "bench.push.peers.bare", "{port}", "{feed}"])
+BARE_WEBSOCKETS = ServerSpec(
+    "bare websockets", "lines", [sys.executable, "-m", "bench.push.peers.bare_websockets", "{port}", "{feed}"]
+)
 PLAIN_CHANNELS = ServerSpec(
     "plain Channels consumer on daphne",
     "layer",
-    [sys.executable, "-m", "daphne", "-v", "0", "-p", "{port}", "bench.push.peers.plain:application"],
+    [sys.executable, "-m", "daphne", "-v", "0", "-p", "{port}", "bench.push.peers.plain_channels:application"],
 )
 NODE_WS = ServerSpec("node ws", "lines", ["node", str(PEERS_DIRECTORY / "ws.js"), "{port}", "{feed}"])
 SOCKET_IO = ServerSpec("socket.io", "lines", ["node", str(PEERS_DIRECTORY / "socketio.js"), "{port}", "{feed}"])
@@ -104,7 +106,9 @@ def _set_affinity(cores: set[int]) -> None:
 
 
 @contextmanager
-def running_bench_server(spec: ServerSpec, environment: dict[str, str], *, core: int | None = None) -> Iterator[RunningServer]:
+def running_bench_server(
+    spec: ServerSpec, environment: dict[str, str], *, core: int | None = None
+) -> Iterator[RunningServer]:
     """A contestant that serves, killed at the end. core: the one that it is kept to."""
     port, feed_port = find_free_port(), find_free_port()
     command = [part.format(port=port, feed=feed_port) for part in spec.command]

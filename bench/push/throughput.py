@@ -9,7 +9,7 @@ import httpx
 
 from bench.push.feeds import Feed, LayerFeed, LineFeed, LogFeed, feed_closed_loop
 from bench.push.load import ARRIVED_COUNTER, LoadClient
-from bench.push.servers import BENCH_SITE_SETTINGS, ServerSpec, RunningServer, running_bench_server
+from bench.push.servers import BENCH_SITE_SETTINGS, RunningServer, ServerSpec, running_bench_server
 
 EVENTS_IN_FLIGHT_PER_SOCKET = 2  # events on their way to each socket
 THROUGHPUT_WARM_UP_SECONDS = 1.0
@@ -27,7 +27,7 @@ class PushEnvironment:
     @property
     def environment(self) -> dict[str, str]:
         """Of a contestant."""
-        from diagsite.tests.site import build_environment
+        from testing.site import build_environment
 
         return build_environment(self.address, REDIS_URL=self.redis_url, **BENCH_SITE_SETTINGS)
 
@@ -60,7 +60,9 @@ def running_feed(world: PushEnvironment, server: RunningServer, events: int) -> 
     """What feeds a server; events: at most so many for each socket."""
     feed: Feed
     if server.spec.kind == "log":
-        feed = LogFeed(world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=events)
+        feed = LogFeed(
+            world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=events
+        )
     elif server.spec.kind == "layer":
         feed = LayerFeed(world.redis_url, [(f"/{index}", "") for index in range(world.sockets)])
     else:

@@ -1,9 +1,9 @@
-"""Brand matching on the public case files of diagnosis/tests/cases."""
+"""Brand matching on the public case files of testing/matching_cases."""
 
 from dataclasses import replace
 
-from bench.figures import BenchmarkResult
-from diagnosis.tests.cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingScore, score_cases, read_cases
+from bench.harness import BenchmarkResult
+from testing.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingScore, read_cases, score_cases
 
 MIN_SCORE, MIN_HELD_OUT_SCORE = 0.97, 0.93
 
@@ -32,7 +32,9 @@ def _build_results(what: str, *, certain_only: bool) -> list[BenchmarkResult]:
             MIN_SCORE,
         ),
         _build_result(
-            f"the same on the untouched {len(untouched)}", score_cases(untouched, certain_only=certain_only), MIN_HELD_OUT_SCORE
+            f"the same on the untouched {len(untouched)}",
+            score_cases(untouched, certain_only=certain_only),
+            MIN_HELD_OUT_SCORE,
         ),
     ]
 

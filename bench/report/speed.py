@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.figures import BenchmarkResult
-from diagnosis.mentions import BrandSpellings, analyse_text
+from bench.harness import BenchmarkResult
+from diagnosis.analysis.mentions import BrandSpellings, analyse_text
 
 if TYPE_CHECKING:
     from diagnosis.models import Diagnosis
@@ -60,19 +60,19 @@ def _get_peak_memory_megabytes() -> float:
 
 def measure_report() -> list[BenchmarkResult]:
     """The report of 20 questions x 10 platforms x 5 repeats."""
-    from diagnosis import cached
     from diagnosis.models import Diagnosis
-    from diagnosis.reporting import build_report_from_database
+    from diagnosis.reports import cache
+    from diagnosis.reports.service import build_report_from_database
     from performance.cache import invalidate_tags
 
     diagnosis = _create_largest_diagnosis()
     computed = _get_median_seconds(lambda: build_report_from_database(diagnosis))
 
-    def read() -> cached.CachedReport:
-        return cached.get_cached_report(diagnosis.pk, "zh-hans")
+    def read() -> cache.CachedReport:
+        return cache.get_cached_report(diagnosis.pk, "zh-hans")
 
     def load_uncached() -> None:
-        invalidate_tags(cached.get_report_cache_tag(diagnosis.pk))
+        invalidate_tags(cache.get_report_cache_tag(diagnosis.pk))
         read()
 
     # As stored reports of an older form are read: computed, dressed and written as JSON.
@@ -81,7 +81,12 @@ def measure_report() -> list[BenchmarkResult]:
     cached_seconds = _get_median_seconds(read, times=50)
     size = len(read()["body"]) / 1024
     return [
-        BenchmarkResult("report of 1,000 answers computed", "< 1 s", f"{computed:.3f} s; as read {uncached_seconds:.3f} s", computed < 1),
+        BenchmarkResult(
+            "report of 1,000 answers computed",
+            "< 1 s",
+            f"{computed:.3f} s; as read {uncached_seconds:.3f} s",
+            computed < 1,
+        ),
         BenchmarkResult(
             "the same served from the cache",
             ">= 10x faster",
@@ -106,13 +111,19 @@ def _create_largest_diagnosis() -> "Diagnosis":
 
     from diagnosis.choices import AnswerState, DiagnosisStatus
     from diagnosis.models import Answer, Diagnosis, Platform
-    from diagnosis.orders import RequestedBrand, DiagnosisRequest, RequestContext, create_diagnosis
-    from diagnosis.reporting import compute_analysis_columns, build_brand_spellings
+    from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
+    from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
 
     owner = get_user_model().objects.create(username="bench")
     platforms = [Platform.objects.create(pk=f"bench-{n}", name=f"平台 {n}", model=f"m{n}").pk for n in range(10)]
     questions = [f"问题 {number}：哪个牌子好？" for number in range(20)]
-    order = DiagnosisRequest(RequestedBrand(BRAND_NAMES[0]), questions, platforms, [RequestedBrand(name) for name in BRAND_NAMES[1:]], repeats=5)
+    order = DiagnosisRequest(
+        RequestedBrand(BRAND_NAMES[0]),
+        questions,
+        platforms,
+        [RequestedBrand(name) for name in BRAND_NAMES[1:]],
+        repeats=5,
+    )
     diagnosis, _is_new = create_diagnosis(order, RequestContext(owner))
     brands, answers = build_brand_spellings(diagnosis.brands.all()), list(diagnosis.answers.select_related("question"))
     for number, (answer, text) in enumerate(zip(answers, simulate_answers(1000, random.Random(2)), strict=True)):

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bench.alerts.services import running_redis
-from bench.figures import BenchmarkResult, with_label, run_measurements
-from bench.scale.queueing import Timing, QueueModel, PlannedDiagnosis, simulate_queue
+from bench.environment import running_redis
+from bench.harness import BenchmarkResult, run_measurements, with_label
+from bench.scale.queueing import PlannedDiagnosis, QueueModel, Timing, simulate_queue
 
 WORKER_SLOTS = 4
 SIMULATED_CALLS = 4
@@ -24,7 +24,7 @@ MAX_LIST_MS, MAX_LIST_QUERIES = 1000, 20
 
 def check_model(redis_url: str, processes: int, orders: int, seed: int) -> list[BenchmarkResult]:
     """The same orders simulated and served."""
-    from bench.scale.measuring import generate_arrivals, run_on_site
+    from bench.scale.site_run import generate_arrivals, run_on_site
 
     unloaded_plan = generate_arrivals(12, rate=0.2, calls=SIMULATED_CALLS, seconds=CALL_SECONDS_RANGE, seed=seed)
     unloaded_run = run_on_site(unloaded_plan, redis_url, processes=processes, worker_slots=WORKER_SLOTS)
@@ -35,10 +35,20 @@ def check_model(redis_url: str, processes: int, orders: int, seed: int) -> list[
     served = run_on_site(plan, redis_url, processes=processes, worker_slots=WORKER_SLOTS)
     capacity = QueueModel(processes, WORKER_SLOTS, 1000, start_seconds=costs[0], diagnosis_seconds=costs[1])
     measured, simulated = served.timings, simulate_queue(capacity, plan)
-    what = f"{orders} orders at {rate:.2f}/s, {processes} worker process{'es' if processes > 1 else ''} of {WORKER_SLOTS}"
+    what = (
+        f"{orders} orders at {rate:.2f}/s, {processes} worker process{'es' if processes > 1 else ''} of {WORKER_SLOTS}"
+    )
     return [
-        _compare(f"{what}: until the start, mean", [one.wait_seconds for one in simulated], [one.wait_seconds for one in measured]),
-        _compare(f"{what}: until the end, mean", [one.total_seconds for one in simulated], [one.total_seconds for one in measured]),
+        _compare(
+            f"{what}: until the start, mean",
+            [one.wait_seconds for one in simulated],
+            [one.wait_seconds for one in measured],
+        ),
+        _compare(
+            f"{what}: until the end, mean",
+            [one.total_seconds for one in simulated],
+            [one.total_seconds for one in measured],
+        ),
         _compare(
             f"{what}: until the end, 95th of 100",
             [_get_quantile([one.total_seconds for one in simulated], 0.95)],
@@ -49,7 +59,7 @@ def check_model(redis_url: str, processes: int, orders: int, seed: int) -> list[
 
 def report_processor_costs(redis_url: str, seed: int, diagnoses: int = 60) -> list[BenchmarkResult]:
     """what a diagnosis costs in processor time"""
-    from bench.scale.measuring import generate_arrivals, run_on_site
+    from bench.scale.site_run import generate_arrivals, run_on_site
 
     few, many = 1, 11
     spent = [

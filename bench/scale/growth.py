@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis, Platform, Question
-from diagnosis.standing import count_unfinished_by_status
-from diagnosis.tests.rows import make_platform, make_user
+from diagnosis.platforms.status import count_unfinished_by_status
 from progress.models import Event, Stream
 from progress.services import read_logs
+from testing.diagnosis_rows import make_platform, make_user
 
 QUESTIONS_PER_DIAGNOSIS, PLATFORM_COUNT, EVENTS_PER_DIAGNOSIS = 7, 4, 60  # of each diagnosis: 28 answers
 DIAGNOSES_PER_OWNER = 20  # diagnoses each
@@ -75,11 +75,19 @@ def _bulk_insert(batch: list[Diagnosis], platforms: list[Platform]) -> None:
     Question.objects.bulk_create(questions)
     answer_columns = {"state": AnswerState.VALID, "text": ANSWER_TEXT, "repeat": 1, "attempts": 1, "milliseconds": 9000}
     Answer.objects.bulk_create(
-        Answer(diagnosis_id=one.diagnosis_id, question=one, platform=platform, answered_at=timezone.now(), **answer_columns)
+        Answer(
+            diagnosis_id=one.diagnosis_id, question=one, platform=platform, answered_at=timezone.now(), **answer_columns
+        )
         for one in questions
         for platform in platforms
     )
-    event_data = {"answer": str(uuid.uuid4()), "question": str(uuid.uuid4()), "platform": "p1", "repeat": 1, "state": "valid"}
+    event_data = {
+        "answer": str(uuid.uuid4()),
+        "question": str(uuid.uuid4()),
+        "platform": "p1",
+        "repeat": 1,
+        "state": "valid",
+    }
     Event.objects.bulk_create(
         Event(stream_id=diagnosis.stream_id, seq=seq, kind="result", data=event_data)
         for diagnosis in batch
@@ -102,7 +110,8 @@ def measure_lookups(count: int, rounds: int = 50, seed: int = 1) -> GrowthMeasur
     taken = {name: statistics.median(_time_lookup(look, one) for one in some) for name, look in LOOKUPS.items()}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT sum(pg_total_relation_size(oid)), sum(reltuples) FROM pg_class WHERE relname = ANY(%s)", [MEASURED_TABLES]
+            "SELECT sum(pg_total_relation_size(oid)), sum(reltuples) FROM pg_class WHERE relname = ANY(%s)",
+            [MEASURED_TABLES],
         )
         size, rows = cursor.fetchone()
     return GrowthMeasurement(int(rows), float(size) / count, taken)

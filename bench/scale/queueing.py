@@ -24,7 +24,7 @@ class PlannedDiagnosis:
 class QueueModel:
     """What serves: processes with so many places each, calls at once of a platform, what is computed, in seconds.
 
-    start_seconds: from acceptance to the first call when nothing waits; diagnosis_seconds and platform_call_seconds: of the
+    start_seconds: from acceptance to the first call on an idle site; diagnosis_seconds, platform_call_seconds: of the
     process's own time, for a diagnosis's begin and end together and for each answer.
     """
 

@@ -67,5 +67,7 @@ class PlatformResolver:
             pk = slugify(name)[:32] or f"old-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
             display_name = name
         if self._creates_missing and pk not in self._id_by_name.values():
-            Platform.objects.get_or_create(pk=pk, defaults={"name": display_name[:64], "is_enabled": False, "position": 200})
+            Platform.objects.get_or_create(
+                pk=pk, defaults={"name": display_name[:64], "is_enabled": False, "position": 200}
+            )
         return pk

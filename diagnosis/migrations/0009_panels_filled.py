@@ -1,7 +1,7 @@
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-from diagnosis.panels import compute_panel_key
+from diagnosis.trends.panels import compute_panel_key
 
 AT_ONCE = 500
 

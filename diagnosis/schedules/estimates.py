@@ -8,9 +8,8 @@ from math import ceil
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from diagnosis.models import Answer, Platform, Schedule
-from diagnosis.schedules.models import Frequency, SkipReason
-from diagnosis.schedules.times import get_month_bounds
+from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
+from diagnosis.schedules.recurrence import get_month_bounds
 
 ASSUMED_PLATFORM_CONCURRENCY = 4  # calls that a platform answers at once, as the start page reckons
 MAX_RUNS_PER_MONTH = {Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
@@ -49,7 +48,10 @@ def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: 
     """platforms: the enabled ones by id. A schedule need not be stored."""
     enabled = [platforms[name] for name in schedule.platforms if name in platforms]
     calls_per_platform = len(schedule.questions) * schedule.repeats
-    run = Cost(calls_per_platform * len(schedule.platforms), calls_per_platform * sum((one.price_per_call for one in enabled), Decimal(0)))
+    run = Cost(
+        calls_per_platform * len(schedule.platforms),
+        calls_per_platform * sum((one.price_per_call for one in enabled), Decimal(0)),
+    )
     runs = MAX_RUNS_PER_MONTH[Frequency(schedule.every)]
     month = Cost(run.calls * runs, run.money * runs)
     return Estimate(
@@ -70,7 +72,9 @@ def _estimate_run_seconds(platforms: Sequence[Platform], calls_per_platform: int
     return ceil(ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY) * max(one.typical_seconds for one in platforms))
 
 
-def _find_skip_reason(schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, spent: Cost) -> SkipReason | None:
+def _find_skip_reason(
+    schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, spent: Cost
+) -> SkipReason | None:
     if any(name not in platforms for name in schedule.platforms):
         return SkipReason.PLATFORMS
     if spent.calls + run.calls > schedule.budget_calls:

@@ -2,10 +2,9 @@
 
 from django.contrib import admin
 
-from diagsite import jobs_admin
-from diagsite.admin import actions, sign_ins, users
+from diagsite.admin import audit_log, jobs, sign_ins, users
 
-__all__ = ["actions", "jobs_admin", "sign_ins", "users"]
+__all__ = ["audit_log", "jobs", "sign_ins", "users"]
 
 admin.site.site_header = "品牌 AI 可见度诊断"
 admin.site.site_title = "运营后台"

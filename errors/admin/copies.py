@@ -16,14 +16,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from errors import words
 from errors.audit import AuditedAdmin, log_action
 from errors.codes import ERROR_SPECS, ErrorCode
-from errors.copy import ACTION_LABELS
-from errors.differences import diff_contents
+from errors.messages import message
+from errors.messages.default_texts import ACTION_LABELS
+from errors.messages.diff import diff_contents
+from errors.messages.publishing import accept_upstream, publish_draft, reject_upstream, republish_revision
+from errors.messages.translation_files import (
+    InvalidTranslationFile,
+    apply_translation_import,
+    export_translations,
+    list_import_errors,
+    plan_translation_import,
+)
 from errors.models import CopyRevision, ErrorCopy, ErrorCount
-from errors.publishing import reject_upstream, publish_draft, republish_revision, accept_upstream
-from errors.translation_files import InvalidTranslationFile, apply_translation_import, export_translations, list_import_errors, plan_translation_import
 
 PUBLISH_PERMISSION = "errors.publish_errorcopy"
 
@@ -237,12 +243,12 @@ def build_preview_data(copy: ErrorCopy) -> dict[str, Any]:
         "retry_after_ms": spec.retry_after_ms,
         "draft": asdict(copy.draft),
         "limits": {
-            "toast_with_icon": words.MAX_TOAST_WITH_ICON_WIDTH,
-            "toast": words.MAX_TOAST_WIDTH,
-            "modal": words.MAX_MODAL_TITLE_WIDTH,
-            "title": words.MAX_TITLE_WIDTH,
-            "text": words.MAX_TEXT_WIDTH,
-            "label": words.MAX_LABEL_WIDTH,
-            "toast_icons": sorted(words.TOAST_ICONS),
+            "toast_with_icon": message.MAX_TOAST_WITH_ICON_WIDTH,
+            "toast": message.MAX_TOAST_WIDTH,
+            "modal": message.MAX_MODAL_TITLE_WIDTH,
+            "title": message.MAX_TITLE_WIDTH,
+            "text": message.MAX_TEXT_WIDTH,
+            "label": message.MAX_LABEL_WIDTH,
+            "toast_icons": sorted(message.TOAST_ICONS),
         },
     }

@@ -14,12 +14,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from errors import catalogue
 from errors.codes import ErrorCode
+from errors.messages import catalogue
+from errors.messages.message import CONTENT_FIELDS
+from errors.messages.publishing import seed_error_messages
 from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
-from errors.publishing import seed_error_messages
-from errors.recording import record_error, error_recorder
-from errors.words import CONTENT_FIELDS
+from errors.recording import error_recorder, record_error
 
 pytestmark = pytest.mark.django_db
 
@@ -244,7 +244,9 @@ def test_what_is_no_such_file_is_said_in_words(editor: Client, text: str) -> Non
 
 def test_support_finds_an_event_by_its_short_reference_and_groups_by_kind(publisher: Client) -> None:
     for number in range(3):
-        record_error(C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place")
+        record_error(
+            C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place"
+        )
     record_error(C.CONFLICT, request_id="00000000")
     error_recorder.flush()
     address = reverse("admin:errors_errorevent_changelist")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from errors.background import PeriodicThread
+from errors.periodic_thread import PeriodicThread
 
 
 class Steps:

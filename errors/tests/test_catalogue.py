@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from errors import catalogue
 from errors.codes import ErrorCode
+from errors.messages import catalogue
+from errors.messages.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.models import CopyOverride, CopyRevision, ErrorCopy, ImmutableError
-from errors.publishing import publish_draft, republish_revision, seed_error_messages, accept_upstream
 
 C = ErrorCode
 
@@ -108,8 +108,8 @@ def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_ch
     publish_draft(edit(row(), title="服务器打了个盹").pk, author=None, reason="更亲切")
     assert seed_error_messages() == {"added": 0, "updated": 0, "upstream_changed": 0}
     # The next release brings other words for an edited row and for an untouched one.
-    from errors import publishing
-    from errors.words import build_default_message, build_message
+    from errors.messages import publishing
+    from errors.messages.message import build_default_message, build_message
 
     def next_release(code: ErrorCode, locale: str) -> object:
         words = build_default_message(code, locale)

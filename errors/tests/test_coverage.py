@@ -8,11 +8,11 @@ from django.db import connection
 from django.utils import timezone
 
 from errors.codes import ERROR_SPECS, ErrorCode
-from errors.copy import DEFAULT_TEXTS, DefaultText
-from errors.coverage import check_default_messages, find_subclasses, check_stored_messages
 from errors.exceptions import AppError, get_error_code, register_exception
+from errors.messages.coverage import check_default_messages, check_stored_messages, find_subclasses
+from errors.messages.default_texts import DEFAULT_TEXTS, DefaultText
+from errors.messages.publishing import publish_draft, seed_error_messages
 from errors.models import CopyOverride, ErrorCopy
-from errors.publishing import publish_draft, seed_error_messages
 
 C = ErrorCode
 

@@ -19,7 +19,7 @@ from errors.codes import ErrorCode
 from errors.exceptions import NotFound
 from errors.models import ErrorCount, ErrorEvent
 from errors.problems import build_problem
-from errors.recording import clean_context, record_error, record_problem, error_recorder
+from errors.recording import clean_context, error_recorder, record_error, record_problem
 
 C = ErrorCode
 SECRETS = [

@@ -9,7 +9,7 @@ import pytest
 from errors.codes import ERROR_SPECS, ErrorCode, RetryClass
 from errors.exceptions import AppError, Forbidden
 from errors.recording import error_recorder
-from errors.retry import RetryBudget, is_auto_retryable, build_retrying, get_backoff_seconds
+from errors.retry import RetryBudget, build_retrying, get_backoff_seconds, is_auto_retryable
 
 
 class Busy(AppError):

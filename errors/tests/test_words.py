@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errors import catalogue, problems
+from errors import problems
 from errors.codes import ERROR_SPECS, ActionKind, ErrorCode
-from errors.copy import DEFAULT_TEXTS
-from errors.placeholders import PLACEHOLDERS, MAX_PLACEHOLDER_LENGTH, clean_text, fill_placeholders
-from errors.words import TEXT_FIELDS, build_default_message, validate_message, render_message, get_display_width, build_message
+from errors.messages import catalogue
+from errors.messages.default_texts import DEFAULT_TEXTS
+from errors.messages.message import (
+    TEXT_FIELDS,
+    build_default_message,
+    build_message,
+    get_display_width,
+    render_message,
+    validate_message,
+)
+from errors.messages.placeholders import MAX_PLACEHOLDER_LENGTH, PLACEHOLDERS, clean_text, fill_placeholders
 
 C = ErrorCode
 
@@ -53,7 +61,9 @@ HOSTILE = st.one_of(
     st.just(object()),
     st.just("sk-" + "a1B2" * 12),
 )
-VALUES = st.dictionaries(st.one_of(st.sampled_from([*PLACEHOLDERS, "unknown"]), st.text(max_size=8)), HOSTILE, max_size=6)
+VALUES = st.dictionaries(
+    st.one_of(st.sampled_from([*PLACEHOLDERS, "unknown"]), st.text(max_size=8)), HOSTILE, max_size=6
+)
 CODES = st.sampled_from(list(ErrorCode))
 
 
@@ -167,6 +177,8 @@ def test_every_action_that_a_code_may_offer_has_words() -> None:
         for locale in DEFAULT_TEXTS:
             for kind in ERROR_SPECS[code].allowed_actions:
                 words = replace(build_default_message(code, locale), action=ActionKind(kind).value, action_label="")
-                catalogue._snapshot = catalogue.CatalogueSnapshot(1, {**catalogue.DEFAULT_MESSAGES, (code.value, locale): words}, {})
+                catalogue._snapshot = catalogue.CatalogueSnapshot(
+                    1, {**catalogue.DEFAULT_MESSAGES, (code.value, locale): words}, {}
+                )
                 assert problems.build_displayed_message(code, locale)["action"]["label"]
     catalogue.reset_to_default_messages()

@@ -16,10 +16,10 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin, log_action
-from monitoring.alerting import acknowledge_alert, add_note
-from monitoring.conditions import RULE_SNAPSHOT_FIELDS
-from monitoring.explaining import format_rule_value
+from monitoring.alerts.lifecycle import acknowledge_alert, add_note
 from monitoring.models import Alert, Rule, Silence
+from monitoring.rules.explanations import format_rule_value
+from monitoring.rules.query import RULE_SNAPSHOT_FIELDS
 
 ACKNOWLEDGE_PERMISSION = "monitoring.acknowledge_alert"
 QUICK_SILENCE_DURATION = timedelta(hours=2)
@@ -185,7 +185,9 @@ def build_alert_facts(alert: Alert) -> list[tuple[str, Any]]:
     kind, metric = alert.rule_as_it_was.get("kind", ""), alert.rule_as_it_was.get("metric", "")
     value = format_rule_value(kind, alert.value, metric)
     if kind in ("ratio", "mean") and alert.low is not None:
-        value += f"（区间 {format_rule_value(kind, alert.low, metric)} 至 {format_rule_value(kind, alert.high, metric)}）"
+        value += (
+            f"（区间 {format_rule_value(kind, alert.low, metric)} 至 {format_rule_value(kind, alert.high, metric)}）"
+        )
     counts = "" if alert.denominator is None else f"{alert.numerator:.6g} / {alert.denominator:.6g}"
     facts = [
         ("级别", alert.get_severity_display()),

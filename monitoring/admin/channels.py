@@ -15,12 +15,12 @@ from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin, log_action
-from monitoring.channels import TRANSPORTS, parse_recipients
-from monitoring.channels.base import ADDRESS, KEY
+from monitoring.delivery.channel_check import send_test_message
+from monitoring.delivery.channel_secrets import decrypt_secrets, encrypt_secrets
+from monitoring.delivery.channels import TRANSPORTS, parse_recipients
+from monitoring.delivery.channels.base import ADDRESS, KEY
 from monitoring.exceptions import DeliveryFailed, SecretsDecryptionFailed
 from monitoring.models import Channel
-from monitoring.secrets import decrypt_secrets, encrypt_secrets
-from monitoring.trying import send_test_message
 
 SECRET_SAVED_HELP_TEXT = "已保存，不显示；留空则不变"
 CHANNEL_FIELD_LABELS = {ADDRESS: "地址", KEY: "密钥", "recipients": "收件人"}
@@ -66,7 +66,11 @@ class ChannelForm(forms.ModelForm[Channel]):
             return cleaned
         transport = TRANSPORTS[cleaned["kind"]]
         saved_secrets = {} if "kind" in self.changed_data else self.saved_secrets
-        entered = {name: cleaned.get(name) or saved_secrets.get(name, "") for name in (ADDRESS, KEY) if name in transport.accepted_fields}
+        entered = {
+            name: cleaned.get(name) or saved_secrets.get(name, "")
+            for name in (ADDRESS, KEY)
+            if name in transport.accepted_fields
+        }
         if cleaned.get("forget_key") and not cleaned.get(KEY):
             entered.pop(KEY, None)
         recipients = parse_recipients(cleaned.get("recipients", ""))

@@ -11,14 +11,21 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from monitoring.charts import CHART_COUNTERS, CHART_GAUGES, Chart, build_charts, list_frequent_errors, compute_platform_stats
-from monitoring.history import TIME_RANGES, MetricHistory
-from monitoring.live import get_dashboard_stream
+from monitoring.dashboard.charts import (
+    CHART_COUNTERS,
+    CHART_GAUGES,
+    Chart,
+    build_charts,
+    compute_platform_stats,
+    list_frequent_errors,
+)
+from monitoring.dashboard.overview import build_tiles, get_health_summary, list_open_alerts
+from monitoring.dashboard.overview import list_platform_status_rows as list_platforms_now
+from monitoring.dashboard.push import get_dashboard_stream
+from monitoring.dashboard.svg import compute_scale, render_chart_svg
+from monitoring.dashboard.time_range import TIME_RANGES, MetricHistory
+from monitoring.formatting import format_figure, format_moment
 from monitoring.models import Dashboard
-from monitoring.present import list_open_alerts, build_tiles, get_health_summary
-from monitoring.present import list_platform_status_rows as list_platforms_now
-from monitoring.svg import render_chart_svg, compute_scale
-from monitoring.units import format_figure, format_moment
 
 DEFAULT_TIME_RANGE = "1h"
 CHART_X_LABEL_COUNT = 4

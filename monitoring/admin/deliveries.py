@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from errors.audit import AuditedAdmin
-from monitoring.messages import Message
+from monitoring.delivery.messages import Message
 from monitoring.models import Delivery
 
 

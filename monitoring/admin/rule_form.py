@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
-from monitoring.matching import validate_matchers
+from monitoring.instrumentation.registry import Metric, get_metrics
 from monitoring.models import Rule
-from monitoring.registry import Metric, get_metrics
+from monitoring.rules.label_matchers import validate_matchers
 
 METRIC_KIND_BY_RULE_KIND = {Rule.Kind.RATIO: "counter", Rule.Kind.MEAN: "histogram", Rule.Kind.GAUGE: "gauge"}
 _METRIC_GROUP_LABELS = {"counter": "计数（比率）", "histogram": "直方图（平均值）", "gauge": "仪表（当前值）"}
@@ -80,7 +80,8 @@ class RuleForm(forms.ModelForm[Rule]):
             return f"没有“{name}”这个指标，请从列表里选" if name else "请选择指标"
         expected_kind = METRIC_KIND_BY_RULE_KIND.get(Rule.Kind(kind)) if kind in Rule.Kind.values else None
         if expected_kind and metric.kind != expected_kind:
-            return f"{Rule.Kind(kind).label}要用{_METRIC_GROUP_LABELS[expected_kind][:2]}类指标，{name} 是{_METRIC_GROUP_LABELS[metric.kind][:2]}"
+            expected, actual = (_METRIC_GROUP_LABELS[one][:2] for one in (expected_kind, metric.kind))
+            return f"{Rule.Kind(kind).label}要用{expected}类指标，{name} 是{actual}"
         return ""
 
 

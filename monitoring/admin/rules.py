@@ -17,12 +17,12 @@ from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import RuleForm
-from monitoring.backtest_chart import build_backtest_chart
-from monitoring.backtesting import run_backtest
-from monitoring.explaining import format_rule_value
+from monitoring.instrumentation.registry import get_metrics
 from monitoring.models import Rule, RuleState
-from monitoring.registry import get_metrics
-from monitoring.rules import is_unmodified
+from monitoring.rules.backtest import run_backtest
+from monitoring.rules.backtest_chart import build_backtest_chart
+from monitoring.rules.defaults import is_unmodified
+from monitoring.rules.explanations import format_rule_value
 
 BACKTEST_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
 RUNBOOK_DIRECTORY = Path(settings.BASE_DIR) / "docs" / "runbooks"
@@ -117,7 +117,9 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """With what the script knows of metrics."""
-        labels = {one.name: {"labels": one.labels, "kind": one.kind, "help": one.help} for one in get_metrics().values()}
+        labels = {
+            one.name: {"labels": one.labels, "kind": one.kind, "help": one.help} for one in get_metrics().values()
+        }
         context.update(metrics=labels, periods=BACKTEST_PERIODS.items())
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -145,7 +147,12 @@ class RuleAdmin(AuditedAdmin[Rule]):
         if form.is_valid():
             edited: Rule = form.instance
             test = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
-            context |= {"test": test, "chart": build_backtest_chart(test, edited), "rule": edited, "firings": _build_firing_rows(test, edited)}
+            context |= {
+                "test": test,
+                "chart": build_backtest_chart(test, edited),
+                "rule": edited,
+                "firings": _build_firing_rows(test, edited),
+            }
         return TemplateResponse(request, "admin/monitoring/rule/backtest.html", context)
 
     def runbook_view(self, request: HttpRequest, name: str) -> HttpResponse:

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import MatchersWidget
-from monitoring.matching import validate_matchers
+from monitoring.alerts.silences import find_matching_alerts, is_silence_active
 from monitoring.models import Alert, Silence
-from monitoring.silences import is_silence_active, find_matching_alerts
+from monitoring.rules.label_matchers import validate_matchers
 
 
 class SilenceForm(forms.ModelForm[Silence]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from monitoring.units import format_figure
+from monitoring.formatting import format_figure
 
 register = template.Library()
 

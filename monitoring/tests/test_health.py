@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from diagsite.tests.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
-from diagsite.tests.site import Site, running_site
 from monitoring.health import CHECK_TIMEOUT_SECONDS
+from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
+from testing.site import Site, running_site
 
 TOKEN = {"Authorization": "Bearer token-of-a-test"}
 # The checks themselves, and what a busy machine takes to answer.
@@ -69,7 +69,9 @@ def test_the_bearer_of_the_token_hears_why(site: Site) -> None:
 def test_a_silent_job_engine_costs_no_web_server(site: Site) -> None:
     assert ask(site, "/readyz")[:2] == (200, {"status": "ok", "database": "ok"})
     assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
-    execute_sql(site.address, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '5 minutes')")
+    execute_sql(
+        site.address, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '5 minutes')"
+    )
     wait_until(lambda: "jobs" not in failed_checks(ask(site, "/healthz/full")[1]), "the worker to be seen")
     execute_sql(site.address, "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
     assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])

@@ -10,8 +10,8 @@ from procrastinate.contrib.django import app
 from errors.models import ErrorEvent
 from monitoring import tasks
 from monitoring.models import Heartbeat, RuleState, Sample
-from monitoring.rules import seed_rules
-from monitoring.tests.history import make_process, make_series, write_values
+from monitoring.rules.defaults import seed_rules
+from testing.samples import make_process, make_series, write_values
 
 
 def test_both_jobs_are_periodic_and_on_the_queue_that_servers_and_workers_serve() -> None:

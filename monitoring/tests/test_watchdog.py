@@ -9,12 +9,18 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from diagsite.tests.services import wait_until
 from monitoring import watchdog
+from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.models import Alert, Channel, Heartbeat
-from monitoring.secrets import encrypt_secrets
-from monitoring.tests.robots import SIGNING_SECRET, FakeChatBots
-from monitoring.watchdog import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat, create_expected_heartbeats, check_heartbeats
+from monitoring.watchdog import (
+    EVALUATOR_HEARTBEAT,
+    SENDER_HEARTBEAT,
+    beat,
+    check_heartbeats,
+    create_expected_heartbeats,
+)
+from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+from testing.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

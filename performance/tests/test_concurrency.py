@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from diagsite.tests.services import RedisServer
 from performance.concurrency import ConcurrencyController
 from performance.exceptions import ConcurrencyLimitExceeded
-from performance.tests.contention import run_contention
+from testing.contention import run_contention
+from testing.services import RedisServer
 
 
 async def fail() -> None:
@@ -80,7 +80,7 @@ async def test_a_cancelled_wait_takes_no_place_and_leaves_no_coroutine() -> None
 
 @pytest.mark.redis
 async def test_processes_share_their_places_and_those_of_a_killed_one_come_back(redis_server: RedisServer) -> None:
-    found = await asyncio.to_thread(run_contention, redis_server.url, processes=4, tasks=50, places=5, kills=2)
+    found = await asyncio.to_thread(run_contention, redis_server.url, processes=4, tasks=50, slots=5, kills=2)
     assert found.max_concurrent <= 5
     assert found.completed_tasks >= 2 * 50
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from diagsite.tests.site import PROJECT_ROOT
+from testing.site import PROJECT_ROOT
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "docs" / "performance.md").read_text(), re.DOTALL)
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from django.conf import settings
 
-from performance.doors import HostNotAllowed, check_host_allowed, restrict_hosts
+from performance.ssrf_guard import HostNotAllowed, check_host_allowed, restrict_hosts
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -143,7 +143,7 @@ def test_letters_of_either_case_are_one_name() -> None:
 
 
 # They call this site itself, on this machine.
-OF_OUR_OWN = {"diagsite/sample.py", "diagsite/demo_server.py"}
+OF_OUR_OWN = {"diagsite/cli/sample.py", "diagsite/server/demo_platform.py"}
 
 
 def test_every_client_of_ours_is_behind_the_door() -> None:

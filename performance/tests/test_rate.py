@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from diagsite.tests.services import RedisServer
 from performance.exceptions import RateLimitExceeded
 from performance.rate import RateLimiter
+from testing.services import RedisServer
 
 
 async def test_the_seeds_own_call_works() -> None:

@@ -90,5 +90,5 @@ def closed_stream(stream: Stream) -> Stream:
 @pytest.fixture
 def authenticated_by_tests(settings: Settings) -> None:
     """The progress app asks the room above who a token belongs to; here that is the tests."""
-    settings.PROGRESS_AUTHENTICATE = "progress.tests.sockets.authenticate_test_token"
-    settings.PROGRESS_SIGNED_OUT = "progress.tests.sockets.find_revoked_test_tokens"
+    settings.PROGRESS_AUTHENTICATE = "testing.sockets.authenticate_test_token"
+    settings.PROGRESS_SIGNED_OUT = "testing.sockets.find_revoked_test_tokens"

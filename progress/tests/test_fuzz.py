@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from progress.consumers import open_sockets
+from progress.frames import CloseCode, parse_client_frame
 from progress.models import Stream
-from progress.payloads import CloseCode, parse_client_frame
-from progress.tests.sockets import SocketClient, append_numbered_events_async, make_test_token
+from testing.sockets import SocketClient, append_numbered_events_async, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 

@@ -15,15 +15,15 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress import hub as hub_module
-from progress import reading, topics
 from progress.groups import STREAM_NOTIFICATIONS_GROUP
-from progress.hub import Hub
+from progress.hub import hub as hub_module
+from progress.hub import log_reader, topics
+from progress.hub.hub import Hub
+from progress.hub.log_reader import MAX_FRAME_BYTES, SerializedPage, encode_frames
 from progress.models import Stream
 from progress.publisher import anotify_subscribers
-from progress.reading import MAX_FRAME_BYTES, SerializedPage, encode_frames
 from progress.services import LogPage, open_stream, prune_streams, read_log
-from progress.tests.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, run_in_thread
+from testing.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, run_in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -101,13 +101,13 @@ async def hub() -> AsyncIterator[Hub]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The cursors of the hub's reads of the log, as they happen."""
     cursors: list[int] = []
-    real = reading.read_pages
+    real = log_reader.read_pages
 
     def counting(wanted: Sequence[tuple[Any, int]]) -> list[SerializedPage | None]:
         cursors.extend(after for _stream, after in wanted)
         return real(wanted)
 
-    monkeypatch.setattr(reading, "read_pages", counting)
+    monkeypatch.setattr(log_reader, "read_pages", counting)
     return cursors
 
 
@@ -234,7 +234,12 @@ async def test_whatever_hangs_a_lost_wake_up_costs_no_more_than_a_while(
         monkeypatch.setattr(get_channel_layer(), "new_channel", hang)
     else:
         monkeypatch.setattr(
-            hub_module, *(("_report_async", hang) if what == "statistics" else ("_heads_async", hang_at_first))
+            hub_module,
+            *(
+                ("_report_connections_async", hang)
+                if what == "statistics"
+                else ("_get_stream_heads_async", hang_at_first)
+            ),
         )
     recorder = Recorder(stream.epoch)
     hub.subscribe(stream, recorder)
@@ -276,10 +281,10 @@ async def test_a_connection_that_cannot_even_be_closed_does_not_end_the_reading(
         raise OperationalError("the database is away")
 
     with monkeypatch.context() as away:
-        away.setattr(reading, "read_pages", fail)
-        away.setattr(reading, "connection", Broken())
+        away.setattr(log_reader, "read_pages", fail)
+        away.setattr(log_reader, "connection", Broken())
         await append_numbered_events_async(stream, 1)
-        await until(lambda: failures > 2 * reading.MAX_CONCURRENT_READS)
+        await until(lambda: failures > 2 * log_reader.MAX_CONCURRENT_READS)
     await recorder.has_seen(1)
 
 
@@ -442,7 +447,7 @@ async def test_leaving_twice_or_without_having_come_is_nothing(hub: Hub, stream:
 async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
     hub: Hub, stream: Stream, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = reading.read_pages, 0
+    real, failures = log_reader.read_pages, 0
     recorder = Recorder(stream.epoch)
     await follow(hub, stream, recorder)
 
@@ -451,13 +456,13 @@ async def test_while_the_database_is_away_followers_wait_and_lose_nothing(
         failures += 1
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(reading, "read_pages", fail)
+    monkeypatch.setattr(log_reader, "read_pages", fail)
     newcomer = Recorder(stream.epoch)
     await append_numbered_events_async(stream, 1, 2)
     fresh = await run_in_thread(Stream.objects.get)(pk=stream.pk)
     hub.subscribe(fresh, newcomer)
     await until(lambda: failures > 3)
-    monkeypatch.setattr(reading, "read_pages", real)
+    monkeypatch.setattr(log_reader, "read_pages", real)
     for one in (recorder, newcomer):
         await one.has_seen(2)
         assert one.error is None

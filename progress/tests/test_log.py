@@ -64,7 +64,8 @@ def test_an_event_is_read_as_it_was_appended(stream: Stream) -> None:
 def test_many_writers_at_once_leave_no_gap_and_no_double(stream: Stream) -> None:
     writers, rounds = 8, 6
     lasts = in_threads(
-        writers, lambda writer: [append_numbered_events(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)]
+        writers,
+        lambda writer: [append_numbered_events(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)],
     )
     entries = [
         entry for after in range(0, 2 * writers * rounds, 50) for entry in read_log(stream.pk, after, 50).entries

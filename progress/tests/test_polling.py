@@ -10,15 +10,21 @@ from django.contrib.auth.models import AbstractUser
 from django.utils import timezone
 
 from errors.exceptions import NotFound
-from progress import hub as hub_module
 from progress import metrics, polling
 from progress.groups import STREAM_NOTIFICATIONS_GROUP
+from progress.hub import hub as hub_module
 from progress.models import Stream
 from progress.polling import poll_stream
 from progress.services import LogPage, prune_streams
 from progress.statistics import _get_metric_value
 from progress.tests.conftest import create_stream_user
-from progress.tests.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, get_over_http, run_in_thread
+from testing.sockets import (
+    RECEIVE_TIMEOUT_SECONDS,
+    append_numbered_events_async,
+    complete_stream_async,
+    get_over_http,
+    run_in_thread,
+)
 
 pytestmark = pytest.mark.django_db
 

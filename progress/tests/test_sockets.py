@@ -19,12 +19,19 @@ from pytest_django import Settings
 
 from errors.codes import ErrorCode
 from progress import consumers
-from progress.consumers import open_sockets, close_all_sockets
+from progress.consumers import close_all_sockets, open_sockets
+from progress.frames import MAX_UNACKNOWLEDGED_BYTES, CloseCode
 from progress.models import Stream
-from progress.payloads import MAX_UNACKNOWLEDGED_BYTES, CloseCode
 from progress.services import append_events, open_stream, prune_streams
 from progress.tests.conftest import create_stream_user
-from progress.tests.sockets import SocketClient, append_numbered_events_async, complete_stream_async, run_in_thread, revoke_test_token, make_test_token
+from testing.sockets import (
+    SocketClient,
+    append_numbered_events_async,
+    complete_stream_async,
+    make_test_token,
+    revoke_test_token,
+    run_in_thread,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
@@ -242,7 +249,7 @@ async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str
 async def test_a_stream_that_is_deleted_under_its_follower_is_told(
     stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("progress.hub.SWEEP_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("progress.hub.hub.SWEEP_INTERVAL_SECONDS", 0.05)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
         await run_in_thread(Stream.objects.filter(pk=stream.pk).delete)()

@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from progress.models import PushProcess, Stream
 from progress.statistics import PROCESS_NAME, PROCESS_STALE_AFTER, ConnectionStatistics, get_connection_statistics
-from progress.tests.conftest import run_in_own_thread, create_stream_user
-from progress.tests.sockets import SocketClient, append_numbered_events_async, get_over_http, make_test_token
+from progress.tests.conftest import create_stream_user, run_in_own_thread
+from testing.sockets import SocketClient, append_numbered_events_async, get_over_http, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 
@@ -89,7 +89,9 @@ async def test_the_answering_process_is_always_among_the_living(numbers: Numbers
 def test_processes_are_added_up_and_the_dead_are_left_out() -> None:
     _process("web-1:1", sockets_open=3, polls_open=1, sockets_total=10, frames_sent=5, bytes_sent=50, bytes_received=7)
     _process("web-2:1", sockets_open=4, sockets_total=20, frames_sent=6, bytes_sent=60, bytes_received=8)
-    _process("dead:1", seconds_ago=PROCESS_STALE_AFTER.total_seconds() + 1, sockets_open=9, polls_open=9, sockets_total=30)
+    _process(
+        "dead:1", seconds_ago=PROCESS_STALE_AFTER.total_seconds() + 1, sockets_open=9, polls_open=9, sockets_total=30
+    )
     assert get_connection_statistics() == ConnectionStatistics(
         sockets_open=7,
         polls_open=1,

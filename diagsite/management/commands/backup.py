@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.backups import BackupFailed, create_backup
+from diagsite.operations.backups import BackupFailed, create_backup
 
 EXAMPLES = """\
 examples:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
-from diagsite.temporary_tables import TemporaryTable, find_temporary_tables, back_up_and_drop_table
+from diagsite.operations.temporary_tables import TemporaryTable, back_up_and_drop_table, find_temporary_tables
 
 EXAMPLES = """\
 examples:

@@ -18,18 +18,18 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 from rich.console import Console
 
+from diagnosis.api.schemas import OrderIn
+from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_detail, serialize_platform, serialize_report
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders import RequestContext, create_diagnosis
-from diagnosis.presenters import serialize_answer, serialize_diagnosis_detail, serialize_platform, serialize_report
-from diagnosis.schemas import OrderIn
-from diagsite import embedded
-from diagsite.database import migrate_and_seed, require_database, require_migrations_applied
-from diagsite.field_errors import build_field_errors
+from diagnosis.orders.services import RequestContext, create_diagnosis
+from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.api.field_errors import build_field_errors
+from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
+from diagsite.cli.run import TerminalRun
 from diagsite.models import User
-from diagsite.sessions import get_or_create_terminal_user
-from diagsite.terminal import create_console, print_report, get_terminal_language
-from diagsite.terminal_run import TerminalRun
+from diagsite.server import embedded_postgres
+from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 from errors.exceptions import InvalidInput
 
 EXIT_INVALID_INPUT = 2
@@ -121,7 +121,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Order, follow, print; ends with the exit code that `--help` tells."""
         is_quiet = options["verbosity"] < 2 and not settings.LOG_FILE
-        with translation.override(get_terminal_language()), _log_errors_only() if is_quiet else contextlib.nullcontext():
+        with (
+            translation.override(get_terminal_language()),
+            _log_errors_only() if is_quiet else contextlib.nullcontext(),
+        ):
             sys.exit(_run_diagnosis(options))
 
 
@@ -140,7 +143,7 @@ def _log_errors_only() -> Iterator[None]:
 
 def _run_diagnosis(options: Mapping[str, Any]) -> int:
     require_database()
-    if embedded.get_embedded_server():
+    if embedded_postgres.get_embedded_server():
         migrate_and_seed()
     require_migrations_applied()
     console = create_console(sys.stderr)
@@ -150,7 +153,11 @@ def _run_diagnosis(options: Mapping[str, Any]) -> int:
     diagnosis.refresh_from_db()
     _print_result(diagnosis, as_json=options["json"])
     status = DiagnosisStatus(diagnosis.status)
-    return EXIT_INTERRUPTED if run.is_cancel_requested and status == DiagnosisStatus.CANCELLED else EXIT_CODE_BY_STATUS[status]
+    return (
+        EXIT_INTERRUPTED
+        if run.is_cancel_requested and status == DiagnosisStatus.CANCELLED
+        else EXIT_CODE_BY_STATUS[status]
+    )
 
 
 def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis:
@@ -220,7 +227,9 @@ def _get_default_platforms(console: Console) -> list[str]:
 
 def _build_input_error(fields: Mapping[str, str]) -> CommandError:
     """The API's names of the fields, as the options that filled them; positions count from 1."""
-    return CommandError("; ".join(f"{_format_option(name)}: {reason}" for name, reason in fields.items()), returncode=EXIT_INVALID_INPUT)
+    return CommandError(
+        "; ".join(f"{_format_option(name)}: {reason}" for name, reason in fields.items()), returncode=EXIT_INVALID_INPUT
+    )
 
 
 _OPTION_BY_FIELD = {

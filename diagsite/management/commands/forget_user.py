@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.forgetting import DeletionReport, find_user, delete_user_data
+from diagsite.accounts.deletion import DeletionReport, delete_user_data, find_user
 from diagsite.models import User
 
 EXAMPLES = """\

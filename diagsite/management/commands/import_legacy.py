@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.progress import Progress
 
 from diagnosis.exceptions import InvalidLegacyExport
-from diagnosis.legacy.importing import ImportResult, LegacyImporter
-from diagnosis.legacy.reading import LegacyExport
-from diagnosis.legacy.tables import TableLayout
+from diagnosis.legacy.importer import ImportResult, LegacyImporter
+from diagnosis.legacy.reader import LegacyExport
+from diagnosis.legacy.table_layout import TableLayout
+from diagsite.cli.progress_display import create_console
 from diagsite.models import User
-from diagsite.terminal import create_console
 
 TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 
@@ -47,7 +47,11 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="the SQLite file")
         parser.add_argument("--apply", action="store_true", help="store what is read")
         parser.add_argument(
-            "--table", action="append", default=[], metavar="NAME=ROLE", help=f"a role is one of {', '.join(TABLE_ROLES)}"
+            "--table",
+            action="append",
+            default=[],
+            metavar="NAME=ROLE",
+            help=f"a role is one of {', '.join(TABLE_ROLES)}",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -108,5 +112,7 @@ def get_or_create_owners(names: set[str]) -> dict[str, int]:
     for user in new:
         user.set_unusable_password()
     created = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
-    fallback_owner, _is_new = User.objects.get_or_create(username="legacy", defaults={"is_active": False, "password": "!"})
+    fallback_owner, _is_new = User.objects.get_or_create(
+        username="legacy", defaults={"is_active": False, "password": "!"}
+    )
     return {**{str(openid): pk for openid, pk in found.items()}, **created, "": fallback_owner.pk}

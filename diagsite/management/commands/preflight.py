@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from rich.table import Table
 
-from diagsite.preflight.checks import CHECKS, CHECK_DEPENDENCIES, select_checks
-from diagsite.preflight.results import FAILED, OK, WARNING, get_exit_code, run_checks
-from diagsite.terminal import create_console
+from diagsite.cli.progress_display import create_console
+from diagsite.operations.preflight.checks import CHECK_DEPENDENCIES, CHECKS, select_checks
+from diagsite.operations.preflight.results import FAILED, OK, WARNING, get_exit_code, run_checks
 
 EXAMPLES = """\
 examples:

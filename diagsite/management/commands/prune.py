@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from diagsite.retention import RETENTION_RULES, RetentionRule
+from diagsite.operations.retention import RETENTION_RULES, RetentionRule
 
 EXAMPLES = """\
 examples:

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from diagnosis.history.defects import DEFECTS
-from diagnosis.history.repair import DefectSummary, select_defects, find_defects, run_repair
-from diagnosis.history.undo import get_latest_repair_run, undo_repair_run
-from diagsite.terminal import create_console
+from diagnosis.repair.defects import DEFECTS
+from diagnosis.repair.runner import DefectSummary, find_defects, run_repair, select_defects
+from diagnosis.repair.undo import get_latest_repair_run, undo_repair_run
+from diagsite.cli.progress_display import create_console
 
 EXAMPLES = """\
 examples:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Django's parser, with the lines of the examples left as they are."""
-        defects = "\n".join(f"  {one.name:17} {one.description}\n{'':20}-> {one.mended}" for one in DEFECTS)
+        defects = "\n".join(f"  {one.name:17} {one.description}\n{'':20}-> {one.fix_description}" for one in DEFECTS)
         parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES + defects, **kwargs)
         parser.formatter_class = RawDescriptionHelpFormatter
         return parser

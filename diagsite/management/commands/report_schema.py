@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from diagnosis.export.json_file import build_export_schema
+from diagnosis.reports.export.json_file import build_export_schema
 
 
 class Command(BaseCommand):

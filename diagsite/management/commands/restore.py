@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.backups import BackupFailed, compute_checksums, restore_backup
-from monitoring.sampling import stop_sampling
+from diagsite.operations.backups import BackupFailed, compute_checksums, restore_backup
+from monitoring.samples.collector import stop_sampling
 
 EXAMPLES = """\
 example:

@@ -2,10 +2,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from diagnosis.seeding import seed_platforms
+from diagnosis.platforms.seed import seed_platforms
 from diagsite.roles import seed_roles
-from errors.publishing import seed_error_messages
-from monitoring.rules import seed_rules
+from errors.messages.publishing import seed_error_messages
+from monitoring.rules.defaults import seed_rules
 
 
 class Command(BaseCommand):

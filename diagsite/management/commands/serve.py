@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.database import migrate_and_seed, require_database, require_migrations_applied
-from diagsite.sessions import get_or_create_terminal_user
+from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 
 
 class Command(BaseCommand):
@@ -45,8 +45,8 @@ class Command(BaseCommand):
         if not settings.PRODUCTION and "DEMO_BASE_URL" not in os.environ:
             settings.DEMO_BASE_URL = f"http://127.0.0.1:{port}/demo/v1"
         # Not before the database is known to be there: these load daphne, the API and all that is behind it.
-        from diagsite.sample import SampleDiagnosis
-        from diagsite.server import ListenError, SiteServer
+        from diagsite.cli.sample import SampleDiagnosis
+        from diagsite.server.site_server import ListenError, SiteServer
 
         sample = SampleDiagnosis(get_or_create_terminal_user().device_id or "") if options["sample"] else None
         try:

@@ -16,10 +16,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from diagsite.tests import services
-from diagsite.tests.fake_platform import FakePlatform, respond_with_answer, hold_response
-from diagsite.tests.services import execute_sql
-from diagsite.tests.site import Site, create_database
+from testing import services
+from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.services import execute_sql
+from testing.site import Site, create_database
 
 SITE_PLATFORMS = ("p1", "p2", "p3", "p4", "last")
 # Every client here comes from one address.

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from monitoring.delivery.channel_secrets import reencrypt_secrets
 from monitoring.exceptions import SecretsDecryptionFailed
 from monitoring.models import Channel
-from monitoring.secrets import reencrypt_secrets
 
 EXAMPLES = """
 examples:

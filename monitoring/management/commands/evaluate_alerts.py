@@ -10,11 +10,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from monitoring.conditions import get_measurement_fields
-from monitoring.evaluator import EvaluationResult, evaluate_rules, run_evaluation
-from monitoring.explaining import REASON_TEXTS_EN, format_rule_value
 from monitoring.models import Rule
-from monitoring.windows import SAMPLE_DELAY
+from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
+from monitoring.rules.explanations import REASON_TEXTS_EN, format_rule_value
+from monitoring.rules.query import get_measurement_fields
+from monitoring.samples.queries import SAMPLE_DELAY
 
 EXAMPLES = """\
 examples:
@@ -57,7 +57,9 @@ class Command(BaseCommand):
         now = _parse_time(options["at"]) if options["at"] else timezone.now()
         if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
             raise CommandError("a time in the past can only be looked at: add --dry-run")
-        results = evaluate_rules(Rule.objects.filter(is_enabled=True), now) if options["dry_run"] else run_evaluation(now)
+        results = (
+            evaluate_rules(Rule.objects.filter(is_enabled=True), now) if options["dry_run"] else run_evaluation(now)
+        )
         if options["json"]:
             rows = [_build_json_row(one) for one in results]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
@@ -84,7 +86,8 @@ def format_result_line(result: EvaluationResult) -> str:
         return f"failed: {result.error!r}"
     measurement = decision.measurement
     value, threshold, low, high = (
-        format_rule_value(rule.kind, one, rule.metric) for one in (measurement.value, rule.threshold, measurement.low, measurement.high)
+        format_rule_value(rule.kind, one, rule.metric)
+        for one in (measurement.value, rule.threshold, measurement.low, measurement.high)
     )
     parts = [f"{value} {rule.comparison} {threshold}?"]
     if rule.kind != "gauge":

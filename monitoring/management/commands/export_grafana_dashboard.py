@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.grafana import render_grafana_dashboard
+from monitoring.integrations.grafana import render_grafana_dashboard
 
 EXAMPLES = """examples:
   manage.py export_grafana_dashboard                                        print it

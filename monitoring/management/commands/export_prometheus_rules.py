@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from monitoring.exceptions import InvalidRule
+from monitoring.integrations.prometheus_rules import render_rule_file
 from monitoring.models import Rule
-from monitoring.promql import render_rule_file
 
 EXAMPLES = """examples:
   manage.py export_prometheus_rules                          print the rules

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.listing import render_metrics_markdown, replace_metric_tables
-from monitoring.registry import get_metrics
+from monitoring.instrumentation.metrics_docs import render_metrics_markdown, replace_metric_tables
+from monitoring.instrumentation.registry import get_metrics
 
 EXAMPLES = """examples:
   manage.py list_metrics                            one line a metric

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.coverage import INSTRUMENTS_BY_KIND, Surface, find_surfaces
+from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, Surface, find_surfaces
 
 EXAMPLES = """examples:
   manage.py monitoring_coverage                   what is counted, by kind, and what is not

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.retention import count_prunable, prune_samples
+from monitoring.samples.retention import count_prunable, prune_samples
 
 EXAMPLES = """examples:
   manage.py prune_samples                   say what would be deleted
@@ -45,4 +45,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{result.samples} samples and {result.processes} processes deleted")
         else:
             result = count_prunable(older_than=older_than)
-            self.stdout.write(f"{result.samples} samples and {result.processes} processes would be deleted (--apply does)")
+            self.stdout.write(
+                f"{result.samples} samples and {result.processes} processes would be deleted (--apply does)"
+            )

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db.models import Count
 
+from monitoring.delivery.outbox import run_alert_sender_loop, send_due_deliveries
 from monitoring.models import Delivery
-from monitoring.outbox import run_alert_sender_loop, send_due_deliveries
 
 EXAMPLES = """
 examples:
@@ -43,7 +43,9 @@ class Command(BaseCommand):
             except KeyboardInterrupt:
                 self.stdout.write("stopped")
         else:
-            self.stdout.write(f"tried {send_due_deliveries()} messages, {Delivery.objects.waiting().count()} still wait")
+            self.stdout.write(
+                f"tried {send_due_deliveries()} messages, {Delivery.objects.waiting().count()} still wait"
+            )
 
     def _print_waiting(self) -> None:
         waiting = (

@@ -1,0 +1,127 @@
+"""How often is a change called one that is none, and how often is a real one seen?
+
+Pairs of diagnoses of 60 answers whose truth is known. Answers may hang together: a question's answers in one diagnosis
+are then alike, whatever they are in the next.
+"""
+
+from collections.abc import Callable
+
+import numpy
+
+from bench.harness import BenchmarkResult
+from diagnosis.reports.intervals import newcombe_difference_interval
+from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, compute_rate_difference
+
+PAIR_COUNT = 2000
+RANDOM_SEED = 20_240_607
+MENTION_RATE, ANSWERS_PER_DIAGNOSIS = 0.4, 60
+QUESTION_COUNTS = (20, 10, 5, 3)
+BETA_CONCENTRATION = 3.0  # of a beta distribution: the smaller, the more the answers to one question are alike
+
+RandomGenerator = numpy.random.Generator
+PairSampler = Callable[[RandomGenerator, int], list[CellPair]]
+
+
+def draw_independent(
+    rng: RandomGenerator, questions: int, before: float = MENTION_RATE, after: float = MENTION_RATE
+) -> list[CellPair]:
+    """Every answer by itself."""
+    counts = rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, numpy.repeat([[before], [after]], questions, axis=1))
+    return _build_pairs(counts, questions)
+
+
+def draw_correlated(
+    rng: RandomGenerator, questions: int, before: float = MENTION_RATE, after: float = MENTION_RATE
+) -> list[CellPair]:
+    """Each question has a rate of its own in each of the two diagnoses: what its answers share is of that one alone."""
+    means = numpy.repeat([[before], [after]], questions, axis=1)
+    rates = rng.beta(means * BETA_CONCENTRATION, (1 - means) * BETA_CONCENTRATION)
+    return _build_pairs(rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, rates), questions)
+
+
+def draw_fixed_question_rates(rng: RandomGenerator, questions: int) -> list[CellPair]:
+    """Each question has a rate of its own, and keeps it."""
+    rates = rng.beta(MENTION_RATE * BETA_CONCENTRATION, (1 - MENTION_RATE) * BETA_CONCENTRATION, size=questions)
+    return _build_pairs(rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, numpy.stack([rates, rates])), questions)
+
+
+def _build_pairs(counts: numpy.ndarray, questions: int) -> list[CellPair]:
+    each = ANSWERS_PER_DIAGNOSIS // questions
+    return [CellPair(str(n), "", (int(counts[0, n]), each), (int(counts[1, n]), each)) for n in range(questions)]
+
+
+def _measure_detection_shares(
+    draw: PairSampler, questions: int, pairs: int, confidence: float = CONFIDENCE_LEVEL
+) -> tuple[float, float]:
+    """(share called a change, share that Newcombe's interval alone would have called one)."""
+    rng = numpy.random.default_rng(RANDOM_SEED)
+    detected = detected_by_newcombe = 0
+    for _ in range(pairs):
+        drawn = draw(rng, questions)
+        found = compute_rate_difference(drawn, confidence)
+        detected += found is not None and found.changed != "none"
+        before, after = sum(pair.before[0] for pair in drawn), sum(pair.after[0] for pair in drawn)
+        interval = newcombe_difference_interval((before, ANSWERS_PER_DIAGNOSIS), (after, ANSWERS_PER_DIAGNOSIS))
+        detected_by_newcombe += interval is not None and not interval[0] <= 0 <= interval[1]
+    return detected / pairs, detected_by_newcombe / pairs
+
+
+def _check_false_positives(what: str, draw: PairSampler, pairs: int) -> BenchmarkResult:
+    shares = [_measure_detection_shares(draw, questions, pairs) for questions in QUESTION_COUNTS]
+    worst = max(called for called, _alone in shares)
+    shares_text = ", ".join(
+        f"{called:.1%} of {questions} questions"
+        for questions, (called, _alone) in zip(QUESTION_COUNTS, shares, strict=True)
+    )
+    measured = f"{shares_text} (Newcombe's alone: {', '.join(f'{alone:.1%}' for _called, alone in shares)})"
+    size = f"{pairs:,} pairs, p = {MENTION_RATE}, n = {ANSWERS_PER_DIAGNOSIS}"
+    name = f"changes reported when nothing changed, {size}: {what}"
+    return BenchmarkResult(name, "<= 6 %", measured, worst <= 0.06)
+
+
+def measure_independent(pairs: int = PAIR_COUNT) -> BenchmarkResult:
+    """Nothing changed, and every answer stands by itself."""
+    return _check_false_positives("independent answers", draw_independent, pairs)
+
+
+def measure_correlated(pairs: int = PAIR_COUNT) -> BenchmarkResult:
+    """Nothing changed, and the answers to a question hang together within a diagnosis."""
+    return _check_false_positives("answers that hang together within a question and diagnosis", draw_correlated, pairs)
+
+
+def measure_fixed_question_rates(pairs: int = PAIR_COUNT) -> BenchmarkResult:
+    """Nothing changed, and each question has its own rate in both."""
+    return _check_false_positives(
+        "each question with a rate of its own that it keeps", draw_fixed_question_rates, pairs
+    )
+
+
+def measure_false_notifications(pairs: int = PAIR_COUNT, brands: int = 5) -> BenchmarkResult:
+    """Runs of a schedule after which a notice would be written although nothing changed, of five brands."""
+    rng = numpy.random.default_rng(RANDOM_SEED)
+    confidence = 1 - (1 - CONFIDENCE_LEVEL) / brands
+    notified = 0
+    for _ in range(pairs):
+        found = [compute_rate_difference(draw_correlated(rng, 20), confidence) for _brand in range(brands)]
+        notified += any(one is not None and one.changed != "none" for one in found)
+    name = f"runs with a notice when nothing changed, {pairs:,} runs, {brands} brands, answers that hang together"
+    return BenchmarkResult(name, "<= 6 %", f"{notified / pairs:.1%}", notified / pairs <= 0.06)
+
+
+def measure_real_changes(pairs: int = 500) -> BenchmarkResult:
+    """A rate that really rose, from 30 to 60 %."""
+    shares = [
+        _measure_detection_shares(
+            lambda chance, questions: draw_independent(chance, questions, 0.3, 0.6), questions, pairs
+        )[0]
+        for questions in QUESTION_COUNTS
+    ]
+    shares_text = ", ".join(
+        f"{share:.0%} of {questions} questions" for questions, share in zip(QUESTION_COUNTS, shares, strict=True)
+    )
+    return BenchmarkResult(
+        f"a rise from 30 to 60 % that is seen, {pairs} pairs, n = {ANSWERS_PER_DIAGNOSIS}",
+        ">= 80 % with 20 questions",
+        shares_text,
+        shares[0] >= 0.8,
+    )

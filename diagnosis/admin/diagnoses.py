@@ -1,0 +1,187 @@
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from diagnosis.choices import FailureReason
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
+from diagnosis.orders import services
+from errors.audit import AuditedAdmin
+from errors.exceptions import Conflict
+
+OPERATOR_PAUSE_DURATION = timedelta(hours=1)
+
+
+@admin.register(Platform)
+class PlatformAdmin(AuditedAdmin[Platform]):
+    """Operators' platforms: addresses, models, limits, prices; keys stay in the environment."""
+
+    list_display = [
+        "name",
+        "id",
+        "model",
+        "is_enabled",
+        "is_demo",
+        "paused_until",
+        "pause_reason",
+        "concurrency",
+        "requests_per_minute",
+        "price_per_call",
+    ]
+    list_filter = ["is_enabled", "is_demo"]
+    actions = ["pause", "resume"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
+        """The id of a platform that is there: answers point to it, and another id would be another platform."""
+        return ["is_demo"] if obj is None else ["id", "is_demo"]
+
+    @admin.action(description="暂停所选平台一小时", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        """New diagnoses do not ask them; those that run already go on."""
+        count = queryset.update(
+            paused_until=timezone.now() + OPERATOR_PAUSE_DURATION, pause_reason=FailureReason.OPERATOR
+        )
+        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
+
+    @admin.action(description="恢复所选平台", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        """Lift the pause."""
+        count = queryset.update(paused_until=None, pause_reason="")
+        self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
+
+
+class _ReadOnlyInline(admin.TabularInline[Any, Any]):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class _BrandInline(_ReadOnlyInline):
+    model = Brand
+    fields = ["name", "aliases", "is_own"]
+
+
+class _QuestionInline(_ReadOnlyInline):
+    model = Question
+    fields = ["text"]
+
+
+@admin.register(Diagnosis)
+class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
+    """Every diagnosis, to look at and to cancel; nothing is changed by hand."""
+
+    list_display = [
+        "brand",
+        "owner",
+        "status",
+        "valid",
+        "failed",
+        "filtered",
+        "planned",
+        "is_demo",
+        "created_at",
+        "finished_at",
+    ]
+    list_filter = ["status", "is_demo", "created_at"]
+    search_fields = ["brand", "=request_id"]
+    list_select_related = ["owner"]
+    date_hierarchy = "created_at"
+    inlines = [_BrandInline, _QuestionInline]
+    actions = ["cancel", "retry"]
+    list_per_page = 50
+    show_full_result_count = False
+
+    @admin.action(description="取消所选诊断", permissions=["steer"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
+        """Cancel those that still run."""
+        unfinished = [diagnosis for diagnosis in queryset if not diagnosis.is_final]
+        for diagnosis in unfinished:
+            services.cancel_diagnosis(diagnosis)
+        self.message_user(request, f"已取消 {len(unfinished)} 个诊断。", messages.SUCCESS)
+
+    @admin.action(description="补问所选诊断失败的回答", permissions=["steer"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
+        """A new diagnosis for each, of the same owner, that asks again only what failed."""
+        started, refusals = 0, list[str]()
+        for diagnosis in queryset.select_related("owner"):
+            context = services.RequestContext(
+                diagnosis.owner, None, request.META.get("REQUEST_ID", ""), diagnosis.locale
+            )
+            try:
+                started += services.create_retry(diagnosis, context)[1]
+            except (Conflict, DiagnosisRunning) as refusal:
+                refusals.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
+        self.message_user(request, f"已开始 {started} 个补问。", messages.SUCCESS if started else messages.WARNING)
+        if refusals:
+            self.message_user(request, "；".join(refusals), messages.WARNING)
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """For the actions above: nobody changes a diagnosis by hand, so Django's own permission is asked for here."""
+        return bool(request.user.has_perm("diagnosis.change_diagnosis"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Diagnoses come from users."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
+        """The run writes them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
+        """Its progress would stay behind. `manage.py forget_user` deletes all of a user's."""
+        return False
+
+
+@admin.register(Answer)
+class AnswerAdmin(admin.ModelAdmin[Answer]):
+    """What each platform said, or why it did not."""
+
+    list_display = ["id", "platform", "state", "reason", "error_detail", "attempts", "milliseconds", "answered_at"]
+    list_filter = ["state", "reason", "platform", "is_demo"]
+    list_select_related = ["platform"]
+    raw_id_fields = ["diagnosis", "question"]
+    ordering = ["-pk"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Answers are planned with their diagnosis."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
+        """The run writes them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
+        """The counts of its diagnosis would be wrong."""
+        return False
+
+
+@admin.register(Correction)
+class CorrectionAdmin(admin.ModelAdmin[Correction]):
+    """What users said of hits: where the known brands lack a decoy or an alias."""
+
+    list_display = ["brand", "kind", "alias", "start", "end", "diagnosis", "created_at"]
+    list_filter = ["kind", "created_at"]
+    search_fields = ["brand", "alias"]
+    list_select_related = ["diagnosis"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Users make them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
+        """The report was made with them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
+        """Users take them back."""
+        return False

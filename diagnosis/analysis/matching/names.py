@@ -1,0 +1,191 @@
+"""Names in folded text: one automaton over all spellings and decoys, whole words, the first and then the longest."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import ahocorasick
+
+from diagnosis.analysis.matching.gazetteer import Gazetteer, KnownBrand
+from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling
+
+
+@dataclass(frozen=True)
+class BrandSpellings:
+    """A brand and every spelling that counts as naming it."""
+
+    name: str
+    spellings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BrandName:
+    """Whom a spelling names. is_tracked: one of the diagnosis's own brands. known: what is known of the spelling."""
+
+    brand: str
+    spelling: str
+    is_tracked: bool
+    known_brand: KnownBrand | None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the spelling alone does not tell that the brand is meant."""
+        is_single_han = len(self.spelling) == 1 and "\u3400" <= self.spelling <= "\u9fff"
+        return is_single_han or bool(self.known_brand and self.spelling in self.known_brand.ambiguous)
+
+
+@dataclass(frozen=True)
+class NameMatch:
+    """A name at [start, end) of the folded text."""
+
+    name: BrandName
+    start: int
+    end: int
+
+
+# Behind a brand's name these change nothing: a known 「福特汽车」 is the user's 「福特」.
+_GENERIC_SUFFIXES = (
+    "汽车 电动车 手机 电器 电脑 家居 家具 卫浴 瓷砖 洗发水 热水器 户外 体育 酒店 地产 集团 公司 网 旅行 快递 乳业"
+)
+GENERIC_SUFFIXES = frozenset(_GENERIC_SUFFIXES.split())
+
+
+class NameFinder:
+    """Finds the names of some brands and of all known ones; made once for a diagnosis, used for each of its answers."""
+
+    def __init__(self, brands: Sequence[BrandSpellings], gazetteer: Gazetteer) -> None:
+        self._tracked_names, tracked_by_known_brand = _map_tracked_names(brands, gazetteer)
+        self._known_automaton = _build_known_automaton(gazetteer)
+        self._tracked_by_known_brand = tracked_by_known_brand
+        self._tracked_automaton = _build_automaton(
+            {text: (name, frozenset()) for text, name in self._tracked_names.items()}
+        )
+
+    def find(self, text: NormalizedText) -> list[NameMatch]:
+        """All names, in order and apart; where they overlap, the one that starts first and is longest counts."""
+        matches = [
+            NameMatch(name, start, end)
+            for start, end, name, _of in _find_whole_words(self._tracked_automaton, text)
+            if name
+        ]
+        decoys: list[tuple[int, int, frozenset[str]]] = []
+        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, text):
+            if text.normalized[start:end] in self._tracked_names:
+                continue  # what the user calls a brand is one, whatever else it is
+            if decoyed_spellings:
+                decoys.append((start, end, decoyed_spellings))
+            if name and name.brand not in self._tracked_by_known_brand:
+                matches.append(NameMatch(name, start, end))
+        return list(_drop_overlapping(match for match in matches if not _is_inside_decoy(match, decoys)))
+
+
+PatternMeaning = tuple[BrandName | None, frozenset[str]]
+"""Whom a text names, and the spellings that it holds without naming anybody."""
+
+
+def _build_automaton(meanings: dict[str, PatternMeaning]) -> Any:
+    automaton = ahocorasick.Automaton()
+    for text, meaning in meanings.items():
+        automaton.add_word(text, (len(text), *meaning))
+    automaton.make_automaton()
+    return automaton
+
+
+def _find_whole_words(
+    automaton: Any, text: NormalizedText
+) -> Iterator[tuple[int, int, BrandName | None, frozenset[str]]]:
+    """(start, end, whom it names, what it is a decoy of) of whole words only."""
+    for last, (length, name, decoyed_spellings) in automaton.iter(text.normalized) if len(automaton) else ():
+        start, end = last + 1 - length, last + 1
+        # A part of a letter is no name: 「会社」 in 「㍿」, "x" in "x́".
+        if (
+            text.start_offsets[start] >= 0
+            and text.end_offsets[last] >= 0
+            and is_whole_word(text.normalized, start, end)
+        ):
+            yield start, end, name, decoyed_spellings
+
+
+@lru_cache(maxsize=4)
+def _build_known_automaton(gazetteer: Gazetteer) -> Any:
+    """The automaton of all known names and decoys: the same for every diagnosis, and too large to make for each."""
+    meanings: dict[str, PatternMeaning] = {}
+    for brand in gazetteer.brands.values():
+        for decoy in brand.decoys:
+            decoyed_spellings = frozenset(name for name in brand.names if name in decoy)
+            meanings[decoy] = (None, meanings.get(decoy, (None, frozenset()))[1] | decoyed_spellings)
+    for spelling, brand in gazetteer.by_spelling.items():
+        name = BrandName(brand.name, spelling, is_tracked=False, known_brand=brand)
+        meanings[spelling] = (name, meanings.get(spelling, (None, frozenset()))[1])
+    return _build_automaton(meanings)
+
+
+def _is_inside_decoy(match: NameMatch, decoys: list[tuple[int, int, frozenset[str]]]) -> bool:
+    return any(
+        start <= match.start and match.end <= end and match.name.spelling in decoyed_spellings
+        for start, end, decoyed_spellings in decoys
+    )
+
+
+def _drop_overlapping(matches: Iterator[NameMatch]) -> Iterator[NameMatch]:
+    last_end = 0
+    for match in sorted(matches, key=lambda hit: (hit.start, -hit.end)):
+        if match.start >= last_end:
+            last_end = match.end
+            yield match
+
+
+def _map_tracked_names(
+    brands: Sequence[BrandSpellings], gazetteer: Gazetteer
+) -> tuple[dict[str, BrandName], dict[str, str]]:
+    """{folded spelling: whom it names}, {known brand: the diagnosis's brand that it is}.
+
+    The user's own spellings come first, then the other spellings that are known of their brands.
+    """
+    brand_by_spelling: dict[str, str] = {}
+    for brand in brands:
+        for spelling in brand.spellings:
+            brand_by_spelling.setdefault(normalize_spelling(spelling), brand.name)
+    brand_by_spelling.pop("", None)
+    tracked_by_known_brand = _map_known_brands(brand_by_spelling, gazetteer)
+    for other, brand_name in tracked_by_known_brand.items():
+        for spelling in gazetteer.brands[other].names:
+            brand_by_spelling.setdefault(spelling, brand_name)
+    return {
+        text: BrandName(brand, text, True, gazetteer.by_spelling.get(text)) for text, brand in brand_by_spelling.items()
+    }, tracked_by_known_brand
+
+
+def _map_known_brands(brand_by_spelling: dict[str, str], gazetteer: Gazetteer) -> dict[str, str]:
+    """{known brand: the diagnosis's brand that it is}."""
+    tracked_by_known_brand: dict[str, str] = {}
+    for spelling, brand in brand_by_spelling.items():
+        for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
+            known_brand = gazetteer.by_spelling.get(text)
+            if known_brand:
+                tracked_by_known_brand.setdefault(known_brand.name, brand)
+    return tracked_by_known_brand
+
+
+# Latin, Greek and Cyrillic letters, digits, and the accents that decomposed letters end in; × and ÷ are none of them.
+_WORD_CHARACTERS = "a-z0-9\u00df-\u00f6\u00f8-\u02af\u0300-\u036f\u0370-\u052f"
+_match_word_character = re.compile(f"[{_WORD_CHARACTERS}]").match
+_match_model_number = re.compile(rf"\d{{1,4}}(?![{_WORD_CHARACTERS}])|\d{{1,4}}(?:pro|max|ultra|plus|s|x|i|t|e)").match
+MIN_LENGTH_BEFORE_MODEL_NUMBER = 4
+
+
+def is_whole_word(normalized: str, start: int, end: int) -> bool:
+    """An alphabetic name must not sit inside a longer word, but for a model's number; a Chinese one has no boundary."""
+    if start and _match_word_character(normalized[start]) and _match_word_character(normalized[start - 1]):
+        return False
+    if (
+        end == len(normalized)
+        or not _match_word_character(normalized[end - 1])
+        or not _match_word_character(normalized[end])
+    ):
+        return True
+    # 「iPhone15」 is an iPhone; 「how2」 may be anything.
+    may_precede_number = end - start >= MIN_LENGTH_BEFORE_MODEL_NUMBER and not normalized[end - 1].isdigit()
+    return may_precede_number and bool(_match_model_number(normalized, end))

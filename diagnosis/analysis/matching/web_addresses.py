@@ -1,0 +1,72 @@
+"""Web and mail addresses in an answer: a name inside one is no mention, and their hosts are the domains it cites."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_HAN = "\u3400-\u9fff"
+# Printable ASCII but for what ends an address in prose; Chinese only right behind a separator: 「…/wiki/苹果」 is an
+# address to its end, and the words right behind 「…mi.com」 are not.
+_URL_PATH = rf"(?:[A-Za-z0-9\-._~:/?#@!$&*+,;=%]|(?<=[/=_#+-])[{_HAN}]+)*"
+_DOMAIN_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,62})"
+_TOP_LEVEL_DOMAINS = (
+    "com|cn|net|org|io|ai|co|cc|tv|me|app|dev|info|shop|store|top|xyz|hk|tw|jp|kr|uk|de|fr|us|eu|gov|edu"
+)
+_HOST = rf"(?:{_DOMAIN_LABEL}\.){{1,8}}(?:{_TOP_LEVEL_DOMAINS})"
+_ADDRESS = re.compile(
+    rf"(?P<scheme>https?://)(?P<full>[^\s/?#<>()\[\]{{}}\"'`，。；、！？（）【】《》「」“”*]{{1,253}})(?:[/?#]{_URL_PATH})?"
+    rf"|(?<![a-z0-9@.\-_])(?P<mail>[a-z0-9._%+-]{{1,64}}@)(?:{_DOMAIN_LABEL}\.){{1,8}}[a-z]{{2,24}}(?![a-z0-9-])"
+    rf"|(?<![a-z0-9@\-_])(?P<bare>{_HOST})(?![a-z0-9_-])(?::\d{{1,5}})?(?:[/?#]{_URL_PATH})?",
+    re.IGNORECASE | re.ASCII,
+)
+_TRAILING_PUNCTUATION = ".,;:!?*_~'-"
+_HOST_START = re.compile(r"(?:[A-Za-z0-9\-._~%@:]|(?<=\.)[^\W\d_])+")
+
+
+@dataclass(frozen=True)
+class Address:
+    """start, end: its place in the text. host: in lower case without "www.", "" for mail and for what is none."""
+
+    start: int
+    end: int
+    host: str
+
+
+def find_addresses(text: str) -> list[Address]:
+    """All addresses in order: with a scheme, of mail, or a bare host under a well-known top domain."""
+    return [_parse_address(match) for match in _ADDRESS.finditer(text)] if "." in text or "://" in text else []
+
+
+def _parse_address(match: re.Match[str]) -> Address:
+    start, matched_text = match.start(), match.group()
+    if match["mail"]:
+        return Address(start, match.end(), "")
+    if not match["full"]:
+        return Address(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(match["bare"]))
+    # Chinese words right behind a host belong to the sentence.
+    host_match = _HOST_START.match(match["full"])
+    host = host_match.group() if host_match else ""
+    if host != match["full"]:
+        matched_text = match["scheme"] + host
+    return Address(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(host))
+
+
+def _normalize_host(raw: str) -> str:
+    name = raw.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower()
+    name = name.removeprefix("www.")
+    if "." not in name or _is_ip_address(name):
+        return ""
+    return name
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def find_cited_domains(text: str) -> list[str]:
+    """The hosts of the web addresses in a text, each once, in order of their first place."""
+    return list(dict.fromkeys(address.host for address in find_addresses(text) if address.host))

@@ -1,0 +1,62 @@
+"""The HTTP API of corrections: what the user knows better than the matching."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Body, Router
+from ninja import Status as Response
+
+from diagnosis.api import serializers
+from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.api.schemas import AliasIn, BrandOut, CompetitorIn, CorrectionIn, CorrectionOut
+from diagnosis.reports.corrections import (
+    MentionSpan,
+    add_alias,
+    add_competitor,
+    confirm_or_reject_mention,
+    remove_competitor,
+    undo_correction,
+)
+
+router = Router(tags=["corrections"])
+
+
+@router.get("/diagnoses/{diagnosis_id}/corrections", response=list[CorrectionOut], summary="The corrections")
+def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
+    """All that were made of a diagnosis, the oldest first."""
+    corrections = get_visible_diagnosis(request, diagnosis_id).corrections.all()
+    return [serializers.serialize_correction(correction) for correction in corrections]
+
+
+@router.post("/diagnoses/{diagnosis_id}/corrections", response=CorrectionOut, summary="Correct")
+def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -> dict[str, Any]:
+    """Confirm or reject a hit, or add an alias; the report follows at once. 409 while the diagnosis runs."""
+    diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
+    if isinstance(body, AliasIn):
+        return serializers.serialize_correction(add_alias(diagnosis, body.brand, body.alias, user))
+    span = MentionSpan(body.answer, body.brand, body.start, body.end)
+    return serializers.serialize_correction(
+        confirm_or_reject_mention(diagnosis, span, user, is_confirmed=body.kind == "confirm")
+    )
+
+
+@router.delete("/diagnoses/{diagnosis_id}/corrections/{correction_id}", response={204: None}, summary="Take back")
+def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
+    """As if it had never been made."""
+    undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
+    return Response(204, None)
+
+
+@router.post("/diagnoses/{diagnosis_id}/competitors", response=BrandOut, summary="Add a competitor")
+def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
+    """Count one more brand in the stored answers; the report follows at once. 409 while the diagnosis runs."""
+    return serializers.serialize_brand(add_competitor(get_visible_diagnosis(request, diagnosis_id), body.name))
+
+
+@router.delete(
+    "/diagnoses/{diagnosis_id}/competitors/{path:name}", response={204: None}, summary="Take a competitor away"
+)
+def remove(request: HttpRequest, diagnosis_id: str, name: str) -> Response[None]:
+    """Only one that was added; those of the order stay."""
+    remove_competitor(get_visible_diagnosis(request, diagnosis_id), name)
+    return Response(204, None)

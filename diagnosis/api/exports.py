@@ -1,0 +1,78 @@
+"""The HTTP API of exports: files to take away, and an address at which a report can be printed."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from ninja import Router, Schema
+
+from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.reports.export import print_tickets
+from diagnosis.reports.export.content import load_export_content
+from diagnosis.reports.export.csv_file import write_csv
+from diagnosis.reports.export.download import build_download_response
+from diagnosis.reports.export.json_file import ExportOut, write_json
+from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE
+from diagnosis.reports.export.workbook import write_workbook
+
+router = Router(tags=["exports"])
+
+XLSX_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _build_file_response_schema(content_type: str) -> dict[str, Any]:
+    content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"responses": {200: {"description": "The file", "content": content}}}
+
+
+@router.get(
+    "/diagnoses/{diagnosis_id}/export.csv", openapi_extra=_build_file_response_schema("text/csv"), summary="As CSV"
+)
+def export_csv(
+    request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
+) -> StreamingHttpResponse:
+    """The answers, or the figures; UTF-8 with a byte order mark. 409 while the diagnosis runs."""
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    table = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE}[of]
+    write = partial(write_csv, table=table, content=content)
+    return build_download_response(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
+
+
+@router.get(
+    "/diagnoses/{diagnosis_id}/export.xlsx",
+    openapi_extra=_build_file_response_schema(XLSX_CONTENT_TYPE),
+    summary="As a workbook",
+)
+def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
+    """Notes, figures, answers and failures, a sheet each. 409 while the diagnosis runs."""
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    return build_download_response(
+        request, content, ".xlsx", XLSX_CONTENT_TYPE, partial(write_workbook, content=content)
+    )
+
+
+@router.get("/diagnoses/{diagnosis_id}/export.json", response=ExportOut, summary="As JSON")
+def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
+    """The whole report with all its answers. 409 while the diagnosis runs."""
+    content = load_export_content(get_request_user(request), diagnosis_id)
+    return build_download_response(request, content, ".json", "application/json", partial(write_json, content=content))
+
+
+class PrintOut(Schema):
+    """Where a browser finds the printable report, without a header, until then."""
+
+    url: str
+    expires_at: datetime
+
+
+@router.post("/diagnoses/{diagnosis_id}/print", response=PrintOut, summary="An address to print from")
+def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+    """For clients with a token: a browser cannot send it along when it opens a page. 409 while the diagnosis runs."""
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    if not diagnosis.is_final:
+        raise DiagnosisRunning
+    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={print_tickets.issue_print_ticket(diagnosis.pk)}"
+    return {"url": url, "expires_at": timezone.now() + timedelta(seconds=print_tickets.PRINT_TICKET_TTL_SECONDS)}

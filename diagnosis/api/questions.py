@@ -1,0 +1,40 @@
+"""The HTTP API of questions: what a question measures, told before it is paid for."""
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+from pydantic import StringConstraints
+
+from diagnosis.analysis.mentions import BrandSpellings
+from diagnosis.api.schemas import BrandIn, NameText, QuestionText
+from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
+from diagnosis.reports.service import find_named_brands
+
+router = Router(tags=["questions"])
+
+
+class QuestionsIn(Schema):
+    """A form as far as it is filled in: brand may be empty, what else is empty is not sent."""
+
+    brand: NameText | Annotated[str, StringConstraints(max_length=0)] = ""
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
+    competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
+    questions: list[QuestionText] = Field(max_length=20)
+
+
+class CheckedQuestionOut(Schema):
+    """recognition: the question names brands, so its answers are counted apart from the mention rate."""
+
+    kind: Literal["unbranded", "recognition"]
+    named: list[str]
+
+
+@router.post("/questions/check", response=list[CheckedQuestionOut], summary="Which questions name a brand")
+def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, Any]]:
+    """One for each question, in their order, as the report will count them. Nothing is stored."""
+    brands = [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
+    if body.brand:
+        brands.insert(0, BrandSpellings(body.brand, [body.brand, *body.aliases]))
+    named_by_question = [find_named_brands(question, brands) for question in body.questions]
+    return [{"kind": KIND_RECOGNITION if named else KIND_UNBRANDED, "named": named} for named in named_by_question]

@@ -1,0 +1,123 @@
+"""The HTTP API of schedules."""
+
+import uuid
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Router
+from ninja import Status as Response
+
+from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.models import Schedule
+from diagnosis.schedules.estimates import (
+    ZERO_COST,
+    Estimate,
+    estimate_cost,
+    get_enabled_platforms,
+    get_spent_this_month,
+)
+from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
+from diagnosis.schedules.services import build_schedule, set_paused, store_schedule
+from errors.exceptions import NotFound
+from errors.problems import get_current_locale
+
+router = Router(tags=["schedules"])
+
+
+@router.get("/schedules", response=ScheduleList, summary="The schedules")
+def list_schedules(request: HttpRequest) -> dict[str, Any]:
+    """The caller's, with what each costs and has spent this month."""
+    items = _serialize_schedules(list(Schedule.objects.visible_to(get_request_user(request))))
+    return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
+
+
+@router.post("/schedules/estimate", response=EstimateOut, summary="What it would cost")
+def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
+    """Before it is made: calls, money and seconds of a run and of a month, and whether the budget carries them."""
+    schedule = build_schedule(
+        get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
+    )
+    return _serialize_estimate(schedule, estimate_cost(schedule, get_enabled_platforms()))
+
+
+@router.post("/schedules", response={201: ScheduleOut}, summary="Repeat a diagnosis")
+def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str, Any]]:
+    """Place the order of a diagnosis again every week or month; the first time at `next_at`."""
+    schedule = build_schedule(
+        get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
+    )
+    return Response(201, _serialize_schedules([store_schedule(schedule)])[0])
+
+
+@router.get("/schedules/{schedule_id}", response=ScheduleOut, summary="A schedule")
+def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """As it stands."""
+    return _serialize_schedules([_get_visible_schedule(request, schedule_id)])[0]
+
+
+@router.post("/schedules/{schedule_id}/pause", response=ScheduleOut, summary="Pause")
+def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """Start nothing until it is resumed."""
+    return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
+
+
+@router.post("/schedules/{schedule_id}/resume", response=ScheduleOut, summary="Resume")
+def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
+    """Go on at the next time; what was missed is not made up for."""
+    return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
+
+
+@router.delete("/schedules/{schedule_id}", response={204: None}, summary="Delete")
+def delete(request: HttpRequest, schedule_id: str) -> Response[None]:
+    """The diagnoses that it has started stay."""
+    _get_visible_schedule(request, schedule_id).delete()
+    return Response(204, None)
+
+
+def _get_visible_schedule(request: HttpRequest, schedule_id: str) -> Schedule:
+    try:
+        return Schedule.objects.visible_to(get_request_user(request)).get(pk=uuid.UUID(schedule_id))
+    except (ValueError, Schedule.DoesNotExist) as error:
+        raise NotFound from error
+
+
+_SERIALIZED_FIELDS = [
+    "id",
+    "brand",
+    "questions",
+    "platforms",
+    "repeats",
+    "every",
+    "weekday",
+    "day",
+    "time",
+    "next_at",
+    "is_paused",
+    "budget_calls",
+    "budget_money",
+    "skipped_at",
+    "skip_reason",
+    "created_at",
+]
+
+
+def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
+    platforms, spent = get_enabled_platforms(), get_spent_this_month(schedules)
+    return [
+        {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}
+        | {
+            "competitors": [one["name"] for one in schedule.competitors],
+            "demo": schedule.is_demo,
+            "last_diagnosis": schedule.last_diagnosis_id,
+            "estimate": _serialize_estimate(
+                schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST))
+            ),
+        }
+        for schedule in schedules
+    ]
+
+
+def _serialize_estimate(schedule: Schedule, cost_estimate: Estimate) -> dict[str, Any]:
+    return asdict(cost_estimate) | {"refused": cost_estimate.refused or "", "next_at": schedule.next_at}

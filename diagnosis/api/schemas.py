@@ -1,0 +1,302 @@
+"""The bodies of the HTTP API, checked on the way in. docs/protocol.md is the contract."""
+
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from ninja import Field, Schema
+from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from diagnosis.analysis.mentions import normalize_spelling
+from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
+
+# Control characters and lone surrogates: no keyboard types them and no database stores them.
+_FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
+# Spaces, joiners, marks of direction, accents on nothing.
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
+
+
+def _validate_readable(text: str) -> str:
+    categories = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
+    if categories & _FORBIDDEN_CATEGORIES or categories <= _INVISIBLE_CATEGORIES:
+        raise PydanticCustomError("unreadable", "contains control characters, or nothing that is seen")
+    return text
+
+
+NameText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_validate_readable)
+]
+QuestionText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_validate_readable)
+]
+PlatformId = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_validate_readable)
+]
+
+
+class BrandIn(Schema):
+    """A competitor."""
+
+    name: NameText
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
+
+
+class OrderIn(Schema):
+    """What the user asks for."""
+
+    brand: NameText
+    aliases: list[NameText] = Field(default_factory=list, max_length=10)
+    competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
+    questions: list[QuestionText] = Field(min_length=1, max_length=20)
+    platforms: list[PlatformId] = Field(min_length=1, max_length=10)
+    repeats: int = Field(default=1, ge=1, le=5)
+
+    @model_validator(mode="after")
+    def _validate_unique(self) -> "OrderIn":
+        """Twice the same would be paid twice, or be counted for the wrong brand."""
+        _reject_duplicates((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
+        _reject_duplicates((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
+        _reject_duplicates(self._iter_spellings())
+        return self
+
+    def _iter_spellings(self) -> Iterator[tuple[str, str, int]]:
+        """(field, spelling, brand): a brand may repeat itself, but no other brand."""
+        yield "brand", self.brand, -1
+        for index, alias in enumerate(self.aliases):
+            yield f"aliases.{index}", alias, -1
+        for number, competitor in enumerate(self.competitors):
+            yield f"competitors.{number}.name", competitor.name, number
+            for index, alias in enumerate(competitor.aliases):
+                yield f"competitors.{number}.aliases.{index}", alias, number
+
+    def to_request(self) -> DiagnosisRequest:
+        """The same as the service takes it."""
+        return DiagnosisRequest(
+            brand=RequestedBrand(self.brand, tuple(self.aliases)),
+            competitors=[RequestedBrand(brand.name, tuple(brand.aliases)) for brand in self.competitors],
+            questions=self.questions,
+            platforms=self.platforms,
+            repeats=self.repeats,
+        )
+
+
+def _reject_duplicates(spellings: Iterable[tuple[str, str, int]]) -> None:
+    owners: dict[str, int] = {}
+    for field, text, owner in spellings:
+        if owners.setdefault(normalize_spelling(text), owner) != owner:
+            raise PydanticCustomError("double", "given twice", {"field": field})
+
+
+class PlatformOut(Schema):
+    """A platform as the picker shows it."""
+
+    id: str
+    name: str
+    model: str
+    healthy: bool
+    paused_until: datetime | None
+    pause_reason: str
+    price_per_call: Decimal
+    typical_seconds: float
+    demo: bool
+
+
+class AcceptedOut(Schema):
+    """The order was taken; it will not be lost."""
+
+    id: uuid.UUID
+    status: str
+    stream: uuid.UUID
+    planned: int
+    demo: bool
+    events_url: str
+    socket_url: str
+    retry_of: uuid.UUID | None
+
+
+class BrandOut(Schema):
+    """A brand that is looked for. is_added: a competitor that was added to the finished diagnosis."""
+
+    name: str
+    aliases: list[str]
+    is_own: bool
+    is_added: bool
+
+
+class QuestionOut(Schema):
+    """A question as it was put."""
+
+    id: uuid.UUID
+    text: str
+
+
+class PlatformRef(Schema):
+    """A platform that was asked."""
+
+    id: str
+    name: str
+    model: str
+    demo: bool
+
+
+class DiagnosisOut(Schema):
+    """A diagnosis as it stands."""
+
+    id: uuid.UUID
+    status: str
+    stage: str
+    percent: int
+    planned: int
+    valid: int
+    failed: int
+    filtered: int
+    carried_over: int
+    brand: str
+    repeats: int
+    demo: bool
+    stream: uuid.UUID
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    retry_of: uuid.UUID | None
+    schedule: uuid.UUID | None
+    error: dict[str, Any] | None
+
+
+class DiagnosisDetailOut(DiagnosisOut):
+    """The same with what was asked, and of whom."""
+
+    brands: list[BrandOut]
+    questions: list[QuestionOut]
+    platforms: list[PlatformRef]
+
+
+class DiagnosisPage(Schema):
+    """A page of the history; `next` is the cursor of the following one."""
+
+    items: list[DiagnosisOut]
+    next: str | None
+
+
+class MentionOut(Schema):
+    """Offsets in code points of the answer's text.
+
+    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
+    by the user.
+    """
+
+    brand: str
+    start: int
+    end: int
+    state: Literal["certain", "uncertain", "confirmed"]
+
+
+class AnswerFactsOut(Schema):
+    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
+
+    id: uuid.UUID
+    question: uuid.UUID
+    platform: str
+    repeat: int
+    state: str
+    text: str
+    mentions: list[MentionOut]
+    others: list[str] | None
+    domains: list[str] | None
+    model: str
+    ms: int | None
+    code: str
+    demo: bool
+    carried_over: bool
+    answered_at: datetime | None
+
+
+class AnswerOut(AnswerFactsOut):
+    """The same with the problem of a failed one, in the caller's words."""
+
+    error: dict[str, Any] | None
+
+
+class AnswerPage(Schema):
+    """A page of answers; `next` is the cursor of the following one."""
+
+    items: list[AnswerOut]
+    next: str | None
+
+
+class CompetitorIn(Schema):
+    """Another brand to count in the answers that are stored."""
+
+    name: NameText
+
+
+class HitIn(Schema):
+    """A hit that the user confirms or rejects: as `mentions` of the answer tell it."""
+
+    kind: Literal["confirm", "reject"]
+    answer: uuid.UUID
+    brand: NameText
+    start: int = Field(ge=0, le=1_000_000)
+    end: int = Field(ge=1, le=1_000_000)
+
+
+class AliasIn(Schema):
+    """Another spelling of a brand of the diagnosis."""
+
+    kind: Literal["alias"]
+    brand: NameText
+    alias: NameText
+
+
+CorrectionIn = Annotated[HitIn | AliasIn, Field(discriminator="kind")]
+
+
+class CorrectionOut(Schema):
+    """What the user has said; answer, start and end of a hit, alias of an alias."""
+
+    id: int
+    kind: Literal["confirm", "reject", "alias"]
+    brand: str
+    answer: uuid.UUID | None
+    start: int | None
+    end: int | None
+    alias: str
+    created_at: datetime
+
+
+class SuggestedBrand(Schema):
+    """A competitor with its other spellings."""
+
+    name: str
+    aliases: list[str]
+
+
+class SuggestionsOut(Schema):
+    """What may be filled in for a brand."""
+
+    competitors: list[SuggestedBrand]
+
+
+class DayOut(Schema):
+    """A day on which something was started."""
+
+    day: date
+    started: int
+    ended_well: int
+
+
+class StatisticsOut(Schema):
+    """An overview of real platforms' diagnoses, at most a minute old; the demo platform is left out."""
+
+    as_of: datetime
+    diagnoses: int
+    running: int
+    by_status: dict[str, int]
+    answers: int
+    valid_answers: int
+    by_platform: dict[str, dict[str, int]]
+    by_day: list[DayOut]

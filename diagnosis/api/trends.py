@@ -1,0 +1,32 @@
+"""The HTTP API of trends and comparisons."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import Router
+
+from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.trends.schemas import ComparisonOut, TrendOut
+from diagnosis.trends.service import build_trend, compare_diagnoses
+from errors.exceptions import InvalidInput
+
+router = Router(tags=["trends"])
+
+
+@router.get("/diagnoses/{diagnosis_id}/trend", response=TrendOut, summary="The trend of its panel")
+def get_trend(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+    """The ended diagnoses of the same brand, questions and platforms, and what changed from each to the next."""
+    return build_trend(get_visible_diagnosis(request, diagnosis_id), get_request_user(request))
+
+
+@router.get("/compare", response=ComparisonOut, summary="Two diagnoses side by side")
+def get_comparison(request: HttpRequest, a: str, b: str) -> dict[str, Any]:
+    """What both asked, and what changed on it from `a` to `b`; 409 while either runs."""
+    before, after = get_visible_diagnosis(request, a), get_visible_diagnosis(request, b)
+    if before.pk == after.pk:
+        raise InvalidInput(fields={"b": _("请选择另一次诊断来比较。")})
+    if not (before.is_final and after.is_final):
+        raise DiagnosisRunning
+    return compare_diagnoses(before, after)

@@ -1,0 +1,165 @@
+"""A diagnosis of an export as rows of ours, with whatever is wrong with it: repair_history finds and mends that."""
+
+import itertools
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from diagnosis.analysis.mentions import BrandSpellings
+from diagnosis.choices import FINAL_STATUSES, AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.exceptions import ERROR_CODES_BY_REASON
+from diagnosis.legacy.parser import ParsedAnswer, ParsedDiagnosis, get_earliest_time
+from diagnosis.legacy.platforms import PlatformResolver
+from diagnosis.models import Answer, Brand, Diagnosis, Question
+from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
+from diagnosis.reports.service import build_brand_spellings, build_report_from_rows, compute_analysis_columns
+from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS
+from diagnosis.trends.panels import compute_panel_key
+from errors.messages.placeholders import clean_text
+from progress.models import Stream
+
+MAX_IMPORTED_ANSWERS = 2000
+LEGACY_UUID_NAMESPACE = uuid.UUID("6d0f2c1e-6f0a-4e55-9c2b-8f9f6f2f7c11")
+
+
+@dataclass
+class DiagnosisRows:
+    """The rows of one diagnosis, not yet stored."""
+
+    diagnosis: Diagnosis
+    brands: list[Brand] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+def build_diagnosis_rows(
+    parsed: ParsedDiagnosis, source_name: str, owner_id: int, platforms: PlatformResolver, *, fallback_time: datetime
+) -> DiagnosisRows:
+    """name: what it is in the export, from which its id follows. otherwise_at: when no time is written down at all."""
+    created_at = (
+        parsed.times["created_at"].at if "created_at" in parsed.times else get_earliest_time(parsed) or fallback_time
+    )
+    diagnosis = Diagnosis(
+        id=uuid.uuid5(LEGACY_UUID_NAMESPACE, source_name),
+        owner_id=owner_id,
+        brand=parsed.brand,
+        is_imported=True,
+        repeats=min(parsed.repeats, 100),
+        created_at=created_at,
+        started_at=parsed.times["started_at"].at if "started_at" in parsed.times else None,
+    )
+    rows = DiagnosisRows(diagnosis)
+    names = [parsed.brand, *parsed.competitors]
+    rows.brands = [
+        Brand(diagnosis=diagnosis, name=brand, is_own=position == 0, position=position)
+        for position, brand in enumerate(names)
+    ]
+    _add_answers(rows, parsed, platforms)
+    _set_counts_and_status(rows, parsed)
+    _set_stream_and_end(rows, parsed)
+    diagnosis.request_hash = _build_request(parsed, platforms).fingerprint()
+    platform_ids = {answer.platform_id for answer in rows.answers}
+    diagnosis.panel = compute_panel_key(diagnosis.brand, (question.text for question in rows.questions), platform_ids)
+    return rows
+
+
+def _build_request(parsed: ParsedDiagnosis, platforms: PlatformResolver) -> DiagnosisRequest:
+    return DiagnosisRequest(
+        RequestedBrand(parsed.brand),
+        parsed.questions or list(dict.fromkeys(answer.question for answer in parsed.answers)),
+        [platforms.resolve(name) for name in parsed.platforms],
+        [RequestedBrand(name) for name in parsed.submitted],
+        parsed.repeats,
+    )
+
+
+def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: PlatformResolver) -> None:
+    """One answer for each that is there, and a pending one for each that was ordered and is not."""
+    texts = [text[:500] for text in parsed.questions]
+    texts = list(dict.fromkeys([*texts, *(answer.question for answer in parsed.answers)]))
+    rows.questions = [
+        Question(diagnosis=rows.diagnosis, position=position, text=text) for position, text in enumerate(texts)
+    ]
+    by_text = {question.text: question for question in rows.questions}
+    taken_repeats: dict[tuple[str, str], set[int]] = {}
+    spellings = build_brand_spellings(rows.brands)
+    for parsed_answer in parsed.answers:
+        platform = platforms.resolve(parsed_answer.platform)
+        taken = taken_repeats.setdefault((parsed_answer.question, platform), set())
+        repeat = (
+            parsed_answer.repeat
+            if parsed_answer.repeat and parsed_answer.repeat not in taken
+            else _find_free_repeat(taken)
+        )
+        taken.add(repeat)
+        answer = _build_answer(parsed_answer, spellings)
+        answer.diagnosis, answer.question = rows.diagnosis, by_text[parsed_answer.question]
+        answer.platform_id, answer.repeat = platform, repeat
+        rows.answers.append(answer)
+    requested_platforms = [platforms.resolve(name) for name in parsed.platforms]
+    for question, platform in itertools.product(
+        (text[:500] for text in parsed.questions), dict.fromkeys(requested_platforms)
+    ):
+        for repeat in set(range(1, rows.diagnosis.repeats + 1)) - taken_repeats.get((question, platform), set()):
+            rows.answers.append(
+                Answer(diagnosis=rows.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
+            )
+
+
+def _find_free_repeat(taken: set[int]) -> int:
+    return next(number for number in itertools.count(1) if number not in taken)
+
+
+def _build_answer(parsed_answer: ParsedAnswer, spellings: list[BrandSpellings]) -> Answer:
+    columns: dict[str, Any] = {
+        "text": parsed_answer.text,
+        "model": parsed_answer.model,
+        "milliseconds": parsed_answer.milliseconds,
+        "answered_at": parsed_answer.answered_at.at if parsed_answer.answered_at else None,
+        "attempts": 1,
+    }
+    if parsed_answer.is_ok:
+        analysis = compute_analysis_columns(parsed_answer.text, spellings, parsed_answer.question)
+        return Answer(state=AnswerState.VALID, **columns, **analysis)
+    state = AnswerState.FILTERED if parsed_answer.reason == FailureReason.FILTERED else AnswerState.FAILED
+    detail = clean_text(parsed_answer.error, 500)
+    return Answer(
+        state=state,
+        reason=parsed_answer.reason,
+        error_code=ERROR_CODES_BY_REASON[parsed_answer.reason].value,
+        error_detail=detail,
+        **columns,
+    )
+
+
+def _set_counts_and_status(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
+    states = Counter(answer.state for answer in rows.answers)
+    diagnosis = rows.diagnosis
+    diagnosis.planned = len(rows.answers)
+    diagnosis.valid = states[AnswerState.VALID]
+    diagnosis.failed, diagnosis.filtered = states[AnswerState.FAILED], states[AnswerState.FILTERED]
+    # Without a single answer planned, nothing was ever asked.
+    fallback_status = DiagnosisStatus.ASKING if rows.answers else DiagnosisStatus.QUEUED
+    status = parsed.status or fallback_status
+    diagnosis.status = fallback_status if status not in FINAL_STATUSES else status
+
+
+def _set_stream_and_end(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
+    diagnosis = rows.diagnosis
+    diagnosis.stream = Stream(
+        id=uuid.uuid5(LEGACY_UUID_NAMESPACE, str(diagnosis.pk)),
+        owner_id=diagnosis.owner_id,
+        created_at=diagnosis.created_at,
+    )
+    if diagnosis.status not in FINAL_STATUSES:
+        return
+    times = [answer.answered_at for answer in rows.answers if answer.answered_at]
+    last_activity_at = max([*times, diagnosis.started_at or diagnosis.created_at])
+    diagnosis.finished_at = parsed.times["finished_at"].at if "finished_at" in parsed.times else last_activity_at
+    diagnosis.stream.is_closed, diagnosis.stream.closed_at = True, diagnosis.finished_at
+    code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status))
+    diagnosis.error_code = code.value if code else ""
+    if parsed.has_report:
+        diagnosis.report = build_report_from_rows(diagnosis, rows.brands, rows.questions, rows.answers)

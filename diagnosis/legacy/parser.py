@@ -1,0 +1,194 @@
+"""What one diagnosis of an export says, whatever its columns are called; nothing is judged or mended here."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from diagnosis.choices import DiagnosisStatus, FailureReason
+from diagnosis.legacy.coercion import (
+    LegacyTime,
+    is_boolean_text,
+    parse_bool,
+    parse_json,
+    parse_status,
+    parse_text_list,
+    parse_time,
+)
+from diagnosis.legacy.reader import LegacyDiagnosis, SourceRow
+from diagnosis.legacy.table_layout import COLUMN_ALIASES
+
+_REASON_PATTERNS = [
+    (FailureReason.QUOTA, r"quota|insufficient|balance|配额|余额|欠费"),
+    (FailureReason.RATE, r"rate.?limit|too many|\b429\b|限流|频率"),
+    (FailureReason.TIMEOUT, r"time.?d?.?out|超时"),
+    (FailureReason.FILTERED, r"content.?filter|sensitive|moderation|敏感|违规"),
+    (FailureReason.KEY, r"api.?key|unauthori[sz]ed|\b401\b|密钥"),
+    (FailureReason.CONNECTION, r"connect|network|连接|网络"),
+    (FailureReason.BUSY, r"\b50[0234]\b|unavailable|overload|繁忙"),
+]
+
+
+@dataclass
+class ParseStatistics:
+    """What was met on the way, counted: for the report of an import."""
+
+    naive_times: int = 0
+    boolean_texts: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def parse_bool(self, value: Any) -> bool:
+        """A boolean, counted where it is a text."""
+        self.boolean_texts += is_boolean_text(value)
+        return parse_bool(value)
+
+    def parse_time(self, value: Any, field_name: str) -> LegacyTime | None:
+        """A time, counted where it has no zone; none for what is no time, which is a problem."""
+        try:
+            time = parse_time(value)
+        except ValueError:
+            self.problems[f"{field_name} is no time"] += 1
+            return None
+        self.naive_times += bool(time and time.is_naive)
+        return time
+
+
+@dataclass(frozen=True)
+class ParsedAnswer:
+    """An answer of the export."""
+
+    question: str
+    platform: str
+    model: str
+    text: str
+    error: str
+    is_ok: bool
+    milliseconds: int | None
+    answered_at: LegacyTime | None
+    repeat: int | None
+
+    @property
+    def reason(self) -> FailureReason:
+        """Why there is none, by the words of its error."""
+        error_text = self.error.casefold()
+        return next(
+            (reason for reason, pattern in _REASON_PATTERNS if re.search(pattern, error_text)), FailureReason.UNREADABLE
+        )
+
+
+@dataclass(frozen=True)
+class ParsedDiagnosis:
+    """A diagnosis of the export. submitted: the competitors that were ordered; competitors: those that were stored."""
+
+    brand: str
+    owner: str
+    status: DiagnosisStatus | None
+    progress: float | None
+    competitors: list[str]
+    submitted: list[str]
+    questions: list[str]
+    platforms: list[str]
+    repeats: int
+    times: dict[str, LegacyTime]
+    answers: list[ParsedAnswer]
+    has_report: bool
+
+
+def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatistics) -> ParsedDiagnosis:
+    """Read it."""
+    source = legacy_diagnosis.source
+    submission = parse_json(source["submission"])
+    submission = submission if isinstance(submission, dict) else {}
+    brands = parse_text_list(source["brands"]) or _parse_submitted_list(submission, "brands")
+    brand = next(
+        iter(parse_text_list(source["brand"])[:1] or _parse_submitted_list(submission, "brand")[:1] or brands[:1]), ""
+    )
+    stored_competitors = parse_text_list(source["competitors"]) if source.table.has("competitors") else brands
+    submitted_competitors = [*stored_competitors, *_parse_submitted_list(submission, "competitors"), *brands]
+    return ParsedDiagnosis(
+        brand=brand[:100],
+        owner=_to_text(source["owner"])[:64],
+        status=_parse_status_columns(source, statistics),
+        progress=_parse_number(source["progress"]),
+        competitors=_exclude_own_brand(stored_competitors, brand),
+        submitted=_exclude_own_brand(submitted_competitors, brand),
+        questions=list(
+            dict.fromkeys(parse_text_list(source["questions"]) or _parse_submitted_list(submission, "questions"))
+        ),
+        platforms=list(
+            dict.fromkeys(parse_text_list(source["platforms"]) or _parse_submitted_list(submission, "platforms"))
+        ),
+        repeats=max(1, int(_parse_number(source["repeats"]) or 1)),
+        times=dict(_parse_times(source, statistics)),
+        answers=[_parse_answer(answer, statistics) for answer in legacy_diagnosis.answers],
+        has_report=any(_is_present(report["report"]) for report in [source, *legacy_diagnosis.reports]),
+    )
+
+
+def _parse_submitted_list(submission: dict[str, Any], field_name: str) -> list[str]:
+    return next((parse_text_list(submission[name]) for name in COLUMN_ALIASES[field_name] if submission.get(name)), [])
+
+
+def _exclude_own_brand(names: list[str], brand: str) -> list[str]:
+    return [name[:100] for name in dict.fromkeys(names) if name[:100] != brand[:100]]
+
+
+def _parse_status_columns(source: SourceRow, statistics: ParseStatistics) -> DiagnosisStatus | None:
+    for field_name in ("status", "stage"):
+        status = parse_status(source[field_name])
+        if status:
+            return status
+    if source.table.has("is_completed"):
+        return DiagnosisStatus.COMPLETED if statistics.parse_bool(source["is_completed"]) else DiagnosisStatus.ASKING
+    statistics.problems["the state is unknown"] += 1
+    return None
+
+
+def _parse_times(source: SourceRow, statistics: ParseStatistics) -> Iterator[tuple[str, LegacyTime]]:
+    for name in ("created_at", "started_at", "finished_at"):
+        time = statistics.parse_time(source[name], name)
+        if time:
+            yield name, time
+
+
+def _parse_answer(source: SourceRow, statistics: ParseStatistics) -> ParsedAnswer:
+    text, error = _to_text(source["text"]), _to_text(source["error"])
+    milliseconds = _parse_number(source["milliseconds"])
+    if milliseconds is None and (seconds := _parse_number(source["seconds"])) is not None:
+        milliseconds = seconds * 1000
+    repeat = _parse_number(source["repeat"])
+    return ParsedAnswer(
+        question=_to_text(source["question"])[:500],
+        platform=_to_text(source["platform"]),
+        model=_to_text(source["model"])[:128],
+        text=text,
+        error=error,
+        is_ok=bool(text) and (statistics.parse_bool(source["is_ok"]) if source["is_ok"] is not None else True),
+        milliseconds=None if milliseconds is None or not 0 <= milliseconds < 2**31 else int(milliseconds),
+        answered_at=statistics.parse_time(source["answered_at"], "answered_at"),
+        repeat=int(repeat) if repeat and 1 <= repeat <= 100 else None,
+    )
+
+
+def _is_present(value: Any) -> bool:
+    return bool(parse_json(value)) and value not in ("null", "None")
+
+
+def _to_text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _parse_number(value: Any) -> float | None:
+    try:
+        number = float(str(value).strip().rstrip("%"))
+    except ValueError:
+        return None
+    return number if abs(number) < 1e15 else None
+
+
+def get_earliest_time(parsed: ParsedDiagnosis) -> datetime | None:
+    """The first moment that is written down of it."""
+    times = [*parsed.times.values(), *(answer.answered_at for answer in parsed.answers if answer.answered_at)]
+    return min((time.at for time in times), default=None)

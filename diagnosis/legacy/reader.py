@@ -1,0 +1,175 @@
+"""Rows out of an SQLite export: each diagnosis with its answers and its report, some hundred at a time."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from diagnosis.exceptions import InvalidLegacyExport
+from diagnosis.legacy.table_layout import COLUMN_ALIASES, LegacyTable, TableLayout, detect_layout, normalize_column_name
+
+LEGACY_PAGE_SIZE = 200
+
+LegacyRow = dict[str, Any]  # the table's own columns
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One row of the export, by what its columns mean."""
+
+    table: LegacyTable
+    row: LegacyRow
+
+    def __getitem__(self, field_name: str) -> Any:
+        column = self.table.column_by_field.get(field_name)
+        return None if column is None else _to_json(self.row[column])
+
+    @property
+    def key(self) -> str:
+        """Its primary key, as text; SQLite's own where the table has none."""
+        value = self["key"]
+        return str(self.row["rowid_"] if value is None else value)
+
+    @property
+    def raw(self) -> LegacyRow:
+        """The row as JSON can hold it."""
+        return {name: _to_json(value) for name, value in self.row.items() if name != "rowid_"}
+
+
+@dataclass
+class LegacyDiagnosis:
+    """A diagnosis of the export and what belongs to it."""
+
+    source: SourceRow
+    answers: list[SourceRow] = field(default_factory=list)
+    reports: list[SourceRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Link:
+    """How the rows of a table name their diagnosis: this column of theirs is that column of its."""
+
+    table: LegacyTable
+    ref: str
+    key: str
+    index: str
+
+
+class LegacyExport:
+    """An SQLite file, opened for reading only."""
+
+    def __init__(self, path: Path, role_overrides: dict[str, str] | None = None) -> None:
+        """Raises InvalidLegacyExport when it is no SQLite file, or holds no diagnoses."""
+        try:
+            # Its temporary tables, which are our indexes, are outside the file.
+            self._file = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            self._file.row_factory = sqlite3.Row
+            self._file.text_factory = lambda data: data.decode("utf-8", "replace")
+            self.layout: TableLayout = detect_layout(self._file, role_overrides)
+        except sqlite3.Error as error:
+            raise InvalidLegacyExport(f"{path}: {error}") from error
+        if not self.layout.diagnoses:
+            names = ", ".join(self.layout.skipped) or "none"
+            raise InvalidLegacyExport(f"{path}: no table of diagnoses was found (tables: {names})")
+        self._links: dict[str, list[_Link]] = {table.name: [] for table in self.layout.diagnoses}
+        for table in [*self.layout.answers, *self.layout.reports]:
+            self._add_link(table)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def count(self) -> int:
+        """How many diagnoses there are to read."""
+        return sum(
+            int(self._file.execute(f"SELECT count(*) FROM {_quote_identifier(table.name)}").fetchone()[0])
+            for table in self.layout.diagnoses
+        )
+
+    def iter_pages(self) -> Iterator[list[LegacyDiagnosis]]:
+        """Every diagnosis with what belongs to it, AT_ONCE at a time."""
+        for table in self.layout.diagnoses:
+            rows = self._file.execute(f"SELECT rowid AS rowid_, * FROM {_quote_identifier(table.name)} ORDER BY rowid")
+            while page := rows.fetchmany(LEGACY_PAGE_SIZE):
+                yield self._attach_linked_rows(table, [LegacyDiagnosis(SourceRow(table, dict(row))) for row in page])
+
+    def orphans(self) -> Iterator[SourceRow]:
+        """Every answer that names no diagnosis of the export."""
+        for table in self.layout.answers:
+            links = [link for table_links in self._links.values() for link in table_links if link.table is table]
+            known = " UNION ALL ".join(f"SELECT row FROM temp.{link.index} WHERE is_known" for link in links)
+            where = f"WHERE rowid NOT IN ({known})" if known else ""
+            query = f"SELECT rowid AS rowid_, * FROM {_quote_identifier(table.name)} {where} ORDER BY rowid"
+            for row in self._file.execute(query):
+                yield SourceRow(table, dict(row))
+
+    def _attach_linked_rows(self, table: LegacyTable, page: list[LegacyDiagnosis]) -> list[LegacyDiagnosis]:
+        for link in self._links[table.name]:
+            found = self._find_linked_rows(link, [_to_text(one.source.row[link.key]) for one in page])
+            for diagnosis in page:
+                rows = found[_to_text(diagnosis.source.row[link.key])]
+                (diagnosis.reports if link.table in self.layout.reports else diagnosis.answers).extend(rows)
+        return page
+
+    def _find_linked_rows(self, link: _Link, keys: list[str]) -> dict[str, list[SourceRow]]:
+        placeholders = ", ".join("?" * len(keys))
+        rows = self._file.execute(
+            f"SELECT rowid AS rowid_, * FROM {_quote_identifier(link.table.name)} WHERE rowid IN "
+            f"(SELECT row FROM temp.{link.index} WHERE ref IN ({placeholders})) ORDER BY rowid",
+            keys,
+        )
+        found: dict[str, list[SourceRow]] = defaultdict(list)
+        for row in rows:
+            found[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
+        return found
+
+    def _add_link(self, table: LegacyTable) -> None:
+        """Take the pair of columns that most rows agree on; and index it, for the export may have no index."""
+        best = max(self._count_link_candidates(table), key=lambda pair: pair[0], default=(0, "", "", None))
+        matches, ref, key, diagnoses = best
+        if not matches or diagnoses is None:
+            return
+        index = f"link_{sum(map(len, self._links.values()))}"
+        self._file.execute(
+            f"CREATE TEMP TABLE {index} AS SELECT {_cast_to_text(ref)} AS ref, rowid AS row, {_cast_to_text(ref)} IN "
+            f"(SELECT {_cast_to_text(key)} FROM {_quote_identifier(diagnoses.name)}) AS is_known "
+            f"FROM {_quote_identifier(table.name)}"
+        )
+        self._file.execute(f"CREATE INDEX temp.{index}_ref ON {index} (ref)")
+        self._links[diagnoses.name].append(_Link(table, ref, key, index))
+
+    def _count_link_candidates(self, table: LegacyTable) -> Iterator[tuple[int, str, str, LegacyTable | None]]:
+        for diagnoses in self.layout.diagnoses:
+            for ref in _find_columns(table, "ref"):
+                for key in _find_columns(diagnoses, "key"):
+                    counted = self._file.execute(
+                        f"SELECT count(*) FROM {_quote_identifier(table.name)} WHERE {_cast_to_text(ref)} IN "
+                        f"(SELECT {_cast_to_text(key)} FROM {_quote_identifier(diagnoses.name)})"
+                    )
+                    yield int(counted.fetchone()[0]), ref, key, diagnoses
+
+
+def _find_columns(table: LegacyTable, field_name: str) -> list[str]:
+    return [column for column in table.columns if normalize_column_name(column) in COLUMN_ALIASES[field_name]]
+
+
+def _quote_identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _cast_to_text(column: str) -> str:
+    return f"CAST({_quote_identifier(column)} AS TEXT)"
+
+
+def _to_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").replace("\0", "")
+    return value.replace("\0", "") if isinstance(value, str) else value

@@ -1,0 +1,30 @@
+"""All tables of the app."""
+
+from diagnosis.models.corrections import Correction
+from diagnosis.models.diagnoses import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question, can_view_all_diagnoses
+from diagnosis.models.platforms import PLATFORMS_CACHE_TAG, Platform, PlatformQuerySet
+from diagnosis.models.repair import LegacyRecord, RepairChange, RepairRun
+from diagnosis.models.schedules import Frequency, Schedule, ScheduleQuerySet, SkipReason
+from diagnosis.models.share_links import ShareLink, ShareLinkQuerySet
+
+__all__ = [
+    "PLATFORMS_CACHE_TAG",
+    "Answer",
+    "Brand",
+    "Correction",
+    "Diagnosis",
+    "DiagnosisQuerySet",
+    "Frequency",
+    "LegacyRecord",
+    "Platform",
+    "PlatformQuerySet",
+    "Question",
+    "RepairChange",
+    "RepairRun",
+    "Schedule",
+    "ScheduleQuerySet",
+    "ShareLink",
+    "ShareLinkQuerySet",
+    "SkipReason",
+    "can_view_all_diagnoses",
+]

@@ -1,0 +1,48 @@
+"""What users corrected in the findings of a report."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from diagnosis.models.diagnoses import Answer, Diagnosis
+
+
+class Correction(models.Model):
+    """What the user said of a hit, or an alias that they added (diagnosis/reports/corrections.py)."""
+
+    class Kind(models.TextChoices):
+        """What was said."""
+
+        CONFIRM = "confirm", "确认"
+        REJECT = "reject", "否认"
+        ALIAS = "alias", "添加别名"
+
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="corrections", verbose_name="诊断")
+    kind = models.CharField("类型", max_length=8, choices=Kind.choices)
+    brand = models.CharField("品牌", max_length=100)
+    answer = models.ForeignKey(
+        Answer, models.CASCADE, null=True, blank=True, related_name="corrections", verbose_name="回答"
+    )
+    start = models.PositiveIntegerField("起点", null=True, blank=True)
+    end = models.PositiveIntegerField("终点", null=True, blank=True)
+    alias = models.CharField("别名", max_length=100, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="操作者"
+    )
+    created_at = models.DateTimeField("时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "更正"
+        ordering = ["pk"]
+        constraints = [
+            # the last word on a place is the only one
+            models.UniqueConstraint(fields=["answer", "brand", "start", "end"], name="diagnosis_correction_once"),
+            models.CheckConstraint(
+                condition=Q(kind="alias", answer=None) & ~Q(alias="")
+                | ~Q(kind="alias") & Q(answer__isnull=False, start__isnull=False, end__gt=models.F("start")),
+                name="diagnosis_correction_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.get_kind_display()}"

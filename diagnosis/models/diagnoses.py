@@ -1,0 +1,220 @@
+"""Diagnoses with their brands, questions and planned answers."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from diagnosis.choices import FINAL_STATUSES, UNFINISHED_STATUSES, AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.models.platforms import Platform
+from diagnosis.models.schedules import Schedule
+from progress.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+
+def can_view_all_diagnoses(user: "AbstractBaseUser | AnonymousUser") -> bool:
+    """Whether they look after other people's diagnoses: who edits words or watches alerts does not."""
+    return getattr(user, "is_staff", False) and user.has_perm("diagnosis.view_diagnosis")  # type: ignore[union-attr]
+
+
+class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
+    """Which diagnoses, in words."""
+
+    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "DiagnosisQuerySet":
+        """A user sees their own, staff with `diagnosis.view_diagnosis` sees all, nobody sees none."""
+        if not user.is_authenticated:
+            return self.none()
+        return self if can_view_all_diagnoses(user) else self.filter(owner_id=user.pk)
+
+    def unfinished(self) -> "DiagnosisQuerySet":
+        """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""
+        return self.filter(status__in=UNFINISHED_STATUSES, is_imported=False)
+
+    def ended_with_answers(self) -> "DiagnosisQuerySet":
+        """Those that have a rate to tell, without those whose answers a later retry has taken over."""
+        later_retries = self.model.objects.filter(
+            retry_of=models.OuterRef("pk"), status__in=FINAL_STATUSES, valid__gt=0
+        )
+        return self.filter(~models.Exists(later_retries), status__in=FINAL_STATUSES, valid__gt=0)
+
+    def without_demo(self) -> "DiagnosisQuerySet":
+        """Without the demo platform's: what statistics may count."""
+        return self.filter(is_demo=False)
+
+
+class Diagnosis(models.Model):
+    """One order: these questions, to these platforms, this often. Its row is the durable truth about the run."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="diagnoses", verbose_name="所有者")
+    stream = models.OneToOneField(Stream, models.PROTECT, related_name="+", verbose_name="进度流")
+    status = models.CharField("状态", max_length=16, choices=DiagnosisStatus.choices, default=DiagnosisStatus.QUEUED)
+    brand = models.CharField("品牌", max_length=100)
+    is_demo = models.BooleanField("演示", default=False)
+    is_imported = models.BooleanField("历史导入", default=False, db_default=False, editable=False)
+    repeats = models.PositiveSmallIntegerField("重复次数", default=1)
+    planned = models.PositiveIntegerField("计划回答数")
+    valid = models.PositiveIntegerField("有效", default=0)
+    failed = models.PositiveIntegerField("失败", default=0)
+    filtered = models.PositiveIntegerField("被拒", default=0)
+    carried_over = models.PositiveIntegerField("沿用的回答", default=0)
+    retry_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name="重试自"
+    )
+    schedule = models.ForeignKey(
+        Schedule,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,  # below, without the many that have none
+        related_name="diagnoses",
+        verbose_name="定期诊断",
+    )
+    panel = models.CharField("问题集", max_length=64, blank=True, db_default="", editable=False)
+    error_code = models.CharField("错误代码", max_length=40, blank=True)
+    report = models.JSONField("报告", null=True, blank=True)
+    idempotency_key = models.CharField("幂等键", max_length=128, null=True, blank=True)
+    request_hash = models.CharField("请求摘要", max_length=64, blank=True)
+    request_id = models.CharField("请求编号", max_length=64, blank=True)
+    locale = models.CharField("语言", max_length=16, default="zh-hans")
+    job_id = models.BigIntegerField("任务编号", null=True, blank=True)
+    run_number = models.PositiveIntegerField("第几次运行", default=0)
+    crashes = models.PositiveSmallIntegerField("异常次数", default=0)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    started_at = models.DateTimeField("开始时间", null=True, blank=True)
+    deadline_at = models.DateTimeField("截止时间", null=True, blank=True)
+    finished_at = models.DateTimeField("结束时间", null=True, blank=True)
+
+    objects = DiagnosisQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "诊断"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            # the same key posted many times at once makes one diagnosis
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="diagnosis_diagnosis_idempotency"),
+            models.CheckConstraint(
+                condition=Q(planned__gte=models.F("valid") + models.F("failed") + models.F("filtered")),
+                name="diagnosis_diagnosis_counts",
+            ),
+        ]
+        indexes = [
+            # the history of a user, newest first
+            models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
+            # the trend of a panel
+            models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
+            # what a schedule has started
+            models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
+            # the sweep over what is unfinished
+            models.Index(
+                fields=["created_at"],
+                name="diagnosis_diagnosis_unfinished",
+                condition=Q(status__in=UNFINISHED_STATUSES),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing about it will change any more."""
+        return self.status not in UNFINISHED_STATUSES
+
+    @property
+    def settled_count(self) -> int:
+        """Answers that have an outcome."""
+        return self.valid + self.failed + self.filtered
+
+
+class Brand(models.Model):
+    """A brand to look for in the answers: the user's own, or a competitor."""
+
+    FIRST_ADDED_POSITION = (
+        1000  # positions from here on are those of competitors that were added to a finished diagnosis
+    )
+
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
+    name = models.CharField("名称", max_length=100)
+    aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
+    is_own = models.BooleanField("本品牌", default=False)
+    position = models.PositiveSmallIntegerField("顺序", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "品牌"
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["diagnosis", "name"], name="diagnosis_brand_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_added(self) -> bool:
+        """Whether it was not ordered but added later, and may be taken away again."""
+        return self.position >= self.FIRST_ADDED_POSITION
+
+
+class Question(models.Model):
+    """A buyer's question. It goes to the platforms as it stands: the brand is never added to it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="questions", verbose_name="诊断")
+    position = models.PositiveSmallIntegerField("顺序")
+    text = models.CharField("问题", max_length=500)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "问题"
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["diagnosis", "position"], name="diagnosis_question_position")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Answer(models.Model):
+    """One planned call: question x platform x repeat. It is made with its diagnosis and settled once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="answers", verbose_name="诊断")
+    question = models.ForeignKey(Question, models.CASCADE, related_name="answers", verbose_name="问题")
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="answers", verbose_name="平台")
+    repeat = models.PositiveSmallIntegerField("第几次")
+    state = models.CharField("状态", max_length=8, choices=AnswerState.choices, default=AnswerState.PENDING)
+    text = models.TextField("回答", blank=True)
+    model = models.CharField("模型", max_length=128, blank=True)
+    mentions = models.JSONField("提及", default=list, blank=True)
+    others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
+    domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
+    verdicts = models.JSONField("情感判断", null=True, blank=True, help_text="空：未评估")
+    reason = models.CharField("原因", max_length=16, choices=FailureReason.choices, blank=True)
+    error_code = models.CharField("错误代码", max_length=40, blank=True)
+    error_detail = models.CharField("错误详情（运营可见）", max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField("尝试次数", default=0)
+    milliseconds = models.PositiveIntegerField("耗时（毫秒）", null=True, blank=True)
+    is_demo = models.BooleanField("演示", default=False)
+    is_carried_over = models.BooleanField("沿用自上次", default=False)
+    answered_at = models.DateTimeField("时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "回答"
+        ordering = ["question__position", "platform__position", "repeat"]
+        constraints = [
+            models.UniqueConstraint(fields=["question", "platform", "repeat"], name="diagnosis_answer_once"),
+            models.CheckConstraint(
+                condition=~Q(state=AnswerState.VALID) | ~Q(text=""), name="diagnosis_answer_valid_has_text"
+            ),
+        ]
+        indexes = [
+            # what a run still has to ask
+            models.Index(fields=["diagnosis"], name="diagnosis_answer_pending", condition=Q(state=AnswerState.PENDING)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform_id} {self.state}"

@@ -1,0 +1,57 @@
+"""The AI platforms that questions are sent to."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from diagnosis.choices import FailureReason
+from performance.cache import invalidate_tags
+
+PLATFORMS_CACHE_TAG = "platforms"  # what cached entries are about that tell of any of them
+
+
+class PlatformQuerySet(models.QuerySet["Platform"]):
+    """Whose changes are seen by every process at once."""
+
+    def update(self, **columns: Any) -> int:
+        """As Django's, and no cached list of platforms is served any more after the commit."""
+        invalidate_tags(PLATFORMS_CACHE_TAG)
+        return super().update(**columns)
+
+
+class Platform(models.Model):
+    """An AI platform that speaks the OpenAI Chat Completions protocol. Model ids move, so they are rows, not code."""
+
+    id = models.SlugField("标识", primary_key=True, max_length=32)
+    name = models.CharField("名称", max_length=64)
+    base_url = models.CharField("接口地址", max_length=255, blank=True, help_text="演示平台留空：由本站自己提供")
+    model = models.CharField("模型", max_length=128)
+    key_variable = models.CharField("密钥的环境变量", max_length=64, blank=True, help_text="密钥只放在环境变量里")
+    is_enabled = models.BooleanField("启用", default=True)
+    is_demo = models.BooleanField("演示", default=False, editable=False)
+    concurrency = models.PositiveSmallIntegerField("同时请求数", default=5)
+    requests_per_minute = models.PositiveIntegerField("每分钟请求数", default=60)
+    price_per_call = models.DecimalField("每次价格（元）", max_digits=8, decimal_places=4, default=0)
+    typical_seconds = models.FloatField("通常耗时（秒）", default=10)
+    paused_until = models.DateTimeField("暂停至", null=True, blank=True, help_text="配额用尽时自动暂停；清空即恢复")
+    pause_reason = models.CharField("暂停原因", max_length=16, choices=FailureReason.choices, blank=True)
+    position = models.PositiveSmallIntegerField("顺序", default=100)
+
+    objects = PlatformQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "AI 平台"
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(concurrency__gte=1), name="diagnosis_platform_concurrency"),
+            models.CheckConstraint(condition=Q(requests_per_minute__gte=1), name="diagnosis_platform_rate"),
+        ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's, and seen by every process after the commit."""
+        invalidate_tags(PLATFORMS_CACHE_TAG)
+        super().save(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return f"{self.name}（演示）" if self.is_demo else self.name

@@ -1,0 +1,147 @@
+"""The demo platform: an OpenAI-compatible endpoint about fictional brands, so that the site runs without a key.
+
+Served with DEMO=1 only. It is a platform like any other to the run, asked over HTTP, and marked as demo everywhere;
+it never stands in for a real platform. The same body gives the same answer.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+DEMO_BRANDS = ["山岚", "云栖壶", "木石坊", "松间集", "半日闲", "一盏", "青禾器", "Kettlewood"]
+DEMO_OPENINGS = [
+    "如果是日常使用，我会先看这几个牌子：",
+    "按口碑和性价比来说，可以考虑下面几款：",
+    "这个问题没有唯一答案，不过常被提到的有：",
+    "新手入门的话，建议从这些品牌里挑：",
+]
+DEMO_PRAISES = [
+    "做工扎实，售后也稳定",
+    "上手容易，适合新手",
+    "设计好看，价格略高",
+    "性价比突出",
+    "控温准，口碑一直不错",
+    "小众但用料讲究",
+]
+DEMO_CLOSINGS = [
+    "以上仅供参考，建议结合预算选择。",
+    "最好先到店里上手试一试。",
+    "不同批次略有差别，下单前看看近期评价。",
+]
+
+
+class _ChatMessage(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    role: str
+    content: str
+
+
+class _ChatRequest(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    model: str
+    messages: list[_ChatMessage]
+    seed: int = 0
+
+
+@csrf_exempt
+async def chat_completions(request: HttpRequest) -> HttpResponse:
+    """POST /demo/v1/chat/completions, as a platform would answer."""
+    if not settings.DEMO:
+        raise Http404
+    try:
+        body = _ChatRequest.model_validate_json(request.body)
+    except ValidationError:
+        return _build_error_response(400, "invalid_request_error", "the body is not a chat completion request")
+    responder = DEMO_MODEL_RESPONDERS.get(body.model)
+    if responder is None:
+        return _build_error_response(
+            404, "model_not_found", f"no model {body.model[:64]}; there are {', '.join(DEMO_MODEL_RESPONDERS)}"
+        )
+    digest = hashlib.sha256(f"{body.model}|{body.seed}|{body.messages[-1:]}".encode()).digest()
+    return await responder(body, random.Random(digest))
+
+
+async def _respond_fast(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    await _simulate_latency(rng.uniform(0.3, 1.5))
+    return _build_completion_response(body, rng)
+
+
+async def _respond_slowly(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    await _simulate_latency(rng.uniform(3, 8))
+    return _build_completion_response(body, rng)
+
+
+async def _respond_quota_exhausted(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    await _simulate_latency(0.2)
+    return _build_error_response(429, "insufficient_quota", "You exceeded your current quota (demo)")
+
+
+async def _respond_flakily(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    """Half of the calls fail, in one of four ways; another attempt is another throw."""
+    await _simulate_latency(rng.uniform(0.2, 1.0))
+    roll = rng.random()
+    if roll < 0.15:
+        return _build_error_response(429, "rate_limit_exceeded", "slow down (demo)", {"Retry-After": "1"})
+    if roll < 0.3:
+        return _build_error_response(503, "service_unavailable", "busy (demo)")
+    if roll < 0.4:
+        return HttpResponse("<html>bad gateway (demo)</html>", status=200)
+    if roll < 0.5:
+        return _build_error_response(400, "content_filter", "not a topic for me (demo)")
+    return _build_completion_response(body, rng)
+
+
+async def _respond_unavailable(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    await _simulate_latency(0.2)
+    return _build_error_response(503, "service_unavailable", "down for good (demo)")
+
+
+DEMO_MODEL_RESPONDERS: dict[str, Callable[[_ChatRequest, random.Random], Awaitable[HttpResponse]]] = {
+    "demo-fast": _respond_fast,
+    "demo-slow": _respond_slowly,
+    "demo-quota": _respond_quota_exhausted,
+    "demo-flaky": _respond_flakily,
+    "demo-down": _respond_unavailable,
+}
+
+
+async def _simulate_latency(seconds: float) -> None:
+    await asyncio.sleep(seconds * settings.DEMO_LATENCY)
+
+
+def _build_answer_text(body: _ChatRequest, rng: random.Random) -> str:
+    # Popularity falls from the first brand to the last, so that a report has something to show.
+    weights = [1 / (rank + 1) ** 0.6 for rank in range(len(DEMO_BRANDS))]
+    chosen = list(dict.fromkeys(rng.choices(DEMO_BRANDS, weights, k=rng.randint(2, 6))))
+    lines = [f"{number}. {brand}：{rng.choice(DEMO_PRAISES)}。" for number, brand in enumerate(chosen, 1)]
+    return "\n".join([rng.choice(DEMO_OPENINGS), *lines, rng.choice(DEMO_CLOSINGS), "（演示回答，品牌均为虚构）"])
+
+
+def _build_completion_response(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": _build_answer_text(body, rng)},
+    }
+    answer = {
+        "id": f"demo-{rng.getrandbits(64):016x}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body.model,
+        "choices": [choice],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    }
+    return HttpResponse(json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+
+def _build_error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> HttpResponse:
+    error = {"message": message, "type": code, "code": code}
+    return JsonResponse({"error": error}, status=status, headers=headers)

@@ -1,0 +1,62 @@
+"""Competitors that were submitted and not stored."""
+
+from collections.abc import Iterator
+
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q
+
+from diagnosis.choices import FINAL_STATUSES, AnswerState
+from diagnosis.models import Brand, DiagnosisQuerySet, LegacyRecord
+from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
+from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
+
+_HAS_COMPETITORS = Exists(Brand.objects.filter(diagnosis=OuterRef("pk"), is_own=False))
+_HAS_SUBMITTED_COMPETITORS = Exists(
+    LegacyRecord.objects.filter(diagnosis=OuterRef("pk"), facts__competitors__0__isnull=False)
+)
+
+
+class LostCompetitors(DiagnosisDefect):
+    """The origin stored `[]` whatever was submitted."""
+
+    name = "competitors_lost"
+    description = "no competitors, although the order or the report names some"
+    fix_description = "they are added, looked for in the stored answers, and reported"
+
+    def find_affected(self) -> DiagnosisQuerySet:
+        """Final, without competitors, named elsewhere."""
+        names_others = Func(
+            F("report"),
+            Func(F("brand"), template="jsonb_build_object('own', %(expressions)s)"),
+            function="jsonb_path_exists",
+            arg_joiner=", '$.brands[*].name ? (@ != $own && @ != \"\")', ",
+            output_field=BooleanField(),
+        )
+        has_named_competitors = Q(_HAS_SUBMITTED_COMPETITORS) | Q(names_others, report__isnull=False)
+        return get_repairable_diagnoses().filter(has_named_competitors, ~_HAS_COMPETITORS, status__in=FINAL_STATUSES)
+
+    def fix(self, repair: DiagnosisRepair) -> None:
+        """Add them, and read the answers again."""
+        diagnosis = repair.diagnosis
+        existing_names = {brand.name for brand in repair.brands} | {diagnosis.brand}
+        for name in dict.fromkeys(_iter_named_competitors(repair)):
+            if name not in existing_names:
+                brand = Brand(diagnosis=diagnosis, name=name, is_own=False, position=len(repair.brands))
+                repair.changes.create(brand)
+                repair.brands.append(brand)
+        spellings = build_brand_spellings(repair.brands)
+        questions = {question.pk: question.text for question in repair.questions}
+        for answer in repair.get_answers_in_state(AnswerState.VALID):
+            repair.changes.set(
+                answer, **compute_analysis_columns(answer.text, spellings, questions[answer.question_id])
+            )
+        if diagnosis.report is not None:
+            repair.rebuild_report()
+
+
+def _iter_named_competitors(repair: DiagnosisRepair) -> Iterator[str]:
+    """The names in the order of their submission, then what only the report knows."""
+    yield from (str(name)[:100] for name in repair.facts.get("competitors", []))
+    for brand in (repair.diagnosis.report or {}).get("brands") or []:
+        if isinstance(brand, dict) and brand.get("name"):
+            yield str(brand["name"])[:100]

@@ -1,0 +1,140 @@
+"""One diagnosis with all its rows in memory, and what a mend may do to it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.exceptions import ERROR_CODES_BY_REASON
+from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
+from diagnosis.repair.change_journal import ChangeSet
+from diagnosis.reports.service import build_report_from_rows
+from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS, build_complete_event, decide_final_status
+from progress.models import Event
+
+STATUSES_FROM_ANSWERS = (
+    DiagnosisStatus.COMPLETED,
+    DiagnosisStatus.PARTIAL,
+    DiagnosisStatus.FAILED,
+)  # states that the answers decide
+ERROR_CODES_FROM_ANSWERS = ("", *(code.value for code in ERROR_CODES_BY_STATUS.values()))
+
+
+@dataclass
+class DiagnosisRepair:
+    """A diagnosis under repair. Its lists are the rows as they will be; `changes` collects what is to be written."""
+
+    diagnosis: Diagnosis
+    changes: ChangeSet
+    brands: list[Brand] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    legacy: LegacyRecord | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its import has read of it; nothing for a diagnosis of our own."""
+        return self.legacy.facts if self.legacy else {}
+
+    def get_answers_in_state(self, *states: AnswerState) -> list[Answer]:
+        """Its answers that are in one of these states."""
+        return [answer for answer in self.answers if answer.state in states]
+
+    def fail_pending_answers(self, reason: FailureReason) -> None:
+        """Nobody will ask for them any more."""
+        for answer in self.get_answers_in_state(AnswerState.PENDING):
+            self.changes.set(
+                answer, state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason].value
+            )
+
+    def recompute_counts(self) -> bool:
+        """Let the counts be those of the rows; returns whether they were not."""
+        states = Counter(str(answer.state) for answer in self.answers)
+        counts = {state.value: states[state.value] for state in AnswerState if state != AnswerState.PENDING}
+        return self.changes.set(self.diagnosis, planned=len(self.answers), **counts)
+
+    def recompute_status(self) -> None:
+        """Let the state be what the answers say, unless it says how the run was ended."""
+        if self.diagnosis.status in STATUSES_FROM_ANSWERS and self.diagnosis.error_code in ERROR_CODES_FROM_ANSWERS:
+            self._set_status(decide_final_status(self.diagnosis))
+
+    def _set_status(self, status: DiagnosisStatus) -> None:
+        code = ERROR_CODES_BY_STATUS.get(status)
+        if self.diagnosis.status != status:
+            self.changes.set(self.diagnosis, status=status, error_code=code.value if code else "")
+
+    def rebuild_report(self) -> None:
+        """The report of the answers as they will be stored."""
+        self.changes.set(
+            self.diagnosis, report=build_report_from_rows(self.diagnosis, self.brands, self.questions, self.answers)
+        )
+
+    def finish(self, status: DiagnosisStatus | None, *, finished_at: datetime | None = None) -> None:
+        """Bring it to its end: counts, state (None: what the answers say), report, stream."""
+        self.recompute_counts()
+        self._set_status(status or decide_final_status(self.diagnosis))
+        self.rebuild_report()
+        if self.diagnosis.finished_at is None:
+            self.changes.set(self.diagnosis, finished_at=finished_at or self.get_last_activity_at())
+        self.close_stream()
+
+    def get_last_activity_at(self) -> datetime:
+        """When it last did anything that was written down."""
+        times = [answer.answered_at for answer in self.answers if answer.answered_at]
+        return max([*times, self.diagnosis.started_at or self.diagnosis.created_at])
+
+    def get_deadline(self) -> datetime:
+        """When it should have ended at the latest."""
+        started_at = self.diagnosis.started_at or self.diagnosis.created_at
+        return self.diagnosis.deadline_at or started_at + timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS)
+
+    def close_stream(self) -> None:
+        """Tell whoever still follows that it is over."""
+        stream = self.diagnosis.stream
+        if stream.is_closed:
+            return
+        last_seq = stream.last_seq + 1
+        closed_at = self.diagnosis.finished_at or self.get_last_activity_at()
+        self.changes.set(stream, is_closed=True, closed_at=closed_at, last_seq=last_seq)
+        self.changes.create(
+            Event(
+                stream=stream,
+                seq=last_seq,
+                kind="complete",
+                data=build_complete_event(self.diagnosis),
+                created_at=closed_at,
+            )
+        )
+
+
+def load_repairs(keys: Iterable[UUID], *, lock: bool = False) -> list[DiagnosisRepair]:
+    """These diagnoses with their rows. lock: those that somebody else works on right now are left out."""
+    diagnoses = Diagnosis.objects.filter(pk__in=list(keys)).select_related("stream")
+    if lock:
+        diagnoses = diagnoses.select_for_update(of=("self",), skip_locked=True)
+    rows = diagnoses.prefetch_related("brands", "questions", "answers", "legacy").order_by("pk")
+    return [_build_repair(diagnosis) for diagnosis in rows]
+
+
+def _build_repair(diagnosis: Diagnosis) -> DiagnosisRepair:
+    return DiagnosisRepair(
+        diagnosis,
+        ChangeSet(),
+        brands=list(diagnosis.brands.all()),
+        questions=list(diagnosis.questions.all()),
+        answers=list(diagnosis.answers.all()),
+        legacy=getattr(diagnosis, "legacy", None),
+    )
+
+
+def share_change_set(repairs: Sequence[DiagnosisRepair]) -> ChangeSet:
+    """One collection for all of them, so that a batch is written in few statements."""
+    changes = ChangeSet()
+    for repair in repairs:
+        repair.changes = changes
+    return changes

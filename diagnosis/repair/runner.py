@@ -1,0 +1,78 @@
+"""Find what is wrong with old records, and put it right in batches, each one transaction with its journal."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.utils import timezone
+
+from diagnosis.models import RepairRun
+from diagnosis.repair.change_journal import REPAIR_BATCH_SIZE
+from diagnosis.repair.defects import DEFECTS
+from diagnosis.repair.defects.base import Defect
+
+MAX_EXAMPLES = 3
+
+RepairProgressCallback = Callable[[str, int], None]
+"""Told of each batch: the defect's name, and how many rows were looked at."""
+
+
+@dataclass(frozen=True)
+class DefectSummary:
+    """How often a defect was found, and some of the rows that have it."""
+
+    defect: Defect
+    count: int
+    examples: list[str]
+
+
+def select_defects(names: Sequence[str] = ()) -> list[Defect]:
+    """Those of these names, or all, in the order of repair."""
+    return [defect for defect in DEFECTS if not names or defect.name in names]
+
+
+def find_defects(names: Sequence[str] = ()) -> list[DefectSummary]:
+    """Look, and change nothing. A row can have several defects, and mending one may cure another."""
+    analyze_tables()
+    return [_summarize_defect(defect) for defect in select_defects(names)]
+
+
+def analyze_tables() -> None:
+    """Have PostgreSQL count its rows: just after an import it plans these queries for empty tables, and never ends."""
+    with connection.cursor() as cursor:
+        for model in apps.get_app_config("diagnosis").get_models():
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
+def _summarize_defect(defect: Defect) -> DefectSummary:
+    affected_rows = defect.find_affected()
+    examples = [defect.describe(row) for row in affected_rows.order_by("pk")[:MAX_EXAMPLES]]
+    return DefectSummary(defect, affected_rows.count(), examples)
+
+
+def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = lambda name, rows: None) -> RepairRun:
+    """Mend everything that is found. Interrupted, it goes on with the same journal when it is called again."""
+    analyze_tables()
+    run = RepairRun.objects.filter(finished_at=None, undone_at=None).order_by("-pk").first() or RepairRun()
+    run.save()
+    for defect in select_defects(names):
+        for keys in _iter_key_batches(defect.find_affected().order_by("pk").values_list("pk", flat=True)):
+            with transaction.atomic():
+                fixed_count, changes = defect.fix_batch(keys)
+                changes.write(run, defect.name)
+                run.mended[defect.name] = run.mended.get(defect.name, 0) + fixed_count
+                run.save(update_fields=["mended"])
+            on_progress(defect.name, len(keys))
+    run.finished_at = timezone.now()
+    run.save(update_fields=["finished_at"])
+    return run
+
+
+def _iter_key_batches(keys: Any) -> Iterator[list[Any]]:
+    """Through a cursor of the server's: a million keys are not held here."""
+    key_iterator: Iterable[Any] = keys.iterator(chunk_size=REPAIR_BATCH_SIZE)
+    while batch := list(islice(key_iterator, REPAIR_BATCH_SIZE)):
+        yield batch

@@ -1,0 +1,265 @@
+"""The report: who was named, how often, how sure that is. A pure function of the answers; nothing is read here."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from diagnosis.analysis.judge_prompt import SENTIMENTS
+from diagnosis.choices import AnswerState
+from diagnosis.reports.bootstrap import bootstrap_share_intervals
+from diagnosis.reports.brand_metrics import compute_brand_metrics
+
+GroupKey = TypeVar("GroupKey")
+
+MAX_OTHER_BRANDS = 20
+MAX_DOMAINS = 50
+MAX_QUOTES = 30
+
+KIND_UNBRANDED, KIND_RECOGNITION = "unbranded", "recognition"  # what a question measures
+
+
+StoredVerdict = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportAnswer:
+    """What the report needs of one planned answer.
+
+    mentioned: brands in order of their first place in the text; uncertain: those of which only the user can say.
+    others: known brands that nobody asked for. domains: the hosts it cites; None when nobody has looked.
+    verdicts: how it speaks of brands, {brand, sentiment, start, end}; None when nobody has judged it.
+    """
+
+    platform: str
+    state: str
+    mentioned: Sequence[str] = ()
+    error_code: str = ""
+    question: str = ""
+    uncertain: Sequence[str] = ()
+    others: Sequence[str] = ()
+    domains: Sequence[str] | None = None
+    id: str = ""
+    verdicts: Sequence[StoredVerdict] | None = None
+
+
+@dataclass(frozen=True)
+class ReportBrand:
+    """A brand to report on."""
+
+    name: str
+    is_own: bool
+
+
+def build_report(
+    brands: Sequence[ReportBrand],
+    answers: Sequence[ReportAnswer],
+    seed: int = 0,
+    named_brands: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """The figures as stored: each brand in all, by platform and by question, and what else the answers tell.
+
+    seed: of the bootstrap; the same one gives the same intervals. named: {question: the brands that it names}. Whoever
+    is named in the question is echoed in the answer, so the answers to such questions are in `recognition` alone;
+    only counts, failures, other brands and domains are of all answers.
+    """
+    brands_by_question = {question: list(found) for question, found in (named_brands or {}).items() if found}
+    unbranded = [answer for answer in answers if answer.question not in brands_by_question]
+    recognition_answers = [answer for answer in answers if answer.question in brands_by_question]
+    platforms = _group_by(answers, lambda answer: answer.platform)
+    questions = _group_by(answers, lambda answer: answer.question)
+    brand_reports = _build_brand_reports(brands, unbranded, platforms, seed)
+    return {
+        **_count_states(answers),
+        "unbranded": _count_states(unbranded),
+        "brands": brand_reports,
+        "platforms": [
+            {"id": platform, **_count_states(platform_answers)} for platform, platform_answers in platforms.items()
+        ],
+        "questions": [
+            {
+                "id": question,
+                "kind": KIND_RECOGNITION if question in brands_by_question else KIND_UNBRANDED,
+                "named": brands_by_question.get(question, []),
+                **_count_states(question_answers),
+            }
+            for question, question_answers in questions.items()
+        ],
+        "cells": _build_cells(brands, unbranded),
+        "judged": sum(answer.verdicts is not None for answer in _filter_valid(answers)) or None,
+        "lost": _find_lost_questions(brand_reports),
+        "recognition": _build_recognition(brands, recognition_answers, platforms, seed),
+        "others": _count_other_brands(answers),
+        "domains": _count_domains(answers),
+        "domains_by_platform": {
+            platform: _count_domains(platform_answers) for platform, platform_answers in platforms.items()
+        },
+        "failures": _count_failures(answers),
+    }
+
+
+def _build_recognition(
+    brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer], platforms: Iterable[str], seed: int
+) -> dict[str, Any] | None:
+    """The same figures over the questions that name a brand; None when none does."""
+    if not answers:
+        return None
+    brand_reports = _build_brand_reports(brands, answers, platforms, seed)
+    return {**_count_states(answers), "brands": brand_reports, "cells": _build_cells(brands, answers)}
+
+
+def _build_brand_reports(
+    brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer], platforms: Iterable[str], seed: int
+) -> list[dict[str, Any]]:
+    names = [brand.name for brand in brands]
+    overall = _compute_metrics_by_brand(names, answers, seed)
+    by_platform = {
+        platform: _compute_metrics_by_brand(names, [answer for answer in answers if answer.platform == platform], seed)
+        for platform in platforms
+    }
+    by_question = {
+        question: _compute_metrics_by_brand(names, question_answers, seed)
+        for question, question_answers in _group_by(answers, lambda answer: answer.question).items()
+    }
+    return [
+        {
+            "name": brand.name,
+            "is_own": brand.is_own,
+            "figures": overall[brand.name],
+            "sentiment": _summarize_sentiment(brand.name, answers),
+            "by_platform": {platform: metrics[brand.name] for platform, metrics in by_platform.items()},
+            "by_question": {question: metrics[brand.name] for question, metrics in by_question.items()},
+        }
+        for brand in brands
+    ]
+
+
+def _group_by(
+    answers: Iterable[ReportAnswer], key: Callable[[ReportAnswer], GroupKey]
+) -> dict[GroupKey, list[ReportAnswer]]:
+    groups: dict[GroupKey, list[ReportAnswer]] = {}
+    for answer in answers:
+        groups.setdefault(key(answer), []).append(answer)
+    return groups
+
+
+def _count_states(answers: Sequence[ReportAnswer]) -> dict[str, int]:
+    states = Counter(answer.state for answer in answers)
+    return {
+        "planned": len(answers),
+        "valid": states[AnswerState.VALID],
+        "failed": states[AnswerState.FAILED],
+        "filtered": states[AnswerState.FILTERED],
+    }
+
+
+def _filter_valid(answers: Iterable[ReportAnswer]) -> list[ReportAnswer]:
+    return [answer for answer in answers if answer.state == AnswerState.VALID]
+
+
+def _compute_metrics_by_brand(
+    names: Sequence[str], answers: Sequence[ReportAnswer], seed: int
+) -> dict[str, dict[str, Any]]:
+    """{brand: its figures over these answers}."""
+    valid = _filter_valid(answers)
+    ranks = [_rank_brands(names, answer) for answer in valid]
+    # Sorted, so that the order of the answers changes nothing.
+    mention_counts = {question: dict.fromkeys(names, 0) for question in sorted({answer.question for answer in valid})}
+    for answer, named in zip(valid, ranks, strict=True):
+        # Each brand counts once per answer, so a brand that is repeated in one answer gains nothing.
+        for name in named:
+            mention_counts[answer.question][name] += 1
+    counts = [list(question_counts.values()) for question_counts in mention_counts.values()]
+    intervals = bootstrap_share_intervals(counts, seed) or [None] * len(names)
+    return {
+        name: vars(
+            compute_brand_metrics(
+                [named.get(name) for named in ranks],
+                planned=len(answers),
+                uncertain=sum(name in answer.uncertain for answer in valid),
+                total_mentions=sum(map(sum, counts)),
+                question_count=len(mention_counts),
+                share_interval=interval,
+            )
+        )
+        for name, interval in zip(names, intervals, strict=True)
+    }
+
+
+def _rank_brands(names: Sequence[str], answer: ReportAnswer) -> dict[str, int]:
+    """{brand: its place among the brands of the diagnosis that the answer names, from 1}."""
+    named = [name for name in dict.fromkeys(answer.mentioned) if name in names]
+    return {name: rank for rank, name in enumerate(named, 1)}
+
+
+def _build_cells(brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer]) -> list[dict[str, Any]]:
+    """Question x platform: what the heat map shows. mentions: {brand: answers that name it}."""
+    cells = []
+    for (question, platform), cell_answers in _group_by(
+        answers, lambda answer: (answer.question, answer.platform)
+    ).items():
+        mentions = {
+            brand.name: sum(brand.name in answer.mentioned for answer in _filter_valid(cell_answers))
+            for brand in brands
+        }
+        cells.append({"question": question, "platform": platform, **_count_states(cell_answers), "mentions": mentions})
+    return cells
+
+
+def _find_lost_questions(brand_reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The questions at which a competitor is named in more answers than the own brand, and the best of them."""
+    own = next((report for report in brand_reports if report["is_own"]), None)
+    competitors = {report["name"]: report["by_question"] for report in brand_reports if not report["is_own"]}
+    lost: list[dict[str, Any]] = []
+    if own is None or not competitors:
+        return lost
+    for question, own_metrics in own["by_question"].items():
+        mentions = {name: by_question[question]["mentions"] for name, by_question in competitors.items()}
+        winner_mentions = max(mentions.values())
+        if winner_mentions > own_metrics["mentions"]:
+            winners = [name for name, count in mentions.items() if count == winner_mentions]
+            counts = {
+                "valid": own_metrics["valid"],
+                "planned": own_metrics["planned"],
+                "mentions": own_metrics["mentions"],
+            }
+            lost.append({"question": question, **counts, "winners": winners, "winners_mentions": winner_mentions})
+    return lost
+
+
+def _summarize_sentiment(name: str, answers: Iterable[ReportAnswer]) -> dict[str, Any] | None:
+    """Counts over the judged answers that name the brand, and where the quotes are; None when none was judged."""
+    counts: dict[str, int] = dict.fromkeys(SENTIMENTS, 0)
+    quotes: list[dict[str, Any]] = []
+    for answer in _filter_valid(answers):
+        for verdict in answer.verdicts or () if name in answer.mentioned else ():
+            if verdict["brand"] != name:
+                continue
+            counts[verdict["sentiment"]] += 1
+            if verdict["end"] and len(quotes) < MAX_QUOTES:
+                source = {"answer": answer.id, "question": answer.question, "platform": answer.platform}
+                quotes.append(source | {key: verdict[key] for key in ("sentiment", "start", "end")})
+    judged = sum(counts.values())
+    return {"judged": judged, **counts, "quotes": quotes} if judged else None
+
+
+def _count_other_brands(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:
+    counts = Counter(name for answer in _filter_valid(answers) for name in dict.fromkeys(answer.others))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"name": name, "answers": count} for name, count in ordered[:MAX_OTHER_BRANDS]]
+
+
+def _count_domains(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]] | None:
+    """None when no answer cites any: whether a platform gives its sources is not told by its not giving them."""
+    counts = Counter(domain for answer in _filter_valid(answers) for domain in dict.fromkeys(answer.domains or ()))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"domain": domain, "answers": count} for domain, count in ordered[:MAX_DOMAINS]] or None
+
+
+def _count_failures(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:
+    counts = Counter(
+        (answer.platform, answer.error_code)
+        for answer in answers
+        if answer.state in (AnswerState.FAILED, AnswerState.FILTERED)
+    )
+    return [{"platform": platform, "code": code, "count": count} for (platform, code), count in counts.items()]

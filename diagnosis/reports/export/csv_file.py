@@ -1,0 +1,36 @@
+"""A table as CSV: UTF-8 with a byte order mark, as Excel wants it, commas, every cell quoted, RFC 4180."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import IO
+
+import orjson
+
+from diagnosis.reports.export.content import ExportContent
+from diagnosis.reports.export.sanitize import escape_formula, replace_forbidden_characters
+from diagnosis.reports.export.tables import CellValue, ExportTable
+
+
+def write_csv(file: IO[bytes], table: ExportTable, content: ExportContent) -> None:
+    """Write the names of the columns and every row; the file stays open."""
+    text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    # Quoted, so that no separator inside a cell begins another one.
+    writer = csv.writer(text_file, quoting=csv.QUOTE_ALL)
+    writer.writerow(table.columns)
+    for row in table.rows(content):
+        writer.writerow([format_csv_cell(cell) for cell in row])
+    text_file.detach()  # flushes
+
+
+def format_csv_cell(cell: CellValue) -> str:
+    """A cell for programs: numbers in full, times RFC 3339 in UTC, lists as JSON, nothing where it is unknown."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return repr(cell)
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return escape_formula(replace_forbidden_characters(orjson.dumps(cell).decode() if isinstance(cell, list) else cell))

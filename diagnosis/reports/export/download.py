@@ -1,0 +1,68 @@
+"""A file that is made whole, on the disk when it is large, and then sent piece by piece."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+
+from diagnosis.reports.export import ai_labels
+from diagnosis.reports.export.content import ExportContent
+
+CHUNK_BYTES = 64 * 1024
+MAX_BYTES_IN_MEMORY = 1024 * 1024  # more goes to the disk
+
+# Windows names no file with these.
+_INVALID_FILENAME_CHARACTER = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
+
+
+def build_download_response(
+    request: HttpRequest,
+    content: ExportContent,
+    filename_suffix: str,
+    content_type: str,
+    write: Callable[[IO[bytes]], None],
+) -> StreamingHttpResponse:
+    """What `write` writes, as a file of this ending and content type. Nothing is sent when it fails."""
+    with ExitStack() as cleanup:
+        file: IO[bytes] = cleanup.enter_context(SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY))
+        write(file)
+        size = file.tell()
+        file.seek(0)
+        cleanup.pop_all()
+    # Django reads a plain iterator to its end before it sends the first byte from an event loop.
+    chunks = _aiter_chunks(file) if isinstance(request, ASGIRequest) else _iter_chunks(file)
+    response = StreamingHttpResponse(chunks, content_type=content_type)
+    response["Content-Length"] = str(size)
+    response["Content-Disposition"] = (
+        content_disposition_header(True, _build_filename(content, filename_suffix)) or "attachment"
+    )
+    response["Cache-Control"] = "private, no-store"
+    response["X-AIGC"] = ai_labels.serialize_aigc_for_header(ai_labels.build_aigc_metadata(content.report))
+    if content.report["demo"]:
+        response["X-Demo"] = "true"
+    return response
+
+
+async def _aiter_chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await sync_to_async(file.read, thread_sensitive=False)(CHUNK_BYTES):
+            yield chunk
+
+
+def _iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _build_filename(content: ExportContent, filename_suffix: str) -> str:
+    brand = _INVALID_FILENAME_CHARACTER.sub("_", content.report["diagnosis"]["brand"])[:60].strip(" .")
+    parts = [_("演示") if content.report["demo"] else "", brand, f"{content.exported_at:%Y%m%d}"]
+    return "-".join(filter(None, parts)) + filename_suffix

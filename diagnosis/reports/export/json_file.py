@@ -1,0 +1,74 @@
+"""The whole report with its answers as one JSON document, and the schema of that."""
+
+from datetime import datetime
+from typing import IO, Any
+
+import orjson
+from ninja import Field, Schema
+from ninja.responses import NinjaJSONEncoder
+
+from diagnosis.api.schemas import AnswerFactsOut
+from diagnosis.api.serializers import serialize_answer_record
+from diagnosis.reports.export import ai_labels
+from diagnosis.reports.export.content import ExportContent
+from diagnosis.reports.schemas import ReportOut
+
+FORMAT_VERSION = 1  # raise it when a field goes or means something else
+
+
+class AigcOut(Schema):
+    """The implicit label of GB 45438-2025. Label 1: made by AI; producer: whose models; propagator: who gives it."""
+
+    Label: str
+    ContentProducer: str
+    ProduceID: str
+    ReservedCode1: str
+    ContentPropagator: str
+    PropagateID: str
+    ReservedCode2: str
+
+
+class AiContentOut(Schema):
+    """That AI made it, in words for people and for programs."""
+
+    label: str
+    aigc: AigcOut
+
+
+class ExportOut(Schema):
+    """A report with its answers. docs/report.schema.json is its JSON Schema."""
+
+    format: int = Field(description="1; another number where a field went or means something else")
+    exported_at: datetime
+    ai_content: AiContentOut
+    demo: bool
+    demo_label: str | None = Field(description="that this is no answer of a real platform; null where it is")
+    report: ReportOut
+    iter_answers: list[AnswerFactsOut]
+
+
+def write_json(file: IO[bytes], content: ExportContent) -> None:
+    """Write the document, answer by answer; the file stays open."""
+    report = content.report
+    head = {
+        "format": FORMAT_VERSION,
+        "exported_at": content.exported_at,
+        "ai_content": {"label": ai_labels.get_ai_label(), "aigc": ai_labels.build_aigc_metadata(report)},
+        "demo": report["demo"],
+        "demo_label": ai_labels.get_demo_label(report["demo"]) or None,
+        "report": report,
+    }
+    file.write(_serialize(head)[:-1] + b',"answers":[')
+    for number, answer in enumerate(content.iter_answers()):
+        file.write((b"," if number else b"") + _serialize(serialize_answer_record(answer)))
+    file.write(b"]}")
+
+
+def _serialize(value: Any) -> bytes:
+    return orjson.dumps(value, default=NinjaJSONEncoder().default, option=orjson.OPT_UTC_Z)
+
+
+def build_export_schema() -> dict[str, Any]:
+    """The JSON Schema of the document."""
+    export_schema = ExportOut.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **export_schema}

@@ -1,0 +1,181 @@
+"""The tables of an export. Names of columns are fixed, for programs; their titles are in the reader's language."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from diagnosis.choices import AnswerState
+from diagnosis.reports.export import ai_labels
+from diagnosis.reports.export.content import ExportContent
+from diagnosis.reports.service import get_mentioned_brands, get_uncertain_brands
+
+CellValue = str | int | float | bool | datetime | list[str] | None
+"""None: unknown or not available, an empty cell; never 0."""
+
+
+@dataclass(frozen=True)
+class ExportTable:
+    """columns: name -> title. Each row has a cell for each of them."""
+
+    columns: dict[str, Any]
+    rows: Callable[[ExportContent], Iterator[list[CellValue]]]
+
+
+def _iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    report = content.report
+    questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
+    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    ai_label = ai_labels.get_ai_label()
+    for answer in content.iter_answers():
+        number, question = questions.get(str(answer.question_id), (None, None))
+        yield [
+            number,
+            question,
+            answer.platform_id,
+            platforms.get(answer.platform_id, answer.platform_id),
+            answer.model or None,
+            answer.repeat,
+            answer.state,
+            answer.error_code or None,
+            answer.answered_at,
+            answer.milliseconds,
+            answer.is_carried_over,
+            get_mentioned_brands(answer.mentions),
+            get_uncertain_brands(answer.mentions),
+            answer.others,
+            answer.domains,
+            answer.text or None,
+            ai_label if answer.state == AnswerState.VALID else None,
+            ai_labels.get_demo_label(answer.is_demo) or None,
+        ]
+
+
+ANSWERS_TABLE = ExportTable(
+    {
+        "question_number": _("问题序号"),
+        "question": _("问题"),
+        "platform": _("平台标识"),
+        "platform_name": _("平台"),
+        "model": _("模型"),
+        "repeat": _("第几次"),
+        "state": _("状态"),
+        "code": _("错误代码"),
+        "answered_at": _("时间"),
+        "milliseconds": _("耗时（毫秒）"),
+        "carried_over": _("沿用自上次"),
+        "mentions": _("提到的品牌（按先后）"),
+        "uncertain": _("可能提到的品牌"),
+        "other_brands": _("提到的其他品牌"),
+        "domains": _("引用的网站"),
+        "text": _("回答"),
+        "ai_label": _("AI 内容标识"),
+        "demo_label": _("演示标识"),
+    },
+    _iter_answer_rows,
+)
+
+METRIC_COLUMNS = {
+    "planned": _("计划回答数"),
+    "valid": _("有效回答数"),
+    "mentions": _("提到它的回答"),
+    "mention_rate": _("提及率"),
+    "mention_rate_low": _("提及率下限"),
+    "mention_rate_high": _("提及率上限"),
+    "first_mentions": _("最先提到它的回答"),
+    "first_mention_rate": _("首位提及率"),
+    "first_mention_rate_low": _("首位提及率下限"),
+    "first_mention_rate_high": _("首位提及率上限"),
+    "share_of_voice": _("声量份额"),
+    "share_of_voice_low": _("声量份额下限"),
+    "share_of_voice_high": _("声量份额上限"),
+    "mean_position": _("平均位置"),
+    "mean_reciprocal_rank": _("平均倒数排名"),
+    "uncertain": _("可能提到它的回答"),
+    "scope": _("提及率区间适用于"),
+    "voice_scope": _("声量份额区间适用于"),
+}
+
+
+def _iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    report = content.report
+    label_cells = [ai_labels.get_figures_label(), ai_labels.get_demo_label(report["demo"]) or None]
+    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    questions = {one["id"]: one["text"] for one in report["questions"]}
+    recognition_brands = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
+    for brand in report["brands"]:
+        parts = [("all", None, None, brand["figures"])]
+        # In the report's order: what is stored by id has lost it.
+        parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
+        parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
+        if brand["name"] in recognition_brands:
+            parts.append(("recognition", None, None, recognition_brands[brand["name"]]["figures"]))
+        for scope, pk, name, metrics in parts:
+            if metrics:
+                yield [brand["name"], brand["is_own"], scope, pk, name, *map(metrics.get, METRIC_COLUMNS), *label_cells]
+
+
+FIGURES_TABLE = ExportTable(
+    {
+        "brand": _("品牌"),
+        "is_own": _("是否本品牌"),
+        "of": _("范围"),
+        "of_id": _("范围标识"),
+        "of_name": _("范围名称"),
+        **METRIC_COLUMNS,
+        "ai_label": _("AI 内容标识"),
+        "demo_label": _("演示标识"),
+    },
+    _iter_figure_rows,
+)
+
+
+def _iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    platforms = {one["id"]: one["name"] for one in content.report["platforms"]}
+    for failure in content.report["failures"]:
+        name = platforms.get(failure["platform"], failure["platform"])
+        yield [failure["platform"], name, failure["code"], failure["count"], failure["title"], failure["suggestion"]]
+
+
+FAILURES_TABLE = ExportTable(
+    {
+        "platform": _("平台标识"),
+        "platform_name": _("平台"),
+        "code": _("错误代码"),
+        "count": _("条数"),
+        "title": _("原因"),
+        "suggestion": _("建议"),
+    },
+    _iter_failure_rows,
+)
+
+
+def _iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    report, diagnosis = content.report, content.report["diagnosis"]
+    yield [
+        str(_("AI 内容标识")),
+        f"{ai_labels.get_ai_label()}（{ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report))}）",
+    ]
+    if report["demo"]:
+        yield [str(_("演示标识")), ai_labels.get_demo_label(True)]
+    yield [str(_("品牌")), diagnosis["brand"]]
+    yield [str(_("诊断编号")), diagnosis["id"]]
+    yield [str(_("状态")), diagnosis["status"]]
+    yield [str(_("创建时间")), diagnosis["created_at"]]
+    yield [str(_("结束时间")), diagnosis["finished_at"]]
+    yield [str(_("导出时间")), content.exported_at]
+    for name, title in COUNT_COLUMNS.items():
+        yield [str(title), report[name]]
+    yield [str(_("模型")), report["method"]["models"]]
+    yield [str(_("区间")), f"{report['method']['interval']}；{report['method']['share_interval']}"]
+
+
+COUNT_COLUMNS = {
+    "planned": _("计划回答数"),
+    "valid": _("有效回答数"),
+    "failed": _("失败"),
+    "filtered": _("被过滤"),
+}
+NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, _iter_note_rows)

@@ -1,0 +1,129 @@
+"""A report as a workbook of four sheets. Each row is written to the disk as it comes, so that memory holds only one."""
+
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from xlsxwriter import Workbook
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from diagnosis.reports.export import ai_labels
+from diagnosis.reports.export.content import ExportContent
+from diagnosis.reports.export.sanitize import replace_forbidden_characters, truncate_for_excel
+from diagnosis.reports.export.tables import (
+    ANSWERS_TABLE,
+    FAILURES_TABLE,
+    FIGURES_TABLE,
+    NOTES_TABLE,
+    CellValue,
+    ExportTable,
+)
+
+DEFAULT_COLUMN_WIDTH, COLUMN_WIDTHS = (
+    14,
+    {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24},
+)
+
+# What is a code for programs is a word here.
+VALUE_LABELS: dict[str, dict[str, Any]] = {
+    "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
+    "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
+    "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
+}
+VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
+
+
+def write_workbook(file: IO[bytes], content: ExportContent) -> None:
+    """Write the workbook; the file stays open."""
+    book = Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
+    _set_properties(book, content)
+    for title, table in _get_sheets():
+        _SheetWriter(book, title, table).write(content)
+    book.close()
+
+
+def _get_sheets() -> list[tuple[str, ExportTable]]:
+    return [
+        (_("说明"), NOTES_TABLE),
+        (_("指标"), FIGURES_TABLE),
+        (_("回答"), ANSWERS_TABLE),
+        (_("失败原因"), FAILURES_TABLE),
+    ]
+
+
+def _set_properties(book: Workbook, content: ExportContent) -> None:
+    """The marks in the file's metadata."""
+    report = content.report
+    demo = ai_labels.get_demo_label(report["demo"])
+    book.set_properties(
+        {
+            "title": replace_forbidden_characters(report["diagnosis"]["brand"]),
+            "comments": " ".join(filter(None, [ai_labels.get_ai_label(), demo])),
+            "created": content.exported_at,
+        }
+    )
+    book.set_custom_property(
+        "AIGC", replace_forbidden_characters(ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report)))
+    )
+    if demo:
+        book.set_custom_property("demo", demo)
+
+
+class _SheetWriter:
+    def __init__(self, book: Workbook, title: str, table: ExportTable) -> None:
+        self._worksheet: Worksheet = book.add_worksheet(title)
+        self._table = table
+        base_format = {"valign": "top"}
+        self._wrapped_format: Format = book.add_format(base_format | {"text_wrap": True})
+        self._plain_format: Format = book.add_format(base_format)
+        self._rate_format: Format = book.add_format(base_format | {"num_format": "0.0%"})
+        self._time_format: Format = book.add_format(base_format | {"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._header_format: Format = book.add_format({"bold": True, "bottom": 1, "text_wrap": True} | base_format)
+
+    def write(self, content: ExportContent) -> None:
+        names = list(self._table.columns)
+        for column, name in enumerate(names):
+            self._worksheet.set_column(column, column, COLUMN_WIDTHS.get(name, DEFAULT_COLUMN_WIDTH))
+        for column, title in enumerate(self._table.columns.values()):
+            self._worksheet.write_string(0, column, str(title), self._header_format)
+        self._worksheet.freeze_panes(1, 0)
+        row_number = 0
+        for row_number, row in enumerate(self._table.rows(content), 1):
+            for column, (name, cell) in enumerate(zip(names, row, strict=True)):
+                self._write_cell(row_number, column, name, cell)
+        if row_number:
+            self._worksheet.autofilter(0, 0, row_number, len(names) - 1)
+
+    def _write_cell(self, row: int, column: int, name: str, cell: CellValue) -> None:
+        if cell is None:
+            return
+        if isinstance(cell, bool):
+            self._worksheet.write_boolean(row, column, cell, self._plain_format)
+        elif isinstance(cell, int | float):
+            self._worksheet.write_number(
+                row, column, cell, self._rate_format if _is_rate_column(name) else self._plain_format
+            )
+        elif isinstance(cell, datetime):
+            self._worksheet.write_datetime(row, column, _to_naive_local_time(cell), self._time_format)
+        else:
+            # A string and nothing else: neither a formula nor an address, whatever it begins with.
+            text = "、".join(cell) if isinstance(cell, list) else str(VALUE_LABELS.get(name, {}).get(cell, cell))
+            truncation_suffix = _("…（单元格放不下，全文见 CSV 或 JSON）")
+            self._worksheet.write_string(
+                row,
+                column,
+                truncate_for_excel(replace_forbidden_characters(text), truncation_suffix),
+                self._wrapped_format,
+            )
+
+
+def _is_rate_column(name: str) -> bool:
+    return "_rate" in name or name.startswith("share_of_voice")
+
+
+def _to_naive_local_time(moment: datetime) -> datetime:
+    """On the clock of the site: a workbook knows no time zones."""
+    return timezone.localtime(moment.astimezone(UTC)).replace(tzinfo=None)

@@ -1,0 +1,95 @@
+"""The door to the job engine: put a run into the queue, take it out again, see whether one is alive."""
+
+import contextlib
+import time
+import uuid
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from procrastinate import App
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+
+from diagnosis.models import DiagnosisQuerySet
+
+RUN_TASK = "diagnosis.run"
+DIAGNOSIS_QUEUE = "diagnoses"
+MAINTENANCE_QUEUE = "maintenance"
+
+# A worker process replaces the connector of procrastinate's own app by one that knows no Django transaction.
+# Jobs belong to the transaction of their rows, so they are enqueued through an app that keeps Django's.
+_transactional_app = App(connector=DjangoConnector())
+
+
+def enqueue_run(diagnosis_id: uuid.UUID, *, is_prioritized: bool = False) -> int:
+    """Enqueue the run in the current transaction; returns the job's id. One run of a diagnosis at a time."""
+    deferrer = _transactional_app.configure_task(
+        RUN_TASK, queue=DIAGNOSIS_QUEUE, lock=f"diagnosis:{diagnosis_id}", priority=1 if is_prioritized else 0
+    )
+    return deferrer.defer(diagnosis_id=str(diagnosis_id))
+
+
+def abort_run(job_id: int | None) -> None:
+    """Take a waiting run out of the queue, or interrupt a running one."""
+    if job_id is not None:
+        _transactional_app.job_manager.cancel_job_by_id(job_id, abort=True)
+
+
+# (job, last heartbeat of its worker) -> when this process first found it too long ago
+_first_seen_stale: dict[tuple[int, datetime | None], float] = {}
+
+
+async def fail_stalled_jobs(max_heartbeat_age_seconds: float, confirmation_seconds: float) -> list[int]:
+    """End the jobs of workers that have fallen silent, so that their diagnoses are held by nobody; returns their ids.
+
+    Silent means that two looks, so far apart, found the same heartbeat: while the database stood still nobody could
+    show one, and the first look afterwards finds them all silent. A look that was held up as long itself, or failed,
+    is none. They are not retried as they are: a worker that was only frozen would, once awake, end its successor's job.
+    """
+    started = time.monotonic()
+    try:
+        stalled = await _transactional_app.job_manager.get_stalled_jobs(
+            seconds_since_heartbeat=max_heartbeat_age_seconds
+        )
+        jobs = {job.id: job for job in stalled}
+        rows = ProcrastinateJob.objects.filter(pk__in=jobs).values_list("pk", "worker__last_heartbeat")
+        stale_heartbeats = {row async for row in rows}
+    except Exception:
+        _first_seen_stale.clear()
+        raise
+    now = time.monotonic()
+    if now - started >= confirmation_seconds:
+        _first_seen_stale.clear()
+    for recovered in _first_seen_stale.keys() - stale_heartbeats:
+        _first_seen_stale.pop(recovered, None)
+    failed_ids = [
+        pk
+        for pk, last_heartbeat in stale_heartbeats
+        if now - _first_seen_stale.setdefault((pk, last_heartbeat), now) >= confirmation_seconds
+    ]
+    for job_id in failed_ids:
+        with contextlib.suppress(ConnectorException):  # another sweep was first
+            await _transactional_app.job_manager.finish_job(jobs[job_id], status=Status.FAILED, delete_job=False)
+    return failed_ids
+
+
+_has_live_job = Exists(ProcrastinateJob.objects.filter(pk=OuterRef("job_id"), status__in=["todo", "doing"]))
+
+
+def filter_with_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
+    """Those whose job waits or runs."""
+    return diagnoses.filter(_has_live_job)
+
+
+def filter_without_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
+    """Those whose job is neither waiting nor running: nobody holds them."""
+    return diagnoses.exclude(_has_live_job)
+
+
+def has_live_worker(within_seconds: float) -> bool:
+    """Whether any worker has shown a heartbeat lately."""
+    since = timezone.now() - timedelta(seconds=within_seconds)
+    return ProcrastinateWorker.objects.filter(last_heartbeat__gt=since).exists()

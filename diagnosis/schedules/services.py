@@ -1,0 +1,94 @@
+"""Make, pause, resume and delete schedules."""
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from diagnosis.api.serializers import get_diagnosis_platforms
+from diagnosis.models import Diagnosis, Schedule, SkipReason
+from diagnosis.orders.services import get_requested_platforms
+from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms
+from diagnosis.schedules.recurrence import get_next_due_at
+from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
+from errors.exceptions import Conflict, InvalidInput
+
+MAX_SCHEDULE_ITEMS = {
+    "questions": 20,
+    "platforms": 10,
+    "competitors": 10,
+}  # as of an order; imported diagnoses may have more
+
+
+def build_schedule(
+    diagnosis: Diagnosis, body: ScheduleIn | EstimateIn, owner: AbstractBaseUser, locale: str
+) -> Schedule:
+    """The schedule that repeats a diagnosis, not stored.
+
+    Raises InvalidInput when the diagnosis is too big to be ordered or a platform of it is gone.
+    """
+    brands, platforms = list(diagnosis.brands.all()), get_diagnosis_platforms(diagnosis)
+    own_brand = next((brand for brand in brands if brand.is_own), None)
+    schedule = Schedule(
+        owner_id=owner.pk,
+        brand=diagnosis.brand,
+        aliases=own_brand.aliases if own_brand else [],
+        competitors=[{"name": brand.name, "aliases": brand.aliases} for brand in brands if not brand.is_own],
+        questions=[question.text for question in diagnosis.questions.all()],
+        platforms=[platform.pk for platform in platforms],
+        repeats=body.repeats or min(diagnosis.repeats, 5),
+        is_demo=any(platform.is_demo for platform in platforms),
+        locale=locale,
+        every=body.every,
+        weekday=body.weekday,
+        day=body.day,
+        time=body.time,
+        budget_calls=MAX_BUDGET_CALLS if body.budget_calls is None else body.budget_calls,
+        budget_money=MAX_BUDGET_MONEY if body.budget_money is None else body.budget_money,
+    )
+    _check_size(schedule)
+    get_requested_platforms(schedule.platforms)
+    schedule.next_at = get_next_due_at(schedule, timezone.now())
+    return schedule
+
+
+def _check_size(schedule: Schedule) -> None:
+    counts = {name: len(getattr(schedule, name)) for name in MAX_SCHEDULE_ITEMS}
+    if (
+        not schedule.questions
+        or not schedule.platforms
+        or any(counts[name] > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
+    ):
+        raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
+
+
+def store_schedule(schedule: Schedule) -> Schedule:
+    """Store a draft.
+
+    Raises InvalidInput when not even one run fits its budget, Conflict when its owner has too many.
+    """
+    skip_reason = estimate_cost(schedule, get_enabled_platforms(), ZERO_COST).refused
+    if skip_reason == SkipReason.BUDGET_CALLS:
+        raise InvalidInput(fields={"budget_calls": _("预算不够运行一次，请调高。")})
+    if skip_reason == SkipReason.BUDGET_MONEY:
+        raise InvalidInput(fields={"budget_money": _("预算不够运行一次，请调高。")})
+    with transaction.atomic():
+        # The lock makes two at once count each other.
+        get_user_model().objects.select_for_update().get(pk=schedule.owner_id)
+        if Schedule.objects.filter(owner_id=schedule.owner_id).count() >= settings.SCHEDULES_PER_OWNER:
+            params = {"most": settings.SCHEDULES_PER_OWNER}
+            raise Conflict(fields={"diagnosis": _("最多 %(most)s 个定期诊断，请先删除一个。") % params})
+        schedule.save(force_insert=True)
+    return schedule
+
+
+def set_paused(schedule: Schedule, *, is_paused: bool) -> Schedule:
+    """Pause or resume; what was missed in between is not made up for."""
+    if schedule.is_paused != is_paused:
+        schedule.is_paused = is_paused
+        if not is_paused:
+            schedule.next_at = get_next_due_at(schedule, timezone.now())
+        schedule.save(update_fields=["is_paused", "next_at"])
+    return schedule

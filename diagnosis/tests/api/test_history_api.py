@@ -1,0 +1,269 @@
+"""`GET /api/diagnoses`: the history, newest first, a page at a time."""
+
+import base64
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from diagnosis.api.diagnoses import DIAGNOSES_PER_PAGE
+from diagnosis.choices import DiagnosisStatus, FailureReason
+from diagnosis.models import Diagnosis, Platform, Schedule
+from diagnosis.schedules.runner import start_due_schedules
+from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_failed_result, make_valid_result, run_and_end
+
+PATH = "/api/diagnoses"
+
+
+def _many(owner: AbstractUser, platform: Platform, count: int, brand: str = "品牌") -> list[str]:
+    """So many diagnoses, the newest first, by their brands."""
+    for number in range(count):
+        make_diagnosis(owner, [platform], brand=f"{brand}{number}")
+    return [f"{brand}{number}" for number in reversed(range(count))]
+
+
+def _brands(page: dict[str, Any]) -> list[str]:
+    return [item["brand"] for item in page["items"]]
+
+
+def _page(client: Client, **query: str) -> dict[str, Any]:
+    response = client.get(PATH, query)
+    assert response.status_code == 200, response.content
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def test_without_diagnoses_it_is_empty(client: Client) -> None:
+    assert _page(client) == {"items": [], "next": None}
+
+
+def test_the_newest_come_first_and_pages_join_without_a_seam(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    expected = _many(owner, platform, 2 * DIAGNOSES_PER_PAGE + 1)
+    pages = [_page(client)]
+    while pages[-1]["next"]:
+        pages.append(_page(client, cursor=pages[-1]["next"]))
+    assert [len(page["items"]) for page in pages] == [DIAGNOSES_PER_PAGE, DIAGNOSES_PER_PAGE, 1]
+    assert [brand for page in pages for brand in _brands(page)] == expected
+
+
+def test_a_full_last_page_has_no_next(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    _many(owner, platform, DIAGNOSES_PER_PAGE)
+    assert _page(client)["next"] is None
+
+
+def test_what_is_started_meanwhile_moves_no_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
+    first = _page(client)
+    _many(owner, platform, 5, brand="新")
+    assert _brands(first) + _brands(_page(client, cursor=first["next"])) == expected
+
+
+def test_what_goes_meanwhile_moves_no_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
+    first = _page(client)
+    Diagnosis.objects.filter(pk__in=[item["id"] for item in first["items"][-3:]]).delete()
+    assert _brands(_page(client, cursor=first["next"])) == expected[DIAGNOSES_PER_PAGE:]
+
+
+def test_diagnoses_of_the_same_moment_are_neither_lost_nor_doubled(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
+    Diagnosis.objects.update(created_at=timezone.now())
+    first = _page(client)
+    assert sorted(_brands(first) + _brands(_page(client, cursor=first["next"]))) == sorted(expected)
+
+
+def _cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+UUID = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "====",
+        "山岚",
+        "%00",
+        "\x00",
+        _cursor("2026-01-01T00:00:00+00:00"),
+        _cursor(f"yesterday|{UUID}"),
+        _cursor("2026-01-01T00:00:00+00:00|1"),
+        _cursor(f"2026-01-01T00:00:00|{UUID}"),
+        _cursor(f"0001-01-01T00:00:00+14:00|{UUID}"),
+        _cursor(f"2026-01-01T00:00:00+00:00|{UUID}|1"),
+        base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+        "A" * 5000,
+    ],
+)
+def test_a_cursor_of_ones_own_making_is_named(client: Client, cursor: str) -> None:
+    response = client.get(PATH, {"cursor": cursor})
+    assert (response.status_code, response.json()["fields"]) == (422, {"cursor": "请使用上一页给出的 next。"})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(cursor=st.text(), status=st.text(), q=st.text(max_size=120))
+def test_no_query_breaks_it(client: Client, cursor: str, status: str, q: str) -> None:
+    query = {"cursor": cursor, "status": status, "q": q}
+    try:
+        response = client.get(PATH, query)
+    except UnicodeEncodeError:
+        return  # a lone surrogate, which the test's own client cannot send
+    assert response.status_code in (200, 422)
+
+
+def test_it_filters_by_status(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    make_diagnosis(owner, [platform], brand="排队")
+    run_and_end(make_diagnosis(owner, [platform], brand="完成"), make_valid_result())
+    run_and_end(make_diagnosis(owner, [platform], brand="取消"), status=DiagnosisStatus.CANCELLED)
+    assert _brands(_page(client, status="completed")) == ["完成"]
+    assert _brands(_page(client, status="queued")) == ["排队"]
+    assert _brands(_page(client, status="failed")) == []
+    response = client.get(PATH, {"status": "done"})
+    assert (response.status_code, list(response.json()["fields"])) == (422, ["status"])
+    assert "completed" in response.json()["fields"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [("山", ["山岚"]), ("KETTLE", ["Kettlewood"]), ("100%", ["100% 茶"]), ("%", ["100% 茶"]), ("_", []), ("木", [])],
+)
+def test_it_searches_in_the_brands_name(
+    client: Client, owner: AbstractUser, platform: Platform, q: str, found: list[str]
+) -> None:
+    for brand in ("山岚", "Kettlewood", "100% 茶"):
+        make_diagnosis(owner, [platform], brand=brand)
+    assert _brands(_page(client, q=q)) == found
+
+
+def test_a_search_that_is_too_long_is_named(client: Client) -> None:
+    response = client.get(PATH, {"q": "山" * 101})
+    assert (response.status_code, response.json()["fields"]) == (422, {"q": "最多 100 个字。"})
+
+
+def test_filters_hold_on_every_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 1)
+    _many(owner, platform, 2, brand="别的")
+    first = _page(client, q="品牌", status="queued")
+    assert _brands(first) + _brands(_page(client, q="品牌", status="queued", cursor=first["next"])) == expected
+
+
+def test_a_user_sees_their_own_and_staff_sees_all(
+    client: Client,
+    client_of_stranger: Client,
+    client_of_staff: Client,
+    owner: AbstractUser,
+    stranger: AbstractUser,
+    platform: Platform,
+) -> None:
+    make_diagnosis(owner, [platform], brand="我的")
+    make_diagnosis(stranger, [platform], brand="别人的")
+    assert _brands(_page(client)) == ["我的"]
+    assert _brands(_page(client_of_stranger)) == ["别人的"]
+    assert _brands(_page(client_of_staff)) == ["别人的", "我的"]
+
+
+def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"], repeats=2)
+    begin_and_record(
+        diagnosis,
+        make_valid_result(),
+        make_valid_result(),
+        make_failed_result(FailureReason.FILTERED),
+        make_failed_result(),
+    )
+    (item,) = _page(client)["items"]
+    assert item | {"created_at": "", "started_at": ""} == {
+        "id": str(diagnosis.pk),
+        "status": "asking",
+        "stage": "asking",
+        "percent": 63,
+        "planned": 6,
+        "valid": 2,
+        "failed": 1,
+        "filtered": 1,
+        "carried_over": 0,
+        "brand": "山岚",
+        "repeats": 2,
+        "demo": False,
+        "stream": str(diagnosis.stream_id),
+        "created_at": "",
+        "started_at": "",
+        "finished_at": None,
+        "retry_of": None,
+        "schedule": None,
+        "error": None,
+    }
+    assert item["created_at"].endswith("Z")
+    assert timezone.now() - datetime.fromisoformat(item["created_at"]) < timedelta(minutes=5)
+
+
+def test_one_that_did_not_complete_says_why_in_the_readers_language(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
+    (item,) = _page(client)["items"]
+    assert (item["status"], item["percent"], item["error"]["code"]) == ("failed", 100, "DIAGNOSIS_FAILED")
+    assert item["error"]["title"] == "诊断失败"
+    english = client.get(PATH, headers={"Accept-Language": "en"}).json()["items"][0]
+    assert english["error"]["title"] == "Diagnosis failed"
+
+
+def test_a_page_of_any_length_takes_the_same_few_queries(
+    client: Client, owner: AbstractUser, platform: Platform, django_assert_max_num_queries: Any
+) -> None:
+    run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
+    with django_assert_max_num_queries(3):  # the session, the user, the page
+        _page(client)
+    for _ in range(DIAGNOSES_PER_PAGE):
+        run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
+    with django_assert_max_num_queries(3):
+        assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
+
+
+def test_it_filters_by_the_days_of_the_sites_time_zone(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    """Shanghai is eight hours ahead of UTC."""
+    for brand, created_at in [("三月", "2026-03-31T15:59:59Z"), ("四月", "2026-03-31T16:00:00Z")]:
+        diagnosis = make_diagnosis(owner, [platform], brand=brand)
+        Diagnosis.objects.filter(pk=diagnosis.pk).update(created_at=datetime.fromisoformat(created_at))
+    assert _brands(_page(client, since="2026-04-01")) == ["四月"]
+    assert _brands(_page(client, until="2026-03-31")) == ["三月"]
+    assert _brands(_page(client, since="2026-03-31", until="2026-04-01")) == ["四月", "三月"]
+    assert _brands(_page(client, since="2026-04-02")) == []
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31"])
+def test_a_day_that_is_none_is_named(client: Client, day: str) -> None:
+    for name in ("since", "until"):
+        assert client.get(PATH, {name: day}).status_code in (200, 422)
+    assert client.get(PATH, {"since": "2026-02-30"}).json()["fields"].keys() == {"since"}
+
+
+def test_it_filters_what_schedules_started(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    make_diagnosis(owner, [platform], brand="手动")
+    schedule = Schedule.objects.create(
+        owner_id=owner.pk,
+        brand="定期",
+        questions=["甲？"],
+        platforms=[platform.pk],
+        every="weekly",
+        weekday=0,
+        time=time(9),
+        next_at=timezone.now(),
+        budget_calls=1,
+        budget_money=0,
+    )
+    start_due_schedules()
+    (item,) = _page(client, scheduled="true")["items"]
+    assert (item["brand"], item["schedule"]) == ("定期", str(schedule.pk))
+    assert _brands(_page(client)) == ["定期", "手动"]

@@ -1,0 +1,205 @@
+"""Links to a report: whoever has one reads it, learns nothing of who shared it, and only while that is wanted."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from diagnosis.models import Diagnosis, Platform, ShareLink
+from diagnosis.orders.services import RequestedBrand
+from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_and_end
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
+    order = make_diagnosis(
+        owner, [platform], competitors=[RequestedBrand("木石坊")], request_id="request-of-the-owner", questions=["甲？"]
+    )
+    return run_and_end(order, make_valid_result("<b>山岚</b>比木石坊好。"))
+
+
+def _share(client: Client, diagnosis: Diagnosis, days: Any = 7) -> Any:
+    body = json.dumps({"days": days})
+    return client.post(f"/api/diagnoses/{diagnosis.pk}/shares", body, content_type="application/json")
+
+
+def _path(client: Client, diagnosis: Diagnosis) -> str:
+    return urlsplit(str(_share(client, diagnosis).json()["url"])).path
+
+
+def _visitor() -> Client:
+    return Client(headers={"Accept-Language": "zh-CN"})
+
+
+def test_whoever_has_the_link_reads_the_report(client: Client, diagnosis: Diagnosis) -> None:
+    shared = _share(client, diagnosis, 7)
+    assert shared.status_code == 201
+    assert shared.json()["url"].startswith("http://testserver/shared/")
+    page = _visitor().get(urlsplit(shared.json()["url"]).path)
+    assert page.status_code == 200
+    body = page.content.decode()
+    assert '&lt;b&gt;<mark class="own">山岚</mark>&lt;/b&gt;比<mark class="rival">木石坊</mark>好。' in body
+    assert "由 AI 生成，仅供参考" in body
+    assert page["X-Robots-Tag"].startswith("noindex")
+    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Cache-Control"] == "private, no-store"
+    assert not page.cookies
+
+
+def test_the_page_tells_nothing_of_who_shared_it(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
+    get_user_model().objects.filter(pk=owner.pk).update(
+        first_name="山田", wechat_openid="openid-of-owner", device_id="device-of-owner", email="o@example.com"
+    )
+    body = _visitor().get(_path(client, diagnosis)).content.decode()
+    for secret in (
+        "owner",
+        "山田",
+        "openid-of",
+        "device-of",
+        "o@example.com",
+        "request-of-the-owner",
+        str(diagnosis.stream_id),
+    ):
+        assert secret not in body, secret
+    assert f"/diagnoses/{diagnosis.pk}/" not in body
+
+
+def test_it_holds_no_script_and_no_style_of_its_own(client: Client, diagnosis: Diagnosis) -> None:
+    body = _visitor().get(_path(client, diagnosis)).content.decode()
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", body) == []
+
+
+def test_a_link_ends_by_the_clock(client: Client, diagnosis: Diagnosis) -> None:
+    path = _path(client, diagnosis)
+    ShareLink.objects.update(expires_at=timezone.now())
+    assert _visitor().get(path).status_code == 404
+    assert client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json() == []
+
+
+def test_a_revoked_link_opens_nothing_any_more(client: Client, diagnosis: Diagnosis) -> None:
+    shared = _share(client, diagnosis).json()
+    address = f"/api/diagnoses/{diagnosis.pk}/shares/{shared['id']}"
+    assert [client.delete(address).status_code for _ in range(2)] == [204, 204]
+    assert _visitor().get(urlsplit(shared["url"]).path).status_code == 404
+    assert client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json() == []
+
+
+def test_every_dead_link_looks_the_same(client: Client, diagnosis: Diagnosis) -> None:
+    expired, revoked, gone = (_path(client, diagnosis) for _ in range(3))
+    links = list(ShareLink.objects.order_by("created_at"))
+    ShareLink.objects.filter(pk=links[0].pk).update(expires_at=timezone.now())
+    ShareLink.objects.filter(pk=links[1].pk).update(revoked_at=timezone.now())
+    links[2].delete()
+    forged = expired[:-3] + ("aa/" if expired[-3:] != "aa/" else "bb/")
+    paths = [expired, revoked, gone, forged, "/shared/x/", f"/shared/{'x' * 2000}/", "/shared/.%00/"]
+    pages = [_visitor().get(path) for path in paths]
+    assert {page.status_code for page in pages} == {404}
+    assert len({page.content for page in pages}) == 1
+    of_each_request = "X-Request-ID"
+    assert len({str({**page.headers, of_each_request: ""}) for page in pages}) == 1
+    assert "这个链接打不开了" in pages[0].content.decode()
+
+
+def test_the_token_is_stored_nowhere(client: Client, diagnosis: Diagnosis) -> None:
+    token = _path(client, diagnosis).split("/")[2]
+    signature = token.split(".")[1]
+    assert len(signature) > 20
+    assert signature not in str(ShareLink.objects.values().get())
+
+
+def test_a_signature_for_something_else_opens_nothing(client: Client, diagnosis: Diagnosis) -> None:
+    ticket = client.post(f"/api/diagnoses/{diagnosis.pk}/print").json()["url"].partition("=")[2]
+    assert _visitor().get(f"/shared/{ticket}/").status_code == 404
+    token = _path(client, diagnosis).split("/")[2]
+    assert _visitor().get(f"/diagnoses/{diagnosis.pk}/print/?ticket={token}").status_code == 302
+
+
+def test_the_list_counts_how_often_each_was_opened(client: Client, diagnosis: Diagnosis) -> None:
+    first, second = _share(client, diagnosis, 1).json(), _share(client, diagnosis, 90).json()
+    for _ in range(2):
+        _visitor().get(urlsplit(second["url"]).path)
+    listed = client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json()
+    assert [(one["url"], one["opens"]) for one in listed] == [(second["url"], 2), (first["url"], 0)]
+    lasts = ShareLink.objects.get(pk=second["id"]).expires_at - timezone.now()
+    assert timedelta(days=89, hours=23) < lasts <= timedelta(days=90)
+
+
+@pytest.mark.parametrize("days", [0, 91, -1, "soon", None, 1.5])
+def test_days_are_1_to_90(client: Client, diagnosis: Diagnosis, days: Any) -> None:
+    refused = _share(client, diagnosis, days)
+    assert refused.status_code in (400, 422)
+    assert "days" in refused.json()["fields"]
+
+
+def test_ten_links_live_at_once_and_a_revoked_one_makes_room(client: Client, diagnosis: Diagnosis) -> None:
+    links = [_share(client, diagnosis).json()["id"] for _ in range(10)]
+    refused = _share(client, diagnosis)
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["shares"])
+    client.delete(f"/api/diagnoses/{diagnosis.pk}/shares/{links[0]}")
+    assert _share(client, diagnosis).status_code == 201
+
+
+def test_only_who_sees_the_diagnosis_shares_it(
+    client: Client, client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis
+) -> None:
+    shared = _share(client, diagnosis).json()
+    address = f"/api/diagnoses/{diagnosis.pk}/shares"
+    assert _share(client_of_stranger, diagnosis).status_code == 404
+    assert client_of_stranger.get(address).status_code == 404
+    assert client_of_stranger.delete(f"{address}/{shared['id']}").status_code == 404
+    assert _share(Client(), diagnosis).status_code == 401
+    assert client_of_staff.delete(f"{address}/{shared['id']}").status_code == 204
+    assert client.delete(f"{address}/{diagnosis.pk}").status_code == 404
+
+
+def test_a_link_of_another_diagnosis_is_not_revoked_through_ones_own(
+    client_of_stranger: Client, stranger: AbstractUser, client: Client, diagnosis: Diagnosis, platform: Platform
+) -> None:
+    shared = _share(client, diagnosis).json()
+    own = run_and_end(make_diagnosis(stranger, [platform]), make_valid_result())
+    assert client_of_stranger.delete(f"/api/diagnoses/{own.pk}/shares/{shared['id']}").status_code == 404
+    assert _visitor().get(urlsplit(shared["url"]).path).status_code == 200
+
+
+def test_what_still_runs_is_not_shared(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
+    assert _share(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
+
+
+def test_links_go_with_their_diagnosis(client: Client, diagnosis: Diagnosis) -> None:
+    path = _path(client, diagnosis)
+    diagnosis.delete()
+    assert not ShareLink.objects.exists()
+    assert _visitor().get(path).status_code == 404
+
+
+def test_demo_is_marked_on_the_shared_page(client: Client, owner: AbstractUser) -> None:
+    demo = run_and_end(make_diagnosis(owner, [make_platform("demo", is_demo=True)]), make_valid_result())
+    body = _visitor().get(_path(client, demo)).content.decode()
+    assert '<p class="mark demo"><strong>演示数据，并非真实平台的回答</strong></p>' in body
+    assert '<meta name="demo" content="演示数据，并非真实平台的回答">' in body
+
+
+def test_operators_revoke_links_from_their_list(
+    client: Client, client_of_staff: Client, staff: AbstractUser, diagnosis: Diagnosis
+) -> None:
+    staff.is_superuser = True
+    staff.save()
+    path = _path(client, diagnosis)
+    address = reverse("admin:diagnosis_sharelink_changelist")
+    listed = client_of_staff.get(address)
+    assert listed.status_code == 200
+    assert path.split("/")[2] not in listed.content.decode()
+    chosen = {"action": "revoke", "_selected_action": [str(ShareLink.objects.get().pk)]}
+    assert client_of_staff.post(address, chosen).status_code == 302
+    assert _visitor().get(path).status_code == 404

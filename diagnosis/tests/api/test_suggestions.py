@@ -1,0 +1,47 @@
+"""Competitors that somebody has compared a brand with before are suggested to that person, and to nobody else."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+
+from diagnosis.models import Platform
+from diagnosis.orders.services import RequestedBrand
+from testing.diagnosis_rows import make_diagnosis, make_platform
+
+
+def suggested(client: Client, brand: str) -> list[dict[str, Any]]:
+    answer = client.get("/api/suggestions", {"brand": brand})
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()["competitors"]
+    return found
+
+
+def compare(owner: AbstractUser, platform: Platform, *rivals: RequestedBrand, brand: str = "Shanlan") -> None:
+    make_diagnosis(owner, [platform], brand=brand, competitors=rivals)
+
+
+def test_they_come_newest_first_each_once_with_the_aliases_of_the_last_time(
+    owner: AbstractUser, client: Client
+) -> None:
+    platform = make_platform()
+    compare(owner, platform, RequestedBrand("云栖壶", ["云栖"]), RequestedBrand("木石坊"))
+    compare(owner, platform, RequestedBrand("云栖壶", ["Yunqi"]))
+    assert suggested(client, " shanlan ") == [
+        {"name": "云栖壶", "aliases": ["Yunqi"]},
+        {"name": "木石坊", "aliases": []},
+    ]
+
+
+def test_nothing_of_another_brand_or_another_person_is_suggested(
+    owner: AbstractUser, stranger: AbstractUser, client: Client
+) -> None:
+    platform = make_platform()
+    compare(owner, platform, RequestedBrand("甲"), brand="别的")
+    compare(stranger, platform, RequestedBrand("乙"))
+    assert suggested(client, "Shanlan") == []
+
+
+def test_a_brand_must_be_named(client: Client) -> None:
+    answer = client.get("/api/suggestions", {"brand": ""})
+    assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_INPUT")

@@ -1,0 +1,213 @@
+"""`POST /api/diagnoses/<id>/retry`: a new diagnosis that keeps what there is and asks only what failed."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.test import Client
+
+from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.orders.services import RequestedBrand
+from diagnosis.tests.conftest import make_signed_in_client
+from testing.diagnosis_rows import (
+    begin_and_record,
+    make_diagnosis,
+    make_failed_result,
+    make_platform,
+    make_valid_result,
+    run_and_end,
+    run_diagnoses,
+)
+from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+
+
+def _retry(client: Client, diagnosis: Diagnosis) -> Any:
+    return client.post(f"/api/diagnoses/{diagnosis.pk}/retry")
+
+
+def _new_one(response: Any) -> Diagnosis:
+    assert response.status_code == 202, response.content
+    return Diagnosis.objects.get(pk=response.json()["id"])
+
+
+def _mixed(owner: AbstractUser, platform: Platform) -> Diagnosis:
+    diagnosis = make_diagnosis(
+        owner,
+        [platform],
+        questions=["甲？", "乙？", "丙？", "丁？"],
+        aliases=["SL"],
+        competitors=[RequestedBrand("木石坊", ["MSF"])],
+    )
+    return run_and_end(
+        diagnosis,
+        make_valid_result("山岚不错"),
+        make_failed_result(FailureReason.FILTERED),
+        make_failed_result(FailureReason.TIMEOUT),
+    )
+
+
+def test_what_was_answered_is_carried_over_and_the_rest_is_pending(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    response = _retry(client, source)
+    retry = _new_one(response)
+    assert response.json()["retry_of"] == str(source.pk)
+    assert (retry.planned, retry.valid, retry.filtered, retry.failed, retry.carried_over) == (4, 1, 1, 0, 2)
+    rows = retry.answers.order_by("question__position").values_list(
+        "question__text", "state", "text", "reason", "is_carried_over", "attempts"
+    )
+    assert list(rows) == [
+        ("甲？", "valid", "山岚不错", "", True, 1),
+        ("乙？", "filtered", "", "filtered", True, 3),
+        ("丙？", "pending", "", "", False, 0),
+        ("丁？", "pending", "", "", False, 0),
+    ]
+    assert retry.answers.first() != source.answers.first()
+    names = retry.brands.values_list("name", "aliases", "is_own")
+    assert list(names) == [("山岚", ["SL"], True), ("木石坊", ["MSF"], False)]
+    body = client.get(f"/api/diagnoses/{retry.pk}").json()
+    assert (body["carried_over"], body["retry_of"]) == (2, str(source.pk))
+
+
+def test_the_source_stays_as_it_is(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    source = _mixed(owner, platform)
+    before = list(source.answers.values())
+    _retry(client, source)
+    assert list(source.answers.values()) == before
+    assert Diagnosis.objects.get(pk=source.pk).status == DiagnosisStatus.PARTIAL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_what_failed_is_asked_again(owner: AbstractUser, client: Client, fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_answer("山岚"))
+    fake.set_behaviour(respond_with_error(400), question="乙？")
+    platform = make_platform(base_url=fake.base_url)
+    (source,) = run_diagnoses(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]))
+    assert source.status == DiagnosisStatus.PARTIAL
+    fake.set_behaviour(respond_with_answer("木石坊和山岚"), question="乙？")
+    (retry,) = run_diagnoses(_new_one(_retry(client, source)))
+    assert (retry.status, retry.valid, retry.carried_over) == (DiagnosisStatus.COMPLETED, 2, 1)
+    assert {question: count for (_model, question), count in fake.count_by_question().items()} == {"甲？": 1, "乙？": 2}
+    report = client.get(f"/api/diagnoses/{retry.pk}/report").json()
+    assert (report["valid"], report["brands"][0]["figures"]["mention_rate"]) == (2, 1.0)
+
+
+@pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT])
+def test_what_was_never_asked_is_asked(
+    client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus
+) -> None:
+    source = run_and_end(
+        make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), status=status
+    )
+    retry = _new_one(_retry(client, source))
+    assert retry.answers.filter(state=AnswerState.PENDING).count() == 1
+
+
+def test_a_second_tap_finds_the_first(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    source = _mixed(owner, platform)
+    first, second = _retry(client, source), _retry(client, source)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json() == second.json()
+    assert Diagnosis.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_taps_at_the_same_moment_are_one_retry(owner: AbstractUser) -> None:
+    source = _mixed(owner, make_platform())
+    together = threading.Barrier(8, timeout=60)
+    answers: list[tuple[int, str]] = []
+
+    def tap(client: Client) -> None:
+        together.wait()
+        response = _retry(client, source)
+        answers.append((response.status_code, response.json()["id"]))
+        connection.close()
+
+    threads = [threading.Thread(target=tap, args=[make_signed_in_client(owner)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(status for status, _pk in answers) == [200] * 7 + [202]
+    assert Diagnosis.objects.count() == 2
+
+
+def test_after_the_first_retry_has_ended_another_is_possible(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    first = run_and_end(_new_one(_retry(client, source)), make_failed_result(), make_failed_result())
+    second = _new_one(_retry(client, source))
+    assert second.pk not in (first.pk, source.pk)
+    third = _new_one(_retry(client, first))
+    assert (third.retry_of, third.carried_over) == (first, 2)
+
+
+def test_where_nothing_failed_there_is_nothing_to_retry(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = run_and_end(
+        make_diagnosis(owner, [platform], questions=["甲？", "乙？"]),
+        make_valid_result(),
+        make_failed_result(FailureReason.FILTERED),
+    )
+    response = _retry(client, source)
+    assert (response.status_code, response.json()["code"]) == (409, "CONFLICT")
+    assert "无需重试" in str(response.json()["fields"])
+    assert Diagnosis.objects.count() == 1
+
+
+def test_what_still_runs_cannot_be_retried(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    diagnosis = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_failed_result())
+    response = _retry(client, diagnosis)
+    assert (response.status_code, response.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
+
+
+def test_by_staff_it_stays_the_owners(
+    client: Client, client_of_staff: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    retry = _new_one(_retry(client_of_staff, source))
+    assert (retry.owner_id, retry.stream.owner_id) == (owner.pk, owner.pk)
+    second = _retry(client, source)
+    assert (second.status_code, second.json()["id"]) == (200, str(retry.pk))
+    assert client.get(f"/api/diagnoses/{retry.pk}").status_code == 200
+
+
+def test_a_platform_that_was_switched_off_since_is_not_asked(client: Client, owner: AbstractUser) -> None:
+    platforms = [make_platform("on"), make_platform("off")]
+    source = run_and_end(
+        make_diagnosis(owner, platforms),
+        make_failed_result(FailureReason.TIMEOUT),
+        make_failed_result(FailureReason.QUOTA),
+    )
+    Platform.objects.filter(pk="off").update(is_enabled=False)
+    retry = _new_one(_retry(client, source))
+    assert (retry.planned, retry.failed, retry.carried_over) == (2, 1, 1)
+    kept = retry.answers.get(platform="off")
+    assert (kept.state, kept.error_code, kept.is_carried_over) == ("failed", "AI_QUOTA_EXHAUSTED", True)
+    assert retry.answers.get(platform="on").state == AnswerState.PENDING
+    ended = run_and_end(retry, make_valid_result())
+    assert (ended.status, ended.valid, ended.failed) == (DiagnosisStatus.PARTIAL, 1, 1)
+
+
+def test_when_all_that_failed_is_switched_off_there_is_nothing_to_retry(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    Platform.objects.update(is_enabled=False)
+    response = _retry(client, source)
+    assert (response.status_code, response.json()["code"]) == (409, "CONFLICT")
+    assert "停用" in str(response.json()["fields"])
+    assert Diagnosis.objects.count() == 1
+
+
+def test_the_demo_mark_and_the_language_go_along(client: Client, owner: AbstractUser) -> None:
+    demo = Platform.objects.create(pk="demo-x", name="演示", model="demo-fast", is_demo=True)
+    source = run_and_end(make_diagnosis(owner, [demo], locale="en"), make_failed_result())
+    retry = _new_one(_retry(client, source))
+    assert (retry.is_demo, retry.answers.get().is_demo) == (True, True)

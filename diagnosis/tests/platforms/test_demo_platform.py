@@ -1,0 +1,169 @@
+"""The demo platform: fictional, the same for the same seed, marked everywhere, and never in place of a real one."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import AsyncClient, AsyncRequestFactory, Client
+
+from diagnosis.choices import AnswerState
+from diagnosis.models import Platform
+from diagnosis.platforms import demo
+from diagnosis.platforms.demo import DEMO_BRANDS
+from diagnosis.platforms.seed import seed_platforms
+from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result, run_and_end, run_diagnoses
+from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+
+PATH = "/demo/v1/chat/completions"
+
+
+@pytest.fixture(autouse=True)
+def without_waiting(settings: Any) -> None:
+    settings.DEMO_LATENCY = 0
+
+
+async def _ask(model: str, seed: int | None = None, question: str = "推荐哪个手冲壶？") -> Any:
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": question}]}
+    if seed is not None:
+        body["seed"] = seed
+    return await _post(body)
+
+
+async def _post(body: Any) -> Any:
+    return await demo.chat_completions(AsyncRequestFactory().post(PATH, body, content_type="application/json"))
+
+
+def _text(response: Any) -> str:
+    return str(json.loads(response.content)["choices"][0]["message"]["content"])
+
+
+async def test_the_same_question_and_seed_give_the_same_answer() -> None:
+    first, second = await _ask("demo-fast", 7), await _ask("demo-fast", 7)
+    assert _text(first) == _text(second)
+    assert json.loads(first.content)["id"] == json.loads(second.content)["id"]
+
+
+async def test_another_seed_question_or_model_gives_another() -> None:
+    answers = {_text(await _ask("demo-fast", seed)) for seed in range(20)}
+    assert len(answers) > 15
+    assert _text(await _ask("demo-fast", 1, "别的问题？")) != _text(await _ask("demo-fast", 1))
+    assert _text(await _ask("demo-slow", 1)) != _text(await _ask("demo-fast", 1))
+
+
+async def test_an_answer_is_a_completion_about_fictional_brands_and_says_so() -> None:
+    named: Counter[str] = Counter()
+    for seed in range(60):
+        response = await _ask("demo-fast", seed)
+        body = json.loads(response.content)
+        assert (body["object"], body["model"]) == ("chat.completion", "demo-fast")
+        assert body["choices"][0]["finish_reason"] == "stop"
+        text = _text(response)
+        assert "演示" in text
+        found = [brand for brand in DEMO_BRANDS if brand in text]
+        assert 1 <= len(found) <= 6
+        named.update(found)
+    assert set(named) == set(DEMO_BRANDS)
+    assert named[DEMO_BRANDS[0]] > named[DEMO_BRANDS[-1]]
+
+
+async def test_quota_and_down_always_fail_in_their_way() -> None:
+    for seed in range(5):
+        quota, down = await _ask("demo-quota", seed), await _ask("demo-down", seed)
+        assert (quota.status_code, json.loads(quota.content)["error"]["code"]) == (429, "insufficient_quota")
+        assert down.status_code == 503
+
+
+async def test_flaky_fails_half_the_time_in_four_ways_and_another_attempt_is_another_throw() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(300):
+        response = await _ask("demo-flaky", seed)
+        if response.status_code == 200:
+            seen["html" if b"<html>" in response.content else "valid"] += 1
+        else:
+            seen[json.loads(response.content)["error"]["code"]] += 1
+            assert (response.get("Retry-After") == "1") == (response.status_code == 429)
+    assert set(seen) == {"valid", "html", "rate_limit_exceeded", "service_unavailable", "content_filter"}
+    assert 120 < seen["valid"] < 180
+
+
+async def test_fast_is_faster_than_slow(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    waits: dict[str, list[float]] = {"demo-fast": [], "demo-slow": []}
+    settings.DEMO_LATENCY = 2
+    for model, waited in waits.items():
+
+        async def note(seconds: float, waited: list[float] = waited) -> None:
+            waited.append(seconds)
+
+        monkeypatch.setattr("diagnosis.platforms.demo.asyncio.sleep", note)
+        for seed in range(40):
+            await _ask(model, seed)
+    assert 0.6 <= min(waits["demo-fast"]) <= max(waits["demo-fast"]) <= 3
+    assert 6 <= min(waits["demo-slow"]) <= max(waits["demo-slow"]) <= 16
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", "{", "null", '{"model": "demo-fast"}', '{"model": 1, "messages": []}', b"\xff", '{"messages": {}}'],
+)
+async def test_a_body_that_is_no_request_is_refused_as_a_platform_would(body: str | bytes) -> None:
+    response = await _post(body)
+    assert (response.status_code, json.loads(response.content)["error"]["code"]) == (400, "invalid_request_error")
+
+
+async def test_an_unknown_model_is_refused_by_name() -> None:
+    response = await _ask("gpt-6-luna")
+    assert (response.status_code, json.loads(response.content)["error"]["code"]) == (404, "model_not_found")
+    assert "demo-fast" in json.loads(response.content)["error"]["message"]
+
+
+async def test_without_demo_there_is_nothing(settings: Any) -> None:
+    body = {"model": "demo-fast", "messages": [{"role": "user", "content": "甲？"}]}
+    for is_on, status in ((True, 200), (False, 404)):
+        settings.DEMO = is_on
+        response = await AsyncClient().post(PATH, body, content_type="application/json")
+        assert response.status_code == status
+
+
+def test_everything_that_comes_from_it_is_marked(client: Client, owner: AbstractUser) -> None:
+    platform = Platform.objects.create(pk="demo-fast", name="演示·快速", model="demo-fast", is_demo=True)
+    diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
+    path = f"/api/diagnoses/{diagnosis.pk}"
+    detail, report = client.get(path).json(), client.get(f"{path}/report").json()
+    marks = [
+        client.get("/api/platforms").json()[0]["demo"],
+        client.get("/api/diagnoses").json()["items"][0]["demo"],
+        detail["demo"],
+        detail["platforms"][0]["demo"],
+        report["demo"],
+        report["platforms"][0]["demo"],
+        client.get(f"{path}/answers").json()["items"][0]["demo"],
+    ]
+    assert marks == [True] * 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_never_stands_in_for_a_real_platform_that_fails(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.DEMO_BASE_URL, settings.CALL_ATTEMPTS = fake.base_url, 1
+    fake.set_behaviour(respond_with_error(503), model="real")
+    fake.set_behaviour(respond_with_answer("山岚（演示回答）"), model="demo-fast")
+    real = make_platform("real", base_url=fake.base_url)
+    demo_platform = Platform.objects.create(pk="demo-fast", name="演示", model="demo-fast", is_demo=True)
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, [real, demo_platform], questions=["甲？", "乙？"]))
+    assert set(diagnosis.answers.values_list("platform_id", "state", "is_demo")) == {
+        ("real", AnswerState.FAILED, False),
+        ("demo-fast", AnswerState.VALID, True),
+    }
+    assert (fake.count(model="real"), fake.count(model="demo-fast")) == (2, 2)
+    assert diagnosis.is_demo
+
+
+def test_with_demo_off_a_demo_platform_cannot_be_ordered(client: Client, settings: Any) -> None:
+    settings.DEMO = False
+    seed_platforms()
+    body = {"brand": "山岚", "questions": ["甲？"], "platforms": ["demo-fast"]}
+    response = client.post("/api/diagnoses", body, content_type="application/json")
+    assert (response.status_code, list(response.json()["fields"])) == (422, ["platforms.0"])

@@ -1,0 +1,94 @@
+"""A paused platform is called healthy again after it has answered, not before."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from diagnosis.api.serializers import serialize_platform
+from diagnosis.choices import FailureReason
+from diagnosis.models import Platform
+from diagnosis.platforms.health_check import probe_paused_platforms
+from testing.diagnosis_rows import make_platform
+from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def paused(fake: FakePlatform, *, minutes: float = -1, reason: str = FailureReason.QUOTA, **columns: Any) -> Platform:
+    """Paused until so many minutes from now."""
+    until = timezone.now() + timedelta(minutes=minutes)
+    return make_platform(base_url=fake.base_url, paused_until=until, pause_reason=reason, **columns)
+
+
+def after_probe(platform: Platform) -> tuple[int, Platform]:
+    asked = asyncio.run(probe_paused_platforms())
+    platform.refresh_from_db()
+    return asked, platform
+
+
+def test_until_it_has_answered_it_is_not_called_healthy(fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_answer("好"))
+    platform = paused(fake)
+    assert serialize_platform(platform)["healthy"] is False
+    asked, platform = after_probe(platform)
+    assert (asked, fake.count()) == (1, 1)
+    assert (platform.paused_until, platform.pause_reason) == (None, "")
+    assert serialize_platform(platform)["healthy"] is True
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "minutes"),
+    [
+        (respond_with_error(402), FailureReason.QUOTA, 60),
+        (respond_with_error(401), FailureReason.KEY, 10),
+        (respond_with_error(503), FailureReason.BUSY, 1),
+    ],
+)
+def test_one_that_still_fails_stays_paused_for_its_reason(
+    fake: FakePlatform, behaviour: Any, reason: FailureReason, minutes: int
+) -> None:
+    fake.set_behaviour(behaviour)
+    _, platform = after_probe(paused(fake))
+    assert platform.pause_reason == reason
+    assert platform.paused_until
+    left = (platform.paused_until - timezone.now()).total_seconds() / 60
+    assert minutes - 0.5 < left <= minutes
+    assert serialize_platform(platform)["healthy"] is False
+
+
+@pytest.mark.parametrize("columns", [{"minutes": 5}, {"is_demo": True}, {"is_enabled": False}, {"reason": ""}])
+def test_only_what_is_due_is_asked(fake: FakePlatform, columns: dict[str, Any]) -> None:
+    fake.set_behaviour(respond_with_answer())
+    asked, _ = after_probe(paused(fake, **columns))
+    assert (asked, fake.count()) == (0, 0)
+
+
+def test_two_workers_ask_once(fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_answer(delay_seconds=0.2))
+    paused(fake)
+
+    async def both() -> int:
+        return sum(await asyncio.gather(probe_paused_platforms(), probe_paused_platforms()))
+
+    assert asyncio.run(both()) == 1
+    assert fake.count() == 1
+
+
+def test_what_an_operator_decides_during_a_probe_stays(fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_answer(delay_seconds=0.5))
+    platform = paused(fake)
+
+    async def probe_while_an_operator_pauses() -> None:
+        probe = asyncio.create_task(probe_paused_platforms())
+        while not fake.count():
+            await asyncio.sleep(0.01)
+        later = timezone.now() + timedelta(days=1)
+        await Platform.objects.filter(pk=platform.pk).aupdate(paused_until=later)
+        await probe
+
+    asyncio.run(probe_while_an_operator_pauses())
+    platform.refresh_from_db()
+    assert serialize_platform(platform)["healthy"] is False

@@ -1,0 +1,238 @@
+"""What is taken away: complete, marked in words and in metadata, harmless in a spreadsheet, and never stale."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import openpyxl
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagnosis.choices import FailureReason
+from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.orders.services import RequestedBrand
+from diagnosis.reports.export.json_file import build_export_schema
+from diagnosis.reports.export.sanitize import escape_formula, replace_forbidden_characters, truncate_for_excel
+from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, ExportTable
+from diagnosis.reports.schemas import FiguresOut
+from testing.diagnosis_rows import (
+    begin_and_record,
+    make_diagnosis,
+    make_failed_result,
+    make_platform,
+    make_valid_result,
+    run_and_end,
+)
+
+pytestmark = pytest.mark.django_db
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+SCHEMA, PAGE = DOCS / "report.schema.json", DOCS / "export.md"
+KINDS = ["csv", "xlsx", "json"]
+FORMULA = '=HYPERLINK("http://evil.example","山岚")'
+BROKEN = "木石坊和山岚\x01，还有_x0041_\x1f。"
+
+
+@pytest.fixture
+def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
+    """A formula, broken characters, and a failure."""
+    order = make_diagnosis(
+        owner, [platform], questions=["+甲？", "乙？", "丙？"], competitors=[RequestedBrand("木石坊")], repeats=1
+    )
+    return run_and_end(
+        order, make_valid_result(FORMULA), make_valid_result(BROKEN), make_failed_result(FailureReason.TIMEOUT)
+    )
+
+
+def _get(client: Client, diagnosis: Diagnosis, kind: str, query: str = "") -> Any:
+    return client.get(f"/api/diagnoses/{diagnosis.pk}/export.{kind}{query}")
+
+
+def _csv(response: Any) -> list[dict[str, str]]:
+    raw = response.getvalue()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+
+
+def _book(response: Any) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(response.getvalue()))
+
+
+def test_csv_has_each_answer_in_order_with_its_marks(client: Client, diagnosis: Diagnosis) -> None:
+    response = _get(client, diagnosis, "csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert "answers.csv" in response["Content-Disposition"]
+    rows = _csv(response)
+    assert [(row["question_number"], row["state"], row["code"]) for row in rows] == [
+        ("1", "valid", ""),
+        ("2", "valid", ""),
+        ("3", "failed", "NETWORK_TIMEOUT"),
+    ]
+    assert json.loads(rows[1]["mentions"]) == ["木石坊", "山岚"]
+    assert [row["ai_label"] for row in rows] == ["由 AI 生成，仅供参考"] * 2 + [""]
+    assert {row["demo_label"] for row in rows} == {""}
+    assert rows[0]["answered_at"].endswith("Z")
+    assert json.loads(response["X-AIGC"])["Label"] == "1"
+
+
+def test_csv_has_the_figures_as_the_report_tells_them(client: Client, diagnosis: Diagnosis) -> None:
+    report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
+    rows = _csv(_get(client, diagnosis, "csv", "?of=figures"))
+    own = next(row for row in rows if row["is_own"] == "true" and row["of"] == "all")
+    for name, value in report["brands"][0]["figures"].items():
+        assert own[name] == ("" if value is None else str(value)), name
+    assert [(row["of"], row["of_name"]) for row in rows[:3]] == [
+        ("all", ""),
+        ("platform", "平台 fake"),
+        ("question", "'+甲？"),
+    ]
+    assert {row["ai_label"] for row in rows} == {"根据 AI 生成的回答统计"}
+
+
+def test_no_cell_of_a_csv_is_calculated(client: Client, diagnosis: Diagnosis) -> None:
+    rows = _csv(_get(client, diagnosis, "csv"))
+    assert (rows[0]["text"], rows[0]["question"]) == (f"'{FORMULA}", "'+甲？")
+    assert rows[1]["text"] == "木石坊和山岚\ufffd，还有_x0041_\ufffd。"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x", "'\n", "''\tx"]
+)
+def test_whatever_a_spreadsheet_might_calculate_is_text(text: str) -> None:
+    assert escape_formula(text) == f"'{text}"
+
+
+@given(st.text())
+def test_disarmed_text_has_exactly_one_way_back(text: str) -> None:
+    shown = escape_formula(text)
+    back = shown[1:] if shown[:1] == "'" and escape_formula(shown[1:]) == shown else shown
+    assert back == text
+    assert len(replace_forbidden_characters(text)) == len(text)
+
+
+def test_a_cell_that_is_too_long_for_excel_says_so() -> None:
+    assert truncate_for_excel("甲" * 32_767, "…") == "甲" * 32_767
+    cut = truncate_for_excel("😀" * 20_000, "…")
+    assert cut.endswith("😀…")
+    assert len(cut.encode("utf-16-le")) // 2 <= 32_767
+
+
+def test_a_workbook_has_its_sheets_and_text_that_stays_text(client: Client, diagnosis: Diagnosis) -> None:
+    book = _book(_get(client, diagnosis, "xlsx"))
+    assert book.sheetnames == ["说明", "指标", "回答", "失败原因"]
+    answers = list(book["回答"].iter_rows(values_only=True))
+    texts = [row[answers[0].index("回答")] for row in answers[1:]]
+    # Excel reads _x005F_ as the underscore that begins no escape; the reader here leaves it as it stands.
+    assert texts == [FORMULA, "木石坊和山岚\ufffd，还有_x005F_x0041_\ufffd。", None]
+    assert {cell.data_type for row in book["回答"].iter_rows() for cell in row} <= {"s", "n", "b", "d", "inlineStr"}
+    figures = list(book["指标"].iter_rows(values_only=True))
+    own = dict(zip(figures[0], figures[1], strict=True))
+    assert (own["品牌"], own["提及率"], own["范围"]) == ("山岚", 1.0, "全部")
+    assert [row[answers[0].index("状态")] for row in answers[1:]] == ["有效", "有效", "失败"]
+    assert list(book["失败原因"].iter_rows(values_only=True))[1][2:4] == ("NETWORK_TIMEOUT", 1)
+
+
+def test_no_formula_and_no_link_is_anywhere_in_the_workbook(client: Client, diagnosis: Diagnosis) -> None:
+    with zipfile.ZipFile(io.BytesIO(_get(client, diagnosis, "xlsx").getvalue())) as parts:
+        sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/")]
+    assert len(sheets) == 4
+    assert not any(b"<f>" in sheet or b"<hyperlink" in sheet for sheet in sheets)
+
+
+def test_a_workbook_carries_its_marks_in_text_and_in_properties(client: Client, diagnosis: Diagnosis) -> None:
+    book = _book(_get(client, diagnosis, "xlsx"))
+    assert book["说明"]["A2"].value == "AI 内容标识"
+    assert book["说明"]["B2"].value.startswith("由 AI 生成，仅供参考")
+    assert "由 AI 生成" in book.properties.description
+    aigc = json.loads(book.custom_doc_props["AIGC"].value)
+    assert (aigc["Label"], aigc["ProduceID"]) == ("1", str(diagnosis.pk))
+    assert aigc["ContentProducer"] == "平台 fake"
+    assert "demo" not in book.custom_doc_props.names
+
+
+def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> None:
+    body = _get(client, diagnosis, "json").getvalue()
+    document = json.loads(body)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert document["report"] == client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
+    assert [answer["text"] for answer in document["answers"]] == [FORMULA, BROKEN, ""]
+    assert document["ai_content"]["aigc"]["Label"] == "1"
+    assert (document["demo"], document["demo_label"]) == (False, None)
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert json.loads(SCHEMA.read_text()) == build_export_schema(), "manage.py report_schema > docs/report.schema.json"
+
+
+@pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE])
+def test_the_page_of_docs_names_every_column(table: ExportTable) -> None:
+    words = set(re.findall(r"\w+", PAGE.read_text()))
+    figures = set(FiguresOut.model_fields)
+    assert set(table.columns) - figures <= words
+    assert figures <= set(FIGURES_TABLE.columns)
+
+
+def test_demo_answers_are_marked_as_demo_everywhere(client: Client, owner: AbstractUser) -> None:
+    demo = make_platform("demo", is_demo=True)
+    diagnosis = run_and_end(make_diagnosis(owner, [demo]), make_valid_result())
+    assert diagnosis.is_demo
+    label = "演示数据，并非真实平台的回答"
+    for query in ("", "?of=figures"):
+        response = _get(client, diagnosis, "csv", query)
+        assert {row["demo_label"] for row in _csv(response)} == {label}
+        assert response["X-Demo"] == "true"
+    book = _book(_get(client, diagnosis, "xlsx"))
+    assert book["说明"]["B3"].value == label
+    assert book.custom_doc_props["demo"].value == label
+    document = json.loads(_get(client, diagnosis, "json").getvalue())
+    assert (document["demo"], document["demo_label"]) == (True, label)
+
+
+def test_words_are_in_the_readers_language_and_names_of_columns_are_not(client: Client, diagnosis: Diagnosis) -> None:
+    english = {"Accept-Language": "en"}
+    address = f"/api/diagnoses/{diagnosis.pk}/export"
+    book = _book(client.get(f"{address}.xlsx", headers=english))
+    assert book.sheetnames == ["Notes", "Figures", "Answers", "Failures"]
+    rows = _csv(client.get(f"{address}.csv", headers=english))
+    assert rows[0]["ai_label"] == "Written by AI, for reference only"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_who_may_see_a_diagnosis_takes_it_away(
+    client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis, kind: str
+) -> None:
+    assert _get(client_of_stranger, diagnosis, kind).status_code == 404
+    assert _get(Client(), diagnosis, kind).status_code == 401
+    assert _get(client_of_staff, diagnosis, kind).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_still_runs_is_not_exported(
+    client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform, kind: str
+) -> None:
+    running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
+    refused = _get(client, running, kind)
+    assert (refused.status_code, refused.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
+    assert _get(client_of_stranger, running, kind).status_code == 404
+
+
+def test_another_table_is_refused_by_its_field(client: Client, diagnosis: Diagnosis) -> None:
+    refused = _get(client, diagnosis, "csv", "?of=secrets")
+    assert refused.status_code in (400, 422)
+    assert "of" in str(refused.json()["fields"])
+
+
+def test_a_bare_report_is_exported_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    """One of a diagnosis that was cancelled before its first answer."""
+    ended = run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
+    Answer.objects.filter(diagnosis=ended).update(mentions=[])
+    for kind in KINDS:
+        assert _get(client, ended, kind).status_code == 200

@@ -1,0 +1,20 @@
+"""A cancel reaches the job that holds the diagnosis now, whichever that was when the page was opened."""
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from diagnosis.models import Diagnosis
+from diagnosis.orders.services import cancel_diagnosis
+from diagnosis.running import queue, recovery
+from testing.diagnosis_rows import make_diagnosis, make_platform
+
+
+@pytest.mark.django_db
+def test_a_cancel_takes_the_new_job_of_a_retaken_diagnosis_out_of_the_queue(owner: AbstractUser) -> None:
+    as_it_was = make_diagnosis(owner, [make_platform()])
+    queue.abort_run(as_it_was.job_id)
+    assert recovery.requeue_orphans() == 1
+    cancel_diagnosis(as_it_was)
+    job = ProcrastinateJob.objects.get(pk=Diagnosis.objects.get(pk=as_it_was.pk).job_id)
+    assert (job.pk != as_it_was.job_id, job.status) == (True, "cancelled")

@@ -1,0 +1,106 @@
+"""A worker is given up for silence only when a second look finds it silent still."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import OperationalError, connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from diagnosis.running import queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    monkeypatch.setattr(queue, "_first_seen_stale", {})
+    now = [1000.0]
+    monkeypatch.setattr("diagnosis.running.queue.time.monotonic", lambda: now[0])
+    return now
+
+
+def _show_heartbeat(seconds_ago: float) -> None:
+    with connection.cursor() as cursor:
+        at = timezone.now() - timedelta(seconds=seconds_ago)
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = %s", [at])
+
+
+@pytest.fixture
+def job() -> Iterator[int]:
+    """One that a worker is at."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        (worker,) = cursor.fetchone()
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, worker_id)"
+            " VALUES ('diagnoses', 'diagnosis.run', '{}', 'doing', %s) RETURNING id",
+            [worker],
+        )
+        (found,) = cursor.fetchone()
+    yield int(found)
+    ProcrastinateJob.objects.filter(pk=found).update(status="failed")  # its tables are not emptied between tests
+
+
+def _look() -> list[int]:
+    return async_to_sync(queue.fail_stalled_jobs)(10, 4)
+
+
+def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[float]) -> None:
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    clock[0] += 3.9
+    assert _look() == []
+    clock[0] += 0.1
+    assert _look() == [job]
+    assert ProcrastinateJob.objects.get(pk=job).status == "failed"
+    assert _look() == []
+
+
+def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, clock: list[float]) -> None:
+    """As when the database stands still for a while, again and again, and nobody looks in between."""
+    for pause in (20, 21, 22):
+        _show_heartbeat(seconds_ago=pause)
+        assert _look() == []
+        clock[0] += 20
+    _show_heartbeat(seconds_ago=0)
+    assert _look() == []
+    assert ProcrastinateJob.objects.get(pk=job).status == "doing"
+
+
+def test_a_look_that_the_database_held_up_is_a_first_look(
+    job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pauses, so close that no heartbeat fits between them."""
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    ask = queue._transactional_app.job_manager.get_stalled_jobs
+
+    async def held_up(**options: Any) -> Any:
+        clock[0] += 20
+        return await ask(**options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue._transactional_app.job_manager, "get_stalled_jobs", held_up)
+        assert _look() == []
+    clock[0] += 3.9
+    assert _look() == []
+    clock[0] += 0.1
+    assert _look() == [job]
+
+
+def test_a_look_that_failed_has_seen_nothing(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    _show_heartbeat(seconds_ago=11)
+    assert _look() == []
+    clock[0] += 20
+    with monkeypatch.context() as patch:
+        patch.setattr(queue._transactional_app.job_manager, "get_stalled_jobs", AsyncMock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            _look()
+    assert _look() == []
+    clock[0] += 4
+    assert _look() == [job]

@@ -1,0 +1,108 @@
+"""Two runs of one diagnosis, for the first was taken for dead: what one has stored the other does not ask for."""
+
+import asyncio
+from datetime import timedelta
+
+import psutil
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.exceptions import RunSuperseded
+from diagnosis.models import Diagnosis
+from diagnosis.running import state_machine
+from diagnosis.running.recovery import expire_overdue, requeue_orphans
+from diagnosis.running.runner import run_diagnosis
+from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result
+from testing.fake_platform import FakePlatform, hold_response
+from testing.services import get_database_url, wait_until
+from testing.site import SiteProcess
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _two_questions(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
+    """Of which the second waits until the first is answered, which is on release."""
+    fake.set_behaviour(hold_response())
+    return make_diagnosis(owner, [make_platform(base_url=fake.base_url, concurrency=1)], questions=["甲？", "乙？"])
+
+
+async def _while_the_first_is_asked(diagnosis: Diagnosis, fake: FakePlatform, then: object) -> None:
+    running = asyncio.create_task(run_diagnosis(diagnosis.pk))
+    await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+    await sync_to_async(then, thread_sensitive=False)()  # type: ignore[call-overload]
+    fake.release()
+    await running
+
+
+def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
+    owner: AbstractUser, fake: FakePlatform
+) -> None:
+    diagnosis = _two_questions(owner, fake)
+    older = state_machine.begin_run(diagnosis.pk)
+    assert older
+    second = older.calls[1]
+
+    def store_late() -> None:
+        with pytest.raises(RunSuperseded):
+            state_machine.record_answers(older, [(second, make_valid_result())])
+
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, store_late))
+    assert (fake.count(question="甲？"), fake.count(question="乙？")) == (1, 0)
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.COMPLETED
+
+
+def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
+    """Though its successor has not begun yet; and it does not end what is not done."""
+    diagnosis = _two_questions(owner, fake)
+
+    def give_up() -> None:
+        ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
+
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, give_up))
+    assert fake.count() == 1
+    after = Diagnosis.objects.get(pk=diagnosis.pk)
+    assert (after.status, after.valid) == (DiagnosisStatus.ASKING, 1)
+
+
+def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _two_questions(owner, fake)
+
+    def hand_over() -> None:
+        ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
+        assert requeue_orphans() == 1
+
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, hand_over))
+    assert fake.count() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
+
+
+FREEZES = """
+import os, signal
+from django.db import transaction
+from diagnosis.models import Diagnosis
+with transaction.atomic():
+    Diagnosis.objects.select_for_update().get()
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
+    diagnosis = make_diagnosis(owner, [make_platform()])
+    Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
+    address = get_database_url(connection.settings_dict["NAME"])
+    with SiteProcess(["shell", "-c", FREEZES], address, DATABASE_IDLE_SECONDS="2") as process:
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
+        assert expire_overdue() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.TIMED_OUT
+
+
+def test_a_run_that_has_a_successor_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _two_questions(owner, fake)
+    asyncio.run(_while_the_first_is_asked(diagnosis, fake, lambda: state_machine.begin_run(diagnosis.pk)))
+    assert fake.count() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING

@@ -1,0 +1,60 @@
+"""The clock of one process is off by an hour: deadlines are told by the database's, so nothing ends too early."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.utils import timezone
+
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.running import state_machine
+from diagnosis.running.recovery import expire_overdue
+from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
+from testing.fake_platform import FakePlatform
+
+_true_now = timezone.now
+
+
+@pytest.fixture(params=[timedelta(hours=1), timedelta(hours=-1)], ids=["an hour fast", "an hour slow"])
+def stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> timedelta:
+    """Every `timezone.now()` of this process is that much off."""
+    off: timedelta = request.param
+    monkeypatch.setattr(timezone, "now", lambda: _true_now() + off)
+    return off
+
+
+@pytest.fixture
+def begun(owner: AbstractUser, platform: Platform) -> Diagnosis:
+    """Begun before the step."""
+    diagnosis = make_diagnosis(owner, [platform])
+    assert state_machine.begin_run(diagnosis.pk)
+    return diagnosis
+
+
+def test_a_sweep_with_a_stepped_clock_ends_nothing_before_its_time(begun: Diagnosis, stepped: timedelta) -> None:
+    assert expire_overdue() == 0
+    assert Diagnosis.objects.get(pk=begun.pk).status == DiagnosisStatus.ASKING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_goes_on_with_a_stepped_clock_has_its_time(
+    owner: AbstractUser, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)])
+    state_machine.begin_run(diagnosis.pk)
+    monkeypatch.setattr(timezone, "now", lambda: _true_now() + timedelta(hours=1))
+    assert [one.status for one in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
+
+
+def test_what_is_overdue_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
+    Diagnosis.objects.update(deadline_at=_true_now() - timedelta(minutes=1))
+    assert expire_overdue() == 1
+
+
+def test_a_deadline_is_given_by_the_database(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:
+    diagnosis = make_diagnosis(owner, [platform])
+    state_machine.begin_run(diagnosis.pk)
+    left: Any = Diagnosis.objects.get(pk=diagnosis.pk).deadline_at
+    assert 500 < (left - _true_now()).total_seconds() <= 600

@@ -1,0 +1,89 @@
+"""A worker that stops begins no call any more, waits for those in flight, and leaves the rest to another."""
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+
+from diagnosis.choices import AnswerState, DiagnosisStatus
+from diagnosis.models import Answer, Diagnosis
+from diagnosis.running.runner import run_diagnosis
+from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
+from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.services import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def diagnosis(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
+    """Of three questions, one of which is asked at a time."""
+    fake.set_behaviour(hold_response())
+    platform = make_platform(base_url=fake.base_url, concurrency=1)
+    return make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
+
+
+async def _until_the_first_call(
+    diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool = True
+) -> asyncio.Task[None]:
+    running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: is_leaving))
+    await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
+    return running
+
+
+async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool) -> None:
+    running = await _until_the_first_call(diagnosis, fake, is_leaving=is_leaving)
+    running.cancel()
+    await asyncio.sleep(0)
+    fake.release()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+def test_the_call_in_flight_is_stored_and_no_other_begins(
+    owner: AbstractUser, diagnosis: Diagnosis, fake: FakePlatform
+) -> None:
+    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=True))
+    assert fake.count() == 1
+    assert Answer.objects.filter(state=AnswerState.VALID).count() == 1
+    assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
+    (ended,) = run_diagnoses(diagnosis)
+    assert (ended.status, ended.valid, fake.count()) == (DiagnosisStatus.COMPLETED, 3, 3)
+
+
+def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=False))
+    assert fake.count() == 1
+    assert not Answer.objects.filter(state=AnswerState.VALID).exists()
+
+
+def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+    async def cancel_twice() -> set[str]:
+        running = await _until_the_first_call(diagnosis, fake)
+        for _ in range(2):
+            running.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.sleep(0)
+        return {task.get_name() for task in asyncio.all_tasks() if not task.cancelling()}
+
+    assert "run" not in asyncio.run(cancel_twice())
+
+
+def test_a_worker_that_stops_waits_no_longer_than_it_may(
+    diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diagnosis.run.SHUTDOWN_GRACE_SECONDS", 0.1)
+
+    async def leave() -> None:
+        running = await _until_the_first_call(diagnosis, fake)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(leave())
+    assert not Answer.objects.filter(state=AnswerState.VALID).exists()
+    fake.set_behaviour(respond_with_answer())
+    (ended,) = run_diagnoses(diagnosis)
+    assert ended.status == DiagnosisStatus.COMPLETED

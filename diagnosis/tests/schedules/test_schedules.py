@@ -1,0 +1,251 @@
+"""Schedules start each slot once, catch up with one run, stay within their budget, and know the calendar."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagnosis import tasks
+from diagnosis.models import Diagnosis, Frequency, Platform, Schedule
+from diagnosis.schedules import runner
+from diagnosis.schedules.estimates import MAX_RUNS_PER_MONTH, get_spent_this_month
+from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
+from diagnosis.schedules.runner import start_due_schedules
+from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
+
+pytestmark = pytest.mark.django_db
+
+Notice = apps.get_model("diagsite", "Notice")  # of the floor above
+SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
+
+
+@dataclass
+class Rhythm:
+    """When, without a row."""
+
+    every: str
+    weekday: int | None = None
+    day: int | None = None
+    time: time = time(9)
+
+
+def _slots(rhythm: Rhythm, start: datetime, zone: ZoneInfo, count: int = 4) -> list[str]:
+    slots = []
+    for _number in range(count):
+        start = get_next_due_at(rhythm, start, zone)
+        slots.append(f"{start.astimezone(zone):%m-%d %H:%M}")
+    return slots
+
+
+def test_a_week_goes_by_its_weekday() -> None:
+    monday = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
+    rhythm = Rhythm(Frequency.WEEKLY, weekday=0)
+    assert _slots(rhythm, monday, SHANGHAI, 2) == ["03-09 09:00", "03-16 09:00"]
+    assert _slots(rhythm, monday - timedelta(seconds=1), SHANGHAI, 1) == ["03-02 09:00"]
+    assert _slots(Rhythm(Frequency.WEEKLY, weekday=6), monday, SHANGHAI, 1) == ["03-08 09:00"]
+
+
+def test_a_short_month_takes_its_last_day() -> None:
+    rhythm = Rhythm(Frequency.MONTHLY, day=31)
+    start = datetime(2028, 1, 1, tzinfo=UTC)
+    assert _slots(rhythm, start, SHANGHAI) == ["01-31 09:00", "02-29 09:00", "03-31 09:00", "04-30 09:00"]
+
+
+def test_the_hour_stays_when_the_clocks_change() -> None:
+    """2026-03-29 and 2026-10-25 in Berlin."""
+    weekly = Rhythm(Frequency.WEEKLY, weekday=6)
+    assert _slots(weekly, datetime(2026, 3, 20, tzinfo=UTC), BERLIN, 3) == ["03-22 09:00", "03-29 09:00", "04-05 09:00"]
+    left_out = Rhythm(Frequency.WEEKLY, weekday=6, time=time(2, 30))
+    assert _slots(left_out, datetime(2026, 3, 28, tzinfo=UTC), BERLIN, 2) == ["03-29 03:30", "04-05 02:30"]
+    start = datetime(2026, 10, 24, tzinfo=UTC)
+    first = get_next_due_at(left_out, start, BERLIN)
+    assert first == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # the first of the two
+    assert get_next_due_at(left_out, first, BERLIN) == datetime(2026, 11, 1, 1, 30, tzinfo=UTC)
+
+
+RHYTHMS = st.one_of(
+    st.builds(Rhythm, st.just(Frequency.WEEKLY), weekday=st.integers(0, 6), time=st.times()),
+    st.builds(Rhythm, st.just(Frequency.MONTHLY), day=st.integers(1, 31), time=st.times()),
+)
+
+
+@given(RHYTHMS, st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
+def test_the_next_slot_is_ahead_and_a_month_has_no_more_runs_than_estimated(rhythm: Rhythm, start: datetime) -> None:
+    longest = timedelta(days=8 if rhythm.every == Frequency.WEEKLY else 32)
+    slot = get_next_due_at(rhythm, start, BERLIN)
+    assert start < slot <= start + longest
+    month_start, month_end = get_month_bounds(start, BERLIN)
+    assert month_start <= start < month_end
+    runs, slot = 0, get_next_due_at(rhythm, month_start - timedelta(microseconds=1), BERLIN)
+    while slot < month_end:
+        runs, slot = runs + 1, get_next_due_at(rhythm, slot, BERLIN)
+    assert 1 <= runs <= MAX_RUNS_PER_MONTH[Frequency(rhythm.every)]
+
+
+def make_schedule(owner: AbstractUser, platforms: list[Platform], **columns: Any) -> Schedule:
+    """Due a minute ago, and with money enough."""
+    row = {
+        "brand": "山岚",
+        "questions": ["甲？", "乙？"],
+        "platforms": [platform.pk for platform in platforms],
+        "repeats": 2,
+        "every": Frequency.WEEKLY,
+        "weekday": 0,
+        "time": time(9),
+        "next_at": timezone.now() - timedelta(minutes=1),
+        "budget_calls": 1000,
+        "budget_money": Decimal(100),
+    }
+    return Schedule.objects.create(owner_id=owner.pk, **(row | columns))
+
+
+def test_what_is_due_is_ordered_once_and_the_next_time_is_set(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform], competitors=[{"name": "木石坊", "aliases": ["MSF"]}], aliases=["SL"])
+    later = make_schedule(owner, [platform], next_at=timezone.now() + timedelta(hours=1))
+    assert [start_due_schedules() for _look in range(3)] == [1, 0, 0]
+    diagnosis = Diagnosis.objects.get()
+    schedule.refresh_from_db()
+    assert (diagnosis.schedule, diagnosis.owner, diagnosis.planned) == (schedule, owner, 4)
+    brands = [(brand.name, brand.aliases, brand.is_own) for brand in diagnosis.brands.all()]
+    assert brands == [("山岚", ["SL"], True), ("木石坊", ["MSF"], False)]
+    assert schedule.last_diagnosis == diagnosis
+    assert schedule.next_at > timezone.now()
+    later.refresh_from_db()
+    assert later.last_diagnosis is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_job_of_every_minute_starts_what_is_due(owner: AbstractUser, platform: Platform) -> None:
+    make_schedule(owner, [platform])
+    asyncio.run(tasks.start_schedules_periodically(0))
+    assert Diagnosis.objects.count() == 1
+
+
+def test_slots_that_were_missed_are_one_run(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform], next_at=timezone.now() - timedelta(days=70))
+    assert [start_due_schedules() for _look in range(3)] == [1, 0, 0]
+    schedule.refresh_from_db()
+    assert schedule.next_at > timezone.now()
+
+
+def test_the_same_slot_taken_again_finds_the_first_diagnosis(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform])
+    slot = schedule.next_at
+    start_due_schedules()
+    Schedule.objects.update(next_at=slot)  # as a restored backup would have it
+    start_due_schedules()
+    assert Diagnosis.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_look_at_the_same_moment_start_one(owner: AbstractUser, platform: Platform) -> None:
+    make_schedule(owner, [platform])
+    together, started = threading.Barrier(4), []
+
+    def look() -> None:
+        together.wait()
+        started.append(start_due_schedules())
+        connection.close()
+
+    threads = [threading.Thread(target=look) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(started) == [0, 0, 0, 1]
+    assert Diagnosis.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"budget_calls": 7}, "budget_calls"),  # 4 were ordered this month, 4 would be
+        ({"budget_money": Decimal("3.99")}, "budget_money"),
+        ({"platforms": ["fake", "gone"]}, "platforms"),
+    ],
+)
+def test_a_run_that_may_not_be_is_left_out_with_its_reason_and_told_once(
+    owner: AbstractUser, platform: Platform, columns: dict[str, Any], reason: str
+) -> None:
+    platform.price_per_call = Decimal("0.5")
+    platform.save()
+    schedule = make_schedule(owner, [platform])
+    start_due_schedules()
+    for name, value in columns.items():
+        setattr(schedule, name, value)
+    schedule.next_at = slot = timezone.now()
+    schedule.save()
+    assert [start_due_schedules() for _look in range(2)] == [0, 0]
+    schedule.refresh_from_db()
+    assert (schedule.skip_reason, schedule.skipped_at) == (reason, slot)
+    assert schedule.next_at > slot
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.owner, notice.schedule, notice.data) == ("skipped", owner, schedule, {"reason": reason})
+    assert Diagnosis.objects.count() == 1
+
+
+def test_a_run_that_starts_again_forgets_the_skip(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform], budget_calls=3)
+    start_due_schedules()
+    Schedule.objects.update(budget_calls=8, next_at=timezone.now())
+    assert start_due_schedules() == 1
+    schedule.refresh_from_db()
+    assert (schedule.skip_reason, schedule.skipped_at) == ("", None)
+
+
+def test_last_months_diagnoses_and_other_peoples_orders_cost_nothing(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform])
+    start_due_schedules()
+    make_diagnosis(owner, [platform])
+    assert get_spent_this_month([schedule])[schedule.pk].calls == 4
+    Diagnosis.objects.update(created_at=get_month_bounds(timezone.now())[0] - timedelta(seconds=1))
+    assert get_spent_this_month([schedule]) == {}
+
+
+@pytest.mark.parametrize("why", ["paused", "inactive owner"])
+def test_nothing_is_started_for_whoever_does_not_want_it_or_may_not(platform: Platform, why: str) -> None:
+    owner = make_user("owner", is_active=why != "inactive owner")
+    make_schedule(owner, [platform], is_paused=why == "paused")
+    assert start_due_schedules() == 0
+    assert not Diagnosis.objects.exists()
+
+
+def test_one_that_cannot_be_started_does_not_keep_the_others(
+    owner: AbstractUser, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = make_schedule(owner, [platform], brand="坏", next_at=timezone.now() - timedelta(hours=1))
+    make_schedule(owner, [platform], brand="好")
+    real = runner.build_diagnosis_request
+    monkeypatch.setattr(
+        runner, "build_diagnosis_request", lambda schedule: 1 / 0 if schedule.brand == "坏" else real(schedule)
+    )
+    assert start_due_schedules() == 1
+    broken.refresh_from_db()
+    assert broken.next_at < timezone.now()  # tried again in a minute
+
+
+def test_a_deleted_users_schedules_go_with_them(owner: AbstractUser, platform: Platform) -> None:
+    make_schedule(owner, [platform], budget_calls=3)
+    start_due_schedules()
+    assert Notice.objects.exists()
+    owner.delete()
+    assert not Schedule.objects.exists()
+    assert not Notice.objects.exists()
+
+
+def test_a_demo_is_marked(owner: AbstractUser) -> None:
+    demo = make_platform("demo", is_demo=True)
+    make_schedule(owner, [demo])
+    start_due_schedules()
+    assert Diagnosis.objects.get().is_demo

@@ -1,0 +1,199 @@
+"""Diagnoses of one panel line up, and two are compared on what both asked."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.orders.services import RequestContext, RequestedBrand, create_retry
+from diagnosis.trends import service
+from testing.diagnosis_rows import (
+    begin_and_record,
+    make_diagnosis,
+    make_failed_result,
+    make_platform,
+    make_valid_result,
+    run_and_end,
+)
+
+QUESTIONS = [f"问题 {number}？" for number in range(10)]
+
+
+def _ended(owner: AbstractUser, platform: Platform, named: int, **order: Any) -> Diagnosis:
+    """Ten questions asked three times; the first `named` answers name the brand, all name its competitor."""
+    usual: dict[str, Any] = {"questions": QUESTIONS, "repeats": 3, "competitors": [RequestedBrand("木石坊")]}
+    diagnosis = make_diagnosis(owner, [platform], **(usual | order))
+    texts = ["山岚和木石坊都好。"] * named + ["木石坊好。"] * (diagnosis.planned - named)
+    return run_and_end(diagnosis, *map(make_valid_result, texts))
+
+
+def _trend(client: Client, diagnosis: Diagnosis) -> Any:
+    response = client.get(f"/api/diagnoses/{diagnosis.pk}/trend")
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_a_panel_lines_up_oldest_first_and_a_real_rise_is_called_one(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    made = [_ended(owner, platform, named) for named in (3, 4, 28)]
+    _ended(owner, platform, 1, brand="山岚", questions=["别的？"], repeats=1)
+    body = _trend(client, made[0])
+    assert [point["id"] for point in body["points"]] == [str(one.pk) for one in made]
+    own, rival = body["points"][2]["brands"]
+    assert own | {"low": 0, "high": 0} == {
+        "name": "山岚", "is_own": True, "mentions": 28, "valid": 30, "rate": 28 / 30, "low": 0, "high": 0,
+    }  # fmt: skip
+    assert own["low"] < own["rate"] < own["high"]
+    assert (rival["name"], rival["rate"]) == ("木石坊", 1.0)
+    told = [[change["changed"] for change in step["brands"]] for step in body["changes"]]
+    assert told == [["none", "none"], ["up", "none"]]
+    rise = body["changes"][1]["brands"][0]
+    assert (rise["valid_before"], rise["valid_after"], rise["cells"], rise["questions"]) == (30, 30, 10, 10)
+    assert rise["low"] > 0
+    assert rise["difference"] == pytest.approx(24 / 30)
+
+
+def test_only_what_ended_with_answers_is_in_it_and_a_retry_takes_its_sources_place(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    order: dict[str, Any] = {"questions": ["甲？", "乙？"]}
+    source = run_and_end(make_diagnosis(owner, [platform], **order), make_valid_result(), make_failed_result())
+    run_and_end(make_diagnosis(owner, [platform], **order), make_failed_result(), make_failed_result())
+    begin_and_record(make_diagnosis(owner, [platform], **order), make_valid_result())
+    cancelled = run_and_end(
+        make_diagnosis(owner, [platform], **order), make_valid_result(), status=DiagnosisStatus.CANCELLED
+    )
+    assert [one["id"] for one in _trend(client, source)["points"]] == [str(source.pk), str(cancelled.pk)]
+    retry, _is_new = create_retry(source, RequestContext(owner))
+    run_and_end(retry, make_valid_result())
+    assert [one["id"] for one in _trend(client, source)["points"]] == [str(cancelled.pk), str(retry.pk)]
+
+
+def test_other_peoples_diagnoses_of_the_panel_are_not_in_it(
+    client: Client,
+    client_of_stranger: Client,
+    client_of_staff: Client,
+    owner: AbstractUser,
+    stranger: AbstractUser,
+    platform: Platform,
+) -> None:
+    own = _ended(owner, platform, 3)
+    _ended(stranger, platform, 3)
+    for one in (client, client_of_staff):
+        assert [point["id"] for point in _trend(one, own)["points"]] == [str(own.pk)]
+    assert client_of_stranger.get(f"/api/diagnoses/{own.pk}/trend").status_code == 404
+    assert client.get(f"/api/diagnoses/{uuid.uuid4()}/trend").status_code == 404
+    assert Client().get(f"/api/diagnoses/{own.pk}/trend").status_code == 401
+
+
+@pytest.mark.parametrize("stored", [None, {}, [], {"cells": []}, {"cells": [1]}, {"cells": [{"question": "x"}]}])
+def test_reports_of_an_older_form_tell_the_same(
+    client: Client, owner: AbstractUser, platform: Platform, stored: Any
+) -> None:
+    made = [_ended(owner, platform, named) for named in (3, 28)]
+    new = _trend(client, made[0])
+    Diagnosis.objects.filter(pk=made[0].pk).update(report=stored)
+    assert _trend(client, made[0]) == new
+
+
+def test_one_that_an_older_process_ordered_finds_its_panel_when_it_is_read(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    made = [_ended(owner, platform, named) for named in (3, 4)]
+    Diagnosis.objects.filter(pk=made[0].pk).update(panel="")
+    assert len(_trend(client, made[0])["points"]) == 2
+
+
+def test_a_long_trend_shows_its_newest_part_in_the_same_few_queries(
+    client: Client, owner: AbstractUser, platform: Platform, monkeypatch: Any, django_assert_max_num_queries: Any
+) -> None:
+    monkeypatch.setattr(service, "MAX_TREND_POINTS", 3)
+    order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
+    made = [_ended(owner, platform, 1, **order) for _number in range(4)]
+    with django_assert_max_num_queries(7):  # session, user, diagnosis, members, brands, questions, cells
+        body = _trend(client, made[0])
+    assert body["has_more"]
+    assert [point["id"] for point in body["points"]] == [str(one.pk) for one in made[1:]]
+    Diagnosis.objects.update(report=None)
+    with django_assert_max_num_queries(8):  # and the answers
+        assert _trend(client, made[0])["points"] == body["points"]
+
+
+def _compare(client: Client, one: Diagnosis, two: Diagnosis) -> Any:
+    return client.get("/api/compare", {"a": str(one.pk), "b": str(two.pk)})
+
+
+def test_two_diagnoses_are_compared_on_what_both_asked_and_the_rest_is_named(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    other = make_platform("other")
+    before = _ended(owner, platform, 2)
+    after = make_diagnosis(
+        owner,
+        [platform, other],
+        questions=[*QUESTIONS[:8], "新问题？"],
+        repeats=3,
+        competitors=[RequestedBrand("清川")],
+    )
+    after = run_and_end(after, *[make_valid_result("山岚好。")] * after.planned)
+    body = _compare(client, before, after).json()
+    assert body["common"] == {
+        "questions": QUESTIONS[:8], "platforms": [platform.pk], "brands": ["山岚"], "cells": 8
+    }  # fmt: skip
+    assert body["only_before"] == {"questions": QUESTIONS[8:], "platforms": [], "brands": ["木石坊"]}
+    assert body["only_after"] == {"questions": ["新问题？"], "platforms": ["other"], "brands": ["清川"]}
+    (change,) = body["changes"]
+    assert (change["name"], change["changed"], change["valid_before"], change["valid_after"]) == ("山岚", "up", 24, 24)
+    back = _compare(client, after, before).json()["changes"][0]
+    assert (back["changed"], back["difference"]) == ("down", -change["difference"])
+
+
+def test_nothing_in_common_is_no_change(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    one, two = _ended(owner, platform, 3), _ended(owner, platform, 1, questions=["别的？"], repeats=1)
+    body = _compare(client, one, two).json()
+    assert body["common"]["cells"] == 0
+    assert [(one["changed"], one["difference"]) for one in body["changes"]] == [("none", None)] * 2
+
+
+def test_a_comparison_asks_for_two_that_have_ended_and_are_the_callers(
+    client: Client, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser, platform: Platform
+) -> None:
+    own, foreign = _ended(owner, platform, 3), _ended(stranger, platform, 3)
+    running = make_diagnosis(owner, [platform])
+    assert _compare(client, own, foreign).status_code == 404
+    assert _compare(client, foreign, own).status_code == 404
+    assert _compare(client_of_stranger, own, foreign).status_code == 404
+    assert _compare(client, own, running).json()["code"] == "DIAGNOSIS_RUNNING"
+    same = _compare(client, own, own)
+    assert (same.status_code, list(same.json()["fields"])) == (422, ["b"])
+    assert client.get("/api/compare", {"a": "x", "b": str(own.pk)}).status_code == 404
+    assert client.get("/api/compare").status_code == 422
+
+
+def test_moves_are_of_the_run_before_and_sure_of_all_brands_together(owner: AbstractUser, platform: Platform) -> None:
+    first = _ended(owner, platform, 3)
+    assert service.find_significant_changes(first) == []
+    assert service.find_significant_changes(_ended(owner, platform, 4)) == []
+    (move,) = service.find_significant_changes(_ended(owner, platform, 28))
+    assert (move["name"], move["is_own"], move["changed"]) == ("山岚", True, "up")
+    # With two brands the level is 97.5 %, so the interval is wider than the trend's.
+    (shown, _rival) = service.build_trend(first, owner)["changes"][-1]["brands"]
+    assert move["low"] < shown["low"]
+
+
+def test_a_brand_that_was_written_in_another_way_is_the_same(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
+    made = [
+        _ended(owner, platform, 1, brand=brand, competitors=[RequestedBrand(rival)], **order)
+        for brand, rival in (("SHANLAN", "MUSHI"), ("Shanlan", "Mushi"))
+    ]
+    body = _trend(client, made[0])
+    assert [[brand["name"] for brand in point["brands"]] for point in body["points"]] == [["Shanlan", "Mushi"]] * 2
+    assert _compare(client, *made).json()["only_before"]["brands"] == []

@@ -1,0 +1,268 @@
+"""How a panel's rates move from one diagnosis to the next, and what two diagnoses have in common."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from diagnosis.analysis.mentions import BrandSpellings
+from diagnosis.choices import AnswerState
+from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
+from diagnosis.reports.intervals import compute_rate, wilson_interval
+from diagnosis.reports.service import build_brand_spellings, find_named_brands, get_mentioned_brands
+from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
+from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, RateDifference, compute_rate_difference
+
+MAX_TREND_POINTS = 52
+
+CellKey = tuple[str, str]  # question, platform
+
+
+@dataclass(frozen=True)
+class CellCounts:
+    """The valid answers to one question at one platform, and how many of them name each brand."""
+
+    valid: int
+    mentions: Mapping[str, int]
+
+
+@dataclass
+class ComparisonData:
+    """What a comparison needs of a diagnosis. Brands and questions go by their normal spelling, which leads to what
+    is shown; own: the diagnosis's own brand."""
+
+    own_brand: str
+    brands: dict[str, str] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
+    cells: dict[CellKey, CellCounts] = field(default_factory=dict)
+
+    def count_mentions(self, brand: str) -> tuple[int, int]:
+        """(answers that name it, valid answers)."""
+        cells = self.cells.values()
+        return sum(cell.mentions.get(brand, 0) for cell in cells), sum(cell.valid for cell in cells)
+
+
+def find_same_panel(diagnosis: Diagnosis, user: AbstractBaseUser) -> DiagnosisQuerySet:
+    """The diagnoses of its owner that asked the same and have answers, as far as the user may see them."""
+    if not diagnosis.panel:
+        _set_missing_panel(diagnosis)
+    queryset = Diagnosis.objects.visible_to(user).filter(owner_id=diagnosis.owner_id, panel=diagnosis.panel)
+    return queryset.ended_with_answers().defer("report")
+
+
+def _set_missing_panel(diagnosis: Diagnosis) -> None:
+    """Of a diagnosis that a process of the release before took, while the site was updated."""
+    texts, asked = diagnosis.questions.values_list("text", flat=True), diagnosis.answers.values("platform_id")
+    diagnosis.panel = compute_panel_key(diagnosis.brand, texts, (row["platform_id"] for row in asked))
+    diagnosis.save(update_fields=["panel"])
+
+
+def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, ComparisonData]:
+    """By diagnosis, from their reports; where one is of an older form, from the answers. At most four queries."""
+    data = {diagnosis.pk: ComparisonData(normalize_panel_text(diagnosis.brand)) for diagnosis in diagnoses}
+    spellings: dict[uuid.UUID, list[BrandSpellings]] = {pk: [] for pk in data}
+    for brand in Brand.objects.filter(diagnosis__in=diagnoses):
+        data[brand.diagnosis_id].brands[normalize_panel_text(brand.name)] = brand.name
+        spellings[brand.diagnosis_id] += build_brand_spellings([brand])
+    questions: dict[str, str] = {}
+    for question in Question.objects.filter(diagnosis__in=diagnoses):
+        if find_named_brands(question.text, spellings[question.diagnosis_id]):
+            continue  # it measures recognition, which is no mention rate
+        questions[str(question.pk)] = normalize_panel_text(question.text)
+        data[question.diagnosis_id].questions[normalize_panel_text(question.text)] = question.text
+    report_cells = dict(Diagnosis.objects.filter(pk__in=data).values_list("pk", "report__cells"))
+    without_cells = [pk for pk, cells in report_cells.items() if not _has_cells(cells)]
+    counted_cells = _count_cells_from_answers(without_cells) if without_cells else {}
+    for pk, cells in report_cells.items():
+        rows = counted_cells.get(pk, ()) if pk in without_cells else cells
+        data[pk].cells = _merge_cells(rows, questions)
+    return data
+
+
+_CELL_KEYS = {"question", "platform", "valid", "mentions"}
+
+
+def _has_cells(cells: Any) -> bool:
+    """Whether a report tells them: an old one does not, an empty one was not made."""
+    return (
+        isinstance(cells, list)
+        and bool(cells)
+        and all(isinstance(cell, dict) and cell.keys() >= _CELL_KEYS for cell in cells)
+    )
+
+
+def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """The same cells as the report's, from the answers."""
+    cells: dict[tuple[uuid.UUID, uuid.UUID, str], dict[str, Any]] = {}
+    valid = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID).order_by()
+    for diagnosis, question, platform, mentions in valid.values_list(
+        "diagnosis_id", "question_id", "platform_id", "mentions"
+    ):
+        empty = {"question": str(question), "platform": platform, "valid": 0, "mentions": Counter()}
+        cell = cells.setdefault((diagnosis, question, platform), empty)
+        cell["valid"] += 1
+        cell["mentions"].update(get_mentioned_brands(mentions))
+    cells_by_diagnosis: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    for (diagnosis, _question, _platform), cell in cells.items():
+        cells_by_diagnosis.setdefault(diagnosis, []).append(cell)
+    return cells_by_diagnosis
+
+
+def _merge_cells(rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> dict[CellKey, CellCounts]:
+    """Those with valid answers. A question that an imported diagnosis has twice is one."""
+    merged: dict[CellKey, CellCounts] = {}
+    for row in rows:
+        if row["valid"] and row["question"] in questions:
+            mentions = Counter({normalize_panel_text(name): count for name, count in row["mentions"].items()})
+            key = questions[row["question"]], row["platform"]
+            existing = merged.get(key, CellCounts(0, {}))
+            merged[key] = CellCounts(existing.valid + row["valid"], mentions + Counter(existing.mentions))
+    return merged
+
+
+def _unify_brand_spellings(data: Sequence[ComparisonData]) -> None:
+    """Show a brand that was written in several ways as it was written last."""
+    names = {key: name for one in data for key, name in one.brands.items()}
+    for one in data:
+        one.brands = {key: names[key] for key in one.brands}
+
+
+def compare_brand_rates(
+    brand: str, before: ComparisonData, after: ComparisonData, confidence: float = CONFIDENCE_LEVEL
+) -> RateDifference | None:
+    """The difference of a brand's rate on the cells that both have answers for; None without any."""
+    pairs = [
+        CellPair(key[0], key[1], _get_cell_counts(before.cells[key], brand), _get_cell_counts(after.cells[key], brand))
+        for key in before.cells.keys() & after.cells.keys()
+    ]
+    return compute_rate_difference(sorted(pairs, key=lambda pair: (pair.question, pair.platform)), confidence)
+
+
+def _get_cell_counts(cell: CellCounts, brand: str) -> tuple[int, int]:
+    return cell.mentions.get(brand, 0), cell.valid
+
+
+def get_common_brands(before: ComparisonData, after: ComparisonData) -> list[str]:
+    """Those that were looked for in both, in the order of the later one."""
+    return [brand for brand in after.brands if brand in before.brands]
+
+
+def build_trend(diagnosis: Diagnosis, user: AbstractBaseUser) -> dict[str, Any]:
+    """Its panel's diagnoses, the oldest first, and what changed from each to the next; the newest 52 of them."""
+    rows = list(find_same_panel(diagnosis, user)[: MAX_TREND_POINTS + 1])
+    members = rows[:MAX_TREND_POINTS][::-1]
+    data = load_comparison_data(members)
+    _unify_brand_spellings([data[member.pk] for member in members])
+    return {
+        "diagnosis": diagnosis.pk,
+        "brand": diagnosis.brand,
+        "confidence": CONFIDENCE_LEVEL,
+        "has_more": len(rows) > MAX_TREND_POINTS,
+        "points": [_build_point(member, data[member.pk]) for member in members],
+        "changes": [
+            {
+                "before": before.pk,
+                "after": after.pk,
+                "brands": _build_changes(data[before.pk], data[after.pk]),
+            }
+            for before, after in pairwise(members)
+        ],
+    }
+
+
+def _build_point(diagnosis: Diagnosis, data: ComparisonData) -> dict[str, Any]:
+    return _summarize_diagnosis(diagnosis) | {"brands": [build_brand_rate(brand, data) for brand in data.brands]}
+
+
+def _summarize_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    columns = ("brand", "status", "repeats", "planned", "valid", "created_at", "finished_at")
+    values = {name: getattr(diagnosis, name) for name in columns}
+    return {"id": diagnosis.pk, "demo": diagnosis.is_demo, "schedule": diagnosis.schedule_id, **values}
+
+
+def build_brand_rate(brand: str, data: ComparisonData) -> dict[str, Any]:
+    """A brand's rate over all valid answers of a diagnosis, with Wilson's interval."""
+    mentions, valid = data.count_mentions(brand)
+    low, high = wilson_interval(mentions, valid) or (None, None)
+    return {
+        "name": data.brands[brand],
+        "is_own": brand == data.own_brand,
+        "mentions": mentions,
+        "valid": valid,
+        "rate": compute_rate(mentions, valid),
+        "low": low,
+        "high": high,
+    }
+
+
+_UNKNOWN_DIFFERENCE = {"before": None, "after": None, "difference": None, "low": None, "high": None, "changed": "none"}
+_NO_COMMON_CELLS = _UNKNOWN_DIFFERENCE | {"cells": 0, "questions": 0, "valid_before": 0, "valid_after": 0}
+
+
+def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
+    """Of every brand that was looked for in both."""
+    changes = []
+    for brand in get_common_brands(before, after):
+        difference = compare_brand_rates(brand, before, after)
+        difference_json = asdict(difference) if difference else _NO_COMMON_CELLS
+        changes.append({"name": after.brands[brand], "is_own": brand == after.own_brand, **difference_json})
+    return changes
+
+
+def compare_diagnoses(before: Diagnosis, after: Diagnosis) -> dict[str, Any]:
+    """Two diagnoses side by side: what both asked, what only one did, and what changed on the common part."""
+    data = load_comparison_data([before, after])
+    before_data, after_data = data[before.pk], data[after.pk]
+    _unify_brand_spellings([before_data, after_data])
+    return {
+        "confidence": CONFIDENCE_LEVEL,
+        "before": _build_point(before, before_data),
+        "after": _build_point(after, after_data),
+        "common": {
+            "questions": [text for key, text in after_data.questions.items() if key in before_data.questions],
+            "platforms": sorted(_get_platforms(before_data) & _get_platforms(after_data)),
+            "brands": [after_data.brands[brand] for brand in get_common_brands(before_data, after_data)],
+            "cells": len(before_data.cells.keys() & after_data.cells.keys()),
+        },
+        "only_before": _find_only_in_first(before_data, after_data),
+        "only_after": _find_only_in_first(after_data, before_data),
+        "changes": _build_changes(before_data, after_data),
+    }
+
+
+def _get_platforms(data: ComparisonData) -> set[str]:
+    return {platform for _question, platform in data.cells}
+
+
+def _find_only_in_first(first: ComparisonData, second: ComparisonData) -> dict[str, list[str]]:
+    return {
+        "questions": [text for key, text in first.questions.items() if key not in second.questions],
+        "platforms": sorted(_get_platforms(first) - _get_platforms(second)),
+        "brands": [name for key, name in first.brands.items() if key not in second.brands],
+    }
+
+
+def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """What has moved since the panel's diagnosis before this one, for a notice; empty where that is not sure.
+
+    All brands are looked at together (Bonferroni): with ten brands, one in two quiet weeks would have a "move" of
+    some brand otherwise.
+    """
+    earlier = find_same_panel(diagnosis, diagnosis.owner).filter(created_at__lt=diagnosis.created_at).first()
+    if earlier is None or not diagnosis.valid:
+        return []
+    data = load_comparison_data([earlier, diagnosis])
+    earlier_data, current_data = data[earlier.pk], data[diagnosis.pk]
+    brands = get_common_brands(earlier_data, current_data)
+    changes = []
+    for brand in brands:
+        difference = compare_brand_rates(brand, earlier_data, current_data, 1 - (1 - CONFIDENCE_LEVEL) / len(brands))
+        if difference and difference.changed != "none":
+            changes.append(
+                {"name": current_data.brands[brand], "is_own": brand == current_data.own_brand, **asdict(difference)}
+            )
+    return changes

@@ -1,0 +1,154 @@
+"""Our own token: signed, expiring, revocable. It names a user and nothing else."""
+
+import threading
+import time
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.contrib.sessions.models import Session as BrowserSession
+from django.core import signing
+from django.db import transaction
+from django.db.models import Exists
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from django.utils import timezone
+
+from diagsite.models import RevokedToken, User
+from progress.access import Credential
+
+_SALT = "diagsite.session"
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A token as given out."""
+
+    token: str
+    expires_at: datetime
+    user: User
+
+
+class TokenCache:
+    """Tokens that were found good less than TOKEN_CACHE_SECONDS ago, and their users, who are read and never changed.
+
+    A client's calls come in bursts. What this process revokes or changes of a user is forgotten at once; what another
+    one does is seen when the time is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, tuple[User, float]] = {}  # until when, by the monotonic clock
+        self._generation = 0
+
+    def get_cached_user(self, token: str) -> User | None:
+        """Its user when it is among them; None says nothing. Never waits."""
+        user, expires_at = self._entries.get(token, (None, 0.0))
+        return user if time.monotonic() < expires_at else None
+
+    def load_user(self, token: str) -> User | None:
+        """Its user, looked up now and remembered; None when it is no good."""
+        started_at, generation = time.monotonic(), self._generation
+        found = verify_token(token)
+        if found is None:
+            return None
+        user, expires_at = found
+        lifetime_seconds = min(TOKEN_CACHE_SECONDS, (expires_at - timezone.now()).total_seconds())
+        with self._lock:
+            if generation == self._generation:  # else it may have been revoked while we looked
+                if len(self._entries) >= MAX_CACHED_TOKENS:
+                    self._entries.clear()
+                self._entries[token] = (user, started_at + lifetime_seconds)
+        return user
+
+    def clear(self) -> None:
+        """All of them."""
+        with self._lock:
+            self._generation += 1
+            self._entries.clear()
+
+
+TOKEN_CACHE_SECONDS = 1.0
+MAX_CACHED_TOKENS = 10_000
+token_cache = TokenCache()
+
+
+@receiver([post_save, post_delete], sender=User)
+def _clear_cache_after_user_change(**_: object) -> None:
+    transaction.on_commit(token_cache.clear)
+
+
+def issue_token(user: User) -> IssuedToken:
+    """A new token for a user, good for settings.TOKEN_LIFETIME_SECONDS."""
+    expires_at = timezone.now() + timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
+    claims = {"user": user.pk, "id": uuid.uuid4().hex, "until": expires_at.timestamp()}
+    return IssuedToken(signing.dumps(claims, salt=_SALT, compress=False), expires_at, user)
+
+
+def verify_token(token: str) -> tuple[User, datetime] | None:
+    """The user of a token and when it expires; None when it is forged, expired, revoked, or its user is gone."""
+    claims = _parse_claims(token)
+    if claims is None:
+        return None
+    token_id, user_id, expires_at = claims
+    if expires_at <= timezone.now():
+        return None
+    is_revoked = Exists(RevokedToken.objects.filter(pk=token_id))
+    user = User.objects.filter(~is_revoked, pk=user_id, is_active=True).first()
+    return (user, expires_at) if user else None
+
+
+def revoke_token(token: str) -> None:
+    """Revoke a token; one that is no good anyway is left alone."""
+    claims = _parse_claims(token)
+    if claims is not None:
+        RevokedToken.objects.get_or_create(token_id=claims[0], defaults={"expires_at": claims[2]})
+        token_cache.clear()
+
+
+def find_invalid_credentials(credentials: Collection[Credential]) -> set[Credential]:
+    """Of what was good once, what is so no more: revoked, signed out, or its account is gone or switched off."""
+    claims = {credential: _parse_claims(credential.token) for credential in credentials if credential.token}
+    valid_claims = [one for one in claims.values() if one]
+    revoked = set(RevokedToken.objects.filter(pk__in=[one[0] for one in valid_claims]).values_list("pk", flat=True))
+    users = User.objects.filter(pk__in=[one[1] for one in valid_claims], is_active=True)
+    active = set(users.values_list("pk", flat=True))
+    invalid = {
+        credential for credential, one in claims.items() if one is None or one[0] in revoked or one[1] not in active
+    }
+    session_keys = [credential.session_key for credential in credentials if credential.session_key]
+    return invalid | {
+        Credential(session_key=key) for key in set(session_keys) - _find_active_session_keys(session_keys)
+    }
+
+
+def _find_active_session_keys(keys: list[str]) -> set[str]:
+    unexpired = BrowserSession.objects.filter(pk__in=keys, expire_date__gt=timezone.now())
+    users = {one.pk: str(one.get_decoded().get("_auth_user_id", 0)) for one in unexpired}
+    active = {str(pk) for pk in User.objects.filter(pk__in=users.values(), is_active=True).values_list("pk", flat=True)}
+    return {key for key, user in users.items() if user in active}
+
+
+def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:
+    try:
+        claims = signing.loads(token, salt=_SALT)
+        return uuid.UUID(claims["id"]), int(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
+    except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def get_or_create_wechat_user(openid: str) -> User:
+    """The account of a WeChat user, made on the first sign-in."""
+    return User.objects.get_or_create(wechat_openid=openid, defaults={"username": f"wx-{uuid.uuid4().hex[:12]}"})[0]
+
+
+def get_or_create_device_user(device_id: str) -> User:
+    """The account of a development device, made on the first sign-in."""
+    return User.objects.get_or_create(device_id=device_id, defaults={"username": f"device-{uuid.uuid4().hex[:12]}"})[0]
+
+
+def get_or_create_terminal_user() -> User:
+    """The account of this site's own terminal. Its device id is secret: whoever knows it can sign in with DEMO=1."""
+    return User.objects.get_or_create(username="terminal", defaults={"device_id": f"terminal-{uuid.uuid4().hex}"})[0]

@@ -1,0 +1,80 @@
+"""WeChat's sign-in: one call that turns a `wx.login` code into an openid. The session_key never leaves here."""
+
+import httpx
+import structlog
+from django.conf import settings
+
+from diagsite.accounts.exceptions import (
+    SignInRejected,
+    WeChatBusy,
+    WeChatMisconfigured,
+    WeChatResponseLost,
+    WeChatUnavailable,
+)
+from errors.retry import RetryBudget, build_retrying
+from performance.client_metrics import measure_call
+from performance.ssrf_guard import get_ssl_context, parse_allowed_host, restrict_hosts
+
+log = structlog.get_logger(__name__)
+
+WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
+MAX_OPENID_CHARACTERS = 64  # they have 28
+REJECTED_LOGIN_CODES = {40029, 40163, 40226}  # invalid, used already, blocked for risk
+WECHAT_BUSY_CODES = {-1, 45011}
+_retry_budget = RetryBudget()
+
+
+def exchange_login_code(code: str) -> str:
+    """The openid behind a login code (which works once, for five minutes).
+
+    Asked again only while WeChat has not taken the code. Raises SignInRejected for a bad code, WeChatBusy,
+    WeChatMisconfigured, WeChatUnavailable or WeChatResponseLost for the rest.
+    """
+    openid: str = build_retrying(_retry_budget)(_request_openid, code)
+    return openid
+
+
+def get_wechat_hosts() -> list[str]:
+    """Where calls to WeChat may go."""
+    return [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
+
+
+def _request_openid(code: str) -> str:
+    query = {
+        "appid": settings.WECHAT_APP_ID,
+        "secret": settings.WECHAT_APP_SECRET,
+        "js_code": code,
+        "grant_type": "authorization_code",
+    }
+    try:
+        with (
+            measure_call("wechat.session") as call,
+            restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
+        ):
+            response = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
+            response.raise_for_status()
+            body = response.json()
+            if isinstance(body, dict) and body.get("errcode"):
+                call.outcome = "refused"
+    # The request's address holds the secret, so the error's own text is not logged.
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        log.warning("wechat_unavailable", error=type(error).__name__)
+        raise WeChatUnavailable from None
+    except (httpx.HTTPError, ValueError) as error:
+        log.warning("wechat_answer_lost", error=type(error).__name__)
+        raise WeChatResponseLost from None
+    return _parse_openid(body)
+
+
+def _parse_openid(body: object) -> str:
+    answer = body if isinstance(body, dict) else {}
+    openid, errcode = answer.get("openid"), answer.get("errcode")
+    if isinstance(openid, str) and 0 < len(openid) <= MAX_OPENID_CHARACTERS and openid.isprintable():
+        return openid
+    if not isinstance(errcode, int) or not errcode:
+        log.warning("wechat_answer_lost", error="neither openid nor errcode")
+        raise WeChatResponseLost
+    log.warning("wechat_refused", errcode=errcode)
+    if errcode in REJECTED_LOGIN_CODES:
+        raise SignInRejected
+    raise WeChatBusy if errcode in WECHAT_BUSY_CODES else WeChatMisconfigured

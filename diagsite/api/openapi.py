@@ -1,0 +1,49 @@
+"""The API's schema tells of failures too: whatever the operation, each is one kind of body."""
+
+from typing import Any
+
+from ninja import NinjaAPI
+
+_STRING, _NULLABLE_INTEGER = {"type": "string"}, {"type": ["integer", "null"]}
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "A problem body (RFC 9457) with the words that a person reads; docs/protocol.md explains it.",
+    "properties": {
+        "type": _STRING,
+        "title": _STRING,
+        "status": {"type": "integer"},
+        "detail": _STRING,
+        "instance": _STRING,
+        "code": _STRING,
+        "severity": {"enum": ["info", "warning", "error"]},
+        "retryable": {"type": "boolean"},
+        "retry_after_ms": _NULLABLE_INTEGER,
+        "request_id": _STRING,
+        "copy": {"type": "object"},
+        "fields": {"type": "object", "additionalProperties": _STRING},
+    },
+    "required": [
+        *("type", "title", "status", "detail", "instance", "code", "severity", "retryable", "retry_after_ms"),
+        *("request_id", "copy"),
+    ],
+}
+FAILURE_DESCRIPTIONS = {
+    "4XX": "What the caller can mend, or must wait for",
+    "5XX": "Our fault, or somebody's behind us",
+}
+
+
+class SiteApi(NinjaAPI):
+    """ninja's, whose schema names for every operation what it answers when it fails."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        """As ninja makes it, and the failures."""
+        schema = super().get_openapi_schema(**options)
+        schema["components"].setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        body = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for status, description in FAILURE_DESCRIPTIONS.items():
+                    operation["responses"].setdefault(status, {"description": description, "content": body})
+        return schema

@@ -1,0 +1,144 @@
+"""A diagnosis in the terminal: a live bar from its events, and its report as tables."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from diagsite.web.views import DIAGNOSIS_STATUS_LABELS
+
+PLAIN_OUTPUT_STEP_PERCENT = 10
+
+
+def get_terminal_language() -> str:
+    """English where the terminal's locale says so, else Chinese."""
+    locale = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "en" if locale.lower().startswith("en") else "zh-hans"
+
+
+def create_console(stream: TextIO | None = None) -> Console:
+    """A console that prints text as it is: a brand may be called [red]."""
+    stream = stream or sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # better a ? than no report, where the terminal knows no Chinese
+    return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def get_status_label(status: str) -> str:
+    """A state as the page calls it."""
+    return str(dict(DIAGNOSIS_STATUS_LABELS)[status])
+
+
+class ProgressDisplay:
+    """Shows the events of one stream as a bar; use it as a context manager. Piped, it is a line now and then."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._title = title
+        self._task_id: TaskID = self._progress.add_task(title, total=100, note="")
+        self._next_line_percent = 0
+
+    def __enter__(self) -> "ProgressDisplay":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Stop drawing, so that something else may use the terminal."""
+        self._progress.stop()
+
+    def resume(self) -> None:
+        """Draw again."""
+        self._progress.start()
+
+    def show_events(self, events: Iterable[Any]) -> dict[str, Any] | None:
+        """Move the bar along [seq, kind, data] events; returns the data of `complete` when it is among them."""
+        for _seq, kind, data in events:
+            if kind == "progress":
+                self._set_percent(data["percent"], _format_progress_note(data))
+            elif kind == "error":
+                self._console.print(f"  {data['platform']}: {data['copy']['title']}", style="yellow")
+            elif kind == "complete":
+                self._set_percent(100, get_status_label(data["status"]))
+                return dict(data)
+        return None
+
+    def _set_percent(self, percent: int, note: str) -> None:
+        self._progress.update(self._task_id, completed=percent, note=note)
+        if not self._console.is_terminal and percent >= self._next_line_percent:
+            self._console.print(f"{self._title} {percent:>3}% {note}")
+            self._next_line_percent = percent - percent % PLAIN_OUTPUT_STEP_PERCENT + PLAIN_OUTPUT_STEP_PERCENT
+
+
+def _format_progress_note(data: dict[str, Any]) -> str:
+    note = f"{get_status_label(data['stage'])} {data['done']}/{data['planned']}"
+    if data["eta_s"]:
+        note += _("，约 %(seconds)s 秒") % {"seconds": data["eta_s"]}
+    return note
+
+
+def print_report(console: Console, report: dict[str, Any]) -> None:
+    """The figures by brand and by platform, what failed, and what kind of answers these are."""
+    console.print()
+    if report["demo"]:
+        console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
+    console.print(_build_brand_table(report, _("%(valid)s / %(planned)s 有效") % report["unbranded"]))
+    console.print(_build_platform_table(report))
+    if report["recognition"]:
+        template = _("另有 %(valid)s / %(planned)s 条有效回答的问题写了品牌名，单独计为“认知”，不在上面的数字里。")
+        console.print(template % report["recognition"], style="dim")
+    names = {platform["id"]: platform["name"] for platform in report["platforms"]}
+    for failure in report["failures"]:
+        console.print(f"  {names[failure['platform']]}: {failure['title']} × {failure['count']}", style="yellow")
+    console.print(report["ai_label"], style="dim")
+
+
+def _build_brand_table(report: dict[str, Any], title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(_("品牌"))
+    for heading in (_("提及率"), _("95%% 区间") % (), _("首位提及率"), _("声量份额")):
+        table.add_column(heading, justify="right")
+    for brand in report["brands"]:
+        figures = brand["figures"]
+        table.add_row(
+            f"★ {brand['name']}" if brand["is_own"] else brand["name"],
+            _format_percent(figures["mention_rate"]),
+            f"{_format_percent(figures['mention_rate_low'])} – {_format_percent(figures['mention_rate_high'])}",
+            _format_percent(figures["first_mention_rate"]),
+            _format_percent(figures["share_of_voice"]),
+        )
+    return table
+
+
+def _build_platform_table(report: dict[str, Any]) -> Table:
+    own = next(brand for brand in report["brands"] if brand["is_own"])
+    table = Table(title=_("“%(brand)s”在各平台") % {"brand": own["name"]}, title_justify="left")
+    table.add_column(_("平台"))
+    table.add_column(_("有效 / 计划"), justify="right")
+    table.add_column(_("提及率"), justify="right")
+    for platform in report["platforms"]:
+        figures = own["by_platform"][platform["id"]]
+        mark = _("（演示）") if platform["demo"] else ""
+        valid = f"{figures['valid']} / {figures['planned']}"
+        table.add_row(platform["name"] + mark, valid, _format_percent(figures["mention_rate"]))
+    return table
+
+
+def _format_percent(rate: float | None) -> str:
+    return "—" if rate is None else f"{rate:.0%}"

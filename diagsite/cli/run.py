@@ -1,0 +1,148 @@
+"""Follow one diagnosis in the terminal, as far as its end: with a worker of its own when there is none."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from typing import Any
+
+import structlog
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
+from rich.console import Console
+
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.models import Diagnosis
+from diagnosis.orders.services import cancel_diagnosis
+from diagnosis.running import queue
+from diagnosis.running.state_machine import end_diagnosis
+from diagsite.cli.progress_display import ProgressDisplay
+from diagsite.server.demo_platform import is_demo_platform_up, serve_demo_platform
+from diagsite.server.embedded_worker import run_sweep_loop, run_worker_forever, supervise_embedded_database
+from progress.services import read_log
+
+log = structlog.get_logger(__name__)
+
+TERMINAL_POLL_SECONDS = 0.2
+WORKER_CHECK_SECONDS = 2.0
+WORKER_DRAIN_SECONDS = 8.0
+
+_read_log_async = database_sync_to_async(read_log, thread_sensitive=False)
+_has_live_worker_async = database_sync_to_async(queue.has_live_worker, thread_sensitive=False)
+_cancel_async = database_sync_to_async(cancel_diagnosis, thread_sensitive=False)
+
+
+def _time_out_diagnosis(diagnosis: Diagnosis) -> None:
+    with transaction.atomic():
+        if end_diagnosis(diagnosis.pk, DiagnosisStatus.TIMED_OUT):
+            queue.abort_run(Diagnosis.objects.get(pk=diagnosis.pk).job_id)
+
+
+_time_out_async = database_sync_to_async(_time_out_diagnosis, thread_sensitive=False)
+
+
+class TerminalRun:
+    """One diagnosis, watched by whoever has started it. `is_cancel_requested`: they pressed Ctrl-C, and meant it."""
+
+    def __init__(self, diagnosis: Diagnosis, console: Console, *, timeout_seconds: float | None = None) -> None:
+        self._diagnosis = diagnosis
+        self._console = console
+        self._bar = ProgressDisplay(console, diagnosis.brand)
+        self._deadline = float("inf") if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self._interrupts: asyncio.Queue[None] = asyncio.Queue()
+        self._is_end_requested = False  # to cancel or to end: once is enough
+        self._worker_tasks: list[asyncio.Task[None]] = []
+        self._resources = contextlib.ExitStack()
+        self._next_worker_check = 0.0
+        self._cursor = 0
+        self.is_cancel_requested = False
+
+    async def run(self) -> None:
+        """Return when the diagnosis has ended, whichever way."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._on_interrupt)
+        with self._resources, self._bar:
+            try:
+                while not await self._poll():
+                    await self._wait_for_interrupt()
+            finally:
+                await self._stop_own_worker()
+
+    async def _poll(self) -> bool:
+        """Show what is new, and see to it that there can be more."""
+        try:
+            page = await _read_log_async(self._diagnosis.stream_id, self._cursor)
+            self._cursor = page.entries[-1][0] if page.entries else self._cursor
+            if self._bar.show_events(page.entries):
+                return True
+            await self._end_if_requested()
+            await self._ensure_worker()
+        except DatabaseError as error:  # it comes back, and nothing is lost meanwhile
+            log.warning("log_unreadable", error=repr(error))
+        return False
+
+    async def _end_if_requested(self) -> None:
+        is_late = time.monotonic() > self._deadline
+        if not self._is_end_requested and (self.is_cancel_requested or is_late):
+            await (_cancel_async if self.is_cancel_requested else _time_out_async)(self._diagnosis)
+            self._is_end_requested = True
+
+    async def _ensure_worker(self) -> None:
+        if self._worker_tasks or time.monotonic() < self._next_worker_check:
+            return
+        self._next_worker_check = time.monotonic() + WORKER_CHECK_SECONDS
+        if await _has_live_worker_async(settings.JOB_STALLED_SECONDS):
+            return
+        if self._diagnosis.is_demo and not await asyncio.to_thread(is_demo_platform_up):
+            self._resources.enter_context(serve_demo_platform())
+        coroutines = (
+            supervise_embedded_database(),
+            run_sweep_loop(),
+            run_worker_forever(queue.DIAGNOSIS_QUEUE, settings.DIAGNOSES_AT_ONCE),
+        )
+        self._worker_tasks = [asyncio.create_task(work) for work in coroutines]
+
+    async def _stop_own_worker(self) -> None:
+        for task in self._worker_tasks:
+            task.cancel()
+        if self._worker_tasks:
+            await asyncio.wait(self._worker_tasks, timeout=WORKER_DRAIN_SECONDS)
+
+    def _on_interrupt(self) -> None:
+        if self.is_cancel_requested:  # a third Ctrl-C, or a second one where nobody is asked
+            raise SystemExit(130)
+        self._interrupts.put_nowait(None)
+
+    async def _wait_for_interrupt(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._interrupts.get(), TERMINAL_POLL_SECONDS)
+            self.is_cancel_requested = await self._confirm_cancel()
+
+    async def _confirm_cancel(self) -> bool:
+        """Ask once. Another Ctrl-C is an answer, and so is nobody being there to ask."""
+        if not (sys.stdin.isatty() and self._console.is_terminal):
+            return True
+        self._bar.pause()
+        self._console.print(_("取消这次诊断？已经得到的回答会保留。[Y/n] "), end="")
+        answer = await self._read_terminal_line()
+        self._bar.resume()
+        return answer.strip().lower() not in ("n", "no", "否", "不")
+
+    async def _read_terminal_line(self) -> str:
+        """A line from the terminal; none after another Ctrl-C."""
+        loop = asyncio.get_running_loop()
+        line: asyncio.Future[str] = loop.create_future()
+
+        def read() -> None:
+            loop.remove_reader(sys.stdin)
+            line.set_result(sys.stdin.readline())
+
+        loop.add_reader(sys.stdin, read)
+        interrupt = asyncio.ensure_future(self._interrupts.get())
+        either: list[asyncio.Future[Any]] = [line, interrupt]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        loop.remove_reader(sys.stdin)
+        interrupt.cancel()
+        return line.result() if line.done() else ""

@@ -1,0 +1,144 @@
+"""The sample diagnosis of `make run`: a client like any other, over the public API and its own WebSocket."""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+import structlog
+import websockets
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from diagnosis.choices import UNFINISHED_STATUSES
+from diagsite.cli.progress_display import (
+    ProgressDisplay,
+    create_console,
+    get_status_label,
+    get_terminal_language,
+    print_report,
+)
+from performance.client_metrics import measure_call
+
+log = structlog.get_logger(__name__)
+
+SAMPLE_REQUEST = {
+    "brand": "山岚",
+    "competitors": [{"name": "云栖壶"}, {"name": "木石坊"}, {"name": "Kettlewood"}],
+    "questions": [
+        "入门手冲咖啡壶推荐哪个牌子？",
+        "送朋友的手冲壶套装怎么选？",
+        "500 元以内的手冲咖啡器具有哪些好选择？",
+    ],
+    "platforms": ["demo-fast", "demo-slow", "demo-flaky"],
+    "repeats": 2,
+}
+# A close that says "not you" or "not so" would be said again; after any other the client comes back.
+_MIN_REFUSAL_CODE, _MAX_REFUSAL_CODE = 4400, 4499
+
+
+class SampleError(Exception):
+    """The sample cannot go on; the text tells a person why."""
+
+
+class SampleDiagnosis:
+    """What `make run` shows in the terminal, from the first line to the last."""
+
+    def __init__(self, device_id: str) -> None:
+        """device_id: signs the sample in; it is handed to the browser, so that its page shows the same diagnoses."""
+        self._device_id = device_id
+        self._console = create_console()
+        self._language = get_terminal_language()
+
+    async def run(self, port: int) -> None:
+        """Sign in, start the sample, watch it on a socket, print its report and where to look next."""
+        base_url = f"http://127.0.0.1:{port}"
+        with translation.override(self._language):
+            try:
+                headers = {"Accept-Language": self._language}
+                async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False) as http:
+                    await self._run(http, base_url)
+            except Exception as error:
+                log.exception("sample_failed")
+                reason = str(error) if isinstance(error, SampleError) else type(error).__name__
+                message = _("示例诊断没有完成（%(error)s），网站仍在运行。") % {"error": reason}
+                self._console.print(message, style="yellow")
+            self._print_urls(base_url)
+
+    def print_stopping(self) -> None:
+        """A first Ctrl-C was heard."""
+        with translation.override(self._language), contextlib.suppress(OSError):  # the terminal may be gone
+            self._console.print("\n" + _("正在停止…（再按一次 Ctrl-C 立即停止）"))
+
+    async def _run(self, http: httpx.AsyncClient, base_url: str) -> None:
+        if not settings.DEMO:
+            raise SampleError("DEMO=0")
+        token = (await _request_json(http, "POST", "/api/session", json={"device_id": self._device_id}))["token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        self._print_previous_diagnoses((await _request_json(http, "GET", "/api/diagnoses"))["items"])
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        accepted = await _request_json(http, "POST", "/api/diagnoses", json=SAMPLE_REQUEST, headers=key)
+        socket_url = f"{base_url.replace('http', 'ws', 1)}{accepted['socket_url']}"
+        with ProgressDisplay(self._console, _("示例诊断（演示）")) as bar:
+            await _follow_stream(socket_url, token, bar)
+        print_report(self._console, await _request_json(http, "GET", f"/api/diagnoses/{accepted['id']}/report"))
+        self._print_field(_("报告"), f"{base_url}/diagnoses/{accepted['id']}/#device={self._device_id}", before="\n")
+
+    def _print_previous_diagnoses(self, items: Sequence[dict[str, Any]]) -> None:
+        if not items:
+            return
+        when = datetime.fromisoformat(items[0]["created_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
+        template = _("找到之前的诊断，最近一次：%(when)s（%(status)s）")
+        self._console.print(template % {"when": when, "status": get_status_label(items[0]["status"])})
+        unfinished = sum(item["status"] in UNFINISHED_STATUSES for item in items)
+        if unfinished:
+            self._console.print(_("其中 %(count)s 个没有完成，正在继续。") % {"count": unfinished})
+
+    def _print_urls(self, base_url: str) -> None:
+        self._print_field(_("首页"), f"{base_url}/#device={self._device_id}")
+        self._print_field("API", f"{base_url}/api/docs")
+        admin = _("%(url)s（账号：.venv/bin/python manage.py createsuperuser）") % {"url": f"{base_url}/admin/"}
+        self._print_field(_("后台"), admin)
+        if settings.LOG_FILE:
+            self._print_field(_("日志"), settings.LOG_FILE)
+        self._console.print("\n" + _("按 Ctrl-C 停止。"))
+
+    def _print_field(self, name: str, value: str, *, before: str = "") -> None:
+        self._console.print(f"{before}{name}: {value}", soft_wrap=True)
+
+
+async def _request_json(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> dict[str, Any]:
+    with measure_call("sample"):
+        response = await http.request(method, path, **options)
+    body: dict[str, Any] = response.json()
+    if response.is_error:
+        raise SampleError(f"{body['title']}: {body.get('fields') or body['detail']}")
+    return body
+
+
+async def _follow_stream(socket_url: str, token: str, bar: ProgressDisplay) -> None:
+    """Follow the stream to its end; cut off, come back where it was."""
+    after, epoch = 0, None
+    with measure_call("sample.socket"):
+        async for socket in websockets.connect(socket_url, proxy=None):
+            try:
+                hello = {"type": "hello", "v": 1, "token": token, "after": after, "epoch": epoch}
+                await socket.send(json.dumps(hello))
+                async for text in socket:
+                    frame = json.loads(text)
+                    if frame["type"] == "welcome":
+                        epoch = frame["epoch"]
+                    elif frame["type"] == "ping":
+                        await socket.send(json.dumps({"type": "pong"}))
+                    elif frame["type"] == "events":
+                        after = frame["e"][-1][0]
+                        if bar.show_events(frame["e"]):
+                            return
+            except websockets.ConnectionClosed as error:
+                code = error.rcvd.code if error.rcvd else 1006
+                if _MIN_REFUSAL_CODE <= code <= _MAX_REFUSAL_CODE:
+                    raise SampleError(f"WebSocket {code}") from error

@@ -1,0 +1,96 @@
+"""WeChat's subscribe messages: one accept of the user allows one send. The access token is kept in the cache."""
+
+from enum import StrEnum
+from typing import Any
+
+import httpx
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+
+from diagsite.accounts.wechat import get_wechat_hosts
+from performance.client_metrics import measure_call
+from performance.ssrf_guard import get_ssl_context, restrict_hosts
+
+log = structlog.get_logger(__name__)
+
+WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
+ACCESS_TOKEN_CACHE_KEY = "diagsite.wechat.access_token"
+ACCESS_TOKEN_MARGIN_SECONDS = 300
+EXPIRED_TOKEN_CODES = {40001, 40014, 42001}
+# -1: busy; the others ask us to slow down.
+TRANSIENT_CODES = {-1, 45009, 45011, 45047}
+
+
+class WeChatSendResult(StrEnum):
+    """How it went."""
+
+    SENT = "sent"
+    REFUSED = "refused"  # 43101: no accept is left; or it is wrong in a way that stays wrong
+    RETRY = "again"  # WeChat was away or busy, or we cannot know
+
+
+def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tuple[WeChatSendResult, str]:
+    """Send the message "diagnosis ended"; returns how it went and WeChat's code or the kind of failure. Never raises.
+
+    data: the template's own names and their texts.
+    """
+    message = {
+        "touser": openid,
+        "template_id": settings.WECHAT_TEMPLATE_ID,
+        "page": page,
+        "data": {name: {"value": value} for name, value in data.items()},
+        "miniprogram_state": settings.WECHAT_MINIPROGRAM_STATE,
+        "lang": "zh_CN",
+    }
+    try:
+        code = _post_message(message)
+        if code in EXPIRED_TOKEN_CODES:
+            cache.delete(ACCESS_TOKEN_CACHE_KEY)
+            code = _post_message(message)
+    # The request's address holds the token, so the error's own text is not kept.
+    except (httpx.HTTPError, ValueError, LookupError) as error:
+        log.warning("wechat_message_unsent", error=type(error).__name__)
+        return WeChatSendResult.RETRY, type(error).__name__
+    if code == 0:
+        return WeChatSendResult.SENT, ""
+    log.warning("wechat_message_refused", errcode=code)
+    is_transient = code in TRANSIENT_CODES | EXPIRED_TOKEN_CODES
+    return (WeChatSendResult.RETRY if is_transient else WeChatSendResult.REFUSED), str(code)
+
+
+def _post_message(message: dict[str, Any]) -> int:
+    url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
+    token = _get_access_token()
+    with (
+        measure_call("wechat.message") as call,
+        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
+    ):
+        response = client.post(url, params={"access_token": token}, json=message)
+        response.raise_for_status()
+        code = int(response.json()["errcode"])
+        if code:
+            call.outcome = "refused"
+    return code
+
+
+def _get_access_token() -> str:
+    """The token of the cache, else a new one. WeChat gives every asker the same while it is good."""
+    cached_token = cache.get(ACCESS_TOKEN_CACHE_KEY)
+    if cached_token:
+        return str(cached_token)
+    credentials = {
+        "grant_type": "client_credential",
+        "appid": settings.WECHAT_APP_ID,
+        "secret": settings.WECHAT_APP_SECRET,
+    }
+    with (
+        measure_call("wechat.token"),
+        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
+    ):
+        response = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
+        response.raise_for_status()
+        body = response.json()
+    token, lifetime = str(body["access_token"]), int(body["expires_in"])
+    cache.set(ACCESS_TOKEN_CACHE_KEY, token, max(1, lifetime - ACCESS_TOKEN_MARGIN_SECONDS))
+    return token

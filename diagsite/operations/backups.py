@@ -1,0 +1,163 @@
+"""A dump of the database and what it must be worth: every table's rows and checksum, so that a restore is proven."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.db import connection, transaction
+
+from diagsite.server.embedded_postgres import get_binaries_directory
+
+Checksums = dict[str, list[str]]  # table -> [rows, sum of their hashes]
+
+_CONNECTION_PARAMETERS = ("user", "password", "host", "port", "sslmode", "sslrootcert")
+_FILE_NAME_FORMAT = "diagsite-{:%Y%m%dT%H%M%S}.dump"
+_LIST_TABLES_SQL = """
+    SELECT c.oid::regclass::text FROM pg_class c
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+class BackupFailed(Exception):
+    """What PostgreSQL's own tools said, or what is missing; in words for the operator, without the password."""
+
+
+def create_backup(directory: Path, *, keep: int) -> Path:
+    """Dump into the directory, readable by its owner alone, and keep the last so many. Returns the dump.
+
+    The checksums are of the very snapshot that is dumped, however much is written meanwhile. Raises BackupFailed.
+    """
+    previous = os.umask(0o077)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        dump = directory / _FILE_NAME_FORMAT.format(datetime.now(UTC))
+        partial = dump.with_suffix(".part")
+        try:
+            with _export_snapshot() as snapshot:
+                _run_tool("pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={partial}")
+                sums = compute_checksums()
+            _run_tool("pg_restore", "--list", str(partial))
+            dump.with_suffix(".json").write_text(json.dumps({"tables": sums}, indent=1))
+            partial.rename(dump)
+        finally:
+            partial.unlink(missing_ok=True)
+    finally:
+        os.umask(previous)
+    _delete_old_backups(directory, keep)
+    return dump
+
+
+def restore_backup(dump: Path) -> list[str]:
+    """Restore into the database of this installation, which must be empty, all or nothing.
+
+    Returns the tables that are not as they were when the dump was made: none, or something is wrong. Raises
+    BackupFailed.
+    """
+    if _list_table_names():
+        raise BackupFailed("the database is not empty: make a new one and point DATABASE_URL to it")
+    if not dump.is_file():
+        raise BackupFailed(f"there is no file {dump}")
+    _run_tool(
+        "pg_restore",
+        "--exit-on-error",
+        "--no-owner",
+        "--single-transaction",
+        f"--dbname={_get_database_name()}",
+        str(dump),
+    )
+    return find_differing_tables(dump)
+
+
+def find_differing_tables(dump: Path) -> list[str]:
+    """The tables that differ from the dumped ones. Raises BackupFailed without the dump's checksums."""
+    try:
+        expected: Checksums = json.loads(dump.with_suffix(".json").read_text())["tables"]
+    except (OSError, ValueError, LookupError) as error:
+        raise BackupFailed(f"restored, but not proven: {dump.with_suffix('.json')} cannot be read") from error
+    found = compute_checksums()
+    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+
+
+def compute_checksums() -> Checksums:
+    """Of every table, whatever the order of its rows."""
+    sums = {}
+    with transaction.atomic(), connection.cursor() as cursor:
+        # What a row is as text depends on these.
+        cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL extra_float_digits = 3")
+        for table in _list_table_names():
+            # Fifteen hexadecimal digits fit a bigint.
+            hashed = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint::numeric"
+            cursor.execute(f"SELECT count(*), coalesce(sum({hashed}), 0) FROM {table} t")
+            sums[table] = [str(one) for one in cursor.fetchone()]
+    return sums
+
+
+def _list_table_names() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LIST_TABLES_SQL)
+        return [name for (name,) in cursor.fetchall()]
+
+
+@contextmanager
+def _export_snapshot() -> Iterator[str]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute("SELECT pg_export_snapshot()")
+        yield cursor.fetchone()[0]
+
+
+def _delete_old_backups(directory: Path, keep: int) -> None:
+    for old in sorted(directory.glob("diagsite-*.dump"))[:-keep]:
+        old.unlink()
+        old.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _run_tool(tool: str, *arguments: str) -> None:
+    command = [str(_find_tool(tool)), *arguments]
+    process = subprocess.run(
+        command, env=_build_tool_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if process.returncode:
+        raise BackupFailed(f"{tool}: {process.stderr.strip()[:1000] or process.returncode}")
+
+
+def _find_tool(name: str) -> Path:
+    """Of the server's own version, else the next newer: an older one refuses, a newer one writes what it knows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        server = int(cursor.fetchone()[0]) // 10_000
+    candidates = [
+        Path(found)
+        for found in (shutil.which(name), str(get_binaries_directory() / name))
+        if found and Path(found).exists()
+    ]
+    versions = {version: path for path in reversed(candidates) if (version := _get_tool_version(path)) >= server}
+    if not versions:
+        raise BackupFailed(f"no {name} of PostgreSQL {server} or newer: install postgresql-client-{server}")
+    return versions[min(versions)]
+
+
+def _get_tool_version(path: Path) -> int:
+    output = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"\d+", output)
+    return int(found[0]) if found else 0
+
+
+def _get_database_name() -> str:
+    return str(connection.get_connection_params()["dbname"])
+
+
+def _build_tool_environment() -> dict[str, str]:
+    """Where the database is, without putting its password where everybody sees it: on the command line."""
+    parameters = connection.get_connection_params()
+    names = {"PGDATABASE": "dbname", **{f"PG{name.upper()}": name for name in _CONNECTION_PARAMETERS}}
+    return {
+        **os.environ,
+        **{variable: str(parameters[name]) for variable, name in names.items() if parameters.get(name)},
+    }

@@ -1,0 +1,119 @@
+"""What runs beside us: database, cache, channel layer, job engine, clock, disk."""
+
+import asyncio
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.db import connection
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import ProjectState
+from django.utils import translation
+
+from diagnosis.models import Platform
+from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
+from diagsite.server.db_checks import require_database
+from errors.models import ErrorCopy
+from monitoring.health import check_health
+
+MIN_POSTGRES_VERSION = 140_000
+MAX_CLOCK_SKEW_SECONDS = 2.0
+MIN_FREE_BYTES = 2 * 1024**3
+MIN_FREE_RATIO = 0.1
+
+
+def check_database() -> Iterator[CheckFinding]:
+    """It answers, is new enough, and has room for our connections."""
+    require_database()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        number = int(cursor.fetchone()[0])
+        cursor.execute("SHOW max_connections")
+        max_connections = int(cursor.fetchone()[0])
+    too_old = number < MIN_POSTGRES_VERSION
+    yield CheckFinding(
+        FAILED if too_old else OK, f"PostgreSQL {number // 10_000}" + (", 14 or later is needed" * too_old)
+    )
+    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    if 2 * pool > max_connections:
+        yield CheckFinding(
+            WARNING, f"max_connections {max_connections} is too few for two processes with {pool} each", "connections"
+        )
+
+
+def check_migrations() -> Iterator[CheckFinding]:
+    """All applied, and none missing for the models as they are."""
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if missing:
+        yield CheckFinding(FAILED, f"{missing} are not applied: run manage.py migrate")
+    with translation.override(None):  # else every name that is translated has changed
+        before, now = executor.loader.project_state(), ProjectState.from_apps(apps)
+        changes = MigrationAutodetector(before, now).changes(graph=executor.loader.graph)
+    if changes:
+        yield CheckFinding(FAILED, f"models of {', '.join(changes)} have changed without a migration", "drift")
+    if not missing and not changes:
+        yield CheckFinding(OK, "all applied")
+
+
+def check_seeds() -> Iterator[CheckFinding]:
+    """The rows that every installation has."""
+    platforms, copies = Platform.objects.count(), ErrorCopy.objects.count()
+    is_seeded = platforms and copies
+    yield CheckFinding(
+        OK if is_seeded else FAILED, f"{platforms} platforms, {copies} texts" if is_seeded else "run manage.py seed"
+    )
+
+
+def check_cache() -> Iterator[CheckFinding]:
+    """What is written can be read."""
+    for alias in settings.CACHES:
+        cache: BaseCache = caches[alias]
+        key, value = f"preflight:{uuid.uuid4().hex}", uuid.uuid4().hex
+        cache.set(key, value, 10)
+        found = cache.get(key)
+        cache.delete(key)
+        if found == value:
+            yield CheckFinding(OK, type(cache).__name__, alias)
+        else:
+            yield CheckFinding(FAILED, "what was written was not read: is Redis at REDIS_URL there?", alias)
+
+
+def check_services() -> Iterator[CheckFinding]:
+    """What /readyz looks at besides: the channel layer, the job engine, Redis."""
+    for finding in asyncio.run(check_health([name for name in ("push", "jobs", "redis") if _is_configured(name)])):
+        hints = {"jobs": "; start a worker: manage.py procrastinate worker, or manage.py serve"}
+        detail = f"{finding.ms:.0f} ms" if finding.is_ok else finding.detail + hints.get(finding.name, "")
+        yield CheckFinding(OK if finding.is_ok else FAILED, detail, finding.name)
+
+
+def _is_configured(name: str) -> bool:
+    return name != "redis" or bool(settings.REDIS_URL)
+
+
+def check_clock() -> Iterator[CheckFinding]:
+    """Ours and the database's agree: deadlines are written by one and read by the other."""
+    before = time.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        database_time = float(cursor.fetchone()[0])
+    after = time.time()
+    skew_seconds = max(before - database_time, database_time - after, 0.0)
+    level = OK if skew_seconds <= MAX_CLOCK_SKEW_SECONDS else FAILED
+    yield CheckFinding(
+        level, f"{skew_seconds:.1f} s apart from the database's" + ("" if level == OK else ": set up NTP on both")
+    )
+
+
+def check_disk() -> Iterator[CheckFinding]:
+    """Room for logs, backups and the embedded database."""
+    usage = shutil.disk_usage(settings.BASE_DIR)
+    is_enough = usage.free >= MIN_FREE_BYTES and usage.free / usage.total >= MIN_FREE_RATIO
+    detail = f"{usage.free / 1e9:.1f} GB ({usage.free / usage.total:.0%}) free at {settings.BASE_DIR}"
+    yield CheckFinding(OK if is_enough else WARNING, detail)

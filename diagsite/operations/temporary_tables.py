@@ -1,0 +1,141 @@
+"""Tables that migrations and people have left behind: found by name, backed up as SQL that psql reads, then dropped."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.utils import timezone
+from psycopg import sql
+
+from diagnosis.legacy.table_layout import TEMPORARY_TABLE_PATTERN
+
+DROP_LOCK_TIMEOUT_SECONDS = 3
+
+_LIST_TABLES_SQL = """
+    SELECT c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint, pg_relation_filepath(c.oid),
+        EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') AS of_extension,
+        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.conrelid <> c.oid) AS is_referenced,
+        EXISTS (SELECT 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+            WHERE d.refobjid = c.oid AND r.ev_class <> c.oid) AS has_views,
+        EXISTS (SELECT 1 FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS is_partition
+    FROM pg_class c
+    WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+    ORDER BY c.relname
+"""
+
+
+@dataclass(frozen=True)
+class TemporaryTable:
+    """A table with the name of a temporary one. kept: why it stays; nothing when it may go."""
+
+    name: str
+    size_bytes: int
+    rows: int
+    written_at: datetime | None
+    keep_reason: str = ""
+
+
+def find_temporary_tables() -> list[TemporaryTable]:
+    """Every table whose name is that of a temporary one. `written_at` is None where PostgreSQL does not tell."""
+    model_tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    # Libraries may keep tables without models: theirs begin with the name of an app.
+    prefixes = tuple({f"{app.label}_" for app in apps.get_app_configs()} | {"procrastinate_", "django_", "auth_"})
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(_LIST_TABLES_SQL)
+        for name, size, _rows, path, *flags in cursor.fetchall():
+            if TEMPORARY_TABLE_PATTERN.fullmatch(name):
+                keep_reason = _get_keep_reason(name, model_tables, prefixes, flags)
+                found.append(TemporaryTable(name, size, _count_rows(name), _get_last_write(path), keep_reason))
+    return found
+
+
+def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...], flags: list[bool]) -> str:
+    if name in model_tables:
+        return "a model owns it"
+    of_extension, is_referenced, has_views, is_partition = flags
+    keep_reasons = {
+        "an extension owns it": of_extension,
+        "another table refers to it": is_referenced,
+        "a view reads it": has_views,
+        "it is a partition": is_partition,
+        "its name begins like those of an app's own tables": name.startswith(prefixes),
+    }
+    return next((reason for reason, holds in keep_reasons.items() if holds), "")
+
+
+def _count_rows(name: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)))
+        return int(cursor.fetchone()[0])
+
+
+def _get_last_write(path: str) -> datetime | None:
+    """When its file was written last: PostgreSQL keeps no other note, and shows that one to few roles only."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_function_privilege('pg_stat_file(text)', 'EXECUTE')")
+        if not cursor.fetchone()[0]:
+            return None
+        cursor.execute("SELECT (pg_stat_file(%s, true)).modification", [path])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def back_up_and_drop_table(name: str, directory: Path) -> Path:
+    """Back it up, then drop it, in one transaction that nobody writes to the table in. Returns the backup.
+
+    Raises django.db.Error when the table is in use or something depends on it, and OSError when there is no room;
+    it stays then.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    backup = directory / f"{name}-{timezone.now():%Y%m%dT%H%M%S}.sql.gz"
+    table = sql.Identifier(name)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT_SECONDS}s'")
+        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
+        try:
+            with gzip.open(backup, "wb") as file:
+                for part in _dump_table(name):
+                    file.write(part)
+        except BaseException:
+            backup.unlink(missing_ok=True)
+            raise
+        cursor.execute(sql.SQL("DROP TABLE {}").format(table))
+    return backup
+
+
+def _dump_table(name: str) -> Iterator[bytes]:
+    """The table as psql restores it: columns, rows, then constraints and indexes. Sequences are left out."""
+    with connection.cursor() as cursor:
+        quoted = _quote_identifier(sql.Identifier(name))
+        cursor.execute(
+            "SELECT quote_ident(attname) || ' ' || format_type(atttypid, atttypmod) "
+            "|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END "
+            "FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            [quoted],
+        )
+        columns = ",\n  ".join(row[0] for row in cursor.fetchall())
+        yield f"CREATE TABLE {quoted} (\n  {columns}\n);\nCOPY {quoted} FROM stdin;\n".encode()
+        with cursor.connection.cursor().copy(f"COPY {quoted} TO STDOUT".encode()) as rows:
+            for row in rows:
+                yield bytes(row)
+        yield b"\\.\n"
+        cursor.execute(
+            "SELECT format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', conrelid::regclass, conname, "
+            "pg_get_constraintdef(oid)) FROM pg_constraint "
+            "WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'c') "
+            "UNION ALL SELECT pg_get_indexdef(indexrelid) || ';' FROM pg_index WHERE indrelid = %s::regclass "
+            "AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
+            [quoted, quoted],
+        )
+        for (statement,) in cursor.fetchall():
+            yield f"{statement}\n".encode()
+
+
+def _quote_identifier(identifier: sql.Identifier) -> str:
+    with connection.cursor() as cursor:
+        return identifier.as_string(cursor.connection)

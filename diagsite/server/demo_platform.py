@@ -1,0 +1,66 @@
+"""The demo platform for a process that serves no site: its endpoint alone, on a free port of 127.0.0.1."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
+
+import httpx
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import ThreadedWSGIServer
+
+from performance.client_metrics import measure_call
+
+DEMO_ENDPOINT_PATH = "/demo/v1/chat/completions"
+DEMO_PROBE_TIMEOUT_SECONDS = 2.0
+
+
+class _QuietRequestHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Django logs what matters of a request."""
+
+
+def is_demo_platform_up() -> bool:
+    """Whether the demo platform is served at settings.DEMO_BASE_URL: it refuses an empty body in its own way."""
+    try:
+        with measure_call("demo"):
+            response = httpx.post(
+                f"{settings.DEMO_BASE_URL}/chat/completions",
+                json={},
+                timeout=DEMO_PROBE_TIMEOUT_SECONDS,
+                trust_env=False,
+            )
+        return response.status_code == 400 and "error" in response.json()
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def serve_demo_platform() -> Iterator[None]:
+    """Serve the demo platform for as long as the block runs, and point this process at it."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietRequestHandler)
+    server.set_app(_restrict_to_path(DEMO_ENDPOINT_PATH, WSGIHandler()))
+    thread = threading.Thread(target=server.serve_forever, name="demo-platform", daemon=True)
+    previous_url = settings.DEMO_BASE_URL
+    settings.DEMO_BASE_URL = f"http://127.0.0.1:{server.server_port}/demo/v1"
+    thread.start()
+    try:
+        yield
+    finally:
+        settings.DEMO_BASE_URL = previous_url
+        server.shutdown()
+        server.server_close()
+
+
+def _restrict_to_path(path: str, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """The application at one path: nothing else of the site is meant to be open here."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == path:
+            return application(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b""]
+
+    return answer

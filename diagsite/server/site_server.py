@@ -1,0 +1,191 @@
+"""One process that serves: daphne, the worker in its event loop, and an eye on the embedded PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from daphne.server import Server  # first: it installs Twisted's asyncio reactor
+
+from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE
+from diagsite.asgi import application
+from diagsite.notifications.outbox import run_notice_sender_loop
+from diagsite.server import embedded_postgres
+from diagsite.server.compression import enable_frame_compression
+from diagsite.server.embedded_worker import run_sweep_loop, run_worker_forever, supervise_embedded_database
+from diagsite.server.shutdown import drain_requests, stop_listening
+from monitoring.dashboard.push import run_dashboard_push_loop
+from monitoring.delivery.outbox import run_alert_sender_loop as keep_sending_alerts
+from monitoring.watchdog import run_watchdog_loop
+from progress.consumers import close_all_sockets
+
+if TYPE_CHECKING:
+    from diagsite.cli.sample import SampleDiagnosis
+
+log = structlog.get_logger(__name__)
+
+MAINTENANCE_CONCURRENCY = 2
+MAX_SOCKET_MESSAGE_BYTES = 64 * 1024
+GOING_AWAY_TIMEOUT_SECONDS = 1.0
+# For a peer to answer a close. autobahn's own is 1, which its timer, counting whole seconds, can turn into none: then
+# the line is dropped while the reason for the close is still unsent.
+CLOSE_HANDSHAKE_TIMEOUT_SECONDS = 3
+CANCEL_TIMEOUT_SECONDS = 2.0
+WORKER_DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
+REQUEST_DRAIN_SECONDS = 2.0
+PING_DISABLED = float("inf")
+# Python gives a machine of two cores 6. A dozen of our loops wait for the database in them while it is away, and Django
+# logs every answer of 4xx and 5xx in one: without more, "unavailable" would be said 10 s late.
+MAX_EXECUTOR_THREADS = 32
+FORCED_EXIT_SECONDS = 14.0  # whoever stops us kills after 15 or more
+
+
+class ListenError(Exception):
+    """Another process was faster on the port."""
+
+
+class _DaphneServer(Server):  # type: ignore[misc]
+    """daphne that says when it cannot listen, and that can stop while connections are idle."""
+
+    listen_failure = ""
+
+    def listen_error(self, failure: Any) -> None:
+        self.listen_failure = failure.getErrorMessage()
+        self.stop()
+
+    def kill_all_applications(self) -> Any:
+        # A connection that is kept alive between two requests has no application, which daphne trips over.
+        finished: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+        finished.cancel()
+        for details in self.connections.values():
+            details.setdefault("application_instance", finished)
+        return super().kill_all_applications()
+
+
+class SiteServer:
+    """Serves until SIGINT or SIGTERM; then tells the followers to come back, drains the worker and ends."""
+
+    def __init__(self, host: str, port: int, *, concurrency: int, sample: "SampleDiagnosis | None" = None) -> None:
+        self.host, self.port = host, port
+        self.concurrency = concurrency
+        self.sample = sample
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop_task: asyncio.Task[None] | None = None
+        self._skip_drain = asyncio.Event()
+        self._server = _DaphneServer(
+            application,
+            endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
+            signal_handlers=False,
+            websocket_max_message_size=MAX_SOCKET_MESSAGE_BYTES,
+            websocket_max_frame_size=MAX_SOCKET_MESSAGE_BYTES,
+            # Liveness is the protocol's own ping, which browsers and mini-programs can see. (0 would be every 2 s.)
+            ping_interval=PING_DISABLED,
+            ready_callable=self._on_ready,
+        )
+
+    def run(self) -> None:
+        """Block until told to stop. Raises ListenError when the port is taken after all."""
+        self._server.run()
+        _cancel_remaining_tasks()
+        if self._server.listen_failure:
+            raise ListenError(self._server.listen_failure)
+
+    def _on_ready(self) -> None:
+        enable_frame_compression(self._server.ws_factory, MAX_SOCKET_MESSAGE_BYTES)
+        # Whoever breaks the framing or sends too much hears why, by a close frame, rather than a dead line.
+        self._server.ws_factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_TIMEOUT_SECONDS
+        )
+        loop = asyncio.get_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(MAX_EXECUTOR_THREADS, "site"))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_stop_signal, number.name)
+        log.info("serving", host=self.host, port=self.port, concurrency=self.concurrency)
+        self._spawn(supervise_embedded_database())
+        self._spawn(run_sweep_loop())
+        self._spawn(run_notice_sender_loop())
+        self._spawn(keep_sending_alerts())
+        self._spawn(run_watchdog_loop())
+        self._spawn(run_dashboard_push_loop())
+        if self.concurrency:
+            self._spawn(run_worker_forever(DIAGNOSIS_QUEUE, self.concurrency))
+            # Of its own: diagnoses may have taken every place of the other for minutes.
+            self._spawn(run_worker_forever(MAINTENANCE_QUEUE, MAINTENANCE_CONCURRENCY))
+        if self.sample:
+            self._spawn(self.sample.run(self.port))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_event_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            log.error("task_crashed", task=repr(task.get_coro()), exc_info=task.exception())
+
+    def _on_stop_signal(self, reason: str) -> None:
+        if self._stop_task:  # a second Ctrl-C: do not wait for the diagnoses
+            self._skip_drain.set()
+            return
+        log.info("stopping", reason=reason)
+        _schedule_forced_exit(FORCED_EXIT_SECONDS)
+        self._stop_task = asyncio.get_event_loop().create_task(self._stop())
+        if self.sample:
+            self.sample.print_stopping()
+
+    async def _stop(self) -> None:
+        if not self.concurrency:
+            await stop_listening(self._server)
+        await _send_going_away()
+        # With a worker it goes on listening meanwhile: the diagnoses that drain may ask its own demo platform.
+        for task in list(self._tasks):
+            task.cancel()
+        either: list[asyncio.Future[Any]] = [
+            asyncio.gather(*self._tasks, return_exceptions=True),
+            asyncio.ensure_future(self._skip_drain.wait()),
+        ]
+        await asyncio.wait(either, timeout=WORKER_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await stop_listening(self._server)
+        await _send_going_away()  # to those who came back too soon
+        await drain_requests(self._server, REQUEST_DRAIN_SECONDS)
+        self._server.stop()
+
+
+async def _send_going_away() -> None:
+    try:
+        async with asyncio.timeout(GOING_AWAY_TIMEOUT_SECONDS):
+            await close_all_sockets()
+    except Exception as error:  # noqa: BLE001 - a socket in a bad way must not keep the process
+        log.warning("goodbye_failed", error=repr(error))
+
+
+def _cancel_remaining_tasks() -> None:
+    """End every task that is left, as `asyncio.run` would: Python 3.11 can crash when it collects pending ones."""
+    loop = asyncio.get_event_loop()
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT_SECONDS))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def _schedule_forced_exit(seconds: float) -> None:
+    """End the process after so long, whatever a thread is still waiting for."""
+
+    def end() -> None:
+        log.error("stop_took_too_long", seconds=seconds)
+        database = embedded_postgres.get_embedded_server()
+        if database:
+            database.release()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

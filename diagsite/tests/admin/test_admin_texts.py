@@ -1,0 +1,46 @@
+"""The operators' pages speak Chinese throughout: apps, models, columns, fields, filters, actions."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
+from django.test import RequestFactory
+from django.utils.translation import override
+
+from testing.diagnosis_rows import make_user
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+SAME_IN_CHINESE = {"ID", "id", "-"}
+
+
+def _words_of(model_admin: admin.ModelAdmin[Any], request: Any) -> Iterator[tuple[str, str]]:
+    """(where, word) of all that a list and a form of the model show."""
+    options = model_admin.model._meta
+    yield "app", str(options.app_config.verbose_name if options.app_config else "")
+    yield "model", str(options.verbose_name_plural)
+    for column in model_admin.get_list_display(request):
+        if isinstance(column, str) and column not in ("__str__", "action_checkbox"):
+            yield f"column {column}", str(label_for_field(column, model_admin.model, model_admin))
+    form = model_admin.get_form(request)() if model_admin.has_change_permission(request) else None
+    for name in flatten_fieldsets(model_admin.get_fieldsets(request)):
+        own = form.fields[name].label if form and name in form.fields else None
+        yield f"field {name}", str(own or label_for_field(name, model_admin.model, model_admin, form=form))
+    for name, description in model_admin.get_action_choices(request, default_choices=[]):
+        yield f"action {name}", str(description)
+
+
+@pytest.mark.django_db
+def test_no_page_of_the_admin_shows_an_untranslated_word(rf: RequestFactory) -> None:
+    request = rf.get("/admin/")
+    request.user = make_user("root", is_staff=True, is_superuser=True)  # type: ignore[assignment]
+    with override("zh-hans"):
+        english = [
+            f"{model._meta.label}: {where}: {word}"
+            for model, model_admin in admin.site._registry.items()
+            for where, word in _words_of(model_admin, request)
+            if not CHINESE.search(word) and word not in SAME_IN_CHINESE
+        ]
+    assert english == [], "\n".join(english)

@@ -1,0 +1,97 @@
+"""How much at once: diagnoses per process, calls per platform; and one diagnosis per Idempotency-Key."""
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import httpx
+import pytest
+from django.utils import timezone
+from procrastinate import App, SyncPsycopgConnector
+
+from diagnosis.running.queue import MAINTENANCE_QUEUE
+from testing.fake_platform import FakePlatform, hold_response
+from testing.invariants import assert_consistent, build_diagnosis_body, request_diagnosis, wait_until_all_ended
+from testing.site import running_site
+
+AT_ONCE = 3
+PATIENT = {"JOB_STALLED_SECONDS": "30"}  # on a busy machine a worker must not seem dead: its calls would be repeated
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        server.set_behaviour(hold_response())
+        yield server
+
+
+@pytest.mark.parametrize("where", ["in the server", "in a worker process"])
+def test_no_more_diagnoses_run_at_once_than_allowed(fake: FakePlatform, where: str) -> None:
+    concurrency = AT_ONCE if where == "in the server" else 0
+    with (
+        running_site(concurrency=concurrency, DIAGNOSES_AT_ONCE=str(AT_ONCE), **PATIENT) as site,
+        site.client() as client,
+    ):
+        site.add_platform("roomy", fake.base_url, concurrency=50)
+        with nullcontext() if concurrency else site.make_worker():
+            # One call each: calls at once are diagnoses at once.
+            diagnoses = [request_diagnosis(client, ["roomy"], questions=1) for _ in range(4 * AT_ONCE)]
+            fake.wait_for_calls(AT_ONCE)
+            fake.release()
+            wait_until_all_ended(site)
+        assert {assert_consistent(site, ordered) for ordered in diagnoses} == {"completed"}
+    assert fake.max_in_flight["roomy"] == AT_ONCE
+
+
+def test_no_more_calls_at_once_than_a_platform_bears_whichever_diagnoses_they_are_of(fake: FakePlatform) -> None:
+    with running_site(**PATIENT) as site, site.client() as client:
+        site.add_platform("narrow", fake.base_url, concurrency=2)
+        site.add_platform("wide", fake.base_url, concurrency=6)
+        diagnoses = [request_diagnosis(client, ["narrow", "wide"], questions=4) for _ in range(5)]
+        fake.wait_for_calls(2 + 6)
+        fake.release()
+        wait_until_all_ended(site)
+        assert {assert_consistent(site, ordered) for ordered in diagnoses} == {"completed"}
+    assert fake.max_in_flight == {"narrow": 2, "wide": 6}
+
+
+def test_the_same_order_posted_twenty_times_at_once_is_one_diagnosis(fake: FakePlatform) -> None:
+    with running_site(**PATIENT) as site, site.client() as client:
+        site.add_platform("roomy", fake.base_url, concurrency=50)
+        fake.release()
+        headers, body = {"Idempotency-Key": uuid.uuid4().hex}, build_diagnosis_body(["roomy"])
+        together = threading.Barrier(20)
+
+        def post(_: int) -> httpx.Response:
+            with site.client() as one_of_twenty:
+                together.wait()
+                return one_of_twenty.post("/api/diagnoses", json=body, headers=headers)
+
+        with ThreadPoolExecutor(20) as pool:
+            responses = list(pool.map(post, range(20)))
+        assert Counter(response.status_code for response in responses) == {202: 1, 200: 19}
+        # The body but for its status, which may have moved on between the first answer and the last.
+        bodies = [response.json() for response in responses]
+        assert len({(body["id"], body["stream"], body["socket_url"]) for body in bodies}) == 1
+        other = client.post("/api/diagnoses", json=build_diagnosis_body(["roomy"]), headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "CONFLICT")
+        wait_until_all_ended(site)
+        assert site.query("SELECT count(*) FROM diagnosis_diagnosis") == [(1,)]
+    assert fake.count() == len(body["questions"])
+
+
+def test_a_server_full_of_diagnoses_still_probes_a_paused_platform(fake: FakePlatform) -> None:
+    with running_site(concurrency=1, **PATIENT) as site, site.client() as client:
+        site.add_platform("busy", fake.base_url)
+        site.add_platform("paused", fake.base_url, pause_reason="quota", paused_until=timezone.now())
+        diagnosis = request_diagnosis(client, ["busy"], questions=1)
+        fake.wait_for_calls(1, model="busy")
+        with App(connector=SyncPsycopgConnector(conninfo=site.address)).open() as jobs:
+            jobs.configure_task("diagnosis.probe", queue=MAINTENANCE_QUEUE).defer(timestamp=0)
+        fake.wait_for_calls(1, model="paused")
+        fake.release()
+        wait_until_all_ended(site)
+        assert assert_consistent(site, diagnosis) == "completed"

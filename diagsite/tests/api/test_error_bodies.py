@@ -1,0 +1,116 @@
+"""The same failure is told in the same body, whichever way it reaches a client: every code, in every locale."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.test import AsyncClient, Client
+
+from diagsite.accounts import tokens
+from diagsite.api import assembly
+from diagsite.asgi import application
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.exceptions import AppError
+from errors.problems import build_problem
+from progress import consumers
+from progress.frames import CloseCode
+from progress.models import Stream
+from progress.services import append_events, open_stream
+
+EACH = [(code, language) for code in ErrorCode for language in ("zh-CN", "en")]
+OWN = {"instance", "request_id"}  # of each occurrence
+
+
+def words_alone(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in OWN}
+
+
+def expected(code: ErrorCode, language: str) -> dict[str, Any]:
+    return words_alone(build_problem(code, locale=language))
+
+
+@pytest.mark.parametrize(("code", "language"), EACH)
+def test_over_http(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = type("Failure", (AppError,), {"code": code})
+
+    def fail(_locale: str) -> None:
+        raise failure
+
+    monkeypatch.setattr(assembly, "build_error_catalogue", fail)
+    answer = Client().get("/api/errors", headers={"Accept-Language": language, "X-Request-ID": "a-request-1"})
+    body = answer.json()
+    assert answer.status_code == ERROR_SPECS[code].http_status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert words_alone(body) == expected(code, language)
+    assert (body["instance"], body["request_id"]) == ("/api/errors", "a-request-1")
+    wait = ERROR_SPECS[code].retry_after_ms
+    assert answer.get("Retry-After") == (str(wait // 1000) if wait else None)
+
+
+SECONDS = 30
+
+
+async def frame_of(communicator: WebsocketCommunicator) -> dict[str, Any]:
+    message = await communicator.receive_output(SECONDS)
+    frame: dict[str, Any] = json.loads(message["text"])
+    return frame
+
+
+@pytest.mark.django_db  # the consumer looks after its thread's connection before every frame
+@pytest.mark.parametrize(("code", "language"), EACH)
+async def test_over_the_socket(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(consumers.ERROR_CODES_BY_CLOSE_CODE, CloseCode.BAD_FRAME, code)
+    headers = [(b"accept-language", language.encode()), (b"host", b"testserver")]
+    socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
+    await socket.connect(SECONDS)
+    await socket.send_to(text_data="not a frame")
+    frame = await frame_of(socket)
+    assert frame["type"] == "error"
+    assert words_alone(frame["problem"]) == expected(code, language)
+    assert frame["problem"]["request_id"]
+    assert (await socket.receive_output(SECONDS))["code"] == CloseCode.BAD_FRAME
+    await socket.disconnect(timeout=SECONDS)
+
+
+def a_stream_of_errors() -> tuple[Stream, str]:
+    users: Any = get_user_model().objects
+    user = users.create_user(username=uuid.uuid4().hex)
+    stream = open_stream(user)
+    with transaction.atomic():
+        append_events(stream.pk, [("error", build_problem(code, locale=language)) for code, language in EACH])
+    return stream, tokens.issue_token(user).token
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_in_the_polled_and_in_the_pushed_events() -> None:
+    stream, token = await sync_to_async(a_stream_of_errors)()
+    address = f"/api/streams/{stream.pk}/events?wait=0"
+    answer = await AsyncClient().get(address, headers={"Authorization": f"Bearer {token}"})
+    polled = answer.json()["events"]
+    assert [words_alone(data) for _, _, data in polled] == [expected(*each) for each in EACH]
+
+    socket = WebsocketCommunicator(application, f"/ws/diagnosis/{stream.pk}/", headers=[(b"host", b"testserver")])
+    await socket.connect(SECONDS)
+    await socket.send_to(text_data=json.dumps({"type": "hello", "v": 1, "token": token, "after": 0}))
+    pushed: list[Any] = []
+    while len(pushed) < len(EACH):
+        pushed += (await frame_of(socket)).get("e", [])
+    await socket.disconnect(timeout=SECONDS)
+    assert pushed == polled
+
+
+def test_a_catalogue_that_has_not_changed_is_not_sent_again() -> None:
+    client = Client()
+    first = client.get("/api/errors", headers={"Accept-Language": "en"})
+    assert first["Cache-Control"] == "public, no-cache"
+    assert first["Vary"] == "Accept-Language"
+    assert set(first.json()["errors"]) == set(first.json()["codes"]) == set(ErrorCode)
+    again = client.get("/api/errors", headers={"Accept-Language": "en", "If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    other = client.get("/api/errors", headers={"Accept-Language": "zh-CN", "If-None-Match": first["ETag"]})
+    assert other.status_code == 200

@@ -1,0 +1,29 @@
+"""Clients whose socket is blocked poll, and every poll waits: none of them may keep a connection to the database."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from testing.fake_platform import FakePlatform, hold_response
+from testing.invariants import build_diagnosis_body
+from testing.services import wait_until
+from testing.site import running_site
+
+CONNECTIONS = 4
+POLLS = 12
+
+
+def test_more_polls_wait_than_there_are_connections_and_the_site_goes_on() -> None:
+    with FakePlatform() as fake, running_site(DATABASE_POOL_SIZE=str(CONNECTIONS)) as site, site.client() as client:
+        site.add_platform("held", fake.base_url)
+        fake.set_behaviour(hold_response(), model="held")
+        stream = client.post("/api/diagnoses", json=build_diagnosis_body(["held"])).json()["stream"]
+        wait_until(lambda: fake.count(model="held"), "the platform to be asked")
+        last = client.get(f"/api/streams/{stream}/events").json()["last"]
+        with ThreadPoolExecutor(POLLS) as threads:
+            address = f"/api/streams/{stream}/events?after={last}&wait=20"
+            polls = [threads.submit(client.get, address) for _ in range(POLLS)]
+            open_polls = "SELECT sum(polls_open) FROM progress_pushprocess"
+            wait_until(lambda: site.query(open_polls) == [(POLLS,)], "all polls to wait")
+            assert client.get("/api/platforms").status_code == 200
+            fake.release()
+            assert {poll.result().status_code for poll in polls} == {200}
+            assert all(poll.result().json()["last"] > last for poll in polls)

@@ -1,0 +1,238 @@
+"""An owner who is away when a diagnosis ends gets exactly one message; one who watches gets none."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from websockets.sync.client import connect
+
+from diagnosis.choices import DiagnosisStatus
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.running.state_machine import end_diagnosis
+from diagsite.models import Notice
+from diagsite.notifications import outbox
+from diagsite.notifications.outbox import mark_notice_seen, send_due_notices
+from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
+from testing.fake_wechat import FakeWeChat
+from testing.services import LOCAL_HTTPX_OPTIONS, wait_until
+from testing.site import Site, running_site
+
+OPENID = "openid-of-a-user"
+SITE = {"WECHAT_APP_ID": "wx1", "WECHAT_APP_SECRET": "s", "WECHAT_TEMPLATE_ID": "template", "NOTICE_GRACE_SECONDS": "3"}
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def wechat(settings: Any) -> Iterator[FakeWeChat]:
+    cache.clear()
+    settings.WECHAT_TEMPLATE_ID = "template"
+    settings.NOTICE_GRACE_SECONDS = 0
+    with FakeWeChat() as fake:
+        settings.WECHAT_API_BASE = fake.url
+        fake.allowed_messages[OPENID] = 1
+        yield fake
+    cache.clear()
+
+
+def ended(status: DiagnosisStatus | None = None, brand: str = "山岚", openid: str | None = OPENID) -> Diagnosis:
+    """A diagnosis that has just ended."""
+    owner = make_user("away", wechat_openid=openid)
+    diagnosis = make_diagnosis(owner, [make_platform()], brand=brand)
+    assert end_diagnosis(diagnosis.pk, status)
+    return diagnosis
+
+
+def state() -> str:
+    return Notice.objects.get().state
+
+
+def make_due() -> None:
+    """As if the lease or the wait had run out."""
+    Notice.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -> None:
+    diagnosis = ended()
+    assert send_due_notices() == 1
+    (message,) = wechat.delivered
+    assert message["touser"] == OPENID
+    assert message["template_id"] == "template"
+    assert message["page"] == f"pages/report-v2/report-v2?id={diagnosis.pk}"
+    assert message["data"]["thing1"] == {"value": "山岚"}
+    assert message["data"]["phrase2"] == {"value": "未能完成"}
+    assert state() == "sent"
+
+
+def test_a_long_name_fits_the_template(wechat: FakeWeChat) -> None:
+    ended(brand="长" * 40)
+    send_due_notices()
+    assert wechat.delivered[0]["data"]["thing1"]["value"] == "长" * 19 + "…"
+
+
+def test_a_message_is_sent_once_however_often_one_looks(wechat: FakeWeChat) -> None:
+    wechat.allowed_messages[OPENID] = 5
+    diagnosis = ended()
+    assert [send_due_notices() for _look in range(3)] == [1, 0, 0]
+    assert end_diagnosis(diagnosis.pk) is None
+    assert len(wechat.delivered) == 1
+
+
+def test_an_owner_who_was_given_the_end_is_not_told_again(wechat: FakeWeChat, settings: Any) -> None:
+    mark_notice_seen(ended().stream_id)
+    assert send_due_notices() == 0
+    assert state() == "seen"
+
+
+def test_whoever_cancels_is_not_told(wechat: FakeWeChat) -> None:
+    ended(DiagnosisStatus.CANCELLED)
+    assert not Notice.objects.exists()
+
+
+def test_an_account_without_wechat_is_not_told(wechat: FakeWeChat) -> None:
+    ended(openid=None)
+    assert not Notice.objects.exists()
+
+
+def test_without_a_template_nobody_is_told(wechat: FakeWeChat, settings: Any) -> None:
+    settings.WECHAT_TEMPLATE_ID = ""
+    ended()
+    assert not Notice.objects.exists()
+
+
+def test_within_the_grace_nothing_is_sent(wechat: FakeWeChat, settings: Any) -> None:
+    settings.NOTICE_GRACE_SECONDS = 60
+    ended()
+    assert send_due_notices() == 0
+    assert state() == "waiting"
+
+
+def test_no_accept_left_is_given_up_at_once(wechat: FakeWeChat) -> None:
+    wechat.allowed_messages[OPENID] = 0
+    ended()
+    send_due_notices()
+    make_due()
+    assert send_due_notices() == 0
+    assert Notice.objects.get().reason == "43101"
+    assert (state(), wechat.calls) == ("given_up", 1)
+
+
+def test_a_busy_wechat_is_tried_again_later_and_not_for_ever(wechat: FakeWeChat) -> None:
+    wechat.queued_replies = [-1] * 20
+    ended()
+    for _attempt in range(outbox.MAX_NOTICE_ATTEMPTS):
+        assert send_due_notices() == 1
+        assert send_due_notices() == 0
+        make_due()
+    assert (state(), wechat.calls) == ("given_up", outbox.MAX_NOTICE_ATTEMPTS)
+
+
+def test_a_token_is_kept_and_a_worthless_one_replaced(wechat: FakeWeChat) -> None:
+    wechat.allowed_messages[OPENID] = 2
+    diagnosis = ended()
+    send_due_notices()
+    assert wechat.issued_token_count == 1
+    wechat.issue_token()  # somebody else made ours worthless
+    another = make_diagnosis(diagnosis.owner, list(Platform.objects.filter(pk="fake")))
+    end_diagnosis(another.pk)
+    send_due_notices()
+    assert len(wechat.delivered) == 2
+    assert wechat.issued_token_count == 3
+
+
+def test_a_wechat_that_is_away_keeps_the_message(wechat: FakeWeChat, settings: Any) -> None:
+    settings.WECHAT_API_BASE = "http://127.0.0.1:9"
+    ended()
+    send_due_notices()
+    assert state() == "waiting"
+    settings.WECHAT_API_BASE = wechat.url
+    make_due()
+    send_due_notices()
+    assert len(wechat.delivered) == 1
+
+
+def test_a_crash_between_the_sending_and_the_mark_sends_nothing_twice(
+    wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended()
+
+    def die(self: Notice, *args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        lease = outbox._lease_next_notice()
+        assert lease
+        patch.setattr(Notice, "save", die)
+        outbox._send_notice(lease)
+    assert len(wechat.delivered) == 1
+    assert send_due_notices() == 0  # the lease holds
+    make_due()
+    assert send_due_notices() == 1
+    assert len(wechat.delivered) == 1
+    assert state() == "given_up"
+
+
+def test_an_end_that_is_rolled_back_leaves_no_message(wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diagnosis.running.state_machine.close_stream", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ended()
+    assert not Notice.objects.exists()
+
+
+# ---- Whole sites ---------------------------------------------------------------------------------------------------
+
+
+def sign_in(site: Site, code: str) -> httpx.Client:
+    """A client of a WeChat user."""
+    answer = httpx.post(f"{site.url}/api/session", json={"code": code}, **LOCAL_HTTPX_OPTIONS)
+    token = answer.raise_for_status().json()["token"]
+    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, **LOCAL_HTTPX_OPTIONS)
+
+
+def start(client: httpx.Client) -> dict[str, Any]:
+    body = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["demo-fast"]}
+    accepted: dict[str, Any] = client.post("/api/diagnoses", json=body).raise_for_status().json()
+    return accepted
+
+
+def watch_to_the_end(site: Site, client: httpx.Client, accepted: dict[str, Any]) -> None:
+    with connect(f"{site.url.replace('http', 'ws')}{accepted['socket_url']}", proxy=None) as ws:
+        token = client.headers["Authorization"].removeprefix("Bearer ")
+        ws.send(json.dumps({"type": "hello", "v": 1, "token": token, "after": 0, "epoch": None}))
+        for text in ws:
+            if '"complete"' in str(text):
+                break
+
+
+def states(site: Site) -> dict[str, str]:
+    return {str(pk): state for pk, state in site.query("SELECT diagnosis_id, state FROM diagsite_notice")}
+
+
+def test_who_is_away_is_told_and_who_watches_is_not() -> None:
+    with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **SITE) as site:
+        fake.allowed_messages |= {"openid-of-away": 2, "openid-of-watching": 2}
+        with sign_in(site, "away") as away, sign_in(site, "watching") as watching:
+            watched, left = start(watching), start(away)
+            watch_to_the_end(site, watching, watched)
+            wait_until(lambda: states(site).get(left["id"]) == "sent", "the message")
+            wait_until(lambda: states(site).get(watched["id"]) == "seen", "the mark")
+        assert [message["touser"] for message in fake.delivered] == ["openid-of-away"]
+        assert "演示" in fake.delivered[0]["data"]["thing1"]["value"]
+
+
+def test_a_server_killed_after_the_end_still_tells_once() -> None:
+    quick = SITE | {"NOTICE_GRACE_SECONDS": "4"}
+    with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **quick) as site:
+        fake.allowed_messages["openid-of-away"] = 1
+        with sign_in(site, "away") as away:
+            accepted = start(away)
+        wait_until(lambda: states(site).get(accepted["id"]) == "waiting", "the end")
+        site.server.kill()
+        assert fake.delivered == []
+        site.start()
+        wait_until(lambda: states(site).get(accepted["id"]) == "sent", "the message")
+        assert len(fake.delivered) == 1

@@ -1,0 +1,80 @@
+"""WeChat is asked again only while it has not taken the login code, which works once."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from diagsite.accounts import wechat
+from diagsite.accounts.exceptions import SignInRejected, WeChatMisconfigured, WeChatResponseLost, WeChatUnavailable
+from errors.retry import RetryBudget
+from testing.services import find_free_port
+
+
+class FakeWeChat(HTTPServer):
+    """Says one thing after another, the last one for ever; remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.says: list[Any] = []
+        self.asked = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeWeChat
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        says = self.server.says.pop(0) if len(self.server.says) > 1 else self.server.says[0]
+        if says is None:  # hangs up without an answer
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(says if isinstance(says, bytes) else json.dumps(says).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def fake(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]:
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget())
+    with FakeWeChat() as server:
+        settings.WECHAT_API_BASE = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_busy_wechat_is_asked_again(fake: FakeWeChat) -> None:
+    fake.says = [{"errcode": -1}, {"openid": "of-a-user"}]
+    assert wechat.exchange_login_code("code") == "of-a-user"
+    assert fake.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        (None, WeChatResponseLost),
+        (b"<html>", WeChatResponseLost),
+        ({"errcode": 40029}, SignInRejected),
+        ({"errcode": 40013}, WeChatMisconfigured),
+    ],
+)
+def test_what_may_have_used_the_code_up_is_not_asked_again(fake: FakeWeChat, says: Any, error: type[Exception]) -> None:
+    fake.says = [says]
+    with pytest.raises(error):
+        wechat.exchange_login_code("code")
+    assert fake.asked == 1
+
+
+def test_a_wechat_that_cannot_be_reached_is_given_up_after_its_attempts(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget())
+    settings.WECHAT_API_BASE = f"http://127.0.0.1:{find_free_port()}"
+    with pytest.raises(WeChatUnavailable):
+        wechat.exchange_login_code("code")

@@ -1,0 +1,118 @@
+"""What is shown where no page and no API answers: the same words as everywhere, never Django's own."""
+
+import json
+import math
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import sync_and_async_middleware
+
+from errors.codes import ActionKind, ErrorCode
+from errors.exceptions import get_error_code
+from errors.problems import Problem, build_problem, build_problem_from_exception
+from errors.recording import record_problem
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400"""
+    return _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403"""
+    return _build_code_response(request, ErrorCode.FORBIDDEN, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form of a page that is too old, or of somebody else's."""
+    return _build_code_response(request, ErrorCode.FORBIDDEN, place="csrf")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404"""
+    return _build_code_response(request, ErrorCode.DATA_NOT_FOUND, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Whatever a view did not catch: our bug, or the database away."""
+    error = sys.exc_info()[1]
+    return _build_code_response(request, get_error_code(error) if error else ErrorCode.SERVER_ERROR, error)
+
+
+@sync_and_async_middleware
+def method_not_allowed_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]],
+) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
+    """405: the API's framework says it in plain English."""
+
+    def replace_405(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+        if answer.status_code != 405 or not request.path.startswith("/api/"):
+            return answer
+        replacement = _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, place="method", status=405)
+        replacement["Allow"] = answer["Allow"]
+        return replacement
+
+    async def asynchronous(request: HttpRequest) -> HttpResponse:
+        return replace_405(request, await get_response(request))  # type: ignore[misc]
+
+    def synchronous(request: HttpRequest) -> HttpResponse:
+        return replace_405(request, get_response(request))  # type: ignore[arg-type]
+
+    return asynchronous if iscoroutinefunction(get_response) else synchronous
+
+
+def build_error_response(request: HttpRequest, error: BaseException, *, place: str = "") -> HttpResponse:
+    """An exception that means something, on a page or to a program, as the address is."""
+    body = build_problem_from_exception(error, instance=request.path)
+    return _record_and_respond(request, body, error, place)
+
+
+def _build_code_response(
+    request: HttpRequest, code: ErrorCode, error: BaseException | None = None, *, place: str = "", status: int = 0
+) -> HttpResponse:
+    body = build_problem(code, instance=request.path, request_id=request.META.get("REQUEST_ID", ""))
+    body["status"] = status or body["status"]
+    return _record_and_respond(request, body, error, place)
+
+
+def _record_and_respond(request: HttpRequest, body: Problem, error: BaseException | None, place: str) -> HttpResponse:
+    route = request.resolver_match.route if request.resolver_match else ""
+    record_problem(body, error=error, place=place, context={"route": route, "method": request.method})
+    if request.path.startswith("/api/"):
+        return build_problem_response(body)
+    # No session, no user: this page must come without the database.
+    return _add_retry_after(
+        render(request, "site/error.html", _build_template_context(request, body), status=body["status"]), body
+    )
+
+
+def build_problem_response(body: Problem) -> HttpResponse:
+    """The body as the API sends it."""
+    text = json.dumps(body, ensure_ascii=False)
+    response = HttpResponse(text, status=body["status"], content_type="application/problem+json")
+    patch_vary_headers(response, ["Accept-Language"])
+    return _add_retry_after(response, body)
+
+
+def _add_retry_after(response: HttpResponse, body: Problem) -> HttpResponse:
+    if body["retry_after_ms"]:
+        response["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1000))
+    return response
+
+
+def _build_template_context(request: HttpRequest, body: Problem) -> dict[str, Any]:
+    home = reverse("pages:start")
+    action_urls = {
+        ActionKind.RETRY: request.get_full_path() if request.method == "GET" else home,
+        ActionKind.OPEN_HISTORY: reverse("pages:history"),
+        ActionKind.SIGN_IN: reverse("pages:login"),
+        ActionKind.SWITCH_PLATFORM: f"{home}?platforms=healthy",
+    }
+    action = body["copy"]["action"]
+    return {"problem": body, "copy": body["copy"], "address": action_urls.get(action["kind"], home)}

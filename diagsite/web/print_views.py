@@ -1,0 +1,104 @@
+"""The report on paper: for its owner, and for whoever was given a link."""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from diagnosis.api.access import get_visible_report
+from diagnosis.models import Answer, Diagnosis
+from diagnosis.reports import cache
+from diagnosis.reports.export.content import get_ordered_answers
+from diagnosis.reports.export.print_tickets import is_valid_print_ticket
+from diagnosis.reports.print_context import build_print_context
+from diagnosis.sharing.links import open_link
+from diagsite.web.error_pages import build_error_response
+from errors.exceptions import AppError, NotFound
+from errors.problems import get_current_locale
+
+# Whoever has the address of such a page has the page: no search engine, no next site and no cache may learn it.
+PRIVATE_PAGE_HEADERS = {
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+}
+PRINTED_ANSWER_FIELDS = (
+    "question_id",
+    "platform_id",
+    "repeat",
+    "state",
+    "text",
+    "model",
+    "mentions",
+    "error_code",
+    "is_demo",
+)
+
+
+@require_safe
+def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
+    """For who is signed in and may see it, and for who comes with a ticket of the API."""
+    answers = _LazyAnswers(diagnosis_id)
+    try:
+        if is_valid_print_ticket(request.GET.get("ticket", ""), diagnosis_id):
+            report = cache.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
+        elif not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        else:
+            report = get_visible_report(request.user, diagnosis_id, answers.texts)
+    except Diagnosis.DoesNotExist:
+        return build_error_response(request, NotFound())
+    except AppError as error:
+        return build_error_response(request, error)
+    return _render_report(request, report, answers, is_shared=False)
+
+
+@require_safe
+def show_shared_report(request: HttpRequest, token: str) -> HttpResponse:
+    """For whoever has the link. Forged, expired, revoked, deleted: the same page, so that nobody can tell which."""
+    diagnosis_id = open_link(token)
+    if diagnosis_id is None:
+        return _render_gone(request)
+    answers = _LazyAnswers(diagnosis_id)
+    try:
+        report = cache.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
+    except Diagnosis.DoesNotExist:  # deleted since
+        return _render_gone(request)
+    return _render_report(request, report, answers, is_shared=True)
+
+
+class _LazyAnswers:
+    """Read once, by who wants them first: the report for its quotes, or the page."""
+
+    def __init__(self, diagnosis_id: UUID) -> None:
+        self._diagnosis_id = diagnosis_id
+        self._rows: list[Answer] | None = None
+
+    def rows(self) -> list[Answer]:
+        if self._rows is None:
+            self._rows = list(get_ordered_answers(self._diagnosis_id).only(*PRINTED_ANSWER_FIELDS))
+        return self._rows
+
+    def texts(self, _wanted: Any) -> dict[str, str]:
+        return {str(answer.pk): answer.text for answer in self.rows()}
+
+
+def _render_report(
+    request: HttpRequest, report: cache.CachedReport, answers: _LazyAnswers, *, is_shared: bool
+) -> HttpResponse:
+    context = build_print_context(orjson.loads(report["body"]), answers.rows()) | {"is_shared": is_shared}
+    return _add_private_headers(render(request, "site/print.html", context))
+
+
+def _render_gone(request: HttpRequest) -> HttpResponse:
+    return _add_private_headers(render(request, "site/share_gone.html", status=404))
+
+
+def _add_private_headers(response: HttpResponse) -> HttpResponse:
+    for name, value in PRIVATE_PAGE_HEADERS.items():
+        response[name] = value
+    return response

@@ -1,0 +1,23 @@
+"""Addresses of the web page."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+from django.views.i18n import set_language
+
+from diagsite.web import print_views, views
+
+app_name = "pages"
+
+urlpatterns = [
+    path("", views.show_start, name="start"),
+    path("diagnoses/<uuid:diagnosis_id>/", views.show_diagnosis, name="diagnosis"),
+    path("diagnoses/<uuid:diagnosis_id>/print/", print_views.show_print_report, name="print"),
+    path("shared/<str:token>/", print_views.show_shared_report, name="shared"),
+    path("history/", views.show_history, name="history"),
+    path("compare/", views.show_comparison, name="compare"),
+    path("schedules/", views.show_schedules, name="schedules"),
+    path("language/", set_language, name="language"),
+    path("words.js", views.SiteJavaScriptCatalog.as_view(), name="words"),
+    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", LogoutView.as_view(next_page="pages:start"), name="logout"),
+]

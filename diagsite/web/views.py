@@ -1,0 +1,106 @@
+"""The web page: shells that the browser fills from the API, and the words that its modules need."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from django.views.i18n import JavaScriptCatalog
+
+REPEAT_CHOICES = range(1, 6)
+
+DIAGNOSIS_STATUS_LABELS = [
+    ("queued", _("排队中")),
+    ("asking", _("询问中")),
+    ("analysing", _("分析中")),
+    ("completed", _("已完成")),
+    ("partial", _("部分完成")),
+    ("failed", _("未能完成")),
+    ("timed_out", _("已超时")),
+    ("cancelled", _("已取消")),
+]
+
+WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日")]
+
+PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
+
+
+def _build_page_config(request: HttpRequest) -> dict[str, Any]:
+    """What the modules must know before their first request."""
+    return {
+        "demo": settings.DEMO,
+        "signed_in": request.user.is_authenticated,
+        "csrf_token": get_token(request),
+        "language": get_language(),
+        "urls": {
+            "start": reverse("pages:start"),
+            "history": reverse("pages:history"),
+            "compare": reverse("pages:compare"),
+            "schedules": reverse("pages:schedules"),
+            "diagnosis": reverse("pages:diagnosis", args=[PLACEHOLDER_DIAGNOSIS_ID]).replace(
+                str(PLACEHOLDER_DIAGNOSIS_ID), "{id}"
+            ),
+            "login": resolve_url(settings.LOGIN_URL),
+        },
+    }
+
+
+def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
+    """A page for whoever is signed in, or can sign in by device on a demo site."""
+    if not settings.DEMO and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    context |= {"current": page_name, "config": _build_page_config(request)}
+    return render(request, f"site/{page_name}.html", context)
+
+
+class SiteJavaScriptCatalog(JavaScriptCatalog):
+    """What static/site/*.js says, in the visitor's language: our own catalogue, without Django's admin."""
+
+    packages = ["site"]
+
+    def get_paths(self, packages: list[str]) -> list[str]:
+        """Where our translations are."""
+        return [str(path) for path in settings.LOCALE_PATHS]
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_start(request: HttpRequest) -> HttpResponse:
+    """Fill in a diagnosis and start it."""
+    return _render_page(request, "start", repeats=REPEAT_CHOICES)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
+    """Watch one diagnosis, then read its report; the API decides who may see it."""
+    return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_history(request: HttpRequest) -> HttpResponse:
+    """Find a past diagnosis."""
+    return _render_page(request, "history", statuses=DIAGNOSIS_STATUS_LABELS)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_comparison(request: HttpRequest) -> HttpResponse:
+    """Two diagnoses side by side; the API decides who may see them."""
+    return _render_page(request, "compare")
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_schedules(request: HttpRequest) -> HttpResponse:
+    """What is diagnosed every week or month, and what that may cost."""
+    return _render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))

@@ -1,0 +1,80 @@
+"""What may stand in braces in a stored text, and how a value is made safe before it gets there.
+
+A text is never given to `str.format`: only `{name}` of an allow-listed name is replaced, everything else is text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_PLACEHOLDER_LENGTH = 40
+
+_PLACEHOLDER_PATTERN = re.compile(r"\{([a-z][a-z_]{0,31})\}")
+_SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_.:+=-]{24,}")
+# Control characters, bidi overrides and other format characters, lone surrogates, private use, unassigned.
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_MARKUP_REMOVAL = str.maketrans("", "", "<>{}")
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """name: what stands in the braces; clean: any value as a safe text, "" when it is none.
+
+    fallback: {locale: what is said when the value is unknown}, so that a sentence reads well without it.
+    """
+
+    name: str
+    example: str
+    clean: Callable[[Any], str]
+    fallback: Mapping[str, str]
+
+
+def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
+    """A short line: nothing invisible, no markup, no braces, nothing that looks like a key; capped with an ellipsis."""
+    if not isinstance(value, str):
+        return ""
+    visible = "".join(
+        " " if character in "\n\r\t" else character
+        for character in value[: max_length * 8]
+        if character in "\n\r\t" or unicodedata.category(character) not in _INVISIBLE_CATEGORIES
+    )
+    line = " ".join(_SECRET_PATTERN.sub("***", visible.translate(_MARKUP_REMOVAL)).split())
+    return line if len(line) <= max_length else line[: max_length - 1] + "…"
+
+
+def clean_count(value: Any) -> str:
+    """A whole number from 0 to 999999."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return ""
+    return str(value) if 0 <= value <= 999_999 else ""
+
+
+PLATFORM_PLACEHOLDER = Placeholder("platform", "豆包", clean_text, {"zh-hans": "该平台", "en": "the platform"})
+SECONDS_PLACEHOLDER = Placeholder("seconds", "30", clean_count, {"zh-hans": "几", "en": "a few"})
+VALID_PLACEHOLDER = Placeholder("valid", "8", clean_count, {"zh-hans": "部分", "en": "some"})
+PLANNED_PLACEHOLDER = Placeholder("planned", "12", clean_count, {"zh-hans": "全部", "en": "all"})
+
+PLACEHOLDERS = {
+    one.name: one for one in (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, PLANNED_PLACEHOLDER)
+}
+
+
+def find_placeholder_names(text: str) -> set[str]:
+    """The names in braces."""
+    return set(_PLACEHOLDER_PATTERN.findall(text))
+
+
+def fill_placeholders(text: str, allowed: Mapping[str, Placeholder], values: Mapping[str, Any], locale: str) -> str:
+    """The text with its placeholders replaced. Unknown names vanish, unknown values get their fallback."""
+    if "{" not in text:
+        return text
+
+    def replacement(match: re.Match[str]) -> str:
+        placeholder = allowed.get(match.group(1))
+        if placeholder is None:
+            return ""
+        return placeholder.clean(values.get(placeholder.name)) or placeholder.fallback.get(locale, "")
+
+    return _PLACEHOLDER_PATTERN.sub(replacement, text)

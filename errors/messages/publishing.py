@@ -1,0 +1,110 @@
+"""How words become visible: publish a draft, go back to an older revision, take over what a new release brings."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from errors.codes import ErrorCode
+from errors.messages.default_texts import DEFAULT_TEXTS
+from errors.messages.message import ErrorMessage, build_default_message, build_message, validate_message
+from errors.models import CopyRevision, ErrorCopy
+
+
+def publish_draft(copy_id: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+    """Make the draft what users see. Raises ValidationError when it is not fit or nothing would change."""
+    with transaction.atomic():
+        copy = _get_locked_copy(copy_id)
+        errors = validate_message(ErrorCode(copy.code), copy.locale, copy.draft)
+        if errors:
+            raise ValidationError({name: [fault] for name, fault in errors.items()})
+        if not copy.has_draft:
+            raise ValidationError("没有可发布的修改。")
+        return _create_revision(copy, author, reason)
+
+
+def republish_revision(copy_id: int, number: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+    """Publish an older revision's words again, as a new revision; the draft becomes the same."""
+    with transaction.atomic():
+        copy = _get_locked_copy(copy_id)
+        copy.draft = copy.revisions.get(number=number).message
+        return _create_revision(copy, author, reason)
+
+
+def accept_upstream(copy_id: int) -> ErrorCopy:
+    """Put the release's words into the draft, to be looked at and published."""
+    with transaction.atomic():
+        copy = _get_locked_copy(copy_id)
+        copy.draft = build_message(copy.upstream)
+        copy.has_upstream_changes = False
+        copy.save()
+        return copy
+
+
+def reject_upstream(copy_id: int) -> ErrorCopy:
+    """The operator has seen the release's words and keeps their own."""
+    with transaction.atomic():
+        copy = _get_locked_copy(copy_id)
+        copy.has_upstream_changes = False
+        copy.save(update_fields=["has_upstream_changes"])
+        return copy
+
+
+def _get_locked_copy(copy_id: int) -> ErrorCopy:
+    return ErrorCopy.objects.select_for_update(of=("self",)).select_related("published").get(pk=copy_id)
+
+
+def _create_revision(copy: ErrorCopy, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
+    last = copy.revisions.order_by("-number").values_list("number", flat=True).first() or 0
+    copy.published = CopyRevision.objects.create(
+        copy=copy,
+        number=last + 1,
+        content=copy.draft.content(),
+        author_id=author.pk if author else None,
+        author_name=author.get_username()[:150] if author else "",
+        reason=reason[:200],
+    )
+    copy.save()
+    return copy.published
+
+
+def seed_error_messages() -> dict[str, int]:
+    """Bring the table up to this release's words: {"added", "updated", "upstream_changed"}.
+
+    A row that nobody has edited follows the release; an operator's edit stays, and is marked when the release's words
+    have changed under it. Seeding again changes nothing.
+    """
+    counts = {"added": 0, "updated": 0, "upstream_changed": 0}
+    with transaction.atomic():
+        rows = {
+            (row.code, row.locale): row
+            for row in ErrorCopy.objects.select_for_update(of=("self",)).select_related("published")
+        }
+        for locale in DEFAULT_TEXTS:
+            for code in ErrorCode:
+                outcome = _seed_row(rows.get((code.value, locale)), code, locale, build_default_message(code, locale))
+                if outcome:
+                    counts[outcome] += 1
+    return counts
+
+
+def _seed_row(row: ErrorCopy | None, code: ErrorCode, locale: str, message: ErrorMessage) -> str:
+    content: dict[str, Any] = message.content()
+    if row is None:
+        row = ErrorCopy(code=code.value, locale=locale, upstream=content)
+        row.draft = message
+        row.save()
+        _create_revision(row, None, "随版本提供")
+        return "added"
+    if row.upstream == content:
+        return ""
+    is_unedited = row.draft.content() == row.upstream and not row.has_draft
+    row.upstream = content
+    if is_unedited:
+        row.draft = message
+        _create_revision(row, None, "随版本更新")
+        return "updated"
+    row.has_upstream_changes = row.draft.content() != content
+    row.save()
+    return "upstream_changed" if row.has_upstream_changes else ""

@@ -1,0 +1,287 @@
+"""What the dashboard draws: each chart's lines, its figure for the whole span, and words for when there is nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.utils.translation import gettext as _
+
+from monitoring.dashboard.time_range import MetricHistory
+from monitoring.samples.histograms import compute_percentile
+from monitoring.samples.queries import Matchers
+
+ChartUnit = Literal["percent", "seconds", "per_minute", "count"]
+
+CALLS_TOTAL, CALL_SECONDS_SUM, CALL_SECONDS_COUNT, CALL_SECONDS_BUCKET = (
+    "diagnosis_calls_total",
+    "diagnosis_call_seconds_sum",
+    "diagnosis_call_seconds_count",
+    "diagnosis_call_seconds_bucket",
+)
+DIAGNOSES_ENDED_TOTAL, ERRORS_TOTAL, CACHE_LOOKUPS_TOTAL, HTTP_REQUESTS_TOTAL = (
+    "diagnosis_ended_total",
+    "errors_total",
+    "cache_lookups_total",
+    "http_requests_total",
+)
+CHART_COUNTERS = (
+    CALLS_TOTAL,
+    CALL_SECONDS_SUM,
+    CALL_SECONDS_COUNT,
+    CALL_SECONDS_BUCKET,
+    DIAGNOSES_ENDED_TOTAL,
+    ERRORS_TOTAL,
+    CACHE_LOOKUPS_TOTAL,
+    HTTP_REQUESTS_TOTAL,
+)
+SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING = (
+    "progress_sockets_open",
+    "progress_polls_open",
+    "diagnosis_running",
+    "jobs_waiting",
+)
+CHART_GAUGES = (SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING)
+
+VALID_CALLS = [{"label": "outcome", "op": "=", "values": ["valid"]}]
+# Somebody who cancels does not make a platform fail.
+UNCANCELLED_CALLS = [{"label": "outcome", "op": "!=", "values": ["cancelled"]}]
+FAILED_CALLS = [{"label": "outcome", "op": "!=", "values": ["valid", "cancelled"]}]
+# A stale answer was given out of the cache too.
+CACHE_HITS = [{"label": "result", "op": "=", "values": ["hit", "stale"]}]
+ENDED_WITH_REPORT = [{"label": "status", "op": "=", "values": ["completed", "partial"]}]
+ENDED_WITHOUT_REPORT = [{"label": "status", "op": "=", "values": ["failed", "timed_out"]}]
+REQUESTS_WITHOUT_5XX = [{"label": "status", "op": "!=", "values": ["5xx"]}]
+REQUESTS_WITH_5XX = [{"label": "status", "op": "=", "values": ["5xx"]}]
+
+StepValues = list[float | None]
+
+
+@dataclass(frozen=True)
+class ChartLine:
+    """One line, or one part of the bars; a value a step, None where there is none."""
+
+    label: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`figure` is that of the whole span, or the latest of a gauge; None without data, of which `nothing` tells."""
+
+    name: str
+    title: str
+    unit: ChartUnit
+    kind: Literal["lines", "bars"]
+    edges: Sequence[datetime]
+    lines: Sequence[ChartLine]
+    summary_value: float | None
+    nothing: str
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return self.summary_value is None
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """How often a code was seen; `share` of the most frequent, 0-1."""
+
+    code: str
+    count: float
+    share: float
+
+
+@dataclass(frozen=True)
+class PlatformStats:
+    """What a platform did over the span; None where it was not called."""
+
+    platform: str
+    calls: float
+    success: float | None
+    mean_seconds: float | None
+
+
+def build_charts(history: MetricHistory) -> list[Chart]:
+    """Every chart, in the order of the page."""
+    charts = (
+        _build_success_rate_chart,
+        _build_calls_chart,
+        _build_latency_chart,
+        _build_results_chart,
+        _build_requests_chart,
+        _build_cache_chart,
+        _build_running_chart,
+        _build_connections_chart,
+    )
+    return [chart(history) for chart in charts]
+
+
+def _build_success_rate_chart(history: MetricHistory) -> Chart:
+    good, all_calls = (
+        history.get_increases(CALLS_TOTAL, VALID_CALLS),
+        history.get_increases(CALLS_TOTAL, UNCANCELLED_CALLS),
+    )
+    return Chart(
+        "success",
+        _("调用成功率"),
+        "percent",
+        "lines",
+        history.edges,
+        [ChartLine(_("成功率"), _compute_ratios(good, all_calls))],
+        _compute_ratio(sum(good), sum(all_calls)),
+        _("这段时间没有调用过平台。"),
+    )
+
+
+def _build_calls_chart(history: MetricHistory) -> Chart:
+    return _build_rate_chart(
+        history,
+        "calls",
+        _("每分钟调用"),
+        {
+            _("有效"): history.get_increases(CALLS_TOTAL, VALID_CALLS),
+            _("失败"): history.get_increases(CALLS_TOTAL, FAILED_CALLS),
+        },
+        _("这段时间没有调用过平台。"),
+    )
+
+
+def _build_requests_chart(history: MetricHistory) -> Chart:
+    return _build_rate_chart(
+        history,
+        "requests",
+        _("每分钟请求"),
+        {
+            _("正常"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITHOUT_5XX),
+            _("服务器错误"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITH_5XX),
+        },
+        _("这段时间没有请求。"),
+    )
+
+
+def _build_rate_chart(
+    history: MetricHistory, name: str, title: str, parts: dict[str, list[float]], nothing: str
+) -> Chart:
+    """Bars of so many a minute, one part on the other."""
+    minutes = history.time_range.step_seconds / 60
+    lines = [ChartLine(label, [value / minutes for value in values]) for label, values in parts.items()]
+    total = sum(sum(values) for values in parts.values())
+    figure = total * 60 / history.time_range.seconds or None
+    return Chart(name, title, "per_minute", "bars", history.edges, lines, figure, nothing)
+
+
+def _build_latency_chart(history: MetricHistory) -> Chart:
+    sums, counts = history.get_increases(CALL_SECONDS_SUM), history.get_increases(CALL_SECONDS_COUNT)
+    lines = [ChartLine(_("平均"), _compute_ratios(sums, counts))]
+    buckets = history.get_increases_by_label(CALL_SECONDS_BUCKET, "le")
+    if buckets:
+        for share, label in ((0.5, "p50"), (0.95, "p95")):
+            steps = [{edge: values[step] for edge, values in buckets.items()} for step in range(history.step_count)]
+            lines.append(ChartLine(label, [compute_percentile(step, share) for step in steps]))
+    return Chart(
+        "latency",
+        _("调用耗时"),
+        "seconds",
+        "lines",
+        history.edges,
+        lines,
+        _compute_ratio(sum(sums), sum(counts)),
+        _("这段时间没有调用过平台。"),
+    )
+
+
+def _build_results_chart(history: MetricHistory) -> Chart:
+    good, bad = (
+        history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITH_REPORT),
+        history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITHOUT_REPORT),
+    )
+    return Chart(
+        "ended",
+        _("诊断结果"),
+        "count",
+        "bars",
+        history.edges,
+        [ChartLine(_("有报告"), good), ChartLine(_("没有报告"), bad)],
+        sum(good) + sum(bad) or None,
+        _("这段时间没有诊断结束。"),
+    )
+
+
+def _build_cache_chart(history: MetricHistory) -> Chart:
+    hits, lookups = history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_HITS), history.get_increases(CACHE_LOOKUPS_TOTAL)
+    return Chart(
+        "cache",
+        _("缓存命中率"),
+        "percent",
+        "lines",
+        history.edges,
+        [ChartLine(_("命中率"), _compute_ratios(hits, lookups))],
+        _compute_ratio(sum(hits), sum(lookups)),
+        _("这段时间没有查过缓存。"),
+    )
+
+
+def _build_running_chart(history: MetricHistory) -> Chart:
+    return _build_gauge_chart(
+        history, "running", _("运行与排队"), {_("运行中的诊断"): DIAGNOSES_RUNNING, _("等待的任务"): JOBS_WAITING}
+    )
+
+
+def _build_connections_chart(history: MetricHistory) -> Chart:
+    return _build_gauge_chart(history, "connections", _("连接"), {"WebSocket": SOCKETS_OPEN, _("长轮询"): POLLS_OPEN})
+
+
+def _build_gauge_chart(history: MetricHistory, name: str, title: str, metrics: dict[str, str]) -> Chart:
+    lines = [ChartLine(label, history.get_peaks(metric)) for label, metric in metrics.items()]
+    return Chart(
+        name,
+        title,
+        "count",
+        "lines",
+        history.edges,
+        lines,
+        max((value for line in lines for value in line.values if value is not None), default=None),
+        _("这段时间没有进程上报。"),
+        note=_("每段时间里的最高值"),
+    )
+
+
+def list_frequent_errors(history: MetricHistory, limit: int = 12) -> list[ErrorRow]:
+    """The codes that people were shown most often, the most frequent first."""
+    shown = [{"label": "outcome", "op": "=", "values": ["shown"]}]
+    counts = {code: sum(values) for code, values in history.get_increases_by_label(ERRORS_TOTAL, "code", shown).items()}
+    top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    return [ErrorRow(code, count, count / top[0][1]) for code, count in top if count]
+
+
+def compute_platform_stats(history: MetricHistory) -> dict[str, PlatformStats]:
+    """By platform, what it did over the span."""
+    good = _sum_by_platform(history, CALLS_TOTAL, VALID_CALLS)
+    calls = _sum_by_platform(history, CALLS_TOTAL, UNCANCELLED_CALLS)
+    seconds, counts = _sum_by_platform(history, CALL_SECONDS_SUM), _sum_by_platform(history, CALL_SECONDS_COUNT)
+    return {
+        platform: PlatformStats(
+            platform,
+            calls.get(platform, 0.0),
+            _compute_ratio(good.get(platform, 0.0), calls.get(platform, 0.0)),
+            _compute_ratio(seconds.get(platform, 0.0), counts.get(platform, 0.0)),
+        )
+        for platform in sorted({*calls, *counts})
+    }
+
+
+def _sum_by_platform(history: MetricHistory, metric: str, matchers: Matchers = ()) -> dict[str, float]:
+    groups = history.get_increases_by_label(metric, "platform", matchers)
+    return {platform: sum(values) for platform, values in groups.items()}
+
+
+def _compute_ratio(part: float, whole: float) -> float | None:
+    """Sums, never an average of ratios; nothing asked is not 0 %."""
+    return part / whole if whole > 0 else None
+
+
+def _compute_ratios(parts: Sequence[float], wholes: Sequence[float]) -> StepValues:
+    return [_compute_ratio(part, whole) for part, whole in zip(parts, wholes, strict=True)]

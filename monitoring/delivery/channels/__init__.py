@@ -1,0 +1,34 @@
+"""The kinds of channels, and the one way to send through any of them."""
+
+from monitoring.delivery.channel_secrets import decrypt_secrets
+from monitoring.delivery.channels.apprise import Apprise
+from monitoring.delivery.channels.base import OutgoingMessage, Transport
+from monitoring.delivery.channels.dingtalk import DingTalk
+from monitoring.delivery.channels.email import Email
+from monitoring.delivery.channels.feishu import Feishu
+from monitoring.delivery.channels.webhook import Webhook
+from monitoring.delivery.channels.wecom import WeCom
+from monitoring.delivery.messages import Message
+from monitoring.models import Channel
+
+TRANSPORTS: dict[str, Transport] = {
+    Channel.Kind.DINGTALK: DingTalk(),
+    Channel.Kind.WECOM: WeCom(),
+    Channel.Kind.FEISHU: Feishu(),
+    Channel.Kind.EMAIL: Email(),
+    Channel.Kind.WEBHOOK: Webhook(),
+    Channel.Kind.APPRISE: Apprise(),
+}
+
+
+def send_through_channel(channel: Channel, message: Message, number: int) -> str:
+    """Send it now; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
+    outgoing = OutgoingMessage(number, message, decrypt_secrets(channel.secrets), parse_recipients(channel.recipients))
+    return TRANSPORTS[channel.kind].send(outgoing)
+
+
+def parse_recipients(text: str) -> list[str]:
+    """The addresses of a comma-separated line, Chinese commas included."""
+    return [
+        one.strip() for one in text.replace("，", ",").replace("；", ",").replace(";", ",").split(",") if one.strip()
+    ]

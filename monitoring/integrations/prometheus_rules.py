@@ -1,0 +1,128 @@
+"""Alert rules as Prometheus evaluates them: the same question, the same bounds, in PromQL.
+
+A ratio compares Wilson's bound and a mean its own, over the first window with enough samples, as the site does by
+itself; `or` takes the first that has a value. Not carried over are the resolve threshold and the cooldown, which
+Prometheus does not know, and repeats and channels, which are Alertmanager's.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from monitoring.models import Rule
+from monitoring.rules.decision import RuleParameters, get_z_quantile
+from monitoring.rules.query import get_rule_parameters, get_rule_selectors
+from monitoring.samples.queries import SeriesSelector
+
+RULE_GROUP = "diagsite"
+
+
+def render_rule_file(rules: Iterable[Rule]) -> str:
+    """A file for `rule_files:` of Prometheus, in YAML. Every scalar is written as JSON, which YAML includes."""
+    head = [
+        "# Made by `manage.py export_prometheus_rules` from the site's alert rules: edit them there.",
+        "groups:",
+        f"  - name: {RULE_GROUP}",
+    ]
+    entries = [line for rule in rules for line in _render_rule(rule)]
+    return "\n".join([*head, "    rules:" if entries else "    rules: []", *entries, ""])
+
+
+def _render_rule(rule: Rule) -> list[str]:
+    fields: dict[str, Any] = {
+        "alert": rule.name,
+        "expr": build_rule_expression(rule),
+        "for": f"{rule.for_seconds}s",
+        "keep_firing_for": f"{rule.keep_firing_seconds}s",
+    }
+    if not rule.keep_firing_seconds:
+        del fields["keep_firing_for"]
+    notes = {"summary": rule.title, "description": rule.description, "runbook_url": rule.runbook_url}
+    lines = [f"{name}: {_quote(value)}" for name, value in fields.items()]
+    lines += _render_mapping("labels", {"severity": rule.severity})
+    lines += _render_mapping("annotations", {name: _escape_template(text) for name, text in notes.items() if text})
+    return [f"      {'-' if number == 0 else ' '} {line}" for number, line in enumerate(lines)]
+
+
+def _render_mapping(name: str, values: Mapping[str, str]) -> list[str]:
+    return [f"{name}:", *(f"  {key}: {_quote(value)}" for key, value in values.items())]
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _escape_template(text: str) -> str:
+    """Prometheus takes annotations for templates; ours are just words."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def build_rule_expression(rule: Rule) -> str:
+    """What is true while there is trouble."""
+    parameters = get_rule_parameters(rule)
+    numerator, denominator = get_rule_selectors(rule)
+    if denominator is None:
+        value = _build_gauge_expression(numerator)
+    else:
+        value = " or ".join(
+            _build_bound_expression(parameters, numerator, denominator, window) for window in parameters.windows
+        )
+    expression = f"({value}) {rule.comparison} {rule.threshold:.10g}"
+    if rule.no_data == Rule.NoData.ALERT:
+        expression = f"({expression}) or absent({_build_selector(denominator or numerator)})"
+    return expression
+
+
+def _build_gauge_expression(selector: SeriesSelector) -> str:
+    # What is counted in rows is the same in every process; what a process counts of itself adds up.
+    if selector.metric in settings.SITE_GAUGES:
+        return f"sum(max without (instance, job) ({_build_selector(selector)}))"
+    return f"sum({_build_selector(selector)})"
+
+
+def _build_bound_expression(
+    parameters: RuleParameters, numerator: SeriesSelector, denominator: SeriesSelector, window_seconds: int
+) -> str:
+    """The bound nearer to the threshold over one window; nothing when that has too few samples."""
+    n = f"sum(increase({_build_selector(denominator)}[{window_seconds}s]))"
+    # No series at all above the line is nought, not unknown.
+    x = f"(sum(increase({_build_selector(numerator)}[{window_seconds}s])) or vector(0))"
+    is_widest = window_seconds == parameters.windows[-1]
+    min_samples = parameters.least_samples if is_widest else max(parameters.enough_samples, parameters.least_samples)
+    sign = "-" if parameters.comparison == ">" else "+"
+    z = get_z_quantile(parameters.confidence)
+    bound = (
+        _build_wilson_expression(x, n, z, sign)
+        if parameters.kind == Rule.Kind.RATIO
+        else _build_mean_expression(x, n, z, sign)
+    )
+    return f"({bound} and {n} >= {max(min_samples, 1)})"
+
+
+def _build_wilson_expression(x: str, n: str, z: float, sign: str) -> str:
+    p = f"clamp_max({x} / {n}, 1)"
+    zz = z * z
+    half = f"{z:.10g} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.10g} / {n} ^ 2)"
+    return f"({p} + {zz / 2:.10g} / {n} {sign} {half}) / (1 + {zz:.10g} / {n})"
+
+
+def _build_mean_expression(x: str, n: str, z: float, sign: str) -> str:
+    return f"{x} / {n} * exp({sign}{z:.10g} / sqrt({n}))"
+
+
+def _build_selector(selector: SeriesSelector) -> str:
+    matchers = [_build_label_matcher(one["label"], one["op"], one["values"]) for one in selector.matchers]
+    if not (selector.includes_demo or settings.DEMO):
+        matchers.append('demo!="true"')
+    return f"{selector.metric}{{{','.join(matchers)}}}" if matchers else selector.metric
+
+
+def _build_label_matcher(label: str, operator: str, values: list[str]) -> str:
+    if len(values) == 1:
+        return f"{label}{operator}{_quote(values[0])}"
+    # Prometheus' expressions are anchored, and RE2's special characters are among Python's.
+    pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
+    return f"{label}{'=~' if operator == '=' else '!~'}{_quote(pattern)}"

@@ -1,0 +1,180 @@
+"""Everybody who may come, and one row of everything that they may ask for: what test_access_table.py goes through."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Model
+from django.template.response import SimpleTemplateResponse
+from django.test import Client
+from django.utils import timezone
+
+from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun, Schedule, ShareLink
+from diagnosis.reports.corrections import add_alias, add_competitor
+from diagsite.models import Role, User
+from diagsite.roles import seed_roles
+from errors.messages.publishing import seed_error_messages
+from errors.models import CopyOverride, ErrorCopy, ErrorEvent
+from monitoring.alerts.lifecycle import fire_alert
+from monitoring.delivery.messages import Message
+from monitoring.models import Alert, Channel, Delivery, Rule, Silence
+from monitoring.rules.defaults import seed_rules
+from progress.models import PushProcess
+from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
+
+ACTORS = ["out", "stranger", "owner", "staff", "editor", "operator", "admin", "root"]
+ROLE_BY_ACTOR = {"editor": "editor", "operator": "operator", "admin": "administrator"}
+INLINE_CODE_PATTERN = re.compile(
+    r"<script(?![^>]*(\ssrc=|application/json))|<style|<[^>]+\s(style|on\w+)\s*=", re.IGNORECASE
+)
+QUERY_PARAMS_BY_ROUTE = {"api/streams/<stream>/events": {"wait": 0}}
+
+
+def create_actor_users() -> dict[str, User]:
+    """An account of each kind; "out" has none. Rows of the roles must be there."""
+    people = {
+        name: User.objects.create(username=name, is_staff=name not in ("stranger", "owner")) for name in ACTORS[1:]
+    }
+    for name, role in ROLE_BY_ACTOR.items():
+        group = Role.objects.get(name=role).group
+        assert group
+        people[name].groups.add(group)
+    User.objects.filter(username="root").update(is_superuser=True)
+    return people
+
+
+class AccessFixtures:
+    """One row of everything, the owner's where it is somebody's, and a client of each kind of person."""
+
+    def __init__(self) -> None:
+        seed_error_messages()
+        seed_rules()
+        seed_roles()
+        self.users = create_actor_users()
+        self.client_by_actor = {name: Client() for name in ACTORS}
+        for name, person in self.users.items():
+            self.client_by_actor[name].force_login(person)
+        platform = make_platform()
+        self.diagnosis = run_and_end(
+            make_diagnosis(self.users["owner"], [platform], questions=["甲？", "乙？"]),
+            make_valid_result(),
+            make_failed_result(),
+        )
+        add_competitor(self.diagnosis, "木石坊")
+        add_alias(self.diagnosis, "山岚", "山岚牌", self.users["owner"])
+        ShareLink.objects.create(
+            diagnosis=self.diagnosis,
+            created_by=self.users["owner"],
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        Schedule.objects.create(
+            owner=self.users["owner"],
+            brand="山岚",
+            questions=["甲？"],
+            platforms=["fake"],
+            every="monthly",
+            day=1,
+            time="08:00",
+            next_at=timezone.now() + timedelta(days=9),
+            budget_calls=10,
+            budget_money=1,
+        )
+        self._create_system_rows()
+        self.rows = self._find_admin_rows()
+        self.routes_with_inline_code: list[
+            str
+        ] = []  # routes whose page holds script or style, which the policy forbids
+
+    def _create_system_rows(self) -> None:
+        now = timezone.now()
+        ErrorEvent.objects.create(code="SERVER_ERROR", fingerprint="0" * 16, outcome="shown")
+        CopyOverride.objects.create(code="SERVER_ERROR", title="维护", ends_at=now + timedelta(hours=1), reason="演练")
+        PushProcess.objects.create(name="web:1", started_at=now, seen_at=now)
+        LegacyRecord.objects.create(table="t", key="1", raw={})
+        run = RepairRun.objects.create()
+        RepairChange.objects.create(run=run, defect="x", model="diagnosis.diagnosis", key="1")
+        fire_alert(fingerprint="test", title="t", severity="error", source=Alert.Source.WATCHDOG, rule_name="r")
+        channel = Channel.objects.create(name="邮件", kind=Channel.Kind.EMAIL, recipients="a@example.com")
+        message = Message(kind="fired", severity="error", title="t").to_dict()
+        Delivery.objects.create(channel=channel, alert=Alert.objects.get(), kind="fired", message=message)
+        Silence.objects.create(starts_at=now, ends_at=now + timedelta(hours=1), comment="演练", matchers=[])
+        AccessAttempt.objects.create(username="x", ip_address="127.0.0.1", failures_since_start=1)
+        of_platforms = ContentType.objects.get_for_model(Platform)
+        root = self.users["root"]
+        LogEntry.objects.create(user=root, content_type=of_platforms, object_repr="x", action_flag=CHANGE)
+
+    def _find_admin_rows(self) -> dict[type[Model], Model]:
+        """A row of each model that the admin shows; the user is one who is no superuser."""
+        rows: dict[type[Model], Model] = {User: self.users["stranger"]}
+        for model in admin.site._registry:
+            found = rows.get(model) or (None if model._meta.proxy else model._default_manager.first())
+            if found is not None:
+                rows[model] = found
+        return rows
+
+    def build_path(self, route: str) -> str:
+        """The address of a route, with a row for each of its placeholders."""
+        values: dict[str, Callable[[], object]] = {
+            "diagnosis_id": lambda: self.diagnosis.pk,
+            "stream": lambda: self.diagnosis.stream_id,
+            "correction_id": lambda: Correction.objects.get().pk,
+            "object_id": lambda: self._find_object_id(route),
+            "schedule_id": lambda: Schedule.objects.get().pk,
+            "share_id": lambda: ShareLink.objects.get().pk,
+            "token": lambda: "nobody-s",
+            "content_type_id": lambda: ContentType.objects.get_for_model(Diagnosis).pk,
+            "copy_id": lambda: ErrorCopy.objects.filter(code="SERVER_ERROR").first().pk,  # type: ignore[union-attr]
+            "number": lambda: 1,
+            "alert_id": lambda: Alert.objects.get().pk,
+            "channel_id": lambda: Channel.objects.get().pk,
+            "rule_id": lambda: Rule.objects.get(name="high_latency").pk,
+            "name": lambda: "木石坊" if "competitors" in route else "high_latency",
+            "id": lambda: self.users["stranger"].pk,
+            "app_label": lambda: "errors",
+            "url": lambda: "nothing",
+        }
+
+        def fill(match: re.Match[str]) -> str:
+            name = match[0].strip("<>").rpartition(":")[2]
+            assert name in values, f"say in access_world.py what stands for <{name}> of {route}"
+            return str(values[name]())
+
+        return "/" + re.sub(r"<[^>]+>", fill, route)
+
+    def _find_object_id(self, route: str) -> object:
+        if route.startswith("admin/r/"):
+            return self.diagnosis.pk
+        app, model = route.split("/")[1:3]
+        found = next((row for kind, row in self.rows.items() if kind._meta.label_lower == f"{app}.{model}"), None)
+        return found.pk if found else "0"
+
+    def request_status(self, actor: str, method: str, route: str) -> int:
+        """The status of the answer; whatever the request wrote is taken back."""
+        client, kept = self.client_by_actor[actor], self.client_by_actor[actor].cookies.output(header="", sep=";")
+        with transaction.atomic(), _rendering(enabled=actor == "root"):
+            query = QUERY_PARAMS_BY_ROUTE.get(route, {})
+            answer = client.generic(method, self.build_path(route), content_type="application/json", query_params=query)
+            transaction.set_rollback(True)
+        client.cookies.clear()  # signing out is forgotten too
+        client.cookies.load(kept)
+        if "text/html" in answer.headers.get("Content-Type", "") and INLINE_CODE_PATTERN.search(
+            answer.content.decode()
+        ):
+            self.routes_with_inline_code.append(route)
+        return answer.status_code
+
+
+@contextmanager
+def _rendering(*, enabled: bool) -> Iterator[None]:
+    """That a page can be drawn is asked once; for all others it is enough that they would be let in."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not enabled:
+            patch.setattr(SimpleTemplateResponse, "rendered_content", "")
+        yield

@@ -1,0 +1,175 @@
+"""The site as deploy/ has it: nginx with TLS from the shipped file, two servers, a worker, Redis, in production."""
+
+import asyncio
+import contextlib
+import datetime
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, skip_missing_service, wait_until
+from testing.site import PROJECT_ROOT, SiteProcess
+
+NGINX_CONF = PROJECT_ROOT / "deploy" / "nginx" / "diagsite.conf"
+NGINX_MAIN_CONF = """
+daemon off;
+{user}
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/f;
+    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    include {directory}/diagsite.conf;
+}}
+"""
+
+
+def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
+    """A self-signed certificate of localhost, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "fullchain.pem", directory / "privkey.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return files
+
+
+class ProxiedSite:
+    """nginx on `url`, with two servers behind it that can be restarted one after the other."""
+
+    def __init__(self, directory: Path, database: str, redis_url: str, **extra: str) -> None:
+        self.binary = shutil.which("nginx") or ""
+        if not self.binary:
+            skip_missing_service("nginx")
+        self.directory = directory
+        self.certificate, self._key = create_self_signed_certificate(directory)
+        self.port, self._http_port = find_free_port(), find_free_port()
+        self.url = f"https://localhost:{self.port}"
+        self.ssl_context = ssl.create_default_context(cafile=str(self.certificate))
+        self.ports = [find_free_port(), find_free_port()]
+        variables = {
+            "ENVIRONMENT": "production",
+            "SECRET_KEY": "only-of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+            "ALLOWED_HOSTS": "localhost,127.0.0.1",
+            "REDIS_URL": redis_url,
+            "OUTGOING_HOSTS": "127.0.0.1",
+            "DEMO": "1",
+            "STARTS_PER_MINUTE": "100000",
+            "MAX_UNFINISHED_DIAGNOSES": "0",
+            "MAX_UNFINISHED_PER_OWNER": "0",
+            "SIGN_INS_PER_MINUTE": "100000",
+            "TEST_KEY": "sk-of-a-test",
+        } | extra
+        self.servers = [
+            SiteProcess(["serve", "--port", str(port), "--concurrency", "0"], database, **variables)
+            for port in self.ports
+        ]
+        self.worker = SiteProcess(["procrastinate", "worker"], database, **variables)
+        self._nginx: subprocess.Popen[bytes] | None = None
+
+    def write_nginx_config(self) -> Path:
+        """The shipped file with this test's ports and paths; returns nginx's main file."""
+        text = NGINX_CONF.read_text()
+        for old, new in [
+            (r"listen \[::\]:\d+[^;]*;", ""),
+            (r"listen 80;", f"listen 127.0.0.1:{self._http_port};"),
+            (r"listen 443", f"listen 127.0.0.1:{self.port}"),
+            (r"site\.example", "localhost"),
+            (r"127\.0\.0\.1:8765", f"127.0.0.1:{self.ports[0]}"),
+            (r"127\.0\.0\.1:8766", f"127.0.0.1:{self.ports[1]}"),
+            (r"/etc/ssl/diagsite|/var/log/nginx", str(self.directory)),
+        ]:
+            text, count = re.subn(old, new, text)
+            assert count, old
+        (self.directory / "diagsite.conf").write_text(text)
+        main = self.directory / "nginx.conf"
+        main.write_text(
+            NGINX_MAIN_CONF.format(directory=self.directory, user="user root;" if os.geteuid() == 0 else "")
+        )
+        return main
+
+    def build_nginx_command(self, *arguments: str) -> list[str]:
+        """A command line of it."""
+        return [self.binary, "-c", str(self.write_nginx_config()), "-p", str(self.directory), *arguments]
+
+    def is_ready(self, port: int) -> bool:
+        """Whether a server answers, asked as the unit's `wait-until-ready` asks."""
+        with contextlib.suppress(httpx.TransportError):
+            headers = {"X-Forwarded-Proto": "https"}
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL_HTTPX_OPTIONS)
+            return answer.status_code == 200
+        return False
+
+    def start(self) -> None:
+        """Everything; returns when it answers."""
+        for process in [*self.servers, self.worker]:
+            process.start()
+        log = (self.directory / "out.log").open("wb")
+        self._nginx = subprocess.Popen(self.build_nginx_command(), stdout=log, stderr=log)
+        for port in self.ports:
+            wait_until(lambda port=port: self.is_ready(port), f"the server at {port}")  # type: ignore[misc]
+
+    def restart_server(self, number: int) -> None:
+        """As `systemctl restart` does: SIGTERM, wait until it is gone, start, wait until it is ready."""
+        server, port = self.servers[number], self.ports[number]
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+        server.start()
+        wait_until(lambda: self.is_ready(port), f"the server at {port}")
+
+    def stop(self) -> None:
+        """Kill it all."""
+        for process in [*self.servers, self.worker]:
+            process.kill()
+        if self._nginx:
+            self._nginx.terminate()
+            self._nginx.wait()
+
+
+@contextlib.contextmanager
+def running_proxied_site(directory: Path, database: str, redis_url: str, **extra: str) -> Iterator[ProxiedSite]:
+    """It, started, and stopped at the end."""
+    site = ProxiedSite(directory, database, redis_url, **extra)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+async def wait_for_event(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until the event."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def monotonic_seconds() -> float:
+    """Now, to measure with."""
+    return time.monotonic()

@@ -1,0 +1,53 @@
+"""Samples as processes would have stored them, written in bulk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+
+from django.db import connection
+
+from monitoring.models import Process, Series
+from monitoring.models.samples import BUCKET_SECONDS
+from monitoring.samples.collector import build_series_key
+
+BUCKET = timedelta(seconds=BUCKET_SECONDS)
+CALLS_METRIC = "diagnosis_calls_total"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, and the edge of a bucket
+
+
+def make_process(started_at: datetime, seen_at: datetime, *, ended_at: datetime | None = None) -> Process:
+    """One life of a process that stored samples until `seen_at`."""
+    return Process.objects.create(
+        kind=Process.Kind.WORKER, host="here", pid=1, started_at=started_at, seen_at=seen_at, ended_at=ended_at
+    )
+
+
+def make_series(metric: str, labels: Mapping[str, str]) -> Series:
+    """The series of a metric with its labels."""
+    return Series.objects.get_or_create(
+        key=build_series_key(metric, labels), defaults={"metric": metric, "labels": dict(labels)}
+    )[0]  # fmt: skip
+
+
+def write_values(rows: Iterable[tuple[Process, Series, datetime, float]]) -> None:
+    """(process, series, start of the bucket, absolute value), by COPY: no query may be made while the rows are made."""
+    with connection.cursor() as cursor:
+        statement = "COPY monitoring_sample (process_id, series_id, bucket, value) FROM STDIN"
+        with cursor.copy(statement) as copy:
+            for process, series, bucket, value in rows:
+                copy.write_row((process.pk, series.pk, bucket, value))
+
+
+def write_counter(process: Process, series: Series, start: datetime, increases: Sequence[float]) -> None:
+    """A counter that grew by so much in each bucket from `start` on, from nought."""
+    totals = enumerate(accumulate(increases))
+    write_values((process, series, start + number * BUCKET, total) for number, total in totals)
+
+
+def write_calls(
+    process: Process, start: datetime, calls: Sequence[tuple[int, int]], *, platform: str = "p", demo: str = "false"
+) -> None:
+    """(valid, failed) calls to a platform in each bucket."""
+    for column, outcome in enumerate(("valid", "busy")):
+        series = make_series(CALLS_METRIC, {"platform": platform, "outcome": outcome, "demo": demo})
+        write_counter(process, series, start, [one[column] for one in calls])

@@ -1,0 +1,128 @@
+"""What staff changed is written down, with what it was before; nobody changes the record."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from diagnosis.models import Platform
+from diagsite.admin.audit_log import parse_changes
+from diagsite.models import User
+from errors.audit import SECRET_MASK, AuditedAdmin
+from errors.messages.publishing import seed_error_messages
+from errors.models import ErrorCopy
+from monitoring.models import Channel
+from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, run_and_end
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root() -> User:
+    return User.objects.create_superuser(username="root")
+
+
+@pytest.fixture
+def client(root: User) -> Client:
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+def post_form(client: Client, path: str, **changes: Any) -> None:
+    """Save a page's form with some fields changed."""
+    form = client.get(path).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in (values | changes).items() if value not in (None, False)}
+    answer = client.post(path, data)
+    assert answer.status_code == 302, answer.context["errors"]
+
+
+def last() -> tuple[str, dict[str, tuple[str, str]]]:
+    """The words and the values of the last entry."""
+    entry = LogEntry.objects.order_by("-pk")[0]
+    return entry.get_change_message(), dict(parse_changes(entry))
+
+
+def test_a_changed_field_is_told_with_its_values(client: Client) -> None:
+    make_platform("p", price_per_call=1)
+    post_form(client, "/admin/diagnosis/platform/p/change/", concurrency=7)
+    assert last()[1] == {"concurrency": ("5", "7")}
+    page = client.get("/admin/admin/logentry/").content.decode()
+    assert "concurrency：5 → 7" in page
+
+
+def test_secrets_are_never_told(client: Client) -> None:
+    form = {"name": "钩子", "kind": "webhook", "address": "https://127.0.0.1/first-secret", "is_enabled": "on"}
+    assert client.post("/admin/monitoring/channel/add/", form).status_code == 302
+    channel = Channel.objects.get()
+    form |= {"address": "https://127.0.0.1/second-secret", "key": "third-secret", "name": "新名"}
+    assert client.post(f"/admin/monitoring/channel/{channel.pk}/change/", form).status_code == 302
+    values = last()[1]
+    assert values["name"] == ("钩子", "新名")
+    assert values["address"] == values["key"] == (SECRET_MASK, SECRET_MASK)
+    assert "-secret" not in str(list(LogEntry.objects.values()))
+
+
+def test_a_new_password_is_told_and_not_which(client: Client, root: User) -> None:
+    account = User.objects.create(username="a")
+    new = {"password1": "a-long-new-password", "password2": "a-long-new-password", "usable_password": "true"}
+    assert client.post(f"/admin/diagsite/user/{account.pk}/password/", new).status_code == 302
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.user) == (str(account.pk), root)
+    assert "a-long-new-password" not in entry.change_message
+
+
+def test_an_action_tells_of_each_row_what_became_of_it(client: Client) -> None:
+    for name in ("a", "b"):
+        make_platform(name, pause_reason="quota")
+    client.post("/admin/diagnosis/platform/", {"action": "resume", "_selected_action": ["a", "b"]})
+    entries = LogEntry.objects.all()
+    assert {entry.object_id for entry in entries} == {"a", "b"}
+    assert all("恢复所选平台；pause_reason：quota → " in entry.get_change_message() for entry in entries)
+
+
+def test_cancelling_is_written_down(client: Client, root: User) -> None:
+    diagnosis = make_diagnosis(root, [make_platform()])
+    client.post("/admin/diagnosis/diagnosis/", {"action": "cancel", "_selected_action": [str(diagnosis.pk)]})
+    assert "status：queued → cancelled" in last()[0]
+
+
+def test_pages_of_our_own_are_written_down(client: Client) -> None:
+    seed_error_messages()
+    copy = ErrorCopy.objects.get(code="SERVER_ERROR", locale="zh-hans")
+    path = f"/admin/errors/errorcopy/{copy.pk}/"
+    client.post(f"{path}revisions/1/roll-back/", {"reason": "演练"})
+    assert "回到第 1 版" in last()[0]
+
+
+def test_what_is_deleted_is_named(client: Client) -> None:
+    make_platform("gone")
+    client.post("/admin/diagnosis/platform/gone/delete/", {"post": "yes"})
+    entry = LogEntry.objects.get()
+    assert (entry.is_deletion(), entry.object_id) == (True, "gone")
+    assert not Platform.objects.exists()
+
+
+def test_nobody_edits_or_deletes_the_record(client: Client, root: User) -> None:
+    diagnosis = run_and_end(make_diagnosis(root, [make_platform("p")]), make_failed_result())
+    LogEntry.objects.log_actions(root.pk, [diagnosis], 2, "x", single_object=True)
+    pk = LogEntry.objects.get().pk
+    assert client.post(f"/admin/admin/logentry/{pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"/admin/admin/logentry/{pk}/change/", {"object_repr": "y"}).status_code == 403
+    client.post("/admin/admin/logentry/", {"action": "delete_selected", "_selected_action": [pk], "post": "yes"})
+    assert LogEntry.objects.get().object_repr == str(diagnosis)
+
+
+def test_whatever_can_be_changed_in_the_admin_is_audited(client: Client, root: User, rf: Any) -> None:
+    request = rf.get("/admin/")
+    request.user = root
+    unaudited = [
+        model.__name__
+        for model, shown in admin.site._registry.items()
+        if shown.has_add_permission(request) or shown.has_change_permission(request) or shown.actions
+        if not isinstance(shown, AuditedAdmin)
+    ]
+    assert unaudited == []

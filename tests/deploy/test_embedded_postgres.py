@@ -1,0 +1,190 @@
+"""The embedded PostgreSQL: found, shared, and gone with its last user, whatever happens to the others."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from diagsite.server.embedded_postgres import EmbeddedDatabaseError, EmbeddedPostgres, embedded_database
+from testing.services import wait_until
+from testing.site import PROJECT_ROOT
+
+# A user of the server in a process of its own: says when it is in, leaves when its input ends.
+USER = """
+import sys
+from pathlib import Path
+from diagsite.server.embedded_postgres import embedded_database
+with embedded_database(Path(sys.argv[1])) as server:
+    print(server.get_uri(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`embedded_database` points DATABASE_URL elsewhere; the other tests want theirs."""
+    monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"])
+
+
+@pytest.fixture(scope="module")
+def whole_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as a run has left it; making one takes seconds, copying it does not."""
+    directory = tmp_path_factory.mktemp("embedded") / "postgres"
+    server = EmbeddedPostgres(directory)
+    server.start()
+    server.release()
+    return directory
+
+
+@pytest.fixture
+def directory(whole_directory: Path, tmp_path: Path) -> Iterator[Path]:
+    """A data directory of the test's own."""
+    yield _copy(whole_directory, tmp_path / "postgres")
+    left = _postmaster_of(tmp_path / "postgres")
+    assert left is None or not left.is_running(), "a test has left its server behind"
+
+
+def _copy(source: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+    return target
+
+
+def _postmaster_of(directory: Path) -> psutil.Process | None:
+    try:
+        return psutil.Process(int((directory / "postmaster.pid").read_text().split()[0]))
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+
+
+def _start_user(directory: Path) -> subprocess.Popen[str]:
+    user = subprocess.Popen(
+        [sys.executable, "-c", USER, str(directory)],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert user.stdout
+    assert user.stdout.readline().startswith("postgresql://")
+    return user
+
+
+def _leave(user: subprocess.Popen[str]) -> None:
+    user.communicate(timeout=30)
+    assert user.returncode == 0
+
+
+def _answer_of(uri: str) -> object:
+    with psycopg.connect(uri) as connection:
+        row = connection.execute("SELECT upper('é')").fetchone()
+    assert row
+    return row[0]
+
+
+def test_it_is_reachable_inside_and_gone_outside(directory: Path) -> None:
+    with embedded_database(directory) as server:
+        assert os.environ["DATABASE_URL"] == server.get_uri()
+        assert _answer_of(server.get_uri()) == "É"
+    assert _postmaster_of(directory) is None
+
+
+@pytest.mark.parametrize("name", ["with space", 'comma, "quotes" and $money', "x" * 120], ids=["space", "odd", "long"])
+def test_any_path_will_do(whole_directory: Path, tmp_path: Path, name: str) -> None:
+    directory = _copy(whole_directory, tmp_path / name / "postgres")
+    with embedded_database(directory) as server:
+        sockets = server.socket_directory
+        assert _answer_of(server.get_uri()) == "É"
+    assert not (sockets / ".s.PGSQL.5432").exists()
+    assert sockets == directory or not sockets.exists()
+
+
+def test_the_last_user_stops_it(directory: Path) -> None:
+    first, second = _start_user(directory), _start_user(directory)
+    postmaster = _postmaster_of(directory)
+    assert postmaster
+    _leave(first)
+    assert postmaster.is_running()
+    _leave(second)
+    wait_until(lambda: not postmaster.is_running(), "the server to stop")
+
+
+def test_a_killed_user_is_forgotten(directory: Path) -> None:
+    killed, other = _start_user(directory), _start_user(directory)
+    killed.kill()
+    killed.communicate()
+    _leave(other)
+    assert _postmaster_of(directory) is None
+
+
+def test_the_next_user_finds_the_server_of_a_killed_one_and_stops_it(directory: Path) -> None:
+    killed = _start_user(directory)
+    postmaster = _postmaster_of(directory)
+    killed.kill()
+    killed.communicate()
+    with embedded_database(directory):
+        assert _postmaster_of(directory) == postmaster
+    assert _postmaster_of(directory) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_user_that_is_told_to_end_stops_it(directory: Path, number: signal.Signals) -> None:
+    user = _start_user(directory)
+    user.send_signal(number)
+    user.communicate(timeout=30)
+    assert user.returncode != 0
+    assert _postmaster_of(directory) is None
+
+
+def test_it_comes_back_after_it_was_killed(directory: Path) -> None:
+    with embedded_database(directory) as server:
+        postmaster = _postmaster_of(directory)
+        assert postmaster
+        postmaster.kill()
+        wait_until(lambda: not server.is_running, "the server to be dead")
+        server.ensure_running()
+        assert _answer_of(server.get_uri()) == "É"
+
+
+def test_a_pid_that_belongs_to_somebody_else_by_now_is_no_server(directory: Path) -> None:
+    # As after a reboot: the file is of a server that died, and its pid has been given to another process.
+    lines = [str(os.getpid()), str(directory), "1700000000", "5432", str(directory), "", "1 1", "ready"]
+    (directory / "postmaster.pid").write_text("\n".join(lines))
+    with embedded_database(directory) as server:
+        assert _answer_of(server.get_uri()) == "É"
+
+
+@pytest.mark.parametrize("content", ["", "12\n", "not a number"])
+def test_a_broken_pid_file_is_no_server(directory: Path, content: str) -> None:
+    (directory / "postmaster.pid").write_text(content)
+    with embedded_database(directory) as server:
+        assert _answer_of(server.get_uri()) == "É"
+
+
+def test_what_a_stopped_creation_has_left_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "postgres.new").mkdir()
+    (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
+    with embedded_database(tmp_path / "postgres") as server:
+        assert _answer_of(server.get_uri()) == "É"
+
+
+def test_why_it_does_not_start_is_one_line(directory: Path) -> None:
+    (directory / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(EmbeddedDatabaseError) as told:
+        EmbeddedPostgres(directory).start()
+    assert "database files are incompatible" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_an_unusable_directory_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file where a directory should be")
+    with pytest.raises(EmbeddedDatabaseError) as told:
+        EmbeddedPostgres(tmp_path / "var" / "postgres").start()
+    assert str(tmp_path / "var") in str(told.value)
+    assert "\n" not in str(told.value)

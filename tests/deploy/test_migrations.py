@@ -1,0 +1,227 @@
+"""From the first tables on, migrations keep every row, rewrite no big table, and let the old code go on meanwhile.
+
+A release that moves or drops something gets its starting point here: what was migrated when it came out.
+"""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from testing.services import execute_sql, get_database_url, wait_until
+
+# The first migrations of each app that make a whole site.
+FIRST = [
+    ("diagsite", "0001_initial"),
+    ("diagnosis", "0002_initial"),
+    ("progress", "0001_initial"),
+    ("errors", "0001_initial"),
+    ("monitoring", "0001_initial"),
+]
+# Theirs is the time: a rewrite, or an index that is not built concurrently, would hold the site up.
+BIG = ["diagnosis_diagnosis", "diagnosis_question", "diagnosis_brand", "diagnosis_answer", "progress_event"]
+BIG += ["progress_stream", "errors_errorevent", "monitoring_sample"]
+ALIAS = "old"
+
+
+@contextmanager
+def database(made: str) -> Iterator[str]:
+    """A new one that the alias leads to; its name."""
+    name = f"old_{uuid.uuid4().hex[:12]}"
+    execute_sql(get_database_url("postgres"), f"CREATE DATABASE {name} {made}")
+    options = {"host": settings.DATABASES["default"]["OPTIONS"].get("host", ""), "options": "-c lock_timeout=300ms"}
+    connections.databases[ALIAS] = {
+        **connections.databases["default"],
+        "NAME": name,
+        "OPTIONS": {key: value for key, value in options.items() if value},
+        "TEST": {"MIRROR": None},
+    }
+    yield name
+    connections[ALIAS].close()
+    del connections[ALIAS]
+    del connections.databases[ALIAS]
+
+
+@pytest.fixture(scope="module")
+def first(django_db_blocker: Any) -> str:
+    """The name of a database migrated to the first tables."""
+    with django_db_blocker.unblock(), database("") as name:
+        migrate(FIRST)
+        return name
+
+
+@pytest.fixture
+def old(first: str, django_db_blocker: Any) -> Iterator[str]:
+    """The address of a copy of it."""
+    with django_db_blocker.unblock(), database(f"TEMPLATE {first}") as name:
+        yield get_database_url(name)
+
+
+def migrate(targets: list[Any]) -> Any:
+    """To the targets; returns the models as they are then."""
+    executor = MigrationExecutor(connections[ALIAS])
+    executor.migrate(targets)
+    return executor.loader.project_state(targets).apps
+
+
+def latest() -> list[Any]:
+    """Where `manage.py migrate` goes."""
+    leaves: list[Any] = MigrationExecutor(connections[ALIAS]).loader.graph.leaf_nodes()
+    return leaves
+
+
+def first_models() -> Any:
+    """As the code of the first release knows them."""
+    return MigrationExecutor(connections[ALIAS]).loader.project_state(FIRST).apps
+
+
+def write_as_the_first_release(apps: Any) -> None:
+    """A user with a diagnosis, as that release would have written it; everything that may be left empty is."""
+
+    def new(label: str, **columns: Any) -> Any:
+        return apps.get_model(label).objects.using(ALIAS).create(**columns)
+
+    user = new("diagsite.User", username=uuid.uuid4().hex)
+    stream = new("progress.Stream", owner=user)
+    new("progress.Event", stream=stream, seq=1, kind="progress", data={"percent": 0})
+    diagnosis = new("diagnosis.Diagnosis", owner=user, stream=stream, brand="山岚", planned=1, report={"a": [1]})
+    new("diagnosis.Brand", diagnosis=diagnosis, name="山岚", aliases=["岚"], is_own=True)
+    question = new("diagnosis.Question", diagnosis=diagnosis, position=1, text="哪个好？")
+    platform, _made = (
+        apps.get_model("diagnosis.Platform")
+        .objects.using(ALIAS)
+        .get_or_create(id="p", defaults={"name": "p", "model": "m"})
+    )
+    answer = {"diagnosis": diagnosis, "question": question, "platform": platform, "repeat": 1, "state": "valid"}
+    new("diagnosis.Answer", **answer, text="山岚不错", mentions=[{"brand": "山岚"}])
+    new("errors.ErrorEvent", code="SERVER_ERROR", fingerprint="f", outcome="shown", created_at=timezone.now())
+    new("monitoring.Alert", title="t", severity="error", fingerprint=uuid.uuid4().hex, rule_name="r")
+
+
+def rows_of(address: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of ours, as columns and values."""
+    with psycopg.connect(address) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        ours = [name for (name,) in tables if name.startswith(("diagnosis_", "diagsite_", "progress_", "errors_"))]
+        ours += ["monitoring_alert"]
+        return {
+            name: [row for (row,) in connection.execute(f"SELECT to_jsonb(t) FROM {name} t".encode()).fetchall()]
+            for name in ours
+        }
+
+
+def files_of(address: str) -> dict[str, int]:
+    """The file of each big table: another one after a rewrite."""
+    with psycopg.connect(address) as connection:
+        found = connection.execute("SELECT relname, relfilenode FROM pg_class WHERE relname = ANY(%s)", [BIG])
+        return dict(found.fetchall())
+
+
+def test_every_row_of_the_first_release_is_there_after_the_last_migration(old: str) -> None:
+    write_as_the_first_release(first_models())
+    before, files = rows_of(old), files_of(old)
+    assert len(files) == len(BIG)
+    migrate(latest())
+    after = rows_of(old)
+    lost = {
+        table: row
+        for table, rows in before.items()
+        for row in rows
+        if not any(_is_within(row, now) for now in after[table])
+    }
+    assert lost == {}
+    assert sum(map(len, before.values())) >= 10
+    assert files_of(old) == files, "a big table was written anew, with everybody waiting"
+
+
+def _is_within(row: dict[str, Any], now: dict[str, Any]) -> bool:
+    return all(name in now and now[name] == value for name, value in row.items())
+
+
+def test_the_old_code_goes_on_writing_on_the_new_tables(old: str) -> None:
+    """While processes are restarted one by one, some of the old ones serve on migrated tables."""
+    migrate(latest())
+    apps = first_models()
+    write_as_the_first_release(apps)
+    assert apps.get_model("diagnosis.Answer").objects.using(ALIAS).get().text == "山岚不错"
+    assert apps.get_model("diagnosis.Diagnosis").objects.using(ALIAS).get().report == {"a": [1]}
+
+
+# What the first release does all day. A statement that waited as long as the timeout would be an error.
+TRAFFIC = [
+    "UPDATE diagnosis_diagnosis SET report = report || jsonb_build_object('n', coalesce((report->>'n')::int, 0) + 1)",
+    "INSERT INTO progress_event (stream_id, seq, kind, data, created_at)"
+    " SELECT stream_id, max(seq) + 1, 'progress', '{}', now() FROM progress_event GROUP BY stream_id",
+    "UPDATE diagnosis_answer SET text = text || '。'",
+    "SELECT * FROM diagnosis_diagnosis JOIN diagnosis_answer ON diagnosis_answer.diagnosis_id = diagnosis_diagnosis.id",
+]
+
+
+class Traffic(threading.Thread):
+    """Reads and writes on a connection of its own until it is told to stop, or a statement fails."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.address, self.over, self.rounds, self.error = address, threading.Event(), 0, ""
+
+    def run(self) -> None:
+        try:
+            with psycopg.connect(self.address, autocommit=True, prepare_threshold=None) as connection:
+                connection.execute("SET statement_timeout = '5s'")
+                while not self.over.is_set():
+                    for statement in TRAFFIC:
+                        connection.execute(statement.encode())
+                    self.rounds += 1
+        except psycopg.Error as error:
+            self.error = repr(error)
+
+
+def test_reading_and_writing_go_on_while_the_tables_are_migrated(old: str) -> None:
+    write_as_the_first_release(first_models())
+    traffic = Traffic(old)
+    traffic.start()
+    wait_until(lambda: traffic.rounds > 3 or bool(traffic.error), "the traffic to flow")
+    before = traffic.rounds
+    migrate_until_done()
+    wait_until(lambda: traffic.rounds > before + 3 or bool(traffic.error), "the traffic to go on")
+    traffic.over.set()
+    traffic.join()
+    assert traffic.error == ""
+    with psycopg.connect(old) as connection:
+        written = connection.execute("SELECT (report->>'n')::int FROM diagnosis_diagnosis").fetchone()
+        events = connection.execute("SELECT max(seq) - 1 FROM progress_event").fetchone()
+    assert written == events == (traffic.rounds,)
+
+
+def migrate_until_done() -> None:
+    """Again when a lock was not to be had in time, as deploy/restart is run again."""
+    for _ in range(20):
+        try:
+            migrate(latest())
+            break
+        except OperationalError as error:
+            assert "lock timeout" in str(error)
+            connections[ALIAS].close()
+    assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())
+
+
+def test_a_migration_does_not_queue_everybody_behind_a_long_reader(old: str) -> None:
+    """It gives up after lock_timeout, which deploy/restart sets, and can be run again."""
+    with psycopg.connect(old) as reader:
+        reader.execute("SELECT count(*) FROM diagnosis_diagnosis")  # and the transaction stays open
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate(latest())
+        with psycopg.connect(old) as visitor:
+            visitor.execute("SET lock_timeout = '1s'")
+            assert visitor.execute("SELECT count(*) FROM diagnosis_diagnosis").fetchone() == (0,)
+    connections[ALIAS].close()
+    migrate(latest())
+    assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())

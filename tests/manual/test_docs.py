@@ -1,0 +1,70 @@
+"""What the pages of docs/ and the README say is there, is there."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from diagnosis.platforms.seed import REAL_PLATFORMS
+from testing.site import PROJECT_ROOT
+
+PAGES = [*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")]
+READ = re.compile(r"""(?:env\.\w+|_required)\(\s*"([A-Z_]+)\"""")
+
+
+def links_of(page: Path) -> Iterator[str]:
+    """The relative links and pictures of a page."""
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target and not target.startswith("mailto:"):
+            yield target
+
+
+def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> None:
+    read = set(READ.findall((PROJECT_ROOT / "diagsite" / "settings.py").read_text()))
+    named = set(re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT_ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    assert named == read
+
+
+def test_the_settings_page_has_each_type_and_each_number_as_the_code_has_it() -> None:
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| (\w+) \| ([^|]+) \|", (PROJECT_ROOT / "docs" / "settings.md").read_text(), re.MULTILINE
+    )
+    told = {name: (kind, default.split(":")[0].strip()) for name, kind, default in rows}
+    read = list(_reads(ast.parse((PROJECT_ROOT / "diagsite" / "settings.py").read_text())))
+    assert len(read) > 50
+    for name, kind, default in read:
+        if kind in ("int", "float", "bool", "list"):
+            assert told[name][0] == kind, name
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            assert float(told[name][1]) == default, name
+
+
+def _reads(settings: ast.Module) -> Iterator[tuple[str, str, object]]:
+    """(variable, kind, default where it is a constant) of every `env.kind("VARIABLE", default)`."""
+    for node in ast.walk(settings):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name("env"), attr=kind), args=[ast.Constant(str(name)), *rest]):
+                yield name, kind, rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
+
+
+DECISIONS = sorted((PROJECT_ROOT / "docs" / "decisions").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_says_when_it_was_made(page: Path) -> None:
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d.*", page.read_text().splitlines()[2])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT_ROOT).as_posix())
+def test_no_link_of_a_page_is_broken(page: Path) -> None:
+    assert [target for target in links_of(page) if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_the_key_of_every_platform_and_real_make_targets(name: str) -> None:
+    text = (PROJECT_ROOT / name).read_text()
+    assert [variable for *_, variable in REAL_PLATFORMS if f"`{variable}`" not in text] == []
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make (\w[\w-]*)", text)) <= targets

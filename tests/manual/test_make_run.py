@@ -1,0 +1,192 @@
+"""`make run`: one command, one clean terminal, and nothing left behind."""
+
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from testing.checkout import Checkout
+from testing.pseudo_terminal import PseudoTerminal
+from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, get_database_url, wait_until
+from testing.site import SiteProcess
+
+
+def _make_run(house: Checkout, port: int, **extra: str) -> PseudoTerminal:
+    return PseudoTerminal(["make", "run", f"PORT={port}"], house.root, house.environment(**extra))
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", **LOCAL_HTTPX_OPTIONS).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `var` of a house that has been lived in: a database with its tables."""
+    house = Checkout(tmp_path_factory.mktemp("furnished") / "house")
+    for name in ("migrate", "seed"):
+        command = SiteProcess([name], "")  # no address: the embedded PostgreSQL of the house
+        command.root = house.root
+        with command:
+            assert command.wait(120) == 0, command.log.read_text()
+    return house.root / "var"
+
+
+@pytest.fixture
+def new_house(tmp_path: Path) -> Iterator[Checkout]:
+    """A fresh clone, in a path as people have them."""
+    house = Checkout(tmp_path / "my projects" / "brand, visibility")
+    yield house
+    _end_all(house)
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished: Path) -> Iterator[Checkout]:
+    house = Checkout(tmp_path / "house")
+    subprocess.run(["cp", "-a", str(furnished), str(house.root / "var")], check=True)
+    yield house
+    _end_all(house)
+
+
+def _end_all(house: Checkout) -> None:
+    """Nothing of a failed test may go on."""
+    for process in house.find_processes():
+        process.kill()
+
+
+def test_a_fresh_clone_comes_up_shows_a_sample_ends_and_finds_it_again(new_house: Checkout) -> None:
+    port = find_free_port()
+    first = _make_run(new_house, port)
+    first.wait_for("按 Ctrl-C 停止")
+    assert "100% 部分完成" in first.text
+    assert "演示数据" in first.text
+    assert f"报告: http://127.0.0.1:{port}/diagnoses/" in first.text
+    assert _is_ready(port)
+    assert "[info" not in first.text
+    assert "diagnosis_ended" in (new_house.root / "var" / "site.log").read_text()
+    first.press_ctrl_c()
+    first.wait()
+    assert "Error" not in first.text
+    assert new_house.find_processes() == []
+
+    second = _make_run(new_house, port, DEMO_LATENCY="5")
+    second.wait_for("询问中 0/18")
+    assert "找到之前的诊断" in second.text
+    second.press_ctrl_c()
+    second.wait_for("再按一次 Ctrl-C 立即停止")
+    second.press_ctrl_c()
+    second.wait()
+    assert "Traceback" not in second.text
+    assert new_house.find_processes() == []
+
+
+def test_two_sites_share_the_embedded_database_and_the_last_one_stops_it(house: Checkout) -> None:
+    ports = [find_free_port(), find_free_port()]
+    first, second = (_make_run(house, port) for port in ports)
+    for terminal in (first, second):
+        terminal.wait_for("按 Ctrl-C 停止")
+    first.send_signal(signal.SIGTERM)
+    first.wait()
+    assert [_is_ready(port) for port in ports] == [False, True]
+    # Killed, it cannot stop the database; whoever comes next finds that one, and takes it along.
+    _python_of(house, ports[1]).kill()
+    second.wait()
+    postmaster = psutil.Process(int((house.root / "var" / "postgres" / "postmaster.pid").read_text().split()[0]))
+    third = _make_run(house, ports[0])
+    third.wait_for("找到之前的诊断")
+    assert postmaster.is_running()
+    third.wait_for("按 Ctrl-C 停止")
+    third.press_ctrl_c()
+    third.wait()
+    assert house.find_processes() == []
+
+
+def _python_of(house: Checkout, port: int) -> psutil.Process:
+    serving = [process for process in house.find_processes() if "manage.py" in process.cmdline()]
+    return next(process for process in serving if process.environ().get("PORT") == str(port))
+
+
+def test_a_closed_window_leaves_nothing_running(house: Checkout) -> None:
+    command = [".venv/bin/python", "manage.py", "serve", "--sample", "--port", str(find_free_port())]
+    terminal = PseudoTerminal(command, house.root, house.environment(DEMO_LATENCY="5"))
+    terminal.wait_for("询问中 0/18")
+    terminal.close()
+    terminal.wait()
+    assert house.find_processes() == []
+
+
+def test_two_that_start_at_once_migrate_once() -> None:
+    name = f"empty_{find_free_port()}"
+    execute_sql(get_database_url("postgres"), f"CREATE DATABASE {name}")
+    address, ports = get_database_url(name), [find_free_port(), find_free_port()]
+    with (
+        SiteProcess(["serve", "--migrate"], address, PORT=str(ports[0])) as one,
+        SiteProcess(["serve", "--migrate"], address, PORT=str(ports[1])) as other,
+    ):
+        for process, port in ((one, ports[0]), (other, ports[1])):
+            wait_until(lambda: _is_ready(port) or not process.is_running, "both to be ready", 90)  # noqa: B023
+            assert process.is_running, process.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"DATABASE_URL": "nonsense"}, "error: in the environment, DATABASE_URL: Not a valid database URL"),
+        ({"DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}, "cannot reach the database (DATABASE_URL): connection to"),
+        ({"PORT": "eight"}, 'error: Environment variable "PORT" invalid: Not a valid integer.'),
+    ],
+    ids=["broken DATABASE_URL", "no database there", "no number"],
+)
+def test_a_wrong_environment_is_one_line(new_house: Checkout, settings: dict[str, str], told: str) -> None:
+    (line,) = new_house.run_expecting_failure("make", "run", **settings)
+    assert told in line
+    assert not (new_house.root / "var" / "postgres").exists() or "PORT" in settings
+
+
+def test_a_taken_port_is_one_line(house: Checkout) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        (line,) = house.run_expecting_failure("make", "run", f"PORT={other.getsockname()[1]}")
+    assert "Address already in use" in line
+    assert "make run PORT=9000" in line
+    assert house.find_processes() == []
+
+
+def test_an_unusable_var_is_one_line(new_house: Checkout) -> None:
+    (new_house.root / "var").mkdir()
+    (new_house.root / "var" / "postgres.lock").mkdir()  # what even root cannot write to
+    (line,) = new_house.run_expecting_failure("make", "run")
+    assert line.startswith("error: the embedded PostgreSQL did not start: ")
+
+
+@pytest.mark.parametrize(
+    ("python", "told"),
+    [
+        (None, "error: Python 3.11 or later was not found"),
+        ('[ "$1" = --version ] && echo Python 3.9.2; exit 1', "error: Python 3.11 or later was not found"),
+        ('case "$2" in *ensurepip*) exit 1; esac', "error: python3 lacks venv or pip"),
+    ],
+    ids=["no Python", "an old one", "one without venv"],
+)
+def test_a_missing_python_is_one_line(new_house: Checkout, tmp_path: Path, python: str | None, told: str) -> None:
+    shutil.rmtree(new_house.root / ".venv")
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in ("make", "sh", "nproc"):
+        found = shutil.which(name)
+        if found:
+            (path / name).symlink_to(found)
+    if python:
+        (path / "python3").write_text(f"#!/bin/sh\n{python}\n")
+        (path / "python3").chmod(0o755)
+    (line,) = new_house.run_expecting_failure("make", "run", PATH=str(path))
+    assert line.startswith(told)

@@ -1,0 +1,23 @@
+"""Who is refused hears why, however slowly it listens."""
+
+import socket
+
+import pytest
+
+from progress.frames import CloseCode
+from testing.raw_websocket import build_upgrade_request
+from testing.site import running_site
+
+# The server's timer may run a second short (txaio counts whole ones), so a second of patience can be none at all.
+LEAST_PATIENCE = 1.1
+
+
+def test_a_peer_that_does_not_answer_the_close_at_once_is_not_cut_off() -> None:
+    with running_site(concurrency=0) as site, socket.create_connection(("127.0.0.1", site.port), timeout=30) as line:
+        line.sendall(build_upgrade_request("/ws/nowhere/"))
+        said = b""
+        while not said.endswith(int(CloseCode.NOT_FOUND).to_bytes(2, "big")):
+            said += line.recv(65_536)
+        line.settimeout(LEAST_PATIENCE)
+        with pytest.raises(TimeoutError):  # and not the end
+            line.recv(1)

@@ -1,0 +1,151 @@
+"""`kill -9`, at any moment and again and again: what was accepted ends, and nothing that was paid for is lost."""
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+
+from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.invariants import (
+    StartedDiagnosis,
+    assert_consistent,
+    assert_no_call_after_stored_answer,
+    assert_repeats_were_interrupted,
+    count_stored_answers,
+    count_unfinished_diagnoses,
+    get_status,
+    make_seeded_rng,
+    request_diagnosis,
+    utc_now,
+    wait_until_all_ended,
+)
+from testing.services import wait_until
+from testing.site import Site, SiteProcess, running_site
+
+KILLS = 5
+DIAGNOSES = 10
+PLATFORMS = ["fast", "slow"]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        yield server
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    return make_seeded_rng(request)
+
+
+def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
+    fake.set_behaviour(hold_response())  # or much could be over before the last of them is ordered
+    for slug in PLATFORMS:
+        site.add_platform(slug, fake.base_url, concurrency=8)
+    with site.client() as client:
+        accepted = [request_diagnosis(client, PLATFORMS, questions=7) for _ in range(DIAGNOSES)]
+    fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.05, 0.4)), model="fast")
+    fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.4, 1.2)), model="slow")
+    fake.release()
+    return accepted
+
+
+def _kill_again_and_again(
+    site: Site, fake: FakePlatform, rng: random.Random, victim: SiteProcess, restart: Callable[[], None]
+) -> list[datetime]:
+    """Kill whenever a few more answers have been stored and calls are in flight; returns when that was."""
+    kills = []
+    for _ in range(KILLS):
+        enough = count_stored_answers(site) + rng.randint(2, 8)
+        wait_until(lambda: count_stored_answers(site) >= enough and fake.in_flight.total() > 0, "a moment to kill")  # noqa: B023
+        victim.kill()
+        kills.append(utc_now())
+        assert count_unfinished_diagnoses(site) > 0, "a kill must hit something"
+        restart()
+    return kills
+
+
+def _assert_all_is_well(
+    site: Site, fake: FakePlatform, accepted: list[StartedDiagnosis], kills: list[datetime]
+) -> None:
+    wait_until_all_ended(site)
+    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert_no_call_after_stored_answer(site, fake)
+    assert_repeats_were_interrupted(fake, kills)
+
+
+def test_a_worker_killed_again_and_again_loses_nothing_and_asks_nothing_twice(
+    fake: FakePlatform, rng: random.Random
+) -> None:
+    with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.make_worker() as worker:
+        accepted = _order_ten(site, fake, rng)
+        kills = _kill_again_and_again(site, fake, rng, worker, worker.start)
+        _assert_all_is_well(site, fake, accepted, kills)
+
+
+def test_a_server_killed_again_and_again_loses_nothing_and_asks_nothing_twice(
+    fake: FakePlatform, rng: random.Random
+) -> None:
+    with running_site(JOB_STALLED_SECONDS="3") as site:
+        accepted = _order_ten(site, fake, rng)
+        kills = _kill_again_and_again(site, fake, rng, site.server, site.server.start)
+        _assert_all_is_well(site, fake, accepted, kills)
+
+
+def test_what_was_accepted_runs_although_the_server_was_killed_before_the_first_call(fake: FakePlatform) -> None:
+    with running_site(concurrency=0) as site:
+        site.add_platform("fast", fake.base_url)
+        with site.client() as client:
+            accepted = request_diagnosis(client, ["fast"])
+        site.server.kill()
+        assert fake.count() == 0
+        with site.make_worker():
+            wait_until_all_ended(site)
+        assert assert_consistent(site, accepted) == "completed"
+        assert fake.count() == accepted.planned
+
+
+def test_a_diagnosis_cut_by_a_kill_goes_on_before_those_that_wait(fake: FakePlatform) -> None:
+    fake.set_behaviour(hold_response())
+    with running_site(concurrency=1) as site, site.client() as client:
+        site.add_platform("held", fake.base_url)
+        cut, next_in_line, last = (request_diagnosis(client, ["held"], questions=1) for _ in range(3))
+        fake.wait_for_calls(1)
+        last_job = site.query("SELECT max(job_id) FROM diagnosis_diagnosis")[0][0]
+        site.server.kill()
+        site.start()
+        retaken = "SELECT 1 FROM diagnosis_diagnosis WHERE id = %s AND job_id > %s"
+        wait_until(lambda: site.query(retaken, cut.id, last_job), "the cut one to be taken up")
+        fake.release()
+        wait_until_all_ended(site)
+        rows = site.query("SELECT diagnosis_id::text FROM diagnosis_answer ORDER BY answered_at")
+        # The one that was next may have taken the free place before the cut one was missed.
+        assert [pk for (pk,) in rows] in ([next_in_line.id, cut.id, last.id], [cut.id, next_in_line.id, last.id])
+
+
+def test_a_worker_that_was_frozen_does_not_overwrite_its_successor(fake: FakePlatform) -> None:
+    fake.set_behaviour(respond_with_answer(), model="quick")
+    fake.set_behaviour(hold_response(), model="held")
+    with running_site(concurrency=0) as site, site.make_worker() as frozen, site.client() as client:
+        for slug in ("quick", "held"):
+            site.add_platform(slug, fake.base_url)
+        accepted = request_diagnosis(client, ["quick", "held"])
+        wait_until(lambda: count_stored_answers(site) == 3 and fake.in_flight["held"] == 3, "the first to be half way")
+        frozen.send_signal(signal.SIGSTOP)
+        with site.make_worker() as successor:
+            fake.wait_for_calls(6, model="held")
+            frozen.send_signal(signal.SIGCONT)
+            fake.release()
+            wait_until_all_ended(site)
+            assert assert_consistent(site, accepted) == "completed"
+            assert fake.count(model="quick") == 3
+            successor.kill()
+        # Thawed, it works on; or it has ended, and whoever watches over it starts it again.
+        after = request_diagnosis(client, ["quick"])
+        wait_until(lambda: get_status(site, after) == "completed" or not frozen.is_running, "the thawed worker")
+        if not frozen.is_running:
+            frozen.start()
+        wait_until_all_ended(site)
+    assert_no_call_after_stored_answer(site, fake)

@@ -1,0 +1,231 @@
+"""What a diagnosis stands on goes away and comes back in the middle of it: it ends by itself, and nothing is lost."""
+
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import psutil
+import pytest
+from django.conf import settings
+from psycopg_pool import ConnectionPool
+
+from diagsite.server.embedded_postgres import EmbeddedPostgres
+from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.invariants import (
+    assert_consistent,
+    assert_no_call_after_stored_answer,
+    count_stored_answers,
+    count_unfinished_diagnoses,
+    request_diagnosis,
+    wait_until_all_ended,
+)
+from testing.services import RedisServer, execute_sql, start_postgres, wait_until
+from testing.site import PROJECT_ROOT, Site, SiteProcess, run_management_command, running_site
+from testing.stream_client import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
+
+PLATFORMS = ["one", "two"]
+PATIENCE_OF_A_WORKER_SECONDS = 5  # settings.PROCRASTINATE_WORKER_DEFAULTS: then it drops what still runs
+SECONDS_UNTIL_BACK = 40  # 1 or 2 when the machine has nothing else to do
+SECONDS_WITHOUT_REDIS = 60  # the calls alone take 2
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlatform]:
+    with FakePlatform() as server:
+        server.set_behaviour(respond_with_answer(delay_seconds=0.3))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of these tests' own, that they may stop; the tables are in its first database."""
+    server = start_postgres(tmp_path_factory.mktemp("outages") / "postgres")
+    for command in ("migrate", "seed"):
+        run_management_command([command], server.get_uri())
+    yield server
+    server.release()
+
+
+@pytest.fixture
+def address(postgres: EmbeddedPostgres) -> str:
+    """A database of the test's own on it."""
+    name = f"site_{uuid.uuid4().hex[:8]}"
+    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
+    return postgres.get_uri().replace("/postgres?", f"/{name}?")
+
+
+def _add_platforms(site: Site, fake: FakePlatform) -> None:
+    for slug in PLATFORMS:
+        site.add_platform(slug, fake.base_url, concurrency=3)
+
+
+@contextmanager
+def _following(follower: StreamClient) -> Iterator[None]:
+    """Follow by socket beside what the block does; at its end everything must have come."""
+    thread = threading.Thread(target=follower.follow_until_complete)
+    thread.start()
+    yield
+    thread.join(MAX_FOLLOW_SECONDS)
+    assert_received_every_event_once(follower)
+
+
+@contextmanager
+def _supervised(process: SiteProcess) -> Iterator[None]:
+    """Start a process again whenever it ends, as Restart=always does."""
+    over = threading.Event()
+
+    def supervise() -> None:
+        while not over.wait(0.2):
+            if not process.is_running:
+                process.start()
+
+    process.start()
+    thread = threading.Thread(target=supervise)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        process.kill()
+
+
+def _postmaster_in(data_directory: Path) -> psutil.Process:
+    return psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
+
+
+def _stop(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
+    """SIGINT is a fast shutdown, SIGQUIT an immediate one: the next start has to recover."""
+    postmaster = _postmaster_in(postgres.data_directory)
+    postmaster.send_signal(number)
+    wait_until(lambda: not postmaster.is_running() or postmaster.status() == psutil.STATUS_ZOMBIE, "PostgreSQL to stop")
+
+
+def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
+    """Once in good order and back at once, once as in a crash and away for a while."""
+    for number, seconds_away in ((signal.SIGINT, 0.0), (signal.SIGQUIT, 3.0)):
+        enough = count_stored_answers(site) + 6
+        wait_until(lambda: count_stored_answers(site) >= enough, "some answers")  # noqa: B023
+        assert count_unfinished_diagnoses(site) > 0
+        _stop(postgres, number)
+        threading.Event().wait(seconds_away)
+        postgres.ensure_running()
+
+
+@pytest.mark.parametrize("where", ["in the server", "in a worker process"])
+def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
+    fake: FakePlatform, postgres: EmbeddedPostgres, address: str, where: str
+) -> None:
+    concurrency = 10 if where == "in the server" else 0
+    with running_site(address=address, concurrency=concurrency) as site:
+        _add_platforms(site, fake)
+        with nullcontext() if concurrency else _supervised(site.make_worker()), site.client() as client:
+            accepted = [request_diagnosis(client, PLATFORMS, questions=12) for _ in range(3)]
+            with _following(StreamClient(site, accepted[0])):
+                _restart_twice(site, postgres)
+                wait_until_all_ended(site)
+        assert site.server.is_running
+    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert_no_call_after_stored_answer(site, fake)
+
+
+def test_answers_that_arrive_while_postgres_is_away_are_kept(
+    fake: FakePlatform, postgres: EmbeddedPostgres, address: str
+) -> None:
+    fake.set_behaviour(hold_response())
+    with running_site(address=address) as site:
+        site.add_platform("one", fake.base_url, concurrency=6)
+        with site.client() as client:
+            accepted = request_diagnosis(client, ["one"], questions=6)
+        fake.wait_for_calls(6)
+        _stop(postgres, signal.SIGQUIT)
+        fake.release()
+        wait_until(lambda: all(call.outcome == "answered" for call in fake.calls), "all to be answered")
+        threading.Event().wait(PATIENCE_OF_A_WORKER_SECONDS + 1.5)
+        postgres.ensure_running()
+        wait_until_all_ended(site, SECONDS_UNTIL_BACK)
+        assert assert_consistent(site, accepted) == "completed"
+    assert fake.count() == accepted.planned
+
+
+def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(postgres: EmbeddedPostgres) -> None:
+    options = settings.DATABASES["default"]["OPTIONS"]["pool"] | {"timeout": 60}
+    with ConnectionPool(postgres.get_uri(), check=ConnectionPool.check_connection, **options) as pool:
+        pool.wait()
+        _stop(postgres, signal.SIGINT)
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(pool.getconn)
+            threading.Event().wait(4)  # long enough for the pool to give up
+            postgres.ensure_running()
+            pool.putconn(waiting.result(SECONDS_UNTIL_BACK))
+
+
+@pytest.fixture
+def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
+    """A copy of the site, which has no database but its embedded one."""
+    root = tmp_path / "site"
+    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
+    database = EmbeddedPostgres(root / "var" / "postgres")
+    site = Site(database.get_uri(), TEST_KEY="sk-of-a-test")
+    site.server = SiteProcess(["serve", "--migrate"], "", **site.environment)  # no address: its embedded PostgreSQL
+    site.server.root = root
+    yield site
+    site.server.kill()
+    database.start()  # so that there is somebody to leave last, and stop it, whatever has become of the server
+    database.release()
+
+
+def test_serve_brings_its_embedded_postgres_back_and_takes_it_along_when_it_ends(
+    fake: FakePlatform, site_of_its_own: Site
+) -> None:
+    site = site_of_its_own
+    fake.set_behaviour(hold_response())
+    site.start()
+    site.add_platform("one", fake.base_url)
+    with site.client() as client:
+        follower = StreamClient(site, request_diagnosis(client, ["one"]))
+    fake.wait_for_calls(3)
+    killed = _postmaster(site)
+    killed.kill()
+    fake.release()
+    follower.follow_until_complete()
+    assert_received_every_event_once(follower)
+    assert assert_consistent(site, follower.diagnosis) == "completed"
+    assert fake.count() == follower.diagnosis.planned
+    successor = _postmaster(site)
+    assert successor.pid != killed.pid
+    site.server.send_signal(signal.SIGTERM)
+    assert site.server.wait(60) == 0
+    assert not successor.is_running()
+
+
+def _postmaster(site: Site) -> psutil.Process:
+    ((directory,),) = site.query("SHOW data_directory")
+    return _postmaster_in(Path(directory))
+
+
+@pytest.mark.redis
+def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
+    fake: FakePlatform, redis_server: RedisServer
+) -> None:
+    options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
+    with running_site(concurrency=0, **options) as site, site.make_worker(), site.client() as client:
+        _add_platforms(site, fake)
+        ordered = request_diagnosis(client, PLATFORMS, questions=20, repeats=2)
+        with _following(StreamClient(site, ordered)):
+            for is_away in (True, False, True, False):
+                enough = count_stored_answers(site) + 6
+                wait_until(lambda: count_stored_answers(site) >= enough, "answers, with or without Redis")  # noqa: B023
+                if is_away:
+                    redis_server.stop()
+                else:
+                    redis_server.start()
+            wait_until_all_ended(site, SECONDS_WITHOUT_REDIS)
+        assert assert_consistent(site, ordered) == "completed"
+        assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
+    assert fake.count() == ordered.planned
