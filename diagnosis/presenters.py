@@ -143,7 +143,7 @@ _STORED = (
 
 
 def report_json(diagnosis: Diagnosis, read_texts: ReadTexts | None = None) -> dict[str, Any]:
-    """The figures with names and words around them; docs/report.md tells each figure.
+    """The figures with names and words around them; docs/guide/report.md tells each figure.
 
     read_texts: gives the answers' texts to who has them at hand anyway; else those that are quoted are read.
     """

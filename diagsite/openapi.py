@@ -8,7 +8,7 @@ _TEXT, _WHOLE_OR_NOTHING = {"type": "string"}, {"type": ["integer", "null"]}
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "A problem body (RFC 9457) with the words that a person reads; docs/protocol.md explains it.",
+    "description": "A problem body (RFC 9457) with the text shown to the user; see docs/reference/protocol.md.",
     "properties": {
         "type": _TEXT,
         "title": _TEXT,

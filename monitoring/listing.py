@@ -1,10 +1,10 @@
-"""The list of all metrics as a page: docs/metrics.md is made of it, and a test compares them."""
+"""The list of all metrics as a page: docs/reference/metrics.md is made of it, and a test compares them."""
 
 from itertools import groupby
 
 from monitoring.registry import Metric, catalogue
 
-BEGIN = "<!-- made by `manage.py list_metrics --update docs/metrics.md` -->"
+BEGIN = "<!-- made by `manage.py list_metrics --update docs/reference/metrics.md` -->"
 END = "<!-- end -->"
 
 

@@ -1,4 +1,4 @@
-"""The model behind docs/scaling.md: it queues as queueing theory says, and the page shows what it computes."""
+"""The model behind docs/operations/scaling.md agrees with queueing theory, and the page shows what it computes."""
 
 import math
 import random
@@ -49,4 +49,4 @@ def test_needs_grow_with_users_and_never_below_a_core() -> None:
 
 
 def test_the_page_shows_what_the_model_computes() -> None:
-    assert "\n".join(table()) in (ROOT / "docs" / "scaling.md").read_text()
+    assert "\n".join(table()) in (ROOT / "docs/operations/scaling.md").read_text()

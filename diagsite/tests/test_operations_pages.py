@@ -8,7 +8,7 @@ from diagnosis.history.defects import DEFECTS
 from diagsite.retention import RETENTIONS
 from diagsite.tests.site import ROOT
 
-PAGES = ["docs/operations.zh.md", "docs/operations.md"]
+PAGES = ["docs/operations/manual.zh.md", "docs/operations/manual.md"]
 
 
 def _first_column(page: str, heading: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/protocol.md is true: its frames are played against a served site, and its calls exist."""
+"""docs/reference/protocol.md is true: its frames are played against a served site, and its calls exist."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from diagsite.api import api
 from diagsite.tests.fake_platform import FakePlatform, hold
 from diagsite.tests.site import ROOT, running_site
 
-PAGE = (ROOT / "docs" / "protocol.md").read_text()
+PAGE = (ROOT / "docs/reference/protocol.md").read_text()
 EXAMPLE = re.compile(r"```json (client|server)\n(.*?)\n```", re.DOTALL)
 
 

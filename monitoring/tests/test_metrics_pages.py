@@ -30,8 +30,8 @@ def families(text: str) -> set[str]:
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
-    page = (ROOT / "docs" / "metrics.md").read_text()
-    assert updated_page(page) == page, "run: manage.py list_metrics --update docs/metrics.md"
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    assert updated_page(page) == page, "run: manage.py list_metrics --update docs/reference/metrics.md"
     for name in catalogue():
         assert f"| `{name}` |" in page
 
@@ -58,8 +58,8 @@ def test_the_list_names_labels(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_dashboard_is_current_and_has_a_panel_for_every_metric() -> None:
-    text = (ROOT / "docs" / "grafana-dashboard.json").read_text()
-    assert text == dashboard_text(), "run: manage.py export_grafana_dashboard --output docs/grafana-dashboard.json"
+    text = (ROOT / "docs/reference/grafana-dashboard.json").read_text()
+    assert text == dashboard_text(), "run: export_grafana_dashboard --output docs/reference/grafana-dashboard.json"
     panels = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
     assert {panel["title"] for panel in panels} == set(catalogue())
     assert len({panel["id"] for panel in json.loads(text)["panels"]}) == len(json.loads(text)["panels"])
