@@ -38,7 +38,7 @@ PATTERNS = re.compile(r"has_\w+_permission|measure_\w+")
 
 # Each with its reason.
 ALIVE = {
-    "add_callback": "the name by which code told of alerts before; a promise of the interface (docs/alerts.md)",
+    "add_callback": "public interface for code that reacts to alerts (docs/operations/alerts.md)",
     "remove_callback": "beside add_callback",
     "get_alert_manager": "beside add_callback",
     "jobs_waiting": "filled from the rows (settings.SITE_GAUGES), known by being made",

@@ -65,7 +65,7 @@ SECTIONS = {
         "A generated history of which it is known what is broken, how, and what must be left alone.",
     ),
     "deploy-restart": ("Restart under traffic", "make bench-restart", ""),
-    "torture": ("Torture", "make torture", "[What each attack is](torture.md)."),
+    "torture": ("Torture", "make torture", "[What each attack is](guide/chaos.md)."),
 }
 
 

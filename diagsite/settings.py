@@ -1,4 +1,4 @@
-"""Every setting, typed, from the environment. docs/settings.md explains them for operators.
+"""Every setting, typed, from the environment. docs/reference/settings.md explains them for operators.
 
 ENVIRONMENT is `production` as soon as DATABASE_URL is given, else `development`; in production nothing secret has
 a default, and everything that is missing is named at start.
@@ -332,7 +332,7 @@ DASHBOARD_PLATFORMS = "diagnosis.platforms.status.get_platform_statuses"
 # Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
-# Delivery of alerts: docs/alerts.md. The addresses that operators type in the admin may name these hosts only.
+# Delivery of alerts: docs/operations/alerts.md. Addresses entered in the admin may only name these hosts.
 ALERT_HOSTS: list[str] = env.list(
     "ALERT_HOSTS",
     [

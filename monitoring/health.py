@@ -1,6 +1,6 @@
 """Is what the site needs in order? django-health-check's checks and two of ours, each within a bounded time.
 
-docs/decisions/0006-health.md says why its view and its runner are not used.
+docs/decisions/0006-health-checks.md says why its view and its runner are not used.
 """
 
 import asyncio

@@ -60,7 +60,7 @@ open_sockets: "set[StreamConsumer]" = set()
 
 
 class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """`/ws/diagnosis/<stream>/`, see docs/protocol.md."""
+    """`/ws/diagnosis/<stream>/`, see docs/reference/protocol.md."""
 
     channel_layer_alias = "none"  # the hub holds the process's one subscription
 

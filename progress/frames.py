@@ -1,4 +1,4 @@
-"""Every frame, typed both ways, and the close codes. docs/protocol.md is the contract."""
+"""Every frame, typed both ways, and the close codes. docs/reference/protocol.md is the contract."""
 
 from enum import IntEnum
 from typing import Any, Literal, NotRequired, TypedDict

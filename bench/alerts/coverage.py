@@ -1,4 +1,4 @@
-"""How much of the site has a counter, a duration and an error label: docs/metrics.md says how that is counted."""
+"""Share of the site with a counter, a duration and an error label, as docs/reference/metrics.md defines it."""
 
 import sys
 

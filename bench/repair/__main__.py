@@ -70,7 +70,7 @@ def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult
         BenchmarkResult(
             "as before after --undo",
             "every row",
-            f"{'every row' if is_restored else 'not every row'} ({undone.restored} in {time.monotonic() - began:.0f} s)",
+            f"{'' if is_restored else 'not '}every row ({undone.restored} in {time.monotonic() - began:.0f} s)",
             is_restored and undone.skipped == 0,
         ),
     ]

@@ -1,4 +1,4 @@
-"""What so many users need, from what one of each was measured to cost: the table of docs/scaling.md.
+"""What so many users need, from what one of each was measured to cost: the table of docs/operations/scaling.md.
 
 python -m bench.scale.capacity
 """

@@ -1,4 +1,4 @@
-"""The model behind docs/scaling.md: it queues as queueing theory says, and the page shows what it computes."""
+"""The model behind docs/operations/scaling.md: it queues as queueing theory says, and the page shows what it computes."""
 
 import math
 import random
@@ -51,4 +51,4 @@ def test_needs_grow_with_users_and_never_below_a_core() -> None:
 
 
 def test_the_page_shows_what_the_model_computes() -> None:
-    assert "\n".join(format_table()) in (PROJECT_ROOT / "docs" / "scaling.md").read_text()
+    assert "\n".join(format_table()) in (PROJECT_ROOT / "docs/operations/scaling.md").read_text()

@@ -1,4 +1,4 @@
-"""The bodies of the HTTP API, checked on the way in. docs/protocol.md is the contract."""
+"""The bodies of the HTTP API, checked on the way in. docs/reference/protocol.md is the contract."""
 
 import unicodedata
 import uuid

@@ -143,7 +143,7 @@ _STORED_REPORT_KEYS = (
 
 
 def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None = None) -> dict[str, Any]:
-    """The figures with names and words around them; docs/report.md tells each figure.
+    """The figures with names and words around them; docs/guide/report.md tells each figure.
 
     parse_text_list: gives the answers' texts to who has them at hand anyway; else those that are quoted are read.
     """

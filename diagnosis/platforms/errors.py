@@ -1,6 +1,6 @@
 """What a platform's refusal means. The body's `code` and `type` are read first, the HTTP status last.
 
-Source: the platforms' own error documentation, collected in docs/platforms.md.
+Source: the platforms' own error documentation, collected in docs/operations/platforms.md.
 """
 
 import math

@@ -50,7 +50,7 @@ def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFI
     Two intervals are made and the wider one counts at each end: Newcombe's of independent answers, and the one of the
     differences of the questions, which also holds where the answers to a question hang together within a diagnosis.
     For a single question its platforms take their place; one question at one platform has only the first.
-    docs/decisions/0009-changes.md tells why, `make bench-report` how often either is wrong.
+    docs/decisions/0009-significant-changes.md tells why, `make bench-report` how often either is wrong.
     """
     compared_pairs = [pair for pair in pairs if pair.before[1] and pair.after[1]]
     if not compared_pairs:

@@ -8,7 +8,7 @@ _STRING, _NULLABLE_INTEGER = {"type": "string"}, {"type": ["integer", "null"]}
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "A problem body (RFC 9457) with the words that a person reads; docs/protocol.md explains it.",
+    "description": "A problem body (RFC 9457) with the text shown to the user; see docs/reference/protocol.md.",
     "properties": {
         "type": _STRING,
         "title": _STRING,

@@ -1,7 +1,7 @@
 """The end of a server that loses no request: it stops listening, and leaves when those that it has are answered.
 
 A proxy in front of it is refused from then on, before it has sent anything, so it may ask another server whatever the
-method; docs/operations.md says how a restart is done.
+method; docs/operations/manual.md says how a restart is done.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""The list of all metrics as a page: docs/metrics.md is made of it, and a test compares them."""
+"""The list of all metrics as a page: docs/reference/metrics.md is made of it, and a test compares them."""
 
 from itertools import groupby
 
 from monitoring.instrumentation.registry import Metric, get_metrics
 
-TABLES_BEGIN_MARK = "<!-- made by `manage.py list_metrics --update docs/metrics.md` -->"
+TABLES_BEGIN_MARK = "<!-- made by `manage.py list_metrics --update docs/reference/metrics.md` -->"
 TABLES_END_MARK = "<!-- end -->"
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of our metrics: what processes store, what rules may name, what docs/metrics.md lists."""
+"""The catalogue of our metrics: what processes store, what rules may name, what docs/reference/metrics.md lists."""
 
 import importlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A Grafana dashboard with a panel for every metric: docs/grafana-dashboard.json is made of it, and a test compares."""
+"""A Grafana dashboard with a panel for every metric; a test compares it with docs/reference/grafana-dashboard.json."""
 
 import json
 from itertools import groupby

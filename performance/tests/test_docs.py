@@ -1,4 +1,4 @@
-"""The examples of docs/performance.md run as they stand there."""
+"""The examples of docs/guide/performance.md run as they stand there."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from testing.site import PROJECT_ROOT
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "docs" / "performance.md").read_text(), re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "docs/guide/performance.md").read_text(), re.DOTALL)
 
 
 async def diagnose() -> str:
@@ -21,10 +21,10 @@ async def diagnose() -> str:
 async def test_an_example_runs(example: str) -> None:
     names: dict[str, Any] = {"diagnose": diagnose, "make_body": lambda: "body"}
     if "await" in example:
-        code = compile(example, "docs/performance.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(example, "docs/guide/performance.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         await eval(code, names)
         assert names["result"] == "done"
     else:
-        await sync_to_async(exec)(compile(example, "docs/performance.md", "exec"), names)
+        await sync_to_async(exec)(compile(example, "docs/guide/performance.md", "exec"), names)
         assert names["body"] == "body"
         assert names["cache"].get("key") == {"any": "JSON"}

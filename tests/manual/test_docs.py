@@ -23,13 +23,17 @@ def links_of(page: Path) -> Iterator[str]:
 
 def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> None:
     read = set(READ.findall((PROJECT_ROOT / "diagsite" / "settings.py").read_text()))
-    named = set(re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT_ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT_ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE)
+    )
     assert named == read
 
 
 def test_the_settings_page_has_each_type_and_each_number_as_the_code_has_it() -> None:
     rows = re.findall(
-        r"^\| `([A-Z_]+)` \| (\w+) \| ([^|]+) \|", (PROJECT_ROOT / "docs" / "settings.md").read_text(), re.MULTILINE
+        r"^\| `([A-Z_]+)` \| (\w+) \| ([^|]+) \|",
+        (PROJECT_ROOT / "docs/reference/settings.md").read_text(),
+        re.MULTILINE,
     )
     told = {name: (kind, default.split(":")[0].strip()) for name, kind, default in rows}
     read = list(_reads(ast.parse((PROJECT_ROOT / "diagsite" / "settings.py").read_text())))

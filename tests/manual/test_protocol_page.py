@@ -1,4 +1,4 @@
-"""docs/protocol.md is true: its frames are played against a served site, and its calls exist."""
+"""docs/reference/protocol.md is true: its frames are played against a served site, and its calls exist."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from diagsite.api.assembly import api
 from testing.fake_platform import FakePlatform, hold_response
 from testing.site import PROJECT_ROOT, running_site
 
-PAGE = (PROJECT_ROOT / "docs" / "protocol.md").read_text()
+PAGE = (PROJECT_ROOT / "docs/reference/protocol.md").read_text()
 EXAMPLE = re.compile(r"```json (client|server)\n(.*?)\n```", re.DOTALL)
 
 

@@ -1,1 +1,1 @@
-"""A report and its answers as files to take away: CSV, XLSX, JSON. docs/export.md tells what is in them."""
+"""A report and its answers as files to take away: CSV, XLSX, JSON. docs/reference/export.md tells what is in them."""

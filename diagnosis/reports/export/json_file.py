@@ -36,7 +36,7 @@ class AiContentOut(Schema):
 
 
 class ExportOut(Schema):
-    """A report with its answers. docs/report.schema.json is its JSON Schema."""
+    """A report with its answers. docs/reference/report.schema.json is its JSON Schema."""
 
     format: int = Field(description="1; another number where a field went or means something else")
     exported_at: datetime

@@ -34,7 +34,7 @@ from testing.diagnosis_rows import (
 
 pytestmark = pytest.mark.django_db
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs/reference"
 SCHEMA, PAGE = DOCS / "report.schema.json", DOCS / "export.md"
 KINDS = ["csv", "xlsx", "json"]
 FORMULA = '=HYPERLINK("http://evil.example","山岚")'
@@ -169,7 +169,9 @@ def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> N
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
-    assert json.loads(SCHEMA.read_text()) == build_export_schema(), "manage.py report_schema > docs/report.schema.json"
+    assert json.loads(SCHEMA.read_text()) == build_export_schema(), (
+        "manage.py report_schema > docs/reference/report.schema.json"
+    )
 
 
 @pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE])

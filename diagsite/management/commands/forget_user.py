@@ -14,7 +14,7 @@ examples:
   manage.py forget_user 4711                       by number; openid and device id do as well
 
 Diagnoses that run are cancelled first. Entries of the admin's log stay, without saying who. Backups made before still
-hold the data until they are replaced (docs/operations.md).
+hold the data until they are replaced (docs/operations/manual.md).
 """
 
 

@@ -11,7 +11,7 @@ from diagnosis.reports.export.json_file import build_export_schema
 class Command(BaseCommand):
     """Print it."""
 
-    help = "Prints the JSON Schema of exported reports. After a change: report_schema > docs/report.schema.json"
+    help = "Print the JSON Schema of exported reports; kept as docs/reference/report.schema.json."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""

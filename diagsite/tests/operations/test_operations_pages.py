@@ -8,7 +8,7 @@ from diagnosis.repair.defects import DEFECTS
 from diagsite.operations.retention import RETENTION_RULES
 from testing.site import PROJECT_ROOT
 
-PAGES = ["docs/operations.zh.md", "docs/operations.md"]
+PAGES = ["docs/operations/manual.zh.md", "docs/operations/manual.md"]
 
 
 def _first_column(page: str, heading: str) -> list[str]:

@@ -7,8 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from monitoring.integrations.grafana import render_grafana_dashboard
 
 EXAMPLES = """examples:
-  manage.py export_grafana_dashboard                                        print it
-  manage.py export_grafana_dashboard --output docs/grafana-dashboard.json   write it; then import it in Grafana
+  manage.py export_grafana_dashboard                    print it
+  manage.py export_grafana_dashboard --output docs/reference/grafana-dashboard.json
+                                                        write the file that Grafana imports
 """
 
 

@@ -8,9 +8,9 @@ from monitoring.instrumentation.metrics_docs import render_metrics_markdown, rep
 from monitoring.instrumentation.registry import get_metrics
 
 EXAMPLES = """examples:
-  manage.py list_metrics                            one line a metric
-  manage.py list_metrics --markdown                 tables
-  manage.py list_metrics --update docs/metrics.md   make the tables of the page anew
+  manage.py list_metrics                                      one line per metric
+  manage.py list_metrics --markdown                           tables
+  manage.py list_metrics --update docs/reference/metrics.md   update the tables of the page
 """
 
 

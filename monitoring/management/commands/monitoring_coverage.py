@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   manage.py monitoring_coverage --fail-under 0.9  exit with 1 when less than 90 % is
   manage.py monitoring_coverage --json            every surface, for a program
 
-docs/monitoring.md says what covered means.
+docs/reference/metrics.md says what covered means.
 """
 
 

@@ -126,7 +126,7 @@ CLIENTS = {
     "one_of_two": "import httpx\ndef f():\n    with measure_call('a'):\n        httpx.get('a')\n    httpx.post('b')\n",
     "counted": "import httpx\ndef f():\n    with measure_call('a') as call:\n        return httpx.get('http://a')\n",
     "around": "import httpx\ndef f():\n    return httpx.get('a')\ndef g():\n    with measure_call(1):\n        f()",
-    "maker": "import httpx\nc = httpx.Client()\ndef f():\n    with client_metrics.measure_call('a'):\n        c.get('a')\n",
+    "maker": "import httpx\nc = httpx.Client()\ndef f():\n    with metrics.measure_call('a'):\n        c.get('a')\n",
     "idle_maker": "import openai\nc = openai.AsyncOpenAI()\n",
     "no_client": "import httpx\ndef f(error):\n    return isinstance(error, httpx.HTTPError)\n",
 }

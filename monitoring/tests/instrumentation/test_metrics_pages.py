@@ -30,8 +30,8 @@ def families(text: str) -> set[str]:
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
-    page = (PROJECT_ROOT / "docs" / "metrics.md").read_text()
-    assert replace_metric_tables(page) == page, "run: manage.py list_metrics --update docs/metrics.md"
+    page = (PROJECT_ROOT / "docs/reference/metrics.md").read_text()
+    assert replace_metric_tables(page) == page, "run: manage.py list_metrics --update docs/reference/metrics.md"
     for name in get_metrics():
         assert f"| `{name}` |" in page
 
@@ -58,9 +58,9 @@ def test_the_list_names_labels(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_dashboard_is_current_and_has_a_panel_for_every_metric() -> None:
-    text = (PROJECT_ROOT / "docs" / "grafana-dashboard.json").read_text()
+    text = (PROJECT_ROOT / "docs/reference/grafana-dashboard.json").read_text()
     assert text == render_grafana_dashboard(), (
-        "run: manage.py export_grafana_dashboard --output docs/grafana-dashboard.json"
+        "run: manage.py export_grafana_dashboard --output docs/reference/grafana-dashboard.json"
     )
     panels = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
     assert {panel["title"] for panel in panels} == set(get_metrics())
