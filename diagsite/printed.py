@@ -83,7 +83,7 @@ def _page(request: HttpRequest, report: cached.Report, answers: _Answers, *, is_
 
 
 def _gone(request: HttpRequest) -> HttpResponse:
-    return _with_headers(render(request, "site/share_gone.html", status=404))
+    return _with_headers(render(request, "site/share_unavailable.html", status=404))
 
 
 def _with_headers(response: HttpResponse) -> HttpResponse:

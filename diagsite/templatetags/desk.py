@@ -9,7 +9,7 @@ from diagsite.desk import tasks_of
 register = template.Library()
 
 
-@register.inclusion_tag("admin/desk.html", takes_context=True)
+@register.inclusion_tag("admin/todo_items.html", takes_context=True)
 def desk(context: dict[str, Any]) -> dict[str, Any]:
     """The tasks of the request's user, and whether they may see the dashboard."""
     return {"tasks": tasks_of(context["request"].user)}
