@@ -7,7 +7,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import UNFINISHED, Reason, Status
+from diagnosis.choices import UNFINISHED, Reason
 from diagnosis.client import has_usable_key
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.probing import awaits_probe
@@ -15,10 +15,9 @@ from diagnosis.probing import awaits_probe
 
 def count_unfinished() -> dict[str, int]:
     """{state in words: diagnoses in it}, in the order of the way; those of the demo platform with DEMO=1 only."""
-    words = {Status.QUEUED: _("排队中"), Status.ASKING: _("询问中"), Status.ANALYSING: _("分析中")}
     diagnoses = Diagnosis.objects.unfinished() if settings.DEMO else Diagnosis.objects.unfinished().real()
     counts = dict(diagnoses.order_by().values_list("status").annotate(count=Count("pk")))
-    return {words[status]: counts.get(status, 0) for status in UNFINISHED}
+    return {str(status.label): counts.get(status, 0) for status in UNFINISHED}
 
 
 def list_platforms() -> list[dict[str, Any]]:
@@ -53,14 +52,4 @@ def _state(platform: Platform, *, is_paused: bool) -> str | None:
 
 def reason_in_words(reason: str) -> str:
     """Why a platform was paused, in the reader's language."""
-    words = {
-        Reason.QUOTA: _("配额用尽或欠费"),
-        Reason.RATE: _("被限速"),
-        Reason.KEY: _("密钥无效或缺失"),
-        Reason.MODEL: _("模型不存在或未开通"),
-        Reason.BUSY: _("平台繁忙或故障"),
-        Reason.TIMEOUT: _("超时"),
-        Reason.CONNECTION: _("无法连接"),
-        Reason.OPERATOR: _("运营人员暂停"),
-    }
-    return words.get(Reason(reason), reason) if reason in Reason.values else _("原因未知")
+    return str(Reason(reason).label) if reason in Reason.values else _("原因未知")

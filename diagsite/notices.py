@@ -37,12 +37,6 @@ MOST_ATTEMPTS = 6
 MOST_TEXT = 20  # of a template's `thing`
 SECONDS_BETWEEN_LOOKS = 1.0
 
-STATUS_WORDS = {
-    Status.COMPLETED: "已完成",
-    Status.PARTIAL: "部分完成",
-    Status.FAILED: "未能完成",
-    Status.TIMED_OUT: "已超时",
-}
 MOVE_WORDS = {"up": "提及率上升", "down": "提及率下降"}
 
 
@@ -177,7 +171,7 @@ def _texts(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]:
 def _status_words(notice: Notice, diagnosis: Diagnosis) -> str:
     """At most five characters, as a template's `phrase` takes."""
     if notice.kind == Notice.Kind.ENDED:
-        return STATUS_WORDS[Status(diagnosis.status)]
+        return str(Status(diagnosis.status).label)
     ways = {move["changed"] for move in notice.data["moves"] if move["is_own"]}
     return MOVE_WORDS.get(next(iter(ways), ""), "提及率变化")
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from diagsite.pages import STATUSES
+from diagnosis.choices import Status
 
 PERCENT_PER_LINE = 10
 
@@ -31,7 +31,7 @@ def open_console(stream: TextIO | None = None) -> Console:
 
 def status_words(status: str) -> str:
     """A state as the page calls it."""
-    return str(dict(STATUSES)[status])
+    return str(Status(status).label)
 
 
 class LiveBar:

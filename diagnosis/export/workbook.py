@@ -10,6 +10,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from diagnosis.choices import AnswerState
 from diagnosis.export import labels
 from diagnosis.export.cells import clean, fit
 from diagnosis.export.content import Content
@@ -19,7 +20,7 @@ WIDTH, WIDTHS = 14, {"question": 36, "text": 80, "of_name": 36, "what": 20, "val
 
 # What is a code for programs is a word here.
 WORDS: dict[str, dict[str, Any]] = {
-    "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
+    "state": dict(AnswerState.choices),
     "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }
