@@ -69,6 +69,7 @@ lint: requirements-dev node-modules
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(CLEAN) $(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) .ci/check_translations.py
+	@$(CLEAN) $(PRODUCTION) $(PY) tools/generate_labels.py --check
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(VENV)/bin/hadolint deploy/Dockerfile
 	@$(VENV)/bin/shellcheck deploy/restart deploy/wait-until-ready deploy/nginx/compose.sh

@@ -1,19 +1,23 @@
-"""The states of a diagnosis and of an answer, and why an answer is missing."""
+"""The states of a diagnosis and of an answer, and the reasons for which an answer is missing.
+
+The labels are declared here once: `tools/generate_labels.py` writes them to the mini-program and the web page.
+"""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class DiagnosisStatus(TextChoices):
     """`queued asking analysing` are on the way; the rest are final."""
 
-    QUEUED = "queued", "排队中"
-    ASKING = "asking", "提问中"
-    ANALYSING = "analysing", "分析中"
-    COMPLETED = "completed", "已完成"
-    PARTIAL = "partial", "部分完成"
-    FAILED = "failed", "失败"
-    TIMED_OUT = "timed_out", "超时"
-    CANCELLED = "cancelled", "已取消"
+    QUEUED = "queued", _("排队中")
+    ASKING = "asking", _("询问中")
+    ANALYSING = "analysing", _("分析中")
+    COMPLETED = "completed", _("已完成")
+    PARTIAL = "partial", _("部分完成")
+    FAILED = "failed", _("失败")
+    TIMED_OUT = "timed_out", _("已超时")
+    CANCELLED = "cancelled", _("已取消")
 
 
 UNFINISHED_STATUSES = [DiagnosisStatus.QUEUED, DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING]
@@ -29,25 +33,25 @@ FINAL_STATUSES = [
 class AnswerState(TextChoices):
     """A pending answer becomes one of the other three, once."""
 
-    PENDING = "pending", "等待中"
-    VALID = "valid", "有效"
-    FAILED = "failed", "失败"
-    FILTERED = "filtered", "被平台拒绝"
+    PENDING = "pending", _("等待回答")
+    VALID = "valid", _("有效")
+    FAILED = "failed", _("失败")
+    FILTERED = "filtered", _("被过滤")
 
 
 class FailureReason(TextChoices):
     """Why a call gave no valid answer."""
 
-    QUOTA = "quota", "配额用尽或欠费"
-    RATE = "rate", "被限速"
-    FILTERED = "filtered", "内容被拒"
-    KEY = "key", "密钥无效或缺失"
-    MODEL = "model", "模型不存在或未开通"
-    BUSY = "busy", "平台繁忙或故障"
-    UNREADABLE = "unreadable", "回答无法识别"
-    TIMEOUT = "timeout", "超时"
-    CONNECTION = "connection", "无法连接"
-    BUG = "bug", "我们的错误"
-    DEADLINE = "deadline", "诊断到时未问"
-    CANCELLED = "cancelled", "诊断已取消"
-    OPERATOR = "operator", "运营人员暂停"
+    QUOTA = "quota", _("配额用尽或欠费")
+    RATE = "rate", _("被限速")
+    FILTERED = "filtered", _("内容被过滤")
+    KEY = "key", _("密钥无效或缺失")
+    MODEL = "model", _("模型不存在或未开通")
+    BUSY = "busy", _("平台繁忙或故障")
+    UNREADABLE = "unreadable", _("回答无法识别")
+    TIMEOUT = "timeout", _("超时")
+    CONNECTION = "connection", _("无法连接")
+    BUG = "bug", _("内部错误")
+    DEADLINE = "deadline", _("诊断超时前未询问")
+    CANCELLED = "cancelled", _("诊断已取消")
+    OPERATOR = "operator", _("运营人员暂停")

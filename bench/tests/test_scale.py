@@ -1,4 +1,4 @@
-"""The model behind docs/operations/scaling.md: it queues as queueing theory says, and the page shows what it computes."""
+"""The model behind docs/operations/scaling.md agrees with queueing theory, and the page shows what it computes."""
 
 import math
 import random

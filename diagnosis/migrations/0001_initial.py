@@ -18,11 +18,11 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('repeat', models.PositiveSmallIntegerField(verbose_name='第几次')),
-                ('state', models.CharField(choices=[('pending', '等待中'), ('valid', '有效'), ('failed', '失败'), ('filtered', '被平台拒绝')], default='pending', max_length=8, verbose_name='状态')),
+                ('state', models.CharField(choices=[('pending', '等待回答'), ('valid', '有效'), ('failed', '失败'), ('filtered', '被过滤')], default='pending', max_length=8, verbose_name='状态')),
                 ('text', models.TextField(blank=True, verbose_name='回答')),
                 ('model', models.CharField(blank=True, max_length=128, verbose_name='模型')),
                 ('mentions', models.JSONField(blank=True, default=list, verbose_name='提及')),
-                ('reason', models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被拒'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '我们的错误'), ('deadline', '诊断到时未问'), ('cancelled', '诊断已取消')], max_length=16, verbose_name='原因')),
+                ('reason', models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被过滤'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '内部错误'), ('deadline', '诊断超时前未询问'), ('cancelled', '诊断已取消')], max_length=16, verbose_name='原因')),
                 ('error_code', models.CharField(blank=True, max_length=40, verbose_name='错误代码')),
                 ('error_detail', models.CharField(blank=True, max_length=500, verbose_name='错误详情（运营可见）')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             name='Diagnosis',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('queued', '排队中'), ('asking', '提问中'), ('analysing', '分析中'), ('completed', '已完成'), ('partial', '部分完成'), ('failed', '失败'), ('timed_out', '超时'), ('cancelled', '已取消')], default='queued', max_length=16, verbose_name='状态')),
+                ('status', models.CharField(choices=[('queued', '排队中'), ('asking', '询问中'), ('analysing', '分析中'), ('completed', '已完成'), ('partial', '部分完成'), ('failed', '失败'), ('timed_out', '已超时'), ('cancelled', '已取消')], default='queued', max_length=16, verbose_name='状态')),
                 ('brand', models.CharField(max_length=100, verbose_name='品牌')),
                 ('is_demo', models.BooleanField(default=False, verbose_name='演示')),
                 ('repeats', models.PositiveSmallIntegerField(default=1, verbose_name='重复次数')),
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 ('price_per_call', models.DecimalField(decimal_places=4, default=0, max_digits=8, verbose_name='每次价格（元）')),
                 ('typical_seconds', models.FloatField(default=10, verbose_name='通常耗时（秒）')),
                 ('paused_until', models.DateTimeField(blank=True, help_text='配额用尽时自动暂停；清空即恢复', null=True, verbose_name='暂停至')),
-                ('pause_reason', models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被拒'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '我们的错误'), ('deadline', '诊断到时未问'), ('cancelled', '诊断已取消')], max_length=16, verbose_name='暂停原因')),
+                ('pause_reason', models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被过滤'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '内部错误'), ('deadline', '诊断超时前未询问'), ('cancelled', '诊断已取消')], max_length=16, verbose_name='暂停原因')),
                 ('position', models.PositiveSmallIntegerField(default=100, verbose_name='顺序')),
             ],
             options={

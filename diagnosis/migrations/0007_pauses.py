@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='answer',
             name='reason',
-            field=models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被拒'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '我们的错误'), ('deadline', '诊断到时未问'), ('cancelled', '诊断已取消'), ('operator', '运营人员暂停')], max_length=16, verbose_name='原因'),
+            field=models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被过滤'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '内部错误'), ('deadline', '诊断超时前未询问'), ('cancelled', '诊断已取消'), ('operator', '运营人员暂停')], max_length=16, verbose_name='原因'),
         ),
         migrations.AlterField(
             model_name='platform',
             name='pause_reason',
-            field=models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被拒'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '我们的错误'), ('deadline', '诊断到时未问'), ('cancelled', '诊断已取消'), ('operator', '运营人员暂停')], max_length=16, verbose_name='暂停原因'),
+            field=models.CharField(blank=True, choices=[('quota', '配额用尽或欠费'), ('rate', '被限速'), ('filtered', '内容被过滤'), ('key', '密钥无效或缺失'), ('model', '模型不存在或未开通'), ('busy', '平台繁忙或故障'), ('unreadable', '回答无法识别'), ('timeout', '超时'), ('connection', '无法连接'), ('bug', '内部错误'), ('deadline', '诊断超时前未询问'), ('cancelled', '诊断已取消'), ('operator', '运营人员暂停')], max_length=16, verbose_name='暂停原因'),
         ),
     ]

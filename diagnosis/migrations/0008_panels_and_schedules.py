@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('budget_calls', models.PositiveIntegerField(verbose_name='每月调用次数预算')),
                 ('budget_money', models.DecimalField(decimal_places=2, max_digits=10, verbose_name='每月费用预算（元）')),
                 ('skipped_at', models.DateTimeField(blank=True, help_text='之后成功运行过则为空', null=True, verbose_name='最近跳过')),
-                ('skip_reason', models.CharField(blank=True, choices=[('budget_calls', '本月调用次数预算不足'), ('budget_money', '本月费用预算不足'), ('platforms', '有平台已停用'), ('refused', '未能发起')], max_length=16, verbose_name='跳过原因')),
+                ('skip_reason', models.CharField(blank=True, choices=[('budget_calls', '本月的调用次数预算不足'), ('budget_money', '本月的费用预算不足'), ('platforms', '有平台已停用'), ('refused', '未能发起')], max_length=16, verbose_name='跳过原因')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='创建时间')),
                 ('last_diagnosis', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='diagnosis.diagnosis', verbose_name='最近一次诊断')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='schedules', to=settings.AUTH_USER_MODEL, verbose_name='所有者')),

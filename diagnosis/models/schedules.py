@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -25,10 +26,10 @@ class Frequency(models.TextChoices):
 class SkipReason(models.TextChoices):
     """Why a run was left out."""
 
-    BUDGET_CALLS = "budget_calls", "本月调用次数预算不足"
-    BUDGET_MONEY = "budget_money", "本月费用预算不足"
-    PLATFORMS = "platforms", "有平台已停用"
-    REFUSED = "refused", "未能发起"
+    BUDGET_CALLS = "budget_calls", _("本月的调用次数预算不足")
+    BUDGET_MONEY = "budget_money", _("本月的费用预算不足")
+    PLATFORMS = "platforms", _("有平台已停用")
+    REFUSED = "refused", _("未能发起")
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):

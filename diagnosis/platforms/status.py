@@ -7,7 +7,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import UNFINISHED_STATUSES, DiagnosisStatus, FailureReason
+from diagnosis.choices import UNFINISHED_STATUSES, FailureReason
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.platforms.health_check import awaits_probe
 from diagnosis.platforms.openai_client import has_usable_key
@@ -15,14 +15,9 @@ from diagnosis.platforms.openai_client import has_usable_key
 
 def count_unfinished_by_status() -> dict[str, int]:
     """{state in words: diagnoses in it}, in the order of the way; those of the demo platform with DEMO=1 only."""
-    labels = {
-        DiagnosisStatus.QUEUED: _("排队中"),
-        DiagnosisStatus.ASKING: _("询问中"),
-        DiagnosisStatus.ANALYSING: _("分析中"),
-    }
     diagnoses = Diagnosis.objects.unfinished() if settings.DEMO else Diagnosis.objects.unfinished().without_demo()
     counts = dict(diagnoses.order_by().values_list("status").annotate(count=Count("pk")))
-    return {labels[status]: counts.get(status, 0) for status in UNFINISHED_STATUSES}
+    return {str(status.label): counts.get(status, 0) for status in UNFINISHED_STATUSES}
 
 
 def get_platform_statuses() -> list[dict[str, Any]]:
@@ -57,14 +52,4 @@ def _describe_problem(platform: Platform, *, is_paused: bool) -> str | None:
 
 def describe_pause_reason(reason: str) -> str:
     """Why a platform was paused, in the reader's language."""
-    labels = {
-        FailureReason.QUOTA: _("配额用尽或欠费"),
-        FailureReason.RATE: _("被限速"),
-        FailureReason.KEY: _("密钥无效或缺失"),
-        FailureReason.MODEL: _("模型不存在或未开通"),
-        FailureReason.BUSY: _("平台繁忙或故障"),
-        FailureReason.TIMEOUT: _("超时"),
-        FailureReason.CONNECTION: _("无法连接"),
-        FailureReason.OPERATOR: _("运营人员暂停"),
-    }
-    return labels.get(FailureReason(reason), reason) if reason in FailureReason.values else _("原因未知")
+    return str(FailureReason(reason).label) if reason in FailureReason.values else _("原因未知")

@@ -80,7 +80,7 @@ log = structlog.get_logger(__name__)
 api = SiteApi(
     title="Brand diagnosis",
     version="1",
-    description="How visible is a brand in the answers of AI platforms? The socket is described in docs/reference/protocol.md.",
+    description="How visible is a brand in the answers of AI platforms? The socket: docs/reference/protocol.md.",
     auth=[TokenAuth(), BrowserSessionAuth()],
     urls_namespace="api",
 )

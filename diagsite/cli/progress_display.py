@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from diagsite.web.views import DIAGNOSIS_STATUS_LABELS
+from diagnosis.choices import DiagnosisStatus
 
 PLAIN_OUTPUT_STEP_PERCENT = 10
 
@@ -31,7 +31,7 @@ def create_console(stream: TextIO | None = None) -> Console:
 
 def get_status_label(status: str) -> str:
     """A state as the page calls it."""
-    return str(dict(DIAGNOSIS_STATUS_LABELS)[status])
+    return str(DiagnosisStatus(status).label)
 
 
 class ProgressDisplay:

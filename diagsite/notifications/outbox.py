@@ -37,12 +37,6 @@ MAX_NOTICE_ATTEMPTS = 6
 MAX_THING_CHARACTERS = 20  # of a template's `thing`
 NOTICE_POLL_INTERVAL_SECONDS = 1.0
 
-WECHAT_STATUS_PHRASES = {
-    DiagnosisStatus.COMPLETED: "已完成",
-    DiagnosisStatus.PARTIAL: "部分完成",
-    DiagnosisStatus.FAILED: "未能完成",
-    DiagnosisStatus.TIMED_OUT: "已超时",
-}
 WECHAT_RATE_CHANGE_PHRASES = {"up": "提及率上升", "down": "提及率下降"}
 
 
@@ -179,7 +173,7 @@ def _build_template_data(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]
 def _get_status_phrase(notice: Notice, diagnosis: Diagnosis) -> str:
     """At most five characters, as a template's `phrase` takes."""
     if notice.kind == Notice.Kind.ENDED:
-        return WECHAT_STATUS_PHRASES[DiagnosisStatus(diagnosis.status)]
+        return str(DiagnosisStatus(diagnosis.status).label)
     directions = {move["changed"] for move in notice.data["moves"] if move["is_own"]}
     return WECHAT_RATE_CHANGE_PHRASES.get(next(iter(directions), ""), "提及率变化")
 

@@ -9,7 +9,7 @@ from diagsite.admin.home import get_todo_items
 register = template.Library()
 
 
-@register.inclusion_tag("admin/desk.html", takes_context=True)
+@register.inclusion_tag("admin/todo_items.html", takes_context=True)
 def todo_items(context: dict[str, Any]) -> dict[str, Any]:
     """The to-do items that the user of the request may see."""
     return {"tasks": get_todo_items(context["request"].user)}

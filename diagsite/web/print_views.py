@@ -95,7 +95,7 @@ def _render_report(
 
 
 def _render_gone(request: HttpRequest) -> HttpResponse:
-    return _add_private_headers(render(request, "site/share_gone.html", status=404))
+    return _add_private_headers(render(request, "site/share_unavailable.html", status=404))
 
 
 def _add_private_headers(response: HttpResponse) -> HttpResponse:

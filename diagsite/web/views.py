@@ -15,18 +15,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
-REPEAT_CHOICES = range(1, 6)
+from diagnosis.choices import DiagnosisStatus
 
-DIAGNOSIS_STATUS_LABELS = [
-    ("queued", _("排队中")),
-    ("asking", _("询问中")),
-    ("analysing", _("分析中")),
-    ("completed", _("已完成")),
-    ("partial", _("部分完成")),
-    ("failed", _("未能完成")),
-    ("timed_out", _("已超时")),
-    ("cancelled", _("已取消")),
-]
+REPEAT_CHOICES = range(1, 6)
 
 WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日")]
 
@@ -89,7 +80,7 @@ def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def show_history(request: HttpRequest) -> HttpResponse:
     """Find a past diagnosis."""
-    return _render_page(request, "history", statuses=DIAGNOSIS_STATUS_LABELS)
+    return _render_page(request, "history", statuses=DiagnosisStatus.choices)
 
 
 @require_safe

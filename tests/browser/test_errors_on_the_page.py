@@ -22,7 +22,7 @@ PASSWORD = "a-password-of-a-test"
 PICTURES = os.environ.get("ERROR_PICTURES", "")
 
 SHOW = """async (body) => {
-  const { showProblemBody } = await import("/static/site/errors.js");
+  const { showProblemBody } = await import("/static/site/js/common/problem_display.js");
   let where = document.getElementById("form-problem");
   showProblemBody(body, { where });
 }"""

@@ -90,7 +90,7 @@ def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, s
     expect(page.locator("#budget_money")).to_have_value("3.00")
     expect(page.locator("#verdict")).to_have_text("预算够一个月里的每一次。")
     page.locator("#budget_calls").fill("29")
-    expect(page.locator("#verdict")).to_contain_text("调用次数预算不够")
+    expect(page.locator("#verdict")).to_contain_text("调用次数预算不足")
     page.get_by_role("button", name="开始定期诊断").click()
     expect(page.locator("#budget_calls")).to_be_focused()
     expect(page.locator("#budget_calls")).to_have_attribute("aria-invalid", "true")

@@ -10,6 +10,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from diagnosis.choices import AnswerState
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.export.sanitize import replace_forbidden_characters, truncate_for_excel
@@ -29,7 +30,7 @@ DEFAULT_COLUMN_WIDTH, COLUMN_WIDTHS = (
 
 # What is a code for programs is a word here.
 VALUE_LABELS: dict[str, dict[str, Any]] = {
-    "state": {"valid": lazy("有效"), "failed": lazy("失败"), "filtered": lazy("被过滤")},
+    "state": dict(AnswerState.choices),
     "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }

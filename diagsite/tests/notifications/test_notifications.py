@@ -64,7 +64,7 @@ def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -
     assert message["template_id"] == "template"
     assert message["page"] == f"pages/report-v2/report-v2?id={diagnosis.pk}"
     assert message["data"]["thing1"] == {"value": "山岚"}
-    assert message["data"]["phrase2"] == {"value": "未能完成"}
+    assert message["data"]["phrase2"] == {"value": "失败"}
     assert state() == "sent"
 
 

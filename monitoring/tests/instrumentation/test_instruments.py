@@ -53,7 +53,7 @@ class Moved:
         ("GET", "/", "/", "2xx"),
         ("GET", "/nowhere/1", "unmatched", "4xx"),
         ("GET", "/nowhere/2", "unmatched", "4xx"),
-        ("GET", "/static/site/base.css", "static", "2xx"),
+        ("GET", "/static/site/css/base.css", "static", "2xx"),
         ("BREW", "/nowhere/1", "unmatched", "4xx"),
         ("GET", "/api/diagnoses/00000000-0000-4000-8000-000000000000", "api/diagnoses/<diagnosis_id>", "4xx"),
     ],

@@ -1,0 +1,30 @@
+// The questions at which a competitor is named in more answers than the own brand.
+
+import { _ } from "../common/config.js";
+import { h } from "../common/dom.js";
+import { listed } from "../common/format.js";
+import { outOf } from "./cells.js";
+
+/** Fills the section; without competitors there is nothing to lose to. */
+export function drawLost(section, report, onOpen) {
+  const own = report.brands.find((brand) => brand.is_own);
+  section.hidden = report.brands.length < 2 || !own?.figures.valid;
+  const texts = new Map(report.questions.map((question) => [question.id, question.text]));
+  const item = (lost) =>
+    h(
+      "li",
+      {},
+      h("button", { type: "button", class: "link question-link", onclick: () => onOpen({ question: lost.question }) }, texts.get(lost.question)),
+      h(
+        "p",
+        { class: "lost-score" },
+        _("{winners}赢：{theirs}；本品牌：{ours}", {
+          winners: listed(lost.winners),
+          theirs: outOf(lost.winners_mentions, lost.valid),
+          ours: outOf(lost.mentions, lost.valid),
+        }),
+      ),
+    );
+  const none = h("li", { class: "empty" }, _("没有：每个问题上，提到本品牌的回答都不比竞品少。"));
+  section.querySelector("ul").replaceChildren(...(report.lost.length ? report.lost.map(item) : [none]));
+}

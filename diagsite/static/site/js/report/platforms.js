@@ -1,0 +1,29 @@
+// The own brand's mention rate on each platform, its interval drawn.
+
+import { _ } from "../common/config.js";
+import { h } from "../common/dom.js";
+import { demoTag, number } from "../common/format.js";
+import { outOf, rateParts, remark } from "./cells.js";
+
+function line(platform, figures) {
+  const counts = _("{valid} / {planned} 有效", { valid: number(figures.valid), planned: number(figures.planned) });
+  return h(
+    "li",
+    { class: "platform-rate" },
+    h("span", { class: "platform-rate-name" }, platform.name, platform.demo && demoTag()),
+    h(
+      "div",
+      { class: "cell own" },
+      figures.valid > 0 ? rateParts(figures.mention_rate, figures.mention_rate_low, figures.mention_rate_high) : h("span", { class: "range" }, _("没有有效的回答")),
+    ),
+    remark(figures.valid > 0 && [outOf(figures.mentions, figures.valid), h("br")], counts),
+  );
+}
+
+/** Fills the section, or hides it where there is nothing to compare. */
+export function drawPlatformRates(section, report) {
+  const own = report.brands.find((brand) => brand.is_own);
+  section.hidden = !own?.figures.valid;
+  if (section.hidden) return;
+  section.querySelector("ul").replaceChildren(...report.platforms.map((platform) => line(platform, own.by_platform[platform.id])));
+}
