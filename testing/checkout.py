@@ -39,7 +39,9 @@ class Checkout:
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
-        shutil.copy(PROJECT_ROOT / "requirements.txt", root / ".venv" / "installed")  # the stamp: nothing is installed
+        shutil.copy(
+            PROJECT_ROOT / "requirements.lock", root / ".venv" / "installed-requirements.lock"
+        )  # the stamp: nothing is installed
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The environment of a person's shell, in a hurry."""
