@@ -5,6 +5,7 @@ a default, and everything that is missing is named at start.
 """
 
 import logging
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -304,21 +305,29 @@ PROCRASTINATE_ON_APP_READY = "monitoring.instrumentation.jobs.count_jobs"
 # Errors ----------------------------------------------------------------------------------------------------------
 # How often a process looks for edited words and writes down what went wrong; 0 for never.
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
-ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
 
 # Exports -----------------------------------------------------------------------------------------------------------
 # Who gives out what AI made, in the metadata of every export: the operator's name or code (GB 45438-2025).
 AIGC_PROPAGATOR: str = env.str("AIGC_PROPAGATOR", "")
 
 # Retention ---------------------------------------------------------------------------------------------------------
-# Days that a table keeps its rows, where they differ from diagsite/operations/retention.py: `alerts=180,streams=7`;
-# 0 keeps them forever.
+# Days per rule of diagsite/operations/retention.py where they differ from its defaults: `alerts=180,streams=7`;
+# 0 keeps rows forever. Two rules have their default days in a variable of their own.
 KEPT_DAYS: dict[str, float] = env.dict("KEPT_DAYS", {}, subcast_values=float)
+ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
+SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
+for _rule, _variable, _days in (
+    ("errors", "ERRORS_KEPT_DAYS", ERRORS_KEPT_DAYS),
+    ("samples", "SAMPLES_KEPT_DAYS", SAMPLES_KEPT_DAYS),
+):
+    if _variable in os.environ and KEPT_DAYS.get(_rule, _days) != _days:
+        raise ImproperlyConfigured(
+            f"in the environment, {_variable} is {_days}, but KEPT_DAYS has {_rule}={KEPT_DAYS[_rule]:g}: set only one"
+        )
 
 # Monitoring ----------------------------------------------------------------------------------------------------------
-# How often a process stores what it has measured, 0 for never; and for how long that is kept.
+# How often a process stores its samples; 0 disables it.
 SAMPLES_FLUSH_SECONDS: float = env.float("SAMPLES_FLUSH_SECONDS", 15)
-SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
 # Histograms whose buckets are stored too, for percentiles.
 SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # What is counted in rows rather than in a process: gauge -> who counts.
