@@ -225,13 +225,13 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
-DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notice"
-SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notice"
+DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notification"
+SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notification"
 
 # Push ------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
 PROGRESS_SIGNED_OUT = "diagsite.accounts.tokens.find_invalid_credentials"
-PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notice_seen"
+PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notification_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {

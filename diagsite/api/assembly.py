@@ -29,7 +29,7 @@ from diagsite.accounts.deletion import delete_user_data
 from diagsite.api.field_errors import build_field_errors
 from diagsite.api.openapi import SiteApi
 from diagsite.models import User
-from diagsite.notifications.api import router as notices_router
+from diagsite.notifications.api import router as notifications_router
 from diagsite.web.error_pages import build_problem_response
 from errors.codes import ErrorCode
 from errors.exceptions import AppError, DataFormatError, Forbidden, InvalidInput, Unauthorized
@@ -88,7 +88,7 @@ api.add_router("", diagnosis_router)
 api.add_router("", corrections_router)
 api.add_router("", trends_router)
 api.add_router("", schedules_router)
-api.add_router("", notices_router)
+api.add_router("", notifications_router)
 api.add_router("", export_router)
 api.add_router("", sharing_router)
 api.add_router("", questions_router)

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from diagnosis.models import RepairChange, ShareLink
-from diagsite.models import Notice, RevokedToken
+from diagsite.models import Notification, RevokedToken
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
 from progress.models import PushProcess, Stream
@@ -122,7 +122,12 @@ def _delete_job_batch(cutoff: datetime) -> int:
         return int(cursor.rowcount)
 
 
-_FINAL_NOTICE_STATES = [Notice.State.SENT, Notice.State.SEEN, Notice.State.GIVEN_UP, Notice.State.ON_PAGE]
+_FINAL_NOTIFICATION_STATES = [
+    Notification.State.SENT,
+    Notification.State.SEEN,
+    Notification.State.GIVEN_UP,
+    Notification.State.ON_PAGE,
+]
 
 RETENTION_RULES = [
     RetentionRule(
@@ -160,7 +165,7 @@ RETENTION_RULES = [
         "notices",
         "notifications to users, sent or abandoned",
         90,
-        lambda cutoff: Notice.objects.filter(due_at__lt=cutoff, state__in=_FINAL_NOTICE_STATES),
+        lambda cutoff: Notification.objects.filter(due_at__lt=cutoff, state__in=_FINAL_NOTIFICATION_STATES),
     ),
     _build_row_rule(
         "sessions", "expired browser sessions", 1, lambda cutoff: Session.objects.filter(expire_date__lt=cutoff)
@@ -215,7 +220,7 @@ RETENTION_BY_MODEL = {
     "procrastinate.ProcrastinateEvent": "jobs",
     "procrastinate.ProcrastinateWorker": f"{_KEEP_FOREVER}procrastinate deletes its own rows",
     "procrastinate.ProcrastinatePeriodicDefer": f"{_KEEP_FOREVER}procrastinate deletes its own rows",
-    "diagsite.Notice": "notices",
+    "diagsite.Notification": "notices",
     "diagsite.RevokedToken": "tokens",
     "diagnosis.ShareLink": "shares",
     "sessions.Session": "sessions",

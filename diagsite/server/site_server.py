@@ -13,7 +13,7 @@ from daphne.server import Server  # first: it installs Twisted's asyncio reactor
 
 from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE
 from diagsite.asgi import application
-from diagsite.notifications.outbox import run_notice_sender_loop
+from diagsite.notifications.outbox import run_notification_sender_loop
 from diagsite.server import embedded_postgres
 from diagsite.server.compression import enable_frame_compression
 from diagsite.server.embedded_worker import run_sweep_loop, run_worker_forever, supervise_embedded_database
@@ -108,7 +108,7 @@ class SiteServer:
         log.info("serving", host=self.host, port=self.port, concurrency=self.concurrency)
         self._spawn(supervise_embedded_database())
         self._spawn(run_sweep_loop())
-        self._spawn(run_notice_sender_loop())
+        self._spawn(run_notification_sender_loop())
         self._spawn(keep_sending_alerts())
         self._spawn(run_watchdog_loop())
         self._spawn(run_dashboard_push_loop())

@@ -20,7 +20,7 @@ from diagsite.accounts.deletion import (
     delete_user_data,
     find_user,
 )
-from diagsite.models import Notice, User
+from diagsite.models import Notification, User
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
 from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
@@ -100,7 +100,7 @@ def test_what_staff_did_stays_when_their_account_goes(user: User) -> None:
 
 
 def test_a_leftover_is_found_wherever_it_is(user: User) -> None:
-    Notice.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
+    Notification.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
     stray = make_platform("stray", name=f"of {OPENID}")
     assert delete_user_data(user).remaining == {"diagnosis_platform": 1}
     stray.delete()

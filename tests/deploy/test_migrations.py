@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -225,3 +226,46 @@ def test_a_migration_does_not_queue_everybody_behind_a_long_reader(old: str) -> 
     connections[ALIAS].close()
     migrate(latest())
     assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())
+
+
+def read_schema(address: str, table: str) -> list[tuple[str, ...]]:
+    """The columns, indexes and constraints of a table."""
+    statements = [
+        "SELECT column_name, data_type, is_nullable, coalesce(column_default, '') FROM information_schema.columns"
+        " WHERE table_name = %s",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass",
+    ]
+    with psycopg.connect(address) as connection:
+        return sorted(row for sql in statements for row in connection.execute(sql.encode(), [table]).fetchall())
+
+
+def read_notification_types(address: str) -> list[tuple[int, str, list[str]]]:
+    """The content types of notifications, with their permissions."""
+    with psycopg.connect(address) as connection:
+        return connection.execute(
+            "SELECT t.id, t.model, array_agg(p.codename ORDER BY p.codename) FROM django_content_type t"
+            " JOIN auth_permission p ON p.content_type_id = t.id"
+            " WHERE t.app_label = 'diagsite' AND t.model IN ('notice', 'notification') GROUP BY t.id"
+        ).fetchall()
+
+
+def test_renaming_notice_to_notification_changes_no_table(old: str) -> None:
+    call_command("migrate", "diagsite", "0004_roles", database=ALIAS, verbosity=0)
+    schema = read_schema(old, "diagsite_notice")
+    ((type_id, model, codenames),) = read_notification_types(old)
+    assert (model, codenames) == ("notice", ["add_notice", "change_notice", "delete_notice", "view_notice"])
+
+    call_command("migrate", "diagsite", "0005_rename_notice_notification", database=ALIAS, verbosity=0)
+
+    assert len(schema) > 15
+    assert read_schema(old, "diagsite_notice") == schema
+    renamed = [name.replace("notice", "notification") for name in codenames]
+    assert read_notification_types(old) == [(type_id, "notification", renamed)]
+    with psycopg.connect(old) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'diagsite_noti%'").fetchall()
+    assert tables == [("diagsite_notice",)]
+
+    call_command("migrate", "diagsite", "0004_roles", database=ALIAS, verbosity=0)
+    assert read_schema(old, "diagsite_notice") == schema
+    assert read_notification_types(old) == [(type_id, "notice", codenames)]

@@ -14,9 +14,9 @@ from websockets.sync.client import connect
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.running.state_machine import end_diagnosis
-from diagsite.models import Notice
+from diagsite.models import Notification
 from diagsite.notifications import outbox
-from diagsite.notifications.outbox import mark_notice_seen, send_due_notices
+from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
 from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
 from testing.fake_wechat import FakeWeChat
 from testing.services import LOCAL_HTTPX_OPTIONS, wait_until
@@ -48,17 +48,17 @@ def ended(status: DiagnosisStatus | None = None, brand: str = "山岚", openid: 
 
 
 def state() -> str:
-    return Notice.objects.get().state
+    return Notification.objects.get().state
 
 
 def make_due() -> None:
     """As if the lease or the wait had run out."""
-    Notice.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Notification.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
 
 def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -> None:
     diagnosis = ended()
-    assert send_due_notices() == 1
+    assert send_due_notifications() == 1
     (message,) = wechat.delivered
     assert message["touser"] == OPENID
     assert message["template_id"] == "template"
@@ -70,76 +70,76 @@ def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -
 
 def test_a_long_name_fits_the_template(wechat: FakeWeChat) -> None:
     ended(brand="长" * 40)
-    send_due_notices()
+    send_due_notifications()
     assert wechat.delivered[0]["data"]["thing1"]["value"] == "长" * 19 + "…"
 
 
 def test_a_message_is_sent_once_however_often_one_looks(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 5
     diagnosis = ended()
-    assert [send_due_notices() for _look in range(3)] == [1, 0, 0]
+    assert [send_due_notifications() for _look in range(3)] == [1, 0, 0]
     assert end_diagnosis(diagnosis.pk) is None
     assert len(wechat.delivered) == 1
 
 
 def test_an_owner_who_was_given_the_end_is_not_told_again(wechat: FakeWeChat, settings: Any) -> None:
-    mark_notice_seen(ended().stream_id)
-    assert send_due_notices() == 0
+    mark_notification_seen(ended().stream_id)
+    assert send_due_notifications() == 0
     assert state() == "seen"
 
 
 def test_whoever_cancels_is_not_told(wechat: FakeWeChat) -> None:
     ended(DiagnosisStatus.CANCELLED)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_an_account_without_wechat_is_not_told(wechat: FakeWeChat) -> None:
     ended(openid=None)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_without_a_template_nobody_is_told(wechat: FakeWeChat, settings: Any) -> None:
     settings.WECHAT_TEMPLATE_ID = ""
     ended()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_within_the_grace_nothing_is_sent(wechat: FakeWeChat, settings: Any) -> None:
     settings.NOTICE_GRACE_SECONDS = 60
     ended()
-    assert send_due_notices() == 0
+    assert send_due_notifications() == 0
     assert state() == "waiting"
 
 
 def test_no_accept_left_is_given_up_at_once(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 0
     ended()
-    send_due_notices()
+    send_due_notifications()
     make_due()
-    assert send_due_notices() == 0
-    assert Notice.objects.get().reason == "43101"
+    assert send_due_notifications() == 0
+    assert Notification.objects.get().reason == "43101"
     assert (state(), wechat.calls) == ("given_up", 1)
 
 
 def test_a_busy_wechat_is_tried_again_later_and_not_for_ever(wechat: FakeWeChat) -> None:
     wechat.queued_replies = [-1] * 20
     ended()
-    for _attempt in range(outbox.MAX_NOTICE_ATTEMPTS):
-        assert send_due_notices() == 1
-        assert send_due_notices() == 0
+    for _attempt in range(outbox.MAX_NOTIFICATION_ATTEMPTS):
+        assert send_due_notifications() == 1
+        assert send_due_notifications() == 0
         make_due()
-    assert (state(), wechat.calls) == ("given_up", outbox.MAX_NOTICE_ATTEMPTS)
+    assert (state(), wechat.calls) == ("given_up", outbox.MAX_NOTIFICATION_ATTEMPTS)
 
 
 def test_a_token_is_kept_and_a_worthless_one_replaced(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 2
     diagnosis = ended()
-    send_due_notices()
+    send_due_notifications()
     assert wechat.issued_token_count == 1
     wechat.issue_token()  # somebody else made ours worthless
     another = make_diagnosis(diagnosis.owner, list(Platform.objects.filter(pk="fake")))
     end_diagnosis(another.pk)
-    send_due_notices()
+    send_due_notifications()
     assert len(wechat.delivered) == 2
     assert wechat.issued_token_count == 3
 
@@ -147,11 +147,11 @@ def test_a_token_is_kept_and_a_worthless_one_replaced(wechat: FakeWeChat) -> Non
 def test_a_wechat_that_is_away_keeps_the_message(wechat: FakeWeChat, settings: Any) -> None:
     settings.WECHAT_API_BASE = "http://127.0.0.1:9"
     ended()
-    send_due_notices()
+    send_due_notifications()
     assert state() == "waiting"
     settings.WECHAT_API_BASE = wechat.url
     make_due()
-    send_due_notices()
+    send_due_notifications()
     assert len(wechat.delivered) == 1
 
 
@@ -160,18 +160,18 @@ def test_a_crash_between_the_sending_and_the_mark_sends_nothing_twice(
 ) -> None:
     ended()
 
-    def die(self: Notice, *args: Any, **options: Any) -> None:
+    def die(self: Notification, *args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        lease = outbox._lease_next_notice()
+        lease = outbox._lease_next_notification()
         assert lease
-        patch.setattr(Notice, "save", die)
-        outbox._send_notice(lease)
+        patch.setattr(Notification, "save", die)
+        outbox._send_notification(lease)
     assert len(wechat.delivered) == 1
-    assert send_due_notices() == 0  # the lease holds
+    assert send_due_notifications() == 0  # the lease holds
     make_due()
-    assert send_due_notices() == 1
+    assert send_due_notifications() == 1
     assert len(wechat.delivered) == 1
     assert state() == "given_up"
 
@@ -180,7 +180,7 @@ def test_an_end_that_is_rolled_back_leaves_no_message(wechat: FakeWeChat, monkey
     monkeypatch.setattr("diagnosis.running.state_machine.close_stream", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ended()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 # ---- Whole sites ---------------------------------------------------------------------------------------------------
