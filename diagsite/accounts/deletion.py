@@ -36,14 +36,6 @@ class _DryRunRollback(Exception):
     """Takes everything back."""
 
 
-def find_user(name: str) -> User:
-    """By number, name, openid or device. Raises User.DoesNotExist."""
-    for column in ("username", "wechat_openid", "device_id"):
-        if found := User.objects.filter(**{column: name}).first():
-            return found
-    return User.objects.get(pk=int(name) if name.isdecimal() and len(name) < 18 else 0)
-
-
 def delete_user_data(user: User, *, apply: bool = True, verify: bool = True) -> DeletionReport:
     """Delete the account and everything that is its own; of what staff did, who did it.
 

@@ -137,18 +137,3 @@ def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:
         return uuid.UUID(claims["id"]), int(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
     except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError):
         return None
-
-
-def get_or_create_wechat_user(openid: str) -> User:
-    """The account of a WeChat user, made on the first sign-in."""
-    return User.objects.get_or_create(wechat_openid=openid, defaults={"username": f"wx-{uuid.uuid4().hex[:12]}"})[0]
-
-
-def get_or_create_device_user(device_id: str) -> User:
-    """The account of a development device, made on the first sign-in."""
-    return User.objects.get_or_create(device_id=device_id, defaults={"username": f"device-{uuid.uuid4().hex[:12]}"})[0]
-
-
-def get_or_create_terminal_user() -> User:
-    """The account of this site's own terminal. Its device id is secret: whoever knows it can sign in with DEMO=1."""
-    return User.objects.get_or_create(username="terminal", defaults={"device_id": f"terminal-{uuid.uuid4().hex}"})[0]

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from diagsite.server.client_ip import get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.concurrency import ConcurrencyController
 from performance.exceptions import LimitExceeded
@@ -73,14 +74,6 @@ def is_export_request(request: HttpRequest) -> bool:
 def is_sign_in_request(request: HttpRequest) -> bool:
     """Whether it is one that guesses could be made with."""
     return request.method == "POST" and request.path in SIGN_IN_PATHS
-
-
-def get_client_ip(request: HttpRequest) -> str:
-    """Where the request comes from; behind our proxy, what the proxy itself has seen."""
-    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
-    if settings.SECURE_PROXY_SSL_HEADER and forwarded:
-        return forwarded.rsplit(",", 1)[-1].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def get_caller_key(request: HttpRequest) -> str:

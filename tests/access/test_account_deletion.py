@@ -12,13 +12,12 @@ from django.db import connection, models
 from django.test import Client
 
 from diagnosis.models import Answer, Diagnosis, LegacyRecord
-from diagsite.accounts import tokens
+from diagsite.accounts import tokens, users
 from diagsite.accounts.deletion import (
     DELETED_USERNAME,
     collect_identifiers,
     count_rows_containing,
     delete_user_data,
-    find_user,
 )
 from diagsite.models import Notification, User
 from errors.models import ErrorEvent
@@ -33,7 +32,7 @@ OPENID = "openid-of-the-user-0001"
 @pytest.fixture
 def user() -> User:
     """Somebody with a bit of everything."""
-    user = tokens.get_or_create_wechat_user(OPENID)
+    user = users.get_or_create_wechat_user(OPENID)
     platform = make_platform()
     diagnosis = run_and_end(
         make_diagnosis(user, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result()
@@ -50,7 +49,7 @@ def user() -> User:
 @pytest.fixture
 def other(user: User) -> User:
     """Somebody else with the same."""
-    other = tokens.get_or_create_wechat_user("openid-of-another-0002")
+    other = users.get_or_create_wechat_user("openid-of-another-0002")
     run_and_end(
         make_diagnosis(other, [make_platform("other")], questions=["甲？", "乙？"]),
         make_valid_result(),
@@ -114,7 +113,7 @@ def test_a_short_name_is_looked_for_as_a_whole_value(user: User) -> None:
 
 @pytest.mark.parametrize("by", ["username", "wechat_openid", "pk"])
 def test_the_user_is_found_by_whatever_is_known(user: User, by: str) -> None:
-    assert find_user(str(getattr(user, by))) == user
+    assert users.find_user(str(getattr(user, by))) == user
 
 
 def test_the_command_looks_first_and_proves_at_last(user: User) -> None:

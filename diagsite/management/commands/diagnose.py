@@ -23,7 +23,7 @@ from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_deta
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, create_diagnosis
-from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
 from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
 from diagsite.cli.run import TerminalRun

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.accounts.deletion import DeletionReport, delete_user_data, find_user
+from diagsite.accounts.deletion import DeletionReport, delete_user_data
+from diagsite.accounts.users import find_user
 from diagsite.models import User
 
 EXAMPLES = """\

@@ -1,6 +1,5 @@
 import sqlite3
 import sys
-import uuid
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from diagnosis.exceptions import InvalidLegacyExport
 from diagnosis.legacy.importer import ImportResult, LegacyImporter
 from diagnosis.legacy.reader import LegacyExport
 from diagnosis.legacy.table_layout import TableLayout
+from diagsite.accounts.users import get_or_create_owners
 from diagsite.cli.progress_display import create_console
-from diagsite.models import User
 
 TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 
@@ -102,17 +101,3 @@ def _parse_table_role(text: str) -> tuple[str, str]:
     if not name or role not in TABLE_ROLES:
         raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
     return name, role
-
-
-def get_or_create_owners(names: set[str]) -> dict[str, int]:
-    """The accounts of these openids, made where they are missing; what nobody owns is the account `legacy`'s."""
-    openids = names - {""}
-    found = dict(User.objects.filter(wechat_openid__in=openids).values_list("wechat_openid", "pk"))
-    new = [User(username=f"wx-{uuid.uuid4().hex[:12]}", wechat_openid=one) for one in openids - found.keys()]
-    for user in new:
-        user.set_unusable_password()
-    created = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
-    fallback_owner, _is_new = User.objects.get_or_create(
-        username="legacy", defaults={"is_active": False, "password": "!"}
-    )
-    return {**{str(openid): pk for openid, pk in found.items()}, **created, "": fallback_owner.pk}

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import AsyncClient, Client
 
 from diagsite.accounts import tokens
-from diagsite.api import assembly
+from diagsite.api import error_catalogue
 from diagsite.asgi import application
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError
@@ -41,7 +41,7 @@ def test_over_http(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPat
     def fail(_locale: str) -> None:
         raise failure
 
-    monkeypatch.setattr(assembly, "build_error_catalogue", fail)
+    monkeypatch.setattr(error_catalogue, "build_error_catalogue", fail)
     answer = Client().get("/api/errors", headers={"Accept-Language": language, "X-Request-ID": "a-request-1"})
     body = answer.json()
     assert answer.status_code == ERROR_SPECS[code].http_status
