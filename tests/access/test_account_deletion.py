@@ -123,7 +123,7 @@ def test_the_command_looks_first_and_proves_at_last(user: User) -> None:
     assert "nothing was changed" in said.getvalue()
     assert User.objects.filter(pk=user.pk).exists()
     call_command("forget_user", user.username, "--apply", stdout=said)
-    assert "proof: no row" in said.getvalue()
+    assert "verified: no row" in said.getvalue()
     assert not User.objects.filter(pk=user.pk).exists()
 
 

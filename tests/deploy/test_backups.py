@@ -49,7 +49,7 @@ def test_a_restored_database_is_the_same_table_by_table(backed_up: tuple[str, Pa
     address, dump = backed_up
     restored = empty_database()
     said = run_management_command(["restore", str(dump)], restored)
-    assert "restored and proven" in said
+    assert "restored and verified" in said
     before, after = rows_of(address), rows_of(restored)
     assert len(before["diagsite_revokedtoken"]) == 300
     # The command that restored has run there since: what it counted of itself is no part of the backup.

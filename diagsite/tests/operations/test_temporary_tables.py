@@ -89,7 +89,7 @@ def test_the_command_changes_nothing_until_it_is_told_to(
     left: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("clean_temporary_tables", backups=tmp_path)
-    assert "7 of 7 tables may go" in capsys.readouterr().out
+    assert "7 of 7 tables can be dropped" in capsys.readouterr().out
     assert set(LEFT) <= set(connection.introspection.table_names())
     call_command("clean_temporary_tables", "--apply", "--table", "bak_users", backups=tmp_path)
     assert "bak_users dropped; backup:" in capsys.readouterr().out
@@ -98,6 +98,6 @@ def test_the_command_changes_nothing_until_it_is_told_to(
 
 def test_a_directory_that_cannot_be_written_is_said_in_a_line(left: None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CommandError, match="some tables are still there"):
+    with pytest.raises(CommandError, match="some tables were not dropped"):
         call_command("clean_temporary_tables", "--apply", "--table", "tmp_rows", backups=tmp_path / "file")
     assert "tmp_rows" in connection.introspection.table_names()
