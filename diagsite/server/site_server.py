@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 from daphne.server import Server  # before all others: it installs Twisted's asyncio reactor
@@ -28,9 +28,6 @@ from monitoring.delivery.outbox import run_alert_sender_loop
 from monitoring.watchdog import run_watchdog_loop
 from progress.consumers import close_all_sockets
 
-if TYPE_CHECKING:
-    from diagsite.cli.sample import SampleDiagnosis
-
 log = structlog.get_logger(__name__)
 
 MAINTENANCE_CONCURRENCY = 2
@@ -46,6 +43,16 @@ PING_DISABLED = float("inf")
 # every 4xx and 5xx response in one: with fewer threads, 503 responses would be 10 s late.
 MAX_EXECUTOR_THREADS = 32
 FORCED_EXIT_SECONDS = 14.0  # supervisors kill the process after 15 s or more
+
+
+class Sample(Protocol):
+    """A sample diagnosis that runs when the server is ready (diagsite/cli/sample.py)."""
+
+    async def run(self, port: int) -> None:
+        """Run the sample against the server on this port."""
+
+    def print_stopping(self) -> None:
+        """Print that the server stops."""
 
 
 class ListenError(Exception):
@@ -73,7 +80,7 @@ class _DaphneServer(Server):  # type: ignore[misc]
 class SiteServer:
     """Serves until SIGINT or SIGTERM; then asks clients to reconnect, drains the worker and ends."""
 
-    def __init__(self, host: str, port: int, *, concurrency: int, sample: "SampleDiagnosis | None" = None) -> None:
+    def __init__(self, host: str, port: int, *, concurrency: int, sample: Sample | None = None) -> None:
         self.host, self.port = host, port
         self.concurrency = concurrency
         self.sample = sample
