@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from diagsite.server.client_ip import get_client_ip
+from diagsite.web.client_ip import get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.exceptions import RateLimitExceeded
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from diagsite.server.client_ip import get_client_ip
+from diagsite.web.client_ip import get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.concurrency import ConcurrencyController
 from performance.exceptions import LimitExceeded
