@@ -220,7 +220,7 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "n
 WECHAT_API_BASE: str = env.str("WECHAT_API_BASE", "https://api.weixin.qq.com")
 WECHAT_APP_ID: str = env.str("WECHAT_APP_ID", "")
 WECHAT_APP_SECRET: str = env.str("WECHAT_APP_SECRET", "")
-# The subscribe message "diagnosis ended"; no template, no messages. {field of the template: value of ours}.
+# The subscribe message "diagnosis ended"; no template, no messages. {field of the template: value}.
 WECHAT_TEMPLATE_ID: str = env.str("WECHAT_TEMPLATE_ID", "")
 WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
     "WECHAT_TEMPLATE_FIELDS", {"thing1": "brand", "phrase2": "status", "number3": "valid", "time4": "time"}

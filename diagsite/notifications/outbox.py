@@ -6,7 +6,7 @@ runs of a schedule, or a scheduled run was skipped (shown on the page only).
 If the owner's socket receives the end of a diagnosis, the notification counts as seen. Otherwise, after a grace period,
 one process leases the row, sends the message and records the result. If that process dies, the lease expires and
 another process tries again. A message that WeChat has already accepted is not sent twice: the user's single
-permission is used up, WeChat answers 43101, and the row is given up.
+permission is used up, WeChat answers 43101, and the row is abandoned.
 """
 
 import asyncio
