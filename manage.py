@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""Django's command line. Without DATABASE_URL it brings the embedded PostgreSQL up first."""
+"""Django's command line. In development without DATABASE_URL it starts the embedded PostgreSQL first."""
 
 import gc
 import os
 import sys
 
-# What is loaded stays: looking for garbage in it is a quarter of the start. `execute_measured` turns it on again.
+# Garbage collection during import takes a quarter of the start. `execute_measured` enables it again.
 gc.disable()
 
 from diagsite.server.embedded_postgres import EmbeddedDatabaseError, embedded_database  # noqa: E402
 
-# Commands that never open the database: they must not wait for one.
+# Commands that run without a database.
 COMMANDS_WITHOUT_DATABASE = {
     "help",
     "version",
@@ -25,12 +25,12 @@ COMMANDS_WITHOUT_DATABASE = {
 
 
 def is_database_configured() -> bool:
-    """Whether the environment names a database, or is a production that must: settings say what is missing there."""
+    """Whether no embedded database is needed: DATABASE_URL is set, or production, where settings require it."""
     return bool(os.environ.get("DATABASE_URL")) or os.environ.get("ENVIRONMENT", "development") != "development"
 
 
 def main() -> None:
-    """Run the command named in `sys.argv`; problems that a person can mend are told in one line, exit code 1."""
+    """Run the command in `sys.argv`; report problems of the installation in one line, with exit code 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError

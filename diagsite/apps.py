@@ -4,7 +4,7 @@ from procrastinate.contrib.django.apps import ProcrastinateConfig
 
 
 class DiagsiteConfig(AppConfig):
-    """The room that joins the apps."""
+    """The app that joins all others."""
 
     default = True
     name = "diagsite"
@@ -12,12 +12,12 @@ class DiagsiteConfig(AppConfig):
 
 
 class SignInsConfig(AxesConfig):  # type: ignore[misc]
-    """django-axes, under a name that operators read."""
+    """django-axes, with a readable name in the admin."""
 
     verbose_name = "登录保护"
 
 
 class JobsConfig(ProcrastinateConfig):
-    """procrastinate, under a name that operators read."""
+    """procrastinate, with a readable name in the admin."""
 
     verbose_name = "后台任务"

@@ -8,7 +8,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
 django.setup(set_prefix=False)
 
-# Only now are the apps loaded that these import.
+# These import apps, which must be loaded first.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 from django.urls import re_path  # noqa: E402
@@ -22,16 +22,16 @@ from progress.routing import websocket_urlpatterns  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": SiteASGIHandler(),
-        # Cookies alone: who has no token is looked up by the session when it says hello, not at every frame.
+        # Only cookies: the consumer looks up the session once, when a client without token sends its hello.
         "websocket": CookieMiddleware(
             URLRouter(measured_routes([*websocket_urlpatterns, re_path(r"", UnknownPathConsumer.as_asgi())]))
         ),
     }
 )
 
-# The first failure of this process is told in the published words already, not in the built-in ones.
+# Load the published error messages before the first failure.
 refresh_thread.ensure_running()
 
-# Whatever has been loaded stays: without this, looking through it for garbage stops the process for 0.15 s at a time.
+# Exclude loaded modules from garbage collection, which would pause the process for 0.15 s at a time.
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""Users and their sign-ins."""
+"""Accounts, roles, revoked tokens, and notifications to users."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """An account: of a mini-program user (by openid), of a development device, or made by an administrator."""
+    """An account of a mini-program user (openid), of a device of a demo site, or made by an administrator."""
 
     wechat_openid = models.CharField("微信 openid", max_length=64, unique=True, null=True, blank=True, editable=False)
     device_id = models.CharField("设备编号", max_length=64, unique=True, null=True, blank=True, editable=False)
@@ -17,7 +17,7 @@ class User(AbstractUser):
 
 
 class Role(models.Model):
-    """That a group was once added with a release, and what it was given: what an operator changed stays so."""
+    """A group that `manage.py seed` added, with the permissions it assigned, to detect changes by operators."""
 
     name = models.SlugField("角色", max_length=32, primary_key=True)
     group = models.OneToOneField(Group, models.SET_NULL, null=True, related_name="+", verbose_name="组")
@@ -31,21 +31,19 @@ class Role(models.Model):
         return self.name
 
 
-class Notice(models.Model):
-    """What an owner who is away is told: that a diagnosis ended, that a rate moved, that a run was left out.
+class Notification(models.Model):
+    """A message to a user: a diagnosis ended, a rate changed, or a scheduled run was skipped.
 
-    One row, so one message. See diagsite/notifications/outbox.py.
+    It is sent at most once; see diagsite/notifications/outbox.py.
     """
 
     class Kind(models.TextChoices):
-        """What it tells."""
-
         ENDED = "ended", "诊断结束"
         MOVED = "moved", "提及率变化"
         SKIPPED = "skipped", "定期诊断跳过"
 
     class State(models.TextChoices):
-        """Where the message stands; one for the page alone is shown there until it is read."""
+        """The state of delivery. A notification on the page is shown there until it is read."""
 
         WAITING = "waiting", "待发送"
         SENT = "sent", "已发送"
@@ -73,9 +71,10 @@ class Notice(models.Model):
     read_at = models.DateTimeField("已读时间", null=True, blank=True)
 
     class Meta:
+        db_table = "diagsite_notice"
         verbose_name = verbose_name_plural = "通知"
         constraints = [
-            # a slot that is left out is told once
+            # one notification for each skipped slot
             models.UniqueConstraint(fields=["schedule", "slot_at"], name="diagsite_notice_slot"),
             models.CheckConstraint(
                 condition=models.Q(kind="ended", diagnosis__isnull=False)
@@ -85,9 +84,9 @@ class Notice(models.Model):
             ),
         ]
         indexes = [
-            # what is due
+            # the sender reads the due notifications
             models.Index(fields=["due_at"], name="diagsite_notice_due", condition=models.Q(state="waiting")),
-            # what a page shows as unread
+            # the page reads the unread notifications of an owner
             models.Index(fields=["owner"], name="diagsite_notice_unread", condition=models.Q(read_at=None)),
         ]
 
@@ -96,7 +95,7 @@ class Notice(models.Model):
 
 
 class RevokedToken(models.Model):
-    """A token that was signed out before it expired; kept until it would have expired anyway."""
+    """A token that was signed out before it expired; kept until that time."""
 
     token_id = models.UUIDField("令牌编号", primary_key=True, default=uuid.uuid4)
     expires_at = models.DateTimeField("到期时间", db_index=True)

@@ -1,4 +1,4 @@
-"""What staff may do, by role: groups that `manage.py seed` makes, and that operators may change as they like."""
+"""The roles of staff: groups that `manage.py seed` creates and that operators may change."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ ADMINISTRATOR_PERMISSIONS = (
     | _build_permission_names("procrastinate", "procrastinateevent", "view")
 )
 
-# name of the role -> (name of the group, what it may)
+# {role: (name of the group, permissions)}
 ROLES = {
     "editor": ("文案编辑", EDITOR_PERMISSIONS),
     "operator": ("告警运维", OPERATOR_PERMISSIONS),
@@ -66,9 +66,9 @@ ROLES = {
 
 
 def seed_roles() -> Counter[str]:
-    """Add the groups that are missing and update those that nobody has touched; returns how many of each.
+    """Add missing groups and update those that operators have not changed.
 
-    Counts: added, updated, kept (an operator's), deleted (by an operator, and left so).
+    Returns counts: added, updated, kept (changed by an operator), deleted (by an operator, not added again).
     """
     counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
     for name, (group_name, permissions) in ROLES.items():
@@ -82,7 +82,7 @@ def seed_roles() -> Counter[str]:
 def _seed_role(name: str, group_name: str, permissions: frozenset[str]) -> str:
     role, is_new = Role.objects.select_for_update().get_or_create(name=name)
     if is_new:
-        role.group, _made = Group.objects.get_or_create(name=group_name)
+        role.group, _is_new_group = Group.objects.get_or_create(name=group_name)
         _assign_permissions(role, permissions)
         return "added"
     if role.group is None:
@@ -103,7 +103,7 @@ def _assign_permissions(role: Role, permissions: frozenset[str]) -> None:
 
 
 def get_permission_names(group: Group) -> set[str]:
-    """`app.codename` of each of its permissions."""
+    """Return `app.codename` of each permission of a group."""
     return {f"{app}.{code}" for app, code in group.permissions.values_list("content_type__app_label", "codename")}
 
 

@@ -1,10 +1,11 @@
-"""Every setting, typed, from the environment. docs/reference/settings.md explains them for operators.
+"""All settings, typed, from the environment. docs/reference/settings.md explains them for operators.
 
-ENVIRONMENT is `production` as soon as DATABASE_URL is given, else `development`; in production nothing secret has
-a default, and everything that is missing is named at start.
+ENVIRONMENT defaults to `production` if DATABASE_URL is set, else to `development`. In production secrets have no
+defaults, and the start fails with a list of everything that is missing.
 """
 
 import logging
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError
 
-from diagsite.server.db_pool import RECONNECT_TIMEOUT_SECONDS, retry_connect
+from diagsite.server import db_pool
 
 django_stubs_ext.monkeypatch()
 
@@ -27,7 +28,7 @@ DEMO: bool = env.bool("DEMO", not PRODUCTION)
 
 
 def _read_required(name: str, in_development: str) -> str:
-    """A setting without a default in production: its absence is named at start."""
+    """Read a setting that has a default in development only."""
     value: str = env.str(name) if PRODUCTION else env.str(name, in_development)
     return value
 
@@ -44,11 +45,13 @@ try:
     env.seal()
 except EnvValidationError as error:
     messages = error.error_messages if isinstance(error.error_messages, Mapping) else {}
-    wrong = [f"{name}: {why[0].rstrip('.').removeprefix('Environment variable ')}" for name, why in messages.items()]
-    raise ImproperlyConfigured(f"in the environment, {'; '.join(wrong)}") from error
+    problems = [
+        f"{name}: {text[0].rstrip('.').removeprefix('Environment variable ')}" for name, text in messages.items()
+    ]
+    raise ImproperlyConfigured(f"in the environment, {'; '.join(problems)}") from error
 except ValueError as error:
     raise ImproperlyConfigured(
-        "DATABASE_URL is not a database address: postgresql://user:password@host:5432/name"
+        "DATABASE_URL is not a database URL: postgresql://user:password@host:5432/name"
     ) from error
 
 env = Env()
@@ -57,16 +60,16 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
     raise ImproperlyConfigured(
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name"
     )
-DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's own, that counts its queries
+DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's backend, with query metrics
 _database_options = DATABASES["default"].setdefault("OPTIONS", {})
 _database_options["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
     "timeout": 10,
-    "reconnect_timeout": RECONNECT_TIMEOUT_SECONDS,
-    "reconnect_failed": retry_connect,
+    "reconnect_timeout": db_pool.RECONNECT_TIMEOUT_SECONDS,
+    "reconnect_failed": db_pool.retry_connect,
 }
-# A process that is frozen within a transaction must not keep its locks: the sweep would wait for them, for ever.
+# Ends the transaction of a suspended process, so that the sweep does not wait for its locks forever.
 DATABASE_IDLE_SECONDS: int = env.int("DATABASE_IDLE_SECONDS", 30)
 _database_options["options"] = (
     f"-c idle_in_transaction_session_timeout={DATABASE_IDLE_SECONDS}s {_database_options.get('options', '')}".rstrip()
@@ -86,7 +89,7 @@ INSTALLED_APPS = [
     "diagsite.apps.JobsConfig",  # procrastinate.contrib.django
     "channels",
     "diagsite.apps.SignInsConfig",  # axes
-    "ninja",  # its documentation page from our own static files
+    "ninja",  # serves the files of the API's documentation page
     "performance",
     "errors",
     "progress",
@@ -112,7 +115,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# They look for Django's own names; ours are subclasses (test_middleware.py).
+# These checks look for Django's middleware by name; the site uses subclasses (test_middleware.py).
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 
 ROOT_URLCONF = "diagsite.urls"
@@ -137,7 +140,7 @@ TEMPLATES = [
     }
 ]
 
-# Words -----------------------------------------------------------------------------------------------------------
+# Language and time ---------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -145,10 +148,10 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE: str = env.str("TIME_ZONE", "Asia/Shanghai")
 
-# Static files ----------------------------------------------------------------------------------------------------
+# Static files --------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static" if PRODUCTION else None
-# The page loads the same client core, and the same question templates, that the mini-program requires.
+# The web page uses the client core and the question templates of the mini-program.
 STATICFILES_DIRS = [(name, BASE_DIR / "miniprogram" / name) for name in ("services", "presentation")]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
@@ -160,7 +163,7 @@ STORAGES = {
     },
 }
 
-# Security --------------------------------------------------------------------------------------------------------
+# Security ------------------------------------------------------------------------------------------------------------
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -176,7 +179,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION an
 SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
-# As Django 6 reads it; diagsite/web/csp.py makes the header of it and adds the socket's address.
+# In the format of Django 6. diagsite/web/csp.py builds the header and adds the address of the WebSocket.
 SECURE_CSP = {
     "default-src": ["'self'"],
     "script-src": ["'self'"],
@@ -188,8 +191,8 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "object-src": ["'none'"],
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the largest honest diagnosis is about 60 KB
-# How often: of one token, of one address (behind which a whole company may be), and what is dear.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the largest valid request is about 60 KB
+# Rate limits: per token, per IP address (which a whole company may share), and of expensive requests.
 CALLS_PER_MINUTE: int = env.int("CALLS_PER_MINUTE", 600)
 ADDRESS_CALLS_PER_MINUTE: int = env.int("ADDRESS_CALLS_PER_MINUTE", 6000)
 SIGN_INS_PER_MINUTE: int = env.int("SIGN_INS_PER_MINUTE", 120)
@@ -198,44 +201,44 @@ EXPORTS_PER_MINUTE: int = env.int("EXPORTS_PER_MINUTE", 30)
 EXPORTS_AT_ONCE: int = env.int("EXPORTS_AT_ONCE", 2)
 TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
 
-# Sign-in with a password: after so many failures an account and an address are kept apart for a while.
+# Lockout after failed sign-ins with a password, per combination of account and IP address.
 SIGN_IN_FAILURES: int = env.int("SIGN_IN_FAILURES", 5)
 SIGN_IN_PAUSE_SECONDS: int = env.int("SIGN_IN_PAUSE_SECONDS", 900)
 AXES_FAILURE_LIMIT = SIGN_IN_FAILURES
 AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by the name alone, anybody could keep its owner out
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by name alone, anyone could lock out its owner
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what was said of the wait stays true
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the announced waiting time stays correct
 AXES_CLIENT_IP_CALLABLE = "diagsite.accounts.lockout.get_sign_in_ip"
 AXES_LOCKOUT_CALLABLE = "diagsite.accounts.lockout.build_lockout_response"
-AXES_DISABLE_ACCESS_LOG = True  # who did what in the admin is in its own log
-AXES_ENABLE_ADMIN = False  # diagsite/admin/sign_ins.py
+AXES_DISABLE_ACCESS_LOG = True  # Django's admin log records the actions of staff
+AXES_ENABLE_ADMIN = False  # diagsite/admin/sign_ins.py replaces its pages
 AXES_VERBOSE = False
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "next"]
 
-# WeChat ----------------------------------------------------------------------------------------------------------
+# WeChat --------------------------------------------------------------------------------------------------------------
 WECHAT_API_BASE: str = env.str("WECHAT_API_BASE", "https://api.weixin.qq.com")
 WECHAT_APP_ID: str = env.str("WECHAT_APP_ID", "")
 WECHAT_APP_SECRET: str = env.str("WECHAT_APP_SECRET", "")
-# The subscribe message "diagnosis ended"; without a template nobody is told. The fields are the template's own names.
+# The subscribe message "diagnosis ended"; no template, no messages. {field of the template: value}.
 WECHAT_TEMPLATE_ID: str = env.str("WECHAT_TEMPLATE_ID", "")
 WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
     "WECHAT_TEMPLATE_FIELDS", {"thing1": "brand", "phrase2": "status", "number3": "valid", "time4": "time"}
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
-DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notice"
-SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notice"
+DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notification"
+SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notification"
 
-# Push ------------------------------------------------------------------------------------------------------------
+# Push ----------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
 PROGRESS_SIGNED_OUT = "diagsite.accounts.tokens.find_invalid_credentials"
-PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notice_seen"
+PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notification_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            # redis-py 8 gives up an idle subscription after 5 s unless told not to.
+            # By default redis-py 8 closes an idle subscription after 5 s.
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
         }
     }
@@ -254,22 +257,22 @@ PING_SECONDS: float = env.float("PING_SECONDS", 10)
 PONG_GRACE_SECONDS: float = env.float("PONG_GRACE_SECONDS", 5)
 HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
 
-# The run ---------------------------------------------------------------------------------------------------------
+# Diagnoses -----------------------------------------------------------------------------------------------------------
 DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
-# Unfinished at once: what comes after is refused until some have ended; 0 for no bound.
+# Limits on unfinished diagnoses; further requests are refused. 0 for no limit.
 MAX_UNFINISHED_DIAGNOSES: int = env.int("MAX_UNFINISHED_DIAGNOSES", 2000)
 MAX_UNFINISHED_PER_OWNER: int = env.int("MAX_UNFINISHED_PER_OWNER", 100)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
-# Operators' additions to diagnosis/analysis/matching/brands.toml, a file of the same form; none when empty.
+# A file in the format of diagnosis/analysis/matching/brands.toml that adds known brands; empty for none.
 KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
-# Which platform judges sentiment, by its id; none when empty, and reports say that it was not evaluated.
+# The id of the platform that judges sentiment; if empty, reports say that sentiment was not evaluated.
 JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
 DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
-# 127.0.0.1 is reachable in development only: there the demo platform and the tests' fakes live.
+# In development also 127.0.0.1, for the demo platform and the fakes of the tests.
 OUTGOING_HOSTS: list[str] = env.list(
     "OUTGOING_HOSTS",
     [
@@ -287,7 +290,7 @@ OUTGOING_HOSTS: list[str] = env.list(
 )
 PORT: int = env.int("PORT", 8765)
 DEMO_BASE_URL: str = env.str("DEMO_BASE_URL", f"http://127.0.0.1:{PORT}/demo/v1")
-DEMO_LATENCY: float = env.float("DEMO_LATENCY", 1.0)  # factor on the demo platform's waits
+DEMO_LATENCY: float = env.float("DEMO_LATENCY", 1.0)  # factor for the response times of the demo platform
 
 JOB_HEARTBEAT_SECONDS: float = env.float("JOB_HEARTBEAT_SECONDS", 2)
 JOB_STALLED_SECONDS: float = env.float("JOB_STALLED_SECONDS", 10)
@@ -296,43 +299,51 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "concurrency": DIAGNOSES_AT_ONCE,
     "update_heartbeat_interval": JOB_HEARTBEAT_SECONDS,
     "stalled_worker_timeout": JOB_STALLED_SECONDS,
-    "shutdown_graceful_timeout": 0,  # diagnosis/running/runner.py ends its runs itself
+    "shutdown_graceful_timeout": 0,  # diagnosis/running/runner.py ends its own runs
     "delete_jobs": "successful",
 }
 PROCRASTINATE_ON_APP_READY = "monitoring.instrumentation.jobs.count_jobs"
 
-# Errors ----------------------------------------------------------------------------------------------------------
-# How often a process looks for edited words and writes down what went wrong; 0 for never.
+# Errors --------------------------------------------------------------------------------------------------------------
+# How often a process refreshes the error messages and writes its error records; 0 for never.
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
-ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
 
-# Exports -----------------------------------------------------------------------------------------------------------
-# Who gives out what AI made, in the metadata of every export: the operator's name or code (GB 45438-2025).
+# Exports -------------------------------------------------------------------------------------------------------------
+# The operator's name or code as the distributor of AI content, in the metadata of every export (GB 45438-2025).
 AIGC_PROPAGATOR: str = env.str("AIGC_PROPAGATOR", "")
 
-# Retention ---------------------------------------------------------------------------------------------------------
-# Days that a table keeps its rows, where they differ from diagsite/operations/retention.py: `alerts=180,streams=7`;
-# 0 keeps them forever.
+# Retention -----------------------------------------------------------------------------------------------------------
+# Days per rule of diagsite/operations/retention.py where they differ from its defaults: `alerts=180,streams=7`;
+# 0 keeps rows forever. Two rules have their default days in a variable of their own.
 KEPT_DAYS: dict[str, float] = env.dict("KEPT_DAYS", {}, subcast_values=float)
+ERRORS_KEPT_DAYS: int = env.int("ERRORS_KEPT_DAYS", 30)
+SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
+for _rule, _variable, _days in (
+    ("errors", "ERRORS_KEPT_DAYS", ERRORS_KEPT_DAYS),
+    ("samples", "SAMPLES_KEPT_DAYS", SAMPLES_KEPT_DAYS),
+):
+    if _variable in os.environ and KEPT_DAYS.get(_rule, _days) != _days:
+        raise ImproperlyConfigured(
+            f"in the environment, {_variable} is {_days}, but KEPT_DAYS has {_rule}={KEPT_DAYS[_rule]:g}: set only one"
+        )
 
 # Monitoring ----------------------------------------------------------------------------------------------------------
-# How often a process stores what it has measured, 0 for never; and for how long that is kept.
+# How often a process stores its samples; 0 disables it.
 SAMPLES_FLUSH_SECONDS: float = env.float("SAMPLES_FLUSH_SECONDS", 15)
-SAMPLES_KEPT_DAYS: int = env.int("SAMPLES_KEPT_DAYS", 8)
-# Histograms whose buckets are stored too, for percentiles.
+# Histograms whose buckets are stored, for percentiles.
 SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
-# What is counted in rows rather than in a process: gauge -> who counts.
+# Gauges computed from database rows once for the whole site: {gauge: function}.
 SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running_by_demo",
     "jobs_waiting": "monitoring.instrumentation.db_gauges.count_waiting_jobs",
 }
-# What the dashboard asks the floor above.
+# Functions of a higher layer that the dashboard calls.
 DASHBOARD_DIAGNOSES = "diagnosis.platforms.status.count_unfinished_by_status"
 DASHBOARD_PLATFORMS = "diagnosis.platforms.status.get_platform_statuses"
-# Where a worker process shows its /metrics; 0 for nowhere. A server process has it among its pages.
+# Where a worker process serves /metrics; 0 disables it. A server process serves it on its own port.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
-# Delivery of alerts: docs/operations/alerts.md. Addresses entered in the admin may only name these hosts.
+# Alert delivery (docs/operations/alerts.md). URLs entered in the admin may only use these hosts.
 ALERT_HOSTS: list[str] = env.list(
     "ALERT_HOSTS",
     [
@@ -343,9 +354,9 @@ ALERT_HOSTS: list[str] = env.list(
         *([] if PRODUCTION else ["127.0.0.1"]),
     ],
 )
-ALERT_SECRETS_KEY: list[str] = env.list("ALERT_SECRETS_KEY", [])  # the first encrypts, all decrypt
-ALERT_MESSAGES_PER_MINUTE: int = env.int("ALERT_MESSAGES_PER_MINUTE", 20)  # what a robot takes
-ALERT_LEASE_SECONDS: float = env.float("ALERT_LEASE_SECONDS", 60)  # longer than a send takes with its time-outs
+ALERT_SECRETS_KEY: list[str] = env.list("ALERT_SECRETS_KEY", [])  # the first key encrypts, all keys decrypt
+ALERT_MESSAGES_PER_MINUTE: int = env.int("ALERT_MESSAGES_PER_MINUTE", 20)  # the limit of a chat bot
+ALERT_LEASE_SECONDS: float = env.float("ALERT_LEASE_SECONDS", 60)  # longer than a send with its timeouts
 ALERTMANAGER_TOKEN: str = env.str("ALERTMANAGER_TOKEN", "")
 HEARTBEAT_PING_URL: str = env.str("HEARTBEAT_PING_URL", "")
 WATCHDOG_GRACE_SECONDS: float = env.float("WATCHDOG_GRACE_SECONDS", 60)
@@ -361,11 +372,11 @@ EMAIL_USE_TLS: bool = bool(_email.get("EMAIL_USE_TLS"))
 EMAIL_USE_SSL: bool = bool(_email.get("EMAIL_USE_SSL"))
 EMAIL_TIMEOUT = 10
 
-# Logs ------------------------------------------------------------------------------------------------------------
+# Logs ----------------------------------------------------------------------------------------------------------------
 PROMETHEUS_EXPORT_MIGRATIONS = False
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 LOG_FORMAT: str = env.str("LOG_FORMAT", "json" if PRODUCTION else "console")
 LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
-LOG_FILE: str = env.str("LOG_FILE", "")  # standard error without one
+LOG_FILE: str = env.str("LOG_FILE", "")  # empty for standard error
 LOGGING_CONFIG = "diagsite.server.log_config.configure_logging"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL, "file": LOG_FILE}

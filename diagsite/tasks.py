@@ -1,4 +1,4 @@
-"""What workers do for the site as a whole."""
+"""The periodic job that prunes the tables."""
 
 import structlog
 from channels.db import aclose_old_connections, database_sync_to_async
@@ -14,8 +14,8 @@ _prune_expired_rows_async = database_sync_to_async(prune_expired_rows, thread_se
 
 @app.periodic(cron="43 3 * * *")
 @app.task(name="diagsite.prune", queue=MAINTENANCE_QUEUE, queueing_lock="diagsite.prune")
-async def run_nightly_prune(timestamp: int) -> None:
-    """Every night: delete what each table has kept long enough (docs/operations/manual.md)."""
+async def prune_tables(timestamp: int) -> None:
+    """Delete the rows that are past their retention (docs/operations/manual.md)."""
     await aclose_old_connections()
     try:
         log.info("pruned", **await _prune_expired_rows_async())

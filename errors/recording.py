@@ -12,7 +12,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -253,18 +253,3 @@ def _parse_uuid(value: Any) -> uuid.UUID | None:
         return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(str(value))
     except ValueError:
         return None
-
-
-def prune_errors(*, older_than: timedelta, batch_size: int = 5000) -> int:
-    """Delete events that are older, a few thousand at a time; returns how many. Counts are kept ten times as long."""
-    from errors.models import ErrorCount, ErrorEvent
-
-    now = datetime.now(UTC)
-    ErrorCount.objects.filter(hour__lt=now - 10 * older_than).delete()
-    pruned = 0
-    while True:
-        old = ErrorEvent.objects.filter(created_at__lt=now - older_than).order_by("created_at")
-        deleted, _ = ErrorEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:batch_size])).delete()
-        pruned += deleted
-        if deleted < batch_size:
-            return pruned

@@ -1,4 +1,4 @@
-"""Our own token: signed, expiring, revocable. It names a user and nothing else."""
+"""Tokens: signed, expiring, revocable. A token contains only its id, its user and its expiry."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ _SALT = "diagsite.session"
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A token as given out."""
+    """A new token, its expiry and its user."""
 
     token: str
     expires_at: datetime
@@ -32,39 +32,39 @@ class IssuedToken:
 
 
 class TokenCache:
-    """Tokens that were found good less than TOKEN_CACHE_SECONDS ago, and their users, who are read and never changed.
+    """Tokens that were verified less than TOKEN_CACHE_SECONDS ago, and their users, which must not be modified.
 
-    A client's calls come in bursts. What this process revokes or changes of a user is forgotten at once; what another
-    one does is seen when the time is over.
+    Clients send requests in bursts. Revocations and changes of users by this process apply at once, those by other
+    processes after TOKEN_CACHE_SECONDS.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: dict[str, tuple[User, float]] = {}  # until when, by the monotonic clock
+        self._entries: dict[str, tuple[User, float]] = {}  # token -> user, monotonic expiry
         self._generation = 0
 
     def get_cached_user(self, token: str) -> User | None:
-        """Its user when it is among them; None says nothing. Never waits."""
+        """Return the token's user if it is cached; never blocks."""
         user, expires_at = self._entries.get(token, (None, 0.0))
         return user if time.monotonic() < expires_at else None
 
     def load_user(self, token: str) -> User | None:
-        """Its user, looked up now and remembered; None when it is no good."""
+        """Verify the token and cache its user; None if it is not valid."""
         started_at, generation = time.monotonic(), self._generation
-        found = verify_token(token)
-        if found is None:
+        verified = verify_token(token)
+        if verified is None:
             return None
-        user, expires_at = found
+        user, expires_at = verified
         lifetime_seconds = min(TOKEN_CACHE_SECONDS, (expires_at - timezone.now()).total_seconds())
         with self._lock:
-            if generation == self._generation:  # else it may have been revoked while we looked
+            if generation == self._generation:  # otherwise it may have been revoked meanwhile
                 if len(self._entries) >= MAX_CACHED_TOKENS:
                     self._entries.clear()
                 self._entries[token] = (user, started_at + lifetime_seconds)
         return user
 
     def clear(self) -> None:
-        """All of them."""
+        """Remove all tokens."""
         with self._lock:
             self._generation += 1
             self._entries.clear()
@@ -81,14 +81,14 @@ def _clear_cache_after_user_change(**_: object) -> None:
 
 
 def issue_token(user: User) -> IssuedToken:
-    """A new token for a user, good for settings.TOKEN_LIFETIME_SECONDS."""
+    """Create a token for a user, valid for settings.TOKEN_LIFETIME_SECONDS."""
     expires_at = timezone.now() + timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
     claims = {"user": user.pk, "id": uuid.uuid4().hex, "until": expires_at.timestamp()}
     return IssuedToken(signing.dumps(claims, salt=_SALT, compress=False), expires_at, user)
 
 
 def verify_token(token: str) -> tuple[User, datetime] | None:
-    """The user of a token and when it expires; None when it is forged, expired, revoked, or its user is gone."""
+    """Return the user and the expiry of a token; None if it is forged, expired or revoked, or its user inactive."""
     claims = _parse_claims(token)
     if claims is None:
         return None
@@ -101,7 +101,7 @@ def verify_token(token: str) -> tuple[User, datetime] | None:
 
 
 def revoke_token(token: str) -> None:
-    """Revoke a token; one that is no good anyway is left alone."""
+    """Revoke a token; an invalid one is ignored."""
     claims = _parse_claims(token)
     if claims is not None:
         RevokedToken.objects.get_or_create(token_id=claims[0], defaults={"expires_at": claims[2]})
@@ -109,14 +109,16 @@ def revoke_token(token: str) -> None:
 
 
 def find_invalid_credentials(credentials: Collection[Credential]) -> set[Credential]:
-    """Of what was good once, what is so no more: revoked, signed out, or its account is gone or switched off."""
+    """Return the credentials that are no longer valid: revoked, signed out, or of a deleted or inactive account."""
     claims = {credential: _parse_claims(credential.token) for credential in credentials if credential.token}
-    valid_claims = [one for one in claims.values() if one]
-    revoked = set(RevokedToken.objects.filter(pk__in=[one[0] for one in valid_claims]).values_list("pk", flat=True))
-    users = User.objects.filter(pk__in=[one[1] for one in valid_claims], is_active=True)
-    active = set(users.values_list("pk", flat=True))
+    token_ids = [parsed[0] for parsed in claims.values() if parsed]
+    user_ids = [parsed[1] for parsed in claims.values() if parsed]
+    revoked = set(RevokedToken.objects.filter(pk__in=token_ids).values_list("pk", flat=True))
+    active = set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
     invalid = {
-        credential for credential, one in claims.items() if one is None or one[0] in revoked or one[1] not in active
+        credential
+        for credential, parsed in claims.items()
+        if parsed is None or parsed[0] in revoked or parsed[1] not in active
     }
     session_keys = [credential.session_key for credential in credentials if credential.session_key]
     return invalid | {
@@ -126,7 +128,7 @@ def find_invalid_credentials(credentials: Collection[Credential]) -> set[Credent
 
 def _find_active_session_keys(keys: list[str]) -> set[str]:
     unexpired = BrowserSession.objects.filter(pk__in=keys, expire_date__gt=timezone.now())
-    users = {one.pk: str(one.get_decoded().get("_auth_user_id", 0)) for one in unexpired}
+    users = {session.pk: str(session.get_decoded().get("_auth_user_id", 0)) for session in unexpired}
     active = {str(pk) for pk in User.objects.filter(pk__in=users.values(), is_active=True).values_list("pk", flat=True)}
     return {key for key, user in users.items() if user in active}
 
@@ -137,18 +139,3 @@ def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:
         return uuid.UUID(claims["id"]), int(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
     except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError):
         return None
-
-
-def get_or_create_wechat_user(openid: str) -> User:
-    """The account of a WeChat user, made on the first sign-in."""
-    return User.objects.get_or_create(wechat_openid=openid, defaults={"username": f"wx-{uuid.uuid4().hex[:12]}"})[0]
-
-
-def get_or_create_device_user(device_id: str) -> User:
-    """The account of a development device, made on the first sign-in."""
-    return User.objects.get_or_create(device_id=device_id, defaults={"username": f"device-{uuid.uuid4().hex[:12]}"})[0]
-
-
-def get_or_create_terminal_user() -> User:
-    """The account of this site's own terminal. Its device id is secret: whoever knows it can sign in with DEMO=1."""
-    return User.objects.get_or_create(username="terminal", defaults={"device_id": f"terminal-{uuid.uuid4().hex}"})[0]

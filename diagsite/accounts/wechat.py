@@ -1,4 +1,4 @@
-"""WeChat's sign-in: one call that turns a `wx.login` code into an openid. The session_key never leaves here."""
+"""Sign-in by WeChat: exchanges a `wx.login` code for an openid. The session_key is discarded."""
 
 import httpx
 import structlog
@@ -18,24 +18,24 @@ from performance.ssrf_guard import get_ssl_context, parse_allowed_host, restrict
 log = structlog.get_logger(__name__)
 
 WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
-MAX_OPENID_CHARACTERS = 64  # they have 28
-REJECTED_LOGIN_CODES = {40029, 40163, 40226}  # invalid, used already, blocked for risk
+MAX_OPENID_CHARACTERS = 64  # usually 28
+REJECTED_LOGIN_CODES = {40029, 40163, 40226}  # invalid, used, blocked by WeChat's risk control
 WECHAT_BUSY_CODES = {-1, 45011}
 _retry_budget = RetryBudget()
 
 
 def exchange_login_code(code: str) -> str:
-    """The openid behind a login code (which works once, for five minutes).
+    """Return the openid of a login code, which is valid once and for five minutes.
 
-    Asked again only while WeChat has not taken the code. Raises SignInRejected for a bad code, WeChatBusy,
-    WeChatMisconfigured, WeChatUnavailable or WeChatResponseLost for the rest.
+    Retried only while the code is certainly unused. Raises SignInRejected for an invalid code, otherwise WeChatBusy,
+    WeChatMisconfigured, WeChatUnavailable or WeChatResponseLost.
     """
     openid: str = build_retrying(_retry_budget)(_request_openid, code)
     return openid
 
 
 def get_wechat_hosts() -> list[str]:
-    """Where calls to WeChat may go."""
+    """Return the hosts that calls to WeChat may use."""
     return [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
 
 
@@ -56,7 +56,7 @@ def _request_openid(code: str) -> str:
             body = response.json()
             if isinstance(body, dict) and body.get("errcode"):
                 call.outcome = "refused"
-    # The request's address holds the secret, so the error's own text is not logged.
+    # The URL contains the secret, so the text of the error is not logged.
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         log.warning("wechat_unavailable", error=type(error).__name__)
         raise WeChatUnavailable from None

@@ -1,4 +1,4 @@
-"""The admin of the site itself: accounts, who did what, who was kept out."""
+"""The admin pages of the site itself: accounts, jobs, audit log, failed sign-ins."""
 
 from django.contrib import admin
 

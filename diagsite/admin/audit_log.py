@@ -1,4 +1,4 @@
-"""Who changed what in the admin. Nobody edits or deletes it; old entries go by diagsite/operations/retention.py."""
+"""The audit log of the admin, read-only; diagsite/operations/retention.py prunes it."""
 
 import json
 
@@ -13,7 +13,7 @@ from progress.admin import ReadOnlyAdmin
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    """The latest first, with the values before and after. Not even a superuser changes it."""
+    """The latest entries first, with old and new values."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "message", "values"]
     list_filter = [
@@ -30,24 +30,22 @@ class LogEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="内容")
     def message(self, entry: LogEntry) -> str:
-        """In words."""
+        """The message as text."""
         return entry.get_change_message()
 
     @admin.display(description="由何变为何")
     def values(self, entry: LogEntry) -> SafeString | str:
-        """A line a field."""
+        """The old and new values, one line per field."""
         changes = parse_changes(entry)
         return format_html_join("", "<div>{}：{} → {}</div>", [(name, old, new) for name, (old, new) in changes]) or "—"
 
 
 def parse_changes(entry: LogEntry) -> list[tuple[str, tuple[str, str]]]:
-    """(field, (before, after)) of an entry."""
+    """Return (field, (old value, new value)) of an entry."""
     try:
         message = json.loads(entry.change_message)
     except ValueError:
         return []
-    entries = (
-        [entry_part for entry_part in message if isinstance(entry_part, dict)] if isinstance(message, list) else []
-    )
-    parts = [part for entry_part in entries for part in entry_part.values() if isinstance(part, dict)]
+    actions = [action for action in message if isinstance(action, dict)] if isinstance(message, list) else []
+    parts = [part for action in actions for part in action.values() if isinstance(part, dict)]
     return [(name, (old, new)) for part in parts for name, (old, new) in part.get(VALUES_KEY, {}).items()]

@@ -1,4 +1,4 @@
-"""What waits for whom: the first page of the admin shows each operator what their role looks after."""
+"""The to-do items of the admin home page, by the permissions of the operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class TodoItem:
-    """A count with where it leads. is_urgent: somebody should look at it now."""
+    """A count with the URL of its list."""
 
     title: str
     count: int
@@ -34,10 +34,10 @@ class TodoItem:
 class _TodoSpec:
     title: str
     permission: str
-    model_path: str  # admin:...
+    model_path: str  # app_model
     query: str
     count: Callable[[], int]
-    is_urgent: bool = False  # when it is not nought
+    is_urgent: bool = False  # if the count is not zero
 
 
 def _get_one_day_ago() -> Any:
@@ -132,12 +132,12 @@ _TODO_SPECS = [
 
 
 def get_todo_items(user: AbstractBaseUser | AnonymousUser) -> list[TodoItem]:
-    """What this operator may see, a query each."""
+    """Return the items that the user may see; one query each."""
     has_permission: Callable[[str], bool] = getattr(user, "has_perm", lambda _permission: False)
-    return [_build_todo_item(spec) for spec in _TODO_SPECS if has_permission(spec.permission)]
-
-
-def _build_todo_item(spec: _TodoSpec) -> TodoItem:
-    count = spec.count()
-    url = reverse(f"admin:{spec.model_path}_changelist")
-    return TodoItem(spec.title, count, f"{url}?{spec.query}" if spec.query else url, spec.is_urgent and count > 0)
+    items = []
+    for spec in _TODO_SPECS:
+        if has_permission(spec.permission):
+            count = spec.count()
+            url = reverse(f"admin:{spec.model_path}_changelist") + (f"?{spec.query}" if spec.query else "")
+            items.append(TodoItem(spec.title, count, url, spec.is_urgent and count > 0))
+    return items

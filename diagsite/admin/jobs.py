@@ -1,6 +1,6 @@
-"""The jobs, as operators see them: procrastinate's own page in Chinese and without inline styles.
+"""The admin page of jobs: procrastinate's own, in Chinese and without inline styles.
 
-Its models are read-only by themselves; `change` is the permission to retry, cancel or abort.
+procrastinate's models are read-only; the permission `change` allows to retry and to cancel.
 """
 
 import json
@@ -25,12 +25,12 @@ JOB_STATUS_LABELS = {
     "aborting": "正在中止",
     "aborted": "已中止",
 }
-JOB_FIELDS = ["number", "task", "status_in_words", "queue", "tried", "due", "arguments"]
+JOB_FIELDS = ["number", "task", "status_label", "queue", "tried", "due", "arguments"]
 MAX_ARGUMENTS_CHARACTERS = 2000
 
 
 def _build_filter(title: str) -> type[admin.AllValuesFieldListFilter]:
-    """A filter by the values that there are, under a title of our own."""
+    """Build a filter by the existing values, with a title of its own."""
 
     class Filter(admin.AllValuesFieldListFilter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,7 +66,7 @@ ProcrastinateJob._meta.verbose_name = ProcrastinateJob._meta.verbose_name_plural
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
-    """What waits, runs and has failed."""
+    """Waiting, running and finished jobs."""
 
     list_display = [*JOB_FIELDS]
     fields = [*JOB_FIELDS, "order"]
@@ -80,56 +80,47 @@ class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     actions = ["retry_chosen", "cancel_chosen"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> list[str]:
-        """All."""
+        """All fields."""
         return [*JOB_FIELDS, "order"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcrastinateJob]:
-        """Without the events that procrastinate's own page shows in its list."""
+        """Skip procrastinate's prefetch of events, which this list does not show."""
         return admin.ModelAdmin.get_queryset(self, request)
 
     @admin.display(description="编号", ordering="pk")
     def number(self, job: ProcrastinateJob) -> int:
-        """Its id."""
         return int(job.pk)
 
     @admin.display(description="任务", ordering="task_name")
     def task(self, job: ProcrastinateJob) -> str:
-        """Its dotted name."""
         return str(job.task_name)
 
     @admin.display(description="状态", ordering="status")
-    def status_in_words(self, job: ProcrastinateJob) -> str:
-        """In Chinese."""
+    def status_label(self, job: ProcrastinateJob) -> str:
         return JOB_STATUS_LABELS.get(job.status, job.status)
 
     @admin.display(description="队列", ordering="queue_name")
     def queue(self, job: ProcrastinateJob) -> str:
-        """Where it waits."""
         return str(job.queue_name)
 
     @admin.display(description="已试次数", ordering="attempts")
     def tried(self, job: ProcrastinateJob) -> int:
-        """How often it has begun."""
         return int(job.attempts)
 
     @admin.display(description="不早于", ordering="scheduled_at")
     def due(self, job: ProcrastinateJob) -> Any:
-        """When it may begin, if not at once."""
         return job.scheduled_at
 
     @admin.display(description="优先级", ordering="priority")
     def order(self, job: ProcrastinateJob) -> int:
-        """The higher the sooner."""
         return int(job.priority)
 
     @admin.display(description="参数")
     def arguments(self, job: ProcrastinateJob) -> str:
-        """As JSON, cut where it is long."""
         return format_html("<code>{}</code>", json.dumps(job.args, ensure_ascii=False)[:MAX_ARGUMENTS_CHARACTERS])
 
     @admin.action(description="重试所选任务（仅失败的和进行中的）", permissions=["steer"])
     def retry_chosen(self, request: HttpRequest, queryset: QuerySet[ProcrastinateJob]) -> None:
-        """From its beginning."""
         stuck = queryset.filter(status__in=[jobs.Status.FAILED.value, jobs.Status.DOING.value])
         count = stuck.count()
         self.retry(request, stuck)
@@ -137,12 +128,10 @@ class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
 
     @admin.action(description="取消所选任务（仅等待的）", permissions=["steer"])
     def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[ProcrastinateJob]) -> None:
-        """Before it has begun."""
         waiting = queryset.filter(status=jobs.Status.TODO.value)
         count = waiting.count()
         self.cancel(request, waiting)
         self.message_user(request, f"已取消 {count} 个任务。", messages.SUCCESS)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """For the actions above."""
         return bool(request.user.has_perm("procrastinate.change_procrastinatejob"))

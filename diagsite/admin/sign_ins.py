@@ -1,4 +1,4 @@
-"""Who was kept out for guessing, and how to let somebody in again."""
+"""The admin page of failed sign-ins, where a lockout can be lifted."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ AccessAttempt._meta.verbose_name = AccessAttempt._meta.verbose_name_plural = "�
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(admin.ModelAdmin[Any]):
-    """Deleting an entry lifts its pause."""
+    """Deleting an entry lifts its lockout."""
 
     list_display = ["account", "address", "failures", "latest"]
     search_fields = ["=username", "=ip_address"]
@@ -21,33 +21,26 @@ class AccessAttemptAdmin(admin.ModelAdmin[Any]):
 
     @admin.display(description="账号", ordering="username")
     def account(self, attempt: Any) -> str:
-        """As it was typed."""
         return str(attempt.username)
 
     @admin.display(description="地址", ordering="ip_address")
     def address(self, attempt: Any) -> str:
-        """Where it came from."""
         return attempt.ip_address or "—"
 
     @admin.display(description="浏览器")
     def browser(self, attempt: Any) -> str:
-        """What it says it is."""
         return str(attempt.user_agent)
 
     @admin.display(description="失败次数", ordering="failures_since_start")
     def failures(self, attempt: Any) -> int:
-        """Since the last success or pause."""
         return int(attempt.failures_since_start)
 
     @admin.display(description="最近一次", ordering="attempt_time")
     def latest(self, attempt: Any) -> Any:
-        """When the pause began, if it has."""
         return attempt.attempt_time
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Failures write them."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays as it was."""
         return False

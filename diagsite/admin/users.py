@@ -1,4 +1,4 @@
-"""Accounts. Whoever may edit accounts may not thereby become more than they are."""
+"""The admin pages of accounts and roles, where staff cannot extend their own permissions."""
 
 from typing import Any
 
@@ -18,27 +18,27 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(AuditedAdmin[Group], GroupAdmin):
-    """The roles: `manage.py seed` makes three, and what is changed here stays."""
+    """Roles; `manage.py seed` creates three and keeps changes made here."""
 
 
 @admin.register(User)
 class AccountAdmin(AuditedAdmin[User], UserAdmin[User]):
-    """An administrator gives roles; superusers are made and touched by superusers alone."""
+    """Administrators assign roles; only superusers create and edit superusers."""
 
     list_display = ["username", "email", "is_staff", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_staff", "is_superuser", "is_active", "groups"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Rights beyond the roles."""
+        """Only superusers assign permissions beyond the roles."""
         fields = list(super().get_readonly_fields(request, obj))
         return fields if request.user.is_superuser else [*fields, *SUPERUSER_ONLY_FIELDS]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Else a superuser's password could be changed by who is none."""
+        """Only superusers may edit a superuser, for example set the password."""
         return super().has_change_permission(request, obj) and _can_edit_account(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same. `manage.py forget_user` deletes what hangs on an account as well."""
+        """As for changes. `manage.py forget_user` deletes an account with all its data."""
         return super().has_delete_permission(request, obj) and _can_edit_account(request, obj)
 
 

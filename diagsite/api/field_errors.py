@@ -1,4 +1,4 @@
-"""What is wrong with which field, in words that people understand."""
+"""Validation errors as {field: readable text}."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,12 @@ _PARAMETER_SOURCES = {"body", "query", "path", "header"}
 
 
 def build_field_errors(errors: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """{field: why} of pydantic's errors; nested fields are dotted: `competitors.0.name`."""
-    return {_get_field_path(error): _get_message(error) for error in errors}
+    """Return {field: text} of pydantic's errors; nested fields are dotted: `competitors.0.name`."""
+    templates = _get_message_templates()
+    return {
+        _get_field_path(error): templates.get(error.get("type", ""), _("格式不正确。")) % (error.get("ctx") or {})
+        for error in errors
+    }
 
 
 def _get_field_path(error: dict[str, Any]) -> str:
@@ -18,20 +22,14 @@ def _get_field_path(error: dict[str, Any]) -> str:
     if "field" in context:
         return str(context["field"])
     path = [str(part) for part in error.get("loc", ())]
-    # ninja puts the source and the name of the parameter in front of a body's own fields.
+    # ninja prefixes the fields of a body with the source and the name of the parameter.
     if path and path[0] in _PARAMETER_SOURCES:
         path = path[2:] if path[0] == "body" else path[1:]
     return ".".join(path) or "body"
 
 
-def _get_message(error: dict[str, Any]) -> str:
-    context = error.get("ctx") or {}
-    template = _get_message_templates().get(error.get("type", ""), _("格式不正确。"))
-    return template % context
-
-
 def _get_message_templates() -> dict[str, str]:
-    """By pydantic's error type; the placeholders are pydantic's own context."""
+    """{pydantic's error type: text with the placeholders of its context}."""
     return {
         "missing": _("请填写这一项。"),
         "string_too_short": _("至少 %(min_length)s 个字。"),

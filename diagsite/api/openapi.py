@@ -1,4 +1,4 @@
-"""The API's schema tells of failures too: whatever the operation, each is one kind of body."""
+"""The OpenAPI schema, with the problem body that every operation may return."""
 
 from typing import Any
 
@@ -35,10 +35,10 @@ FAILURE_DESCRIPTIONS = {
 
 
 class SiteApi(NinjaAPI):
-    """ninja's, whose schema names for every operation what it answers when it fails."""
+    """ninja's API, whose schema describes the error responses of every operation."""
 
     def get_openapi_schema(self, **options: Any) -> Any:
-        """As ninja makes it, and the failures."""
+        """Add the error responses to ninja's schema."""
         schema = super().get_openapi_schema(**options)
         schema["components"].setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
         body = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

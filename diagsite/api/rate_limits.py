@@ -1,6 +1,6 @@
-"""How often somebody may call the API: per token, per address, and less often what costs money or guesses secrets.
+"""Rate limits of the API: per credential, per IP address, and lower ones for sign-ins, new diagnoses and exports.
 
-Whole reports, as files and as pages to print, are dear in another way: few at once for each caller.
+Exports and print pages contain whole reports, so their concurrency per caller is limited too.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from diagsite.web.client_ip import get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.concurrency import ConcurrencyController
 from performance.exceptions import LimitExceeded
@@ -22,13 +23,13 @@ from performance.rate import RateLimiter
 
 MINUTE_SECONDS = 60
 SIGN_IN_PATHS = {"/api/session", "/accounts/login/", "/admin/login/"}
-MAX_WAITING_EXPORTS = 4  # exports of one caller, behind those that are under way
+MAX_WAITING_EXPORTS = 4  # exports of one caller that wait for a running one
 
 _EXPORT_PATH = re.compile(r"/api/diagnoses/[^/]+/export\.\w+|/diagnoses/[^/]+/print/|/shared/[^/]+/")
 
 
 class ApiLimits:
-    """The windows of this site: of all its processes with Redis, of each while Redis is away."""
+    """The limits, shared by all processes through Redis, or per process while Redis is unavailable."""
 
     def __init__(self) -> None:
         redis_url = settings.REDIS_URL
@@ -39,11 +40,11 @@ class ApiLimits:
         self.sign_in = RateLimiter(settings.SIGN_INS_PER_MINUTE, MINUTE_SECONDS, key="sign-in", redis_url=redis_url)
         self.start = RateLimiter(settings.STARTS_PER_MINUTE, MINUTE_SECONDS, key="start", redis_url=redis_url)
         self.export = RateLimiter(settings.EXPORTS_PER_MINUTE, MINUTE_SECONDS, key="export", redis_url=redis_url)
-        # Those of callers who have one under way.
+        # Only of callers with an export in progress.
         self._export_controllers: WeakValueDictionary[str, ConcurrencyController] = WeakValueDictionary()
 
     async def check(self, request: HttpRequest) -> None:
-        """Raise RateLimitExceeded when this request is one too many."""
+        """Raise RateLimitExceeded if the request exceeds a limit."""
         address, caller = get_client_ip(request), get_caller_key(request)
         await self.address.check(address)
         if caller:
@@ -56,7 +57,7 @@ class ApiLimits:
             await self.export.check(get_export_key(request))
 
     def get_export_controller(self, request: HttpRequest) -> ConcurrencyController:
-        """What bounds the exports of this caller, in this process; hold it for as long as one is under way."""
+        """Return the caller's concurrency controller of this process; keep it while the export is in progress."""
         key = get_export_key(request)
         controller = self._export_controllers.get(key)
         if controller is None:
@@ -66,31 +67,23 @@ class ApiLimits:
 
 
 def is_export_request(request: HttpRequest) -> bool:
-    """Whether a whole report is asked for, with all its answers."""
+    """Whether the request is for a whole report, with all its answers."""
     return _EXPORT_PATH.fullmatch(request.path) is not None
 
 
 def is_sign_in_request(request: HttpRequest) -> bool:
-    """Whether it is one that guesses could be made with."""
+    """Whether the request could guess a password or a login code."""
     return request.method == "POST" and request.path in SIGN_IN_PATHS
 
 
-def get_client_ip(request: HttpRequest) -> str:
-    """Where the request comes from; behind our proxy, what the proxy itself has seen."""
-    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
-    if settings.SECURE_PROXY_SSL_HEADER and forwarded:
-        return forwarded.rsplit(",", 1)[-1].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
 def get_caller_key(request: HttpRequest) -> str:
-    """The same text for the same token or browser session, without keeping either; "" for neither."""
+    """Return a hash of the token or the browser session; "" without either."""
     credential = request.headers.get("Authorization", "") or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     return hashlib.sha256(credential.encode()).hexdigest()[:32] if credential else ""
 
 
 def get_export_key(request: HttpRequest) -> str:
-    """Whose exports are counted together. A link asks for no sign-in, so whoever opens it can say to be anybody."""
+    """Return the key of the export limit: the IP address for share links, where credentials are not verified."""
     is_shared = request.path.startswith("/shared/")
     return get_client_ip(request) if is_shared else get_caller_key(request) or get_client_ip(request)
 
@@ -100,12 +93,14 @@ _limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, ApiLimits] = WeakK
 
 @sync_and_async_middleware
 def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """429 with Retry-After for one call too many. Only where the site is served: from an event loop."""
+    """Answer 429 with Retry-After when a limit is exceeded; only in a server process (asynchronous)."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
         if not request.path.startswith("/api/") and not is_export_request(request) and not is_sign_in_request(request):
             return cast(HttpResponse, await get_response(request))
-        limits = _get_limits()
+        loop = asyncio.get_running_loop()
+        if (limits := _limits_by_loop.get(loop)) is None:
+            limits = _limits_by_loop[loop] = ApiLimits()
         try:
             await limits.check(request)
             if is_export_request(request):
@@ -117,14 +112,7 @@ def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callabl
         return cast(HttpResponse, await get_response(request))
 
     def synchronous(request: HttpRequest) -> HttpResponse:
-        answer: HttpResponse = get_response(request)
-        return answer
+        response: HttpResponse = get_response(request)
+        return response
 
     return asynchronous if iscoroutinefunction(get_response) else synchronous
-
-
-def _get_limits() -> ApiLimits:
-    loop = asyncio.get_running_loop()
-    if loop not in _limits_by_loop:
-        _limits_by_loop[loop] = ApiLimits()
-    return _limits_by_loop[loop]

@@ -1,4 +1,4 @@
-"""A diagnosis in the terminal: a live bar from its events, and its report as tables."""
+"""A diagnosis in the terminal: a progress bar of its events, and its report as tables."""
 
 import os
 import sys
@@ -16,26 +16,26 @@ PLAIN_OUTPUT_STEP_PERCENT = 10
 
 
 def get_terminal_language() -> str:
-    """English where the terminal's locale says so, else Chinese."""
+    """Return English if the terminal's locale is English, else Chinese."""
     locale = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     return "en" if locale.lower().startswith("en") else "zh-hans"
 
 
 def create_console(stream: TextIO | None = None) -> Console:
-    """A console that prints text as it is: a brand may be called [red]."""
+    """Create a console without markup, because a brand may be called [red]."""
     stream = stream or sys.stdout
     if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="replace")  # better a ? than no report, where the terminal knows no Chinese
+        stream.reconfigure(errors="replace")  # for terminals that cannot show Chinese
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def get_status_label(status: str) -> str:
-    """A state as the page calls it."""
+    """Return the label of a diagnosis status."""
     return str(DiagnosisStatus(status).label)
 
 
 class ProgressDisplay:
-    """Shows the events of one stream as a bar; use it as a context manager. Piped, it is a line now and then."""
+    """Context manager that shows the events of a stream as a progress bar, or as lines if there is no terminal."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
@@ -60,18 +60,21 @@ class ProgressDisplay:
         self.pause()
 
     def pause(self) -> None:
-        """Stop drawing, so that something else may use the terminal."""
+        """Stop drawing, so that a prompt can use the terminal."""
         self._progress.stop()
 
     def resume(self) -> None:
-        """Draw again."""
+        """Continue drawing."""
         self._progress.start()
 
     def show_events(self, events: Iterable[Any]) -> dict[str, Any] | None:
-        """Move the bar along [seq, kind, data] events; returns the data of `complete` when it is among them."""
+        """Show [seq, kind, data] events; return the data of the event `complete` if it is among them."""
         for _seq, kind, data in events:
             if kind == "progress":
-                self._set_percent(data["percent"], _format_progress_note(data))
+                note = f"{get_status_label(data['stage'])} {data['done']}/{data['planned']}"
+                if data["eta_s"]:
+                    note += _("，约 %(seconds)s 秒") % {"seconds": data["eta_s"]}
+                self._set_percent(data["percent"], note)
             elif kind == "error":
                 self._console.print(f"  {data['platform']}: {data['copy']['title']}", style="yellow")
             elif kind == "complete":
@@ -86,15 +89,8 @@ class ProgressDisplay:
             self._next_line_percent = percent - percent % PLAIN_OUTPUT_STEP_PERCENT + PLAIN_OUTPUT_STEP_PERCENT
 
 
-def _format_progress_note(data: dict[str, Any]) -> str:
-    note = f"{get_status_label(data['stage'])} {data['done']}/{data['planned']}"
-    if data["eta_s"]:
-        note += _("，约 %(seconds)s 秒") % {"seconds": data["eta_s"]}
-    return note
-
-
 def print_report(console: Console, report: dict[str, Any]) -> None:
-    """The figures by brand and by platform, what failed, and what kind of answers these are."""
+    """Print the figures by brand and by platform, the failures, and the AI label."""
     console.print()
     if report["demo"]:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")

@@ -1,4 +1,4 @@
-"""Follow one diagnosis in the terminal, as far as its end: with a worker of its own when there is none."""
+"""Follow a diagnosis in the terminal until it ends; runs a worker if none is running."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,18 @@ from diagnosis.running import queue
 from diagnosis.running.state_machine import end_diagnosis
 from diagsite.cli.progress_display import ProgressDisplay
 from diagsite.server.demo_platform import is_demo_platform_up, serve_demo_platform
-from diagsite.server.embedded_worker import run_sweep_loop, run_worker_forever, supervise_embedded_database
+from diagsite.server.embedded_worker import (
+    WORKER_DRAIN_SECONDS,
+    run_sweep_loop,
+    run_worker_forever,
+    supervise_embedded_database,
+)
 from progress.services import read_log
 
 log = structlog.get_logger(__name__)
 
 TERMINAL_POLL_SECONDS = 0.2
 WORKER_CHECK_SECONDS = 2.0
-WORKER_DRAIN_SECONDS = 8.0
 
 _read_log_async = database_sync_to_async(read_log, thread_sensitive=False)
 _has_live_worker_async = database_sync_to_async(queue.has_live_worker, thread_sensitive=False)
@@ -45,7 +49,7 @@ _time_out_async = database_sync_to_async(_time_out_diagnosis, thread_sensitive=F
 
 
 class TerminalRun:
-    """One diagnosis, watched by whoever has started it. `is_cancel_requested`: they pressed Ctrl-C, and meant it."""
+    """A diagnosis followed in the terminal. is_cancel_requested: the user pressed Ctrl-C and confirmed it."""
 
     def __init__(self, diagnosis: Diagnosis, console: Console, *, timeout_seconds: float | None = None) -> None:
         self._diagnosis = diagnosis
@@ -53,7 +57,7 @@ class TerminalRun:
         self._bar = ProgressDisplay(console, diagnosis.brand)
         self._deadline = float("inf") if timeout_seconds is None else time.monotonic() + timeout_seconds
         self._interrupts: asyncio.Queue[None] = asyncio.Queue()
-        self._is_end_requested = False  # to cancel or to end: once is enough
+        self._is_end_requested = False  # cancelling or timing out happens once
         self._worker_tasks: list[asyncio.Task[None]] = []
         self._resources = contextlib.ExitStack()
         self._next_worker_check = 0.0
@@ -61,33 +65,35 @@ class TerminalRun:
         self.is_cancel_requested = False
 
     async def run(self) -> None:
-        """Return when the diagnosis has ended, whichever way."""
+        """Return when the diagnosis has ended."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._on_interrupt)
         with self._resources, self._bar:
             try:
                 while not await self._poll():
-                    await self._wait_for_interrupt()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._interrupts.get(), TERMINAL_POLL_SECONDS)
+                        self.is_cancel_requested = await self._confirm_cancel()
             finally:
-                await self._stop_own_worker()
+                for task in self._worker_tasks:
+                    task.cancel()
+                if self._worker_tasks:
+                    await asyncio.wait(self._worker_tasks, timeout=WORKER_DRAIN_SECONDS)
 
     async def _poll(self) -> bool:
-        """Show what is new, and see to it that there can be more."""
+        """Show new events, cancel or time out if requested, and start a worker if none is running."""
         try:
             page = await _read_log_async(self._diagnosis.stream_id, self._cursor)
             self._cursor = page.entries[-1][0] if page.entries else self._cursor
             if self._bar.show_events(page.entries):
                 return True
-            await self._end_if_requested()
+            is_late = time.monotonic() > self._deadline
+            if not self._is_end_requested and (self.is_cancel_requested or is_late):
+                await (_cancel_async if self.is_cancel_requested else _time_out_async)(self._diagnosis)
+                self._is_end_requested = True
             await self._ensure_worker()
-        except DatabaseError as error:  # it comes back, and nothing is lost meanwhile
+        except DatabaseError as error:  # temporary; the log keeps the events
             log.warning("log_unreadable", error=repr(error))
         return False
-
-    async def _end_if_requested(self) -> None:
-        is_late = time.monotonic() > self._deadline
-        if not self._is_end_requested and (self.is_cancel_requested or is_late):
-            await (_cancel_async if self.is_cancel_requested else _time_out_async)(self._diagnosis)
-            self._is_end_requested = True
 
     async def _ensure_worker(self) -> None:
         if self._worker_tasks or time.monotonic() < self._next_worker_check:
@@ -104,24 +110,13 @@ class TerminalRun:
         )
         self._worker_tasks = [asyncio.create_task(work) for work in coroutines]
 
-    async def _stop_own_worker(self) -> None:
-        for task in self._worker_tasks:
-            task.cancel()
-        if self._worker_tasks:
-            await asyncio.wait(self._worker_tasks, timeout=WORKER_DRAIN_SECONDS)
-
     def _on_interrupt(self) -> None:
-        if self.is_cancel_requested:  # a third Ctrl-C, or a second one where nobody is asked
+        if self.is_cancel_requested:  # a further Ctrl-C after the confirmation
             raise SystemExit(130)
         self._interrupts.put_nowait(None)
 
-    async def _wait_for_interrupt(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._interrupts.get(), TERMINAL_POLL_SECONDS)
-            self.is_cancel_requested = await self._confirm_cancel()
-
     async def _confirm_cancel(self) -> bool:
-        """Ask once. Another Ctrl-C is an answer, and so is nobody being there to ask."""
+        """Ask the user once; without a terminal, or after another Ctrl-C, the answer is yes."""
         if not (sys.stdin.isatty() and self._console.is_terminal):
             return True
         self._bar.pause()
@@ -131,7 +126,7 @@ class TerminalRun:
         return answer.strip().lower() not in ("n", "no", "否", "不")
 
     async def _read_terminal_line(self) -> str:
-        """A line from the terminal; none after another Ctrl-C."""
+        """Read a line from the terminal; "" after another Ctrl-C."""
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str] = loop.create_future()
 

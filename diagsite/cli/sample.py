@@ -1,4 +1,4 @@
-"""The sample diagnosis of `make run`: a client like any other, over the public API and its own WebSocket."""
+"""The sample diagnosis of `make run`, a client of the public API and the WebSocket."""
 
 import contextlib
 import json
@@ -37,25 +37,25 @@ SAMPLE_REQUEST = {
     "platforms": ["demo-fast", "demo-slow", "demo-flaky"],
     "repeats": 2,
 }
-# A close that says "not you" or "not so" would be said again; after any other the client comes back.
+# The server refuses the client with these close codes; after any other the client reconnects.
 _MIN_REFUSAL_CODE, _MAX_REFUSAL_CODE = 4400, 4499
 
 
 class SampleError(Exception):
-    """The sample cannot go on; the text tells a person why."""
+    """The sample cannot continue; the text is shown to the user."""
 
 
 class SampleDiagnosis:
-    """What `make run` shows in the terminal, from the first line to the last."""
+    """The terminal output of `make run`."""
 
     def __init__(self, device_id: str) -> None:
-        """device_id: signs the sample in; it is handed to the browser, so that its page shows the same diagnoses."""
+        """device_id: signs in; the printed URLs contain it, so that the browser shows the same diagnoses."""
         self._device_id = device_id
         self._console = create_console()
         self._language = get_terminal_language()
 
     async def run(self, port: int) -> None:
-        """Sign in, start the sample, watch it on a socket, print its report and where to look next."""
+        """Sign in, start the sample, follow it on a socket, print its report and the URLs of the site."""
         base_url = f"http://127.0.0.1:{port}"
         with translation.override(self._language):
             try:
@@ -70,7 +70,7 @@ class SampleDiagnosis:
             self._print_urls(base_url)
 
     def print_stopping(self) -> None:
-        """A first Ctrl-C was heard."""
+        """Print that the site stops after a first Ctrl-C."""
         with translation.override(self._language), contextlib.suppress(OSError):  # the terminal may be gone
             self._console.print("\n" + _("正在停止…（再按一次 Ctrl-C 立即停止）"))
 
@@ -121,7 +121,7 @@ async def _request_json(http: httpx.AsyncClient, method: str, path: str, **optio
 
 
 async def _follow_stream(socket_url: str, token: str, bar: ProgressDisplay) -> None:
-    """Follow the stream to its end; cut off, come back where it was."""
+    """Follow the stream to its end; resume after a lost connection."""
     after, epoch = 0, None
     with measure_call("sample.socket"):
         async for socket in websockets.connect(socket_url, proxy=None):

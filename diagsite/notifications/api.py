@@ -1,4 +1,4 @@
-"""The HTTP API of notices: what is shown as unread on the page of the history."""
+"""The HTTP API of notifications (/api/notices), which the history page shows until they are read."""
 
 import uuid
 from datetime import datetime
@@ -10,12 +10,12 @@ from ninja import Field, Router, Schema, Status
 from pydantic import StrictInt
 
 from diagnosis.api.access import get_request_user
-from diagsite.models import Notice
-from diagsite.notifications.outbox import get_unread_notices
+from diagsite.models import Notification
+from diagsite.notifications.outbox import get_unread_notifications
 
 router = Router(tags=["notices"])
 
-MAX_LISTED_NOTICES = 50
+MAX_LISTED_NOTIFICATIONS = 50
 
 
 class MoveOut(Schema):
@@ -53,38 +53,38 @@ class NoticeList(Schema):
 class ReadIn(Schema):
     """Which were read."""
 
-    ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTICES)
+    ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTIFICATIONS)
 
 
 @router.get("/notices", response=NoticeList, summary="Unread notices")
 def list_notices(request: HttpRequest) -> dict[str, Any]:
     """The caller's, the newest first; without what WeChat has delivered."""
     rows = (
-        get_unread_notices(get_request_user(request))
+        get_unread_notifications(get_request_user(request))
         .select_related("diagnosis", "schedule")
-        .defer("diagnosis__report")[:MAX_LISTED_NOTICES]
+        .defer("diagnosis__report")[:MAX_LISTED_NOTIFICATIONS]
     )
-    return {"items": [_serialize_notice(row) for row in rows]}
+    return {"items": [_serialize_notification(row) for row in rows]}
 
 
 @router.post("/notices/read", response={204: None}, summary="Mark as read")
 def read_notices(request: HttpRequest, body: ReadIn) -> Status[None]:
     """Of the caller's own; others' are left as they are."""
-    get_unread_notices(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
+    get_unread_notifications(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
     return Status(204, None)
 
 
-def _serialize_notice(notice: Notice) -> dict[str, Any]:
-    subject = notice.diagnosis or notice.schedule
+def _serialize_notification(notification: Notification) -> dict[str, Any]:
+    subject = notification.diagnosis or notification.schedule
     assert subject
     return {
-        "id": notice.pk,
-        "kind": notice.kind,
+        "id": notification.pk,
+        "kind": notification.kind,
         "brand": subject.brand,
         "demo": subject.is_demo,
-        "diagnosis": notice.diagnosis_id,
-        "schedule": notice.diagnosis.schedule_id if notice.diagnosis else notice.schedule_id,
-        "at": notice.slot_at or notice.due_at,
-        "moves": notice.data.get("moves", []),
-        "reason": notice.data.get("reason", ""),
+        "diagnosis": notification.diagnosis_id,
+        "schedule": notification.diagnosis.schedule_id if notification.diagnosis else notification.schedule_id,
+        "at": notification.slot_at or notification.due_at,
+        "moves": notification.data.get("moves", []),
+        "reason": notification.data.get("reason", ""),
     }

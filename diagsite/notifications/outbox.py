@@ -1,19 +1,17 @@
-"""What an owner who is away is told: an outbox, so that a crash neither loses nor repeats it.
+"""The outbox of notifications to users, delivered as WeChat subscribe messages or shown on the history page.
 
-A row is written in the transaction of what it tells of: the end of a diagnosis; a rate that moved between two runs of
-a schedule; a run that was left out, which only the page tells. What WeChat does not take of the last two is shown on
-the page of the history, until it is read.
+A notification is written in the transaction of its event: a diagnosis ended, a rate changed significantly between two
+runs of a schedule, or a scheduled run was skipped (shown on the page only).
 
-An owner whose socket is given the end has seen it, and the row is
-done. Otherwise, after a short grace, one process leases the row, sends the message and marks it. When a process dies
-in between, the lease runs out and the row is tried again: if WeChat had taken the message, it has used up the user's
-one accept, answers 43101, and the row is given up without a second message.
+If the owner's socket receives the end of a diagnosis, the notification counts as seen. Otherwise, after a grace period,
+one process leases the row, sends the message and records the result. If that process dies, the lease expires and
+another process tries again. A message that WeChat has already accepted is not sent twice: the user's single
+permission is used up, WeChat answers 43101, and the row is abandoned.
 """
 
 import asyncio
 import uuid
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from channels.db import database_sync_to_async
@@ -26,32 +24,33 @@ from django.utils import timezone
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Schedule
 from diagnosis.trends.service import find_significant_changes
-from diagsite.models import Notice, User
+from diagsite.models import Notification, User
 from diagsite.notifications import wechat
 from diagsite.notifications.wechat import WeChatSendResult
 
 log = structlog.get_logger(__name__)
 
-NOTICE_LEASE = timedelta(seconds=30)  # longer than a send takes with its time-outs
-MAX_NOTICE_ATTEMPTS = 6
-MAX_THING_CHARACTERS = 20  # of a template's `thing`
-NOTICE_POLL_INTERVAL_SECONDS = 1.0
+NOTIFICATION_LEASE = timedelta(seconds=30)  # longer than a send with its timeouts
+MAX_NOTIFICATION_ATTEMPTS = 6
+MAX_THING_CHARACTERS = 20  # WeChat's limit for a template field of type `thing`
+NOTIFICATION_POLL_INTERVAL_SECONDS = 1.0
 
 WECHAT_RATE_CHANGE_PHRASES = {"up": "提及率上升", "down": "提及率下降"}
 
 
-def create_diagnosis_notice(diagnosis: Diagnosis) -> None:
-    """Called in the transaction that ends a diagnosis. Whoever cancels is there to see it, so that is not told.
+def create_diagnosis_notification(diagnosis: Diagnosis) -> None:
+    """Write the notification of an ended diagnosis; called in the transaction that ends it.
 
-    Nobody waits for a run of a schedule: its owner hears of it when a rate has moved.
+    A cancelled diagnosis needs none, because its owner cancelled it. A run of a schedule needs one only if a rate
+    changed.
     """
     if diagnosis.status == DiagnosisStatus.CANCELLED:
         return
     if diagnosis.schedule_id is not None:
-        _create_rate_change_notice(diagnosis)
+        _create_rate_change_notification(diagnosis)
     elif _can_receive_wechat(diagnosis.owner_id):
         grace = timedelta(seconds=settings.NOTICE_GRACE_SECONDS)
-        Notice.objects.create(diagnosis=diagnosis, due_at=timezone.now() + grace)
+        Notification.objects.create(diagnosis=diagnosis, due_at=timezone.now() + grace)
 
 
 def _can_receive_wechat(owner_id: int) -> bool:
@@ -60,109 +59,116 @@ def _can_receive_wechat(owner_id: int) -> bool:
     return User.objects.filter(pk=owner_id, wechat_openid__isnull=False).exists()
 
 
-def _create_rate_change_notice(diagnosis: Diagnosis) -> None:
-    moves = _find_rate_changes(diagnosis)
-    if moves:
+def _create_rate_change_notification(diagnosis: Diagnosis) -> None:
+    try:
+        with transaction.atomic():
+            changes = find_significant_changes(diagnosis)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # an error in the comparison must not prevent the diagnosis from ending
+        log.exception("moves_failed", diagnosis=str(diagnosis.pk))
+        return
+    if changes:
         can_send = _can_receive_wechat(diagnosis.owner_id)
-        Notice.objects.create(
-            kind=Notice.Kind.MOVED,
+        Notification.objects.create(
+            kind=Notification.Kind.MOVED,
             owner_id=diagnosis.owner_id,
             diagnosis=diagnosis,
-            data={"moves": moves},
-            state=Notice.State.WAITING if can_send else Notice.State.ON_PAGE,
+            data={"moves": changes},
+            state=Notification.State.WAITING if can_send else Notification.State.ON_PAGE,
             due_at=timezone.now(),
         )
 
 
-def _find_rate_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """What has moved; nothing when that cannot be told: a bug must not keep a diagnosis from its end."""
-    try:
-        with transaction.atomic():
-            return find_significant_changes(diagnosis)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        log.exception("moves_failed", diagnosis=str(diagnosis.pk))
-        return []
-
-
-def create_skip_notice(schedule: Schedule) -> None:
-    """Called in the transaction that leaves a run out. The subscribe message has no words for it: the page tells."""
-    Notice.objects.create(
-        kind=Notice.Kind.SKIPPED,
+def create_skip_notification(schedule: Schedule) -> None:
+    """Write the notification of a skipped run; called in the transaction that skips it. Shown on the page only."""
+    Notification.objects.create(
+        kind=Notification.Kind.SKIPPED,
         owner_id=schedule.owner_id,
         schedule=schedule,
         slot_at=schedule.skipped_at,
         data={"reason": schedule.skip_reason},
-        state=Notice.State.ON_PAGE,
+        state=Notification.State.ON_PAGE,
         due_at=timezone.now(),
     )
 
 
-def get_unread_notices(user: AbstractBaseUser) -> QuerySet[Notice]:
-    """What the page shows: nothing that WeChat has delivered, or may still."""
-    page_states = [Notice.State.ON_PAGE, Notice.State.GIVEN_UP]
-    return Notice.objects.filter(owner_id=user.pk, read_at=None, state__in=page_states).order_by("-due_at", "-pk")
+def get_unread_notifications(user: AbstractBaseUser) -> QuerySet[Notification]:
+    """Return the unread notifications, newest first, without those that WeChat delivered or may still deliver."""
+    page_states = [Notification.State.ON_PAGE, Notification.State.GIVEN_UP]
+    unread = Notification.objects.filter(owner_id=user.pk, read_at=None, state__in=page_states)
+    return unread.order_by("-due_at", "-pk")
 
 
-def mark_notice_seen(stream_id: uuid.UUID) -> None:
-    """A live socket of the owner has been given the end."""
+def mark_notification_seen(stream_id: uuid.UUID) -> None:
+    """Cancel the notification of a stream's end, because a socket of the owner has received that end."""
     if settings.WECHAT_TEMPLATE_ID:
-        ended = Notice.objects.filter(diagnosis__stream_id=stream_id, kind=Notice.Kind.ENDED)
-        waiting = ended.filter(state=Notice.State.WAITING, attempts=0)
-        waiting.update(state=Notice.State.SEEN)
+        ended = Notification.objects.filter(diagnosis__stream_id=stream_id, kind=Notification.Kind.ENDED)
+        waiting = ended.filter(state=Notification.State.WAITING, attempts=0)
+        waiting.update(state=Notification.State.SEEN)
 
 
-def send_due_notices() -> int:
-    """Send what is due, one after another; returns how many were tried."""
+def send_due_notifications() -> int:
+    """Send the notifications that are due, one after another; return the number of attempts."""
     attempted = 0
-    while notice := _lease_next_notice():
-        _send_notice(notice)
+    while notification := _lease_next_notification():
+        _send_notification(notification)
         attempted += 1
     return attempted
 
 
-def _lease_next_notice() -> Notice | None:
-    """The lease is the time before which nobody else looks at the row."""
+def _lease_next_notification() -> Notification | None:
+    """Until its lease expires, the notification is not due for any other process."""
     now = timezone.now()
     with transaction.atomic():
-        due = Notice.objects.filter(state=Notice.State.WAITING, due_at__lte=now).order_by("due_at")
-        notice = due.select_for_update(skip_locked=True).first()
-        if notice:
-            notice.due_at = now + NOTICE_LEASE
-            notice.attempts += 1
-            notice.save(update_fields=["due_at", "attempts"])
-        return notice
+        due = Notification.objects.filter(state=Notification.State.WAITING, due_at__lte=now).order_by("due_at")
+        notification = due.select_for_update(skip_locked=True).first()
+        if notification:
+            notification.due_at = now + NOTIFICATION_LEASE
+            notification.attempts += 1
+            notification.save(update_fields=["due_at", "attempts"])
+        return notification
 
 
-def _send_notice(notice: Notice) -> None:
-    assert notice.diagnosis_id  # what has none is for the page alone
-    diagnosis = Diagnosis.objects.select_related("owner").get(pk=notice.diagnosis_id)
+def _send_notification(notification: Notification) -> None:
+    assert notification.diagnosis_id  # one without a diagnosis is for the page only
+    diagnosis = Diagnosis.objects.select_related("owner").get(pk=notification.diagnosis_id)
     page = f"pages/report-v2/report-v2?id={diagnosis.pk}"
     result, reason = wechat.send_subscribe_message(
-        diagnosis.owner.wechat_openid or "", page, _build_template_data(notice, diagnosis)
+        diagnosis.owner.wechat_openid or "", page, _build_template_data(notification, diagnosis)
     )
     if result is WeChatSendResult.SENT:
-        notice.state, notice.sent_at = Notice.State.SENT, timezone.now()
-    elif result is WeChatSendResult.REFUSED or notice.attempts >= MAX_NOTICE_ATTEMPTS:
-        notice.state = Notice.State.GIVEN_UP
+        notification.state, notification.sent_at = Notification.State.SENT, timezone.now()
+    elif result is WeChatSendResult.REFUSED or notification.attempts >= MAX_NOTIFICATION_ATTEMPTS:
+        notification.state = Notification.State.GIVEN_UP
     else:
-        notice.due_at = timezone.now() + timedelta(seconds=2**notice.attempts)
-    notice.reason = reason
-    notice.save(update_fields=["state", "sent_at", "due_at", "reason"])
-    log.info("notice_tried", diagnosis=str(diagnosis.pk), state=notice.state, attempts=notice.attempts, reason=reason)
+        notification.due_at = timezone.now() + timedelta(seconds=2**notification.attempts)
+    notification.reason = reason
+    notification.save(update_fields=["state", "sent_at", "due_at", "reason"])
+    log.info(
+        "notice_tried",
+        diagnosis=str(diagnosis.pk),
+        state=notification.state,
+        attempts=notification.attempts,
+        reason=reason,
+    )
 
 
-def _build_template_data(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]:
-    """What the template's places say; settings.WECHAT_TEMPLATE_FIELDS tells which place has what."""
+def _build_template_data(notification: Notification, diagnosis: Diagnosis) -> dict[str, str]:
+    """{template field: text}; settings.WECHAT_TEMPLATE_FIELDS maps the fields to the values below."""
     suffix = "（演示）" if diagnosis.is_demo else ""
     brand = diagnosis.brand
     if len(brand + suffix) > MAX_THING_CHARACTERS:
         brand = brand[: MAX_THING_CHARACTERS - len(suffix) - 1] + "…"
     finished_at = timezone.localtime(diagnosis.finished_at)
+    if notification.kind == Notification.Kind.ENDED:
+        status = str(DiagnosisStatus(diagnosis.status).label)
+    else:
+        directions = {move["changed"] for move in notification.data["moves"] if move["is_own"]}
+        status = WECHAT_RATE_CHANGE_PHRASES.get(next(iter(directions), ""), "提及率变化")
     values = {
         "brand": brand + suffix,
-        "status": _get_status_phrase(notice, diagnosis),
+        "status": status,  # at most five characters: WeChat's limit for a field of type `phrase`
         "valid": str(diagnosis.valid),
         "planned": str(diagnosis.planned),
         "time": f"{finished_at:%Y-%m-%d %H:%M}",
@@ -170,22 +176,14 @@ def _build_template_data(notice: Notice, diagnosis: Diagnosis) -> dict[str, str]
     return {template_field: values[name] for template_field, name in settings.WECHAT_TEMPLATE_FIELDS.items()}
 
 
-def _get_status_phrase(notice: Notice, diagnosis: Diagnosis) -> str:
-    """At most five characters, as a template's `phrase` takes."""
-    if notice.kind == Notice.Kind.ENDED:
-        return str(DiagnosisStatus(diagnosis.status).label)
-    directions = {move["changed"] for move in notice.data["moves"] if move["is_own"]}
-    return WECHAT_RATE_CHANGE_PHRASES.get(next(iter(directions), ""), "提及率变化")
+_send_due_notifications_async = database_sync_to_async(send_due_notifications, thread_sensitive=False)
 
 
-_send_due_notices_async = database_sync_to_async(send_due_notices, thread_sensitive=False)
-
-
-async def run_notice_sender_loop() -> None:
-    """Send what is due until cancelled; without a template there is nothing to send."""
+async def run_notification_sender_loop() -> None:
+    """Send due notifications until cancelled; return at once if no WeChat template is configured."""
     while settings.WECHAT_TEMPLATE_ID:
         try:
-            await _send_due_notices_async()
-        except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
+            await _send_due_notifications_async()
+        except Exception as error:  # noqa: BLE001 - the database may be unavailable; the next round tries again
             log.warning("notices_unsent", error=repr(error))
-        await asyncio.sleep(NOTICE_POLL_INTERVAL_SECONDS)
+        await asyncio.sleep(NOTIFICATION_POLL_INTERVAL_SECONDS)

@@ -1,4 +1,4 @@
-"""WeChat's subscribe messages: one accept of the user allows one send. The access token is kept in the cache."""
+"""WeChat's subscribe messages; each permission of the user allows one. The access token is cached."""
 
 from enum import StrEnum
 from typing import Any
@@ -8,32 +8,31 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from diagsite.accounts.wechat import get_wechat_hosts
+from diagsite.accounts.wechat import WECHAT_TIMEOUT, get_wechat_hosts
 from performance.client_metrics import measure_call
 from performance.ssrf_guard import get_ssl_context, restrict_hosts
 
 log = structlog.get_logger(__name__)
 
-WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
 ACCESS_TOKEN_CACHE_KEY = "diagsite.wechat.access_token"
 ACCESS_TOKEN_MARGIN_SECONDS = 300
 EXPIRED_TOKEN_CODES = {40001, 40014, 42001}
-# -1: busy; the others ask us to slow down.
+# -1: busy; the others: rate limits.
 TRANSIENT_CODES = {-1, 45009, 45011, 45047}
 
 
 class WeChatSendResult(StrEnum):
-    """How it went."""
+    """The result of sending a message."""
 
     SENT = "sent"
-    REFUSED = "refused"  # 43101: no accept is left; or it is wrong in a way that stays wrong
-    RETRY = "again"  # WeChat was away or busy, or we cannot know
+    REFUSED = "refused"  # no permission left (43101), or another permanent error
+    RETRY = "again"  # WeChat was unavailable or busy, or the result is unknown
 
 
 def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tuple[WeChatSendResult, str]:
-    """Send the message "diagnosis ended"; returns how it went and WeChat's code or the kind of failure. Never raises.
+    """Send a message; return the result with WeChat's error code or the class of the exception. Never raises.
 
-    data: the template's own names and their texts.
+    data: {field of the template: text}.
     """
     message = {
         "touser": openid,
@@ -48,7 +47,7 @@ def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tupl
         if code in EXPIRED_TOKEN_CODES:
             cache.delete(ACCESS_TOKEN_CACHE_KEY)
             code = _post_message(message)
-    # The request's address holds the token, so the error's own text is not kept.
+    # The URL contains the token, so the text of the error is not stored.
     except (httpx.HTTPError, ValueError, LookupError) as error:
         log.warning("wechat_message_unsent", error=type(error).__name__)
         return WeChatSendResult.RETRY, type(error).__name__
@@ -75,7 +74,7 @@ def _post_message(message: dict[str, Any]) -> int:
 
 
 def _get_access_token() -> str:
-    """The token of the cache, else a new one. WeChat gives every asker the same while it is good."""
+    """Return the access token, from the cache or from WeChat, which returns the same token while it is valid."""
     cached_token = cache.get(ACCESS_TOKEN_CACHE_KEY)
     if cached_token:
         return str(cached_token)

@@ -1,4 +1,4 @@
-"""A dump of the database and what it must be worth: every table's rows and checksum, so that a restore is proven."""
+"""Dumps of the database with the row count and checksum of every table, which a restore verifies."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from diagsite.server.embedded_postgres import get_binaries_directory
 
-Checksums = dict[str, list[str]]  # table -> [rows, sum of their hashes]
+Checksums = dict[str, list[str]]  # table -> [row count, sum of the rows' hashes]
 
 _CONNECTION_PARAMETERS = ("user", "password", "host", "port", "sslmode", "sslrootcert")
 _FILE_NAME_FORMAT = "diagsite-{:%Y%m%dT%H%M%S}.dump"
@@ -25,13 +25,13 @@ _LIST_TABLES_SQL = """
 
 
 class BackupFailed(Exception):
-    """What PostgreSQL's own tools said, or what is missing; in words for the operator, without the password."""
+    """A tool of PostgreSQL failed or is missing; the text is for the operator and contains no password."""
 
 
 def create_backup(directory: Path, *, keep: int) -> Path:
-    """Dump into the directory, readable by its owner alone, and keep the last so many. Returns the dump.
+    """Dump the database into a directory, readable by its owner only; return the path. Raises BackupFailed.
 
-    The checksums are of the very snapshot that is dumped, however much is written meanwhile. Raises BackupFailed.
+    keep: the number of dumps to keep. The checksums are computed in the snapshot of the dump.
     """
     previous = os.umask(0o077)
     try:
@@ -49,52 +49,53 @@ def create_backup(directory: Path, *, keep: int) -> Path:
             partial.unlink(missing_ok=True)
     finally:
         os.umask(previous)
-    _delete_old_backups(directory, keep)
+    for old in sorted(directory.glob("diagsite-*.dump"))[:-keep]:
+        old.unlink()
+        old.with_suffix(".json").unlink(missing_ok=True)
     return dump
 
 
 def restore_backup(dump: Path) -> list[str]:
-    """Restore into the database of this installation, which must be empty, all or nothing.
+    """Restore into the database of this site, which must be empty, in one transaction. Raises BackupFailed.
 
-    Returns the tables that are not as they were when the dump was made: none, or something is wrong. Raises
-    BackupFailed.
+    Returns the tables that differ from the dump, which should be none.
     """
     if _list_table_names():
-        raise BackupFailed("the database is not empty: make a new one and point DATABASE_URL to it")
+        raise BackupFailed("the database is not empty; create a new one and set DATABASE_URL to it")
     if not dump.is_file():
-        raise BackupFailed(f"there is no file {dump}")
+        raise BackupFailed(f"no such file: {dump}")
     _run_tool(
         "pg_restore",
         "--exit-on-error",
         "--no-owner",
         "--single-transaction",
-        f"--dbname={_get_database_name()}",
+        f"--dbname={connection.get_connection_params()['dbname']}",
         str(dump),
     )
     return find_differing_tables(dump)
 
 
 def find_differing_tables(dump: Path) -> list[str]:
-    """The tables that differ from the dumped ones. Raises BackupFailed without the dump's checksums."""
+    """Return the tables that differ from the dump. Raises BackupFailed if its checksums cannot be read."""
     try:
         expected: Checksums = json.loads(dump.with_suffix(".json").read_text())["tables"]
     except (OSError, ValueError, LookupError) as error:
-        raise BackupFailed(f"restored, but not proven: {dump.with_suffix('.json')} cannot be read") from error
-    found = compute_checksums()
-    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise BackupFailed(f"restored, but not verified: {dump.with_suffix('.json')} cannot be read") from error
+    actual = compute_checksums()
+    return sorted(name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name))
 
 
 def compute_checksums() -> Checksums:
-    """Of every table, whatever the order of its rows."""
+    """Compute the checksums of all tables, independent of the order of rows."""
     sums = {}
     with transaction.atomic(), connection.cursor() as cursor:
-        # What a row is as text depends on these.
+        # The text of a row depends on these.
         cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL extra_float_digits = 3")
         for table in _list_table_names():
             # Fifteen hexadecimal digits fit a bigint.
             hashed = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint::numeric"
             cursor.execute(f"SELECT count(*), coalesce(sum({hashed}), 0) FROM {table} t")
-            sums[table] = [str(one) for one in cursor.fetchone()]
+            sums[table] = [str(value) for value in cursor.fetchone()]
     return sums
 
 
@@ -112,12 +113,6 @@ def _export_snapshot() -> Iterator[str]:
         yield cursor.fetchone()[0]
 
 
-def _delete_old_backups(directory: Path, keep: int) -> None:
-    for old in sorted(directory.glob("diagsite-*.dump"))[:-keep]:
-        old.unlink()
-        old.with_suffix(".json").unlink(missing_ok=True)
-
-
 def _run_tool(tool: str, *arguments: str) -> None:
     command = [str(_find_tool(tool)), *arguments]
     process = subprocess.run(
@@ -128,7 +123,7 @@ def _run_tool(tool: str, *arguments: str) -> None:
 
 
 def _find_tool(name: str) -> Path:
-    """Of the server's own version, else the next newer: an older one refuses, a newer one writes what it knows."""
+    """Find the program in the server's version or the next newer one; an older pg_dump refuses to run."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version_num")
         server = int(cursor.fetchone()[0]) // 10_000
@@ -149,12 +144,8 @@ def _get_tool_version(path: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def _get_database_name() -> str:
-    return str(connection.get_connection_params()["dbname"])
-
-
 def _build_tool_environment() -> dict[str, str]:
-    """Where the database is, without putting its password where everybody sees it: on the command line."""
+    """Pass the connection parameters by environment, because command lines are visible to all users."""
     parameters = connection.get_connection_params()
     names = {"PGDATABASE": "dbname", **{f"PG{name.upper()}": name for name in _CONNECTION_PARAMETERS}}
     return {

@@ -1,8 +1,9 @@
-"""How long each table keeps its rows, and how what is older goes: some thousand at a time, so that nobody waits."""
+"""How long each table keeps its rows. Older rows are deleted in batches, so that no lock is held for long."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from axes.models import AccessAttempt
@@ -14,177 +15,197 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from diagnosis.models import RepairChange, ShareLink
-from diagsite.models import Notice, RevokedToken
-from errors.models import ErrorEvent
-from errors.recording import prune_errors
-from monitoring.models import Alert, Delivery
-from monitoring.samples.retention import count_prunable, prune_samples
+from diagsite.models import Notification, RevokedToken
+from errors.models import ErrorCount, ErrorEvent
+from monitoring.models import Alert, Delivery, Process, Sample
 from progress.models import PushProcess, Stream
 from progress.services import prune_streams
 
 PRUNE_BATCH_SIZE = 2000
 PRUNE_LOCK_TIMEOUT_SECONDS = 2
+ERROR_COUNT_RETENTION_FACTOR = 10
 
-CountFunction = Callable[[datetime], int]
+SelectFunction = Callable[[datetime], QuerySet[Any]]
 PruneFunction = Callable[[datetime], int]
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """What one table keeps. days: by default, 0 for ever; `RETENTION_DAYS` sets others."""
+    """The retention of one table.
+
+    days: the default, which settings.KEPT_DAYS overrides by the rule's name; 0 keeps rows forever.
+    count: the number of rows older than a time. prune_batch: deletes up to PRUNE_BATCH_SIZE of them.
+    prune_dependents: does the same for rows that are not counted, when no counted row is left.
+    """
 
     name: str
     description: str
     days: float
-    count: CountFunction
-    prune: PruneFunction
+    count: Callable[[datetime], int]
+    prune_batch: PruneFunction
+    prune_dependents: PruneFunction | None = None
 
     @property
     def retention_days(self) -> float:
-        """As the settings say."""
+        """The days that apply on this site."""
         return float(settings.KEPT_DAYS.get(self.name, self.days))
 
-    def get_cutoff(self, now: datetime | None = None) -> datetime | None:
-        """What is older goes; None when everything stays."""
-        return (now or timezone.now()) - timedelta(days=self.retention_days) if self.retention_days > 0 else None
+    def get_cutoff(self) -> datetime | None:
+        """Return the time before which rows are deleted; None if all are kept."""
+        return timezone.now() - timedelta(days=self.retention_days) if self.retention_days > 0 else None
+
+    def prune(self, cutoff: datetime) -> int:
+        """Delete all rows older than the cutoff, batch by batch; return how many, without dependents."""
+        pruned = 0
+        while batch := self.prune_batch(cutoff):
+            pruned += batch
+        while self.prune_dependents and self.prune_dependents(cutoff):
+            pass
+        return pruned
+
+
+def _delete_batch(select_expired: SelectFunction, order_by: str, cutoff: datetime) -> int:
+    expired = select_expired(cutoff)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{PRUNE_LOCK_TIMEOUT_SECONDS}s'")
+        # Rows that another transaction has locked are left to the next run.
+        batch = expired.order_by(order_by).select_for_update(skip_locked=True, of=("self",))[:PRUNE_BATCH_SIZE]
+        keys = list(batch.values_list("pk", flat=True))
+        expired.filter(pk__in=keys).delete()
+    return len(keys)
 
 
 def _build_row_rule(
-    name: str, description: str, days: float, select_older: Callable[[datetime], QuerySet[Any]]
+    name: str,
+    description: str,
+    days: float,
+    select_expired: SelectFunction,
+    *,
+    order_by: str = "pk",
+    select_dependents: SelectFunction | None = None,
 ) -> RetentionRule:
-    """A table whose old rows are simply deleted, with what hangs on them."""
-
-    def prune(before: datetime) -> int:
-        pruned = 0
-        while True:
-            with transaction.atomic(), connection.cursor() as cursor:
-                # Rows that somebody holds are for the next night.
-                cursor.execute(f"SET LOCAL lock_timeout = '{PRUNE_LOCK_TIMEOUT_SECONDS}s'")
-                batch = (
-                    select_older(before)
-                    .order_by("pk")
-                    .select_for_update(skip_locked=True, of=("self",))[:PRUNE_BATCH_SIZE]
-                )
-                keys = list(batch.values_list("pk", flat=True))
-                select_older(before).filter(pk__in=keys).delete()
-            pruned += len(keys)
-            if len(keys) < PRUNE_BATCH_SIZE:
-                return pruned
-
-    return RetentionRule(name, description, days, lambda before: select_older(before).count(), prune)
+    """A rule that deletes rows, with those that cascade. order_by: a column whose index finds the oldest rows."""
+    return RetentionRule(
+        name,
+        description,
+        days,
+        lambda cutoff: select_expired(cutoff).count(),
+        partial(_delete_batch, select_expired, order_by),
+        partial(_delete_batch, select_dependents, "pk") if select_dependents else None,
+    )
 
 
-_OLD_JOBS_SQL = """
+def _select_expired_error_counts(cutoff: datetime) -> QuerySet[ErrorCount]:
+    now = timezone.now()
+    return ErrorCount.objects.filter(hour__lt=now - ERROR_COUNT_RETENTION_FACTOR * (now - cutoff))
+
+
+_EXPIRED_JOBS_SQL = """
     SELECT j.id FROM procrastinate_jobs j
     WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
         AND coalesce((SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id), '-infinity') < %s
 """
 
 
-def _count_old_jobs(cutoff: datetime) -> int:
+def _count_expired_jobs(cutoff: datetime) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({_OLD_JOBS_SQL}) AS old", [cutoff])
+        cursor.execute(f"SELECT count(*) FROM ({_EXPIRED_JOBS_SQL}) AS expired", [cutoff])
         return int(cursor.fetchone()[0])
 
 
-def _prune_old_jobs(cutoff: datetime) -> int:
-    """The engine deletes what succeeded by itself; what failed it keeps, and nobody reads it after some days."""
-    pruned = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"DELETE FROM procrastinate_jobs WHERE id IN ({_OLD_JOBS_SQL} LIMIT {PRUNE_BATCH_SIZE})", [cutoff]
-            )
-            deleted = int(cursor.rowcount)
-        pruned += deleted
-        if deleted < PRUNE_BATCH_SIZE:
-            return pruned
+def _delete_job_batch(cutoff: datetime) -> int:
+    """procrastinate itself deletes only the jobs that succeeded."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM procrastinate_jobs WHERE id IN ({_EXPIRED_JOBS_SQL} LIMIT {PRUNE_BATCH_SIZE})", [cutoff]
+        )
+        return int(cursor.rowcount)
 
 
-def _prune_old_streams(cutoff: datetime) -> int:
-    pruned = 0
-    while batch := prune_streams(cutoff, PRUNE_BATCH_SIZE):
-        pruned += batch
-    return pruned
-
-
-def _get_age(cutoff: datetime) -> timedelta:
-    return timezone.now() - cutoff
-
-
-def _count_old_streams(cutoff: datetime) -> int:
-    return Stream.objects.filter(is_closed=True, closed_at__lt=cutoff, last_seq__gt=0).count()
-
-
-_FINAL_NOTICE_STATES = [Notice.State.SENT, Notice.State.SEEN, Notice.State.GIVEN_UP, Notice.State.ON_PAGE]
+_FINAL_NOTIFICATION_STATES = [
+    Notification.State.SENT,
+    Notification.State.SEEN,
+    Notification.State.GIVEN_UP,
+    Notification.State.ON_PAGE,
+]
 
 RETENTION_RULES = [
     RetentionRule(
-        "streams", "progress events of diagnoses that have ended", 30, _count_old_streams, _prune_old_streams
+        "streams",
+        "progress events of finished diagnoses",
+        30,
+        lambda cutoff: Stream.objects.filter(is_closed=True, closed_at__lt=cutoff, last_seq__gt=0).count(),
+        lambda cutoff: prune_streams(cutoff, PRUNE_BATCH_SIZE),
     ),
-    RetentionRule(
+    _build_row_rule(
         "errors",
-        "error events (their counts stay ten times as long)",
+        f"error events; their counts {ERROR_COUNT_RETENTION_FACTOR} times as long",
         settings.ERRORS_KEPT_DAYS,
-        lambda before: ErrorEvent.objects.filter(created_at__lt=before).count(),
-        lambda before: prune_errors(older_than=_get_age(before)),
+        lambda cutoff: ErrorEvent.objects.filter(created_at__lt=cutoff),
+        order_by="created_at",
+        select_dependents=_select_expired_error_counts,
     ),
-    RetentionRule(
+    _build_row_rule(
         "samples",
-        "measured samples",
+        "metric samples, and processes without samples",
         settings.SAMPLES_KEPT_DAYS,
-        lambda before: count_prunable(older_than=_get_age(before)).samples,
-        lambda before: prune_samples(older_than=_get_age(before)).samples,
+        lambda cutoff: Sample.objects.filter(bucket__lt=cutoff),
+        order_by="bucket",
+        select_dependents=lambda cutoff: Process.objects.filter(seen_at__lt=cutoff, samples=None),
     ),
-    RetentionRule("jobs", "jobs that have ended, with their events", 7, _count_old_jobs, _prune_old_jobs),
+    RetentionRule("jobs", "finished jobs, with their events", 7, _count_expired_jobs, _delete_job_batch),
     _build_row_rule(
         "deliveries",
-        "messages of alerts that were sent or given up",
+        "alert messages, sent or abandoned",
         90,
-        lambda before: Delivery.objects.filter(created_at__lt=before).exclude(state=Delivery.State.WAITING),
+        lambda cutoff: Delivery.objects.filter(created_at__lt=cutoff).exclude(state=Delivery.State.WAITING),
     ),
-    _build_row_rule(
-        "alerts", "alerts that were resolved", 365, lambda before: Alert.objects.filter(resolved_at__lt=before)
-    ),
+    _build_row_rule("alerts", "resolved alerts", 365, lambda cutoff: Alert.objects.filter(resolved_at__lt=cutoff)),
     _build_row_rule(
         "notices",
-        "messages to users that were sent or given up",
+        "notifications to users, sent or abandoned",
         90,
-        lambda before: Notice.objects.filter(due_at__lt=before, state__in=_FINAL_NOTICE_STATES),
+        lambda cutoff: Notification.objects.filter(due_at__lt=cutoff, state__in=_FINAL_NOTIFICATION_STATES),
     ),
     _build_row_rule(
-        "sessions", "browser sessions, after they expired", 1, lambda b: Session.objects.filter(expire_date__lt=b)
+        "sessions", "expired browser sessions", 1, lambda cutoff: Session.objects.filter(expire_date__lt=cutoff)
     ),
     _build_row_rule(
-        "tokens", "revoked tokens, after they expired", 1, lambda b: RevokedToken.objects.filter(expires_at__lt=b)
+        "tokens",
+        "revoked tokens, after they expired",
+        1,
+        lambda cutoff: RevokedToken.objects.filter(expires_at__lt=cutoff),
     ),
     _build_row_rule(
-        "shares", "links to reports, after they expired", 30, lambda b: ShareLink.objects.filter(expires_at__lt=b)
+        "shares", "expired share links", 30, lambda cutoff: ShareLink.objects.filter(expires_at__lt=cutoff)
     ),
     _build_row_rule(
         "sign_ins",
         "failed sign-ins with a password",
         1,
-        lambda before: AccessAttempt.objects.filter(attempt_time__lt=before),
+        lambda cutoff: AccessAttempt.objects.filter(attempt_time__lt=cutoff),
     ),
     _build_row_rule(
-        "push", "what server processes said of themselves", 1, lambda b: PushProcess.objects.filter(seen_at__lt=b)
+        "push",
+        "connection statistics of server processes",
+        1,
+        lambda cutoff: PushProcess.objects.filter(seen_at__lt=cutoff),
     ),
     _build_row_rule(
         "repairs",
-        "the journal of repair_history: what it holds can be undone",
+        "the journal of repair_history; without it a repair cannot be undone",
         365,
-        lambda before: RepairChange.objects.filter(run__finished_at__lt=before),
+        lambda cutoff: RepairChange.objects.filter(run__finished_at__lt=cutoff),
     ),
     _build_row_rule(
-        "actions", "what staff did in the admin", 730, lambda b: LogEntry.objects.filter(action_time__lt=b)
+        "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
 
-_KEEP_FOREVER = "for ever: "
-# Every table, by model: the row above that prunes it, or why it stays. A new model needs its line (test_retention.py).
+_KEEP_FOREVER = "forever: "
+# By model: the rule that prunes its table, or why its rows are kept. test_retention.py finds missing models.
 RETENTION_BY_MODEL = {
-    "progress.Stream": f"{_KEEP_FOREVER}a row a diagnosis; its events go",
+    "progress.Stream": f"{_KEEP_FOREVER}one row per diagnosis; its events are pruned",
     "progress.Event": "streams",
     "progress.PushProcess": "push",
     "errors.ErrorEvent": "errors",
@@ -197,38 +218,38 @@ RETENTION_BY_MODEL = {
     "monitoring.AlertNote": "alerts",
     "procrastinate.ProcrastinateJob": "jobs",
     "procrastinate.ProcrastinateEvent": "jobs",
-    "procrastinate.ProcrastinateWorker": f"{_KEEP_FOREVER}the engine deletes its own",
-    "procrastinate.ProcrastinatePeriodicDefer": f"{_KEEP_FOREVER}the engine deletes its own",
-    "diagsite.Notice": "notices",
+    "procrastinate.ProcrastinateWorker": f"{_KEEP_FOREVER}procrastinate deletes its own rows",
+    "procrastinate.ProcrastinatePeriodicDefer": f"{_KEEP_FOREVER}procrastinate deletes its own rows",
+    "diagsite.Notification": "notices",
     "diagsite.RevokedToken": "tokens",
     "diagnosis.ShareLink": "shares",
     "sessions.Session": "sessions",
     "axes.AccessAttempt": "sign_ins",
     "axes.AccessAttemptExpiration": "sign_ins",
-    "axes.AccessFailureLog": f"{_KEEP_FOREVER}switched off",
-    "axes.AccessLog": f"{_KEEP_FOREVER}switched off",
+    "axes.AccessFailureLog": f"{_KEEP_FOREVER}not written",
+    "axes.AccessLog": f"{_KEEP_FOREVER}not written",
     "diagnosis.RepairChange": "repairs",
-    "diagnosis.RepairRun": f"{_KEEP_FOREVER}a row a repair",
+    "diagnosis.RepairRun": f"{_KEEP_FOREVER}one row per repair",
     "admin.LogEntry": "actions",
     **dict.fromkeys(
         [
             f"diagnosis.{name}"
             for name in ("Diagnosis", "Brand", "Question", "Answer", "Correction", "LegacyRecord", "Schedule")
         ],
-        f"{_KEEP_FOREVER}the user's own, until they ask to be forgotten",
+        f"{_KEEP_FOREVER}data of the user, until the account is deleted",
     ),
-    "diagsite.User": f"{_KEEP_FOREVER}until they ask to be forgotten",
+    "diagsite.User": f"{_KEEP_FOREVER}until the account is deleted",
     **dict.fromkeys(
         ["errors.ErrorCopy", "errors.CopyRevision", "errors.CopyOverride", "errors.CatalogueVersion"]
         + [f"monitoring.{name}" for name in ("Rule", "SeededRule", "RuleState", "Channel", "Silence", "Heartbeat")]
         + ["diagnosis.Platform", "diagsite.Role", "auth.Group", "auth.Permission", "contenttypes.ContentType"],
-        f"{_KEEP_FOREVER}grows by hand",
+        f"{_KEEP_FOREVER}only people add rows",
     ),
 }
 
 
 def prune_expired_rows(names: list[str] | None = None) -> dict[str, int]:
-    """Prune the named tables, or all; {name: how many rows are gone}."""
+    """Apply the named rules, or all; return {name: deleted rows}."""
     pruned = {}
     for rule in RETENTION_RULES:
         cutoff = rule.get_cutoff()

@@ -1,4 +1,4 @@
-"""Tables that migrations and people have left behind: found by name, backed up as SQL that psql reads, then dropped."""
+"""Temporary tables that were left behind: found by name, backed up as SQL for psql, and dropped."""
 
 import gzip
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _LIST_TABLES_SQL = """
 
 @dataclass(frozen=True)
 class TemporaryTable:
-    """A table with the name of a temporary one. kept: why it stays; nothing when it may go."""
+    """A table with a temporary name. keep_reason: why it must not be dropped; empty if it can be."""
 
     name: str
     size_bytes: int
@@ -40,18 +40,18 @@ class TemporaryTable:
 
 
 def find_temporary_tables() -> list[TemporaryTable]:
-    """Every table whose name is that of a temporary one. `written_at` is None where PostgreSQL does not tell."""
+    """Return the tables with temporary names. `written_at` is None if the role may not read it."""
     model_tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    # Libraries may keep tables without models: theirs begin with the name of an app.
+    # Libraries may have tables without models, whose names begin with the name of an app.
     prefixes = tuple({f"{app.label}_" for app in apps.get_app_configs()} | {"procrastinate_", "django_", "auth_"})
-    found = []
+    tables = []
     with connection.cursor() as cursor:
         cursor.execute(_LIST_TABLES_SQL)
         for name, size, _rows, path, *flags in cursor.fetchall():
             if TEMPORARY_TABLE_PATTERN.fullmatch(name):
                 keep_reason = _get_keep_reason(name, model_tables, prefixes, flags)
-                found.append(TemporaryTable(name, size, _count_rows(name), _get_last_write(path), keep_reason))
-    return found
+                tables.append(TemporaryTable(name, size, _count_rows(name), _get_last_write(path), keep_reason))
+    return tables
 
 
 def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...], flags: list[bool]) -> str:
@@ -63,7 +63,7 @@ def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...
         "another table refers to it": is_referenced,
         "a view reads it": has_views,
         "it is a partition": is_partition,
-        "its name begins like those of an app's own tables": name.startswith(prefixes),
+        "its name has the prefix of an app's tables": name.startswith(prefixes),
     }
     return next((reason for reason, holds in keep_reasons.items() if holds), "")
 
@@ -75,7 +75,7 @@ def _count_rows(name: str) -> int:
 
 
 def _get_last_write(path: str) -> datetime | None:
-    """When its file was written last: PostgreSQL keeps no other note, and shows that one to few roles only."""
+    """Return the modification time of the table's file, which few roles may read."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_function_privilege('pg_stat_file(text)', 'EXECUTE')")
         if not cursor.fetchone()[0]:
@@ -86,10 +86,9 @@ def _get_last_write(path: str) -> datetime | None:
 
 
 def back_up_and_drop_table(name: str, directory: Path) -> Path:
-    """Back it up, then drop it, in one transaction that nobody writes to the table in. Returns the backup.
+    """Back up and drop a table in one transaction that locks it; return the path of the backup.
 
-    Raises django.db.Error when the table is in use or something depends on it, and OSError when there is no room;
-    it stays then.
+    The table is kept on errors. Raises django.db.Error if it is in use or needed, and OSError if the disk is full.
     """
     directory.mkdir(parents=True, exist_ok=True)
     backup = directory / f"{name}-{timezone.now():%Y%m%dT%H%M%S}.sql.gz"
@@ -109,9 +108,9 @@ def back_up_and_drop_table(name: str, directory: Path) -> Path:
 
 
 def _dump_table(name: str) -> Iterator[bytes]:
-    """The table as psql restores it: columns, rows, then constraints and indexes. Sequences are left out."""
+    """Yield SQL for psql: columns, rows, constraints and indexes, without sequences."""
     with connection.cursor() as cursor:
-        quoted = _quote_identifier(sql.Identifier(name))
+        quoted = sql.Identifier(name).as_string(cursor.connection)
         cursor.execute(
             "SELECT quote_ident(attname) || ' ' || format_type(atttypid, atttypmod) "
             "|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END "
@@ -134,8 +133,3 @@ def _dump_table(name: str) -> Iterator[bytes]:
         )
         for (statement,) in cursor.fetchall():
             yield f"{statement}\n".encode()
-
-
-def _quote_identifier(identifier: sql.Identifier) -> str:
-    with connection.cursor() as cursor:
-        return identifier.as_string(cursor.connection)

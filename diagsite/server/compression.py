@@ -1,18 +1,18 @@
-"""Compressed socket frames for clients that offer it: events repeat their keys and ids."""
+"""Compression of socket frames for clients that offer it; events repeat keys and ids."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 
-# zlib's defaults take 256 KiB a socket. These take 24, and the last 4 KiB hold all there is to repeat.
+# zlib's defaults use 256 KiB per socket, these 24 KiB; a window of 4 KiB is enough for the repetitions.
 SERVER_WINDOW_BITS = 12
 MEMORY_LEVEL = 4
-CLIENT_WINDOW_BITS = 10  # of a client that lets us choose: its frames are small
+CLIENT_WINDOW_BITS = 10  # clients send small frames
 
 
 def enable_frame_compression(factory: Any, max_message_bytes: int) -> None:
-    """Have daphne's WebSocket factory accept offers to compress; what a client sends may not swell beyond the limit."""
+    """Accept offers of compression in daphne's WebSocket factory; the limit applies to decompressed messages."""
 
     def accept(offers: Sequence[Any]) -> PerMessageDeflateOfferAccept | None:
         for offer in offers:

@@ -1,4 +1,4 @@
-"""Is the database there, and are its tables those that this code knows?"""
+"""Checks of the database before a start: reachable, and migrated to this version."""
 
 import time
 
@@ -11,27 +11,23 @@ from django.db.migrations.executor import MigrationExecutor
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
 MIGRATION_LOCK_RETRY_SECONDS = 0.2
-_MIGRATION_LOCK_ID = 7_266_419_083  # any number will do that no other advisory lock of this database has
+_MIGRATION_LOCK_ID = 7_266_419_083  # arbitrary, but unique among the advisory locks
 
 
 def require_database() -> None:
-    """Say in one line why the database cannot be reached. Asked directly: the pool would only say that it waited."""
+    """Raise CommandError with the reason if the database cannot be reached; the pool would only report a timeout."""
     params = connection.get_connection_params() | {"connect_timeout": DATABASE_CONNECT_TIMEOUT_SECONDS}
     try:
         psycopg.connect(**params).close()
     except psycopg.Error as error:
-        raise CommandError(f"cannot reach the database (DATABASE_URL): {_extract_reason(error)}") from error
-
-
-def _extract_reason(error: psycopg.Error) -> str:
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if line and not line.endswith(":")), "it says nothing").removeprefix(
-        "connection failed: "
-    )
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = next((line for line in lines if line and not line.endswith(":")), "no reason given")
+        reason = reason.removeprefix("connection failed: ")
+        raise CommandError(f"cannot reach the database (DATABASE_URL): {reason}") from error
 
 
 def require_migrations_applied() -> None:
-    """Refuse to run on tables of another version."""
+    """Raise CommandError if migrations are missing."""
     missing = _count_unapplied_migrations()
     if missing:
         raise CommandError(
@@ -40,7 +36,7 @@ def require_migrations_applied() -> None:
 
 
 def migrate_and_seed() -> None:
-    """Migrate and seed. Of several processes that start at the same time one does it, the others wait for it."""
+    """Migrate and seed; processes that start at the same time wait for each other."""
     with connection.cursor() as cursor:
         _acquire_migration_lock(cursor)
         try:
@@ -52,15 +48,13 @@ def migrate_and_seed() -> None:
 
 
 def _acquire_migration_lock(cursor: CursorWrapper) -> None:
-    # Asked again and again rather than once with a wait: an index that is built concurrently waits for every statement
-    # that was there before it, so it would wait for whoever waits for it.
-    while not _try_migration_lock(cursor):
+    # Polled, because a concurrent index build waits for all earlier statements: a statement that waited for this lock
+    # would cause a deadlock.
+    while True:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK_ID])
+        if cursor.fetchone()[0]:
+            return
         time.sleep(MIGRATION_LOCK_RETRY_SECONDS)
-
-
-def _try_migration_lock(cursor: CursorWrapper) -> bool:
-    cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK_ID])
-    return bool(cursor.fetchone()[0])
 
 
 def _count_unapplied_migrations() -> int:

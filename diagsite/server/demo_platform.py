@@ -1,4 +1,4 @@
-"""The demo platform for a process that serves no site: its endpoint alone, on a free port of 127.0.0.1."""
+"""The demo platform for a process without a server: only its endpoint, on a free port of 127.0.0.1."""
 
 import contextlib
 import threading
@@ -19,11 +19,11 @@ DEMO_PROBE_TIMEOUT_SECONDS = 2.0
 
 class _QuietRequestHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Django logs what matters of a request."""
+        """Log nothing; Django logs requests."""
 
 
 def is_demo_platform_up() -> bool:
-    """Whether the demo platform is served at settings.DEMO_BASE_URL: it refuses an empty body in its own way."""
+    """Whether the demo platform is served at settings.DEMO_BASE_URL: it rejects an empty body with an error."""
     try:
         with measure_call("demo"):
             response = httpx.post(
@@ -39,7 +39,7 @@ def is_demo_platform_up() -> bool:
 
 @contextlib.contextmanager
 def serve_demo_platform() -> Iterator[None]:
-    """Serve the demo platform for as long as the block runs, and point this process at it."""
+    """Serve the demo platform while the block runs, and set settings.DEMO_BASE_URL to it."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietRequestHandler)
     server.set_app(_restrict_to_path(DEMO_ENDPOINT_PATH, WSGIHandler()))
     thread = threading.Thread(target=server.serve_forever, name="demo-platform", daemon=True)
@@ -55,7 +55,7 @@ def serve_demo_platform() -> Iterator[None]:
 
 
 def _restrict_to_path(path: str, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """The application at one path: nothing else of the site is meant to be open here."""
+    """Answer 404 at all other paths, so that nothing else of the site is reachable."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == path:

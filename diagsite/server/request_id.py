@@ -1,4 +1,4 @@
-"""A request id for every request: taken from the proxy or made here, on every log line and in every answer."""
+"""A request id for every request, from the proxy or new; it is in every log line and every response."""
 
 import re
 import uuid
@@ -14,7 +14,7 @@ _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def get_or_create_request_id(header: str | None) -> str:
-    """The caller's id when it is a plain token of 8 to 64 characters, else a new one."""
+    """Return the id of the header if it is 8 to 64 letters, digits, `.`, `_` or `-`; otherwise a new id."""
     return header if header and _VALID_REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
 
 

@@ -1,7 +1,7 @@
-"""The end of a server that loses no request: it stops listening, and leaves when those that it has are answered.
+"""Graceful shutdown: the server stops listening and answers the requests that it has accepted.
 
-A proxy in front of it is refused from then on, before it has sent anything, so it may ask another server whatever the
-method; docs/operations/manual.md says how a restart is done.
+New connections of a proxy are refused before it sends anything, so it may use another server for any method;
+docs/operations/manual.md describes restarts.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ async def stop_listening(server: Any) -> None:
 
 
 def _close_listener(port: Any) -> Any:
-    """At once, after taking in what the kernel has accepted for us: a closed socket would reset those connections.
+    """Close the socket at once, after accepting the connections in the kernel's queue, which would be reset.
 
-    Twisted's own stopListening closes it a turn of the loop later, in which more of them come.
+    Twisted's stopListening closes it one iteration of the loop later, when new connections may be queued.
     """
     if port.connected:
         port.doRead()
@@ -35,8 +35,8 @@ def _close_listener(port: Any) -> Any:
 
 
 async def drain_requests(server: Any, timeout_seconds: float) -> None:
-    """Return when every request is answered, or after so long: what is left are long polls, which may be repeated."""
-    # What the kernel had accepted for us before the socket was closed is read first.
+    """Wait until all requests are answered, or for the timeout; remaining long polls can be repeated."""
+    # Connections accepted before the socket was closed have not been read yet.
     await asyncio.sleep(ACCEPT_GRACE_SECONDS)
     requests = get_open_requests(server)
     if requests:
@@ -45,7 +45,7 @@ async def drain_requests(server: Any, timeout_seconds: float) -> None:
 
 
 def get_open_requests(server: Any) -> "list[asyncio.Future[Any]]":
-    """The HTTP requests that are being answered; sockets and idle connections are none."""
+    """Return the HTTP requests in progress, without sockets and idle connections."""
     return [
         details["application_instance"]
         for protocol, details in server.connections.items()

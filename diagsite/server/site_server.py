@@ -1,4 +1,4 @@
-"""One process that serves: daphne, the worker in its event loop, and an eye on the embedded PostgreSQL."""
+"""The server process: daphne, the worker in its event loop, and the supervision of the embedded PostgreSQL."""
 
 import asyncio
 import os
@@ -6,50 +6,61 @@ import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
-from daphne.server import Server  # first: it installs Twisted's asyncio reactor
+from daphne.server import Server  # before all others: it installs Twisted's asyncio reactor
 
 from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE
 from diagsite.asgi import application
-from diagsite.notifications.outbox import run_notice_sender_loop
+from diagsite.notifications.outbox import run_notification_sender_loop
 from diagsite.server import embedded_postgres
 from diagsite.server.compression import enable_frame_compression
-from diagsite.server.embedded_worker import run_sweep_loop, run_worker_forever, supervise_embedded_database
+from diagsite.server.embedded_worker import (
+    WORKER_DRAIN_SECONDS,
+    run_sweep_loop,
+    run_worker_forever,
+    supervise_embedded_database,
+)
 from diagsite.server.shutdown import drain_requests, stop_listening
 from monitoring.dashboard.push import run_dashboard_push_loop
-from monitoring.delivery.outbox import run_alert_sender_loop as keep_sending_alerts
+from monitoring.delivery.outbox import run_alert_sender_loop
 from monitoring.watchdog import run_watchdog_loop
 from progress.consumers import close_all_sockets
-
-if TYPE_CHECKING:
-    from diagsite.cli.sample import SampleDiagnosis
 
 log = structlog.get_logger(__name__)
 
 MAINTENANCE_CONCURRENCY = 2
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOING_AWAY_TIMEOUT_SECONDS = 1.0
-# For a peer to answer a close. autobahn's own is 1, which its timer, counting whole seconds, can turn into none: then
-# the line is dropped while the reason for the close is still unsent.
+# autobahn's default of 1 s can become 0, as its timer counts whole seconds; then the connection is dropped before the
+# close frame is sent.
 CLOSE_HANDSHAKE_TIMEOUT_SECONDS = 3
 CANCEL_TIMEOUT_SECONDS = 2.0
-WORKER_DRAIN_SECONDS = 8.0  # the worker gives its diagnoses 5
 REQUEST_DRAIN_SECONDS = 2.0
 PING_DISABLED = float("inf")
-# Python gives a machine of two cores 6. A dozen of our loops wait for the database in them while it is away, and Django
-# logs every answer of 4xx and 5xx in one: without more, "unavailable" would be said 10 s late.
+# Python's default is 6 on two cores. During a database outage a dozen loops wait in these threads, and Django logs
+# every 4xx and 5xx response in one: with fewer threads, 503 responses would be 10 s late.
 MAX_EXECUTOR_THREADS = 32
-FORCED_EXIT_SECONDS = 14.0  # whoever stops us kills after 15 or more
+FORCED_EXIT_SECONDS = 14.0  # supervisors kill the process after 15 s or more
+
+
+class Sample(Protocol):
+    """A sample diagnosis that runs when the server is ready (diagsite/cli/sample.py)."""
+
+    async def run(self, port: int) -> None:
+        """Run the sample against the server on this port."""
+
+    def print_stopping(self) -> None:
+        """Print that the server stops."""
 
 
 class ListenError(Exception):
-    """Another process was faster on the port."""
+    """The port is in use by another process."""
 
 
 class _DaphneServer(Server):  # type: ignore[misc]
-    """daphne that says when it cannot listen, and that can stop while connections are idle."""
+    """daphne, with the reason if it cannot listen, and a stop that ignores idle connections."""
 
     listen_failure = ""
 
@@ -67,9 +78,9 @@ class _DaphneServer(Server):  # type: ignore[misc]
 
 
 class SiteServer:
-    """Serves until SIGINT or SIGTERM; then tells the followers to come back, drains the worker and ends."""
+    """Serves until SIGINT or SIGTERM; then asks clients to reconnect, drains the worker and ends."""
 
-    def __init__(self, host: str, port: int, *, concurrency: int, sample: "SampleDiagnosis | None" = None) -> None:
+    def __init__(self, host: str, port: int, *, concurrency: int, sample: Sample | None = None) -> None:
         self.host, self.port = host, port
         self.concurrency = concurrency
         self.sample = sample
@@ -82,13 +93,13 @@ class SiteServer:
             signal_handlers=False,
             websocket_max_message_size=MAX_SOCKET_MESSAGE_BYTES,
             websocket_max_frame_size=MAX_SOCKET_MESSAGE_BYTES,
-            # Liveness is the protocol's own ping, which browsers and mini-programs can see. (0 would be every 2 s.)
+            # The protocol has its own ping, which browsers and mini-programs can see. (0 would mean every 2 s.)
             ping_interval=PING_DISABLED,
             ready_callable=self._on_ready,
         )
 
     def run(self) -> None:
-        """Block until told to stop. Raises ListenError when the port is taken after all."""
+        """Serve until stopped. Raises ListenError if the port is in use."""
         self._server.run()
         _cancel_remaining_tasks()
         if self._server.listen_failure:
@@ -96,7 +107,7 @@ class SiteServer:
 
     def _on_ready(self) -> None:
         enable_frame_compression(self._server.ws_factory, MAX_SOCKET_MESSAGE_BYTES)
-        # Whoever breaks the framing or sends too much hears why, by a close frame, rather than a dead line.
+        # A client that violates the protocol gets a close frame with the reason.
         self._server.ws_factory.setProtocolOptions(
             failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_TIMEOUT_SECONDS
         )
@@ -108,13 +119,13 @@ class SiteServer:
         log.info("serving", host=self.host, port=self.port, concurrency=self.concurrency)
         self._spawn(supervise_embedded_database())
         self._spawn(run_sweep_loop())
-        self._spawn(run_notice_sender_loop())
-        self._spawn(keep_sending_alerts())
+        self._spawn(run_notification_sender_loop())
+        self._spawn(run_alert_sender_loop())
         self._spawn(run_watchdog_loop())
         self._spawn(run_dashboard_push_loop())
         if self.concurrency:
             self._spawn(run_worker_forever(DIAGNOSIS_QUEUE, self.concurrency))
-            # Of its own: diagnoses may have taken every place of the other for minutes.
+            # A separate worker, because diagnoses may occupy the other one for minutes.
             self._spawn(run_worker_forever(MAINTENANCE_QUEUE, MAINTENANCE_CONCURRENCY))
         if self.sample:
             self._spawn(self.sample.run(self.port))
@@ -130,7 +141,7 @@ class SiteServer:
             log.error("task_crashed", task=repr(task.get_coro()), exc_info=task.exception())
 
     def _on_stop_signal(self, reason: str) -> None:
-        if self._stop_task:  # a second Ctrl-C: do not wait for the diagnoses
+        if self._stop_task:  # a second Ctrl-C skips the drain
             self._skip_drain.set()
             return
         log.info("stopping", reason=reason)
@@ -143,7 +154,7 @@ class SiteServer:
         if not self.concurrency:
             await stop_listening(self._server)
         await _send_going_away()
-        # With a worker it goes on listening meanwhile: the diagnoses that drain may ask its own demo platform.
+        # With a worker it still listens, because draining diagnoses may call its own demo platform.
         for task in list(self._tasks):
             task.cancel()
         either: list[asyncio.Future[Any]] = [
@@ -152,7 +163,7 @@ class SiteServer:
         ]
         await asyncio.wait(either, timeout=WORKER_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         await stop_listening(self._server)
-        await _send_going_away()  # to those who came back too soon
+        await _send_going_away()  # to clients that reconnected meanwhile
         await drain_requests(self._server, REQUEST_DRAIN_SECONDS)
         self._server.stop()
 
@@ -161,12 +172,12 @@ async def _send_going_away() -> None:
     try:
         async with asyncio.timeout(GOING_AWAY_TIMEOUT_SECONDS):
             await close_all_sockets()
-    except Exception as error:  # noqa: BLE001 - a socket in a bad way must not keep the process
+    except Exception as error:  # noqa: BLE001 - a broken socket must not prevent the stop
         log.warning("goodbye_failed", error=repr(error))
 
 
 def _cancel_remaining_tasks() -> None:
-    """End every task that is left, as `asyncio.run` would: Python 3.11 can crash when it collects pending ones."""
+    """Cancel all tasks, as `asyncio.run` does; Python 3.11 can crash when it deletes pending ones."""
     loop = asyncio.get_event_loop()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
@@ -177,7 +188,7 @@ def _cancel_remaining_tasks() -> None:
 
 
 def _schedule_forced_exit(seconds: float) -> None:
-    """End the process after so long, whatever a thread is still waiting for."""
+    """End the process after a time, even if a thread still waits."""
 
     def end() -> None:
         log.error("stop_took_too_long", seconds=seconds)

@@ -1,4 +1,4 @@
-"""What a page of ours may load and do: the browser refuses everything else, injected script above all."""
+"""The content security policy: what a page may load, so that the browser blocks injected scripts."""
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 CSP_HEADER = "Content-Security-Policy"
-# For what is no page: opened by itself, it loads nothing.
+# For responses that are not pages.
 DENY_ALL_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -15,14 +15,14 @@ _policy_before, _connect_src, _policy_after = _policy.partition("connect-src 'se
 
 
 def add_security_headers(request: HttpRequest, response: HttpResponseBase) -> None:
-    """The headers that belong to the answer."""
+    """Set Content-Security-Policy and Permissions-Policy."""
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
     response.headers.setdefault(CSP_HEADER, _build_page_policy(request) if is_page else DENY_ALL_POLICY)
     response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
 
 
 def _build_page_policy(request: HttpRequest) -> str:
-    """With the page's own WebSocket by name: WebKit before 15.4 does not count it to 'self'."""
+    """Add the URL of the WebSocket, which WebKit before 15.4 does not include in 'self'."""
     try:
         scheme = "wss" if request.is_secure() else "ws"
         return f"{_policy_before}{_connect_src} {scheme}://{request.get_host()}{_policy_after}"

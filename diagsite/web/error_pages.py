@@ -1,4 +1,4 @@
-"""What is shown where no page and no API answers: the same words as everywhere, never Django's own."""
+"""Error responses outside of views: problem bodies for the API, error pages for browsers, with the site's messages."""
 
 import json
 import math
@@ -20,27 +20,27 @@ from errors.recording import record_problem
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400"""
+    """Answer 400."""
     return _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403"""
+    """Answer 403."""
     return _build_code_response(request, ErrorCode.FORBIDDEN, exception)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form of a page that is too old, or of somebody else's."""
+    """Answer 403 to a form whose CSRF token is missing or expired."""
     return _build_code_response(request, ErrorCode.FORBIDDEN, place="csrf")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404"""
+    """Answer 404."""
     return _build_code_response(request, ErrorCode.DATA_NOT_FOUND, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever a view did not catch: our bug, or the database away."""
+    """Answer an exception that no view caught: a bug, or the database is unavailable."""
     error = sys.exc_info()[1]
     return _build_code_response(request, get_error_code(error) if error else ErrorCode.SERVER_ERROR, error)
 
@@ -49,13 +49,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def method_not_allowed_middleware(
     get_response: Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]],
 ) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
-    """405: the API's framework says it in plain English."""
+    """Replace ninja's plain 405 with a problem body."""
 
-    def replace_405(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-        if answer.status_code != 405 or not request.path.startswith("/api/"):
-            return answer
+    def replace_405(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if response.status_code != 405 or not request.path.startswith("/api/"):
+            return response
         replacement = _build_code_response(request, ErrorCode.DATA_FORMAT_ERROR, place="method", status=405)
-        replacement["Allow"] = answer["Allow"]
+        replacement["Allow"] = response["Allow"]
         return replacement
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
@@ -68,7 +68,7 @@ def method_not_allowed_middleware(
 
 
 def build_error_response(request: HttpRequest, error: BaseException, *, place: str = "") -> HttpResponse:
-    """An exception that means something, on a page or to a program, as the address is."""
+    """Build the response to an exception: a problem body for the API, otherwise an error page."""
     body = build_problem_from_exception(error, instance=request.path)
     return _record_and_respond(request, body, error, place)
 
@@ -86,14 +86,14 @@ def _record_and_respond(request: HttpRequest, body: Problem, error: BaseExceptio
     record_problem(body, error=error, place=place, context={"route": route, "method": request.method})
     if request.path.startswith("/api/"):
         return build_problem_response(body)
-    # No session, no user: this page must come without the database.
+    # The page uses neither session nor user, so it works without the database.
     return _add_retry_after(
         render(request, "site/error.html", _build_template_context(request, body), status=body["status"]), body
     )
 
 
 def build_problem_response(body: Problem) -> HttpResponse:
-    """The body as the API sends it."""
+    """Build an API response with a problem body."""
     text = json.dumps(body, ensure_ascii=False)
     response = HttpResponse(text, status=body["status"], content_type="application/problem+json")
     patch_vary_headers(response, ["Accept-Language"])

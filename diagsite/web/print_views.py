@@ -1,4 +1,4 @@
-"""The report on paper: for its owner, and for whoever was given a link."""
+"""Print views of a report: for its owner, and for a share link."""
 
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from diagsite.web.error_pages import build_error_response
 from errors.exceptions import AppError, NotFound
 from errors.problems import get_current_locale
 
-# Whoever has the address of such a page has the page: no search engine, no next site and no cache may learn it.
+# The URL gives access to the page, so it must not reach search engines, other sites or caches.
 PRIVATE_PAGE_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "Referrer-Policy": "no-referrer",
@@ -41,7 +41,7 @@ PRINTED_ANSWER_FIELDS = (
 
 @require_safe
 def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
-    """For who is signed in and may see it, and for who comes with a ticket of the API."""
+    """Show a report to a user who may see it, or with a print ticket of the API."""
     answers = _LazyAnswers(diagnosis_id)
     try:
         if is_valid_print_ticket(request.GET.get("ticket", ""), diagnosis_id):
@@ -59,20 +59,20 @@ def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
 
 @require_safe
 def show_shared_report(request: HttpRequest, token: str) -> HttpResponse:
-    """For whoever has the link. Forged, expired, revoked, deleted: the same page, so that nobody can tell which."""
+    """Show a report by a share link. Forged, expired, revoked and deleted links get the same page."""
     diagnosis_id = open_link(token)
     if diagnosis_id is None:
         return _render_gone(request)
     answers = _LazyAnswers(diagnosis_id)
     try:
         report = cache.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
-    except Diagnosis.DoesNotExist:  # deleted since
+    except Diagnosis.DoesNotExist:  # deleted meanwhile
         return _render_gone(request)
     return _render_report(request, report, answers, is_shared=True)
 
 
 class _LazyAnswers:
-    """Read once, by who wants them first: the report for its quotes, or the page."""
+    """Answers that are read once, on first use: by the report for its quotes, or by the page."""
 
     def __init__(self, diagnosis_id: UUID) -> None:
         self._diagnosis_id = diagnosis_id

@@ -1,7 +1,6 @@
 """Static files by WhiteNoise, without its synchronous middleware.
 
-A middleware that cannot be asynchronous makes Django hold a thread for every request behind it: for a long poll,
-that would be 20 seconds of a thread each.
+With a synchronous middleware Django would hold a thread for every request, for example 20 seconds for a long poll.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """WhiteNoise for both kinds of request."""
+    """WhiteNoise for synchronous and asynchronous requests."""
 
     async_capable = True
 
@@ -23,7 +22,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """The file, when the path names one; else what comes behind."""
+        """Return the file of the path, or else the response of the view."""
         if self.is_async:
             return self._serve_async(request)
         response: HttpResponseBase = super().__call__(request)
@@ -35,5 +34,5 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
             response: HttpResponseBase = await self.get_response(request)
             return response
         served = self.serve(static_file, request)
-        # Our files are small: read at once, or Django would consume the file's iterator in a thread, with a warning.
+        # The files are small. Django would consume an iterator in a thread, with a warning.
         return HttpResponse(b"".join(served), status=served.status_code, headers=dict(served.items()))

@@ -1,4 +1,4 @@
-"""Addresses of the web page."""
+"""URLs of the web pages."""
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path

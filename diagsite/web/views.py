@@ -1,4 +1,4 @@
-"""The web page: shells that the browser fills from the API, and the words that its modules need."""
+"""The web pages, which the browser fills from the API, and the translations of their scripts."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
 
 
 def _build_page_config(request: HttpRequest) -> dict[str, Any]:
-    """What the modules must know before their first request."""
+    """Build the configuration of the page's scripts."""
     return {
         "demo": settings.DEMO,
         "signed_in": request.user.is_authenticated,
@@ -45,7 +45,7 @@ def _build_page_config(request: HttpRequest) -> dict[str, Any]:
 
 
 def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
-    """A page for whoever is signed in, or can sign in by device on a demo site."""
+    """Render a page; on a site without demo only for signed-in users."""
     if not settings.DEMO and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     context |= {"current": page_name, "config": _build_page_config(request)}
@@ -53,45 +53,45 @@ def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpRe
 
 
 class SiteJavaScriptCatalog(JavaScriptCatalog):
-    """What static/site/*.js says, in the visitor's language: our own catalogue, without Django's admin."""
+    """The translations of static/site/*.js, without those of Django's admin."""
 
     packages = ["site"]
 
     def get_paths(self, packages: list[str]) -> list[str]:
-        """Where our translations are."""
+        """Return the directories of the translations."""
         return [str(path) for path in settings.LOCALE_PATHS]
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_start(request: HttpRequest) -> HttpResponse:
-    """Fill in a diagnosis and start it."""
+    """Show the form of a new diagnosis."""
     return _render_page(request, "start", repeats=REPEAT_CHOICES)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
-    """Watch one diagnosis, then read its report; the API decides who may see it."""
+    """Show the progress and the report of a diagnosis; the API checks access."""
     return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_history(request: HttpRequest) -> HttpResponse:
-    """Find a past diagnosis."""
+    """List past diagnoses."""
     return _render_page(request, "history", statuses=DiagnosisStatus.choices)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_comparison(request: HttpRequest) -> HttpResponse:
-    """Two diagnoses side by side; the API decides who may see them."""
+    """Compare two diagnoses; the API checks access."""
     return _render_page(request, "compare")
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_schedules(request: HttpRequest) -> HttpResponse:
-    """What is diagnosed every week or month, and what that may cost."""
+    """Show the schedules and their costs."""
     return _render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))

@@ -76,7 +76,7 @@ class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """`manage.py prune_errors` does."""
+        """`manage.py prune` deletes them."""
         return False
 
 

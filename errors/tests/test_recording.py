@@ -4,12 +4,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
-from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -159,16 +157,3 @@ def test_a_context_is_capped() -> None:
     kept = clean_context({"reason": "很" * 5000, "fields": ["字" * 500] * 500, "status": 500, "other": 1})
     assert len(str(kept)) < 2000
     assert set(kept) == {"reason", "fields", "status"}
-
-
-@pytest.mark.django_db
-def test_old_events_are_pruned_and_their_counts_are_kept_longer(capsys: pytest.CaptureFixture[str]) -> None:
-    record_error(C.SERVER_ERROR)
-    record_error(C.SERVER_ERROR)
-    error_recorder.flush()
-    first = ErrorEvent.objects.order_by("pk")[0]
-    ErrorEvent.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(days=31))
-    call_command("prune_errors")
-    assert "1 error events deleted" in capsys.readouterr().out
-    assert ErrorEvent.objects.count() == 1
-    assert ErrorCount.objects.get().count == 2

@@ -1,43 +1,22 @@
-"""What the workers of the queue "maintenance" do by themselves."""
-
-from datetime import timedelta
+"""The periodic job of monitoring."""
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from errors.models import ErrorEvent
 from monitoring import tasks
-from monitoring.models import Heartbeat, RuleState, Sample
+from monitoring.models import Heartbeat, RuleState
 from monitoring.rules.defaults import seed_rules
-from testing.samples import make_process, make_series, write_values
 
 
-def test_both_jobs_are_periodic_and_on_the_queue_that_servers_and_workers_serve() -> None:
-    periodic = {one.task.name: (one.cron, one.task.queue) for one in app.periodic_registry.periodic_tasks.values()}
+def test_evaluation_is_a_periodic_job_of_the_maintenance_queue() -> None:
+    periodic = {job.task.name: (job.cron, job.task.queue) for job in app.periodic_registry.periodic_tasks.values()}
     assert periodic["monitoring.evaluate"] == ("* * * * * */15", "maintenance")
-    assert periodic["monitoring.prune"][1] == "maintenance"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rules_that_are_seeded_are_evaluated_by_the_next_tick() -> None:
+def test_job_evaluates_seeded_rules() -> None:
     seed_rules()
     async_to_sync(tasks.evaluate_alert_rules.func)(0)
     assert RuleState.objects.filter(evaluated_at__isnull=False).count() == 5
     assert Heartbeat.objects.filter(name="evaluator").exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_is_older_than_the_settings_say_is_forgotten() -> None:
-    now = timezone.now()
-    old, series = make_process(now - timedelta(days=60), now - timedelta(days=40)), make_series("jobs_running", {})
-    new = make_process(now - timedelta(days=60), now)
-    write_values([(old, series, now - timedelta(days=40), 1.0), (new, series, now, 2.0)])
-    for days in (1, 40):
-        ErrorEvent.objects.create(
-            code="SERVER_ERROR", fingerprint="f", outcome="shown", created_at=now - timedelta(days=days)
-        )
-    async_to_sync(tasks.prune_monitoring_data.func)(0)
-    assert Sample.objects.get().process == new
-    assert ErrorEvent.objects.count() == 1

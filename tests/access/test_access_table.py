@@ -1,4 +1,4 @@
-"""Everybody against everything: access.txt says who gets which answer where, and no route is without its line."""
+"""access.txt lists the response of every route for every kind of client; no route is missing."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def read_access_table() -> list[Row]:
-    """Its lines, without comments and the heading."""
+    """Return the rows, without comments and heading."""
     lines = [line.split() for line in TABLE.read_text().splitlines() if line and line[0] not in "#-"]
     assert lines[0][2:] == ACTORS
     assert all(len(line) == 2 + len(ACTORS) for line in lines), "a line has a method, a route and a status for each"
@@ -43,26 +43,26 @@ def _route(written: str) -> str:
 
 
 def routes_of(resolver: URLResolver, before: str = "") -> Iterator[str]:
-    """Every pattern, as the table writes it: a group of a regular expression is a placeholder like any other."""
-    for one in resolver.url_patterns:
-        route = before + re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", str(one.pattern)).replace("^", "").rstrip("$")
-        if isinstance(one, URLPattern):
+    """Yield all URL patterns in the table's notation, with placeholders for groups of regular expressions."""
+    for pattern in resolver.url_patterns:
+        route = before + re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", str(pattern.pattern)).replace("^", "").rstrip("$")
+        if isinstance(pattern, URLPattern):
             yield route
         else:
-            yield from routes_of(one, route)
+            yield from routes_of(pattern, route)
 
 
 def routes_there_are() -> list[tuple[str, str]]:
-    """(method, route): of the API each method that it takes, of everything else "" for any."""
+    """Return (method, route) of the API; for other routes the method is ""."""
     operations = {
         path.strip("/").replace("{", "<").replace("}", ">"): [method.upper() for method in methods]
         for path, methods in api.get_openapi_schema()["paths"].items()
     }
     http = {(method, route) for route in routes_of(get_resolver()) for method in operations.get(route, [""])}
-    return sorted(http | {(SOCKET, str(one.pattern)) for one in websocket_urlpatterns})
+    return sorted(http | {(SOCKET, str(pattern.pattern)) for pattern in websocket_urlpatterns})
 
 
-def test_every_route_has_its_line_and_every_line_its_route() -> None:
+def test_access_table_lists_every_route() -> None:
     rows = {(row.method, row.route) for row in read_access_table()}
     there = routes_there_are()
     named = {route for _method, route in rows}
@@ -78,7 +78,7 @@ def test_every_route_has_its_line_and_every_line_its_route() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("part", ["admin", "the rest"])
-def test_everybody_gets_what_the_table_says(part: str) -> None:
+def test_responses_match_the_access_table(part: str) -> None:
     world = AccessFixtures()
     wrong = []
     for row in read_access_table():
@@ -93,19 +93,19 @@ def test_everybody_gets_what_the_table_says(part: str) -> None:
 
 
 def is_stream_route(row: Row) -> bool:
-    """A stream: its log is read in other threads, which see committed rows only."""
+    """Whether the route reads a stream's log, in other threads that see committed rows only."""
     return "stream>" in row.route
 
 
 def line_of(row: Row | None) -> str:
-    """As the table writes it."""
+    """Return the row in the table's notation."""
     method, route, cells = row or ("method", "route", ACTORS)
     return f"{method:6} {route or '/':78} " + " ".join(f"{cell!s:8}" for cell in cells).rstrip()
 
 
 @run_in_thread
 def _prepare() -> tuple[dict[str, Any], dict[str, str], str]:
-    """People, their sessions, and a stream of the owner's that has ended."""
+    """Create users, their sessions, and an ended stream of the owner."""
     seed_roles()
     people = create_actor_users()
     stream = open_stream(people["owner"])
@@ -119,7 +119,7 @@ def _prepare() -> tuple[dict[str, Any], dict[str, str], str]:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_everybody_gets_of_a_stream_what_the_table_says() -> None:
+async def test_stream_responses_match_the_access_table() -> None:
     rows = [row for row in read_access_table() if is_stream_route(row)]
     assert {row.method for row in rows} == {"GET", SOCKET}
     people, sessions, stream = await _prepare()
@@ -135,7 +135,7 @@ async def test_everybody_gets_of_a_stream_what_the_table_says() -> None:
 
 
 async def _connect(path: str, session: str) -> int:
-    """101 for a welcome, else the code of the close."""
+    """Connect a socket; return 101 for a welcome, otherwise the close code."""
     async with SocketClient(path, headers=[(b"cookie", f"sessionid={session}".encode())] if session else []) as socket:
         await socket.send_frame(type="hello", v=1, token=None, after=0, epoch=None)
         frame = await socket.receive_frame()

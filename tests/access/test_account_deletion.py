@@ -1,4 +1,4 @@
-"""A user's data is deleted on request: all of it, nobody else's, and with proof."""
+"""Account deletion removes all data of the user, keeps that of others, and is verified."""
 
 from io import StringIO
 from typing import Any
@@ -12,15 +12,14 @@ from django.db import connection, models
 from django.test import Client
 
 from diagnosis.models import Answer, Diagnosis, LegacyRecord
-from diagsite.accounts import tokens
+from diagsite.accounts import tokens, users
 from diagsite.accounts.deletion import (
     DELETED_USERNAME,
     collect_identifiers,
     count_rows_containing,
     delete_user_data,
-    find_user,
 )
-from diagsite.models import Notice, User
+from diagsite.models import Notification, User
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
 from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
@@ -32,13 +31,13 @@ OPENID = "openid-of-the-user-0001"
 
 @pytest.fixture
 def user() -> User:
-    """Somebody with a bit of everything."""
-    user = tokens.get_or_create_wechat_user(OPENID)
+    """A user with data in every table."""
+    user = users.get_or_create_wechat_user(OPENID)
     platform = make_platform()
     diagnosis = run_and_end(
         make_diagnosis(user, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result()
     )
-    make_diagnosis(user, [platform])  # one that still runs
+    make_diagnosis(user, [platform])  # still running
     ErrorEvent.objects.create(code="AI_PLATFORM_ERROR", fingerprint="f", outcome="shown", diagnosis_id=diagnosis.pk)
     LegacyRecord.objects.create(table="t", key="1", raw={"openid": OPENID}, diagnosis=diagnosis)
     Client().force_login(user)
@@ -49,8 +48,8 @@ def user() -> User:
 
 @pytest.fixture
 def other(user: User) -> User:
-    """Somebody else with the same."""
-    other = tokens.get_or_create_wechat_user("openid-of-another-0002")
+    """Another user with similar data."""
+    other = users.get_or_create_wechat_user("openid-of-another-0002")
     run_and_end(
         make_diagnosis(other, [make_platform("other")], questions=["甲？", "乙？"]),
         make_valid_result(),
@@ -60,11 +59,11 @@ def other(user: User) -> User:
 
 
 def everything_of(owner: User) -> tuple[int, ...]:
-    found = Diagnosis.objects.filter(owner=owner)
-    return (found.count(), Answer.objects.filter(diagnosis__in=found).count(), owner.streams.count())
+    diagnoses = Diagnosis.objects.filter(owner=owner)
+    return (diagnoses.count(), Answer.objects.filter(diagnosis__in=diagnoses).count(), owner.streams.count())
 
 
-def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, other: User) -> None:
+def test_all_data_of_the_user_is_deleted_and_no_other(user: User, other: User) -> None:
     identifiers, before = collect_identifiers(user), everything_of(other)
     assert count_rows_containing(identifiers)
     forgotten = delete_user_data(user)
@@ -77,7 +76,7 @@ def test_everything_of_the_user_goes_and_nothing_of_anybody_else(user: User, oth
     assert Event.objects.count() == Event.objects.filter(stream__owner=other).count() > 0
 
 
-def test_looking_changes_nothing_and_counts_as_the_real_thing(user: User, other: User) -> None:
+def test_dry_run_changes_nothing_and_counts_the_same(user: User, other: User) -> None:
     tables = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
     before = {model: model._base_manager.count() for model in tables}
     looked = delete_user_data(user, apply=False)
@@ -86,50 +85,50 @@ def test_looking_changes_nothing_and_counts_as_the_real_thing(user: User, other:
     assert delete_user_data(user).deleted == looked.deleted
 
 
-def test_the_admin_s_log_stays_and_names_nobody(user: User) -> None:
+def test_admin_log_stays_without_names(user: User) -> None:
     delete_user_data(user)
     entries = LogEntry.objects.all()
     assert entries.count() == 2
     assert {(entry.object_repr, entry.change_message) for entry in entries} == {("***", "")}
 
 
-def test_what_staff_did_stays_when_their_account_goes(user: User) -> None:
+def test_actions_of_deleted_staff_stay(user: User) -> None:
     delete_user_data(User.objects.get(username="superuser-of-the-site"))
     assert {entry.user.username for entry in LogEntry.objects.all()} == {DELETED_USERNAME}
     assert not User.objects.get(username=DELETED_USERNAME).is_active
 
 
-def test_a_leftover_is_found_wherever_it_is(user: User) -> None:
-    Notice.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
+def test_verification_finds_leftovers_in_any_table(user: User) -> None:
+    Notification.objects.create(diagnosis=Diagnosis.objects.filter(owner=user)[0], due_at="2026-01-01T00:00Z")
     stray = make_platform("stray", name=f"of {OPENID}")
     assert delete_user_data(user).remaining == {"diagnosis_platform": 1}
     stray.delete()
 
 
-def test_a_short_name_is_looked_for_as_a_whole_value(user: User) -> None:
+def test_short_identifier_matches_whole_values_only(user: User) -> None:
     User.objects.filter(pk=user.pk).update(username="ann")
     make_platform("p", name="announcement")
     assert delete_user_data(User.objects.get(pk=user.pk)).remaining == {}
 
 
 @pytest.mark.parametrize("by", ["username", "wechat_openid", "pk"])
-def test_the_user_is_found_by_whatever_is_known(user: User, by: str) -> None:
-    assert find_user(str(getattr(user, by))) == user
+def test_user_is_found_by_any_identifier(user: User, by: str) -> None:
+    assert users.find_user(str(getattr(user, by))) == user
 
 
-def test_the_command_looks_first_and_proves_at_last(user: User) -> None:
+def test_command_needs_apply_and_verifies(user: User) -> None:
     said = StringIO()
     call_command("forget_user", user.username, stdout=said)
     assert "to delete" in said.getvalue()
     assert "nothing was changed" in said.getvalue()
     assert User.objects.filter(pk=user.pk).exists()
     call_command("forget_user", user.username, "--apply", stdout=said)
-    assert "proof: no row" in said.getvalue()
+    assert "verified: no row" in said.getvalue()
     assert not User.objects.filter(pk=user.pk).exists()
 
 
-def test_every_row_that_points_to_an_account_or_a_diagnosis_goes_or_forgets_it() -> None:
-    """A new model whose foreign key would hold a user back fails here: let it cascade, or be emptied."""
+def test_every_foreign_key_to_user_or_diagnosis_is_deleted_or_redacted() -> None:
+    """A new foreign key that would prevent a deletion fails here: it must cascade or be emptied."""
     fine = {models.CASCADE, models.SET_NULL}
     holding = [
         f"{relation.related_model.__name__}.{relation.field.name}"
@@ -140,7 +139,7 @@ def test_every_row_that_points_to_an_account_or_a_diagnosis_goes_or_forgets_it()
     assert holding == ["Diagnosis.stream"]
 
 
-# The user's own way
+# DELETE /api/account
 
 
 def delete_account(user: User, body: Any, token: str = "") -> Any:
@@ -148,7 +147,7 @@ def delete_account(user: User, body: Any, token: str = "") -> Any:
     return Client(headers=headers).delete("/api/account", body, content_type="application/json")
 
 
-def test_a_user_deletes_their_own_account_by_saying_so(user: User, django_capture_on_commit_callbacks: Any) -> None:
+def test_user_deletes_the_own_account_with_confirmation(user: User, django_capture_on_commit_callbacks: Any) -> None:
     token = tokens.issue_token(user).token
     for wrong in ({}, {"confirm": "yes"}):
         answer = delete_account(user, wrong)
@@ -159,7 +158,7 @@ def test_a_user_deletes_their_own_account_by_saying_so(user: User, django_captur
     assert delete_account(user, {"confirm": "DELETE"}, token).status_code == 401
 
 
-def test_staff_is_not_deleted_from_a_phone(user: User) -> None:
+def test_staff_cannot_delete_the_own_account(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_staff=True)
     assert delete_account(user, {"confirm": "DELETE"}).status_code == 403
     with connection.cursor() as cursor:

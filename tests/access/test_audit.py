@@ -1,4 +1,4 @@
-"""What staff changed is written down, with what it was before; nobody changes the record."""
+"""The audit log records changes by staff with old and new values and cannot be edited."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def client(root: User) -> Client:
 
 
 def post_form(client: Client, path: str, **changes: Any) -> None:
-    """Save a page's form with some fields changed."""
+    """Submit the form of a page with changed fields."""
     form = client.get(path).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
     data = {name: value for name, value in (values | changes).items() if value not in (None, False)}
@@ -41,12 +41,12 @@ def post_form(client: Client, path: str, **changes: Any) -> None:
 
 
 def last() -> tuple[str, dict[str, tuple[str, str]]]:
-    """The words and the values of the last entry."""
+    """Return message and values of the last entry."""
     entry = LogEntry.objects.order_by("-pk")[0]
     return entry.get_change_message(), dict(parse_changes(entry))
 
 
-def test_a_changed_field_is_told_with_its_values(client: Client) -> None:
+def test_changed_field_is_logged_with_its_values(client: Client) -> None:
     make_platform("p", price_per_call=1)
     post_form(client, "/admin/diagnosis/platform/p/change/", concurrency=7)
     assert last()[1] == {"concurrency": ("5", "7")}
@@ -54,7 +54,7 @@ def test_a_changed_field_is_told_with_its_values(client: Client) -> None:
     assert "concurrency：5 → 7" in page
 
 
-def test_secrets_are_never_told(client: Client) -> None:
+def test_secrets_are_not_logged(client: Client) -> None:
     form = {"name": "钩子", "kind": "webhook", "address": "https://127.0.0.1/first-secret", "is_enabled": "on"}
     assert client.post("/admin/monitoring/channel/add/", form).status_code == 302
     channel = Channel.objects.get()
@@ -66,7 +66,7 @@ def test_secrets_are_never_told(client: Client) -> None:
     assert "-secret" not in str(list(LogEntry.objects.values()))
 
 
-def test_a_new_password_is_told_and_not_which(client: Client, root: User) -> None:
+def test_password_change_is_logged_without_the_password(client: Client, root: User) -> None:
     account = User.objects.create(username="a")
     new = {"password1": "a-long-new-password", "password2": "a-long-new-password", "usable_password": "true"}
     assert client.post(f"/admin/diagsite/user/{account.pk}/password/", new).status_code == 302
@@ -75,7 +75,7 @@ def test_a_new_password_is_told_and_not_which(client: Client, root: User) -> Non
     assert "a-long-new-password" not in entry.change_message
 
 
-def test_an_action_tells_of_each_row_what_became_of_it(client: Client) -> None:
+def test_bulk_action_is_logged_for_each_row(client: Client) -> None:
     for name in ("a", "b"):
         make_platform(name, pause_reason="quota")
     client.post("/admin/diagnosis/platform/", {"action": "resume", "_selected_action": ["a", "b"]})
@@ -84,13 +84,13 @@ def test_an_action_tells_of_each_row_what_became_of_it(client: Client) -> None:
     assert all("恢复所选平台；pause_reason：quota → " in entry.get_change_message() for entry in entries)
 
 
-def test_cancelling_is_written_down(client: Client, root: User) -> None:
+def test_cancelling_is_logged(client: Client, root: User) -> None:
     diagnosis = make_diagnosis(root, [make_platform()])
     client.post("/admin/diagnosis/diagnosis/", {"action": "cancel", "_selected_action": [str(diagnosis.pk)]})
     assert "status：queued → cancelled" in last()[0]
 
 
-def test_pages_of_our_own_are_written_down(client: Client) -> None:
+def test_custom_admin_pages_are_logged(client: Client) -> None:
     seed_error_messages()
     copy = ErrorCopy.objects.get(code="SERVER_ERROR", locale="zh-hans")
     path = f"/admin/errors/errorcopy/{copy.pk}/"
@@ -98,7 +98,7 @@ def test_pages_of_our_own_are_written_down(client: Client) -> None:
     assert "回到第 1 版" in last()[0]
 
 
-def test_what_is_deleted_is_named(client: Client) -> None:
+def test_deletion_is_logged_with_the_name(client: Client) -> None:
     make_platform("gone")
     client.post("/admin/diagnosis/platform/gone/delete/", {"post": "yes"})
     entry = LogEntry.objects.get()
@@ -106,7 +106,7 @@ def test_what_is_deleted_is_named(client: Client) -> None:
     assert not Platform.objects.exists()
 
 
-def test_nobody_edits_or_deletes_the_record(client: Client, root: User) -> None:
+def test_audit_log_cannot_be_edited_or_deleted(client: Client, root: User) -> None:
     diagnosis = run_and_end(make_diagnosis(root, [make_platform("p")]), make_failed_result())
     LogEntry.objects.log_actions(root.pk, [diagnosis], 2, "x", single_object=True)
     pk = LogEntry.objects.get().pk
@@ -116,7 +116,7 @@ def test_nobody_edits_or_deletes_the_record(client: Client, root: User) -> None:
     assert LogEntry.objects.get().object_repr == str(diagnosis)
 
 
-def test_whatever_can_be_changed_in_the_admin_is_audited(client: Client, root: User, rf: Any) -> None:
+def test_every_editable_model_is_audited(client: Client, root: User, rf: Any) -> None:
     request = rf.get("/admin/")
     request.user = root
     unaudited = [

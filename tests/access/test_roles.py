@@ -1,4 +1,4 @@
-"""The roles of staff: what a release brings, what an operator makes of it, and that nobody gives themselves more."""
+"""The roles of staff: seeding, changes by operators, and no extension of own permissions."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -30,7 +30,7 @@ def signed_in(user: User) -> Client:
     return client
 
 
-def test_three_roles_come_with_a_release() -> None:
+def test_seed_creates_three_roles() -> None:
     assert seed_roles() == {"added": 3, "updated": 0, "kept": 0, "deleted": 0}
     for name, wanted in (
         ("文案编辑", EDITOR_PERMISSIONS),
@@ -41,7 +41,7 @@ def test_three_roles_come_with_a_release() -> None:
     assert seed_roles() == {"added": 0, "updated": 0, "kept": 0, "deleted": 0}
 
 
-def test_a_role_that_nobody_has_touched_follows_the_release() -> None:
+def test_unchanged_role_is_updated() -> None:
     seed_roles()
     role = Role.objects.select_related("group").get(name="editor")
     assert role.group
@@ -52,7 +52,7 @@ def test_a_role_that_nobody_has_touched_follows_the_release() -> None:
     assert get_permission_names(role.group) == EDITOR_PERMISSIONS
 
 
-def test_what_an_operator_made_of_a_role_stays() -> None:
+def test_changed_role_is_kept() -> None:
     seed_roles()
     renamed, deleted = Group.objects.get(name="文案编辑"), Group.objects.get(name="告警运维")
     renamed.name = "文案"
@@ -65,7 +65,7 @@ def test_what_an_operator_made_of_a_role_stays() -> None:
     assert not Group.objects.filter(name__in=["文案编辑", "告警运维"]).exists()
 
 
-def test_an_administrator_gives_roles_and_cannot_become_more(people: dict[str, User]) -> None:
+def test_administrator_assigns_roles_but_gains_no_permissions(people: dict[str, User]) -> None:
     client = signed_in(people["admin"])
     account = people["staff"]
     group = Group.objects.get(name="文案编辑")
@@ -87,7 +87,7 @@ def test_an_administrator_gives_roles_and_cannot_become_more(people: dict[str, U
     assert not account.user_permissions.exists()
 
 
-def test_an_administrator_may_not_touch_a_superuser(people: dict[str, User]) -> None:
+def test_administrator_cannot_edit_a_superuser(people: dict[str, User]) -> None:
     client, root = signed_in(people["admin"]), people["root"]
     new = {"password1": "a-long-new-password", "password2": "a-long-new-password"}
     assert client.post(f"/admin/diagsite/user/{root.pk}/password/", new).status_code == 403
@@ -96,14 +96,14 @@ def test_an_administrator_may_not_touch_a_superuser(people: dict[str, User]) -> 
     assert (root.username, root.check_password(new["password1"])) == ("root", False)
 
 
-def test_who_only_looks_at_platforms_cannot_resume_one(people: dict[str, User]) -> None:
+def test_view_permission_does_not_allow_resuming_a_platform(people: dict[str, User]) -> None:
     make_platform()
     page = signed_in(people["operator"]).get("/admin/diagnosis/platform/").content.decode()
     assert 'value="resume"' not in page
     assert 'value="resume"' in signed_in(people["admin"]).get("/admin/diagnosis/platform/").content.decode()
 
 
-def test_the_admin_lists_what_a_role_may_see_and_nothing_else(people: dict[str, User]) -> None:
+def test_admin_lists_only_the_models_of_a_role(people: dict[str, User]) -> None:
     page = signed_in(people["editor"]).get("/admin/").content.decode()
     assert "/admin/errors/errorcopy/" in page
     for other in ("/admin/monitoring/rule/", "/admin/diagsite/user/", "/admin/diagnosis/diagnosis/", "/admin/admin/"):

@@ -1,4 +1,4 @@
-"""Recognisable secrets are put wherever the site keeps some; then all that it shows or writes is looked through."""
+"""Known secrets are stored everywhere, and none of them appears in pages, rows or logs."""
 
 import logging
 from typing import Any
@@ -24,7 +24,7 @@ ROBOT = f"https://127.0.0.1:9/robot/send?access_token={MARK}-of-a-robot"
 
 @pytest.fixture
 def world(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AccessFixtures:
-    """Everything of the table, with secrets."""
+    """The objects of the access table, with secrets in every field that stores one."""
     monkeypatch.setenv(API_KEY_VARIABLE, PLATFORM_KEY)
     settings.METRICS_TOKEN = f"{MARK}-of-metrics"
     settings.ALERTMANAGER_TOKEN = f"{MARK}-of-alertmanager"
@@ -44,7 +44,7 @@ def world(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Acce
     return world
 
 
-def test_no_page_no_row_and_no_log_shows_a_secret(world: AccessFixtures, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_page_row_or_log_contains_a_secret(world: AccessFixtures, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     root, token = world.client_by_actor["root"], tokens.issue_token(world.users["owner"]).token
     shown = {route: _text(root.get(world.build_path(route))) for route in _readable()}
@@ -77,7 +77,7 @@ def _text(answer: Any) -> str:
 
 
 def _failures(world: AccessFixtures, token: str) -> dict[str, str]:
-    """What is said where something with a secret in it goes wrong."""
+    """Return the error texts of operations that fail with a secret involved."""
     root = world.client_by_actor["root"]
     channel = Channel.objects.get(name="robot")
     bearer = Client(headers={"Authorization": f"Bearer {token}"}, raise_request_exception=False)

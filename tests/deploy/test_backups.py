@@ -1,4 +1,4 @@
-"""A backup holds every row of every table, a restore proves it, and neither shows the password."""
+"""Backups contain every row, restores verify it, and neither shows the password."""
 
 import json
 import os
@@ -20,7 +20,7 @@ INSERT INTO diagsite_user (password, is_superuser, username, first_name, last_na
 
 @pytest.fixture(scope="module")
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A database with rows, and its backup, made where two older ones were."""
+    """A database with rows, and its backup in a directory with two older ones."""
     address, directory = create_database(), tmp_path_factory.mktemp("backups")
     execute_sql(address, ROWS)
     for old in ("20200101T000000", "20210101T000000"):
@@ -36,7 +36,7 @@ def empty_database() -> str:
 
 
 def rows_of(address: str) -> dict[str, list[str]]:
-    """Every row of every table as text, read by psycopg: not by what made the checksums."""
+    """Read every row of every table as text, independently of the checksums."""
     with psycopg.connect(address) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         return {
@@ -45,14 +45,14 @@ def rows_of(address: str) -> dict[str, list[str]]:
         }
 
 
-def test_a_restored_database_is_the_same_table_by_table(backed_up: tuple[str, Path]) -> None:
+def test_restored_database_equals_the_original(backed_up: tuple[str, Path]) -> None:
     address, dump = backed_up
     restored = empty_database()
     said = run_management_command(["restore", str(dump)], restored)
-    assert "restored and proven" in said
+    assert "restored and verified" in said
     before, after = rows_of(address), rows_of(restored)
     assert len(before["diagsite_revokedtoken"]) == 300
-    # The command that restored has run there since: what it counted of itself is no part of the backup.
+    # The restore command has written its own metrics there.
     for rows in (before, after):
         for table in ("monitoring_sample", "monitoring_series", "monitoring_process"):
             rows.pop(table, None)
@@ -60,7 +60,7 @@ def test_a_restored_database_is_the_same_table_by_table(backed_up: tuple[str, Pa
     execute_sql(restored, "INSERT INTO auth_group (name) VALUES ('the sequences go on')")
 
 
-def test_a_backup_is_for_its_owner_alone_and_old_ones_go(backed_up: tuple[str, Path]) -> None:
+def test_backup_is_private_and_old_ones_are_deleted(backed_up: tuple[str, Path]) -> None:
     _address, dump = backed_up
     assert {path.stat().st_mode & 0o077 for path in (dump, dump.with_suffix(".json"))} == {0}
     kept = sorted(path.name for path in dump.parent.glob("*.dump"))
@@ -68,7 +68,7 @@ def test_a_backup_is_for_its_owner_alone_and_old_ones_go(backed_up: tuple[str, P
     assert len(list(dump.parent.glob("*.json"))) == 2
 
 
-def test_a_table_that_is_not_as_it_was_is_named(backed_up: tuple[str, Path], tmp_path: Path) -> None:
+def test_differing_table_is_named(backed_up: tuple[str, Path], tmp_path: Path) -> None:
     _address, dump = backed_up
     other = tmp_path / dump.name
     other.write_bytes(dump.read_bytes())
@@ -79,13 +79,13 @@ def test_a_table_that_is_not_as_it_was_is_named(backed_up: tuple[str, Path], tmp
         run_management_command(["restore", str(other)], empty_database())
 
 
-def test_only_an_empty_database_is_restored_into(backed_up: tuple[str, Path]) -> None:
+def test_restore_needs_an_empty_database(backed_up: tuple[str, Path]) -> None:
     address, dump = backed_up
     with pytest.raises(AssertionError, match="the database is not empty"):
         run_management_command(["restore", str(dump)], address)
 
 
-def test_a_backup_that_cannot_be_made_leaves_no_file_and_tells_no_password(tmp_path: Path) -> None:
+def test_failed_backup_leaves_no_file_and_shows_no_password(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
         run_management_command(["backup", str(tmp_path)], "postgresql://nobody:the-password@127.0.0.1:1/none")
     assert list(tmp_path.iterdir()) == []

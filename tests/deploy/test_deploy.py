@@ -1,4 +1,4 @@
-"""What deploy/ ships is read by the tools that will read it, and a restart behind nginx loses nothing."""
+"""The files of deploy/ are valid for their tools, and a restart behind nginx loses no request."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProces
     return subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, **environment})
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         skip_missing_service("systemd-analyze")
     for unit in (DEPLOY / "systemd").iterdir():
@@ -35,13 +35,13 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_nginx_finds_nothing_wrong_with_its_file(tmp_path: Path) -> None:
+def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     done = subprocess.run(ProxiedSite(tmp_path, "", "").build_nginx_command("-t"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 
 
-def test_logrotate_understands_its_file(tmp_path: Path) -> None:
+def test_logrotate_accepts_its_configuration(tmp_path: Path) -> None:
     if not shutil.which("logrotate"):
         skip_missing_service("logrotate")
     state = tmp_path / "diagsite"
@@ -68,7 +68,7 @@ ORDER = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms":
 
 
 @pytest.mark.redis
-def test_a_restart_under_traffic_fails_no_request_and_followers_are_back_at_once(proxied: ProxiedSite) -> None:
+def test_restart_under_traffic_fails_no_request_and_sockets_reconnect(proxied: ProxiedSite) -> None:
     with httpx.Client(verify=ssl.create_default_context(cafile=str(proxied.certificate)), trust_env=False) as client:
         answer = client.get(f"{proxied.url}/healthz")
         assert answer.status_code == 200
@@ -77,4 +77,4 @@ def test_a_restart_under_traffic_fails_no_request_and_followers_are_back_at_once
     assert seen.failures == []
     assert seen.request_count > 20
     assert len(seen.disconnected_seconds) >= 4
-    assert max(seen.disconnected_seconds) < 10  # 1 s on a machine with nothing else to do: make bench-restart
+    assert max(seen.disconnected_seconds) < 10  # 1 s on an idle machine: make bench-restart

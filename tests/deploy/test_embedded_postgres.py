@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: found, shared, and gone with its last user, whatever happens to the others."""
+"""The embedded PostgreSQL is shared by processes and stopped by the last one, even after crashes."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from diagsite.server.embedded_postgres import EmbeddedDatabaseError, EmbeddedPos
 from testing.services import wait_until
 from testing.site import PROJECT_ROOT
 
-# A user of the server in a process of its own: says when it is in, leaves when its input ends.
+# A process that uses the server: prints a line when it is connected, and ends when its input ends.
 USER = """
 import sys
 from pathlib import Path
@@ -28,13 +28,13 @@ with embedded_database(Path(sys.argv[1])) as server:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`embedded_database` points DATABASE_URL elsewhere; the other tests want theirs."""
+    """Restore DATABASE_URL, which `embedded_database` changes."""
     monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"])
 
 
 @pytest.fixture(scope="module")
 def whole_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory as a run has left it; making one takes seconds, copying it does not."""
+    """A data directory to copy, because creating one takes seconds."""
     directory = tmp_path_factory.mktemp("embedded") / "postgres"
     server = EmbeddedPostgres(directory)
     server.start()
@@ -44,7 +44,7 @@ def whole_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def directory(whole_directory: Path, tmp_path: Path) -> Iterator[Path]:
-    """A data directory of the test's own."""
+    """A copy for one test."""
     yield _copy(whole_directory, tmp_path / "postgres")
     left = _postmaster_of(tmp_path / "postgres")
     assert left is None or not left.is_running(), "a test has left its server behind"
@@ -88,7 +88,7 @@ def _answer_of(uri: str) -> object:
     return row[0]
 
 
-def test_it_is_reachable_inside_and_gone_outside(directory: Path) -> None:
+def test_server_runs_only_inside_the_block(directory: Path) -> None:
     with embedded_database(directory) as server:
         assert os.environ["DATABASE_URL"] == server.get_uri()
         assert _answer_of(server.get_uri()) == "É"
@@ -96,7 +96,7 @@ def test_it_is_reachable_inside_and_gone_outside(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["with space", 'comma, "quotes" and $money', "x" * 120], ids=["space", "odd", "long"])
-def test_any_path_will_do(whole_directory: Path, tmp_path: Path, name: str) -> None:
+def test_long_and_unusual_paths_work(whole_directory: Path, tmp_path: Path, name: str) -> None:
     directory = _copy(whole_directory, tmp_path / name / "postgres")
     with embedded_database(directory) as server:
         sockets = server.socket_directory
@@ -105,7 +105,7 @@ def test_any_path_will_do(whole_directory: Path, tmp_path: Path, name: str) -> N
     assert sockets == directory or not sockets.exists()
 
 
-def test_the_last_user_stops_it(directory: Path) -> None:
+def test_last_user_stops_the_server(directory: Path) -> None:
     first, second = _start_user(directory), _start_user(directory)
     postmaster = _postmaster_of(directory)
     assert postmaster
@@ -115,7 +115,7 @@ def test_the_last_user_stops_it(directory: Path) -> None:
     wait_until(lambda: not postmaster.is_running(), "the server to stop")
 
 
-def test_a_killed_user_is_forgotten(directory: Path) -> None:
+def test_killed_user_does_not_keep_the_server_running(directory: Path) -> None:
     killed, other = _start_user(directory), _start_user(directory)
     killed.kill()
     killed.communicate()
@@ -123,7 +123,7 @@ def test_a_killed_user_is_forgotten(directory: Path) -> None:
     assert _postmaster_of(directory) is None
 
 
-def test_the_next_user_finds_the_server_of_a_killed_one_and_stops_it(directory: Path) -> None:
+def test_next_user_takes_over_the_server_of_a_killed_one(directory: Path) -> None:
     killed = _start_user(directory)
     postmaster = _postmaster_of(directory)
     killed.kill()
@@ -134,7 +134,7 @@ def test_the_next_user_finds_the_server_of_a_killed_one_and_stops_it(directory: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_user_that_is_told_to_end_stops_it(directory: Path, number: signal.Signals) -> None:
+def test_terminated_user_stops_the_server(directory: Path, number: signal.Signals) -> None:
     user = _start_user(directory)
     user.send_signal(number)
     user.communicate(timeout=30)
@@ -142,7 +142,7 @@ def test_a_user_that_is_told_to_end_stops_it(directory: Path, number: signal.Sig
     assert _postmaster_of(directory) is None
 
 
-def test_it_comes_back_after_it_was_killed(directory: Path) -> None:
+def test_killed_server_is_restarted(directory: Path) -> None:
     with embedded_database(directory) as server:
         postmaster = _postmaster_of(directory)
         assert postmaster
@@ -152,8 +152,8 @@ def test_it_comes_back_after_it_was_killed(directory: Path) -> None:
         assert _answer_of(server.get_uri()) == "É"
 
 
-def test_a_pid_that_belongs_to_somebody_else_by_now_is_no_server(directory: Path) -> None:
-    # As after a reboot: the file is of a server that died, and its pid has been given to another process.
+def test_pid_of_another_process_is_ignored(directory: Path) -> None:
+    # As after a reboot: the file is from a dead server, and its pid belongs to another process.
     lines = [str(os.getpid()), str(directory), "1700000000", "5432", str(directory), "", "1 1", "ready"]
     (directory / "postmaster.pid").write_text("\n".join(lines))
     with embedded_database(directory) as server:
@@ -161,20 +161,20 @@ def test_a_pid_that_belongs_to_somebody_else_by_now_is_no_server(directory: Path
 
 
 @pytest.mark.parametrize("content", ["", "12\n", "not a number"])
-def test_a_broken_pid_file_is_no_server(directory: Path, content: str) -> None:
+def test_broken_pid_file_is_ignored(directory: Path, content: str) -> None:
     (directory / "postmaster.pid").write_text(content)
     with embedded_database(directory) as server:
         assert _answer_of(server.get_uri()) == "É"
 
 
-def test_what_a_stopped_creation_has_left_is_made_again(tmp_path: Path) -> None:
+def test_interrupted_creation_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
     with embedded_database(tmp_path / "postgres") as server:
         assert _answer_of(server.get_uri()) == "É"
 
 
-def test_why_it_does_not_start_is_one_line(directory: Path) -> None:
+def test_failed_start_has_a_one_line_reason(directory: Path) -> None:
     (directory / "PG_VERSION").write_text("9.6\n")
     with pytest.raises(EmbeddedDatabaseError) as told:
         EmbeddedPostgres(directory).start()
@@ -182,7 +182,7 @@ def test_why_it_does_not_start_is_one_line(directory: Path) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_an_unusable_directory_is_one_line(tmp_path: Path) -> None:
+def test_unusable_directory_has_a_one_line_reason(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file where a directory should be")
     with pytest.raises(EmbeddedDatabaseError) as told:
         EmbeddedPostgres(tmp_path / "var" / "postgres").start()

@@ -1,6 +1,6 @@
-"""From the first tables on, migrations keep every row, rewrite no big table, and let the old code go on meanwhile.
+"""Migrations since the first release keep every row, rewrite no big table, and do not block the old code.
 
-A release that moves or drops something gets its starting point here: what was migrated when it came out.
+A release that moves or drops something adds its own starting point here.
 """
 
 import threading
@@ -12,13 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from testing.services import execute_sql, get_database_url, wait_until
 
-# The first migrations of each app that make a whole site.
+# The first migrations of each app that form a complete site.
 FIRST = [
     ("diagsite", "0001_initial"),
     ("diagnosis", "0002_initial"),
@@ -26,7 +27,7 @@ FIRST = [
     ("errors", "0001_initial"),
     ("monitoring", "0001_initial"),
 ]
-# Theirs is the time: a rewrite, or an index that is not built concurrently, would hold the site up.
+# Tables where a rewrite, or an index that is not built concurrently, would block the site.
 BIG = ["diagnosis_diagnosis", "diagnosis_question", "diagnosis_brand", "diagnosis_answer", "progress_event"]
 BIG += ["progress_stream", "errors_errorevent", "monitoring_sample"]
 ALIAS = "old"
@@ -34,7 +35,7 @@ ALIAS = "old"
 
 @contextmanager
 def database(made: str) -> Iterator[str]:
-    """A new one that the alias leads to; its name."""
+    """Create a database for the alias; return its name."""
     name = f"old_{uuid.uuid4().hex[:12]}"
     execute_sql(get_database_url("postgres"), f"CREATE DATABASE {name} {made}")
     options = {"host": settings.DATABASES["default"]["OPTIONS"].get("host", ""), "options": "-c lock_timeout=300ms"}
@@ -52,7 +53,7 @@ def database(made: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def first(django_db_blocker: Any) -> str:
-    """The name of a database migrated to the first tables."""
+    """The name of a database with the tables of the first release."""
     with django_db_blocker.unblock(), database("") as name:
         migrate(FIRST)
         return name
@@ -60,31 +61,31 @@ def first(django_db_blocker: Any) -> str:
 
 @pytest.fixture
 def old(first: str, django_db_blocker: Any) -> Iterator[str]:
-    """The address of a copy of it."""
+    """The URL of a copy of that database."""
     with django_db_blocker.unblock(), database(f"TEMPLATE {first}") as name:
         yield get_database_url(name)
 
 
 def migrate(targets: list[Any]) -> Any:
-    """To the targets; returns the models as they are then."""
+    """Migrate to the targets; return the historical models."""
     executor = MigrationExecutor(connections[ALIAS])
     executor.migrate(targets)
     return executor.loader.project_state(targets).apps
 
 
 def latest() -> list[Any]:
-    """Where `manage.py migrate` goes."""
+    """Return the latest migrations."""
     leaves: list[Any] = MigrationExecutor(connections[ALIAS]).loader.graph.leaf_nodes()
     return leaves
 
 
 def first_models() -> Any:
-    """As the code of the first release knows them."""
+    """Return the models of the first release."""
     return MigrationExecutor(connections[ALIAS]).loader.project_state(FIRST).apps
 
 
 def write_as_the_first_release(apps: Any) -> None:
-    """A user with a diagnosis, as that release would have written it; everything that may be left empty is."""
+    """Create a user with a diagnosis as the first release did, with optional columns empty."""
 
     def new(label: str, **columns: Any) -> Any:
         return apps.get_model(label).objects.using(ALIAS).create(**columns)
@@ -107,7 +108,7 @@ def write_as_the_first_release(apps: Any) -> None:
 
 
 def rows_of(address: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row of ours, as columns and values."""
+    """Return all rows of the site's tables as {column: value}."""
     with psycopg.connect(address) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         ours = [name for (name,) in tables if name.startswith(("diagnosis_", "diagsite_", "progress_", "errors_"))]
@@ -119,13 +120,13 @@ def rows_of(address: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def files_of(address: str) -> dict[str, int]:
-    """The file of each big table: another one after a rewrite."""
+    """Return the file of each big table, which a rewrite would change."""
     with psycopg.connect(address) as connection:
-        found = connection.execute("SELECT relname, relfilenode FROM pg_class WHERE relname = ANY(%s)", [BIG])
-        return dict(found.fetchall())
+        rows = connection.execute("SELECT relname, relfilenode FROM pg_class WHERE relname = ANY(%s)", [BIG])
+        return dict(rows.fetchall())
 
 
-def test_every_row_of_the_first_release_is_there_after_the_last_migration(old: str) -> None:
+def test_migrations_keep_every_row_of_the_first_release(old: str) -> None:
     write_as_the_first_release(first_models())
     before, files = rows_of(old), files_of(old)
     assert len(files) == len(BIG)
@@ -139,15 +140,15 @@ def test_every_row_of_the_first_release_is_there_after_the_last_migration(old: s
     }
     assert lost == {}
     assert sum(map(len, before.values())) >= 10
-    assert files_of(old) == files, "a big table was written anew, with everybody waiting"
+    assert files_of(old) == files, "a big table was rewritten"
 
 
 def _is_within(row: dict[str, Any], now: dict[str, Any]) -> bool:
     return all(name in now and now[name] == value for name, value in row.items())
 
 
-def test_the_old_code_goes_on_writing_on_the_new_tables(old: str) -> None:
-    """While processes are restarted one by one, some of the old ones serve on migrated tables."""
+def test_first_release_can_write_to_migrated_tables(old: str) -> None:
+    """During a rolling restart, old processes use migrated tables."""
     migrate(latest())
     apps = first_models()
     write_as_the_first_release(apps)
@@ -155,7 +156,7 @@ def test_the_old_code_goes_on_writing_on_the_new_tables(old: str) -> None:
     assert apps.get_model("diagnosis.Diagnosis").objects.using(ALIAS).get().report == {"a": [1]}
 
 
-# What the first release does all day. A statement that waited as long as the timeout would be an error.
+# Typical statements of the first release; one that waits for the timeout fails.
 TRAFFIC = [
     "UPDATE diagnosis_diagnosis SET report = report || jsonb_build_object('n', coalesce((report->>'n')::int, 0) + 1)",
     "INSERT INTO progress_event (stream_id, seq, kind, data, created_at)"
@@ -166,7 +167,7 @@ TRAFFIC = [
 
 
 class Traffic(threading.Thread):
-    """Reads and writes on a connection of its own until it is told to stop, or a statement fails."""
+    """Reads and writes on its own connection until it is stopped or a statement fails."""
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)
@@ -184,7 +185,7 @@ class Traffic(threading.Thread):
             self.error = repr(error)
 
 
-def test_reading_and_writing_go_on_while_the_tables_are_migrated(old: str) -> None:
+def test_traffic_continues_during_migrations(old: str) -> None:
     write_as_the_first_release(first_models())
     traffic = Traffic(old)
     traffic.start()
@@ -202,7 +203,7 @@ def test_reading_and_writing_go_on_while_the_tables_are_migrated(old: str) -> No
 
 
 def migrate_until_done() -> None:
-    """Again when a lock was not to be had in time, as deploy/restart is run again."""
+    """Migrate, and repeat after a lock timeout, as operators repeat deploy/restart."""
     for _ in range(20):
         try:
             migrate(latest())
@@ -213,10 +214,10 @@ def migrate_until_done() -> None:
     assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())
 
 
-def test_a_migration_does_not_queue_everybody_behind_a_long_reader(old: str) -> None:
-    """It gives up after lock_timeout, which deploy/restart sets, and can be run again."""
+def test_migration_gives_up_instead_of_blocking_behind_a_long_reader(old: str) -> None:
+    """A migration fails after lock_timeout, which deploy/restart sets, and can be repeated."""
     with psycopg.connect(old) as reader:
-        reader.execute("SELECT count(*) FROM diagnosis_diagnosis")  # and the transaction stays open
+        reader.execute("SELECT count(*) FROM diagnosis_diagnosis")  # the transaction stays open
         with pytest.raises(OperationalError, match="lock timeout"):
             migrate(latest())
         with psycopg.connect(old) as visitor:
@@ -225,3 +226,46 @@ def test_a_migration_does_not_queue_everybody_behind_a_long_reader(old: str) -> 
     connections[ALIAS].close()
     migrate(latest())
     assert not MigrationExecutor(connections[ALIAS]).migration_plan(latest())
+
+
+def read_schema(address: str, table: str) -> list[tuple[str, ...]]:
+    """The columns, indexes and constraints of a table."""
+    statements = [
+        "SELECT column_name, data_type, is_nullable, coalesce(column_default, '') FROM information_schema.columns"
+        " WHERE table_name = %s",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass",
+    ]
+    with psycopg.connect(address) as connection:
+        return sorted(row for sql in statements for row in connection.execute(sql.encode(), [table]).fetchall())
+
+
+def read_notification_types(address: str) -> list[tuple[int, str, list[str]]]:
+    """The content types of notifications, with their permissions."""
+    with psycopg.connect(address) as connection:
+        return connection.execute(
+            "SELECT t.id, t.model, array_agg(p.codename ORDER BY p.codename) FROM django_content_type t"
+            " JOIN auth_permission p ON p.content_type_id = t.id"
+            " WHERE t.app_label = 'diagsite' AND t.model IN ('notice', 'notification') GROUP BY t.id"
+        ).fetchall()
+
+
+def test_renaming_notice_to_notification_changes_no_table(old: str) -> None:
+    call_command("migrate", "diagsite", "0004_roles", database=ALIAS, verbosity=0)
+    schema = read_schema(old, "diagsite_notice")
+    ((type_id, model, codenames),) = read_notification_types(old)
+    assert (model, codenames) == ("notice", ["add_notice", "change_notice", "delete_notice", "view_notice"])
+
+    call_command("migrate", "diagsite", "0005_rename_notice_notification", database=ALIAS, verbosity=0)
+
+    assert len(schema) > 15
+    assert read_schema(old, "diagsite_notice") == schema
+    renamed = [name.replace("notice", "notification") for name in codenames]
+    assert read_notification_types(old) == [(type_id, "notification", renamed)]
+    with psycopg.connect(old) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'diagsite_noti%'").fetchall()
+    assert tables == [("diagsite_notice",)]
+
+    call_command("migrate", "diagsite", "0004_roles", database=ALIAS, verbosity=0)
+    assert read_schema(old, "diagsite_notice") == schema
+    assert read_notification_types(old) == [(type_id, "notice", codenames)]

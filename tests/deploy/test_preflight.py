@@ -1,4 +1,4 @@
-"""The preflight finds what is not in order, says what to do, and ends with an exit code that a deploy can read."""
+"""The preflight reports problems with their remedies and an exit code for deployment scripts."""
 
 import json
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from testing.fake_chat_bots import FakeChatBots
 from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
 from testing.site import SiteProcess, create_database, running_site
 
-# A worker that is there and busy must not pass for a dead one.
+# A busy worker must not count as stalled.
 PATIENT = {"JOB_STALLED_SECONDS": "30"}
 
 
 def _run(*names: str) -> dict[str, CheckResult]:
-    return {one.name: one for one in run_checks({name: CHECKS[name] for name in names})}
+    return {result.name: result for result in run_checks({name: CHECKS[name] for name in names})}
 
 
 def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -37,10 +37,10 @@ def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[s
         code = command.wait(120)
     told = command.out.read_text()
     assert told, command.log.read_text()
-    return code, {one["name"]: one for one in json.loads(told)["checks"]}
+    return code, {check["name"]: check for check in json.loads(told)["checks"]}
 
 
-def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_site_passes_all_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "sk-of-a-test")
     with FakePlatform() as fake, FakeChatBots() as robots, running_site(**PATIENT) as site:
         fake.set_behaviour(respond_with_answer("好"))
@@ -48,55 +48,55 @@ def test_a_running_site_with_its_platforms_and_channels_is_in_order(monkeypatch:
         from bench.environment import create_default_channel
 
         create_default_channel(site.address, "webhook", robots.webhook)
-        code, found = _preflight(site.address, "--live", "--notify", **PATIENT)
-        assert {name: one["detail"] for name, one in found.items() if one["level"] == FAILED} == {}
+        code, results = _preflight(site.address, "--live", "--notify", **PATIENT)
+        assert {name: check["detail"] for name, check in results.items() if check["level"] == FAILED} == {}
         assert code == 0
         assert fake.count() == 1
         assert len(robots.received) == 1
-    assert {"services jobs", "services push", "platforms fake", "channels webhook"} <= set(found)
+    assert {"services jobs", "services push", "platforms fake", "channels webhook"} <= set(results)
 
 
-def test_without_a_worker_it_fails_unless_that_is_left_out() -> None:
+def test_missing_worker_fails_unless_skipped() -> None:
     address = create_database()
-    code, found = _preflight(address)
-    assert (code, found["services jobs"]["level"]) == (1, FAILED)
-    assert "start a worker" in found["services jobs"]["detail"]
-    code, found = _preflight(address, "--skip", "services")
-    assert code == 0, found
+    code, results = _preflight(address)
+    assert (code, results["services jobs"]["level"]) == (1, FAILED)
+    assert "start a worker" in results["services jobs"]["detail"]
+    code, results = _preflight(address, "--skip", "services")
+    assert code == 0, results
 
 
-def test_a_database_that_is_away_is_a_finding_and_the_rest_is_looked_at() -> None:
+def test_other_checks_run_without_a_database() -> None:
     away = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"}
-    code, found = _preflight("", *(["--skip=services", "--skip=migrations", "--skip=seeds"]), **away)
+    code, results = _preflight("", *(["--skip=services", "--skip=migrations", "--skip=seeds"]), **away)
     assert code == 1
-    assert found["database"]["level"] == FAILED
-    assert {found["python"]["level"], found["cache default"]["level"]} == {OK}
+    assert results["database"]["level"] == FAILED
+    assert {results["python"]["level"], results["cache default"]["level"]} == {OK}
 
 
 @pytest.mark.django_db
-def test_what_is_not_applied_or_seeded_is_said() -> None:
-    found = _run("migrations", "seeds", "database", "clock")
-    assert {name: one.level for name, one in found.items()} == {
+def test_missing_migrations_and_seeds_are_reported() -> None:
+    results = _run("migrations", "seeds", "database", "clock")
+    assert {name: result.level for name, result in results.items()} == {
         "migrations": OK,
         "seeds": FAILED,
         "database": OK,
         "clock": OK,
     }
-    assert "manage.py seed" in found["seeds"].detail
+    assert "manage.py seed" in results["seeds"].detail
 
 
 def test_production_without_tls_or_static_files_fails(settings: Any, tmp_path: Any) -> None:
     settings.PRODUCTION, settings.STATIC_ROOT = True, tmp_path
     settings.SECURE_SSL_REDIRECT = False
-    found = _run("tls", "static")
-    assert (found["tls redirect"].level, found["static"].level) == (FAILED, FAILED)
+    results = _run("tls", "static")
+    assert (results["tls redirect"].level, results["static"].level) == (FAILED, FAILED)
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
     settings.SECURE_PROXY_SSL_HEADER, settings.SITE_URL = ("HTTP_X_FORWARDED_PROTO", "https"), "https://site.example"
     (tmp_path / "staticfiles.json").touch()
-    assert {one.level for one in _run("tls", "static").values()} == {OK}
+    assert {result.level for result in _run("tls", "static").values()} == {OK}
 
 
-def test_a_package_of_another_version_is_named(settings: Any, tmp_path: Any) -> None:
+def test_package_with_another_version_is_named(settings: Any, tmp_path: Any) -> None:
     settings.BASE_DIR = tmp_path
     (tmp_path / "requirements.txt").write_text("Django==1.0  # old\nno-such-package==1.0\nredis\n")
     detail = _run("packages")["packages"].detail
@@ -110,7 +110,7 @@ def fake() -> Iterator[FakePlatform]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_key_that_a_platform_refuses_is_found_by_asking(fake: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_check_finds_a_refused_key(fake: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
     fake.set_behaviour(respond_with_error(401, {"error": {"message": "invalid api key"}}))
     make_platform(base_url=fake.base_url)
@@ -123,7 +123,7 @@ def test_a_key_that_a_platform_refuses_is_found_by_asking(fake: FakePlatform, mo
 
 
 @pytest.mark.django_db
-def test_a_channel_whose_secrets_nobody_can_read_is_found(settings: Any) -> None:
+def test_channel_with_undecryptable_secrets_is_found(settings: Any) -> None:
     settings.SECRET_KEY = "the old one" * 5
     secrets = encrypt_secrets({"address": "https://oapi.dingtalk.com/x"})
     settings.SECRET_KEY = "the new one" * 5
@@ -131,24 +131,24 @@ def test_a_channel_whose_secrets_nobody_can_read_is_found(settings: Any) -> None
     assert _run("alerts")["alerts ops"].level == FAILED
 
 
-def test_whatever_a_check_raises_is_its_finding() -> None:
+def test_exception_of_a_check_is_its_finding() -> None:
     def broken() -> list[CheckFinding]:
         raise OSError("no room\nat all")
 
     results = run_checks({"disk": broken, "python": CHECKS["python"]})
-    assert [(one.level, one.detail) for one in results][:1] == [(FAILED, "OSError: no room")]
+    assert [(result.level, result.detail) for result in results][:1] == [(FAILED, "OSError: no room")]
     assert len(results) == 2
 
 
 @pytest.mark.parametrize(
     ("level", "strict", "code"), [(OK, True, 0), (WARNING, False, 0), (WARNING, True, 1), (FAILED, False, 1)]
 )
-def test_the_exit_code(level: str, strict: bool, code: int) -> None:
+def test_exit_code_depends_on_levels_and_strict(level: str, strict: bool, code: int) -> None:
     assert get_exit_code([CheckResult("any", level, "", 0.0)], strict=strict) == code
 
 
 @pytest.mark.django_db
-def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_default_output_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     skipped = [name for name in CHECKS if name not in ("python", "cache")]
     call_command("preflight", skip=skipped)
     said = capsys.readouterr().out

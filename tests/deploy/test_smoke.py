@@ -1,11 +1,11 @@
-"""The shortest way through a served site."""
+"""A demo diagnosis on a served site."""
 
 import time
 
 from testing.site import running_site
 
 
-def test_a_demo_diagnosis_ends_with_a_report() -> None:
+def test_demo_diagnosis_ends_with_a_report() -> None:
     with running_site() as site, site.client() as client:
         order = {"brand": "山岚", "questions": ["推荐哪个手冲壶？"], "platforms": ["demo-fast"]}
         accepted = client.post("/api/diagnoses", json=order)

@@ -1,4 +1,4 @@
-"""`manage.py diagnose`: a diagnosis in the terminal, with its exit code."""
+"""`manage.py diagnose`: progress, report and exit codes."""
 
 import json
 import shlex
@@ -34,14 +34,14 @@ def fake() -> Iterator[FakePlatform]:
 
 
 def _add_held(site: Site, fake: FakePlatform) -> None:
-    """A platform that answers one call, and the others when it is told to."""
+    """Add a platform that answers one call and holds the others until released."""
     fake.set_behaviour(respond_with_answer(), hold_response(), model="held")
     site.add_platform("held", fake.base_url)
 
 
 @pytest.fixture
 def unshared(fake: FakePlatform) -> Site:
-    """A database of the test's own, whose site is not started."""
+    """A site with its own database, not started."""
     site = Site(create_database())
     _add_held(site, fake)
     return site
@@ -61,7 +61,7 @@ def _wait_until_answered(site: Site) -> None:
 
 @dataclass
 class Done:
-    """How a run within this process ended."""
+    """The result of a command run in this process."""
 
     code: int
     out: str
@@ -82,7 +82,7 @@ def diagnose(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Done]:
-    """Run the command in this process, which saves the seconds that a new one needs to load everything."""
+    """Run the command in this process, which is seconds faster than a new process."""
     settings.DEMO_LATENCY = 0.05
     monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
     call_command("seed", verbosity=0)
@@ -96,7 +96,7 @@ def diagnose(
     return run
 
 
-def test_without_a_site_it_does_the_work_itself_and_marks_it_as_demo(diagnose: Callable[..., Done]) -> None:
+def test_command_runs_its_own_worker_and_marks_demo_data(diagnose: Callable[..., Done]) -> None:
     done = diagnose(*QUESTION, "--competitor", "云栖壶,云栖", "--platform", "demo-fast")
     assert done.code == 0
     assert "演示数据" in done.out
@@ -105,7 +105,7 @@ def test_without_a_site_it_does_the_work_itself_and_marks_it_as_demo(diagnose: C
     assert "100% 已完成" in done.err
 
 
-def test_json_is_one_document_and_a_missing_answer_makes_it_partial(diagnose: Callable[..., Done]) -> None:
+def test_json_output_is_one_document_and_missing_answer_is_partial(diagnose: Callable[..., Done]) -> None:
     done = diagnose(*QUESTION, "--platform", "demo-fast", "--platform", "demo-quota", "--json")
     assert done.code == 3
     document = json.loads(done.out)
@@ -115,11 +115,11 @@ def test_json_is_one_document_and_a_missing_answer_makes_it_partial(diagnose: Ca
     assert "演示数据" in done.err
 
 
-def test_no_answer_at_all_is_a_failure(diagnose: Callable[..., Done]) -> None:
+def test_diagnosis_without_answers_fails(diagnose: Callable[..., Done]) -> None:
     assert diagnose(*QUESTION, "--platform", "demo-quota").code == 4
 
 
-def test_its_own_time_limit_ends_it_with_its_answers_kept(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
+def test_timeout_ends_the_diagnosis_and_keeps_answers(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response(), model="silent")
     for pk in ("silent", "quick"):
         make_platform(pk, base_url=fake.base_url)
@@ -131,9 +131,7 @@ def test_its_own_time_limit_ends_it_with_its_answers_kept(diagnose: Callable[...
     assert (report["diagnosis"]["status"], report["valid"], report["planned"]) == ("timed_out", 1, 2)
 
 
-def test_by_default_it_asks_every_real_platform_that_can_be_asked(
-    diagnose: Callable[..., Done], fake: FakePlatform
-) -> None:
+def test_default_platforms_are_all_available_real_ones(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
     for pk in ("first", "second"):
         make_platform(pk, base_url=fake.base_url)
     make_platform("keyless", base_url=fake.base_url, key_variable="NO_SUCH_KEY")
@@ -144,13 +142,13 @@ def test_by_default_it_asks_every_real_platform_that_can_be_asked(
     assert "演示" not in done.err
 
 
-def test_without_a_real_platform_it_says_that_it_asks_the_demo(diagnose: Callable[..., Done]) -> None:
+def test_demo_platform_is_announced_when_no_real_one_is_available(diagnose: Callable[..., Done]) -> None:
     done = diagnose(*QUESTION)
     assert done.code == 0
     assert "改用演示平台" in done.err
 
 
-def test_a_worker_that_runs_already_does_the_work_and_others_can_cancel(fake: FakePlatform) -> None:
+def test_running_worker_is_used_and_others_can_cancel(fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response())
     with running_site() as site, site.client() as client:
         site.add_platform("held", fake.base_url)
@@ -161,7 +159,7 @@ def test_a_worker_that_runs_already_does_the_work_and_others_can_cancel(fake: Fa
             assert running.wait(30) == 5
 
 
-def test_it_takes_over_when_the_worker_is_killed(fake: FakePlatform) -> None:
+def test_command_takes_over_from_a_killed_worker(fake: FakePlatform) -> None:
     with running_site() as site:
         _add_held(site, fake)
         with _start(site, *TWO_QUESTIONS, **KEYS) as running:
@@ -171,7 +169,7 @@ def test_it_takes_over_when_the_worker_is_killed(fake: FakePlatform) -> None:
             assert running.wait(60) == 0, running.log.read_text()
 
 
-def test_ctrl_c_without_a_terminal_cancels_and_keeps_the_answers(unshared: Site) -> None:
+def test_ctrl_c_without_a_terminal_cancels_and_keeps_answers(unshared: Site) -> None:
     with _start(unshared, *TWO_QUESTIONS, "--json", **KEYS) as running:
         _wait_until_answered(unshared)
         running.send_signal(signal.SIGINT)
@@ -197,7 +195,7 @@ def test_ctrl_c_at_a_terminal_asks_first(unshared: Site) -> None:
     assert "有效" in terminal.text
 
 
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_contains_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("diagnose", "--help")
     assert ended.value.code == 0
@@ -223,7 +221,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     ],
     ids=lambda value: None if isinstance(value, list) else value.split(":")[0],
 )
-def test_bad_input_names_its_field(arguments: list[str], told: str) -> None:
+def test_invalid_input_names_its_option(arguments: list[str], told: str) -> None:
     with pytest.raises(CommandError) as refused:
         call_command("diagnose", "山岚", *arguments)
     assert told in str(refused.value)
@@ -231,7 +229,7 @@ def test_bad_input_names_its_field(arguments: list[str], told: str) -> None:
 
 
 @pytest.mark.usefixtures("db", "chinese_terminal")
-def test_without_any_platform_it_says_what_to_do(settings: Any) -> None:
+def test_no_platform_available_is_explained(settings: Any) -> None:
     settings.DEMO = False
     call_command("seed", verbosity=0)
     with pytest.raises(CommandError, match="DEEPSEEK_API_KEY"):
@@ -243,7 +241,7 @@ def _command_of(page: str) -> str:
     return line
 
 
-def test_the_command_of_the_readmes_does_what_they_say() -> None:
+def test_command_of_the_readmes_works() -> None:
     line = _command_of("README.md")
     assert line == _command_of("README.zh-CN.md")
     command = shlex.split(line.replace(".venv/bin/python", sys.executable))

@@ -1,4 +1,4 @@
-"""What the pages of docs/ and the README say is there, is there."""
+"""The documents match the code: settings, links, decisions, README."""
 
 import ast
 import re
@@ -15,13 +15,13 @@ READ = re.compile(r"""(?:env\.\w+|_required)\(\s*"([A-Z_]+)\"""")
 
 
 def links_of(page: Path) -> Iterator[str]:
-    """The relative links and pictures of a page."""
+    """Yield the relative links and images of a page."""
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target and not target.startswith("mailto:"):
             yield target
 
 
-def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> None:
+def test_settings_page_lists_exactly_the_variables_in_use() -> None:
     read = set(READ.findall((PROJECT_ROOT / "diagsite" / "settings.py").read_text()))
     named = set(
         re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT_ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE)
@@ -29,7 +29,7 @@ def test_the_settings_page_names_every_variable_that_is_read_and_no_other() -> N
     assert named == read
 
 
-def test_the_settings_page_has_each_type_and_each_number_as_the_code_has_it() -> None:
+def test_settings_page_has_the_types_and_defaults_of_the_code() -> None:
     rows = re.findall(
         r"^\| `([A-Z_]+)` \| (\w+) \| ([^|]+) \|",
         (PROJECT_ROOT / "docs/reference/settings.md").read_text(),
@@ -46,7 +46,7 @@ def test_the_settings_page_has_each_type_and_each_number_as_the_code_has_it() ->
 
 
 def _reads(settings: ast.Module) -> Iterator[tuple[str, str, object]]:
-    """(variable, kind, default where it is a constant) of every `env.kind("VARIABLE", default)`."""
+    """Yield (variable, type, constant default) of every `env.type("VARIABLE", default)`."""
     for node in ast.walk(settings):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name("env"), attr=kind), args=[ast.Constant(str(name)), *rest]):
@@ -57,17 +57,17 @@ DECISIONS = sorted((PROJECT_ROOT / "docs" / "decisions").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
-def test_a_decision_says_when_it_was_made(page: Path) -> None:
+def test_decision_has_a_date(page: Path) -> None:
     assert re.fullmatch(r"20\d\d-\d\d-\d\d.*", page.read_text().splitlines()[2])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT_ROOT).as_posix())
-def test_no_link_of_a_page_is_broken(page: Path) -> None:
+def test_page_has_no_broken_link(page: Path) -> None:
     assert [target for target in links_of(page) if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_the_readme_names_the_key_of_every_platform_and_real_make_targets(name: str) -> None:
+def test_readme_names_every_platform_key_and_existing_make_targets(name: str) -> None:
     text = (PROJECT_ROOT / name).read_text()
     assert [variable for *_, variable in REAL_PLATFORMS if f"`{variable}`" not in text] == []
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))

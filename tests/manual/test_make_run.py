@@ -1,4 +1,4 @@
-"""`make run`: one command, one clean terminal, and nothing left behind."""
+"""`make run`: one command, readable output, nothing left running."""
 
 import shutil
 import signal
@@ -17,8 +17,8 @@ from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, g
 from testing.site import SiteProcess
 
 
-def _make_run(house: Checkout, port: int, **extra: str) -> PseudoTerminal:
-    return PseudoTerminal(["make", "run", f"PORT={port}"], house.root, house.environment(**extra))
+def _make_run(checkout: Checkout, port: int, **extra: str) -> PseudoTerminal:
+    return PseudoTerminal(["make", "run", f"PORT={port}"], checkout.root, checkout.environment(**extra))
 
 
 def _is_ready(port: int) -> bool:
@@ -30,54 +30,54 @@ def _is_ready(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `var` of a house that has been lived in: a database with its tables."""
-    house = Checkout(tmp_path_factory.mktemp("furnished") / "house")
+    """A `var` directory whose database has all tables."""
+    checkout = Checkout(tmp_path_factory.mktemp("furnished") / "house")
     for name in ("migrate", "seed"):
-        command = SiteProcess([name], "")  # no address: the embedded PostgreSQL of the house
-        command.root = house.root
+        command = SiteProcess([name], "")  # without DATABASE_URL: the embedded PostgreSQL of the checkout
+        command.root = checkout.root
         with command:
             assert command.wait(120) == 0, command.log.read_text()
-    return house.root / "var"
+    return checkout.root / "var"
 
 
 @pytest.fixture
-def new_house(tmp_path: Path) -> Iterator[Checkout]:
-    """A fresh clone, in a path as people have them."""
-    house = Checkout(tmp_path / "my projects" / "brand, visibility")
-    yield house
-    _end_all(house)
+def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """A fresh clone in a path with spaces and a comma."""
+    checkout = Checkout(tmp_path / "my projects" / "brand, visibility")
+    yield checkout
+    _end_all(checkout)
 
 
 @pytest.fixture
-def house(tmp_path: Path, furnished: Path) -> Iterator[Checkout]:
-    house = Checkout(tmp_path / "house")
-    subprocess.run(["cp", "-a", str(furnished), str(house.root / "var")], check=True)
-    yield house
-    _end_all(house)
+def checkout(tmp_path: Path, furnished: Path) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path / "house")
+    subprocess.run(["cp", "-a", str(furnished), str(checkout.root / "var")], check=True)
+    yield checkout
+    _end_all(checkout)
 
 
-def _end_all(house: Checkout) -> None:
-    """Nothing of a failed test may go on."""
-    for process in house.find_processes():
+def _end_all(checkout: Checkout) -> None:
+    """Kill the processes of a failed test."""
+    for process in checkout.find_processes():
         process.kill()
 
 
-def test_a_fresh_clone_comes_up_shows_a_sample_ends_and_finds_it_again(new_house: Checkout) -> None:
+def test_fresh_clone_runs_a_sample_and_finds_it_after_a_restart(fresh_checkout: Checkout) -> None:
     port = find_free_port()
-    first = _make_run(new_house, port)
+    first = _make_run(fresh_checkout, port)
     first.wait_for("按 Ctrl-C 停止")
     assert "100% 部分完成" in first.text
     assert "演示数据" in first.text
     assert f"报告: http://127.0.0.1:{port}/diagnoses/" in first.text
     assert _is_ready(port)
     assert "[info" not in first.text
-    assert "diagnosis_ended" in (new_house.root / "var" / "site.log").read_text()
+    assert "diagnosis_ended" in (fresh_checkout.root / "var" / "site.log").read_text()
     first.press_ctrl_c()
     first.wait()
     assert "Error" not in first.text
-    assert new_house.find_processes() == []
+    assert fresh_checkout.find_processes() == []
 
-    second = _make_run(new_house, port, DEMO_LATENCY="5")
+    second = _make_run(fresh_checkout, port, DEMO_LATENCY="5")
     second.wait_for("询问中 0/18")
     assert "找到之前的诊断" in second.text
     second.press_ctrl_c()
@@ -85,45 +85,45 @@ def test_a_fresh_clone_comes_up_shows_a_sample_ends_and_finds_it_again(new_house
     second.press_ctrl_c()
     second.wait()
     assert "Traceback" not in second.text
-    assert new_house.find_processes() == []
+    assert fresh_checkout.find_processes() == []
 
 
-def test_two_sites_share_the_embedded_database_and_the_last_one_stops_it(house: Checkout) -> None:
+def test_two_sites_share_the_embedded_database(checkout: Checkout) -> None:
     ports = [find_free_port(), find_free_port()]
-    first, second = (_make_run(house, port) for port in ports)
+    first, second = (_make_run(checkout, port) for port in ports)
     for terminal in (first, second):
         terminal.wait_for("按 Ctrl-C 停止")
     first.send_signal(signal.SIGTERM)
     first.wait()
     assert [_is_ready(port) for port in ports] == [False, True]
-    # Killed, it cannot stop the database; whoever comes next finds that one, and takes it along.
-    _python_of(house, ports[1]).kill()
+    # A killed process cannot stop the database; the next one takes it over and stops it.
+    _python_of(checkout, ports[1]).kill()
     second.wait()
-    postmaster = psutil.Process(int((house.root / "var" / "postgres" / "postmaster.pid").read_text().split()[0]))
-    third = _make_run(house, ports[0])
+    postmaster = psutil.Process(int((checkout.root / "var" / "postgres" / "postmaster.pid").read_text().split()[0]))
+    third = _make_run(checkout, ports[0])
     third.wait_for("找到之前的诊断")
     assert postmaster.is_running()
     third.wait_for("按 Ctrl-C 停止")
     third.press_ctrl_c()
     third.wait()
-    assert house.find_processes() == []
+    assert checkout.find_processes() == []
 
 
-def _python_of(house: Checkout, port: int) -> psutil.Process:
-    serving = [process for process in house.find_processes() if "manage.py" in process.cmdline()]
+def _python_of(checkout: Checkout, port: int) -> psutil.Process:
+    serving = [process for process in checkout.find_processes() if "manage.py" in process.cmdline()]
     return next(process for process in serving if process.environ().get("PORT") == str(port))
 
 
-def test_a_closed_window_leaves_nothing_running(house: Checkout) -> None:
+def test_closed_terminal_leaves_nothing_running(checkout: Checkout) -> None:
     command = [".venv/bin/python", "manage.py", "serve", "--sample", "--port", str(find_free_port())]
-    terminal = PseudoTerminal(command, house.root, house.environment(DEMO_LATENCY="5"))
+    terminal = PseudoTerminal(command, checkout.root, checkout.environment(DEMO_LATENCY="5"))
     terminal.wait_for("询问中 0/18")
     terminal.close()
     terminal.wait()
-    assert house.find_processes() == []
+    assert checkout.find_processes() == []
 
 
-def test_two_that_start_at_once_migrate_once() -> None:
+def test_simultaneous_starts_migrate_once() -> None:
     name = f"empty_{find_free_port()}"
     execute_sql(get_database_url("postgres"), f"CREATE DATABASE {name}")
     address, ports = get_database_url(name), [find_free_port(), find_free_port()]
@@ -145,26 +145,28 @@ def test_two_that_start_at_once_migrate_once() -> None:
     ],
     ids=["broken DATABASE_URL", "no database there", "no number"],
 )
-def test_a_wrong_environment_is_one_line(new_house: Checkout, settings: dict[str, str], told: str) -> None:
-    (line,) = new_house.run_expecting_failure("make", "run", **settings)
+def test_wrong_environment_is_reported_in_one_line(
+    fresh_checkout: Checkout, settings: dict[str, str], told: str
+) -> None:
+    (line,) = fresh_checkout.run_expecting_failure("make", "run", **settings)
     assert told in line
-    assert not (new_house.root / "var" / "postgres").exists() or "PORT" in settings
+    assert not (fresh_checkout.root / "var" / "postgres").exists() or "PORT" in settings
 
 
-def test_a_taken_port_is_one_line(house: Checkout) -> None:
+def test_port_in_use_is_reported_in_one_line(checkout: Checkout) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        (line,) = house.run_expecting_failure("make", "run", f"PORT={other.getsockname()[1]}")
+        (line,) = checkout.run_expecting_failure("make", "run", f"PORT={other.getsockname()[1]}")
     assert "Address already in use" in line
     assert "make run PORT=9000" in line
-    assert house.find_processes() == []
+    assert checkout.find_processes() == []
 
 
-def test_an_unusable_var_is_one_line(new_house: Checkout) -> None:
-    (new_house.root / "var").mkdir()
-    (new_house.root / "var" / "postgres.lock").mkdir()  # what even root cannot write to
-    (line,) = new_house.run_expecting_failure("make", "run")
+def test_unusable_var_is_reported_in_one_line(fresh_checkout: Checkout) -> None:
+    (fresh_checkout.root / "var").mkdir()
+    (fresh_checkout.root / "var" / "postgres.lock").mkdir()  # not writable, even for root
+    (line,) = fresh_checkout.run_expecting_failure("make", "run")
     assert line.startswith("error: the embedded PostgreSQL did not start: ")
 
 
@@ -177,8 +179,10 @@ def test_an_unusable_var_is_one_line(new_house: Checkout) -> None:
     ],
     ids=["no Python", "an old one", "one without venv"],
 )
-def test_a_missing_python_is_one_line(new_house: Checkout, tmp_path: Path, python: str | None, told: str) -> None:
-    shutil.rmtree(new_house.root / ".venv")
+def test_missing_python_is_reported_in_one_line(
+    fresh_checkout: Checkout, tmp_path: Path, python: str | None, told: str
+) -> None:
+    shutil.rmtree(fresh_checkout.root / ".venv")
     path = tmp_path / "bin"
     path.mkdir()
     for name in ("make", "sh", "nproc"):
@@ -188,5 +192,5 @@ def test_a_missing_python_is_one_line(new_house: Checkout, tmp_path: Path, pytho
     if python:
         (path / "python3").write_text(f"#!/bin/sh\n{python}\n")
         (path / "python3").chmod(0o755)
-    (line,) = new_house.run_expecting_failure("make", "run", PATH=str(path))
+    (line,) = fresh_checkout.run_expecting_failure("make", "run", PATH=str(path))
     assert line.startswith(told)

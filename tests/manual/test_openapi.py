@@ -1,4 +1,4 @@
-"""The API's schema tells of failures as they are."""
+"""The OpenAPI schema describes error responses and alternatives."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from diagsite.models import User
 
 
 def _operations() -> list[dict[str, Any]]:
-    return [one for operations in api.get_openapi_schema()["paths"].values() for one in operations.values()]
+    return [operation for path in api.get_openapi_schema()["paths"].values() for operation in path.values()]
 
 
-def test_every_operation_names_its_failures() -> None:
+def test_every_operation_describes_its_failures() -> None:
     assert len(_operations()) > 10
     for operation in _operations():
         for status in ("4XX", "5XX"):
@@ -26,20 +26,20 @@ def test_every_operation_names_its_failures() -> None:
     ("method", "path", "status"),
     [("get", "/api/platforms", 401), ("post", "/api/session", 400), ("get", "/api/errors?locale=" + "x" * 17, 422)],
 )
-def test_a_failure_is_as_the_schema_says(client: Client, method: str, path: str, status: int) -> None:
+def test_failure_matches_the_schema(client: Client, method: str, path: str, status: int) -> None:
     answer = getattr(client, method)(path)
     body = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
     assert set(PROBLEM_SCHEMA["required"]) <= set(body) <= set(PROBLEM_SCHEMA["properties"])
 
 
-def test_a_sign_in_is_one_of_two() -> None:
+def test_sign_in_takes_one_of_two_fields() -> None:
     schema = api.get_openapi_schema()["components"]["schemas"]["SignInIn"]
-    assert [one["required"] for one in schema["oneOf"]] == [["code"], ["device_id"]]
+    assert [variant["required"] for variant in schema["oneOf"]] == [["code"], ["device_id"]]
 
 
 @pytest.mark.django_db
-def test_a_day_is_no_number(client: Client) -> None:
+def test_date_does_not_accept_a_number(client: Client) -> None:
     client.force_login(User.objects.create(username="somebody"))
     refused = client.get("/api/diagnoses?until=0", headers={"Accept-Language": "zh-CN"})
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["until"])

@@ -1,4 +1,4 @@
-"""docs/reference/protocol.md is true: its frames are played against a served site, and its calls exist."""
+"""docs/reference/protocol.md matches the server: its frames are replayed, and its routes exist."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ EXAMPLE = re.compile(r"```json (client|server)\n(.*?)\n```", re.DOTALL)
 
 
 def shape(value: Any) -> Any:
-    """The names and kinds of what is in a frame, without the values."""
+    """Return the keys and types of a frame, without values."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -25,12 +25,12 @@ def shape(value: Any) -> Any:
 
 
 def first_event_of(frame: dict[str, Any]) -> dict[str, Any]:
-    """An events frame with its first entry alone, of which the page shows one."""
+    """Reduce an events frame to its first entry, as in the document."""
     return frame | {"e": frame["e"][:1]} if frame["type"] == "events" else frame
 
 
 async def play(address: str, token: str) -> list[str]:
-    """Say the page's client frames, wait for the server frames of its types; returns the types that were heard."""
+    """Send the documented client frames and wait for the documented server frames; return their types."""
     heard = []
     async with websockets.connect(address, proxy=None) as socket:
         for side, text in EXAMPLE.findall(PAGE):
@@ -45,7 +45,7 @@ async def play(address: str, token: str) -> list[str]:
     return heard
 
 
-def test_the_frames_of_the_protocol_page_are_those_of_the_server() -> None:
+def test_documented_frames_match_the_server() -> None:
     with FakePlatform() as fake, running_site(PING_SECONDS="0.5") as site, site.client() as client:
         fake.set_behaviour(hold_response())
         site.add_platform("fake", fake.base_url)
@@ -58,7 +58,7 @@ def test_the_frames_of_the_protocol_page_are_those_of_the_server() -> None:
     assert {"events", "ping"} <= set(heard)
 
 
-def test_the_calls_of_the_protocol_page_exist() -> None:
+def test_documented_routes_exist() -> None:
     described = {re.sub(r"\{\w+\}", "<id>", path) for path in api.get_openapi_schema()["paths"]}
     named = set(re.findall(r"`(?:GET|POST|DELETE) (/api/[^`?]*)", PAGE))
     assert {re.sub(r"<\w+>", "<id>", path) for path in named} <= described

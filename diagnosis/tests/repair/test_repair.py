@@ -174,9 +174,9 @@ def test_the_journal_holds_every_row_of_a_removed_duplicate(truth: GroundTruth) 
 def test_the_command_looks_mends_and_takes_back(truth: GroundTruth, capsys: pytest.CaptureFixture[str]) -> None:
     before = compute_fingerprints()
     call_command("repair_history")
-    assert "nothing was changed: --apply mends them" in capsys.readouterr().out
+    assert "nothing was changed; --apply fixes them" in capsys.readouterr().out
     call_command("repair_history", "--apply", "--only", "counts_wrong")
-    assert f"{BROKEN // len(DEFECT_NAMES)}  counts_wrong mended" in capsys.readouterr().out
+    assert f"{BROKEN // len(DEFECT_NAMES)}  counts_wrong fixed" in capsys.readouterr().out
     call_command("repair_history", "--undo")
-    assert "rows are as they were before" in capsys.readouterr().out
+    assert "rows restored" in capsys.readouterr().out
     assert compute_fingerprints() == before

@@ -26,7 +26,7 @@ from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
 
 pytestmark = pytest.mark.django_db
 
-Notice = apps.get_model("diagsite", "Notice")  # of the floor above
+Notification = apps.get_model("diagsite", "Notification")  # of a higher layer
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 
 
@@ -190,8 +190,9 @@ def test_a_run_that_may_not_be_is_left_out_with_its_reason_and_told_once(
     schedule.refresh_from_db()
     assert (schedule.skip_reason, schedule.skipped_at) == (reason, slot)
     assert schedule.next_at > slot
-    notice = Notice.objects.get()
-    assert (notice.kind, notice.owner, notice.schedule, notice.data) == ("skipped", owner, schedule, {"reason": reason})
+    notification = Notification.objects.get()
+    values = (notification.kind, notification.owner, notification.schedule, notification.data)
+    assert values == ("skipped", owner, schedule, {"reason": reason})
     assert Diagnosis.objects.count() == 1
 
 
@@ -238,10 +239,10 @@ def test_one_that_cannot_be_started_does_not_keep_the_others(
 def test_a_deleted_users_schedules_go_with_them(owner: AbstractUser, platform: Platform) -> None:
     make_schedule(owner, [platform], budget_calls=3)
     start_due_schedules()
-    assert Notice.objects.exists()
+    assert Notification.objects.exists()
     owner.delete()
     assert not Schedule.objects.exists()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_a_demo_is_marked(owner: AbstractUser) -> None:

@@ -1,43 +1,39 @@
 import os
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.backups import BackupFailed, create_backup
 
 EXAMPLES = """\
 examples:
-  manage.py backup                             into var/backups
-  manage.py backup /var/backups/diagsite       as cron does every night; prints the file
+  manage.py backup                             write into var/backups
+  manage.py backup /var/backups/diagsite       write into a directory; prints the path
   manage.py backup /var/backups/diagsite --keep 30
 
-Beside DATE.dump, DATE.json holds the rows and the checksum of every table; `manage.py restore` proves by them that
-all is there. Nobody has to wait while it runs. pg_dump is taken from the PATH or from the embedded PostgreSQL.
+DATE.json, beside DATE.dump, contains the number of rows and the checksum of every table, which `manage.py restore`
+verifies. A backup blocks no other process. pg_dump is taken from the PATH or from the embedded PostgreSQL.
 """
 
 
-class Command(BaseCommand):
-    """The one way to back up."""
+class Command(ExamplesCommand):
+    """Dump the database into a file."""
 
     help = "Dump the database with a checksum of every table."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to, and how many."""
+        """Add directory and number of backups."""
         parser.add_argument("directory", nargs="?", type=Path, default=settings.BASE_DIR / "var" / "backups")
         kept = int(os.environ.get("BACKUPS_KEPT", 14))
-        parser.add_argument("--keep", type=int, default=kept, help="how many stay (default BACKUPS_KEPT, else 14)")
+        parser.add_argument("--keep", type=int, default=kept, help="backups to keep (default BACKUPS_KEPT, else 14)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prints the file."""
+        """Print the path of the dump."""
         if options["keep"] < 1:
             raise CommandError("--keep must be at least 1")
         try:

@@ -5,13 +5,13 @@ import logging
 import re
 import sys
 import uuid
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -23,8 +23,9 @@ from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_deta
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, create_diagnosis
-from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
+from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
 from diagsite.cli.run import TerminalRun
 from diagsite.models import User
@@ -44,11 +45,11 @@ EXIT_CODE_BY_STATUS = {
 FALLBACK_PLATFORM_ID = "demo-fast"
 
 DESCRIPTION = """\
-Diagnose a brand in the terminal: put the questions to the platforms, watch the answers arrive, print the report.
+Diagnose a brand in the terminal: ask the platforms, show the progress, print the report.
 
-The report goes to standard output, everything else to standard error. A worker that runs already (of `make run`, say)
-does the work; without one, this command does it itself. The questions go out as they are: leave the brand out of them,
-or its mention rate measures nothing.
+The report goes to standard output, everything else to standard error. If no worker is running (for example by `make
+run`), this command runs one itself. Questions are sent unchanged and should not contain the brand: its mention rate
+would mean nothing.
 """
 
 EXAMPLES = """\
@@ -64,29 +65,24 @@ examples:
   manage.py diagnose 山岚 --question '送礼选哪款手冲壶？' --json | jq .report.brands
 
 exit codes:
-  0  completed: every answer is there (or was refused on content grounds)
+  0  completed: every answer is valid or was refused by the platform's content filter
   3  partial: some answers are missing
-  4  failed, or timed out
-  5  cancelled by somebody else
-  2  the input is wrong; the message names the field
-  1  the database or the configuration is wrong
-  130  interrupted with Ctrl-C; what was answered is kept
+  4  failed or timed out
+  5  cancelled elsewhere
+  2  invalid input; the message names the field
+  1  a problem of the database or the configuration
+  130  interrupted with Ctrl-C; the answers are kept
 """
 
 
-class Command(BaseCommand):
-    """A diagnosis in the terminal."""
+class Command(ExamplesCommand):
+    """Run a diagnosis in the terminal."""
 
     help = DESCRIPTION
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What to ask, of whom, and how to tell."""
+        """Add brand, questions, platforms and output options."""
         parser.add_argument("brand", help="the brand to look for in the answers, at most 100 characters")
         parser.add_argument(
             "--alias", action="append", default=[], help="another spelling of the brand; repeatable, at most 10"
@@ -168,7 +164,10 @@ def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis
     body = {
         "brand": options["brand"],
         "aliases": options["alias"],
-        "competitors": [_parse_competitor(text) for text in options["competitor"]],
+        "competitors": [
+            {"name": name, "aliases": [alias for alias in aliases if alias.strip()]}
+            for name, *aliases in (re.split("[,，]", text) for text in options["competitor"])
+        ],
         "questions": [*options["question"], *_read_questions(options["questions_file"])],
         "platforms": options["platform"] or _get_default_platforms(console),
         "repeats": options["repeats"],
@@ -177,7 +176,7 @@ def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis
     try:
         diagnosis, _is_new = create_diagnosis(OrderIn.model_validate(body).to_request(), request)
     except ValidationError as error:
-        raise _build_input_error(build_field_errors([dict(one) for one in error.errors()])) from error
+        raise _build_input_error(build_field_errors([dict(details) for details in error.errors()])) from error
     except InvalidInput as error:
         raise _build_input_error(error.fields or {}) from error
     if diagnosis.is_demo:
@@ -194,11 +193,6 @@ def _find_owner(name: str | None) -> User:
     return user
 
 
-def _parse_competitor(text: str) -> dict[str, Any]:
-    name, *aliases = re.split("[,，]", text)
-    return {"name": name, "aliases": [alias for alias in aliases if alias.strip()]}
-
-
 def _read_questions(file: str | None) -> list[str]:
     if file is None:
         return []
@@ -212,7 +206,7 @@ def _read_questions(file: str | None) -> list[str]:
 
 
 def _get_default_platforms(console: Console) -> list[str]:
-    """Every real platform that can be asked; the demo platform, said aloud, where there is none."""
+    """Return all available real platforms; if there is none on a demo site, print that the demo platform is used."""
     healthy = [row["id"] for row in map(serialize_platform, Platform.objects.filter(is_enabled=True)) if row["healthy"]]
     real = list(Platform.objects.filter(pk__in=healthy, is_demo=False).values_list("pk", flat=True))
     if real:
@@ -226,7 +220,7 @@ def _get_default_platforms(console: Console) -> list[str]:
 
 
 def _build_input_error(fields: Mapping[str, str]) -> CommandError:
-    """The API's names of the fields, as the options that filled them; positions count from 1."""
+    """Build an error that names the options instead of the API's fields; positions count from 1."""
     return CommandError(
         "; ".join(f"{_format_option(name)}: {reason}" for name, reason in fields.items()), returncode=EXIT_INVALID_INPUT
     )

@@ -1,64 +1,59 @@
 import sqlite3
 import sys
-import uuid
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.progress import Progress
 
 from diagnosis.exceptions import InvalidLegacyExport
 from diagnosis.legacy.importer import ImportResult, LegacyImporter
 from diagnosis.legacy.reader import LegacyExport
 from diagnosis.legacy.table_layout import TableLayout
+from diagsite.accounts.users import get_or_create_owners
+from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console
-from diagsite.models import User
 
 TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 
 EXAMPLES = """\
 examples:
-  manage.py import_legacy database.db                        read it all, store nothing, say what was understood
-  manage.py import_legacy database.db --apply                import it; a second time adds nothing
-  manage.py import_legacy database.db --table runs=skip      leave a table out; or say what it holds:
+  manage.py import_legacy database.db                        read everything and report; stores nothing
+  manage.py import_legacy database.db --apply                import it; repeating adds nothing
+  manage.py import_legacy database.db --table runs=skip      skip a table, or name its content:
   manage.py import_legacy database.db --table runs=diagnoses  (diagnoses, answers, reports)
-  manage.py repair_history                                   afterwards: what is wrong with it
+  manage.py repair_history                                   afterwards, list defects of the imported records
 
-The file is SQLite, and is only read. Tables are recognised by their columns, whose names may vary. Times without a zone
-are read as local time (TIME_ZONE), booleans also as text. Every row is kept as it was given; what cannot be read is
-counted, with its reason. Nothing that was left running there is run here.
+The SQLite file is opened read-only. Tables are recognized by their columns, whose names may vary. Times without a zone
+are read as local time (TIME_ZONE), booleans also as text. The original of every row is kept; unreadable rows are
+counted by reason. Unfinished diagnoses are not continued.
 """
 
 
-class Command(BaseCommand):
-    """Brings the records of the system before this one."""
+class Command(ExamplesCommand):
+    """Import the records of the previous system."""
 
-    help = "Import the diagnoses of another system's SQLite file. Without --apply nothing is stored."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    help = "Import the diagnoses of another system's SQLite file. Without --apply it stores nothing."
+    examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What to read, and how."""
+        """Add the file, --apply and the roles of tables."""
         parser.add_argument("file", type=Path, help="the SQLite file")
-        parser.add_argument("--apply", action="store_true", help="store what is read")
+        parser.add_argument("--apply", action="store_true", help="store the records")
         parser.add_argument(
             "--table",
             action="append",
             default=[],
             metavar="NAME=ROLE",
-            help=f"a role is one of {', '.join(TABLE_ROLES)}",
+            help=f"the role of a table: one of {', '.join(TABLE_ROLES)}",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Read, and say what came of it."""
+        """Read the file and report; with --apply store the records."""
         path: Path = options["file"]
         if not path.is_file():
-            raise CommandError(f"{path}: there is no such file")
+            raise CommandError(f"{path}: no such file")
         table_roles = dict(_parse_table_role(text) for text in options["table"])
         try:
             with (
@@ -70,7 +65,7 @@ class Command(BaseCommand):
                 importer = LegacyImporter(path, export, get_or_create_owners, applies=options["apply"])
                 result = importer.run(lambda rows: bar.update(task, advance=rows))
         except (InvalidLegacyExport, sqlite3.Error) as error:
-            raise CommandError(f"{error}; what was imported before stays") from error
+            raise CommandError(f"{error}; records imported so far are kept") from error
         self._print_result(result, apply=options["apply"])
 
     def _print_layout(self, layout: TableLayout) -> None:
@@ -102,17 +97,3 @@ def _parse_table_role(text: str) -> tuple[str, str]:
     if not name or role not in TABLE_ROLES:
         raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
     return name, role
-
-
-def get_or_create_owners(names: set[str]) -> dict[str, int]:
-    """The accounts of these openids, made where they are missing; what nobody owns is the account `legacy`'s."""
-    openids = names - {""}
-    found = dict(User.objects.filter(wechat_openid__in=openids).values_list("wechat_openid", "pk"))
-    new = [User(username=f"wx-{uuid.uuid4().hex[:12]}", wechat_openid=one) for one in openids - found.keys()]
-    for user in new:
-        user.set_unusable_password()
-    created = {str(user.wechat_openid): user.pk for user in User.objects.bulk_create(new)}
-    fallback_owner, _is_new = User.objects.get_or_create(
-        username="legacy", defaults={"is_active": False, "password": "!"}
-    )
-    return {**{str(openid): pk for openid, pk in found.items()}, **created, "": fallback_owner.pk}

@@ -1,5 +1,3 @@
-"""The JSON Schema of exported reports."""
-
 import json
 from typing import Any
 
@@ -9,10 +7,10 @@ from diagnosis.reports.export.json_file import build_export_schema
 
 
 class Command(BaseCommand):
-    """Print it."""
+    """Print the JSON Schema of exported reports."""
 
     help = "Print the JSON Schema of exported reports; kept as docs/reference/report.schema.json."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print it."""
+        """Print the schema."""
         self.stdout.write(json.dumps(build_export_schema(), ensure_ascii=False, indent=1))

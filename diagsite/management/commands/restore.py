@@ -1,9 +1,10 @@
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.backups import BackupFailed, compute_checksums, restore_backup
 from monitoring.samples.collector import stop_sampling
 
@@ -12,29 +13,24 @@ example:
   createdb diagsite_restored
   DATABASE_URL=postgresql://.../diagsite_restored manage.py restore /var/backups/diagsite/diagsite-20260101T021500.dump
 
-Only an empty database is restored into, all or nothing. Then every table is compared with what was dumped. Stop the
-site first when the restored database is to take over; afterwards run `manage.py migrate` for a newer version.
+The database must be empty; the restore is a single transaction. Then every table is compared with the backup. Stop the
+site first if it will use the restored database, and run `manage.py migrate` afterwards for a newer version.
 """
 
 
-class Command(BaseCommand):
-    """The way back."""
+class Command(ExamplesCommand):
+    """Restore a backup."""
 
-    help = "Restore a backup into an empty database and prove that every table is as it was."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    help = "Restore a backup into an empty database and verify every table."
+    examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Which."""
-        parser.add_argument("dump", type=Path, help="the file that `manage.py backup` printed")
+        """Add the file."""
+        parser.add_argument("dump", type=Path, help="the path that `manage.py backup` printed")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Says how much is back; exit code 1 when a table differs."""
-        stop_sampling()  # nothing of this process's own may come into the tables before they are compared
+        """Print the number of restored rows; exit code 1 if a table differs."""
+        stop_sampling()  # this process must not write samples before the tables are compared
         try:
             differing_tables = restore_backup(options["dump"])
         except (BackupFailed, OSError) as error:
@@ -43,4 +39,4 @@ class Command(BaseCommand):
             raise CommandError(f"restored, but these tables differ from the backup: {', '.join(differing_tables)}")
         restored = compute_checksums()
         rows = sum(int(count) for count, _sum in restored.values())
-        self.stdout.write(f"restored and proven: {len(restored)} tables, {rows} rows, each as it was")
+        self.stdout.write(f"restored and verified: {len(restored)} tables, {rows} rows")

@@ -9,15 +9,15 @@ from monitoring.rules.defaults import seed_rules
 
 
 class Command(BaseCommand):
-    """Adds what every installation starts with."""
+    """Add the rows that every installation needs."""
 
     help = (
-        "Add the platforms, the error copy, the alert rules and the roles of staff that are missing. "
-        "What an operator has edited stays as it is, and a rule or role that was deleted stays deleted."
+        "Add missing platforms, error messages, alert rules and roles. "
+        "Changes by operators are kept, and deleted rules and roles are not added again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Seed, and say what was added."""
+        """Seed, and print what was added."""
         added = seed_platforms()
         counts = seed_error_messages()
         rules = seed_rules()
@@ -25,6 +25,6 @@ class Command(BaseCommand):
         if not options["verbosity"]:
             return
         self.stdout.write(f"{added} platforms added")
-        self.stdout.write("error copy: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items()))
+        self.stdout.write("error messages: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items()))
         self.stdout.write("alert rules: " + ", ".join(f"{n} {name}" for name, n in rules.items()))
         self.stdout.write("roles: " + ", ".join(f"{n} {name}" for name, n in roles.items()))

@@ -7,20 +7,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagsite.accounts.tokens import get_or_create_terminal_user
+from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 
 
 class Command(BaseCommand):
-    """HTTP, WebSocket and the worker in one process."""
+    """Run HTTP, WebSocket and the worker in one process."""
 
     help = (
-        "Serve HTTP and WebSocket, with a worker for diagnoses inside. "
-        "In production run `manage.py serve --concurrency 0` and `manage.py procrastinate worker` beside it."
+        "Serve HTTP and WebSocket, with a built-in worker. "
+        "In production run `manage.py serve --concurrency 0` and `manage.py procrastinate worker`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to listen, and how much to run."""
+        """Add address, port and concurrency."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
         parser.add_argument("--port", type=int, default=settings.PORT, help=f"port (default {settings.PORT})")
         parser.add_argument(
@@ -28,23 +28,23 @@ class Command(BaseCommand):
             type=int,
             default=settings.DIAGNOSES_AT_ONCE,
             metavar="N",
-            help=f"diagnoses that run at once in this process, 0 for no worker (default {settings.DIAGNOSES_AT_ONCE})",
+            help=f"concurrent diagnoses in this process, 0 for no worker (default {settings.DIAGNOSES_AT_ONCE})",
         )
-        parser.add_argument("--migrate", action="store_true", help="migrate and seed first")
-        parser.add_argument("--sample", action="store_true", help="run a sample diagnosis once the site is up")
+        parser.add_argument("--migrate", action="store_true", help="migrate and seed the database first")
+        parser.add_argument("--sample", action="store_true", help="run a sample diagnosis when the site is ready")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check what can be checked, then serve until SIGINT or SIGTERM."""
+        """Check port and database, then serve until SIGINT or SIGTERM."""
         host, port = options["host"], options["port"]
         _require_free_port(host, port)
         require_database()
         if options["migrate"]:
             migrate_and_seed()
         require_migrations_applied()
-        # The demo platform of this very process is on this very port.
+        # The demo platform is served by this process.
         if not settings.PRODUCTION and "DEMO_BASE_URL" not in os.environ:
             settings.DEMO_BASE_URL = f"http://127.0.0.1:{port}/demo/v1"
-        # Not before the database is known to be there: these load daphne, the API and all that is behind it.
+        # Imported after the checks, because they load daphne and the whole API.
         from diagsite.cli.sample import SampleDiagnosis
         from diagsite.server.site_server import ListenError, SiteServer
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 def _require_free_port(host: str, port: int) -> None:
     if not 1 <= port <= 65535:
-        raise CommandError(f"{port} is no port: 1 to 65535")
+        raise CommandError(f"{port} is not a port: 1 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.closing(socket.socket(family)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

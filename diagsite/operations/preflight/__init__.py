@@ -1,1 +1,1 @@
-"""Is everything in place for a deploy? Each check says what it found, and what to do where it is not in order."""
+"""Checks before a deployment; each reports its result and how to fix a problem."""

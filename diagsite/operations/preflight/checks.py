@@ -1,4 +1,4 @@
-"""Every check by its name, in the order in which they are run: what others need comes first."""
+"""All checks by name, in the order in which they run: dependencies first."""
 
 from diagsite.operations.preflight import external_services, installation, local_services
 from diagsite.operations.preflight.results import CheckFunction
@@ -29,6 +29,6 @@ CHECK_DEPENDENCIES = dict.fromkeys(DATABASE_CHECKS, "database")
 
 
 def select_checks(*, live: bool, notify: bool, skipped: list[str]) -> dict[str, CheckFunction]:
-    """Those to run now."""
+    """Return the checks to run."""
     checks = CHECKS | (LIVE_CHECKS if live else {}) | (NOTIFY_CHECKS if notify else {})
     return {name: check for name, check in checks.items() if name not in skipped}

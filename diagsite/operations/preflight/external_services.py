@@ -1,4 +1,4 @@
-"""What is reached over the network: the platforms and the alert channels; asked only when told to."""
+"""Checks of platforms and alert channels; only some of them use the network."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from monitoring.models import Channel, Rule
 
 
 def check_keys() -> Iterator[CheckFinding]:
-    """Every enabled platform has its key."""
+    """Check that every enabled platform has its key."""
     platforms = list(Platform.objects.filter(is_enabled=True))
     for platform in platforms:
         if not has_usable_key(platform):
@@ -27,24 +27,23 @@ def check_keys() -> Iterator[CheckFinding]:
             )
     real = [platform for platform in platforms if not platform.is_demo]
     if not real:
-        detail = "no real platform is enabled: set a key, then run manage.py seed"
+        detail = "no real platform is enabled; set a key, then run manage.py seed"
         yield CheckFinding(FAILED if settings.PRODUCTION and not settings.DEMO else WARNING, detail)
     elif all(map(has_usable_key, platforms)):
         yield CheckFinding(OK, f"{len(real)} platforms")
 
 
 def check_platforms() -> Iterator[CheckFinding]:
-    """One cheap question to each enabled real platform, all at once."""
+    """Ask each enabled real platform a short question, concurrently."""
     platforms = list(Platform.objects.filter(is_enabled=True, is_demo=False))
-    yield from (
-        asyncio.run(_probe_platforms(platforms))
-        if platforms
-        else [CheckFinding(WARNING, "no real platform is enabled")]
-    )
+    if not platforms:
+        yield CheckFinding(WARNING, "no real platform is enabled")
+        return
 
+    async def probe_all() -> list[CheckFinding]:
+        return await asyncio.gather(*map(_probe_platform, platforms))
 
-async def _probe_platforms(platforms: list[Platform]) -> list[CheckFinding]:
-    return await asyncio.gather(*map(_probe_platform, platforms))
+    yield from asyncio.run(probe_all())
 
 
 async def _probe_platform(platform: Platform) -> CheckFinding:
@@ -59,13 +58,13 @@ async def _probe_platform(platform: Platform) -> CheckFinding:
 
 
 def check_alerts() -> Iterator[CheckFinding]:
-    """Somebody would be told: rules are on, and a default channel is there whose secrets can be read."""
+    """Check that rules are enabled, and a default channel whose secrets can be decrypted."""
     rules = Rule.objects.filter(is_enabled=True).count()
     channels = list(Channel.objects.filter(is_enabled=True))
     if not rules:
         yield CheckFinding(WARNING, "no alert rule is enabled", "rules")
     if not any(channel.is_default for channel in channels):
-        yield CheckFinding(WARNING, "no channel is enabled and default: alerts reach nobody", "channels")
+        yield CheckFinding(WARNING, "no default channel is enabled, so alerts are not delivered", "channels")
     for channel in channels:
         try:
             decrypt_secrets(channel.secrets)
@@ -75,7 +74,7 @@ def check_alerts() -> Iterator[CheckFinding]:
 
 
 def check_channels() -> Iterator[CheckFinding]:
-    """A test message through each enabled channel."""
+    """Send a test message through each enabled channel."""
     channels = list(Channel.objects.filter(is_enabled=True))
     for channel in channels:
         try:
@@ -85,4 +84,4 @@ def check_channels() -> Iterator[CheckFinding]:
         else:
             yield CheckFinding(OK, f"sent ({code})", channel.name)
     if not channels:
-        yield CheckFinding(WARNING, "there is no channel to try")
+        yield CheckFinding(WARNING, "no channel is enabled")

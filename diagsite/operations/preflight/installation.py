@@ -1,4 +1,4 @@
-"""What was installed and how it is set: Python, packages, Django's own checks, TLS, static files, addresses."""
+"""Checks of the installation: Python, packages, settings, TLS, static files, time zone, WeChat."""
 
 import re
 import sys
@@ -16,15 +16,22 @@ _PINNED_REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==(\S+)", re
 
 
 def check_python() -> Iterator[CheckFinding]:
-    """3.11 or later."""
+    """Check that Python is 3.11 or later."""
     text = sys.version.split()[0]
     yield CheckFinding(OK if sys.version_info >= (3, 11) else FAILED, text)
 
 
 def check_packages() -> Iterator[CheckFinding]:
-    """Those of requirements.txt, in the versions that were tested."""
+    """Check that the packages have the versions of requirements.txt."""
     pins = _PINNED_REQUIREMENT.findall((settings.BASE_DIR / "requirements.txt").read_text(encoding="utf-8"))
-    mismatches = [found for name, pinned in pins if (found := _describe_mismatch(name, pinned))]
+    mismatches = []
+    for name, pinned in pins:
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            mismatches.append(f"{name} is missing")
+        else:
+            mismatches += [] if installed == pinned else [f"{name} is {installed}, not {pinned}"]
     yield (
         CheckFinding(FAILED, f"pip install -r requirements.txt: {'; '.join(mismatches)}")
         if mismatches
@@ -32,45 +39,37 @@ def check_packages() -> Iterator[CheckFinding]:
     )
 
 
-def _describe_mismatch(name: str, pinned: str) -> str:
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        return f"{name} is missing"
-    return "" if found == pinned else f"{name} is {found}, not {pinned}"
-
-
 def check_settings() -> Iterator[CheckFinding]:
-    """Django's checks, in production those for a deploy as well."""
+    """Run Django's checks, in production also those for deployment."""
     messages = checks.run_checks(include_deployment_checks=settings.PRODUCTION)
     for message in messages:
         if message.level >= checks.WARNING and not message.is_silenced():
             yield CheckFinding(FAILED if message.level >= checks.ERROR else WARNING, message.msg, message.id or "")
     if not messages:
-        yield CheckFinding(OK, f"{settings.ENVIRONMENT}, Django's checks have nothing to say")
+        yield CheckFinding(OK, f"{settings.ENVIRONMENT}, no messages from Django's checks")
 
 
 def check_tls() -> Iterator[CheckFinding]:
-    """Everything goes over HTTPS, and the site knows its own address."""
+    """Check that HTTPS is required and SITE_URL is set."""
     if not settings.PRODUCTION:
-        yield CheckFinding(OK, "not asked for in development")
+        yield CheckFinding(OK, "not required in development")
         return
     if not settings.SECURE_SSL_REDIRECT:
-        yield CheckFinding(FAILED, "HTTPS=0: cookies and tokens travel in the clear", "redirect")
+        yield CheckFinding(FAILED, "HTTPS=0: cookies and tokens are sent unencrypted", "redirect")
     if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
-        yield CheckFinding(WARNING, "BEHIND_PROXY=0: who terminates TLS must be this process, which cannot", "proxy")
+        yield CheckFinding(WARNING, "BEHIND_PROXY=0: no proxy terminates TLS, and this process cannot", "proxy")
     if settings.SECURE_HSTS_SECONDS < 3600:
         yield CheckFinding(WARNING, "HSTS_SECONDS is less than an hour", "hsts")
     if urlsplit(settings.SITE_URL).scheme != "https":
-        yield CheckFinding(WARNING, "SITE_URL is not an https address: alerts cannot link to the site", "address")
+        yield CheckFinding(WARNING, "SITE_URL is not an https URL, so alerts cannot link to the site", "address")
     if settings.SECURE_SSL_REDIRECT:
         yield CheckFinding(OK, f"redirect to HTTPS, HSTS {settings.SECURE_HSTS_SECONDS} s")
 
 
 def check_static_files() -> Iterator[CheckFinding]:
-    """In production they are collected."""
+    """Check that static files are collected in production."""
     if settings.STATIC_ROOT is None:
-        yield CheckFinding(OK, "served as they are in development")
+        yield CheckFinding(OK, "not collected in development")
         return
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     is_collected = manifest.is_file()
@@ -80,17 +79,17 @@ def check_static_files() -> Iterator[CheckFinding]:
 
 
 def check_time_zone() -> Iterator[CheckFinding]:
-    """One that exists."""
+    """Check that the time zone exists."""
     try:
         ZoneInfo(settings.TIME_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
-        yield CheckFinding(FAILED, f"TIME_ZONE: there is no {settings.TIME_ZONE}")
+        yield CheckFinding(FAILED, f"TIME_ZONE: unknown time zone {settings.TIME_ZONE}")
     else:
         yield CheckFinding(OK, settings.TIME_ZONE)
 
 
 def check_wechat() -> Iterator[CheckFinding]:
-    """Users can sign in: by WeChat, or as demo devices."""
+    """Check that mini-program users can sign in."""
     if settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET:
         template = settings.WECHAT_TEMPLATE_ID
         yield CheckFinding(

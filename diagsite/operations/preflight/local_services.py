@@ -1,4 +1,4 @@
-"""What runs beside us: database, cache, channel layer, job engine, clock, disk."""
+"""Checks of the local environment: database, cache, channel layer, jobs, clock, disk."""
 
 import asyncio
 import shutil
@@ -29,7 +29,7 @@ MIN_FREE_RATIO = 0.1
 
 
 def check_database() -> Iterator[CheckFinding]:
-    """It answers, is new enough, and has room for our connections."""
+    """Check version and connection limit of the database."""
     require_database()
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version_num")
@@ -48,12 +48,12 @@ def check_database() -> Iterator[CheckFinding]:
 
 
 def check_migrations() -> Iterator[CheckFinding]:
-    """All applied, and none missing for the models as they are."""
+    """Check that all migrations are applied and none is missing for the models."""
     executor = MigrationExecutor(connection)
     missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if missing:
         yield CheckFinding(FAILED, f"{missing} are not applied: run manage.py migrate")
-    with translation.override(None):  # else every name that is translated has changed
+    with translation.override(None):  # otherwise translated names count as changes
         before, now = executor.loader.project_state(), ProjectState.from_apps(apps)
         changes = MigrationAutodetector(before, now).changes(graph=executor.loader.graph)
     if changes:
@@ -63,7 +63,7 @@ def check_migrations() -> Iterator[CheckFinding]:
 
 
 def check_seeds() -> Iterator[CheckFinding]:
-    """The rows that every installation has."""
+    """Check that the database is seeded."""
     platforms, copies = Platform.objects.count(), ErrorCopy.objects.count()
     is_seeded = platforms and copies
     yield CheckFinding(
@@ -72,7 +72,7 @@ def check_seeds() -> Iterator[CheckFinding]:
 
 
 def check_cache() -> Iterator[CheckFinding]:
-    """What is written can be read."""
+    """Check that a written value can be read."""
     for alias in settings.CACHES:
         cache: BaseCache = caches[alias]
         key, value = f"preflight:{uuid.uuid4().hex}", uuid.uuid4().hex
@@ -82,23 +82,19 @@ def check_cache() -> Iterator[CheckFinding]:
         if found == value:
             yield CheckFinding(OK, type(cache).__name__, alias)
         else:
-            yield CheckFinding(FAILED, "what was written was not read: is Redis at REDIS_URL there?", alias)
+            yield CheckFinding(FAILED, "a written value could not be read; is Redis running at REDIS_URL?", alias)
 
 
 def check_services() -> Iterator[CheckFinding]:
-    """What /readyz looks at besides: the channel layer, the job engine, Redis."""
-    for finding in asyncio.run(check_health([name for name in ("push", "jobs", "redis") if _is_configured(name)])):
+    """Check channel layer, workers and Redis, as /readyz does."""
+    for finding in asyncio.run(check_health(["push", "jobs", *(["redis"] if settings.REDIS_URL else [])])):
         hints = {"jobs": "; start a worker: manage.py procrastinate worker, or manage.py serve"}
         detail = f"{finding.ms:.0f} ms" if finding.is_ok else finding.detail + hints.get(finding.name, "")
         yield CheckFinding(OK if finding.is_ok else FAILED, detail, finding.name)
 
 
-def _is_configured(name: str) -> bool:
-    return name != "redis" or bool(settings.REDIS_URL)
-
-
 def check_clock() -> Iterator[CheckFinding]:
-    """Ours and the database's agree: deadlines are written by one and read by the other."""
+    """Check that the clocks of this machine and of the database agree."""
     before = time.time()
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
@@ -107,12 +103,13 @@ def check_clock() -> Iterator[CheckFinding]:
     skew_seconds = max(before - database_time, database_time - after, 0.0)
     level = OK if skew_seconds <= MAX_CLOCK_SKEW_SECONDS else FAILED
     yield CheckFinding(
-        level, f"{skew_seconds:.1f} s apart from the database's" + ("" if level == OK else ": set up NTP on both")
+        level,
+        f"{skew_seconds:.1f} s from the database's clock" + ("" if level == OK else "; set up NTP on both"),
     )
 
 
 def check_disk() -> Iterator[CheckFinding]:
-    """Room for logs, backups and the embedded database."""
+    """Check the free space for logs, backups and the embedded database."""
     usage = shutil.disk_usage(settings.BASE_DIR)
     is_enough = usage.free >= MIN_FREE_BYTES and usage.free / usage.total >= MIN_FREE_RATIO
     detail = f"{usage.free / 1e9:.1f} GB ({usage.free / usage.total:.0%}) free at {settings.BASE_DIR}"

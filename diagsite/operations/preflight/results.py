@@ -1,4 +1,4 @@
-"""What a check says, and how many of them are run."""
+"""The results of checks, and running them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ OK, WARNING, FAILED = "ok", "warning", "failed"
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """One thing that was looked at. what: which of several, where a check looks at several."""
+    """The result of one check. subject: which of several items was checked."""
 
     level: str
     detail: str
@@ -19,7 +19,7 @@ class CheckFinding:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A finding with the name of its check and how long that took, in milliseconds."""
+    """A finding with the name and the duration of its check."""
 
     name: str
     level: str
@@ -27,7 +27,7 @@ class CheckResult:
     ms: float
 
     def to_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the fields for JSON output."""
         return asdict(self)
 
 
@@ -35,15 +35,15 @@ CheckFunction = Callable[[], Iterable[CheckFinding]]
 
 
 def run_checks(checks: dict[str, CheckFunction], dependencies: Mapping[str, str] | None = None) -> list[CheckResult]:
-    """Run them one after another; whatever one raises is its finding, and the others go on.
+    """Run the checks one after another; an exception becomes a finding.
 
-    needs: {check: the check without which it would only wait}.
+    dependencies: {check: another check without which it cannot pass}.
     """
     results: list[CheckResult] = []
     for name, check in checks.items():
         dependency = (dependencies or {}).get(name)
         if any(result.name == dependency and result.level == FAILED for result in results):
-            results.append(CheckResult(name, FAILED, f"not looked at: see {dependency}", 0.0))
+            results.append(CheckResult(name, FAILED, f"skipped: see {dependency}", 0.0))
         else:
             results += _run_check(name, check)
     return results
@@ -53,7 +53,7 @@ def _run_check(name: str, check: CheckFunction) -> Iterator[CheckResult]:
     started_at = time.perf_counter()
     try:
         findings = list(check())
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the check has found
+    except Exception as error:  # noqa: BLE001 - any exception is the check's finding
         reason = (str(error).strip().splitlines() or [""])[0]
         findings = [CheckFinding(FAILED, f"{type(error).__name__}: {reason}")]
     ms = round((time.perf_counter() - started_at) * 1000, 1)
@@ -62,6 +62,6 @@ def _run_check(name: str, check: CheckFunction) -> Iterator[CheckResult]:
 
 
 def get_exit_code(results: Iterable[CheckResult], *, strict: bool) -> int:
-    """1 when something failed, or, strictly, when anything is not in order."""
+    """Return 1 if a check failed, or if strict, on a warning."""
     levels = {result.level for result in results}
     return int(FAILED in levels or (strict and WARNING in levels))

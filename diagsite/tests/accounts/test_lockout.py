@@ -1,4 +1,4 @@
-"""Guessing passwords is slow: after some failures an account and an address are kept apart for a while."""
+"""The lockout after failed sign-ins with a password, per account and IP address."""
 
 import logging
 from datetime import timedelta
@@ -38,7 +38,7 @@ def fail_until_locked(client: Client, page: str) -> Any:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_after_some_failures_even_the_right_password_has_to_wait(client: Client, operator: User, page: str) -> None:
+def test_lockout_refuses_the_right_password_too(client: Client, operator: User, page: str) -> None:
     answer = fail_until_locked(client, page)
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= settings.SIGN_IN_PAUSE_SECONDS
@@ -47,7 +47,7 @@ def test_after_some_failures_even_the_right_password_has_to_wait(client: Client,
         assert sign_in(client, other, PASSWORD).status_code == 429
 
 
-def test_the_pause_ends_and_is_not_prolonged_by_trying(client: Client, operator: User) -> None:
+def test_lockout_ends_and_is_not_prolonged_by_attempts(client: Client, operator: User) -> None:
     fail_until_locked(client, PAGES[0])
     past = timedelta(seconds=settings.SIGN_IN_PAUSE_SECONDS - 5)
     AccessAttempt.objects.update(attempt_time=F("attempt_time") - past)
@@ -56,7 +56,7 @@ def test_the_pause_ends_and_is_not_prolonged_by_trying(client: Client, operator:
     assert sign_in(client, PAGES[0], PASSWORD).status_code == 302
 
 
-def test_success_forgets_the_failures(client: Client, operator: User) -> None:
+def test_successful_sign_in_resets_the_failure_count(client: Client, operator: User) -> None:
     for _round in range(2):
         for _attempt in range(settings.SIGN_IN_FAILURES - 1):
             sign_in(client, PAGES[0], "wrong")
@@ -64,17 +64,17 @@ def test_success_forgets_the_failures(client: Client, operator: User) -> None:
         client.logout()
 
 
-def test_nobody_keeps_another_out_from_elsewhere(client: Client, operator: User, settings: Settings) -> None:
+def test_failures_from_another_address_do_not_lock_out_the_owner(
+    client: Client, operator: User, settings: Settings
+) -> None:
     fail_until_locked(client, PAGES[0])
     elsewhere = Client(REMOTE_ADDR="192.0.2.9")
     assert sign_in(elsewhere, PAGES[0], PASSWORD).status_code == 302
 
 
-def test_behind_the_proxy_the_address_is_what_the_proxy_has_seen(
-    client: Client, operator: User, settings: Settings
-) -> None:
+def test_lockout_uses_the_address_reported_by_the_proxy(client: Client, operator: User, settings: Settings) -> None:
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    for number in range(settings.SIGN_IN_FAILURES):  # what a guesser writes in front changes nothing
+    for number in range(settings.SIGN_IN_FAILURES):  # addresses sent by the client are ignored
         client.defaults["HTTP_X_FORWARDED_FOR"] = f"198.51.100.{number}, 192.0.2.1"
         answer = sign_in(client, PAGES[0], "wrong")
     assert answer.status_code == 429
@@ -83,13 +83,13 @@ def test_behind_the_proxy_the_address_is_what_the_proxy_has_seen(
     assert sign_in(client, PAGES[0], PASSWORD).status_code == 302
 
 
-def test_an_address_that_is_none_is_no_failure_of_ours(client: Client, operator: User, settings: Settings) -> None:
+def test_invalid_client_address_causes_no_server_error(client: Client, operator: User, settings: Settings) -> None:
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     client.defaults["HTTP_X_FORWARDED_FOR"] = "'; DROP TABLE --"
     assert fail_until_locked(client, PAGES[0]).status_code == 429
 
 
-def test_neither_row_nor_log_holds_what_was_typed(
+def test_rows_and_logs_do_not_contain_the_typed_password(
     client: Client, operator: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -102,7 +102,7 @@ def test_neither_row_nor_log_holds_what_was_typed(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("well_inside_a_minute")
-async def test_many_accounts_from_one_address_are_slowed_too(settings: Settings) -> None:
+async def test_sign_ins_to_many_accounts_from_one_address_are_rate_limited(settings: Settings) -> None:
     settings.SIGN_INS_PER_MINUTE = 3
     rate_limits._limits_by_loop.clear()
     client = AsyncClient()
@@ -113,7 +113,7 @@ async def test_many_accounts_from_one_address_are_slowed_too(settings: Settings)
     assert (await client.get(PAGES[1])).status_code == 200
 
 
-def test_an_administrator_lets_somebody_in_again(client: Client, operator: User) -> None:
+def test_administrator_lifts_a_lockout(client: Client, operator: User) -> None:
     fail_until_locked(client, PAGES[0])
     seed_roles()
     admin = Client()

@@ -1,4 +1,4 @@
-"""Sign-in and sign-out: who gets a token, what it is good for, and what a bad one is answered."""
+"""Sign-in and sign-out: issuing, verifying and revoking tokens, and the responses to invalid ones."""
 
 import json
 import uuid
@@ -28,7 +28,7 @@ ORDER = {"brand": "山岚", "questions": ["?"], "platforms": ["none"]}
 
 @pytest.fixture
 def client() -> Client:
-    """As strict about forged requests as in production."""
+    """A client that checks CSRF tokens, as in production."""
     return Client(enforce_csrf_checks=True)
 
 
@@ -46,7 +46,7 @@ def ask(client: Client, token: str, path: str = "/api/platforms") -> Any:
 
 
 def order(client: Client, token: str = "", **headers: str) -> Any:
-    """A call that changes something; 422 is as far as it gets."""
+    """Send an authenticated write request, which fails with 422."""
     if token:
         headers["Authorization"] = f"Bearer {token}"
     return client.post("/api/diagnoses", json.dumps(ORDER), content_type="application/json", headers=headers)
@@ -60,17 +60,17 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 
 def token_that(user: User, **claims: Any) -> str:
-    """Signed by us, with other claims than ours."""
+    """Sign a token with modified claims."""
     until = (timezone.now() + timedelta(hours=1)).timestamp()
     ours = {"user": user.pk, "id": uuid.uuid4().hex, "until": until}
     return signing.dumps(ours | claims, salt="diagsite.session")
 
 
-# Getting a token
+# Issuing
 
 
 @pytest.mark.django_db
-def test_a_device_gets_a_token_that_lasts_and_names_its_user(client: Client, settings: Settings) -> None:
+def test_device_gets_a_token_with_user_and_expiry(client: Client, settings: Settings) -> None:
     settings.TOKEN_LIFETIME_SECONDS = 600
     answer = sign_in(client, device_id=DEVICE)
     assert answer.status_code == 200
@@ -83,13 +83,13 @@ def test_a_device_gets_a_token_that_lasts_and_names_its_user(client: Client, set
 
 
 @pytest.mark.django_db
-def test_the_same_device_is_the_same_user_and_another_is_another(client: Client) -> None:
+def test_each_device_has_one_user(client: Client) -> None:
     ids = [sign_in(client, device_id=device).json()["user"]["id"] for device in (DEVICE, DEVICE, f"{DEVICE}-2")]
     assert ids[0] == ids[1] != ids[2]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_device_that_signs_in_many_times_at_once_is_one_user() -> None:
+def test_concurrent_sign_ins_of_a_device_create_one_user() -> None:
     def sign_in_elsewhere(_number: int) -> int:
         try:
             return int(sign_in(Client(), device_id=DEVICE).json()["user"]["id"])
@@ -101,7 +101,7 @@ def test_a_device_that_signs_in_many_times_at_once_is_one_user() -> None:
 
 
 @pytest.mark.django_db
-def test_without_demo_a_device_id_is_good_for_nothing(client: Client, settings: Settings) -> None:
+def test_device_id_is_refused_without_demo(client: Client, settings: Settings) -> None:
     settings.DEMO = False
     assert_problem(sign_in(client, device_id=DEVICE), 403, "FORBIDDEN")
     assert not User.objects.exists()
@@ -122,27 +122,27 @@ def test_without_demo_a_device_id_is_good_for_nothing(client: Client, settings: 
         ({"device_id": "nul\x00nul-nul"}, "device_id"),
     ],
 )
-def test_a_sign_in_that_cannot_be_read_names_the_field(client: Client, body: dict[str, Any], field: str) -> None:
+def test_invalid_sign_in_names_the_field(client: Client, body: dict[str, Any], field: str) -> None:
     problem = assert_problem(sign_in(client, **body), 422, "INVALID_INPUT")
     assert list(problem["fields"]) == [field]
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', "\xff", "[" * 5000])
-def test_a_sign_in_that_is_no_object_is_told_so(client: Client, body: str) -> None:
+def test_sign_in_body_must_be_an_object(client: Client, body: str) -> None:
     answer = client.post("/api/session", body, content_type="application/json")
     assert answer.status_code in (400, 422)
     assert answer.json()["code"] in ("DATA_FORMAT_ERROR", "INVALID_INPUT")
 
 
 @pytest.mark.django_db
-def test_who_was_switched_off_cannot_sign_in(client: Client) -> None:
+def test_inactive_user_cannot_sign_in(client: Client) -> None:
     sign_in(client, device_id=DEVICE)
     User.objects.update(is_active=False)
     assert_problem(sign_in(client, device_id=DEVICE), 403, "FORBIDDEN")
 
 
 @pytest.mark.django_db
-def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wechat_code_signs_in_the_user_of_its_openid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wechat, "exchange_login_code", lambda code: f"openid-of-{code.split('-')[0]}")
     first, again, other = (sign_in(client, code=code).json()["user"] for code in ("ann-1", "ann-2", "bob-1"))
     assert first == again != other
@@ -150,7 +150,7 @@ def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, m
     assert "openid" not in json.dumps(first)
 
 
-# What a token is good for
+# Verifying
 
 
 @pytest.mark.parametrize(
@@ -173,22 +173,22 @@ def test_a_wechat_code_is_exchanged_for_the_user_of_its_openid(client: Client, m
     ],
 )
 @pytest.mark.django_db
-def test_a_token_that_we_did_not_give_out_is_none(client: Client, token: str) -> None:
+def test_foreign_token_is_invalid(client: Client, token: str) -> None:
     assert tokens.verify_token(token) is None
     assert_problem(ask(client, token), 401, "UNAUTHORIZED")
 
 
 @given(st.text(max_size=60))
-def test_whatever_the_token_is_it_never_fails(token: str) -> None:
+def test_verification_never_raises(token: str) -> None:
     assert tokens.verify_token(token) is None
 
 
 @pytest.mark.django_db
-def test_a_token_changed_in_one_character_is_none(client: Client, user: User) -> None:
+def test_modified_token_is_invalid(client: Client, user: User) -> None:
     token = tokens.issue_token(user).token
     for place in range(0, len(token), 7):
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
-        # The last character of a part may differ and yet mean the same bits.
+        # Different last characters of a part may encode the same bits.
         if changed[place - 1 : place + 2].count(":") == 0 and place < len(token) - 1:
             assert tokens.verify_token(changed) is None
 
@@ -229,7 +229,7 @@ BAD: list[Callable[[User], str]] = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_bad_token_sends_to_sign_in_whatever_the_call(client: Client, user: User, bad: Callable[[User], str]) -> None:
+def test_every_route_answers_401_to_an_invalid_token(client: Client, user: User, bad: Callable[[User], str]) -> None:
     token = bad(user)
     assert tokens.verify_token(token) is None
     for answer in (
@@ -243,20 +243,20 @@ def test_a_bad_token_sends_to_sign_in_whatever_the_call(client: Client, user: Us
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer"])
-def test_the_scheme_is_read_in_any_case(client: Client, user: User, scheme: str) -> None:
+def test_authorization_scheme_is_case_insensitive(client: Client, user: User, scheme: str) -> None:
     token = tokens.issue_token(user).token
     answer = client.get("/api/platforms", headers={"Authorization": f"{scheme} {token}"})
     assert answer.status_code == 200
 
 
 @pytest.mark.django_db
-def test_another_scheme_is_no_sign_in(client: Client) -> None:
+def test_other_authorization_schemes_are_refused(client: Client) -> None:
     answer = client.get("/api/platforms", headers={"Authorization": "Basic YTpi"})
     assert_problem(answer, 401, "UNAUTHORIZED")
 
 
 @pytest.mark.django_db
-def test_who_gives_nothing_is_sent_to_sign_in(client: Client) -> None:
+def test_request_without_credentials_gets_401(client: Client) -> None:
     for answer in (client.get("/api/platforms"), order(client), client.delete("/api/session")):
         assert_problem(answer, 401, "UNAUTHORIZED")
 
@@ -264,7 +264,7 @@ def test_who_gives_nothing_is_sent_to_sign_in(client: Client) -> None:
 # Signing out
 
 
-def test_signing_out_revokes_this_token_and_no_other(client: Client, user: User) -> None:
+def test_sign_out_revokes_only_its_token(client: Client, user: User) -> None:
     phone, tablet = (tokens.issue_token(user).token for _ in range(2))
     answer = client.delete("/api/session", headers={"Authorization": f"Bearer {phone}"})
     assert (answer.status_code, answer.content) == (204, b"")
@@ -273,62 +273,64 @@ def test_signing_out_revokes_this_token_and_no_other(client: Client, user: User)
     assert RevokedToken.objects.get().expires_at > timezone.now()
 
 
-def test_revoking_again_or_nothing_is_nothing(user: User) -> None:
+def test_repeated_sign_out_and_sign_out_without_token_succeed(user: User) -> None:
     token = tokens.issue_token(user).token
     for revoked in (token, token, "forged", _expired(user)):
         tokens.revoke_token(revoked)
     assert tokens.verify_token(token) is None
 
 
-# The page's own session
+# Browser sessions
 
 
 def page(client: Client, user: User) -> str:
-    """Signed in as a page is; returns its CSRF token."""
+    """Sign in by browser session; return the CSRF token."""
     client.force_login(user)
     client.get("/")
     return client.cookies["csrftoken"].value
 
 
-def test_the_page_reads_with_its_session(client: Client, user: User) -> None:
+def test_browser_session_can_read(client: Client, user: User) -> None:
     page(client, user)
     assert client.get("/api/platforms").status_code == 200
 
 
-def test_the_page_writes_with_its_session_and_the_csrf_token_only(client: Client, user: User) -> None:
+def test_browser_session_needs_csrf_token_to_write(client: Client, user: User) -> None:
     token = page(client, user)
     assert_problem(order(client), 403, "FORBIDDEN")
     assert_problem(order(client, **{"X-CSRFToken": "x" * 32}), 403, "FORBIDDEN")
-    assert_problem(order(client, **{"X-CSRFToken": token}), 422, "INVALID_INPUT")  # as far as the order itself
+    assert_problem(
+        order(client, **{"X-CSRFToken": token}), 422, "INVALID_INPUT"
+    )  # authenticated, but the body is invalid
 
 
-def test_a_bearer_needs_no_csrf_token(client: Client, user: User) -> None:
+def test_bearer_token_needs_no_csrf_token(client: Client, user: User) -> None:
     assert_problem(order(client, tokens.issue_token(user).token), 422, "INVALID_INPUT")
 
 
-def test_a_bad_bearer_is_not_rescued_by_the_page_s_session(client: Client, user: User) -> None:
+def test_invalid_token_is_refused_despite_a_valid_session(client: Client, user: User) -> None:
     token = page(client, user)
     assert_problem(order(client, "forged", **{"X-CSRFToken": token}), 401, "UNAUTHORIZED")
     assert_problem(ask(client, "forged"), 401, "UNAUTHORIZED")
 
 
-def test_a_session_whose_user_was_switched_off_is_none(client: Client, user: User) -> None:
+def test_session_of_inactive_user_is_refused(client: Client, user: User) -> None:
     page(client, user)
     User.objects.update(is_active=False)
     assert_problem(client.get("/api/platforms"), 401, "UNAUTHORIZED")
 
 
-# Sockets that are open while somebody signs out
+# Credentials of open sockets
 
 
 @pytest.mark.parametrize("bad", [_revoked, _of_a_user_who_was_switched_off, _of_a_user_who_is_gone])
-def test_a_token_that_has_become_bad_is_found_among_good_ones(user: User, bad: Callable[[User], str]) -> None:
+def test_find_invalid_credentials_finds_a_revoked_token(user: User, bad: Callable[[User], str]) -> None:
     other = User.objects.create(username="other")
     good, gone = Credential(token=tokens.issue_token(other).token), Credential(token=bad(user))
     assert tokens.find_invalid_credentials({good, gone}) == {gone}
 
 
-def test_a_page_that_signs_out_is_found_among_those_that_stay(user: User) -> None:
+def test_find_invalid_credentials_finds_an_ended_session(user: User) -> None:
     stays, leaves = Client(), Client()
     proofs = []
     for client in (stays, leaves):
@@ -341,7 +343,7 @@ def test_a_page_that_signs_out_is_found_among_those_that_stay(user: User) -> Non
     assert tokens.find_invalid_credentials(set(proofs)) == set(proofs)
 
 
-def test_the_look_at_many_sockets_takes_four_queries(user: User, django_assert_num_queries: Any) -> None:
+def test_find_invalid_credentials_uses_four_queries(user: User, django_assert_num_queries: Any) -> None:
     proofs = {Credential(token=tokens.issue_token(user).token) for _ in range(20)}
     for _ in range(20):
         client = Client()
@@ -351,11 +353,11 @@ def test_the_look_at_many_sockets_takes_four_queries(user: User, django_assert_n
         assert tokens.find_invalid_credentials(proofs) == set()
 
 
-# A token is renewed by signing in again, before or after it has expired
+# Renewal
 
 
 @pytest.mark.django_db
-def test_a_renewed_token_is_another_and_the_old_one_stays_good_until_its_time(client: Client) -> None:
+def test_renewed_token_leaves_the_old_one_valid(client: Client) -> None:
     first, second = (sign_in(client, device_id=DEVICE).json() for _ in range(2))
     assert first["token"] != second["token"]
     assert first["user"]["id"] == second["user"]["id"]

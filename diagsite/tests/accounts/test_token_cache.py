@@ -1,4 +1,4 @@
-"""Tokens that were checked a moment ago are not looked up again, and what is revoked is no good all the same."""
+"""The token cache: no repeated verification, and revocations still apply."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def token(user: User) -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The time by which tokens are remembered, in the test's hands."""
+    """A clock that the test sets."""
 
     class Clock:
         now = 1000.0
@@ -43,7 +43,7 @@ def _ask(token: str, method: str = "GET", path: str = "/api/platforms") -> int:
     return int(answer.status_code)
 
 
-def test_calls_in_a_burst_look_the_token_up_once(
+def test_requests_in_a_burst_verify_the_token_once(
     token: str, clock: Any, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     assert _ask(token) == 200
@@ -54,13 +54,13 @@ def test_calls_in_a_burst_look_the_token_up_once(
         assert _ask(token) == 200
 
 
-def test_who_signs_out_is_out_at_once(token: str, clock: Any) -> None:
+def test_sign_out_applies_at_once(token: str, clock: Any) -> None:
     assert _ask(token) == 200
     assert _ask(token, "DELETE", "/api/session") == 204
     assert _ask(token) == 401
 
 
-def test_who_signs_out_at_another_process_is_out_within_a_second(user: User, token: str, clock: Any) -> None:
+def test_sign_out_in_another_process_applies_within_a_second(user: User, token: str, clock: Any) -> None:
     assert _ask(token) == 200
     RevokedToken.objects.create(token_id=signing.loads(token, salt="diagsite.session")["id"], expires_at=timezone.now())
     clock.now += tokens.TOKEN_CACHE_SECONDS
@@ -69,18 +69,18 @@ def test_who_signs_out_at_another_process_is_out_within_a_second(user: User, tok
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_user_who_is_switched_off_is_out_at_once(user: User, token: str, clock: Any) -> None:
+def test_deactivation_of_a_user_applies_at_once(user: User, token: str, clock: Any) -> None:
     assert _ask(token) == 200
     user.is_active = False
     user.save()
     assert _ask(token) == 401
 
 
-def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(
+def test_token_revoked_during_verification_is_not_cached(
     user: User, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def authenticate(token: str) -> Any:
-        tokens.token_cache.clear()  # somebody else's sign-out, just after our look
+        tokens.token_cache.clear()  # a concurrent sign-out after the verification
         return user, timezone.now() + timedelta(hours=1)
 
     monkeypatch.setattr(tokens, "verify_token", authenticate)
@@ -88,7 +88,7 @@ def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(
     assert tokens.token_cache.get_cached_user(token) is None
 
 
-def test_it_is_remembered_no_longer_than_it_is_good(
+def test_cache_entry_expires_with_its_token(
     user: User, token: str, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = timezone.now() + timedelta(seconds=0.5)
@@ -98,7 +98,7 @@ def test_it_is_remembered_no_longer_than_it_is_good(
     assert tokens.token_cache.get_cached_user(token) is None
 
 
-def test_what_is_remembered_is_bounded(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_size_is_limited(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_CACHED_TOKENS", 3)
     for token in [tokens.issue_token(user).token for _ in range(10)]:
         assert tokens.token_cache.load_user(token) == user

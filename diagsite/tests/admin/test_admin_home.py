@@ -1,4 +1,4 @@
-"""The first page of the admin: each operator sees what their permissions let them look after, and no more."""
+"""The to-do items of the admin home page, by permission."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ def _operator(*codenames: str) -> Any:
     return operator
 
 
-def test_what_waits_is_counted_and_leads_to_its_list() -> None:
+def test_todo_item_counts_rows_and_links_to_their_list() -> None:
     fire_alert(fingerprint="rule:errors", title="errors", severity="error", now=timezone.now())
     make_platform(paused_until=timezone.now() + timedelta(hours=1))
     tasks = {task.title: task for task in get_todo_items(_operator("view_alert", "view_platform", "view_silence"))}
@@ -33,18 +33,18 @@ def test_what_waits_is_counted_and_leads_to_its_list() -> None:
     assert tasks["未确认的告警"].address == "/admin/monitoring/alert/?open=unacknowledged"
 
 
-def test_every_task_leads_somewhere(django_assert_max_num_queries: Any) -> None:
+def test_every_todo_link_works(django_assert_max_num_queries: Any) -> None:
     root = make_user("root", is_staff=True, is_superuser=True)
     with django_assert_max_num_queries(12):
         tasks = get_todo_items(root)
     client = make_signed_in_client(root)
     assert len(tasks) == 11
     for task in tasks:
-        assert client.get(task.address).status_code == 200, task  # a filter that is not there would be a redirect
+        assert client.get(task.address).status_code == 200, task  # an unknown filter would redirect
     assert "待办与现状" in client.get("/admin/").content.decode()
 
 
-def test_who_may_nothing_sees_nothing() -> None:
+def test_user_without_permissions_sees_no_todo_items() -> None:
     nobody = _operator()
     assert get_todo_items(nobody) == []
     assert "没有分配给您的内容" in make_signed_in_client(nobody).get("/admin/").content.decode()

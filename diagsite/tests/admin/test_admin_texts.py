@@ -1,4 +1,4 @@
-"""The operators' pages speak Chinese throughout: apps, models, columns, fields, filters, actions."""
+"""The admin is completely in Chinese: apps, models, columns, fields, filters, actions."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SAME_IN_CHINESE = {"ID", "id", "-"}
 
 
 def _words_of(model_admin: admin.ModelAdmin[Any], request: Any) -> Iterator[tuple[str, str]]:
-    """(where, word) of all that a list and a form of the model show."""
+    """Yield (location, text) of all texts in the list and the form of a model."""
     options = model_admin.model._meta
     yield "app", str(options.app_config.verbose_name if options.app_config else "")
     yield "model", str(options.verbose_name_plural)
@@ -33,7 +33,7 @@ def _words_of(model_admin: admin.ModelAdmin[Any], request: Any) -> Iterator[tupl
 
 
 @pytest.mark.django_db
-def test_no_page_of_the_admin_shows_an_untranslated_word(rf: RequestFactory) -> None:
+def test_admin_pages_contain_no_untranslated_text(rf: RequestFactory) -> None:
     request = rf.get("/admin/")
     request.user = make_user("root", is_staff=True, is_superuser=True)  # type: ignore[assignment]
     with override("zh-hans"):

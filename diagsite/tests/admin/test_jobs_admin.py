@@ -1,4 +1,4 @@
-"""The page of the jobs: what is shown, and who may retry and cancel."""
+"""The admin page of jobs: content and permissions."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def _operator(*codenames: str) -> Client:
     return make_signed_in_client(operator)
 
 
-def test_a_job_is_shown_in_words_and_nothing_of_it_is_markup(waiting: int) -> None:
+def test_job_is_shown_with_labels_and_escaped_arguments(waiting: int) -> None:
     client = _operator("view_procrastinatejob", "view_procrastinateevent")
     for path in (PAGE, f"{PAGE}{waiting}/change/"):
         page = client.get(path).content.decode()
@@ -36,13 +36,13 @@ def test_a_job_is_shown_in_words_and_nothing_of_it_is_markup(waiting: int) -> No
 
 
 @pytest.mark.parametrize(("codenames", "status"), [((), "todo"), (("change_procrastinatejob",), "cancelled")])
-def test_only_who_may_change_jobs_can_cancel_one(waiting: int, codenames: tuple[str, ...], status: str) -> None:
+def test_cancelling_a_job_needs_the_change_permission(waiting: int, codenames: tuple[str, ...], status: str) -> None:
     data: dict[str, Any] = {"action": "cancel_chosen", "_selected_action": [waiting]}
     _operator("view_procrastinatejob", *codenames).post(PAGE, data)
     assert ProcrastinateJob.objects.get(pk=waiting).status == status
 
 
-def test_a_failed_job_can_be_retried(waiting: int) -> None:
+def test_failed_job_can_be_retried(waiting: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'failed', attempts = 1 WHERE id = %s", [waiting])
     data = {"action": "retry_chosen", "_selected_action": [waiting]}

@@ -1,4 +1,4 @@
-"""How much at once: diagnoses per process, calls per platform; and one diagnosis per Idempotency-Key."""
+"""Concurrency limits: diagnoses per process, calls per platform, one diagnosis per Idempotency-Key."""
 
 import threading
 import uuid
@@ -18,7 +18,7 @@ from testing.invariants import assert_consistent, build_diagnosis_body, request_
 from testing.site import running_site
 
 AT_ONCE = 3
-PATIENT = {"JOB_STALLED_SECONDS": "30"}  # on a busy machine a worker must not seem dead: its calls would be repeated
+PATIENT = {"JOB_STALLED_SECONDS": "30"}  # a slow worker must not count as stalled, or its calls are repeated
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def fake() -> Iterator[FakePlatform]:
 
 
 @pytest.mark.parametrize("where", ["in the server", "in a worker process"])
-def test_no_more_diagnoses_run_at_once_than_allowed(fake: FakePlatform, where: str) -> None:
+def test_concurrent_diagnoses_of_a_process_are_limited(fake: FakePlatform, where: str) -> None:
     concurrency = AT_ONCE if where == "in the server" else 0
     with (
         running_site(concurrency=concurrency, DIAGNOSES_AT_ONCE=str(AT_ONCE), **PATIENT) as site,
@@ -37,7 +37,7 @@ def test_no_more_diagnoses_run_at_once_than_allowed(fake: FakePlatform, where: s
     ):
         site.add_platform("roomy", fake.base_url, concurrency=50)
         with nullcontext() if concurrency else site.make_worker():
-            # One call each: calls at once are diagnoses at once.
+            # Each diagnosis has one call, so concurrent calls are concurrent diagnoses.
             diagnoses = [request_diagnosis(client, ["roomy"], questions=1) for _ in range(4 * AT_ONCE)]
             fake.wait_for_calls(AT_ONCE)
             fake.release()
@@ -46,7 +46,7 @@ def test_no_more_diagnoses_run_at_once_than_allowed(fake: FakePlatform, where: s
     assert fake.max_in_flight["roomy"] == AT_ONCE
 
 
-def test_no_more_calls_at_once_than_a_platform_bears_whichever_diagnoses_they_are_of(fake: FakePlatform) -> None:
+def test_concurrent_calls_to_a_platform_are_limited_across_diagnoses(fake: FakePlatform) -> None:
     with running_site(**PATIENT) as site, site.client() as client:
         site.add_platform("narrow", fake.base_url, concurrency=2)
         site.add_platform("wide", fake.base_url, concurrency=6)
@@ -58,7 +58,7 @@ def test_no_more_calls_at_once_than_a_platform_bears_whichever_diagnoses_they_ar
     assert fake.max_in_flight == {"narrow": 2, "wide": 6}
 
 
-def test_the_same_order_posted_twenty_times_at_once_is_one_diagnosis(fake: FakePlatform) -> None:
+def test_twenty_concurrent_requests_with_one_key_create_one_diagnosis(fake: FakePlatform) -> None:
     with running_site(**PATIENT) as site, site.client() as client:
         site.add_platform("roomy", fake.base_url, concurrency=50)
         fake.release()
@@ -73,7 +73,7 @@ def test_the_same_order_posted_twenty_times_at_once_is_one_diagnosis(fake: FakeP
         with ThreadPoolExecutor(20) as pool:
             responses = list(pool.map(post, range(20)))
         assert Counter(response.status_code for response in responses) == {202: 1, 200: 19}
-        # The body but for its status, which may have moved on between the first answer and the last.
+        # Without the status, which may change between the first and the last response.
         bodies = [response.json() for response in responses]
         assert len({(body["id"], body["stream"], body["socket_url"]) for body in bodies}) == 1
         other = client.post("/api/diagnoses", json=build_diagnosis_body(["roomy"]), headers=headers)
@@ -83,7 +83,7 @@ def test_the_same_order_posted_twenty_times_at_once_is_one_diagnosis(fake: FakeP
     assert fake.count() == len(body["questions"])
 
 
-def test_a_server_full_of_diagnoses_still_probes_a_paused_platform(fake: FakePlatform) -> None:
+def test_fully_occupied_server_still_probes_a_paused_platform(fake: FakePlatform) -> None:
     with running_site(concurrency=1, **PATIENT) as site, site.client() as client:
         site.add_platform("busy", fake.base_url)
         site.add_platform("paused", fake.base_url, pause_reason="quota", paused_until=timezone.now())

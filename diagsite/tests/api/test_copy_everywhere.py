@@ -1,4 +1,4 @@
-"""An edit is live in every process within a second, and no outage takes the words away."""
+"""Edited error messages reach every process within a second and survive outages."""
 
 import time
 import uuid
@@ -35,7 +35,7 @@ def seconds_until_shown(sites: list[Site], title: str) -> float:
     return time.monotonic() - started
 
 
-def test_two_processes_show_an_edit_within_a_second_without_a_restart() -> None:
+def test_edit_reaches_two_processes_within_a_second() -> None:
     with running_site(concurrency=0) as first, running_site_at(first.address) as second:
         waits = []
         for title in ("预计 15:00 恢复", "预计 16:00 恢复", "预计 17:00 恢复"):
@@ -47,7 +47,7 @@ def test_two_processes_show_an_edit_within_a_second_without_a_restart() -> None:
     assert min(waits) < get_load_factor()
 
 
-def test_with_the_database_away_the_last_words_stay_and_nothing_raises(tmp_path: Path) -> None:
+def test_messages_stay_during_a_database_outage(tmp_path: Path) -> None:
     server = start_postgres(Path(f"{tmp_path}-{uuid.uuid4().hex[:6]}"))
     address = server.get_uri()
     run_management_command(["migrate"], address)
@@ -67,7 +67,7 @@ def test_with_the_database_away_the_last_words_stay_and_nothing_raises(tmp_path:
 
 
 @pytest.mark.redis
-def test_with_redis_away_words_and_edits_are_as_before(redis_server: RedisServer) -> None:
+def test_messages_and_edits_work_without_redis(redis_server: RedisServer) -> None:
     with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.client() as client:
         redis_server.stop()
         override(site.address, "缓存维护中")
@@ -75,7 +75,7 @@ def test_with_redis_away_words_and_edits_are_as_before(redis_server: RedisServer
         assert_told(client.get(f"/api/diagnoses/{uuid.uuid4()}"), "DATA_NOT_FOUND", "没有找到")
 
 
-def test_a_process_over_an_empty_database_answers_from_the_built_in_words() -> None:
+def test_process_with_an_empty_database_uses_the_default_messages() -> None:
     address = create_database()
     execute_sql(address, "TRUNCATE errors_errorcopy, errors_copyrevision, errors_catalogueversion CASCADE")
     with running_site_at(address) as site:
@@ -84,7 +84,7 @@ def test_a_process_over_an_empty_database_answers_from_the_built_in_words() -> N
 
 @contextmanager
 def running_site_at(address: str) -> Iterator[Site]:
-    """A site over a database that the test brings, killed at the end."""
+    """Run a site on a database of the test; kill it at the end."""
     site = Site(address, concurrency=0)
     try:
         site.start()

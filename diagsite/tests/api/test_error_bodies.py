@@ -1,4 +1,4 @@
-"""The same failure is told in the same body, whichever way it reaches a client: every code, in every locale."""
+"""One problem body for every error code and locale, over HTTP, socket and polling."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import AsyncClient, Client
 
 from diagsite.accounts import tokens
-from diagsite.api import assembly
+from diagsite.api import error_catalogue
 from diagsite.asgi import application
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError
@@ -23,7 +23,7 @@ from progress.models import Stream
 from progress.services import append_events, open_stream
 
 EACH = [(code, language) for code in ErrorCode for language in ("zh-CN", "en")]
-OWN = {"instance", "request_id"}  # of each occurrence
+OWN = {"instance", "request_id"}  # differ for each occurrence
 
 
 def words_alone(body: dict[str, Any]) -> dict[str, Any]:
@@ -35,13 +35,13 @@ def expected(code: ErrorCode, language: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("code", "language"), EACH)
-def test_over_http(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_response_has_the_problem_body(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     failure = type("Failure", (AppError,), {"code": code})
 
     def fail(_locale: str) -> None:
         raise failure
 
-    monkeypatch.setattr(assembly, "build_error_catalogue", fail)
+    monkeypatch.setattr(error_catalogue, "build_error_catalogue", fail)
     answer = Client().get("/api/errors", headers={"Accept-Language": language, "X-Request-ID": "a-request-1"})
     body = answer.json()
     assert answer.status_code == ERROR_SPECS[code].http_status
@@ -61,9 +61,11 @@ async def frame_of(communicator: WebsocketCommunicator) -> dict[str, Any]:
     return frame
 
 
-@pytest.mark.django_db  # the consumer looks after its thread's connection before every frame
+@pytest.mark.django_db  # the consumer checks its thread's connection before every frame
 @pytest.mark.parametrize(("code", "language"), EACH)
-async def test_over_the_socket(code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_socket_frame_has_the_problem_body(
+    code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(consumers.ERROR_CODES_BY_CLOSE_CODE, CloseCode.BAD_FRAME, code)
     headers = [(b"accept-language", language.encode()), (b"host", b"testserver")]
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
@@ -87,7 +89,7 @@ def a_stream_of_errors() -> tuple[Stream, str]:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_in_the_polled_and_in_the_pushed_events() -> None:
+async def test_polled_and_pushed_events_have_the_message() -> None:
     stream, token = await sync_to_async(a_stream_of_errors)()
     address = f"/api/streams/{stream.pk}/events?wait=0"
     answer = await AsyncClient().get(address, headers={"Authorization": f"Bearer {token}"})
@@ -104,7 +106,7 @@ async def test_in_the_polled_and_in_the_pushed_events() -> None:
     assert pushed == polled
 
 
-def test_a_catalogue_that_has_not_changed_is_not_sent_again() -> None:
+def test_unchanged_catalogue_is_answered_with_304() -> None:
     client = Client()
     first = client.get("/api/errors", headers={"Accept-Language": "en"})
     assert first["Cache-Control"] == "public, no-cache"

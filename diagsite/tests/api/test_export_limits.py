@@ -1,4 +1,4 @@
-"""Whole reports are dear: few a minute, few at once, and whoever is one too many hears how long to wait."""
+"""Limits of exports: per minute and concurrent, with the time to wait."""
 
 import asyncio
 from typing import Any
@@ -17,18 +17,18 @@ def _request(path: str = EXPORT, token: str = "one", address: str = "192.0.2.1")
     return RequestFactory().get(path, headers=headers, REMOTE_ADDR=address)
 
 
-def test_files_and_pages_of_whole_reports_are_told_from_the_rest() -> None:
+def test_export_requests_are_recognized() -> None:
     dear = [EXPORT, "/api/diagnoses/x/export.xlsx", "/diagnoses/x/print/", "/shared/token/"]
     cheap = ["/api/diagnoses/x/report", "/api/diagnoses/x/shares", "/diagnoses/x/", "/shared/"]
     assert [is_export_request(_request(path)) for path in dear + cheap] == [True] * 4 + [False] * 4
 
 
-def test_who_opens_a_link_is_known_by_the_address_alone() -> None:
+def test_share_links_are_limited_by_address() -> None:
     assert len({get_export_key(_request("/shared/t/", token)) for token in ("", "one", "two")}) == 1
     assert len({get_export_key(_request(token=token)) for token in ("", "one", "two")}) == 3
 
 
-async def test_a_caller_has_few_exports_at_once_and_takes_no_place_of_another(settings: Any) -> None:
+async def test_concurrent_exports_are_limited_per_caller(settings: Any) -> None:
     settings.EXPORTS_AT_ONCE, settings.EXPORTS_PER_MINUTE = 2, 1000
     go, at_once, most = asyncio.Event(), 0, 0
 
@@ -44,7 +44,7 @@ async def test_a_caller_has_few_exports_at_once_and_takes_no_place_of_another(se
     mine = [asyncio.ensure_future(served(_request())) for _ in range(2 + MAX_WAITING_EXPORTS)]
     while at_once < 2:
         await asyncio.sleep(0)
-    for _ in range(100):  # the others have come in behind them
+    for _ in range(100):  # until the other requests are queued
         await asyncio.sleep(0)
     refused = await served(_request())
     assert (refused.status_code, b"SERVICE_UNAVAILABLE" in refused.content) == (503, True)
@@ -58,14 +58,14 @@ async def test_a_caller_has_few_exports_at_once_and_takes_no_place_of_another(se
 
 
 @pytest.mark.parametrize(("path", "kind"), [(EXPORT, "application/problem+json"), ("/shared/t/", "text/html")])
-async def test_one_too_many_a_minute_is_told_as_the_address_wants_it(settings: Any, path: str, kind: str) -> None:
+async def test_exceeded_export_limit_answers_as_page_or_problem_body(settings: Any, path: str, kind: str) -> None:
     settings.EXPORTS_PER_MINUTE = 1
 
     async def quick(request: HttpRequest) -> HttpResponse:
         return HttpResponse("file")
 
     served = rate_limit_middleware(quick)
-    address = f"192.0.2.{len(path)}"  # the windows are the process's
+    address = f"192.0.2.{len(path)}"  # the rate windows are shared by all tests of the process
     answers = [await served(_request(path, token=f"of {path}", address=address)) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert answers[1]["Content-Type"].startswith(kind)

@@ -1,4 +1,4 @@
-"""Clients whose socket is blocked poll, and every poll waits: none of them may keep a connection to the database."""
+"""Waiting long polls hold no database connection."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +11,7 @@ CONNECTIONS = 4
 POLLS = 12
 
 
-def test_more_polls_wait_than_there_are_connections_and_the_site_goes_on() -> None:
+def test_site_works_with_more_waiting_polls_than_connections() -> None:
     with FakePlatform() as fake, running_site(DATABASE_POOL_SIZE=str(CONNECTIONS)) as site, site.client() as client:
         site.add_platform("held", fake.base_url)
         fake.set_behaviour(hold_response(), model="held")

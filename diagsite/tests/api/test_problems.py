@@ -1,4 +1,4 @@
-"""Every failure of the API in one kind of body, whatever it is that failed, and never in a library's words."""
+"""Every failure of the API is a problem body with the site's messages."""
 
 import importlib
 import inspect
@@ -47,14 +47,14 @@ ORDER = {"brand": "山岚", "questions": ["哪个好？"], "platforms": ["none"]
 
 @pytest.fixture
 def client(db: None) -> Client:
-    """Signed in, and answered by the site even where a view crashes."""
+    """A signed-in client that gets a response even if a view raises."""
     user = User.objects.create_user(username=uuid.uuid4().hex)
     token = tokens.issue_token(user).token
     return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
 
 
 def problem_in(answer: Any) -> dict[str, Any]:
-    """The body, after what must be true of every one."""
+    """Check the common properties of problem bodies; return the body."""
     assert answer["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
     assert MEMBERS <= set(body) <= MEMBERS | {"fields"}
@@ -67,7 +67,7 @@ def problem_in(answer: Any) -> dict[str, Any]:
     return body
 
 
-# Which exception is which code
+# Exceptions and codes
 
 
 def _all_app_errors() -> list[type[AppError]]:
@@ -75,26 +75,26 @@ def _all_app_errors() -> list[type[AppError]]:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not re.search(r"\.(tests|migrations)\b", module.name):
                 importlib.import_module(module.name)
-    found: list[type[AppError]] = []
+    app_errors: list[type[AppError]] = []
     waiting = [AppError]
     while waiting:
         waiting += (known := waiting.pop().__subclasses__())
-        found += known
-    return [one for one in found if ".tests." not in one.__module__ and one.__module__ != __name__]
+        app_errors += known
+    return [error for error in app_errors if ".tests." not in error.__module__ and error.__module__ != __name__]
 
 
-def test_every_exception_of_ours_carries_exactly_one_code_of_its_own() -> None:
+def test_every_app_error_has_one_code() -> None:
     ours = _all_app_errors()
     assert len(ours) > 10
-    for one in ours:
-        declared = [ancestor for ancestor in inspect.getmro(one) if "code" in vars(ancestor)]
-        assert declared[0] is not AppError, f"{one.__qualname__} has no code"
-        assert one.code in ERROR_SPECS
-        assert get_error_code(one.__new__(one)) is one.code  # whatever it needs to be made
+    for error in ours:
+        declared = [ancestor for ancestor in inspect.getmro(error) if "code" in vars(ancestor)]
+        assert declared[0] is not AppError, f"{error.__qualname__} has no code"
+        assert error.code in ERROR_SPECS
+        assert get_error_code(error.__new__(error)) is error.code  # without calling its constructor
 
 
-def test_exceptions_of_apps_live_in_their_exceptions_module() -> None:
-    assert {one.__module__.split(".")[-1] for one in _all_app_errors()} == {"exceptions"}
+def test_app_errors_are_defined_in_exceptions_modules() -> None:
+    assert {error.__module__.split(".")[-1] for error in _all_app_errors()} == {"exceptions"}
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_exceptions_of_apps_live_in_their_exceptions_module() -> None:
         (KeyboardInterrupt(), ErrorCode.UNKNOWN_ERROR),
     ],
 )
-def test_exceptions_of_others_have_the_code_that_they_are_registered_to(error: BaseException, code: ErrorCode) -> None:
+def test_third_party_exceptions_have_their_registered_code(error: BaseException, code: ErrorCode) -> None:
     assert get_error_code(error) is code
 
 
-# Where a view fails
+# Failing views
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_exceptions_of_others_have_the_code_that_they_are_registered_to(error: B
     ],
 )
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_view_that_fails_is_told_without_its_words(
+def test_unexpected_exception_text_is_not_sent(
     client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str, kind: str
 ) -> None:
     def fail(*_args: Any, **_kwargs: Any) -> None:
@@ -144,7 +144,7 @@ def test_a_view_that_fails_is_told_without_its_words(
     assert "secret of the view" not in answer.content.decode()
 
 
-def test_what_failed_is_in_the_log_with_the_request_s_id(
+def test_failure_is_logged_with_the_request_id(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_args: Any) -> None:
@@ -156,7 +156,7 @@ def test_what_failed_is_in_the_log_with_the_request_s_id(
     assert body["request_id"] in caplog.text
 
 
-# What the framework would say
+# Framework responses
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_failed_is_in_the_log_with_the_request_s_id(
         ("patch", "/api/diagnoses", {"GET", "POST"}),
     ],
 )
-def test_a_wrong_method_is_told_with_the_right_ones(client: Client, method: str, path: str, allowed: Any) -> None:
+def test_wrong_method_answers_with_allow_header(client: Client, method: str, path: str, allowed: Any) -> None:
     answer = getattr(client, method)(path)
     assert problem_in(answer)["status"] == 405
     assert set(answer["Allow"].split(", ")) == ({allowed} if isinstance(allowed, str) else allowed)
@@ -178,7 +178,7 @@ def test_a_wrong_method_is_told_with_the_right_ones(client: Client, method: str,
 @pytest.mark.parametrize(
     "path", ["/api/", "/api/nonsense", "/api/platforms/", "/api/diagnoses/%00", "/api/%ff", "/api/../admin", "/api//x"]
 )
-def test_an_address_that_is_none_is_not_found(client: Client, path: str) -> None:
+def test_unknown_url_answers_404(client: Client, path: str) -> None:
     assert problem_in(client.get(path))["code"] == "DATA_NOT_FOUND"
 
 
@@ -195,13 +195,13 @@ def test_an_address_that_is_none_is_not_found(client: Client, path: str) -> None
     ],
     ids=["open", "text", "half", "deep", "latin", "nul", "huge"],
 )
-def test_a_body_that_cannot_be_read_is_told_so(client: Client, body: Any) -> None:
+def test_unreadable_body_is_refused(client: Client, body: Any) -> None:
     answer = client.post("/api/diagnoses", body, content_type="application/json")
     assert problem_in(answer)["code"] == "DATA_FORMAT_ERROR"
     assert answer.status_code == 400
 
 
-def test_an_empty_body_lacks_the_body(client: Client) -> None:
+def test_empty_body_is_refused(client: Client) -> None:
     answer = client.post("/api/diagnoses", "", content_type="application/json")
     assert problem_in(answer)["fields"] == {"body": "请填写这一项。"}
 
@@ -225,22 +225,20 @@ def test_an_empty_body_lacks_the_body(client: Client) -> None:
         ({"questions": [{}]}, "questions.0", "应为文字。"),
     ],
 )
-def test_a_field_that_does_not_fit_is_named_with_the_reason(
-    client: Client, changes: dict[str, Any], field: str, why: str
-) -> None:
+def test_invalid_field_is_named_with_the_reason(client: Client, changes: dict[str, Any], field: str, why: str) -> None:
     answer = client.post("/api/diagnoses", json.dumps(ORDER | changes), content_type="application/json")
     body = problem_in(answer)
     assert (answer.status_code, body["fields"]) == (422, {field: why})
 
 
-def test_every_wrong_field_is_named_at_once(client: Client) -> None:
+def test_all_invalid_fields_are_named(client: Client) -> None:
     wrong = {"brand": "", "questions": [], "platforms": [], "repeats": 9}
     answer = client.post("/api/diagnoses", json.dumps(wrong), content_type="application/json")
     assert set(problem_in(answer)["fields"]) == set(wrong)
 
 
 @pytest.mark.parametrize("language", ["en", "en-GB,fr;q=0.5", "de, en;q=0.1"])
-def test_reasons_are_told_in_the_reader_s_language(client: Client, language: str) -> None:
+def test_reasons_use_the_client_language(client: Client, language: str) -> None:
     answer = client.post(
         "/api/diagnoses",
         json.dumps(ORDER | {"brand": "", "repeats": 9}),
@@ -253,15 +251,13 @@ def test_reasons_are_told_in_the_reader_s_language(client: Client, language: str
 
 
 @pytest.mark.parametrize("language", ["", "zh", "zh-TW", "fr", "*", "x" * 600, "en;q=nonsense", "\xff"])
-def test_whoever_reads_neither_is_told_in_chinese(client: Client, language: str) -> None:
+def test_other_languages_get_chinese(client: Client, language: str) -> None:
     body = problem_in(client.get("/api/nonsense", headers={"Accept-Language": language}))
     assert body["copy"]["locale"] == "zh-hans"
 
 
 @pytest.mark.parametrize("code", [code for code in ErrorCode if ERROR_SPECS[code].retry_after_ms])
-def test_the_wait_is_told_in_the_header_and_in_the_body(
-    client: Client, monkeypatch: pytest.MonkeyPatch, code: ErrorCode
-) -> None:
+def test_retry_time_is_in_header_and_body(client: Client, monkeypatch: pytest.MonkeyPatch, code: ErrorCode) -> None:
     def fail(*_args: Any) -> None:
         raise type("Failure", (AppError,), {"code": code})
 
@@ -271,7 +267,7 @@ def test_the_wait_is_told_in_the_header_and_in_the_body(
 
 
 @pytest.mark.parametrize(("milliseconds", "seconds"), [(1, "1"), (400, "1"), (1000, "1"), (1001, "2"), (90_000, "90")])
-def test_a_wait_of_the_failure_s_own_is_never_rounded_down(
+def test_retry_time_of_an_exception_is_rounded_up(
     client: Client, monkeypatch: pytest.MonkeyPatch, milliseconds: int, seconds: str
 ) -> None:
     def fail(*_args: Any) -> None:
@@ -282,7 +278,7 @@ def test_a_wait_of_the_failure_s_own_is_never_rounded_down(
     assert (answer["Retry-After"], problem_in(answer)["retry_after_ms"]) == (seconds, milliseconds)
 
 
-def test_a_page_that_is_away_says_when_to_come_back(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_page_has_a_retry_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise OperationalError
 
@@ -291,17 +287,17 @@ def test_a_page_that_is_away_says_when_to_come_back(client: Client, monkeypatch:
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
 
 
-def test_a_host_that_is_not_ours_is_told_in_the_same_body(client: Client, settings: Settings) -> None:
+def test_unknown_host_answers_with_a_problem_body(client: Client, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["ours.example"]
     assert client.get("/api/platforms").status_code == 400
     assert problem_in(client.get("/api/platforms"))["code"] == "DATA_FORMAT_ERROR"
 
 
-# The words
+# Messages
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
-def test_every_code_has_its_own_words_in_both_languages(code: ErrorCode) -> None:
+def test_every_code_has_messages_in_both_languages(code: ErrorCode) -> None:
     chinese, english = (build_problem(code, locale=locale) for locale in ("zh-hans", "en"))
     for body in (chinese, english):
         assert body["title"] == body["copy"]["title"]
@@ -316,7 +312,7 @@ def test_every_code_has_its_own_words_in_both_languages(code: ErrorCode) -> None
     assert len(english["title"]) <= 40
 
 
-def test_no_two_codes_have_the_same_title() -> None:
+def test_titles_of_codes_are_unique() -> None:
     for locale in ("zh-hans", "en"):
         titles = [build_problem(code, locale=locale)["title"] for code in ErrorCode]
         assert len(set(titles)) == len(titles)

@@ -1,4 +1,4 @@
-"""One call too many: told with how long to wait, in the words of everywhere, and never to anybody else."""
+"""Rate limits: the responses, separate counts per client, and operation without Redis."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from testing.site import running_site
 FEW = {"CALLS_PER_MINUTE": "5", "SIGN_INS_PER_MINUTE": "3", "STARTS_PER_MINUTE": "2"}
 
 
-def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
+def test_each_limit_refuses_its_requests_with_a_retry_time() -> None:
     with running_site(**FEW) as site, ExitStack() as stack:
         wait_for_minute_start()
         one, other = (stack.enter_context(site.client(f"device-{name}")) for name in ("one", "two"))
@@ -33,7 +33,7 @@ def test_each_limit_refuses_its_own_and_says_how_long_to_wait() -> None:
 
 
 @pytest.mark.redis
-def test_the_limits_hold_while_redis_is_away(redis_server: RedisServer) -> None:
+def test_limits_apply_without_redis(redis_server: RedisServer) -> None:
     with running_site(REDIS_URL=redis_server.url, **FEW) as site, site.client() as client:
         redis_server.stop()
         wait_for_minute_start()

@@ -1,4 +1,4 @@
-"""An owner who is away when a diagnosis ends gets exactly one message; one who watches gets none."""
+"""WeChat messages about ended diagnoses: one for an absent owner, none for one who is connected."""
 
 import json
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from websockets.sync.client import connect
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.running.state_machine import end_diagnosis
-from diagsite.models import Notice
+from diagsite.models import Notification
 from diagsite.notifications import outbox
-from diagsite.notifications.outbox import mark_notice_seen, send_due_notices
+from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
 from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
 from testing.fake_wechat import FakeWeChat
 from testing.services import LOCAL_HTTPX_OPTIONS, wait_until
@@ -40,7 +40,7 @@ def wechat(settings: Any) -> Iterator[FakeWeChat]:
 
 
 def ended(status: DiagnosisStatus | None = None, brand: str = "山岚", openid: str | None = OPENID) -> Diagnosis:
-    """A diagnosis that has just ended."""
+    """Create a diagnosis and end it."""
     owner = make_user("away", wechat_openid=openid)
     diagnosis = make_diagnosis(owner, [make_platform()], brand=brand)
     assert end_diagnosis(diagnosis.pk, status)
@@ -48,17 +48,17 @@ def ended(status: DiagnosisStatus | None = None, brand: str = "山岚", openid: 
 
 
 def state() -> str:
-    return Notice.objects.get().state
+    return Notification.objects.get().state
 
 
 def make_due() -> None:
-    """As if the lease or the wait had run out."""
-    Notice.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    """Expire leases and waiting times."""
+    Notification.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
 
-def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -> None:
+def test_message_describes_the_diagnosis_and_links_to_its_page(wechat: FakeWeChat) -> None:
     diagnosis = ended()
-    assert send_due_notices() == 1
+    assert send_due_notifications() == 1
     (message,) = wechat.delivered
     assert message["touser"] == OPENID
     assert message["template_id"] == "template"
@@ -68,126 +68,124 @@ def test_the_message_says_what_ended_and_leads_to_its_page(wechat: FakeWeChat) -
     assert state() == "sent"
 
 
-def test_a_long_name_fits_the_template(wechat: FakeWeChat) -> None:
+def test_long_brand_is_truncated_for_the_template(wechat: FakeWeChat) -> None:
     ended(brand="长" * 40)
-    send_due_notices()
+    send_due_notifications()
     assert wechat.delivered[0]["data"]["thing1"]["value"] == "长" * 19 + "…"
 
 
-def test_a_message_is_sent_once_however_often_one_looks(wechat: FakeWeChat) -> None:
+def test_message_is_sent_once(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 5
     diagnosis = ended()
-    assert [send_due_notices() for _look in range(3)] == [1, 0, 0]
+    assert [send_due_notifications() for _look in range(3)] == [1, 0, 0]
     assert end_diagnosis(diagnosis.pk) is None
     assert len(wechat.delivered) == 1
 
 
-def test_an_owner_who_was_given_the_end_is_not_told_again(wechat: FakeWeChat, settings: Any) -> None:
-    mark_notice_seen(ended().stream_id)
-    assert send_due_notices() == 0
+def test_owner_who_received_the_end_gets_no_message(wechat: FakeWeChat, settings: Any) -> None:
+    mark_notification_seen(ended().stream_id)
+    assert send_due_notifications() == 0
     assert state() == "seen"
 
 
-def test_whoever_cancels_is_not_told(wechat: FakeWeChat) -> None:
+def test_cancelled_diagnosis_has_no_notification(wechat: FakeWeChat) -> None:
     ended(DiagnosisStatus.CANCELLED)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-def test_an_account_without_wechat_is_not_told(wechat: FakeWeChat) -> None:
+def test_account_without_wechat_has_no_notification(wechat: FakeWeChat) -> None:
     ended(openid=None)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-def test_without_a_template_nobody_is_told(wechat: FakeWeChat, settings: Any) -> None:
+def test_no_notification_without_a_template(wechat: FakeWeChat, settings: Any) -> None:
     settings.WECHAT_TEMPLATE_ID = ""
     ended()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-def test_within_the_grace_nothing_is_sent(wechat: FakeWeChat, settings: Any) -> None:
+def test_nothing_is_sent_during_the_grace_period(wechat: FakeWeChat, settings: Any) -> None:
     settings.NOTICE_GRACE_SECONDS = 60
     ended()
-    assert send_due_notices() == 0
+    assert send_due_notifications() == 0
     assert state() == "waiting"
 
 
-def test_no_accept_left_is_given_up_at_once(wechat: FakeWeChat) -> None:
+def test_missing_permission_is_given_up_at_once(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 0
     ended()
-    send_due_notices()
+    send_due_notifications()
     make_due()
-    assert send_due_notices() == 0
-    assert Notice.objects.get().reason == "43101"
+    assert send_due_notifications() == 0
+    assert Notification.objects.get().reason == "43101"
     assert (state(), wechat.calls) == ("given_up", 1)
 
 
-def test_a_busy_wechat_is_tried_again_later_and_not_for_ever(wechat: FakeWeChat) -> None:
+def test_busy_wechat_is_retried_a_limited_number_of_times(wechat: FakeWeChat) -> None:
     wechat.queued_replies = [-1] * 20
     ended()
-    for _attempt in range(outbox.MAX_NOTICE_ATTEMPTS):
-        assert send_due_notices() == 1
-        assert send_due_notices() == 0
+    for _attempt in range(outbox.MAX_NOTIFICATION_ATTEMPTS):
+        assert send_due_notifications() == 1
+        assert send_due_notifications() == 0
         make_due()
-    assert (state(), wechat.calls) == ("given_up", outbox.MAX_NOTICE_ATTEMPTS)
+    assert (state(), wechat.calls) == ("given_up", outbox.MAX_NOTIFICATION_ATTEMPTS)
 
 
-def test_a_token_is_kept_and_a_worthless_one_replaced(wechat: FakeWeChat) -> None:
+def test_access_token_is_cached_and_replaced_when_invalid(wechat: FakeWeChat) -> None:
     wechat.allowed_messages[OPENID] = 2
     diagnosis = ended()
-    send_due_notices()
+    send_due_notifications()
     assert wechat.issued_token_count == 1
-    wechat.issue_token()  # somebody else made ours worthless
+    wechat.issue_token()  # invalidates the cached token
     another = make_diagnosis(diagnosis.owner, list(Platform.objects.filter(pk="fake")))
     end_diagnosis(another.pk)
-    send_due_notices()
+    send_due_notifications()
     assert len(wechat.delivered) == 2
     assert wechat.issued_token_count == 3
 
 
-def test_a_wechat_that_is_away_keeps_the_message(wechat: FakeWeChat, settings: Any) -> None:
+def test_message_waits_while_wechat_is_unavailable(wechat: FakeWeChat, settings: Any) -> None:
     settings.WECHAT_API_BASE = "http://127.0.0.1:9"
     ended()
-    send_due_notices()
+    send_due_notifications()
     assert state() == "waiting"
     settings.WECHAT_API_BASE = wechat.url
     make_due()
-    send_due_notices()
+    send_due_notifications()
     assert len(wechat.delivered) == 1
 
 
-def test_a_crash_between_the_sending_and_the_mark_sends_nothing_twice(
-    wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crash_after_sending_sends_no_second_message(wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     ended()
 
-    def die(self: Notice, *args: Any, **options: Any) -> None:
+    def die(self: Notification, *args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        lease = outbox._lease_next_notice()
+        lease = outbox._lease_next_notification()
         assert lease
-        patch.setattr(Notice, "save", die)
-        outbox._send_notice(lease)
+        patch.setattr(Notification, "save", die)
+        outbox._send_notification(lease)
     assert len(wechat.delivered) == 1
-    assert send_due_notices() == 0  # the lease holds
+    assert send_due_notifications() == 0  # the lease has not expired
     make_due()
-    assert send_due_notices() == 1
+    assert send_due_notifications() == 1
     assert len(wechat.delivered) == 1
     assert state() == "given_up"
 
 
-def test_an_end_that_is_rolled_back_leaves_no_message(wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rolled_back_end_leaves_no_notification(wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diagnosis.running.state_machine.close_stream", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ended()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-# ---- Whole sites ---------------------------------------------------------------------------------------------------
+# With a served site
 
 
 def sign_in(site: Site, code: str) -> httpx.Client:
-    """A client of a WeChat user."""
+    """A signed-in client of a WeChat user."""
     answer = httpx.post(f"{site.url}/api/session", json={"code": code}, **LOCAL_HTTPX_OPTIONS)
     token = answer.raise_for_status().json()["token"]
     return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, **LOCAL_HTTPX_OPTIONS)
@@ -212,7 +210,7 @@ def states(site: Site) -> dict[str, str]:
     return {str(pk): state for pk, state in site.query("SELECT diagnosis_id, state FROM diagsite_notice")}
 
 
-def test_who_is_away_is_told_and_who_watches_is_not() -> None:
+def test_absent_owner_gets_a_message_and_connected_owner_none() -> None:
     with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **SITE) as site:
         fake.allowed_messages |= {"openid-of-away": 2, "openid-of-watching": 2}
         with sign_in(site, "away") as away, sign_in(site, "watching") as watching:
@@ -224,7 +222,7 @@ def test_who_is_away_is_told_and_who_watches_is_not() -> None:
         assert "演示" in fake.delivered[0]["data"]["thing1"]["value"]
 
 
-def test_a_server_killed_after_the_end_still_tells_once() -> None:
+def test_message_is_sent_once_after_the_server_was_killed() -> None:
     quick = SITE | {"NOTICE_GRACE_SECONDS": "4"}
     with FakeWeChat() as fake, running_site(WECHAT_API_BASE=fake.url, **quick) as site:
         fake.allowed_messages["openid-of-away"] = 1

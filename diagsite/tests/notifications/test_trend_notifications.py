@@ -1,4 +1,4 @@
-"""A rate that moved between two runs of a schedule is told once: by WeChat where it can, else on the page."""
+"""Notifications of significant rate changes between runs of a schedule, by WeChat or on the page."""
 
 import json
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.schedules.runner import start_due_schedules
 from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.trends import service
-from diagsite.models import Notice
-from diagsite.notifications.outbox import mark_notice_seen, send_due_notices
+from diagsite.models import Notification
+from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
 from testing.diagnosis_rows import begin_and_record, make_platform, make_user, make_valid_result, run_and_end
 from testing.fake_wechat import FakeWeChat
 
@@ -70,7 +70,7 @@ def schedule(owner: AbstractUser, platform: Platform) -> Schedule:
 
 
 def run(schedule: Schedule, named: int) -> Diagnosis:
-    """The schedule's next run, of whose thirty answers so many name the brand."""
+    """Run the schedule again, with a number of the thirty answers naming the brand."""
     Schedule.objects.filter(pk=schedule.pk).update(next_at=timezone.now())
     assert start_due_schedules() == 1
     diagnosis = Diagnosis.objects.order_by("created_at").last()
@@ -83,37 +83,35 @@ def unread(client: Client) -> list[dict[str, Any]]:
     return items
 
 
-def test_a_real_rise_is_told_by_the_message_and_a_chance_one_by_none(wechat: FakeWeChat, schedule: Schedule) -> None:
+def test_significant_change_sends_a_message_and_random_change_none(wechat: FakeWeChat, schedule: Schedule) -> None:
     run(schedule, 3)
     run(schedule, 5)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
     risen = run(schedule, 28)
-    assert [send_due_notices() for _look in range(2)] == [1, 0]
+    assert [send_due_notifications() for _look in range(2)] == [1, 0]
     (message,) = wechat.delivered
     assert message["page"] == f"pages/report-v2/report-v2?id={risen.pk}"
     assert message["data"]["phrase2"] == {"value": "提及率上升"}
     assert end_diagnosis(risen.pk) is None
-    assert (Notice.objects.get().state, Notice.objects.get().kind) == ("sent", "moved")
+    assert (Notification.objects.get().state, Notification.objects.get().kind) == ("sent", "moved")
 
 
-def test_what_wechat_delivered_is_not_unread_on_the_page(
-    wechat: FakeWeChat, schedule: Schedule, client: Client
-) -> None:
+def test_delivered_notification_is_not_unread(wechat: FakeWeChat, schedule: Schedule, client: Client) -> None:
     run(schedule, 28)
     run(schedule, 3)
     assert unread(client) == []  # it may still be delivered
-    send_due_notices()
+    send_due_notifications()
     assert wechat.delivered[0]["data"]["phrase2"] == {"value": "提及率下降"}
     assert unread(client) == []
 
 
-def test_without_an_accept_it_is_unread_on_the_page_until_it_is_read(
+def test_undelivered_notification_is_unread_until_it_is_read(
     wechat: FakeWeChat, schedule: Schedule, client: Client
 ) -> None:
     wechat.allowed_messages[OPENID] = 0
     run(schedule, 3)
     risen = run(schedule, 28)
-    send_due_notices()
+    send_due_notifications()
     (item,) = unread(client)
     (move,) = item["moves"]
     assert (item["kind"], item["brand"], item["diagnosis"]) == ("moved", "山岚", str(risen.pk))
@@ -129,7 +127,7 @@ def test_without_an_accept_it_is_unread_on_the_page_until_it_is_read(
     assert unread(client) == []
 
 
-def test_without_wechat_at_all_the_page_tells_also_when_the_schedule_is_gone(
+def test_page_shows_notification_without_wechat_and_after_schedule_deletion(
     schedule: Schedule, client: Client, settings: Any
 ) -> None:
     settings.WECHAT_TEMPLATE_ID = ""
@@ -139,30 +137,28 @@ def test_without_wechat_at_all_the_page_tells_also_when_the_schedule_is_gone(
     assert [item["kind"] for item in unread(client)] == ["moved"]
 
 
-def test_who_watches_the_end_has_not_read_the_move(wechat: FakeWeChat, schedule: Schedule) -> None:
+def test_seeing_the_end_does_not_mark_a_rate_change_as_read(wechat: FakeWeChat, schedule: Schedule) -> None:
     run(schedule, 3)
-    mark_notice_seen(run(schedule, 28).stream_id)
-    assert Notice.objects.get().state == "waiting"
+    mark_notification_seen(run(schedule, 28).stream_id)
+    assert Notification.objects.get().state == "waiting"
 
 
-def test_a_run_that_was_left_out_is_on_the_page(schedule: Schedule, client: Client) -> None:
+def test_skipped_run_is_shown_on_the_page(schedule: Schedule, client: Client) -> None:
     Schedule.objects.update(budget_calls=29)
     assert start_due_schedules() == 0
     (item,) = unread(client)
     assert (item["kind"], item["reason"], item["schedule"]) == ("skipped", "budget_calls", str(schedule.pk))
-    assert send_due_notices() == 0
+    assert send_due_notifications() == 0
 
 
-def test_a_bug_in_the_comparison_keeps_no_diagnosis_from_its_end(
-    schedule: Schedule, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_comparison_does_not_prevent_the_end(schedule: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
     run(schedule, 3)
     monkeypatch.setattr(service, "load_comparison_data", lambda diagnoses: 1 / 0)
     assert run(schedule, 28).is_final
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-def test_a_cancelled_run_tells_nothing(schedule: Schedule) -> None:
+def test_cancelled_run_has_no_notification(schedule: Schedule) -> None:
     run(schedule, 3)
     Schedule.objects.update(next_at=timezone.now())
     start_due_schedules()
@@ -171,10 +167,10 @@ def test_a_cancelled_run_tells_nothing(schedule: Schedule) -> None:
     begin_and_record(diagnosis, *[make_valid_result("山岚好。")] * 29)
     diagnosis.refresh_from_db()
     cancel_diagnosis(diagnosis)
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
-def test_an_empty_or_endless_list_is_refused(client: Client) -> None:
+def test_empty_or_too_long_list_of_ids_is_refused(client: Client) -> None:
     for ids in ([], list(range(51)), ["x"]):
         body = json.dumps({"ids": ids})
         assert client.post("/api/notices/read", body, content_type="application/json").status_code == 422

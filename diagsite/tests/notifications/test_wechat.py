@@ -1,4 +1,4 @@
-"""WeChat's sign-in against a local WeChat: every way it can answer, and what never leaves us."""
+"""WeChat's sign-in against a local server: every response, and secrets that must not leak."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ KEY = "session-key-of-the-tests"
 
 
 class LocalWeChat(ThreadingHTTPServer):
-    """Answers `status` and `body`; holds the answer back while `hold` is set."""
+    """Responds with `status` and `body`; delays the response while `hold` is set."""
 
     daemon_threads = True
 
@@ -58,15 +58,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(raw)
         except OSError:
-            self.close_connection = True  # whoever asked is gone
+            self.close_connection = True  # the client has disconnected
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def local(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalWeChat]:
-    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget(burst=0))  # what is asked again: test_wechat_again.py
+    monkeypatch.setattr(wechat, "_retry_budget", RetryBudget(burst=0))  # retries: test_wechat_retries.py
     with LocalWeChat() as server:
         settings.WECHAT_API_BASE = f"http://127.0.0.1:{server.server_port}"
         settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = "wx-app", SECRET
@@ -76,7 +76,7 @@ def local(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
         server.shutdown()
 
 
-def test_the_call_is_the_one_that_wechat_documents(local: LocalWeChat) -> None:
+def test_request_matches_the_documentation_of_wechat(local: LocalWeChat) -> None:
     assert wechat.exchange_login_code(CODE) == "openid-1"
     url = urlsplit(local.paths[0])
     assert url.path == "/sns/jscode2session"
@@ -88,7 +88,7 @@ def test_the_call_is_the_one_that_wechat_documents(local: LocalWeChat) -> None:
     }
 
 
-def test_a_code_with_strange_characters_travels_whole(local: LocalWeChat) -> None:
+def test_special_characters_of_a_code_are_preserved(local: LocalWeChat) -> None:
     wechat.exchange_login_code("a&secret=x#/../%00 码")
     assert parse_qs(urlsplit(local.paths[0]).query)["js_code"] == ["a&secret=x#/../%00 码"]
 
@@ -124,27 +124,27 @@ def test_a_code_with_strange_characters_travels_whole(local: LocalWeChat) -> Non
         (b"\xff\xfe\x00", WeChatResponseLost),
     ],
 )
-def test_every_answer_has_its_meaning(local: LocalWeChat, body: Any, error: type[Exception]) -> None:
+def test_every_response_maps_to_its_exception(local: LocalWeChat, body: Any, error: type[Exception]) -> None:
     local.body = body
     with pytest.raises(error):
         wechat.exchange_login_code(CODE)
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 502, 503])
-def test_an_http_failure_is_an_answer_lost(local: LocalWeChat, status: int) -> None:
+def test_http_failure_is_a_lost_response(local: LocalWeChat, status: int) -> None:
     local.status = status
     with pytest.raises(WeChatResponseLost):
         wechat.exchange_login_code(CODE)
 
 
-def test_a_wechat_that_is_silent_is_given_up(local: LocalWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_wechat_times_out(local: LocalWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wechat, "WECHAT_TIMEOUT", 0.1)
     local.go.clear()
     with pytest.raises(WeChatResponseLost):
         wechat.exchange_login_code(CODE)
 
 
-def test_a_wechat_that_is_not_there_cannot_be_reached(local: LocalWeChat, settings: Settings) -> None:
+def test_unreachable_wechat_is_unavailable(local: LocalWeChat, settings: Settings) -> None:
     settings.WECHAT_API_BASE = f"http://127.0.0.1:{find_free_port()}"
     with pytest.raises(WeChatUnavailable):
         wechat.exchange_login_code(CODE)
@@ -160,7 +160,7 @@ def test_a_wechat_that_is_not_there_cannot_be_reached(local: LocalWeChat, settin
         (b"<html>", 502, "NETWORK_ERROR"),
     ],
 )
-def test_the_user_is_told_in_our_words(local: LocalWeChat, body: Any, status: int, code: str) -> None:
+def test_user_gets_the_message_of_the_site(local: LocalWeChat, body: Any, status: int, code: str) -> None:
     local.body = body
     answer = Client().post("/api/session", {"code": CODE}, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -172,7 +172,7 @@ def test_the_user_is_told_in_our_words(local: LocalWeChat, body: Any, status: in
     "body",
     [{"openid": "openid-1", "session_key": KEY}, {"errcode": 40029, "errmsg": KEY}, {"session_key": KEY}, b"<html>"],
 )
-def test_secret_code_and_session_key_are_in_no_log_and_in_no_answer(
+def test_secrets_are_neither_logged_nor_sent(
     local: LocalWeChat, body: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     local.body = body
@@ -184,7 +184,7 @@ def test_secret_code_and_session_key_are_in_no_log_and_in_no_answer(
 
 
 @pytest.mark.django_db
-def test_of_a_wechat_user_the_openid_is_kept_and_nothing_else(local: LocalWeChat) -> None:
+def test_only_the_openid_of_a_wechat_user_is_stored(local: LocalWeChat) -> None:
     Client().post("/api/session", {"code": CODE}, content_type="application/json")
     row = User.objects.values().get()
     assert row["wechat_openid"] == "openid-1"

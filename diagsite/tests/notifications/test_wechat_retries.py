@@ -1,4 +1,4 @@
-"""WeChat is asked again only while it has not taken the login code, which works once."""
+"""A WeChat sign-in is retried only while the login code, which is valid once, is unused."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from testing.services import find_free_port
 
 
 class FakeWeChat(HTTPServer):
-    """Says one thing after another, the last one for ever; remembers how often it was asked."""
+    """Sends its responses in order, then repeats the last one; counts requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -29,14 +29,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked += 1
         says = self.server.says.pop(0) if len(self.server.says) > 1 else self.server.says[0]
-        if says is None:  # hangs up without an answer
+        if says is None:  # closes the connection without a response
             return
         self.send_response(200)
         self.end_headers()
         self.wfile.write(says if isinstance(says, bytes) else json.dumps(says).encode())
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def fake(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]
         server.shutdown()
 
 
-def test_a_busy_wechat_is_asked_again(fake: FakeWeChat) -> None:
+def test_busy_wechat_is_retried(fake: FakeWeChat) -> None:
     fake.says = [{"errcode": -1}, {"openid": "of-a-user"}]
     assert wechat.exchange_login_code("code") == "of-a-user"
     assert fake.asked == 2
@@ -64,16 +64,16 @@ def test_a_busy_wechat_is_asked_again(fake: FakeWeChat) -> None:
         ({"errcode": 40013}, WeChatMisconfigured),
     ],
 )
-def test_what_may_have_used_the_code_up_is_not_asked_again(fake: FakeWeChat, says: Any, error: type[Exception]) -> None:
+def test_request_that_may_have_used_the_code_is_not_retried(
+    fake: FakeWeChat, says: Any, error: type[Exception]
+) -> None:
     fake.says = [says]
     with pytest.raises(error):
         wechat.exchange_login_code("code")
     assert fake.asked == 1
 
 
-def test_a_wechat_that_cannot_be_reached_is_given_up_after_its_attempts(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_wechat_fails_after_all_attempts(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wechat, "_retry_budget", RetryBudget())
     settings.WECHAT_API_BASE = f"http://127.0.0.1:{find_free_port()}"
     with pytest.raises(WeChatUnavailable):

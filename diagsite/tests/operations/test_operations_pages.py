@@ -1,4 +1,4 @@
-"""The pages for operators, in both languages, name what is there: defects, retentions, commands, units, rules."""
+"""The operators' manuals in both languages match the code: defects, retention, commands, units."""
 
 import re
 
@@ -18,22 +18,22 @@ def _first_column(page: str, heading: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("page", "heading"), [(PAGES[0], "保留期"), (PAGES[1], "Retention")])
-def test_every_retention_is_told_with_its_days(page: str, heading: str) -> None:
-    assert _first_column(page, heading) == [one.name for one in RETENTION_RULES]
+def test_every_retention_rule_is_documented_with_its_days(page: str, heading: str) -> None:
+    assert _first_column(page, heading) == [rule.name for rule in RETENTION_RULES]
     text = (PROJECT_ROOT / page).read_text()
     told = {
         name: float(days) for name, days in re.findall(r"^\| `(\w+)` \|.*\| (?:`\w+`[，,] ?)?(\d+) \|$", text, re.M)
     }
-    assert told == {one.name: one.days for one in RETENTION_RULES}
+    assert told == {rule.name: rule.days for rule in RETENTION_RULES}
 
 
 @pytest.mark.parametrize(("page", "heading"), [(PAGES[0], "修复历史记录"), (PAGES[1], "Repair old records")])
-def test_every_defect_is_told(page: str, heading: str) -> None:
-    assert sorted(_first_column(page, heading)) == sorted(one.name for one in DEFECTS)
+def test_every_defect_is_documented(page: str, heading: str) -> None:
+    assert sorted(_first_column(page, heading)) == sorted(defect.name for defect in DEFECTS)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_and_unit_that_is_named_is_there(page: str) -> None:
+def test_documented_commands_and_units_exist(page: str) -> None:
     text = (PROJECT_ROOT / page).read_text()
     ours = {path.stem for path in PROJECT_ROOT.glob("*/management/commands/*.py")} | {"createsuperuser"}
     assert set(re.findall(r"manage\.py (\w+)", text)) <= ours

@@ -1,4 +1,4 @@
-"""Tables that were left behind are found and dropped with a backup that restores; what anybody owns stays."""
+"""Temporary tables are found and dropped with a backup; tables that something needs are kept."""
 
 import gzip
 import re
@@ -37,21 +37,21 @@ def left() -> None:
         _execute(f"CREATE INDEX ON {name} (note)")
 
 
-def test_the_listed_patterns_are_found_with_rows_size_and_last_write(left: None) -> None:
+def test_temporary_tables_are_found_with_rows_size_and_last_write(left: None) -> None:
     _execute("CREATE TABLE contemporary (id int)")
-    found = find_temporary_tables()
-    assert [table.name for table in found] == LEFT
-    assert all(table.rows == 2 and table.size_bytes > 0 and not table.keep_reason for table in found)
+    tables = find_temporary_tables()
+    assert [table.name for table in tables] == LEFT
+    assert all(table.rows == 2 and table.size_bytes > 0 and not table.keep_reason for table in tables)
 
 
-def test_no_table_of_a_model_or_library_may_go_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_models_and_libraries_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(temporary_tables, "TEMPORARY_TABLE_PATTERN", re.compile(".*"))
-    found = {table.name: table.keep_reason for table in find_temporary_tables()}
-    assert {model._meta.db_table for model in apps.get_models() if model._meta.managed} <= set(found)
-    assert all(found.values()), found
+    tables = {table.name: table.keep_reason for table in find_temporary_tables()}
+    assert {model._meta.db_table for model in apps.get_models() if model._meta.managed} <= set(tables)
+    assert all(tables.values()), tables
 
 
-def test_what_others_need_stays() -> None:
+def test_tables_that_something_needs_are_kept() -> None:
     _execute("CREATE TABLE tmp_parent (id int PRIMARY KEY)")
     _execute("CREATE TABLE child (parent int REFERENCES tmp_parent)")
     _execute("CREATE TABLE tmp_seen (id int)")
@@ -60,11 +60,11 @@ def test_what_others_need_stays() -> None:
     assert {table.name: table.keep_reason for table in find_temporary_tables()} == {
         "tmp_parent": "another table refers to it",
         "tmp_seen": "a view reads it",
-        "diagnosis_answer_old": "its name begins like those of an app's own tables",
+        "diagnosis_answer_old": "its name has the prefix of an app's tables",
     }
 
 
-def test_a_dropped_table_can_be_put_back_from_its_backup(left: None, tmp_path: Path) -> None:
+def test_dropped_table_can_be_restored_from_its_backup(left: None, tmp_path: Path) -> None:
     before = _rows("SELECT * FROM tmp_rows ORDER BY id")
     backup = back_up_and_drop_table("tmp_rows", tmp_path)
     assert "tmp_rows" not in connection.introspection.table_names()
@@ -79,25 +79,23 @@ def test_a_dropped_table_can_be_put_back_from_its_backup(left: None, tmp_path: P
     assert len(_rows("SELECT indexname FROM pg_indexes WHERE tablename = 'tmp_rows'")) == 2
 
 
-def test_a_table_that_cannot_be_dropped_leaves_no_backup_behind(tmp_path: Path) -> None:
+def test_failed_drop_leaves_no_backup(tmp_path: Path) -> None:
     with pytest.raises(Error), transaction.atomic():
         back_up_and_drop_table("tmp_of_nobody", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_changes_nothing_until_it_is_told_to(
-    left: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_changes_nothing_without_apply(left: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("clean_temporary_tables", backups=tmp_path)
-    assert "7 of 7 tables may go" in capsys.readouterr().out
+    assert "7 of 7 tables can be dropped" in capsys.readouterr().out
     assert set(LEFT) <= set(connection.introspection.table_names())
     call_command("clean_temporary_tables", "--apply", "--table", "bak_users", backups=tmp_path)
     assert "bak_users dropped; backup:" in capsys.readouterr().out
     assert [table.name for table in find_temporary_tables()] == LEFT[1:]
 
 
-def test_a_directory_that_cannot_be_written_is_said_in_a_line(left: None, tmp_path: Path) -> None:
+def test_unwritable_directory_is_reported_in_one_line(left: None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CommandError, match="some tables are still there"):
+    with pytest.raises(CommandError, match="some tables were not dropped"):
         call_command("clean_temporary_tables", "--apply", "--table", "tmp_rows", backups=tmp_path / "file")
     assert "tmp_rows" in connection.introspection.table_names()

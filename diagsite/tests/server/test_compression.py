@@ -1,4 +1,4 @@
-"""Compressed frames on a real socket."""
+"""Compression of frames on a real socket."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _events_until_the_end(ws: ClientConnection, token: str) -> list[list[object]
     return events
 
 
-def test_whoever_offers_compression_gets_the_same_events_as_who_does_not(site: Site, ordered: StartedDiagnosis) -> None:
+def test_compressed_and_plain_sockets_get_the_same_events(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, "deflate") as small, _connect(site, ordered, None) as plain:
         assert small.response
         assert plain.response
@@ -51,9 +51,7 @@ def test_whoever_offers_compression_gets_the_same_events_as_who_does_not(site: S
         assert _events_until_the_end(small, token) == _events_until_the_end(plain, token)
 
 
-def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(
-    site: Site, ordered: StartedDiagnosis
-) -> None:
+def test_frame_that_decompresses_beyond_the_limit_closes_only_its_socket(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, "deflate") as ws:
         ws.send(" " * 50_000_000)
         with pytest.raises(ConnectionClosed):
@@ -61,7 +59,7 @@ def test_a_small_frame_that_swells_beyond_the_limit_ends_its_socket_alone(
     assert httpx.get(f"{site.url}/readyz", **LOCAL_HTTPX_OPTIONS).status_code == 200
 
 
-def test_a_message_that_is_too_big_to_take_is_told_so(site: Site, ordered: StartedDiagnosis) -> None:
+def test_too_big_message_closes_with_1009(site: Site, ordered: StartedDiagnosis) -> None:
     with _connect(site, ordered, None) as ws:
         ws.send("y" * 70_000)
         with pytest.raises(ConnectionClosed) as closed:

@@ -1,4 +1,4 @@
-"""Where nothing of ours answers, the words are ours still: no English default page, no trace, no code."""
+"""Error pages show the site's messages, never Django's pages, a traceback or code."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def client() -> Client:
     return Client(raise_request_exception=False)
 
 
-def test_an_address_that_leads_nowhere(client: Client) -> None:
+def test_unknown_page_shows_the_error_page(client: Client) -> None:
     answer = client.get("/no/such/page", headers={"Accept-Language": "zh-CN", "X-Request-ID": "7f3a9c01deadbeef"})
     text = answer.content.decode()
     assert answer.status_code == 404
@@ -27,7 +27,7 @@ def test_an_address_that_leads_nowhere(client: Client) -> None:
     assert "Go home" in english.content.decode()
 
 
-def test_an_address_of_the_api_that_leads_nowhere(client: Client) -> None:
+def test_unknown_api_url_answers_a_problem_body(client: Client) -> None:
     answer = client.get("/api/no/such/call", headers={"Accept-Language": "en"})
     assert answer["Content-Type"] == "application/problem+json"
     body = answer.json()
@@ -39,7 +39,7 @@ def test_an_address_of_the_api_that_leads_nowhere(client: Client) -> None:
     ("error", "status", "title"),
     [(ZeroDivisionError("secret detail"), 500, "系统开小差了"), (OperationalError("host db"), 503, "服务维护中")],
 )
-def test_a_page_that_fails(
+def test_failing_page_shows_the_error_page(
     client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, title: str
 ) -> None:
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -54,7 +54,7 @@ def test_a_page_that_fails(
     assert "Traceback" not in text
 
 
-def test_a_form_without_its_token() -> None:
+def test_form_without_csrf_token_shows_the_error_page() -> None:
     client = Client(enforce_csrf_checks=True)
     answer = client.post("/language/", {"language": "en"}, headers={"Accept-Language": "zh-CN"})
     assert answer.status_code == 403

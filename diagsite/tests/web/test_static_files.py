@@ -1,4 +1,4 @@
-"""Static files and the page's way to them."""
+"""Static files and their middleware."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,28 +11,28 @@ from django.utils.module_loading import import_string
 
 @pytest.fixture(autouse=True)
 def as_they_are_served(settings: Any) -> None:
-    """All listed when a server starts; other tests look each up when it is asked for."""
+    """List all files at the start, as a server process does; other tests look them up on request."""
     settings.WHITENOISE_AUTOREFRESH = False
 
 
-async def test_the_client_core_is_served_as_it_is(async_client: AsyncClient, settings: Any) -> None:
+async def test_client_core_is_served_unchanged(async_client: AsyncClient, settings: Any) -> None:
     answer = await async_client.get("/static/services/webSocketClient.js")
     assert answer.status_code == 200
     assert answer.content == (settings.BASE_DIR / "miniprogram/services/webSocketClient.js").read_bytes()
 
 
-async def test_a_missing_file_is_not_found(async_client: AsyncClient) -> None:
+async def test_missing_file_answers_404(async_client: AsyncClient) -> None:
     assert (await async_client.get("/static/nothing.js")).status_code == 404
 
 
 @pytest.mark.parametrize(
     "path", ["diagsite.web.static_files.StaticFilesMiddleware", "diagsite.server.request_id.request_id_middleware"]
 )
-def test_our_middleware_holds_no_thread(path: str) -> None:
+def test_static_files_middleware_is_asynchronous(path: str) -> None:
     middleware: Callable[..., Any] = import_string(path)
     assert getattr(middleware, "async_capable", False)
 
 
-def test_no_middleware_at_all_holds_a_thread(settings: Any) -> None:
-    ASGIHandler()  # the whole chain can be built
+def test_all_middleware_is_asynchronous(settings: Any) -> None:
+    ASGIHandler()  # builds the whole chain
     assert all(getattr(import_string(path), "async_capable", False) for path in settings.MIDDLEWARE)

@@ -4,19 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from io import StringIO
 
 import psycopg
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from prometheus_client import Counter
 
 from monitoring.metrics import command_seconds, commands, jobs_running
-from monitoring.models import Process, Sample, Series
+from monitoring.models import Sample, Series
 from monitoring.samples import collector
-from monitoring.samples.collector import build_series_key, floor_to_bucket, flush_samples
-from monitoring.samples.retention import PruneResult, prune_samples
+from monitoring.samples.collector import build_series_key, flush_samples
 from testing.site import PROJECT_ROOT, build_environment, create_database, run_management_command
 
 pytestmark = pytest.mark.django_db
@@ -98,22 +95,6 @@ def test_a_long_key_stays_unique_and_fits() -> None:
     assert all(len(key) <= 400 for key in keys)
 
 
-def test_old_samples_go_with_the_processes_that_have_no_others(counter: Counter) -> None:
-    counter.inc()
-    now = timezone.now()
-    flush_samples(now - timedelta(days=9))
-    flush_samples(now)
-    gone = Process.objects.create(
-        kind="command", host="h", pid=1, started_at=now - timedelta(days=9), seen_at=now - timedelta(days=9)
-    )
-    Sample.objects.create(process=gone, series=Series.objects.all()[0], bucket=floor_to_bucket(gone.seen_at), value=1)
-    kept = Sample.objects.filter(bucket__gte=now - timedelta(days=8)).count()
-    old = Sample.objects.count() - kept
-    assert prune_samples(older_than=timedelta(days=8), batch_size=1) == PruneResult(old, 1)
-    assert Sample.objects.count() == kept
-    assert not Process.objects.filter(pk=gone.pk).exists()
-
-
 FOUR_PROCESSES = """
 import os, random, sys, django
 django.setup()
@@ -169,21 +150,9 @@ def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
 
 def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
     address = create_database()
-    run_management_command(["prune_samples", "--days", "1"], address)
+    run_management_command(["prune", "--only", "samples"], address)
     run_management_command(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
     with psycopg.connect(address) as connection:
         keys = {key for (key,) in connection.execute("SELECT key FROM monitoring_series")}
-    assert "commands_total{command=prune_samples,outcome=done}" in keys
-    assert "command_seconds_count{command=prune_samples}" in keys
-
-
-def test_a_dry_run_deletes_nothing(counter: Counter) -> None:
-    counter.inc()
-    flush_samples(timezone.now() - timedelta(days=9))
-    old = Sample.objects.filter(bucket__lt=timezone.now() - timedelta(days=8, hours=1))
-    before, said = old.count(), StringIO()
-    call_command("prune_samples", stdout=said)
-    assert said.getvalue().startswith(f"{before} samples and 1 processes would be deleted")
-    assert old.count() == before > 0
-    call_command("prune_samples", "--apply", stdout=StringIO())
-    assert not old.exists()
+    assert "commands_total{command=prune,outcome=done}" in keys
+    assert "command_seconds_count{command=prune}" in keys

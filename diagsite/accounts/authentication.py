@@ -1,0 +1,42 @@
+"""Authentication of API requests: by token, or by the browser session of the web page."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
+from ninja.security import HttpBearer, SessionAuth
+
+from diagsite.accounts.tokens import token_cache
+from diagsite.models import User
+
+
+class TokenAuth(HttpBearer):
+    """`Authorization: Bearer <token>`; asynchronous for asynchronous routes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_async = True
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | Coroutine[Any, Any, User | None] | None:
+        """Return the token's user, or in an event loop a coroutine of it; None if the token is not valid."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return token_cache.get_cached_user(token) or token_cache.load_user(token)
+        return self._authenticate_async(token)
+
+    async def _authenticate_async(self, token: str) -> User | None:
+        # A cached token needs no thread.
+        return token_cache.get_cached_user(token) or await sync_to_async(token_cache.load_user)(token)
+
+
+class BrowserSessionAuth(SessionAuth):
+    """Django's session, for the web page."""
+
+    def __call__(self, request: HttpRequest) -> Any | None:
+        """Ignore the session if a token is given, and check CSRF only for users who are signed in (401, not 403)."""
+        if "Authorization" in request.headers or not request.user.is_authenticated:
+            return None
+        return super().__call__(request)
