@@ -6,6 +6,7 @@ title, title_en}. They are hints: the page reads itself again.
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from monitoring.models import Alert, Sample
+from progress.events import EventKind
 from progress.models import Event, Stream
 from progress.services import append_events, get_or_create_staff_stream, reset_log
 
@@ -23,7 +25,8 @@ DASHBOARD_STREAM_ID = uuid.UUID("00000000-0000-4000-8000-000000000002")
 MAX_DASHBOARD_EVENTS = 500  # two hours of ticks
 SAMPLE_POLL_INTERVAL_SECONDS = 5.0
 
-SAMPLES_EVENT, ALERT_EVENT = "samples", "alert"
+SAMPLES_EVENT: EventKind = "samples"
+ALERT_EVENT: EventKind = "alert"
 
 
 def get_dashboard_stream() -> Stream:
@@ -79,7 +82,7 @@ def _lock_stream() -> Stream:
     return Stream.objects.select_for_update().get(pk=DASHBOARD_STREAM_ID)
 
 
-def _append_event(stream: Stream, kind: str, data: dict[str, Any]) -> None:
+def _append_event(stream: Stream, kind: EventKind, data: Mapping[str, object]) -> None:
     if stream.last_seq >= MAX_DASHBOARD_EVENTS:
         reset_log(stream.pk)
     append_events(stream.pk, [(kind, data)])
