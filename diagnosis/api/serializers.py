@@ -5,14 +5,12 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Max, Min
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
-from diagnosis.platforms.health_check import awaits_probe
 from diagnosis.platforms.openai_client import has_usable_key
 from diagnosis.reports.service import get_current_report
-from diagnosis.running.state_machine import build_diagnosis_problem, build_progress_event
+from diagnosis.running.events import build_diagnosis_problem, build_progress_event
 from errors.codes import ErrorCode
 from errors.problems import build_displayed_message, build_problem, get_current_locale
 
@@ -22,14 +20,13 @@ AnswerTextReader = Callable[[Collection[str]], Mapping[str, str]]
 
 def serialize_platform(platform: Platform) -> dict[str, Any]:
     """A row of the picker. Healthy: it has a key, is not paused, and has answered since its last pause."""
-    is_paused = bool(platform.paused_until and platform.paused_until > timezone.now())
     return {
         "id": platform.pk,
         "name": platform.name,
         "model": platform.model,
-        "healthy": not is_paused and not awaits_probe(platform) and has_usable_key(platform),
-        "paused_until": platform.paused_until if is_paused else None,
-        "pause_reason": platform.pause_reason if is_paused or awaits_probe(platform) else "",
+        "healthy": not platform.is_paused and not platform.is_awaiting_probe and has_usable_key(platform),
+        "paused_until": platform.paused_until if platform.is_paused else None,
+        "pause_reason": platform.pause_reason if platform.is_paused or platform.is_awaiting_probe else "",
         "price_per_call": platform.price_per_call,
         "typical_seconds": platform.typical_seconds,
         "demo": platform.is_demo,

@@ -45,12 +45,9 @@ def test_diagnoses_that_run_at_once_share_a_platforms_places(owner: AbstractUser
 async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response(), model="slow")
     slow = [
-        asyncio.ensure_future(
-            call_with_retries(_unsaved(fake, "slow", concurrency=1), text, seed=1, get_pause_reason=lambda: None)
-        )
-        for text in SIX
+        asyncio.ensure_future(call_with_retries(_unsaved(fake, "slow", concurrency=1), text, seed=1)) for text in SIX
     ]
-    quick = [call_with_retries(_unsaved(fake, "quick"), text, seed=1, get_pause_reason=lambda: None) for text in SIX]
+    quick = [call_with_retries(_unsaved(fake, "quick"), text, seed=1) for text in SIX]
     assert all(outcome.reply for outcome in await asyncio.gather(*quick))
     assert not any(task.done() for task in slow)
     fake.release()
@@ -89,10 +86,7 @@ def test_processes_share_a_platforms_rate_by_redis(
 
     async def ask_until(enough: int) -> int:
         """Ask three at once and, when enough are answered, give the others a second more; returns how many wait."""
-        waiting = {
-            asyncio.ensure_future(call_with_retries(platform, text, seed=1, get_pause_reason=lambda: None))
-            for text in SIX[:3]
-        }
+        waiting = {asyncio.ensure_future(call_with_retries(platform, text, seed=1)) for text in SIX[:3]}
         while len(waiting) > 3 - enough:
             _done, waiting = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         if waiting:
@@ -116,7 +110,7 @@ async def test_without_redis_platforms_are_still_asked(
     changes: list[Callable[[], None]] = [lambda: None, redis_server.stop, redis_server.start]
     for change in changes:
         change()
-        assert (await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: None)).reply
+        assert (await call_with_retries(platform, "问", seed=1)).reply
 
 
 async def test_a_call_that_is_cancelled_before_its_turn_is_let_go_of() -> None:

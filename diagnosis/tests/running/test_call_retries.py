@@ -30,8 +30,8 @@ def platform(fake: FakePlatform) -> Platform:
     )
 
 
-async def _settle(platform: Platform, pause: FailureReason | None = None) -> CallResult:
-    return await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: pause)
+async def _settle(platform: Platform) -> CallResult:
+    return await call_with_retries(platform, "问", seed=1)
 
 
 async def test_an_answer_at_the_second_attempt_is_an_answer(fake: FakePlatform, platform: Platform) -> None:
@@ -120,7 +120,10 @@ async def test_how_long_the_last_attempt_took_is_told_for_failures_too(
 
 
 async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Platform) -> None:
-    outcome = await _settle(platform, FailureReason.QUOTA)
+    async def check() -> None:
+        raise CallFailed(FailureReason.QUOTA)
+
+    outcome = await call_with_retries(platform, "问", seed=1, check=check)
     assert outcome.failure
     assert (outcome.failure.reason, outcome.attempts, outcome.milliseconds) == (FailureReason.QUOTA, 0, 0)
     assert fake.count() == 0
@@ -129,10 +132,12 @@ async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Pla
 async def test_a_platform_that_is_paused_between_two_attempts_is_not_called_again(
     fake: FakePlatform, platform: Platform
 ) -> None:
+    async def check() -> None:
+        if fake.count():
+            raise CallFailed(FailureReason.KEY)
+
     fake.set_behaviour(BUSY)
-    outcome = await call_with_retries(
-        platform, "问", seed=1, get_pause_reason=lambda: FailureReason.KEY if fake.count() else None
-    )
+    outcome = await call_with_retries(platform, "问", seed=1, check=check)
     assert outcome.failure
     assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
 
@@ -177,7 +182,7 @@ async def test_the_demo_platform_is_asked_with_another_seed_each_time(
     await _settle(platform)
     seeds = {call.body["seed"] for call in fake.calls}
     assert len(seeds) == 3
-    await call_with_retries(platform, "问", seed=2, get_pause_reason=lambda: None)
+    await call_with_retries(platform, "问", seed=2)
     assert len(seeds | {call.body["seed"] for call in fake.calls}) == 6
     assert {call.key for call in fake.calls} == {"demo"}
 

@@ -74,7 +74,7 @@ def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: Fak
 def test_a_worker_that_stops_waits_no_longer_than_it_may(
     diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diagnosis.run.SHUTDOWN_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("diagnosis.running.runner.SHUTDOWN_GRACE_SECONDS", 0.1)
 
     async def leave() -> None:
         running = await _until_the_first_call(diagnosis, fake)
