@@ -19,7 +19,7 @@ from ninja import Status as Response
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from diagnosis.api import serializers
+from diagnosis.api import cache, serializers
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
 from diagnosis.api.schemas import (
     AcceptedOut,
@@ -37,7 +37,7 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
 from diagnosis.orders import services
-from diagnosis.reports import cache
+from diagnosis.reports.cache import aget_cached_report
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.reports.service import ANSWER_ORDERING
 from errors.exceptions import InvalidInput, NotFound
@@ -156,7 +156,7 @@ def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
     try:
-        report = await cache.aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
+        report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
     except DiagnosisRunning:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
+from diagnosis.reports.schemas import AnswerFactsOut
 
 # Control characters and lone surrogates: no keyboard types them and no database stores them.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
@@ -180,39 +181,6 @@ class DiagnosisPage(Schema):
 
     items: list[DiagnosisOut]
     next: str | None
-
-
-class MentionOut(Schema):
-    """Offsets in code points of the answer's text.
-
-    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
-    by the user.
-    """
-
-    brand: str
-    start: int
-    end: int
-    state: Literal["certain", "uncertain", "confirmed"]
-
-
-class AnswerFactsOut(Schema):
-    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
-
-    id: uuid.UUID
-    question: uuid.UUID
-    platform: str
-    repeat: int
-    state: str
-    text: str
-    mentions: list[MentionOut]
-    others: list[str] | None
-    domains: list[str] | None
-    model: str
-    ms: int | None
-    code: str
-    demo: bool
-    carried_over: bool
-    answered_at: datetime | None
 
 
 class AnswerOut(AnswerFactsOut):

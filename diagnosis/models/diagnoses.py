@@ -128,9 +128,13 @@ class Diagnosis(models.Model):
         """Whether nothing about it will change any more."""
         return self.status not in UNFINISHED_STATUSES
 
+    def get_platforms(self) -> list[Platform]:
+        """Return the platforms of its answers, in their order."""
+        return list(Platform.objects.filter(pk__in=self.answers.values("platform_id")))
+
     @property
     def settled_count(self) -> int:
-        """Answers that have an outcome."""
+        """Number of answers that are no longer pending."""
         return self.valid + self.failed + self.filtered
 
 

@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.api.serializers import get_diagnosis_platforms
 from diagnosis.models import Diagnosis, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms
@@ -29,7 +28,7 @@ def build_schedule(
 
     Raises InvalidInput when the diagnosis is too big to be ordered or a platform of it is gone.
     """
-    brands, platforms = list(diagnosis.brands.all()), get_diagnosis_platforms(diagnosis)
+    brands, platforms = list(diagnosis.brands.all()), diagnosis.get_platforms()
     own_brand = next((brand for brand in brands if brand.is_own), None)
     schedule = Schedule(
         owner_id=owner.pk,
