@@ -1,4 +1,4 @@
-"""The HTTP API of corrections: what the user knows better than the matching."""
+"""HTTP API of corrections: confirm or reject mentions, add aliases and competitors."""
 
 from typing import Any
 

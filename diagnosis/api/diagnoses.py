@@ -1,19 +1,14 @@
-"""The HTTP API of diagnoses. Access is checked by QuerySet methods; words are made by the presenters."""
+"""HTTP API of diagnoses: start, list, read, cancel, retry; platforms, suggestions, statistics."""
 
-import base64
-import binascii
 import re
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.translation import gettext as _
 from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
 from pydantic import BeforeValidator
@@ -21,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.api import cache, serializers
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.api.history import filter_history, get_history_page
 from diagnosis.api.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -33,21 +29,20 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
-from diagnosis.choices import DiagnosisStatus
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
+from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
 from diagnosis.reports.cache import aget_cached_report
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.reports.service import ANSWER_ORDERING
-from errors.exceptions import InvalidInput, NotFound
+from errors.exceptions import NotFound
 from errors.problems import get_current_locale
 
 router = Router(tags=["diagnoses"])
 
 
 def _require_iso_date(value: Any) -> Any:
-    """A day as ISO 8601 has it: a number would be read as seconds since 1970."""
+    """Reject strings other than ISO 8601 dates: pydantic would read a number as seconds since 1970."""
     if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise PydanticCustomError("date_from_datetime_parsing", "not a day")
     return value
@@ -57,7 +52,6 @@ IsoDate = Annotated[date, BeforeValidator(_require_iso_date)]
 
 _aget_visible_diagnosis = sync_to_async(get_visible_diagnosis)
 
-DIAGNOSES_PER_PAGE = 20
 ANSWERS_PER_PAGE = 100
 
 
@@ -98,52 +92,12 @@ def list_diagnoses(
 ) -> dict[str, Any]:
     """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's
     time zone between which they were started, both included, or only those that a schedule started."""
-    queryset = _filter_by_status_and_brand(Diagnosis.objects.visible_to(get_request_user(request)), status, q)
-    queryset = _filter_by_dates(queryset, since, until)
+    visible = Diagnosis.objects.visible_to(get_request_user(request))
+    queryset = filter_history(visible, status=status, search=q, since=since, until=until)
     if scheduled:
         queryset = queryset.filter(schedule__isnull=False)
-    rows = list(_filter_after_cursor(queryset, cursor)[: DIAGNOSES_PER_PAGE + 1])
-    page = rows[:DIAGNOSES_PER_PAGE]
-    next_cursor = _encode_cursor(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
-    return {"items": [serializers.serialize_diagnosis(row) for row in page], "next": next_cursor}
-
-
-def _filter_by_status_and_brand(queryset: DiagnosisQuerySet, status: str, search: str) -> DiagnosisQuerySet:
-    if status and status not in DiagnosisStatus.values:
-        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(DiagnosisStatus.values)}})
-    if status:
-        queryset = queryset.filter(status=status)
-    return queryset.filter(brand__icontains=search.replace("\x00", "")) if search else queryset
-
-
-def _filter_by_dates(queryset: DiagnosisQuerySet, since: date | None, until: date | None) -> DiagnosisQuerySet:
-    zone = timezone.get_default_timezone()
-    try:
-        if since:
-            queryset = queryset.filter(created_at__gte=datetime.combine(since, time(), zone).astimezone(UTC))
-        if until:
-            end = datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC)
-            queryset = queryset.filter(created_at__lt=end)
-    except OverflowError as error:  # the first or last day of all time
-        raise InvalidInput(fields={"since": _("请选择有效的日期。")}) from error
-    return queryset
-
-
-def _encode_cursor(diagnosis: Diagnosis) -> str:
-    return base64.urlsafe_b64encode(f"{diagnosis.created_at.isoformat()}|{diagnosis.pk}".encode()).decode()
-
-
-def _filter_after_cursor(queryset: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
-    if not cursor:
-        return queryset
-    try:
-        created_at, pk = base64.urlsafe_b64decode(cursor).decode().split("|")
-        last_created_at, last_pk = datetime.fromisoformat(created_at), uuid.UUID(pk)
-        if last_created_at.utcoffset() != timedelta(0):
-            raise ValueError("not one that was given out")
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(fields={"cursor": _("请使用上一页给出的 next。")}) from error
-    return queryset.filter(Q(created_at__lt=last_created_at) | Q(created_at=last_created_at, pk__lt=last_pk))
+    page, next_cursor = get_history_page(queryset, cursor)
+    return {"items": [serializers.serialize_diagnosis(diagnosis) for diagnosis in page], "next": next_cursor}
 
 
 @router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
@@ -160,7 +114,7 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
     except DiagnosisRunning:
-        await _aget_visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
+        await _aget_visible_diagnosis(request, diagnosis_id)  # NotFound: do not reveal that it exists
         raise
     if report["owner"] != get_request_user(request).pk:
         await _aget_visible_diagnosis(request, diagnosis_id)
@@ -175,7 +129,7 @@ def list_answers(
 ) -> dict[str, Any]:
     """In the order of questions, platforms and repeats, 100 a page."""
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
-    # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
+    # At most 1,000 answers, all created with the diagnosis, so an offset is a stable cursor.
     ordered = diagnosis.answers.order_by(*ANSWER_ORDERING)
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
     has_more = len(rows) > ANSWERS_PER_PAGE

@@ -1,4 +1,4 @@
-"""The HTTP API of exports: files to take away, and an address at which a report can be printed."""
+"""HTTP API of exports: files, and a URL for printing."""
 
 from datetime import datetime, timedelta
 from functools import partial

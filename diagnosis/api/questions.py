@@ -1,4 +1,4 @@
-"""The HTTP API of questions: what a question measures, told before it is paid for."""
+"""HTTP API of questions: check what a question measures, before any call is paid for."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""The HTTP API of schedules."""
+"""HTTP API of schedules."""
 
 import uuid
 from dataclasses import asdict
@@ -108,7 +108,7 @@ def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
     return [
         {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}
         | {
-            "competitors": [one["name"] for one in schedule.competitors],
+            "competitors": [competitor["name"] for competitor in schedule.competitors],
             "demo": schedule.is_demo,
             "last_diagnosis": schedule.last_diagnosis_id,
             "estimate": _serialize_estimate(

@@ -1,4 +1,4 @@
-"""The HTTP API of share links."""
+"""HTTP API of share links."""
 
 import uuid
 from datetime import datetime

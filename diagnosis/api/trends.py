@@ -1,4 +1,4 @@
-"""The HTTP API of trends and comparisons."""
+"""HTTP API of trends and comparisons."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ Source: the platforms' own error documentation, collected in docs/operations/pla
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -145,8 +145,13 @@ class ErrorResponse:
 
 def classify_error_response(response: ErrorResponse) -> FailureReason:
     """Return the reason of an error response."""
-    for code in _iter_error_codes(_get_error_object(response.body)):
-        reason = _classify_code(code.lower(), response)
+    error = _get_error_object(response.body)
+    codes = [error.get(name) for name in ("code", "type", "status")]
+    details = error.get("details")  # Google: `status` is INVALID_ARGUMENT even for an invalid key
+    if isinstance(details, list):
+        codes += [detail.get("reason") for detail in details if isinstance(detail, dict)]
+    for code in codes:
+        reason = _classify_code(str(code or "").lower(), response)
         if reason:
             return reason
     text = str(response.body).lower()
@@ -163,15 +168,6 @@ def classify_error_response(response: ErrorResponse) -> FailureReason:
 def classify_finish_reason(finish_reason: Any) -> FailureReason | None:
     """Return why a completion is not a valid answer, by its `finish_reason`; None if it is valid."""
     return _REASONS_BY_FINISH_REASON.get(str(finish_reason or "").partition(":")[0].lower())
-
-
-def _iter_error_codes(error: dict[str, Any]) -> Iterator[str]:
-    for name in ("code", "type", "status"):
-        yield str(error.get(name) or "")
-    details = error.get("details")  # Google: `status` is INVALID_ARGUMENT even for an invalid key
-    for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict):
-            yield str(detail.get("reason") or "")
 
 
 def _classify_code(code: str, response: ErrorResponse) -> FailureReason | None:
@@ -197,13 +193,15 @@ def _get_error_object(body: Any) -> dict[str, Any]:
 
 def get_platform_wait_seconds(response: ErrorResponse) -> float | None:
     """Return the requested wait in seconds: Retry-After, Google's retryDelay, or "after N seconds" in the message."""
+    waits = [_parse_retry_after_header(response.headers)]
     delay = re.search(rf"retryDelay['\"]?\s*:\s*['\"]({_NUMBER_PATTERN})s", str(response.body))
+    if delay:
+        waits.append(float(delay.group(1)))
     message = _WAIT_PATTERN.search(str(_get_error_object(response.body).get("message") or "").lower())
-    for seconds in (
-        _parse_retry_after_header(response.headers),
-        float(delay.group(1)) if delay else None,
-        _sum_wait_parts(message.group(1)) if message else None,
-    ):
+    if message:
+        parts = _WAIT_PART_PATTERN.findall(message.group(1))
+        waits.append(sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts))
+    for seconds in waits:
         if seconds is not None and math.isfinite(seconds) and seconds > 0:
             return min(seconds, MAX_PLATFORM_WAIT_SECONDS)
     return None
@@ -220,8 +218,3 @@ def _parse_retry_after_header(headers: Mapping[str, str]) -> float | None:
         return (parsedate_to_datetime(value) - timezone.now()).total_seconds()
     except (TypeError, ValueError):
         return None
-
-
-def _sum_wait_parts(text: str) -> float:
-    """Return the seconds of "1m30s", "2 minutes" and the like."""
-    return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in _WAIT_PART_PATTERN.findall(text))

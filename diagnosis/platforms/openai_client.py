@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -49,6 +49,25 @@ class _Endpoint:
 
     base_url: str
     key: str
+
+    @classmethod
+    def from_platform(cls, platform: Platform) -> Self:
+        """Return the endpoint. Raises CallFailed if its URL is invalid, its host not allowed, or its key unusable."""
+        base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
+        try:
+            parts = urlsplit(base_url)
+            is_valid_url = parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:  # unmatched brackets, or a port that is not a number
+            is_valid_url = False
+        if not is_valid_url:
+            raise CallFailed(FailureReason.KEY, "the platform's base URL is not a valid URL")
+        if parts.hostname not in settings.OUTGOING_HOSTS:
+            raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
+        if not has_usable_key(platform):
+            raise CallFailed(
+                FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key"
+            )
+        return cls(base_url, "demo" if platform.is_demo else os.environ[platform.key_variable].strip())
 
     def build_failure(self, reason: FailureReason, detail: object, wait_seconds: float | None = None) -> CallFailed:
         return CallFailed(reason, redact_secrets(str(detail), self.key), wait_seconds=wait_seconds)
@@ -106,7 +125,7 @@ async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_
 
     seed: varies the answers of the demo platform; it is not sent to real platforms.
     """
-    endpoint = _get_endpoint(platform)
+    endpoint = _Endpoint.from_platform(platform)
     extra: dict[str, Any] = {"seed": seed} if platform.is_demo else {}
     clients = await _get_loop_clients()
     import openai
@@ -137,22 +156,6 @@ async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         # Invalid JSON, a truncated body or an unexpected shape: the SDK does not wrap these errors.
         raise endpoint.build_failure(FailureReason.UNREADABLE, repr(error)) from error
-
-
-def _get_endpoint(platform: Platform) -> _Endpoint:
-    base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
-    try:
-        parts = urlsplit(base_url)
-        is_valid_url = parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:  # unmatched brackets, or a port that is not a number
-        is_valid_url = False
-    if not is_valid_url:
-        raise CallFailed(FailureReason.KEY, "the platform's base URL is not a valid URL")
-    if parts.hostname not in settings.OUTGOING_HOSTS:
-        raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
-    if not has_usable_key(platform):
-        raise CallFailed(FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key")
-    return _Endpoint(base_url, "demo" if platform.is_demo else os.environ[platform.key_variable].strip())
 
 
 def has_usable_key(platform: Platform) -> bool:

@@ -50,9 +50,10 @@ async def call_with_retries(
         result = await limits.execute(_attempt(platform, question, seed, attempts, check))
         attempts += 1
         failure = result.failure
-        if failure is None or not failure.is_retryable or attempts >= _get_max_attempts(failure):
+        if failure is None or not failure.is_retryable:
             break
-        if not limits.retry_budget.try_acquire():
+        max_attempts = min(settings.CALL_ATTEMPTS, ERROR_SPECS[failure.code].retry.attempts)
+        if attempts >= max_attempts or not limits.retry_budget.try_acquire():
             break
         _record_call_failure(platform, failure, attempts, "retried")
         earlier_failure = failure
@@ -62,10 +63,6 @@ async def call_with_retries(
     elif result.reply and earlier_failure:
         _record_call_failure(platform, earlier_failure, result.attempts, "recovered")
     return result
-
-
-def _get_max_attempts(failure: CallFailed) -> int:
-    return min(settings.CALL_ATTEMPTS, ERROR_SPECS[failure.code].retry.attempts)
 
 
 def get_call_retry_delay_seconds(failure: CallFailed, attempts: int) -> float:

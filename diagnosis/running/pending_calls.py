@@ -50,25 +50,21 @@ class PendingCallChecker:
 
     async def _check_waiting(self) -> None:
         """Resolve what is waiting. A request that arrives during a query waits for the next: its result is current."""
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._resolve(batch)
-        finally:
-            self._check_task = None
-
-    async def _resolve(self, batch: list[tuple[PlannedCall, asyncio.Future[bool]]]) -> None:
-        pending: set[uuid.UUID] | Exception
-        try:
-            pending = await run_in_db_thread(state_machine.find_pending_answers, self._run, [call for call, _ in batch])
-        except (OperationalError, InterfaceError):
-            pending = {call.answer_id for call, _ in batch}
-        except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            pending = error
-        for call, future in batch:
-            if future.done():  # its task was cancelled
-                continue
-            if isinstance(pending, Exception):
-                future.set_exception(pending)
-            else:
-                future.set_result(call.answer_id in pending)
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            calls = [call for call, _ in batch]
+            pending: set[uuid.UUID] | Exception
+            try:
+                pending = await run_in_db_thread(state_machine.find_pending_answers, self._run, calls)
+            except (OperationalError, InterfaceError):
+                pending = {call.answer_id for call in calls}
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                pending = error
+            for call, future in batch:
+                if future.done():  # its task was cancelled
+                    continue
+                if isinstance(pending, Exception):
+                    future.set_exception(pending)
+                else:
+                    future.set_result(call.answer_id in pending)
+        self._check_task = None

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diagnosis.api.diagnoses import DIAGNOSES_PER_PAGE
+from diagnosis.api.history import DIAGNOSES_PER_PAGE
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Diagnosis, Platform, Schedule
 from diagnosis.schedules.runner import start_due_schedules
