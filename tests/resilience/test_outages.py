@@ -118,7 +118,7 @@ def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
 
 
 @pytest.mark.parametrize("where", ["in the server", "in a worker process"])
-def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
+def test_diagnosis_completes_after_a_postgres_restart(
     fake: FakePlatform, postgres: EmbeddedPostgres, address: str, where: str
 ) -> None:
     concurrency = 10 if where == "in the server" else 0
@@ -134,7 +134,7 @@ def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
     assert_no_call_after_stored_answer(site, fake)
 
 
-def test_answers_that_arrive_while_postgres_is_away_are_kept(
+def test_answers_that_arrive_during_a_postgres_outage_are_stored(
     fake: FakePlatform, postgres: EmbeddedPostgres, address: str
 ) -> None:
     fake.set_behaviour(hold_response())
@@ -153,7 +153,7 @@ def test_answers_that_arrive_while_postgres_is_away_are_kept(
     assert fake.count() == accepted.planned
 
 
-def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(postgres: EmbeddedPostgres) -> None:
+def test_waiting_requests_get_a_connection_soon_after_postgres_recovers(postgres: EmbeddedPostgres) -> None:
     options = settings.DATABASES["default"]["OPTIONS"]["pool"] | {"timeout": 60}
     with ConnectionPool(postgres.get_uri(), check=ConnectionPool.check_connection, **options) as pool:
         pool.wait()
@@ -180,9 +180,7 @@ def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
     database.release()
 
 
-def test_serve_brings_its_embedded_postgres_back_and_takes_it_along_when_it_ends(
-    fake: FakePlatform, site_of_its_own: Site
-) -> None:
+def test_serve_restarts_its_embedded_postgres_and_stops_it_on_exit(fake: FakePlatform, site_of_its_own: Site) -> None:
     site = site_of_its_own
     fake.set_behaviour(hold_response())
     site.start()
@@ -210,9 +208,7 @@ def _postmaster(site: Site) -> psutil.Process:
 
 
 @pytest.mark.redis
-def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
-    fake: FakePlatform, redis_server: RedisServer
-) -> None:
+def test_no_event_is_lost_during_a_redis_outage(fake: FakePlatform, redis_server: RedisServer) -> None:
     options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
     with running_site(concurrency=0, **options) as site, site.make_worker(), site.client() as client:
         _add_platforms(site, fake)

@@ -33,7 +33,7 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.mark.parametrize("ways", [["watch"], ["poll"], ["watch", "poll"]], ids=["socket", "polling", "both in turn"])
-def test_a_follower_that_is_cut_twenty_times_gets_every_event_once_and_in_order(
+def test_client_cut_off_twenty_times_gets_every_event_once_in_order(
     site: Site, fake: FakePlatform, rng: random.Random, ways: list[str]
 ) -> None:
     fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.05, 0.3)), model="steady")
@@ -51,7 +51,7 @@ def test_a_follower_that_is_cut_twenty_times_gets_every_event_once_and_in_order(
     assert assert_consistent(site, follower.diagnosis) == "completed"
 
 
-def test_a_follower_that_comes_after_the_end_gets_the_whole_log_and_a_good_bye(site: Site, fake: FakePlatform) -> None:
+def test_client_connecting_after_the_end_gets_the_whole_log_and_a_close(site: Site, fake: FakePlatform) -> None:
     fake.release()
     with site.client() as client:
         ordered = request_diagnosis(client, ["last"])

@@ -55,14 +55,14 @@ def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: StartedDiagnos
     assert {call.outcome for call in fake.calls if call.model == "held"} == {"dropped"}
 
 
-def test_a_diagnosis_past_its_deadline_ends_timed_out_and_keeps_its_answers(fake: FakePlatform) -> None:
+def test_diagnosis_past_its_deadline_times_out_and_keeps_its_answers(fake: FakePlatform) -> None:
     with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{4 * get_load_factor():g}") as site:  # enough to come half way
         ordered = _order_half_way(site, fake)
         StreamClient(site, ordered).follow_until_complete()
         _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
 
 
-def test_a_deadline_that_passed_while_nothing_ran_is_kept_by_whoever_comes_back(fake: FakePlatform) -> None:
+def test_deadline_that_passed_during_downtime_is_applied_on_restart(fake: FakePlatform) -> None:
     with running_site() as site:
         ordered = _order_half_way(site, fake)
         site.server.kill()
@@ -73,7 +73,7 @@ def test_a_deadline_that_passed_while_nothing_ran_is_kept_by_whoever_comes_back(
         assert fake.count() == ordered.planned
 
 
-def test_a_cancel_ends_at_once_and_a_retry_asks_only_what_is_missing(fake: FakePlatform) -> None:
+def test_cancel_ends_at_once_and_retry_makes_only_missing_calls(fake: FakePlatform) -> None:
     with running_site(JOB_STALLED_SECONDS="30") as site, site.client() as client:
         ordered = _order_half_way(site, fake)
         cancelled = client.post(f"/api/diagnoses/{ordered.id}/cancel")
@@ -94,7 +94,7 @@ def _terminate(process: SiteProcess) -> None:
     assert process.wait(60) == 0
 
 
-def test_a_server_that_is_told_to_end_says_so_and_its_successor_finishes(fake: FakePlatform) -> None:
+def test_terminated_server_closes_sockets_and_its_successor_finishes(fake: FakePlatform) -> None:
     with running_site() as site, ThreadPoolExecutor() as pool:
         ordered = _order_half_way(site, fake)
         followers = [StreamClient(site, ordered) for _ in range(5)]
@@ -112,7 +112,7 @@ def test_a_server_that_is_told_to_end_says_so_and_its_successor_finishes(fake: F
     assert_no_call_after_stored_answer(site, fake)
 
 
-def test_a_worker_that_is_told_to_end_leaves_the_rest_to_its_successor(fake: FakePlatform) -> None:
+def test_terminated_worker_leaves_the_rest_to_its_successor(fake: FakePlatform) -> None:
     with running_site(concurrency=0) as site, site.make_worker() as worker:
         ordered = _order_half_way(site, fake)
         _terminate(worker)

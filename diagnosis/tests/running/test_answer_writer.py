@@ -59,7 +59,7 @@ def _store(run: Run, outcomes: Sequence[CallResult]) -> list[BaseException | Non
     return asyncio.run(store_all())
 
 
-def test_answers_that_come_together_share_a_transaction_and_are_told_one_by_one(run: Run, writes: list[int]) -> None:
+def test_concurrent_answers_share_a_transaction_and_have_their_own_events(run: Run, writes: list[int]) -> None:
     assert _store(run, [make_valid_result()] * ANSWERS) == [None] * ANSWERS
     assert writes == [ANSWER_BATCH_SIZE, ANSWERS - ANSWER_BATCH_SIZE]
     diagnosis = Diagnosis.objects.get()
@@ -71,7 +71,7 @@ def test_answers_that_come_together_share_a_transaction_and_are_told_one_by_one(
     assert [data["done"] for _seq, kind, data in told if kind == "progress"] == list(range(1, ANSWERS + 1))
 
 
-def test_one_that_cannot_be_stored_takes_no_other_with_it(run: Run) -> None:
+def test_answer_that_cannot_be_stored_does_not_affect_others(run: Run) -> None:
     outcomes = [make_valid_result()] * ANSWERS
     outcomes[7] = make_valid_result("")  # the table refuses a valid answer without a text
     raised = _store(run, outcomes)
@@ -80,12 +80,12 @@ def test_one_that_cannot_be_stored_takes_no_other_with_it(run: Run) -> None:
     assert Diagnosis.objects.get().valid == ANSWERS - 1
 
 
-def test_all_of_them_hear_that_the_diagnosis_has_ended(run: Run) -> None:
+def test_every_store_raises_if_the_diagnosis_has_ended(run: Run) -> None:
     state_machine.end_diagnosis(run.diagnosis_id, DiagnosisStatus.CANCELLED)
     assert {type(error) for error in _store(run, [make_valid_result()] * ANSWERS)} == {RunSuperseded}
 
 
-def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     is_writing, may_write = threading.Event(), threading.Event()
     settle = state_machine.record_answers
 
@@ -114,7 +114,7 @@ def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, mon
     assert Diagnosis.objects.get().valid == 3
 
 
-def test_a_diagnosis_of_200_answers_costs_less_than_a_query_an_answer(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_diagnosis_needs_less_than_one_query_per_answer(owner: AbstractUser, fake: FakePlatform) -> None:
     def queries() -> float:
         return REGISTRY.get_sample_value("django_db_execute_total", {"alias": "default", "vendor": "postgresql"}) or 0.0
 

@@ -78,14 +78,14 @@ def _fail(error: Exception) -> Callable[[], None]:
     return fail
 
 
-def test_calls_that_are_asked_about_together_share_one_look(run: Run, look: Look) -> None:
+def test_concurrent_checks_share_one_query(run: Run, look: Look) -> None:
     state_machine.record_answers(run, [(run.calls[1], make_valid_result())])
     looks = look(lambda: None)
     assert _ask(run) == [True, False, True]
     assert looks == [3]
 
 
-def test_who_asks_while_a_look_is_under_way_is_told_what_is_so_after_it(run: Run, look: Look) -> None:
+def test_check_during_a_query_gets_the_result_of_the_next(run: Run, look: Look) -> None:
     held = _Held()
     looks = look(held)
     first, second, _ = run.calls
@@ -103,17 +103,17 @@ def test_who_asks_while_a_look_is_under_way_is_told_what_is_so_after_it(run: Run
     assert looks == [1, 1]
 
 
-def test_while_the_database_is_away_all_are_wanted(run: Run, look: Look) -> None:
+def test_all_calls_are_pending_while_the_database_is_unavailable(run: Run, look: Look) -> None:
     look(_fail(OperationalError("away")))
     assert _ask(run) == [True, True, True]
 
 
-def test_a_bug_is_raised_where_it_is_asked(run: Run, look: Look) -> None:
+def test_unexpected_exception_is_raised_by_every_check(run: Run, look: Look) -> None:
     look(_fail(ZeroDivisionError("a bug")))
     assert [type(one) for one in _ask(run)] == [ZeroDivisionError] * 3
 
 
-def test_who_is_cancelled_meanwhile_takes_no_other_along(run: Run, look: Look) -> None:
+def test_cancelled_check_does_not_affect_others(run: Run, look: Look) -> None:
     held = _Held()
     look(held)
 

@@ -50,7 +50,7 @@ def _look() -> list[int]:
     return async_to_sync(queue.fail_stalled_jobs)(10, 4)
 
 
-def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[float]) -> None:
+def test_jobs_of_a_stalled_worker_fail_at_the_second_check(job: int, clock: list[float]) -> None:
     _show_heartbeat(seconds_ago=11)
     assert _look() == []
     clock[0] += 3.9
@@ -61,7 +61,7 @@ def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[fl
     assert _look() == []
 
 
-def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, clock: list[float]) -> None:
+def test_worker_delayed_by_an_outage_is_not_stalled(job: int, clock: list[float]) -> None:
     """As when the database stands still for a while, again and again, and nobody looks in between."""
     for pause in (20, 21, 22):
         _show_heartbeat(seconds_ago=pause)
@@ -72,7 +72,7 @@ def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, cl
     assert ProcrastinateJob.objects.get(pk=job).status == "doing"
 
 
-def test_a_look_that_the_database_held_up_is_a_first_look(
+def test_check_delayed_by_the_database_counts_as_the_first(
     job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two pauses, so close that no heartbeat fits between them."""
@@ -93,7 +93,7 @@ def test_a_look_that_the_database_held_up_is_a_first_look(
     assert _look() == [job]
 
 
-def test_a_look_that_failed_has_seen_nothing(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_check_does_not_count(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     _show_heartbeat(seconds_ago=11)
     assert _look() == []
     clock[0] += 20

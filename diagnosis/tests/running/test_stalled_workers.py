@@ -39,9 +39,7 @@ async def _while_the_first_is_asked(diagnosis: Diagnosis, fake: FakePlatform, th
     await running
 
 
-def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
-    owner: AbstractUser, fake: FakePlatform
-) -> None:
+def test_answer_stored_by_the_older_run_is_not_requested_again(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = _two_questions(owner, fake)
     older = state_machine.begin_run(diagnosis.pk)
     assert older
@@ -56,7 +54,7 @@ def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.COMPLETED
 
 
-def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_run_whose_job_has_failed_makes_no_more_calls(owner: AbstractUser, fake: FakePlatform) -> None:
     """Though its successor has not begun yet; and it does not end what is not done."""
     diagnosis = _two_questions(owner, fake)
 
@@ -69,7 +67,7 @@ def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fak
     assert (after.status, after.valid) == (DiagnosisStatus.ASKING, 1)
 
 
-def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_run_makes_no_more_calls_after_the_diagnosis_was_requeued(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = _two_questions(owner, fake)
 
     def hand_over() -> None:
@@ -91,7 +89,7 @@ with transaction.atomic():
 """
 
 
-def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
+def test_transaction_of_a_suspended_process_is_ended(owner: AbstractUser) -> None:
     diagnosis = make_diagnosis(owner, [make_platform()])
     Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
     address = get_database_url(connection.settings_dict["NAME"])
@@ -101,7 +99,7 @@ def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.TIMED_OUT
 
 
-def test_a_run_that_has_a_successor_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_superseded_run_makes_no_more_calls(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = _two_questions(owner, fake)
     asyncio.run(_while_the_first_is_asked(diagnosis, fake, lambda: state_machine.begin_run(diagnosis.pk)))
     assert fake.count() == 1

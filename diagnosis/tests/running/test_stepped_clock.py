@@ -33,13 +33,13 @@ def begun(owner: AbstractUser, platform: Platform) -> Diagnosis:
     return diagnosis
 
 
-def test_a_sweep_with_a_stepped_clock_ends_nothing_before_its_time(begun: Diagnosis, stepped: timedelta) -> None:
+def test_sweep_with_a_stepped_clock_ends_nothing_early(begun: Diagnosis, stepped: timedelta) -> None:
     assert expire_overdue() == 0
     assert Diagnosis.objects.get(pk=begun.pk).status == DiagnosisStatus.ASKING
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_goes_on_with_a_stepped_clock_has_its_time(
+def test_continued_run_with_a_stepped_clock_keeps_its_deadline(
     owner: AbstractUser, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)])
@@ -48,12 +48,12 @@ def test_a_run_that_goes_on_with_a_stepped_clock_has_its_time(
     assert [one.status for one in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
 
 
-def test_what_is_overdue_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
+def test_overdue_diagnosis_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
     Diagnosis.objects.update(deadline_at=_true_now() - timedelta(minutes=1))
     assert expire_overdue() == 1
 
 
-def test_a_deadline_is_given_by_the_database(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:
+def test_deadline_uses_the_database_clock(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:
     diagnosis = make_diagnosis(owner, [platform])
     state_machine.begin_run(diagnosis.pk)
     left: Any = Diagnosis.objects.get(pk=diagnosis.pk).deadline_at

@@ -40,7 +40,7 @@ async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *,
         await running
 
 
-def test_the_call_in_flight_is_stored_and_no_other_begins(
+def test_shutdown_stores_the_call_in_flight_and_begins_no_other(
     owner: AbstractUser, diagnosis: Diagnosis, fake: FakePlatform
 ) -> None:
     asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=True))
@@ -51,13 +51,13 @@ def test_the_call_in_flight_is_stored_and_no_other_begins(
     assert (ended.status, ended.valid, fake.count()) == (DiagnosisStatus.COMPLETED, 3, 3)
 
 
-def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+def test_aborted_run_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
     asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=False))
     assert fake.count() == 1
     assert not Answer.objects.filter(state=AnswerState.VALID).exists()
 
 
-def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+def test_second_cancellation_ends_the_run_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
     async def cancel_twice() -> set[str]:
         running = await _until_the_first_call(diagnosis, fake)
         for _ in range(2):
@@ -71,7 +71,7 @@ def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: Fak
     assert "run" not in asyncio.run(cancel_twice())
 
 
-def test_a_worker_that_stops_waits_no_longer_than_it_may(
+def test_shutdown_waits_no_longer_than_the_grace_period(
     diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("diagnosis.running.runner.SHUTDOWN_GRACE_SECONDS", 0.1)
