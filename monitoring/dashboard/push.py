@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from monitoring.models import Alert, Sample
-from progress.events import EventKind
+from progress.events import AlertData, EventKind, SamplesData
 from progress.models import Event, Stream
 from progress.services import append_events, get_or_create_staff_stream, reset_log
 
@@ -36,9 +36,15 @@ def get_dashboard_stream() -> Stream:
 
 def publish_alert(*, alert: Alert, **signal_kwargs: Any) -> None:
     """An alert has fired, or has been resolved."""
-    data = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
+    data: AlertData = {
+        "alert": alert.pk,
+        "is_open": alert.is_open,
+        "severity": alert.severity,
+        "title": alert.title,
+        "title_en": alert.rule.title_en if alert.rule else "",
+    }
     with transaction.atomic():
-        _append_event(_lock_stream(), ALERT_EVENT, data | {"title_en": alert.rule.title_en if alert.rule else ""})
+        _append_event(_lock_stream(), ALERT_EVENT, data)
 
 
 def publish_new_samples() -> bool:
@@ -54,7 +60,7 @@ def publish_new_samples() -> bool:
         published_bucket = _get_published_bucket()
         if published_bucket is not None and published_bucket >= bucket:
             return False
-        _append_event(stream, SAMPLES_EVENT, {"bucket": bucket})
+        _append_event(stream, SAMPLES_EVENT, SamplesData(bucket=bucket))
     return True
 
 
