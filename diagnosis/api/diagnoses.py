@@ -61,13 +61,23 @@ def _build_request_context(request: HttpRequest, idempotency_key: str | None = N
     )
 
 
-@router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
+@router.get(
+    "/platforms",
+    response=list[PlatformOut],
+    summary="The platforms to choose from",
+    operation_id="diagnosis_api_list_platforms",
+)
 async def list_platforms(request: HttpRequest) -> HttpResponse:
     """Enabled platforms, with health, price and typical time."""
     return HttpResponse(await cache.get_platforms_json(), content_type="application/json")
 
 
-@router.post("/diagnoses", response={202: AcceptedOut, 200: AcceptedOut}, summary="Start a diagnosis")
+@router.post(
+    "/diagnoses",
+    response={202: AcceptedOut, 200: AcceptedOut},
+    summary="Start a diagnosis",
+    operation_id="diagnosis_api_start_diagnosis",
+)
 def start_diagnosis(
     request: HttpRequest,
     body: OrderIn,
@@ -80,7 +90,12 @@ def start_diagnosis(
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
 
-@router.get("/diagnoses", response=DiagnosisPage, summary="The history, newest first")
+@router.get(
+    "/diagnoses",
+    response=DiagnosisPage,
+    summary="The history, newest first",
+    operation_id="diagnosis_api_list_diagnoses",
+)
 def list_diagnoses(
     request: HttpRequest,
     cursor: str = "",
@@ -100,13 +115,23 @@ def list_diagnoses(
     return {"items": [serializers.serialize_diagnosis(diagnosis) for diagnosis in page], "next": next_cursor}
 
 
-@router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
+@router.get(
+    "/diagnoses/{diagnosis_id}",
+    response=DiagnosisDetailOut,
+    summary="A diagnosis as it stands",
+    operation_id="diagnosis_api_get_diagnosis",
+)
 def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """State, counts, and what was asked of whom."""
     return serializers.serialize_diagnosis_detail(get_visible_diagnosis(request, diagnosis_id))
 
 
-@router.get("/diagnoses/{diagnosis_id}/report", response=ReportOut, summary="The report")
+@router.get(
+    "/diagnoses/{diagnosis_id}/report",
+    response=ReportOut,
+    summary="The report",
+    operation_id="diagnosis_api_get_report",
+)
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
     try:
@@ -123,7 +148,12 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
     return get_conditional_response(request, etag=report["etag"], response=response)
 
 
-@router.get("/diagnoses/{diagnosis_id}/answers", response=AnswerPage, summary="The answers with their texts")
+@router.get(
+    "/diagnoses/{diagnosis_id}/answers",
+    response=AnswerPage,
+    summary="The answers with their texts",
+    operation_id="diagnosis_api_list_answers",
+)
 def list_answers(
     request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
 ) -> dict[str, Any]:
@@ -139,13 +169,23 @@ def list_answers(
     }
 
 
-@router.post("/diagnoses/{diagnosis_id}/cancel", response=DiagnosisOut, summary="Cancel")
+@router.post(
+    "/diagnoses/{diagnosis_id}/cancel",
+    response=DiagnosisOut,
+    summary="Cancel",
+    operation_id="diagnosis_api_cancel_diagnosis",
+)
 def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Ends it now with its answers kept; one that has ended stays as it is."""
     return serializers.serialize_diagnosis(services.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
 
 
-@router.post("/diagnoses/{diagnosis_id}/retry", response={202: AcceptedOut, 200: AcceptedOut}, summary="Retry")
+@router.post(
+    "/diagnoses/{diagnosis_id}/retry",
+    response={202: AcceptedOut, 200: AcceptedOut},
+    summary="Retry",
+    operation_id="diagnosis_api_retry_diagnosis",
+)
 def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
     """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
     diagnosis, is_new = services.create_retry(
@@ -154,7 +194,12 @@ def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[st
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
 
-@router.get("/suggestions", response=SuggestionsOut, summary="Competitors to suggest")
+@router.get(
+    "/suggestions",
+    response=SuggestionsOut,
+    summary="Competitors to suggest",
+    operation_id="diagnosis_api_get_suggestions",
+)
 def get_suggestions(
     request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -162,7 +207,7 @@ def get_suggestions(
     return {"competitors": suggest_competitors(get_request_user(request), brand.replace("\x00", ""))}
 
 
-@router.get("/statistics", response=StatisticsOut, summary="Overview")
+@router.get("/statistics", response=StatisticsOut, summary="Overview", operation_id="diagnosis_api_get_statistics")
 async def get_statistics(request: HttpRequest) -> HttpResponse:
     """Counts over all diagnoses of real platforms; the demo platform is left out."""
     return HttpResponse(await cache.get_statistics_json(), content_type="application/json")
