@@ -1,4 +1,4 @@
-"""Who is refused hears why, however slowly it listens."""
+"""A slow client still receives the reason for which its socket was refused."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A follower on a bad network: however often it is cut, it gets every event once and in order."""
+"""A client on an unreliable network gets every event once and in order."""
 
 import random
 from collections.abc import Iterator
@@ -54,8 +54,8 @@ def test_client_cut_off_twenty_times_gets_every_event_once_in_order(
 def test_client_connecting_after_the_end_gets_the_whole_log_and_a_close(site: Site, fake: FakePlatform) -> None:
     fake.release()
     with site.client() as client:
-        ordered = request_diagnosis(client, ["last"])
-    StreamClient(site, ordered).follow_until_complete()
-    late = StreamClient(site, ordered)
+        started = request_diagnosis(client, ["last"])
+    StreamClient(site, started).follow_until_complete()
+    late = StreamClient(site, started)
     assert late.follow_socket() == 1000
     assert_received_every_event_once(late)

@@ -1,4 +1,4 @@
-"""Who may see and do what, route by route. To a stranger a diagnosis is as if it were not there."""
+"""Permissions of every route. To other users a diagnosis does not exist."""
 
 import re
 import uuid
@@ -100,7 +100,7 @@ def test_any_signed_in_user_may_use_the_open_routes(
 
 @pytest.fixture
 def token_of() -> Callable[[AbstractUser], str]:
-    """Our own token for a user, from the room above, which this floor does not import."""
+    """Return a bearer token, by the dotted path in settings: this app may not import the module."""
     open_session = import_string("diagsite.accounts.tokens.issue_token")
     return lambda user: str(open_session(user).token)
 

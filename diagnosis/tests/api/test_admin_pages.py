@@ -1,4 +1,4 @@
-"""The operators' pages of this app: they open, they tell what there is, and only what may be changed can be."""
+"""Admin pages of the app: they open, search, and allow only permitted changes."""
 
 from datetime import timedelta
 from typing import Any
@@ -85,7 +85,7 @@ def test_columns_written_by_the_run_are_read_only(operator: Client, model: str) 
 
 
 def _change(operator: Client, platform: Platform, **changes: str) -> Any:
-    """Post the platform's form as it is shown, with these changes."""
+    """Post the platform's form with these changes."""
     path = f"/admin/diagnosis/platform/{platform.pk}/change/"
     form = operator.get(path).context["adminform"].form
     shown = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
@@ -102,7 +102,7 @@ def test_platform_can_be_changed_except_its_demo_mark(operator: Client) -> None:
 
 
 def test_platform_id_is_read_only(operator: Client) -> None:
-    """Answers point to it: another id would be another platform."""
+    """Answers refer to it, so another id would be another platform."""
     assert _change(operator, make_platform(), id="other").status_code == 302
     assert list(Platform.objects.values_list("pk", flat=True)) == ["fake"]
     assert "id" in operator.get("/admin/diagnosis/platform/add/").context["adminform"].form.fields

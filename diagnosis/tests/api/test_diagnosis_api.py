@@ -1,4 +1,4 @@
-"""One diagnosis over HTTP: how it stands, its answers, its report, and its end before time."""
+"""One diagnosis over HTTP: its state, answers, report and cancellation."""
 
 import uuid
 from typing import Any
@@ -50,18 +50,18 @@ def test_detail_lists_brands_questions_and_platforms(client: Client, owner: Abst
 
 
 def test_percentage_follows_the_stages(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    def stands() -> tuple[str, int]:
+    def get_stage() -> tuple[str, int]:
         body = client.get(path(diagnosis)).json()
         return body["stage"], body["percent"]
 
     diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
-    assert stands() == ("queued", 0)
+    assert get_stage() == ("queued", 0)
     begin_and_record(diagnosis)
-    assert stands() == ("asking", 0)
+    assert get_stage() == ("asking", 0)
     begin_and_record(diagnosis, make_valid_result())
-    assert stands() == ("asking", 47)
+    assert get_stage() == ("asking", 47)
     run_and_end(diagnosis, make_valid_result())
-    assert stands() == ("completed", 100)
+    assert get_stage() == ("completed", 100)
 
 
 class TestAnswers:
@@ -115,8 +115,8 @@ class TestAnswers:
         assert [len(page["items"]) for page in pages] == [ANSWERS_PER_PAGE, ANSWERS_PER_PAGE, 25]
         assert len({item["id"] for page in pages for item in page["items"]}) == 225
 
-    def test_answers_stored_between_pages_do_not_shift_them(self, client: Client, owner: AbstractUser) -> None:
-        """Platforms may stand at the same place in the picker, and an UPDATE moves a row."""
+    def test_storing_answers_does_not_shift_pages(self, client: Client, owner: AbstractUser) -> None:
+        """Platforms may have equal positions, and an UPDATE moves a row."""
         platforms = [make_platform(f"p{number}", position=7) for number in range(9)]
         diagnosis = make_diagnosis(owner, platforms, questions=["甲？"], repeats=12)
         first = client.get(path(diagnosis, "/answers")).json()
@@ -134,7 +134,7 @@ class TestAnswers:
         response = client.get(path(diagnosis, "/answers"), {"cursor": cursor})
         assert (response.status_code, list(response.json()["fields"])) == (422, ["cursor"])
 
-    def test_cursor_beyond_the_end_returns_an_empty_page(
+    def test_cursor_beyond_the_end_is_an_empty_page(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = make_diagnosis(owner, [platform])
@@ -168,12 +168,12 @@ class TestReport:
         body = client.get(path(diagnosis, "/report")).json()
         assert (body["planned"], body["valid"], body["failed"], body["filtered"]) == (3, 2, 1, 0)
         assert body["diagnosis"]["status"] == "partial"
-        own, rival = body["brands"]
+        own, competitor = body["brands"]
         assert (own["name"], own["is_own"], own["figures"]["mention_rate"]) == ("山岚", True, 0.5)
         assert (own["figures"]["mention_rate_low"], own["figures"]["mention_rate_high"]) == pytest.approx(
             (0.0945, 0.9055), abs=0.0001
         )
-        assert (rival["figures"]["mentions"], rival["figures"]["share_of_voice"]) == (2, pytest.approx(2 / 3))
+        assert (competitor["figures"]["mentions"], competitor["figures"]["share_of_voice"]) == (2, pytest.approx(2 / 3))
         assert own["by_platform"]["fake"] == own["figures"]
         assert body["platforms"] == [
             {"id": "fake", "name": "平台 fake", "model": "fake", "demo": False}
@@ -191,8 +191,8 @@ class TestReport:
         assert (method["models"], list(method["models_by_platform"].values())) == (["model-1"], [["model-1"]])
         assert method["first_answer_at"] <= method["last_answer_at"]
         assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
-        assert [(one["valid"], one["text"]) for one in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
-        assert [(one["question"], one["winners"]) for one in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
+        assert [(row["valid"], row["text"]) for row in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
+        assert [(row["question"], row["winners"]) for row in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
         assert (body["version"], body["domains"], body["others"], body["judged"]) == (3, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
@@ -309,7 +309,7 @@ def test_queries_for_storing_and_ending_do_not_grow_with_answers(
     assert (ended.valid, ended.failed) == (100, 100)
 
 
-def test_queries_for_creating_a_diagnosis_do_not_grow_with_its_size(
+def test_queries_for_creating_do_not_grow_with_the_size(
     owner: AbstractUser, django_assert_max_num_queries: Any
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(10)]

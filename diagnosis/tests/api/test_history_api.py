@@ -1,4 +1,4 @@
-"""`GET /api/diagnoses`: the history, newest first, a page at a time."""
+"""`GET /api/diagnoses`: the history, newest first, in pages."""
 
 import base64
 from datetime import datetime, time, timedelta
@@ -21,7 +21,7 @@ PATH = "/api/diagnoses"
 
 
 def _many(owner: AbstractUser, platform: Platform, count: int, brand: str = "品牌") -> list[str]:
-    """So many diagnoses, the newest first, by their brands."""
+    """Create this many diagnoses; returns their brands, newest first."""
     for number in range(count):
         make_diagnosis(owner, [platform], brand=f"{brand}{number}")
     return [f"{brand}{number}" for number in reversed(range(count))]

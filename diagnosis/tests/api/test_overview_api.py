@@ -1,4 +1,4 @@
-"""The picker's platforms, and the statistics over all diagnoses of real platforms."""
+"""The list of platforms, and the statistics over all diagnoses of real platforms."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,8 +70,8 @@ class TestPlatforms:
         make_platform("b", paused_until=timezone.now() - timedelta(minutes=5))
         paused, over = _platforms(client)
         assert (paused["healthy"], paused["pause_reason"]) == (False, "quota")
-        told = datetime.fromisoformat(paused["paused_until"])
-        assert abs(told - until) < timedelta(seconds=1)
+        paused_until = datetime.fromisoformat(paused["paused_until"])
+        assert abs(paused_until - until) < timedelta(seconds=1)
         assert (over["healthy"], over["paused_until"], over["pause_reason"]) == (True, None, "")
 
     def test_demo_ones_are_marked_and_need_no_key(self, client: Client) -> None:

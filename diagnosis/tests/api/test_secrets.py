@@ -1,4 +1,4 @@
-"""Keys stay where they are: out of answers, error details and logs, and bad ones are told from bad networks."""
+"""API keys never appear in answers, error details, responses or logs; unusable keys are reported as such."""
 
 import itertools
 import logging
@@ -35,7 +35,7 @@ KEYS = [
 
 
 def _echo(status: int, where: str) -> Behaviour:
-    """Sends the caller's own key back, as some platforms do in their messages."""
+    """Respond with the caller's own key, as some platforms do in their messages."""
 
     async def behave(exchange: Exchange) -> None:
         key = exchange.call.key

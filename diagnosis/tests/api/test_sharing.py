@@ -1,4 +1,4 @@
-"""Links to a report: whoever has one reads it, learns nothing of who shared it, and only while that is wanted."""
+"""Share links show the report without sign-in, hide the owner, expire, and can be revoked."""
 
 import json
 import re
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    order = make_diagnosis(
+    diagnosis = make_diagnosis(
         owner, [platform], competitors=[RequestedBrand("木石坊")], request_id="request-of-the-owner", questions=["甲？"]
     )
-    return run_and_end(order, make_valid_result("<b>山岚</b>比木石坊好。"))
+    return run_and_end(diagnosis, make_valid_result("<b>山岚</b>比木石坊好。"))
 
 
 def _share(client: Client, diagnosis: Diagnosis, days: Any = 7) -> Any:
@@ -129,7 +129,7 @@ def test_list_counts_openings(client: Client, diagnosis: Diagnosis) -> None:
     for _ in range(2):
         _visitor().get(urlsplit(second["url"]).path)
     listed = client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json()
-    assert [(one["url"], one["opens"]) for one in listed] == [(second["url"], 2), (first["url"], 0)]
+    assert [(link["url"], link["opens"]) for link in listed] == [(second["url"], 2), (first["url"], 0)]
     lasts = ShareLink.objects.get(pk=second["id"]).expires_at - timezone.now()
     assert timedelta(days=89, hours=23) < lasts <= timedelta(days=90)
 

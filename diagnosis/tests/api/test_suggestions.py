@@ -1,4 +1,4 @@
-"""Competitors that somebody has compared a brand with before are suggested to that person, and to nobody else."""
+"""Suggested competitors come from the user's own diagnoses of the same brand."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""When too much is unfinished, one more is refused in friendly words, with the time to come back; nothing is made."""
+"""Quotas of unfinished diagnoses: the response has a wait, and nothing is stored."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser

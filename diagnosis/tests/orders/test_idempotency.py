@@ -1,4 +1,4 @@
-"""The same Idempotency-Key and body again is the same diagnosis."""
+"""The same Idempotency-Key and body return the same diagnosis."""
 
 import threading
 from typing import Any
@@ -109,14 +109,14 @@ def test_failed_transaction_leaves_no_rows(owner: AbstractUser, monkeypatch: pyt
         raise ZeroDivisionError
 
     monkeypatch.setattr("diagnosis.running.queue.enqueue_run", broken)
-    wanted = DiagnosisRequest(RequestedBrand("山岚"), ["甲？"], ["fake"])
+    request = DiagnosisRequest(RequestedBrand("山岚"), ["甲？"], ["fake"])
     with pytest.raises(ZeroDivisionError):
-        create_diagnosis(wanted, RequestContext(owner, "k1"))
+        create_diagnosis(request, RequestContext(owner, "k1"))
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (0, 0)
 
 
 def _jobs() -> int:
-    """Runs in the queue, of diagnoses that are there."""
+    """Number of queued runs of existing diagnoses."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM procrastinate_jobs JOIN diagnosis_diagnosis d ON args->>'diagnosis_id' = d.id::text"

@@ -1,4 +1,4 @@
-"""`POST /api/diagnoses/<id>/retry`: a new diagnosis that keeps what there is and asks only what failed."""
+"""`POST /api/diagnoses/<id>/retry`: a new diagnosis that copies stored answers and repeats failed calls."""
 
 import threading
 from typing import Any

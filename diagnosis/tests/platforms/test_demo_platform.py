@@ -1,4 +1,4 @@
-"""The demo platform: fictional, the same for the same seed, marked everywhere, and never in place of a real one."""
+"""The demo platform: fictional, deterministic, marked everywhere, never a replacement for a real one."""
 
 import json
 from collections import Counter
@@ -61,9 +61,9 @@ async def test_answer_is_a_completion_marked_as_fictional() -> None:
         assert body["choices"][0]["finish_reason"] == "stop"
         text = _text(response)
         assert "演示" in text
-        found = [brand for brand in DEMO_BRANDS if brand in text]
-        assert 1 <= len(found) <= 6
-        named.update(found)
+        brands = [brand for brand in DEMO_BRANDS if brand in text]
+        assert 1 <= len(brands) <= 6
+        named.update(brands)
     assert set(named) == set(DEMO_BRANDS)
     assert named[DEMO_BRANDS[0]] > named[DEMO_BRANDS[-1]]
 

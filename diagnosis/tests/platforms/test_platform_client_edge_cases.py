@@ -1,4 +1,4 @@
-"""The ways in which a call fails without the SDK saying so, and what becomes of a reply."""
+"""Failures that the SDK does not report, and cleaning of replies."""
 
 import asyncio
 import contextlib
@@ -234,7 +234,7 @@ async def test_retry_after_is_reported_and_not_awaited(fake: FakePlatform, platf
 
 @in_one_loop
 async def test_a_redirect_is_not_followed(fake: FakePlatform, platform: Platform) -> None:
-    """It would lead past the list of hosts that may be called."""
+    """A redirect could lead to a host that is not allowed."""
     with FakePlatform() as elsewhere:
         fake.set_behaviour(respond_with("", status=307, headers={"Location": f"{elsewhere.base_url}/chat/completions"}))
         failure = await _failure(platform)

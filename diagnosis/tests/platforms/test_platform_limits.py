@@ -1,4 +1,4 @@
-"""What a platform bears, across diagnoses: so many calls at once, so many a minute."""
+"""Concurrency and rate limits of platforms across diagnoses and processes."""
 
 import asyncio
 import inspect
@@ -83,7 +83,7 @@ def test_processes_share_the_rate_limit_through_redis(
     platform = _unsaved(fake, requests_per_minute=4)
 
     async def ask_until(enough: int) -> int:
-        """Ask three at once and, when enough are answered, give the others a second more; returns how many wait."""
+        """Make three concurrent calls; returns how many are still waiting a second after the first were answered."""
         waiting = {asyncio.ensure_future(call_with_retries(platform, text, seed=1)) for text in SIX[:3]}
         while len(waiting) > 3 - enough:
             _done, waiting = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)

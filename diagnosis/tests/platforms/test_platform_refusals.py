@@ -1,4 +1,4 @@
-"""What a platform's refusal is taken for: each in the platform's own words, over HTTP and through a whole run."""
+"""Classification of error responses, with the bodies of each platform, over HTTP and in whole runs."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The platforms that an installation starts with."""
+"""Platforms of a new installation."""
 
 from typing import Any
 from urllib.parse import urlsplit

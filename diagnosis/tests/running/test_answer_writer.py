@@ -1,4 +1,4 @@
-"""Answers that come together are stored together, and each as surely as if it were alone."""
+"""Concurrent answers share a transaction without affecting each other."""
 
 import asyncio
 import threading
@@ -29,31 +29,31 @@ ANSWERS = 25
 @pytest.fixture
 def run(owner: AbstractUser) -> Run:
     questions = [f"第 {number} 问？" for number in range(ANSWERS)]
-    found = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=questions).pk)
-    assert found
-    return found
+    run = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=questions).pk)
+    assert run
+    return run
 
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many answers each transaction stored."""
+    """The number of answers that each transaction stored."""
     sizes: list[int] = []
-    settle = state_machine.record_answers
+    record_answers = state_machine.record_answers
 
-    def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, CallResult]]) -> None:
-        settle(run, settled)
-        sizes.append(len(settled))
+    def spy(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) -> None:
+        record_answers(run, results)
+        sizes.append(len(results))
 
-    monkeypatch.setattr(state_machine, "record_answers", settle_answers)
+    monkeypatch.setattr(state_machine, "record_answers", spy)
     return sizes
 
 
-def _store(run: Run, outcomes: Sequence[CallResult]) -> list[BaseException | None]:
-    """Store them all at once; what each has raised."""
+def _store(run: Run, results: Sequence[CallResult]) -> list[BaseException | None]:
+    """Store the results concurrently; returns the exception of each."""
 
     async def store_all() -> list[BaseException | None]:
         writer = AnswerWriter(run)
-        stores = [writer.store(call, outcome) for call, outcome in zip(run.calls, outcomes, strict=True)]
+        stores = [writer.store(call, result) for call, result in zip(run.calls, results, strict=True)]
         return await asyncio.gather(*stores, return_exceptions=True)
 
     return asyncio.run(store_all())
@@ -66,16 +66,16 @@ def test_concurrent_answers_share_a_transaction_and_have_their_own_events(run: R
     assert diagnosis.valid == ANSWERS
     events = list(Event.objects.filter(stream=diagnosis.stream_id).order_by("seq").values_list("seq", "kind", "data"))
     assert [seq for seq, _kind, _data in events] == list(range(1, len(events) + 1))
-    told = events[-2 * ANSWERS :]
-    assert [kind for _seq, kind, _data in told] == ["result", "progress"] * ANSWERS
-    assert [data["done"] for _seq, kind, data in told if kind == "progress"] == list(range(1, ANSWERS + 1))
+    recorded = events[-2 * ANSWERS :]
+    assert [kind for _seq, kind, _data in recorded] == ["result", "progress"] * ANSWERS
+    assert [data["done"] for _seq, kind, data in recorded if kind == "progress"] == list(range(1, ANSWERS + 1))
 
 
 def test_answer_that_cannot_be_stored_does_not_affect_others(run: Run) -> None:
-    outcomes = [make_valid_result()] * ANSWERS
-    outcomes[7] = make_valid_result("")  # the table refuses a valid answer without a text
-    raised = _store(run, outcomes)
-    assert [place for place, error in enumerate(raised) if error] == [7]
+    results = [make_valid_result()] * ANSWERS
+    results[7] = make_valid_result("")  # the table refuses a valid answer without a text
+    raised = _store(run, results)
+    assert [index for index, error in enumerate(raised) if error] == [7]
     assert Answer.objects.filter(state=AnswerState.VALID).count() == ANSWERS - 1
     assert Diagnosis.objects.get().valid == ANSWERS - 1
 
@@ -87,14 +87,14 @@ def test_every_store_raises_if_the_diagnosis_has_ended(run: Run) -> None:
 
 def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     is_writing, may_write = threading.Event(), threading.Event()
-    settle = state_machine.record_answers
+    record_answers = state_machine.record_answers
 
-    def settle_answers(*args: Any) -> None:
+    def block(*args: Any) -> None:
         is_writing.set()
         may_write.wait(30)
-        settle(*args)
+        record_answers(*args)
 
-    monkeypatch.setattr(state_machine, "record_answers", settle_answers)
+    monkeypatch.setattr(state_machine, "record_answers", block)
 
     async def cancel_while_writing() -> None:
         writer = AnswerWriter(run)
@@ -105,7 +105,7 @@ def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatc
         for task in (first, second, late):
             task.cancel()
         may_write.set()
-        assert all(isinstance(one, asyncio.CancelledError) for one in await _ends_of(first, second, late))
+        assert all(isinstance(error, asyncio.CancelledError) for error in await _ends_of(first, second, late))
 
     async def _ends_of(*tasks: asyncio.Task[None]) -> list[BaseException | None]:
         return await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""When a call is made again, how long after, how often, and when no more."""
+"""Retries of calls: when, after which delay, and how often."""
 
 import time
 from datetime import timedelta
@@ -14,7 +14,7 @@ from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.openai_client import PlatformReply, ask_platform
-from diagnosis.running import calls as asking
+from diagnosis.running import calls as calls_module
 from diagnosis.running.calls import CallResult, call_with_retries, get_call_retry_delay_seconds
 from progress.models import Event
 from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
@@ -30,35 +30,35 @@ def platform(fake: FakePlatform) -> Platform:
     )
 
 
-async def _settle(platform: Platform) -> CallResult:
+async def _call(platform: Platform) -> CallResult:
     return await call_with_retries(platform, "问", seed=1)
 
 
 async def test_success_at_the_second_attempt_is_valid(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_answer("好"))
-    outcome = await _settle(platform)
-    assert (outcome.reply, outcome.failure, outcome.attempts) == (PlatformReply("好", "m"), None, 2)
+    result = await _call(platform)
+    assert (result.reply, result.failure, result.attempts) == (PlatformReply("好", "m"), None, 2)
 
 
 async def test_attempts_are_capped(fake: FakePlatform, platform: Platform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 3
     fake.set_behaviour(BUSY)
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
 
 
 async def test_last_failure_is_returned(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_error(402))
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.QUOTA, 3)
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts) == (FailureReason.QUOTA, 3)
 
 
 async def test_permanent_failures_are_not_retried(fake: FakePlatform, platform: Platform) -> None:
     for status in (400, 401, 402, 404, 451):
         fake.set_behaviour(respond_with_error(status))
-        assert (await _settle(platform)).attempts == 1
+        assert (await _call(platform)).attempts == 1
     assert fake.count() == 5
 
 
@@ -74,7 +74,7 @@ async def test_retry_waits_as_long_as_the_platform_requests(
     fake: FakePlatform, platform: Platform, headers: dict[str, str], body: Any
 ) -> None:
     fake.set_behaviour(respond_with_error(429, body, headers), respond_with_answer())
-    await _settle(platform)
+    await _call(platform)
     first, second = fake.calls
     assert first.ended_at
     assert (second.started_at - first.started_at).total_seconds() >= 0.4
@@ -96,7 +96,7 @@ def test_retry_delay_is_full_jitter_on_top_of_retry_after() -> None:
 async def test_invalid_retry_after_is_ignored(fake: FakePlatform, platform: Platform, value: str) -> None:
     fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": value}), respond_with_answer("好"))
     started = time.monotonic()
-    assert (await _settle(platform)).reply
+    assert (await _call(platform)).reply
     assert time.monotonic() - started < 8
 
 
@@ -114,18 +114,18 @@ async def test_duration_of_the_last_attempt_is_set_for_failures_too(
 ) -> None:
     settings.CALL_TIMEOUT_SECONDS, settings.CALL_ATTEMPTS = 0.2, 1
     fake.set_behaviour(respond_with_answer(delay_seconds=30))
-    assert (await _settle(platform)).milliseconds >= 200
+    assert (await _call(platform)).milliseconds >= 200
     fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
-    assert (await _settle(platform)).milliseconds >= 100
+    assert (await _call(platform)).milliseconds >= 100
 
 
 async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Platform) -> None:
     async def check() -> None:
         raise CallFailed(FailureReason.QUOTA)
 
-    outcome = await call_with_retries(platform, "问", seed=1, check=check)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, outcome.milliseconds) == (FailureReason.QUOTA, 0, 0)
+    result = await call_with_retries(platform, "问", seed=1, check=check)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, result.milliseconds) == (FailureReason.QUOTA, 0, 0)
     assert fake.count() == 0
 
 
@@ -135,9 +135,9 @@ async def test_platform_paused_between_attempts_is_not_called_again(fake: FakePl
             raise CallFailed(FailureReason.KEY)
 
     fake.set_behaviour(BUSY)
-    outcome = await call_with_retries(platform, "问", seed=1, check=check)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
+    result = await call_with_retries(platform, "问", seed=1, check=check)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
 
 
 async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,12 +148,12 @@ async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, mo
         labels = {"platform": "p", "outcome": outcome, "demo": "false"}
         return REGISTRY.get_sample_value("diagnosis_calls_total", labels) or 0
 
-    monkeypatch.setattr(asking, "ask_platform", broken)
+    monkeypatch.setattr(calls_module, "ask_platform", broken)
     before = calls("bug")
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.BUG, 1)
-    assert outcome.failure.code.value == "SERVER_ERROR"
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts) == (FailureReason.BUG, 1)
+    assert result.failure.code.value == "SERVER_ERROR"
     assert calls("bug") == before + 1
 
 
@@ -165,7 +165,7 @@ async def test_each_attempt_is_counted_by_its_outcome(fake: FakePlatform, platfo
     platform.pk = "counted"
     before = [calls(outcome) for outcome in ("busy", "rate", "valid")]
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_answer())
-    await _settle(platform)
+    await _call(platform)
     assert [calls(outcome) for outcome in ("busy", "rate", "valid")] == [count + 1 for count in before]
 
 
@@ -175,7 +175,7 @@ async def test_demo_platform_gets_another_seed_for_each_attempt(
     settings.CALL_ATTEMPTS = 3
     platform.is_demo = True
     fake.set_behaviour(BUSY)
-    await _settle(platform)
+    await _call(platform)
     seeds = {call.body["seed"] for call in fake.calls}
     assert len(seeds) == 3
     await call_with_retries(platform, "问", seed=2)
@@ -204,8 +204,8 @@ def test_platform_is_paused_after_a_permanent_failure(
     assert platform.paused_until
     pause = platform.paused_until - started
     assert timedelta(minutes=minutes) <= pause <= timedelta(minutes=minutes + 2)
-    told = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
-    assert [event.data["platform"] for event in told] == [platform.pk]
+    events = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
+    assert [event.data["platform"] for event in events] == [platform.pk]
 
     (second,) = run_diagnoses(make_diagnosis(owner, [platform]))
     assert fake.count() == 1

@@ -1,4 +1,4 @@
-"""A cancel reaches the job that holds the diagnosis now, whichever that was when the page was opened."""
+"""Cancelling reaches the current job of a diagnosis."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser

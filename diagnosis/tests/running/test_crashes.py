@@ -1,4 +1,4 @@
-"""Our own bugs: a run that crashes is tried again, and not for ever; one bad diagnosis holds no other up."""
+"""Unexpected exceptions: a crashed run is repeated a few times; other diagnoses are not affected."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The clock of one process is off by an hour: deadlines are told by the database's, so nothing ends too early."""
+"""A process whose clock is an hour off uses the database's clock for deadlines, so nothing ends early."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ _true_now = timezone.now
 
 @pytest.fixture(params=[timedelta(hours=1), timedelta(hours=-1)], ids=["an hour fast", "an hour slow"])
 def stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> timedelta:
-    """Every `timezone.now()` of this process is that much off."""
+    """Shift every `timezone.now()` of this process."""
     off: timedelta = request.param
     monkeypatch.setattr(timezone, "now", lambda: _true_now() + off)
     return off
@@ -27,7 +27,7 @@ def stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def begun(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    """Begun before the step."""
+    """A run that began before the clock was stepped."""
     diagnosis = make_diagnosis(owner, [platform])
     assert state_machine.begin_run(diagnosis.pk)
     return diagnosis
@@ -45,7 +45,7 @@ def test_continued_run_with_a_stepped_clock_keeps_its_deadline(
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)])
     state_machine.begin_run(diagnosis.pk)
     monkeypatch.setattr(timezone, "now", lambda: _true_now() + timedelta(hours=1))
-    assert [one.status for one in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
+    assert [ended.status for ended in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
 
 
 def test_overdue_diagnosis_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:

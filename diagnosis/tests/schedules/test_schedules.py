@@ -1,4 +1,4 @@
-"""Schedules start each slot once, catch up with one run, stay within their budget, and know the calendar."""
+"""Schedules start each due time once, make one run for missed ones, and stay within their budget."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 
 @dataclass
 class Rhythm:
-    """When, without a row."""
+    """The recurrence fields of a schedule, without a row."""
 
     every: str
     weekday: int | None = None
@@ -63,7 +63,7 @@ def test_short_month_uses_its_last_day() -> None:
 
 
 def test_local_hour_is_kept_when_clocks_change() -> None:
-    """2026-03-29 and 2026-10-25 in Berlin."""
+    """Berlin, on 2026-03-29 and 2026-10-25."""
     weekly = Rhythm(Frequency.WEEKLY, weekday=6)
     assert _slots(weekly, datetime(2026, 3, 20, tzinfo=UTC), BERLIN, 3) == ["03-22 09:00", "03-29 09:00", "04-05 09:00"]
     left_out = Rhythm(Frequency.WEEKLY, weekday=6, time=time(2, 30))
@@ -94,7 +94,7 @@ def test_next_due_time_is_in_the_future_and_monthly_runs_match_the_estimate(rhyt
 
 
 def make_schedule(owner: AbstractUser, platforms: list[Platform], **columns: Any) -> Schedule:
-    """Due a minute ago, and with money enough."""
+    """Due a minute ago, with a sufficient budget."""
     row = {
         "brand": "山岚",
         "questions": ["甲？", "乙？"],
@@ -170,7 +170,7 @@ def test_concurrent_workers_start_one_diagnosis(owner: AbstractUser, platform: P
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"budget_calls": 7}, "budget_calls"),  # 4 were ordered this month, 4 would be
+        ({"budget_calls": 7}, "budget_calls"),  # 4 calls were requested this month, the next run needs 4
         ({"budget_money": Decimal("3.99")}, "budget_money"),
         ({"platforms": ["fake", "gone"]}, "platforms"),
     ],

@@ -1,4 +1,4 @@
-"""`/api/schedules`: made from a diagnosis with its estimate before, listed, paused, resumed, deleted."""
+"""`/api/schedules`: estimate, create, list, pause, resume, delete."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ WEEKLY: dict[str, Any] = {"every": "weekly", "weekday": 0, "time": "09:00", "bud
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser) -> Diagnosis:
-    """Twelve calls, six of them at ten fen."""
+    """Twelve calls, six of which cost 0.1 yuan."""
     priced = make_platform("priced", price_per_call=Decimal("0.1"), typical_seconds=8)
     unpriced = make_platform("unpriced", typical_seconds=3)
     rivals = [RequestedBrand("木石坊", ("MSF",))]
@@ -71,7 +71,7 @@ def test_schedule_repeats_the_diagnosis_as_requested(client: Client, owner: Abst
     assert start_due_schedules() == 1
     again = Diagnosis.objects.exclude(pk=diagnosis.pk).get()
     assert (again.owner, again.panel, again.planned) == (owner, diagnosis.panel, diagnosis.planned)
-    assert again.request_hash == diagnosis.request_hash  # the very same order
+    assert again.request_hash == diagnosis.request_hash  # exactly the same request
     listed = client.get(PATH).json()
     assert (listed["most"], listed["zone"]) == (20, "Asia/Shanghai")
     (item,) = listed["items"]
