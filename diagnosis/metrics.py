@@ -17,6 +17,6 @@ diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final sta
 diagnoses_running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])
 
 
-def get_demo_label(*, is_demo: bool) -> str:
+def get_demo_label_value(*, is_demo: bool) -> str:
     """Return the value of the label `demo`."""
     return str(is_demo).lower()

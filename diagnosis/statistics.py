@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from diagnosis.choices import UNFINISHED_STATUSES, AnswerState, DiagnosisStatus
-from diagnosis.metrics import get_demo_label
+from diagnosis.metrics import get_demo_label_value
 from diagnosis.models import Diagnosis
 
 STATISTICS_DAYS = 30
@@ -22,7 +22,7 @@ def count_running_by_demo() -> dict[tuple[str, ...], float]:
     """Return the number of running diagnoses by the value of the label `demo`."""
     running = Diagnosis.objects.unfinished().filter(status__in=RUNNING_STATUSES).order_by().values_list("is_demo")
     counts = dict(running.annotate(count=Count("pk")))
-    return {(get_demo_label(is_demo=is_demo),): counts.get(is_demo, 0) for is_demo in (False, True)}
+    return {(get_demo_label_value(is_demo=is_demo),): counts.get(is_demo, 0) for is_demo in (False, True)}
 
 
 # One round trip. Columns: subject, group, kind, count.

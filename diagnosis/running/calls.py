@@ -96,7 +96,7 @@ async def _attempt(
 
 async def _call_platform(platform: Platform, question: str, seed: int) -> PlatformReply:
     """Make one call and count it by its outcome. Raises only CallFailed and CancelledError."""
-    demo = metrics.get_demo_label(is_demo=platform.is_demo)
+    demo = metrics.get_demo_label_value(is_demo=platform.is_demo)
     outcome = FailureReason.BUG.value
     started = time.monotonic()
     try:

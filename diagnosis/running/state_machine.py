@@ -230,7 +230,7 @@ def end_diagnosis(
         close_stream(diagnosis.stream_id, "complete", build_complete_event(diagnosis))
         # The app above stores the owner's notification in the same transaction.
         import_string(settings.DIAGNOSIS_ENDED)(diagnosis)
-    demo = metrics.get_demo_label(is_demo=diagnosis.is_demo)
+    demo = metrics.get_demo_label_value(is_demo=diagnosis.is_demo)
     metrics.diagnoses_ended.labels(status=diagnosis.status, demo=demo).inc()
     log.info("diagnosis_ended", diagnosis=str(diagnosis.pk), status=diagnosis.status, valid=diagnosis.valid)
     if error_code is not None:
