@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class DiagnosisConfig(AppConfig):
-    """The job: platforms, questions, answers, the run, the report."""
+    """Diagnoses: platforms, questions, answers, runs, reports."""
 
     name = "diagnosis"
     verbose_name = "品牌诊断"

@@ -1,6 +1,6 @@
-"""The states of a diagnosis and of an answer, and the reasons for which an answer is missing.
+"""Statuses of a diagnosis, states of an answer, and reasons of failed calls.
 
-The labels are declared here once: `tools/generate_labels.py` writes them to the mini-program and the web page.
+The labels are declared only here: `tools/generate_labels.py` writes them to the mini-program and the web page.
 """
 
 from django.db.models import TextChoices
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class DiagnosisStatus(TextChoices):
-    """`queued asking analysing` are on the way; the rest are final."""
+    """Status of a diagnosis: the first three are unfinished, the others final."""
 
     QUEUED = "queued", _("排队中")
     ASKING = "asking", _("询问中")
@@ -31,7 +31,7 @@ FINAL_STATUSES = [
 
 
 class AnswerState(TextChoices):
-    """A pending answer becomes one of the other three, once."""
+    """State of an answer: `pending`, then one of the others for good."""
 
     PENDING = "pending", _("等待回答")
     VALID = "valid", _("有效")
@@ -40,7 +40,7 @@ class AnswerState(TextChoices):
 
 
 class FailureReason(TextChoices):
-    """Why a call gave no valid answer."""
+    """Reason why a call gave no valid answer."""
 
     QUOTA = "quota", _("配额用尽或欠费")
     RATE = "rate", _("被限速")

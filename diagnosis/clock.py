@@ -1,4 +1,4 @@
-"""The clock that deadlines are told by: the database's, which all processes share. Their own may be stepped."""
+"""The clock for deadlines: that of the database, shared by all processes. A machine's clock may be stepped."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def get_database_time() -> datetime:
-    """What time it is there."""
+    """Return the current time of the database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""What can go wrong with a diagnosis, and with a call to a platform."""
+"""Exceptions of diagnoses and of calls to platforms."""
 
 from diagnosis.choices import FailureReason
 from errors.codes import ErrorCode
@@ -6,35 +6,35 @@ from errors.exceptions import AppError
 
 
 class DiagnosisRunning(AppError):
-    """The report is asked for before the end, or something final of what still runs."""
+    """The operation needs a diagnosis that has ended, but this one is still running."""
 
     code = ErrorCode.DIAGNOSIS_RUNNING
 
 
 class QueueFull(AppError):
-    """As many diagnoses are unfinished as the site takes."""
+    """The site has reached its limit of unfinished diagnoses."""
 
     code = ErrorCode.QUEUE_FULL
 
 
 class TooManyUnfinished(AppError):
-    """As many diagnoses are unfinished as one account may have."""
+    """The owner has reached the limit of unfinished diagnoses per account."""
 
     code = ErrorCode.TOO_MANY_UNFINISHED
 
 
 class RunSuperseded(AppError):
-    """The diagnosis ended, or another worker took it over, while this run was at work."""
+    """The diagnosis has ended, or another run has taken it over."""
 
     code = ErrorCode.CONFLICT
 
 
 class CallNoLongerNeeded(Exception):
-    """A call's turn has come, and its answer is there already, or the run is not the current one any more."""
+    """The answer is stored already, or the run is no longer the current one."""
 
 
 class InvalidLegacyExport(AppError):
-    """A file that another system should have exported is none, or lacks what is needed; `why` is for operators."""
+    """The file is not a readable export of another system. message: for operators."""
 
     code = ErrorCode.DATA_FORMAT_ERROR
 
@@ -49,8 +49,8 @@ class InvalidLegacyExport(AppError):
 class CallFailed(Exception):
     """A call to a platform gave no valid answer.
 
-    reason: why; is_retryable: whether asking again can help; wait_seconds: not before, when the platform said so;
-    detail: for operators and logs, redacted and capped, never shown to users.
+    wait_seconds: the delay before a retry that the platform requested; detail: for operators and logs, redacted and
+    capped, never shown to users.
     """
 
     def __init__(self, reason: FailureReason, detail: str = "", *, wait_seconds: float | None = None) -> None:
@@ -61,12 +61,12 @@ class CallFailed(Exception):
 
     @property
     def is_retryable(self) -> bool:
-        """Whether asking again can help."""
+        """Whether a retry can help."""
         return self.reason in RETRYABLE_REASONS
 
     @property
     def code(self) -> ErrorCode:
-        """The error code that users and clients see."""
+        """The error code for users and clients."""
         return ERROR_CODES_BY_REASON[self.reason]
 
 

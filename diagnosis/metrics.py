@@ -1,4 +1,4 @@
-"""Instruments of the run."""
+"""Metrics of diagnoses and of calls to platforms."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -15,3 +15,8 @@ platform_call_seconds = Histogram(
 )
 diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final state", ["status", "demo"])
 diagnoses_running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])
+
+
+def get_demo_label_value(*, is_demo: bool) -> str:
+    """Return the value of the label `demo`."""
+    return str(is_demo).lower()

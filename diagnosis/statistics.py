@@ -1,7 +1,7 @@
-"""What is counted in rows, for everybody and for the operators."""
+"""Counts of diagnoses and answers, for the overview and for metrics."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -9,26 +9,28 @@ from django.db.models import Count
 from django.utils import timezone
 
 from diagnosis.choices import UNFINISHED_STATUSES, AnswerState, DiagnosisStatus
+from diagnosis.metrics import get_demo_label_value
 from diagnosis.models import Diagnosis
 
 STATISTICS_DAYS = 30
 
 RUNNING_STATUSES = [DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING]
+SUCCESSFUL_STATUSES = [DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL]
 
 
 def count_running_by_demo() -> dict[tuple[str, ...], float]:
-    """Diagnoses that run now, by whether they are demos."""
+    """Return the number of running diagnoses by the value of the label `demo`."""
     running = Diagnosis.objects.unfinished().filter(status__in=RUNNING_STATUSES).order_by().values_list("is_demo")
     counts = dict(running.annotate(count=Count("pk")))
-    return {(str(is_demo).lower(),): counts.get(is_demo, 0) for is_demo in (False, True)}
+    return {(get_demo_label_value(is_demo=is_demo),): counts.get(is_demo, 0) for is_demo in (False, True)}
 
 
-# One round trip: what is counted, of what, of which kind, and how many.
+# One round trip. Columns: subject, group, kind, count.
 _COUNTS_SQL = """
 SELECT 'diagnoses', status, is_imported::text, count(*)
 FROM diagnosis_diagnosis WHERE NOT is_demo GROUP BY status, is_imported
 UNION ALL
-SELECT 'answers', platform_id, state, count(*)  -- a retry carries answers over: they were asked for once
+SELECT 'answers', platform_id, state, count(*)  -- answers that a retry copied count once
 FROM diagnosis_answer WHERE NOT is_demo AND NOT is_carried_over GROUP BY platform_id, state
 UNION ALL
 SELECT 'days', day::text, status, count(*)
@@ -40,17 +42,19 @@ FROM (
 
 
 def compute_statistics() -> dict[str, Any]:
-    """Diagnoses and answers of real platforms: in all, by status, by platform and by day of the site's time zone."""
+    """Count diagnoses and answers of real platforms: total, by status, by platform, by day in the site's time zone."""
     now = timezone.now()
     by_status, running = Counter[str](), 0
     by_platform: dict[str, dict[str, int]] = {}
     by_day: dict[str, dict[str, int]] = {}
-    for subject, group, kind, count in _query_counts(now - timedelta(days=STATISTICS_DAYS)):
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS_SQL, [timezone.get_current_timezone_name(), now - timedelta(days=STATISTICS_DAYS)])
+        rows: list[tuple[str, str, str, int]] = cursor.fetchall()
+    for subject, group, kind, count in rows:
         if subject == "diagnoses":
             by_status[group] += count
-            running += (
-                count if group in UNFINISHED_STATUSES and kind == "false" else 0
-            )  # as DiagnosisQuerySet.unfinished
+            if group in UNFINISHED_STATUSES and kind == "false":  # as in DiagnosisQuerySet.unfinished
+                running += count
         else:
             (by_platform if subject == "answers" else by_day).setdefault(group, {})[kind] = count
     return {
@@ -61,17 +65,12 @@ def compute_statistics() -> dict[str, Any]:
         "answers": sum(sum(states.values()) for states in by_platform.values()),
         "valid_answers": sum(states.get(AnswerState.VALID, 0) for states in by_platform.values()),
         "by_platform": by_platform,
-        "by_day": [_build_day(day, by_day[day]) for day in sorted(by_day)],
+        "by_day": [
+            {
+                "day": day,
+                "started": sum(statuses.values()),
+                "ended_well": sum(statuses.get(status, 0) for status in SUCCESSFUL_STATUSES),
+            }
+            for day, statuses in sorted(by_day.items())
+        ],
     }
-
-
-def _query_counts(since: datetime) -> list[tuple[str, str, str, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTS_SQL, [timezone.get_current_timezone_name(), since])
-        rows: list[tuple[str, str, str, int]] = cursor.fetchall()
-    return rows
-
-
-def _build_day(day: str, statuses: dict[str, int]) -> dict[str, Any]:
-    ended_well = statuses.get(DiagnosisStatus.COMPLETED, 0) + statuses.get(DiagnosisStatus.PARTIAL, 0)
-    return {"day": day, "started": sum(statuses.values()), "ended_well": ended_well}

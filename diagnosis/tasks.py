@@ -1,4 +1,4 @@
-"""What workers run: the diagnosis itself, and the sweep that takes up what nobody holds."""
+"""Tasks of the job engine: running a diagnosis, and periodic maintenance."""
 
 import uuid
 
@@ -23,21 +23,21 @@ _astart_due_schedules = database_sync_to_async(start_due_schedules, thread_sensi
 
 @app.task(name=RUN_TASK, queue=DIAGNOSIS_QUEUE, pass_context=True)
 async def run_diagnosis_job(context: JobContext, diagnosis_id: str) -> None:
-    """Bring one diagnosis to its end."""
+    """Run one diagnosis to its end."""
     await run_diagnosis(uuid.UUID(diagnosis_id), lambda: context.abort_reason() is AbortReason.SHUTDOWN)
 
 
 @app.periodic(cron=f"* * * * * */{settings.JOB_SWEEP_SECONDS}")
 @app.task(name="diagnosis.sweep", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.sweep", priority=10)
 async def sweep_periodically(timestamp: int) -> None:
-    """Run `sweep_diagnoses` every few seconds, on one worker."""
+    """Run `sweep_diagnoses` every JOB_SWEEP_SECONDS, on one worker at a time."""
     await sweep_diagnoses()
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="diagnosis.probe", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.probe")
 async def probe_periodically(timestamp: int) -> None:
-    """Every minute, ask the platforms whose pause is over whether they are well."""
+    """Probe the platforms whose pause is over, every minute."""
     await aclose_old_connections()
     try:
         await probe_paused_platforms()
@@ -48,7 +48,7 @@ async def probe_periodically(timestamp: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="diagnosis.schedules", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.schedules")
 async def start_schedules_periodically(timestamp: int) -> None:
-    """Every minute, start the schedules that are due."""
+    """Start the schedules that are due, every minute."""
     await aclose_old_connections()
     try:
         await _astart_due_schedules()
@@ -57,15 +57,15 @@ async def start_schedules_periodically(timestamp: int) -> None:
 
 
 async def sweep_diagnoses() -> None:
-    """Give up the jobs of silent workers, then take up or end the diagnoses that nobody holds."""
+    """Fail the jobs of stalled workers, then enqueue or end the diagnoses that have no live job."""
     await aclose_old_connections()
     try:
-        # A worker that is there shows itself in the time of two heartbeats, unless it has much to catch up with: after
-        # the database stood still, the answers of that time come first.
+        # A live worker sends a heartbeat within two intervals, unless it is busy: after a database outage, it stores
+        # the answers of that time first.
         confirmation_seconds = max(2 * settings.JOB_HEARTBEAT_SECONDS, settings.JOB_STALLED_SECONDS / 2)
         failed_ids = await fail_stalled_jobs(settings.JOB_STALLED_SECONDS, confirmation_seconds)
         for job_id in failed_ids:
-            log.warning("job_given_up", job=job_id)
+            log.warning("job_stalled", job=job_id)
         await _arequeue_orphans()
         await _aexpire_overdue()
     finally:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import orjson
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
+from progress.events import EventKind
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream, new_epoch
 from progress.publisher import notify_subscribers_after_commit
@@ -67,7 +68,7 @@ def get_or_create_staff_stream(stream_id: uuid.UUID) -> Stream:
     return Stream.objects.get_or_create(pk=stream_id)[0]
 
 
-def append_events(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, Any]]]) -> int:
+def append_events(stream_id: uuid.UUID, events: Sequence[tuple[EventKind, Mapping[str, object]]]) -> int:
     """Append (kind, data) events and return the last seq. Inside a transaction only.
 
     The stream's row is locked until commit, so `seq` has no gaps and its order is the order of commits.
@@ -76,12 +77,12 @@ def append_events(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, An
     return _append(stream_id, events, is_last=False)
 
 
-def close_stream(stream_id: uuid.UUID, kind: str, data: dict[str, Any]) -> int:
+def close_stream(stream_id: uuid.UUID, kind: EventKind, data: Mapping[str, object]) -> int:
     """Append the last event of a stream and close it; nothing can be appended after."""
     return _append(stream_id, [(kind, data)], is_last=True)
 
 
-def _append(stream_id: uuid.UUID, events: Sequence[tuple[str, dict[str, Any]]], *, is_last: bool) -> int:
+def _append(stream_id: uuid.UUID, events: Sequence[tuple[EventKind, Mapping[str, object]]], *, is_last: bool) -> int:
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("events are appended in the transaction that they tell of")
     kinds = [kind for kind, _ in events]

@@ -1,4 +1,4 @@
-"""Rows for the tests, made the way the product makes them: by orders and by the transitions of a run."""
+"""Rows for tests, created by the code of the product: requested diagnoses and the transitions of a run."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ TEST_API_KEY = "sk-of-these-tests"
 
 
 def make_user(name: str, **columns: Any) -> AbstractUser:
-    """An account without a password: tests sign in by force."""
+    """Create a user without a password; tests use `force_login`."""
     return get_user_model().objects.create(username=name, **columns)
 
 
 def make_platform(pk: str = "fake", **columns: Any) -> Platform:
-    """A real (non-demo) platform, the last in the picker; its key is in TEST_KEY, its model has its own name."""
+    """Create a real (non-demo) platform in the last position, with its id as model and its key in TEST_KEY."""
     row = {
         "name": f"平台 {pk}",
         "base_url": "http://127.0.0.1:9/v1",
@@ -47,27 +47,27 @@ def make_diagnosis(
     aliases: Sequence[str] = (),
     competitors: Sequence[RequestedBrand] = (),
     repeats: int = 1,
-    **request: Any,
+    **context: Any,
 ) -> Diagnosis:
-    """An accepted order, as the API accepts it."""
-    order = DiagnosisRequest(
+    """Create a diagnosis as the API does."""
+    request = DiagnosisRequest(
         RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
     )
-    return create_diagnosis(order, RequestContext(owner, **request))[0]
+    return create_diagnosis(request, RequestContext(owner, **context))[0]
 
 
 def make_valid_result(text: str = "山岚不错。", *, milliseconds: int = 5) -> CallResult:
-    """A good answer."""
+    """Return a call with a reply."""
     return CallResult(PlatformReply(text, "model-1"), None, 1, milliseconds)
 
 
 def make_failed_result(reason: FailureReason = FailureReason.TIMEOUT, detail: str = "") -> CallResult:
-    """A call that failed for good."""
+    """Return a call whose retries failed."""
     return CallResult(None, CallFailed(reason, detail), 3, 7)
 
 
 def begin_and_record(diagnosis: Diagnosis, *results: CallResult) -> Diagnosis:
-    """Begin a run and settle its first answers so; the rest stay pending."""
+    """Begin a run and store these results; the other answers stay pending."""
     run = state_machine.begin_run(diagnosis.pk)
     assert run
     state_machine.record_answers(run, list(zip(run.calls, results, strict=False)))
@@ -75,7 +75,7 @@ def begin_and_record(diagnosis: Diagnosis, *results: CallResult) -> Diagnosis:
 
 
 def run_and_end(diagnosis: Diagnosis, *results: CallResult, status: DiagnosisStatus | None = None) -> Diagnosis:
-    """The same, brought to its end."""
+    """Begin a run, store these results, and end the diagnosis."""
     begin_and_record(diagnosis, *results)
     ended = state_machine.end_diagnosis(diagnosis.pk, status)
     assert ended
@@ -83,7 +83,7 @@ def run_and_end(diagnosis: Diagnosis, *results: CallResult, status: DiagnosisSta
 
 
 def run_diagnoses(*diagnoses: Diagnosis) -> list[Diagnosis]:
-    """Run diagnoses at once in an event loop of their own, as a worker does; returns them as they then stand."""
+    """Run diagnoses concurrently, as a worker does; returns them in their new state."""
 
     async def run_all() -> None:
         await asyncio.gather(*(run_diagnosis(diagnosis.pk) for diagnosis in diagnoses))

@@ -1,4 +1,4 @@
-"""The HTTP API of corrections: what the user knows better than the matching."""
+"""HTTP API of corrections: confirm or reject mentions, add aliases and competitors."""
 
 from typing import Any
 
@@ -21,14 +21,24 @@ from diagnosis.reports.corrections import (
 router = Router(tags=["corrections"])
 
 
-@router.get("/diagnoses/{diagnosis_id}/corrections", response=list[CorrectionOut], summary="The corrections")
+@router.get(
+    "/diagnoses/{diagnosis_id}/corrections",
+    response=list[CorrectionOut],
+    summary="The corrections",
+    operation_id="diagnosis_corrections_api_list_corrections",
+)
 def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
     """All that were made of a diagnosis, the oldest first."""
     corrections = get_visible_diagnosis(request, diagnosis_id).corrections.all()
     return [serializers.serialize_correction(correction) for correction in corrections]
 
 
-@router.post("/diagnoses/{diagnosis_id}/corrections", response=CorrectionOut, summary="Correct")
+@router.post(
+    "/diagnoses/{diagnosis_id}/corrections",
+    response=CorrectionOut,
+    summary="Correct",
+    operation_id="diagnosis_corrections_api_correct",
+)
 def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -> dict[str, Any]:
     """Confirm or reject a hit, or add an alias; the report follows at once. 409 while the diagnosis runs."""
     diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
@@ -40,21 +50,34 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
     )
 
 
-@router.delete("/diagnoses/{diagnosis_id}/corrections/{correction_id}", response={204: None}, summary="Take back")
+@router.delete(
+    "/diagnoses/{diagnosis_id}/corrections/{correction_id}",
+    response={204: None},
+    summary="Take back",
+    operation_id="diagnosis_corrections_api_undo",
+)
 def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
     """As if it had never been made."""
     undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
     return Response(204, None)
 
 
-@router.post("/diagnoses/{diagnosis_id}/competitors", response=BrandOut, summary="Add a competitor")
+@router.post(
+    "/diagnoses/{diagnosis_id}/competitors",
+    response=BrandOut,
+    summary="Add a competitor",
+    operation_id="diagnosis_corrections_api_add",
+)
 def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
     """Count one more brand in the stored answers; the report follows at once. 409 while the diagnosis runs."""
     return serializers.serialize_brand(add_competitor(get_visible_diagnosis(request, diagnosis_id), body.name))
 
 
 @router.delete(
-    "/diagnoses/{diagnosis_id}/competitors/{path:name}", response={204: None}, summary="Take a competitor away"
+    "/diagnoses/{diagnosis_id}/competitors/{path:name}",
+    response={204: None},
+    summary="Take a competitor away",
+    operation_id="diagnosis_corrections_api_remove",
 )
 def remove(request: HttpRequest, diagnosis_id: str, name: str) -> Response[None]:
     """Only one that was added; those of the order stay."""

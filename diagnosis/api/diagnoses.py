@@ -1,26 +1,22 @@
-"""The HTTP API of diagnoses. Access is checked by QuerySet methods; words are made by the presenters."""
+"""HTTP API of diagnoses: start, list, read, cancel, retry; platforms, suggestions, statistics."""
 
-import base64
-import binascii
 import re
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.translation import gettext as _
 from ninja import HeaderEx, P, QueryEx, Router
 from ninja import Status as Response
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from diagnosis.api import serializers
+from diagnosis.api import cache, serializers
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.api.history import filter_history, get_history_page
 from diagnosis.api.schemas import (
     AcceptedOut,
     AnswerPage,
@@ -33,21 +29,20 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
-from diagnosis.choices import DiagnosisStatus
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet
+from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
-from diagnosis.reports import cache
+from diagnosis.reports.cache import aget_cached_report
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.reports.service import ANSWER_ORDERING
-from errors.exceptions import InvalidInput, NotFound
+from errors.exceptions import NotFound
 from errors.problems import get_current_locale
 
 router = Router(tags=["diagnoses"])
 
 
 def _require_iso_date(value: Any) -> Any:
-    """A day as ISO 8601 has it: a number would be read as seconds since 1970."""
+    """Reject strings other than ISO 8601 dates: pydantic would read a number as seconds since 1970."""
     if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise PydanticCustomError("date_from_datetime_parsing", "not a day")
     return value
@@ -57,7 +52,6 @@ IsoDate = Annotated[date, BeforeValidator(_require_iso_date)]
 
 _aget_visible_diagnosis = sync_to_async(get_visible_diagnosis)
 
-DIAGNOSES_PER_PAGE = 20
 ANSWERS_PER_PAGE = 100
 
 
@@ -67,13 +61,23 @@ def _build_request_context(request: HttpRequest, idempotency_key: str | None = N
     )
 
 
-@router.get("/platforms", response=list[PlatformOut], summary="The platforms to choose from")
+@router.get(
+    "/platforms",
+    response=list[PlatformOut],
+    summary="The platforms to choose from",
+    operation_id="diagnosis_api_list_platforms",
+)
 async def list_platforms(request: HttpRequest) -> HttpResponse:
     """Enabled platforms, with health, price and typical time."""
     return HttpResponse(await cache.get_platforms_json(), content_type="application/json")
 
 
-@router.post("/diagnoses", response={202: AcceptedOut, 200: AcceptedOut}, summary="Start a diagnosis")
+@router.post(
+    "/diagnoses",
+    response={202: AcceptedOut, 200: AcceptedOut},
+    summary="Start a diagnosis",
+    operation_id="diagnosis_api_start_diagnosis",
+)
 def start_diagnosis(
     request: HttpRequest,
     body: OrderIn,
@@ -86,7 +90,12 @@ def start_diagnosis(
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
 
-@router.get("/diagnoses", response=DiagnosisPage, summary="The history, newest first")
+@router.get(
+    "/diagnoses",
+    response=DiagnosisPage,
+    summary="The history, newest first",
+    operation_id="diagnosis_api_list_diagnoses",
+)
 def list_diagnoses(
     request: HttpRequest,
     cursor: str = "",
@@ -98,69 +107,39 @@ def list_diagnoses(
 ) -> dict[str, Any]:
     """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's
     time zone between which they were started, both included, or only those that a schedule started."""
-    queryset = _filter_by_status_and_brand(Diagnosis.objects.visible_to(get_request_user(request)), status, q)
-    queryset = _filter_by_dates(queryset, since, until)
+    visible = Diagnosis.objects.visible_to(get_request_user(request))
+    queryset = filter_history(visible, status=status, search=q, since=since, until=until)
     if scheduled:
         queryset = queryset.filter(schedule__isnull=False)
-    rows = list(_filter_after_cursor(queryset, cursor)[: DIAGNOSES_PER_PAGE + 1])
-    page = rows[:DIAGNOSES_PER_PAGE]
-    next_cursor = _encode_cursor(page[-1]) if len(rows) > DIAGNOSES_PER_PAGE else None
-    return {"items": [serializers.serialize_diagnosis(row) for row in page], "next": next_cursor}
+    page, next_cursor = get_history_page(queryset, cursor)
+    return {"items": [serializers.serialize_diagnosis(diagnosis) for diagnosis in page], "next": next_cursor}
 
 
-def _filter_by_status_and_brand(queryset: DiagnosisQuerySet, status: str, search: str) -> DiagnosisQuerySet:
-    if status and status not in DiagnosisStatus.values:
-        raise InvalidInput(fields={"status": _("只能是：%(values)s。") % {"values": "、".join(DiagnosisStatus.values)}})
-    if status:
-        queryset = queryset.filter(status=status)
-    return queryset.filter(brand__icontains=search.replace("\x00", "")) if search else queryset
-
-
-def _filter_by_dates(queryset: DiagnosisQuerySet, since: date | None, until: date | None) -> DiagnosisQuerySet:
-    zone = timezone.get_default_timezone()
-    try:
-        if since:
-            queryset = queryset.filter(created_at__gte=datetime.combine(since, time(), zone).astimezone(UTC))
-        if until:
-            end = datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC)
-            queryset = queryset.filter(created_at__lt=end)
-    except OverflowError as error:  # the first or last day of all time
-        raise InvalidInput(fields={"since": _("请选择有效的日期。")}) from error
-    return queryset
-
-
-def _encode_cursor(diagnosis: Diagnosis) -> str:
-    return base64.urlsafe_b64encode(f"{diagnosis.created_at.isoformat()}|{diagnosis.pk}".encode()).decode()
-
-
-def _filter_after_cursor(queryset: DiagnosisQuerySet, cursor: str) -> DiagnosisQuerySet:
-    if not cursor:
-        return queryset
-    try:
-        created_at, pk = base64.urlsafe_b64decode(cursor).decode().split("|")
-        last_created_at, last_pk = datetime.fromisoformat(created_at), uuid.UUID(pk)
-        if last_created_at.utcoffset() != timedelta(0):
-            raise ValueError("not one that was given out")
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(fields={"cursor": _("请使用上一页给出的 next。")}) from error
-    return queryset.filter(Q(created_at__lt=last_created_at) | Q(created_at=last_created_at, pk__lt=last_pk))
-
-
-@router.get("/diagnoses/{diagnosis_id}", response=DiagnosisDetailOut, summary="A diagnosis as it stands")
+@router.get(
+    "/diagnoses/{diagnosis_id}",
+    response=DiagnosisDetailOut,
+    summary="A diagnosis as it stands",
+    operation_id="diagnosis_api_get_diagnosis",
+)
 def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """State, counts, and what was asked of whom."""
     return serializers.serialize_diagnosis_detail(get_visible_diagnosis(request, diagnosis_id))
 
 
-@router.get("/diagnoses/{diagnosis_id}/report", response=ReportOut, summary="The report")
+@router.get(
+    "/diagnoses/{diagnosis_id}/report",
+    response=ReportOut,
+    summary="The report",
+    operation_id="diagnosis_api_get_report",
+)
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """The report with an ETag; 409 while the diagnosis runs."""
     try:
-        report = await cache.aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
+        report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
     except DiagnosisRunning:
-        await _aget_visible_diagnosis(request, diagnosis_id)  # a stranger hears nothing of it
+        await _aget_visible_diagnosis(request, diagnosis_id)  # NotFound: do not reveal that it exists
         raise
     if report["owner"] != get_request_user(request).pk:
         await _aget_visible_diagnosis(request, diagnosis_id)
@@ -169,13 +148,18 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
     return get_conditional_response(request, etag=report["etag"], response=response)
 
 
-@router.get("/diagnoses/{diagnosis_id}/answers", response=AnswerPage, summary="The answers with their texts")
+@router.get(
+    "/diagnoses/{diagnosis_id}/answers",
+    response=AnswerPage,
+    summary="The answers with their texts",
+    operation_id="diagnosis_api_list_answers",
+)
 def list_answers(
     request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
 ) -> dict[str, Any]:
     """In the order of questions, platforms and repeats, 100 a page."""
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
-    # At most 1,000 answers, made with the diagnosis and never moved: an offset is a stable cursor.
+    # At most 1,000 answers, all created with the diagnosis, so an offset is a stable cursor.
     ordered = diagnosis.answers.order_by(*ANSWER_ORDERING)
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
     has_more = len(rows) > ANSWERS_PER_PAGE
@@ -185,13 +169,23 @@ def list_answers(
     }
 
 
-@router.post("/diagnoses/{diagnosis_id}/cancel", response=DiagnosisOut, summary="Cancel")
+@router.post(
+    "/diagnoses/{diagnosis_id}/cancel",
+    response=DiagnosisOut,
+    summary="Cancel",
+    operation_id="diagnosis_api_cancel_diagnosis",
+)
 def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Ends it now with its answers kept; one that has ended stays as it is."""
     return serializers.serialize_diagnosis(services.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
 
 
-@router.post("/diagnoses/{diagnosis_id}/retry", response={202: AcceptedOut, 200: AcceptedOut}, summary="Retry")
+@router.post(
+    "/diagnoses/{diagnosis_id}/retry",
+    response={202: AcceptedOut, 200: AcceptedOut},
+    summary="Retry",
+    operation_id="diagnosis_api_retry_diagnosis",
+)
 def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
     """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
     diagnosis, is_new = services.create_retry(
@@ -200,7 +194,12 @@ def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[st
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
 
-@router.get("/suggestions", response=SuggestionsOut, summary="Competitors to suggest")
+@router.get(
+    "/suggestions",
+    response=SuggestionsOut,
+    summary="Competitors to suggest",
+    operation_id="diagnosis_api_get_suggestions",
+)
 def get_suggestions(
     request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -208,7 +207,7 @@ def get_suggestions(
     return {"competitors": suggest_competitors(get_request_user(request), brand.replace("\x00", ""))}
 
 
-@router.get("/statistics", response=StatisticsOut, summary="Overview")
+@router.get("/statistics", response=StatisticsOut, summary="Overview", operation_id="diagnosis_api_get_statistics")
 async def get_statistics(request: HttpRequest) -> HttpResponse:
     """Counts over all diagnoses of real platforms; the demo platform is left out."""
     return HttpResponse(await cache.get_statistics_json(), content_type="application/json")

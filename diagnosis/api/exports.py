@@ -1,4 +1,4 @@
-"""The HTTP API of exports: files to take away, and an address at which a report can be printed."""
+"""HTTP API of exports: files, and a URL for printing."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,10 @@ def _build_file_response_schema(content_type: str) -> dict[str, Any]:
 
 
 @router.get(
-    "/diagnoses/{diagnosis_id}/export.csv", openapi_extra=_build_file_response_schema("text/csv"), summary="As CSV"
+    "/diagnoses/{diagnosis_id}/export.csv",
+    openapi_extra=_build_file_response_schema("text/csv"),
+    summary="As CSV",
+    operation_id="diagnosis_export_api_export_csv",
 )
 def export_csv(
     request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
@@ -45,6 +48,7 @@ def export_csv(
     "/diagnoses/{diagnosis_id}/export.xlsx",
     openapi_extra=_build_file_response_schema(XLSX_CONTENT_TYPE),
     summary="As a workbook",
+    operation_id="diagnosis_export_api_export_xlsx",
 )
 def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """Notes, figures, answers and failures, a sheet each. 409 while the diagnosis runs."""
@@ -54,7 +58,12 @@ def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpRespons
     )
 
 
-@router.get("/diagnoses/{diagnosis_id}/export.json", response=ExportOut, summary="As JSON")
+@router.get(
+    "/diagnoses/{diagnosis_id}/export.json",
+    response=ExportOut,
+    summary="As JSON",
+    operation_id="diagnosis_export_api_export_json",
+)
 def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """The whole report with all its answers. 409 while the diagnosis runs."""
     content = load_export_content(get_request_user(request), diagnosis_id)
@@ -68,7 +77,12 @@ class PrintOut(Schema):
     expires_at: datetime
 
 
-@router.post("/diagnoses/{diagnosis_id}/print", response=PrintOut, summary="An address to print from")
+@router.post(
+    "/diagnoses/{diagnosis_id}/print",
+    response=PrintOut,
+    summary="An address to print from",
+    operation_id="diagnosis_export_api_prepare_print",
+)
 def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """For clients with a token: a browser cannot send it along when it opens a page. 409 while the diagnosis runs."""
     diagnosis = get_visible_diagnosis(request, diagnosis_id)

@@ -1,4 +1,4 @@
-"""The HTTP API of questions: what a question measures, told before it is paid for."""
+"""HTTP API of questions: check what a question measures, before any call is paid for."""
 
 from typing import Annotated, Any, Literal
 
@@ -30,7 +30,12 @@ class CheckedQuestionOut(Schema):
     named: list[str]
 
 
-@router.post("/questions/check", response=list[CheckedQuestionOut], summary="Which questions name a brand")
+@router.post(
+    "/questions/check",
+    response=list[CheckedQuestionOut],
+    summary="Which questions name a brand",
+    operation_id="diagnosis_questions_api_check_questions",
+)
 def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, Any]]:
     """One for each question, in their order, as the report will count them. Nothing is stored."""
     brands = [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]

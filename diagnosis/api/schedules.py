@@ -1,4 +1,4 @@
-"""The HTTP API of schedules."""
+"""HTTP API of schedules."""
 
 import uuid
 from dataclasses import asdict
@@ -26,14 +26,21 @@ from errors.problems import get_current_locale
 router = Router(tags=["schedules"])
 
 
-@router.get("/schedules", response=ScheduleList, summary="The schedules")
+@router.get(
+    "/schedules", response=ScheduleList, summary="The schedules", operation_id="diagnosis_schedules_api_list_schedules"
+)
 def list_schedules(request: HttpRequest) -> dict[str, Any]:
     """The caller's, with what each costs and has spent this month."""
     items = _serialize_schedules(list(Schedule.objects.visible_to(get_request_user(request))))
     return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
 
 
-@router.post("/schedules/estimate", response=EstimateOut, summary="What it would cost")
+@router.post(
+    "/schedules/estimate",
+    response=EstimateOut,
+    summary="What it would cost",
+    operation_id="diagnosis_schedules_api_estimate_schedule",
+)
 def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     """Before it is made: calls, money and seconds of a run and of a month, and whether the budget carries them."""
     schedule = build_schedule(
@@ -42,7 +49,12 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     return _serialize_estimate(schedule, estimate_cost(schedule, get_enabled_platforms()))
 
 
-@router.post("/schedules", response={201: ScheduleOut}, summary="Repeat a diagnosis")
+@router.post(
+    "/schedules",
+    response={201: ScheduleOut},
+    summary="Repeat a diagnosis",
+    operation_id="diagnosis_schedules_api_start_schedule",
+)
 def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str, Any]]:
     """Place the order of a diagnosis again every week or month; the first time at `next_at`."""
     schedule = build_schedule(
@@ -51,25 +63,42 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
     return Response(201, _serialize_schedules([store_schedule(schedule)])[0])
 
 
-@router.get("/schedules/{schedule_id}", response=ScheduleOut, summary="A schedule")
+@router.get(
+    "/schedules/{schedule_id}",
+    response=ScheduleOut,
+    summary="A schedule",
+    operation_id="diagnosis_schedules_api_get_schedule",
+)
 def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """As it stands."""
     return _serialize_schedules([_get_visible_schedule(request, schedule_id)])[0]
 
 
-@router.post("/schedules/{schedule_id}/pause", response=ScheduleOut, summary="Pause")
+@router.post(
+    "/schedules/{schedule_id}/pause",
+    response=ScheduleOut,
+    summary="Pause",
+    operation_id="diagnosis_schedules_api_pause",
+)
 def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Start nothing until it is resumed."""
     return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
 
 
-@router.post("/schedules/{schedule_id}/resume", response=ScheduleOut, summary="Resume")
+@router.post(
+    "/schedules/{schedule_id}/resume",
+    response=ScheduleOut,
+    summary="Resume",
+    operation_id="diagnosis_schedules_api_resume",
+)
 def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Go on at the next time; what was missed is not made up for."""
     return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
 
 
-@router.delete("/schedules/{schedule_id}", response={204: None}, summary="Delete")
+@router.delete(
+    "/schedules/{schedule_id}", response={204: None}, summary="Delete", operation_id="diagnosis_schedules_api_delete"
+)
 def delete(request: HttpRequest, schedule_id: str) -> Response[None]:
     """The diagnoses that it has started stay."""
     _get_visible_schedule(request, schedule_id).delete()
@@ -108,7 +137,7 @@ def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
     return [
         {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}
         | {
-            "competitors": [one["name"] for one in schedule.competitors],
+            "competitors": [competitor["name"] for competitor in schedule.competitors],
             "demo": schedule.is_demo,
             "last_diagnosis": schedule.last_diagnosis_id,
             "estimate": _serialize_estimate(

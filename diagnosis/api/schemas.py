@@ -1,8 +1,8 @@
-"""The bodies of the HTTP API, checked on the way in. docs/reference/protocol.md is the contract."""
+"""Request and response bodies of the HTTP API; docs/reference/protocol.md describes them."""
 
 import unicodedata
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -13,17 +13,18 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
+from diagnosis.reports.schemas import AnswerFactsOut
 
-# Control characters and lone surrogates: no keyboard types them and no database stores them.
+# Control characters and lone surrogates, which PostgreSQL cannot store.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
-# Spaces, joiners, marks of direction, accents on nothing.
+# Spaces, joiners, directional marks, combining marks.
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
 
 
 def _validate_readable(text: str) -> str:
     categories = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
     if categories & _FORBIDDEN_CATEGORIES or categories <= _INVISIBLE_CATEGORIES:
-        raise PydanticCustomError("unreadable", "contains control characters, or nothing that is seen")
+        raise PydanticCustomError("unreadable", "contains control characters, or nothing visible")
     return text
 
 
@@ -57,24 +58,21 @@ class OrderIn(Schema):
 
     @model_validator(mode="after")
     def _validate_unique(self) -> "OrderIn":
-        """Twice the same would be paid twice, or be counted for the wrong brand."""
+        """Reject duplicates: they would be paid twice, or be counted for the wrong brand."""
         _reject_duplicates((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
         _reject_duplicates((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
-        _reject_duplicates(self._iter_spellings())
+        # An alias may repeat its own brand, but not another one.
+        spellings = [("brand", self.brand, -1)]
+        spellings += [(f"aliases.{index}", alias, -1) for index, alias in enumerate(self.aliases)]
+        for number, competitor in enumerate(self.competitors):
+            field = f"competitors.{number}"
+            spellings.append((f"{field}.name", competitor.name, number))
+            spellings += [(f"{field}.aliases.{i}", alias, number) for i, alias in enumerate(competitor.aliases)]
+        _reject_duplicates(spellings)
         return self
 
-    def _iter_spellings(self) -> Iterator[tuple[str, str, int]]:
-        """(field, spelling, brand): a brand may repeat itself, but no other brand."""
-        yield "brand", self.brand, -1
-        for index, alias in enumerate(self.aliases):
-            yield f"aliases.{index}", alias, -1
-        for number, competitor in enumerate(self.competitors):
-            yield f"competitors.{number}.name", competitor.name, number
-            for index, alias in enumerate(competitor.aliases):
-                yield f"competitors.{number}.aliases.{index}", alias, number
-
     def to_request(self) -> DiagnosisRequest:
-        """The same as the service takes it."""
+        """Return the request for the service."""
         return DiagnosisRequest(
             brand=RequestedBrand(self.brand, tuple(self.aliases)),
             competitors=[RequestedBrand(brand.name, tuple(brand.aliases)) for brand in self.competitors],
@@ -180,39 +178,6 @@ class DiagnosisPage(Schema):
 
     items: list[DiagnosisOut]
     next: str | None
-
-
-class MentionOut(Schema):
-    """Offsets in code points of the answer's text.
-
-    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
-    by the user.
-    """
-
-    brand: str
-    start: int
-    end: int
-    state: Literal["certain", "uncertain", "confirmed"]
-
-
-class AnswerFactsOut(Schema):
-    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
-
-    id: uuid.UUID
-    question: uuid.UUID
-    platform: str
-    repeat: int
-    state: str
-    text: str
-    mentions: list[MentionOut]
-    others: list[str] | None
-    domains: list[str] | None
-    model: str
-    ms: int | None
-    code: str
-    demo: bool
-    carried_over: bool
-    answered_at: datetime | None
 
 
 class AnswerOut(AnswerFactsOut):

@@ -1,4 +1,4 @@
-"""The HTTP API of share links."""
+"""HTTP API of share links."""
 
 import uuid
 from datetime import datetime
@@ -31,7 +31,12 @@ class ShareOut(Schema):
     opens: int
 
 
-@router.get("/diagnoses/{diagnosis_id}/shares", response=list[ShareOut], summary="The links that open")
+@router.get(
+    "/diagnoses/{diagnosis_id}/shares",
+    response=list[ShareOut],
+    summary="The links that open",
+    operation_id="diagnosis_sharing_api_list_shares",
+)
 def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
     """The newest first; expired and revoked ones are left out."""
     return [
@@ -40,14 +45,24 @@ def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]
     ]
 
 
-@router.post("/diagnoses/{diagnosis_id}/shares", response={201: ShareOut}, summary="Share")
+@router.post(
+    "/diagnoses/{diagnosis_id}/shares",
+    response={201: ShareOut},
+    summary="Share",
+    operation_id="diagnosis_sharing_api_share",
+)
 def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[dict[str, Any]]:
     """Whoever has the link may read the report, and learns nothing of who shared it. 409 while the diagnosis runs."""
     link = create_link(get_visible_diagnosis(request, diagnosis_id), body.days, get_request_user(request))
     return Response(201, _serialize_share_link(request, link))
 
 
-@router.delete("/diagnoses/{diagnosis_id}/shares/{share_id}", response={204: None}, summary="Revoke")
+@router.delete(
+    "/diagnoses/{diagnosis_id}/shares/{share_id}",
+    response={204: None},
+    summary="Revoke",
+    operation_id="diagnosis_sharing_api_revoke",
+)
 def revoke(request: HttpRequest, diagnosis_id: str, share_id: uuid.UUID) -> Response[None]:
     """The link opens nothing any more, at once."""
     revoke_link(get_visible_diagnosis(request, diagnosis_id), share_id)

@@ -1,4 +1,4 @@
-"""The HTTP API of trends and comparisons."""
+"""HTTP API of trends and comparisons."""
 
 from typing import Any
 
@@ -15,13 +15,23 @@ from errors.exceptions import InvalidInput
 router = Router(tags=["trends"])
 
 
-@router.get("/diagnoses/{diagnosis_id}/trend", response=TrendOut, summary="The trend of its panel")
+@router.get(
+    "/diagnoses/{diagnosis_id}/trend",
+    response=TrendOut,
+    summary="The trend of its panel",
+    operation_id="diagnosis_trends_api_get_trend",
+)
 def get_trend(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """The ended diagnoses of the same brand, questions and platforms, and what changed from each to the next."""
     return build_trend(get_visible_diagnosis(request, diagnosis_id), get_request_user(request))
 
 
-@router.get("/compare", response=ComparisonOut, summary="Two diagnoses side by side")
+@router.get(
+    "/compare",
+    response=ComparisonOut,
+    summary="Two diagnoses side by side",
+    operation_id="diagnosis_trends_api_get_comparison",
+)
 def get_comparison(request: HttpRequest, a: str, b: str) -> dict[str, Any]:
     """What both asked, and what changed on it from `a` to `b`; 409 while either runs."""
     before, after = get_visible_diagnosis(request, a), get_visible_diagnosis(request, b)

@@ -1,4 +1,4 @@
-"""Competitors to suggest for a brand: those that the same person has compared it with before."""
+"""Suggested competitors of a brand: those in the user's earlier diagnoses of it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ MAX_SUGGESTIONS = 10
 
 
 def suggest_competitors(user: AbstractBaseUser, brand: str) -> list[dict[str, Any]]:
-    """Names with the aliases of the last time, newest first; nothing of other people's."""
+    """Return {name, aliases} of the competitors, most recent first, with their most recent aliases."""
     competitors = Brand.objects.filter(
         diagnosis__owner_id=user.pk, diagnosis__brand__iexact=brand.strip(), is_own=False
     )

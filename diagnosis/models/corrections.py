@@ -1,4 +1,4 @@
-"""What users corrected in the findings of a report."""
+"""Corrections of a report by users."""
 
 from django.conf import settings
 from django.db import models
@@ -8,10 +8,10 @@ from diagnosis.models.diagnoses import Answer, Diagnosis
 
 
 class Correction(models.Model):
-    """What the user said of a hit, or an alias that they added (diagnosis/reports/corrections.py)."""
+    """A confirmed or rejected mention, or an added alias (diagnosis/reports/corrections.py)."""
 
     class Kind(models.TextChoices):
-        """What was said."""
+        """Kind of a correction."""
 
         CONFIRM = "confirm", "确认"
         REJECT = "reject", "否认"
@@ -35,7 +35,7 @@ class Correction(models.Model):
         verbose_name = verbose_name_plural = "更正"
         ordering = ["pk"]
         constraints = [
-            # the last word on a place is the only one
+            # a new correction of the same mention replaces the old one
             models.UniqueConstraint(fields=["answer", "brand", "start", "end"], name="diagnosis_correction_once"),
             models.CheckConstraint(
                 condition=Q(kind="alias", answer=None) & ~Q(alias="")

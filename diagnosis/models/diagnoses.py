@@ -20,37 +20,37 @@ if TYPE_CHECKING:
 
 
 def can_view_all_diagnoses(user: "AbstractBaseUser | AnonymousUser") -> bool:
-    """Whether they look after other people's diagnoses: who edits words or watches alerts does not."""
+    """Return whether the user may see the diagnoses of others; not every staff role may."""
     return getattr(user, "is_staff", False) and user.has_perm("diagnosis.view_diagnosis")  # type: ignore[union-attr]
 
 
 class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
-    """Which diagnoses, in words."""
+    """Selections of diagnoses."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "DiagnosisQuerySet":
-        """A user sees their own, staff with `diagnosis.view_diagnosis` sees all, nobody sees none."""
+        """A user's own diagnoses; all for staff with `diagnosis.view_diagnosis`; none without sign-in."""
         if not user.is_authenticated:
             return self.none()
         return self if can_view_all_diagnoses(user) else self.filter(owner_id=user.pk)
 
     def unfinished(self) -> "DiagnosisQuerySet":
-        """Accepted here and not yet in a final state. What another system left unfinished is not run: it is mended."""
+        """Diagnoses without a final status. Imported ones are excluded: they are not run but repaired."""
         return self.filter(status__in=UNFINISHED_STATUSES, is_imported=False)
 
     def ended_with_answers(self) -> "DiagnosisQuerySet":
-        """Those that have a rate to tell, without those whose answers a later retry has taken over."""
+        """Ended diagnoses with a valid answer, without those that a later successful retry replaces."""
         later_retries = self.model.objects.filter(
             retry_of=models.OuterRef("pk"), status__in=FINAL_STATUSES, valid__gt=0
         )
         return self.filter(~models.Exists(later_retries), status__in=FINAL_STATUSES, valid__gt=0)
 
     def without_demo(self) -> "DiagnosisQuerySet":
-        """Without the demo platform's: what statistics may count."""
+        """Diagnoses of real platforms; only these count in statistics."""
         return self.filter(is_demo=False)
 
 
 class Diagnosis(models.Model):
-    """One order: these questions, to these platforms, this often. Its row is the durable truth about the run."""
+    """A set of calls: questions x platforms x repeats. The row is the source of truth for its run."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="diagnoses", verbose_name="所有者")
@@ -73,7 +73,7 @@ class Diagnosis(models.Model):
         models.SET_NULL,
         null=True,
         blank=True,
-        db_index=False,  # below, without the many that have none
+        db_index=False,  # a partial index, below
         related_name="diagnoses",
         verbose_name="定期诊断",
     )
@@ -98,7 +98,7 @@ class Diagnosis(models.Model):
         verbose_name = verbose_name_plural = "诊断"
         ordering = ["-created_at", "-id"]
         constraints = [
-            # the same key posted many times at once makes one diagnosis
+            # concurrent requests with the same key create one diagnosis
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="diagnosis_diagnosis_idempotency"),
             models.CheckConstraint(
                 condition=Q(planned__gte=models.F("valid") + models.F("failed") + models.F("filtered")),
@@ -106,13 +106,13 @@ class Diagnosis(models.Model):
             ),
         ]
         indexes = [
-            # the history of a user, newest first
+            # list_diagnoses: a user's diagnoses, newest first
             models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
-            # the trend of a panel
+            # build_trend: diagnoses of a panel
             models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
-            # what a schedule has started
+            # get_spent_this_month: diagnoses of a schedule
             models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
-            # the sweep over what is unfinished
+            # requeue_orphans, expire_overdue, check_quota: unfinished diagnoses
             models.Index(
                 fields=["created_at"],
                 name="diagnosis_diagnosis_unfinished",
@@ -125,21 +125,23 @@ class Diagnosis(models.Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing about it will change any more."""
+        """Whether its status is final."""
         return self.status not in UNFINISHED_STATUSES
+
+    def get_platforms(self) -> list[Platform]:
+        """Return the platforms of its answers, in their order."""
+        return list(Platform.objects.filter(pk__in=self.answers.values("platform_id")))
 
     @property
     def settled_count(self) -> int:
-        """Answers that have an outcome."""
+        """Number of answers that are no longer pending."""
         return self.valid + self.failed + self.filtered
 
 
 class Brand(models.Model):
-    """A brand to look for in the answers: the user's own, or a competitor."""
+    """A brand to find in the answers: the user's own, or a competitor."""
 
-    FIRST_ADDED_POSITION = (
-        1000  # positions from here on are those of competitors that were added to a finished diagnosis
-    )
+    FIRST_ADDED_POSITION = 1000  # first position of competitors that were added to a finished diagnosis
 
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
     name = models.CharField("名称", max_length=100)
@@ -157,12 +159,12 @@ class Brand(models.Model):
 
     @property
     def is_added(self) -> bool:
-        """Whether it was not ordered but added later, and may be taken away again."""
+        """Whether it was added to a finished diagnosis, and so may be removed."""
         return self.position >= self.FIRST_ADDED_POSITION
 
 
 class Question(models.Model):
-    """A buyer's question. It goes to the platforms as it stands: the brand is never added to it."""
+    """A question of a buyer, sent to the platforms unchanged: the brand is never added to it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="questions", verbose_name="诊断")
@@ -179,7 +181,7 @@ class Question(models.Model):
 
 
 class Answer(models.Model):
-    """One planned call: question x platform x repeat. It is made with its diagnosis and settled once."""
+    """One planned call: question x platform x repeat. Created as pending; its result is stored once."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="answers", verbose_name="诊断")
@@ -212,7 +214,7 @@ class Answer(models.Model):
             ),
         ]
         indexes = [
-            # what a run still has to ask
+            # begin_run, find_pending_answers: pending answers of a diagnosis
             models.Index(fields=["diagnosis"], name="diagnosis_answer_pending", condition=Q(state=AnswerState.PENDING)),
         ]
 

@@ -4,24 +4,29 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from diagnosis.choices import FailureReason
 from performance.cache import invalidate_tags
 
-PLATFORMS_CACHE_TAG = "platforms"  # what cached entries are about that tell of any of them
+PLATFORMS_CACHE_TAG = "platforms"  # of every cached value that contains platforms
 
 
 class PlatformQuerySet(models.QuerySet["Platform"]):
-    """Whose changes are seen by every process at once."""
+    """Platforms. Updates invalidate cached values in every process."""
+
+    def enabled(self) -> "PlatformQuerySet":
+        """Platforms that can be selected."""
+        return self.filter(is_enabled=True)
 
     def update(self, **columns: Any) -> int:
-        """As Django's, and no cached list of platforms is served any more after the commit."""
+        """Update, and invalidate cached platforms after the commit."""
         invalidate_tags(PLATFORMS_CACHE_TAG)
         return super().update(**columns)
 
 
 class Platform(models.Model):
-    """An AI platform that speaks the OpenAI Chat Completions protocol. Model ids move, so they are rows, not code."""
+    """An AI platform with the OpenAI Chat Completions protocol. A row, because model ids change often."""
 
     id = models.SlugField("标识", primary_key=True, max_length=32)
     name = models.CharField("名称", max_length=64)
@@ -49,9 +54,19 @@ class Platform(models.Model):
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's, and seen by every process after the commit."""
+        """Save, and invalidate cached platforms after the commit."""
         invalidate_tags(PLATFORMS_CACHE_TAG)
         super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.name}（演示）" if self.is_demo else self.name
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a pause is in effect."""
+        return bool(self.paused_until and self.paused_until > timezone.now())
+
+    @property
+    def is_awaiting_probe(self) -> bool:
+        """Whether a pause is over but no call has succeeded since. The demo platform is not probed."""
+        return bool(not self.is_demo and self.pause_reason and self.paused_until and not self.is_paused)

@@ -1,14 +1,14 @@
-"""What came from another system, as it was given; and the journal of repairs."""
+"""Records imported from another system, and the journal of repairs."""
 
 from django.db import models
 from django.utils import timezone
 
 
 class LegacyRecord(models.Model):
-    """A row of another system's export, kept as it was read: what a repair looks up, and proof of what was lost."""
+    """A row of another system's export, unchanged: the source for repairs and for proof of lost data."""
 
     class State(models.TextChoices):
-        """What became of it."""
+        """Result of the import."""
 
         IMPORTED = "imported", "已导入"
         ORPHAN = "orphan", "诊断已不存在"
@@ -31,11 +31,11 @@ class LegacyRecord(models.Model):
         verbose_name = verbose_name_plural = "历史导入记录"
         default_permissions = ("view",)
         constraints = [
-            # the same file imported again adds nothing
+            # importing the same file again adds nothing
             models.UniqueConstraint(fields=["table", "key"], name="diagnosis_legacy_once"),
         ]
         indexes = [
-            # what repair_history looks for: answers without a diagnosis
+            # repair_history: answers without a diagnosis
             models.Index(fields=["id"], name="diagnosis_legacy_orphans", condition=models.Q(state="orphan")),
         ]
 
@@ -44,7 +44,7 @@ class LegacyRecord(models.Model):
 
 
 class RepairRun(models.Model):
-    """One `repair_history --apply`, from its first batch to its last; one that was interrupted is gone on with."""
+    """One `repair_history --apply`. An interrupted run is continued by the next one."""
 
     started_at = models.DateTimeField("开始时间", default=timezone.now)
     finished_at = models.DateTimeField("结束时间", null=True, blank=True)
@@ -60,7 +60,7 @@ class RepairRun(models.Model):
 
 
 class RepairChange(models.Model):
-    """One row that a repair changed, made (before is null) or deleted (after is null): column -> value."""
+    """A row that a repair changed, created (before is null) or deleted (after is null), as {column: value}."""
 
     run = models.ForeignKey(RepairRun, models.CASCADE, related_name="changes", verbose_name="修复")
     defect = models.CharField("缺陷", max_length=32)
@@ -74,7 +74,7 @@ class RepairChange(models.Model):
         verbose_name = verbose_name_plural = "修复记录"
         default_permissions = ("view",)
         indexes = [
-            # --undo, the newest first
+            # --undo: newest first
             models.Index(fields=["run", "-id"], name="diagnosis_repair_undo", condition=models.Q(is_undone=False)),
         ]
 

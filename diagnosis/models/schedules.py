@@ -1,4 +1,4 @@
-"""What is ordered again, when, and how much of it may be spent."""
+"""Schedules: diagnoses that are repeated, with their recurrence and budget."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Frequency(models.TextChoices):
-    """How often."""
+    """Frequency of a schedule."""
 
     WEEKLY = "weekly", "每周"
     MONTHLY = "monthly", "每月"
 
 
 class SkipReason(models.TextChoices):
-    """Why a run was left out."""
+    """Reason why a run was skipped."""
 
     BUDGET_CALLS = "budget_calls", _("本月的调用次数预算不足")
     BUDGET_MONEY = "budget_money", _("本月的费用预算不足")
@@ -33,19 +33,19 @@ class SkipReason(models.TextChoices):
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
-    """Which schedules, in words."""
+    """Selections of schedules."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "ScheduleQuerySet":
-        """A user's own: nobody else, staff included, spends for them over the API."""
+        """A user's own schedules. Not even staff may spend a user's budget through the API."""
         return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
 
     def due(self) -> "ScheduleQuerySet":
-        """Those whose time has come and whose owner may still use the site."""
+        """Active schedules whose next time has passed and whose owner is active."""
         return self.filter(is_paused=False, next_at__lte=timezone.now(), owner__is_active=True)
 
 
 class Schedule(models.Model):
-    """An order that is placed again and again. Times are of the site's TIME_ZONE, budgets of its calendar month."""
+    """A repeated diagnosis. Times are in the site's TIME_ZONE; a budget covers a calendar month of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="schedules", verbose_name="所有者")
@@ -93,7 +93,7 @@ class Schedule(models.Model):
             ),
         ]
         indexes = [
-            # what is due
+            # start_due_schedules
             models.Index(fields=["next_at"], name="diagnosis_schedule_due", condition=Q(is_paused=False)),
         ]
 

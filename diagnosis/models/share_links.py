@@ -1,4 +1,4 @@
-"""Links to a report that were given out."""
+"""Share links of reports."""
 
 import uuid
 
@@ -8,15 +8,15 @@ from django.utils import timezone
 
 
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
-    """Which links, in words."""
+    """Selections of share links."""
 
     def active(self) -> "ShareLinkQuerySet":
-        """Those that still open."""
+        """Links that are neither revoked nor expired."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 class ShareLink(models.Model):
-    """Who has its token, a signature over its id, may read one report. The token itself is stored nowhere."""
+    """Read access to one report for anyone with its token, a signature of its id. The token is not stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     diagnosis = models.ForeignKey(

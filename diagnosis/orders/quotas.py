@@ -1,4 +1,4 @@
-"""How many diagnoses may be unfinished at once: what comes after is told when to come back."""
+"""Quotas of unfinished diagnoses, of the site and of each owner."""
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,9 +11,9 @@ QUOTA_RETRY_AFTER_MS = 30_000
 
 
 def check_quota(owner: AbstractBaseUser) -> None:
-    """Raise QueueFull or TooManyUnfinished when one more must not be accepted now.
+    """Raise QueueFull or TooManyUnfinished if no further diagnosis can be accepted now.
 
-    Counted without a lock: orders that are placed in the same moment may pass together, one a serving thread.
+    Counted without a lock, so concurrent requests may exceed a quota by one per server thread.
     """
     counts = Diagnosis.objects.unfinished().aggregate(
         of_all=Count("pk"), of_owner=Count("pk", filter=Q(owner_id=owner.pk))
@@ -25,5 +25,5 @@ def check_quota(owner: AbstractBaseUser) -> None:
 
 
 def _is_quota_reached(quota: int, count: int) -> bool:
-    """0 is no bound."""
+    """A quota of 0 means unlimited."""
     return 0 < quota <= count

@@ -1,4 +1,4 @@
-"""Accept orders: what a user asks for becomes rows, a stream and a job, all in one transaction."""
+"""Create, retry and cancel diagnoses. Rows, event stream and job are created in one transaction."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
 from diagnosis.orders.quotas import check_quota
 from diagnosis.running import queue
+from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.trends.panels import compute_panel_key
 from errors.exceptions import Conflict, InvalidInput
@@ -24,7 +25,7 @@ from progress.services import append_events, open_stream
 
 @dataclass(frozen=True)
 class RequestedBrand:
-    """A brand and its other spellings."""
+    """A brand with its other spellings."""
 
     name: str
     aliases: Sequence[str] = ()
@@ -32,7 +33,10 @@ class RequestedBrand:
 
 @dataclass(frozen=True)
 class DiagnosisRequest:
-    """What the user asks for, already checked for shape and size."""
+    """A requested diagnosis, already validated.
+
+    The names of the fields are part of `fingerprint`: renaming one breaks idempotency keys that are in use.
+    """
 
     brand: RequestedBrand
     questions: Sequence[str]
@@ -41,15 +45,15 @@ class DiagnosisRequest:
     repeats: int = 1
 
     def fingerprint(self) -> str:
-        """The same for the same order, to tell a repeated request from another one under the same key."""
+        """Return a hash that distinguishes a repeated request from another one with the same idempotency key."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Around an order: who asks, under which Idempotency-Key and request id, reading which language.
+    """The circumstances of a request: the owner, their language, and the ids of the request.
 
-    schedule: the id of the schedule that places it.
+    schedule: id of the schedule that makes the request.
     """
 
     owner: AbstractBaseUser
@@ -60,11 +64,10 @@ class RequestContext:
 
 
 def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tuple[Diagnosis, bool]:
-    """Accept an order; returns the diagnosis and whether it is new.
+    """Create a diagnosis; returns it and whether it is new: a repeated idempotency key returns the first one.
 
-    The same key and order again finds the first one; the same key with another order raises Conflict.
-    Raises InvalidInput when a platform does not exist or is switched off, QueueFull and TooManyUnfinished when too much
-    is unfinished.
+    Raises Conflict if the key was used for a different request, InvalidInput if a platform does not exist or is
+    disabled, QueueFull and TooManyUnfinished (see `check_quota`).
     """
     fingerprint = request.fingerprint()
     existing = _find_by_idempotency_key(context, fingerprint)
@@ -75,7 +78,7 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     try:
         with transaction.atomic():
             return _create_rows(request, platforms, context, fingerprint), True
-    except IntegrityError:  # the same key at the same moment: the other one was first
+    except IntegrityError:  # a concurrent request with the same key was first
         existing = _find_by_idempotency_key(context, fingerprint)
         if existing is None:
             raise
@@ -92,16 +95,16 @@ def _find_by_idempotency_key(context: RequestContext, fingerprint: str) -> Diagn
 
 
 def get_requested_platforms(ids: Sequence[str]) -> list[Platform]:
-    """The platforms with these ids, in this order; InvalidInput when one does not exist or is switched off."""
-    found = {platform.pk: platform for platform in Platform.objects.filter(pk__in=ids, is_enabled=True)}
+    """Return the platforms in the order of the ids. Raises InvalidInput if one does not exist or is disabled."""
+    platforms = {platform.pk: platform for platform in Platform.objects.enabled().filter(pk__in=ids)}
     missing = {
         f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": platform_id}
         for index, platform_id in enumerate(ids)
-        if platform_id not in found
+        if platform_id not in platforms
     }
     if missing:
         raise InvalidInput(fields=missing)
-    return [found[platform_id] for platform_id in ids]
+    return [platforms[platform_id] for platform_id in ids]
 
 
 def _create_rows(
@@ -146,27 +149,20 @@ def _create_diagnosis_row(context: RequestContext, **columns: Any) -> Diagnosis:
 
 
 def _enqueue(diagnosis: Diagnosis) -> Diagnosis:
-    event = {
-        "stage": diagnosis.status,
-        "percent": 0,
-        "done": diagnosis.settled_count,
-        "planned": diagnosis.planned,
-        "eta_s": None,
-    }
-    append_events(diagnosis.stream_id, [("progress", event)])
+    append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis))])
     diagnosis.job_id = queue.enqueue_run(diagnosis.pk)
     diagnosis.save(update_fields=["job_id"])
     return diagnosis
 
 
 def create_retry(source: Diagnosis, context: RequestContext) -> tuple[Diagnosis, bool]:
-    """A new diagnosis, of the same owner, that carries the stored answers over and asks again only what failed.
+    """Create a diagnosis of the same owner that copies the stored answers and repeats only the failed calls.
 
-    Asked twice, the second finds the first's while that one runs. Raises DiagnosisRunning while the source runs and
-    Conflict when nothing failed, or only platforms that are switched off by now; QueueFull and TooManyUnfinished.
+    Returns it and whether it is new: an unfinished retry of the source is returned instead. Raises DiagnosisRunning
+    while the source runs, Conflict if no call failed on an enabled platform, QueueFull and TooManyUnfinished.
     """
     with transaction.atomic():
-        # The lock makes two taps at once one retry.
+        # The lock makes concurrent requests create one retry.
         source = Diagnosis.objects.select_for_update(of=("self",)).select_related("owner").get(pk=source.pk)
         if not source.is_final:
             raise DiagnosisRunning
@@ -206,28 +202,28 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext) -> Diagnosis:
         for question in source.questions.all()
     }
     Question.objects.bulk_create(questions.values())
-    Answer.objects.bulk_create(
-        _copy_answer(answer, diagnosis, questions[answer.question_id], is_carried_over=answer.pk not in retried_ids)
-        for answer in answers
-    )
-    return _enqueue(diagnosis)
-
-
-def _copy_answer(answer: Answer, diagnosis: Diagnosis, question: Question, *, is_carried_over: bool) -> Answer:
-    if not is_carried_over:
-        return Answer(
+    for answer in answers:
+        answer.question, answer.diagnosis = questions[answer.question_id], diagnosis
+    retried = [
+        Answer(
             diagnosis=diagnosis,
-            question=question,
+            question=answer.question,
             platform_id=answer.platform_id,
             repeat=answer.repeat,
             is_demo=answer.is_demo,
         )
-    answer.pk, answer.diagnosis, answer.question, answer.is_carried_over = uuid.uuid4(), diagnosis, question, True
-    return answer
+        for answer in answers
+        if answer.pk in retried_ids
+    ]
+    carried_over = [answer for answer in answers if answer.pk not in retried_ids]
+    for answer in carried_over:
+        answer.pk, answer.is_carried_over = uuid.uuid4(), True
+    Answer.objects.bulk_create(retried + carried_over)
+    return _enqueue(diagnosis)
 
 
 def cancel_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
-    """Cancel at any time, keeping what is stored; a final diagnosis stays as it is. Returns it as it stands."""
+    """Cancel an unfinished diagnosis, keeping its stored answers. Returns the diagnosis in its current state."""
     with transaction.atomic():
         cancelled = end_diagnosis(diagnosis.pk, DiagnosisStatus.CANCELLED)
         if cancelled:

@@ -1,7 +1,7 @@
-"""The demo platform: an OpenAI-compatible endpoint about fictional brands, so that the site runs without a key.
+"""The demo platform: an OpenAI-compatible endpoint with fictional brands, so that the site runs without a key.
 
-Served with DEMO=1 only. It is a platform like any other to the run, asked over HTTP, and marked as demo everywhere;
-it never stands in for a real platform. The same body gives the same answer.
+Served only with DEMO=1. A run calls it over HTTP like any platform; its results are marked as demo everywhere. The same
+body gives the same answer.
 """
 
 import asyncio
@@ -51,9 +51,12 @@ class _ChatRequest(BaseModel):
     seed: int = 0
 
 
+DemoResponder = Callable[[_ChatRequest, random.Random], Awaitable[HttpResponse]]
+
+
 @csrf_exempt
 async def chat_completions(request: HttpRequest) -> HttpResponse:
-    """POST /demo/v1/chat/completions, as a platform would answer."""
+    """POST /demo/v1/chat/completions: respond as a platform would."""
     if not settings.DEMO:
         raise Http404
     try:
@@ -69,23 +72,24 @@ async def chat_completions(request: HttpRequest) -> HttpResponse:
     return await responder(body, random.Random(digest))
 
 
-async def _respond_fast(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    await _simulate_latency(rng.uniform(0.3, 1.5))
-    return _build_completion_response(body, rng)
+def _respond_after(min_seconds: float, max_seconds: float) -> DemoResponder:
+    async def respond(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+        await _simulate_latency(rng.uniform(min_seconds, max_seconds))
+        return _build_completion_response(body, rng)
+
+    return respond
 
 
-async def _respond_slowly(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    await _simulate_latency(rng.uniform(3, 8))
-    return _build_completion_response(body, rng)
+def _respond_with_error(status: int, code: str, message: str) -> DemoResponder:
+    async def respond(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+        await _simulate_latency(0.2)
+        return _build_error_response(status, code, message)
 
-
-async def _respond_quota_exhausted(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    await _simulate_latency(0.2)
-    return _build_error_response(429, "insufficient_quota", "You exceeded your current quota (demo)")
+    return respond
 
 
 async def _respond_flakily(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    """Half of the calls fail, in one of four ways; another attempt is another throw."""
+    """Half of the calls fail, in one of four ways; each attempt draws again."""
     await _simulate_latency(rng.uniform(0.2, 1.0))
     roll = rng.random()
     if roll < 0.15:
@@ -99,17 +103,12 @@ async def _respond_flakily(body: _ChatRequest, rng: random.Random) -> HttpRespon
     return _build_completion_response(body, rng)
 
 
-async def _respond_unavailable(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    await _simulate_latency(0.2)
-    return _build_error_response(503, "service_unavailable", "down for good (demo)")
-
-
-DEMO_MODEL_RESPONDERS: dict[str, Callable[[_ChatRequest, random.Random], Awaitable[HttpResponse]]] = {
-    "demo-fast": _respond_fast,
-    "demo-slow": _respond_slowly,
-    "demo-quota": _respond_quota_exhausted,
+DEMO_MODEL_RESPONDERS: dict[str, DemoResponder] = {
+    "demo-fast": _respond_after(0.3, 1.5),
+    "demo-slow": _respond_after(3, 8),
+    "demo-quota": _respond_with_error(429, "insufficient_quota", "You exceeded your current quota (demo)"),
     "demo-flaky": _respond_flakily,
-    "demo-down": _respond_unavailable,
+    "demo-down": _respond_with_error(503, "service_unavailable", "down for good (demo)"),
 }
 
 
@@ -117,20 +116,13 @@ async def _simulate_latency(seconds: float) -> None:
     await asyncio.sleep(seconds * settings.DEMO_LATENCY)
 
 
-def _build_answer_text(body: _ChatRequest, rng: random.Random) -> str:
-    # Popularity falls from the first brand to the last, so that a report has something to show.
+def _build_completion_response(body: _ChatRequest, rng: random.Random) -> HttpResponse:
+    # Popularity falls from the first brand to the last, so that the report shows differences.
     weights = [1 / (rank + 1) ** 0.6 for rank in range(len(DEMO_BRANDS))]
     chosen = list(dict.fromkeys(rng.choices(DEMO_BRANDS, weights, k=rng.randint(2, 6))))
     lines = [f"{number}. {brand}：{rng.choice(DEMO_PRAISES)}。" for number, brand in enumerate(chosen, 1)]
-    return "\n".join([rng.choice(DEMO_OPENINGS), *lines, rng.choice(DEMO_CLOSINGS), "（演示回答，品牌均为虚构）"])
-
-
-def _build_completion_response(body: _ChatRequest, rng: random.Random) -> HttpResponse:
-    choice = {
-        "index": 0,
-        "finish_reason": "stop",
-        "message": {"role": "assistant", "content": _build_answer_text(body, rng)},
-    }
+    text = "\n".join([rng.choice(DEMO_OPENINGS), *lines, rng.choice(DEMO_CLOSINGS), "（演示回答，品牌均为虚构）"])
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {
         "id": f"demo-{rng.getrandbits(64):016x}",
         "object": "chat.completion",

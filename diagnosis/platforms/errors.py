@@ -1,12 +1,13 @@
-"""What a platform's refusal means. The body's `code` and `type` are read first, the HTTP status last.
+"""Classify error responses of platforms: by the body's `code` and `type` first, by the HTTP status last.
 
 Source: the platforms' own error documentation, collected in docs/operations/platforms.md.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -14,7 +15,14 @@ from django.utils import timezone
 
 from diagnosis.choices import FailureReason
 
-# Codes and types, lower case; a trailing * stands for any rest. Asked for in this order.
+# How long a platform is not called after a failure that retrying cannot fix.
+PAUSE_DURATIONS = {
+    FailureReason.QUOTA: timedelta(hours=1),
+    FailureReason.KEY: timedelta(minutes=10),
+    FailureReason.MODEL: timedelta(minutes=10),
+}
+
+# Codes and types in lower case, tried in this order; a trailing * matches any suffix.
 _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     # 豆包
     ("accountoverdueerror", FailureReason.QUOTA),
@@ -86,7 +94,7 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("failed_precondition", FailureReason.KEY),
 ]
 
-# DeepSeek has one code for everything that is wrong with a request: only its message tells.
+# DeepSeek uses one code for every invalid request; only the message distinguishes them.
 _REASONS_BY_MESSAGE = [
     ("content exists risk", FailureReason.FILTERED),
     ("model not exist", FailureReason.MODEL),
@@ -103,7 +111,7 @@ _REASONS_BY_HTTP_STATUS = {
     504: FailureReason.TIMEOUT,
 }
 
-# Why a completion ended; what is not here ended well. Gemini gives its own words, or puts them after OpenAI's.
+# Values of `finish_reason` that mean failure. Gemini uses its own values, or appends them to OpenAI's after a colon.
 _REASONS_BY_FINISH_REASON = {
     "content_filter": FailureReason.FILTERED,
     "sensitive": FailureReason.FILTERED,  # 智谱, 混元
@@ -127,7 +135,7 @@ MAX_PLATFORM_WAIT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """An error answer: HTTP status, the body as far as it was JSON, and the headers in lower case."""
+    """An error response. body: parsed JSON, else text; headers: names in lower case."""
 
     status: int
     body: Any
@@ -136,32 +144,36 @@ class ErrorResponse:
 
 
 def classify_error_response(response: ErrorResponse) -> FailureReason:
-    """Why the platform refused."""
-    for code in _iter_error_codes(_get_error_object(response.body)):
-        reason = _classify_code(code.lower(), response)
+    """Return the reason of an error response."""
+    error = _get_error_object(response.body)
+    codes = [error.get(name) for name in ("code", "type", "status")]
+    details = error.get("details")  # Google: `status` is INVALID_ARGUMENT even for an invalid key
+    if isinstance(details, list):
+        codes += [detail.get("reason") for detail in details if isinstance(detail, dict)]
+    for code in codes:
+        reason = _classify_code(str(code or "").lower(), response)
         if reason:
             return reason
-    return _classify_message(response.body) or _classify_http_status(response.status)
+    text = str(response.body).lower()
+    for phrase, reason in _REASONS_BY_MESSAGE:
+        if phrase in text:
+            return reason
+    if response.status in _REASONS_BY_HTTP_STATUS:
+        return _REASONS_BY_HTTP_STATUS[response.status]
+    if 400 <= response.status < 500:
+        return FailureReason.BUG  # the request is invalid: retrying cannot help
+    return FailureReason.BUSY if response.status >= 500 else FailureReason.UNREADABLE  # an error inside a 200
 
 
 def classify_finish_reason(finish_reason: Any) -> FailureReason | None:
-    """Why a completion must not be counted as an answer, by its `finish_reason`; None when it may."""
+    """Return why a completion is not a valid answer, by its `finish_reason`; None if it is valid."""
     return _REASONS_BY_FINISH_REASON.get(str(finish_reason or "").partition(":")[0].lower())
-
-
-def _iter_error_codes(error: dict[str, Any]) -> Iterator[str]:
-    for name in ("code", "type", "status"):
-        yield str(error.get(name) or "")
-    details = error.get("details")  # Google's: the status is INVALID_ARGUMENT for a bad key, too
-    for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict):
-            yield str(detail.get("reason") or "")
 
 
 def _classify_code(code: str, response: ErrorResponse) -> FailureReason | None:
     if code == "insufficient_quota" and response.host.endswith("aliyuncs.com"):
-        return FailureReason.RATE  # 通义千问 says so when it throttles
-    if code == "resource_exhausted":  # Gemini says so for both; a daily quota is named in the details
+        return FailureReason.RATE  # 通义千问 uses this code for throttling
+    if code == "resource_exhausted":  # Gemini: rate limit or quota; the details name a daily quota
         return FailureReason.QUOTA if "perday" in str(response.body).lower() else FailureReason.RATE
     for pattern, reason in _REASONS_BY_CODE:
         if code == pattern or (pattern.endswith("*") and code.startswith(pattern[:-1])):
@@ -169,21 +181,8 @@ def _classify_code(code: str, response: ErrorResponse) -> FailureReason | None:
     return None
 
 
-def _classify_message(body: Any) -> FailureReason | None:
-    text = str(body).lower()
-    return next((reason for phrase, reason in _REASONS_BY_MESSAGE if phrase in text), None)
-
-
-def _classify_http_status(status: int) -> FailureReason:
-    if status in _REASONS_BY_HTTP_STATUS:
-        return _REASONS_BY_HTTP_STATUS[status]
-    if 400 <= status < 500:
-        return FailureReason.BUG  # our request is wrong: asking again cannot help
-    return FailureReason.BUSY if status >= 500 else FailureReason.UNREADABLE  # an error inside a 200
-
-
 def _get_error_object(body: Any) -> dict[str, Any]:
-    """The object with `code` and `type`, whichever way the platform wraps it."""
+    """Return the object that has `code` and `type`, unwrapped from list and `error`."""
     if isinstance(body, list) and body:  # Gemini wraps its errors in a list
         body = body[0]
     if not isinstance(body, dict):
@@ -193,18 +192,23 @@ def _get_error_object(body: Any) -> dict[str, Any]:
 
 
 def get_platform_wait_seconds(response: ErrorResponse) -> float | None:
-    """How long the platform asks us to stay away: Retry-After, Google's retryDelay, or "after N seconds"."""
-    for seconds in (
-        _parse_retry_after_header(response.headers),
-        _parse_google_retry_delay(response.body),
-        _parse_wait_in_message(response.body),
-    ):
+    """Return the requested wait in seconds: Retry-After, Google's retryDelay, or "after N seconds" in the message."""
+    waits = [_parse_retry_after_header(response.headers)]
+    delay = re.search(rf"retryDelay['\"]?\s*:\s*['\"]({_NUMBER_PATTERN})s", str(response.body))
+    if delay:
+        waits.append(float(delay.group(1)))
+    message = _WAIT_PATTERN.search(str(_get_error_object(response.body).get("message") or "").lower())
+    if message:
+        parts = _WAIT_PART_PATTERN.findall(message.group(1))
+        waits.append(sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts))
+    for seconds in waits:
         if seconds is not None and math.isfinite(seconds) and seconds > 0:
             return min(seconds, MAX_PLATFORM_WAIT_SECONDS)
     return None
 
 
 def _parse_retry_after_header(headers: Mapping[str, str]) -> float | None:
+    """Parse the header's two forms: seconds, or an HTTP date."""
     value = headers.get("retry-after", "")
     try:
         return float(value)
@@ -214,15 +218,3 @@ def _parse_retry_after_header(headers: Mapping[str, str]) -> float | None:
         return (parsedate_to_datetime(value) - timezone.now()).total_seconds()
     except (TypeError, ValueError):
         return None
-
-
-def _parse_google_retry_delay(body: Any) -> float | None:
-    match = re.search(rf"retryDelay['\"]?\s*:\s*['\"]({_NUMBER_PATTERN})s", str(body))
-    return float(match.group(1)) if match else None
-
-
-def _parse_wait_in_message(body: Any) -> float | None:
-    match = _WAIT_PATTERN.search(str(_get_error_object(body).get("message") or "").lower())
-    if not match:
-        return None
-    return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in _WAIT_PART_PATTERN.findall(match.group(1)))

@@ -1,4 +1,4 @@
-"""A platform that was paused is asked one cheap question before it is called healthy again."""
+"""Health check of paused platforms: after a pause, a cheap question decides whether the platform works again."""
 
 from datetime import datetime, timedelta
 
@@ -9,38 +9,34 @@ from django.utils import timezone
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
+from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.platforms.limits import get_platform_limits
 from diagnosis.platforms.openai_client import ask_platform
-from diagnosis.running.state_machine import PAUSE_DURATIONS
 
 log = structlog.get_logger(__name__)
 
 PROBE_QUESTION = "请只回答一个字：好"
 PROBE_TIMEOUT_SECONDS = 20
-PROBE_INTERVAL = timedelta(minutes=1)  # also how long a probe is one worker's
-
-
-def awaits_probe(platform: Platform) -> bool:
-    """Whether its pause is over but not, for all we know, what caused it. The demo platform is never asked."""
-    until = platform.paused_until
-    return bool(not platform.is_demo and platform.pause_reason and until and until <= timezone.now())
+PROBE_INTERVAL = timedelta(minutes=1)  # also the time for which a worker claims a probe
 
 
 async def probe_paused_platforms() -> int:
-    """Probe what is due; returns how many were asked. Workers that do this at once share the platforms out."""
-    due = await _aclaim_due_platforms()
+    """Probe the platforms whose pause is over; returns how many. Concurrent workers share them."""
+    due = await database_sync_to_async(_claim_due_platforms, thread_sensitive=False)()
     for platform, claimed_until in due:
         until, reason = await _probe_platform(platform)
-        await _astore_probe_result(platform.pk, claimed_until, until, reason)
+        # Unless an operator or a run has changed the pause meanwhile.
+        unchanged = Platform.objects.filter(pk=platform.pk, paused_until=claimed_until)
+        await database_sync_to_async(unchanged.update, thread_sensitive=False)(paused_until=until, pause_reason=reason)
         log.info("platform_probed", platform=platform.pk, reason=reason, until=until and until.isoformat())
     return len(due)
 
 
 def _claim_due_platforms() -> list[tuple[Platform, datetime]]:
     now = timezone.now()
-    due = Platform.objects.filter(is_enabled=True, is_demo=False, paused_until__lte=now).exclude(pause_reason="")
+    due = Platform.objects.enabled().filter(is_demo=False, paused_until__lte=now).exclude(pause_reason="")
     until = now + PROBE_INTERVAL
-    # Whoever moves the date has the platform.
+    # The worker that changes the date has claimed the platform.
     return [
         (platform, until)
         for platform in due
@@ -49,22 +45,13 @@ def _claim_due_platforms() -> list[tuple[Platform, datetime]]:
 
 
 async def _probe_platform(platform: Platform) -> tuple[datetime | None, str]:
-    """Until when it stays paused, and why; (None, "") when it is well."""
+    """Return the end of the next pause and its reason; (None, "") if the platform works."""
     try:
         await get_platform_limits(platform).execute(
             ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
         )
     except CallFailed as failure:
-        if failure.reason == FailureReason.FILTERED:  # it answers again, though not to this
+        if failure.reason == FailureReason.FILTERED:  # it responds again, only not to this question
             return None, ""
         return timezone.now() + PAUSE_DURATIONS.get(failure.reason, PROBE_INTERVAL), failure.reason.value
     return None, ""
-
-
-def _store_probe_result(pk: str, claimed_until: datetime, paused_until: datetime | None, reason: str) -> None:
-    """Unless an operator or a run has decided otherwise meanwhile."""
-    Platform.objects.filter(pk=pk, paused_until=claimed_until).update(paused_until=paused_until, pause_reason=reason)
-
-
-_aclaim_due_platforms = database_sync_to_async(_claim_due_platforms, thread_sensitive=False)
-_astore_probe_result = database_sync_to_async(_store_probe_result, thread_sensitive=False)

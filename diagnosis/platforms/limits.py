@@ -1,4 +1,4 @@
-"""What each platform bears, across all diagnoses of this process, and with Redis of all processes."""
+"""Limits of each platform, shared by all diagnoses of this process; with Redis, of all processes."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class PlatformLimits:
-    """At most `concurrency` calls at once and `requests_per_minute` a minute, and few retries when much fails."""
+    """Concurrency limit, rate limit and retry budget of a platform."""
 
     def __init__(self, platform: Platform) -> None:
         self.configured_limits = (platform.concurrency, platform.requests_per_minute)
@@ -26,18 +26,18 @@ class PlatformLimits:
         self._rate = RateLimiter(platform.requests_per_minute, 60, key=name, redis_url=redis_url)
 
     async def execute(self, call: Coroutine[Any, Any, T]) -> T:
-        """Await the call when the platform has room for it."""
+        """Await the call once both limits allow it."""
         try:
             return await self._concurrency.execute(self._rate.execute(call), task_name="platform_call")
         finally:
-            call.close()  # its turn may never have come
+            call.close()  # it may never have been awaited
 
 
 _limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()
 
 
 def get_platform_limits(platform: Platform) -> PlatformLimits:
-    """The platform's limits in this event loop; made anew when an operator has changed its numbers."""
+    """Return the platform's limits in this event loop; new ones after an operator has changed its settings."""
     loop_limits = _limits_by_loop.setdefault(asyncio.get_running_loop(), {})
     limits = loop_limits.get(platform.pk)
     if limits is None or limits.configured_limits != (platform.concurrency, platform.requests_per_minute):

@@ -1,6 +1,6 @@
-"""Ask one platform one question. Every way in which that can fail becomes a CallFailed with its reason.
+"""Client for the OpenAI Chat Completions protocol. Every failure becomes a CallFailed with its reason.
 
-The SDK is loaded at the first question: it takes half as long as all the rest of the site, and few processes ask.
+The SDK is imported at the first call: that takes half as long as the rest of the site, and few processes make calls.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -37,7 +37,7 @@ MAX_CACHED_CLIENTS = 100
 
 @dataclass(frozen=True)
 class PlatformReply:
-    """A valid answer: its text, and the model that says it gave it."""
+    """A valid reply: its text, and the model as the platform names it."""
 
     text: str
     model: str
@@ -45,10 +45,29 @@ class PlatformReply:
 
 @dataclass(frozen=True)
 class _Endpoint:
-    """Where a platform is and the key to it; it words every failure, so that none of them tells the key."""
+    """Base URL and key of a platform. Builds every failure, so that the key is always redacted."""
 
     base_url: str
     key: str
+
+    @classmethod
+    def from_platform(cls, platform: Platform) -> Self:
+        """Return the endpoint. Raises CallFailed if its URL is invalid, its host not allowed, or its key unusable."""
+        base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
+        try:
+            parts = urlsplit(base_url)
+            is_valid_url = parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:  # unmatched brackets, or a port that is not a number
+            is_valid_url = False
+        if not is_valid_url:
+            raise CallFailed(FailureReason.KEY, "the platform's base URL is not a valid URL")
+        if parts.hostname not in settings.OUTGOING_HOSTS:
+            raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
+        if not has_usable_key(platform):
+            raise CallFailed(
+                FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key"
+            )
+        return cls(base_url, "demo" if platform.is_demo else os.environ[platform.key_variable].strip())
 
     def build_failure(self, reason: FailureReason, detail: object, wait_seconds: float | None = None) -> CallFailed:
         return CallFailed(reason, redact_secrets(str(detail), self.key), wait_seconds=wait_seconds)
@@ -63,15 +82,15 @@ class _Endpoint:
 
 @dataclass
 class _LoopClients:
-    """Those of one event loop: one connection pool, as one per call costs 50 ms, and a client per address and key."""
+    """Clients of one event loop, one per endpoint. They share a connection pool: a new one per call costs 50 ms."""
 
     base_client: "openai.AsyncOpenAI"
     by_endpoint: "dict[_Endpoint, openai.AsyncOpenAI]" = field(default_factory=dict)
 
     def get_client(self, endpoint: _Endpoint) -> "openai.AsyncOpenAI":
-        """Kept, as each new one asks anew what system it runs on."""
+        """Return the cached client; creating one is slow, because the SDK inspects the operating system."""
         if endpoint not in self.by_endpoint:
-            if len(self.by_endpoint) >= MAX_CACHED_CLIENTS:  # of addresses and keys that were changed
+            if len(self.by_endpoint) >= MAX_CACHED_CLIENTS:  # endpoints that were changed
                 self.by_endpoint.clear()
             self.by_endpoint[endpoint] = self.base_client.with_options(base_url=endpoint.base_url, api_key=endpoint.key)
         return self.by_endpoint[endpoint]
@@ -83,7 +102,7 @@ _clients_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = W
 async def _get_loop_clients() -> _LoopClients:
     loop = asyncio.get_running_loop()
     if loop not in _clients_by_loop:
-        await asyncio.to_thread(importlib.import_module, "openai")  # or the loop would stand still meanwhile
+        await asyncio.to_thread(importlib.import_module, "openai")  # importing it here would block the event loop
     if loop not in _clients_by_loop:
         import openai
 
@@ -92,35 +111,31 @@ async def _get_loop_clients() -> _LoopClients:
         base_client = openai.AsyncOpenAI(
             api_key="unset",
             base_url="http://unset.invalid",
-            # The one limit over a whole call is asyncio's, below; this one tells early that nobody is there.
+            # asyncio limits the whole call, below; this one detects an unreachable host early.
             timeout=openai.Timeout(None, connect=PLATFORM_CONNECT_TIMEOUT_SECONDS),
             max_retries=0,  # running/calls.py retries: the SDK would sleep on Retry-After for up to 120 s
-            http_client=restrict_hosts(openai.DefaultAsyncHttpxClient(**options), _get_allowed_hosts),
+            http_client=restrict_hosts(openai.DefaultAsyncHttpxClient(**options), lambda: settings.OUTGOING_HOSTS),
         )
         _clients_by_loop[loop] = _LoopClients(base_client)
     return _clients_by_loop[loop]
 
 
-def _get_allowed_hosts() -> list[str]:
-    return settings.OUTGOING_HOSTS
-
-
 async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_seconds: float) -> PlatformReply:
-    """The platform's answer to a question, within the time limit. Raises CallFailed, and nothing else but cancellation.
+    """Return the platform's reply to a question. Raises only CallFailed and CancelledError.
 
-    seed: makes the demo platform's answers differ from call to call; real platforms are not sent it.
+    seed: varies the answers of the demo platform; it is not sent to real platforms.
     """
-    endpoint = _Endpoint(_get_base_url(platform), _get_api_key(platform))
+    endpoint = _Endpoint.from_platform(platform)
     extra: dict[str, Any] = {"seed": seed} if platform.is_demo else {}
     clients = await _get_loop_clients()
     import openai
     from openai.types.chat import ChatCompletion
 
     try:
-        # The SDK's own timeout is per read: a drip-feed would outlive it.
+        # The SDK's own timeout applies to each read, so a slow stream would exceed it.
         with measure_call("platform"):
             async with asyncio.timeout(timeout_seconds):
-                # `chat.completions.create` takes a fifth of a call's processor time to walk its forty parameters.
+                # `chat.completions.create` would spend a fifth of a call's CPU time on its forty parameters.
                 completion = await clients.get_client(endpoint).post(
                     "/chat/completions",
                     body={"model": platform.model, "messages": [{"role": "user", "content": question}], **extra},
@@ -134,51 +149,31 @@ async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_
         raise endpoint.build_failure(FailureReason.TIMEOUT, f"no answer in {timeout_seconds:g} s") from error
     except openai.APITimeoutError as error:
         raise endpoint.build_failure(FailureReason.TIMEOUT, repr(error.__cause__ or error)) from error
-    except openai.APIConnectionError as error:  # of which the one before is a kind
+    except openai.APIConnectionError as error:  # base class of APITimeoutError
         if isinstance(error.__cause__, HostNotAllowed):
             raise endpoint.build_failure(FailureReason.KEY, error.__cause__) from error
         raise endpoint.build_failure(FailureReason.CONNECTION, repr(error.__cause__ or error)) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        # Bad JSON, half a body, a shape that is none: the SDK lets these through as they are.
+        # Invalid JSON, a truncated body or an unexpected shape: the SDK does not wrap these errors.
         raise endpoint.build_failure(FailureReason.UNREADABLE, repr(error)) from error
 
 
-def _get_base_url(platform: Platform) -> str:
-    base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
-    try:
-        parts = urlsplit(base_url)
-        is_valid_url = parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        is_valid_url = False
-    if not is_valid_url:
-        raise CallFailed(FailureReason.KEY, "the platform's base URL is not an address")
-    if parts.hostname not in settings.OUTGOING_HOSTS:
-        raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
-    return base_url
-
-
-def _get_api_key(platform: Platform) -> str:
-    if not has_usable_key(platform):
-        raise CallFailed(FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key")
-    return "demo" if platform.is_demo else os.environ[platform.key_variable].strip()
-
-
 def has_usable_key(platform: Platform) -> bool:
-    """Whether the platform's key is there: a non-ASCII one would crash the HTTP client in mid-call."""
-    # A trailing newline, which would look like a network error, is taken off before use.
+    """Return whether the platform's key is set and printable ASCII; the HTTP client would crash on another one."""
+    # Stripped, because a trailing newline would look like a network error.
     key = os.environ.get(platform.key_variable, "").strip()
     return platform.is_demo or bool(key and key.isascii() and key.isprintable())
 
 
 def _parse_completion(completion: Any, endpoint: _Endpoint) -> PlatformReply:
-    """What the SDK takes for success need not be one: HTML, an error in a 200, no text, a filtered answer."""
+    """Return the reply, or raise CallFailed: the SDK also accepts HTML, errors with status 200 and empty answers."""
     from openai.types.chat import ChatCompletion
 
     if not isinstance(completion, ChatCompletion):
         raise endpoint.build_failure(FailureReason.UNREADABLE, f"not a completion: {completion}")
     extra_fields = completion.model_extra or {}
     if extra_fields.get("error") or not completion.choices:
-        # Some say what is wrong in a 200, in `error` or beside where the choices should be.
+        # Some platforms report errors with status 200, in `error` or in other fields next to `choices`.
         raise endpoint.build_refusal(200, extra_fields or "no choices")
     choice = completion.choices[0]
     reason = classify_finish_reason(choice.finish_reason)
@@ -193,7 +188,7 @@ def _parse_completion(completion: Any, endpoint: _Endpoint) -> PlatformReply:
 
 
 def _sanitize_text(text: Any) -> str:
-    """What PostgreSQL can store: no NUL, no lone surrogates; capped."""
+    """Return text that PostgreSQL can store (no NUL, no lone surrogates), capped; "" for anything else."""
     return _strip_unstorable_characters(text).strip()[:MAX_ANSWER_CHARACTERS] if isinstance(text, str) else ""
 
 
@@ -205,7 +200,7 @@ _SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-
 
 
 def redact_secrets(text: str, key: str = "") -> str:
-    """Without the key and whatever looks like one: platforms like to echo what they were sent. Short and storable."""
+    """Remove the key and anything that looks like one, since platforms may echo requests; capped and storable."""
     text = _strip_unstorable_characters(text)
     if key:
         text = text.replace(key, "***")

@@ -1,4 +1,4 @@
-"""The platforms that every installation starts with. Rows that exist are an operator's and are left as they are."""
+"""Platforms of a new installation. Existing rows are never changed: operators edit them."""
 
 import os
 
@@ -34,7 +34,7 @@ DEMO_PLATFORMS = [
 
 
 def seed_platforms() -> int:
-    """Add the platforms that are missing; returns how many. A real one comes when its key is there, now or later."""
+    """Add missing platforms; returns how many. A real platform is added once its key is set."""
     added = 0
     for position, (pk, name, base_url, model, key_variable) in enumerate(REAL_PLATFORMS, 1):
         defaults = {
@@ -50,6 +50,6 @@ def seed_platforms() -> int:
         defaults = {"name": name, "model": model, "is_demo": True, "typical_seconds": seconds, "position": position}
         defaults |= {"requests_per_minute": 600, "concurrency": 8, "is_enabled": settings.DEMO}
         added += Platform.objects.get_or_create(pk=model, defaults=defaults)[1]
-    # With DEMO off its endpoint is not served, so its rows cannot be asked either.
+    # Without DEMO the demo endpoint is not served, so its platforms cannot be called.
     Platform.objects.filter(is_demo=True).update(is_enabled=settings.DEMO)
     return added

@@ -14,7 +14,8 @@ from diagnosis.exceptions import ERROR_CODES_BY_REASON
 from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
 from diagnosis.repair.change_journal import ChangeSet
 from diagnosis.reports.service import build_report_from_rows
-from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS, build_complete_event, decide_final_status
+from diagnosis.running.events import build_complete_event
+from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS, decide_final_status
 from progress.models import Event
 
 STATUSES_FROM_ANSWERS = (

@@ -1,4 +1,4 @@
-"""What the API reads often, from the cache: bodies as they are sent, with their ETags. A hit needs no thread."""
+"""Cached reports: response bodies with their ETags. A cache hit in the event loop needs no thread."""
 
 import hashlib
 import uuid
@@ -6,25 +6,23 @@ from functools import partial
 from typing import Any, TypedDict
 
 import orjson
+from django.contrib.auth.base_user import AbstractBaseUser
 from ninja.responses import NinjaJSONEncoder
 
-from diagnosis.api import serializers
-from diagnosis.api.serializers import AnswerTextReader
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, Platform
-from diagnosis.statistics import compute_statistics
+from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, can_view_all_diagnoses
+from diagnosis.reports.serializers import AnswerTextReader, serialize_report
+from errors.exceptions import NotFound
 from errors.messages import catalogue
+from errors.problems import get_current_locale
 from performance.cache import get_cache
 
 _report_cache = get_cache(ttl=300, namespace="reports")
-# A pause ends by the clock, so its end is seen this late at most.
-_platform_cache = get_cache(ttl=5, namespace="platforms")
-_statistics_cache = get_cache(ttl=60, namespace="statistics")
-_encoder = NinjaJSONEncoder()  # times and numbers as everywhere in the API
+_encoder = NinjaJSONEncoder()  # the same formats of times and numbers as in the rest of the API
 
 
 class CachedReport(TypedDict):
-    """owner: whose it is, for the caller to check; body: JSON."""
+    """owner: id of the user, for the caller to check; body: JSON."""
 
     owner: int
     body: str
@@ -32,9 +30,9 @@ class CachedReport(TypedDict):
 
 
 def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTextReader | None = None) -> CachedReport:
-    """The report of a diagnosis that has ended. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end.
+    """Return the report of a diagnosis. Raises Diagnosis.DoesNotExist, or DiagnosisRunning until it has ended.
 
-    parse_text_list: see `presenters.report_json`.
+    read_texts: see `serialize_report`.
     """
     load = partial(_load_report, diagnosis_id, read_texts)
     report: CachedReport = _report_cache.load(
@@ -52,8 +50,28 @@ async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedRepo
     return report
 
 
+def get_visible_report(
+    user: AbstractBaseUser, diagnosis_id: str | uuid.UUID, read_texts: AnswerTextReader | None = None
+) -> CachedReport:
+    """Return the report in the request's language. Raises NotFound, also for users who may not see the diagnosis.
+
+    Raises DiagnosisRunning until the diagnosis has ended. read_texts: see `serialize_report`.
+    """
+    try:
+        report = get_cached_report(uuid.UUID(str(diagnosis_id)), get_current_locale(), read_texts)
+    except (ValueError, Diagnosis.DoesNotExist) as error:
+        raise NotFound from error
+    except DiagnosisRunning:
+        if not Diagnosis.objects.visible_to(user).filter(pk=diagnosis_id).exists():
+            raise NotFound from None  # do not reveal that it exists
+        raise
+    if report["owner"] != user.pk and not can_view_all_diagnoses(user):
+        raise NotFound
+    return report
+
+
 def _build_report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
-    # The words in it are those that this process knows now: after an edit they have another version.
+    # A report contains messages; after an edit of these their snapshot has another version.
     return f"{diagnosis_id}:{locale}:{catalogue.get_snapshot_version()}"
 
 
@@ -62,7 +80,7 @@ def _get_report_tags(diagnosis_id: uuid.UUID) -> list[str]:
 
 
 def get_report_cache_tag(diagnosis_id: uuid.UUID) -> str:
-    """What to `touch` when something of a report changes."""
+    """Return the tag to invalidate when the report changes."""
     return f"diagnosis:{diagnosis_id}"
 
 
@@ -70,31 +88,11 @@ def _load_report(diagnosis_id: uuid.UUID, read_texts: AnswerTextReader | None) -
     diagnosis = Diagnosis.objects.get(pk=diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
-    body = _serialize_json(serializers.serialize_report(diagnosis, read_texts))
-    return {"owner": diagnosis.owner_id, "body": body, "etag": _compute_etag(body)}
+    body = serialize_json(serialize_report(diagnosis, read_texts))
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    return {"owner": diagnosis.owner_id, "body": body, "etag": etag}
 
 
-async def get_platforms_json() -> str:
-    """The enabled platforms, with health, price and typical time; as JSON."""
-    body: str = await _platform_cache.aload_blocking("all", _load_platforms, tags=[PLATFORMS_CACHE_TAG])
-    return body
-
-
-def _load_platforms() -> str:
-    return _serialize_json(
-        [serializers.serialize_platform(platform) for platform in Platform.objects.filter(is_enabled=True)]
-    )
-
-
-async def get_statistics_json() -> str:
-    """Counts over everybody's diagnoses, at most a minute old; as JSON."""
-    body: str = await _statistics_cache.aload_blocking("all", lambda: _serialize_json(compute_statistics()))
-    return body
-
-
-def _serialize_json(body: Any) -> str:
+def serialize_json(body: Any) -> str:
+    """Return the body as JSON, formatted as in the rest of the API."""
     return orjson.dumps(body, default=_encoder.default, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
-
-
-def _compute_etag(body: str) -> str:
-    return f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'

@@ -186,3 +186,36 @@ class ReportOut(CountsOut):
     domains_by_platform: dict[str, list[DomainOut] | None]
     failures: list[FailureOut]
     method: dict[str, Any]
+
+
+class MentionOut(Schema):
+    """Offsets in code points of the answer's text.
+
+    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
+    by the user.
+    """
+
+    brand: str
+    start: int
+    end: int
+    state: Literal["certain", "uncertain", "confirmed"]
+
+
+class AnswerFactsOut(Schema):
+    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
+
+    id: uuid.UUID
+    question: uuid.UUID
+    platform: str
+    repeat: int
+    state: str
+    text: str
+    mentions: list[MentionOut]
+    others: list[str] | None
+    domains: list[str] | None
+    model: str
+    ms: int | None
+    code: str
+    demo: bool
+    carried_over: bool
+    answered_at: datetime | None

@@ -1,4 +1,4 @@
-"""The door to the job engine: put a run into the queue, take it out again, see whether one is alive."""
+"""The only module that uses the job engine: enqueue and abort runs, find live and stalled jobs."""
 
 import contextlib
 import time
@@ -19,13 +19,13 @@ RUN_TASK = "diagnosis.run"
 DIAGNOSIS_QUEUE = "diagnoses"
 MAINTENANCE_QUEUE = "maintenance"
 
-# A worker process replaces the connector of procrastinate's own app by one that knows no Django transaction.
-# Jobs belong to the transaction of their rows, so they are enqueued through an app that keeps Django's.
+# Jobs are enqueued in the transaction of their rows. procrastinate's own app cannot do that in a worker process, where
+# its connector is replaced by one outside Django's transactions.
 _transactional_app = App(connector=DjangoConnector())
 
 
 def enqueue_run(diagnosis_id: uuid.UUID, *, is_prioritized: bool = False) -> int:
-    """Enqueue the run in the current transaction; returns the job's id. One run of a diagnosis at a time."""
+    """Enqueue a run in the current transaction; returns the id of the job. A lock allows one run per diagnosis."""
     deferrer = _transactional_app.configure_task(
         RUN_TASK, queue=DIAGNOSIS_QUEUE, lock=f"diagnosis:{diagnosis_id}", priority=1 if is_prioritized else 0
     )
@@ -33,21 +33,21 @@ def enqueue_run(diagnosis_id: uuid.UUID, *, is_prioritized: bool = False) -> int
 
 
 def abort_run(job_id: int | None) -> None:
-    """Take a waiting run out of the queue, or interrupt a running one."""
+    """Remove a waiting job from the queue, or interrupt a running one."""
     if job_id is not None:
         _transactional_app.job_manager.cancel_job_by_id(job_id, abort=True)
 
 
-# (job, last heartbeat of its worker) -> when this process first found it too long ago
+# (job, last heartbeat of its worker) -> when this process first found that heartbeat too old
 _first_seen_stale: dict[tuple[int, datetime | None], float] = {}
 
 
 async def fail_stalled_jobs(max_heartbeat_age_seconds: float, confirmation_seconds: float) -> list[int]:
-    """End the jobs of workers that have fallen silent, so that their diagnoses are held by nobody; returns their ids.
+    """Mark the jobs of stalled workers as failed, so that their diagnoses can be enqueued again; returns their ids.
 
-    Silent means that two looks, so far apart, found the same heartbeat: while the database stood still nobody could
-    show one, and the first look afterwards finds them all silent. A look that was held up as long itself, or failed,
-    is none. They are not retried as they are: a worker that was only frozen would, once awake, end its successor's job.
+    Two checks, at least confirmation_seconds apart, must find the same old heartbeat: after a database outage, the
+    first check finds every heartbeat old. A check that failed, or took that long itself, does not count. The jobs are
+    not retried by the engine: a suspended worker that resumes would then finish its successor's job.
     """
     started = time.monotonic()
     try:
@@ -71,7 +71,7 @@ async def fail_stalled_jobs(max_heartbeat_age_seconds: float, confirmation_secon
         if now - _first_seen_stale.setdefault((pk, last_heartbeat), now) >= confirmation_seconds
     ]
     for job_id in failed_ids:
-        with contextlib.suppress(ConnectorException):  # another sweep was first
+        with contextlib.suppress(ConnectorException):  # another sweep has finished it
             await _transactional_app.job_manager.finish_job(jobs[job_id], status=Status.FAILED, delete_job=False)
     return failed_ids
 
@@ -80,16 +80,16 @@ _has_live_job = Exists(ProcrastinateJob.objects.filter(pk=OuterRef("job_id"), st
 
 
 def filter_with_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
-    """Those whose job waits or runs."""
+    """Return the diagnoses whose job is waiting or running."""
     return diagnoses.filter(_has_live_job)
 
 
 def filter_without_live_job(diagnoses: DiagnosisQuerySet) -> DiagnosisQuerySet:
-    """Those whose job is neither waiting nor running: nobody holds them."""
+    """Return the diagnoses that have no waiting or running job."""
     return diagnoses.exclude(_has_live_job)
 
 
 def has_live_worker(within_seconds: float) -> bool:
-    """Whether any worker has shown a heartbeat lately."""
+    """Return whether any worker has sent a heartbeat within this time."""
     since = timezone.now() - timedelta(seconds=within_seconds)
     return ProcrastinateWorker.objects.filter(last_heartbeat__gt=since).exists()

@@ -1,1 +1,1 @@
-"""Diagnoses that are ordered again every week or month, within a budget."""
+"""Diagnoses that are repeated every week or month, within a budget."""

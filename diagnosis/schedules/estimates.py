@@ -1,4 +1,4 @@
-"""What a schedule's runs cost before they start, and what it has spent of its month."""
+"""Cost of a schedule's runs in advance, and its spending in the current month."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from django.utils import timezone
 from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
 from diagnosis.schedules.recurrence import get_month_bounds
 
-ASSUMED_PLATFORM_CONCURRENCY = 4  # calls that a platform answers at once, as the start page reckons
+ASSUMED_PLATFORM_CONCURRENCY = 4  # concurrent calls per platform; the start page assumes the same
 MAX_RUNS_PER_MONTH = {Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
 
 
 @dataclass(frozen=True)
 class Cost:
-    """money: yuan."""
+    """A number of calls and their price in yuan."""
 
     calls: int
     money: Decimal
@@ -25,10 +25,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run, and as many as a calendar month may have. seconds: of a run, None where a platform does not say.
+    """Cost of one run and of the most runs in a calendar month.
 
-    unpriced: real platforms for which no price is entered; they count as free, and the money is more than it says.
-    spent: what this schedule has cost in this calendar month. refused: why the next run would be left out, if it were.
+    seconds: duration of a run, None if a platform's duration is unknown. unpriced: real platforms without a price,
+    counted as free. spent: cost of this schedule in the current month. refused: why the next run would be skipped.
     """
 
     run: Cost
@@ -45,31 +45,29 @@ ZERO_COST = Cost(0, Decimal(0))
 
 
 def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: Cost = ZERO_COST) -> Estimate:
-    """platforms: the enabled ones by id. A schedule need not be stored."""
+    """Estimate a schedule, stored or not. platforms: enabled platforms by id."""
     enabled = [platforms[name] for name in schedule.platforms if name in platforms]
     calls_per_platform = len(schedule.questions) * schedule.repeats
     run = Cost(
         calls_per_platform * len(schedule.platforms),
-        calls_per_platform * sum((one.price_per_call for one in enabled), Decimal(0)),
+        calls_per_platform * sum((platform.price_per_call for platform in enabled), Decimal(0)),
     )
+    seconds = None
+    if enabled and all(platform.typical_seconds for platform in enabled):
+        rounds = ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY)
+        seconds = ceil(rounds * max(platform.typical_seconds for platform in enabled))
     runs = MAX_RUNS_PER_MONTH[Frequency(schedule.every)]
     month = Cost(run.calls * runs, run.money * runs)
     return Estimate(
         run=run,
         month=month,
         runs=runs,
-        seconds=_estimate_run_seconds(enabled, calls_per_platform),
-        unpriced=[one.pk for one in enabled if not one.price_per_call and not one.is_demo],
+        seconds=seconds,
+        unpriced=[platform.pk for platform in enabled if not platform.price_per_call and not platform.is_demo],
         spent=spent,
         refused=_find_skip_reason(schedule, platforms, run, spent),
         carries_month=month.calls <= schedule.budget_calls and month.money <= schedule.budget_money,
     )
-
-
-def _estimate_run_seconds(platforms: Sequence[Platform], calls_per_platform: int) -> int | None:
-    if not platforms or not all(one.typical_seconds for one in platforms):
-        return None
-    return ceil(ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY) * max(one.typical_seconds for one in platforms))
 
 
 def _find_skip_reason(
@@ -83,12 +81,12 @@ def _find_skip_reason(
 
 
 def get_enabled_platforms() -> dict[str, Platform]:
-    """Those that can be asked, by id."""
-    return {platform.pk: platform for platform in Platform.objects.filter(is_enabled=True)}
+    """Return the enabled platforms by id."""
+    return {platform.pk: platform for platform in Platform.objects.enabled()}
 
 
 def get_spent_this_month(schedules: Sequence[Schedule]) -> dict[object, Cost]:
-    """{schedule's id: what it has ordered in this calendar month, at today's prices}; one query."""
+    """Return {schedule id: cost of its diagnoses of this calendar month, at current prices} in one query."""
     start, end = get_month_bounds(timezone.now())
     answers = Answer.objects.filter(
         diagnosis__schedule__in=schedules, diagnosis__created_at__gte=start, diagnosis__created_at__lt=end

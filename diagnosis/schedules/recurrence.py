@@ -1,4 +1,4 @@
-"""When a schedule is due, in the site's time zone."""
+"""Due times of schedules, in the site's time zone."""
 
 from calendar import monthrange
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ DAYS_PER_WEEK = 7
 
 
 class Recurrence(Protocol):
-    """What a Schedule says of its time: weekday 0-6 from Monday of a weekly one, day 1-31 of a monthly one."""
+    """The recurrence fields of a Schedule. weekday: 0 (Monday) to 6, if weekly; day: 1 to 31, if monthly."""
 
     every: str
     weekday: int | None
@@ -22,21 +22,21 @@ class Recurrence(Protocol):
 
 
 def get_next_due_at(recurrence: Recurrence, after: datetime, zone: tzinfo | None = None) -> datetime:
-    """The first time behind `after`, in UTC. zone: the site's own by default.
+    """Return the first due time after `after`, in UTC. zone: the site's by default.
 
-    A month that lacks the day takes its last one. An hour that the clocks leave out is as much later, one that comes
-    twice is the first of the two.
+    A month without the day uses its last one. A time that a clock change skips is moved forward by the change; of a
+    time that occurs twice, the first is used.
     """
     zone = zone or timezone.get_default_timezone()
     for day in _iter_days(recurrence, after.astimezone(zone).date()):
         due_at = datetime.combine(day, recurrence.time, tzinfo=zone).astimezone(UTC)
         if due_at > after:
             return due_at
-    raise AssertionError("a rhythm has no end")
+    raise AssertionError("a recurrence has no end")
 
 
 def _iter_days(recurrence: Recurrence, start: date) -> Iterator[date]:
-    """The days of the rhythm from `start`, in whose own week or month they begin."""
+    """Yield the days of the recurrence, beginning in the week or month of `start`; the first may precede it."""
     if recurrence.every == Frequency.WEEKLY:
         day = start + timedelta(days=((recurrence.weekday or 0) - start.weekday()) % DAYS_PER_WEEK)
         while True:
@@ -49,7 +49,7 @@ def _iter_days(recurrence: Recurrence, start: date) -> Iterator[date]:
 
 
 def get_month_bounds(moment: datetime, zone: tzinfo | None = None) -> tuple[datetime, datetime]:
-    """The calendar month of a moment in the site's time zone: its start and the start of the next one, in UTC."""
+    """Return the start of the moment's calendar month and of the next one, in UTC. zone: the site's by default."""
     zone = zone or timezone.get_default_timezone()
     first = moment.astimezone(zone).date().replace(day=1)
     next_first = (first + timedelta(days=31)).replace(day=1)

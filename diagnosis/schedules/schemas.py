@@ -1,4 +1,4 @@
-"""The bodies of schedules."""
+"""Request and response bodies of schedules."""
 
 import datetime
 import uuid

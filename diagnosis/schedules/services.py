@@ -1,4 +1,4 @@
-"""Make, pause, resume and delete schedules."""
+"""Build, store, pause and resume schedules."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.api.serializers import get_diagnosis_platforms
 from diagnosis.models import Diagnosis, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms
@@ -15,21 +14,19 @@ from diagnosis.schedules.recurrence import get_next_due_at
 from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
 from errors.exceptions import Conflict, InvalidInput
 
-MAX_SCHEDULE_ITEMS = {
-    "questions": 20,
-    "platforms": 10,
-    "competitors": 10,
-}  # as of an order; imported diagnoses may have more
+# The limits of a requested diagnosis; an imported diagnosis may exceed them.
+MAX_SCHEDULE_ITEMS = {"questions": 20, "platforms": 10, "competitors": 10}
+MAX_SCHEDULE_REPEATS = 5
 
 
 def build_schedule(
     diagnosis: Diagnosis, body: ScheduleIn | EstimateIn, owner: AbstractBaseUser, locale: str
 ) -> Schedule:
-    """The schedule that repeats a diagnosis, not stored.
+    """Return an unsaved schedule that repeats a diagnosis.
 
-    Raises InvalidInput when the diagnosis is too big to be ordered or a platform of it is gone.
+    Raises InvalidInput if the diagnosis is too big or one of its platforms is no longer available.
     """
-    brands, platforms = list(diagnosis.brands.all()), get_diagnosis_platforms(diagnosis)
+    brands, platforms = list(diagnosis.brands.all()), diagnosis.get_platforms()
     own_brand = next((brand for brand in brands if brand.is_own), None)
     schedule = Schedule(
         owner_id=owner.pk,
@@ -38,7 +35,7 @@ def build_schedule(
         competitors=[{"name": brand.name, "aliases": brand.aliases} for brand in brands if not brand.is_own],
         questions=[question.text for question in diagnosis.questions.all()],
         platforms=[platform.pk for platform in platforms],
-        repeats=body.repeats or min(diagnosis.repeats, 5),
+        repeats=body.repeats or min(diagnosis.repeats, MAX_SCHEDULE_REPEATS),
         is_demo=any(platform.is_demo for platform in platforms),
         locale=locale,
         every=body.every,
@@ -48,26 +45,18 @@ def build_schedule(
         budget_calls=MAX_BUDGET_CALLS if body.budget_calls is None else body.budget_calls,
         budget_money=MAX_BUDGET_MONEY if body.budget_money is None else body.budget_money,
     )
-    _check_size(schedule)
+    is_too_big = any(len(getattr(schedule, name)) > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
+    if is_too_big or not schedule.questions or not schedule.platforms:
+        raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
     get_requested_platforms(schedule.platforms)
     schedule.next_at = get_next_due_at(schedule, timezone.now())
     return schedule
 
 
-def _check_size(schedule: Schedule) -> None:
-    counts = {name: len(getattr(schedule, name)) for name in MAX_SCHEDULE_ITEMS}
-    if (
-        not schedule.questions
-        or not schedule.platforms
-        or any(counts[name] > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
-    ):
-        raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
-
-
 def store_schedule(schedule: Schedule) -> Schedule:
-    """Store a draft.
+    """Store an unsaved schedule.
 
-    Raises InvalidInput when not even one run fits its budget, Conflict when its owner has too many.
+    Raises InvalidInput if its budget does not cover one run, Conflict if its owner has too many schedules.
     """
     skip_reason = estimate_cost(schedule, get_enabled_platforms(), ZERO_COST).refused
     if skip_reason == SkipReason.BUDGET_CALLS:
@@ -75,7 +64,7 @@ def store_schedule(schedule: Schedule) -> Schedule:
     if skip_reason == SkipReason.BUDGET_MONEY:
         raise InvalidInput(fields={"budget_money": _("预算不够运行一次，请调高。")})
     with transaction.atomic():
-        # The lock makes two at once count each other.
+        # The lock keeps concurrent requests from exceeding the limit.
         get_user_model().objects.select_for_update().get(pk=schedule.owner_id)
         if Schedule.objects.filter(owner_id=schedule.owner_id).count() >= settings.SCHEDULES_PER_OWNER:
             params = {"most": settings.SCHEDULES_PER_OWNER}
@@ -85,7 +74,7 @@ def store_schedule(schedule: Schedule) -> Schedule:
 
 
 def set_paused(schedule: Schedule, *, is_paused: bool) -> Schedule:
-    """Pause or resume; what was missed in between is not made up for."""
+    """Pause or resume. Due times that were missed during a pause are not made up for."""
     if schedule.is_paused != is_paused:
         schedule.is_paused = is_paused
         if not is_paused:

@@ -1,1 +1,1 @@
-"""Links that show a report to whoever has them: signed, expiring, revocable."""
+"""Share links: signed, expiring, revocable links that show a report without sign-in."""

@@ -1,4 +1,4 @@
-"""Give a link out, find what it opens, take it back."""
+"""Create, open and revoke share links."""
 
 import uuid
 from datetime import timedelta
@@ -14,14 +14,14 @@ from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Diagnosis, ShareLink
 from errors.exceptions import InvalidInput, NotFound
 
-MAX_ACTIVE_LINKS = 10  # links of a diagnosis
+MAX_ACTIVE_LINKS = 10  # per diagnosis
 MAX_LINK_DAYS = 90
 
 
 def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> ShareLink:
-    """A new link, good for some days. Raises DiagnosisRunning before the end, InvalidInput when there are too many."""
+    """Create a link. Raises DiagnosisRunning until the diagnosis has ended, InvalidInput if it has too many links."""
     with transaction.atomic():
-        # Two at once are counted one after the other.
+        # The lock keeps concurrent requests from exceeding the limit.
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis.pk)
         if not diagnosis.is_final:
             raise DiagnosisRunning
@@ -33,19 +33,19 @@ def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> Shar
 
 
 def revoke_link(diagnosis: Diagnosis, link_id: uuid.UUID) -> None:
-    """Nobody opens it any more; one that is revoked already stays so. Raises NotFound when there is no such link."""
+    """Revoke a link; revoking it again changes nothing. Raises NotFound if it is not a link of the diagnosis."""
     link = diagnosis.share_links.filter(pk=link_id)
     if not link.filter(revoked_at=None).update(revoked_at=timezone.now()) and not link.exists():
         raise NotFound
 
 
 def get_link_path(link: ShareLink) -> str:
-    """The address of the page that the link opens, on this site."""
+    """Return the path of the page that the link opens."""
     return f"/shared/{_get_signer().sign(link.pk.hex)}/"
 
 
 def open_link(token: str) -> uuid.UUID | None:
-    """The diagnosis that a token shows, and one more opening; None for any that opens nothing, whatever the reason."""
+    """Count one opening and return the id of the diagnosis; None if the token is invalid, expired or revoked."""
     try:
         link = ShareLink.objects.active().filter(pk=uuid.UUID(_get_signer().unsign(token)))
     except (signing.BadSignature, ValueError):

@@ -1,4 +1,4 @@
-"""What most tests of the diagnosis need: people, their signed-in clients, a platform that does as it is told."""
+"""Fixtures of the app: users, their signed-in clients, platforms and a fake platform server."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def stranger(db: None) -> AbstractUser:
 
 @pytest.fixture
 def staff(db: None) -> AbstractUser:
-    """Who looks after other people's diagnoses."""
+    """A member of staff who may see the diagnoses of others."""
     user = make_user("staff", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_diagnosis", "view_stream"]))
     return user
@@ -45,7 +45,7 @@ def make_signed_in_client(user: AbstractUser) -> Client:
 
 @pytest.fixture
 def client(owner: AbstractUser) -> Client:
-    """The owner's client, reading Chinese. Its name is pytest-django's, whose own is not signed in."""
+    """The owner's client, in Chinese. Overrides pytest-django's fixture, which is not signed in."""
     return make_signed_in_client(owner)
 
 
@@ -61,7 +61,7 @@ def client_of_staff(staff: AbstractUser) -> Client:
 
 @pytest.fixture
 def platform(db: None) -> Platform:
-    """A platform that nobody calls: for tests of rows."""
+    """A platform for tests that make no calls."""
     return make_platform()
 
 
@@ -73,7 +73,7 @@ def fake() -> Iterator[FakePlatform]:
 
 @pytest.fixture
 def at_their_own_hosts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """The platforms' real host names lead to this machine, so that a fake can be asked under each of them."""
+    """Resolve the platforms' real host names to this machine, so that a fake can serve each of them."""
     resolve = socket.getaddrinfo
 
     def resolve_here(host: Any, *rest: Any, **named: Any) -> Any:
@@ -84,6 +84,6 @@ def at_their_own_hosts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 def build_fake_base_url(base_url: str, fake: FakePlatform) -> str:
-    """A platform's own base URL, without TLS and at the fake's port."""
+    """Return a platform's base URL with http and the fake's port."""
     parts = urlsplit(base_url)
     return f"http://{parts.hostname}:{fake.port}{parts.path}"

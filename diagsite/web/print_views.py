@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from diagnosis.api.access import get_visible_report
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.reports import cache
 from diagnosis.reports.export.content import get_ordered_answers
@@ -49,7 +48,7 @@ def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
         elif not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         else:
-            report = get_visible_report(request.user, diagnosis_id, answers.texts)
+            report = cache.get_visible_report(request.user, diagnosis_id, answers.texts)
     except Diagnosis.DoesNotExist:
         return build_error_response(request, NotFound())
     except AppError as error:

@@ -1,7 +1,55 @@
 /** The types of the services, for editors and `tsc --checkJs`; nothing loads this file. */
 declare namespace Diag {
-  /** seq, kind, data */
+  /** seq, kind, data: one of the interfaces below for a known kind */
   type StreamEvent = [number, string, any];
+
+  // The data of each kind of event of a diagnosis. tests/manual/test_protocol_page.py compares them with progress/events.py.
+  interface ProgressData {
+    stage: string;
+    percent: number;
+    done: number;
+    planned: number;
+    eta_s: number | null;
+  }
+
+  /** A stored answer, without its text. */
+  interface ResultData {
+    answer: string;
+    question: string;
+    platform: string;
+    repeat: number;
+    state: string;
+    ms: number;
+    /** brands in a valid answer */
+    mentioned?: string[];
+    /** error code of any other answer */
+    code?: string;
+  }
+
+  /** A problem body that does not end the diagnosis, with the id of the platform. */
+  interface ErrorData {
+    type: string;
+    title: string;
+    status: number;
+    detail: string;
+    instance: string;
+    code: string;
+    severity: string;
+    retryable: boolean;
+    retry_after_ms: number | null;
+    request_id: string;
+    copy: { [name: string]: any };
+    fields?: { [name: string]: string };
+    platform: string;
+  }
+
+  interface CompleteData {
+    status: string;
+    valid: number;
+    failed: number;
+    filtered: number;
+    problem?: { [name: string]: any };
+  }
   type State = 'idle' | 'connecting' | 'live' | 'polling' | 'suspended' | 'offline' | 'done' | 'closed';
 
   interface Cursor {

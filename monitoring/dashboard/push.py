@@ -6,6 +6,7 @@ title, title_en}. They are hints: the page reads itself again.
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from monitoring.models import Alert, Sample
+from progress.events import AlertData, EventKind, SamplesData
 from progress.models import Event, Stream
 from progress.services import append_events, get_or_create_staff_stream, reset_log
 
@@ -23,7 +25,8 @@ DASHBOARD_STREAM_ID = uuid.UUID("00000000-0000-4000-8000-000000000002")
 MAX_DASHBOARD_EVENTS = 500  # two hours of ticks
 SAMPLE_POLL_INTERVAL_SECONDS = 5.0
 
-SAMPLES_EVENT, ALERT_EVENT = "samples", "alert"
+SAMPLES_EVENT: EventKind = "samples"
+ALERT_EVENT: EventKind = "alert"
 
 
 def get_dashboard_stream() -> Stream:
@@ -33,9 +36,15 @@ def get_dashboard_stream() -> Stream:
 
 def publish_alert(*, alert: Alert, **signal_kwargs: Any) -> None:
     """An alert has fired, or has been resolved."""
-    data = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
+    data: AlertData = {
+        "alert": alert.pk,
+        "is_open": alert.is_open,
+        "severity": alert.severity,
+        "title": alert.title,
+        "title_en": alert.rule.title_en if alert.rule else "",
+    }
     with transaction.atomic():
-        _append_event(_lock_stream(), ALERT_EVENT, data | {"title_en": alert.rule.title_en if alert.rule else ""})
+        _append_event(_lock_stream(), ALERT_EVENT, data)
 
 
 def publish_new_samples() -> bool:
@@ -51,7 +60,7 @@ def publish_new_samples() -> bool:
         published_bucket = _get_published_bucket()
         if published_bucket is not None and published_bucket >= bucket:
             return False
-        _append_event(stream, SAMPLES_EVENT, {"bucket": bucket})
+        _append_event(stream, SAMPLES_EVENT, SamplesData(bucket=bucket))
     return True
 
 
@@ -79,7 +88,7 @@ def _lock_stream() -> Stream:
     return Stream.objects.select_for_update().get(pk=DASHBOARD_STREAM_ID)
 
 
-def _append_event(stream: Stream, kind: str, data: dict[str, Any]) -> None:
+def _append_event(stream: Stream, kind: EventKind, data: Mapping[str, object]) -> None:
     if stream.last_seq >= MAX_DASHBOARD_EVENTS:
         reset_log(stream.pk)
     append_events(stream.pk, [(kind, data)])

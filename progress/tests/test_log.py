@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -13,6 +13,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from progress.events import EventKind
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream
 from progress.services import (
@@ -259,7 +260,7 @@ def test_whatever_is_done_to_it_the_log_is_what_a_list_would_be(
                 elif action == "prune":
                     prune_streams(timezone.now() + timedelta(seconds=1))
                 else:
-                    append_events(stream.pk, [(action, {})] * count)
+                    append_events(stream.pk, [(cast(EventKind, action), {})] * count)
                 if action == "roll back":
                     raise RuntimeError
         except StreamClosed:

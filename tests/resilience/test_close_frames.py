@@ -1,4 +1,4 @@
-"""Who is refused hears why, however slowly it listens."""
+"""A slow client still receives the reason for which its socket was refused."""
 
 import socket
 
@@ -12,7 +12,7 @@ from testing.site import running_site
 LEAST_PATIENCE = 1.1
 
 
-def test_a_peer_that_does_not_answer_the_close_at_once_is_not_cut_off() -> None:
+def test_slow_client_still_receives_the_close_frame() -> None:
     with running_site(concurrency=0) as site, socket.create_connection(("127.0.0.1", site.port), timeout=30) as line:
         line.sendall(build_upgrade_request("/ws/nowhere/"))
         said = b""

@@ -1,4 +1,4 @@
-"""`kill -9`, at any moment and again and again: what was accepted ends, and nothing that was paid for is lost."""
+"""Repeated `kill -9`: accepted diagnoses end, and no paid answer is lost."""
 
 import random
 import signal
@@ -40,8 +40,8 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return make_seeded_rng(request)
 
 
-def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
-    fake.set_behaviour(hold_response())  # or much could be over before the last of them is ordered
+def _start_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
+    fake.set_behaviour(hold_response())  # or much could be over before the last of them is requested
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url, concurrency=8)
     with site.client() as client:
@@ -55,7 +55,7 @@ def _order_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[Start
 def _kill_again_and_again(
     site: Site, fake: FakePlatform, rng: random.Random, victim: SiteProcess, restart: Callable[[], None]
 ) -> list[datetime]:
-    """Kill whenever a few more answers have been stored and calls are in flight; returns when that was."""
+    """Kill whenever more answers have been stored and calls are in flight; returns the times."""
     kills = []
     for _ in range(KILLS):
         enough = count_stored_answers(site) + rng.randint(2, 8)
@@ -71,30 +71,26 @@ def _assert_all_is_well(
     site: Site, fake: FakePlatform, accepted: list[StartedDiagnosis], kills: list[datetime]
 ) -> None:
     wait_until_all_ended(site)
-    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert {assert_consistent(site, started) for started in accepted} == {"completed"}
     assert_no_call_after_stored_answer(site, fake)
     assert_repeats_were_interrupted(fake, kills)
 
 
-def test_a_worker_killed_again_and_again_loses_nothing_and_asks_nothing_twice(
-    fake: FakePlatform, rng: random.Random
-) -> None:
+def test_repeatedly_killed_worker_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
     with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.make_worker() as worker:
-        accepted = _order_ten(site, fake, rng)
+        accepted = _start_ten(site, fake, rng)
         kills = _kill_again_and_again(site, fake, rng, worker, worker.start)
         _assert_all_is_well(site, fake, accepted, kills)
 
 
-def test_a_server_killed_again_and_again_loses_nothing_and_asks_nothing_twice(
-    fake: FakePlatform, rng: random.Random
-) -> None:
+def test_repeatedly_killed_server_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
     with running_site(JOB_STALLED_SECONDS="3") as site:
-        accepted = _order_ten(site, fake, rng)
+        accepted = _start_ten(site, fake, rng)
         kills = _kill_again_and_again(site, fake, rng, site.server, site.server.start)
         _assert_all_is_well(site, fake, accepted, kills)
 
 
-def test_what_was_accepted_runs_although_the_server_was_killed_before_the_first_call(fake: FakePlatform) -> None:
+def test_accepted_diagnosis_runs_after_the_server_was_killed(fake: FakePlatform) -> None:
     with running_site(concurrency=0) as site:
         site.add_platform("fast", fake.base_url)
         with site.client() as client:
@@ -107,7 +103,7 @@ def test_what_was_accepted_runs_although_the_server_was_killed_before_the_first_
         assert fake.count() == accepted.planned
 
 
-def test_a_diagnosis_cut_by_a_kill_goes_on_before_those_that_wait(fake: FakePlatform) -> None:
+def test_interrupted_diagnosis_continues_before_waiting_ones(fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response())
     with running_site(concurrency=1) as site, site.client() as client:
         site.add_platform("held", fake.base_url)
@@ -125,7 +121,7 @@ def test_a_diagnosis_cut_by_a_kill_goes_on_before_those_that_wait(fake: FakePlat
         assert [pk for (pk,) in rows] in ([next_in_line.id, cut.id, last.id], [cut.id, next_in_line.id, last.id])
 
 
-def test_a_worker_that_was_frozen_does_not_overwrite_its_successor(fake: FakePlatform) -> None:
+def test_resumed_worker_does_not_overwrite_its_successor(fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer(), model="quick")
     fake.set_behaviour(hold_response(), model="held")
     with running_site(concurrency=0) as site, site.make_worker() as frozen, site.client() as client:

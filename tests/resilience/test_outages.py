@@ -1,4 +1,4 @@
-"""What a diagnosis stands on goes away and comes back in the middle of it: it ends by itself, and nothing is lost."""
+"""PostgreSQL or Redis fails during a diagnosis: it completes without intervention and without loss."""
 
 import shutil
 import signal
@@ -43,7 +43,7 @@ def fake() -> Iterator[FakePlatform]:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of these tests' own, that they may stop; the tables are in its first database."""
+    """A PostgreSQL server that tests may stop; its first database has the tables."""
     server = start_postgres(tmp_path_factory.mktemp("outages") / "postgres")
     for command in ("migrate", "seed"):
         run_management_command([command], server.get_uri())
@@ -53,7 +53,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 @pytest.fixture
 def address(postgres: EmbeddedPostgres) -> str:
-    """A database of the test's own on it."""
+    """A database for one test."""
     name = f"site_{uuid.uuid4().hex[:8]}"
     execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
     return postgres.get_uri().replace("/postgres?", f"/{name}?")
@@ -66,7 +66,7 @@ def _add_platforms(site: Site, fake: FakePlatform) -> None:
 
 @contextmanager
 def _following(follower: StreamClient) -> Iterator[None]:
-    """Follow by socket beside what the block does; at its end everything must have come."""
+    """Follow the stream during the block; at its end, every event must have arrived."""
     thread = threading.Thread(target=follower.follow_until_complete)
     thread.start()
     yield
@@ -76,7 +76,7 @@ def _following(follower: StreamClient) -> Iterator[None]:
 
 @contextmanager
 def _supervised(process: SiteProcess) -> Iterator[None]:
-    """Start a process again whenever it ends, as Restart=always does."""
+    """Restart a process whenever it ends, like Restart=always."""
     over = threading.Event()
 
     def supervise() -> None:
@@ -100,14 +100,14 @@ def _postmaster_in(data_directory: Path) -> psutil.Process:
 
 
 def _stop(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
-    """SIGINT is a fast shutdown, SIGQUIT an immediate one: the next start has to recover."""
+    """Stop it. SIGINT: fast shutdown; SIGQUIT: immediate shutdown, with recovery at the next start."""
     postmaster = _postmaster_in(postgres.data_directory)
     postmaster.send_signal(number)
     wait_until(lambda: not postmaster.is_running() or postmaster.status() == psutil.STATUS_ZOMBIE, "PostgreSQL to stop")
 
 
 def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
-    """Once in good order and back at once, once as in a crash and away for a while."""
+    """A clean, short restart, then a crash with an outage."""
     for number, seconds_away in ((signal.SIGINT, 0.0), (signal.SIGQUIT, 3.0)):
         enough = count_stored_answers(site) + 6
         wait_until(lambda: count_stored_answers(site) >= enough, "some answers")  # noqa: B023
@@ -118,7 +118,7 @@ def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
 
 
 @pytest.mark.parametrize("where", ["in the server", "in a worker process"])
-def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
+def test_diagnosis_completes_after_a_postgres_restart(
     fake: FakePlatform, postgres: EmbeddedPostgres, address: str, where: str
 ) -> None:
     concurrency = 10 if where == "in the server" else 0
@@ -130,11 +130,11 @@ def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
                 _restart_twice(site, postgres)
                 wait_until_all_ended(site)
         assert site.server.is_running
-    assert {assert_consistent(site, ordered) for ordered in accepted} == {"completed"}
+    assert {assert_consistent(site, started) for started in accepted} == {"completed"}
     assert_no_call_after_stored_answer(site, fake)
 
 
-def test_answers_that_arrive_while_postgres_is_away_are_kept(
+def test_answers_that_arrive_during_a_postgres_outage_are_stored(
     fake: FakePlatform, postgres: EmbeddedPostgres, address: str
 ) -> None:
     fake.set_behaviour(hold_response())
@@ -153,7 +153,7 @@ def test_answers_that_arrive_while_postgres_is_away_are_kept(
     assert fake.count() == accepted.planned
 
 
-def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(postgres: EmbeddedPostgres) -> None:
+def test_waiting_requests_get_a_connection_soon_after_postgres_recovers(postgres: EmbeddedPostgres) -> None:
     options = settings.DATABASES["default"]["OPTIONS"]["pool"] | {"timeout": 60}
     with ConnectionPool(postgres.get_uri(), check=ConnectionPool.check_connection, **options) as pool:
         pool.wait()
@@ -167,7 +167,7 @@ def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(pos
 
 @pytest.fixture
 def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
-    """A copy of the site, which has no database but its embedded one."""
+    """A copy of the site with an embedded database only."""
     root = tmp_path / "site"
     shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
     database = EmbeddedPostgres(root / "var" / "postgres")
@@ -180,9 +180,7 @@ def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
     database.release()
 
 
-def test_serve_brings_its_embedded_postgres_back_and_takes_it_along_when_it_ends(
-    fake: FakePlatform, site_of_its_own: Site
-) -> None:
+def test_serve_restarts_its_embedded_postgres_and_stops_it_on_exit(fake: FakePlatform, site_of_its_own: Site) -> None:
     site = site_of_its_own
     fake.set_behaviour(hold_response())
     site.start()
@@ -210,14 +208,12 @@ def _postmaster(site: Site) -> psutil.Process:
 
 
 @pytest.mark.redis
-def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
-    fake: FakePlatform, redis_server: RedisServer
-) -> None:
+def test_no_event_is_lost_during_a_redis_outage(fake: FakePlatform, redis_server: RedisServer) -> None:
     options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
     with running_site(concurrency=0, **options) as site, site.make_worker(), site.client() as client:
         _add_platforms(site, fake)
-        ordered = request_diagnosis(client, PLATFORMS, questions=20, repeats=2)
-        with _following(StreamClient(site, ordered)):
+        started = request_diagnosis(client, PLATFORMS, questions=20, repeats=2)
+        with _following(StreamClient(site, started)):
             for is_away in (True, False, True, False):
                 enough = count_stored_answers(site) + 6
                 wait_until(lambda: count_stored_answers(site) >= enough, "answers, with or without Redis")  # noqa: B023
@@ -226,6 +222,6 @@ def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
                 else:
                     redis_server.start()
             wait_until_all_ended(site, SECONDS_WITHOUT_REDIS)
-        assert assert_consistent(site, ordered) == "completed"
+        assert assert_consistent(site, started) == "completed"
         assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
-    assert fake.count() == ordered.planned
+    assert fake.count() == started.planned

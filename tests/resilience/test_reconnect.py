@@ -1,4 +1,4 @@
-"""A follower on a bad network: however often it is cut, it gets every event once and in order."""
+"""A client on an unreliable network gets every event once and in order."""
 
 import random
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.mark.parametrize("ways", [["watch"], ["poll"], ["watch", "poll"]], ids=["socket", "polling", "both in turn"])
-def test_a_follower_that_is_cut_twenty_times_gets_every_event_once_and_in_order(
+def test_client_cut_off_twenty_times_gets_every_event_once_in_order(
     site: Site, fake: FakePlatform, rng: random.Random, ways: list[str]
 ) -> None:
     fake.set_behaviour(respond_with_answer(delay_seconds=lambda: rng.uniform(0.05, 0.3)), model="steady")
@@ -51,11 +51,11 @@ def test_a_follower_that_is_cut_twenty_times_gets_every_event_once_and_in_order(
     assert assert_consistent(site, follower.diagnosis) == "completed"
 
 
-def test_a_follower_that_comes_after_the_end_gets_the_whole_log_and_a_good_bye(site: Site, fake: FakePlatform) -> None:
+def test_client_connecting_after_the_end_gets_the_whole_log_and_a_close(site: Site, fake: FakePlatform) -> None:
     fake.release()
     with site.client() as client:
-        ordered = request_diagnosis(client, ["last"])
-    StreamClient(site, ordered).follow_until_complete()
-    late = StreamClient(site, ordered)
+        started = request_diagnosis(client, ["last"])
+    StreamClient(site, started).follow_until_complete()
+    late = StreamClient(site, started)
     assert late.follow_socket() == 1000
     assert_received_every_event_once(late)

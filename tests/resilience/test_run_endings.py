@@ -1,4 +1,4 @@
-"""The ends that are not completion: the deadline, a cancel, a SIGTERM. What was answered is kept."""
+"""Endings other than completion: deadline, cancel, SIGTERM. Stored answers are kept."""
 
 import signal
 from collections.abc import Iterator
@@ -28,76 +28,76 @@ PLATFORMS = ["quick", "held"]
 
 @pytest.fixture
 def fake() -> Iterator[FakePlatform]:
-    """Answers of one platform come at once, of the other not before they are released."""
+    """One platform answers at once, the other when released."""
     with FakePlatform() as server:
         server.set_behaviour(respond_with_answer(), model="quick")
         server.set_behaviour(hold_response(), model="held")
         yield server
 
 
-def _order_half_way(site: Site, fake: FakePlatform) -> StartedDiagnosis:
-    """A diagnosis with half of its answers stored and the calls of the other half in flight."""
+def _run_half_way(site: Site, fake: FakePlatform) -> StartedDiagnosis:
+    """A diagnosis with half of its answers stored and the other calls in flight."""
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url)
     with site.client() as client:
-        ordered = request_diagnosis(client, PLATFORMS, questions=QUESTIONS)
+        started = request_diagnosis(client, PLATFORMS, questions=QUESTIONS)
     wait_until(
         lambda: count_stored_answers(site) == QUESTIONS and fake.in_flight["held"] == QUESTIONS, "half of the answers"
     )
-    return ordered
+    return started
 
 
-def _assert_half_is_kept(site: Site, fake: FakePlatform, ordered: StartedDiagnosis, status: str, reason: str) -> None:
-    assert assert_consistent(site, ordered) == status
+def _assert_half_is_kept(site: Site, fake: FakePlatform, started: StartedDiagnosis, status: str, reason: str) -> None:
+    assert assert_consistent(site, started) == status
     rows = site.query("SELECT platform_id, state, reason FROM diagnosis_answer")
     assert sorted(set(rows)) == [("held", "failed", reason), ("quick", "valid", "")]
     wait_until(lambda: fake.in_flight["held"] == 0, "the calls in flight to be dropped")
     assert {call.outcome for call in fake.calls if call.model == "held"} == {"dropped"}
 
 
-def test_a_diagnosis_past_its_deadline_ends_timed_out_and_keeps_its_answers(fake: FakePlatform) -> None:
+def test_diagnosis_past_its_deadline_times_out_and_keeps_its_answers(fake: FakePlatform) -> None:
     with running_site(DIAGNOSIS_TIMEOUT_SECONDS=f"{4 * get_load_factor():g}") as site:  # enough to come half way
-        ordered = _order_half_way(site, fake)
-        StreamClient(site, ordered).follow_until_complete()
-        _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
+        started = _run_half_way(site, fake)
+        StreamClient(site, started).follow_until_complete()
+        _assert_half_is_kept(site, fake, started, "timed_out", "deadline")
 
 
-def test_a_deadline_that_passed_while_nothing_ran_is_kept_by_whoever_comes_back(fake: FakePlatform) -> None:
+def test_deadline_that_passed_during_downtime_is_applied_on_restart(fake: FakePlatform) -> None:
     with running_site() as site:
-        ordered = _order_half_way(site, fake)
+        started = _run_half_way(site, fake)
         site.server.kill()
         execute_sql(site.address, "UPDATE diagnosis_diagnosis SET deadline_at = now() - interval '1 minute'")
         with site.make_worker():
             wait_until_all_ended(site)
-        _assert_half_is_kept(site, fake, ordered, "timed_out", "deadline")
-        assert fake.count() == ordered.planned
+        _assert_half_is_kept(site, fake, started, "timed_out", "deadline")
+        assert fake.count() == started.planned
 
 
-def test_a_cancel_ends_at_once_and_a_retry_asks_only_what_is_missing(fake: FakePlatform) -> None:
+def test_cancel_ends_at_once_and_retry_makes_only_missing_calls(fake: FakePlatform) -> None:
     with running_site(JOB_STALLED_SECONDS="30") as site, site.client() as client:
-        ordered = _order_half_way(site, fake)
-        cancelled = client.post(f"/api/diagnoses/{ordered.id}/cancel")
+        started = _run_half_way(site, fake)
+        cancelled = client.post(f"/api/diagnoses/{started.id}/cancel")
         assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-        _assert_half_is_kept(site, fake, ordered, "cancelled", "cancelled")
+        _assert_half_is_kept(site, fake, started, "cancelled", "cancelled")
 
         fake.release()
-        retry = parse_accepted(client.post(f"/api/diagnoses/{ordered.id}/retry"))
+        retry = parse_accepted(client.post(f"/api/diagnoses/{started.id}/retry"))
         StreamClient(site, retry).follow_until_complete()
         assert assert_consistent(site, retry) == "completed"
-        assert get_status(site, ordered) == "cancelled"
+        assert get_status(site, started) == "cancelled"
         assert (fake.count(model="quick"), fake.count(model="held")) == (QUESTIONS, 2 * QUESTIONS)
 
 
 def _terminate(process: SiteProcess) -> None:
-    """A server gives itself 14 seconds: then its exit code is 1."""
+    """A server has 14 seconds to stop; beyond that its exit code is 1."""
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
 
 
-def test_a_server_that_is_told_to_end_says_so_and_its_successor_finishes(fake: FakePlatform) -> None:
+def test_terminated_server_closes_sockets_and_its_successor_finishes(fake: FakePlatform) -> None:
     with running_site() as site, ThreadPoolExecutor() as pool:
-        ordered = _order_half_way(site, fake)
-        followers = [StreamClient(site, ordered) for _ in range(5)]
+        started = _run_half_way(site, fake)
+        followers = [StreamClient(site, started) for _ in range(5)]
         watching = [pool.submit(follower.follow_socket) for follower in followers]
         wait_until(lambda: all(follower.events for follower in followers), "all to follow")
         _terminate(site.server)
@@ -108,16 +108,16 @@ def test_a_server_that_is_told_to_end_says_so_and_its_successor_finishes(fake: F
         for follower in followers:
             follower.follow_until_complete()
             assert_received_every_event_once(follower)
-        assert assert_consistent(site, ordered) == "completed"
+        assert assert_consistent(site, started) == "completed"
     assert_no_call_after_stored_answer(site, fake)
 
 
-def test_a_worker_that_is_told_to_end_leaves_the_rest_to_its_successor(fake: FakePlatform) -> None:
+def test_terminated_worker_leaves_the_rest_to_its_successor(fake: FakePlatform) -> None:
     with running_site(concurrency=0) as site, site.make_worker() as worker:
-        ordered = _order_half_way(site, fake)
+        started = _run_half_way(site, fake)
         _terminate(worker)
         fake.release()
         with site.make_worker():
             wait_until_all_ended(site)
-        assert assert_consistent(site, ordered) == "completed"
+        assert assert_consistent(site, started) == "completed"
     assert_no_call_after_stored_answer(site, fake)

@@ -11,8 +11,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from diagnosis.api.access import get_visible_report
 from diagnosis.models import Answer
+from diagnosis.reports.cache import get_visible_report
 from diagnosis.reports.service import ANSWER_ORDERING
 
 ANSWER_CHUNK_SIZE = 100  # answers in memory

@@ -7,11 +7,10 @@ import orjson
 from ninja import Field, Schema
 from ninja.responses import NinjaJSONEncoder
 
-from diagnosis.api.schemas import AnswerFactsOut
-from diagnosis.api.serializers import serialize_answer_record
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
-from diagnosis.reports.schemas import ReportOut
+from diagnosis.reports.schemas import AnswerFactsOut, ReportOut
+from diagnosis.reports.serializers import serialize_answer_record
 
 FORMAT_VERSION = 1  # raise it when a field goes or means something else
 

@@ -1,4 +1,4 @@
-"""Who may see and do what, route by route. To a stranger a diagnosis is as if it were not there."""
+"""Permissions of every route. To other users a diagnosis does not exist."""
 
 import re
 import uuid
@@ -39,7 +39,7 @@ def _ask(client: Client, method: str, path: str) -> Any:
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
-def test_owner_and_staff_may(
+def test_owner_and_staff_have_access(
     client: Client, client_of_staff: Client, diagnosis: Diagnosis, method: str, rest: str
 ) -> None:
     for allowed in (client, client_of_staff):
@@ -47,7 +47,7 @@ def test_owner_and_staff_may(
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
-def test_a_stranger_gets_the_same_404_as_for_nothing(
+def test_other_user_gets_the_same_404_as_for_an_unknown_id(
     client_of_stranger: Client, diagnosis: Diagnosis, method: str, rest: str
 ) -> None:
     def seen(pk: object) -> tuple[int, str, dict[str, str]]:
@@ -67,7 +67,7 @@ def test_a_stranger_gets_the_same_404_as_for_nothing(
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
-def test_who_is_not_signed_in_is_told_so_and_nothing_else(diagnosis: Diagnosis, method: str, rest: str) -> None:
+def test_anonymous_request_gets_401_for_any_id(diagnosis: Diagnosis, method: str, rest: str) -> None:
     for pk in (diagnosis.pk, uuid.uuid4()):
         response = _ask(Client(), method, f"/api/diagnoses/{pk}{rest}")
         assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
@@ -77,7 +77,7 @@ def test_who_is_not_signed_in_is_told_so_and_nothing_else(diagnosis: Diagnosis, 
 
 @pytest.mark.usefixtures("platform")
 @pytest.mark.parametrize(("method", "path"), [*OPEN_ROUTES, ("POST", "/api/diagnoses")])
-def test_the_other_routes_want_a_sign_in_too(method: str, path: str) -> None:
+def test_other_routes_require_sign_in(method: str, path: str) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer forged"},
@@ -90,7 +90,7 @@ def test_the_other_routes_want_a_sign_in_too(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN_ROUTES)
-def test_everyone_who_is_signed_in_may_see_the_open_routes(
+def test_any_signed_in_user_may_use_the_open_routes(
     client_of_stranger: Client, diagnosis: Diagnosis, method: str, path: str
 ) -> None:
     response = _ask(client_of_stranger, method, path)
@@ -100,12 +100,12 @@ def test_everyone_who_is_signed_in_may_see_the_open_routes(
 
 @pytest.fixture
 def token_of() -> Callable[[AbstractUser], str]:
-    """Our own token for a user, from the room above, which this floor does not import."""
+    """Return a bearer token, by the dotted path in settings: this app may not import the module."""
     open_session = import_string("diagsite.accounts.tokens.issue_token")
     return lambda user: str(open_session(user).token)
 
 
-def test_a_token_does_as_well_as_a_session(
+def test_token_is_accepted_instead_of_a_session(
     owner: AbstractUser, stranger: AbstractUser, diagnosis: Diagnosis, token_of: Callable[[AbstractUser], str]
 ) -> None:
     for user, status in ((owner, 200), (stranger, 404)):
@@ -114,7 +114,7 @@ def test_a_token_does_as_well_as_a_session(
 
 
 @pytest.mark.usefixtures("platform")
-def test_a_session_needs_the_csrf_token_to_change_something_and_ours_does_not(
+def test_session_needs_a_csrf_token_for_writes_and_bearer_token_does_not(
     owner: AbstractUser, token_of: Callable[[AbstractUser], str]
 ) -> None:
     def post(client: Client) -> Any:
@@ -130,5 +130,5 @@ def test_a_session_needs_the_csrf_token_to_change_something_and_ours_does_not(
 
 
 @pytest.mark.parametrize("path", ["/api/diagnoses", "/api/diagnoses/1", "/api/diagnoses/1/report", "/api/platforms"])
-def test_other_methods_are_refused(client: Client, path: str) -> None:
+def test_other_methods_are_rejected(client: Client, path: str) -> None:
     assert client.delete(path).status_code == 405

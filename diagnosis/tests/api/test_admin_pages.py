@@ -1,4 +1,4 @@
-"""The operators' pages of this app: they open, they tell what there is, and only what may be changed can be."""
+"""Admin pages of the app: they open, search, and allow only permitted changes."""
 
 from datetime import timedelta
 from typing import Any
@@ -78,14 +78,14 @@ def test_diagnoses_are_found_by_brand_and_request(operator: Client, diagnosis: D
 
 @pytest.mark.usefixtures("diagnosis")
 @pytest.mark.parametrize("model", ["diagnosis", "answer"])
-def test_what_the_run_writes_cannot_be_changed_by_hand(operator: Client, model: str) -> None:
+def test_columns_written_by_the_run_are_read_only(operator: Client, model: str) -> None:
     assert operator.get(f"/admin/diagnosis/{model}/add/").status_code == 403
     row = Diagnosis.objects.get() if model == "diagnosis" else Diagnosis.objects.get().answers.all()[0]
     assert operator.post(f"/admin/diagnosis/{model}/{row.pk}/change/", {}).status_code == 403
 
 
 def _change(operator: Client, platform: Platform, **changes: str) -> Any:
-    """Post the platform's form as it is shown, with these changes."""
+    """Post the platform's form with these changes."""
     path = f"/admin/diagnosis/platform/{platform.pk}/change/"
     form = operator.get(path).context["adminform"].form
     shown = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
@@ -93,7 +93,7 @@ def _change(operator: Client, platform: Platform, **changes: str) -> Any:
     return operator.post(path, posted | changes)
 
 
-def test_a_platform_can_be_changed_and_its_demo_mark_cannot(operator: Client) -> None:
+def test_platform_can_be_changed_except_its_demo_mark(operator: Client) -> None:
     platform = make_platform()
     response = _change(operator, platform, concurrency="9", is_demo="on")
     assert response.status_code == 302, response.context["adminform"].form.errors
@@ -101,15 +101,15 @@ def test_a_platform_can_be_changed_and_its_demo_mark_cannot(operator: Client) ->
     assert (platform.concurrency, platform.is_demo) == (9, False)
 
 
-def test_a_platforms_id_stays(operator: Client) -> None:
-    """Answers point to it: another id would be another platform."""
+def test_platform_id_is_read_only(operator: Client) -> None:
+    """Answers refer to it, so another id would be another platform."""
     assert _change(operator, make_platform(), id="other").status_code == 302
     assert list(Platform.objects.values_list("pk", flat=True)) == ["fake"]
     assert "id" in operator.get("/admin/diagnosis/platform/add/").context["adminform"].form.fields
 
 
 @pytest.mark.parametrize("field", ["concurrency", "requests_per_minute"])
-def test_a_limit_of_none_is_refused_in_the_form(operator: Client, field: str) -> None:
+def test_zero_limit_is_rejected_by_the_form(operator: Client, field: str) -> None:
     response = _change(operator, make_platform(), **{field: "0"})
     assert response.status_code == 200
     assert response.context["adminform"].form.errors
@@ -123,7 +123,7 @@ def test_a_paused_platform_can_be_resumed(operator: Client) -> None:
     assert Platform.objects.values_list("paused_until", "pause_reason").get() == (None, "")
 
 
-def test_a_platform_can_be_paused_for_an_hour_and_says_who_did_it(operator: Client) -> None:
+def test_platform_can_be_paused_for_an_hour_by_an_operator(operator: Client) -> None:
     platform = make_platform()
     data = {"action": "pause", "_selected_action": ["fake"]}
     page = operator.post("/admin/diagnosis/platform/", data, follow=True)
@@ -134,7 +134,7 @@ def test_a_platform_can_be_paused_for_an_hour_and_says_who_did_it(operator: Clie
     assert get_platform_statuses()[0]["state"] == "已暂停：运营人员暂停"
 
 
-def test_what_failed_can_be_asked_again_for_its_owner(
+def test_operator_can_retry_failed_calls_for_the_owner(
     operator: Client, owner: AbstractUser, diagnosis: Diagnosis
 ) -> None:
     whole = run_and_end(make_diagnosis(owner, [Platform.objects.get()]), make_valid_result())
@@ -147,7 +147,7 @@ def test_what_failed_can_be_asked_again_for_its_owner(
 
 
 @pytest.mark.usefixtures("diagnosis")
-def test_who_may_only_look_is_offered_no_action(db: None) -> None:
+def test_user_with_view_permission_only_has_no_actions(db: None) -> None:
     looker = make_user("looker", is_staff=True)
     looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     for model in ("platform", "diagnosis"):
@@ -166,7 +166,7 @@ def test_running_diagnoses_can_be_cancelled(operator: Client, owner: AbstractUse
 
 
 @pytest.mark.parametrize("model", ["platform", "diagnosis", "answer"])
-def test_a_list_of_any_length_takes_the_same_few_queries(
+def test_queries_do_not_grow_with_the_list(
     operator: Client, owner: AbstractUser, platform: Platform, model: str, django_assert_max_num_queries: Any
 ) -> None:
     path = f"/admin/diagnosis/{model}/"
@@ -177,6 +177,6 @@ def test_a_list_of_any_length_takes_the_same_few_queries(
             operator.get(path)
 
 
-def test_who_is_no_operator_is_sent_to_the_sign_in(client: Client) -> None:
+def test_non_staff_user_is_redirected_to_sign_in(client: Client) -> None:
     for model in ("platform", "diagnosis", "answer"):
         assert client.get(f"/admin/diagnosis/{model}/").status_code == 302

@@ -1,4 +1,4 @@
-"""One diagnosis over HTTP: how it stands, its answers, its report, and its end before time."""
+"""One diagnosis over HTTP: its state, answers, report and cancellation."""
 
 import uuid
 from typing import Any
@@ -29,7 +29,7 @@ def path(diagnosis: Diagnosis, rest: str = "") -> str:
     return f"/api/diagnoses/{diagnosis.pk}{rest}"
 
 
-def test_it_tells_what_was_asked_of_whom(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_detail_lists_brands_questions_and_platforms(client: Client, owner: AbstractUser, platform: Platform) -> None:
     first = make_platform("first", position=0)
     diagnosis = make_diagnosis(
         owner,
@@ -49,23 +49,23 @@ def test_it_tells_what_was_asked_of_whom(client: Client, owner: AbstractUser, pl
     assert body["platforms"][0] == {"id": "first", "name": "平台 first", "model": "first", "demo": False}
 
 
-def test_its_percentage_follows_the_stages(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    def stands() -> tuple[str, int]:
+def test_percentage_follows_the_stages(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def get_stage() -> tuple[str, int]:
         body = client.get(path(diagnosis)).json()
         return body["stage"], body["percent"]
 
     diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
-    assert stands() == ("queued", 0)
+    assert get_stage() == ("queued", 0)
     begin_and_record(diagnosis)
-    assert stands() == ("asking", 0)
+    assert get_stage() == ("asking", 0)
     begin_and_record(diagnosis, make_valid_result())
-    assert stands() == ("asking", 47)
+    assert get_stage() == ("asking", 47)
     run_and_end(diagnosis, make_valid_result())
-    assert stands() == ("completed", 100)
+    assert get_stage() == ("completed", 100)
 
 
 class TestAnswers:
-    def test_come_in_the_order_of_questions_platforms_and_repeats(
+    def test_are_ordered_by_question_platform_and_repeat(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         first = make_platform("first", position=0)
@@ -80,9 +80,7 @@ class TestAnswers:
         ]
         assert body["next"] is None
 
-    def test_have_their_text_and_mentions_or_their_problem(
-        self, client: Client, owner: AbstractUser, platform: Platform
-    ) -> None:
+    def test_have_text_and_mentions_or_a_problem(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
         begin_and_record(
             diagnosis,
@@ -106,7 +104,9 @@ class TestAnswers:
         assert "no-4711" not in str(bad)
         assert (pending["state"], pending["ms"], pending["answered_at"]) == ("pending", None, None)
 
-    def test_are_paged_without_a_seam(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_pages_join_without_gaps_or_duplicates(
+        self, client: Client, owner: AbstractUser, platform: Platform
+    ) -> None:
         questions = [f"问题 {number}" for number in range(45)]
         diagnosis = make_diagnosis(owner, [platform], questions=questions, repeats=5)
         pages = [client.get(path(diagnosis, "/answers")).json()]
@@ -115,8 +115,8 @@ class TestAnswers:
         assert [len(page["items"]) for page in pages] == [ANSWERS_PER_PAGE, ANSWERS_PER_PAGE, 25]
         assert len({item["id"] for page in pages for item in page["items"]}) == 225
 
-    def test_that_arrive_meanwhile_move_no_page(self, client: Client, owner: AbstractUser) -> None:
-        """Platforms may stand at the same place in the picker, and an UPDATE moves a row."""
+    def test_storing_answers_does_not_shift_pages(self, client: Client, owner: AbstractUser) -> None:
+        """Platforms may have equal positions, and an UPDATE moves a row."""
         platforms = [make_platform(f"p{number}", position=7) for number in range(9)]
         diagnosis = make_diagnosis(owner, platforms, questions=["甲？"], repeats=12)
         first = client.get(path(diagnosis, "/answers")).json()
@@ -127,20 +127,22 @@ class TestAnswers:
         assert len(set(seen)) == len(seen) == 108
 
     @pytest.mark.parametrize("cursor", ["x", "-1", "1.5", "100001", "9" * 30, "\x00"])
-    def test_want_a_cursor_that_was_given_out(
+    def test_invalid_cursor_is_rejected(
         self, client: Client, owner: AbstractUser, platform: Platform, cursor: str
     ) -> None:
         diagnosis = make_diagnosis(owner, [platform])
         response = client.get(path(diagnosis, "/answers"), {"cursor": cursor})
         assert (response.status_code, list(response.json()["fields"])) == (422, ["cursor"])
 
-    def test_beyond_the_end_are_none(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_cursor_beyond_the_end_is_an_empty_page(
+        self, client: Client, owner: AbstractUser, platform: Platform
+    ) -> None:
         diagnosis = make_diagnosis(owner, [platform])
         assert client.get(path(diagnosis, "/answers"), {"cursor": "900"}).json() == {"items": [], "next": None}
 
 
 class TestReport:
-    def test_comes_at_the_end_and_before_says_how_it_stands(
+    def test_returns_409_until_the_diagnosis_has_ended(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
@@ -153,9 +155,7 @@ class TestReport:
         run_and_end(diagnosis, make_valid_result())
         assert client.get(path(diagnosis, "/report")).status_code == 200
 
-    def test_has_figures_names_and_how_it_was_made(
-        self, client: Client, owner: AbstractUser, platform: Platform
-    ) -> None:
+    def test_has_figures_names_and_method(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = make_diagnosis(
             owner, [platform], questions=["甲？", "乙？", "丙？"], competitors=[RequestedBrand("木石坊")]
         )
@@ -168,12 +168,12 @@ class TestReport:
         body = client.get(path(diagnosis, "/report")).json()
         assert (body["planned"], body["valid"], body["failed"], body["filtered"]) == (3, 2, 1, 0)
         assert body["diagnosis"]["status"] == "partial"
-        own, rival = body["brands"]
+        own, competitor = body["brands"]
         assert (own["name"], own["is_own"], own["figures"]["mention_rate"]) == ("山岚", True, 0.5)
         assert (own["figures"]["mention_rate_low"], own["figures"]["mention_rate_high"]) == pytest.approx(
             (0.0945, 0.9055), abs=0.0001
         )
-        assert (rival["figures"]["mentions"], rival["figures"]["share_of_voice"]) == (2, pytest.approx(2 / 3))
+        assert (competitor["figures"]["mentions"], competitor["figures"]["share_of_voice"]) == (2, pytest.approx(2 / 3))
         assert own["by_platform"]["fake"] == own["figures"]
         assert body["platforms"] == [
             {"id": "fake", "name": "平台 fake", "model": "fake", "demo": False}
@@ -191,14 +191,14 @@ class TestReport:
         assert (method["models"], list(method["models_by_platform"].values())) == (["model-1"], [["model-1"]])
         assert method["first_answer_at"] <= method["last_answer_at"]
         assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
-        assert [(one["valid"], one["text"]) for one in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
-        assert [(one["question"], one["winners"]) for one in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
+        assert [(row["valid"], row["text"]) for row in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
+        assert [(row["question"], row["winners"]) for row in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
         assert (body["version"], body["domains"], body["others"], body["judged"]) == (3, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 
     @pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT, None])
-    def test_is_there_for_every_end(
+    def test_exists_for_every_final_status(
         self, client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus | None
     ) -> None:
         diagnosis = run_and_end(
@@ -208,7 +208,7 @@ class TestReport:
         assert (body["valid"], body["failed"], body["planned"]) == (1, 1, 2)
         assert body["diagnosis"]["status"] == (status or DiagnosisStatus.PARTIAL).value
 
-    def test_is_sent_once_to_who_has_it(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_returns_304_for_a_known_etag(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         first = client.get(path(diagnosis, "/report"))
         etag = first["ETag"]
@@ -219,7 +219,7 @@ class TestReport:
         for match in ('"other"', etag.strip('"'), ""):
             assert client.get(path(diagnosis, "/report"), headers={"If-None-Match": match}).status_code == 200, match
 
-    def test_has_an_etag_for_each_language(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_etag_depends_on_the_language(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         chinese = client.get(path(diagnosis, "/report"))
         english = client.get(
@@ -230,16 +230,14 @@ class TestReport:
         assert "Accept-Language" in chinese["Vary"]
 
     @pytest.mark.django_db(transaction=True)
-    def test_with_another_name_of_the_platform_is_another(
-        self, client: Client, owner: AbstractUser, platform: Platform
-    ) -> None:
+    def test_changes_with_the_name_of_a_platform(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
         etag = client.get(path(diagnosis, "/report"))["ETag"]
         Platform.objects.update(name="新名字")
         changed = client.get(path(diagnosis, "/report"), headers={"If-None-Match": etag})
         assert (changed.status_code, changed.json()["platforms"][0]["name"]) == (200, "新名字")
 
-    def test_of_somebody_elses_is_not_served_from_the_cache(
+    def test_of_another_user_is_not_served_from_the_cache(
         self, client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
@@ -248,7 +246,9 @@ class TestReport:
 
 
 class TestCancel:
-    def test_ends_it_now_and_keeps_what_is_there(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_ends_the_diagnosis_and_keeps_stored_answers(
+        self, client: Client, owner: AbstractUser, platform: Platform
+    ) -> None:
         diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？"])
         begin_and_record(diagnosis, make_valid_result())
         body = client.post(path(diagnosis, "/cancel")).json()
@@ -259,14 +259,14 @@ class TestCancel:
         states = Answer.objects.order_by("question__position").values_list("state", "reason")
         assert list(states) == [("valid", ""), ("failed", "cancelled")]
 
-    def test_before_it_began_is_possible_too(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_works_before_the_run_has_begun(self, client: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = make_diagnosis(owner, [platform])
         assert client.post(path(diagnosis, "/cancel")).json()["status"] == "cancelled"
 
     @pytest.mark.parametrize(
         "status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT, DiagnosisStatus.COMPLETED]
     )
-    def test_of_one_that_has_ended_changes_nothing(
+    def test_of_an_ended_diagnosis_changes_nothing(
         self, client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus
     ) -> None:
         diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result(), status=status)
@@ -276,13 +276,13 @@ class TestCancel:
         assert Event.objects.count() == events
         assert Diagnosis.objects.get().finished_at == diagnosis.finished_at
 
-    def test_by_staff_is_possible(self, client_of_staff: Client, owner: AbstractUser, platform: Platform) -> None:
+    def test_is_allowed_for_staff(self, client_of_staff: Client, owner: AbstractUser, platform: Platform) -> None:
         diagnosis = make_diagnosis(owner, [platform])
         assert client_of_staff.post(path(diagnosis, "/cancel")).json()["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("rest", ["", "/report", "/answers"])
-def test_reading_takes_few_queries_however_many_answers_there_are(
+def test_queries_for_reading_do_not_grow_with_answers(
     client: Client, owner: AbstractUser, rest: str, django_assert_max_num_queries: Any
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(5)]
@@ -295,7 +295,7 @@ def test_reading_takes_few_queries_however_many_answers_there_are(
         assert client.get(path(diagnosis, rest)).status_code == 200
 
 
-def test_settling_and_ending_take_few_queries_however_many_answers_there_are(
+def test_queries_for_storing_and_ending_do_not_grow_with_answers(
     owner: AbstractUser, django_assert_max_num_queries: Any
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(10)]
@@ -309,7 +309,7 @@ def test_settling_and_ending_take_few_queries_however_many_answers_there_are(
     assert (ended.valid, ended.failed) == (100, 100)
 
 
-def test_accepting_an_order_takes_few_queries_however_large_it_is(
+def test_queries_for_creating_do_not_grow_with_the_size(
     owner: AbstractUser, django_assert_max_num_queries: Any
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(10)]
@@ -321,7 +321,7 @@ def test_accepting_an_order_takes_few_queries_however_large_it_is(
         services.create_retry(ended, services.RequestContext(owner))
 
 
-def test_an_id_in_any_spelling_of_a_uuid_is_understood(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_id_is_accepted_in_any_uuid_notation(client: Client, owner: AbstractUser, platform: Platform) -> None:
     diagnosis = make_diagnosis(owner, [platform])
     for spelling in (str(diagnosis.pk).upper(), diagnosis.pk.hex):
         assert client.get(f"/api/diagnoses/{spelling}").status_code == 200

@@ -1,4 +1,4 @@
-"""`GET /api/diagnoses`: the history, newest first, a page at a time."""
+"""`GET /api/diagnoses`: the history, newest first, in pages."""
 
 import base64
 from datetime import datetime, time, timedelta
@@ -11,7 +11,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diagnosis.api.diagnoses import DIAGNOSES_PER_PAGE
+from diagnosis.api.history import DIAGNOSES_PER_PAGE
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Diagnosis, Platform, Schedule
 from diagnosis.schedules.runner import start_due_schedules
@@ -21,7 +21,7 @@ PATH = "/api/diagnoses"
 
 
 def _many(owner: AbstractUser, platform: Platform, count: int, brand: str = "品牌") -> list[str]:
-    """So many diagnoses, the newest first, by their brands."""
+    """Create this many diagnoses; returns their brands, newest first."""
     for number in range(count):
         make_diagnosis(owner, [platform], brand=f"{brand}{number}")
     return [f"{brand}{number}" for number in reversed(range(count))]
@@ -38,13 +38,11 @@ def _page(client: Client, **query: str) -> dict[str, Any]:
     return body
 
 
-def test_without_diagnoses_it_is_empty(client: Client) -> None:
+def test_history_without_diagnoses_is_empty(client: Client) -> None:
     assert _page(client) == {"items": [], "next": None}
 
 
-def test_the_newest_come_first_and_pages_join_without_a_seam(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_newest_come_first_and_pages_join_without_gaps(client: Client, owner: AbstractUser, platform: Platform) -> None:
     expected = _many(owner, platform, 2 * DIAGNOSES_PER_PAGE + 1)
     pages = [_page(client)]
     while pages[-1]["next"]:
@@ -58,21 +56,25 @@ def test_a_full_last_page_has_no_next(client: Client, owner: AbstractUser, platf
     assert _page(client)["next"] is None
 
 
-def test_what_is_started_meanwhile_moves_no_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_diagnosis_started_between_pages_does_not_shift_them(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
     expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
     first = _page(client)
     _many(owner, platform, 5, brand="新")
     assert _brands(first) + _brands(_page(client, cursor=first["next"])) == expected
 
 
-def test_what_goes_meanwhile_moves_no_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_diagnosis_deleted_between_pages_does_not_shift_them(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
     expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
     first = _page(client)
     Diagnosis.objects.filter(pk__in=[item["id"] for item in first["items"][-3:]]).delete()
     assert _brands(_page(client, cursor=first["next"])) == expected[DIAGNOSES_PER_PAGE:]
 
 
-def test_diagnoses_of_the_same_moment_are_neither_lost_nor_doubled(
+def test_diagnoses_with_equal_times_appear_exactly_once(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 3)
@@ -106,14 +108,14 @@ UUID = "00000000-0000-0000-0000-000000000000"
         "A" * 5000,
     ],
 )
-def test_a_cursor_of_ones_own_making_is_named(client: Client, cursor: str) -> None:
+def test_invalid_cursor_is_named_in_the_error(client: Client, cursor: str) -> None:
     response = client.get(PATH, {"cursor": cursor})
     assert (response.status_code, response.json()["fields"]) == (422, {"cursor": "请使用上一页给出的 next。"})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(cursor=st.text(), status=st.text(), q=st.text(max_size=120))
-def test_no_query_breaks_it(client: Client, cursor: str, status: str, q: str) -> None:
+def test_arbitrary_query_parameters_cause_no_server_error(client: Client, cursor: str, status: str, q: str) -> None:
     query = {"cursor": cursor, "status": status, "q": q}
     try:
         response = client.get(PATH, query)
@@ -122,7 +124,7 @@ def test_no_query_breaks_it(client: Client, cursor: str, status: str, q: str) ->
     assert response.status_code in (200, 422)
 
 
-def test_it_filters_by_status(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_filter_by_status(client: Client, owner: AbstractUser, platform: Platform) -> None:
     make_diagnosis(owner, [platform], brand="排队")
     run_and_end(make_diagnosis(owner, [platform], brand="完成"), make_valid_result())
     run_and_end(make_diagnosis(owner, [platform], brand="取消"), status=DiagnosisStatus.CANCELLED)
@@ -138,7 +140,7 @@ def test_it_filters_by_status(client: Client, owner: AbstractUser, platform: Pla
     ("q", "found"),
     [("山", ["山岚"]), ("KETTLE", ["Kettlewood"]), ("100%", ["100% 茶"]), ("%", ["100% 茶"]), ("_", []), ("木", [])],
 )
-def test_it_searches_in_the_brands_name(
+def test_search_matches_parts_of_the_brand(
     client: Client, owner: AbstractUser, platform: Platform, q: str, found: list[str]
 ) -> None:
     for brand in ("山岚", "Kettlewood", "100% 茶"):
@@ -146,12 +148,12 @@ def test_it_searches_in_the_brands_name(
     assert _brands(_page(client, q=q)) == found
 
 
-def test_a_search_that_is_too_long_is_named(client: Client) -> None:
+def test_too_long_search_is_named_in_the_error(client: Client) -> None:
     response = client.get(PATH, {"q": "山" * 101})
     assert (response.status_code, response.json()["fields"]) == (422, {"q": "最多 100 个字。"})
 
 
-def test_filters_hold_on_every_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_filters_apply_to_every_page(client: Client, owner: AbstractUser, platform: Platform) -> None:
     expected = _many(owner, platform, DIAGNOSES_PER_PAGE + 1)
     _many(owner, platform, 2, brand="别的")
     first = _page(client, q="品牌", status="queued")
@@ -173,7 +175,7 @@ def test_a_user_sees_their_own_and_staff_sees_all(
     assert _brands(_page(client_of_staff)) == ["别人的", "我的"]
 
 
-def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_each_row_has_its_current_state(client: Client, owner: AbstractUser, platform: Platform) -> None:
     diagnosis = make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"], repeats=2)
     begin_and_record(
         diagnosis,
@@ -208,7 +210,7 @@ def test_each_row_tells_how_it_stands(client: Client, owner: AbstractUser, platf
     assert timezone.now() - datetime.fromisoformat(item["created_at"]) < timedelta(minutes=5)
 
 
-def test_one_that_did_not_complete_says_why_in_the_readers_language(
+def test_incomplete_diagnosis_has_its_problem_in_the_requested_language(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
@@ -219,7 +221,7 @@ def test_one_that_did_not_complete_says_why_in_the_readers_language(
     assert english["error"]["title"] == "Diagnosis failed"
 
 
-def test_a_page_of_any_length_takes_the_same_few_queries(
+def test_queries_do_not_grow_with_the_page(
     client: Client, owner: AbstractUser, platform: Platform, django_assert_max_num_queries: Any
 ) -> None:
     run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
@@ -231,7 +233,7 @@ def test_a_page_of_any_length_takes_the_same_few_queries(
         assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
 
 
-def test_it_filters_by_the_days_of_the_sites_time_zone(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_filter_by_days_in_the_sites_time_zone(client: Client, owner: AbstractUser, platform: Platform) -> None:
     """Shanghai is eight hours ahead of UTC."""
     for brand, created_at in [("三月", "2026-03-31T15:59:59Z"), ("四月", "2026-03-31T16:00:00Z")]:
         diagnosis = make_diagnosis(owner, [platform], brand=brand)
@@ -243,13 +245,13 @@ def test_it_filters_by_the_days_of_the_sites_time_zone(client: Client, owner: Ab
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31"])
-def test_a_day_that_is_none_is_named(client: Client, day: str) -> None:
+def test_invalid_day_is_named_in_the_error(client: Client, day: str) -> None:
     for name in ("since", "until"):
         assert client.get(PATH, {name: day}).status_code in (200, 422)
     assert client.get(PATH, {"since": "2026-02-30"}).json()["fields"].keys() == {"since"}
 
 
-def test_it_filters_what_schedules_started(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_filter_diagnoses_started_by_schedules(client: Client, owner: AbstractUser, platform: Platform) -> None:
     make_diagnosis(owner, [platform], brand="手动")
     schedule = Schedule.objects.create(
         owner_id=owner.pk,

@@ -1,4 +1,4 @@
-"""The picker's platforms, and the statistics over all diagnoses of real platforms."""
+"""The list of platforms, and the statistics over all diagnoses of real platforms."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def _demo(pk: str = "demo-fast") -> Platform:
 
 
 class TestPlatforms:
-    def test_are_told_with_what_a_picker_needs_and_no_more(self, client: Client) -> None:
+    def test_have_exactly_the_documented_fields(self, client: Client) -> None:
         make_platform(price_per_call="0.0123", typical_seconds=7.5)
         assert _platforms(client) == [
             {
@@ -53,7 +53,7 @@ class TestPlatforms:
         assert API_KEY_VARIABLE not in text
         assert "127.0.0.1" not in text
 
-    def test_come_in_the_operators_order_without_those_that_are_switched_off(self, client: Client) -> None:
+    def test_are_in_configured_order_without_disabled_ones(self, client: Client) -> None:
         for pk, position, is_enabled in (("c", 1, True), ("b", 2, True), ("a", 2, True), ("d", 0, False)):
             make_platform(pk, position=position, is_enabled=is_enabled)
         assert [row["id"] for row in _platforms(client)] == ["c", "a", "b"]
@@ -64,17 +64,17 @@ class TestPlatforms:
         monkeypatch.setenv("ODD_KEY", "密钥")
         assert [row["healthy"] for row in _platforms(client)] == [False, False]
 
-    def test_that_are_paused_say_until_when_and_why(self, client: Client) -> None:
+    def test_paused_ones_have_end_and_reason(self, client: Client) -> None:
         until = timezone.now() + timedelta(minutes=5)
         make_platform("a", paused_until=until, pause_reason=FailureReason.QUOTA)
         make_platform("b", paused_until=timezone.now() - timedelta(minutes=5))
         paused, over = _platforms(client)
         assert (paused["healthy"], paused["pause_reason"]) == (False, "quota")
-        told = datetime.fromisoformat(paused["paused_until"])
-        assert abs(told - until) < timedelta(seconds=1)
+        paused_until = datetime.fromisoformat(paused["paused_until"])
+        assert abs(paused_until - until) < timedelta(seconds=1)
         assert (over["healthy"], over["paused_until"], over["pause_reason"]) == (True, None, "")
 
-    def test_of_the_demo_are_marked_and_need_no_key(self, client: Client) -> None:
+    def test_demo_ones_are_marked_and_need_no_key(self, client: Client) -> None:
         _demo()
         (row,) = _platforms(client)
         assert (row["demo"], row["healthy"]) == (True, True)
@@ -87,7 +87,7 @@ def _statistics(client: Client) -> dict[str, Any]:
 
 
 class TestStatistics:
-    def test_of_nothing_are_zero(self, client: Client) -> None:
+    def test_are_zero_without_diagnoses(self, client: Client) -> None:
         assert _statistics(client) == {
             "diagnoses": 0,
             "running": 0,
@@ -98,7 +98,7 @@ class TestStatistics:
             "by_day": [],
         }
 
-    def test_count_everybodys_diagnoses_and_answers(
+    def test_count_diagnoses_and_answers_of_all_users(
         self, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser
     ) -> None:
         one, two = make_platform("one"), make_platform("two")
@@ -119,12 +119,12 @@ class TestStatistics:
             "by_day": [{"day": timezone.localdate().isoformat(), "started": 4, "ended_well": 1}],
         }
 
-    def test_leave_the_demo_platform_out(self, client: Client, owner: AbstractUser) -> None:
+    def test_exclude_the_demo_platform(self, client: Client, owner: AbstractUser) -> None:
         run_and_end(make_diagnosis(owner, [_demo()]), make_valid_result())
         body = client.get("/api/statistics").json()
         assert (body["diagnoses"], body["answers"], body["by_platform"]) == (0, 0, {})
 
-    def test_count_what_a_retry_carried_over_once(
+    def test_count_answers_copied_by_a_retry_once(
         self, client: Client, owner: AbstractUser, platform: Platform
     ) -> None:
         source = run_and_end(

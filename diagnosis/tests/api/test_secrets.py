@@ -1,4 +1,4 @@
-"""Keys stay where they are: out of answers, error details and logs, and bad ones are told from bad networks."""
+"""API keys never appear in answers, error details, responses or logs; unusable keys are reported as such."""
 
 import itertools
 import logging
@@ -35,7 +35,7 @@ KEYS = [
 
 
 def _echo(status: int, where: str) -> Behaviour:
-    """Sends the caller's own key back, as some platforms do in their messages."""
+    """Respond with the caller's own key, as some platforms do in their messages."""
 
     async def behave(exchange: Exchange) -> None:
         key = exchange.call.key
@@ -52,7 +52,7 @@ def _echo(status: int, where: str) -> Behaviour:
 
 @in_one_loop
 @pytest.mark.parametrize("key", KEYS)
-async def test_a_platform_that_repeats_our_key_does_not_bring_it_into_the_details(
+async def test_key_echoed_by_a_platform_is_redacted_in_details(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, key)
@@ -68,7 +68,7 @@ async def test_a_platform_that_repeats_our_key_does_not_bring_it_into_the_detail
 
 
 @pytest.mark.parametrize("text", ["sk-abcdefgh12345", "Bearer abcdefgh12345", "ak-f3t8pfk16fki11gzh6i1", "0" * 40])
-def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
+def test_strings_that_look_like_keys_are_redacted(text: str) -> None:
     assert redact_secrets(f"before {text} after") == "before *** after"
 
 
@@ -76,7 +76,7 @@ _PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126, exclude_characte
 
 
 @given(st.text(_PRINTABLE, min_size=4, max_size=60), st.text(max_size=60), st.text(max_size=60), st.booleans())
-def test_no_key_comes_through_whatever_stands_around_it(key: str, before: str, after: str, is_split: bool) -> None:
+def test_key_is_redacted_in_any_context(key: str, before: str, after: str, is_split: bool) -> None:
     sent = key[:2] + "\x00" + key[2:] if is_split else key
     assert key not in redact_secrets(before + sent + after, key)
 
@@ -90,7 +90,7 @@ def test_details_are_short_and_storable() -> None:
 
 @in_one_loop
 @pytest.mark.parametrize("key", ["", " ", "\n", "密钥", "sk-１２３", "sk-a\nb", "sk-a\x00b", "sk-a\x7f", "“sk-abc”"])
-async def test_a_key_that_no_platform_can_have_given_is_an_operators_problem(
+async def test_unusable_key_fails_with_reason_key(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     if "\x00" not in key:  # which no environment holds
@@ -107,9 +107,7 @@ async def test_a_key_that_no_platform_can_have_given_is_an_operators_problem(
 
 
 @in_one_loop
-async def test_a_missing_key_is_told_by_the_name_of_its_variable(
-    fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_missing_key_is_reported_by_its_variable(fake: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(API_KEY_VARIABLE)
     platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
     with pytest.raises(CallFailed, match=API_KEY_VARIABLE):
@@ -118,7 +116,7 @@ async def test_a_missing_key_is_told_by_the_name_of_its_variable(
 
 @in_one_loop
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} "])
-async def test_a_newline_after_the_key_does_no_harm(
+async def test_trailing_newline_of_the_key_is_ignored(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, around: str
 ) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, around.format("sk-real"))
@@ -129,7 +127,7 @@ async def test_a_newline_after_the_key_does_no_harm(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("key", ["tiger7-is-not-like-a-key", KEYS[3]])
-def test_after_a_run_the_key_is_in_no_row_no_answer_of_the_api_and_no_log(
+def test_run_leaves_the_key_in_no_row_response_or_log(
     owner: AbstractUser,
     client: Client,
     fake: FakePlatform,
@@ -155,9 +153,7 @@ def test_after_a_run_the_key_is_in_no_row_no_answer_of_the_api_and_no_log(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_details_are_for_operators_and_never_in_the_api(
-    owner: AbstractUser, client: Client, fake: FakePlatform
-) -> None:
+def test_error_details_are_never_in_the_api(owner: AbstractUser, client: Client, fake: FakePlatform) -> None:
     fake.set_behaviour(fake_platform.respond_with_error(401, {"error": {"message": "account no-4711 of Mr Ito"}}))
     (diagnosis,) = run_diagnoses(make_diagnosis(owner, [make_platform(base_url=fake.base_url)]))
     assert "no-4711" in diagnosis.answers.get().error_detail

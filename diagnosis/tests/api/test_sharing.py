@@ -1,4 +1,4 @@
-"""Links to a report: whoever has one reads it, learns nothing of who shared it, and only while that is wanted."""
+"""Share links show the report without sign-in, hide the owner, expire, and can be revoked."""
 
 import json
 import re
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    order = make_diagnosis(
+    diagnosis = make_diagnosis(
         owner, [platform], competitors=[RequestedBrand("木石坊")], request_id="request-of-the-owner", questions=["甲？"]
     )
-    return run_and_end(order, make_valid_result("<b>山岚</b>比木石坊好。"))
+    return run_and_end(diagnosis, make_valid_result("<b>山岚</b>比木石坊好。"))
 
 
 def _share(client: Client, diagnosis: Diagnosis, days: Any = 7) -> Any:
@@ -41,7 +41,7 @@ def _visitor() -> Client:
     return Client(headers={"Accept-Language": "zh-CN"})
 
 
-def test_whoever_has_the_link_reads_the_report(client: Client, diagnosis: Diagnosis) -> None:
+def test_link_shows_the_report_without_sign_in(client: Client, diagnosis: Diagnosis) -> None:
     shared = _share(client, diagnosis, 7)
     assert shared.status_code == 201
     assert shared.json()["url"].startswith("http://testserver/shared/")
@@ -56,7 +56,7 @@ def test_whoever_has_the_link_reads_the_report(client: Client, diagnosis: Diagno
     assert not page.cookies
 
 
-def test_the_page_tells_nothing_of_who_shared_it(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
+def test_shared_page_does_not_identify_the_owner(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
     get_user_model().objects.filter(pk=owner.pk).update(
         first_name="山田", wechat_openid="openid-of-owner", device_id="device-of-owner", email="o@example.com"
     )
@@ -74,19 +74,19 @@ def test_the_page_tells_nothing_of_who_shared_it(client: Client, owner: Abstract
     assert f"/diagnoses/{diagnosis.pk}/" not in body
 
 
-def test_it_holds_no_script_and_no_style_of_its_own(client: Client, diagnosis: Diagnosis) -> None:
+def test_shared_page_has_no_inline_script_or_style(client: Client, diagnosis: Diagnosis) -> None:
     body = _visitor().get(_path(client, diagnosis)).content.decode()
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", body) == []
 
 
-def test_a_link_ends_by_the_clock(client: Client, diagnosis: Diagnosis) -> None:
+def test_link_expires(client: Client, diagnosis: Diagnosis) -> None:
     path = _path(client, diagnosis)
     ShareLink.objects.update(expires_at=timezone.now())
     assert _visitor().get(path).status_code == 404
     assert client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json() == []
 
 
-def test_a_revoked_link_opens_nothing_any_more(client: Client, diagnosis: Diagnosis) -> None:
+def test_revoked_link_does_not_open(client: Client, diagnosis: Diagnosis) -> None:
     shared = _share(client, diagnosis).json()
     address = f"/api/diagnoses/{diagnosis.pk}/shares/{shared['id']}"
     assert [client.delete(address).status_code for _ in range(2)] == [204, 204]
@@ -94,7 +94,7 @@ def test_a_revoked_link_opens_nothing_any_more(client: Client, diagnosis: Diagno
     assert client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json() == []
 
 
-def test_every_dead_link_looks_the_same(client: Client, diagnosis: Diagnosis) -> None:
+def test_all_unusable_links_get_the_same_response(client: Client, diagnosis: Diagnosis) -> None:
     expired, revoked, gone = (_path(client, diagnosis) for _ in range(3))
     links = list(ShareLink.objects.order_by("created_at"))
     ShareLink.objects.filter(pk=links[0].pk).update(expires_at=timezone.now())
@@ -110,38 +110,38 @@ def test_every_dead_link_looks_the_same(client: Client, diagnosis: Diagnosis) ->
     assert "这个链接打不开了" in pages[0].content.decode()
 
 
-def test_the_token_is_stored_nowhere(client: Client, diagnosis: Diagnosis) -> None:
+def test_token_is_not_stored(client: Client, diagnosis: Diagnosis) -> None:
     token = _path(client, diagnosis).split("/")[2]
     signature = token.split(".")[1]
     assert len(signature) > 20
     assert signature not in str(ShareLink.objects.values().get())
 
 
-def test_a_signature_for_something_else_opens_nothing(client: Client, diagnosis: Diagnosis) -> None:
+def test_signature_with_another_salt_does_not_open(client: Client, diagnosis: Diagnosis) -> None:
     ticket = client.post(f"/api/diagnoses/{diagnosis.pk}/print").json()["url"].partition("=")[2]
     assert _visitor().get(f"/shared/{ticket}/").status_code == 404
     token = _path(client, diagnosis).split("/")[2]
     assert _visitor().get(f"/diagnoses/{diagnosis.pk}/print/?ticket={token}").status_code == 302
 
 
-def test_the_list_counts_how_often_each_was_opened(client: Client, diagnosis: Diagnosis) -> None:
+def test_list_counts_openings(client: Client, diagnosis: Diagnosis) -> None:
     first, second = _share(client, diagnosis, 1).json(), _share(client, diagnosis, 90).json()
     for _ in range(2):
         _visitor().get(urlsplit(second["url"]).path)
     listed = client.get(f"/api/diagnoses/{diagnosis.pk}/shares").json()
-    assert [(one["url"], one["opens"]) for one in listed] == [(second["url"], 2), (first["url"], 0)]
+    assert [(link["url"], link["opens"]) for link in listed] == [(second["url"], 2), (first["url"], 0)]
     lasts = ShareLink.objects.get(pk=second["id"]).expires_at - timezone.now()
     assert timedelta(days=89, hours=23) < lasts <= timedelta(days=90)
 
 
 @pytest.mark.parametrize("days", [0, 91, -1, "soon", None, 1.5])
-def test_days_are_1_to_90(client: Client, diagnosis: Diagnosis, days: Any) -> None:
+def test_days_must_be_between_1_and_90(client: Client, diagnosis: Diagnosis, days: Any) -> None:
     refused = _share(client, diagnosis, days)
     assert refused.status_code in (400, 422)
     assert "days" in refused.json()["fields"]
 
 
-def test_ten_links_live_at_once_and_a_revoked_one_makes_room(client: Client, diagnosis: Diagnosis) -> None:
+def test_at_most_ten_links_are_active(client: Client, diagnosis: Diagnosis) -> None:
     links = [_share(client, diagnosis).json()["id"] for _ in range(10)]
     refused = _share(client, diagnosis)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["shares"])
@@ -149,7 +149,7 @@ def test_ten_links_live_at_once_and_a_revoked_one_makes_room(client: Client, dia
     assert _share(client, diagnosis).status_code == 201
 
 
-def test_only_who_sees_the_diagnosis_shares_it(
+def test_sharing_requires_access_to_the_diagnosis(
     client: Client, client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis
 ) -> None:
     shared = _share(client, diagnosis).json()
@@ -162,7 +162,7 @@ def test_only_who_sees_the_diagnosis_shares_it(
     assert client.delete(f"{address}/{diagnosis.pk}").status_code == 404
 
 
-def test_a_link_of_another_diagnosis_is_not_revoked_through_ones_own(
+def test_link_cannot_be_revoked_through_another_diagnosis(
     client_of_stranger: Client, stranger: AbstractUser, client: Client, diagnosis: Diagnosis, platform: Platform
 ) -> None:
     shared = _share(client, diagnosis).json()
@@ -171,12 +171,12 @@ def test_a_link_of_another_diagnosis_is_not_revoked_through_ones_own(
     assert _visitor().get(urlsplit(shared["url"]).path).status_code == 200
 
 
-def test_what_still_runs_is_not_shared(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_running_diagnosis_cannot_be_shared(client: Client, owner: AbstractUser, platform: Platform) -> None:
     running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
     assert _share(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
 
 
-def test_links_go_with_their_diagnosis(client: Client, diagnosis: Diagnosis) -> None:
+def test_links_are_deleted_with_their_diagnosis(client: Client, diagnosis: Diagnosis) -> None:
     path = _path(client, diagnosis)
     diagnosis.delete()
     assert not ShareLink.objects.exists()
@@ -190,7 +190,7 @@ def test_demo_is_marked_on_the_shared_page(client: Client, owner: AbstractUser) 
     assert '<meta name="demo" content="演示数据，并非真实平台的回答">' in body
 
 
-def test_operators_revoke_links_from_their_list(
+def test_operator_can_revoke_links_in_the_admin(
     client: Client, client_of_staff: Client, staff: AbstractUser, diagnosis: Diagnosis
 ) -> None:
     staff.is_superuser = True

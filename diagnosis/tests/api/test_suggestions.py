@@ -1,4 +1,4 @@
-"""Competitors that somebody has compared a brand with before are suggested to that person, and to nobody else."""
+"""Suggested competitors come from the user's own diagnoses of the same brand."""
 
 from typing import Any
 
@@ -21,9 +21,7 @@ def compare(owner: AbstractUser, platform: Platform, *rivals: RequestedBrand, br
     make_diagnosis(owner, [platform], brand=brand, competitors=rivals)
 
 
-def test_they_come_newest_first_each_once_with_the_aliases_of_the_last_time(
-    owner: AbstractUser, client: Client
-) -> None:
+def test_suggestions_are_unique_newest_first_with_latest_aliases(owner: AbstractUser, client: Client) -> None:
     platform = make_platform()
     compare(owner, platform, RequestedBrand("云栖壶", ["云栖"]), RequestedBrand("木石坊"))
     compare(owner, platform, RequestedBrand("云栖壶", ["Yunqi"]))
@@ -33,7 +31,7 @@ def test_they_come_newest_first_each_once_with_the_aliases_of_the_last_time(
     ]
 
 
-def test_nothing_of_another_brand_or_another_person_is_suggested(
+def test_competitors_of_other_brands_and_users_are_not_suggested(
     owner: AbstractUser, stranger: AbstractUser, client: Client
 ) -> None:
     platform = make_platform()
@@ -42,6 +40,6 @@ def test_nothing_of_another_brand_or_another_person_is_suggested(
     assert suggested(client, "Shanlan") == []
 
 
-def test_a_brand_must_be_named(client: Client) -> None:
+def test_brand_is_required(client: Client) -> None:
     answer = client.get("/api/suggestions", {"brand": ""})
     assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_INPUT")

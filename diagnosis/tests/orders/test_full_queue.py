@@ -1,4 +1,4 @@
-"""When too much is unfinished, one more is refused in friendly words, with the time to come back; nothing is made."""
+"""Quotas of unfinished diagnoses: the response has a wait, and nothing is stored."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -25,14 +25,14 @@ def _assert_refused(response: object, status: int, code: str, title: str) -> Non
 
 
 @pytest.mark.usefixtures("platform")
-def test_one_more_than_an_account_may_have_is_a_429(client: Client) -> None:
+def test_exceeding_the_owners_quota_is_429(client: Client) -> None:
     assert [post_diagnosis(client, build_request_body()).status_code for _ in range(2)] == [202, 202]
     _assert_refused(post_diagnosis(client, build_request_body()), 429, "TOO_MANY_UNFINISHED", "进行中的诊断已到上限")
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (2, 2)
 
 
 @pytest.mark.usefixtures("platform")
-def test_one_more_than_the_site_takes_is_a_503(client: Client, client_of_stranger: Client) -> None:
+def test_exceeding_the_sites_quota_is_503(client: Client, client_of_stranger: Client) -> None:
     assert [post_diagnosis(who, build_request_body()).status_code for who in (client, client, client_of_stranger)] == [
         202
     ] * 3
@@ -44,20 +44,20 @@ def test_one_more_than_the_site_takes_is_a_503(client: Client, client_of_strange
 
 
 @pytest.mark.usefixtures("platform")
-def test_an_order_that_was_accepted_is_found_again_however_full_it_is(client: Client) -> None:
+def test_repeated_request_is_answered_even_if_quotas_are_exhausted(client: Client) -> None:
     first, _ = (post_diagnosis(client, build_request_body(), **{"Idempotency-Key": key}) for key in ("k1", "k2"))
     again = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
     assert (again.status_code, again.json()) == (200, first.json())
 
 
-def test_there_is_room_again_as_soon_as_one_has_ended(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_ended_diagnosis_frees_its_place(client: Client, owner: AbstractUser, platform: Platform) -> None:
     first, _ = (make_diagnosis(owner, [platform]) for _ in range(2))
     assert post_diagnosis(client, build_request_body()).status_code == 429
     run_and_end(first, make_valid_result())
     assert post_diagnosis(client, build_request_body()).status_code == 202
 
 
-def test_a_retry_is_bounded_as_well(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_quota_applies_to_retries(client: Client, owner: AbstractUser, platform: Platform) -> None:
     source = run_and_end(
         make_diagnosis(owner, [platform], questions=["甲？", "乙？"]),
         make_valid_result(),
@@ -70,6 +70,6 @@ def test_a_retry_is_bounded_as_well(client: Client, owner: AbstractUser, platfor
 
 
 @pytest.mark.usefixtures("platform")
-def test_nought_is_no_bound(client: Client, settings: Settings) -> None:
+def test_zero_means_unlimited(client: Client, settings: Settings) -> None:
     settings.MAX_UNFINISHED_DIAGNOSES = settings.MAX_UNFINISHED_PER_OWNER = 0
     assert {post_diagnosis(client, build_request_body()).status_code for _ in range(4)} == {202}

@@ -1,4 +1,4 @@
-"""The same Idempotency-Key and body again is the same diagnosis."""
+"""The same Idempotency-Key and body return the same diagnosis."""
 
 import threading
 from typing import Any
@@ -18,14 +18,14 @@ from testing.diagnosis_rows import make_platform
 
 @pytest.mark.usefixtures("platform")
 class TestOneKey:
-    def test_with_the_same_order_is_the_same_answer_again(self, client: Client) -> None:
+    def test_with_the_same_body_returns_the_same_response(self, client: Client) -> None:
         first = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         again = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         assert (first.status_code, again.status_code) == (202, 200)
         assert first.json() == again.json()
         assert (Diagnosis.objects.count(), Stream.objects.count(), _jobs()) == (1, 1, 1)
 
-    def test_with_the_same_order_in_other_spelling_is_the_same(self, client: Client) -> None:
+    def test_with_equivalent_json_returns_the_same_response(self, client: Client) -> None:
         post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         again = post_diagnosis(
             client, build_request_body(brand=" 山岚 ", aliases=[], repeats=1), **{"Idempotency-Key": "k1"}
@@ -33,26 +33,26 @@ class TestOneKey:
         assert again.status_code == 200
 
     @pytest.mark.parametrize("changes", [{"brand": "木石坊"}, {"repeats": 2}, {"questions": ["别的？"]}])
-    def test_with_another_order_is_a_conflict(self, client: Client, changes: dict[str, Any]) -> None:
+    def test_with_a_different_body_is_a_conflict(self, client: Client, changes: dict[str, Any]) -> None:
         post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         other = post_diagnosis(client, build_request_body(**changes), **{"Idempotency-Key": "k1"})
         assert (other.status_code, other.json()["code"]) == (409, "CONFLICT")
         assert "Idempotency-Key" in other.json()["fields"]
         assert Diagnosis.objects.count() == 1
 
-    def test_of_another_user_is_another_key(self, client: Client, client_of_stranger: Client) -> None:
+    def test_is_scoped_to_the_user(self, client: Client, client_of_stranger: Client) -> None:
         first = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         other = post_diagnosis(client_of_stranger, build_request_body(), **{"Idempotency-Key": "k1"})
         assert (first.status_code, other.status_code) == (202, 202)
         assert first.json()["id"] != other.json()["id"]
 
-    def test_finds_its_diagnosis_although_the_platform_was_switched_off_since(self, client: Client) -> None:
+    def test_returns_its_diagnosis_after_the_platform_was_disabled(self, client: Client) -> None:
         first = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         Platform.objects.update(is_enabled=False)
         again = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"})
         assert (again.status_code, again.json()) == (200, first.json())
 
-    def test_is_not_used_up_by_an_order_that_was_refused(self, client: Client) -> None:
+    def test_is_not_consumed_by_a_rejected_request(self, client: Client) -> None:
         assert (
             post_diagnosis(client, build_request_body(platforms=["nobody"]), **{"Idempotency-Key": "k1"}).status_code
             == 422
@@ -60,17 +60,17 @@ class TestOneKey:
         assert post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"}).status_code == 202
 
     @pytest.mark.parametrize(("key", "why"), [("", "至少 1 个字。"), ("k" * 129, "最多 128 个字。")])
-    def test_that_is_too_short_or_long_is_named(self, client: Client, key: str, why: str) -> None:
+    def test_of_invalid_length_is_named_in_the_error(self, client: Client, key: str, why: str) -> None:
         response = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": key})
         assert (response.status_code, response.json()["fields"]) == (422, {"Idempotency-Key": why})
 
-    def test_with_a_character_that_no_database_stores_is_refused(self, client: Client) -> None:
+    def test_with_unstorable_characters_is_rejected(self, client: Client) -> None:
         response = post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k\x00k"})
         assert (response.status_code, list(response.json()["fields"])) == (422, ["Idempotency-Key"])
 
 
 @pytest.mark.usefixtures("platform")
-def test_without_a_key_the_same_order_is_a_new_diagnosis(client: Client) -> None:
+def test_request_without_a_key_creates_a_new_diagnosis(client: Client) -> None:
     first, second = (
         post_diagnosis(client, build_request_body()).json(),
         post_diagnosis(client, build_request_body()).json(),
@@ -80,7 +80,7 @@ def test_without_a_key_the_same_order_is_a_new_diagnosis(client: Client) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_the_same_moment_are_one(owner: AbstractUser) -> None:
+def test_twenty_concurrent_requests_create_one_diagnosis(owner: AbstractUser) -> None:
     make_platform()
     together = threading.Barrier(20, timeout=60)
     answers: list[tuple[int, str]] = []
@@ -102,21 +102,21 @@ def test_twenty_at_the_same_moment_are_one(owner: AbstractUser) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_order_that_breaks_off_leaves_nothing(owner: AbstractUser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_transaction_leaves_no_rows(owner: AbstractUser, monkeypatch: pytest.MonkeyPatch) -> None:
     make_platform()
 
     def broken(*args: Any) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr("diagnosis.running.queue.enqueue_run", broken)
-    wanted = DiagnosisRequest(RequestedBrand("山岚"), ["甲？"], ["fake"])
+    request = DiagnosisRequest(RequestedBrand("山岚"), ["甲？"], ["fake"])
     with pytest.raises(ZeroDivisionError):
-        create_diagnosis(wanted, RequestContext(owner, "k1"))
+        create_diagnosis(request, RequestContext(owner, "k1"))
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (0, 0)
 
 
 def _jobs() -> int:
-    """Runs in the queue, of diagnoses that are there."""
+    """Number of queued runs of existing diagnoses."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM procrastinate_jobs JOIN diagnosis_diagnosis d ON args->>'diagnosis_id' = d.id::text"

@@ -1,4 +1,4 @@
-"""What may be asked for, and how the API says which field is not right. Nothing is made of an order that is refused."""
+"""Validation of requested diagnoses. Errors name the field; a rejected request stores nothing."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def build_request_body(**changes: Any) -> dict[str, Any]:
 
 
 def post_diagnosis(client: Client, body: Any, language: str = "zh-CN", **headers: str) -> Any:
-    """A str or bytes goes out as it is, all else as JSON."""
+    """Post str and bytes unchanged, anything else as JSON."""
     raw = body if isinstance(body, (str, bytes)) else json.dumps(body)
     return client.post(
         "/api/diagnoses",
@@ -166,7 +166,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("changes", "fields"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_is_out_of_bounds_is_named_in_the_readers_language(
+def test_invalid_field_is_named_in_the_requested_language(
     client: Client, changes: dict[str, Any], fields: dict[str, tuple[str, str]]
 ) -> None:
     for place, language in enumerate(["zh-CN,zh;q=0.9", "en-US,en;q=0.9"]):
@@ -176,42 +176,42 @@ def test_what_is_out_of_bounds_is_named_in_the_readers_language(
 
 
 @pytest.mark.parametrize("missing", ["brand", "questions", "platforms"])
-def test_what_is_missing_is_named(client: Client, missing: str) -> None:
+def test_missing_field_is_named(client: Client, missing: str) -> None:
     body = build_request_body()
     del body[missing]
     assert_refused(post_diagnosis(client, body), {missing: "请填写这一项。"})
 
 
-def test_a_platform_that_is_switched_off_cannot_be_chosen(client: Client) -> None:
+def test_disabled_platform_is_rejected(client: Client) -> None:
     make_platform("off", is_enabled=False)
     response = post_diagnosis(client, build_request_body(platforms=["fake", "off"]))
     assert_refused(response, {"platforms.1": "没有名为“off”的可用平台。"})
 
 
 @pytest.mark.parametrize("body", ["not json", "{", '{"brand": "山', b"\xff\xfe{}", "[" * 100_000, '{"brand": NaN,}'])
-def test_a_body_that_is_not_json_is_told_so(client: Client, body: str | bytes) -> None:
+def test_body_must_be_json(client: Client, body: str | bytes) -> None:
     response = post_diagnosis(client, body)
     assert (response.status_code, response.json()["code"]) == (400, "DATA_FORMAT_ERROR")
     assert response["Content-Type"] == "application/problem+json"
     assert_nothing_was_made()
 
 
-def test_no_body_is_told_so(client: Client) -> None:
+def test_body_is_required(client: Client) -> None:
     assert_refused(post_diagnosis(client, ""), {"body": "请填写这一项。"})
 
 
 @pytest.mark.parametrize("body", ["null", "[]", "7", '"text"', "true"])
-def test_json_that_is_no_object_is_told_so(client: Client, body: str) -> None:
+def test_body_must_be_an_object(client: Client, body: str) -> None:
     assert_refused(post_diagnosis(client, body), dict.fromkeys(["brand", "questions", "platforms"], "请填写这一项。"))
 
 
-def test_a_body_of_a_megabyte_is_refused_before_it_is_read(client: Client) -> None:
+def test_body_of_a_megabyte_is_rejected_before_it_is_read(client: Client) -> None:
     response = post_diagnosis(client, build_request_body(questions=["问" * 500] * 700))
     assert (response.status_code, response.json()["code"]) == (400, "DATA_FORMAT_ERROR")
     assert_nothing_was_made()
 
 
-def test_the_largest_order_is_accepted(client: Client) -> None:
+def test_largest_request_is_accepted(client: Client) -> None:
     platforms = [make_platform(f"p{number}").pk for number in range(10)]
     aliases = ["名" * 98 + f"{number:02}" for number in range(10)]
     response = post_diagnosis(
@@ -245,7 +245,7 @@ def test_the_largest_order_is_accepted(client: Client) -> None:
         "e\u0301",
     ],
 )
-def test_what_people_write_is_kept_as_it_is(client: Client, text: str) -> None:
+def test_text_is_stored_unchanged(client: Client, text: str) -> None:
     response = post_diagnosis(client, build_request_body(brand=text, questions=[text], aliases=[f"{text}茶"]))
     assert response.status_code == 202, response.json()
     detail = client.get(f"/api/diagnoses/{response.json()['id']}").json()
@@ -253,7 +253,7 @@ def test_what_people_write_is_kept_as_it_is(client: Client, text: str) -> None:
     assert detail["brands"] == [{"name": text, "aliases": [f"{text}茶"], "is_own": True, "is_added": False}]
 
 
-def test_space_around_is_taken_off(client: Client) -> None:
+def test_surrounding_space_is_removed(client: Client) -> None:
     response = post_diagnosis(
         client, build_request_body(brand=" 山岚\n", questions=["\u3000哪个好？ "], platforms=[" fake "])
     )
@@ -261,7 +261,7 @@ def test_space_around_is_taken_off(client: Client) -> None:
     assert (detail["brand"], detail["questions"][0]["text"]) == ("山岚", "哪个好？")
 
 
-def test_an_order_becomes_one_answer_per_question_platform_and_repeat(client: Client) -> None:
+def test_request_creates_one_answer_per_question_platform_and_repeat(client: Client) -> None:
     make_platform("other")
     body = build_request_body(
         aliases=["SL"],
@@ -288,12 +288,12 @@ def test_an_order_becomes_one_answer_per_question_platform_and_repeat(client: Cl
     assert list(Event.objects.values_list("seq", "kind", "data")) == [(1, "progress", first)]
 
 
-def test_the_brand_is_not_in_the_question(client: Client) -> None:
+def test_brand_is_not_added_to_the_question(client: Client) -> None:
     post_diagnosis(client, build_request_body(brand="山岚", aliases=["SL"], competitors=[_rival()]))
     assert Question.objects.get().text == "哪个手冲壶好？"
 
 
-def test_an_order_with_a_demo_platform_is_marked_as_demo(client: Client) -> None:
+def test_diagnosis_with_a_demo_platform_is_marked_as_demo(client: Client) -> None:
     Platform.objects.create(pk="demo-fast", name="演示", model="demo-fast", is_demo=True)
     assert post_diagnosis(client, build_request_body(platforms=["fake", "demo-fast"])).json()["demo"] is True
     assert post_diagnosis(client, build_request_body()).json()["demo"] is False
@@ -310,7 +310,7 @@ _FIELDS = ["brand", "aliases", "competitors", "questions", "platforms", "repeats
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(changes=st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=3))
-def test_no_body_breaks_it_and_what_is_refused_leaves_nothing(client: Client, changes: dict[str, Any]) -> None:
+def test_arbitrary_bodies_cause_no_server_error_and_leave_no_rows(client: Client, changes: dict[str, Any]) -> None:
     before = Diagnosis.objects.count(), Stream.objects.count()
     response = post_diagnosis(client, build_request_body(**changes))
     accepted = response.status_code == 202

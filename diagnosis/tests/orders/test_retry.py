@@ -1,4 +1,4 @@
-"""`POST /api/diagnoses/<id>/retry`: a new diagnosis that keeps what there is and asks only what failed."""
+"""`POST /api/diagnoses/<id>/retry`: a new diagnosis that copies stored answers and repeats failed calls."""
 
 import threading
 from typing import Any
@@ -49,7 +49,7 @@ def _mixed(owner: AbstractUser, platform: Platform) -> Diagnosis:
     )
 
 
-def test_what_was_answered_is_carried_over_and_the_rest_is_pending(
+def test_retry_copies_stored_answers_and_plans_the_failed_ones(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     source = _mixed(owner, platform)
@@ -73,7 +73,7 @@ def test_what_was_answered_is_carried_over_and_the_rest_is_pending(
     assert (body["carried_over"], body["retry_of"]) == (2, str(source.pk))
 
 
-def test_the_source_stays_as_it_is(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_source_is_unchanged(client: Client, owner: AbstractUser, platform: Platform) -> None:
     source = _mixed(owner, platform)
     before = list(source.answers.values())
     _retry(client, source)
@@ -82,7 +82,7 @@ def test_the_source_stays_as_it_is(client: Client, owner: AbstractUser, platform
 
 
 @pytest.mark.django_db(transaction=True)
-def test_only_what_failed_is_asked_again(owner: AbstractUser, client: Client, fake: FakePlatform) -> None:
+def test_only_failed_calls_are_repeated(owner: AbstractUser, client: Client, fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer("山岚"))
     fake.set_behaviour(respond_with_error(400), question="乙？")
     platform = make_platform(base_url=fake.base_url)
@@ -97,7 +97,7 @@ def test_only_what_failed_is_asked_again(owner: AbstractUser, client: Client, fa
 
 
 @pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT])
-def test_what_was_never_asked_is_asked(
+def test_calls_that_were_never_made_are_made(
     client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus
 ) -> None:
     source = run_and_end(
@@ -107,7 +107,7 @@ def test_what_was_never_asked_is_asked(
     assert retry.answers.filter(state=AnswerState.PENDING).count() == 1
 
 
-def test_a_second_tap_finds_the_first(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_second_retry_returns_the_first(client: Client, owner: AbstractUser, platform: Platform) -> None:
     source = _mixed(owner, platform)
     first, second = _retry(client, source), _retry(client, source)
     assert (first.status_code, second.status_code) == (202, 200)
@@ -116,7 +116,7 @@ def test_a_second_tap_finds_the_first(client: Client, owner: AbstractUser, platf
 
 
 @pytest.mark.django_db(transaction=True)
-def test_taps_at_the_same_moment_are_one_retry(owner: AbstractUser) -> None:
+def test_concurrent_retries_create_one_diagnosis(owner: AbstractUser) -> None:
     source = _mixed(owner, make_platform())
     together = threading.Barrier(8, timeout=60)
     answers: list[tuple[int, str]] = []
@@ -136,7 +136,7 @@ def test_taps_at_the_same_moment_are_one_retry(owner: AbstractUser) -> None:
     assert Diagnosis.objects.count() == 2
 
 
-def test_after_the_first_retry_has_ended_another_is_possible(
+def test_another_retry_is_possible_after_the_first_has_ended(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     source = _mixed(owner, platform)
@@ -147,9 +147,7 @@ def test_after_the_first_retry_has_ended_another_is_possible(
     assert (third.retry_of, third.carried_over) == (first, 2)
 
 
-def test_where_nothing_failed_there_is_nothing_to_retry(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_retry_without_failed_calls_is_a_conflict(client: Client, owner: AbstractUser, platform: Platform) -> None:
     source = run_and_end(
         make_diagnosis(owner, [platform], questions=["甲？", "乙？"]),
         make_valid_result(),
@@ -161,13 +159,13 @@ def test_where_nothing_failed_there_is_nothing_to_retry(
     assert Diagnosis.objects.count() == 1
 
 
-def test_what_still_runs_cannot_be_retried(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_running_diagnosis_cannot_be_retried(client: Client, owner: AbstractUser, platform: Platform) -> None:
     diagnosis = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_failed_result())
     response = _retry(client, diagnosis)
     assert (response.status_code, response.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
 
 
-def test_by_staff_it_stays_the_owners(
+def test_retry_by_staff_belongs_to_the_owner(
     client: Client, client_of_staff: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     source = _mixed(owner, platform)
@@ -178,7 +176,7 @@ def test_by_staff_it_stays_the_owners(
     assert client.get(f"/api/diagnoses/{retry.pk}").status_code == 200
 
 
-def test_a_platform_that_was_switched_off_since_is_not_asked(client: Client, owner: AbstractUser) -> None:
+def test_disabled_platform_is_not_called_by_a_retry(client: Client, owner: AbstractUser) -> None:
     platforms = [make_platform("on"), make_platform("off")]
     source = run_and_end(
         make_diagnosis(owner, platforms),
@@ -195,7 +193,7 @@ def test_a_platform_that_was_switched_off_since_is_not_asked(client: Client, own
     assert (ended.status, ended.valid, ended.failed) == (DiagnosisStatus.PARTIAL, 1, 1)
 
 
-def test_when_all_that_failed_is_switched_off_there_is_nothing_to_retry(
+def test_retry_with_only_disabled_platforms_is_a_conflict(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     source = _mixed(owner, platform)
@@ -206,7 +204,7 @@ def test_when_all_that_failed_is_switched_off_there_is_nothing_to_retry(
     assert Diagnosis.objects.count() == 1
 
 
-def test_the_demo_mark_and_the_language_go_along(client: Client, owner: AbstractUser) -> None:
+def test_retry_keeps_demo_mark_and_language(client: Client, owner: AbstractUser) -> None:
     demo = Platform.objects.create(pk="demo-x", name="演示", model="demo-fast", is_demo=True)
     source = run_and_end(make_diagnosis(owner, [demo], locale="en"), make_failed_result())
     retry = _new_one(_retry(client, source))

@@ -1,4 +1,4 @@
-"""The demo platform: fictional, the same for the same seed, marked everywhere, and never in place of a real one."""
+"""The demo platform: fictional, deterministic, marked everywhere, never a replacement for a real one."""
 
 import json
 from collections import Counter
@@ -45,14 +45,14 @@ async def test_the_same_question_and_seed_give_the_same_answer() -> None:
     assert json.loads(first.content)["id"] == json.loads(second.content)["id"]
 
 
-async def test_another_seed_question_or_model_gives_another() -> None:
+async def test_other_seed_question_or_model_gives_another_answer() -> None:
     answers = {_text(await _ask("demo-fast", seed)) for seed in range(20)}
     assert len(answers) > 15
     assert _text(await _ask("demo-fast", 1, "别的问题？")) != _text(await _ask("demo-fast", 1))
     assert _text(await _ask("demo-slow", 1)) != _text(await _ask("demo-fast", 1))
 
 
-async def test_an_answer_is_a_completion_about_fictional_brands_and_says_so() -> None:
+async def test_answer_is_a_completion_marked_as_fictional() -> None:
     named: Counter[str] = Counter()
     for seed in range(60):
         response = await _ask("demo-fast", seed)
@@ -61,21 +61,21 @@ async def test_an_answer_is_a_completion_about_fictional_brands_and_says_so() ->
         assert body["choices"][0]["finish_reason"] == "stop"
         text = _text(response)
         assert "演示" in text
-        found = [brand for brand in DEMO_BRANDS if brand in text]
-        assert 1 <= len(found) <= 6
-        named.update(found)
+        brands = [brand for brand in DEMO_BRANDS if brand in text]
+        assert 1 <= len(brands) <= 6
+        named.update(brands)
     assert set(named) == set(DEMO_BRANDS)
     assert named[DEMO_BRANDS[0]] > named[DEMO_BRANDS[-1]]
 
 
-async def test_quota_and_down_always_fail_in_their_way() -> None:
+async def test_quota_and_down_models_always_fail() -> None:
     for seed in range(5):
         quota, down = await _ask("demo-quota", seed), await _ask("demo-down", seed)
         assert (quota.status_code, json.loads(quota.content)["error"]["code"]) == (429, "insufficient_quota")
         assert down.status_code == 503
 
 
-async def test_flaky_fails_half_the_time_in_four_ways_and_another_attempt_is_another_throw() -> None:
+async def test_flaky_model_fails_half_of_the_time_in_four_ways() -> None:
     seen: Counter[str] = Counter()
     for seed in range(300):
         response = await _ask("demo-flaky", seed)
@@ -107,18 +107,18 @@ async def test_fast_is_faster_than_slow(monkeypatch: pytest.MonkeyPatch, setting
     "body",
     ["", "[]", "{", "null", '{"model": "demo-fast"}', '{"model": 1, "messages": []}', b"\xff", '{"messages": {}}'],
 )
-async def test_a_body_that_is_no_request_is_refused_as_a_platform_would(body: str | bytes) -> None:
+async def test_invalid_body_gets_a_platform_error(body: str | bytes) -> None:
     response = await _post(body)
     assert (response.status_code, json.loads(response.content)["error"]["code"]) == (400, "invalid_request_error")
 
 
-async def test_an_unknown_model_is_refused_by_name() -> None:
+async def test_unknown_model_is_rejected_by_name() -> None:
     response = await _ask("gpt-6-luna")
     assert (response.status_code, json.loads(response.content)["error"]["code"]) == (404, "model_not_found")
     assert "demo-fast" in json.loads(response.content)["error"]["message"]
 
 
-async def test_without_demo_there_is_nothing(settings: Any) -> None:
+async def test_endpoint_is_404_without_demo(settings: Any) -> None:
     body = {"model": "demo-fast", "messages": [{"role": "user", "content": "甲？"}]}
     for is_on, status in ((True, 200), (False, 404)):
         settings.DEMO = is_on
@@ -126,7 +126,7 @@ async def test_without_demo_there_is_nothing(settings: Any) -> None:
         assert response.status_code == status
 
 
-def test_everything_that_comes_from_it_is_marked(client: Client, owner: AbstractUser) -> None:
+def test_all_demo_results_are_marked(client: Client, owner: AbstractUser) -> None:
     platform = Platform.objects.create(pk="demo-fast", name="演示·快速", model="demo-fast", is_demo=True)
     diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
     path = f"/api/diagnoses/{diagnosis.pk}"
@@ -144,9 +144,7 @@ def test_everything_that_comes_from_it_is_marked(client: Client, owner: Abstract
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_never_stands_in_for_a_real_platform_that_fails(
-    owner: AbstractUser, fake: FakePlatform, settings: Any
-) -> None:
+def test_demo_never_replaces_a_failing_real_platform(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.DEMO_BASE_URL, settings.CALL_ATTEMPTS = fake.base_url, 1
     fake.set_behaviour(respond_with_error(503), model="real")
     fake.set_behaviour(respond_with_answer("山岚（演示回答）"), model="demo-fast")
@@ -161,7 +159,7 @@ def test_it_never_stands_in_for_a_real_platform_that_fails(
     assert diagnosis.is_demo
 
 
-def test_with_demo_off_a_demo_platform_cannot_be_ordered(client: Client, settings: Any) -> None:
+def test_demo_platform_cannot_be_requested_with_demo_off(client: Client, settings: Any) -> None:
     settings.DEMO = False
     seed_platforms()
     body = {"brand": "山岚", "questions": ["甲？"], "platforms": ["demo-fast"]}

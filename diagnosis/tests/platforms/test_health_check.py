@@ -1,4 +1,4 @@
-"""A paused platform is called healthy again after it has answered, not before."""
+"""A paused platform is healthy again only after a successful probe."""
 
 import asyncio
 from datetime import timedelta
@@ -18,23 +18,23 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def paused(fake: FakePlatform, *, minutes: float = -1, reason: str = FailureReason.QUOTA, **columns: Any) -> Platform:
-    """Paused until so many minutes from now."""
+    """Pause it until this many minutes from now."""
     until = timezone.now() + timedelta(minutes=minutes)
     return make_platform(base_url=fake.base_url, paused_until=until, pause_reason=reason, **columns)
 
 
 def after_probe(platform: Platform) -> tuple[int, Platform]:
-    asked = asyncio.run(probe_paused_platforms())
+    probed = asyncio.run(probe_paused_platforms())
     platform.refresh_from_db()
-    return asked, platform
+    return probed, platform
 
 
-def test_until_it_has_answered_it_is_not_called_healthy(fake: FakePlatform) -> None:
+def test_platform_is_unhealthy_until_a_probe_succeeds(fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer("好"))
     platform = paused(fake)
     assert serialize_platform(platform)["healthy"] is False
-    asked, platform = after_probe(platform)
-    assert (asked, fake.count()) == (1, 1)
+    probed, platform = after_probe(platform)
+    assert (probed, fake.count()) == (1, 1)
     assert (platform.paused_until, platform.pause_reason) == (None, "")
     assert serialize_platform(platform)["healthy"] is True
 
@@ -47,7 +47,7 @@ def test_until_it_has_answered_it_is_not_called_healthy(fake: FakePlatform) -> N
         (respond_with_error(503), FailureReason.BUSY, 1),
     ],
 )
-def test_one_that_still_fails_stays_paused_for_its_reason(
+def test_failed_probe_extends_the_pause_with_its_reason(
     fake: FakePlatform, behaviour: Any, reason: FailureReason, minutes: int
 ) -> None:
     fake.set_behaviour(behaviour)
@@ -60,13 +60,13 @@ def test_one_that_still_fails_stays_paused_for_its_reason(
 
 
 @pytest.mark.parametrize("columns", [{"minutes": 5}, {"is_demo": True}, {"is_enabled": False}, {"reason": ""}])
-def test_only_what_is_due_is_asked(fake: FakePlatform, columns: dict[str, Any]) -> None:
+def test_only_due_platforms_are_probed(fake: FakePlatform, columns: dict[str, Any]) -> None:
     fake.set_behaviour(respond_with_answer())
-    asked, _ = after_probe(paused(fake, **columns))
-    assert (asked, fake.count()) == (0, 0)
+    probed, _ = after_probe(paused(fake, **columns))
+    assert (probed, fake.count()) == (0, 0)
 
 
-def test_two_workers_ask_once(fake: FakePlatform) -> None:
+def test_concurrent_workers_probe_once(fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer(delay_seconds=0.2))
     paused(fake)
 
@@ -77,7 +77,7 @@ def test_two_workers_ask_once(fake: FakePlatform) -> None:
     assert fake.count() == 1
 
 
-def test_what_an_operator_decides_during_a_probe_stays(fake: FakePlatform) -> None:
+def test_change_by_an_operator_during_a_probe_is_kept(fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer(delay_seconds=0.5))
     platform = paused(fake)
 

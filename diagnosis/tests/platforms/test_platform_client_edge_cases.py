@@ -1,4 +1,4 @@
-"""The ways in which a call fails without the SDK saying so, and what becomes of a reply."""
+"""Failures that the SDK does not report, and cleaning of replies."""
 
 import asyncio
 import contextlib
@@ -50,13 +50,13 @@ def _with_choice(**choice: Any) -> dict[str, Any]:
 
 
 @in_one_loop
-async def test_a_good_answer_comes_with_the_model_that_gave_it(fake: FakePlatform, platform: Platform) -> None:
+async def test_reply_has_the_model_that_the_platform_names(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(respond_with(build_completion("  山岚不错。\n", model="m-20260215")))
     assert await _ask(platform) == PlatformReply("山岚不错。", "m-20260215")
 
 
 @in_one_loop
-async def test_the_question_goes_out_as_it_is_and_nothing_with_it(fake: FakePlatform, platform: Platform) -> None:
+async def test_only_the_unchanged_question_is_sent(fake: FakePlatform, platform: Platform) -> None:
     await _ask(platform)
     assert fake.calls[0].body == {"model": "m", "messages": [{"role": "user", "content": "哪个手冲壶好？"}]}
     assert fake.calls[0].key == TEST_API_KEY
@@ -94,7 +94,7 @@ async def test_the_question_goes_out_as_it_is_and_nothing_with_it(fake: FakePlat
         respond_with({"error_code": 17, "error_msg": "Open api daily request limit reached"}),
     ],
 )
-async def test_a_200_without_a_usable_answer_is_unreadable_and_asked_again(
+async def test_200_without_a_usable_answer_is_unreadable_and_retryable(
     fake: FakePlatform, platform: Platform, behaviour: Behaviour
 ) -> None:
     fake.set_behaviour(behaviour)
@@ -115,7 +115,7 @@ async def test_a_200_without_a_usable_answer_is_unreadable_and_asked_again(
         ({"code": 1301, "msg": "敏感", "success": False}, FailureReason.FILTERED),
     ],
 )
-async def test_an_error_inside_a_200_is_read_like_any_refusal(
+async def test_error_inside_a_200_is_classified_like_any_error(
     fake: FakePlatform, platform: Platform, body: Mapping[str, Any], reason: FailureReason
 ) -> None:
     fake.set_behaviour(respond_with(body))
@@ -139,7 +139,7 @@ async def test_an_error_inside_a_200_is_read_like_any_refusal(
     ],
 )
 @pytest.mark.parametrize("text", ["", "山岚是一个"])
-async def test_an_answer_that_was_cut_off_is_not_counted_however_far_it_came(
+async def test_filtered_or_interrupted_answer_is_not_valid(
     fake: FakePlatform, platform: Platform, finish_reason: str, reason: FailureReason, text: str
 ) -> None:
     fake.set_behaviour(fake_platform.respond_filtered(finish_reason, text))
@@ -148,7 +148,7 @@ async def test_an_answer_that_was_cut_off_is_not_counted_however_far_it_came(
 
 @in_one_loop
 @pytest.mark.parametrize("finish_reason", ["stop", "length", "STOP", "normal", None, ""])
-async def test_an_answer_that_ends_in_any_other_way_counts(
+async def test_other_finish_reasons_are_valid(
     fake: FakePlatform, platform: Platform, finish_reason: str | None
 ) -> None:
     fake.set_behaviour(respond_with(_with_choice(finish_reason=finish_reason)))
@@ -169,7 +169,7 @@ async def test_reasoning_is_never_part_of_the_answer(fake: FakePlatform, platfor
 
 
 @in_one_loop
-async def test_a_drip_fed_answer_ends_at_the_overall_time_limit(fake: FakePlatform, platform: Platform) -> None:
+async def test_slow_stream_ends_at_the_time_limit(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(
         fake_platform.respond_slowly(interval_seconds=0.05)
     )  # each read is quick, the whole takes 15 s and more
@@ -180,13 +180,13 @@ async def test_a_drip_fed_answer_ends_at_the_overall_time_limit(fake: FakePlatfo
 
 
 @in_one_loop
-async def test_a_platform_that_says_nothing_is_a_timeout(fake: FakePlatform, platform: Platform) -> None:
+async def test_no_response_is_a_timeout(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(fake_platform.hold_response())
     assert (await _failure(platform, timeout_seconds=0.3)).reason == FailureReason.TIMEOUT
 
 
 @in_one_loop
-async def test_a_platform_that_takes_no_connection_is_a_timeout_and_not_a_broken_connection(
+async def test_connect_timeout_is_a_timeout_not_a_connection_failure(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = (await openai_client._get_loop_clients()).base_client
@@ -206,7 +206,7 @@ async def test_a_platform_that_takes_no_connection_is_a_timeout_and_not_a_broken
 
 @in_one_loop
 @pytest.mark.parametrize("behaviour", [fake_platform.reset_connection(), fake_platform.respond_with_truncated_body()])
-async def test_a_connection_that_breaks_is_a_connection_failure(
+async def test_broken_connection_is_a_connection_failure(
     fake: FakePlatform, platform: Platform, behaviour: Behaviour
 ) -> None:
     fake.set_behaviour(behaviour)
@@ -215,13 +215,13 @@ async def test_a_connection_that_breaks_is_a_connection_failure(
 
 
 @in_one_loop
-async def test_nobody_listening_is_a_connection_failure(platform: Platform) -> None:
+async def test_refused_connection_is_a_connection_failure(platform: Platform) -> None:
     platform.base_url = f"http://127.0.0.1:{find_free_port()}/v1"
     assert (await _failure(platform)).reason == FailureReason.CONNECTION
 
 
 @in_one_loop
-async def test_retry_after_is_told_and_not_slept(fake: FakePlatform, platform: Platform) -> None:
+async def test_retry_after_is_reported_and_not_awaited(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(
         fake_platform.respond_with_error(429, {"error": {"code": "rate_limit_exceeded"}}, {"Retry-After": "30"})
     )
@@ -234,7 +234,7 @@ async def test_retry_after_is_told_and_not_slept(fake: FakePlatform, platform: P
 
 @in_one_loop
 async def test_a_redirect_is_not_followed(fake: FakePlatform, platform: Platform) -> None:
-    """It would lead past the list of hosts that may be called."""
+    """A redirect could lead to a host that is not allowed."""
     with FakePlatform() as elsewhere:
         fake.set_behaviour(respond_with("", status=307, headers={"Location": f"{elsewhere.base_url}/chat/completions"}))
         failure = await _failure(platform)
@@ -256,14 +256,14 @@ async def test_a_redirect_is_not_followed(fake: FakePlatform, platform: Platform
         "",
     ],
 )
-async def test_an_address_that_may_not_be_called_is_an_operators_problem(platform: Platform, base_url: str) -> None:
+async def test_forbidden_host_fails_with_reason_key(platform: Platform, base_url: str) -> None:
     platform.base_url = base_url
     failure = await _failure(platform)
     assert (failure.reason, failure.is_retryable) == (FailureReason.KEY, False)
 
 
 @in_one_loop
-async def test_calls_share_one_pool_of_connections(fake: FakePlatform, platform: Platform) -> None:
+async def test_calls_share_one_connection_pool(fake: FakePlatform, platform: Platform) -> None:
     ports = set()
 
     async def note_the_connection(exchange: Exchange) -> None:
@@ -283,33 +283,33 @@ def test_each_event_loop_has_a_client_of_its_own(fake: FakePlatform, platform: P
 
 
 @in_one_loop
-async def test_a_hundred_calls_at_once_all_get_their_own_answer(fake: FakePlatform, platform: Platform) -> None:
+async def test_a_hundred_concurrent_calls_get_their_own_answers(fake: FakePlatform, platform: Platform) -> None:
     questions = [f"问题 {number}" for number in range(100)]
     replies = await asyncio.gather(*(ask_platform(platform, text, seed=1, timeout_seconds=60) for text in questions))
     assert [reply.text for reply in replies] == [f"关于“{text}”的回答。" for text in questions]
 
 
 @in_one_loop
-async def test_what_no_database_stores_is_taken_out_of_the_answer(fake: FakePlatform, platform: Platform) -> None:
+async def test_unstorable_characters_are_removed_from_the_answer(fake: FakePlatform, platform: Platform) -> None:
     body = json.dumps(build_completion("山\x00岚\ud83d", model="m\x00\ud800")).encode()
     fake.set_behaviour(respond_with(body))
     assert await _ask(platform) == PlatformReply("山岚?", "m?")
 
 
 @in_one_loop
-async def test_a_model_name_that_is_none_is_left_out(fake: FakePlatform, platform: Platform) -> None:
+async def test_invalid_model_name_is_ignored(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(respond_with(build_completion("好") | {"model": 42}))
     assert await _ask(platform) == PlatformReply("好", "")
 
 
 @in_one_loop
-async def test_an_endless_answer_is_cut(fake: FakePlatform, platform: Platform) -> None:
+async def test_long_answer_is_truncated(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(respond_with(build_completion("长" * 300_000)))
     assert len((await _ask(platform)).text) == MAX_ANSWER_CHARACTERS
 
 
 @in_one_loop
-async def test_cancellation_passes_through(fake: FakePlatform, platform: Platform) -> None:
+async def test_cancellation_is_propagated(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(fake_platform.hold_response())
     asking = asyncio.ensure_future(_ask(platform))
     while not fake.calls:
@@ -319,6 +319,6 @@ async def test_cancellation_passes_through(fake: FakePlatform, platform: Platfor
         await asking
 
 
-def test_who_does_not_ask_does_not_load_the_sdk() -> None:
+def test_sdk_is_not_imported_before_the_first_call() -> None:
     serving = "import sys, diagsite.asgi, diagnosis.tasks; sys.exit('openai' in sys.modules)"
     subprocess.run([sys.executable, "-c", serving], cwd=PROJECT_ROOT, check=True, timeout=60)

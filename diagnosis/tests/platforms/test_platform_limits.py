@@ -1,4 +1,4 @@
-"""What a platform bears, across diagnoses: so many calls at once, so many a minute."""
+"""Concurrency and rate limits of platforms across diagnoses and processes."""
 
 import asyncio
 import inspect
@@ -25,7 +25,7 @@ def _unsaved(fake: FakePlatform, pk: str = "p", **columns: Any) -> Platform:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_diagnoses_that_run_at_once_share_a_platforms_places(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_concurrent_diagnoses_share_the_concurrency_limit(owner: AbstractUser, fake: FakePlatform) -> None:
     most = {"narrow": 2, "wide": 5}
 
     async def wait_for_the_others(exchange: Exchange) -> None:
@@ -42,15 +42,12 @@ def test_diagnoses_that_run_at_once_share_a_platforms_places(owner: AbstractUser
     assert fake.max_in_flight == most
 
 
-async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) -> None:
+async def test_hanging_platform_does_not_delay_others(fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response(), model="slow")
     slow = [
-        asyncio.ensure_future(
-            call_with_retries(_unsaved(fake, "slow", concurrency=1), text, seed=1, get_pause_reason=lambda: None)
-        )
-        for text in SIX
+        asyncio.ensure_future(call_with_retries(_unsaved(fake, "slow", concurrency=1), text, seed=1)) for text in SIX
     ]
-    quick = [call_with_retries(_unsaved(fake, "quick"), text, seed=1, get_pause_reason=lambda: None) for text in SIX]
+    quick = [call_with_retries(_unsaved(fake, "quick"), text, seed=1) for text in SIX]
     assert all(outcome.reply for outcome in await asyncio.gather(*quick))
     assert not any(task.done() for task in slow)
     fake.release()
@@ -60,9 +57,7 @@ async def test_a_platform_that_hangs_holds_up_nobody_else(fake: FakePlatform) ->
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("well_inside_a_minute")
-def test_diagnoses_that_run_at_once_share_a_platforms_rate(
-    owner: AbstractUser, fake: FakePlatform, settings: Any
-) -> None:
+def test_concurrent_diagnoses_share_the_rate_limit(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * get_load_factor()
     slow = make_platform("slow", base_url=fake.base_url, requests_per_minute=4)
     quick = make_platform("quick", base_url=fake.base_url)
@@ -72,7 +67,7 @@ def test_diagnoses_that_run_at_once_share_a_platforms_rate(
     assert [(stored.platform_id, stored.reason) for stored in waiting] == [("slow", FailureReason.DEADLINE)] * 2
 
 
-async def test_numbers_that_an_operator_changes_count_at_once(fake: FakePlatform) -> None:
+async def test_changed_limits_apply_at_once(fake: FakePlatform) -> None:
     before = get_platform_limits(_unsaved(fake, concurrency=1))
     assert get_platform_limits(_unsaved(fake, concurrency=1)) is before
     after = get_platform_limits(_unsaved(fake, concurrency=2))
@@ -81,18 +76,15 @@ async def test_numbers_that_an_operator_changes_count_at_once(fake: FakePlatform
 
 
 @pytest.mark.redis
-def test_processes_share_a_platforms_rate_by_redis(
+def test_processes_share_the_rate_limit_through_redis(
     fake: FakePlatform, settings: Any, redis_server: RedisServer
 ) -> None:
     settings.REDIS_URL = redis_server.url
     platform = _unsaved(fake, requests_per_minute=4)
 
     async def ask_until(enough: int) -> int:
-        """Ask three at once and, when enough are answered, give the others a second more; returns how many wait."""
-        waiting = {
-            asyncio.ensure_future(call_with_retries(platform, text, seed=1, get_pause_reason=lambda: None))
-            for text in SIX[:3]
-        }
+        """Make three concurrent calls; returns how many are still waiting a second after the first were answered."""
+        waiting = {asyncio.ensure_future(call_with_retries(platform, text, seed=1)) for text in SIX[:3]}
         while len(waiting) > 3 - enough:
             _done, waiting = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         if waiting:
@@ -108,7 +100,7 @@ def test_processes_share_a_platforms_rate_by_redis(
 
 
 @pytest.mark.redis
-async def test_without_redis_platforms_are_still_asked(
+async def test_platforms_are_called_while_redis_is_unavailable(
     fake: FakePlatform, settings: Any, redis_server: RedisServer
 ) -> None:
     settings.REDIS_URL = redis_server.url
@@ -116,10 +108,10 @@ async def test_without_redis_platforms_are_still_asked(
     changes: list[Callable[[], None]] = [lambda: None, redis_server.stop, redis_server.start]
     for change in changes:
         change()
-        assert (await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: None)).reply
+        assert (await call_with_retries(platform, "问", seed=1)).reply
 
 
-async def test_a_call_that_is_cancelled_before_its_turn_is_let_go_of() -> None:
+async def test_call_cancelled_while_waiting_is_closed() -> None:
     limits = PlatformLimits(Platform(pk="p", concurrency=1, requests_per_minute=60))
     first = asyncio.ensure_future(limits.execute(asyncio.sleep(60)))
     call = asyncio.sleep(0)

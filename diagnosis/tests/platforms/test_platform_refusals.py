@@ -1,4 +1,4 @@
-"""What a platform's refusal is taken for: each in the platform's own words, over HTTP and through a whole run."""
+"""Classification of error responses, with the bodies of each platform, over HTTP and in whole runs."""
 
 import json
 from typing import Any
@@ -55,14 +55,14 @@ MEANINGS = {
 }
 
 
-def test_every_platform_that_is_seeded_has_its_refusals_here() -> None:
+def test_every_seeded_platform_has_error_responses() -> None:
     assert {refused.platform for refused in PLATFORM_ERROR_CASES} == set(BASE_URLS)
 
 
 @in_one_loop
 @pytest.mark.parametrize("refused", PLATFORM_ERROR_CASES, ids=str)
 @pytest.mark.usefixtures("at_their_own_hosts")
-async def test_a_refusal_is_read_by_its_body_first(refused: PlatformErrorCase, fake: FakePlatform) -> None:
+async def test_error_is_classified_by_its_body_first(refused: PlatformErrorCase, fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_error(refused.status, refused.body, refused.headers))
     platform = Platform(
         pk=refused.platform,
@@ -99,7 +99,7 @@ async def test_a_refusal_is_read_by_its_body_first(refused: PlatformErrorCase, f
         (504, FailureReason.TIMEOUT),
     ],
 )
-async def test_without_a_known_word_the_status_decides(fake: FakePlatform, status: int, reason: FailureReason) -> None:
+async def test_status_decides_without_a_known_code(fake: FakePlatform, status: int, reason: FailureReason) -> None:
     platform = Platform(pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url)
     bodies: list[Any] = ["", "<html>nginx</html>", "not json", "[]", "[1]", "null", "{}"]
     for body in [*bodies, {"error": None}, {"error": "x"}, {"error": {"code": 9, "details": ["x"]}}]:
@@ -125,9 +125,7 @@ _JSON = st.recursive(
     st.text() | st.floats().map(str) | st.integers(-10, 10**9).map(str),
     st.sampled_from(["dashscope.aliyuncs.com", "127.0.0.1", ""]),
 )
-def test_nothing_that_a_platform_may_send_confuses_the_reading(
-    status: int, body: Any, retry_after: str, host: str
-) -> None:
+def test_arbitrary_bodies_are_classified_without_errors(status: int, body: Any, retry_after: str, host: str) -> None:
     refusal = ErrorResponse(status, body, {"retry-after": retry_after}, host)
     assert classify_error_response(refusal) in MEANINGS
     seconds = get_platform_wait_seconds(refusal)
@@ -151,14 +149,12 @@ def test_nothing_that_a_platform_may_send_confuses_the_reading(
         ("", None),
     ],
 )
-def test_a_wait_is_read_from_the_message(message: str, seconds: float | None) -> None:
+def test_wait_is_parsed_from_the_message(message: str, seconds: float | None) -> None:
     assert get_platform_wait_seconds(ErrorResponse(429, {"error": {"message": message}}, {})) == seconds
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_odd_that_a_platform_says_breaks_the_run(
-    owner: AbstractUser, fake: FakePlatform, settings: Any
-) -> None:
+def test_malformed_responses_do_not_crash_the_run(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 1
     odd: list[tuple[Behaviour, AnswerState]] = [
         (respond_with_error(400, json.dumps({"error": {"message": "\ud800\x00"}})), AnswerState.FAILED),
@@ -181,9 +177,7 @@ def test_nothing_odd_that_a_platform_says_breaks_the_run(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_past_its_deadline_a_run_keeps_the_answers_that_it_has(
-    owner: AbstractUser, fake: FakePlatform, settings: Any
-) -> None:
+def test_run_past_its_deadline_keeps_stored_answers(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * get_load_factor()
     fake.set_behaviour(hold_response(), model="slow")
     platforms = [make_platform(pk, base_url=fake.base_url) for pk in ("quick", "slow")]
@@ -200,7 +194,7 @@ def test_past_its_deadline_a_run_keeps_the_answers_that_it_has(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("at_their_own_hosts")
 @pytest.mark.parametrize("third", [0, 1, 2])
-def test_a_run_over_every_refusal_gives_each_answer_its_own_reason(
+def test_run_stores_the_reason_of_each_error_response(
     owner: AbstractUser, fake: FakePlatform, settings: Any, third: int
 ) -> None:
     settings.CALL_ATTEMPTS = 2
@@ -244,7 +238,7 @@ def _fail_each_in_its_own_way(fake: FakePlatform) -> list[Platform]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_platforms_failing_each_in_its_own_way_end_as_failed_with_their_reasons(
+def test_diagnosis_fails_with_all_reasons_if_every_platform_fails(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS, settings.CALL_TIMEOUT_SECONDS = 1, 4
@@ -261,7 +255,7 @@ def test_all_platforms_failing_each_in_its_own_way_end_as_failed_with_their_reas
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_platforms_trouble_never_fails_anothers_answers(
+def test_failing_platform_does_not_affect_other_platforms(
     owner: AbstractUser, fake: FakePlatform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS = 1
@@ -287,7 +281,7 @@ def test_one_platforms_trouble_never_fails_anothers_answers(
         (("failed", "failed"), DiagnosisStatus.FAILED),
     ],
 )
-def test_the_final_state_follows_from_the_answers(
+def test_final_status_follows_from_the_answers(
     owner: AbstractUser, fake: FakePlatform, behaviours: tuple[str, str], status: DiagnosisStatus
 ) -> None:
     ways = {

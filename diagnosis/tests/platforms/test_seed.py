@@ -1,4 +1,4 @@
-"""The platforms that an installation starts with."""
+"""Platforms of a new installation."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ def _enabled() -> set[str]:
     return set(Platform.objects.filter(is_enabled=True).values_list("pk", flat=True))
 
 
-def test_a_key_that_comes_later_brings_its_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_platform_is_added_once_its_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     seed_platforms()
     assert not Platform.objects.filter(is_demo=False).exists()
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-of-a-test")
@@ -30,7 +30,7 @@ def test_a_key_that_comes_later_brings_its_platform(monkeypatch: pytest.MonkeyPa
     assert "deepseek" in _enabled()
 
 
-def test_what_an_operator_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_of_operators_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-of-a-test")
     seed_platforms()
     Platform.objects.filter(pk="deepseek").update(is_enabled=False, model="deepseek-v4-pro")
@@ -39,7 +39,7 @@ def test_what_an_operator_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> 
     assert "deepseek" not in _enabled()
 
 
-def test_the_demo_platforms_come_and_go_with_demo(settings: Any) -> None:
+def test_demo_platforms_follow_the_demo_setting(settings: Any) -> None:
     demo = {model for model, _name, _seconds in DEMO_PLATFORMS}
     settings.DEMO = True
     seed_platforms()
@@ -49,11 +49,11 @@ def test_the_demo_platforms_come_and_go_with_demo(settings: Any) -> None:
     assert _enabled() == set()
 
 
-def test_every_model_of_the_demo_is_a_platform() -> None:
+def test_every_demo_model_has_a_platform() -> None:
     seed_platforms()
     assert set(Platform.objects.filter(is_demo=True).values_list("model", flat=True)) == set(DEMO_MODEL_RESPONDERS)
 
 
-def test_every_platform_is_at_a_host_that_may_be_called(settings: Any) -> None:
+def test_every_platform_host_is_allowed(settings: Any) -> None:
     hosts = {urlsplit(base_url).hostname for _pk, _name, base_url, _model, _variable in REAL_PLATFORMS}
     assert hosts <= set(settings.OUTGOING_HOSTS)

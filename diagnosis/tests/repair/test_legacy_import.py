@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from diagnosis.api.serializers import serialize_report
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.legacy.coercion import parse_bool, parse_status, parse_text_list, parse_time
 from diagnosis.models import Diagnosis, LegacyRecord, Platform
 from diagnosis.repair.runner import find_defects, run_repair
+from diagnosis.reports.serializers import serialize_report
 from diagnosis.running.recovery import expire_overdue, requeue_orphans
 
 pytestmark = pytest.mark.django_db

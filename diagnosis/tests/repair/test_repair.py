@@ -4,12 +4,13 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 from django.core.management import call_command
 
-from diagnosis.api.serializers import serialize_diagnosis_detail, serialize_report
+from diagnosis.api.serializers import serialize_diagnosis_detail
 from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Diagnosis, LegacyRecord, RepairChange, RepairRun
 from diagnosis.repair.defects import DEFECTS
 from diagnosis.repair.runner import find_defects, run_repair, select_defects
 from diagnosis.repair.undo import get_latest_repair_run, undo_repair_run
+from diagnosis.reports.serializers import serialize_report
 from progress.models import Event
 from testing.broken_records import (
     DEFECT_NAMES,

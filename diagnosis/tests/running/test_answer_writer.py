@@ -1,4 +1,4 @@
-"""Answers that come together are stored together, and each as surely as if it were alone."""
+"""Concurrent answers share a transaction without affecting each other."""
 
 import asyncio
 import threading
@@ -29,72 +29,72 @@ ANSWERS = 25
 @pytest.fixture
 def run(owner: AbstractUser) -> Run:
     questions = [f"第 {number} 问？" for number in range(ANSWERS)]
-    found = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=questions).pk)
-    assert found
-    return found
+    run = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=questions).pk)
+    assert run
+    return run
 
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many answers each transaction stored."""
+    """The number of answers that each transaction stored."""
     sizes: list[int] = []
-    settle = state_machine.record_answers
+    record_answers = state_machine.record_answers
 
-    def settle_answers(run: Run, settled: Sequence[tuple[PlannedCall, CallResult]]) -> None:
-        settle(run, settled)
-        sizes.append(len(settled))
+    def spy(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) -> None:
+        record_answers(run, results)
+        sizes.append(len(results))
 
-    monkeypatch.setattr(state_machine, "record_answers", settle_answers)
+    monkeypatch.setattr(state_machine, "record_answers", spy)
     return sizes
 
 
-def _store(run: Run, outcomes: Sequence[CallResult]) -> list[BaseException | None]:
-    """Store them all at once; what each has raised."""
+def _store(run: Run, results: Sequence[CallResult]) -> list[BaseException | None]:
+    """Store the results concurrently; returns the exception of each."""
 
     async def store_all() -> list[BaseException | None]:
         writer = AnswerWriter(run)
-        stores = [writer.store(call, outcome) for call, outcome in zip(run.calls, outcomes, strict=True)]
+        stores = [writer.store(call, result) for call, result in zip(run.calls, results, strict=True)]
         return await asyncio.gather(*stores, return_exceptions=True)
 
     return asyncio.run(store_all())
 
 
-def test_answers_that_come_together_share_a_transaction_and_are_told_one_by_one(run: Run, writes: list[int]) -> None:
+def test_concurrent_answers_share_a_transaction_and_have_their_own_events(run: Run, writes: list[int]) -> None:
     assert _store(run, [make_valid_result()] * ANSWERS) == [None] * ANSWERS
     assert writes == [ANSWER_BATCH_SIZE, ANSWERS - ANSWER_BATCH_SIZE]
     diagnosis = Diagnosis.objects.get()
     assert diagnosis.valid == ANSWERS
     events = list(Event.objects.filter(stream=diagnosis.stream_id).order_by("seq").values_list("seq", "kind", "data"))
     assert [seq for seq, _kind, _data in events] == list(range(1, len(events) + 1))
-    told = events[-2 * ANSWERS :]
-    assert [kind for _seq, kind, _data in told] == ["result", "progress"] * ANSWERS
-    assert [data["done"] for _seq, kind, data in told if kind == "progress"] == list(range(1, ANSWERS + 1))
+    recorded = events[-2 * ANSWERS :]
+    assert [kind for _seq, kind, _data in recorded] == ["result", "progress"] * ANSWERS
+    assert [data["done"] for _seq, kind, data in recorded if kind == "progress"] == list(range(1, ANSWERS + 1))
 
 
-def test_one_that_cannot_be_stored_takes_no_other_with_it(run: Run) -> None:
-    outcomes = [make_valid_result()] * ANSWERS
-    outcomes[7] = make_valid_result("")  # the table refuses a valid answer without a text
-    raised = _store(run, outcomes)
-    assert [place for place, error in enumerate(raised) if error] == [7]
+def test_answer_that_cannot_be_stored_does_not_affect_others(run: Run) -> None:
+    results = [make_valid_result()] * ANSWERS
+    results[7] = make_valid_result("")  # the table refuses a valid answer without a text
+    raised = _store(run, results)
+    assert [index for index, error in enumerate(raised) if error] == [7]
     assert Answer.objects.filter(state=AnswerState.VALID).count() == ANSWERS - 1
     assert Diagnosis.objects.get().valid == ANSWERS - 1
 
 
-def test_all_of_them_hear_that_the_diagnosis_has_ended(run: Run) -> None:
+def test_every_store_raises_if_the_diagnosis_has_ended(run: Run) -> None:
     state_machine.end_diagnosis(run.diagnosis_id, DiagnosisStatus.CANCELLED)
     assert {type(error) for error in _store(run, [make_valid_result()] * ANSWERS)} == {RunSuperseded}
 
 
-def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     is_writing, may_write = threading.Event(), threading.Event()
-    settle = state_machine.record_answers
+    record_answers = state_machine.record_answers
 
-    def settle_answers(*args: Any) -> None:
+    def block(*args: Any) -> None:
         is_writing.set()
         may_write.wait(30)
-        settle(*args)
+        record_answers(*args)
 
-    monkeypatch.setattr(state_machine, "record_answers", settle_answers)
+    monkeypatch.setattr(state_machine, "record_answers", block)
 
     async def cancel_while_writing() -> None:
         writer = AnswerWriter(run)
@@ -105,7 +105,7 @@ def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, mon
         for task in (first, second, late):
             task.cancel()
         may_write.set()
-        assert all(isinstance(one, asyncio.CancelledError) for one in await _ends_of(first, second, late))
+        assert all(isinstance(error, asyncio.CancelledError) for error in await _ends_of(first, second, late))
 
     async def _ends_of(*tasks: asyncio.Task[None]) -> list[BaseException | None]:
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -114,7 +114,7 @@ def test_an_answer_whose_run_is_cancelled_while_it_waits_is_stored(run: Run, mon
     assert Diagnosis.objects.get().valid == 3
 
 
-def test_a_diagnosis_of_200_answers_costs_less_than_a_query_an_answer(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_diagnosis_needs_less_than_one_query_per_answer(owner: AbstractUser, fake: FakePlatform) -> None:
     def queries() -> float:
         return REGISTRY.get_sample_value("django_db_execute_total", {"alias": "default", "vendor": "postgresql"}) or 0.0
 

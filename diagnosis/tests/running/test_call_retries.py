@@ -1,4 +1,4 @@
-"""When a call is made again, how long after, how often, and when no more."""
+"""Retries of calls: when, after which delay, and how often."""
 
 import time
 from datetime import timedelta
@@ -14,7 +14,7 @@ from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.openai_client import PlatformReply, ask_platform
-from diagnosis.running import calls as asking
+from diagnosis.running import calls as calls_module
 from diagnosis.running.calls import CallResult, call_with_retries, get_call_retry_delay_seconds
 from progress.models import Event
 from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
@@ -30,35 +30,35 @@ def platform(fake: FakePlatform) -> Platform:
     )
 
 
-async def _settle(platform: Platform, pause: FailureReason | None = None) -> CallResult:
-    return await call_with_retries(platform, "问", seed=1, get_pause_reason=lambda: pause)
+async def _call(platform: Platform) -> CallResult:
+    return await call_with_retries(platform, "问", seed=1)
 
 
-async def test_an_answer_at_the_second_attempt_is_an_answer(fake: FakePlatform, platform: Platform) -> None:
+async def test_success_at_the_second_attempt_is_valid(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_answer("好"))
-    outcome = await _settle(platform)
-    assert (outcome.reply, outcome.failure, outcome.attempts) == (PlatformReply("好", "m"), None, 2)
+    result = await _call(platform)
+    assert (result.reply, result.failure, result.attempts) == (PlatformReply("好", "m"), None, 2)
 
 
 async def test_attempts_are_capped(fake: FakePlatform, platform: Platform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 3
     fake.set_behaviour(BUSY)
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
 
 
-async def test_the_last_failure_is_the_one_that_counts(fake: FakePlatform, platform: Platform) -> None:
+async def test_last_failure_is_returned(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_error(402))
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.QUOTA, 3)
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts) == (FailureReason.QUOTA, 3)
 
 
-async def test_what_asking_again_cannot_mend_is_not_asked_again(fake: FakePlatform, platform: Platform) -> None:
+async def test_permanent_failures_are_not_retried(fake: FakePlatform, platform: Platform) -> None:
     for status in (400, 401, 402, 404, 451):
         fake.set_behaviour(respond_with_error(status))
-        assert (await _settle(platform)).attempts == 1
+        assert (await _call(platform)).attempts == 1
     assert fake.count() == 5
 
 
@@ -70,17 +70,17 @@ async def test_what_asking_again_cannot_mend_is_not_asked_again(fake: FakePlatfo
         ({}, [{"error": {"details": [{"@type": "RetryInfo", "retryDelay": "0.4s"}]}}]),
     ],
 )
-async def test_no_attempt_comes_before_the_platform_wants_it(
+async def test_retry_waits_as_long_as_the_platform_requests(
     fake: FakePlatform, platform: Platform, headers: dict[str, str], body: Any
 ) -> None:
     fake.set_behaviour(respond_with_error(429, body, headers), respond_with_answer())
-    await _settle(platform)
+    await _call(platform)
     first, second = fake.calls
     assert first.ended_at
     assert (second.started_at - first.started_at).total_seconds() >= 0.4
 
 
-def test_waits_are_full_jitter_on_top_of_the_platforms_own() -> None:
+def test_retry_delay_is_full_jitter_on_top_of_retry_after() -> None:
     def waits(wait_seconds: float | None, attempts: int) -> list[float]:
         failure = CallFailed(FailureReason.RATE, wait_seconds=wait_seconds)
         return [get_call_retry_delay_seconds(failure, attempts) for _ in range(400)]
@@ -93,14 +93,14 @@ def test_waits_are_full_jitter_on_top_of_the_platforms_own() -> None:
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-5", "0", "soon", "", "1e999", "Mon, 01 Jan 2001 00:00:00 GMT"])
-async def test_a_senseless_retry_after_is_ignored(fake: FakePlatform, platform: Platform, value: str) -> None:
+async def test_invalid_retry_after_is_ignored(fake: FakePlatform, platform: Platform, value: str) -> None:
     fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": value}), respond_with_answer("好"))
     started = time.monotonic()
-    assert (await _settle(platform)).reply
+    assert (await _call(platform)).reply
     assert time.monotonic() - started < 8
 
 
-async def test_a_moment_as_retry_after_is_understood(fake: FakePlatform, platform: Platform) -> None:
+async def test_retry_after_may_be_an_http_date(fake: FakePlatform, platform: Platform) -> None:
     moment = timezone.now() + timedelta(seconds=60)
     fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": format_datetime(moment, usegmt=True)}))
     with pytest.raises(CallFailed) as failure:
@@ -109,37 +109,38 @@ async def test_a_moment_as_retry_after_is_understood(fake: FakePlatform, platfor
     assert 30 < failure.value.wait_seconds <= 60
 
 
-async def test_how_long_the_last_attempt_took_is_told_for_failures_too(
+async def test_duration_of_the_last_attempt_is_set_for_failures_too(
     fake: FakePlatform, platform: Platform, settings: Any
 ) -> None:
     settings.CALL_TIMEOUT_SECONDS, settings.CALL_ATTEMPTS = 0.2, 1
     fake.set_behaviour(respond_with_answer(delay_seconds=30))
-    assert (await _settle(platform)).milliseconds >= 200
+    assert (await _call(platform)).milliseconds >= 200
     fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
-    assert (await _settle(platform)).milliseconds >= 100
+    assert (await _call(platform)).milliseconds >= 100
 
 
 async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Platform) -> None:
-    outcome = await _settle(platform, FailureReason.QUOTA)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, outcome.milliseconds) == (FailureReason.QUOTA, 0, 0)
+    async def check() -> None:
+        raise CallFailed(FailureReason.QUOTA)
+
+    result = await call_with_retries(platform, "问", seed=1, check=check)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, result.milliseconds) == (FailureReason.QUOTA, 0, 0)
     assert fake.count() == 0
 
 
-async def test_a_platform_that_is_paused_between_two_attempts_is_not_called_again(
-    fake: FakePlatform, platform: Platform
-) -> None:
+async def test_platform_paused_between_attempts_is_not_called_again(fake: FakePlatform, platform: Platform) -> None:
+    async def check() -> None:
+        if fake.count():
+            raise CallFailed(FailureReason.KEY)
+
     fake.set_behaviour(BUSY)
-    outcome = await call_with_retries(
-        platform, "问", seed=1, get_pause_reason=lambda: FailureReason.KEY if fake.count() else None
-    )
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
+    result = await call_with_retries(platform, "问", seed=1, check=check)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
 
 
-async def test_our_own_bug_is_not_held_against_the_platform(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*args: Any, **kwargs: Any) -> PlatformReply:
         raise ZeroDivisionError
 
@@ -147,12 +148,12 @@ async def test_our_own_bug_is_not_held_against_the_platform(
         labels = {"platform": "p", "outcome": outcome, "demo": "false"}
         return REGISTRY.get_sample_value("diagnosis_calls_total", labels) or 0
 
-    monkeypatch.setattr(asking, "ask_platform", broken)
+    monkeypatch.setattr(calls_module, "ask_platform", broken)
     before = calls("bug")
-    outcome = await _settle(platform)
-    assert outcome.failure
-    assert (outcome.failure.reason, outcome.attempts) == (FailureReason.BUG, 1)
-    assert outcome.failure.code.value == "SERVER_ERROR"
+    result = await _call(platform)
+    assert result.failure
+    assert (result.failure.reason, result.attempts) == (FailureReason.BUG, 1)
+    assert result.failure.code.value == "SERVER_ERROR"
     assert calls("bug") == before + 1
 
 
@@ -164,20 +165,20 @@ async def test_each_attempt_is_counted_by_its_outcome(fake: FakePlatform, platfo
     platform.pk = "counted"
     before = [calls(outcome) for outcome in ("busy", "rate", "valid")]
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_answer())
-    await _settle(platform)
+    await _call(platform)
     assert [calls(outcome) for outcome in ("busy", "rate", "valid")] == [count + 1 for count in before]
 
 
-async def test_the_demo_platform_is_asked_with_another_seed_each_time(
+async def test_demo_platform_gets_another_seed_for_each_attempt(
     fake: FakePlatform, platform: Platform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS = 3
     platform.is_demo = True
     fake.set_behaviour(BUSY)
-    await _settle(platform)
+    await _call(platform)
     seeds = {call.body["seed"] for call in fake.calls}
     assert len(seeds) == 3
-    await call_with_retries(platform, "问", seed=2, get_pause_reason=lambda: None)
+    await call_with_retries(platform, "问", seed=2)
     assert len(seeds | {call.body["seed"] for call in fake.calls}) == 6
     assert {call.key for call in fake.calls} == {"demo"}
 
@@ -187,7 +188,7 @@ async def test_the_demo_platform_is_asked_with_another_seed_each_time(
     ("status", "reason", "minutes"),
     [(402, FailureReason.QUOTA, 60), (401, FailureReason.KEY, 10), (404, FailureReason.MODEL, 10)],
 )
-def test_a_platform_that_cannot_answer_is_left_alone_until_it_is_lifted(
+def test_platform_is_paused_after_a_permanent_failure(
     owner: AbstractUser, fake: FakePlatform, status: int, reason: FailureReason, minutes: int
 ) -> None:
     fake.set_behaviour(respond_with_error(status))
@@ -203,8 +204,8 @@ def test_a_platform_that_cannot_answer_is_left_alone_until_it_is_lifted(
     assert platform.paused_until
     pause = platform.paused_until - started
     assert timedelta(minutes=minutes) <= pause <= timedelta(minutes=minutes + 2)
-    told = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
-    assert [event.data["platform"] for event in told] == [platform.pk]
+    events = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
+    assert [event.data["platform"] for event in events] == [platform.pk]
 
     (second,) = run_diagnoses(make_diagnosis(owner, [platform]))
     assert fake.count() == 1

@@ -1,4 +1,4 @@
-"""A cancel reaches the job that holds the diagnosis now, whichever that was when the page was opened."""
+"""Cancelling reaches the current job of a diagnosis."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -11,7 +11,7 @@ from testing.diagnosis_rows import make_diagnosis, make_platform
 
 
 @pytest.mark.django_db
-def test_a_cancel_takes_the_new_job_of_a_retaken_diagnosis_out_of_the_queue(owner: AbstractUser) -> None:
+def test_cancel_removes_the_current_job_of_a_requeued_diagnosis(owner: AbstractUser) -> None:
     as_it_was = make_diagnosis(owner, [make_platform()])
     queue.abort_run(as_it_was.job_id)
     assert recovery.requeue_orphans() == 1

@@ -1,4 +1,4 @@
-"""Our own bugs: a run that crashes is tried again, and not for ever; one bad diagnosis holds no other up."""
+"""Unexpected exceptions: a crashed run is repeated a few times; other diagnoses are not affected."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def _last_event(diagnosis: Diagnosis) -> tuple[str, dict[str, Any]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("broken_report")
-def test_a_run_that_crashes_every_time_fails_and_keeps_its_answers(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_repeatedly_crashing_run_fails_and_keeps_its_answers(owner: AbstractUser, fake: FakePlatform) -> None:
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)], questions=["甲", "乙"])
     for crashes in range(MAX_CRASHES):
         (diagnosis,) = run_diagnoses(diagnosis)
@@ -49,7 +49,7 @@ def test_a_run_that_crashes_every_time_fails_and_keeps_its_answers(owner: Abstra
 @pytest.mark.django_db
 @pytest.mark.usefixtures("broken_report")
 @pytest.mark.parametrize("status", [DiagnosisStatus.CANCELLED, DiagnosisStatus.TIMED_OUT])
-def test_an_end_from_outside_does_not_depend_on_the_report(owner: AbstractUser, status: DiagnosisStatus) -> None:
+def test_cancel_and_timeout_end_even_if_the_report_fails(owner: AbstractUser, status: DiagnosisStatus) -> None:
     diagnosis = begin_and_record(make_diagnosis(owner, [make_platform()], questions=["甲", "乙"]), make_valid_result())
     ended = state_machine.end_diagnosis(diagnosis.pk, status)
     assert ended
@@ -59,7 +59,7 @@ def test_an_end_from_outside_does_not_depend_on_the_report(owner: AbstractUser, 
 
 
 @pytest.mark.django_db
-def test_one_that_cannot_be_ended_does_not_keep_the_sweep_from_the_others(
+def test_sweep_continues_after_a_diagnosis_that_cannot_be_ended(
     owner: AbstractUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = (make_diagnosis(owner, [platform]) for platform in [make_platform("a"), make_platform("b")])

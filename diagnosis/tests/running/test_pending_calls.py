@@ -1,4 +1,4 @@
-"""Calls whose turn comes together share one look at whether they are wanted, and each is told what is so now."""
+"""Concurrent checks share a query, and every result is current."""
 
 import asyncio
 import threading
@@ -18,11 +18,11 @@ from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_res
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 30
-Look = Callable[[Callable[[], None]], list[int]]
+QuerySpy = Callable[[Callable[[], None]], list[int]]
 
 
-class _Held:
-    """Something that a thread begins, and ends on leave."""
+class _Barrier:
+    """A function that blocks its thread until `may_end` is set."""
 
     def __init__(self) -> None:
         self.has_begun, self.may_end = threading.Event(), threading.Event()
@@ -37,38 +37,38 @@ class _Held:
 
 @pytest.fixture
 def run(owner: AbstractUser) -> Run:
-    found = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=["甲？", "乙？", "丙？"]).pk)
-    assert found
-    return found
+    run = state_machine.begin_run(make_diagnosis(owner, [make_platform()], questions=["甲？", "乙？", "丙？"]).pk)
+    assert run
+    return run
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Look:
-    """Has each look do something first; returns how many calls each was about."""
+def spy_on_queries(monkeypatch: pytest.MonkeyPatch) -> QuerySpy:
+    """Return a function that installs a hook before each query, and returns the number of calls in each."""
 
-    def before_each(first: Callable[[], None]) -> list[int]:
+    def install(hook: Callable[[], None]) -> list[int]:
         sizes: list[int] = []
-        true_look = state_machine.find_pending_answers
+        find_pending_answers = state_machine.find_pending_answers
 
-        def wanted(run: Run, calls: Sequence[PlannedCall]) -> set[UUID]:
+        def spy(run: Run, calls: Sequence[PlannedCall]) -> set[UUID]:
             sizes.append(len(calls))
-            first()
-            return true_look(run, calls)
+            hook()
+            return find_pending_answers(run, calls)
 
-        monkeypatch.setattr(state_machine, "find_pending_answers", wanted)
+        monkeypatch.setattr(state_machine, "find_pending_answers", spy)
         return sizes
 
-    return before_each
+    return install
 
 
-def _ask(run: Run) -> list[bool | BaseException]:
-    """All of the run's calls at once."""
+def _check_all(run: Run) -> list[bool | BaseException]:
+    """Check all calls of the run concurrently."""
 
-    async def ask_all() -> list[bool | BaseException]:
-        wanted = PendingCallChecker(run, asyncio.Event())
-        return await asyncio.gather(*(wanted.is_pending(call) for call in run.calls), return_exceptions=True)
+    async def check_all() -> list[bool | BaseException]:
+        checker = PendingCallChecker(run, asyncio.Event())
+        return await asyncio.gather(*(checker.is_pending(call) for call in run.calls), return_exceptions=True)
 
-    return asyncio.run(ask_all())
+    return asyncio.run(check_all())
 
 
 def _fail(error: Exception) -> Callable[[], None]:
@@ -78,52 +78,52 @@ def _fail(error: Exception) -> Callable[[], None]:
     return fail
 
 
-def test_calls_that_are_asked_about_together_share_one_look(run: Run, look: Look) -> None:
+def test_concurrent_checks_share_one_query(run: Run, spy_on_queries: QuerySpy) -> None:
     state_machine.record_answers(run, [(run.calls[1], make_valid_result())])
-    looks = look(lambda: None)
-    assert _ask(run) == [True, False, True]
-    assert looks == [3]
+    sizes = spy_on_queries(lambda: None)
+    assert _check_all(run) == [True, False, True]
+    assert sizes == [3]
 
 
-def test_who_asks_while_a_look_is_under_way_is_told_what_is_so_after_it(run: Run, look: Look) -> None:
-    held = _Held()
-    looks = look(held)
+def test_check_during_a_query_gets_the_result_of_the_next(run: Run, spy_on_queries: QuerySpy) -> None:
+    barrier = _Barrier()
+    sizes = spy_on_queries(barrier)
     first, second, _ = run.calls
 
-    async def ask_while_looking() -> list[bool]:
-        wanted = PendingCallChecker(run, asyncio.Event())
-        early = asyncio.create_task(wanted.is_pending(first))
-        await held.begun()
-        late = asyncio.create_task(wanted.is_pending(second))
+    async def check_during_query() -> list[bool]:
+        checker = PendingCallChecker(run, asyncio.Event())
+        early = asyncio.create_task(checker.is_pending(first))
+        await barrier.begun()
+        late = asyncio.create_task(checker.is_pending(second))
         await sync_to_async(state_machine.record_answers, thread_sensitive=False)(run, [(second, make_valid_result())])
-        held.may_end.set()
+        barrier.may_end.set()
         return [await early, await late]
 
-    assert asyncio.run(ask_while_looking()) == [True, False]
-    assert looks == [1, 1]
+    assert asyncio.run(check_during_query()) == [True, False]
+    assert sizes == [1, 1]
 
 
-def test_while_the_database_is_away_all_are_wanted(run: Run, look: Look) -> None:
-    look(_fail(OperationalError("away")))
-    assert _ask(run) == [True, True, True]
+def test_all_calls_are_pending_while_the_database_is_unavailable(run: Run, spy_on_queries: QuerySpy) -> None:
+    spy_on_queries(_fail(OperationalError("away")))
+    assert _check_all(run) == [True, True, True]
 
 
-def test_a_bug_is_raised_where_it_is_asked(run: Run, look: Look) -> None:
-    look(_fail(ZeroDivisionError("a bug")))
-    assert [type(one) for one in _ask(run)] == [ZeroDivisionError] * 3
+def test_unexpected_exception_is_raised_by_every_check(run: Run, spy_on_queries: QuerySpy) -> None:
+    spy_on_queries(_fail(ZeroDivisionError("a bug")))
+    assert [type(error) for error in _check_all(run)] == [ZeroDivisionError] * 3
 
 
-def test_who_is_cancelled_meanwhile_takes_no_other_along(run: Run, look: Look) -> None:
-    held = _Held()
-    look(held)
+def test_cancelled_check_does_not_affect_others(run: Run, spy_on_queries: QuerySpy) -> None:
+    barrier = _Barrier()
+    spy_on_queries(barrier)
 
     async def cancel_one() -> bool:
-        wanted = PendingCallChecker(run, asyncio.Event())
-        leaving, staying = (asyncio.create_task(wanted.is_pending(call)) for call in run.calls[:2])
-        await held.begun()
-        leaving.cancel()
-        await asyncio.wait([leaving])
-        held.may_end.set()
-        return await staying
+        checker = PendingCallChecker(run, asyncio.Event())
+        cancelled, other = (asyncio.create_task(checker.is_pending(call)) for call in run.calls[:2])
+        await barrier.begun()
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        barrier.may_end.set()
+        return await other
 
     assert asyncio.run(cancel_one())

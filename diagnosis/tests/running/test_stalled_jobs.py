@@ -1,4 +1,4 @@
-"""A worker is given up for silence only when a second look finds it silent still."""
+"""A worker is stalled only if a second check finds the same old heartbeat."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,7 +32,7 @@ def _show_heartbeat(seconds_ago: float) -> None:
 
 @pytest.fixture
 def job() -> Iterator[int]:
-    """One that a worker is at."""
+    """A job that a worker is running."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
         (worker,) = cursor.fetchone()
@@ -41,43 +41,43 @@ def job() -> Iterator[int]:
             " VALUES ('diagnoses', 'diagnosis.run', '{}', 'doing', %s) RETURNING id",
             [worker],
         )
-        (found,) = cursor.fetchone()
-    yield int(found)
-    ProcrastinateJob.objects.filter(pk=found).update(status="failed")  # its tables are not emptied between tests
+        (job_id,) = cursor.fetchone()
+    yield int(job_id)
+    ProcrastinateJob.objects.filter(pk=job_id).update(status="failed")  # its tables are not emptied between tests
 
 
-def _look() -> list[int]:
+def _check() -> list[int]:
     return async_to_sync(queue.fail_stalled_jobs)(10, 4)
 
 
-def test_a_silent_worker_is_given_up_at_the_second_look(job: int, clock: list[float]) -> None:
+def test_jobs_of_a_stalled_worker_fail_at_the_second_check(job: int, clock: list[float]) -> None:
     _show_heartbeat(seconds_ago=11)
-    assert _look() == []
+    assert _check() == []
     clock[0] += 3.9
-    assert _look() == []
+    assert _check() == []
     clock[0] += 0.1
-    assert _look() == [job]
+    assert _check() == [job]
     assert ProcrastinateJob.objects.get(pk=job).status == "failed"
-    assert _look() == []
+    assert _check() == []
 
 
-def test_a_worker_that_was_kept_from_showing_itself_is_not_given_up(job: int, clock: list[float]) -> None:
-    """As when the database stands still for a while, again and again, and nobody looks in between."""
+def test_worker_delayed_by_an_outage_is_not_stalled(job: int, clock: list[float]) -> None:
+    """Repeated database outages, without a check between them."""
     for pause in (20, 21, 22):
         _show_heartbeat(seconds_ago=pause)
-        assert _look() == []
+        assert _check() == []
         clock[0] += 20
     _show_heartbeat(seconds_ago=0)
-    assert _look() == []
+    assert _check() == []
     assert ProcrastinateJob.objects.get(pk=job).status == "doing"
 
 
-def test_a_look_that_the_database_held_up_is_a_first_look(
+def test_check_delayed_by_the_database_counts_as_the_first(
     job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two pauses, so close that no heartbeat fits between them."""
+    """Two outages, so close that no heartbeat is sent between them."""
     _show_heartbeat(seconds_ago=11)
-    assert _look() == []
+    assert _check() == []
     ask = queue._transactional_app.job_manager.get_stalled_jobs
 
     async def held_up(**options: Any) -> Any:
@@ -86,21 +86,21 @@ def test_a_look_that_the_database_held_up_is_a_first_look(
 
     with monkeypatch.context() as patch:
         patch.setattr(queue._transactional_app.job_manager, "get_stalled_jobs", held_up)
-        assert _look() == []
+        assert _check() == []
     clock[0] += 3.9
-    assert _look() == []
+    assert _check() == []
     clock[0] += 0.1
-    assert _look() == [job]
+    assert _check() == [job]
 
 
-def test_a_look_that_failed_has_seen_nothing(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_check_does_not_count(job: int, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     _show_heartbeat(seconds_ago=11)
-    assert _look() == []
+    assert _check() == []
     clock[0] += 20
     with monkeypatch.context() as patch:
         patch.setattr(queue._transactional_app.job_manager, "get_stalled_jobs", AsyncMock(side_effect=OperationalError))
         with pytest.raises(OperationalError):
-            _look()
-    assert _look() == []
+            _check()
+    assert _check() == []
     clock[0] += 4
-    assert _look() == [job]
+    assert _check() == [job]

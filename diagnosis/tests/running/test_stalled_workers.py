@@ -1,4 +1,4 @@
-"""Two runs of one diagnosis, for the first was taken for dead: what one has stored the other does not ask for."""
+"""Two runs of one diagnosis: neither repeats what the other has stored."""
 
 import asyncio
 from datetime import timedelta
@@ -25,13 +25,13 @@ from testing.site import SiteProcess
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _two_questions(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
-    """Of which the second waits until the first is answered, which is on release."""
+def _make_two_questions(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
+    """The second call waits for the first, which is answered on release."""
     fake.set_behaviour(hold_response())
     return make_diagnosis(owner, [make_platform(base_url=fake.base_url, concurrency=1)], questions=["甲？", "乙？"])
 
 
-async def _while_the_first_is_asked(diagnosis: Diagnosis, fake: FakePlatform, then: object) -> None:
+async def _run_during_first_call(diagnosis: Diagnosis, fake: FakePlatform, then: object) -> None:
     running = asyncio.create_task(run_diagnosis(diagnosis.pk))
     await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
     await sync_to_async(then, thread_sensitive=False)()  # type: ignore[call-overload]
@@ -39,10 +39,8 @@ async def _while_the_first_is_asked(diagnosis: Diagnosis, fake: FakePlatform, th
     await running
 
 
-def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
-    owner: AbstractUser, fake: FakePlatform
-) -> None:
-    diagnosis = _two_questions(owner, fake)
+def test_answer_stored_by_the_older_run_is_not_requested_again(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _make_two_questions(owner, fake)
     older = state_machine.begin_run(diagnosis.pk)
     assert older
     second = older.calls[1]
@@ -51,37 +49,37 @@ def test_a_question_that_the_older_run_has_answered_meanwhile_is_not_asked(
         with pytest.raises(RunSuperseded):
             state_machine.record_answers(older, [(second, make_valid_result())])
 
-    asyncio.run(_while_the_first_is_asked(diagnosis, fake, store_late))
+    asyncio.run(_run_during_first_call(diagnosis, fake, store_late))
     assert (fake.count(question="甲？"), fake.count(question="乙？")) == (1, 0)
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.COMPLETED
 
 
-def test_a_run_whose_job_was_given_up_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
-    """Though its successor has not begun yet; and it does not end what is not done."""
-    diagnosis = _two_questions(owner, fake)
+def test_run_whose_job_has_failed_makes_no_more_calls(owner: AbstractUser, fake: FakePlatform) -> None:
+    """Even before its successor has begun; and it does not end the diagnosis."""
+    diagnosis = _make_two_questions(owner, fake)
 
-    def give_up() -> None:
+    def fail_job() -> None:
         ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
 
-    asyncio.run(_while_the_first_is_asked(diagnosis, fake, give_up))
+    asyncio.run(_run_during_first_call(diagnosis, fake, fail_job))
     assert fake.count() == 1
     after = Diagnosis.objects.get(pk=diagnosis.pk)
     assert (after.status, after.valid) == (DiagnosisStatus.ASKING, 1)
 
 
-def test_a_run_asks_nothing_more_once_another_job_holds_its_diagnosis(owner: AbstractUser, fake: FakePlatform) -> None:
-    diagnosis = _two_questions(owner, fake)
+def test_run_makes_no_more_calls_after_the_diagnosis_was_requeued(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _make_two_questions(owner, fake)
 
     def hand_over() -> None:
         ProcrastinateJob.objects.filter(pk=diagnosis.job_id).update(status="failed")
         assert requeue_orphans() == 1
 
-    asyncio.run(_while_the_first_is_asked(diagnosis, fake, hand_over))
+    asyncio.run(_run_during_first_call(diagnosis, fake, hand_over))
     assert fake.count() == 1
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
 
 
-FREEZES = """
+SUSPEND_IN_TRANSACTION = """
 import os, signal
 from django.db import transaction
 from diagnosis.models import Diagnosis
@@ -91,18 +89,18 @@ with transaction.atomic():
 """
 
 
-def test_a_process_that_is_frozen_within_a_transaction_holds_nobody_up_for_long(owner: AbstractUser) -> None:
+def test_transaction_of_a_suspended_process_is_ended(owner: AbstractUser) -> None:
     diagnosis = make_diagnosis(owner, [make_platform()])
     Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1))
     address = get_database_url(connection.settings_dict["NAME"])
-    with SiteProcess(["shell", "-c", FREEZES], address, DATABASE_IDLE_SECONDS="2") as process:
-        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it to stand still")
+    with SiteProcess(["shell", "-c", SUSPEND_IN_TRANSACTION], address, DATABASE_IDLE_SECONDS="2") as process:
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the process to be suspended")
         assert expire_overdue() == 1
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.TIMED_OUT
 
 
-def test_a_run_that_has_a_successor_asks_nothing_more(owner: AbstractUser, fake: FakePlatform) -> None:
-    diagnosis = _two_questions(owner, fake)
-    asyncio.run(_while_the_first_is_asked(diagnosis, fake, lambda: state_machine.begin_run(diagnosis.pk)))
+def test_superseded_run_makes_no_more_calls(owner: AbstractUser, fake: FakePlatform) -> None:
+    diagnosis = _make_two_questions(owner, fake)
+    asyncio.run(_run_during_first_call(diagnosis, fake, lambda: state_machine.begin_run(diagnosis.pk)))
     assert fake.count() == 1
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING

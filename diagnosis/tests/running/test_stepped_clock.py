@@ -1,4 +1,4 @@
-"""The clock of one process is off by an hour: deadlines are told by the database's, so nothing ends too early."""
+"""A process whose clock is an hour off uses the database's clock for deadlines, so nothing ends early."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ _true_now = timezone.now
 
 @pytest.fixture(params=[timedelta(hours=1), timedelta(hours=-1)], ids=["an hour fast", "an hour slow"])
 def stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> timedelta:
-    """Every `timezone.now()` of this process is that much off."""
+    """Shift every `timezone.now()` of this process."""
     off: timedelta = request.param
     monkeypatch.setattr(timezone, "now", lambda: _true_now() + off)
     return off
@@ -27,33 +27,33 @@ def stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def begun(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    """Begun before the step."""
+    """A run that began before the clock was stepped."""
     diagnosis = make_diagnosis(owner, [platform])
     assert state_machine.begin_run(diagnosis.pk)
     return diagnosis
 
 
-def test_a_sweep_with_a_stepped_clock_ends_nothing_before_its_time(begun: Diagnosis, stepped: timedelta) -> None:
+def test_sweep_with_a_stepped_clock_ends_nothing_early(begun: Diagnosis, stepped: timedelta) -> None:
     assert expire_overdue() == 0
     assert Diagnosis.objects.get(pk=begun.pk).status == DiagnosisStatus.ASKING
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_goes_on_with_a_stepped_clock_has_its_time(
+def test_continued_run_with_a_stepped_clock_keeps_its_deadline(
     owner: AbstractUser, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diagnosis = make_diagnosis(owner, [make_platform(base_url=fake.base_url)])
     state_machine.begin_run(diagnosis.pk)
     monkeypatch.setattr(timezone, "now", lambda: _true_now() + timedelta(hours=1))
-    assert [one.status for one in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
+    assert [ended.status for ended in run_diagnoses(diagnosis)] == [DiagnosisStatus.COMPLETED]
 
 
-def test_what_is_overdue_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
+def test_overdue_diagnosis_is_ended_with_any_clock(begun: Diagnosis, stepped: timedelta) -> None:
     Diagnosis.objects.update(deadline_at=_true_now() - timedelta(minutes=1))
     assert expire_overdue() == 1
 
 
-def test_a_deadline_is_given_by_the_database(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:
+def test_deadline_uses_the_database_clock(owner: AbstractUser, platform: Platform, stepped: timedelta) -> None:
     diagnosis = make_diagnosis(owner, [platform])
     state_machine.begin_run(diagnosis.pk)
     left: Any = Diagnosis.objects.get(pk=diagnosis.pk).deadline_at

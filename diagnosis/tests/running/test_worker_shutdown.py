@@ -1,4 +1,4 @@
-"""A worker that stops begins no call any more, waits for those in flight, and leaves the rest to another."""
+"""A stopping worker begins no call, waits for those in flight, and leaves the rest to another worker."""
 
 import asyncio
 
@@ -17,22 +17,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
-    """Of three questions, one of which is asked at a time."""
+    """Three calls, made one at a time."""
     fake.set_behaviour(hold_response())
     platform = make_platform(base_url=fake.base_url, concurrency=1)
     return make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"])
 
 
-async def _until_the_first_call(
-    diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool = True
+async def _run_until_first_call(
+    diagnosis: Diagnosis, fake: FakePlatform, *, is_stopping: bool = True
 ) -> asyncio.Task[None]:
-    running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: is_leaving))
+    running = asyncio.create_task(run_diagnosis(diagnosis.pk, lambda: is_stopping))
     await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
     return running
 
 
-async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_leaving: bool) -> None:
-    running = await _until_the_first_call(diagnosis, fake, is_leaving=is_leaving)
+async def _cancel_during_first_call(diagnosis: Diagnosis, fake: FakePlatform, *, is_stopping: bool) -> None:
+    running = await _run_until_first_call(diagnosis, fake, is_stopping=is_stopping)
     running.cancel()
     await asyncio.sleep(0)
     fake.release()
@@ -40,10 +40,10 @@ async def _cancel_in_the_first_call(diagnosis: Diagnosis, fake: FakePlatform, *,
         await running
 
 
-def test_the_call_in_flight_is_stored_and_no_other_begins(
+def test_shutdown_stores_the_call_in_flight_and_begins_no_other(
     owner: AbstractUser, diagnosis: Diagnosis, fake: FakePlatform
 ) -> None:
-    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=True))
+    asyncio.run(_cancel_during_first_call(diagnosis, fake, is_stopping=True))
     assert fake.count() == 1
     assert Answer.objects.filter(state=AnswerState.VALID).count() == 1
     assert Diagnosis.objects.get(pk=diagnosis.pk).status == DiagnosisStatus.ASKING
@@ -51,15 +51,15 @@ def test_the_call_in_flight_is_stored_and_no_other_begins(
     assert (ended.status, ended.valid, fake.count()) == (DiagnosisStatus.COMPLETED, 3, 3)
 
 
-def test_a_run_that_is_cancelled_for_itself_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
-    asyncio.run(_cancel_in_the_first_call(diagnosis, fake, is_leaving=False))
+def test_aborted_run_ends_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+    asyncio.run(_cancel_during_first_call(diagnosis, fake, is_stopping=False))
     assert fake.count() == 1
     assert not Answer.objects.filter(state=AnswerState.VALID).exists()
 
 
-def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: FakePlatform) -> None:
+def test_second_cancellation_ends_the_run_at_once(diagnosis: Diagnosis, fake: FakePlatform) -> None:
     async def cancel_twice() -> set[str]:
-        running = await _until_the_first_call(diagnosis, fake)
+        running = await _run_until_first_call(diagnosis, fake)
         for _ in range(2):
             running.cancel()
             await asyncio.sleep(0)
@@ -71,18 +71,18 @@ def test_a_second_cancellation_waits_for_nothing(diagnosis: Diagnosis, fake: Fak
     assert "run" not in asyncio.run(cancel_twice())
 
 
-def test_a_worker_that_stops_waits_no_longer_than_it_may(
+def test_shutdown_waits_no_longer_than_the_grace_period(
     diagnosis: Diagnosis, fake: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diagnosis.run.SHUTDOWN_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("diagnosis.running.runner.SHUTDOWN_GRACE_SECONDS", 0.1)
 
-    async def leave() -> None:
-        running = await _until_the_first_call(diagnosis, fake)
+    async def stop() -> None:
+        running = await _run_until_first_call(diagnosis, fake)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    asyncio.run(leave())
+    asyncio.run(stop())
     assert not Answer.objects.filter(state=AnswerState.VALID).exists()
     fake.set_behaviour(respond_with_answer())
     (ended,) = run_diagnoses(diagnosis)

@@ -1,4 +1,4 @@
-"""Schedules start each slot once, catch up with one run, stay within their budget, and know the calendar."""
+"""Schedules start each due time once, make one run for missed ones, and stay within their budget."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 
 @dataclass
 class Rhythm:
-    """When, without a row."""
+    """The recurrence fields of a schedule, without a row."""
 
     every: str
     weekday: int | None = None
@@ -48,7 +48,7 @@ def _slots(rhythm: Rhythm, start: datetime, zone: ZoneInfo, count: int = 4) -> l
     return slots
 
 
-def test_a_week_goes_by_its_weekday() -> None:
+def test_weekly_recurrence_uses_the_weekday() -> None:
     monday = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
     rhythm = Rhythm(Frequency.WEEKLY, weekday=0)
     assert _slots(rhythm, monday, SHANGHAI, 2) == ["03-09 09:00", "03-16 09:00"]
@@ -56,14 +56,14 @@ def test_a_week_goes_by_its_weekday() -> None:
     assert _slots(Rhythm(Frequency.WEEKLY, weekday=6), monday, SHANGHAI, 1) == ["03-08 09:00"]
 
 
-def test_a_short_month_takes_its_last_day() -> None:
+def test_short_month_uses_its_last_day() -> None:
     rhythm = Rhythm(Frequency.MONTHLY, day=31)
     start = datetime(2028, 1, 1, tzinfo=UTC)
     assert _slots(rhythm, start, SHANGHAI) == ["01-31 09:00", "02-29 09:00", "03-31 09:00", "04-30 09:00"]
 
 
-def test_the_hour_stays_when_the_clocks_change() -> None:
-    """2026-03-29 and 2026-10-25 in Berlin."""
+def test_local_hour_is_kept_when_clocks_change() -> None:
+    """Berlin, on 2026-03-29 and 2026-10-25."""
     weekly = Rhythm(Frequency.WEEKLY, weekday=6)
     assert _slots(weekly, datetime(2026, 3, 20, tzinfo=UTC), BERLIN, 3) == ["03-22 09:00", "03-29 09:00", "04-05 09:00"]
     left_out = Rhythm(Frequency.WEEKLY, weekday=6, time=time(2, 30))
@@ -81,7 +81,7 @@ RHYTHMS = st.one_of(
 
 
 @given(RHYTHMS, st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
-def test_the_next_slot_is_ahead_and_a_month_has_no_more_runs_than_estimated(rhythm: Rhythm, start: datetime) -> None:
+def test_next_due_time_is_in_the_future_and_monthly_runs_match_the_estimate(rhythm: Rhythm, start: datetime) -> None:
     longest = timedelta(days=8 if rhythm.every == Frequency.WEEKLY else 32)
     slot = get_next_due_at(rhythm, start, BERLIN)
     assert start < slot <= start + longest
@@ -94,7 +94,7 @@ def test_the_next_slot_is_ahead_and_a_month_has_no_more_runs_than_estimated(rhyt
 
 
 def make_schedule(owner: AbstractUser, platforms: list[Platform], **columns: Any) -> Schedule:
-    """Due a minute ago, and with money enough."""
+    """Due a minute ago, with a sufficient budget."""
     row = {
         "brand": "山岚",
         "questions": ["甲？", "乙？"],
@@ -110,7 +110,7 @@ def make_schedule(owner: AbstractUser, platforms: list[Platform], **columns: Any
     return Schedule.objects.create(owner_id=owner.pk, **(row | columns))
 
 
-def test_what_is_due_is_ordered_once_and_the_next_time_is_set(owner: AbstractUser, platform: Platform) -> None:
+def test_due_schedule_starts_once_and_moves_to_its_next_time(owner: AbstractUser, platform: Platform) -> None:
     schedule = make_schedule(owner, [platform], competitors=[{"name": "木石坊", "aliases": ["MSF"]}], aliases=["SL"])
     later = make_schedule(owner, [platform], next_at=timezone.now() + timedelta(hours=1))
     assert [start_due_schedules() for _look in range(3)] == [1, 0, 0]
@@ -126,20 +126,20 @@ def test_what_is_due_is_ordered_once_and_the_next_time_is_set(owner: AbstractUse
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_job_of_every_minute_starts_what_is_due(owner: AbstractUser, platform: Platform) -> None:
+def test_periodic_task_starts_due_schedules(owner: AbstractUser, platform: Platform) -> None:
     make_schedule(owner, [platform])
     asyncio.run(tasks.start_schedules_periodically(0))
     assert Diagnosis.objects.count() == 1
 
 
-def test_slots_that_were_missed_are_one_run(owner: AbstractUser, platform: Platform) -> None:
+def test_missed_due_times_start_one_run(owner: AbstractUser, platform: Platform) -> None:
     schedule = make_schedule(owner, [platform], next_at=timezone.now() - timedelta(days=70))
     assert [start_due_schedules() for _look in range(3)] == [1, 0, 0]
     schedule.refresh_from_db()
     assert schedule.next_at > timezone.now()
 
 
-def test_the_same_slot_taken_again_finds_the_first_diagnosis(owner: AbstractUser, platform: Platform) -> None:
+def test_same_due_time_returns_the_first_diagnosis(owner: AbstractUser, platform: Platform) -> None:
     schedule = make_schedule(owner, [platform])
     slot = schedule.next_at
     start_due_schedules()
@@ -149,7 +149,7 @@ def test_the_same_slot_taken_again_finds_the_first_diagnosis(owner: AbstractUser
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_look_at_the_same_moment_start_one(owner: AbstractUser, platform: Platform) -> None:
+def test_concurrent_workers_start_one_diagnosis(owner: AbstractUser, platform: Platform) -> None:
     make_schedule(owner, [platform])
     together, started = threading.Barrier(4), []
 
@@ -170,12 +170,12 @@ def test_workers_that_look_at_the_same_moment_start_one(owner: AbstractUser, pla
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"budget_calls": 7}, "budget_calls"),  # 4 were ordered this month, 4 would be
+        ({"budget_calls": 7}, "budget_calls"),  # 4 calls were requested this month, the next run needs 4
         ({"budget_money": Decimal("3.99")}, "budget_money"),
         ({"platforms": ["fake", "gone"]}, "platforms"),
     ],
 )
-def test_a_run_that_may_not_be_is_left_out_with_its_reason_and_told_once(
+def test_skipped_run_has_its_reason_and_one_notification(
     owner: AbstractUser, platform: Platform, columns: dict[str, Any], reason: str
 ) -> None:
     platform.price_per_call = Decimal("0.5")
@@ -196,7 +196,7 @@ def test_a_run_that_may_not_be_is_left_out_with_its_reason_and_told_once(
     assert Diagnosis.objects.count() == 1
 
 
-def test_a_run_that_starts_again_forgets_the_skip(owner: AbstractUser, platform: Platform) -> None:
+def test_successful_start_clears_the_skip(owner: AbstractUser, platform: Platform) -> None:
     schedule = make_schedule(owner, [platform], budget_calls=3)
     start_due_schedules()
     Schedule.objects.update(budget_calls=8, next_at=timezone.now())
@@ -205,7 +205,7 @@ def test_a_run_that_starts_again_forgets_the_skip(owner: AbstractUser, platform:
     assert (schedule.skip_reason, schedule.skipped_at) == ("", None)
 
 
-def test_last_months_diagnoses_and_other_peoples_orders_cost_nothing(owner: AbstractUser, platform: Platform) -> None:
+def test_spending_excludes_other_months_and_other_diagnoses(owner: AbstractUser, platform: Platform) -> None:
     schedule = make_schedule(owner, [platform])
     start_due_schedules()
     make_diagnosis(owner, [platform])
@@ -215,14 +215,14 @@ def test_last_months_diagnoses_and_other_peoples_orders_cost_nothing(owner: Abst
 
 
 @pytest.mark.parametrize("why", ["paused", "inactive owner"])
-def test_nothing_is_started_for_whoever_does_not_want_it_or_may_not(platform: Platform, why: str) -> None:
+def test_paused_schedules_and_inactive_owners_are_not_started(platform: Platform, why: str) -> None:
     owner = make_user("owner", is_active=why != "inactive owner")
     make_schedule(owner, [platform], is_paused=why == "paused")
     assert start_due_schedules() == 0
     assert not Diagnosis.objects.exists()
 
 
-def test_one_that_cannot_be_started_does_not_keep_the_others(
+def test_schedule_that_fails_to_start_does_not_affect_others(
     owner: AbstractUser, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = make_schedule(owner, [platform], brand="坏", next_at=timezone.now() - timedelta(hours=1))
@@ -236,7 +236,7 @@ def test_one_that_cannot_be_started_does_not_keep_the_others(
     assert broken.next_at < timezone.now()  # tried again in a minute
 
 
-def test_a_deleted_users_schedules_go_with_them(owner: AbstractUser, platform: Platform) -> None:
+def test_schedules_are_deleted_with_their_owner(owner: AbstractUser, platform: Platform) -> None:
     make_schedule(owner, [platform], budget_calls=3)
     start_due_schedules()
     assert Notification.objects.exists()
@@ -245,7 +245,7 @@ def test_a_deleted_users_schedules_go_with_them(owner: AbstractUser, platform: P
     assert not Notification.objects.exists()
 
 
-def test_a_demo_is_marked(owner: AbstractUser) -> None:
+def test_demo_schedule_is_marked(owner: AbstractUser) -> None:
     demo = make_platform("demo", is_demo=True)
     make_schedule(owner, [demo])
     start_due_schedules()

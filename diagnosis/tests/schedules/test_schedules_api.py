@@ -1,4 +1,4 @@
-"""`/api/schedules`: made from a diagnosis with its estimate before, listed, paused, resumed, deleted."""
+"""`/api/schedules`: estimate, create, list, pause, resume, delete."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ WEEKLY: dict[str, Any] = {"every": "weekly", "weekday": 0, "time": "09:00", "bud
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser) -> Diagnosis:
-    """Twelve calls, six of them at ten fen."""
+    """Twelve calls, six of which cost 0.1 yuan."""
     priced = make_platform("priced", price_per_call=Decimal("0.1"), typical_seconds=8)
     unpriced = make_platform("unpriced", typical_seconds=3)
     rivals = [RequestedBrand("木石坊", ("MSF",))]
@@ -36,7 +36,7 @@ def _post(client: Client, path: str = PATH, **body: Any) -> Any:
     return client.post(path, json.dumps(body, default=str), content_type="application/json")
 
 
-def test_the_estimate_comes_before_and_says_what_the_budget_carries(client: Client, diagnosis: Diagnosis) -> None:
+def test_estimate_states_what_the_budget_covers(client: Client, diagnosis: Diagnosis) -> None:
     body = _post(client, f"{PATH}/estimate", diagnosis=diagnosis.pk, **WEEKLY).json()
     assert body | {"next_at": ""} == {
         "run": {"calls": 12, "money": "0.6000"},
@@ -60,7 +60,7 @@ def test_the_estimate_comes_before_and_says_what_the_budget_carries(client: Clie
     assert not Schedule.objects.exists()
 
 
-def test_a_diagnosis_is_repeated_as_it_was_ordered(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
+def test_schedule_repeats_the_diagnosis_as_requested(client: Client, owner: AbstractUser, diagnosis: Diagnosis) -> None:
     made = _post(client, diagnosis=diagnosis.pk, **WEEKLY)
     assert made.status_code == 201, made.content
     body = made.json()
@@ -71,7 +71,7 @@ def test_a_diagnosis_is_repeated_as_it_was_ordered(client: Client, owner: Abstra
     assert start_due_schedules() == 1
     again = Diagnosis.objects.exclude(pk=diagnosis.pk).get()
     assert (again.owner, again.panel, again.planned) == (owner, diagnosis.panel, diagnosis.planned)
-    assert again.request_hash == diagnosis.request_hash  # the very same order
+    assert again.request_hash == diagnosis.request_hash  # exactly the same request
     listed = client.get(PATH).json()
     assert (listed["most"], listed["zone"]) == (20, "Asia/Shanghai")
     (item,) = listed["items"]
@@ -96,37 +96,33 @@ def test_a_diagnosis_is_repeated_as_it_was_ordered(client: Client, owner: Abstra
         ({"repeats": 6}, "repeats"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_field(
-    client: Client, diagnosis: Diagnosis, change: dict[str, Any], field: str
-) -> None:
+def test_invalid_field_is_named(client: Client, diagnosis: Diagnosis, change: dict[str, Any], field: str) -> None:
     refused = _post(client, diagnosis=diagnosis.pk, **(WEEKLY | change))
     assert refused.status_code == 422
     assert list(refused.json()["fields"]) == [field]
     assert not Schedule.objects.exists()
 
 
-def test_a_platform_that_is_switched_off_is_named(client: Client, diagnosis: Diagnosis) -> None:
+def test_disabled_platform_is_named(client: Client, diagnosis: Diagnosis) -> None:
     Platform.objects.filter(pk="unpriced").update(is_enabled=False)
     refused = _post(client, diagnosis=diagnosis.pk, **WEEKLY)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["platforms.1"])
 
 
-def test_one_that_is_bigger_than_an_order_may_be_is_not_repeated(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_oversized_diagnosis_cannot_be_repeated(client: Client, owner: AbstractUser, platform: Platform) -> None:
     imported = make_diagnosis(owner, [platform], questions=[f"{number}？" for number in range(21)])
     refused = _post(client, diagnosis=imported.pk, **WEEKLY)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["diagnosis"])
 
 
-def test_there_are_at_most_so_many(client: Client, diagnosis: Diagnosis, settings: Any) -> None:
+def test_number_of_schedules_is_limited(client: Client, diagnosis: Diagnosis, settings: Any) -> None:
     settings.SCHEDULES_PER_OWNER = 2
     answers = [_post(client, diagnosis=diagnosis.pk, **WEEKLY) for _number in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 409]
     assert "2" in answers[2].json()["fields"]["diagnosis"]
 
 
-def test_pausing_and_resuming_makes_up_for_nothing(client: Client, diagnosis: Diagnosis) -> None:
+def test_resumed_schedule_does_not_make_up_for_missed_runs(client: Client, diagnosis: Diagnosis) -> None:
     address = f"{PATH}/{_post(client, diagnosis=diagnosis.pk, **WEEKLY).json()['id']}"
     assert _post(client, f"{address}/pause").json()["is_paused"]
     Schedule.objects.update(next_at=timezone.now() - timedelta(days=30))
@@ -137,7 +133,7 @@ def test_pausing_and_resuming_makes_up_for_nothing(client: Client, diagnosis: Di
     assert start_due_schedules() == 0
 
 
-def test_a_deleted_one_leaves_its_diagnoses(client: Client, diagnosis: Diagnosis) -> None:
+def test_deleted_schedule_keeps_its_diagnoses(client: Client, diagnosis: Diagnosis) -> None:
     address = f"{PATH}/{_post(client, diagnosis=diagnosis.pk, **WEEKLY).json()['id']}"
     Schedule.objects.update(next_at=timezone.now())
     start_due_schedules()
@@ -147,7 +143,7 @@ def test_a_deleted_one_leaves_its_diagnoses(client: Client, diagnosis: Diagnosis
     assert start_due_schedules() == 0
 
 
-def test_nobody_else_sees_or_moves_a_schedule_and_staff_spends_for_nobody(
+def test_schedules_are_private_even_from_staff(
     client: Client, client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis
 ) -> None:
     assert _post(client_of_stranger, diagnosis=diagnosis.pk, **WEEKLY).status_code == 404
@@ -165,7 +161,7 @@ def test_nobody_else_sees_or_moves_a_schedule_and_staff_spends_for_nobody(
     assert Schedule.objects.filter(is_paused=False).count() == 1
 
 
-def test_a_full_list_takes_the_same_few_queries(
+def test_queries_do_not_grow_with_the_number_of_schedules(
     client: Client, diagnosis: Diagnosis, django_assert_max_num_queries: Any
 ) -> None:
     for _number in range(5):
@@ -174,7 +170,7 @@ def test_a_full_list_takes_the_same_few_queries(
         assert len(client.get(PATH).json()["items"]) == 5
 
 
-def test_operators_pause_and_resume_them_who_may_only_look_do_not(
+def test_only_operators_with_permission_pause_and_resume(
     client: Client, client_of_staff: Client, staff: AbstractUser, diagnosis: Diagnosis
 ) -> None:
     made = _post(client, diagnosis=diagnosis.pk, **WEEKLY).json()

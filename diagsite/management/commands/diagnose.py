@@ -19,10 +19,11 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from diagnosis.api.schemas import OrderIn
-from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_detail, serialize_platform, serialize_report
+from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_detail, serialize_platform
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, create_diagnosis
+from diagnosis.reports.serializers import serialize_report
 from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
 from diagsite.cli.command import ExamplesCommand

@@ -1,0 +1,27 @@
+"""Response bodies that are requested often, from the cache. A cache hit needs no thread."""
+
+from diagnosis.api.serializers import serialize_platform
+from diagnosis.models import PLATFORMS_CACHE_TAG, Platform
+from diagnosis.reports.cache import serialize_json
+from diagnosis.statistics import compute_statistics
+from performance.cache import get_cache
+
+# The end of a pause changes no row, so it is visible after this time at most.
+_platform_cache = get_cache(ttl=5, namespace="platforms")
+_statistics_cache = get_cache(ttl=60, namespace="statistics")
+
+
+async def get_platforms_json() -> str:
+    """Return the enabled platforms with health, price and typical duration, as JSON."""
+    body: str = await _platform_cache.aload_blocking(
+        "all",
+        lambda: serialize_json([serialize_platform(platform) for platform in Platform.objects.enabled()]),
+        tags=[PLATFORMS_CACHE_TAG],
+    )
+    return body
+
+
+async def get_statistics_json() -> str:
+    """Return counts over the diagnoses of all users, at most a minute old, as JSON."""
+    body: str = await _statistics_cache.aload_blocking("all", lambda: serialize_json(compute_statistics()))
+    return body

@@ -1,0 +1,126 @@
+"""Reports and answers as the API and the exports return them."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from django.db.models import Max, Min
+from django.utils.translation import gettext as _
+
+from diagnosis.models import Answer, Diagnosis
+from diagnosis.reports.service import get_current_report
+from errors.codes import ErrorCode
+from errors.problems import build_displayed_message, get_current_locale
+
+AnswerTextReader = Callable[[Collection[str]], Mapping[str, str]]
+"""Given ids of answers, returns their texts by id, and possibly more."""
+
+_STORED_REPORT_KEYS = (
+    *("version", "planned", "valid", "failed", "filtered", "unbranded", "brands", "cells", "judged"),
+    *("lost", "recognition", "others", "domains", "domains_by_platform"),
+)
+
+
+def serialize_answer_record(answer: Answer) -> dict[str, Any]:
+    """Serialize what is stored of an answer, independent of the language."""
+    return {
+        "id": answer.pk,
+        "question": answer.question_id,
+        "platform": answer.platform_id,
+        "repeat": answer.repeat,
+        "state": answer.state,
+        "text": answer.text,
+        "mentions": [
+            {"brand": brand, "start": start, "end": end, "state": state[0] if state else "certain"}
+            for brand, start, end, *state in answer.mentions
+        ],
+        "others": answer.others,
+        "domains": answer.domains,
+        "model": answer.model,
+        "ms": answer.milliseconds,
+        "code": answer.error_code,
+        "demo": answer.is_demo,
+        "carried_over": answer.is_carried_over,
+        "answered_at": answer.answered_at,
+    }
+
+
+def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None = None) -> dict[str, Any]:
+    """Serialize the report in the current language; docs/guide/report.md explains each figure.
+
+    read_texts: supplies the texts of the quoted answers to a caller that has them; by default they are queried.
+    """
+    report = get_current_report(diagnosis)
+    columns = ("platform_id", "platform__name", "platform__model", "platform__is_demo", "model")
+    answers = diagnosis.answers.order_by("platform_id", "model").values(*columns)
+    platform_models = list(answers.annotate(first=Min("answered_at"), last=Max("answered_at")))
+    platforms = {
+        row["platform_id"]: {
+            "id": row["platform_id"],
+            "name": row["platform__name"],
+            "model": row["platform__model"],
+            "demo": row["platform__is_demo"],
+        }
+        for row in platform_models
+    }
+    question_counts = {counts["id"]: counts for counts in report["questions"]}
+    locale = get_current_locale()
+    failures = []
+    for failure in report["failures"]:
+        texts = build_displayed_message(ErrorCode(failure["code"]), locale)
+        failures.append(failure | {"title": texts["title"], "suggestion": texts["suggestion"]})
+    _fill_quote_texts(diagnosis, [*report["brands"], *(report["recognition"] or {}).get("brands", [])], read_texts)
+    return {
+        "diagnosis": {
+            "id": diagnosis.pk,
+            "brand": diagnosis.brand,
+            "status": diagnosis.status,
+            "created_at": diagnosis.created_at,
+            "finished_at": diagnosis.finished_at,
+        },
+        "demo": diagnosis.is_demo,
+        "ai_label": _("以下回答由 AI 生成，仅供参考"),
+        **{name: report[name] for name in _STORED_REPORT_KEYS},
+        "platforms": [platforms[counts["id"]] | counts for counts in report["platforms"]],
+        "questions": [
+            question_counts.get(str(question.pk), {}) | {"id": question.pk, "text": question.text}
+            for question in diagnosis.questions.all()
+        ],
+        "failures": failures,
+        "method": _serialize_method(diagnosis, platform_models),
+    }
+
+
+def _serialize_method(diagnosis: Diagnosis, platform_models: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe how the report was measured. models: as the platforms name them in their responses."""
+    by_platform: dict[str, list[str]] = {}
+    for row in platform_models:
+        if row["model"]:
+            by_platform.setdefault(row["platform_id"], []).append(row["model"])
+    return {
+        "source": "api",
+        "interval": "Wilson 95 %",
+        "share_interval": "bootstrap over questions, 95 %",
+        "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
+        "repeats": diagnosis.repeats,
+        # What diagnosis/platforms/openai_client.py sends: one message, without a system prompt or sampling options.
+        "parameters": {"messages": "question only", "sampling": "platform defaults"},
+        "models": sorted({model for models in by_platform.values() for model in models}),
+        "models_by_platform": by_platform,
+        "first_answer_at": min((row["first"] for row in platform_models if row["first"]), default=None),
+        "last_answer_at": max((row["last"] for row in platform_models if row["last"]), default=None),
+    }
+
+
+def _fill_quote_texts(diagnosis: Diagnosis, brands: list[dict[str, Any]], read_texts: AnswerTextReader | None) -> None:
+    """Add the text of each quote. Quotes are stored as offsets into answers, so they cannot differ from them."""
+    quotes = [quote for brand in brands for quote in (brand.get("sentiment") or {}).get("quotes", [])]
+    if not quotes:
+        return
+    answer_ids = {quote["answer"] for quote in quotes}
+    if read_texts:
+        texts = read_texts(answer_ids)
+    else:
+        rows = diagnosis.answers.filter(pk__in=answer_ids).values_list("pk", "text")
+        texts = {str(pk): text for pk, text in rows}
+    for quote in quotes:
+        quote["text"] = texts.get(quote["answer"], "")[quote["start"] : quote["end"]]
