@@ -50,7 +50,7 @@ def check_heartbeats(*, is_grace_period: bool = False) -> int:
     """Look at every heartbeat once; returns how many are stale.
 
     A stale one becomes an alert, which any number of watchers open once, and this process sends; one that is back ends
-    it. is_quiet: only the latter.
+    it. is_grace_period: only the latter.
     """
     stale = list(_find_stale_heartbeats())
     names = {heartbeat.name for heartbeat in stale}
@@ -122,7 +122,9 @@ async def run_watchdog_loop() -> None:
     while True:
         seconds = 1.0
         try:
-            seconds = await _check_once_async(is_quiet=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS)
+            seconds = await _check_once_async(
+                is_grace_period=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS
+            )
         except Exception as error:  # noqa: BLE001 - the database may be away; a service outside watches for that
             log.warning("watch_failed", error=repr(error))
         await asyncio.sleep(seconds)

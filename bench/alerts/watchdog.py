@@ -17,10 +17,10 @@ from bench.harness import BenchmarkResult, run_measurements
 EVALUATOR_SCRIPT = """
 import time
 from monitoring.rules.evaluator import run_evaluation
-from monitoring.watchdog import EVALUATOR, beat
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 while True:
     run_evaluation()
-    beat(EVALUATOR, {interval_seconds})
+    beat(EVALUATOR_HEARTBEAT, {interval_seconds})
     time.sleep({interval_seconds})
 """
 HEARTBEAT_QUERY = "SELECT 1 FROM monitoring_heartbeat WHERE name = 'evaluator' AND interval_seconds = %s"

@@ -1,5 +1,6 @@
 """When the evaluator or the sender stops, somebody is told, once, and of its return."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -119,25 +120,24 @@ def test_every_evaluation_is_told_to_the_service_outside(robots: FakeChatBots, s
     wait_until(lambda: robots.paths == ["/ping/secret"], "the ping")
 
 
-def test_the_watch_is_kept_by_a_loop_that_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the loop alone; a killed evaluator under real processes is in test_delivery_processes.py."""
-    import asyncio
+def test_watchdog_loop_continues_after_database_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop alone; a killed evaluator under real processes is in bench/tests/test_alert_delivery.py."""
+    calls: list[bool] = []
 
-    looks = 0
+    def check(*, is_grace_period: bool) -> int:
+        calls.append(is_grace_period)
+        if len(calls) == 1:
+            raise ConnectionError("the database is unavailable")
+        return 0
 
-    async def look(*, is_quiet: bool) -> float:
-        nonlocal looks
-        looks += 1
-        if looks == 1:
-            raise ConnectionError("the database is away")
-        return 0.01
-
-    async def watch_for_a_while() -> None:
-        watching = asyncio.create_task(watchdog.run_watchdog_loop())
+    async def run_until_checked() -> None:
+        loop = asyncio.create_task(watchdog.run_watchdog_loop())
         async with asyncio.timeout(30):
-            while looks < 3:
+            while len(calls) < 3:
                 await asyncio.sleep(0.02)
-        watching.cancel()
+        loop.cancel()
 
-    monkeypatch.setattr(watchdog, "_check_once_async", look)
-    asyncio.run(watch_for_a_while())
+    monkeypatch.setattr(watchdog, "check_heartbeats", check)
+    monkeypatch.setattr(watchdog, "MAX_CHECK_INTERVAL_SECONDS", 0.05)
+    asyncio.run(run_until_checked())
+    assert all(calls)  # within WATCHDOG_GRACE_SECONDS of the start
