@@ -88,7 +88,7 @@ def time_dashboard_week(rounds: int = DASHBOARD_ROUNDS) -> list[float]:
         compute_platform_stats,
         list_frequent_errors,
     )
-    from monitoring.dashboard.time_range import TIME_RANGES, MetricHistory
+    from monitoring.dashboard.metric_history import TIME_RANGES, MetricHistory
 
     seconds = []
     for _round in range(rounds):

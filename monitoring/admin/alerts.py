@@ -19,7 +19,7 @@ from errors.audit import AuditedAdmin, log_action
 from monitoring.alerts.lifecycle import acknowledge_alert, add_note
 from monitoring.models import Alert, Rule, Silence
 from monitoring.rules.explanations import format_rule_value
-from monitoring.rules.query import RULE_SNAPSHOT_FIELDS
+from monitoring.rules.rule_query import RULE_SNAPSHOT_FIELDS
 
 ACKNOWLEDGE_PERMISSION = "monitoring.acknowledge_alert"
 QUICK_SILENCE_DURATION = timedelta(hours=2)

@@ -19,11 +19,11 @@ from monitoring.dashboard.charts import (
     compute_platform_stats,
     list_frequent_errors,
 )
+from monitoring.dashboard.metric_history import TIME_RANGES, MetricHistory
 from monitoring.dashboard.overview import build_tiles, get_health_summary, list_open_alerts
 from monitoring.dashboard.overview import list_platform_status_rows as list_platforms_now
 from monitoring.dashboard.push import get_dashboard_stream
 from monitoring.dashboard.svg import compute_scale, render_chart_svg
-from monitoring.dashboard.time_range import TIME_RANGES, MetricHistory
 from monitoring.formatting import format_figure, format_moment
 from monitoring.models import Dashboard
 

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from monitoring.instrumentation.registry import Metric, get_metrics
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
-from monitoring.rules.label_matchers import validate_matchers
 
 METRIC_KIND_BY_RULE_KIND = {Rule.Kind.RATIO: "counter", Rule.Kind.MEAN: "histogram", Rule.Kind.GAUGE: "gauge"}
 _METRIC_GROUP_LABELS = {"counter": "计数（比率）", "histogram": "直方图（平均值）", "gauge": "仪表（当前值）"}

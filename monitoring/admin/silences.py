@@ -18,8 +18,8 @@ from django.views.decorators.http import require_POST
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import MatchersWidget
 from monitoring.alerts.silences import find_matching_alerts, is_silence_active
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Alert, Silence
-from monitoring.rules.label_matchers import validate_matchers
 
 
 class SilenceForm(forms.ModelForm[Silence]):

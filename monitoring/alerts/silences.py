@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from monitoring.label_matchers import matches, validate_matchers, validate_weekly_windows
 from monitoring.models import Alert, AlertNote, Silence
 from monitoring.models.rules import AlertSeverity
-from monitoring.rules.label_matchers import matches, validate_matchers, validate_weekly_windows
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from monitoring.dashboard.time_range import MetricHistory
+from monitoring.dashboard.metric_history import MetricHistory
 from monitoring.samples.histograms import compute_percentile
 from monitoring.samples.queries import Matchers
 

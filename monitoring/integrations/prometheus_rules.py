@@ -14,7 +14,7 @@ from django.conf import settings
 
 from monitoring.models import Rule
 from monitoring.rules.decision import RuleParameters, get_z_quantile
-from monitoring.rules.query import get_rule_parameters, get_rule_selectors
+from monitoring.rules.rule_query import get_rule_parameters, get_rule_selectors
 from monitoring.samples.queries import SeriesSelector
 
 RULE_GROUP = "diagsite"

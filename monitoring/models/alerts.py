@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from monitoring.label_matchers import validate_matchers, validate_weekly_windows
 from monitoring.models.rules import AlertSeverity, Rule
-from monitoring.rules.label_matchers import validate_matchers, validate_weekly_windows
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):

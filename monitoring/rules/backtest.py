@@ -18,7 +18,7 @@ from monitoring.rules.decision import (
     WindowSums,
     decide,
 )
-from monitoring.rules.query import build_rule_query, get_rule_selectors
+from monitoring.rules.rule_query import build_rule_query, get_rule_selectors
 from monitoring.samples.queries import (
     SAMPLE_DELAY,
     SAMPLE_STALE_AFTER,

@@ -23,7 +23,7 @@ from monitoring.alerts.silences import send_silence_notifications
 from monitoring.models import Alert, Rule, RuleState
 from monitoring.rules.decision import AlertAction, Decision, EvaluationState, decide
 from monitoring.rules.explanations import build_evaluation_summary
-from monitoring.rules.query import RuleQuery, build_rule_query, build_rule_snapshot, get_measurement_fields
+from monitoring.rules.rule_query import RuleQuery, build_rule_query, build_rule_snapshot, get_measurement_fields
 from monitoring.samples.queries import SampleReader, get_complete_until
 
 log = structlog.get_logger(__name__)

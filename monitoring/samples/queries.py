@@ -16,9 +16,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from monitoring.label_matchers import matches
 from monitoring.models import Process, Series
 from monitoring.models.samples import BUCKET_SECONDS
-from monitoring.rules.label_matchers import matches
 
 # A process is flushing while its bucket is being read: only what is two buckets old is complete.
 SAMPLE_DELAY = timedelta(seconds=2 * BUCKET_SECONDS)

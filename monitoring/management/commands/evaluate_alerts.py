@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from monitoring.models import Rule
 from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
 from monitoring.rules.explanations import REASON_TEXTS_EN, format_rule_value
-from monitoring.rules.query import get_measurement_fields
+from monitoring.rules.rule_query import get_measurement_fields
 from monitoring.samples.queries import SAMPLE_DELAY
 
 EXAMPLES = """\

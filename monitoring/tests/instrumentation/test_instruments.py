@@ -16,11 +16,11 @@ from prometheus_client import REGISTRY
 
 from errors.codes import ErrorCode
 from errors.recording import error_recorder, record_error
-from monitoring.instrumentation.commands import execute_measured
 from monitoring.instrumentation.db_gauges import get_site_gauges
 from monitoring.instrumentation.http import count_requests
 from monitoring.instrumentation.jobs import count_jobs
 from monitoring.instrumentation.sockets import measured_routes
+from monitoring.management.utility import execute_measured
 from monitoring.models import Process, Sample
 from monitoring.samples import collector
 from monitoring.samples.collector import flush_samples

@@ -18,7 +18,7 @@ from monitoring.models import Alert, Rule, RuleState, Sample, Silence
 from monitoring.rules.backtest import run_backtest
 from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 from monitoring.rules.evaluator import run_evaluation
-from monitoring.rules.query import build_rule_query
+from monitoring.rules.rule_query import build_rule_query
 from monitoring.samples.queries import floor_to_bucket
 from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
 

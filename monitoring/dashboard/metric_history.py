@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from monitoring.models import Process, Series
 from monitoring.samples.queries import SAMPLE_STALE_AFTER, Matchers, SeriesSelector, get_complete_until
-from monitoring.samples.series import read_gauges_at, read_increases_by_step
+from monitoring.samples.step_queries import read_gauges_at, read_increases_by_step
 
 # A gauge is looked at so often within a step, and its highest value is shown: a peak must not fall between two looks.
 GAUGE_READS_PER_STEP = 4

@@ -17,7 +17,7 @@ from monitoring.dashboard.charts import (
     compute_platform_stats,
     list_frequent_errors,
 )
-from monitoring.dashboard.time_range import GAUGE_READS_PER_STEP, TIME_RANGES, MetricHistory, TimeRange
+from monitoring.dashboard.metric_history import GAUGE_READS_PER_STEP, TIME_RANGES, MetricHistory, TimeRange
 from monitoring.models import Process, Sample, Series
 from monitoring.samples.collector import build_series_key
 from monitoring.samples.histograms import compute_percentile

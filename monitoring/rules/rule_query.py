@@ -6,9 +6,9 @@ from typing import Any
 
 from monitoring.exceptions import InvalidRule
 from monitoring.instrumentation.registry import get_series_names
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
 from monitoring.rules.decision import Measurement, RuleParameters, WindowSums
-from monitoring.rules.label_matchers import validate_matchers
 from monitoring.samples.queries import SampleQuery, SampleReader, SeriesSelector
 
 _PARAMETER_NAMES = [one.name for one in fields(RuleParameters)]
