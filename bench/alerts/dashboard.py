@@ -37,7 +37,8 @@ def create_week_of_samples() -> None:
     from django.utils import timezone
 
     from monitoring.models import Process, Sample, Series
-    from monitoring.samples.collector import build_series_key, floor_to_bucket
+    from monitoring.models.samples import floor_to_bucket
+    from monitoring.samples.collector import build_series_key
 
     for model in (Sample, Series, Process):
         model.objects.all().delete()

@@ -12,14 +12,9 @@ from django.utils import timezone
 
 from monitoring import watchdog
 from monitoring.delivery.channel_secrets import encrypt_secrets
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
 from monitoring.models import Alert, Channel, Heartbeat
-from monitoring.watchdog import (
-    EVALUATOR_HEARTBEAT,
-    SENDER_HEARTBEAT,
-    beat,
-    check_heartbeats,
-    create_expected_heartbeats,
-)
+from monitoring.watchdog import check_heartbeats, create_expected_heartbeats
 from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import wait_until
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from monitoring.alerts.lifecycle import acknowledge_alert, fire_alert, repeat_alert, resolve_alert
 from monitoring.alerts.manager import get_alert_manager
-from monitoring.alerts.silences import find_active_silence, is_silence_active, send_silence_notifications
+from monitoring.alerts.silence_notifications import send_silence_notifications
+from monitoring.alerts.silences import find_active_silence, is_silence_active
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Silence
 
 pytestmark = pytest.mark.django_db

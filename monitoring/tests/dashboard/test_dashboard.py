@@ -15,7 +15,8 @@ from monitoring.dashboard import push
 from monitoring.dashboard.charts import Chart, ChartLine
 from monitoring.dashboard.svg import compute_scale, render_chart_svg
 from monitoring.models import Process, Sample, Series
-from monitoring.samples.collector import build_series_key, floor_to_bucket
+from monitoring.models.samples import floor_to_bucket
+from monitoring.samples.collector import build_series_key
 from progress.models import Event, Stream
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.delivery.messages import build_alert_message, is_http_url, neutralize_markup, to_one_line, truncate_utf8
+from monitoring.delivery.messages import build_alert_message
+from monitoring.delivery.text import is_http_url, neutralize_markup, to_one_line, truncate_utf8
 from monitoring.models import Alert
 
 
@@ -33,7 +34,7 @@ def alert(**fields: Any) -> Alert:
 
 def test_a_ratio_is_told_in_per_cent_with_its_interval_and_n(settings: Any) -> None:
     settings.SITE_URL = "https://site.example"
-    text = build_alert_message(alert(), "repeated").text(9)
+    text = build_alert_message(alert(), "repeated").to_text(9)
     assert "【错误·仍未解除】错误率过高（#9）" in text
     assert "当前值：12.5 %（区间 8.1 % 至 18.7 %），20 / n = 160" in text
     assert "阈值：高于 5 %" in text and "已持续：1 小时 2 分 " in text and "标签 platform：doubao" in text
@@ -43,18 +44,19 @@ def test_a_ratio_is_told_in_per_cent_with_its_interval_and_n(settings: Any) -> N
 def test_the_end_of_an_incident_says_how_long_it_took() -> None:
     now = timezone.now()
     ended = alert(fired_at=now - timedelta(seconds=3725), resolved_at=now, value=None, rule_as_it_was={})
-    text = build_alert_message(ended, "resolved").text(9)
+    text = build_alert_message(ended, "resolved").to_text(9)
     assert "已解除" in text and "共持续：1 小时 2 分 5 秒" in text and "解除于：" in text and "当前值" not in text
 
 
 def test_a_value_that_is_no_number_is_told_as_none() -> None:
-    assert "当前值：无" in build_alert_message(alert(value=float("nan"), low=None), "fired").text(9)
+    assert "当前值：无" in build_alert_message(alert(value=float("nan"), low=None), "fired").to_text(9)
 
 
 def test_a_link_cannot_be_ended_by_its_address_and_none_is_made_of_a_script() -> None:
-    markdown = build_alert_message(alert(), "fired").markdown(9, 4096)
+    markdown = build_alert_message(alert(), "fired").to_markdown(9, 4096)
     assert "[处理手册](https://runbook.example/a%281%29)" in markdown
-    assert "javascript" not in build_alert_message(alert(runbook_url="javascript:alert(1)"), "fired").markdown(9, 4096)
+    script = build_alert_message(alert(runbook_url="javascript:alert(1)"), "fired")
+    assert "javascript" not in script.to_markdown(9, 4096)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_link_cannot_be_ended_by_its_address_and_none_is_made_of_a_script() ->
 )
 def test_what_others_wrote_mentions_nobody_and_marks_up_nothing(evil: str) -> None:
     message = build_alert_message(alert(title=evil, labels={evil: evil}, summary=evil, rule_name=evil), "fired")
-    assert evil not in message.markdown(9, 4096)
+    assert evil not in message.to_markdown(9, 4096)
 
 
 @given(st.text(), st.integers(min_value=60, max_value=300))

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from monitoring.alerts.lifecycle import fire_alert
 from monitoring.models import Alert, Rule, RuleState, Sample, Silence
+from monitoring.models.samples import floor_to_bucket
 from monitoring.rules.backtest import run_backtest
 from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 from monitoring.rules.evaluator import run_evaluation
 from monitoring.rules.rule_query import build_rule_query
-from monitoring.samples.queries import floor_to_bucket
 from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
 
 pytestmark = pytest.mark.django_db
@@ -275,7 +275,7 @@ def test_the_command_explains_every_rule_in_a_line() -> None:
     assert [line.split()[0] for line in lines] == sorted(DEFAULT_RULES)
     line = next(line for line in lines if line.startswith("high_error_rate"))
     assert "% > 5 %?" in line and "n=200 in 300 s" in line and "pending: beyond the threshold" in line
-    assert "nothing was sampled" in lines[0]
+    assert "no samples" in lines[0]
     assert not RuleState.objects.exists()
     rows = {row["rule"]: row for row in json.loads(evaluate_alerts("--at", at, "--dry-run", "--json"))}
     assert rows["high_error_rate"]["value"] > 0.3 and rows["high_error_rate"]["window_seconds"] == 300

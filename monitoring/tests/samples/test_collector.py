@@ -14,8 +14,9 @@ from prometheus_client import Counter
 
 from monitoring.metrics import command_seconds, commands, jobs_running
 from monitoring.models import Process, Sample, Series
+from monitoring.models.samples import floor_to_bucket
 from monitoring.samples import collector
-from monitoring.samples.collector import build_series_key, floor_to_bucket, flush_samples
+from monitoring.samples.collector import build_series_key, flush_samples
 from monitoring.samples.retention import PruneResult, prune_samples
 from testing.site import PROJECT_ROOT, build_environment, create_database, run_management_command
 
