@@ -34,16 +34,13 @@ def beat(name: str, interval_seconds: float) -> None:
         transaction.on_commit(lambda: threading.Thread(target=ping_external_monitor, daemon=True).start())
 
 
-def _get_allowed_hosts() -> list[str]:
-    return [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
-
-
 def ping_external_monitor() -> None:
     """Fetch HEARTBEAT_PING_URL; failures are logged without the URL, which is secret."""
     with measure_call("heartbeat_ping") as call:
         try:
             client = httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS)
-            with restrict_hosts(client, _get_allowed_hosts) as restricted_client:
+            allowed_hosts = [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
+            with restrict_hosts(client, lambda: allowed_hosts) as restricted_client:
                 restricted_client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 
-from monitoring.health import REQUIRED_CHECKS, HealthResult, check_health, get_overall_status
+from monitoring.health import REQUIRED_CHECKS, check_health, get_overall_status
 from monitoring.instrumentation.exporter import has_metrics_token, is_metrics_access_allowed
 
 
@@ -27,7 +27,11 @@ async def healthz_full(request: HttpRequest) -> JsonResponse:
     Durations and details are included only for operators and holders of METRICS_TOKEN.
     """
     results = await check_health()
-    has_details = has_metrics_token(request.headers.get("Authorization", "")) or await _is_operator(request, results)
+    status = get_overall_status(results)
+    has_details = has_metrics_token(request.headers.get("Authorization", ""))
+    if not has_details and status != "unavailable":  # without the database no session can be read
+        user = await request.auser()
+        has_details = bool(user.is_active and user.is_staff)
     checks: dict[str, dict[str, Any]] = {}
     for result in results:
         checks[result.name] = {
@@ -36,15 +40,7 @@ async def healthz_full(request: HttpRequest) -> JsonResponse:
         }
         if has_details:
             checks[result.name] |= {"ms": result.ms, "detail": result.detail}
-    return _build_response({"status": get_overall_status(results), "checks": checks})
-
-
-async def _is_operator(request: HttpRequest, results: list[HealthResult]) -> bool:
-    # Without the database no session can be read; do not wait for it.
-    if get_overall_status(results) == "unavailable":
-        return False
-    user = await request.auser()
-    return bool(user.is_active and user.is_staff)
+    return _build_response({"status": status, "checks": checks})
 
 
 def _build_response(body: dict[str, Any]) -> JsonResponse:

@@ -19,7 +19,7 @@ from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import RuleForm
 from monitoring.instrumentation.registry import get_metrics
 from monitoring.models import Rule, RuleState
-from monitoring.rules.backtest import Backtest, run_backtest
+from monitoring.rules.backtest import run_backtest
 from monitoring.rules.backtest_chart import build_backtest_chart
 from monitoring.rules.defaults import is_unmodified
 from monitoring.rules.explanations import format_rule_value
@@ -147,13 +147,21 @@ class RuleAdmin(AuditedAdmin[Rule]):
         context: dict[str, Any] = {"form": form, "period": BACKTEST_PERIODS[hours], "opts": self.opts}
         if form.is_valid():
             edited: Rule = form.instance
-            test = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
-            context |= {
-                "test": test,
-                "chart": build_backtest_chart(test, edited),
-                "rule": edited,
-                "firings": _build_firing_rows(test, edited),
-            }
+            backtest = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
+            firings = [
+                {
+                    "fired_at": firing.fired_at,
+                    "resolved_at": firing.resolved_at,
+                    "minutes": round(((firing.resolved_at or backtest.end) - firing.fired_at).total_seconds() / 60, 1),
+                    "value": format_rule_value(edited.kind, firing.measurement.value, edited.metric),
+                    "low": format_rule_value(edited.kind, firing.measurement.low, edited.metric),
+                    "high": format_rule_value(edited.kind, firing.measurement.high, edited.metric),
+                    "n": firing.measurement.denominator,
+                }
+                for firing in backtest.firings
+            ]
+            chart = build_backtest_chart(backtest, edited)
+            context |= {"test": backtest, "chart": chart, "rule": edited, "firings": firings}
         return TemplateResponse(request, "admin/monitoring/rule/backtest.html", context)
 
     def runbook_view(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -170,18 +178,3 @@ class RuleAdmin(AuditedAdmin[Rule]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         """Load the states in the same query."""
         return super().get_queryset(request).select_related("state")
-
-
-def _build_firing_rows(result: Backtest, rule: Rule) -> list[dict[str, Any]]:
-    return [
-        {
-            "fired_at": firing.fired_at,
-            "resolved_at": firing.resolved_at,
-            "minutes": round(((firing.resolved_at or result.end) - firing.fired_at).total_seconds() / 60, 1),
-            "value": format_rule_value(rule.kind, firing.measurement.value, rule.metric),
-            "low": format_rule_value(rule.kind, firing.measurement.low, rule.metric),
-            "high": format_rule_value(rule.kind, firing.measurement.high, rule.metric),
-            "n": firing.measurement.denominator,
-        }
-        for firing in result.firings
-    ]

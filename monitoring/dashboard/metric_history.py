@@ -1,6 +1,6 @@
 """The samples of a time range, read once, for charts and tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -53,7 +53,14 @@ class MetricHistory:
             for start, end in pairwise(self.edges)
             for number in range(1, GAUGE_READS_PER_STEP + 1)
         ]
-        self._has_processes = _find_moments_with_processes(self._moments)
+        first, last = self._moments[0], self._moments[-1]
+        processes = Process.objects.filter(
+            kind__in=[Process.Kind.SERVER, Process.Kind.WORKER],
+            seen_at__gte=first - SAMPLE_STALE_AFTER,
+            started_at__lt=last,
+        )
+        runs = [(start, seen + SAMPLE_STALE_AFTER) for start, seen in processes.values_list("started_at", "seen_at")]
+        self._has_processes = [any(start < moment <= end for start, end in runs) for moment in self._moments]
 
     @property
     def step_count(self) -> int:
@@ -98,13 +105,3 @@ class MetricHistory:
             for series in self._labels.values()
             for pk, labels in series.items()
         )
-
-
-def _find_moments_with_processes(moments: Sequence[datetime]) -> list[bool]:
-    """Return, for each moment, whether a server or worker process ran."""
-    kinds = [Process.Kind.SERVER, Process.Kind.WORKER]
-    processes = Process.objects.filter(
-        kind__in=kinds, seen_at__gte=moments[0] - SAMPLE_STALE_AFTER, started_at__lt=moments[-1]
-    )
-    spans = list(processes.values_list("started_at", "seen_at"))
-    return [any(started < moment <= seen + SAMPLE_STALE_AFTER for started, seen in spans) for moment in moments]

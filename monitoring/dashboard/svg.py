@@ -45,15 +45,11 @@ def compute_scale(chart: Chart) -> AxisScale:
     if chart.kind == "bars":
         steps = zip(*(line.values for line in chart.lines), strict=True)
         values = [sum(value or 0 for value in step) for step in steps]
-    return AxisScale(0.0, _round_up(max(values, default=0.0)))
-
-
-def _round_up(highest: float) -> float:
-    """Return the next round number."""
+    highest = max(values, default=0.0)
     if highest <= 0:
-        return 1.0
+        return AxisScale(0.0, 1.0)
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(factor * power for factor in ROUND_FACTORS if factor * power >= highest * (1 - 1e-9))
+    return AxisScale(0.0, next(factor * power for factor in ROUND_FACTORS if factor * power >= highest * (1 - 1e-9)))
 
 
 def render_chart_svg(chart: Chart, description: str) -> SafeString:

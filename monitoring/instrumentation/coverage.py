@@ -6,7 +6,7 @@ the code that updates them is installed for it.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from procrastinate.contrib.django import app as procrastinate_app
 
 from monitoring.instrumentation.client_audit import ClientModule, find_client_modules
 from monitoring.instrumentation.jobs import is_counting_jobs
-from monitoring.instrumentation.registry import Metric, get_metrics
+from monitoring.instrumentation.registry import get_metrics
 from monitoring.instrumentation.sockets import UNMATCHED_ROUTE, MeasuredSocket
 
 COUNTER, DURATION, ERROR_LABEL = "counter", "duration", "error label"
@@ -68,24 +68,24 @@ class Surface:
 def find_surfaces() -> list[Surface]:
     """Return every surface of the site as it is configured now."""
     metrics = get_metrics()
-    missing_by_kind = {
-        kind: _find_missing_instruments(instruments, metrics) for kind, instruments in INSTRUMENTS_BY_KIND.items()
-    }
+    missing_by_kind = {}
+    for kind, instruments in INSTRUMENTS_BY_KIND.items():
+        counter, duration, name_label = (
+            metrics.get(instruments.counter),
+            metrics.get(instruments.duration),
+            instruments.name_label,
+        )
+        is_present = {
+            COUNTER: counter is not None and counter.kind == "counter" and name_label in counter.labels,
+            DURATION: duration is not None and duration.kind == "histogram" and name_label in duration.labels,
+            ERROR_LABEL: counter is not None and instruments.error_label in counter.labels,
+        }
+        missing_by_kind[kind] = tuple(name for name in REQUIRED_INSTRUMENTS if not is_present[name])
     surfaces = []
     for kind, name, reason in _iter_surfaces():
         missing = REQUIRED_INSTRUMENTS if reason else missing_by_kind[kind]
         surfaces.append(Surface(kind, name, missing, reason or ("no such instrument" if missing else "")))
     return surfaces
-
-
-def _find_missing_instruments(instruments: SurfaceInstruments, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    counter, duration = metrics.get(instruments.counter), metrics.get(instruments.duration)
-    is_present = {
-        COUNTER: counter is not None and counter.kind == "counter" and instruments.name_label in counter.labels,
-        DURATION: duration is not None and duration.kind == "histogram" and instruments.name_label in duration.labels,
-        ERROR_LABEL: counter is not None and instruments.error_label in counter.labels,
-    }
-    return tuple(name for name in REQUIRED_INSTRUMENTS if not is_present[name])
 
 
 def _iter_surfaces() -> Iterator[tuple[str, str, str]]:

@@ -102,17 +102,15 @@ def _build_wilson_expression(x: str, n: str, z: float, sign: str) -> str:
 
 
 def _build_selector(selector: SeriesSelector) -> str:
-    conditions = [
-        _build_label_condition(matcher["label"], matcher["op"], matcher["values"]) for matcher in selector.matchers
-    ]
+    conditions = []
+    for matcher in selector.matchers:
+        label, operator, values = matcher["label"], matcher["op"], matcher["values"]
+        if len(values) == 1:
+            conditions.append(f"{label}{operator}{_quote(values[0])}")
+            continue
+        # Prometheus anchors the pattern; only RE2's special characters are escaped.
+        pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
+        conditions.append(f"{label}{'=~' if operator == '=' else '!~'}{_quote(pattern)}")
     if not (selector.includes_demo or settings.DEMO):
         conditions.append('demo!="true"')
     return f"{selector.metric}{{{','.join(conditions)}}}" if conditions else selector.metric
-
-
-def _build_label_condition(label: str, operator: str, values: list[str]) -> str:
-    if len(values) == 1:
-        return f"{label}{operator}{_quote(values[0])}"
-    # Prometheus anchors the pattern; only RE2's special characters are escaped.
-    pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
-    return f"{label}{'=~' if operator == '=' else '!~'}{_quote(pattern)}"
