@@ -42,7 +42,7 @@ class MeasuredSocket:
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 peer_code = message.get("code")
-            code = code or (str(peer_code) if peer_code in KNOWN_PEER_CLOSE_CODES else "other")
+                code = code or (str(peer_code) if peer_code in KNOWN_PEER_CLOSE_CODES else "other")
             return message
 
         def watched_send(message: AsgiMessage) -> Awaitable[None]:
