@@ -42,7 +42,6 @@ ALIVE = {
     "remove_callback": "beside add_callback",
     "get_alert_manager": "beside add_callback",
     "jobs_waiting": "filled from the rows (settings.SITE_GAUGES), known by being made",
-    "of_the_signal": "what a signal sends besides, which its receivers must take",
     "PROCRASTINATE_ON_APP_READY": "a setting of the bench's own settings module",
     "aget": "the cache's interface has both forms; event loops use this one",
     "aset": "beside aget",

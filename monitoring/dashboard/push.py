@@ -31,7 +31,7 @@ def get_dashboard_stream() -> Stream:
     return get_or_create_staff_stream(DASHBOARD_STREAM_ID)
 
 
-def publish_alert(*, alert: Alert, **signal_kwargs: Any) -> None:
+def publish_alert(*, alert: Alert, **_kwargs: Any) -> None:
     """Publish that an alert has fired or was resolved; a signal receiver."""
     data = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
     with transaction.atomic():
