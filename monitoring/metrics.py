@@ -31,9 +31,7 @@ commands = Counter("commands", "Management commands run; outcome: done, failed, 
 command_seconds = Histogram(
     "command_seconds", "Duration of a management command", ["command"], buckets=JOB_SECONDS_BUCKETS
 )
-sample_flushes = Counter(
-    "sample_flushes", "Flushes of this process's samples; outcome: done or failed", ["outcome"]
-)
+sample_flushes = Counter("sample_flushes", "Flushes of this process's samples; outcome: done or failed", ["outcome"])
 alert_deliveries = Counter(
     "alert_deliveries",
     "Attempts to send an alert message, by channel kind; outcome: sent, retried, or given_up",

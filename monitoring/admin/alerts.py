@@ -48,13 +48,13 @@ class OpenFilter(SimpleListFilter):
 class AlertAdmin(AuditedAdmin[Alert]):
     """The alerts with their timelines, deliveries and rule snapshots."""
 
-    list_display = ["title", "state", "severity", "source", "seen_value", "fired_at", "resolved_at", "acknowledged_by"]
+    list_display = ["title", "state", "severity", "source", "fired_value", "fired_at", "resolved_at", "acknowledged_by"]
     list_filter = [OpenFilter, "severity", "source", "rule"]
     list_select_related = ["acknowledged_by", "rule"]
     search_fields = ["title", "rule_name", "fingerprint"]
     search_help_text = "标题、规则名称或事件标识"
     date_hierarchy = "fired_at"
-    actions = ["acknowledge_chosen", "silence_chosen"]
+    actions = ["acknowledge_selected", "silence_selected"]
     change_form_template = "admin/monitoring/alert/change_form.html"
 
     class Media:
@@ -73,7 +73,7 @@ class AlertAdmin(AuditedAdmin[Alert]):
         return format_html('<span class="alert-state" data-state="{}">{}{}</span>', kind, text, silenced_suffix)
 
     @admin.display(description="触发时的值")
-    def seen_value(self, alert: Alert) -> str:
+    def fired_value(self, alert: Alert) -> str:
         """Return the value at which the alert fired."""
         snapshot = alert.rule_as_it_was
         return format_rule_value(snapshot.get("kind", ""), alert.value, snapshot.get("metric", ""))
@@ -136,13 +136,13 @@ class AlertAdmin(AuditedAdmin[Alert]):
         return get_object_or_404(Alert, pk=alert_id)
 
     @admin.action(description="确认所选告警", permissions=["acknowledge"])
-    def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+    def acknowledge_selected(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         """Acknowledge the selected alerts."""
         count = sum(acknowledge_alert(alert, _get_user(request)) for alert in queryset)
         self.message_user(request, f"已确认 {count} 个告警。", messages.SUCCESS)
 
     @admin.action(description="静默所选告警的规则两小时", permissions=["silence"])
-    def silence_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+    def silence_selected(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         """Create one silence for the rules of the selected alerts."""
         rules = sorted({alert.rule_name for alert in queryset})
         silence = Silence.objects.create(

@@ -96,7 +96,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
 
     form = ChannelForm
     change_form_template = "admin/monitoring/channel/change_form.html"
-    list_display = ["name", "kind", "is_enabled", "is_default", "fallback", "last_sent_at", "trouble"]
+    list_display = ["name", "kind", "is_enabled", "is_default", "fallback", "last_sent_at", "problem"]
     list_filter = ["kind", "is_enabled"]
     list_select_related = ["fallback"]
     readonly_fields = ["disabled_reason", "last_sent_at", "last_error"]
@@ -106,7 +106,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         ("何时使用", {"fields": ["is_enabled", "is_default", "fallback"]}),
         ("状况", {"fields": ["disabled_reason", "last_sent_at", "last_error"]}),
     ]
-    actions = ["enable_again"]
+    actions = ["reenable"]
 
     class Media:
         css = {"all": ["monitoring/alerts.css"]}
@@ -128,7 +128,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         return mark_safe(f'<ul class="hints">{"".join(lines)}</ul>{fields}')
 
     @admin.display(description="问题")
-    def trouble(self, channel: Channel) -> str:
+    def problem(self, channel: Channel) -> str:
         """Return why the channel is disabled, or its last error."""
         return Truncator(channel.disabled_reason or channel.last_error).chars(60) or "—"
 
@@ -139,7 +139,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         super().save_model(request, obj, form, change)
 
     @admin.action(description="重新启用所选渠道", permissions=["change"])
-    def enable_again(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+    def reenable(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         """Enable channels after their problem was fixed."""
         count = queryset.update(is_enabled=True, disabled_reason="", last_error="", free_at=timezone.now())
         self.message_user(request, f"已重新启用 {count} 个渠道，建议各发一条测试消息。", messages.SUCCESS)

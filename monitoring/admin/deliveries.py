@@ -23,14 +23,14 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
         "channel",
         "state",
         "attempts",
-        "trouble",
+        "problem",
         "created_at",
         "sent_at",
     ]
     list_filter = ["state", "channel", "kind", "created_at"]
     list_select_related = ["channel"]
     search_fields = ["=number", "=alert__pk", "reason"]
-    actions = ["try_again"]
+    actions = ["retry"]
     fields = [
         "number",
         "alert",
@@ -53,7 +53,7 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
         return Message.from_dict(delivery.message).headline(delivery.number)
 
     @admin.display(description="原因")
-    def trouble(self, delivery: Delivery) -> str:
+    def problem(self, delivery: Delivery) -> str:
         """Return a shortened reason why it was not delivered."""
         return Truncator(delivery.reason).chars(60) or "—"
 
@@ -63,7 +63,7 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
         return Message.from_dict(delivery.message).to_text(delivery.number)
 
     @admin.action(description="再试一次（只对已放弃的）", permissions=["retry"])
-    def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Enqueue abandoned messages again, under the same number."""
         given_up = queryset.filter(state=Delivery.State.GIVEN_UP)
         count = given_up.update(state=Delivery.State.WAITING, attempts=0, due_at=timezone.now())

@@ -34,7 +34,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
     """Saved rules take effect within 15 s."""
 
     form = RuleForm
-    list_display = ["title", "name", "standing", "last_value", "condition", "severity", "is_enabled", "origin"]
+    list_display = ["title", "name", "state_badge", "last_value", "condition", "severity", "is_enabled", "origin"]
     list_filter = ["is_enabled", "severity", "kind", "state__state"]
     list_select_related = ["state"]
     search_fields = ["name", "title", "metric"]
@@ -76,7 +76,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
         js = ["monitoring/matchers.js", "monitoring/rule.js", "monitoring/fragments.js"]
 
     @admin.display(description="状态", ordering="state__state")
-    def standing(self, rule: Rule) -> str:
+    def state_badge(self, rule: Rule) -> str:
         """Return the state after the last evaluation as a coloured badge."""
         state = getattr(rule, "state", None)
         if not rule.is_enabled or state is None or state.evaluated_at is None:

@@ -41,7 +41,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
     """Which alerts are silenced, and until when."""
 
     form = SilenceForm
-    list_display = ["comment", "state", "starts_at", "ends_at", "author", "held_back_count"]
+    list_display = ["comment", "state", "starts_at", "ends_at", "author", "silenced_count"]
     list_select_related = ["author"]
     search_fields = ["comment"]
     readonly_fields = ["author", "open_alerts"]
@@ -66,7 +66,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
         return format_html('<span class="alert-state" data-state="{}">{}</span>', kind, text)
 
     @admin.display(description="压下的通知")
-    def held_back_count(self, silence: Silence) -> int:
+    def silenced_count(self, silence: Silence) -> int:
         """Return the number of suppressed notifications."""
         return silence.notes.count()
 

@@ -16,12 +16,12 @@ from testing.site import Site, running_site
 
 TOKEN = {"Authorization": "Bearer token-of-a-test"}
 # The checks themselves, and what a busy machine takes to answer.
-SOON_SECONDS = CHECK_TIMEOUT_SECONDS + 15  # what hangs would take the client's 60
+SOON_SECONDS = CHECK_TIMEOUT_SECONDS + 15  # a hanging check would take the client's 60 s
 
 
 @pytest.fixture(scope="module")
 def redis_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Redis that the tests may freeze: (its address, its process)."""
+    """A Redis that tests may suspend: (its URL, its process)."""
     binary = shutil.which("redis-server")
     if binary is None:
         skip_missing_service("redis-server")
@@ -35,13 +35,13 @@ def redis_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 @pytest.fixture(scope="module")
 def site(redis_process: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Site]:
-    """A site on that Redis, without a worker of its own."""
+    """A site on that Redis, without workers."""
     with running_site(concurrency=0, REDIS_URL=redis_process[0], METRICS_TOKEN="token-of-a-test") as running:
         yield running
 
 
 def get_health(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
-    """The status, the body, and the seconds that it took."""
+    """Return status, body and duration in seconds."""
     started = time.monotonic()
     response = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL_HTTPX_OPTIONS)
     assert response.headers["Cache-Control"] == "no-store"

@@ -71,7 +71,7 @@ def test_recovered_heartbeat_resolves_the_alert(bots: FakeChatBots) -> None:
     alert = Alert.objects.get()
     assert not alert.is_open
     backdate_heartbeat(EVALUATOR_HEARTBEAT, 60)
-    assert check_heartbeats() == 1  # and that it stopped again is another
+    assert check_heartbeats() == 1  # stopped again: another alert
     assert Alert.objects.open().count() == 1
     assert ["已解除" in text for text in bots.get_message_texts()] == [False, True, False]
 
@@ -90,7 +90,7 @@ def test_missing_evaluator_of_a_new_site_is_reported_after_the_grace_period(bots
     settings.WATCHDOG_GRACE_SECONDS = 60
     create_expected_heartbeats()
     assert check_heartbeats() == 0
-    backdate_heartbeat(EVALUATOR_HEARTBEAT, 31)  # as if the grace was over long enough
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 31)  # as if the grace period had ended long ago
     create_expected_heartbeats()
     assert check_heartbeats() == 1
     assert "从未" in bots.get_message_texts()[0]

@@ -159,7 +159,7 @@ def test_weekly_windows_use_the_time_zone_of_the_site() -> None:
     assert [is_active(0, hour) for hour in (21.9, 22, 23.9, 24, 29.9, 30)] == [False, True, True, True, True, False]
     assert [is_active(1, hour) for hour in (22, 23)] == [False, False]
     assert [is_active(6, hour) for hour in (8.9, 9, 10.4, 10.5)] == [False, True, True, False]
-    assert not is_active(7, 3)  # the window of Sunday is over, that of Monday begins at 22
+    assert not is_active(7, 3)  # Sunday's window has ended, Monday's starts at 22:00
 
 
 def test_silence_is_inactive_outside_its_time() -> None:
@@ -200,7 +200,7 @@ def test_selected_alerts_are_silenced(client: Client) -> None:
         fire(now, name)
     client.force_login(get_user_model().objects.create(username="ming", is_staff=True, is_superuser=True))
     chosen = Alert.objects.exclude(rule_name="errors-of-another").values_list("pk", flat=True)
-    page = client.post("/admin/monitoring/alert/", {"action": "silence_chosen", "_selected_action": list(chosen)})
+    page = client.post("/admin/monitoring/alert/", {"action": "silence_selected", "_selected_action": list(chosen)})
     assert page.status_code == 302
     silence = Silence.objects.get()
     assert silence.ends_at - silence.starts_at == pytest.approx(2 * HOUR, abs=timedelta(seconds=1))

@@ -53,7 +53,7 @@ def store_calls(valid: float, failed: float) -> None:
 
 
 def get_text(html: str) -> str:
-    """What our page says, without the admin around it."""
+    """Return the text of the dashboard without the admin around it."""
     content = html[html.index('<div id="dashboard">') : html.index('id="dashboard-news"')]
     return re.sub(r"<[^>]+>", " ", content)
 
@@ -116,7 +116,7 @@ def test_page_has_no_inline_script_or_style(operator: Client) -> None:
 def test_page_is_completely_translated_to_english(operator: Client) -> None:
     store_calls(valid=9, failed=1)
     page = operator.get(PAGE, headers={"Accept-Language": "en"}).content.decode()
-    # Names of platforms are the operators' own words.
+    # Platform names are entered by operators.
     assert CHINESE.findall(re.sub(r'id="part-platforms".*?</section>', "", get_text(page), flags=re.S)) == []
     assert "Success of calls" in page
 
@@ -136,7 +136,7 @@ def test_svg_is_valid_with_title_and_description() -> None:
     root = ElementTree.fromstring(render_chart_svg(chart, "从 <0>"))
     assert [root[0].text, root[1].text] == ["a & b", "从 <0>"]
     path = next(part for part in root if part.tag == "path").get("d") or ""
-    assert path.count("M") == 2  # broken where nothing is known, not drawn through
+    assert path.count("M") == 2  # a gap where there is no value
     assert compute_scale(chart).low == 0.0
 
 

@@ -32,14 +32,14 @@ END = SPAN.edges(NOW)[-1]
 
 @dataclass
 class ProcessRun:
-    """A process and what it has stored: {series key: [(bucket, absolute value)]}."""
+    """A process and its stored samples: {series key: [(bucket, absolute value)]}."""
 
     row: Process
     stored: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
 
 
 def store(run: ProcessRun, metric: str, labels: dict[str, str], values: list[tuple[datetime, float]]) -> None:
-    """Store absolute values of a series by their buckets."""
+    """Store absolute values of a series, with their buckets."""
     key = build_series_key(metric, labels)
     series, _made = Series.objects.get_or_create(key=key, defaults={"metric": metric, "labels": labels})
     Sample.objects.bulk_create(
@@ -70,9 +70,9 @@ def sum_naively(runs: list[ProcessRun], key: str, edges: list[datetime]) -> list
 
 counter_runs = st.lists(
     st.tuples(
-        st.integers(-12, 18),  # the bucket of its first sample, from the start of the span
-        st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=24),  # (increase, is it stored?)
-        st.integers(0, 14),  # how late after its start
+        st.integers(-12, 18),  # bucket of the first sample, from the start of the time range
+        st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=24),  # (increase, is stored)
+        st.integers(0, 14),  # seconds after the start of the bucket
     ),
     max_size=4,
 )

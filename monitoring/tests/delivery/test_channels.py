@@ -54,7 +54,7 @@ def test_message_arrives_with_its_number_and_without_mentions(kind: str, bots: F
     [text] = bots.get_message_texts()
     assert "【严重·触发】错误率过高（#42）" in text
     assert "12.5 %" in text and "https://runbook.example/a" in text
-    if kind != "webhook":  # which is for programs, and has the values as they are
+    if kind != "webhook":  # read by programs, so its values are unchanged
         assert not any(markup in text for markup in ("@", "<", "http://evil", "[点我]", "**粗", "\n# "))
 
 
@@ -184,7 +184,7 @@ def test_apprise_rejects_other_hosts_and_services(address: str) -> None:
 
 
 class Mailbox:
-    """What a real mail server has taken; `says` are replies to the next recipients."""
+    """A mail server that collects messages; queued_replies answer the next recipients."""
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []

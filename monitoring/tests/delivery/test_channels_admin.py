@@ -121,7 +121,7 @@ def test_disabled_channel_shows_its_reason_and_can_be_enabled(staff: Client, bot
     outbox.send_due_deliveries()
     changelist = reverse("admin:monitoring_channel_changelist")
     assert "310000" in staff.get(changelist).content.decode()
-    staff.post(changelist, {"action": "enable_again", "_selected_action": [channel.pk]})
+    staff.post(changelist, {"action": "reenable", "_selected_action": [channel.pk]})
     channel.refresh_from_db()
     assert channel.is_enabled and channel.disabled_reason == channel.last_error == ""
 
@@ -135,7 +135,7 @@ def test_abandoned_message_can_be_sent_again(staff: Client, bots: FakeChatBots) 
     page = staff.get(changelist).content.decode()
     assert "对方出错" in page and f"（#{delivery.number}）" in page
     assert "全文" in staff.get(reverse("admin:monitoring_delivery_change", args=[delivery.pk])).content.decode()
-    staff.post(changelist, {"action": "try_again", "_selected_action": [delivery.pk]})
+    staff.post(changelist, {"action": "retry", "_selected_action": [delivery.pk]})
     Channel.objects.filter(pk=channel.pk).update(free_at=timezone.now())
     assert outbox.send_due_deliveries() == 1
     assert len(bots.received) == 1

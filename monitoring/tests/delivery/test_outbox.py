@@ -27,7 +27,7 @@ def bots() -> Iterator[FakeChatBots]:
 
 @pytest.fixture(autouse=True)
 def use_longest_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry waits as long as its jitter allows; by chance it could be due within the same look."""
+    """Use the longest jitter, so that no retry is due within the same call by chance."""
     monkeypatch.setattr("errors.retry.random.uniform", lambda least, most: most)
 
 
@@ -43,7 +43,7 @@ def fire(number: int = 1) -> Alert:
 
 
 def make_everything_due() -> None:
-    """What waits for a later time is due now."""
+    """Let all waiting times pass."""
     now = timezone.now()
     Delivery.objects.update(due_at=now)
     Channel.objects.update(free_at=now)

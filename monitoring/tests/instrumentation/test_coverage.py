@@ -174,7 +174,7 @@ SURFACE_EXAMPLES = {
 
 
 def are_samples_stored(site: Site, kind: str) -> bool:
-    """Whether the stored samples have the counter and the duration of the kind's example."""
+    """Return whether the counter and the duration of the kind's example are stored."""
     (name, outcome), instruments = SURFACE_EXAMPLES[kind], INSTRUMENTS_BY_KIND[kind]
     counted = "SELECT max(value) FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE metric = %s"
     with_name = f"{counted} AND labels->>%s = %s"

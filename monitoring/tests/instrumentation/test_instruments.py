@@ -34,7 +34,7 @@ def get_value(name: str, **labels: str) -> float:
 
 
 class SeriesDelta:
-    """How much a series moves in a block."""
+    """The change of a series since the object was created."""
 
     def __init__(self, name: str, **labels: str) -> None:
         self.read: Callable[[], float] = lambda: get_value(name, **labels)
@@ -194,7 +194,7 @@ running_now = 0.0
 
 
 def count_running() -> dict[tuple[str, ...], float]:
-    """Stands for a question to the database."""
+    """Stand in for a database query."""
     return {("false",): running_now}
 
 

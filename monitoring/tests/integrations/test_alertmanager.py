@@ -102,7 +102,7 @@ def test_labels_are_bounded_and_without_markup(client: Client) -> None:
 
 
 def test_real_alertmanager_fires_and_resolves(live_server: Any, tmp_path: Path) -> None:
-    """Debian's package: prometheus-alertmanager."""
+    """Needs Debian's package prometheus-alertmanager."""
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if binary is None:
         skip_missing_service("prometheus-alertmanager")

@@ -22,13 +22,13 @@ NOT_VALID = [{"label": "outcome", "op": "!=", "values": ["valid", 'a "b" \\ (c|d
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
-    """Of Debian's package prometheus."""
+    """Needs Debian's package prometheus."""
     return _binary("promtool")
 
 
 @pytest.fixture(scope="session")
 def prometheus() -> str:
-    """Of Debian's package prometheus."""
+    """Needs Debian's package prometheus."""
     return _binary("prometheus")
 
 
@@ -124,7 +124,7 @@ def test_db_gauges_are_not_summed_over_processes(promtool: str, tmp_path: Path, 
 
 
 def is_firing(promtool: str, directory: Path, rule: Rule, input_series: list[dict[str, str]]) -> bool:
-    """Whether the rule fires after half an hour of these series, by `promtool test rules`."""
+    """Return whether `promtool test rules` reports that the rule fires after 40 minutes of these series."""
     (directory / "rules.yml").write_text(render_rule_file([rule]))
     expected = [{"exp_labels": {"severity": rule.severity}, "exp_annotations": {"summary": rule.title}}]
     outcomes = []
@@ -144,7 +144,7 @@ def is_firing(promtool: str, directory: Path, rule: Rule, input_series: list[dic
         file.write_text(json.dumps(document))
         result = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
         outcomes.append(result.returncode == 0)
-    assert sum(outcomes) == 1, result.stdout + result.stderr  # it fires as it should, or it does not
+    assert sum(outcomes) == 1, result.stdout + result.stderr  # exactly one expectation holds
     return outcomes[1]
 
 
@@ -189,13 +189,13 @@ def test_prometheus_server_scrapes_the_site_and_fires_its_rules(prometheus: str,
 
 
 def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
-    """Ask for what is not there until Prometheus, scraping every second, finds that too much."""
+    """Request unknown pages until Prometheus, which scrapes every second, fires the rule."""
 
     def is_firing_now() -> bool:
         client.get("/nowhere")
         try:
             answer = httpx.get(f"{prometheus_url}/rules", **LOCAL_HTTPX_OPTIONS).raise_for_status().json()
-        except httpx.HTTPError:  # it is not there yet, or not ready
+        except httpx.HTTPError:  # not started or not ready yet
             return False
         rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
         assert not [rule for rule in rules if rule["health"] == "err"]
@@ -206,7 +206,7 @@ def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
 
 
 def add_rule(address: str, rule: Rule) -> None:
-    """Store it in the site's database."""
+    """Store a rule in the site's database."""
     fields = [field for field in rule._meta.concrete_fields if not field.primary_key]
     row = {
         str(field.column): json.dumps(value) if field.get_internal_type() == "JSONField" else value

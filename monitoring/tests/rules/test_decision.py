@@ -1,4 +1,4 @@
-"""The decision itself: what fires, what does not, and what never may, whatever comes."""
+"""Decisions of rules: measurements, thresholds, delays, and invariants over random inputs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,23 +27,23 @@ from monitoring.rules.decision import (
 START = datetime(2026, 2, 27, 12, tzinfo=UTC)
 TICK = timedelta(seconds=15)
 RATIO = RuleParameters(resolve_threshold=0.03)
-HEALTHY, TROUBLED, MIDDLING = (2, 100), (30, 100), (7, 100)  # its lower bound is between 3 and 5 %
+HEALTHY, BREACHED, BETWEEN = (2, 100), (30, 100), (7, 100)  # its lower bound is between 3 and 5 %
 FEW, NOTHING = (3, 5), None
 
-Look = tuple[int, int] | None
+Counts = tuple[int, int] | None
 
 
-def sums(look: Look, parameters: RuleParameters = RATIO) -> list[WindowSums]:
-    return [] if look is None else [WindowSums(window, *look) for window in parameters.windows]
+def sums(counts: Counts, parameters: RuleParameters = RATIO) -> list[WindowSums]:
+    return [] if counts is None else [WindowSums(window, *counts) for window in parameters.windows]
 
 
 def run_decisions(
-    look_lists: Sequence[Look], parameters: RuleParameters = RATIO, state: EvaluationState | None = None
+    counts_by_tick: Sequence[Counts], parameters: RuleParameters = RATIO, state: EvaluationState | None = None
 ) -> list[Decision]:
     """Evaluate every 15 s, each time from the state after the previous evaluation."""
     state, decisions = state or EvaluationState(), []
-    for number, look in enumerate(look_lists):
-        decisions.append(decide(parameters, state, sums(look, parameters), START + number * TICK))
+    for number, counts in enumerate(counts_by_tick):
+        decisions.append(decide(parameters, state, sums(counts, parameters), START + number * TICK))
         state = decisions[-1].new_state
     return decisions
 
@@ -78,7 +78,7 @@ def test_interval_contains_the_share_and_stays_between_zero_and_one(counts: tupl
 
 
 def test_numerator_above_denominator_counts_as_all() -> None:
-    """Two metrics may be a flush apart."""
+    """The samples of two metrics may be one flush apart."""
     measurements = compute_measurement(RATIO, [WindowSums(300, 61, 60)])
     assert (measurements.value, measurements.high) == (1.0, 1.0)
 
@@ -103,9 +103,9 @@ def test_rule_below_compares_the_upper_bound() -> None:
 
 def test_window_widens_until_there_are_enough_samples() -> None:
     assert RATIO.windows == [300, 600, 1200, 1800]
-    look_lists = [WindowSums(300, 1, 10), WindowSums(600, 2, 30), WindowSums(1200, 3, 55), WindowSums(1800, 4, 90)]
-    assert compute_measurement(RATIO, look_lists).window_seconds == 1200
-    assert compute_measurement(RATIO, look_lists[:2]).window_seconds == 600  # never enough: the widest
+    window_sums = [WindowSums(300, 1, 10), WindowSums(600, 2, 30), WindowSums(1200, 3, 55), WindowSums(1800, 4, 90)]
+    assert compute_measurement(RATIO, window_sums).window_seconds == 1200
+    assert compute_measurement(RATIO, window_sums[:2]).window_seconds == 600  # never enough: uses the widest
 
 
 def test_windows_of_invalid_rules_are_finite() -> None:
@@ -137,7 +137,7 @@ def test_gauge_is_compared_exactly() -> None:
 
 
 def test_rule_fires_and_resolves_after_its_delays() -> None:
-    decisions = run_decisions([HEALTHY] * 2 + [TROUBLED] * 8 + [HEALTHY] * 10)
+    decisions = run_decisions([HEALTHY] * 2 + [BREACHED] * 8 + [HEALTHY] * 10)
     assert list_actions(decisions) == ["fire", "resolve"]
     assert [decision.action for decision in decisions].index(AlertAction.FIRE) == 2 + 4  # 60 s
     assert [decision.action for decision in decisions].index(AlertAction.RESOLVE) == 10 + 8  # 120 s
@@ -145,16 +145,16 @@ def test_rule_fires_and_resolves_after_its_delays() -> None:
 
 
 def test_between_the_thresholds_nothing_fires_or_resolves() -> None:
-    assert list_actions(run_decisions([MIDDLING] * 20)) == []
-    assert list_actions(run_decisions([TROUBLED] * 5 + [MIDDLING] * 40)) == ["fire"]
+    assert list_actions(run_decisions([BETWEEN] * 20)) == []
+    assert list_actions(run_decisions([BREACHED] * 5 + [BETWEEN] * 40)) == ["fire"]
 
 
 def test_short_recovery_does_not_resolve() -> None:
-    assert list_actions(run_decisions([TROUBLED] * 5 + ([HEALTHY] * 7 + [TROUBLED]) * 5)) == ["fire"]
+    assert list_actions(run_decisions([BREACHED] * 5 + ([HEALTHY] * 7 + [BREACHED]) * 5)) == ["fire"]
 
 
 def test_cooldown_delays_the_next_alert() -> None:
-    decisions = run_decisions([TROUBLED] * 5 + [HEALTHY] * 9 + [TROUBLED] * 40)
+    decisions = run_decisions([BREACHED] * 5 + [HEALTHY] * 9 + [BREACHED] * 40)
     fired = [number for number, decision in enumerate(decisions) if decision.action is AlertAction.FIRE]
     resolved = [number for number, decision in enumerate(decisions) if decision.action is AlertAction.RESOLVE]
     assert (fired[1] - resolved[0]) * 15 == 300
@@ -163,15 +163,15 @@ def test_cooldown_delays_the_next_alert() -> None:
 
 def test_alert_is_repeated_until_acknowledged() -> None:
     hourly = replace(RATIO, repeat_seconds=3600)
-    assert list_actions(run_decisions([TROUBLED] * (4 + 2 * 240 + 1), hourly)) == ["fire", "repeat", "repeat"]
+    assert list_actions(run_decisions([BREACHED] * (4 + 2 * 240 + 1), hourly)) == ["fire", "repeat", "repeat"]
     seen_to = EvaluationState("firing", START, is_open=True, notified_at=START, is_acknowledged=True)
-    assert list_actions(run_decisions([TROUBLED] * 500, hourly, seen_to)) == []
-    assert list_actions(run_decisions([TROUBLED] * 500, replace(hourly, repeat_seconds=0))) == ["fire"]
+    assert list_actions(run_decisions([BREACHED] * 500, hourly, seen_to)) == []
+    assert list_actions(run_decisions([BREACHED] * 500, replace(hourly, repeat_seconds=0))) == ["fire"]
 
 
 @pytest.mark.parametrize(("policy", "expected"), [("keep", ["fire"]), ("ok", ["fire", "resolve"]), ("alert", ["fire"])])
 def test_no_data_policy(policy: str, expected: list[str]) -> None:
-    assert list_actions(run_decisions([TROUBLED] * 5 + [NOTHING] * 20, replace(RATIO, no_data=policy))) == expected
+    assert list_actions(run_decisions([BREACHED] * 5 + [NOTHING] * 20, replace(RATIO, no_data=policy))) == expected
 
 
 def test_no_data_can_fire() -> None:
@@ -185,7 +185,7 @@ def test_state_without_enough_samples() -> None:
     assert run_decisions([FEW])[0].new_state.state == "insufficient"
 
 
-look_lists = st.lists(st.sampled_from([HEALTHY, TROUBLED, MIDDLING, FEW, NOTHING]), min_size=1, max_size=120)
+counts_by_tick = st.lists(st.sampled_from([HEALTHY, BREACHED, BETWEEN, FEW, NOTHING]), min_size=1, max_size=120)
 parameter_sets = st.builds(
     RuleParameters,
     resolve_threshold=st.sampled_from([None, 0.03]),
@@ -196,10 +196,10 @@ parameter_sets = st.builds(
 )
 
 
-@given(look_lists, parameter_sets)
+@given(counts_by_tick, parameter_sets)
 @settings(print_blob=True, max_examples=150)
 def test_alerts_fire_and_resolve_in_order_after_their_delays(
-    measurements: list[Look], parameters: RuleParameters
+    measurements: list[Counts], parameters: RuleParameters
 ) -> None:
     decisions = run_decisions(measurements, parameters)
     actions = [action for action in list_actions(decisions) if action != "repeat"]
@@ -215,9 +215,9 @@ def test_alerts_fire_and_resolve_in_order_after_their_delays(
             assert decision.action in (AlertAction.NOTHING, AlertAction.REPEAT)
 
 
-@given(look_lists, parameter_sets)
+@given(counts_by_tick, parameter_sets)
 @settings(print_blob=True, max_examples=100)
-def test_cooldown_and_repeat_interval_are_kept(measurements: list[Look], parameters: RuleParameters) -> None:
+def test_cooldown_and_repeat_interval_are_kept(measurements: list[Counts], parameters: RuleParameters) -> None:
     decisions = run_decisions(measurements, parameters)
     ends = [n for n, decision in enumerate(decisions) if decision.action is AlertAction.RESOLVE]
     fires = [n for n, decision in enumerate(decisions) if decision.action is AlertAction.FIRE]

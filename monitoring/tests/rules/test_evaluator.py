@@ -34,7 +34,7 @@ def make_rule(name: str = "errors", **changes: Any) -> Rule:
 
 
 def write_incident(platform: str = "p", minutes: tuple[int, int, int] = (5, 6, 12)) -> datetime:
-    """Well, then every second call fails, then well again; 10 calls in each bucket. Returns the end."""
+    """Write healthy, failing (every second call) and healthy minutes, 10 calls per bucket; return the end."""
     before, during, after = (4 * count for count in minutes)
     end = NOON + (before + during + after) * BUCKET
     calls = [(10, 0)] * before + [(5, 5)] * during + [(10, 0)] * after
@@ -43,7 +43,7 @@ def write_incident(platform: str = "p", minutes: tuple[int, int, int] = (5, 6, 1
 
 
 def list_evaluation_times(end: datetime) -> list[datetime]:
-    """Every 30 s, which is enough here."""
+    """Return one time every 30 s."""
     return [NOON + n * BUCKET + timedelta(seconds=1) for n in range(1, int((end - NOON) / BUCKET) + 1, 2)]
 
 
@@ -185,7 +185,7 @@ def test_invalid_silence_suppresses_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_evaluators_create_one_alert() -> None:
-    """The bench does a thousand ticks; each evaluator here has its own connection and goes as fast as it can."""
+    """Each evaluator has its own connection; bench/alerts/evaluators.py runs a thousand ticks."""
     make_rule()
     moments = list_evaluation_times(write_incident(minutes=(3, 6, 12)))
     gate, failures = threading.Barrier(2), []

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    """May everything of monitoring, and is no superuser."""
+    """A user with all permissions of monitoring who is not a superuser."""
     user = get_user_model().objects.create(username="ming", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="monitoring"))
     client.force_login(user)
@@ -151,7 +151,7 @@ def test_number_of_queries_of_lists_is_bounded(operator: Client, django_assert_m
 
 
 def write_hour(end: Any) -> None:
-    """Ten calls in each bucket of the hour before; half of them fail from minute 20 to 28."""
+    """Write ten calls per bucket for the hour before; half of them fail from minute 20 to 28."""
     start = floor_to_bucket(end) - timedelta(hours=1)
     calls = [(5, 5) if 80 <= n < 112 else (10, 0) for n in range(240)]
     write_calls(make_process(start, end), start, calls)
@@ -236,7 +236,7 @@ def test_view_permission_changes_nothing(onlooker: Client) -> None:
     assert not alert.timeline.exclude(kind="fired").exists()
 
 
-def test_a_silence_shows_what_it_would_hold_back_before_it_is_saved(operator: Client) -> None:
+def test_silence_preview_shows_matching_alerts(operator: Client) -> None:
     fire_alert(fingerprint="x", rule_name="errors", title="很多失败", severity="error")
     fire_alert(fingerprint="y", rule_name="latency", title="很慢", severity="warning")
     now = timezone.localtime()
@@ -267,7 +267,7 @@ def evaluate_alerts(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_command_explains_every_rule_in_a_line() -> None:
+def test_command_explains_every_rule_in_a_line() -> None:
     seed_rules()
     write_hour(NOON + timedelta(hours=1))
     at = (NOON + timedelta(minutes=27)).isoformat()
@@ -282,7 +282,7 @@ def test_the_command_explains_every_rule_in_a_line() -> None:
     assert rows["high_latency"]["state"] == "no_data"
 
 
-def test_the_command_evaluates_now_and_refuses_to_change_the_past() -> None:
+def test_command_evaluates_now_and_rejects_past_times_without_dry_run() -> None:
     seed_rules()
     assert "no_data" in evaluate_alerts()
     assert RuleState.objects.count() == 5

@@ -30,7 +30,7 @@ def start_new_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def counter() -> Iterator[Counter]:
-    """A series of this test's own."""
+    """A series that no other test uses."""
     yield commands.labels("of_a_test", "done")
     commands.remove("of_a_test", "done")
 

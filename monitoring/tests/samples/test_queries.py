@@ -73,7 +73,7 @@ def test_failed_flushes_lose_nothing() -> None:
 
 
 def test_last_two_buckets_are_excluded() -> None:
-    """Some process may not have stored them yet."""
+    """Some processes may not have flushed them yet."""
     assert get_complete_until(NOON + timedelta(seconds=44)) == NOON
     assert get_complete_until(NOON + timedelta(seconds=45)) == NOON + BUCKET
 
@@ -92,16 +92,16 @@ def test_missing_samples_are_not_zero() -> None:
     assert read_increases(NOON, 300) == []
     write_calls(make_process(NOON, NOON + 4 * BUCKET), NOON, [(0, 0)] * 4)
     assert read_increases(NOON + 4 * BUCKET, 300) == [0]
-    assert read_increases(NOON + timedelta(hours=9), 300) == []  # of a process that is long gone
+    assert read_increases(NOON + timedelta(hours=9), 300) == []  # the process has been gone for hours
 
 
 def test_gauge_is_the_sum_over_running_processes() -> None:
     series = make_series("jobs_running", {"task": "t"})
     processes = [
         (make_process(NOON, NOON + 40 * BUCKET), 4),
-        (make_process(NOON, NOON + 38 * BUCKET), 5),  # has missed a flush
-        (make_process(NOON, NOON + 30 * BUCKET), 7),  # killed: its last value stays for ever
-        (make_process(NOON, NOON + 39 * BUCKET, ended_at=NOON + 39 * BUCKET), 9),  # has ended
+        (make_process(NOON, NOON + 38 * BUCKET), 5),  # missed a flush
+        (make_process(NOON, NOON + 30 * BUCKET), 7),  # killed, so its last value stays stored
+        (make_process(NOON, NOON + 39 * BUCKET, ended_at=NOON + 39 * BUCKET), 9),  # ended
     ]
     for process, value in processes:
         last = int((process.seen_at - NOON) / BUCKET)
