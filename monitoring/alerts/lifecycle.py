@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from monitoring.alerts import manager
@@ -62,13 +62,8 @@ def fire_alert(
         **columns,
     )
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                alert.save(force_insert=True)
-        except IntegrityError:
-            if Alert.objects.open().filter(fingerprint=fingerprint).exists():
-                return None
-            raise
+        if not Alert.objects.insert_unless_open(alert):
+            return None
         _notify(alert, AlertNote.Kind.FIRED, summary, now)
     log.warning("alert_fired", alert=alert.pk, fingerprint=fingerprint, severity=severity)
     return alert

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -14,6 +14,17 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def open(self) -> "AlertQuerySet":
         """Alerts that are not resolved."""
         return self.filter(resolved_at=None)
+
+    def insert_unless_open(self, alert: "Alert") -> bool:
+        """Insert an alert; return False if one with its fingerprint is open already."""
+        try:
+            with transaction.atomic():
+                alert.save(force_insert=True)
+        except IntegrityError:
+            if self.open().filter(fingerprint=alert.fingerprint).exists():
+                return False
+            raise
+        return True
 
 
 class Alert(models.Model):
