@@ -1,4 +1,4 @@
-"""A PostgreSQL of the bench's own, with the site's tables, thrown away at the end."""
+"""A temporary PostgreSQL for the benches, with the site's tables."""
 
 import atexit
 import os
@@ -14,9 +14,9 @@ BENCH_POSTGRES_SETTINGS = "fsync = off\nfull_page_writes = off\nmax_connections 
 
 @cache
 def start_bench_database() -> str:
-    """Start it, point Django at it and make the tables; once a process. Returns its address.
+    """Start the server, configure Django for it and create the tables, once per process; return its URL.
 
-    To be called before anything that imports models.
+    Must be called before models are imported.
     """
     directory = Path(tempfile.mkdtemp(prefix="diagsite-bench-"))
     server = EmbeddedPostgres(directory / "postgres", settings=BENCH_POSTGRES_SETTINGS)

@@ -1,4 +1,4 @@
-"""Rules on stored samples, evaluated by one, by two, with a broken rule among them."""
+"""Evaluation of stored samples by one and by two evaluators, with invalid rules among them."""
 
 import threading
 from collections.abc import Iterator
@@ -8,21 +8,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from bench.alerts.simulation import simulate_alerts
-from bench.alerts.speed import create_samples_and_rules, time_evaluations
 from errors.models import ErrorEvent
 from errors.recording import error_recorder
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Heartbeat, Rule, RuleState, Silence
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import evaluate_rules, run_evaluation
 from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
-from testing.services import get_load_factor
 
 FAILED = [{"label": "outcome", "op": "!=", "values": ["valid"]}]
 
 
 @pytest.fixture(autouse=True)
-def quiet_recorder() -> Iterator[None]:
+def clear_recorder() -> Iterator[None]:
     error_recorder.clear()
     yield
     error_recorder.clear()
@@ -37,25 +34,25 @@ def make_rule(name: str = "errors", **changes: Any) -> Rule:
 
 
 def write_incident(platform: str = "p", minutes: tuple[int, int, int] = (5, 6, 12)) -> datetime:
-    """Well, then every second call fails, then well again; 10 calls in each bucket. Returns the end."""
-    before, during, after = (4 * one for one in minutes)
+    """Write healthy, failing (every second call) and healthy minutes, 10 calls per bucket; return the end."""
+    before, during, after = (4 * count for count in minutes)
     end = NOON + (before + during + after) * BUCKET
     calls = [(10, 0)] * before + [(5, 5)] * during + [(10, 0)] * after
     write_calls(make_process(NOON, end), NOON, calls, platform=platform)
     return end
 
 
-def ticks(end: datetime) -> list[datetime]:
-    """Every 30 s, which is enough here."""
+def list_evaluation_times(end: datetime) -> list[datetime]:
+    """Return one time every 30 s."""
     return [NOON + n * BUCKET + timedelta(seconds=1) for n in range(1, int((end - NOON) / BUCKET) + 1, 2)]
 
 
 @pytest.mark.django_db
-def test_an_incident_is_one_alert_with_its_numbers_its_rule_and_its_messages(settings: Any) -> None:
+def test_incident_creates_one_alert_with_values_rule_and_messages(settings: Any) -> None:
     settings.SITE_URL = "https://site.example"
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
-    for now in ticks(write_incident()):
+    for now in list_evaluation_times(write_incident()):
         run_evaluation(now)
     alert = Alert.objects.get()
     assert NOON + timedelta(minutes=5) < alert.fired_at < NOON + timedelta(minutes=9)
@@ -71,9 +68,9 @@ def test_an_incident_is_one_alert_with_its_numbers_its_rule_and_its_messages(set
 
 
 @pytest.mark.django_db
-def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypatch: Any) -> None:
+def test_failed_transition_is_rolled_back_and_retried(monkeypatch: Any) -> None:
     make_rule()
-    moments = ticks(write_incident())
+    moments = list_evaluation_times(write_incident())
 
     def break_down(*args: Any) -> None:
         raise RuntimeError("the outbox is broken")
@@ -88,7 +85,7 @@ def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypat
         assert states == {"no_data", "ok", "pending", "failed"}
     for now in moments[20:]:
         run_evaluation(now)
-    assert Alert.objects.count() == 1  # told when it has lasted again
+    assert Alert.objects.count() == 1  # fires after its delay has passed again
 
 
 @pytest.mark.django_db
@@ -101,12 +98,12 @@ def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypat
         {"confidence": 1.0},
     ],
 )
-def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) -> None:
+def test_invalid_rule_is_recorded_and_does_not_stop_others(broken: dict[str, Any]) -> None:
     make_rule("a-broken-one", **broken)
     make_rule()
-    for now in ticks(write_incident(minutes=(3, 4, 0))):
-        outcomes = run_evaluation(now)
-    assert [bool(one.error) for one in outcomes] == [True, False]
+    for now in list_evaluation_times(write_incident(minutes=(3, 4, 0))):
+        results = run_evaluation(now)
+    assert [bool(result.error) for result in results] == [True, False]
     states = dict(RuleState.objects.values_list("rule__name", "state"))
     assert states == {"a-broken-one": "failed", "errors": "firing"}
     error_recorder.flush()
@@ -114,7 +111,7 @@ def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) ->
 
 
 @pytest.mark.django_db
-def test_too_few_calls_conclude_nothing() -> None:
+def test_too_few_samples_are_insufficient() -> None:
     make_rule()
     write_calls(make_process(NOON, NOON + 40 * BUCKET), NOON, [(0, 1)] * 5 + [(0, 0)] * 35)
     run_evaluation(NOON + 41 * BUCKET)
@@ -123,10 +120,10 @@ def test_too_few_calls_conclude_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_the_alert_of_a_rule_that_is_switched_off_or_deleted_is_ended() -> None:
+def test_alerts_of_disabled_and_deleted_rules_are_resolved() -> None:
     rules = [make_rule("off"), make_rule("gone")]
     end = write_incident(minutes=(3, 4, 0))
-    for now in ticks(end):
+    for now in list_evaluation_times(end):
         run_evaluation(now)
     assert Alert.objects.open().count() == 2
     Rule.objects.filter(pk=rules[0].pk).update(is_enabled=False)
@@ -137,10 +134,10 @@ def test_the_alert_of_a_rule_that_is_switched_off_or_deleted_is_ended() -> None:
 
 
 @pytest.mark.django_db
-def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
+def test_renamed_rule_keeps_its_alert() -> None:
     rule = make_rule()
     end = write_incident(minutes=(3, 4, 0))
-    for now in ticks(end):
+    for now in list_evaluation_times(end):
         run_evaluation(now)
     Rule.objects.filter(pk=rule.pk).update(name="renamed")
     run_evaluation(end + BUCKET)
@@ -148,26 +145,26 @@ def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
 
 
 @pytest.mark.django_db
-def test_a_tick_is_evaluated_once_and_a_slow_evaluator_changes_nothing(monkeypatch: Any) -> None:
+def test_tick_is_evaluated_once_and_outdated_results_are_dropped(monkeypatch: Any) -> None:
     make_rule()
-    moments = ticks(write_incident(minutes=(3, 4, 0)))
+    moments = list_evaluation_times(write_incident(minutes=(3, 4, 0)))
     assert len(run_evaluation(moments[10])) == 1
     assert run_evaluation(moments[10] + timedelta(seconds=3)) == []
     assert run_evaluation(moments[8]) == []
 
-    def overtaken(rules: Any, now: datetime) -> Any:
-        found = evaluate_rules(rules, now)
-        RuleState.objects.update(tick=10**12)  # somebody has claimed a later tick meanwhile
-        return found
+    def evaluate_and_lose_claim(rules: Any, now: datetime) -> Any:
+        results = evaluate_rules(rules, now)
+        RuleState.objects.update(tick=10**12)  # another evaluator has claimed a later tick meanwhile
+        return results
 
     before = RuleState.objects.values("state", "evaluated_at").get()
-    monkeypatch.setattr("monitoring.rules.evaluator.evaluate_rules", overtaken)
+    monkeypatch.setattr("monitoring.rules.evaluator.evaluate_rules", evaluate_and_lose_claim)
     run_evaluation(moments[12])
     assert RuleState.objects.values("state", "evaluated_at").get() == before
 
 
 @pytest.mark.django_db
-def test_looking_changes_nothing() -> None:
+def test_dry_evaluation_stores_nothing() -> None:
     make_rule(for_seconds=0)
     end = write_incident(minutes=(3, 4, 0))
     outcome = evaluate_rules(Rule.objects.all(), end)[0]
@@ -176,21 +173,21 @@ def test_looking_changes_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_a_stored_silence_that_is_nonsense_keeps_nobody_from_being_told() -> None:
+def test_invalid_silence_suppresses_nothing() -> None:
     Silence.objects.create(comment="broken", matchers=[{"labl": 1}], weekly="?", ends_at=NOON + timedelta(days=9),
                            starts_at=NOON - timedelta(days=1))  # fmt: skip
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
-    for now in ticks(write_incident(minutes=(3, 4, 0))):
+    for now in list_evaluation_times(write_incident(minutes=(3, 4, 0))):
         run_evaluation(now)
     assert Delivery.objects.filter(kind="fired").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_evaluators_make_one_alert_of_an_incident() -> None:
-    """The bench does a thousand ticks; each evaluator here has its own connection and goes as fast as it can."""
+def test_concurrent_evaluators_create_one_alert() -> None:
+    """Each evaluator has its own connection; bench/alerts/evaluators.py runs a thousand ticks."""
     make_rule()
-    moments = ticks(write_incident(minutes=(3, 6, 12)))
+    moments = list_evaluation_times(write_incident(minutes=(3, 6, 12)))
     gate, failures = threading.Barrier(2), []
 
     def evaluate_all() -> None:
@@ -198,7 +195,7 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
             for now in moments:
                 gate.wait(30)
                 run_evaluation(now)
-        except Exception as error:  # noqa: BLE001 - told below
+        except Exception as error:  # noqa: BLE001 - reported below
             failures.append(error)
             gate.abort()
         finally:
@@ -212,19 +209,3 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
     assert not failures
     assert Alert.objects.count() == 1
     assert list(AlertNote.objects.values_list("kind", flat=True)) == ["fired", "resolved"]
-
-
-@pytest.mark.django_db
-def test_simulated_hours_are_quiet_but_for_their_incident() -> None:
-    """`make bench-alerts` lives through ten days a volume."""
-    volumes = simulate_alerts(seed=20_260_227, days=1, hours=2, tick_step=3)
-    assert [(volume.injected, volume.detected, volume.false_alarms) for volume in volumes[1:]] == [(1, 1, 0)] * 2
-    assert volumes[0].detected + volumes[0].false_alarms == 1  # two calls a minute may tell it a minute too late
-
-
-@pytest.mark.django_db
-def test_a_hundred_rules_are_evaluated_in_a_second(record_property: Any) -> None:
-    """Over a tenth of the bench's samples."""
-    seconds = time_evaluations(create_samples_and_rules(samples=100_000), rounds=3)
-    record_property("seconds of 100 rules over 100,000 samples", f"{min(seconds):.3f}")
-    assert min(seconds) < get_load_factor()

@@ -1,4 +1,4 @@
-"""What processes store of themselves: exact sums, whatever is repeated, killed or done by several at once."""
+"""What processes store: exact sums despite repeated, lost and concurrent flushes."""
 
 import subprocess
 import sys
@@ -20,25 +20,25 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def a_new_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def start_new_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "_current_run", None)
 
 
 @pytest.fixture
 def counter() -> Iterator[Counter]:
-    """A series of this test's own."""
+    """A series that no other test uses."""
     yield commands.labels("of_a_test", "done")
     commands.remove("of_a_test", "done")
 
 
-def values_of(metric: str, **labels: str) -> list[float]:
+def list_values(metric: str, **labels: str) -> list[float]:
     return [
         sample.value
         for sample in Sample.objects.filter(series__key=build_series_key(metric, labels)).order_by("bucket")
     ]
 
 
-def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
+def test_bucket_contains_the_absolute_value_at_its_end(counter: Counter) -> None:
     at = datetime.fromisoformat("2026-05-01T12:00:01+00:00")
     counter.inc(3)
     flush_samples(at)
@@ -47,20 +47,20 @@ def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
     flush_samples(at + timedelta(seconds=13))
     counter.inc()
     flush_samples(at + timedelta(seconds=15))
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [5, 6]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [5, 6]
 
 
-def test_a_histogram_is_stored_as_its_sum_and_count() -> None:
+def test_histogram_is_stored_as_sum_and_count() -> None:
     command_seconds.labels("of_a_test").observe(1.5)
     command_seconds.labels("of_a_test").observe(2.0)
     flush_samples()
     command_seconds.remove("of_a_test")
-    assert values_of("command_seconds_sum", command="of_a_test") == [3.5]
-    assert values_of("command_seconds_count", command="of_a_test") == [2]
+    assert list_values("command_seconds_sum", command="of_a_test") == [3.5]
+    assert list_values("command_seconds_count", command="of_a_test") == [2]
     assert not Series.objects.filter(metric="command_seconds_bucket").exists()
 
 
-def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
+def test_unused_gauge_is_not_stored_but_a_return_to_zero_is() -> None:
     at = timezone.now()
     gauge = jobs_running.labels("of_a_test")
     flush_samples(at)
@@ -69,27 +69,27 @@ def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
     gauge.set(0)
     flush_samples(at + timedelta(seconds=30))
     jobs_running.remove("of_a_test")
-    assert values_of("jobs_running", task="of_a_test") == [2, 0]
+    assert list_values("jobs_running", task="of_a_test") == [2, 0]
 
 
-def test_a_series_that_was_deleted_is_made_again(counter: Counter) -> None:
+def test_deleted_series_is_created_again(counter: Counter) -> None:
     counter.inc()
     flush_samples()
     Series.objects.all().delete()
     counter.inc()
     flush_samples()
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [2]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [2]
 
 
-def test_a_counter_that_stands_still_is_stored_again_only_once_in_a_while(counter: Counter) -> None:
+def test_unchanged_counter_is_stored_once_per_hour(counter: Counter) -> None:
     counter.inc()
     at = timezone.now()
     for seconds in (0, 15, 30, 3599, 3600, 3615):
         flush_samples(at + timedelta(seconds=seconds))
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [1, 1]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [1, 1]
 
 
-def test_a_long_key_stays_unique_and_fits() -> None:
+def test_long_keys_are_shortened_and_unique() -> None:
     keys = {build_series_key("metric", {"label": "x" * 500 + end}) for end in "ab"}
     assert len(keys) == 2
     assert all(len(key) <= 400 for key in keys)
@@ -134,10 +134,10 @@ sys.exit(max(os.waitpid(pid, 0)[1] for pid in [fork() for _ in range(4)]))
 """
 
 
-def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
+def test_sums_are_exact_despite_lost_and_repeated_flushes() -> None:
     address = create_database()
-    around = build_environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
-    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=PROJECT_ROOT, env=around, check=True, timeout=120)
+    environment = build_environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
+    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=PROJECT_ROOT, env=environment, check=True, timeout=120)
     last = """
         SELECT count(*), sum(value) FROM (
             SELECT DISTINCT ON (process_id) value FROM monitoring_sample
@@ -148,7 +148,7 @@ def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
         assert connection.execute(last).fetchone() == (4, 80)
 
 
-def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
+def test_commands_without_database_do_not_connect_for_samples() -> None:
     address = create_database()
     run_management_command(["prune", "--only", "samples"], address)
     run_management_command(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
