@@ -69,7 +69,7 @@ class BrandReportOut(Schema):
     figures: FiguresOut
     sentiment: SentimentOut | None
     by_platform: dict[str, FiguresOut]
-    count_by_question: dict[uuid.UUID, FiguresOut]
+    by_question: dict[uuid.UUID, FiguresOut]
 
 
 class CountsOut(Schema):

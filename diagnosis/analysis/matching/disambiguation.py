@@ -56,7 +56,7 @@ class MatchContext:
     def __post_init__(self) -> None:
         candidates = _SENTENCE_END.finditer(self.normalized.normalized)
         object.__setattr__(
-            self, "stops", [match.start() for match in candidates if self._is_sentence_end(match.start())]
+            self, "sentence_ends", [match.start() for match in candidates if self._is_sentence_end(match.start())]
         )
 
     def _is_sentence_end(self, index: int) -> bool:

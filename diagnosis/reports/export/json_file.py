@@ -44,7 +44,7 @@ class ExportOut(Schema):
     demo: bool
     demo_label: str | None = Field(description="that this is no answer of a real platform; null where it is")
     report: ReportOut
-    iter_answers: list[AnswerFactsOut]
+    answers: list[AnswerFactsOut]
 
 
 def write_json(file: IO[bytes], content: ExportContent) -> None:
