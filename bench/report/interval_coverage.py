@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from bench.harness import BenchmarkResult
 from diagnosis.reports.bootstrap import bootstrap_share_intervals
-from diagnosis.reports.intervals import wilson_interval
+from performance.intervals import wilson_interval
 
 PANEL_COUNT = 2000
 RANDOM_SEED = 20_240_607
@@ -21,8 +21,8 @@ def measure_wilson(panels: int = PANEL_COUNT) -> BenchmarkResult:
     covered = 0
     for _ in range(panels):
         answers, truth = int(rng.integers(30, 121)), float(rng.uniform(0.05, 0.95))
-        interval = wilson_interval(int(rng.binomial(answers, truth)), answers)
-        covered += interval is not None and interval[0] <= truth <= interval[1]
+        low, high = wilson_interval(int(rng.binomial(answers, truth)), answers)
+        covered += low <= truth <= high
     return _build_coverage_result("mention rate: Wilson, >= 30 independent answers", covered / panels, 0.93, 0.97)
 
 

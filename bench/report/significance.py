@@ -62,7 +62,7 @@ def _measure_detection_shares(
         detected += found is not None and found.changed != "none"
         before, after = sum(pair.before[0] for pair in drawn), sum(pair.after[0] for pair in drawn)
         interval = newcombe_difference_interval((before, ANSWERS_PER_DIAGNOSIS), (after, ANSWERS_PER_DIAGNOSIS))
-        detected_by_newcombe += interval is not None and not interval[0] <= 0 <= interval[1]
+        detected_by_newcombe += not interval[0] <= 0 <= interval[1]
     return detected / pairs, detected_by_newcombe / pairs
 
 

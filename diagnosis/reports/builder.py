@@ -172,16 +172,14 @@ def _compute_metrics_by_brand(
     counts = [list(question_counts.values()) for question_counts in mention_counts.values()]
     intervals = bootstrap_share_intervals(counts, seed) or [None] * len(names)
     return {
-        name: vars(
-            compute_brand_metrics(
-                [named.get(name) for named in ranks],
-                planned=len(answers),
-                uncertain=sum(name in answer.uncertain for answer in valid),
-                total_mentions=sum(map(sum, counts)),
-                question_count=len(mention_counts),
-                share_interval=interval,
-            )
-        )
+        name: compute_brand_metrics(
+            [named.get(name) for named in ranks],
+            planned=len(answers),
+            uncertain=sum(name in answer.uncertain for answer in valid),
+            total_mentions=sum(map(sum, counts)),
+            question_count=len(mention_counts),
+            share_interval=interval,
+        ).model_dump()
         for name, interval in zip(names, intervals, strict=True)
     }
 

@@ -12,7 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
-from diagnosis.reports.intervals import compute_rate, wilson_interval
+from diagnosis.reports.intervals import compute_rate, compute_rate_interval
 from diagnosis.reports.service import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, RateDifference, compute_rate_difference
@@ -187,7 +187,7 @@ def _summarize_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
 def build_brand_rate(brand: str, data: ComparisonData) -> dict[str, Any]:
     """A brand's rate over all valid answers of a diagnosis, with Wilson's interval."""
     mentions, valid = data.count_mentions(brand)
-    low, high = wilson_interval(mentions, valid) or (None, None)
+    low, high = compute_rate_interval(mentions, valid)
     return {
         "name": data.brands[brand],
         "is_own": brand == data.own_brand,

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import atan, cos, fsum, pi, sin, sqrt
+from math import fsum, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-from diagnosis.reports.intervals import newcombe_difference_interval
+from diagnosis.reports.intervals import newcombe_difference_interval, student_t_quantile
 
 CONFIDENCE_LEVEL = 0.95
 
@@ -60,7 +59,6 @@ def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFI
     before = _weighted_counts(weights, [pair.before for pair in compared_pairs])
     after = _weighted_counts(weights, [pair.after for pair in compared_pairs])
     newcombe_interval = newcombe_difference_interval(before, after, NormalDist().inv_cdf((1 + confidence) / 2))
-    assert newcombe_interval
     mean_difference = after[0] / after[1] - before[0] / before[1]
     half_width = _compute_clustered_half_width(compared_pairs, weights, mean_difference, confidence)
     low, high = (
@@ -104,27 +102,3 @@ def _compute_clustered_half_width(
         return 0.0
     squares = fsum(value * value for value in group_deviations.values()) / fsum(weights) ** 2
     return student_t_quantile(confidence, count - 1) * sqrt(squares * count / (count - 1))
-
-
-@lru_cache(maxsize=1024)
-def student_t_quantile(confidence: float, degrees_of_freedom: int) -> float:
-    """The t beyond which, on both sides together, Student's distribution with so many degrees has 1 - confidence."""
-    low, high = 0.0, 1.0
-    while _student_t_coverage(high, degrees_of_freedom) < confidence:
-        low, high = high, high * 2
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_t_coverage(middle, degrees_of_freedom) < confidence else (low, middle)
-    return high
-
-
-def _student_t_coverage(t: float, degrees_of_freedom: int) -> float:
-    """The probability of [-t, t]; Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4."""
-    angle = atan(t / sqrt(degrees_of_freedom))
-    odd = degrees_of_freedom % 2
-    term = cos(angle) if odd else 1.0
-    terms = [term] if degrees_of_freedom > 1 else []
-    for step in range(2 + odd, degrees_of_freedom, 2):
-        term *= cos(angle) ** 2 * (step - 1) / step
-        terms.append(term)
-    return (angle + sin(angle) * fsum(terms)) * 2 / pi if odd else sin(angle) * fsum(terms)
