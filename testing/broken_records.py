@@ -11,13 +11,14 @@ from typing import Any
 
 from django.db import connection
 
+from diagnosis.analysis.columns import compute_analysis_columns
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.legacy.builder import DiagnosisRows
 from diagnosis.legacy.platforms import BLANK_PLATFORM_ID
 from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
 from diagnosis.repair.runner import analyze_tables
-from diagnosis.reports.service import build_report_from_rows, compute_analysis_columns
+from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running import queue
 from progress.models import Stream
 from testing.diagnosis_rows import make_platform

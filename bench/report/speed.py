@@ -109,10 +109,10 @@ def _create_largest_diagnosis() -> "Diagnosis":
     """The largest that the API accepts, every answer settled, seven of eight of them valid."""
     from django.contrib.auth import get_user_model
 
+    from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
     from diagnosis.choices import AnswerState, DiagnosisStatus
     from diagnosis.models import Answer, Diagnosis, Platform
     from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
-    from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
 
     owner = get_user_model().objects.create(username="bench")
     platforms = [Platform.objects.create(pk=f"bench-{n}", name=f"平台 {n}", model=f"m{n}").pk for n in range(10)]

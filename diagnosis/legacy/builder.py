@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import FINAL_STATUSES, AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
@@ -14,7 +15,7 @@ from diagnosis.legacy.parser import ParsedAnswer, ParsedDiagnosis, get_earliest_
 from diagnosis.legacy.platforms import PlatformResolver
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
-from diagnosis.reports.service import build_brand_spellings, build_report_from_rows, compute_analysis_columns
+from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS
 from diagnosis.trends.panels import compute_panel_key
 from errors.messages.placeholders import clean_text

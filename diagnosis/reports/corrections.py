@@ -9,15 +9,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from diagnosis.analysis.columns import MENTION_CONFIRMED, build_brand_spellings, reanalyse_answers
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis
-from diagnosis.reports.service import (
-    MENTION_CONFIRMED,
-    build_brand_spellings,
-    build_report_from_database,
-    reanalyse_answers,
-)
+from diagnosis.reports.service import build_report_from_database
 from errors.exceptions import InvalidInput, NotFound
 from performance.cache import invalidate_tags
 

@@ -9,6 +9,7 @@ import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
 
+from diagnosis.analysis.columns import MENTION_UNCERTAIN
 from diagnosis.analysis.judge_prompt import (
     SentimentVerdict,
     build_judge_prompt,
@@ -18,7 +19,6 @@ from diagnosis.analysis.judge_prompt import (
 from diagnosis.choices import AnswerState
 from diagnosis.clock import get_database_time
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.reports.service import MENTION_UNCERTAIN
 from diagnosis.running.calls import call_with_retries
 from errors.codes import ErrorCode
 from errors.recording import record_error

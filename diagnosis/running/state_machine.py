@@ -17,18 +17,13 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from diagnosis import metrics
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns, get_mentioned_brands
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.clock import get_database_time
 from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.reports.service import (
-    build_brand_spellings,
-    build_minimal_report,
-    build_report_from_database,
-    compute_analysis_columns,
-)
-from diagnosis.reports.service import get_mentioned_brands as mentioned_brands
+from diagnosis.reports.service import build_minimal_report, build_report_from_database
 from diagnosis.running.calls import CallResult
 from diagnosis.running.queue import filter_with_live_job
 from errors.codes import ErrorCode
@@ -218,7 +213,7 @@ def _build_result_event(call: PlannedCall, columns: dict[str, Any]) -> dict[str,
         "ms": columns["milliseconds"],
     }
     if columns["state"] == AnswerState.VALID:
-        return result | {"mentioned": mentioned_brands(columns["mentions"])}
+        return result | {"mentioned": get_mentioned_brands(columns["mentions"])}
     return result | {"code": columns["error_code"].value}
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
+from diagnosis.analysis.columns import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
 from diagnosis.reports.intervals import compute_rate, compute_rate_interval
-from diagnosis.reports.service import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, RateDifference, compute_rate_difference
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q
 
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
 from diagnosis.choices import FINAL_STATUSES, AnswerState
 from diagnosis.models import Brand, DiagnosisQuerySet, LegacyRecord
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
-from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
 
 _HAS_COMPETITORS = Exists(Brand.objects.filter(diagnosis=OuterRef("pk"), is_own=False))
 _HAS_SUBMITTED_COMPETITORS = Exists(

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
 from diagnosis.choices import AnswerState
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
-from diagnosis.reports.service import get_mentioned_brands, get_uncertain_brands
 
 CellValue = str | int | float | bool | datetime | list[str] | None
 """None: unknown or not available, an empty cell; never 0."""
