@@ -1,4 +1,4 @@
-"""What the API reads often, from the cache: bodies as they are sent, with their ETags. A hit needs no thread."""
+"""Cached JSON bodies of frequent API requests, with their ETags. A cache hit runs in the event loop."""
 
 import hashlib
 import uuid
@@ -17,14 +17,14 @@ from errors.messages import catalogue
 from performance.cache import get_cache
 
 _report_cache = get_cache(ttl=300, namespace="reports")
-# A pause ends by the clock, so its end is seen this late at most.
+# Pauses end by the clock, so the end of a pause shows up with a delay of at most this TTL.
 _platform_cache = get_cache(ttl=5, namespace="platforms")
 _statistics_cache = get_cache(ttl=60, namespace="statistics")
-_encoder = NinjaJSONEncoder()  # times and numbers as everywhere in the API
+_encoder = NinjaJSONEncoder()  # the same format of times and numbers as in the rest of the API
 
 
 class CachedReport(TypedDict):
-    """owner: whose it is, for the caller to check; body: JSON."""
+    """owner: key of the owning user, to be checked by the caller; body: JSON."""
 
     owner: int
     body: str
@@ -32,9 +32,9 @@ class CachedReport(TypedDict):
 
 
 def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTextReader | None = None) -> CachedReport:
-    """The report of a diagnosis that has ended. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end.
+    """Return the report of a diagnosis that has ended.
 
-    parse_text_list: see `presenters.report_json`.
+    `read_texts`: see `serialize_report`. Raises Diagnosis.DoesNotExist, or DiagnosisRunning before its end.
     """
     load = partial(_load_report, diagnosis_id, read_texts)
     report: CachedReport = _report_cache.load(
@@ -44,7 +44,7 @@ def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTe
 
 
 async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedReport:
-    """`get_cached_report` for the event loop."""
+    """Return the same as `get_cached_report`, for callers in the event loop."""
     load = partial(_load_report, diagnosis_id, None)
     report: CachedReport = await _report_cache.aload_blocking(
         _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id)
@@ -53,7 +53,7 @@ async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedRepo
 
 
 def _build_report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
-    # The words in it are those that this process knows now: after an edit they have another version.
+    # The report contains error texts; an edit of the texts changes the version of the snapshot.
     return f"{diagnosis_id}:{locale}:{catalogue.get_snapshot_version()}"
 
 
@@ -62,7 +62,7 @@ def _get_report_tags(diagnosis_id: uuid.UUID) -> list[str]:
 
 
 def get_report_cache_tag(diagnosis_id: uuid.UUID) -> str:
-    """What to `touch` when something of a report changes."""
+    """Return the tag to invalidate when a report changes."""
     return f"diagnosis:{diagnosis_id}"
 
 
@@ -71,30 +71,25 @@ def _load_report(diagnosis_id: uuid.UUID, read_texts: AnswerTextReader | None) -
     if not diagnosis.is_final:
         raise DiagnosisRunning
     body = _serialize_json(serializers.serialize_report(diagnosis, read_texts))
-    return {"owner": diagnosis.owner_id, "body": body, "etag": _compute_etag(body)}
+    return {"owner": diagnosis.owner_id, "body": body, "etag": f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'}
 
 
 async def get_platforms_json() -> str:
-    """The enabled platforms, with health, price and typical time; as JSON."""
-    body: str = await _platform_cache.aload_blocking("all", _load_platforms, tags=[PLATFORMS_CACHE_TAG])
+    """Return the enabled platforms with health, price and typical duration, as JSON."""
+
+    def load() -> str:
+        platforms = Platform.objects.filter(is_enabled=True)
+        return _serialize_json([serializers.serialize_platform(platform) for platform in platforms])
+
+    body: str = await _platform_cache.aload_blocking("all", load, tags=[PLATFORMS_CACHE_TAG])
     return body
 
 
-def _load_platforms() -> str:
-    return _serialize_json(
-        [serializers.serialize_platform(platform) for platform in Platform.objects.filter(is_enabled=True)]
-    )
-
-
 async def get_statistics_json() -> str:
-    """Counts over everybody's diagnoses, at most a minute old; as JSON."""
+    """Return the counts over all diagnoses, at most a minute old, as JSON."""
     body: str = await _statistics_cache.aload_blocking("all", lambda: _serialize_json(compute_statistics()))
     return body
 
 
 def _serialize_json(body: Any) -> str:
     return orjson.dumps(body, default=_encoder.default, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
-
-
-def _compute_etag(body: str) -> str:
-    return f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'

@@ -1,4 +1,4 @@
-"""The tables of an export. Names of columns are fixed, for programs; their titles are in the reader's language."""
+"""The tables of an export. Column names are fixed, for programs; their titles are translated."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
 
 CellValue = str | int | float | bool | datetime | list[str] | None
-"""None: unknown or not available, an empty cell; never 0."""
+"""None is unknown or not available: an empty cell, never 0."""
 
 
 @dataclass(frozen=True)
 class ExportTable:
-    """columns: name -> title. Each row has a cell for each of them."""
+    """Columns as {name: title}, and the rows with a cell for each column."""
 
     columns: dict[str, Any]
     rows: Callable[[ExportContent], Iterator[list[CellValue]]]
@@ -26,8 +26,8 @@ class ExportTable:
 
 def _iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
-    questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
-    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    questions = {row["id"]: (number, row["text"]) for number, row in enumerate(report["questions"], 1)}
+    platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
     ai_label = ai_labels.get_ai_label()
     for answer in content.iter_answers():
         number, question = questions.get(str(answer.question_id), (None, None))
@@ -102,12 +102,12 @@ METRIC_COLUMNS = {
 def _iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
     label_cells = [ai_labels.get_figures_label(), ai_labels.get_demo_label(report["demo"]) or None]
-    platforms = {one["id"]: one["name"] for one in report["platforms"]}
-    questions = {one["id"]: one["text"] for one in report["questions"]}
+    platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
+    questions = {question["id"]: question["text"] for question in report["questions"]}
     recognition_brands = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
     for brand in report["brands"]:
         parts = [("all", None, None, brand["figures"])]
-        # In the report's order: what is stored by id has lost it.
+        # In the order of the report: jsonb does not keep the order of keys.
         parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
         parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
         if brand["name"] in recognition_brands:
@@ -133,7 +133,7 @@ FIGURES_TABLE = ExportTable(
 
 
 def _iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
-    platforms = {one["id"]: one["name"] for one in content.report["platforms"]}
+    platforms = {platform["id"]: platform["name"] for platform in content.report["platforms"]}
     for failure in content.report["failures"]:
         name = platforms.get(failure["platform"], failure["platform"])
         yield [failure["platform"], name, failure["code"], failure["count"], failure["title"], failure["suggestion"]]
