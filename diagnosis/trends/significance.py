@@ -1,4 +1,4 @@
-"""Has a rate changed between two diagnoses? Told on what both asked, by an interval that no accident makes narrow."""
+"""Significance of the change of a brand's rate between two diagnoses, on the cells that both have answers for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ChangeDirection = Literal["up", "down", "none"]
 
 @dataclass(frozen=True)
 class CellPair:
-    """A question at a platform in two diagnoses; before, after: (answers that name the brand, valid answers)."""
+    """A question on a platform in two diagnoses; before, after: (answers that mention the brand, valid answers)."""
 
     question: str
     platform: str
@@ -25,9 +25,9 @@ class CellPair:
 
 @dataclass(frozen=True)
 class RateDifference:
-    """The rates on what both diagnoses have answers for, each cell with the same weight in both, and what changed.
+    """Rates on the common cells, with the same weight of a cell in both diagnoses.
 
-    before, after: 0-1; difference: after less before, low and high its interval. cells, questions: how many were
+    before, after: 0 to 1. difference: after minus before; low, high: its interval. cells, questions: numbers of those
     compared; valid_before, valid_after: their valid answers.
     """
 
@@ -44,17 +44,17 @@ class RateDifference:
 
 
 def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFIDENCE_LEVEL) -> RateDifference | None:
-    """The difference of a brand's rate; None where no cell has valid answers in both.
+    """Return the difference of a brand's rate; None if no cell has valid answers in both diagnoses.
 
-    Two intervals are made and the wider one counts at each end: Newcombe's of independent answers, and the one of the
-    differences of the questions, which also holds where the answers to a question hang together within a diagnosis.
-    For a single question its platforms take their place; one question at one platform has only the first.
-    docs/decisions/0009-significant-changes.md tells why, `make bench-report` how often either is wrong.
+    At each end the wider of two intervals counts: Newcombe's for independent answers, and Student's over the questions,
+    which remains valid if the answers to one question are correlated. With a single question, its platforms take the
+    place of the questions; a single cell has Newcombe's interval only. docs/decisions/0009-significant-changes.md has the
+    reasons, `make bench-report` measures the error rates.
     """
     compared_pairs = [pair for pair in pairs if pair.before[1] and pair.after[1]]
     if not compared_pairs:
         return None
-    # Mantel and Haenszel's weights: a cell that lost answers in one of the two weighs the same in both.
+    # Mantel and Haenszel's weights: a cell has the same weight in both, even if it lost answers in one.
     weights = [pair.before[1] * pair.after[1] / (pair.before[1] + pair.after[1]) for pair in compared_pairs]
     before = _weighted_counts(weights, [pair.before for pair in compared_pairs])
     after = _weighted_counts(weights, [pair.after for pair in compared_pairs])
@@ -80,7 +80,7 @@ def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFI
 
 
 def _weighted_counts(weights: Sequence[float], counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
-    """(successes, trials) whose rate is the weighted mean of the cells', and as sure as that is."""
+    """Return (successes, trials) with the weighted mean rate of the cells and the same variance."""
     total = fsum(weights)
     rate = fsum(weight * named / valid for weight, (named, valid) in zip(weights, counts, strict=True)) / total
     trials = total**2 / fsum(weight**2 / valid for weight, (_named, valid) in zip(weights, counts, strict=True))
@@ -90,7 +90,7 @@ def _weighted_counts(weights: Sequence[float], counts: Sequence[tuple[int, int]]
 def _compute_clustered_half_width(
     pairs: Sequence[CellPair], weights: Sequence[float], mean_difference: float, confidence: float
 ) -> float:
-    """Of Student's interval of the mean difference, a question being one draw; 0 where there is but one."""
+    """Return the half-width of Student's interval of the mean difference, clustered by question; 0 for one cluster."""
     has_questions = len({pair.question for pair in pairs}) > 1
     group_deviations: dict[str, float] = {}
     for pair, weight in zip(pairs, weights, strict=True):
