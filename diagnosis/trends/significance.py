@@ -48,8 +48,8 @@ def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFI
 
     At each end the wider of two intervals counts: Newcombe's for independent answers, and Student's over the questions,
     which remains valid if the answers to one question are correlated. With a single question, its platforms take the
-    place of the questions; a single cell has Newcombe's interval only. docs/decisions/0009-significant-changes.md has the
-    reasons, `make bench-report` measures the error rates.
+    place of the questions; a single cell has Newcombe's interval only. docs/decisions/0009-significant-changes.md has
+    the reasons, `make bench-report` measures the error rates.
     """
     compared_pairs = [pair for pair in pairs if pair.before[1] and pair.after[1]]
     if not compared_pairs:
