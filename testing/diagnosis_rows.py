@@ -1,4 +1,4 @@
-"""Rows for the tests, made the way the product makes them: by orders and by the transitions of a run."""
+"""Rows for tests, created by the product's own services and state machine."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ TEST_API_KEY = "sk-of-these-tests"
 
 
 def make_user(name: str, **columns: Any) -> AbstractUser:
-    """An account without a password: tests sign in by force."""
+    """Create an account without a password, for tests that use `force_login`."""
     return get_user_model().objects.create(username=name, **columns)
 
 
 def make_platform(pk: str = "fake", **columns: Any) -> Platform:
-    """A real (non-demo) platform, the last in the picker; its key is in TEST_KEY, its model has its own name."""
+    """Create a platform that is no demo, the last in order, with its key in TEST_KEY and its id as model."""
     row = {
         "name": f"平台 {pk}",
         "base_url": "http://127.0.0.1:9/v1",
@@ -49,25 +49,24 @@ def make_diagnosis(
     repeats: int = 1,
     **request: Any,
 ) -> Diagnosis:
-    """An accepted order, as the API accepts it."""
-    order = DiagnosisRequest(
+    """Create a diagnosis as the API does."""
+    diagnosis_request = DiagnosisRequest(
         RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
     )
-    return create_diagnosis(order, RequestContext(owner, **request))[0]
+    return create_diagnosis(diagnosis_request, RequestContext(owner, **request))[0]
 
 
 def make_valid_result(text: str = "山岚不错。", *, milliseconds: int = 5) -> CallResult:
-    """A good answer."""
     return CallResult(PlatformReply(text, "model-1"), None, 1, milliseconds)
 
 
 def make_failed_result(reason: FailureReason = FailureReason.TIMEOUT, detail: str = "") -> CallResult:
-    """A call that failed for good."""
+    """Return a final failure."""
     return CallResult(None, CallFailed(reason, detail), 3, 7)
 
 
 def begin_and_record(diagnosis: Diagnosis, *results: CallResult) -> Diagnosis:
-    """Begin a run and settle its first answers so; the rest stay pending."""
+    """Begin a run and record results for its first answers; the others stay pending."""
     run = state_machine.begin_run(diagnosis.pk)
     assert run
     state_machine.record_answers(run, list(zip(run.calls, results, strict=False)))
@@ -75,7 +74,7 @@ def begin_and_record(diagnosis: Diagnosis, *results: CallResult) -> Diagnosis:
 
 
 def run_and_end(diagnosis: Diagnosis, *results: CallResult, status: DiagnosisStatus | None = None) -> Diagnosis:
-    """The same, brought to its end."""
+    """Begin a run, record results, and end the diagnosis."""
     begin_and_record(diagnosis, *results)
     ended = state_machine.end_diagnosis(diagnosis.pk, status)
     assert ended
@@ -83,7 +82,7 @@ def run_and_end(diagnosis: Diagnosis, *results: CallResult, status: DiagnosisSta
 
 
 def run_diagnoses(*diagnoses: Diagnosis) -> list[Diagnosis]:
-    """Run diagnoses at once in an event loop of their own, as a worker does; returns them as they then stand."""
+    """Run diagnoses concurrently in one event loop, as a worker does, and return their new rows."""
 
     async def run_all() -> None:
         await asyncio.gather(*(run_diagnosis(diagnosis.pk) for diagnosis in diagnoses))
