@@ -1,4 +1,4 @@
-"""What was imported and what was repaired, to look at."""
+"""Read-only admin pages of imports and repairs."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from errors.audit import ReadOnlyAdmin
 
 @admin.register(LegacyRecord)
 class LegacyRecordAdmin(ReadOnlyAdmin[LegacyRecord]):
-    """Rows of another system's export: what became of each, and what it was."""
+    """Rows of imported exports, with their original content and state."""
 
     list_display = ["table", "key", "state", "problem", "belongs_to", "created_at"]
     list_filter = ["state", "table"]
@@ -18,7 +18,7 @@ class LegacyRecordAdmin(ReadOnlyAdmin[LegacyRecord]):
 
     @admin.display(description="诊断", ordering="diagnosis_id")
     def belongs_to(self, record: LegacyRecord) -> str:
-        """Its id: the row itself need not be read."""
+        """Return the id of its diagnosis without reading that row."""
         return str(record.diagnosis_id or "-")
 
 
@@ -33,7 +33,7 @@ class RepairRunAdmin(ReadOnlyAdmin[RepairRun]):
 
 @admin.register(RepairChange)
 class RepairChangeAdmin(ReadOnlyAdmin[RepairChange]):
-    """The journal: every row before and after."""
+    """The journal: each changed row before and after."""
 
     list_display = ["repair", "defect", "model", "key", "is_undone"]
     list_filter = ["defect", "model", "is_undone"]
@@ -43,5 +43,4 @@ class RepairChangeAdmin(ReadOnlyAdmin[RepairChange]):
 
     @admin.display(description="修复", ordering="run_id")
     def repair(self, change: RepairChange) -> int:
-        """The number of its run."""
         return change.run_id

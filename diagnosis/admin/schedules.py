@@ -1,4 +1,4 @@
-"""Everybody's schedules, to look at, to pause and to resume."""
+"""The admin page of schedules, which operators can pause and resume."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ from errors.audit import DeleteOnlyAdmin
 
 @admin.register(Schedule)
 class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
-    """What runs by itself and what it may spend; users make and change their own."""
+    """Schedules with their budgets; only their owners create and change them."""
 
     list_display = [
         "brand",
@@ -32,12 +32,10 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
 
     @admin.action(description="暂停所选定期诊断", permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Start nothing until they are resumed."""
         self._set_paused(request, queryset.filter(is_paused=False), is_paused=True)
 
     @admin.action(description="恢复所选定期诊断", permissions=["steer"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Go on at the next time of each."""
         self._set_paused(request, queryset.filter(is_paused=True), is_paused=False)
 
     def _set_paused(self, request: HttpRequest, queryset: QuerySet[Schedule], *, is_paused: bool) -> None:
@@ -46,5 +44,5 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
         self.message_user(request, f"已{verb} {len(changed)} 个定期诊断。", messages.SUCCESS)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """For the actions above: nobody changes a schedule by hand, so Django's own permission is asked for here."""
+        """Allow the actions with Django's change permission, although the form itself is read-only."""
         return bool(request.user.has_perm("diagnosis.change_schedule"))

@@ -85,24 +85,22 @@ def build_report(
         "cells": _build_cells(brands, unbranded),
         "judged": sum(answer.verdicts is not None for answer in _filter_valid(answers)) or None,
         "lost": _find_lost_questions(brand_reports),
-        "recognition": _build_recognition(brands, recognition_answers, platforms, seed),
-        "others": _count_other_brands(answers),
+        "recognition": {
+            **_count_states(recognition_answers),
+            "brands": _build_brand_reports(brands, recognition_answers, platforms, seed),
+            "cells": _build_cells(brands, recognition_answers),
+        }
+        if recognition_answers
+        else None,
+        "others": _count_most_common(
+            "name", (answer.others for answer in _filter_valid(answers)), limit=MAX_OTHER_BRANDS
+        ),
         "domains": _count_domains(answers),
         "domains_by_platform": {
             platform: _count_domains(platform_answers) for platform, platform_answers in platforms.items()
         },
         "failures": _count_failures(answers),
     }
-
-
-def _build_recognition(
-    brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer], platforms: Iterable[str], seed: int
-) -> dict[str, Any] | None:
-    """Return the figures over the questions that name a brand; None when no question does."""
-    if not answers:
-        return None
-    brand_reports = _build_brand_reports(brands, answers, platforms, seed)
-    return {**_count_states(answers), "brands": brand_reports, "cells": _build_cells(brands, answers)}
 
 
 def _build_brand_reports(
@@ -158,7 +156,11 @@ def _compute_metrics_by_brand(
     names: Sequence[str], answers: Sequence[ReportAnswer], seed: int
 ) -> dict[str, dict[str, Any]]:
     valid = _filter_valid(answers)
-    ranks = [_rank_brands(names, answer) for answer in valid]
+    # Positions, from 1, among the brands of the diagnosis that an answer mentions.
+    ranks = [
+        {name: rank for rank, name in enumerate((name for name in dict.fromkeys(answer.mentioned) if name in names), 1)}
+        for answer in valid
+    ]
     # Sorted, so that the order of the answers does not matter.
     mention_counts = {question: dict.fromkeys(names, 0) for question in sorted({answer.question for answer in valid})}
     for answer, named in zip(valid, ranks, strict=True):
@@ -178,12 +180,6 @@ def _compute_metrics_by_brand(
         ).model_dump()
         for name, interval in zip(names, intervals, strict=True)
     }
-
-
-def _rank_brands(names: Sequence[str], answer: ReportAnswer) -> dict[str, int]:
-    """Return {brand: its position, from 1, among the brands of the diagnosis that the answer mentions}."""
-    named = [name for name in dict.fromkeys(answer.mentioned) if name in names]
-    return {name: rank for rank, name in enumerate(named, 1)}
 
 
 def _build_cells(brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer]) -> list[dict[str, Any]]:
@@ -237,17 +233,17 @@ def _summarize_sentiment(name: str, answers: Iterable[ReportAnswer]) -> dict[str
     return {"judged": judged, **counts, "quotes": quotes} if judged else None
 
 
-def _count_other_brands(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:
-    counts = Counter(name for answer in _filter_valid(answers) for name in dict.fromkeys(answer.others))
+def _count_most_common(key: str, values_by_answer: Iterable[Iterable[str]], *, limit: int) -> list[dict[str, Any]]:
+    """Return [{key: value, "answers": count}] of the values in most answers; equal counts in alphabetical order."""
+    counts = Counter(value for values in values_by_answer for value in dict.fromkeys(values))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"name": name, "answers": count} for name, count in ordered[:MAX_OTHER_BRANDS]]
+    return [{key: value, "answers": count} for value, count in ordered[:limit]]
 
 
 def _count_domains(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]] | None:
     """Return None, not an empty list, when no answer cites any: the platforms may just not name their sources."""
-    counts = Counter(domain for answer in _filter_valid(answers) for domain in dict.fromkeys(answer.domains or ()))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"domain": domain, "answers": count} for domain, count in ordered[:MAX_DOMAINS]] or None
+    domains_by_answer = (answer.domains or () for answer in _filter_valid(answers))
+    return _count_most_common("domain", domains_by_answer, limit=MAX_DOMAINS) or None
 
 
 def _count_failures(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:

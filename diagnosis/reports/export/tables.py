@@ -24,7 +24,7 @@ class ExportTable:
     rows: Callable[[ExportContent], Iterator[list[CellValue]]]
 
 
-def _iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
     questions = {row["id"]: (number, row["text"]) for number, row in enumerate(report["questions"], 1)}
     platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
@@ -74,7 +74,7 @@ ANSWERS_TABLE = ExportTable(
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _iter_answer_rows,
+    iter_answer_rows,
 )
 
 METRIC_COLUMNS = {
@@ -99,7 +99,7 @@ METRIC_COLUMNS = {
 }
 
 
-def _iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
     label_cells = [ai_labels.get_figures_label(), ai_labels.get_demo_label(report["demo"]) or None]
     platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
@@ -128,11 +128,11 @@ FIGURES_TABLE = ExportTable(
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _iter_figure_rows,
+    iter_figure_rows,
 )
 
 
-def _iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     platforms = {platform["id"]: platform["name"] for platform in content.report["platforms"]}
     for failure in content.report["failures"]:
         name = platforms.get(failure["platform"], failure["platform"])
@@ -148,11 +148,11 @@ FAILURES_TABLE = ExportTable(
         "title": _("原因"),
         "suggestion": _("建议"),
     },
-    _iter_failure_rows,
+    iter_failure_rows,
 )
 
 
-def _iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report, diagnosis = content.report, content.report["diagnosis"]
     yield [
         str(_("AI 内容标识")),
@@ -178,4 +178,4 @@ COUNT_COLUMNS = {
     "failed": _("失败"),
     "filtered": _("被过滤"),
 }
-NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, _iter_note_rows)
+NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, iter_note_rows)
