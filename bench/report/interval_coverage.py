@@ -12,7 +12,9 @@ RANDOM_SEED = 20_240_607
 
 BRAND_COUNT, QUESTIONS_PER_PANEL, ANSWERS_PER_QUESTION = 4, 20, 6
 BRAND_WEIGHTS = (0.5, 0.4, 0.25, 0.15)  # mean mention rates over all questions
-BETA_CONCENTRATION = 3.0  # the smaller, the more the answers to one question are correlated
+BETA_CONCENTRATION = (
+    3.0  # of a beta distribution of rates: the smaller, the more the answers to one question are correlated
+)
 
 
 def measure_wilson(panels: int = PANEL_COUNT) -> BenchmarkResult:

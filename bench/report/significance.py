@@ -8,14 +8,13 @@ from collections.abc import Callable
 import numpy
 
 from bench.harness import BenchmarkResult
+from bench.report.interval_coverage import BETA_CONCENTRATION, RANDOM_SEED
 from diagnosis.reports.intervals import newcombe_difference_interval
 from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, compute_rate_difference
 
 PAIR_COUNT = 2000
-RANDOM_SEED = 20_240_607
 MENTION_RATE, ANSWERS_PER_DIAGNOSIS = 0.4, 60
 QUESTION_COUNTS = (20, 10, 5, 3)
-BETA_CONCENTRATION = 3.0  # of a beta distribution: the smaller, the more the answers to one question are correlated
 
 RandomGenerator = numpy.random.Generator
 PairSampler = Callable[[RandomGenerator, int], list[CellPair]]

@@ -109,23 +109,19 @@ class LegacyExport:
 
     def _attach_linked_rows(self, table: LegacyTable, page: list[LegacyDiagnosis]) -> list[LegacyDiagnosis]:
         for link in self._links[table.name]:
-            rows_by_key = self._find_linked_rows(link, [_to_text(diagnosis.source.row[link.key]) for diagnosis in page])
+            keys = [_to_text(diagnosis.source.row[link.key]) for diagnosis in page]
+            linked_rows = self._file.execute(
+                f"SELECT rowid AS rowid_, * FROM {_quote_identifier(link.table.name)} WHERE rowid IN "
+                f"(SELECT row FROM temp.{link.index} WHERE ref IN ({', '.join('?' * len(keys))})) ORDER BY rowid",
+                keys,
+            )
+            rows_by_key: dict[str, list[SourceRow]] = defaultdict(list)
+            for row in linked_rows:
+                rows_by_key[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
             for diagnosis in page:
                 rows = rows_by_key[_to_text(diagnosis.source.row[link.key])]
                 (diagnosis.reports if link.table in self.layout.reports else diagnosis.answers).extend(rows)
         return page
-
-    def _find_linked_rows(self, link: _Link, keys: list[str]) -> dict[str, list[SourceRow]]:
-        placeholders = ", ".join("?" * len(keys))
-        rows = self._file.execute(
-            f"SELECT rowid AS rowid_, * FROM {_quote_identifier(link.table.name)} WHERE rowid IN "
-            f"(SELECT row FROM temp.{link.index} WHERE ref IN ({placeholders})) ORDER BY rowid",
-            keys,
-        )
-        rows_by_key: dict[str, list[SourceRow]] = defaultdict(list)
-        for row in rows:
-            rows_by_key[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
-        return rows_by_key
 
     def _add_link(self, table: LegacyTable) -> None:
         """Link a table by the pair of columns with the most matching rows, and index it: exports may lack indexes."""

@@ -12,7 +12,7 @@ from django.conf import settings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
 from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
-from diagnosis.repair.change_journal import ChangeSet
+from diagnosis.repair.change_set import ChangeSet
 from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS, build_complete_event, decide_final_status
 from progress.models import Event

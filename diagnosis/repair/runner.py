@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from diagnosis.models import RepairRun
-from diagnosis.repair.change_journal import REPAIR_BATCH_SIZE
+from diagnosis.repair.change_set import REPAIR_BATCH_SIZE
 from diagnosis.repair.defects import DEFECTS
 from diagnosis.repair.defects.base import Defect
 

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from diagnosis.models import RepairChange, RepairRun
-from diagnosis.repair.change_journal import (
+from diagnosis.repair.change_set import (
     REPAIR_BATCH_SIZE,
     delete_rows,
     get_column_values,

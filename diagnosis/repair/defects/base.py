@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from diagnosis.choices import FINAL_STATUSES
 from diagnosis.models import Diagnosis, DiagnosisQuerySet
-from diagnosis.repair.change_journal import ChangeSet
+from diagnosis.repair.change_set import ChangeSet
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair, load_repairs, share_change_set
 from diagnosis.reports.cache import get_report_cache_tag
 from diagnosis.running import queue

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from diagnosis.models import LegacyRecord
-from diagnosis.repair.change_journal import ChangeSet
+from diagnosis.repair.change_set import ChangeSet
 from diagnosis.repair.defects.base import Defect
 
 
