@@ -55,7 +55,7 @@ class MatchContext:
     word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        candidates = _SENTENCE_END.finditer(self.normalized.normalized)
+        candidates = _SENTENCE_END.finditer(self.normalized.text)
         object.__setattr__(
             self, "sentence_ends", [match.start() for match in candidates if self._is_sentence_end(match.start())]
         )
@@ -63,27 +63,26 @@ class MatchContext:
     def _is_sentence_end(self, index: int) -> bool:
         """Return whether a sentence ends here: a full stop, a newline (now a space), or a space after a period."""
         normalized = self.normalized
-        if normalized.normalized[index] != " ":
+        if normalized.text[index] != " ":
             return True
         if "\n" in self.text[normalized.start_offsets[index] : normalized.end_offsets[index]]:
             return True
         # 「1. 苹果」 is one sentence.
         return (
-            normalized.normalized[index - 1 : index] == "."
-            and not normalized.normalized[max(0, index - 2) : index - 1].isdigit()
+            normalized.text[index - 1 : index] == "." and not normalized.text[max(0, index - 2) : index - 1].isdigit()
         )
 
     def get_sentence_bounds(self, match: NameMatch) -> tuple[int, int]:
         """Return the bounds of its sentence, at most MAX_CONTEXT_CHARACTERS away on each side."""
         left, right = bisect_left(self.sentence_ends, match.start), bisect_left(self.sentence_ends, match.end)
         start = self.sentence_ends[left - 1] + 1 if left else 0
-        end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.normalized)
+        end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.text)
         return max(start, match.start - MAX_CONTEXT_CHARACTERS), min(end, match.end + MAX_CONTEXT_CHARACTERS)
 
     def find_words(self, words: "WordFinder", start: int, end: int) -> list[OffsetRange]:
         """Return where the words occur in a part of the normalized text. The whole text is searched once."""
         if words not in self.word_ranges:
-            self.word_ranges[words] = words.find(self.normalized.normalized)
+            self.word_ranges[words] = words.find(self.normalized.text)
         ranges = self.word_ranges[words]
         first, last = (
             bisect_left(ranges, start, key=itemgetter(0)),
@@ -167,7 +166,7 @@ def _has_brand_case(context: MatchContext, match: NameMatch, sentence_start: int
     ]
     if not match.name.known_brand or not written.isascii() or written not in match.name.known_brand.original_spellings:
         return False
-    return bool(context.normalized.normalized[sentence_start : match.start].strip())
+    return bool(context.normalized.text[sentence_start : match.start].strip())
 
 
 # In the rest of the answer --------------------------------------------------------------------------------------------
@@ -194,7 +193,7 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
 
 def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:
     """Return the number of distinct words in the answer and, weighted, in the question."""
-    texts = ((context.normalized.normalized, 1), (context.question, QUESTION_WORD_WEIGHT))
+    texts = ((context.normalized.text, 1), (context.question, QUESTION_WORD_WEIGHT))
     return sum(weight * len({text[start:end] for start, end in words.find(text)}) for text, weight in texts)
 
 

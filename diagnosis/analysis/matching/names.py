@@ -63,16 +63,16 @@ class NameFinder:
             {text: (name, frozenset()) for text, name in self._tracked_names.items()}
         )
 
-    def find(self, text: NormalizedText) -> list[NameMatch]:
+    def find(self, normalized: NormalizedText) -> list[NameMatch]:
         """Return the names in order without overlaps: the one that starts first, then the longest, wins."""
         matches = [
             NameMatch(name, start, end)
-            for start, end, name, _of in _find_whole_words(self._tracked_automaton, text)
+            for start, end, name, _of in _find_whole_words(self._tracked_automaton, normalized)
             if name
         ]
         decoys: list[tuple[int, int, frozenset[str]]] = []
-        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, text):
-            if text.normalized[start:end] in self._tracked_names:
+        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, normalized):
+            if normalized.text[start:end] in self._tracked_names:
                 continue  # a spelling given by the user takes precedence
             if decoyed_spellings:
                 decoys.append((start, end, decoyed_spellings))
@@ -103,16 +103,16 @@ def _build_automaton(meanings: dict[str, PatternMeaning]) -> Any:
 
 
 def _find_whole_words(
-    automaton: Any, text: NormalizedText
+    automaton: Any, normalized: NormalizedText
 ) -> Iterator[tuple[int, int, BrandName | None, frozenset[str]]]:
     """Yield (start, end, brand name, decoyed spellings) of whole words."""
-    for last, (length, name, decoyed_spellings) in automaton.iter(text.normalized) if len(automaton) else ():
+    for last, (length, name, decoyed_spellings) in automaton.iter(normalized.text) if len(automaton) else ():
         start, end = last + 1 - length, last + 1
         # A part of a character is no match: 「会社」 in 「㍿」, "x" in "x́".
         if (
-            text.start_offsets[start] >= 0
-            and text.end_offsets[last] >= 0
-            and is_whole_word(text.normalized, start, end)
+            normalized.start_offsets[start] >= 0
+            and normalized.end_offsets[last] >= 0
+            and is_whole_word(normalized.text, start, end)
         ):
             yield start, end, name, decoyed_spellings
 

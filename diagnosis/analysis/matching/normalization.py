@@ -17,14 +17,14 @@ class NormalizedText:
     An offset is -1 inside an original character that becomes several: a part of a character is no match.
     """
 
-    normalized: str
+    text: str
     start_offsets: list[int]
     end_offsets: list[int]
 
 
 def normalize_spelling(text: str) -> str:
     """Return the text without differences of width, case, composition, traditional and invisible characters."""
-    return normalize_text(text).normalized.strip()
+    return normalize_text(text).text.strip()
 
 
 def normalize_text(text: str) -> NormalizedText:
