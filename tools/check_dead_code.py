@@ -89,7 +89,7 @@ def _find_unused() -> Iterable[vulture.core.Item]:
 
 
 def _is_data(item: vulture.core.Item) -> bool:
-    """Whether it is a field, an attribute that another library reads, a setting, an app's configuration or an import."""
+    """Whether it is a field, an attribute that another library reads, a setting, an app configuration, an import."""
     if item.typ == "variable":
         line = Path(item.filename).read_text(encoding="utf-8").splitlines()[item.first_lineno - 1]
         return line.startswith(" ") or Path(item.filename).name == "settings.py"

@@ -1,1 +1,1 @@
-"""The figures of the report, measured: matching, coverage, changes, speed."""
+"""Benchmarks of reports: brand matching, coverage of intervals, detection of changes, speed."""

@@ -1,4 +1,4 @@
-"""Run them all: `make bench-report`."""
+"""Run all benchmarks of reports: `make bench-report`."""
 
 import sys
 
@@ -7,7 +7,7 @@ from bench.harness import run_measurements
 
 
 def main() -> int:
-    """1 when a figure falls short."""
+    """Return 1 if a result misses its requirement."""
     start_bench_database()
     from bench.report import interval_coverage, matching, significance, speed
 
@@ -23,7 +23,7 @@ def main() -> int:
             significance.measure_fixed_question_rates,
             significance.measure_false_notifications,
             significance.measure_real_changes,
-            speed.measure_analysis,  # before what else needs memory
+            speed.measure_analysis,  # first, as it measures the growth of peak memory
             speed.measure_report,
         ],
     )

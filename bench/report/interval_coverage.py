@@ -1,33 +1,35 @@
-"""Do the intervals cover what they promise? Panels are simulated whose truth is known."""
+"""Coverage of the intervals of reports, measured on simulated panels with known rates."""
 
 import numpy
 from numpy.typing import NDArray
 
 from bench.harness import BenchmarkResult
 from diagnosis.reports.bootstrap import bootstrap_share_intervals
-from diagnosis.reports.intervals import wilson_interval
+from performance.intervals import wilson_interval
 
 PANEL_COUNT = 2000
 RANDOM_SEED = 20_240_607
 
 BRAND_COUNT, QUESTIONS_PER_PANEL, ANSWERS_PER_QUESTION = 4, 20, 6
-BRAND_WEIGHTS = (0.5, 0.4, 0.25, 0.15)  # how often a brand is named, over all questions
-BETA_CONCENTRATION = 3.0  # the smaller, the more the answers to one question are alike
+BRAND_WEIGHTS = (0.5, 0.4, 0.25, 0.15)  # mean mention rates over all questions
+BETA_CONCENTRATION = (
+    3.0  # of a beta distribution of rates: the smaller, the more the answers to one question are correlated
+)
 
 
 def measure_wilson(panels: int = PANEL_COUNT) -> BenchmarkResult:
-    """Wilson's interval on 30 to 120 independent answers, brands named by 5 to 95 % of them."""
+    """Measure Wilson's interval on 30 to 120 independent answers with mention rates of 5 to 95 %."""
     rng = numpy.random.default_rng(RANDOM_SEED)
     covered = 0
     for _ in range(panels):
         answers, truth = int(rng.integers(30, 121)), float(rng.uniform(0.05, 0.95))
-        interval = wilson_interval(int(rng.binomial(answers, truth)), answers)
-        covered += interval is not None and interval[0] <= truth <= interval[1]
+        low, high = wilson_interval(int(rng.binomial(answers, truth)), answers)
+        covered += low <= truth <= high
     return _build_coverage_result("mention rate: Wilson, >= 30 independent answers", covered / panels, 0.93, 0.97)
 
 
 def measure_bootstrap(panels: int = PANEL_COUNT) -> BenchmarkResult:
-    """The bootstrap over 20 questions of six answers that hang together within a question."""
+    """Measure the bootstrap over 20 questions with six correlated answers each."""
     rng = numpy.random.default_rng(RANDOM_SEED)
     truth = BRAND_WEIGHTS[0] / sum(BRAND_WEIGHTS)
     covered = 0
@@ -38,7 +40,7 @@ def measure_bootstrap(panels: int = PANEL_COUNT) -> BenchmarkResult:
 
 
 def simulate_mention_counts(rng: numpy.random.Generator) -> NDArray[numpy.int64]:
-    """One row a question, one column a brand: each question has its own chance of naming it, then six answers draw."""
+    """Return counts with a row per question and a column per brand, drawn with a mention rate per question."""
     weights = numpy.asarray(BRAND_WEIGHTS)
     of_question = rng.beta(
         weights * BETA_CONCENTRATION, (1 - weights) * BETA_CONCENTRATION, size=(QUESTIONS_PER_PANEL, BRAND_COUNT)

@@ -1,7 +1,6 @@
-"""How often is a change called one that is none, and how often is a real one seen?
+"""Rates of false and detected changes, on simulated pairs of diagnoses with 60 answers and known rates.
 
-Pairs of diagnoses of 60 answers whose truth is known. Answers may hang together: a question's answers in one diagnosis
-are then alike, whatever they are in the next.
+Correlated answers share a rate per question within a diagnosis, independent of the next diagnosis.
 """
 
 from collections.abc import Callable
@@ -9,14 +8,13 @@ from collections.abc import Callable
 import numpy
 
 from bench.harness import BenchmarkResult
+from bench.report.interval_coverage import BETA_CONCENTRATION, RANDOM_SEED
 from diagnosis.reports.intervals import newcombe_difference_interval
 from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, compute_rate_difference
 
 PAIR_COUNT = 2000
-RANDOM_SEED = 20_240_607
 MENTION_RATE, ANSWERS_PER_DIAGNOSIS = 0.4, 60
 QUESTION_COUNTS = (20, 10, 5, 3)
-BETA_CONCENTRATION = 3.0  # of a beta distribution: the smaller, the more the answers to one question are alike
 
 RandomGenerator = numpy.random.Generator
 PairSampler = Callable[[RandomGenerator, int], list[CellPair]]
@@ -25,7 +23,7 @@ PairSampler = Callable[[RandomGenerator, int], list[CellPair]]
 def draw_independent(
     rng: RandomGenerator, questions: int, before: float = MENTION_RATE, after: float = MENTION_RATE
 ) -> list[CellPair]:
-    """Every answer by itself."""
+    """Draw independent answers."""
     counts = rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, numpy.repeat([[before], [after]], questions, axis=1))
     return _build_pairs(counts, questions)
 
@@ -33,14 +31,14 @@ def draw_independent(
 def draw_correlated(
     rng: RandomGenerator, questions: int, before: float = MENTION_RATE, after: float = MENTION_RATE
 ) -> list[CellPair]:
-    """Each question has a rate of its own in each of the two diagnoses: what its answers share is of that one alone."""
+    """Draw answers with a rate per question and diagnosis."""
     means = numpy.repeat([[before], [after]], questions, axis=1)
     rates = rng.beta(means * BETA_CONCENTRATION, (1 - means) * BETA_CONCENTRATION)
     return _build_pairs(rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, rates), questions)
 
 
 def draw_fixed_question_rates(rng: RandomGenerator, questions: int) -> list[CellPair]:
-    """Each question has a rate of its own, and keeps it."""
+    """Draw answers with a rate per question that is the same in both diagnoses."""
     rates = rng.beta(MENTION_RATE * BETA_CONCENTRATION, (1 - MENTION_RATE) * BETA_CONCENTRATION, size=questions)
     return _build_pairs(rng.binomial(ANSWERS_PER_DIAGNOSIS // questions, numpy.stack([rates, rates])), questions)
 
@@ -53,16 +51,16 @@ def _build_pairs(counts: numpy.ndarray, questions: int) -> list[CellPair]:
 def _measure_detection_shares(
     draw: PairSampler, questions: int, pairs: int, confidence: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:
-    """(share called a change, share that Newcombe's interval alone would have called one)."""
+    """Return the shares of pairs with a significant change, by our interval and by Newcombe's alone."""
     rng = numpy.random.default_rng(RANDOM_SEED)
     detected = detected_by_newcombe = 0
     for _ in range(pairs):
         drawn = draw(rng, questions)
-        found = compute_rate_difference(drawn, confidence)
-        detected += found is not None and found.changed != "none"
+        difference = compute_rate_difference(drawn, confidence)
+        detected += difference is not None and difference.changed != "none"
         before, after = sum(pair.before[0] for pair in drawn), sum(pair.after[0] for pair in drawn)
         interval = newcombe_difference_interval((before, ANSWERS_PER_DIAGNOSIS), (after, ANSWERS_PER_DIAGNOSIS))
-        detected_by_newcombe += interval is not None and not interval[0] <= 0 <= interval[1]
+        detected_by_newcombe += not interval[0] <= 0 <= interval[1]
     return detected / pairs, detected_by_newcombe / pairs
 
 
@@ -80,36 +78,34 @@ def _check_false_positives(what: str, draw: PairSampler, pairs: int) -> Benchmar
 
 
 def measure_independent(pairs: int = PAIR_COUNT) -> BenchmarkResult:
-    """Nothing changed, and every answer stands by itself."""
+    """Measure false changes with independent answers."""
     return _check_false_positives("independent answers", draw_independent, pairs)
 
 
 def measure_correlated(pairs: int = PAIR_COUNT) -> BenchmarkResult:
-    """Nothing changed, and the answers to a question hang together within a diagnosis."""
-    return _check_false_positives("answers that hang together within a question and diagnosis", draw_correlated, pairs)
+    """Measure false changes with answers correlated within a question and diagnosis."""
+    return _check_false_positives("answers correlated within a question and diagnosis", draw_correlated, pairs)
 
 
 def measure_fixed_question_rates(pairs: int = PAIR_COUNT) -> BenchmarkResult:
-    """Nothing changed, and each question has its own rate in both."""
-    return _check_false_positives(
-        "each question with a rate of its own that it keeps", draw_fixed_question_rates, pairs
-    )
+    """Measure false changes with a constant rate per question."""
+    return _check_false_positives("a constant rate per question", draw_fixed_question_rates, pairs)
 
 
 def measure_false_notifications(pairs: int = PAIR_COUNT, brands: int = 5) -> BenchmarkResult:
-    """Runs of a schedule after which a notice would be written although nothing changed, of five brands."""
+    """Measure scheduled runs of five brands that produce a notification without any change."""
     rng = numpy.random.default_rng(RANDOM_SEED)
     confidence = 1 - (1 - CONFIDENCE_LEVEL) / brands
     notified = 0
     for _ in range(pairs):
-        found = [compute_rate_difference(draw_correlated(rng, 20), confidence) for _brand in range(brands)]
-        notified += any(one is not None and one.changed != "none" for one in found)
-    name = f"runs with a notice when nothing changed, {pairs:,} runs, {brands} brands, answers that hang together"
+        differences = [compute_rate_difference(draw_correlated(rng, 20), confidence) for _brand in range(brands)]
+        notified += any(difference is not None and difference.changed != "none" for difference in differences)
+    name = f"runs with a notification when nothing changed, {pairs:,} runs, {brands} brands, correlated answers"
     return BenchmarkResult(name, "<= 6 %", f"{notified / pairs:.1%}", notified / pairs <= 0.06)
 
 
 def measure_real_changes(pairs: int = 500) -> BenchmarkResult:
-    """A rate that really rose, from 30 to 60 %."""
+    """Measure how often a rise from 30 to 60 % is detected."""
     shares = [
         _measure_detection_shares(
             lambda chance, questions: draw_independent(chance, questions, 0.3, 0.6), questions, pairs
@@ -120,7 +116,7 @@ def measure_real_changes(pairs: int = 500) -> BenchmarkResult:
         f"{share:.0%} of {questions} questions" for questions, share in zip(QUESTION_COUNTS, shares, strict=True)
     )
     return BenchmarkResult(
-        f"a rise from 30 to 60 % that is seen, {pairs} pairs, n = {ANSWERS_PER_DIAGNOSIS}",
+        f"a rise from 30 to 60 % that is detected, {pairs} pairs, n = {ANSWERS_PER_DIAGNOSIS}",
         ">= 80 % with 20 questions",
         shares_text,
         shares[0] >= 0.8,

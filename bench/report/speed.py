@@ -1,4 +1,4 @@
-"""How fast: the report of the largest diagnosis there is, and the analysis of ten thousand answers."""
+"""Duration of the report of the largest possible diagnosis, and of the analysis of 10,000 answers."""
 
 import random
 import resource
@@ -27,7 +27,7 @@ SENTENCES = (
 
 
 def simulate_answers(count: int, rng: random.Random) -> Iterator[str]:
-    """Texts of 2,000 characters as platforms write them, one after another."""
+    """Yield texts of 2,000 characters similar to answers of platforms."""
     for number in range(count):
         pieces: list[str] = []
         while sum(map(len, pieces)) < CHARACTERS_PER_ANSWER:
@@ -36,16 +36,16 @@ def simulate_answers(count: int, rng: random.Random) -> Iterator[str]:
 
 
 def measure_analysis(count: int = ANSWER_COUNT) -> BenchmarkResult:
-    """10,000 answers of 2,000 characters on one core, one after another."""
+    """Measure the analysis of 10,000 answers of 2,000 characters on one core."""
     brands = [BrandSpellings(name, [name]) for name in BRAND_NAMES]
-    analyse_text("", brands)  # the list of known brands is read once a process
-    before, cpu_seconds, found = _get_peak_memory_megabytes(), 0.0, 0
+    analyse_text("", brands)  # loads the list of known brands, once per process
+    before, cpu_seconds, mention_count = _get_peak_memory_megabytes(), 0.0, 0
     for text in simulate_answers(count, random.Random(1)):
         started = time.process_time()
-        found += len(analyse_text(text, brands, "哪个牌子好？").mentions)
+        mention_count += len(analyse_text(text, brands, "哪个牌子好？").mentions)
         cpu_seconds += time.process_time() - started
     added_mb = _get_peak_memory_megabytes() - before
-    measured = f"{cpu_seconds:.1f} s, {found:,} mentions, {added_mb:.0f} MB more memory"
+    measured = f"{cpu_seconds:.1f} s, {mention_count:,} mentions, {added_mb:.0f} MB more memory"
     return BenchmarkResult(
         f"analysis of {count:,} answers of 2,000 characters",
         "< 60 s, memory bounded",
@@ -59,7 +59,7 @@ def _get_peak_memory_megabytes() -> float:
 
 
 def measure_report() -> list[BenchmarkResult]:
-    """The report of 20 questions x 10 platforms x 5 repeats."""
+    """Measure the report of 20 questions x 10 platforms x 5 repeats, computed and cached."""
     from diagnosis.models import Diagnosis
     from diagnosis.reports import cache
     from diagnosis.reports.service import build_report_from_database
@@ -75,7 +75,7 @@ def measure_report() -> list[BenchmarkResult]:
         invalidate_tags(cache.get_report_cache_tag(diagnosis.pk))
         read()
 
-    # As stored reports of an older form are read: computed, dressed and written as JSON.
+    # Like a stored report of an older version: computed and serialized on reading.
     Diagnosis.objects.filter(pk=diagnosis.pk).update(report={})
     uncached_seconds = _get_median_seconds(load_uncached)
     cached_seconds = _get_median_seconds(read, times=50)
@@ -106,25 +106,25 @@ def _get_median_seconds(call: Callable[[], object], times: int = 7) -> float:
 
 
 def _create_largest_diagnosis() -> "Diagnosis":
-    """The largest that the API accepts, every answer settled, seven of eight of them valid."""
+    """Create the largest diagnosis that the API accepts, with seven of eight answers valid and the others failed."""
     from django.contrib.auth import get_user_model
 
+    from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
     from diagnosis.choices import AnswerState, DiagnosisStatus
     from diagnosis.models import Answer, Diagnosis, Platform
     from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
-    from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
 
     owner = get_user_model().objects.create(username="bench")
     platforms = [Platform.objects.create(pk=f"bench-{n}", name=f"平台 {n}", model=f"m{n}").pk for n in range(10)]
     questions = [f"问题 {number}：哪个牌子好？" for number in range(20)]
-    order = DiagnosisRequest(
+    request = DiagnosisRequest(
         RequestedBrand(BRAND_NAMES[0]),
         questions,
         platforms,
         [RequestedBrand(name) for name in BRAND_NAMES[1:]],
         repeats=5,
     )
-    diagnosis, _is_new = create_diagnosis(order, RequestContext(owner))
+    diagnosis, _is_new = create_diagnosis(request, RequestContext(owner))
     brands, answers = build_brand_spellings(diagnosis.brands.all()), list(diagnosis.answers.select_related("question"))
     for number, (answer, text) in enumerate(zip(answers, simulate_answers(1000, random.Random(2)), strict=True)):
         if number % 8:

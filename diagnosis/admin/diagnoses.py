@@ -10,7 +10,7 @@ from diagnosis.choices import FailureReason
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
 from diagnosis.orders import services
-from errors.audit import AuditedAdmin
+from errors.audit import AuditedAdmin, ReadOnlyAdmin
 from errors.exceptions import Conflict
 
 OPERATOR_PAUSE_DURATION = timedelta(hours=1)
@@ -18,7 +18,7 @@ OPERATOR_PAUSE_DURATION = timedelta(hours=1)
 
 @admin.register(Platform)
 class PlatformAdmin(AuditedAdmin[Platform]):
-    """Operators' platforms: addresses, models, limits, prices; keys stay in the environment."""
+    """Platforms with address, model, limits and price; keys stay in the environment."""
 
     list_display = [
         "name",
@@ -36,12 +36,11 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     actions = ["pause", "resume"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
-        """The id of a platform that is there: answers point to it, and another id would be another platform."""
+        """Make the id of an existing platform read-only, as answers refer to it."""
         return ["is_demo"] if obj is None else ["id", "is_demo"]
 
     @admin.action(description="暂停所选平台一小时", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
-        """New diagnoses do not ask them; those that run already go on."""
         count = queryset.update(
             paused_until=timezone.now() + OPERATOR_PAUSE_DURATION, pause_reason=FailureReason.OPERATOR
         )
@@ -49,7 +48,6 @@ class PlatformAdmin(AuditedAdmin[Platform]):
 
     @admin.action(description="恢复所选平台", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
-        """Lift the pause."""
         count = queryset.update(paused_until=None, pause_reason="")
         self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
 
@@ -76,8 +74,8 @@ class _QuestionInline(_ReadOnlyInline):
 
 
 @admin.register(Diagnosis)
-class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
-    """Every diagnosis, to look at and to cancel; nothing is changed by hand."""
+class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
+    """Diagnoses can be cancelled and retried. `manage.py forget_user` deletes them with their event streams."""
 
     list_display = [
         "brand",
@@ -102,7 +100,7 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
 
     @admin.action(description="取消所选诊断", permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
-        """Cancel those that still run."""
+        """Cancel those that are still running."""
         unfinished = [diagnosis for diagnosis in queryset if not diagnosis.is_final]
         for diagnosis in unfinished:
             services.cancel_diagnosis(diagnosis)
@@ -110,7 +108,7 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
 
     @admin.action(description="补问所选诊断失败的回答", permissions=["steer"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
-        """A new diagnosis for each, of the same owner, that asks again only what failed."""
+        """Create a diagnosis of the same owner for each that repeats only the failed calls."""
         started, refusals = 0, list[str]()
         for diagnosis in queryset.select_related("owner"):
             context = services.RequestContext(
@@ -125,25 +123,13 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
             self.message_user(request, "；".join(refusals), messages.WARNING)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """For the actions above: nobody changes a diagnosis by hand, so Django's own permission is asked for here."""
+        """Allow the actions with Django's change permission, although the form itself is read-only."""
         return bool(request.user.has_perm("diagnosis.change_diagnosis"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Diagnoses come from users."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
-        """The run writes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
-        """Its progress would stay behind. `manage.py forget_user` deletes all of a user's."""
-        return False
 
 
 @admin.register(Answer)
-class AnswerAdmin(admin.ModelAdmin[Answer]):
-    """What each platform said, or why it did not."""
+class AnswerAdmin(ReadOnlyAdmin[Answer]):
+    """Answers of platforms, or the reasons why they are missing."""
 
     list_display = ["id", "platform", "state", "reason", "error_detail", "attempts", "milliseconds", "answered_at"]
     list_filter = ["state", "reason", "platform", "is_demo"]
@@ -152,36 +138,12 @@ class AnswerAdmin(admin.ModelAdmin[Answer]):
     ordering = ["-pk"]
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Answers are planned with their diagnosis."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
-        """The run writes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
-        """The counts of its diagnosis would be wrong."""
-        return False
-
 
 @admin.register(Correction)
-class CorrectionAdmin(admin.ModelAdmin[Correction]):
-    """What users said of hits: where the known brands lack a decoy or an alias."""
+class CorrectionAdmin(ReadOnlyAdmin[Correction]):
+    """Corrections by users, which show where known brands lack a decoy or an alias."""
 
     list_display = ["brand", "kind", "alias", "start", "end", "diagnosis", "created_at"]
     list_filter = ["kind", "created_at"]
     search_fields = ["brand", "alias"]
     list_select_related = ["diagnosis"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users make them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
-        """The report was made with them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
-        """Users take them back."""
-        return False

@@ -1,4 +1,4 @@
-"""Everybody's schedules, to look at, to pause and to resume."""
+"""The admin page of schedules, which operators can pause and resume."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -6,12 +6,12 @@ from django.http import HttpRequest
 
 from diagnosis.models import Schedule
 from diagnosis.schedules.services import set_paused
-from errors.audit import AuditedAdmin
+from errors.audit import DeleteOnlyAdmin
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(AuditedAdmin[Schedule]):
-    """What runs by itself and what it may spend; users make and change their own."""
+class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
+    """Schedules with their budgets; only their owners create and change them."""
 
     list_display = [
         "brand",
@@ -32,12 +32,10 @@ class ScheduleAdmin(AuditedAdmin[Schedule]):
 
     @admin.action(description="暂停所选定期诊断", permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Start nothing until they are resumed."""
         self._set_paused(request, queryset.filter(is_paused=False), is_paused=True)
 
     @admin.action(description="恢复所选定期诊断", permissions=["steer"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Go on at the next time of each."""
         self._set_paused(request, queryset.filter(is_paused=True), is_paused=False)
 
     def _set_paused(self, request: HttpRequest, queryset: QuerySet[Schedule], *, is_paused: bool) -> None:
@@ -46,13 +44,5 @@ class ScheduleAdmin(AuditedAdmin[Schedule]):
         self.message_user(request, f"已{verb} {len(changed)} 个定期诊断。", messages.SUCCESS)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """For the actions above: nobody changes a schedule by hand, so Django's own permission is asked for here."""
+        """Allow the actions with Django's change permission, although the form itself is read-only."""
         return bool(request.user.has_perm("diagnosis.change_schedule"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users make them from their diagnoses."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
-        """What they order and may spend is their owner's word."""
-        return False

@@ -1,4 +1,4 @@
-"""Operators see which links were given out, and can revoke them."""
+"""The admin page of share links, which operators can revoke."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -6,12 +6,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from diagnosis.models import ShareLink
-from errors.audit import AuditedAdmin
+from errors.audit import DeleteOnlyAdmin
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(AuditedAdmin[ShareLink]):
-    """Looked at and revoked; the address itself is shown to nobody but who may see the diagnosis."""
+class ShareLinkAdmin(DeleteOnlyAdmin[ShareLink]):
+    """Share links without their addresses, which only users with access to the diagnosis can see."""
 
     list_display = ["diagnosis", "created_by", "created_at", "expires_at", "revoked_at", "opens"]
     list_filter = ["created_at", "expires_at"]
@@ -20,14 +20,5 @@ class ShareLinkAdmin(AuditedAdmin[ShareLink]):
 
     @admin.action(description="撤销所选链接", permissions=["delete"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ShareLink]) -> None:
-        """Nobody opens them any more."""
         count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
         self.message_user(request, f"已撤销 {count} 个链接。", messages.SUCCESS)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users give them out."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ShareLink | None = None) -> bool:
-        """A link that was given out stays what it is."""
-        return False

@@ -1,7 +1,7 @@
-"""Find brands in an answer.
+"""Find the brands that a text mentions.
 
-Width, case and traditional characters make no difference; the longest name counts; an alphabetic name only as a whole
-word; nothing inside a web address; an ambiguous name where its surroundings tell that the brand is meant.
+Width, case and traditional characters are normalized; the longest name wins; an alphabetic name must be a whole word;
+text inside a URL is ignored; an ambiguous name counts if its context shows that the brand is meant.
 """
 
 from bisect import bisect_left
@@ -20,9 +20,9 @@ __all__ = ["BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_me
 
 @dataclass(frozen=True)
 class Mention:
-    """`start` and `end` are offsets in code points of the answer as it was given.
+    """A mention at [start, end), in code points of the original text.
 
-    is_certain: whether the brand is meant; where it may also be an ordinary word, only the user can say.
+    is_certain: False if the name may be an ordinary word, which only the user can decide.
     """
 
     brand: str
@@ -33,7 +33,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class TextAnalysis:
-    """What an answer tells. others: known brands that nobody asked for; domains: the hosts it cites, in order."""
+    """The findings in a text. others: known brands outside the diagnosis; domains: cited hosts in order."""
 
     mentions: list[Mention]
     others: list[str]
@@ -41,25 +41,26 @@ class TextAnalysis:
 
 
 def find_mentions(text: str, brands: Iterable[BrandSpellings], question: str = "") -> list[Mention]:
-    """The certain mentions in order of their place.
+    """Return the certain mentions in order.
 
-    Where spellings overlap, the one that starts first and is longest wins; a spelling that two brands claim is the
-    first brand's. question: what was asked, which helps with ambiguous names.
+    Where names overlap, the one that starts first and is longest wins; a spelling of two brands counts for the first.
+    The question helps to decide ambiguous names.
     """
     return [mention for mention in analyse_text(text, brands, question).mentions if mention.is_certain]
 
 
 def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = "") -> TextAnalysis:
-    """All mentions of these brands, other known brands that are surely named, and the domains that are cited."""
+    """Return all mentions of the brands, other known brands with a certain mention, and the cited domains."""
     gazetteer = get_gazetteer()
     finder = _get_name_finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), gazetteer)
     normalized = normalize_text(text)
-    matches = _exclude_matches_in_addresses(find_addresses(text), finder.find(normalized), normalized)
+    addresses = find_addresses(text)
+    matches = [match for match in finder.find(normalized) if not _is_inside_address(match, addresses, normalized)]
     context = MatchContext(text, normalized, matches, normalize_spelling(question), tuple(gazetteer.brand_context))
     classified_matches = list(zip(matches, classify_senses(context), strict=True))
     return TextAnalysis(
         [
-            _to_mention(match, sense, normalized)
+            Mention(match.name.brand, *_get_offsets(match, normalized), is_certain=sense is Sense.BRAND)
             for match, sense in classified_matches
             if match.name.is_tracked and sense is not Sense.WORD
         ],
@@ -79,23 +80,15 @@ def _get_name_finder(brands: tuple[tuple[str, tuple[str, ...]], ...], gazetteer:
     return NameFinder([BrandSpellings(name, spellings) for name, spellings in brands], gazetteer)
 
 
-def _exclude_matches_in_addresses(
-    addresses: Sequence[Address], matches: list[NameMatch], normalized: NormalizedText
-) -> list[NameMatch]:
-    """Without those inside an address; one that is the whole of it, as "Booking.com" is, stays."""
-    return (
-        [match for match in matches if not _is_inside_address(match, addresses, normalized)] if addresses else matches
-    )
-
-
 def _is_inside_address(match: NameMatch, addresses: Sequence[Address], normalized: NormalizedText) -> bool:
-    start, end = normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]
-    # The last address that starts before the hit ends.
+    """Return whether the match is a part of an address. One that is the whole address ("Booking.com") is not."""
+    start, end = _get_offsets(match, normalized)
+    # The last address that starts before the match ends.
     index = bisect_left(addresses, end, key=lambda address: address.start)
     address = addresses[index - 1] if index else None
     return address is not None and start < address.end and not (start <= address.start and address.end <= end)
 
 
-def _to_mention(match: NameMatch, sense: Sense, normalized: NormalizedText) -> Mention:
-    start, end = normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]
-    return Mention(match.name.brand, start, end, is_certain=sense is Sense.BRAND)
+def _get_offsets(match: NameMatch, normalized: NormalizedText) -> tuple[int, int]:
+    """Return the match's [start, end) in the original text."""
+    return normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]

@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 from pydantic import StringConstraints
 
+from diagnosis.analysis.columns import find_named_brands
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.api.schemas import BrandIn, NameText, QuestionText
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
-from diagnosis.reports.service import find_named_brands
 
 router = Router(tags=["questions"])
 

@@ -1,1 +1,1 @@
-"""What another system has exported, read tolerantly."""
+"""Import of diagnoses from an SQLite export of another system, tolerant of its variations."""

@@ -1,4 +1,4 @@
-"""A diagnosis of an export as rows of ours, with whatever is wrong with it: repair_history finds and mends that."""
+"""Build the rows of an imported diagnosis, including its defects, which `repair_history` finds and fixes."""
 
 import itertools
 import uuid
@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import FINAL_STATUSES, AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
-from diagnosis.legacy.parser import ParsedAnswer, ParsedDiagnosis, get_earliest_time
+from diagnosis.legacy.parser import ParsedAnswer, ParsedDiagnosis
 from diagnosis.legacy.platforms import PlatformResolver
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
-from diagnosis.reports.service import build_brand_spellings, build_report_from_rows, compute_analysis_columns
+from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS
 from diagnosis.trends.panels import compute_panel_key
 from errors.messages.placeholders import clean_text
@@ -26,7 +27,7 @@ LEGACY_UUID_NAMESPACE = uuid.UUID("6d0f2c1e-6f0a-4e55-9c2b-8f9f6f2f7c11")
 
 @dataclass
 class DiagnosisRows:
-    """The rows of one diagnosis, not yet stored."""
+    """The unsaved rows of a diagnosis."""
 
     diagnosis: Diagnosis
     brands: list[Brand] = field(default_factory=list)
@@ -37,17 +38,18 @@ class DiagnosisRows:
 def build_diagnosis_rows(
     parsed: ParsedDiagnosis, source_name: str, owner_id: int, platforms: PlatformResolver, *, fallback_time: datetime
 ) -> DiagnosisRows:
-    """name: what it is in the export, from which its id follows. otherwise_at: when no time is written down at all."""
-    created_at = (
-        parsed.times["created_at"].at if "created_at" in parsed.times else get_earliest_time(parsed) or fallback_time
-    )
+    """Build the rows of a parsed diagnosis.
+
+    Its id follows from `source_name`, its table and key in the export. `fallback_time` is used if it has no times.
+    """
+    created_at = parsed.times["created_at"].at if "created_at" in parsed.times else parsed.earliest_time
     diagnosis = Diagnosis(
         id=uuid.uuid5(LEGACY_UUID_NAMESPACE, source_name),
         owner_id=owner_id,
         brand=parsed.brand,
         is_imported=True,
         repeats=min(parsed.repeats, 100),
-        created_at=created_at,
+        created_at=created_at or fallback_time,
         started_at=parsed.times["started_at"].at if "started_at" in parsed.times else None,
     )
     rows = DiagnosisRows(diagnosis)
@@ -59,24 +61,21 @@ def build_diagnosis_rows(
     _add_answers(rows, parsed, platforms)
     _set_counts_and_status(rows, parsed)
     _set_stream_and_end(rows, parsed)
-    diagnosis.request_hash = _build_request(parsed, platforms).fingerprint()
-    platform_ids = {answer.platform_id for answer in rows.answers}
-    diagnosis.panel = compute_panel_key(diagnosis.brand, (question.text for question in rows.questions), platform_ids)
-    return rows
-
-
-def _build_request(parsed: ParsedDiagnosis, platforms: PlatformResolver) -> DiagnosisRequest:
-    return DiagnosisRequest(
+    request = DiagnosisRequest(
         RequestedBrand(parsed.brand),
         parsed.questions or list(dict.fromkeys(answer.question for answer in parsed.answers)),
         [platforms.resolve(name) for name in parsed.platforms],
         [RequestedBrand(name) for name in parsed.submitted],
         parsed.repeats,
     )
+    diagnosis.request_hash = request.fingerprint()
+    platform_ids = {answer.platform_id for answer in rows.answers}
+    diagnosis.panel = compute_panel_key(diagnosis.brand, (question.text for question in rows.questions), platform_ids)
+    return rows
 
 
 def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: PlatformResolver) -> None:
-    """One answer for each that is there, and a pending one for each that was ordered and is not."""
+    """Add an answer for each parsed one, and a pending answer for each that was requested and is missing."""
     texts = [text[:500] for text in parsed.questions]
     texts = list(dict.fromkeys([*texts, *(answer.question for answer in parsed.answers)]))
     rows.questions = [
@@ -88,11 +87,9 @@ def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: Platfo
     for parsed_answer in parsed.answers:
         platform = platforms.resolve(parsed_answer.platform)
         taken = taken_repeats.setdefault((parsed_answer.question, platform), set())
-        repeat = (
-            parsed_answer.repeat
-            if parsed_answer.repeat and parsed_answer.repeat not in taken
-            else _find_free_repeat(taken)
-        )
+        repeat = parsed_answer.repeat
+        if not repeat or repeat in taken:
+            repeat = next(number for number in itertools.count(1) if number not in taken)
         taken.add(repeat)
         answer = _build_answer(parsed_answer, spellings)
         answer.diagnosis, answer.question = rows.diagnosis, by_text[parsed_answer.question]
@@ -106,10 +103,6 @@ def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: Platfo
             rows.answers.append(
                 Answer(diagnosis=rows.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
             )
-
-
-def _find_free_repeat(taken: set[int]) -> int:
-    return next(number for number in itertools.count(1) if number not in taken)
 
 
 def _build_answer(parsed_answer: ParsedAnswer, spellings: list[BrandSpellings]) -> Answer:
@@ -140,7 +133,7 @@ def _set_counts_and_status(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None
     diagnosis.planned = len(rows.answers)
     diagnosis.valid = states[AnswerState.VALID]
     diagnosis.failed, diagnosis.filtered = states[AnswerState.FAILED], states[AnswerState.FILTERED]
-    # Without a single answer planned, nothing was ever asked.
+    # Without a planned answer, nothing was asked.
     fallback_status = DiagnosisStatus.ASKING if rows.answers else DiagnosisStatus.QUEUED
     status = parsed.status or fallback_status
     diagnosis.status = fallback_status if status not in FINAL_STATUSES else status

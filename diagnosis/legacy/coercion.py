@@ -1,4 +1,4 @@
-"""Values as old tables hold them: every spelling of a boolean, a time, a list, a state."""
+"""Convert values of old tables: booleans, times, lists and statuses in many spellings."""
 
 import ast
 import json
@@ -17,28 +17,28 @@ _FALSE_TEXTS = {"", "0", "0.0", "false", "f", "no", "n", "off", "none", "null", 
 
 
 def parse_bool(value: Any) -> bool:
-    """A boolean, a number, or a text that means one; what means none is false."""
+    """Convert a boolean, number or text to a boolean; unknown values are False."""
     return value if isinstance(value, bool) else str(value).strip().casefold() in _TRUE_TEXTS
 
 
 def is_boolean_text(value: Any) -> bool:
-    """Whether a text means a boolean: the origin wrote them so in places."""
+    """Return whether the value is a text that means a boolean, as the source system sometimes stored them."""
     return isinstance(value, str) and value.strip().casefold() in (_TRUE_TEXTS | _FALSE_TEXTS) - {""}
 
 
 @dataclass(frozen=True)
 class LegacyTime:
-    """A moment, and whether it was written without its zone and so read as local time."""
+    """A time, and whether it had no time zone and was read as local time."""
 
     at: datetime
     is_naive: bool
 
 
-_MIN_MILLISECOND_TIMESTAMP = 100_000_000_000  # a number above is milliseconds: as seconds it would be the year 5138
+_MIN_MILLISECOND_TIMESTAMP = 100_000_000_000  # larger numbers are milliseconds
 
 
 def parse_time(value: Any) -> LegacyTime | None:
-    """A time in any of the usual forms; None for none. Raises ValueError for what is no time."""
+    """Parse a time in any usual format; None if empty. Raises ValueError if it is not a time."""
     if value is None or not str(value).strip():
         return None
     text = str(value).strip()
@@ -57,12 +57,12 @@ def parse_time(value: Any) -> LegacyTime | None:
 
 
 def _to_iso_format(text: str) -> str:
-    """2024/3/5 9:07 and 2024年3月5日 as 2024-03-05 ..."""
-    found = re.match(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", text)
-    if not found:
+    """Rewrite formats such as 2024/3/5 9:07 and 2024年3月5日 as ISO 8601."""
+    date = re.match(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", text)
+    if not date:
         return text
-    year, month, day = found.groups()
-    rest = text[found.end() :].removesuffix(" UTC").strip(" T")
+    year, month, day = date.groups()
+    rest = text[date.end() :].removesuffix(" UTC").strip(" T")
     rest = re.sub(r"^(\d):", r"0\1:", rest)
     if text.endswith(" UTC"):
         rest += "+00:00"
@@ -70,7 +70,7 @@ def _to_iso_format(text: str) -> str:
 
 
 def parse_json(value: Any) -> Any:
-    """What a JSON column holds: also as Python wrote it (`['a']`), and plain text as it is."""
+    """Decode the value of a JSON column, also in Python notation (`['a']`); return plain text unchanged."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -90,7 +90,7 @@ _TEXT_KEYS = ("name", "brand_name", "brand", "question", "text", "content", "id"
 
 
 def parse_text_list(value: Any) -> list[str]:
-    """A list of names or questions: of a JSON list, of objects with a name, of lines, of a comma-separated text."""
+    """Read names or questions from a JSON list, objects with a name, lines, or a comma-separated text."""
     items = parse_json(value)
     if isinstance(items, dict):
         items = [items]
@@ -98,13 +98,11 @@ def parse_text_list(value: Any) -> list[str]:
         items = re.split(r"[\n;；]" if "\n" in items or "?" in items or "？" in items else r"[,，;；、|]", items)
     if not isinstance(items, list | tuple):
         return []
-    return [text for one in items if (text := _to_text(one))]
-
-
-def _to_text(item: Any) -> str:
-    if isinstance(item, dict):
-        item = next((item[name] for name in _TEXT_KEYS if item.get(name)), "")
-    return "" if item is None else str(item).strip()
+    texts = []
+    for item in items:
+        value = next((item[key] for key in _TEXT_KEYS if item.get(key)), "") if isinstance(item, dict) else item
+        texts.append("" if value is None else str(value).strip())
+    return [text for text in texts if text]
 
 
 _ALIASES_BY_STATUS = {
@@ -122,5 +120,5 @@ _STATUS_BY_ALIAS = {word: status for status, words in _ALIASES_BY_STATUS.items()
 
 
 def parse_status(value: Any) -> DiagnosisStatus | None:
-    """A state by any of its names; None for one that nobody knows."""
+    """Return the status of a known name, None for an unknown one."""
     return _STATUS_BY_ALIAS.get(re.sub(r"[\s-]+", "_", str(value or "").strip().casefold()))

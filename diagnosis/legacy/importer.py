@@ -1,4 +1,4 @@
-"""Import an export: every row that can be read becomes a row of ours, every other is kept as it is, with its reason."""
+"""Import an export. Rows that cannot be read are kept unchanged with the reason."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,12 +17,12 @@ from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
 from progress.models import Stream
 
 OwnerLookup = Callable[[set[str]], dict[str, int]]
-"""{what the export calls a user: the key of our account}, with an account for "" as well."""
+"""Maps user names of the export, and "" for no user, to keys of accounts."""
 
 
 @dataclass
 class ImportResult:
-    """What an import has read, or would read."""
+    """Counts of what an import has read."""
 
     diagnoses: int = 0
     answers: int = 0
@@ -33,7 +33,7 @@ class ImportResult:
 
 
 class LegacyImporter:
-    """Reads one export. applies: False reads everything and stores nothing."""
+    """Reads one export; with `applies=False` it stores nothing."""
 
     def __init__(self, path: Path, export: LegacyExport, find_owners: OwnerLookup, *, applies: bool) -> None:
         self._export, self._find_owners, self._applies = export, find_owners, applies
@@ -42,7 +42,7 @@ class LegacyImporter:
         self.result = ImportResult()
 
     def run(self, on_progress: Callable[[int], None] = lambda diagnoses: None) -> ImportResult:
-        """Read it all. What an earlier run has imported is left as it stands, so it can be interrupted and repeated."""
+        """Read everything. Rows imported earlier are skipped, so an import can be interrupted and repeated."""
         for page in self._export.iter_pages():
             with transaction.atomic():
                 self._import_page(page)
@@ -51,19 +51,29 @@ class LegacyImporter:
         return self.result
 
     def _import_page(self, page: list[LegacyDiagnosis]) -> None:
+        imported = _find_imported_keys(legacy_diagnosis.source.key for legacy_diagnosis in page)
         new = [
-            one for one in page if (_get_table_name(one.source), one.source.key) not in self._find_imported_keys(page)
+            legacy_diagnosis
+            for legacy_diagnosis in page
+            if (_get_table_name(legacy_diagnosis.source), legacy_diagnosis.source.key) not in imported
         ]
         self.result.already_imported += len(page) - len(new)
-        parsed = [(one, parse_diagnosis(one, self.result.statistics)) for one in new]
-        owners = self._find_owners({"", *(found.owner for _legacy_diagnosis, found in parsed)}) if self._applies else {}
+        parsed = [
+            (legacy_diagnosis, parse_diagnosis(legacy_diagnosis, self.result.statistics)) for legacy_diagnosis in new
+        ]
+        names = {parsed_diagnosis.owner for _legacy_diagnosis, parsed_diagnosis in parsed}
+        owners = self._find_owners({"", *names}) if self._applies else {}
         built: list[DiagnosisRows] = []
         records: list[LegacyRecord] = []
         for legacy_diagnosis, parsed_diagnosis in parsed:
             problem = _find_problem(parsed_diagnosis)
             if problem:
                 self.result.unreadable[problem] += 1
-                records.append(_build_unreadable_record(legacy_diagnosis, problem))
+                record = _build_record(legacy_diagnosis.source, LegacyRecord.State.UNREADABLE, None, {})
+                # Its answers are stored nowhere else.
+                record.raw = {"row": record.raw, "answers": [answer.raw for answer in legacy_diagnosis.answers]}
+                record.problem = problem
+                records.append(record)
                 continue
             name = f"{_get_table_name(legacy_diagnosis.source)}:{legacy_diagnosis.source.key}"
             owner = owners.get(parsed_diagnosis.owner, 0)
@@ -81,15 +91,11 @@ class LegacyImporter:
         if self._applies:
             _save_rows(built, records)
 
-    def _find_imported_keys(self, page: Iterable[LegacyDiagnosis]) -> set[tuple[str, str]]:
-        keys = [one.source.key for one in page]
-        return set(LegacyRecord.objects.filter(key__in=keys).values_list("table", "key"))
-
     def _import_orphans(self) -> None:
         batch: list[LegacyRecord] = []
-        for source in self._export.orphans():
+        for source in self._export.iter_orphans():
             record = _build_record(source, LegacyRecord.State.ORPHAN, None, {})
-            record.problem = f"names diagnosis {str(source['ref'])[:100]}, which is not there"
+            record.problem = f"its diagnosis {str(source['ref'])[:100]} does not exist"
             batch.append(record)
             if len(batch) == LEGACY_PAGE_SIZE:
                 self._store_orphans(batch)
@@ -97,13 +103,17 @@ class LegacyImporter:
         self._store_orphans(batch)
 
     def _store_orphans(self, batch: list[LegacyRecord]) -> None:
-        keys = [record.key for record in batch]
-        known = set(LegacyRecord.objects.filter(key__in=keys).values_list("table", "key"))
-        new = [record for record in batch if (record.table, record.key) not in known]
+        imported = _find_imported_keys(record.key for record in batch)
+        new = [record for record in batch if (record.table, record.key) not in imported]
         self.result.already_imported += len(batch) - len(new)
         self.result.orphans += len(new)
         if self._applies:
             LegacyRecord.objects.bulk_create(new)
+
+
+def _find_imported_keys(keys: Iterable[str]) -> set[tuple[str, str]]:
+    """Return (table, key) of the records with one of these keys."""
+    return set(LegacyRecord.objects.filter(key__in=list(keys)).values_list("table", "key"))
 
 
 def _get_table_name(source: SourceRow) -> str:
@@ -111,11 +121,11 @@ def _get_table_name(source: SourceRow) -> str:
 
 
 def _find_problem(parsed: ParsedDiagnosis) -> str:
-    """Why nothing can be made of it; nothing when something can."""
+    """Return why the diagnosis cannot be imported, empty if it can."""
     if not parsed.brand:
         return "it names no brand"
     requested_answers = len(parsed.questions) * len(parsed.platforms) * parsed.repeats
-    return "it orders too many answers" if requested_answers + len(parsed.answers) > MAX_IMPORTED_ANSWERS else ""
+    return "it requests too many answers" if requested_answers + len(parsed.answers) > MAX_IMPORTED_ANSWERS else ""
 
 
 def _build_record(
@@ -131,16 +141,8 @@ def _build_record(
     )
 
 
-def _build_unreadable_record(legacy_diagnosis: LegacyDiagnosis, problem: str) -> LegacyRecord:
-    """With its answers, which nothing else keeps."""
-    record = _build_record(legacy_diagnosis.source, LegacyRecord.State.UNREADABLE, None, {})
-    record.raw = {"row": record.raw, "answers": [answer.raw for answer in legacy_diagnosis.answers]}
-    record.problem = problem
-    return record
-
-
 def _build_facts(parsed: ParsedDiagnosis) -> dict[str, Any]:
-    """What repairs look up: which times had no zone, and which competitors were ordered."""
+    """Return the facts that repairs use, such as times without a zone and submitted competitors."""
     naive = [name for name, time in parsed.times.items() if time.is_naive]
     if any(answer.answered_at and answer.answered_at.is_naive for answer in parsed.answers):
         naive.append("answered_at")

@@ -1,8 +1,7 @@
-"""What one diagnosis of an export says, whatever its columns are called; nothing is judged or mended here."""
+"""Parse a diagnosis of an export, without checking or fixing it."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,19 +32,19 @@ _REASON_PATTERNS = [
 
 @dataclass
 class ParseStatistics:
-    """What was met on the way, counted: for the report of an import."""
+    """Counts of irregularities, for the summary of an import."""
 
     naive_times: int = 0
     boolean_texts: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
     def parse_bool(self, value: Any) -> bool:
-        """A boolean, counted where it is a text."""
+        """Convert a boolean and count it if it is a text."""
         self.boolean_texts += is_boolean_text(value)
         return parse_bool(value)
 
     def parse_time(self, value: Any, field_name: str) -> LegacyTime | None:
-        """A time, counted where it has no zone; none for what is no time, which is a problem."""
+        """Parse a time and count it if it has no zone; an invalid time is None and counted as a problem."""
         try:
             time = parse_time(value)
         except ValueError:
@@ -57,8 +56,6 @@ class ParseStatistics:
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """An answer of the export."""
-
     question: str
     platform: str
     model: str
@@ -71,7 +68,7 @@ class ParsedAnswer:
 
     @property
     def reason(self) -> FailureReason:
-        """Why there is none, by the words of its error."""
+        """Return the failure reason that its error text indicates."""
         error_text = self.error.casefold()
         return next(
             (reason for reason, pattern in _REASON_PATTERNS if re.search(pattern, error_text)), FailureReason.UNREADABLE
@@ -80,7 +77,7 @@ class ParsedAnswer:
 
 @dataclass(frozen=True)
 class ParsedDiagnosis:
-    """A diagnosis of the export. submitted: the competitors that were ordered; competitors: those that were stored."""
+    """A diagnosis of the export. submitted: the competitors requested; competitors: those stored."""
 
     brand: str
     owner: str
@@ -95,9 +92,15 @@ class ParsedDiagnosis:
     answers: list[ParsedAnswer]
     has_report: bool
 
+    @property
+    def earliest_time(self) -> datetime | None:
+        """Return its first recorded time."""
+        times = [*self.times.values(), *(answer.answered_at for answer in self.answers if answer.answered_at)]
+        return min((time.at for time in times), default=None)
+
 
 def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatistics) -> ParsedDiagnosis:
-    """Read it."""
+    """Parse the columns of a diagnosis, its answers and reports."""
     source = legacy_diagnosis.source
     submission = parse_json(source["submission"])
     submission = submission if isinstance(submission, dict) else {}
@@ -107,6 +110,7 @@ def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatisti
     )
     stored_competitors = parse_text_list(source["competitors"]) if source.table.has("competitors") else brands
     submitted_competitors = [*stored_competitors, *_parse_submitted_list(submission, "competitors"), *brands]
+    times = {name: statistics.parse_time(source[name], name) for name in ("created_at", "started_at", "finished_at")}
     return ParsedDiagnosis(
         brand=brand[:100],
         owner=_to_text(source["owner"])[:64],
@@ -121,9 +125,12 @@ def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatisti
             dict.fromkeys(parse_text_list(source["platforms"]) or _parse_submitted_list(submission, "platforms"))
         ),
         repeats=max(1, int(_parse_number(source["repeats"]) or 1)),
-        times=dict(_parse_times(source, statistics)),
+        times={name: time for name, time in times.items() if time},
         answers=[_parse_answer(answer, statistics) for answer in legacy_diagnosis.answers],
-        has_report=any(_is_present(report["report"]) for report in [source, *legacy_diagnosis.reports]),
+        has_report=any(
+            parse_json(row["report"]) and row["report"] not in ("null", "None")
+            for row in [source, *legacy_diagnosis.reports]
+        ),
     )
 
 
@@ -146,13 +153,6 @@ def _parse_status_columns(source: SourceRow, statistics: ParseStatistics) -> Dia
     return None
 
 
-def _parse_times(source: SourceRow, statistics: ParseStatistics) -> Iterator[tuple[str, LegacyTime]]:
-    for name in ("created_at", "started_at", "finished_at"):
-        time = statistics.parse_time(source[name], name)
-        if time:
-            yield name, time
-
-
 def _parse_answer(source: SourceRow, statistics: ParseStatistics) -> ParsedAnswer:
     text, error = _to_text(source["text"]), _to_text(source["error"])
     milliseconds = _parse_number(source["milliseconds"])
@@ -172,10 +172,6 @@ def _parse_answer(source: SourceRow, statistics: ParseStatistics) -> ParsedAnswe
     )
 
 
-def _is_present(value: Any) -> bool:
-    return bool(parse_json(value)) and value not in ("null", "None")
-
-
 def _to_text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
@@ -186,9 +182,3 @@ def _parse_number(value: Any) -> float | None:
     except ValueError:
         return None
     return number if abs(number) < 1e15 else None
-
-
-def get_earliest_time(parsed: ParsedDiagnosis) -> datetime | None:
-    """The first moment that is written down of it."""
-    times = [*parsed.times.values(), *(answer.answered_at for answer in parsed.answers if answer.answered_at)]
-    return min((time.at for time in times), default=None)

@@ -1,4 +1,4 @@
-"""The platforms of old records as rows of ours."""
+"""Map the platforms of old records to rows of this site."""
 
 import hashlib
 
@@ -7,11 +7,11 @@ from django.utils.text import slugify
 from diagnosis.models import Platform
 
 BLANK_PLATFORM_ID = "blank"
-"""The platform of an answer that came without one, until a repair finds it."""
+"""The platform of an answer without one, until a repair assigns it."""
 UNKNOWN_PLATFORM_ID = "unknown"
-"""The platform of an answer whose platform nobody can tell."""
+"""The platform of an answer whose platform cannot be determined."""
 
-# Part of a platform's or a model's name -> our platform.
+# Part of the name of a platform or model -> platform id.
 _PLATFORM_BY_NAME_PART = {
     "豆包": "doubao",
     "doubao": "doubao",
@@ -37,13 +37,13 @@ _PLATFORM_BY_NAME_PART = {
 
 
 def detect_platform(model: str) -> str:
-    """The platform that serves a model, by its name; nothing when it tells nothing."""
-    folded = model.casefold()
-    return next((platform for part, platform in _PLATFORM_BY_NAME_PART.items() if part in folded), "")
+    """Return the platform that a model or platform name indicates, empty if none."""
+    normalized = model.casefold()
+    return next((platform for part, platform in _PLATFORM_BY_NAME_PART.items() if part in normalized), "")
 
 
 class PlatformResolver:
-    """Finds, and where it must adds, the row of a platform that an old record names. Added ones are switched off."""
+    """Finds the platform that an old record names, and creates a missing one, disabled."""
 
     def __init__(self, *, creates_missing: bool) -> None:
         self._creates_missing = creates_missing
@@ -51,11 +51,11 @@ class PlatformResolver:
         self._id_by_name |= {pk.casefold(): pk for pk in self._id_by_name.values()}
 
     def resolve(self, name: str) -> str:
-        """The row's key."""
-        folded = name.strip().casefold()
-        if folded not in self._id_by_name:
-            self._id_by_name[folded] = self._find_or_create(name.strip())
-        return self._id_by_name[folded]
+        """Return the id of the platform with this name."""
+        normalized = name.strip().casefold()
+        if normalized not in self._id_by_name:
+            self._id_by_name[normalized] = self._find_or_create(name.strip())
+        return self._id_by_name[normalized]
 
     def _find_or_create(self, name: str) -> str:
         known = detect_platform(name)

@@ -1,4 +1,4 @@
-"""Rows out of an SQLite export: each diagnosis with its answers and its report, some hundred at a time."""
+"""Read diagnoses with their answers and reports from an SQLite export, a page at a time."""
 
 import sqlite3
 from collections import defaultdict
@@ -12,12 +12,12 @@ from diagnosis.legacy.table_layout import COLUMN_ALIASES, LegacyTable, TableLayo
 
 LEGACY_PAGE_SIZE = 200
 
-LegacyRow = dict[str, Any]  # the table's own columns
+LegacyRow = dict[str, Any]  # by the column names of the export
 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One row of the export, by what its columns mean."""
+    """A row of the export, accessed by our field names."""
 
     table: LegacyTable
     row: LegacyRow
@@ -28,19 +28,19 @@ class SourceRow:
 
     @property
     def key(self) -> str:
-        """Its primary key, as text; SQLite's own where the table has none."""
+        """Return its primary key as text, SQLite's rowid if the table has none."""
         value = self["key"]
         return str(self.row["rowid_"] if value is None else value)
 
     @property
     def raw(self) -> LegacyRow:
-        """The row as JSON can hold it."""
+        """Return the row with values that JSON can represent."""
         return {name: _to_json(value) for name, value in self.row.items() if name != "rowid_"}
 
 
 @dataclass
 class LegacyDiagnosis:
-    """A diagnosis of the export and what belongs to it."""
+    """A diagnosis of the export with the rows linked to it."""
 
     source: SourceRow
     answers: list[SourceRow] = field(default_factory=list)
@@ -49,7 +49,7 @@ class LegacyDiagnosis:
 
 @dataclass(frozen=True)
 class _Link:
-    """How the rows of a table name their diagnosis: this column of theirs is that column of its."""
+    """How rows of a table refer to their diagnosis: column `ref` equals column `key` of the diagnosis."""
 
     table: LegacyTable
     ref: str
@@ -58,12 +58,12 @@ class _Link:
 
 
 class LegacyExport:
-    """An SQLite file, opened for reading only."""
+    """An SQLite file, opened read-only."""
 
     def __init__(self, path: Path, role_overrides: dict[str, str] | None = None) -> None:
-        """Raises InvalidLegacyExport when it is no SQLite file, or holds no diagnoses."""
+        """Open the file. Raises InvalidLegacyExport if it is not an SQLite file or has no diagnoses."""
         try:
-            # Its temporary tables, which are our indexes, are outside the file.
+            # Temporary tables, used as indexes, are stored outside the file.
             self._file = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             self._file.row_factory = sqlite3.Row
             self._file.text_factory = lambda data: data.decode("utf-8", "replace")
@@ -84,21 +84,21 @@ class LegacyExport:
         self._file.close()
 
     def count(self) -> int:
-        """How many diagnoses there are to read."""
+        """Return the number of diagnoses."""
         return sum(
             int(self._file.execute(f"SELECT count(*) FROM {_quote_identifier(table.name)}").fetchone()[0])
             for table in self.layout.diagnoses
         )
 
     def iter_pages(self) -> Iterator[list[LegacyDiagnosis]]:
-        """Every diagnosis with what belongs to it, AT_ONCE at a time."""
+        """Yield all diagnoses with their linked rows, `LEGACY_PAGE_SIZE` at a time."""
         for table in self.layout.diagnoses:
             rows = self._file.execute(f"SELECT rowid AS rowid_, * FROM {_quote_identifier(table.name)} ORDER BY rowid")
             while page := rows.fetchmany(LEGACY_PAGE_SIZE):
                 yield self._attach_linked_rows(table, [LegacyDiagnosis(SourceRow(table, dict(row))) for row in page])
 
-    def orphans(self) -> Iterator[SourceRow]:
-        """Every answer that names no diagnosis of the export."""
+    def iter_orphans(self) -> Iterator[SourceRow]:
+        """Yield the answers without a diagnosis in the export."""
         for table in self.layout.answers:
             links = [link for table_links in self._links.values() for link in table_links if link.table is table]
             known = " UNION ALL ".join(f"SELECT row FROM temp.{link.index} WHERE is_known" for link in links)
@@ -109,26 +109,22 @@ class LegacyExport:
 
     def _attach_linked_rows(self, table: LegacyTable, page: list[LegacyDiagnosis]) -> list[LegacyDiagnosis]:
         for link in self._links[table.name]:
-            found = self._find_linked_rows(link, [_to_text(one.source.row[link.key]) for one in page])
+            keys = [_to_text(diagnosis.source.row[link.key]) for diagnosis in page]
+            linked_rows = self._file.execute(
+                f"SELECT rowid AS rowid_, * FROM {_quote_identifier(link.table.name)} WHERE rowid IN "
+                f"(SELECT row FROM temp.{link.index} WHERE ref IN ({', '.join('?' * len(keys))})) ORDER BY rowid",
+                keys,
+            )
+            rows_by_key: dict[str, list[SourceRow]] = defaultdict(list)
+            for row in linked_rows:
+                rows_by_key[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
             for diagnosis in page:
-                rows = found[_to_text(diagnosis.source.row[link.key])]
+                rows = rows_by_key[_to_text(diagnosis.source.row[link.key])]
                 (diagnosis.reports if link.table in self.layout.reports else diagnosis.answers).extend(rows)
         return page
 
-    def _find_linked_rows(self, link: _Link, keys: list[str]) -> dict[str, list[SourceRow]]:
-        placeholders = ", ".join("?" * len(keys))
-        rows = self._file.execute(
-            f"SELECT rowid AS rowid_, * FROM {_quote_identifier(link.table.name)} WHERE rowid IN "
-            f"(SELECT row FROM temp.{link.index} WHERE ref IN ({placeholders})) ORDER BY rowid",
-            keys,
-        )
-        found: dict[str, list[SourceRow]] = defaultdict(list)
-        for row in rows:
-            found[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
-        return found
-
     def _add_link(self, table: LegacyTable) -> None:
-        """Take the pair of columns that most rows agree on; and index it, for the export may have no index."""
+        """Link a table by the pair of columns with the most matching rows, and index it: exports may lack indexes."""
         best = max(self._count_link_candidates(table), key=lambda pair: pair[0], default=(0, "", "", None))
         matches, ref, key, diagnoses = best
         if not matches or diagnoses is None:

@@ -1,4 +1,4 @@
-"""Which table of an export holds what, told by its columns: their names differ from version to version."""
+"""Detect the contents of the tables of an export by their column names, which differ between versions."""
 
 import re
 import sqlite3
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 TEMPORARY_TABLE_PATTERN = re.compile(r"(temp_|tmp_|bak_).*|.*(_backup|_old|_v1|_v2)", re.IGNORECASE)
-"""The names of tables that migrations and people leave behind."""
+"""Names of tables left over from migrations or manual work."""
 
-# What we call a column -> what it may be called, the likeliest first.
+# Field name -> possible column names, most likely first.
 COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "key": ("id", "diagnosis_id", "execution_id", "report_id", "task_id", "test_id", "record_id", "uuid"),
     "ref": ("diagnosis_id", "report_id", "execution_id", "test_record_id", "task_id", "test_id", "record_id"),
@@ -43,20 +43,20 @@ COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class LegacyTable:
-    """A table of the export, and what its columns mean: ours -> its own."""
+    """A table of the export with its columns by field name."""
 
     name: str
     columns: Sequence[str]
     column_by_field: dict[str, str] = field(default_factory=dict)
 
     def has(self, *field_names: str) -> bool:
-        """Whether it has a column for each."""
+        """Return whether it has a column for each field."""
         return all(name in self.column_by_field for name in field_names)
 
 
 @dataclass
 class TableLayout:
-    """Which tables hold the diagnoses, their answers and their reports; and which were not read, and why."""
+    """The tables of diagnoses, answers and reports, and the skipped tables with the reason."""
 
     diagnoses: list[LegacyTable] = field(default_factory=list)
     answers: list[LegacyTable] = field(default_factory=list)
@@ -65,7 +65,7 @@ class TableLayout:
 
 
 def detect_layout(file: sqlite3.Connection, role_overrides: dict[str, str] | None = None) -> TableLayout:
-    """Look at every table. chosen: {table: diagnoses | answers | reports}, for what its columns do not tell."""
+    """Detect the role of every table. `role_overrides` is {table: diagnoses | answers | reports | skip}."""
     layout = TableLayout()
     names = file.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in names.fetchall():
@@ -92,12 +92,12 @@ def _inspect_table(file: sqlite3.Connection, name: str) -> LegacyTable:
 
 
 def normalize_column_name(column: str) -> str:
-    """createdAt and Created-At as created_at."""
+    """Convert createdAt and Created-At to created_at."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)).casefold()
 
 
 def _detect_role(table: LegacyTable) -> str:
-    """Its role, or why it has none."""
+    """Return its role, or why it has none."""
     if TEMPORARY_TABLE_PATTERN.fullmatch(table.name):
         return "its name is that of a temporary table"
     if table.has("text", "ref") or table.has("text", "question"):

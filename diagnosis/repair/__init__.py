@@ -1,1 +1,1 @@
-"""Old records put right: what is wrong with them, how it is mended, and the journal that takes it back."""
+"""Repair of old records: the defects, their fixes, and the journal that allows undoing them."""

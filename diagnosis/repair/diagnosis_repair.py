@@ -1,4 +1,4 @@
-"""One diagnosis with all its rows in memory, and what a mend may do to it."""
+"""A diagnosis with all its rows in memory, and the operations that fixes use."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,23 +12,20 @@ from django.conf import settings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
 from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
-from diagnosis.repair.change_journal import ChangeSet
+from diagnosis.repair.change_set import ChangeSet
 from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running.events import build_complete_event
 from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS, decide_final_status
 from progress.models import Event
 
-STATUSES_FROM_ANSWERS = (
-    DiagnosisStatus.COMPLETED,
-    DiagnosisStatus.PARTIAL,
-    DiagnosisStatus.FAILED,
-)  # states that the answers decide
+# Statuses that follow from the answers.
+STATUSES_FROM_ANSWERS = (DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL, DiagnosisStatus.FAILED)
 ERROR_CODES_FROM_ANSWERS = ("", *(code.value for code in ERROR_CODES_BY_STATUS.values()))
 
 
 @dataclass
 class DiagnosisRepair:
-    """A diagnosis under repair. Its lists are the rows as they will be; `changes` collects what is to be written."""
+    """A diagnosis under repair: its rows as they will be, and the changes to write."""
 
     diagnosis: Diagnosis
     changes: ChangeSet
@@ -39,28 +36,26 @@ class DiagnosisRepair:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What its import has read of it; nothing for a diagnosis of our own."""
+        """Facts recorded by the import; empty for a diagnosis of this site."""
         return self.legacy.facts if self.legacy else {}
 
     def get_answers_in_state(self, *states: AnswerState) -> list[Answer]:
-        """Its answers that are in one of these states."""
         return [answer for answer in self.answers if answer.state in states]
 
     def fail_pending_answers(self, reason: FailureReason) -> None:
-        """Nobody will ask for them any more."""
         for answer in self.get_answers_in_state(AnswerState.PENDING):
             self.changes.set(
                 answer, state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason].value
             )
 
     def recompute_counts(self) -> bool:
-        """Let the counts be those of the rows; returns whether they were not."""
+        """Set the counts to those of the answers; return whether they differed."""
         states = Counter(str(answer.state) for answer in self.answers)
         counts = {state.value: states[state.value] for state in AnswerState if state != AnswerState.PENDING}
         return self.changes.set(self.diagnosis, planned=len(self.answers), **counts)
 
     def recompute_status(self) -> None:
-        """Let the state be what the answers say, unless it says how the run was ended."""
+        """Set the status that follows from the answers, unless it records a cancellation, timeout or error."""
         if self.diagnosis.status in STATUSES_FROM_ANSWERS and self.diagnosis.error_code in ERROR_CODES_FROM_ANSWERS:
             self._set_status(decide_final_status(self.diagnosis))
 
@@ -70,13 +65,13 @@ class DiagnosisRepair:
             self.changes.set(self.diagnosis, status=status, error_code=code.value if code else "")
 
     def rebuild_report(self) -> None:
-        """The report of the answers as they will be stored."""
+        """Build the report from the rows as they will be."""
         self.changes.set(
             self.diagnosis, report=build_report_from_rows(self.diagnosis, self.brands, self.questions, self.answers)
         )
 
     def finish(self, status: DiagnosisStatus | None, *, finished_at: datetime | None = None) -> None:
-        """Bring it to its end: counts, state (None: what the answers say), report, stream."""
+        """End it: set counts, status (None: as the answers say), report and end time; close the stream."""
         self.recompute_counts()
         self._set_status(status or decide_final_status(self.diagnosis))
         self.rebuild_report()
@@ -85,17 +80,17 @@ class DiagnosisRepair:
         self.close_stream()
 
     def get_last_activity_at(self) -> datetime:
-        """When it last did anything that was written down."""
+        """Return the time of its last recorded activity."""
         times = [answer.answered_at for answer in self.answers if answer.answered_at]
         return max([*times, self.diagnosis.started_at or self.diagnosis.created_at])
 
     def get_deadline(self) -> datetime:
-        """When it should have ended at the latest."""
+        """Return its deadline, estimated if it has none."""
         started_at = self.diagnosis.started_at or self.diagnosis.created_at
         return self.diagnosis.deadline_at or started_at + timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS)
 
     def close_stream(self) -> None:
-        """Tell whoever still follows that it is over."""
+        """Append the `complete` event and close the stream."""
         stream = self.diagnosis.stream
         if stream.is_closed:
             return
@@ -114,27 +109,26 @@ class DiagnosisRepair:
 
 
 def load_repairs(keys: Iterable[UUID], *, lock: bool = False) -> list[DiagnosisRepair]:
-    """These diagnoses with their rows. lock: those that somebody else works on right now are left out."""
+    """Load diagnoses with their rows. `lock` locks them and skips those that another transaction has locked."""
     diagnoses = Diagnosis.objects.filter(pk__in=list(keys)).select_related("stream")
     if lock:
         diagnoses = diagnoses.select_for_update(of=("self",), skip_locked=True)
     rows = diagnoses.prefetch_related("brands", "questions", "answers", "legacy").order_by("pk")
-    return [_build_repair(diagnosis) for diagnosis in rows]
-
-
-def _build_repair(diagnosis: Diagnosis) -> DiagnosisRepair:
-    return DiagnosisRepair(
-        diagnosis,
-        ChangeSet(),
-        brands=list(diagnosis.brands.all()),
-        questions=list(diagnosis.questions.all()),
-        answers=list(diagnosis.answers.all()),
-        legacy=getattr(diagnosis, "legacy", None),
-    )
+    return [
+        DiagnosisRepair(
+            diagnosis,
+            ChangeSet(),
+            brands=list(diagnosis.brands.all()),
+            questions=list(diagnosis.questions.all()),
+            answers=list(diagnosis.answers.all()),
+            legacy=getattr(diagnosis, "legacy", None),
+        )
+        for diagnosis in rows
+    ]
 
 
 def share_change_set(repairs: Sequence[DiagnosisRepair]) -> ChangeSet:
-    """One collection for all of them, so that a batch is written in few statements."""
+    """Let all repairs use one change set, so that a batch is written in few statements."""
     changes = ChangeSet()
     for repair in repairs:
         repair.changes = changes

@@ -1,4 +1,4 @@
-"""Find what is wrong with old records, and put it right in batches, each one transaction with its journal."""
+"""Find defects of old records and fix them in batches, each in a transaction with its journal."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from diagnosis.models import RepairRun
-from diagnosis.repair.change_journal import REPAIR_BATCH_SIZE
+from diagnosis.repair.change_set import REPAIR_BATCH_SIZE
 from diagnosis.repair.defects import DEFECTS
 from diagnosis.repair.defects.base import Defect
 
 MAX_EXAMPLES = 3
 
 RepairProgressCallback = Callable[[str, int], None]
-"""Told of each batch: the defect's name, and how many rows were looked at."""
+"""Called after each batch with the name of the defect and the number of rows examined."""
 
 
 @dataclass(frozen=True)
 class DefectSummary:
-    """How often a defect was found, and some of the rows that have it."""
+    """The number of rows with a defect, and descriptions of some of them."""
 
     defect: Defect
     count: int
@@ -30,31 +30,30 @@ class DefectSummary:
 
 
 def select_defects(names: Sequence[str] = ()) -> list[Defect]:
-    """Those of these names, or all, in the order of repair."""
+    """Return the defects with these names, or all, in the order of repair."""
     return [defect for defect in DEFECTS if not names or defect.name in names]
 
 
 def find_defects(names: Sequence[str] = ()) -> list[DefectSummary]:
-    """Look, and change nothing. A row can have several defects, and mending one may cure another."""
+    """Find defects without changing anything. A row can have several; fixing one may resolve another."""
     analyze_tables()
-    return [_summarize_defect(defect) for defect in select_defects(names)]
+    summaries = []
+    for defect in select_defects(names):
+        affected_rows = defect.find_affected()
+        examples = [defect.describe(row) for row in affected_rows.order_by("pk")[:MAX_EXAMPLES]]
+        summaries.append(DefectSummary(defect, affected_rows.count(), examples))
+    return summaries
 
 
 def analyze_tables() -> None:
-    """Have PostgreSQL count its rows: just after an import it plans these queries for empty tables, and never ends."""
+    """Update the planner's statistics: right after an import PostgreSQL plans these queries for empty tables."""
     with connection.cursor() as cursor:
         for model in apps.get_app_config("diagnosis").get_models():
             cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
 
 
-def _summarize_defect(defect: Defect) -> DefectSummary:
-    affected_rows = defect.find_affected()
-    examples = [defect.describe(row) for row in affected_rows.order_by("pk")[:MAX_EXAMPLES]]
-    return DefectSummary(defect, affected_rows.count(), examples)
-
-
 def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = lambda name, rows: None) -> RepairRun:
-    """Mend everything that is found. Interrupted, it goes on with the same journal when it is called again."""
+    """Fix all defects found. After an interruption, the next call continues with the same journal."""
     analyze_tables()
     run = RepairRun.objects.filter(finished_at=None, undone_at=None).order_by("-pk").first() or RepairRun()
     run.save()
@@ -72,7 +71,7 @@ def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = 
 
 
 def _iter_key_batches(keys: Any) -> Iterator[list[Any]]:
-    """Through a cursor of the server's: a million keys are not held here."""
+    """Yield batches of keys from a server-side cursor, as there may be millions."""
     key_iterator: Iterable[Any] = keys.iterator(chunk_size=REPAIR_BATCH_SIZE)
     while batch := list(islice(key_iterator, REPAIR_BATCH_SIZE)):
         yield batch

@@ -1,8 +1,8 @@
-"""Take a repair back: its journal read backwards, in batches, as far as nobody has changed the rows since."""
+"""Undo a repair: apply its journal backwards in batches, except to rows that have changed since."""
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from diagnosis.models import RepairChange, RepairRun
-from diagnosis.repair.change_journal import (
+from diagnosis.repair.change_set import (
     REPAIR_BATCH_SIZE,
     delete_rows,
     get_column_values,
@@ -24,24 +24,26 @@ from diagnosis.repair.change_journal import (
 
 @dataclass
 class UndoResult:
-    """How many rows are as they were before, and how many were left because they have been changed since."""
+    """The number of rows restored, and of rows skipped because they have changed since the repair."""
 
     restored: int = 0
     skipped: int = 0
 
 
 def get_latest_repair_run() -> RepairRun | None:
-    """What --undo takes back: the newest repair that is not undone."""
+    """Return the newest repair that is not undone."""
     return RepairRun.objects.filter(undone_at=None).order_by("-pk").first()
 
 
 def undo_repair_run(run: RepairRun, on_progress: Callable[[int], None] = lambda rows: None) -> UndoResult:
-    """Put every row of a repair back, the newest change first. Interrupted, it can be called again."""
+    """Restore the rows of a repair, newest change first. After an interruption it can be called again."""
     result = UndoResult()
     while True:
         with transaction.atomic():
             batch = list(run.changes.filter(is_undone=False).order_by("-pk").select_for_update()[:REPAIR_BATCH_SIZE])
-            for _key, group in itertools.groupby(batch, lambda one: (one.model, one.before is None, one.after is None)):
+            for _key, group in itertools.groupby(
+                batch, lambda change: (change.model, change.before is None, change.after is None)
+            ):
                 _undo_group(list(group), result)
             RepairChange.objects.filter(pk__in=[change.pk for change in batch]).update(is_undone=True)
         on_progress(len(batch))
@@ -53,12 +55,16 @@ def undo_repair_run(run: RepairRun, on_progress: Callable[[int], None] = lambda 
 
 
 def _undo_group(changes: Sequence[RepairChange], result: UndoResult) -> None:
-    """Changes of one kind to one table."""
+    """Undo changes of one kind (created, changed or deleted rows) to one table."""
     model = get_model_by_label(changes[0].model)
     if changes[0].after is None:
-        result.restored += len(insert_rows(model, [_build_row(model, change.before or {}) for change in changes]))
+        deleted_rows = [model() for _change in changes]
+        for row, change in zip(deleted_rows, changes, strict=True):
+            set_column_values(row, change.before or {})
+        result.restored += len(insert_rows(model, deleted_rows))
         return
-    rows = {str(pk): row for pk, row in _lock_rows(model, (change.key for change in changes)).items()}
+    locked_rows = model._default_manager.select_for_update().in_bulk([change.key for change in changes])
+    rows = {str(pk): row for pk, row in locked_rows.items()}
     if changes[0].before is None:
         restored_keys = [change.key for change in changes if _is_unchanged_since(rows.get(change.key), change.after)]
         delete_rows(model, restored_keys)
@@ -68,22 +74,12 @@ def _undo_group(changes: Sequence[RepairChange], result: UndoResult) -> None:
     result.skipped += len(changes) - len(restored_keys)
 
 
-def _lock_rows(model: type[Model], keys: Iterable[str]) -> dict[Any, Model]:
-    return model._default_manager.select_for_update().in_bulk(list(keys))
-
-
 def _is_unchanged_since(row: Model | None, after: dict[str, Any] | None) -> bool:
     return row is not None and after is not None and get_column_values(row, after) == after
 
 
-def _build_row(model: type[Model], columns: dict[str, Any]) -> Model:
-    row = model()
-    set_column_values(row, columns)
-    return row
-
-
 def _restore_rows(model: type[Model], changes: Sequence[RepairChange], rows: dict[str, Model]) -> list[str]:
-    """Returns the keys of those that were put back: once for each change of a row, the newest first."""
+    """Restore the columns of changed rows; return a key for each change that was undone, newest first."""
     columns_by_key: dict[str, set[str]] = defaultdict(set)
     restored_keys = []
     for change in changes:

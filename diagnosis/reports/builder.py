@@ -1,4 +1,4 @@
-"""The report: who was named, how often, how sure that is. A pure function of the answers; nothing is read here."""
+"""Compute the report: a pure function of the answers, without database access."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,19 +16,18 @@ MAX_OTHER_BRANDS = 20
 MAX_DOMAINS = 50
 MAX_QUOTES = 30
 
-KIND_UNBRANDED, KIND_RECOGNITION = "unbranded", "recognition"  # what a question measures
-
+KIND_UNBRANDED, KIND_RECOGNITION = "unbranded", "recognition"  # of a question
 
 StoredVerdict = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ReportAnswer:
-    """What the report needs of one planned answer.
+    """The part of a planned answer that the report uses.
 
-    mentioned: brands in order of their first place in the text; uncertain: those of which only the user can say.
-    others: known brands that nobody asked for. domains: the hosts it cites; None when nobody has looked.
-    verdicts: how it speaks of brands, {brand, sentiment, start, end}; None when nobody has judged it.
+    mentioned: brands in order of their first mention; uncertain: brands with uncertain mentions only.
+    others: known brands that are not part of the diagnosis. domains: cited hosts, None if not analysed.
+    verdicts: sentiment as {brand, sentiment, start, end}, None if not rated.
     """
 
     platform: str
@@ -45,8 +44,6 @@ class ReportAnswer:
 
 @dataclass(frozen=True)
 class ReportBrand:
-    """A brand to report on."""
-
     name: str
     is_own: bool
 
@@ -57,13 +54,13 @@ def build_report(
     seed: int = 0,
     named_brands: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The figures as stored: each brand in all, by platform and by question, and what else the answers tell.
+    """Return the report as stored: figures of each brand overall, by platform and by question, and other findings.
 
-    seed: of the bootstrap; the same one gives the same intervals. named: {question: the brands that it names}. Whoever
-    is named in the question is echoed in the answer, so the answers to such questions are in `recognition` alone;
-    only counts, failures, other brands and domains are of all answers.
+    `seed` is that of the bootstrap. `named_brands` maps a question to the brands that it names. Answers tend to repeat
+    these, so the answers to such questions are in `recognition` only; counts, failures, other brands and domains cover
+    all answers.
     """
-    brands_by_question = {question: list(found) for question, found in (named_brands or {}).items() if found}
+    brands_by_question = {question: list(names) for question, names in (named_brands or {}).items() if names}
     unbranded = [answer for answer in answers if answer.question not in brands_by_question]
     recognition_answers = [answer for answer in answers if answer.question in brands_by_question]
     platforms = _group_by(answers, lambda answer: answer.platform)
@@ -88,24 +85,22 @@ def build_report(
         "cells": _build_cells(brands, unbranded),
         "judged": sum(answer.verdicts is not None for answer in _filter_valid(answers)) or None,
         "lost": _find_lost_questions(brand_reports),
-        "recognition": _build_recognition(brands, recognition_answers, platforms, seed),
-        "others": _count_other_brands(answers),
+        "recognition": {
+            **_count_states(recognition_answers),
+            "brands": _build_brand_reports(brands, recognition_answers, platforms, seed),
+            "cells": _build_cells(brands, recognition_answers),
+        }
+        if recognition_answers
+        else None,
+        "others": _count_most_common(
+            "name", (answer.others for answer in _filter_valid(answers)), limit=MAX_OTHER_BRANDS
+        ),
         "domains": _count_domains(answers),
         "domains_by_platform": {
             platform: _count_domains(platform_answers) for platform, platform_answers in platforms.items()
         },
         "failures": _count_failures(answers),
     }
-
-
-def _build_recognition(
-    brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer], platforms: Iterable[str], seed: int
-) -> dict[str, Any] | None:
-    """The same figures over the questions that name a brand; None when none does."""
-    if not answers:
-        return None
-    brand_reports = _build_brand_reports(brands, answers, platforms, seed)
-    return {**_count_states(answers), "brands": brand_reports, "cells": _build_cells(brands, answers)}
 
 
 def _build_brand_reports(
@@ -160,40 +155,35 @@ def _filter_valid(answers: Iterable[ReportAnswer]) -> list[ReportAnswer]:
 def _compute_metrics_by_brand(
     names: Sequence[str], answers: Sequence[ReportAnswer], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """{brand: its figures over these answers}."""
     valid = _filter_valid(answers)
-    ranks = [_rank_brands(names, answer) for answer in valid]
-    # Sorted, so that the order of the answers changes nothing.
+    # Positions, from 1, among the brands of the diagnosis that an answer mentions.
+    ranks = [
+        {name: rank for rank, name in enumerate((name for name in dict.fromkeys(answer.mentioned) if name in names), 1)}
+        for answer in valid
+    ]
+    # Sorted, so that the order of the answers does not matter.
     mention_counts = {question: dict.fromkeys(names, 0) for question in sorted({answer.question for answer in valid})}
     for answer, named in zip(valid, ranks, strict=True):
-        # Each brand counts once per answer, so a brand that is repeated in one answer gains nothing.
+        # A brand counts once per answer, however often the answer repeats it.
         for name in named:
             mention_counts[answer.question][name] += 1
     counts = [list(question_counts.values()) for question_counts in mention_counts.values()]
     intervals = bootstrap_share_intervals(counts, seed) or [None] * len(names)
     return {
-        name: vars(
-            compute_brand_metrics(
-                [named.get(name) for named in ranks],
-                planned=len(answers),
-                uncertain=sum(name in answer.uncertain for answer in valid),
-                total_mentions=sum(map(sum, counts)),
-                question_count=len(mention_counts),
-                share_interval=interval,
-            )
-        )
+        name: compute_brand_metrics(
+            [named.get(name) for named in ranks],
+            planned=len(answers),
+            uncertain=sum(name in answer.uncertain for answer in valid),
+            total_mentions=sum(map(sum, counts)),
+            question_count=len(mention_counts),
+            share_interval=interval,
+        ).model_dump()
         for name, interval in zip(names, intervals, strict=True)
     }
 
 
-def _rank_brands(names: Sequence[str], answer: ReportAnswer) -> dict[str, int]:
-    """{brand: its place among the brands of the diagnosis that the answer names, from 1}."""
-    named = [name for name in dict.fromkeys(answer.mentioned) if name in names]
-    return {name: rank for rank, name in enumerate(named, 1)}
-
-
 def _build_cells(brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer]) -> list[dict[str, Any]]:
-    """Question x platform: what the heat map shows. mentions: {brand: answers that name it}."""
+    """Return the cells of the heat map, question x platform. mentions: {brand: answers that mention it}."""
     cells = []
     for (question, platform), cell_answers in _group_by(
         answers, lambda answer: (answer.question, answer.platform)
@@ -207,7 +197,7 @@ def _build_cells(brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer])
 
 
 def _find_lost_questions(brand_reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The questions at which a competitor is named in more answers than the own brand, and the best of them."""
+    """Return the questions where a competitor is mentioned in more answers than the own brand."""
     own = next((report for report in brand_reports if report["is_own"]), None)
     competitors = {report["name"]: report["by_question"] for report in brand_reports if not report["is_own"]}
     lost: list[dict[str, Any]] = []
@@ -228,7 +218,7 @@ def _find_lost_questions(brand_reports: Sequence[dict[str, Any]]) -> list[dict[s
 
 
 def _summarize_sentiment(name: str, answers: Iterable[ReportAnswer]) -> dict[str, Any] | None:
-    """Counts over the judged answers that name the brand, and where the quotes are; None when none was judged."""
+    """Count the ratings of the answers that mention the brand and collect their quotes; None without ratings."""
     counts: dict[str, int] = dict.fromkeys(SENTIMENTS, 0)
     quotes: list[dict[str, Any]] = []
     for answer in _filter_valid(answers):
@@ -243,17 +233,17 @@ def _summarize_sentiment(name: str, answers: Iterable[ReportAnswer]) -> dict[str
     return {"judged": judged, **counts, "quotes": quotes} if judged else None
 
 
-def _count_other_brands(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:
-    counts = Counter(name for answer in _filter_valid(answers) for name in dict.fromkeys(answer.others))
+def _count_most_common(key: str, values_by_answer: Iterable[Iterable[str]], *, limit: int) -> list[dict[str, Any]]:
+    """Return [{key: value, "answers": count}] of the values in most answers; equal counts in alphabetical order."""
+    counts = Counter(value for values in values_by_answer for value in dict.fromkeys(values))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"name": name, "answers": count} for name, count in ordered[:MAX_OTHER_BRANDS]]
+    return [{key: value, "answers": count} for value, count in ordered[:limit]]
 
 
 def _count_domains(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]] | None:
-    """None when no answer cites any: whether a platform gives its sources is not told by its not giving them."""
-    counts = Counter(domain for answer in _filter_valid(answers) for domain in dict.fromkeys(answer.domains or ()))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"domain": domain, "answers": count} for domain, count in ordered[:MAX_DOMAINS]] or None
+    """Return None, not an empty list, when no answer cites any: the platforms may just not name their sources."""
+    domains_by_answer = (answer.domains or () for answer in _filter_valid(answers))
+    return _count_most_common("domain", domains_by_answer, limit=MAX_DOMAINS) or None
 
 
 def _count_failures(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]]:

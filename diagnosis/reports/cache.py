@@ -42,7 +42,7 @@ def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTe
 
 
 async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedReport:
-    """`get_cached_report` for the event loop."""
+    """Return the same as `get_cached_report`, for callers in the event loop."""
     load = partial(_load_report, diagnosis_id, None)
     report: CachedReport = await _report_cache.aload_blocking(
         _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id)

@@ -1,4 +1,7 @@
-"""What the user knows better: a hit, an alias, one competitor more. Rows, hits and report change together."""
+"""Corrections by the user: confirmed or rejected mentions, aliases, competitors.
+
+Each correction updates rows, mentions and report in one transaction.
+"""
 
 import uuid
 from collections.abc import Iterable
@@ -9,25 +12,22 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from diagnosis.analysis.columns import MENTION_CONFIRMED, build_brand_spellings, reanalyse_answers
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis
-from diagnosis.reports.service import (
-    MENTION_CONFIRMED,
-    build_brand_spellings,
-    build_report_from_database,
-    reanalyse_answers,
-)
+from diagnosis.reports.cache import get_report_cache_tag
+from diagnosis.reports.service import build_report_from_database
 from errors.exceptions import InvalidInput, NotFound
 from performance.cache import invalidate_tags
 
 MAX_ALIASES = 20
-MAX_COMPETITORS = 10  # as many as an order may have
+MAX_COMPETITORS = 10  # as in a new diagnosis
 
 
 @dataclass(frozen=True)
 class MentionSpan:
-    """Where an answer may name a brand: offsets in code points of its text."""
+    """A mention of a brand in an answer: offsets in code points of its text."""
 
     answer: uuid.UUID
     brand: str
@@ -38,16 +38,16 @@ class MentionSpan:
 def confirm_or_reject_mention(
     diagnosis: Diagnosis, span: MentionSpan, user: AbstractBaseUser, *, is_confirmed: bool
 ) -> Correction:
-    """Confirm or reject a hit; the last word on a place counts.
+    """Confirm or reject a mention; the latest decision on a span replaces earlier ones.
 
-    Raises DiagnosisRunning before the end and InvalidInput where the answer has no such hit and never had.
+    Raises DiagnosisRunning before the end, and InvalidInput if the answer has no such mention and has had none.
     """
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
         answer = diagnosis.answers.filter(pk=span.answer).first()
         span_fields: dict[str, Any] = {"answer": answer, "brand": span.brand, "start": span.start, "end": span.end}
         is_known = answer is not None and (
-            any(found[:3] == [span.brand, span.start, span.end] for found in answer.mentions)
+            any(mention[:3] == [span.brand, span.start, span.end] for mention in answer.mentions)
             or diagnosis.corrections.filter(**span_fields).exists()
         )
         if not is_known:
@@ -61,10 +61,10 @@ def confirm_or_reject_mention(
 
 
 def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUser) -> Correction:
-    """Let another spelling count for a brand, in all answers. Raises InvalidInput when another brand has it."""
+    """Add a spelling of a brand and count it in all answers. Raises InvalidInput if a brand already has it."""
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
-        brands = {one.name: one for one in diagnosis.brands.all()}
+        brands = {row.name: row for row in diagnosis.brands.all()}
         if brand not in brands:
             raise InvalidInput(fields={"brand": _("本次诊断里没有这个品牌。")})
         _check_spelling_is_free(alias, brands.values(), field="alias")
@@ -79,15 +79,15 @@ def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUs
 
 
 def _check_spelling_is_free(spelling: str, brands: Iterable[Brand], *, field: str) -> None:
-    taken = {normalize_spelling(known) for one in brands for known in (one.name, *one.aliases)}
+    taken = {normalize_spelling(known) for brand in brands for known in (brand.name, *brand.aliases)}
     if normalize_spelling(spelling) in taken:
         raise InvalidInput(fields={field: _("这个写法已经有了。")})
 
 
 def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
-    """Count one more brand in the stored answers; nothing is asked again, and no sentiment is judged.
+    """Add a competitor and count it in the stored answers, without new calls and without rating its sentiment.
 
-    Raises InvalidInput for a spelling that some brand has, and when there are enough competitors.
+    Raises InvalidInput if a brand already has this spelling, or at the maximum number of competitors.
     """
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
@@ -102,10 +102,10 @@ def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
 
 
 def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
-    """Take back a competitor that was added, and what was said of it. Raises NotFound where there is no such one."""
+    """Remove a competitor that the user added, with its corrections. Raises NotFound if there is none."""
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
-        brand = next((one for one in diagnosis.brands.filter(name=name) if one.is_added), None)
+        brand = next((row for row in diagnosis.brands.filter(name=name) if row.is_added), None)
         if brand is None:
             raise NotFound
         diagnosis.corrections.filter(brand=name).delete()
@@ -114,7 +114,7 @@ def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
 
 
 def undo_correction(diagnosis: Diagnosis, correction_id: int) -> None:
-    """Take a correction back. Raises NotFound when the diagnosis has no such one."""
+    """Undo a correction. Raises NotFound if the diagnosis has none with this id."""
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
         correction = diagnosis.corrections.filter(pk=correction_id).first()
@@ -136,22 +136,23 @@ def _lock_final_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
 
 
 def _reanalyse_and_store_report(diagnosis: Diagnosis) -> None:
-    """Look through all answers again, apply what the user has said, and store the report that follows."""
+    """Analyse all answers again, apply the corrections, and store the new report."""
     brands = build_brand_spellings(diagnosis.brands.all())
     answers = reanalyse_answers(diagnosis.answers.select_related("question"), brands)
     decisions_by_answer: dict[uuid.UUID | None, dict[tuple[Any, ...], str]] = {}
-    for one in diagnosis.corrections.exclude(answer=None):
-        decisions_by_answer.setdefault(one.answer_id, {})[one.brand, one.start, one.end] = one.kind
+    for correction in diagnosis.corrections.exclude(answer=None):
+        span = correction.brand, correction.start, correction.end
+        decisions_by_answer.setdefault(correction.answer_id, {})[span] = correction.kind
     for answer in answers:
         answer.mentions = apply_corrections(answer.mentions, decisions_by_answer.get(answer.pk, {}))
     Answer.objects.bulk_update(answers, ["mentions", "others", "domains"], batch_size=200)
     diagnosis.report = build_report_from_database(diagnosis)
     diagnosis.save(update_fields=["report"])
-    invalidate_tags(f"diagnosis:{diagnosis.pk}")
+    invalidate_tags(get_report_cache_tag(diagnosis.pk))
 
 
 def apply_corrections(mentions: list[list[Any]], decisions: dict[tuple[Any, ...], str]) -> list[list[Any]]:
-    """The hits without the rejected ones, and with those that were confirmed, also where nobody finds them now."""
+    """Return the mentions without the rejected ones and with all confirmed ones, even if no longer found."""
     kept = [mention for mention in mentions if tuple(mention[:3]) not in decisions]
     confirmed = [[*span, MENTION_CONFIRMED] for span, kind in decisions.items() if kind == Correction.Kind.CONFIRM]
     return sorted([*kept, *confirmed], key=lambda mention: (mention[1], mention[2]))

@@ -1,4 +1,4 @@
-"""A report as its printable page shows it: in the page's order, with nothing left to compute."""
+"""The template context of the printable report, in the order of the page."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from diagnosis.analysis.columns import MENTION_UNCERTAIN
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
@@ -15,7 +16,7 @@ from diagnosis.reports.export import ai_labels
 
 @dataclass(frozen=True)
 class RateBar:
-    """A share with its interval. value, low, high: lengths of the drawing, "41.67%"; text and range for reading."""
+    """A rate with its interval. value, low, high: CSS lengths such as "41.67%"; text, range: for the reader."""
 
     value: str
     low: str
@@ -26,7 +27,7 @@ class RateBar:
 
 @dataclass(frozen=True)
 class TextSpan:
-    """A part of an answer's text; brand: which one it names, None for what is between."""
+    """A part of an answer's text. brand: the brand that it mentions, None for text between mentions."""
 
     text: str
     brand: str | None = None
@@ -34,9 +35,9 @@ class TextSpan:
 
 
 def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> dict[str, Any]:
-    """What the template shows. answers: in the order of questions, platforms and repeats."""
+    """Return the template context. `answers` are in the order of questions, platforms and repeats."""
     diagnosis = report["diagnosis"]
-    platforms = {one["id"]: one for one in report["platforms"]}
+    platforms = {platform["id"]: platform for platform in report["platforms"]}
     return {
         "report": report,
         "created_at": parse_datetime(diagnosis["created_at"]),
@@ -45,16 +46,22 @@ def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> di
         "demo_label": ai_labels.get_demo_label(report["demo"]),
         "aigc": ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report)),
         "brands": [_build_brand(brand) for brand in _sort_own_brand_first(report["brands"])],
-        "by_platform": [_build_platform(one, report["brands"]) for one in report["platforms"]],
+        "by_platform": [_build_platform(platform, report["brands"]) for platform in report["platforms"]],
         "questions": _build_questions(report),
-        "failures": [one | {"name": _get_platform_name(platforms, one["platform"])} for one in report["failures"]],
+        "failures": [
+            failure | {"name": _get_platform_name(platforms, failure["platform"])} for failure in report["failures"]
+        ],
         "groups": list(_group_answers_by_question(report, answers)),
-        "quotes": _collect_quotes(report, platforms),
+        "quotes": [
+            quote | {"brand": brand["name"], "name": _get_platform_name(platforms, quote["platform"])}
+            for brand in _sort_own_brand_first(report["brands"])
+            for quote in (brand["sentiment"] or {}).get("quotes", [])
+        ],
     }
 
 
 def build_rate_bar(metrics: dict[str, Any], name: str) -> RateBar | None:
-    """A rate of these figures; None where it is unknown. Its interval is the value itself where there is none."""
+    """Return the bar of a rate; None if it is unknown. Without an interval, low and high equal the value."""
     value = metrics[name]
     if value is None:
         return None
@@ -68,7 +75,7 @@ def build_rate_bar(metrics: dict[str, Any], name: str) -> RateBar | None:
 
 
 def format_percent(share: float) -> str:
-    """0.4167 -> "42%", as the live page rounds."""
+    """Format 0.4167 as "42%", rounded as on the live page."""
     return f"{int(share * 100 + 0.5)}%"
 
 
@@ -95,14 +102,14 @@ def _build_brand(brand: dict[str, Any], metrics: dict[str, Any] | None = None) -
 def _build_platform(platform: dict[str, Any], brands: Iterable[dict[str, Any]]) -> dict[str, Any]:
     metrics_by_brand = [(brand, brand["by_platform"].get(platform["id"])) for brand in _sort_own_brand_first(brands)]
     shown = [_build_brand(brand, figures) for brand, figures in metrics_by_brand if figures]
-    # Its rates are of the questions that name no brand, so their counts stand beside them.
+    # The rates cover the questions that name no brand, so the counts shown must too.
     counts = {name: shown[0]["figures"][name] for name in ("valid", "planned")} if shown else {}
     return platform | counts | {"brands": shown}
 
 
 def _build_questions(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each question with its counts, how often each brand is named, and who wins it."""
-    winners = {one["question"]: one["winners"] for one in report["lost"]}
+    """Return each question with its counts, the figures of each brand, and the leading competitors."""
+    winners = {lost["question"]: lost["winners"] for lost in report["lost"]}
     recognition = report["recognition"] or {"brands": []}
     brands_by_kind = {KIND_UNBRANDED: report["brands"], KIND_RECOGNITION: recognition["brands"]}
     return [
@@ -119,20 +126,12 @@ def _build_questions(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _collect_quotes(report: dict[str, Any], platforms: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        quote | {"brand": brand["name"], "name": _get_platform_name(platforms, quote["platform"])}
-        for brand in _sort_own_brand_first(report["brands"])
-        for quote in (brand["sentiment"] or {}).get("quotes", [])
-    ]
-
-
 def _group_answers_by_question(report: dict[str, Any], answers: Sequence[Answer]) -> Iterable[dict[str, Any]]:
-    """The answers by question, each with its text in pieces."""
+    """Return the answers by question, each with its text split by mentions."""
     own = {brand["name"] for brand in report["brands"] if brand["is_own"]}
-    platforms = {one["id"]: one for one in report["platforms"]}
-    questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
-    reasons = {one["code"]: one["title"] for one in report["failures"]}
+    platforms = {platform["id"]: platform for platform in report["platforms"]}
+    questions = {row["id"]: (number, row["text"]) for number, row in enumerate(report["questions"], 1)}
+    reasons = {failure["code"]: failure["title"] for failure in report["failures"]}
     for question, question_answers in groupby(answers, key=lambda answer: str(answer.question_id)):
         number, text = questions.get(question, ("", ""))
         shown = [
@@ -153,10 +152,10 @@ def _get_platform_name(platforms: dict[str, Any], platform: str) -> str:
 
 
 def split_by_mentions(text: str, mentions: Iterable[Sequence[Any]], own_brands: Iterable[str]) -> list[TextSpan]:
-    """The text cut where brands are named; of two that overlap the first is shown. Uncertain hits are not marked."""
+    """Split the text at mentions. Of two that overlap the first is used; uncertain mentions are not marked."""
     spans, offset = [], 0
     for brand, start, end, *state in sorted(mentions, key=lambda mention: mention[1]):
-        if state == ["uncertain"] or start < offset or end > len(text):
+        if state == [MENTION_UNCERTAIN] or start < offset or end > len(text):
             continue
         spans += [TextSpan(text[offset:start]), TextSpan(text[start:end], brand, brand in own_brands)]
         offset = end

@@ -1,4 +1,7 @@
-"""The report as the HTTP API gives it. Rates are 0-1; null is unknown or not available, never 0."""
+"""Schemas of the report. Rates are between 0 and 1; null means unknown or not available, never 0.
+
+`FiguresOut` is also the declaration of the figures that reports store; the export schema includes all of them.
+"""
 
 import uuid
 from datetime import datetime
@@ -10,36 +13,36 @@ Scope = Literal["these_questions", "population"]
 
 
 class FiguresOut(Schema):
-    """One brand over a set of planned answers; the unit is one valid answer. low and high: 95 % intervals.
+    """Figures of a brand over a set of planned answers; the unit is one valid answer. low, high: 95 % intervals.
 
-    scope and voice_scope: whether the interval of the rates, and of the share of voice, holds for questions like these
-    or for this set only.
+    scope (of the rates) and voice_scope (of the share of voice): whether the interval is valid for similar questions
+    ("population") or for this set of questions only.
     """
 
     planned: int
     valid: int
-    mentions: int = Field(description="valid answers that surely name the brand")
+    mentions: int = Field(description="valid answers that certainly mention the brand")
     mention_rate: float | None
     mention_rate_low: float | None
     mention_rate_high: float | None
-    first_mentions: int = Field(description="valid answers that name it before the others")
+    first_mentions: int = Field(description="valid answers that mention it before the others")
     first_mention_rate: float | None
     first_mention_rate_low: float | None
     first_mention_rate_high: float | None
     share_of_voice: float | None = Field(description="of all brands' mentions, each brand once per answer")
     share_of_voice_low: float | None = Field(
-        description="bootstrap over questions; null with less than two, or where the brand has no voice or all"
+        description="bootstrap over questions; null with fewer than two, or with a share of 0 or 1"
     )
     share_of_voice_high: float | None
-    mean_position: float | None = Field(description="1 is first, over `mentions` answers; null under five")
-    mean_reciprocal_rank: float | None = Field(description="of 1/position, 0 where it is not named")
-    uncertain: int = Field(description="answers that may name it, which only the user can say; in no rate")
+    mean_position: float | None = Field(description="1 is first, over answers with a mention; null below five")
+    mean_reciprocal_rank: float | None = Field(description="mean of 1/position over valid answers, 0 without a mention")
+    uncertain: int = Field(description="answers with uncertain mentions only, for the user to confirm; in no rate")
     scope: Scope
     voice_scope: Scope
 
 
 class QuoteOut(Schema):
-    """Word for word from the answer, at [start, end) in code points."""
+    """A verbatim quote from the answer, at [start, end) in code points."""
 
     answer: uuid.UUID
     question: uuid.UUID
@@ -51,7 +54,7 @@ class QuoteOut(Schema):
 
 
 class SentimentOut(Schema):
-    """Counts over the judged answers that name the brand; unclear: also where the judge's quote is not there."""
+    """Counts over the rated answers that mention the brand; a rating without a matching quote is unclear."""
 
     judged: int
     positive: int
@@ -62,18 +65,18 @@ class SentimentOut(Schema):
 
 
 class BrandReportOut(Schema):
-    """A brand in all, by platform id and by question id, over questions of one kind. sentiment: null is 未评估."""
+    """A brand: overall, by platform id and by question id, over questions of one kind. sentiment: null is 未评估."""
 
     name: str
     is_own: bool
     figures: FiguresOut
     sentiment: SentimentOut | None
     by_platform: dict[str, FiguresOut]
-    count_by_question: dict[uuid.UUID, FiguresOut]
+    by_question: dict[uuid.UUID, FiguresOut]
 
 
 class CountsOut(Schema):
-    """n valid of N planned; failed and filtered answers are in no denominator."""
+    """Counts of answers by state; failed and filtered answers are in no denominator."""
 
     planned: int
     valid: int
@@ -82,7 +85,7 @@ class CountsOut(Schema):
 
 
 class PlatformReportOut(CountsOut):
-    """A platform that was asked."""
+    """A platform of the diagnosis."""
 
     id: str
     name: str
@@ -91,9 +94,9 @@ class PlatformReportOut(CountsOut):
 
 
 class QuestionReportOut(Schema):
-    """A question with its counts, which a report without an analysis lacks.
+    """A question with its counts, which are missing when the analysis failed.
 
-    kind: "recognition" when it names a brand of the diagnosis, and then its answers are in `recognition` alone.
+    kind: "recognition" when the question names a brand of the diagnosis; its answers are in `recognition` only.
     """
 
     id: uuid.UUID
@@ -107,7 +110,7 @@ class QuestionReportOut(Schema):
 
 
 class CellOut(CountsOut):
-    """A question on a platform: what the heat map shows. mentions: {brand: answers that name it}."""
+    """A question on a platform, a cell of the heat map. mentions: {brand: answers that mention it}."""
 
     question: uuid.UUID
     platform: str
@@ -115,14 +118,14 @@ class CellOut(CountsOut):
 
 
 class RecognitionOut(CountsOut):
-    """The figures over the questions that name a brand: who is named in a question is echoed in its answers."""
+    """Figures over the questions that name a brand, apart because answers repeat the brands of their question."""
 
     brands: list[BrandReportOut]
     cells: list[CellOut]
 
 
 class LostOut(Schema):
-    """A question at which competitors are named in more answers than the own brand, and the best of them."""
+    """A question where competitors are mentioned in more answers than the own brand, with the leading ones."""
 
     question: uuid.UUID
     planned: int
@@ -133,21 +136,21 @@ class LostOut(Schema):
 
 
 class OtherBrandOut(Schema):
-    """A known brand that nobody asked for."""
+    """A known brand that is not part of the diagnosis."""
 
     name: str
     answers: int
 
 
 class DomainOut(Schema):
-    """A host that answers cite."""
+    """A host that answers cite, with the number of these answers."""
 
     domain: str
     answers: int
 
 
 class FailureOut(Schema):
-    """Why answers are missing."""
+    """A reason for missing answers, by platform."""
 
     platform: str
     code: str
@@ -157,7 +160,7 @@ class FailureOut(Schema):
 
 
 class ReportedDiagnosisOut(Schema):
-    """Of which diagnosis the report is."""
+    """The diagnosis that the report describes."""
 
     id: uuid.UUID
     brand: str
@@ -167,22 +170,22 @@ class ReportedDiagnosisOut(Schema):
 
 
 class ReportOut(CountsOut):
-    """The whole report; its own counts are of all answers. There is no score over all figures."""
+    """A report; its top-level counts cover all answers."""
 
     version: int
     diagnosis: ReportedDiagnosisOut
     demo: bool
     ai_label: str
-    unbranded: CountsOut = Field(description="of the answers that `brands`, `cells` and `lost` are about")
+    unbranded: CountsOut = Field(description="counts of the answers behind `brands`, `cells` and `lost`")
     brands: list[BrandReportOut]
     platforms: list[PlatformReportOut]
     questions: list[QuestionReportOut]
     cells: list[CellOut]
-    judged: int | None = Field(description="answers whose sentiment was judged; null is 未评估")
+    judged: int | None = Field(description="answers with a sentiment rating; null is 未评估")
     lost: list[LostOut]
     recognition: RecognitionOut | None = Field(description="null when no question names a brand")
     others: list[OtherBrandOut]
-    domains: list[DomainOut] | None = Field(description="null where no answer cites any: not available is not zero")
+    domains: list[DomainOut] | None = Field(description="null when no answer cites any host")
     domains_by_platform: dict[str, list[DomainOut] | None]
     failures: list[FailureOut]
     method: dict[str, Any]

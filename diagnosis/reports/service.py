@@ -1,63 +1,23 @@
-"""From rows to the report: analyse a text, tell the facts of an answer, make, store and read a diagnosis's report."""
+"""Build the report of a diagnosis from its rows, and read the stored one."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from diagnosis.analysis.mentions import BrandSpellings, TextAnalysis, analyse_text
-from diagnosis.choices import AnswerState
+from diagnosis.analysis.columns import (
+    build_brand_spellings,
+    find_named_brands,
+    get_mentioned_brands,
+    get_uncertain_brands,
+)
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
 
-REPORT_VERSION = (
-    3  # raise it when stored reports are no longer what `build_report_from_database` makes: they are then made anew
-)
+# Increment when `build_report_from_rows` returns something else: older stored reports are then rebuilt when read.
+REPORT_VERSION = 3
 
 ANSWER_ORDERING = ("question__position", "platform__position", "platform_id", "repeat")
 
-MENTION_UNCERTAIN, MENTION_CONFIRMED = "uncertain", "confirmed"
-
-
-def build_brand_spellings(brands: Iterable[Brand]) -> list[BrandSpellings]:
-    """The brands with their spellings, as they are looked for."""
-    return [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in brands]
-
-
-def compute_analysis_columns(text: str, brands: list[BrandSpellings], question: str) -> dict[str, Any]:
-    """What is stored of a valid answer's text beside it."""
-    return to_analysis_columns(analyse_text(text, brands, question))
-
-
-def to_analysis_columns(analysis: TextAnalysis) -> dict[str, Any]:
-    """A mention is stored as [brand, start, end], and with a fourth item unless it is plainly certain."""
-    mentions = [
-        [mention.brand, mention.start, mention.end]
-        if mention.is_certain
-        else [mention.brand, mention.start, mention.end, MENTION_UNCERTAIN]
-        for mention in analysis.mentions
-    ]
-    return {"mentions": mentions, "others": analysis.others, "domains": analysis.domains}
-
-
-def get_mentioned_brands(mentions: Iterable[list[Any]]) -> list[str]:
-    """The brands that a text surely names, each once, in order of their first place."""
-    return list(dict.fromkeys(brand for brand, _start, _end, *state in mentions if state != [MENTION_UNCERTAIN]))
-
-
-def get_uncertain_brands(mentions: list[list[Any]]) -> list[str]:
-    """The brands that a text may name, and does not name surely."""
-    certain = get_mentioned_brands(mentions)
-    return list(dict.fromkeys(brand for brand, *_ in mentions if brand not in certain))
-
-
-def find_named_brands(question: str, brands: list[BrandSpellings]) -> list[str]:
-    """The brands that a question names, as answers are read; a name that may be an ordinary word counts too.
-
-    One doubtful question in a mention rate would leave the rate in doubt.
-    """
-    return list(dict.fromkeys(mention.brand for mention in analyse_text(question, brands).mentions))
-
-
-# The diagnosis is one of them, or Django would read it again for every answer.
+# With the diagnosis among them, Django does not read it again for every answer.
 _REPORT_COLUMNS = (
     "diagnosis",
     "platform",
@@ -72,17 +32,15 @@ _REPORT_COLUMNS = (
 
 
 def build_report_from_database(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The report of the answers as they are stored. Four queries, however many answers there are."""
-    answers = diagnosis.answers.order_by(*ANSWER_ORDERING)
-    return build_report_from_rows(
-        diagnosis, diagnosis.brands.all(), diagnosis.questions.all(), answers.only(*_REPORT_COLUMNS)
-    )
+    """Build the report of the stored answers, in four queries for any number of them."""
+    answers = diagnosis.answers.order_by(*ANSWER_ORDERING).only(*_REPORT_COLUMNS)
+    return build_report_from_rows(diagnosis, diagnosis.brands.all(), diagnosis.questions.all(), answers)
 
 
 def build_report_from_rows(
     diagnosis: Diagnosis, brands: Iterable[Brand], questions: Iterable[Question], answers: Iterable[Answer]
 ) -> dict[str, Any]:
-    """The report of these rows, stored or not; answers in the order of their questions and platforms."""
+    """Build the report of rows that may be unsaved; answers in the order of questions and platforms."""
     brands = list(brands)
     spellings = build_brand_spellings(brands)
     report_answers = [
@@ -100,21 +58,17 @@ def build_report_from_rows(
         )
         for answer in answers
     ]
-    # The diagnosis's own seed: the same answers have the same intervals, whoever asks and when.
-    seed = diagnosis.pk.int % 2**32
-    return {
-        "version": REPORT_VERSION,
-        **build_report(
-            [ReportBrand(brand.name, brand.is_own) for brand in brands],
-            report_answers,
-            seed=seed,
-            named_brands={str(question.pk): find_named_brands(question.text, spellings) for question in questions},
-        ),
-    }
+    report = build_report(
+        [ReportBrand(brand.name, brand.is_own) for brand in brands],
+        report_answers,
+        seed=diagnosis.pk.int % 2**32,  # so that the same answers always have the same intervals
+        named_brands={str(question.pk): find_named_brands(question.text, spellings) for question in questions},
+    )
+    return {"version": REPORT_VERSION, **report}
 
 
 def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Counts alone: for an end that does not wait for the analysis, which has a bug."""
+    """Return a report with counts only, for a diagnosis whose analysis failed."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
     unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}
@@ -122,19 +76,10 @@ def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def get_current_report(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The stored report; one of an older form is made anew from the answers, or filled up when they are gone."""
+    """Return the stored report; rebuild one of an older version, or complete it if its answers are deleted."""
     stored: dict[str, Any] = diagnosis.report if isinstance(diagnosis.report, dict) else {}
     if stored.get("version") == REPORT_VERSION:
         return stored
     if diagnosis.answers.exists() or not stored:
         return build_report_from_database(diagnosis)
     return build_minimal_report(diagnosis) | stored
-
-
-def reanalyse_answers(answers: Iterable[Answer], brands: list[BrandSpellings]) -> list[Answer]:
-    """Look through stored texts again; the valid answers, changed and not saved. `question` must be at hand."""
-    valid = [answer for answer in answers if answer.state == AnswerState.VALID]
-    for answer in valid:
-        for name, value in compute_analysis_columns(answer.text, brands, answer.question.text).items():
-            setattr(answer, name, value)
-    return valid

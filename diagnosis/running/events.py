@@ -4,10 +4,10 @@ from typing import Any, cast
 
 from django.utils import timezone
 
+from diagnosis.analysis.columns import get_mentioned_brands
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.reports.service import get_mentioned_brands
 from errors.codes import ErrorCode
 from errors.problems import build_problem
 from progress.events import CompleteData, ErrorData, ProgressData, ResultData

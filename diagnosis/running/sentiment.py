@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 from django.conf import settings
 
+from diagnosis.analysis.columns import MENTION_UNCERTAIN
 from diagnosis.analysis.judge_prompt import (
     SentimentVerdict,
     build_judge_prompt,
@@ -16,7 +17,6 @@ from diagnosis.analysis.judge_prompt import (
 from diagnosis.choices import AnswerState
 from diagnosis.clock import get_database_time
 from diagnosis.models import Answer, Diagnosis, Platform
-from diagnosis.reports.service import MENTION_UNCERTAIN
 from diagnosis.running.calls import call_with_retries
 from diagnosis.running.db import run_in_db_thread
 from errors.codes import ErrorCode

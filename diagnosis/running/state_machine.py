@@ -17,18 +17,14 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from diagnosis import metrics
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.clock import get_database_time
 from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.platforms.errors import PAUSE_DURATIONS
-from diagnosis.reports.service import (
-    build_brand_spellings,
-    build_minimal_report,
-    build_report_from_database,
-    compute_analysis_columns,
-)
+from diagnosis.reports.service import build_minimal_report, build_report_from_database
 from diagnosis.running.calls import CallResult
 from diagnosis.running.events import (
     build_complete_event,

@@ -1,4 +1,4 @@
-"""Which diagnoses ask the same: one brand, the same questions, the same platforms, in any order."""
+"""Panels: a brand with a set of questions and a set of platforms, in any order."""
 
 import hashlib
 import json
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def compute_panel_key(brand: str, questions: Iterable[str], platforms: Iterable[str]) -> str:
-    """The panel as 64 hexadecimal digits: the same for the same brand, set of questions and set of platforms.
+    """Return the key of a panel, 64 hexadecimal digits.
 
-    It is stored, so it does not follow the matching of brands, which grows with every release.
+    Keys are stored. Their normalization is therefore independent of that of brand matching, which may change.
     """
     key_parts = [
         normalize_panel_text(brand),
@@ -20,5 +20,5 @@ def compute_panel_key(brand: str, questions: Iterable[str], platforms: Iterable[
 
 
 def normalize_panel_text(text: str) -> str:
-    """Without width, case and superfluous spaces."""
+    """Return the text without differences of width and case, and without redundant spaces."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())

@@ -1,4 +1,4 @@
-"""The bodies of trends and comparisons. Rates are 0-1, differences -1 to 1; null is unknown, never 0."""
+"""Schemas of trends and comparisons. Rates are 0 to 1, differences -1 to 1; null is unknown, never 0."""
 
 import uuid
 from datetime import datetime
@@ -8,7 +8,7 @@ from ninja import Field, Schema
 
 
 class RateOut(Schema):
-    """A brand's rate over all valid answers of a diagnosis; low and high: Wilson's 95 % interval."""
+    """A brand's mention rate over all valid answers of a diagnosis; low, high: Wilson's 95 % interval."""
 
     name: str
     is_own: bool
@@ -20,7 +20,7 @@ class RateOut(Schema):
 
 
 class PointOut(Schema):
-    """A diagnosis that has ended, and each brand's rate in it."""
+    """A diagnosis that has ended, with the rate of each brand."""
 
     id: uuid.UUID
     brand: str
@@ -36,9 +36,9 @@ class PointOut(Schema):
 
 
 class ChangeOut(Schema):
-    """A brand's rates on the cells (question x platform) that both have answers for, and how sure their difference is.
+    """A brand's rates on the cells (question x platform) with valid answers in both diagnoses, and their difference.
 
-    changed: "none" wherever the interval of the difference, low to high, has 0 in it.
+    changed: "none" when the interval of the difference, low to high, includes 0.
     """
 
     name: str
@@ -56,7 +56,7 @@ class ChangeOut(Schema):
 
 
 class StepOut(Schema):
-    """From one diagnosis to the next."""
+    """The changes from one diagnosis to the next."""
 
     before: uuid.UUID
     after: uuid.UUID
@@ -64,18 +64,18 @@ class StepOut(Schema):
 
 
 class TrendOut(Schema):
-    """The diagnoses of one panel, the oldest first; changes: one less than there are points."""
+    """The diagnoses of a panel, oldest first, and the changes between consecutive ones."""
 
     diagnosis: uuid.UUID
     brand: str
     confidence: float
-    has_more: bool = Field(description="older ones are left out")
+    has_more: bool = Field(description="whether older diagnoses are omitted")
     points: list[PointOut]
     changes: list[StepOut]
 
 
 class PartsOut(Schema):
-    """What only one of the two has. platforms: ids of those that gave valid answers."""
+    """Questions, brands, and ids of platforms with valid answers."""
 
     questions: list[str]
     platforms: list[str]
@@ -83,13 +83,13 @@ class PartsOut(Schema):
 
 
 class CommonOut(PartsOut):
-    """What both have."""
+    """The part that both diagnoses share."""
 
     cells: int = Field(description="question x platform with valid answers in both")
 
 
 class ComparisonOut(Schema):
-    """Two diagnoses side by side; changes: of the brands that both looked for."""
+    """Two diagnoses side by side; changes: of the brands that both include."""
 
     confidence: float
     before: PointOut

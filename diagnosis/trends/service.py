@@ -1,4 +1,4 @@
-"""How a panel's rates move from one diagnosis to the next, and what two diagnoses have in common."""
+"""Trends of a panel's rates, and comparisons of two diagnoses."""
 
 import uuid
 from collections import Counter
@@ -9,22 +9,22 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
+from diagnosis.analysis.columns import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
-from diagnosis.reports.intervals import compute_rate, wilson_interval
-from diagnosis.reports.service import build_brand_spellings, find_named_brands, get_mentioned_brands
+from diagnosis.reports.intervals import compute_rate, compute_rate_interval
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, RateDifference, compute_rate_difference
 
 MAX_TREND_POINTS = 52
 
-CellKey = tuple[str, str]  # question, platform
+CellKey = tuple[str, str]  # normalized text of the question, platform id
 
 
 @dataclass(frozen=True)
 class CellCounts:
-    """The valid answers to one question at one platform, and how many of them name each brand."""
+    """The number of valid answers to a question on a platform, and of those that mention each brand."""
 
     valid: int
     mentions: Mapping[str, int]
@@ -32,8 +32,10 @@ class CellCounts:
 
 @dataclass
 class ComparisonData:
-    """What a comparison needs of a diagnosis. Brands and questions go by their normal spelling, which leads to what
-    is shown; own: the diagnosis's own brand."""
+    """The part of a diagnosis that comparisons use.
+
+    `brands` and `questions` map normalized text to the text shown; `own_brand` and the cells use normalized text.
+    """
 
     own_brand: str
     brands: dict[str, str] = field(default_factory=dict)
@@ -41,28 +43,23 @@ class ComparisonData:
     cells: dict[CellKey, CellCounts] = field(default_factory=dict)
 
     def count_mentions(self, brand: str) -> tuple[int, int]:
-        """(answers that name it, valid answers)."""
+        """Return (answers that mention the brand, valid answers)."""
         cells = self.cells.values()
         return sum(cell.mentions.get(brand, 0) for cell in cells), sum(cell.valid for cell in cells)
 
 
 def find_same_panel(diagnosis: Diagnosis, user: AbstractBaseUser) -> DiagnosisQuerySet:
-    """The diagnoses of its owner that asked the same and have answers, as far as the user may see them."""
-    if not diagnosis.panel:
-        _set_missing_panel(diagnosis)
+    """Return the ended diagnoses of the same panel and owner with valid answers that the user may see."""
+    if not diagnosis.panel:  # created by the previous release during an update
+        texts, asked = diagnosis.questions.values_list("text", flat=True), diagnosis.answers.values("platform_id")
+        diagnosis.panel = compute_panel_key(diagnosis.brand, texts, (row["platform_id"] for row in asked))
+        diagnosis.save(update_fields=["panel"])
     queryset = Diagnosis.objects.visible_to(user).filter(owner_id=diagnosis.owner_id, panel=diagnosis.panel)
     return queryset.ended_with_answers().defer("report")
 
 
-def _set_missing_panel(diagnosis: Diagnosis) -> None:
-    """Of a diagnosis that a process of the release before took, while the site was updated."""
-    texts, asked = diagnosis.questions.values_list("text", flat=True), diagnosis.answers.values("platform_id")
-    diagnosis.panel = compute_panel_key(diagnosis.brand, texts, (row["platform_id"] for row in asked))
-    diagnosis.save(update_fields=["panel"])
-
-
 def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, ComparisonData]:
-    """By diagnosis, from their reports; where one is of an older form, from the answers. At most four queries."""
+    """Return the data by diagnosis, from the reports or, for older reports, the answers. At most four queries."""
     data = {diagnosis.pk: ComparisonData(normalize_panel_text(diagnosis.brand)) for diagnosis in diagnoses}
     spellings: dict[uuid.UUID, list[BrandSpellings]] = {pk: [] for pk in data}
     for brand in Brand.objects.filter(diagnosis__in=diagnoses):
@@ -71,7 +68,7 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
     questions: dict[str, str] = {}
     for question in Question.objects.filter(diagnosis__in=diagnoses):
         if find_named_brands(question.text, spellings[question.diagnosis_id]):
-            continue  # it measures recognition, which is no mention rate
+            continue  # its answers measure recognition, not the mention rate
         questions[str(question.pk)] = normalize_panel_text(question.text)
         data[question.diagnosis_id].questions[normalize_panel_text(question.text)] = question.text
     report_cells = dict(Diagnosis.objects.filter(pk__in=data).values_list("pk", "report__cells"))
@@ -87,7 +84,7 @@ _CELL_KEYS = {"question", "platform", "valid", "mentions"}
 
 
 def _has_cells(cells: Any) -> bool:
-    """Whether a report tells them: an old one does not, an empty one was not made."""
+    """Return whether a report has usable cells: older and minimal reports do not."""
     return (
         isinstance(cells, list)
         and bool(cells)
@@ -96,7 +93,7 @@ def _has_cells(cells: Any) -> bool:
 
 
 def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
-    """The same cells as the report's, from the answers."""
+    """Return the same cells as in a report, counted from the answers."""
     cells: dict[tuple[uuid.UUID, uuid.UUID, str], dict[str, Any]] = {}
     valid = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID).order_by()
     for diagnosis, question, platform, mentions in valid.values_list(
@@ -113,7 +110,7 @@ def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID,
 
 
 def _merge_cells(rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> dict[CellKey, CellCounts]:
-    """Those with valid answers. A question that an imported diagnosis has twice is one."""
+    """Return the cells with valid answers, merging questions that an imported diagnosis has twice."""
     merged: dict[CellKey, CellCounts] = {}
     for row in rows:
         if row["valid"] and row["question"] in questions:
@@ -125,16 +122,16 @@ def _merge_cells(rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -
 
 
 def _unify_brand_spellings(data: Sequence[ComparisonData]) -> None:
-    """Show a brand that was written in several ways as it was written last."""
-    names = {key: name for one in data for key, name in one.brands.items()}
-    for one in data:
-        one.brands = {key: names[key] for key in one.brands}
+    """Use the latest spelling of each brand in all diagnoses."""
+    names = {key: name for diagnosis in data for key, name in diagnosis.brands.items()}
+    for diagnosis in data:
+        diagnosis.brands = {key: names[key] for key in diagnosis.brands}
 
 
 def compare_brand_rates(
     brand: str, before: ComparisonData, after: ComparisonData, confidence: float = CONFIDENCE_LEVEL
 ) -> RateDifference | None:
-    """The difference of a brand's rate on the cells that both have answers for; None without any."""
+    """Return the difference of a brand's rate on the common cells; None without any."""
     pairs = [
         CellPair(key[0], key[1], _get_cell_counts(before.cells[key], brand), _get_cell_counts(after.cells[key], brand))
         for key in before.cells.keys() & after.cells.keys()
@@ -147,12 +144,12 @@ def _get_cell_counts(cell: CellCounts, brand: str) -> tuple[int, int]:
 
 
 def get_common_brands(before: ComparisonData, after: ComparisonData) -> list[str]:
-    """Those that were looked for in both, in the order of the later one."""
+    """Return the brands that both include, in the order of the later diagnosis."""
     return [brand for brand in after.brands if brand in before.brands]
 
 
 def build_trend(diagnosis: Diagnosis, user: AbstractBaseUser) -> dict[str, Any]:
-    """Its panel's diagnoses, the oldest first, and what changed from each to the next; the newest 52 of them."""
+    """Return the latest `MAX_TREND_POINTS` diagnoses of the panel, oldest first, with the changes between them."""
     rows = list(find_same_panel(diagnosis, user)[: MAX_TREND_POINTS + 1])
     members = rows[:MAX_TREND_POINTS][::-1]
     data = load_comparison_data(members)
@@ -164,30 +161,27 @@ def build_trend(diagnosis: Diagnosis, user: AbstractBaseUser) -> dict[str, Any]:
         "has_more": len(rows) > MAX_TREND_POINTS,
         "points": [_build_point(member, data[member.pk]) for member in members],
         "changes": [
-            {
-                "before": before.pk,
-                "after": after.pk,
-                "brands": _build_changes(data[before.pk], data[after.pk]),
-            }
+            {"before": before.pk, "after": after.pk, "brands": _build_changes(data[before.pk], data[after.pk])}
             for before, after in pairwise(members)
         ],
     }
 
 
 def _build_point(diagnosis: Diagnosis, data: ComparisonData) -> dict[str, Any]:
-    return _summarize_diagnosis(diagnosis) | {"brands": [build_brand_rate(brand, data) for brand in data.brands]}
-
-
-def _summarize_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
     columns = ("brand", "status", "repeats", "planned", "valid", "created_at", "finished_at")
-    values = {name: getattr(diagnosis, name) for name in columns}
-    return {"id": diagnosis.pk, "demo": diagnosis.is_demo, "schedule": diagnosis.schedule_id, **values}
+    return {
+        "id": diagnosis.pk,
+        "demo": diagnosis.is_demo,
+        "schedule": diagnosis.schedule_id,
+        **{name: getattr(diagnosis, name) for name in columns},
+        "brands": [build_brand_rate(brand, data) for brand in data.brands],
+    }
 
 
 def build_brand_rate(brand: str, data: ComparisonData) -> dict[str, Any]:
-    """A brand's rate over all valid answers of a diagnosis, with Wilson's interval."""
+    """Return a brand's rate over all valid answers of a diagnosis, with Wilson's interval."""
     mentions, valid = data.count_mentions(brand)
-    low, high = wilson_interval(mentions, valid) or (None, None)
+    low, high = compute_rate_interval(mentions, valid)
     return {
         "name": data.brands[brand],
         "is_own": brand == data.own_brand,
@@ -204,7 +198,6 @@ _NO_COMMON_CELLS = _UNKNOWN_DIFFERENCE | {"cells": 0, "questions": 0, "valid_bef
 
 
 def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
-    """Of every brand that was looked for in both."""
     changes = []
     for brand in get_common_brands(before, after):
         difference = compare_brand_rates(brand, before, after)
@@ -214,7 +207,7 @@ def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[s
 
 
 def compare_diagnoses(before: Diagnosis, after: Diagnosis) -> dict[str, Any]:
-    """Two diagnoses side by side: what both asked, what only one did, and what changed on the common part."""
+    """Return what both diagnoses asked, what only one asked, and the changes on the common part."""
     data = load_comparison_data([before, after])
     before_data, after_data = data[before.pk], data[after.pk]
     _unify_brand_spellings([before_data, after_data])
@@ -247,10 +240,10 @@ def _find_only_in_first(first: ComparisonData, second: ComparisonData) -> dict[s
 
 
 def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """What has moved since the panel's diagnosis before this one, for a notice; empty where that is not sure.
+    """Return the significant changes since the previous diagnosis of the panel, for a notification.
 
-    All brands are looked at together (Bonferroni): with ten brands, one in two quiet weeks would have a "move" of
-    some brand otherwise.
+    The confidence level is corrected for the number of brands (Bonferroni), so that at most one in twenty runs without
+    any change produces a notification.
     """
     earlier = find_same_panel(diagnosis, diagnosis.owner).filter(created_at__lt=diagnosis.created_at).first()
     if earlier is None or not diagnosis.valid:
@@ -262,7 +255,6 @@ def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
     for brand in brands:
         difference = compare_brand_rates(brand, earlier_data, current_data, 1 - (1 - CONFIDENCE_LEVEL) / len(brands))
         if difference and difference.changed != "none":
-            changes.append(
-                {"name": current_data.brands[brand], "is_own": brand == current_data.own_brand, **asdict(difference)}
-            )
+            names = {"name": current_data.brands[brand], "is_own": brand == current_data.own_brand}
+            changes.append(names | asdict(difference))
     return changes

@@ -1,13 +1,12 @@
-"""Has a rate changed between two diagnoses? Told on what both asked, by an interval that no accident makes narrow."""
+"""Significance of the change of a brand's rate between two diagnoses, on the cells that both have answers for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import atan, cos, fsum, pi, sin, sqrt
+from math import fsum, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-from diagnosis.reports.intervals import newcombe_difference_interval
+from diagnosis.reports.intervals import newcombe_difference_interval, student_t_quantile
 
 CONFIDENCE_LEVEL = 0.95
 
@@ -16,7 +15,7 @@ ChangeDirection = Literal["up", "down", "none"]
 
 @dataclass(frozen=True)
 class CellPair:
-    """A question at a platform in two diagnoses; before, after: (answers that name the brand, valid answers)."""
+    """A question on a platform in two diagnoses; before, after: (answers that mention the brand, valid answers)."""
 
     question: str
     platform: str
@@ -26,9 +25,9 @@ class CellPair:
 
 @dataclass(frozen=True)
 class RateDifference:
-    """The rates on what both diagnoses have answers for, each cell with the same weight in both, and what changed.
+    """Rates on the common cells, with the same weight of a cell in both diagnoses.
 
-    before, after: 0-1; difference: after less before, low and high its interval. cells, questions: how many were
+    before, after: 0 to 1. difference: after minus before; low, high: its interval. cells, questions: numbers of those
     compared; valid_before, valid_after: their valid answers.
     """
 
@@ -45,22 +44,21 @@ class RateDifference:
 
 
 def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFIDENCE_LEVEL) -> RateDifference | None:
-    """The difference of a brand's rate; None where no cell has valid answers in both.
+    """Return the difference of a brand's rate; None if no cell has valid answers in both diagnoses.
 
-    Two intervals are made and the wider one counts at each end: Newcombe's of independent answers, and the one of the
-    differences of the questions, which also holds where the answers to a question hang together within a diagnosis.
-    For a single question its platforms take their place; one question at one platform has only the first.
-    docs/decisions/0009-significant-changes.md tells why, `make bench-report` how often either is wrong.
+    At each end the wider of two intervals counts: Newcombe's for independent answers, and Student's over the questions,
+    which remains valid if the answers to one question are correlated. With a single question, its platforms take the
+    place of the questions; a single cell has Newcombe's interval only. docs/decisions/0009-significant-changes.md has
+    the reasons, `make bench-report` measures the error rates.
     """
     compared_pairs = [pair for pair in pairs if pair.before[1] and pair.after[1]]
     if not compared_pairs:
         return None
-    # Mantel and Haenszel's weights: a cell that lost answers in one of the two weighs the same in both.
+    # Mantel and Haenszel's weights: a cell has the same weight in both, even if it lost answers in one.
     weights = [pair.before[1] * pair.after[1] / (pair.before[1] + pair.after[1]) for pair in compared_pairs]
     before = _weighted_counts(weights, [pair.before for pair in compared_pairs])
     after = _weighted_counts(weights, [pair.after for pair in compared_pairs])
     newcombe_interval = newcombe_difference_interval(before, after, NormalDist().inv_cdf((1 + confidence) / 2))
-    assert newcombe_interval
     mean_difference = after[0] / after[1] - before[0] / before[1]
     half_width = _compute_clustered_half_width(compared_pairs, weights, mean_difference, confidence)
     low, high = (
@@ -82,7 +80,7 @@ def compute_rate_difference(pairs: Sequence[CellPair], confidence: float = CONFI
 
 
 def _weighted_counts(weights: Sequence[float], counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
-    """(successes, trials) whose rate is the weighted mean of the cells', and as sure as that is."""
+    """Return (successes, trials) with the weighted mean rate of the cells and the same variance."""
     total = fsum(weights)
     rate = fsum(weight * named / valid for weight, (named, valid) in zip(weights, counts, strict=True)) / total
     trials = total**2 / fsum(weight**2 / valid for weight, (_named, valid) in zip(weights, counts, strict=True))
@@ -92,7 +90,7 @@ def _weighted_counts(weights: Sequence[float], counts: Sequence[tuple[int, int]]
 def _compute_clustered_half_width(
     pairs: Sequence[CellPair], weights: Sequence[float], mean_difference: float, confidence: float
 ) -> float:
-    """Of Student's interval of the mean difference, a question being one draw; 0 where there is but one."""
+    """Return the half-width of Student's interval of the mean difference, clustered by question; 0 for one cluster."""
     has_questions = len({pair.question for pair in pairs}) > 1
     group_deviations: dict[str, float] = {}
     for pair, weight in zip(pairs, weights, strict=True):
@@ -104,27 +102,3 @@ def _compute_clustered_half_width(
         return 0.0
     squares = fsum(value * value for value in group_deviations.values()) / fsum(weights) ** 2
     return student_t_quantile(confidence, count - 1) * sqrt(squares * count / (count - 1))
-
-
-@lru_cache(maxsize=1024)
-def student_t_quantile(confidence: float, degrees_of_freedom: int) -> float:
-    """The t beyond which, on both sides together, Student's distribution with so many degrees has 1 - confidence."""
-    low, high = 0.0, 1.0
-    while _student_t_coverage(high, degrees_of_freedom) < confidence:
-        low, high = high, high * 2
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_t_coverage(middle, degrees_of_freedom) < confidence else (low, middle)
-    return high
-
-
-def _student_t_coverage(t: float, degrees_of_freedom: int) -> float:
-    """The probability of [-t, t]; Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4."""
-    angle = atan(t / sqrt(degrees_of_freedom))
-    odd = degrees_of_freedom % 2
-    term = cos(angle) if odd else 1.0
-    terms = [term] if degrees_of_freedom > 1 else []
-    for step in range(2 + odd, degrees_of_freedom, 2):
-        term *= cos(angle) ** 2 * (step - 1) / step
-        terms.append(term)
-    return (angle + sin(angle) * fsum(terms)) * 2 / pi if odd else sin(angle) * fsum(terms)

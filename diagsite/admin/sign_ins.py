@@ -4,13 +4,14 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.contrib import admin
-from django.http import HttpRequest
+
+from errors.audit import DeleteOnlyAdmin
 
 AccessAttempt._meta.verbose_name = AccessAttempt._meta.verbose_name_plural = "登录失败"
 
 
 @admin.register(AccessAttempt)
-class AccessAttemptAdmin(admin.ModelAdmin[Any]):
+class AccessAttemptAdmin(DeleteOnlyAdmin[Any]):
     """Deleting an entry lifts its lockout."""
 
     list_display = ["account", "address", "failures", "latest"]
@@ -38,9 +39,3 @@ class AccessAttemptAdmin(admin.ModelAdmin[Any]):
     @admin.display(description="最近一次", ordering="attempt_time")
     def latest(self, attempt: Any) -> Any:
         return attempt.attempt_time
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

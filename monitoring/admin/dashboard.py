@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
+from errors.audit import ReadOnlyAdmin
 from monitoring.dashboard.context import build_dashboard_context, build_live_config
 from monitoring.dashboard.metric_history import TIME_RANGES
 from monitoring.models import Dashboard
@@ -16,7 +17,7 @@ DEFAULT_TIME_RANGE = "1h"
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(admin.ModelAdmin[Dashboard]):
+class DashboardAdmin(ReadOnlyAdmin[Dashboard]):
     """One page instead of a list of rows, for all staff."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -26,18 +27,6 @@ class DashboardAdmin(admin.ModelAdmin[Dashboard]):
     def has_view_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
         """Seen by staff; there is no row to be seen by itself."""
         return obj is None and self.admin_site.has_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is no row to add."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """There is no row to change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """There is no row to delete."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Render the page; with `?part=1` only the part that the script replaces."""

@@ -16,6 +16,7 @@ from math import exp, sqrt
 from statistics import NormalDist
 
 from monitoring.measurement import Measurement
+from performance.intervals import wilson_interval
 
 
 class ThresholdVerdict(StrEnum):
@@ -221,18 +222,6 @@ def compare_with_threshold(parameters: RuleParameters, measurement: Measurement,
     if is_breached:
         return ThresholdVerdict.BREACH
     return ThresholdVerdict.CLEAR if is_clear else ThresholdVerdict.BETWEEN
-
-
-def wilson_interval(successes: float, trials: float, z: float) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, 0 to 1, of at least one trial; more successes than trials are all."""
-    share = min(1.0, max(0.0, successes / trials))
-    scale = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    # At the ends the formula is exactly 0 and 1; floating point is not.
-    low = 0.0 if share == 0 else max(0.0, middle - half)
-    high = 1.0 if share == 1 else min(1.0, middle + half)
-    return low, high
 
 
 @lru_cache(maxsize=64)

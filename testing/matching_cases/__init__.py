@@ -1,11 +1,11 @@
-"""Hand-checked cases of brand matching: CSV files, and how they are read and judged.
+"""Annotated cases of brand matching in CSV files, with functions to read and score them.
 
-A row is `trap,brands,text,question`. brands: `名称=别名=别名;名称`. In the text a mention is marked `[苹果]`, as
-`[Apple|苹果]` when the spelling is not the brand's name, and with `?` before the bracket's end where only the user
-can tell: `[苹果?]`, `[Apple|苹果?]`. A real bracket is written `\\[` or `\\]`.
+A row is `trap,brands,text,question`, with brands as `名称=别名=别名;名称`. In the text a mention is marked `[苹果]`,
+`[Apple|苹果]` if the spelling is not the brand's name, and with a final `?` if it is uncertain: `[苹果?]`,
+`[Apple|苹果?]`. A literal bracket is written `\\[` or `\\]`.
 
-`mentions.csv` was at hand while the code was written, and grows with every bug that is found. `mentions_untouched.csv`
-was written after the code was frozen; neither the code nor the list of known brands was ever changed to suit it.
+`mentions.csv` was used in development and grows with every bug. `mentions_untouched.csv` was written later; neither the
+code nor the list of known brands was ever adapted to it.
 """
 
 import csv
@@ -24,7 +24,7 @@ _MARK = re.compile(r"\\([\[\]])|\[([^\[\]]+)\]")
 
 @dataclass(frozen=True)
 class MatchingCase:
-    """One text with what must be found in it. place: file and line, to find it again."""
+    """A text with its expected mentions. location: file and line."""
 
     location: str
     category: str
@@ -33,13 +33,12 @@ class MatchingCase:
     expected: list[Mention]
     question: str = ""
 
-    def found(self) -> list[Mention]:
-        """What is found."""
+    def find_mentions(self) -> list[Mention]:
         return analyse_text(self.text, self.brands, self.question).mentions
 
 
 def read_cases(path: Path) -> Iterator[MatchingCase]:
-    """The cases of a file, in order."""
+    """Yield the cases of a file in order."""
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
             brands = [_parse_brand(text) for text in row["brands"].split(";")]
@@ -69,7 +68,7 @@ def _parse_marked_text(marked: str) -> tuple[str, list[Mention]]:
 
 @dataclass(frozen=True)
 class MatchingScore:
-    """Counts over some cases. A mention is right when its brand, its place and whether it is certain are."""
+    """Counts over cases. A mention is correct if brand, offsets and certainty are."""
 
     cases: int
     correct: int
@@ -79,30 +78,26 @@ class MatchingScore:
 
     @property
     def precision(self) -> float:
-        """Of what was found, the share that is right."""
+        """Return the share of the found mentions that is correct."""
         return self.correct / self.found if self.found else 1.0
 
     @property
     def recall(self) -> float:
-        """Of what was to be found, the share that was."""
+        """Return the share of the expected mentions that was found."""
         return self.correct / self.expected if self.expected else 1.0
 
 
 def score_cases(cases: Iterable[MatchingCase], *, certain_only: bool = False) -> MatchingScore:
-    """Run all cases. certain_only: only what the report's figures count, which uncertain hits are not."""
-    count = right = found = expected = 0
-    wrong: list[MatchingCase] = []
+    """Run all cases. `certain_only` ignores uncertain mentions, which figures of reports do not count."""
+    count = correct = found = expected = 0
+    mismatched_cases: list[MatchingCase] = []
     for case in cases:
-        actual, wanted = (
-            {one for one in one_side if one.is_certain or not certain_only}
-            for one_side in _get_found_and_expected(case)
+        actual_mentions, expected_mentions = (
+            {mention for mention in mentions if mention.is_certain or not certain_only}
+            for mentions in (case.find_mentions(), case.expected)
         )
-        count, right = count + 1, right + len(actual & wanted)
-        found, expected = found + len(actual), expected + len(wanted)
-        if actual != wanted:
-            wrong.append(case)
-    return MatchingScore(count, right, found, expected, wrong)
-
-
-def _get_found_and_expected(case: MatchingCase) -> tuple[list[Mention], list[Mention]]:
-    return case.found(), case.expected
+        count, correct = count + 1, correct + len(actual_mentions & expected_mentions)
+        found, expected = found + len(actual_mentions), expected + len(expected_mentions)
+        if actual_mentions != expected_mentions:
+            mismatched_cases.append(case)
+    return MatchingScore(count, correct, found, expected, mismatched_cases)

@@ -1,1 +1,1 @@
-"""Brands in Chinese and mixed text: folding, names, addresses, and what an ambiguous name means in its place."""
+"""Matching of brand names in Chinese and mixed text: normalization, names, web addresses, disambiguation."""

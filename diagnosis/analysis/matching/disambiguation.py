@@ -1,8 +1,9 @@
-"""Is the brand meant, or the ordinary word? By what stands beside the name, then by the rest of the answer.
+"""Word-sense disambiguation of ambiguous names: is the brand meant, or the ordinary word?
 
-Beside: words of either sense in the same sentence, and other brands, the nearer the more. Where the sentence is silent,
-the sense that the name has elsewhere in the answer counts (Gale, Church and Yarowsky 1992, One sense per discourse),
-then the words of the whole answer and of its question. Where these are silent too, or at odds, it is uncertain.
+First by the sentence: context words of either sense and other brands, weighted by proximity. Without evidence there,
+by the sense of the same name elsewhere in the answer (Gale, Church and Yarowsky 1992, One sense per discourse), then by
+the context words of the whole answer and its question. Without evidence, or with contradictory evidence, the match is
+uncertain.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import ahocorasick
@@ -19,20 +21,19 @@ from diagnosis.analysis.matching.gazetteer import KnownBrand
 from diagnosis.analysis.matching.names import NameMatch, is_whole_word
 from diagnosis.analysis.matching.normalization import NormalizedText
 
-MAX_CONTEXT_CHARACTERS = 80  # characters to each side that count as the same sentence
-MIN_SCORE_RATIO = 2.0  # how much more one sense must have for it than the other
-MIN_ANSWER_SCORE = 2  # words of one sense that settle it from anywhere in the answer
-QUESTION_WORD_WEIGHT = 2  # how many words of the answer one of the question is worth
-OTHER_BRAND_WEIGHT = 0.6  # how much of a word another brand is worth
-MIN_UNKNOWN_NAME_SCORE = 0.3  # for a name of one character, which may be a part of any word
-BRAND_CASE_WEIGHT = 0.5  # and a name of letters that is written as the brand writes it
-
+MAX_CONTEXT_CHARACTERS = 80  # a sentence is limited to this distance on each side
+MIN_SCORE_RATIO = 2.0  # of the scores of both senses, for a decision
+MIN_ANSWER_SCORE = 2  # context words in the whole answer, for a decision
+QUESTION_WORD_WEIGHT = 2  # of a context word in the question, relative to one in the answer
+OTHER_BRAND_WEIGHT = 0.6  # of another brand, relative to a context word
+MIN_UNKNOWN_NAME_SCORE = 0.3  # for unknown names of one character, which may be a part of any word
+BRAND_CASE_WEIGHT = 0.5  # of a name in letters written in the brand's own case
 
 OffsetRange = tuple[int, int]
 
 
 class Sense(Enum):
-    """What is meant. SILENT: nothing tells."""
+    """The sense of a name in its context."""
 
     BRAND = "brand"
     WORD = "word"
@@ -42,7 +43,7 @@ class Sense(Enum):
 
 @dataclass(frozen=True)
 class MatchContext:
-    """A text with all that was found in it; `text` as given, `question` folded."""
+    """A text with its matches. `text` is the original; `question` is normalized."""
 
     text: str
     normalized: NormalizedText
@@ -50,74 +51,67 @@ class MatchContext:
     question: str
     common_brand_words: tuple[str, ...]
     sentence_ends: list[int] = field(init=False)
-    """Where in the folded text sentences end."""
+    """Positions of sentence ends in the normalized text."""
     word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        candidates = _SENTENCE_END.finditer(self.normalized.normalized)
+        candidates = _SENTENCE_END.finditer(self.normalized.text)
         object.__setattr__(
-            self, "stops", [match.start() for match in candidates if self._is_sentence_end(match.start())]
+            self, "sentence_ends", [match.start() for match in candidates if self._is_sentence_end(match.start())]
         )
 
     def _is_sentence_end(self, index: int) -> bool:
-        """A full stop, a new line, which is folded into a space, or the space behind a point."""
+        """Return whether a sentence ends here: a full stop, a newline (now a space), or a space after a period."""
         normalized = self.normalized
-        if normalized.normalized[index] != " ":
+        if normalized.text[index] != " ":
             return True
         if "\n" in self.text[normalized.start_offsets[index] : normalized.end_offsets[index]]:
             return True
         # 「1. 苹果」 is one sentence.
         return (
-            normalized.normalized[index - 1 : index] == "."
-            and not normalized.normalized[max(0, index - 2) : index - 1].isdigit()
+            normalized.text[index - 1 : index] == "." and not normalized.text[max(0, index - 2) : index - 1].isdigit()
         )
 
     def get_sentence_bounds(self, match: NameMatch) -> tuple[int, int]:
-        """Its bounds, at most MAX_CONTEXT_CHARACTERS to each side."""
+        """Return the bounds of its sentence, at most MAX_CONTEXT_CHARACTERS away on each side."""
         left, right = bisect_left(self.sentence_ends, match.start), bisect_left(self.sentence_ends, match.end)
         start = self.sentence_ends[left - 1] + 1 if left else 0
-        end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.normalized)
+        end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.text)
         return max(start, match.start - MAX_CONTEXT_CHARACTERS), min(end, match.end + MAX_CONTEXT_CHARACTERS)
 
     def find_words(self, words: "WordFinder", start: int, end: int) -> list[OffsetRange]:
-        """Where some words are in a part of the folded text; the whole text is looked through once."""
+        """Return where the words occur in a part of the normalized text. The whole text is searched once."""
         if words not in self.word_ranges:
-            self.word_ranges[words] = words.find(self.normalized.normalized)
+            self.word_ranges[words] = words.find(self.normalized.text)
         ranges = self.word_ranges[words]
-        return ranges[
-            bisect_left(ranges, start, key=_get_range_start) : bisect_right(ranges, end - 1, key=_get_range_start)
-        ]
+        first, last = (
+            bisect_left(ranges, start, key=itemgetter(0)),
+            bisect_right(ranges, end - 1, key=itemgetter(0)),
+        )
+        return ranges[first:last]
 
     def find_matches(self, start: int, end: int) -> Sequence[NameMatch]:
-        """Those that start in a part of the folded text."""
-        return self.matches[
-            bisect_left(self.matches, start, key=_get_match_start) : bisect_right(
-                self.matches, end - 1, key=_get_match_start
-            )
-        ]
-
-
-def _get_match_start(match: NameMatch) -> int:
-    return match.start
-
-
-def _get_range_start(offsets: OffsetRange) -> int:
-    return offsets[0]
+        """Return the matches that start in a part of the normalized text."""
+        get_start = attrgetter("start")
+        first = bisect_left(self.matches, start, key=get_start)
+        return self.matches[first : bisect_right(self.matches, end - 1, key=get_start)]
 
 
 _SENTENCE_END = re.compile("[。!?;！？；… ]")
 
 
 def classify_senses(context: MatchContext) -> list[Sense]:
-    """One sense, never SILENT, for each hit."""
-    senses = [_classify_by_sentence(context, hit) if hit.name.is_ambiguous else Sense.BRAND for hit in context.matches]
+    """Return a sense for each match, never NO_EVIDENCE."""
+    senses = [
+        _classify_by_sentence(context, match) if match.name.is_ambiguous else Sense.BRAND for match in context.matches
+    ]
     sense_by_spelling: dict[str, Sense] = {}
     for match, sense in zip(context.matches, senses, strict=True):
         if sense is Sense.NO_EVIDENCE and match.name.spelling not in sense_by_spelling:
             sense_by_spelling[match.name.spelling] = _classify_by_answer(context, match, senses)
     return [
-        sense_by_spelling[hit.name.spelling] if sense is Sense.NO_EVIDENCE else sense
-        for hit, sense in zip(context.matches, senses, strict=True)
+        sense_by_spelling[match.name.spelling] if sense is Sense.NO_EVIDENCE else sense
+        for match, sense in zip(context.matches, senses, strict=True)
     ]
 
 
@@ -130,8 +124,13 @@ def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
     brand_ranges = _exclude_ranges_inside(match, context.find_words(brand_words, start, end))
     word_ranges = _exclude_ranges_inside(match, context.find_words(ordinary_words, start, end))
     if any(span[0] == match.end for span in brand_ranges):
-        return Sense.BRAND  # the noun right behind decides: 「苹果手机」
-    other_brand_ranges = [(other.start, other.end) for other in _find_other_brands(context, match, start, end)]
+        return Sense.BRAND  # a noun directly after the name decides: 「苹果手机」
+    # Brands tend to be listed together, so unambiguous other brands in the sentence are evidence.
+    other_brand_ranges = [
+        (other.start, other.end)
+        for other in context.find_matches(start, end)
+        if other.name.brand != match.name.brand and not other.name.is_ambiguous
+    ]
     brand_score = _compute_proximity_score(match, brand_ranges) + OTHER_BRAND_WEIGHT * _compute_proximity_score(
         match, other_brand_ranges
     )
@@ -152,7 +151,7 @@ def _compare_scores(brand_score: float, word_score: float) -> Sense:
 
 
 def _exclude_ranges_inside(match: NameMatch, ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
-    """Without what is a part of the name itself: 「牛」 in 「公牛」."""
+    """Return the ranges without those inside the name itself, such as 「牛」 in 「公牛」."""
     return [span for span in ranges if not (match.start <= span[0] and span[1] <= match.end)]
 
 
@@ -160,23 +159,14 @@ def _compute_proximity_score(match: NameMatch, ranges: Iterable[OffsetRange]) ->
     return sum(1 / (1 + max(start - match.end, match.start - end, 0)) for start, end in ranges)
 
 
-def _find_other_brands(context: MatchContext, match: NameMatch, start: int, end: int) -> list[NameMatch]:
-    """Other brands in the sentence that are nothing else: brands come together."""
-    return [
-        other
-        for other in context.find_matches(start, end)
-        if other.name.brand != match.name.brand and not other.name.is_ambiguous
-    ]
-
-
 def _has_brand_case(context: MatchContext, match: NameMatch, sentence_start: int) -> bool:
-    """A name of letters in the brand's own case, where not every word begins with a capital."""
+    """Return whether a name in letters has the brand's own case, except at the start of a sentence."""
     written = context.text[
         context.normalized.start_offsets[match.start] : context.normalized.end_offsets[match.end - 1]
     ]
     if not match.name.known_brand or not written.isascii() or written not in match.name.known_brand.original_spellings:
         return False
-    return bool(context.normalized.normalized[sentence_start : match.start].strip())
+    return bool(context.normalized.text[sentence_start : match.start].strip())
 
 
 # In the rest of the answer --------------------------------------------------------------------------------------------
@@ -202,8 +192,8 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
 
 
 def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:
-    """Different words in the answer, and those in the question for more."""
-    texts = ((context.normalized.normalized, 1), (context.question, QUESTION_WORD_WEIGHT))
+    """Return the number of distinct words in the answer and, weighted, in the question."""
+    texts = ((context.normalized.text, 1), (context.question, QUESTION_WORD_WEIGHT))
     return sum(weight * len({text[start:end] for start, end in words.find(text)}) for text, weight in texts)
 
 
@@ -211,7 +201,7 @@ def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:
 
 
 class WordFinder:
-    """Folded words to look for."""
+    """Finds normalized words in a text."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self._automaton: Any = ahocorasick.Automaton()
@@ -220,7 +210,7 @@ class WordFinder:
         self._automaton.make_automaton()
 
     def find(self, text: str) -> list[OffsetRange]:
-        """Their places in order and apart, the longest first; a word of letters as a whole one."""
+        """Return the ranges in order without overlaps, preferring longer words; alphabetic words as whole words."""
         if not len(self._automaton):
             return []
         ranges = [(last + 1 - length, last + 1) for last, length in self._automaton.iter_long(text)]
@@ -231,7 +221,7 @@ class WordFinder:
 def _get_sense_words(
     known_brand: KnownBrand | None, common_brand_words: tuple[str, ...]
 ) -> tuple[WordFinder, WordFinder]:
-    """What tells the brand, and what tells the word."""
+    """Return finders for the context words of the brand and of the ordinary word."""
     if known_brand is None:
         return WordFinder(common_brand_words), WordFinder(())
     return WordFinder((*known_brand.brand_context, *common_brand_words)), WordFinder(known_brand.word_context)

@@ -1,7 +1,8 @@
-"""What is known of brands beforehand: brands.toml, and the operators' own file of the same form."""
+"""The gazetteer of known brands: brands.toml, and the operators' own file in the same format."""
 
+import itertools
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +17,12 @@ BUILT_IN_FILE = Path(__file__).parent / "brands.toml"
 _FIELDS = {"aliases", "decoys", "brand_context", "word_context", "ambiguous"}
 
 
-@dataclass(frozen=True, eq=False)  # the same one while it is the same object
+@dataclass(frozen=True, eq=False)  # compared by identity, so that it can be a cache key
 class KnownBrand:
-    """A brand as the file tells of it, everything folded but `name`.
+    """A brand of the file; everything except `name` and `original_spellings` is normalized.
 
-    names: every spelling, its name first. decoys: phrases that hold one of them and never mean the brand.
-    ambiguous: the names that are ordinary words too; brand_context and word_context: words beside either sense.
+    names: all spellings, its name first. decoys: phrases that contain a name and never mean the brand.
+    ambiguous: names that are also ordinary words; brand_context, word_context: context words of either sense.
     """
 
     name: str
@@ -30,13 +31,13 @@ class KnownBrand:
     ambiguous: frozenset[str] = frozenset()
     brand_context: Sequence[str] = ()
     word_context: Sequence[str] = ()
-    # As written, for a name of letters: "Apple" is more of a brand than "apple".
+    # With their case: "Apple" is more likely to mean the brand than "apple".
     original_spellings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
 class Gazetteer:
-    """All known brands by name, and what tells a brand beside any ambiguous name."""
+    """All known brands by name, and the context words of any brand."""
 
     brands: dict[str, KnownBrand]
     brand_context: Sequence[str]
@@ -51,13 +52,13 @@ class Gazetteer:
 
 
 def get_gazetteer() -> Gazetteer:
-    """The built-in brands, with those of settings.KNOWN_BRANDS_FILE added or in their place."""
+    """Return the built-in brands, extended and overridden by those of settings.KNOWN_BRANDS_FILE."""
     return _load_gazetteer(str(settings.KNOWN_BRANDS_FILE))
 
 
 @lru_cache
 def _load_gazetteer(operators_file: str) -> Gazetteer:
-    """Raises ImproperlyConfigured, with the place, for a file that cannot be understood."""
+    """Load both files. Raises ImproperlyConfigured, naming file and table, for an invalid file."""
     tables = _read_tables(BUILT_IN_FILE)
     if operators_file:
         operator_tables = _read_tables(Path(operators_file))
@@ -66,8 +67,9 @@ def _load_gazetteer(operators_file: str) -> Gazetteer:
     common = tables.pop("common", {})
     plain = tables.pop("plain", {})
     brands = {name: _build_known_brand(name, table) for name, table in tables.items()}
-    for known_brand in _parse_plain_brands(plain):
-        brands.setdefault(known_brand.name, known_brand)
+    for line in itertools.chain.from_iterable(plain.values()):
+        name, *aliases = line.split("|")
+        brands.setdefault(name, _build_known_brand(name, {"aliases": aliases}))
     return Gazetteer(brands, [normalize_spelling(word) for word in common.get("brand_context", [])])
 
 
@@ -77,14 +79,14 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"{path}: {error}") from error
     for name, table in tables.items():
-        if not isinstance(table, dict) or not all(_is_list_of_strings(value) for value in table.values()):
-            raise ImproperlyConfigured(f'{path}: [{name}] must hold lists of texts, such as aliases = ["..."]')
+        if not isinstance(table, dict) or not all(map(_is_list_of_texts, table.values())):
+            raise ImproperlyConfigured(f'{path}: [{name}] must contain lists of texts, such as aliases = ["..."]')
         if name not in ("common", "plain") and not table.keys() <= _FIELDS:
-            raise ImproperlyConfigured(f"{path}: [{name}] may hold {', '.join(sorted(_FIELDS))} only")
+            raise ImproperlyConfigured(f"{path}: [{name}] may contain {', '.join(sorted(_FIELDS))} only")
     return tables
 
 
-def _is_list_of_strings(value: Any) -> bool:
+def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) and normalize_spelling(text) for text in value)
 
 
@@ -101,13 +103,3 @@ def _build_known_brand(name: str, table: dict[str, list[str]]) -> KnownBrand:
         tuple(map(normalize_spelling, table.get("word_context", []))),
         frozenset(spellings),
     )
-
-
-def _parse_plain_brands(table: dict[str, list[str]]) -> Iterator[KnownBrand]:
-    for line in (line for lines in table.values() for line in lines):
-        spellings = line.split("|")
-        yield KnownBrand(
-            spellings[0],
-            tuple(dict.fromkeys(map(normalize_spelling, spellings))),
-            original_spellings=frozenset(spellings),
-        )

@@ -1,4 +1,4 @@
-"""Names in folded text: one automaton over all spellings and decoys, whole words, the first and then the longest."""
+"""Find names in normalized text with an automaton of all spellings and decoys; the first, then the longest wins."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from diagnosis.analysis.matching.normalization import NormalizedText, normalize_
 
 @dataclass(frozen=True)
 class BrandSpellings:
-    """A brand and every spelling that counts as naming it."""
+    """A brand and all its spellings."""
 
     name: str
     spellings: Sequence[str]
@@ -22,7 +22,7 @@ class BrandSpellings:
 
 @dataclass(frozen=True)
 class BrandName:
-    """Whom a spelling names. is_tracked: one of the diagnosis's own brands. known: what is known of the spelling."""
+    """The brand of a spelling. is_tracked: it is in the diagnosis; known_brand: the gazetteer's entry, if any."""
 
     brand: str
     spelling: str
@@ -31,21 +31,21 @@ class BrandName:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether the spelling alone does not tell that the brand is meant."""
+        """Whether the spelling alone does not show that the brand is meant."""
         is_single_han = len(self.spelling) == 1 and "\u3400" <= self.spelling <= "\u9fff"
         return is_single_han or bool(self.known_brand and self.spelling in self.known_brand.ambiguous)
 
 
 @dataclass(frozen=True)
 class NameMatch:
-    """A name at [start, end) of the folded text."""
+    """A name at [start, end) of the normalized text."""
 
     name: BrandName
     start: int
     end: int
 
 
-# Behind a brand's name these change nothing: a known 「福特汽车」 is the user's 「福特」.
+# A known brand with one of these suffixes is the same brand: 「福特汽车」 is 「福特」.
 _GENERIC_SUFFIXES = (
     "汽车 电动车 手机 电器 电脑 家居 家具 卫浴 瓷砖 洗发水 热水器 户外 体育 酒店 地产 集团 公司 网 旅行 快递 乳业"
 )
@@ -53,7 +53,7 @@ GENERIC_SUFFIXES = frozenset(_GENERIC_SUFFIXES.split())
 
 
 class NameFinder:
-    """Finds the names of some brands and of all known ones; made once for a diagnosis, used for each of its answers."""
+    """Finds the names of the brands of a diagnosis and of all known brands; reused for all its answers."""
 
     def __init__(self, brands: Sequence[BrandSpellings], gazetteer: Gazetteer) -> None:
         self._tracked_names, tracked_by_known_brand = _map_tracked_names(brands, gazetteer)
@@ -63,26 +63,35 @@ class NameFinder:
             {text: (name, frozenset()) for text, name in self._tracked_names.items()}
         )
 
-    def find(self, text: NormalizedText) -> list[NameMatch]:
-        """All names, in order and apart; where they overlap, the one that starts first and is longest counts."""
+    def find(self, normalized: NormalizedText) -> list[NameMatch]:
+        """Return the names in order without overlaps: the one that starts first, then the longest, wins."""
         matches = [
             NameMatch(name, start, end)
-            for start, end, name, _of in _find_whole_words(self._tracked_automaton, text)
+            for start, end, name, _of in _find_whole_words(self._tracked_automaton, normalized)
             if name
         ]
         decoys: list[tuple[int, int, frozenset[str]]] = []
-        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, text):
-            if text.normalized[start:end] in self._tracked_names:
-                continue  # what the user calls a brand is one, whatever else it is
+        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, normalized):
+            if normalized.text[start:end] in self._tracked_names:
+                continue  # a spelling given by the user takes precedence
             if decoyed_spellings:
                 decoys.append((start, end, decoyed_spellings))
             if name and name.brand not in self._tracked_by_known_brand:
                 matches.append(NameMatch(name, start, end))
-        return list(_drop_overlapping(match for match in matches if not _is_inside_decoy(match, decoys)))
+        kept: list[NameMatch] = []
+        for match in sorted(matches, key=lambda match: (match.start, -match.end)):
+            if kept and match.start < kept[-1].end:
+                continue
+            if not any(
+                start <= match.start and match.end <= end and match.name.spelling in decoyed_spellings
+                for start, end, decoyed_spellings in decoys
+            ):
+                kept.append(match)
+        return kept
 
 
 PatternMeaning = tuple[BrandName | None, frozenset[str]]
-"""Whom a text names, and the spellings that it holds without naming anybody."""
+"""The brand that a text names, and the spellings that it contains as a decoy."""
 
 
 def _build_automaton(meanings: dict[str, PatternMeaning]) -> Any:
@@ -94,23 +103,23 @@ def _build_automaton(meanings: dict[str, PatternMeaning]) -> Any:
 
 
 def _find_whole_words(
-    automaton: Any, text: NormalizedText
+    automaton: Any, normalized: NormalizedText
 ) -> Iterator[tuple[int, int, BrandName | None, frozenset[str]]]:
-    """(start, end, whom it names, what it is a decoy of) of whole words only."""
-    for last, (length, name, decoyed_spellings) in automaton.iter(text.normalized) if len(automaton) else ():
+    """Yield (start, end, brand name, decoyed spellings) of whole words."""
+    for last, (length, name, decoyed_spellings) in automaton.iter(normalized.text) if len(automaton) else ():
         start, end = last + 1 - length, last + 1
-        # A part of a letter is no name: 「会社」 in 「㍿」, "x" in "x́".
+        # A part of a character is no match: 「会社」 in 「㍿」, "x" in "x́".
         if (
-            text.start_offsets[start] >= 0
-            and text.end_offsets[last] >= 0
-            and is_whole_word(text.normalized, start, end)
+            normalized.start_offsets[start] >= 0
+            and normalized.end_offsets[last] >= 0
+            and is_whole_word(normalized.text, start, end)
         ):
             yield start, end, name, decoyed_spellings
 
 
 @lru_cache(maxsize=4)
 def _build_known_automaton(gazetteer: Gazetteer) -> Any:
-    """The automaton of all known names and decoys: the same for every diagnosis, and too large to make for each."""
+    """Return the automaton of all known names and decoys, which is too large to build for each diagnosis."""
     meanings: dict[str, PatternMeaning] = {}
     for brand in gazetteer.brands.values():
         for decoy in brand.decoys:
@@ -122,54 +131,33 @@ def _build_known_automaton(gazetteer: Gazetteer) -> Any:
     return _build_automaton(meanings)
 
 
-def _is_inside_decoy(match: NameMatch, decoys: list[tuple[int, int, frozenset[str]]]) -> bool:
-    return any(
-        start <= match.start and match.end <= end and match.name.spelling in decoyed_spellings
-        for start, end, decoyed_spellings in decoys
-    )
-
-
-def _drop_overlapping(matches: Iterator[NameMatch]) -> Iterator[NameMatch]:
-    last_end = 0
-    for match in sorted(matches, key=lambda hit: (hit.start, -hit.end)):
-        if match.start >= last_end:
-            last_end = match.end
-            yield match
-
-
 def _map_tracked_names(
     brands: Sequence[BrandSpellings], gazetteer: Gazetteer
 ) -> tuple[dict[str, BrandName], dict[str, str]]:
-    """{folded spelling: whom it names}, {known brand: the diagnosis's brand that it is}.
+    """Return {normalized spelling: brand name} and {known brand: brand of the diagnosis}.
 
-    The user's own spellings come first, then the other spellings that are known of their brands.
+    The user's own spellings take precedence over other known spellings of the same brands.
     """
     brand_by_spelling: dict[str, str] = {}
     for brand in brands:
         for spelling in brand.spellings:
             brand_by_spelling.setdefault(normalize_spelling(spelling), brand.name)
     brand_by_spelling.pop("", None)
-    tracked_by_known_brand = _map_known_brands(brand_by_spelling, gazetteer)
+    tracked_by_known_brand: dict[str, str] = {}
+    for spelling, brand_name in brand_by_spelling.items():
+        for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
+            known_brand = gazetteer.by_spelling.get(text)
+            if known_brand:
+                tracked_by_known_brand.setdefault(known_brand.name, brand_name)
     for other, brand_name in tracked_by_known_brand.items():
         for spelling in gazetteer.brands[other].names:
             brand_by_spelling.setdefault(spelling, brand_name)
     return {
-        text: BrandName(brand, text, True, gazetteer.by_spelling.get(text)) for text, brand in brand_by_spelling.items()
+        text: BrandName(name, text, True, gazetteer.by_spelling.get(text)) for text, name in brand_by_spelling.items()
     }, tracked_by_known_brand
 
 
-def _map_known_brands(brand_by_spelling: dict[str, str], gazetteer: Gazetteer) -> dict[str, str]:
-    """{known brand: the diagnosis's brand that it is}."""
-    tracked_by_known_brand: dict[str, str] = {}
-    for spelling, brand in brand_by_spelling.items():
-        for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
-            known_brand = gazetteer.by_spelling.get(text)
-            if known_brand:
-                tracked_by_known_brand.setdefault(known_brand.name, brand)
-    return tracked_by_known_brand
-
-
-# Latin, Greek and Cyrillic letters, digits, and the accents that decomposed letters end in; × and ÷ are none of them.
+# Latin, Greek and Cyrillic letters, digits, and combining accents; × and ÷ are excluded.
 _WORD_CHARACTERS = "a-z0-9\u00df-\u00f6\u00f8-\u02af\u0300-\u036f\u0370-\u052f"
 _match_word_character = re.compile(f"[{_WORD_CHARACTERS}]").match
 _match_model_number = re.compile(rf"\d{{1,4}}(?![{_WORD_CHARACTERS}])|\d{{1,4}}(?:pro|max|ultra|plus|s|x|i|t|e)").match
@@ -177,7 +165,7 @@ MIN_LENGTH_BEFORE_MODEL_NUMBER = 4
 
 
 def is_whole_word(normalized: str, start: int, end: int) -> bool:
-    """An alphabetic name must not sit inside a longer word, but for a model's number; a Chinese one has no boundary."""
+    """Return whether an alphabetic name is a whole word, apart from a model number; Chinese has no word boundary."""
     if start and _match_word_character(normalized[start]) and _match_word_character(normalized[start - 1]):
         return False
     if (
@@ -186,6 +174,6 @@ def is_whole_word(normalized: str, start: int, end: int) -> bool:
         or not _match_word_character(normalized[end])
     ):
         return True
-    # 「iPhone15」 is an iPhone; 「how2」 may be anything.
+    # 「iPhone15」 mentions iPhone; 「how2」 may be anything.
     may_precede_number = end - start >= MIN_LENGTH_BEFORE_MODEL_NUMBER and not normalized[end - 1].isdigit()
     return may_precede_number and bool(_match_model_number(normalized, end))

@@ -1,4 +1,4 @@
-"""Fold what counts as the same spelling into one, and remember where in the text each letter was."""
+"""Normalize text so that equal spellings become identical, keeping the offsets in the original text."""
 
 import re
 import unicodedata
@@ -12,26 +12,23 @@ _to_simplified = OpenCC("t2s").convert
 
 @dataclass(frozen=True)
 class NormalizedText:
-    """starts, ends: for each character of `folded` the offset in the text at which its letter starts and ends.
+    """For each normalized character, where its original character starts and ends (exclusive).
 
-    -1 where no letter starts, or ends: a part of a letter is no mention. ends counts the character itself in.
+    An offset is -1 inside an original character that becomes several: a part of a character is no match.
     """
 
-    normalized: str
+    text: str
     start_offsets: list[int]
     end_offsets: list[int]
 
 
 def normalize_spelling(text: str) -> str:
-    """What is the same for all spellings that count as one.
-
-    Without width, case, accents' make, traditional characters and what is not seen.
-    """
-    return normalize_text(text).normalized.strip()
+    """Return the text without differences of width, case, composition, traditional and invisible characters."""
+    return normalize_text(text).text.strip()
 
 
 def normalize_text(text: str) -> NormalizedText:
-    """A whole text; a run of white space becomes one space."""
+    """Normalize a text; a run of white space becomes one space."""
     builder = _NormalizedTextBuilder()
     position = 0
     for run in _ONE_TO_ONE_RUN.finditer(text):
@@ -42,26 +39,24 @@ def normalize_text(text: str) -> NormalizedText:
     return NormalizedText("".join(builder.pieces), builder.start_offsets, builder.end_offsets)
 
 
-# ASCII, Chinese and their marks: each folds into one character and joins no other, so whole runs are folded at once.
+# ASCII, Chinese and their punctuation: each becomes exactly one character, so whole runs are translated at once.
 _ONE_TO_ONE_RUN = re.compile("[!-~\u3001-\u3003\u3008-\u3011\u4e00-\u9fff\uff01-\uff5e\u2018-\u201d]+")
 
 
 class _NormalizedTextBuilder:
-    """A folded text in the making."""
-
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.start_offsets: list[int] = []
         self.end_offsets: list[int] = []
 
     def add_one_to_one_run(self, run: str, start: int) -> None:
-        """Characters that fold one for one."""
+        """Add characters that become one character each."""
         self.pieces.append(run.translate(_TRANSLATION_TABLE))
         self.start_offsets += range(start, start + len(run))
         self.end_offsets += range(start + 1, start + len(run) + 1)
 
     def add_characters(self, text: str, start: int, end: int) -> None:
-        """Any characters."""
+        """Add any characters."""
         for offset in range(start, end):
             normalized, is_combining = _normalize_character(text[offset])
             if normalized:
@@ -72,7 +67,7 @@ class _NormalizedTextBuilder:
             self.end_offsets[-1] = offset + 1
             return
         if is_combining and self.end_offsets:
-            # It belongs to the letter before it, whose end it now is.
+            # It belongs to the character before it and is now the end of that.
             self.start_offsets += [-1] * len(normalized)
             self.end_offsets[-1] = -1
         else:
@@ -82,7 +77,7 @@ class _NormalizedTextBuilder:
 
 
 class _TranslationTable(dict[int, str]):
-    """For str.translate: looked up once a character, of which there are some 30,000."""
+    """A table for str.translate that caches each of some 30,000 characters."""
 
     def __missing__(self, code_point: int) -> str:
         normalized = self[code_point] = _normalize_character(chr(code_point))[0]
@@ -94,15 +89,15 @@ _TRANSLATION_TABLE = _TranslationTable()
 
 @lru_cache(maxsize=16384)
 def _normalize_character(character: str) -> tuple[str, bool]:
-    """The folded character, nothing for what is not seen, and whether it belongs to the letter before it.
+    """Return the normalized character, empty if invisible, and whether it combines with the one before.
 
-    Compatibility decomposition finds the same equal as NFKC does, and lets a letter be told from its accents.
+    NFKD treats the same characters as equal as NFKC, and separates letters from their accents.
     """
     if unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f":
         return "", False
     normalized = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
     if normalized.isspace():
         return " ", False
-    # A character at a time: phrases would fold the same name differently in different company.
+    # Per character: conversion of phrases would depend on the characters around a name.
     normalized = "".join(map(_to_simplified, normalized))
     return normalized, bool(normalized) and bool(unicodedata.combining(normalized[0]))

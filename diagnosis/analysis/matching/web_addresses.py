@@ -1,12 +1,12 @@
-"""Web and mail addresses in an answer: a name inside one is no mention, and their hosts are the domains it cites."""
+"""Find web and mail addresses: a name inside one is no mention, and the hosts are the cited domains."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
 
 _HAN = "\u3400-\u9fff"
-# Printable ASCII but for what ends an address in prose; Chinese only right behind a separator: 「…/wiki/苹果」 is an
-# address to its end, and the words right behind 「…mi.com」 are not.
+# Printable ASCII except what ends an address in prose. Chinese only directly after a separator: it belongs to
+# 「…/wiki/苹果」, but not to the address when it follows 「…mi.com」.
 _URL_PATH = rf"(?:[A-Za-z0-9\-._~:/?#@!$&*+,;=%]|(?<=[/=_#+-])[{_HAN}]+)*"
 _DOMAIN_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,62})"
 _TOP_LEVEL_DOMAINS = (
@@ -25,7 +25,7 @@ _HOST_START = re.compile(r"(?:[A-Za-z0-9\-._~%@:]|(?<=\.)[^\W\d_])+")
 
 @dataclass(frozen=True)
 class Address:
-    """start, end: its place in the text. host: in lower case without "www.", "" for mail and for what is none."""
+    """An address at [start, end). host: in lower case without "www.", empty for mail and invalid hosts."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class Address:
 
 
 def find_addresses(text: str) -> list[Address]:
-    """All addresses in order: with a scheme, of mail, or a bare host under a well-known top domain."""
+    """Return all addresses in order: with a scheme, of mail, or a bare host under a well-known top-level domain."""
     return [_parse_address(match) for match in _ADDRESS.finditer(text)] if "." in text or "://" in text else []
 
 
@@ -43,7 +43,7 @@ def _parse_address(match: re.Match[str]) -> Address:
         return Address(start, match.end(), "")
     if not match["full"]:
         return Address(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(match["bare"]))
-    # Chinese words right behind a host belong to the sentence.
+    # Chinese text directly after a host belongs to the sentence.
     host_match = _HOST_START.match(match["full"])
     host = host_match.group() if host_match else ""
     if host != match["full"]:
@@ -54,19 +54,13 @@ def _parse_address(match: re.Match[str]) -> Address:
 def _normalize_host(raw: str) -> str:
     name = raw.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower()
     name = name.removeprefix("www.")
-    if "." not in name or _is_ip_address(name):
-        return ""
-    return name
-
-
-def _is_ip_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(name)
     except ValueError:
-        return False
-    return True
+        return name if "." in name else ""
+    return ""  # an IP address is no domain
 
 
 def find_cited_domains(text: str) -> list[str]:
-    """The hosts of the web addresses in a text, each once, in order of their first place."""
+    """Return the hosts of the web addresses in a text, each once, in order of appearance."""
     return list(dict.fromkeys(address.host for address in find_addresses(text) if address.host))

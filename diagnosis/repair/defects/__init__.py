@@ -1,4 +1,4 @@
-"""Every defect, in the order of repair: what a later one reads has been put right by an earlier one."""
+"""All defects in the order of repair: later fixes rely on earlier ones."""
 
 from diagnosis.repair.defects.base import Defect
 from diagnosis.repair.defects.broken_reports import EmptyReport, MissingReport, NonBooleanFlags

@@ -1,4 +1,4 @@
-"""Reports that are missing, of nothing, or of another type than they should be."""
+"""Reports that are missing, empty, or have values of wrong types."""
 
 from typing import Any
 
@@ -15,36 +15,33 @@ _HAS_NO_REPORT = Q(report__isnull=True) | Q(report=Value(None, JSONField()))
 
 
 class MissingReport(DiagnosisDefect):
-    """The origin swallowed what went wrong in the analysis."""
+    """The source system ignored errors of its analysis."""
 
     name = "report_missing"
-    description = "ended, but there is no report of its answers"
-    fix_description = "the report is made of the stored answers"
+    description = "ended without a report"
+    fix_description = "build the report from the stored answers"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Final, without a report."""
         return get_repairable_diagnoses().filter(_HAS_NO_REPORT, status__in=FINAL_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Make it."""
         repair.rebuild_report()
 
 
 class EmptyReport(DiagnosisDefect):
-    """The origin said "completed" before anything was saved."""
+    """The source system reported success before it saved any answer."""
 
     name = "report_empty"
-    description = "completed, with a report, but not one valid answer"
-    fix_description = "it has failed, and its report says so"
+    description = "completed with a report, but without a valid answer"
+    fix_description = "set the status to failed and rebuild the report"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Ended well, without a valid answer."""
         return get_repairable_diagnoses().filter(
             ~_HAS_VALID_ANSWERS, status__in=[DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL]
         )
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Let counts, state and report be those of no answer. Pending ones are another defect's."""
+        # Pending answers are another defect.
         if repair.get_answers_in_state(AnswerState.PENDING):
             return
         repair.recompute_counts()
@@ -53,14 +50,13 @@ class EmptyReport(DiagnosisDefect):
 
 
 class NonBooleanFlags(DiagnosisDefect):
-    """The origin wrote booleans as the texts 0 and 1, and "0" is true in JavaScript."""
+    """The source system stored booleans as the texts 0 and 1, and "0" is true in JavaScript."""
 
     name = "booleans_as_text"
-    description = "booleans in the report are texts or numbers: every competitor counts as the own brand"
-    fix_description = "they are booleans"
+    description = "booleans in the report are texts or numbers, so every competitor counts as the own brand"
+    fix_description = "convert them to booleans"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """With a brand in the report whose `is_own` is no boolean."""
         non_boolean_path = """'$.brands[*].is_own ? (@.type() != "boolean")'"""
         has_non_boolean = Func(
             F("report"),
@@ -70,7 +66,6 @@ class NonBooleanFlags(DiagnosisDefect):
         return get_repairable_diagnoses().filter(has_non_boolean, report__isnull=False)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Read the texts as what they mean."""
         report: dict[str, Any] = repair.diagnosis.report or {}
         brands = [{**brand, "is_own": parse_bool(brand.get("is_own"))} for brand in report.get("brands", [])]
         repair.changes.set(repair.diagnosis, report={**report, "brands": brands})

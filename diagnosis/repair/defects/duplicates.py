@@ -1,4 +1,4 @@
-"""The same order twice within seconds."""
+"""Requests that were submitted twice within seconds."""
 
 from django.db.models.expressions import RawSQL
 
@@ -8,8 +8,8 @@ from diagnosis.repair.diagnosis_repair import DiagnosisRepair
 
 MAX_DUPLICATE_GAP_SECONDS = 10
 
-# In each chain of equal orders of one owner, all but the one with the most valid answers. Orders that carry an
-# idempotency key of their own were meant as two; what was retried, or is a retry, is left as it is.
+# In each chain of equal requests of an owner, all except the one with the most valid answers. Requests with an
+# idempotency key were intended; retries and retried diagnoses are excluded.
 _DUPLICATES_SQL = """
     WITH orders AS (
         SELECT id, owner_id, request_hash, created_at, valid, idempotency_key,
@@ -30,18 +30,16 @@ _DUPLICATES_SQL = """
 
 
 class DuplicateDiagnosis(DiagnosisDefect):
-    """A double tap, which the origin took for two orders."""
+    """A double tap, which the source system took for two requests."""
 
     name = "duplicate"
-    description = f"the same order of the same user again within {MAX_DUPLICATE_GAP_SECONDS} s"
-    fix_description = "the one with the most valid answers stays; the journal keeps every row of the others"
+    description = f"the same request of the same user within {MAX_DUPLICATE_GAP_SECONDS} s"
+    fix_description = "keep the one with the most valid answers; the journal keeps all rows of the others"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """All of a chain but the best."""
         return get_repairable_diagnoses().filter(pk__in=RawSQL(_DUPLICATES_SQL, [MAX_DUPLICATE_GAP_SECONDS]))
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Remove it with everything that is its own."""
         if repair.legacy:
             repair.changes.set(repair.legacy, diagnosis_id=None, state=LegacyRecord.State.MERGED)
         repair.changes.delete(repair.diagnosis)

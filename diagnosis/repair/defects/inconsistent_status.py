@@ -1,4 +1,4 @@
-"""Diagnoses whose state and answers contradict each other."""
+"""Diagnoses whose status contradicts their answers."""
 
 from django.db.models import Exists, OuterRef
 
@@ -18,18 +18,16 @@ _PENDING_REASON_BY_STATUS = {
 
 
 class EndedWithPendingAnswers(DiagnosisDefect):
-    """The origin wrote the final state while answers were missing."""
+    """The source system set a final status while answers were missing."""
 
     name = "ended_incomplete"
-    description = "ended, but answers are still pending (final state with progress below 100)"
-    fix_description = "pending answers are failed, counts, state and report follow the answers"
+    description = "ended with pending answers (final status with progress below 100)"
+    fix_description = "mark pending answers as failed; recompute counts, status and report"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Final, with pending answers."""
         return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS, status__in=FINAL_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """As the end of a run would have done."""
         repair.fail_pending_answers(
             _PENDING_REASON_BY_STATUS.get(DiagnosisStatus(repair.diagnosis.status), FailureReason.BUG)
         )
@@ -40,33 +38,29 @@ class EndedWithPendingAnswers(DiagnosisDefect):
 
 
 class RunningWithAllAnswers(DiagnosisDefect):
-    """The origin's worker died between the last answer and the final state."""
+    """The worker of the source system died between the last answer and the final status."""
 
     name = "running_complete"
-    description = "still running, but every answer is there (progress 100 with a running state)"
-    fix_description = "it ends as its answers say, with their report"
+    description = "running, although all answers exist (progress 100 with a running status)"
+    fix_description = "end it with the status and report that follow from its answers"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Unfinished, with answers, none of them pending."""
         return get_repairable_diagnoses().filter(_HAS_ANSWERS, ~_HAS_PENDING_ANSWERS, status__in=UNFINISHED_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """End it by its answers."""
         repair.finish(None)
 
 
 class RunningPastDeadline(DiagnosisDefect):
-    """Its worker died, and nothing has taken it up."""
+    """The worker died and no other continued the diagnosis."""
 
     name = "running_forever"
-    description = "still running long past its deadline, held by no worker"
-    fix_description = "it has timed out; what was answered is kept and reported"
+    description = "running long past its deadline without a worker"
+    fix_description = "set the status to timed out; keep and report the answers"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Unfinished, with pending answers or none at all."""
         return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS | ~_HAS_ANSWERS, status__in=UNFINISHED_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """End it at its deadline."""
         repair.fail_pending_answers(FailureReason.DEADLINE)
         repair.finish(DiagnosisStatus.TIMED_OUT, finished_at=repair.get_deadline())

@@ -1,14 +1,14 @@
-"""Competitors that were submitted and not stored."""
+"""Competitors that were submitted but not stored."""
 
 from collections.abc import Iterator
 
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q
 
+from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
 from diagnosis.choices import FINAL_STATUSES, AnswerState
 from diagnosis.models import Brand, DiagnosisQuerySet, LegacyRecord
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
-from diagnosis.reports.service import build_brand_spellings, compute_analysis_columns
 
 _HAS_COMPETITORS = Exists(Brand.objects.filter(diagnosis=OuterRef("pk"), is_own=False))
 _HAS_SUBMITTED_COMPETITORS = Exists(
@@ -17,14 +17,13 @@ _HAS_SUBMITTED_COMPETITORS = Exists(
 
 
 class LostCompetitors(DiagnosisDefect):
-    """The origin stored `[]` whatever was submitted."""
+    """The source system always stored `[]`."""
 
     name = "competitors_lost"
-    description = "no competitors, although the order or the report names some"
-    fix_description = "they are added, looked for in the stored answers, and reported"
+    description = "no competitors, although the request or the report names some"
+    fix_description = "add them, analyse the stored answers again, and rebuild the report"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Final, without competitors, named elsewhere."""
         names_others = Func(
             F("report"),
             Func(F("brand"), template="jsonb_build_object('own', %(expressions)s)"),
@@ -36,7 +35,6 @@ class LostCompetitors(DiagnosisDefect):
         return get_repairable_diagnoses().filter(has_named_competitors, ~_HAS_COMPETITORS, status__in=FINAL_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Add them, and read the answers again."""
         diagnosis = repair.diagnosis
         existing_names = {brand.name for brand in repair.brands} | {diagnosis.brand}
         for name in dict.fromkeys(_iter_named_competitors(repair)):
@@ -55,7 +53,7 @@ class LostCompetitors(DiagnosisDefect):
 
 
 def _iter_named_competitors(repair: DiagnosisRepair) -> Iterator[str]:
-    """The names in the order of their submission, then what only the report knows."""
+    """Yield the submitted names in order, then names that only the report has."""
     yield from (str(name)[:100] for name in repair.facts.get("competitors", []))
     for brand in (repair.diagnosis.report or {}).get("brands") or []:
         if isinstance(brand, dict) and brand.get("name"):

@@ -1,8 +1,8 @@
-"""Times without a zone: some the origin wrote as local time, some as UTC. The import reads them all as local."""
+"""Times without a zone, some local and some UTC; the import reads them all as local time."""
 
 import itertools
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
@@ -13,7 +13,7 @@ from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagno
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
 
 TIME_COLUMNS = ("created_at", "started_at", "finished_at")
-MAX_RUN_DURATION = timedelta(hours=6)  # no run lasts so long; zones that would be mixed up for less are at sea
+MAX_RUN_DURATION = timedelta(hours=6)  # no run takes longer; smaller UTC offsets cannot be told from durations
 
 _ANSWERED_BEFORE_START = Q(answered_at__lt=OuterRef("created_at"))
 _ANSWERED_TOO_LATE = Q(answered_at__gt=OuterRef("finished_at") + MAX_RUN_DURATION)
@@ -21,16 +21,13 @@ _ANSWERED_OUTSIDE = Exists(Answer.objects.filter(_ANSWERED_BEFORE_START | _ANSWE
 
 
 class MixedTimezones(DiagnosisDefect):
-    """Naive local times beside naive UTC times, in one row."""
+    """A row has naive local times and naive UTC times."""
 
     name = "times_mixed"
-    description = "imported times that contradict each other: local time and UTC were mixed"
-    fix_description = (
-        "those that were UTC are read as UTC, so that created, started, answered, finished follow each other"
-    )
+    description = "contradictory imported times: local time and UTC were mixed"
+    fix_description = "read some times as UTC, so that created, started, answered and finished are in order"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Imported with times without a zone, which are out of order or hours apart."""
         is_inconsistent = (
             Q(started_at__lt=F("created_at"))
             | Q(finished_at__lt=F("started_at"))
@@ -43,7 +40,7 @@ class MixedTimezones(DiagnosisDefect):
         return get_repairable_diagnoses().filter(is_naive & is_inconsistent, status__in=FINAL_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Take the reading in which they follow each other closest; without one, leave them and note that."""
+        """Use the interpretation with the shortest run; without a plausible one, keep the times and note that."""
         assert repair.legacy
         interpretation = _find_best_interpretation(repair)
         if interpretation:
@@ -54,34 +51,21 @@ class MixedTimezones(DiagnosisDefect):
 
 
 def _get_utc_offset(moment: datetime) -> timedelta:
-    """What the site's zone is ahead of UTC: by so much earlier was UTC read when it was taken for local time."""
+    """Return the site's offset from UTC, by which a UTC time read as local time is too early."""
     return timezone.localtime(moment).utcoffset() or timedelta()
 
 
 def _find_best_interpretation(repair: DiagnosisRepair) -> dict[str, datetime] | None:
-    interpretations = [
-        interpretation
-        for interpretation in _iter_interpretations(repair)
-        if _is_plausible(list(interpretation.values()))
-    ]
-    # The first of the shortest is the one with the fewest changes.
-    return min(
-        interpretations,
-        key=lambda interpretation: max(interpretation.values()) - min(interpretation.values()),
-        default=None,
-    )
-
-
-def _iter_interpretations(repair: DiagnosisRepair) -> Iterator[dict[str, datetime]]:
     recorded = {name: getattr(repair.diagnosis, name) for name in TIME_COLUMNS if getattr(repair.diagnosis, name)}
     naive = [name for name in recorded if name in repair.facts.get("naive", [])]
-    for count in range(len(naive) + 1):
-        for chosen in itertools.combinations(naive, count):
-            yield {name: at + _get_utc_offset(at) if name in chosen else at for name, at in recorded.items()}
-
-
-def _is_plausible(times: Sequence[datetime]) -> bool:
-    return all(first <= then for first, then in itertools.pairwise(times)) and times[-1] - times[0] <= MAX_RUN_DURATION
+    plausible: list[tuple[timedelta, dict[str, datetime]]] = []
+    for utc_names in itertools.chain.from_iterable(itertools.combinations(naive, n) for n in range(len(naive) + 1)):
+        times = {name: at + _get_utc_offset(at) if name in utc_names else at for name, at in recorded.items()}
+        duration = max(times.values()) - min(times.values())
+        if list(times.values()) == sorted(times.values()) and duration <= MAX_RUN_DURATION:
+            plausible.append((duration, times))
+    # min returns the first of the shortest, which has the fewest changes.
+    return min(plausible, key=itemgetter(0))[1] if plausible else None
 
 
 def _fix_answer_times(repair: DiagnosisRepair) -> None:

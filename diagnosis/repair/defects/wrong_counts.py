@@ -1,4 +1,4 @@
-"""Counts that are not those of the rows."""
+"""Counts that differ from the rows."""
 
 from django.db.models.expressions import RawSQL
 
@@ -7,7 +7,7 @@ from diagnosis.models import DiagnosisQuerySet
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
 
-# A diagnosis whose columns, or whose report, count other than its answers do.
+# Diagnoses whose columns or report differ from the counts of their answers.
 _WRONG_COUNTS_SQL = """
     SELECT d.id
     FROM diagnosis_diagnosis d
@@ -26,18 +26,17 @@ _WRONG_COUNTS_SQL = """
 
 
 class WrongCounts(DiagnosisDefect):
-    """The origin saved its counter before it counted: 5 of 6 for ever."""
+    """The source system saved its counter before counting, so it stays at 5 of 6."""
 
     name = "counts_wrong"
-    description = "the counts, of the row or of the report, are not those of the answers"
-    fix_description = "they are counted again; the state and the report follow"
+    description = "the counts of the row or of the report differ from the answers"
+    fix_description = "count again; recompute status and report"
 
     def find_affected(self) -> DiagnosisQuerySet:
-        """Final, with counts that disagree."""
         return get_repairable_diagnoses().filter(pk__in=RawSQL(_WRONG_COUNTS_SQL, []), status__in=FINAL_STATUSES)
 
     def fix(self, repair: DiagnosisRepair) -> None:
-        """Count again. Pending answers are another defect's."""
+        # Pending answers are another defect.
         if repair.get_answers_in_state(AnswerState.PENDING):
             return
         if repair.recompute_counts():

@@ -1,1 +1,1 @@
-"""A report and its answers as files to take away: CSV, XLSX, JSON. docs/reference/export.md tells what is in them."""
+"""Export of a report and its answers as CSV, XLSX and JSON files, described in docs/reference/export.md."""

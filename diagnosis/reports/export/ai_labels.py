@@ -1,7 +1,7 @@
-"""The marks on whatever leaves the site: that AI made it, and that the demo platform did. In words and in metadata.
+"""Labels of AI-generated and demo content in exports, as text and as metadata.
 
-China's labelling rules (人工智能生成合成内容标识办法; GB 45438-2025) ask for words that a reader of an exported file
-sees, and for a field AIGC in its metadata. The names of its parts are the standard's.
+China's labelling rules (人工智能生成合成内容标识办法; GB 45438-2025) require a visible text in exported files and a
+field AIGC in their metadata. The names of its keys are those of the standard.
 """
 
 import json
@@ -10,32 +10,31 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-AIGC_LABEL_GENERATED = "1"  # Label: 1 is made by AI, 2 may be, 3 is suspected to be
-MAX_AIGC_CHARACTERS = 255  # of a property of a workbook, the narrowest place that the field goes to
-MAX_PROPAGATOR_CHARACTERS = 40  # characters
-
+AIGC_LABEL_GENERATED = "1"  # Label: 1 is AI-generated, 2 possibly, 3 suspected
+MAX_AIGC_CHARACTERS = 255  # the maximum of a workbook property
+MAX_PROPAGATOR_CHARACTERS = 40
 
 AigcMetadata = dict[str, str]
-"""The field. Producer: whose models wrote it; propagator: who gives it out; the ids: of the diagnosis."""
+"""The field AIGC. ContentProducer: the platforms; ContentPropagator: this site; the ids: the diagnosis."""
 
 
 def get_ai_label() -> str:
-    """On each text that AI wrote."""
+    """Return the label of texts written by AI."""
     return _("由 AI 生成，仅供参考")
 
 
 def get_figures_label() -> str:
-    """On figures, which are counted and not written by AI."""
+    """Return the label of figures, which are computed and not written by AI."""
     return _("根据 AI 生成的回答统计")
 
 
 def get_demo_label(is_demo: bool) -> str:
-    """On what came from the demo platform; nothing on the rest."""
+    """Return the label of answers of the demo platform, an empty text for others."""
     return _("演示数据，并非真实平台的回答") if is_demo else ""
 
 
 def build_aigc_metadata(report: dict[str, Any]) -> AigcMetadata:
-    """The field for a report; as JSON it is never longer than `MAX_AIGC_CHARACTERS`."""
+    """Return the field for a report; its JSON has at most `MAX_AIGC_CHARACTERS`."""
     names = "、".join(platform["name"] for platform in report["platforms"])
     diagnosis_id = str(report["diagnosis"]["id"])
     excess_characters = len(serialize_aigc(_build_metadata(names, diagnosis_id))) - MAX_AIGC_CHARACTERS
@@ -60,10 +59,10 @@ def _build_metadata(producer: str, diagnosis_id: str) -> AigcMetadata:
 
 
 def serialize_aigc(metadata: AigcMetadata) -> str:
-    """For metadata that hold any character."""
+    """Return the field as JSON with any characters."""
     return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
 
 
 def serialize_aigc_for_header(metadata: AigcMetadata) -> str:
-    """For an HTTP header, which holds ASCII."""
+    """Return the field as ASCII JSON, for an HTTP header."""
     return json.dumps(metadata, separators=(",", ":"))

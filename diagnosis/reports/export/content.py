@@ -1,4 +1,4 @@
-"""What an export is made of: the report as the API gives it, and the answers, a few at a time."""
+"""The content of an export: the report as the API returns it, and the answers."""
 
 import uuid
 from collections.abc import Iterator
@@ -20,27 +20,26 @@ ANSWER_CHUNK_SIZE = 100  # answers in memory
 
 @dataclass(frozen=True)
 class ExportContent:
-    """report: as the API gives it. exported_at: UTC, to the second."""
+    """A report as the API returns it, and the time of the export in UTC, without fractions of a second."""
 
     report: dict[str, Any]
     exported_at: datetime
 
     @property
     def diagnosis_id(self) -> uuid.UUID:
-        """Of the diagnosis."""
         return uuid.UUID(self.report["diagnosis"]["id"])
 
     def iter_answers(self) -> Iterator[Answer]:
-        """In the order of questions, platforms and repeats; read as they are wanted."""
+        """Iterate over the answers by question, platform and repeat, reading them in chunks."""
         return get_ordered_answers(self.diagnosis_id).iterator(chunk_size=ANSWER_CHUNK_SIZE)
 
 
 def load_export_content(user: AbstractBaseUser, diagnosis_id: str) -> ExportContent:
-    """For who may see the diagnosis. Raises NotFound, or DiagnosisRunning before its end."""
+    """Load the report for a user who may see it. Raises NotFound, or DiagnosisRunning before its end."""
     report = get_visible_report(user, diagnosis_id)
     return ExportContent(orjson.loads(report["body"]), timezone.now().astimezone(UTC).replace(microsecond=0))
 
 
 def get_ordered_answers(diagnosis_id: uuid.UUID) -> QuerySet[Answer]:
-    """The answers of a diagnosis in the order of its questions, platforms and repeats."""
+    """Return the answers of a diagnosis by question, platform and repeat."""
     return Answer.objects.filter(diagnosis=diagnosis_id).order_by(*ANSWER_ORDERING)

@@ -1,4 +1,4 @@
-"""A table as CSV: UTF-8 with a byte order mark, as Excel wants it, commas, every cell quoted, RFC 4180."""
+"""A table as CSV (RFC 4180): UTF-8 with the byte order mark that Excel needs, commas, every cell quoted."""
 
 import csv
 import io
@@ -13,9 +13,8 @@ from diagnosis.reports.export.tables import CellValue, ExportTable
 
 
 def write_csv(file: IO[bytes], table: ExportTable, content: ExportContent) -> None:
-    """Write the names of the columns and every row; the file stays open."""
+    """Write column names and rows; the file stays open."""
     text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    # Quoted, so that no separator inside a cell begins another one.
     writer = csv.writer(text_file, quoting=csv.QUOTE_ALL)
     writer.writerow(table.columns)
     for row in table.rows(content):
@@ -24,7 +23,7 @@ def write_csv(file: IO[bytes], table: ExportTable, content: ExportContent) -> No
 
 
 def format_csv_cell(cell: CellValue) -> str:
-    """A cell for programs: numbers in full, times RFC 3339 in UTC, lists as JSON, nothing where it is unknown."""
+    """Format a cell: numbers unrounded, times as RFC 3339 in UTC, lists as JSON, empty if unknown."""
     if cell is None:
         return ""
     if isinstance(cell, bool):

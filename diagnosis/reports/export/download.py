@@ -1,4 +1,4 @@
-"""A file that is made whole, on the disk when it is large, and then sent piece by piece."""
+"""Download responses: the file is written completely, to disk if it is large, and then streamed."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,9 +16,9 @@ from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
 
 CHUNK_BYTES = 64 * 1024
-MAX_BYTES_IN_MEMORY = 1024 * 1024  # more goes to the disk
+MAX_BYTES_IN_MEMORY = 1024 * 1024  # a larger file is written to disk
 
-# Windows names no file with these.
+# Windows does not allow these in file names.
 _INVALID_FILENAME_CHARACTER = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 
@@ -29,20 +29,21 @@ def build_download_response(
     content_type: str,
     write: Callable[[IO[bytes]], None],
 ) -> StreamingHttpResponse:
-    """What `write` writes, as a file of this ending and content type. Nothing is sent when it fails."""
+    """Return the file that `write` writes as a download. If `write` raises, nothing is sent."""
     with ExitStack() as cleanup:
         file: IO[bytes] = cleanup.enter_context(SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY))
         write(file)
         size = file.tell()
         file.seek(0)
         cleanup.pop_all()
-    # Django reads a plain iterator to its end before it sends the first byte from an event loop.
+    # In an event loop, Django consumes a synchronous iterator completely before it sends the first byte.
     chunks = _aiter_chunks(file) if isinstance(request, ASGIRequest) else _iter_chunks(file)
     response = StreamingHttpResponse(chunks, content_type=content_type)
     response["Content-Length"] = str(size)
-    response["Content-Disposition"] = (
-        content_disposition_header(True, _build_filename(content, filename_suffix)) or "attachment"
-    )
+    brand = _INVALID_FILENAME_CHARACTER.sub("_", content.report["diagnosis"]["brand"])[:60].strip(" .")
+    parts = [_("演示") if content.report["demo"] else "", brand, f"{content.exported_at:%Y%m%d}"]
+    filename = "-".join(filter(None, parts)) + filename_suffix
+    response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["Cache-Control"] = "private, no-store"
     response["X-AIGC"] = ai_labels.serialize_aigc_for_header(ai_labels.build_aigc_metadata(content.report))
     if content.report["demo"]:
@@ -60,9 +61,3 @@ def _iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
-
-
-def _build_filename(content: ExportContent, filename_suffix: str) -> str:
-    brand = _INVALID_FILENAME_CHARACTER.sub("_", content.report["diagnosis"]["brand"])[:60].strip(" .")
-    parts = [_("演示") if content.report["demo"] else "", brand, f"{content.exported_at:%Y%m%d}"]
-    return "-".join(filter(None, parts)) + filename_suffix

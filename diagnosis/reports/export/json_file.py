@@ -1,4 +1,4 @@
-"""The whole report with its answers as one JSON document, and the schema of that."""
+"""A report with its answers as one JSON document, and the JSON Schema of that document."""
 
 from datetime import datetime
 from typing import IO, Any
@@ -12,11 +12,11 @@ from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.schemas import AnswerFactsOut, ReportOut
 from diagnosis.reports.serializers import serialize_answer_record
 
-FORMAT_VERSION = 1  # raise it when a field goes or means something else
+FORMAT_VERSION = 1  # increment when a field is removed or changes its meaning
 
 
 class AigcOut(Schema):
-    """The implicit label of GB 45438-2025. Label 1: made by AI; producer: whose models; propagator: who gives it."""
+    """The metadata label of GB 45438-2025: AI-generated content, the platforms (producer), this site (propagator)."""
 
     Label: str
     ContentProducer: str
@@ -28,7 +28,7 @@ class AigcOut(Schema):
 
 
 class AiContentOut(Schema):
-    """That AI made it, in words for people and for programs."""
+    """The label of AI-generated content, as text and as metadata."""
 
     label: str
     aigc: AigcOut
@@ -37,17 +37,17 @@ class AiContentOut(Schema):
 class ExportOut(Schema):
     """A report with its answers. docs/reference/report.schema.json is its JSON Schema."""
 
-    format: int = Field(description="1; another number where a field went or means something else")
+    format: int = Field(description="1; incremented when a field is removed or changes its meaning")
     exported_at: datetime
     ai_content: AiContentOut
     demo: bool
-    demo_label: str | None = Field(description="that this is no answer of a real platform; null where it is")
+    demo_label: str | None = Field(description="label of demo data; null for answers of real platforms")
     report: ReportOut
-    iter_answers: list[AnswerFactsOut]
+    answers: list[AnswerFactsOut]
 
 
 def write_json(file: IO[bytes], content: ExportContent) -> None:
-    """Write the document, answer by answer; the file stays open."""
+    """Write the document, one answer at a time; the file stays open."""
     report = content.report
     head = {
         "format": FORMAT_VERSION,
@@ -68,6 +68,6 @@ def _serialize(value: Any) -> bytes:
 
 
 def build_export_schema() -> dict[str, Any]:
-    """The JSON Schema of the document."""
+    """Return the JSON Schema of the document."""
     export_schema = ExportOut.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **export_schema}

@@ -1,4 +1,4 @@
-"""The tables of an export. Names of columns are fixed, for programs; their titles are in the reader's language."""
+"""The tables of an export. Column names are fixed, for programs; their titles are translated."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
 from diagnosis.choices import AnswerState
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
-from diagnosis.reports.service import get_mentioned_brands, get_uncertain_brands
 
 CellValue = str | int | float | bool | datetime | list[str] | None
-"""None: unknown or not available, an empty cell; never 0."""
+"""None is unknown or not available: an empty cell, never 0."""
 
 
 @dataclass(frozen=True)
 class ExportTable:
-    """columns: name -> title. Each row has a cell for each of them."""
+    """Columns as {name: title}, and the rows with a cell for each column."""
 
     columns: dict[str, Any]
     rows: Callable[[ExportContent], Iterator[list[CellValue]]]
 
 
-def _iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
-    questions = {one["id"]: (number, one["text"]) for number, one in enumerate(report["questions"], 1)}
-    platforms = {one["id"]: one["name"] for one in report["platforms"]}
+    questions = {row["id"]: (number, row["text"]) for number, row in enumerate(report["questions"], 1)}
+    platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
     ai_label = ai_labels.get_ai_label()
     for answer in content.iter_answers():
         number, question = questions.get(str(answer.question_id), (None, None))
@@ -74,7 +74,7 @@ ANSWERS_TABLE = ExportTable(
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _iter_answer_rows,
+    iter_answer_rows,
 )
 
 METRIC_COLUMNS = {
@@ -99,15 +99,15 @@ METRIC_COLUMNS = {
 }
 
 
-def _iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_figure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report = content.report
     label_cells = [ai_labels.get_figures_label(), ai_labels.get_demo_label(report["demo"]) or None]
-    platforms = {one["id"]: one["name"] for one in report["platforms"]}
-    questions = {one["id"]: one["text"] for one in report["questions"]}
+    platforms = {platform["id"]: platform["name"] for platform in report["platforms"]}
+    questions = {question["id"]: question["text"] for question in report["questions"]}
     recognition_brands = {brand["name"]: brand for brand in (report["recognition"] or {"brands": []})["brands"]}
     for brand in report["brands"]:
         parts = [("all", None, None, brand["figures"])]
-        # In the report's order: what is stored by id has lost it.
+        # In the order of the report: jsonb does not keep the order of keys.
         parts += [("platform", pk, name, brand["by_platform"].get(pk)) for pk, name in platforms.items()]
         parts += [("question", pk, text, brand["by_question"].get(pk)) for pk, text in questions.items()]
         if brand["name"] in recognition_brands:
@@ -128,12 +128,12 @@ FIGURES_TABLE = ExportTable(
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
     },
-    _iter_figure_rows,
+    iter_figure_rows,
 )
 
 
-def _iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
-    platforms = {one["id"]: one["name"] for one in content.report["platforms"]}
+def iter_failure_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    platforms = {platform["id"]: platform["name"] for platform in content.report["platforms"]}
     for failure in content.report["failures"]:
         name = platforms.get(failure["platform"], failure["platform"])
         yield [failure["platform"], name, failure["code"], failure["count"], failure["title"], failure["suggestion"]]
@@ -148,11 +148,11 @@ FAILURES_TABLE = ExportTable(
         "title": _("原因"),
         "suggestion": _("建议"),
     },
-    _iter_failure_rows,
+    iter_failure_rows,
 )
 
 
-def _iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+def iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     report, diagnosis = content.report, content.report["diagnosis"]
     yield [
         str(_("AI 内容标识")),
@@ -178,4 +178,4 @@ COUNT_COLUMNS = {
     "failed": _("失败"),
     "filtered": _("被过滤"),
 }
-NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, _iter_note_rows)
+NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, iter_note_rows)

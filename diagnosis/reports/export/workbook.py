@@ -1,4 +1,4 @@
-"""A report as a workbook of four sheets. Each row is written to the disk as it comes, so that memory holds only one."""
+"""A report as an XLSX workbook of four sheets, written row by row with constant memory."""
 
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -23,12 +23,10 @@ from diagnosis.reports.export.tables import (
     ExportTable,
 )
 
-DEFAULT_COLUMN_WIDTH, COLUMN_WIDTHS = (
-    14,
-    {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24},
-)
+DEFAULT_COLUMN_WIDTH = 14
+COLUMN_WIDTHS = {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 
-# What is a code for programs is a word here.
+# Cells that hold a code in CSV hold a text here.
 VALUE_LABELS: dict[str, dict[str, Any]] = {
     "state": dict(AnswerState.choices),
     "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
@@ -41,22 +39,18 @@ def write_workbook(file: IO[bytes], content: ExportContent) -> None:
     """Write the workbook; the file stays open."""
     book = Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
     _set_properties(book, content)
-    for title, table in _get_sheets():
-        _SheetWriter(book, title, table).write(content)
-    book.close()
-
-
-def _get_sheets() -> list[tuple[str, ExportTable]]:
-    return [
+    for title, table in (
         (_("说明"), NOTES_TABLE),
         (_("指标"), FIGURES_TABLE),
         (_("回答"), ANSWERS_TABLE),
         (_("失败原因"), FAILURES_TABLE),
-    ]
+    ):
+        _SheetWriter(book, title, table).write(content)
+    book.close()
 
 
 def _set_properties(book: Workbook, content: ExportContent) -> None:
-    """The marks in the file's metadata."""
+    """Set the labels in the metadata of the file."""
     report = content.report
     demo = ai_labels.get_demo_label(report["demo"])
     book.set_properties(
@@ -104,27 +98,14 @@ class _SheetWriter:
         if isinstance(cell, bool):
             self._worksheet.write_boolean(row, column, cell, self._plain_format)
         elif isinstance(cell, int | float):
-            self._worksheet.write_number(
-                row, column, cell, self._rate_format if _is_rate_column(name) else self._plain_format
-            )
+            is_rate = "_rate" in name or name.startswith("share_of_voice")
+            self._worksheet.write_number(row, column, cell, self._rate_format if is_rate else self._plain_format)
         elif isinstance(cell, datetime):
-            self._worksheet.write_datetime(row, column, _to_naive_local_time(cell), self._time_format)
+            # A workbook has no time zones: times are those of the site.
+            local_time = timezone.localtime(cell.astimezone(UTC)).replace(tzinfo=None)
+            self._worksheet.write_datetime(row, column, local_time, self._time_format)
         else:
-            # A string and nothing else: neither a formula nor an address, whatever it begins with.
+            # write_string never turns the text into a formula or a link.
             text = "、".join(cell) if isinstance(cell, list) else str(VALUE_LABELS.get(name, {}).get(cell, cell))
-            truncation_suffix = _("…（单元格放不下，全文见 CSV 或 JSON）")
-            self._worksheet.write_string(
-                row,
-                column,
-                truncate_for_excel(replace_forbidden_characters(text), truncation_suffix),
-                self._wrapped_format,
-            )
-
-
-def _is_rate_column(name: str) -> bool:
-    return "_rate" in name or name.startswith("share_of_voice")
-
-
-def _to_naive_local_time(moment: datetime) -> datetime:
-    """On the clock of the site: a workbook knows no time zones."""
-    return timezone.localtime(moment.astimezone(UTC)).replace(tzinfo=None)
+            text = truncate_for_excel(replace_forbidden_characters(text), _("…（单元格放不下，全文见 CSV 或 JSON）"))
+            self._worksheet.write_string(row, column, text, self._wrapped_format)

@@ -1,4 +1,4 @@
-"""Questions that name a brand: told before the start, and counted apart from the mention rate."""
+"""Questions that name a brand: detected before the start, excluded from the mention rate."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ from diagnosis.reports.print_context import build_print_context
 from diagnosis.trends.service import load_comparison_data
 from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
-OWN, RIVAL = ReportBrand("山岚", True), ReportBrand("木石坊", False)
+OWN, COMPETITOR = ReportBrand("山岚", True), ReportBrand("木石坊", False)
 
 
 def _valid(*mentioned: str, question: str = "甲", platform: str = "a") -> ReportAnswer:
@@ -30,37 +30,37 @@ def _failed(question: str) -> ReportAnswer:
     return ReportAnswer("a", AnswerState.FAILED, (), "SERVER_ERROR", question=question)
 
 
-def test_answers_to_a_question_that_names_a_brand_are_in_no_unbranded_figure() -> None:
+def test_unbranded_figures_exclude_questions_that_name_a_brand() -> None:
     answers = [_valid("木石坊"), _valid(), _valid("山岚", question="乙"), _valid("山岚", question="乙"), _failed("乙")]
-    report = build_report([OWN, RIVAL], answers, named_brands={"甲": [], "乙": ["山岚"]})
+    report = build_report([OWN, COMPETITOR], answers, named_brands={"甲": [], "乙": ["山岚"]})
     own, rival = (brand["figures"] for brand in report["brands"])
     assert (own["mentions"], own["valid"], own["planned"], own["mention_rate"]) == (0, 2, 2, 0.0)
     assert (rival["mention_rate"], rival["share_of_voice"]) == (0.5, 1.0)
     assert report["brands"][0]["by_platform"]["a"]["valid"] == 2
     assert [cell["question"] for cell in report["cells"]] == list(report["brands"][0]["by_question"]) == ["甲"]
     assert report["unbranded"] == {"planned": 2, "valid": 2, "failed": 0, "filtered": 0}
-    # What was planned, and what failed, is told of all.
+    # Counts and failures cover all answers.
     assert (report["valid"], report["planned"], len(report["failures"])) == (4, 5, 1)
 
 
-def test_recognition_has_the_same_figures_of_its_own() -> None:
+def test_recognition_has_its_own_figures() -> None:
     answers = [_valid("木石坊"), _valid("山岚", "木石坊", question="乙"), _valid(question="乙", platform="b")]
-    recognition = build_report([OWN, RIVAL], answers, named_brands={"乙": ["山岚"]})["recognition"]
+    recognition = build_report([OWN, COMPETITOR], answers, named_brands={"乙": ["山岚"]})["recognition"]
     own, rival = (brand["figures"] for brand in recognition["brands"])
     assert (own["mention_rate"], rival["mention_rate"], own["first_mentions"]) == (0.5, 0.5, 1)
     assert [(cell["platform"], cell["mentions"]["山岚"]) for cell in recognition["cells"]] == [("a", 1), ("b", 0)]
     assert (recognition["valid"], recognition["planned"]) == (2, 2)
 
 
-def test_a_question_that_names_a_competitor_is_not_lost_to_it() -> None:
+def test_question_that_names_a_competitor_is_not_lost() -> None:
     answers = [_valid("木石坊", question="乙"), _valid("木石坊")]
-    report = build_report([OWN, RIVAL], answers, named_brands={"乙": ["木石坊"]})
+    report = build_report([OWN, COMPETITOR], answers, named_brands={"乙": ["木石坊"]})
     assert [lost["question"] for lost in report["lost"]] == ["甲"]
     kinds = {question["id"]: (question["kind"], question["named"]) for question in report["questions"]}
     assert kinds == {"乙": ("recognition", ["木石坊"]), "甲": ("unbranded", [])}
 
 
-def test_when_every_question_names_a_brand_the_mention_rate_is_unknown() -> None:
+def test_mention_rate_is_unknown_if_every_question_names_a_brand() -> None:
     report = build_report([OWN], [_valid("山岚")], named_brands={"甲": ["山岚"]})
     figures = report["brands"][0]["figures"]
     assert (figures["valid"], figures["mention_rate"], figures["mean_reciprocal_rank"]) == (0, None, None)
@@ -68,7 +68,7 @@ def test_when_every_question_names_a_brand_the_mention_rate_is_unknown() -> None
     assert (report["cells"], report["lost"], report["brands"][0]["by_platform"]["a"]["planned"]) == ([], [], 0)
 
 
-def test_without_such_a_question_there_is_no_recognition() -> None:
+def test_no_recognition_without_questions_that_name_a_brand() -> None:
     assert build_report([OWN], [_valid()], named_brands={"甲": []})["recognition"] is None
 
 
@@ -86,9 +86,9 @@ _ANSWERS = st.lists(
 
 
 @given(_ANSWERS, st.sets(st.sampled_from("甲乙丙")))
-def test_every_answer_is_in_exactly_one_of_the_two(answers: list[ReportAnswer], branded: set[str]) -> None:
-    report = build_report([OWN, RIVAL], answers, named_brands={question: ["山岚"] for question in branded})
-    alone = build_report([OWN, RIVAL], [answer for answer in answers if answer.question not in branded])
+def test_every_answer_is_either_unbranded_or_recognition(answers: list[ReportAnswer], branded: set[str]) -> None:
+    report = build_report([OWN, COMPETITOR], answers, named_brands={question: ["山岚"] for question in branded})
+    alone = build_report([OWN, COMPETITOR], [answer for answer in answers if answer.question not in branded])
     recognition = report["recognition"] or {"planned": 0, "valid": 0, "failed": 0, "filtered": 0, "cells": []}
     for name in ("planned", "valid", "failed", "filtered"):
         assert report["unbranded"][name] + recognition[name] == report[name]
@@ -98,9 +98,7 @@ def test_every_answer_is_in_exactly_one_of_the_two(answers: list[ReportAnswer], 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_diagnosis_tells_its_questions_apart_and_an_alias_changes_that_at_once(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_new_alias_changes_the_kind_of_a_question(client: Client, owner: AbstractUser, platform: Platform) -> None:
     questions = ["哪个手冲壶好？", "山岚怎么样？", "Shanlan 和木石坊选哪个？"]
     order = make_diagnosis(owner, [platform], questions=questions, competitors=[RequestedBrand("木石坊")])
     diagnosis = run_and_end(
@@ -121,7 +119,7 @@ def test_a_diagnosis_tells_its_questions_apart_and_an_alias_changes_that_at_once
 
 
 @pytest.mark.django_db(transaction=True)
-def test_trend_print_and_export_keep_them_apart_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_trend_print_and_export_separate_recognition(client: Client, owner: AbstractUser, platform: Platform) -> None:
     order = make_diagnosis(owner, [platform], questions=["哪个手冲壶好？", "山岚怎么样？"])
     diagnosis = run_and_end(order, make_valid_result("都不错。"), make_valid_result("山岚好。"))
     facts = load_comparison_data([diagnosis])[diagnosis.pk]
@@ -139,7 +137,7 @@ def _check(client: Client, **body: Any) -> Any:
 
 
 @pytest.mark.django_db
-def test_a_form_is_told_which_of_its_questions_name_whom(client: Client) -> None:
+def test_check_returns_the_brands_that_questions_name(client: Client) -> None:
     competitors = [{"name": "苹果", "aliases": ["Pingguo"]}]
     questions = [
         "哪个手冲壶好？",
@@ -148,19 +146,19 @@ def test_a_form_is_told_which_of_its_questions_name_whom(client: Client) -> None
         "喝苹果汁好吗？",
         "shanlandia 好吗？",
     ]
-    said = _check(client, brand="山岚", aliases=["Shanlan"], competitors=competitors, questions=questions)
-    assert [one["named"] for one in said.json()] == [[], ["山岚"], ["山岚", "苹果"], [], []]
-    assert [one["kind"] == "recognition" for one in said.json()] == [False, True, True, False, False]
+    response = _check(client, brand="山岚", aliases=["Shanlan"], competitors=competitors, questions=questions)
+    assert [question["named"] for question in response.json()] == [[], ["山岚"], ["山岚", "苹果"], [], []]
+    assert [one["kind"] == "recognition" for one in response.json()] == [False, True, True, False, False]
 
 
 @pytest.mark.django_db
-def test_a_name_that_may_be_a_word_counts_as_named(client: Client) -> None:
-    said = _check(client, brand="苹果", questions=["苹果怎么样？"])
-    assert said.json()[0]["named"] == ["苹果"]
+def test_ambiguous_name_counts_as_named(client: Client) -> None:
+    response = _check(client, brand="苹果", questions=["苹果怎么样？"])
+    assert response.json()[0]["named"] == ["苹果"]
 
 
 @pytest.mark.django_db
-def test_a_form_that_is_hardly_begun_is_checked_too_and_nonsense_is_refused(client: Client) -> None:
+def test_check_accepts_incomplete_forms_and_rejects_invalid_input(client: Client) -> None:
     assert _check(client, questions=[]).json() == []
     assert _check(client, brand="", questions=["山岚？"]).json()[0]["kind"] == "unbranded"
     assert _check(client, brand="山岚", questions=["？"] * 21).status_code in (400, 422)

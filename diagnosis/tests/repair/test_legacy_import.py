@@ -1,4 +1,4 @@
-"""Exports of other systems: read whatever their columns are called, kept as given, nothing run or repeated."""
+"""Import of exports: column names are detected, rows kept as given, nothing is run or imported twice."""
 
 import json
 import sqlite3
@@ -28,8 +28,8 @@ ANALYSES = "CREATE TABLE diagnosis_analysis (id INTEGER PRIMARY KEY, report_id I
 QUESTIONS = ["哪个手冲壶好？", "送礼选哪款？"]
 
 
-class Origin:
-    """A database as the origin's was."""
+class SourceDatabase:
+    """A database of the source system."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class Origin:
             self.file.execute(statement)
 
     def add(self, key: int, *, answers: int = 4, has_analysis: bool = True, **columns: Any) -> None:
-        """A diagnosis of two questions on two platforms."""
+        """Insert a diagnosis of two questions on two platforms."""
         row = {
             "id": key,
             "execution_id": f"run-{key}",
@@ -61,7 +61,7 @@ class Origin:
             self._insert("diagnosis_analysis", {"report_id": key, "analysis_data": '{"score": 80}'})
 
     def answer(self, key: int, question: str, platform: str, **columns: Any) -> None:
-        """An answer of it."""
+        """Insert an answer."""
         row = {
             "report_id": key,
             "execution_id": f"run-{key}",
@@ -80,17 +80,17 @@ class Origin:
 
 
 @pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    return Origin(tmp_path / "database.db")
+def source(tmp_path: Path) -> SourceDatabase:
+    return SourceDatabase(tmp_path / "database.db")
 
 
-def _import(origin: Origin, *arguments: str) -> None:
-    call_command("import_legacy", str(origin.path), "--apply", *arguments)
+def _import(source: SourceDatabase, *arguments: str) -> None:
+    call_command("import_legacy", str(source.path), "--apply", *arguments)
 
 
-def test_a_good_record_is_imported_whole_and_no_repair_touches_it(origin: Origin) -> None:
-    origin.add(3)
-    _import(origin)
+def test_good_record_is_imported_completely_and_needs_no_repair(source: SourceDatabase) -> None:
+    source.add(3)
+    _import(source)
     diagnosis = Diagnosis.objects.get()
     assert (diagnosis.status, diagnosis.valid, diagnosis.planned, diagnosis.brand) == (
         DiagnosisStatus.COMPLETED,
@@ -99,57 +99,57 @@ def test_a_good_record_is_imported_whole_and_no_repair_touches_it(origin: Origin
         "山岚",
     )
     assert diagnosis.created_at.isoformat() == "2025-11-03T02:00:00+00:00"  # local time of the site's zone
-    assert getattr(diagnosis.owner, "wechat_openid") == "openid-1"  # noqa: B009 - of the room above
+    assert getattr(diagnosis.owner, "wechat_openid") == "openid-1"  # noqa: B009 - a field of a higher layer
     assert {answer.platform_id for answer in diagnosis.answers.all()} == {"deepseek", "doubao"}
     assert [brand["figures"]["mention_rate"] for brand in serialize_report(diagnosis)["brands"]] == [1.0, 1.0]
     assert diagnosis.answers.first().milliseconds == 2500  # type: ignore[union-attr]
-    assert not any(one.count for one in find_defects())
+    assert not any(summary.count for summary in find_defects())
 
 
-def test_without_apply_nothing_is_stored(origin: Origin, capsys: pytest.CaptureFixture[str]) -> None:
-    origin.add(3)
-    call_command("import_legacy", str(origin.path))
-    said = capsys.readouterr().out
-    assert "1 diagnoses with 4 answers can be imported (--apply does)" in said
-    assert "results_backup: its name is that of a temporary table" in said
+def test_without_apply_nothing_is_stored(source: SourceDatabase, capsys: pytest.CaptureFixture[str]) -> None:
+    source.add(3)
+    call_command("import_legacy", str(source.path))
+    output = capsys.readouterr().out
+    assert "1 diagnoses with 4 answers can be imported (--apply does)" in output
+    assert "results_backup: its name is that of a temporary table" in output
     assert not (Diagnosis.objects.exists() or LegacyRecord.objects.exists() or Platform.objects.exists())
 
 
-def test_imported_again_it_adds_nothing(origin: Origin, capsys: pytest.CaptureFixture[str]) -> None:
-    origin.add(3)
-    origin.answer(99, QUESTIONS[0], "DeepSeek")
-    _import(origin)
-    _import(origin)
+def test_imported_again_it_adds_nothing(source: SourceDatabase, capsys: pytest.CaptureFixture[str]) -> None:
+    source.add(3)
+    source.answer(99, QUESTIONS[0], "DeepSeek")
+    _import(source)
+    _import(source)
     assert "2 rows were imported before" in capsys.readouterr().out
     assert (Diagnosis.objects.count(), LegacyRecord.objects.count()) == (1, 2)
 
 
-def test_what_the_origin_left_running_is_never_run_here(origin: Origin) -> None:
-    origin.add(3, answers=2, status="ai_fetching", is_completed="0", completed_at=None, has_analysis=False)
-    _import(origin)
+def test_unfinished_imported_diagnosis_is_never_run(source: SourceDatabase) -> None:
+    source.add(3, answers=2, status="ai_fetching", is_completed="0", completed_at=None, has_analysis=False)
+    _import(source)
     assert Diagnosis.objects.get().status == DiagnosisStatus.ASKING
     assert (requeue_orphans(), expire_overdue()) == (0, 0)
     run_repair()
     diagnosis = Diagnosis.objects.get()
     assert (diagnosis.status, diagnosis.valid, diagnosis.failed) == (DiagnosisStatus.TIMED_OUT, 2, 2)
-    assert not any(one.count for one in find_defects())
+    assert not any(summary.count for summary in find_defects())
 
 
-def test_each_defect_of_an_export_is_found_and_mended(origin: Origin) -> None:
-    origin.add(1, answers=3)  # an answer is missing
-    origin.add(2, status="running")
-    origin.add(3, has_analysis=False)
-    origin.add(4, answers=0)
-    origin.add(5, competitor_brands="[]", request_data='{"brand": "山岚", "competitor_brands": ["木石坊", "一盏"]}')
-    origin.add(6, created_at="2025-11-06T02:00:00", completed_at="2025-11-06T10:01:30+08:00")
-    origin.add(9)
-    origin.answer(9, "", "DeepSeek")
-    origin.add(11)
-    origin.add(13, answers=3, created_at="2025-11-11 10:00:05", completed_at="2025-11-11 10:01:30")
-    origin.answer(77, QUESTIONS[0], "DeepSeek")
-    _import(origin)
-    found = {one.defect.name: one.count for one in find_defects()}
-    assert {name: count for name, count in found.items() if count} == {
+def test_every_defect_of_an_export_is_found_and_fixed(source: SourceDatabase) -> None:
+    source.add(1, answers=3)  # an answer is missing
+    source.add(2, status="running")
+    source.add(3, has_analysis=False)
+    source.add(4, answers=0)
+    source.add(5, competitor_brands="[]", request_data='{"brand": "山岚", "competitor_brands": ["木石坊", "一盏"]}')
+    source.add(6, created_at="2025-11-06T02:00:00", completed_at="2025-11-06T10:01:30+08:00")
+    source.add(9)
+    source.answer(9, "", "DeepSeek")
+    source.add(11)
+    source.add(13, answers=3, created_at="2025-11-11 10:00:05", completed_at="2025-11-11 10:01:30")
+    source.answer(77, QUESTIONS[0], "DeepSeek")
+    _import(source)
+    counts = {summary.defect.name: summary.count for summary in find_defects()}
+    assert {name: count for name, count in counts.items() if count} == {
         "running_complete": 1,
         "competitors_lost": 1,
         "blank_origin": 1,
@@ -161,21 +161,21 @@ def test_each_defect_of_an_export_is_found_and_mended(origin: Origin) -> None:
         "orphan_answers": 1,
     }
     run_repair()
-    assert not any(one.count for one in find_defects())
+    assert not any(summary.count for summary in find_defects())
     assert Diagnosis.objects.count() == 8
     assert LegacyRecord.objects.get(state="set_aside").raw["report_id"] == 77
 
 
-def test_a_failed_answer_keeps_its_reason_and_no_key(origin: Origin) -> None:
-    origin.add(3, answers=3)
+def test_failed_answer_keeps_its_reason_without_keys(source: SourceDatabase) -> None:
+    source.add(3, answers=3)
     secret = "sk-0123456789abcdef0123456789abcdef"
-    origin.answer(3, QUESTIONS[1], "豆包", response_content=None, error_message=f"insufficient balance for {secret}")
-    _import(origin)
+    source.answer(3, QUESTIONS[1], "豆包", response_content=None, error_message=f"insufficient balance for {secret}")
+    _import(source)
     answer = Diagnosis.objects.get().answers.get(state=AnswerState.FAILED)
     assert (answer.reason, secret in answer.error_detail) == (FailureReason.QUOTA, False)
 
 
-def test_other_names_and_forms_are_understood(tmp_path: Path) -> None:
+def test_other_column_names_and_formats_are_detected(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as file:
         file.execute("CREATE TABLE runs (taskId TEXT, brandList TEXT, state TEXT, createTime INTEGER, questions TEXT)")
@@ -189,19 +189,19 @@ def test_other_names_and_forms_are_understood(tmp_path: Path) -> None:
     assert Platform.objects.get(name="某平台").is_enabled is False
 
 
-def test_what_cannot_be_read_is_kept_with_its_reason(origin: Origin, capsys: pytest.CaptureFixture[str]) -> None:
-    origin.add(3, brand_name=None)
-    origin.add(4, created_at="yesterday", status="???", is_completed=None)
-    _import(origin)
-    said = capsys.readouterr().out
-    assert "1 diagnoses could not be read: it names no brand" in said
-    assert "1 times: created_at is no time" in said
+def test_unreadable_record_is_kept_with_its_reason(source: SourceDatabase, capsys: pytest.CaptureFixture[str]) -> None:
+    source.add(3, brand_name=None)
+    source.add(4, created_at="yesterday", status="???", is_completed=None)
+    _import(source)
+    output = capsys.readouterr().out
+    assert "1 diagnoses could not be read: it names no brand" in output
+    assert "1 times: created_at is no time" in output
     record = LegacyRecord.objects.get(state="unreadable")
     assert len(record.raw["answers"]) == 4
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to look like one" * 40, b""])
-def test_a_file_that_is_no_export_is_refused_in_a_line(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_no_export_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(content)
     with pytest.raises(CommandError, match=r"file\.db: (file is not a database|no table of diagnoses was found)"):
@@ -219,14 +219,14 @@ def test_a_file_that_is_no_export_is_refused_in_a_line(tmp_path: Path, content: 
         ("1762135200000", "2025-11-03T02:00:00+00:00", False),
     ],
 )
-def test_times_in_every_form(text: object, utc: str, is_naive: bool) -> None:
+def test_time_formats(text: object, utc: str, is_naive: bool) -> None:
     from datetime import UTC
 
     time = parse_time(text)
     assert time and (time.at.astimezone(UTC).isoformat(), time.is_naive) == (utc, is_naive)
 
 
-def test_values_in_every_form() -> None:
+def test_value_formats() -> None:
     assert [parse_bool(value) for value in ("1", "0", 1, "True", "否", None, "")] == [
         True, False, True, True, False, False, False,
     ]  # fmt: skip

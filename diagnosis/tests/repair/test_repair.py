@@ -1,4 +1,4 @@
-"""Old records: everything that is wrong is found and mended, nothing that is right is touched, all can be undone."""
+"""Repair of old records: all defects are found and fixed, good records stay unchanged, and all can be undone."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -20,53 +20,54 @@ from testing.broken_records import (
     create_broken_records,
 )
 
-BROKEN = 48
+BROKEN_COUNT = 48
 
 
 @pytest.fixture
 def truth(owner: AbstractUser) -> GroundTruth:
-    """A small history; the largest test makes its own."""
-    return create_broken_records(owner.pk, broken=BROKEN, good=12, in_progress=4)
+    return create_broken_records(owner.pk, broken=BROKEN_COUNT, good=12, in_progress=4)
 
 
-def _found(name: str) -> set[object]:
+def _find_affected(name: str) -> set[object]:
     (defect,) = select_defects([name])
     return {str(row) if isinstance(row, LegacyRecord) else row.pk for row in defect.find_affected()}
 
 
-def test_every_defect_of_the_origin_has_its_name() -> None:
+def test_every_defect_has_a_generator() -> None:
     assert sorted(defect.name for defect in DEFECTS) == sorted(DEFECT_NAMES)
 
 
-def test_of_hundreds_every_broken_record_is_found_and_no_good_one_touched(owner: AbstractUser) -> None:
+def test_all_broken_records_are_found_and_good_ones_unchanged(owner: AbstractUser) -> None:
     truth = create_broken_records(owner.pk, broken=200, good=80)
-    found = {name: _found(name) for name in DEFECT_NAMES}
+    found = {name: _find_affected(name) for name in DEFECT_NAMES}
     assert {name: len(truth.broken[name] - found[name]) for name in found} == dict.fromkeys(DEFECT_NAMES, 0)
     assert set().union(*found.values()) == set().union(*truth.broken.values())
     before = compute_fingerprints(truth.good | truth.in_progress)
     run_repair()
-    assert not any(one.count for one in find_defects())
+    assert not any(summary.count for summary in find_defects())
     assert compute_fingerprints(truth.good | truth.in_progress) == before
 
 
-def test_looking_changes_nothing(truth: GroundTruth) -> None:
+def test_finding_defects_changes_nothing(truth: GroundTruth) -> None:
     before = compute_fingerprints()
-    found = find_defects()
-    assert sum(one.count for one in found) >= BROKEN
-    assert all(one.examples for one in found)
+    summaries = find_defects()
+    assert sum(summary.count for summary in summaries) >= BROKEN_COUNT
+    assert all(summary.examples for summary in summaries)
     assert compute_fingerprints() == before
     assert not RepairRun.objects.exists()
 
 
-def test_a_repair_mends_what_is_broken_and_touches_nothing_else(truth: GroundTruth) -> None:
+def test_repair_fixes_all_defects_and_nothing_else(truth: GroundTruth) -> None:
     kept = truth.good | truth.in_progress
     before = compute_fingerprints(kept)
     run_repair()
-    assert {one.defect.name: one.count for one in find_defects()} == dict.fromkeys([d.name for d in DEFECTS], 0)
+    assert {summary.defect.name: summary.count for summary in find_defects()} == dict.fromkeys(
+        [d.name for d in DEFECTS], 0
+    )
     assert compute_fingerprints(kept) == before
 
 
-def test_a_second_repair_changes_nothing(truth: GroundTruth) -> None:
+def test_second_repair_changes_nothing(truth: GroundTruth) -> None:
     run_repair()
     before = compute_fingerprints()
     second = run_repair()
@@ -75,26 +76,26 @@ def test_a_second_repair_changes_nothing(truth: GroundTruth) -> None:
     assert compute_fingerprints() == before
 
 
-def test_undone_every_row_is_as_it_was(truth: GroundTruth) -> None:
+def test_undo_restores_every_row(truth: GroundTruth) -> None:
     before, events = compute_fingerprints(), Event.objects.count()
     run = run_repair()
     assert compute_fingerprints() != before
-    done = undo_repair_run(run)
+    result = undo_repair_run(run)
     assert compute_fingerprints() == before
     assert Event.objects.count() == events
-    assert (done.skipped, get_latest_repair_run()) == (0, None)
+    assert (result.skipped, get_latest_repair_run()) == (0, None)
 
 
-def test_what_was_changed_since_is_not_undone(truth: GroundTruth) -> None:
+def test_undo_skips_rows_changed_since(truth: GroundTruth) -> None:
     run = run_repair(["report_missing"])
     changed = next(iter(truth.broken["report_missing"]))
     Diagnosis.objects.filter(pk=changed).update(report={"mine": True})
-    done = undo_repair_run(run)
-    assert done.skipped == 1
+    result = undo_repair_run(run)
+    assert result.skipped == 1
     assert Diagnosis.objects.get(pk=changed).report == {"mine": True}
 
 
-def test_interrupted_it_goes_on_with_the_same_journal(truth: GroundTruth) -> None:
+def test_interrupted_repair_continues_with_the_same_journal(truth: GroundTruth) -> None:
     before = compute_fingerprints()
 
     def interrupt(name: str, rows: int) -> None:
@@ -105,13 +106,13 @@ def test_interrupted_it_goes_on_with_the_same_journal(truth: GroundTruth) -> Non
         run_repair(on_progress=interrupt)
     run = run_repair()
     assert RepairRun.objects.count() == 1
-    assert run.mended["counts_wrong"] == run.mended["report_missing"] == BROKEN // len(DEFECT_NAMES)
-    assert not any(one.count for one in find_defects())
+    assert run.mended["counts_wrong"] == run.mended["report_missing"] == BROKEN_COUNT // len(DEFECT_NAMES)
+    assert not any(summary.count for summary in find_defects())
     undo_repair_run(run)
     assert compute_fingerprints() == before
 
 
-def test_what_was_mended_can_be_shown(truth: GroundTruth) -> None:
+def test_repaired_diagnoses_can_be_shown(truth: GroundTruth) -> None:
     run_repair()
     for pk in truth.diagnoses - truth.broken["duplicate"]:
         diagnosis = Diagnosis.objects.get(pk=pk)
@@ -122,7 +123,7 @@ def test_what_was_mended_can_be_shown(truth: GroundTruth) -> None:
         assert all(isinstance(brand["is_own"], bool) for brand in report["brands"])
 
 
-def test_a_state_follows_its_answers(truth: GroundTruth) -> None:
+def test_status_follows_the_answers(truth: GroundTruth) -> None:
     run_repair()
     states = {name: set(Diagnosis.objects.filter(pk__in=truth.broken[name]).values_list("status", flat=True))
               for name in ("running_complete", "running_forever", "report_empty")}  # fmt: skip
@@ -133,7 +134,7 @@ def test_a_state_follows_its_answers(truth: GroundTruth) -> None:
     }
 
 
-def test_times_follow_each_other_after_their_mend(truth: GroundTruth) -> None:
+def test_repaired_times_are_in_order(truth: GroundTruth) -> None:
     run_repair(["times_mixed"])
     for diagnosis in Diagnosis.objects.filter(pk__in=truth.broken["times_mixed"]):
         assert diagnosis.started_at and diagnosis.finished_at
@@ -144,16 +145,16 @@ def test_times_follow_each_other_after_their_mend(truth: GroundTruth) -> None:
             assert diagnosis.started_at < answer.answered_at < diagnosis.finished_at
 
 
-def test_competitors_are_looked_for_in_the_answers(truth: GroundTruth) -> None:
+def test_restored_competitors_are_found_in_the_answers(truth: GroundTruth) -> None:
     run_repair(["competitors_lost"])
     for diagnosis in Diagnosis.objects.filter(pk__in=truth.broken["competitors_lost"]):
         assert [brand.name for brand in diagnosis.brands.all()] == ["山岚", "木石坊", "一盏"]
         named = {mention[0] for answer in diagnosis.answers.all() for mention in answer.mentions}
-        said = "".join(answer.text for answer in diagnosis.answers.all())
-        assert named == {name for name in ("山岚", "木石坊", "一盏") if name in said}
+        text_of_answers = "".join(answer.text for answer in diagnosis.answers.all())
+        assert named == {name for name in ("山岚", "木石坊", "一盏") if name in text_of_answers}
 
 
-def test_an_answer_without_its_question_takes_the_place_that_is_free(truth: GroundTruth) -> None:
+def test_answer_without_question_fills_the_gap(truth: GroundTruth) -> None:
     run_repair(["blank_origin"])
     texts = set()
     for diagnosis in Diagnosis.objects.filter(pk__in=truth.broken["blank_origin"]):
@@ -163,21 +164,21 @@ def test_an_answer_without_its_question_takes_the_place_that_is_free(truth: Grou
     assert texts == {*QUESTION_TEXTS, "（原记录中没有问题）"}
 
 
-def test_the_journal_holds_every_row_of_a_removed_duplicate(truth: GroundTruth) -> None:
+def test_journal_keeps_every_row_of_a_removed_duplicate(truth: GroundTruth) -> None:
     run_repair(["duplicate"])
-    gone = truth.broken["duplicate"]
-    assert not Diagnosis.objects.filter(pk__in=gone).exists()
+    duplicates = truth.broken["duplicate"]
+    assert not Diagnosis.objects.filter(pk__in=duplicates).exists()
     kept = RepairChange.objects.filter(after__isnull=True)
-    assert kept.filter(model="diagnosis.diagnosis").count() == len(gone)
-    assert kept.filter(model="diagnosis.answer").count() == 4 * len(gone)
+    assert kept.filter(model="diagnosis.diagnosis").count() == len(duplicates)
+    assert kept.filter(model="diagnosis.answer").count() == 4 * len(duplicates)
 
 
-def test_the_command_looks_mends_and_takes_back(truth: GroundTruth, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_finds_repairs_and_undoes(truth: GroundTruth, capsys: pytest.CaptureFixture[str]) -> None:
     before = compute_fingerprints()
     call_command("repair_history")
     assert "nothing was changed; --apply fixes them" in capsys.readouterr().out
     call_command("repair_history", "--apply", "--only", "counts_wrong")
-    assert f"{BROKEN // len(DEFECT_NAMES)}  counts_wrong fixed" in capsys.readouterr().out
+    assert f"{BROKEN_COUNT // len(DEFECT_NAMES)}  counts_wrong fixed" in capsys.readouterr().out
     call_command("repair_history", "--undo")
     assert "rows restored" in capsys.readouterr().out
     assert compute_fingerprints() == before

@@ -1,4 +1,4 @@
-"""Operators can look at what was imported and repaired, and change none of it."""
+"""The admin pages of imported and repaired records are read-only."""
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -22,7 +22,7 @@ def operator(owner: AbstractUser) -> Client:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_lists_and_rows_can_be_read_and_not_changed(operator: Client, page: str) -> None:
+def test_records_are_read_only_in_the_admin(operator: Client, page: str) -> None:
     model = {"legacyrecord": LegacyRecord, "repairchange": RepairChange}.get(page)
     listed = operator.get(f"/admin/diagnosis/{page}/")
     assert listed.status_code == 200

@@ -1,4 +1,4 @@
-"""What is taken away: complete, marked in words and in metadata, harmless in a spreadsheet, and never stale."""
+"""Exports: complete, labelled in text and metadata, safe in spreadsheets, current."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ BROKEN = "木石坊和山岚\x01，还有_x0041_\x1f。"
 
 @pytest.fixture
 def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
-    """A formula, broken characters, and a failure."""
+    """Answers with a formula and forbidden characters, and a failed answer."""
     order = make_diagnosis(
         owner, [platform], questions=["+甲？", "乙？", "丙？"], competitors=[RequestedBrand("木石坊")], repeats=1
     )
@@ -66,7 +66,7 @@ def _book(response: Any) -> Any:
     return openpyxl.load_workbook(io.BytesIO(response.getvalue()))
 
 
-def test_csv_has_each_answer_in_order_with_its_marks(client: Client, diagnosis: Diagnosis) -> None:
+def test_csv_has_all_answers_in_order_with_labels(client: Client, diagnosis: Diagnosis) -> None:
     response = _get(client, diagnosis, "csv")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert "answers.csv" in response["Content-Disposition"]
@@ -83,7 +83,7 @@ def test_csv_has_each_answer_in_order_with_its_marks(client: Client, diagnosis: 
     assert json.loads(response["X-AIGC"])["Label"] == "1"
 
 
-def test_csv_has_the_figures_as_the_report_tells_them(client: Client, diagnosis: Diagnosis) -> None:
+def test_csv_has_the_figures_of_the_report(client: Client, diagnosis: Diagnosis) -> None:
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     rows = _csv(_get(client, diagnosis, "csv", "?of=figures"))
     own = next(row for row in rows if row["is_own"] == "true" and row["of"] == "all")
@@ -97,7 +97,7 @@ def test_csv_has_the_figures_as_the_report_tells_them(client: Client, diagnosis:
     assert {row["ai_label"] for row in rows} == {"根据 AI 生成的回答统计"}
 
 
-def test_no_cell_of_a_csv_is_calculated(client: Client, diagnosis: Diagnosis) -> None:
+def test_csv_escapes_formulas_and_forbidden_characters(client: Client, diagnosis: Diagnosis) -> None:
     rows = _csv(_get(client, diagnosis, "csv"))
     assert (rows[0]["text"], rows[0]["question"]) == (f"'{FORMULA}", "'+甲？")
     assert rows[1]["text"] == "木石坊和山岚\ufffd，还有_x0041_\ufffd。"
@@ -106,31 +106,31 @@ def test_no_cell_of_a_csv_is_calculated(client: Client, diagnosis: Diagnosis) ->
 @pytest.mark.parametrize(
     "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x", "'\n", "''\tx"]
 )
-def test_whatever_a_spreadsheet_might_calculate_is_text(text: str) -> None:
+def test_escape_formula_quotes_whatever_a_spreadsheet_evaluates(text: str) -> None:
     assert escape_formula(text) == f"'{text}"
 
 
 @given(st.text())
-def test_disarmed_text_has_exactly_one_way_back(text: str) -> None:
+def test_escaped_text_can_be_restored(text: str) -> None:
     shown = escape_formula(text)
-    back = shown[1:] if shown[:1] == "'" and escape_formula(shown[1:]) == shown else shown
-    assert back == text
+    restored = shown[1:] if shown[:1] == "'" and escape_formula(shown[1:]) == shown else shown
+    assert restored == text
     assert len(replace_forbidden_characters(text)) == len(text)
 
 
-def test_a_cell_that_is_too_long_for_excel_says_so() -> None:
+def test_long_text_is_truncated_for_excel() -> None:
     assert truncate_for_excel("甲" * 32_767, "…") == "甲" * 32_767
     cut = truncate_for_excel("😀" * 20_000, "…")
     assert cut.endswith("😀…")
     assert len(cut.encode("utf-16-le")) // 2 <= 32_767
 
 
-def test_a_workbook_has_its_sheets_and_text_that_stays_text(client: Client, diagnosis: Diagnosis) -> None:
+def test_workbook_has_four_sheets_with_plain_text(client: Client, diagnosis: Diagnosis) -> None:
     book = _book(_get(client, diagnosis, "xlsx"))
     assert book.sheetnames == ["说明", "指标", "回答", "失败原因"]
     answers = list(book["回答"].iter_rows(values_only=True))
     texts = [row[answers[0].index("回答")] for row in answers[1:]]
-    # Excel reads _x005F_ as the underscore that begins no escape; the reader here leaves it as it stands.
+    # _x005F_ is the escaped underscore of OOXML, which Excel decodes and openpyxl does not.
     assert texts == [FORMULA, "木石坊和山岚\ufffd，还有_x005F_x0041_\ufffd。", None]
     assert {cell.data_type for row in book["回答"].iter_rows() for cell in row} <= {"s", "n", "b", "d", "inlineStr"}
     figures = list(book["指标"].iter_rows(values_only=True))
@@ -140,14 +140,14 @@ def test_a_workbook_has_its_sheets_and_text_that_stays_text(client: Client, diag
     assert list(book["失败原因"].iter_rows(values_only=True))[1][2:4] == ("NETWORK_TIMEOUT", 1)
 
 
-def test_no_formula_and_no_link_is_anywhere_in_the_workbook(client: Client, diagnosis: Diagnosis) -> None:
+def test_workbook_has_no_formulas_or_links(client: Client, diagnosis: Diagnosis) -> None:
     with zipfile.ZipFile(io.BytesIO(_get(client, diagnosis, "xlsx").getvalue())) as parts:
         sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/")]
     assert len(sheets) == 4
     assert not any(b"<f>" in sheet or b"<hyperlink" in sheet for sheet in sheets)
 
 
-def test_a_workbook_carries_its_marks_in_text_and_in_properties(client: Client, diagnosis: Diagnosis) -> None:
+def test_workbook_has_labels_in_text_and_properties(client: Client, diagnosis: Diagnosis) -> None:
     book = _book(_get(client, diagnosis, "xlsx"))
     assert book["说明"]["A2"].value == "AI 内容标识"
     assert book["说明"]["B2"].value.startswith("由 AI 生成，仅供参考")
@@ -158,7 +158,7 @@ def test_a_workbook_carries_its_marks_in_text_and_in_properties(client: Client, 
     assert "demo" not in book.custom_doc_props.names
 
 
-def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> None:
+def test_json_matches_its_schema(client: Client, diagnosis: Diagnosis) -> None:
     body = _get(client, diagnosis, "json").getvalue()
     document = json.loads(body)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
@@ -168,21 +168,21 @@ def test_json_is_what_its_schema_says(client: Client, diagnosis: Diagnosis) -> N
     assert (document["demo"], document["demo_label"]) == (False, None)
 
 
-def test_the_published_schema_is_that_of_the_code() -> None:
+def test_published_schema_is_current() -> None:
     assert json.loads(SCHEMA.read_text()) == build_export_schema(), (
         "manage.py report_schema > docs/reference/report.schema.json"
     )
 
 
 @pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE])
-def test_the_page_of_docs_names_every_column(table: ExportTable) -> None:
+def test_export_page_documents_every_column(table: ExportTable) -> None:
     words = set(re.findall(r"\w+", PAGE.read_text()))
     figures = set(FiguresOut.model_fields)
     assert set(table.columns) - figures <= words
     assert figures <= set(FIGURES_TABLE.columns)
 
 
-def test_demo_answers_are_marked_as_demo_everywhere(client: Client, owner: AbstractUser) -> None:
+def test_demo_answers_are_labelled_in_every_format(client: Client, owner: AbstractUser) -> None:
     demo = make_platform("demo", is_demo=True)
     diagnosis = run_and_end(make_diagnosis(owner, [demo]), make_valid_result())
     assert diagnosis.is_demo
@@ -198,7 +198,7 @@ def test_demo_answers_are_marked_as_demo_everywhere(client: Client, owner: Abstr
     assert (document["demo"], document["demo_label"]) == (True, label)
 
 
-def test_words_are_in_the_readers_language_and_names_of_columns_are_not(client: Client, diagnosis: Diagnosis) -> None:
+def test_titles_are_translated_and_column_names_are_not(client: Client, diagnosis: Diagnosis) -> None:
     english = {"Accept-Language": "en"}
     address = f"/api/diagnoses/{diagnosis.pk}/export"
     book = _book(client.get(f"{address}.xlsx", headers=english))
@@ -208,7 +208,7 @@ def test_words_are_in_the_readers_language_and_names_of_columns_are_not(client: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_who_may_see_a_diagnosis_takes_it_away(
+def test_export_requires_access_to_the_diagnosis(
     client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis, kind: str
 ) -> None:
     assert _get(client_of_stranger, diagnosis, kind).status_code == 404
@@ -217,23 +217,22 @@ def test_only_who_may_see_a_diagnosis_takes_it_away(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_still_runs_is_not_exported(
+def test_running_diagnosis_is_not_exported(
     client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform, kind: str
 ) -> None:
     running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
-    refused = _get(client, running, kind)
-    assert (refused.status_code, refused.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
+    rejected = _get(client, running, kind)
+    assert (rejected.status_code, rejected.json()["code"]) == (409, "DIAGNOSIS_RUNNING")
     assert _get(client_of_stranger, running, kind).status_code == 404
 
 
-def test_another_table_is_refused_by_its_field(client: Client, diagnosis: Diagnosis) -> None:
-    refused = _get(client, diagnosis, "csv", "?of=secrets")
-    assert refused.status_code in (400, 422)
-    assert "of" in str(refused.json()["fields"])
+def test_unknown_table_is_rejected_with_its_field(client: Client, diagnosis: Diagnosis) -> None:
+    rejected = _get(client, diagnosis, "csv", "?of=secrets")
+    assert rejected.status_code in (400, 422)
+    assert "of" in str(rejected.json()["fields"])
 
 
-def test_a_bare_report_is_exported_too(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    """One of a diagnosis that was cancelled before its first answer."""
+def test_report_without_valid_answers_can_be_exported(client: Client, owner: AbstractUser, platform: Platform) -> None:
     ended = run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
     Answer.objects.filter(diagnosis=ended).update(mentions=[])
     for kind in KINDS:

@@ -1,8 +1,8 @@
-"""A report of 1,000 answers opens in few queries, exports in little memory, and nobody sees an older one."""
+"""Opening reports of 1,000 answers: number of queries, memory of exports, and freshness after corrections."""
 
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,13 +19,13 @@ from diagnosis.reports.service import build_report_from_database
 from performance.cache import invalidate_tags
 from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result, run_and_end
 
-MOST_QUERIES = 6
+MAX_QUERIES = 6
 MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture
 def large(owner: AbstractUser, request: pytest.FixtureRequest) -> Diagnosis:
-    """1,000 answers, each judged and quoted, of 60 characters or as many as the test says."""
+    """A diagnosis with 1,000 rated answers of 60 characters, or of the length given as parameter."""
     length = getattr(request, "param", 60)
     platforms = [make_platform(f"p{number}") for number in range(10)]
     questions = [f"问题 {number}？" for number in range(20)]
@@ -48,8 +48,8 @@ def large(owner: AbstractUser, request: pytest.FixtureRequest) -> Diagnosis:
     return diagnosis
 
 
-def _opened(client: Client, diagnosis: Diagnosis) -> dict[str, Callable[[], Any]]:
-    """Each way to open the report whole, and whose eyes it is for."""
+def _build_requests(client: Client, diagnosis: Diagnosis) -> dict[str, Callable[[], Any]]:
+    """Return a function for each view of the whole report that requests it."""
     link = client.post(f"/api/diagnoses/{diagnosis.pk}/shares", '{"days": 1}', content_type="application/json").json()
     visitor = Client(headers={"Accept-Language": "zh-CN"})
     return {
@@ -60,40 +60,36 @@ def _opened(client: Client, diagnosis: Diagnosis) -> dict[str, Callable[[], Any]
 
 
 @pytest.mark.django_db
-def test_each_way_to_open_a_large_report_takes_few_queries(
+def test_opening_a_large_report_takes_few_queries(
     client: Client,
     large: Diagnosis,
     django_assert_max_num_queries: Any,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    for way, opened in _opened(client, large).items():
+    for view, send in _build_requests(client, large).items():
         with django_capture_on_commit_callbacks(execute=True):
             invalidate_tags(get_report_cache_tag(large.pk))
-        with django_assert_max_num_queries(MOST_QUERIES, info=way):
-            response = opened()
+        with django_assert_max_num_queries(MAX_QUERIES, info=view):
+            response = send()
         assert response.status_code == 200
-        if way != "API":
+        if view != "API":
             assert response.content.count(b"<article") == 1000
             assert response.content.count(b"<q>") == 30
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("large", [3000], indirect=True)
-def test_a_large_export_holds_few_answers_in_memory(client: Client, large: Diagnosis) -> None:
-    client.get(f"/api/diagnoses/{large.pk}/report")  # what is cached is not the export's
+def test_large_export_needs_little_memory(client: Client, large: Diagnosis) -> None:
+    client.get(f"/api/diagnoses/{large.pk}/report")  # so that the cache does not count as memory of the export
     for kind in ("csv", "xlsx"):
         tracemalloc.start()
-        response = client.get(f"/api/diagnoses/{large.pk}/export.{kind}")
-        size = sum(len(piece) for piece in _pieces(response))
+        response: Any = client.get(f"/api/diagnoses/{large.pk}/export.{kind}")
+        size = sum(len(piece) for piece in response.streaming_content)
         _now, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert size > (MEGABYTE if kind != "xlsx" else 50_000), kind
-        # All answers at once are 6 MB of text alone, and as much again on their way into a file.
+        # All answers together have 6 MB of text, and about twice that while they are formatted.
         assert peak < 5 * MEGABYTE, (kind, peak / MEGABYTE)
-
-
-def _pieces(response: Any) -> Iterator[bytes]:
-    yield from response.streaming_content
 
 
 @pytest.fixture
@@ -102,29 +98,29 @@ def small(owner: AbstractUser) -> Diagnosis:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_correction_is_seen_at_once_wherever_a_report_is_shown(client: Client, small: Diagnosis) -> None:
-    ways = _opened(client, small)
-    seen = {
+def test_correction_is_visible_immediately_everywhere(client: Client, small: Diagnosis) -> None:
+    requests_by_view = _build_requests(client, small)
+    count_by_view = {
         "API": lambda body: json.loads(body)["brands"][0]["figures"]["mentions"],
         "print": lambda body: body.decode().count('<mark class="own">山岚</mark>'),
         "shared": lambda body: body.decode().count('<mark class="own">山岚</mark>'),
     }
     exports = [f"/api/diagnoses/{small.pk}/export.{kind}" for kind in ("json", "csv?of=figures")]
 
-    def look() -> tuple[dict[str, int], list[bytes]]:
-        shown = {way: seen[way](opened().content) for way, opened in ways.items()}
+    def read_all() -> tuple[dict[str, int], list[bytes]]:
+        counts = {view: count_by_view[view](send().content) for view, send in requests_by_view.items()}
         document, figures = (client.get(address).getvalue() for address in exports)
-        assert json.loads(document)["report"]["brands"][0]["figures"]["mentions"] == shown["API"]
-        return shown, [document.partition(b'"report"')[2], figures]
+        assert json.loads(document)["report"]["brands"][0]["figures"]["mentions"] == counts["API"]
+        return counts, [document.partition(b'"report"')[2], figures]
 
-    before, files = look()
+    before, files = read_all()
     assert before == {"API": 1, "print": 1, "shared": 1}
     answer = small.answers.get()
-    hit = {"kind": "reject", "answer": str(answer.pk), "brand": "山岚", "start": 0, "end": 2}
+    rejection = {"kind": "reject", "answer": str(answer.pk), "brand": "山岚", "start": 0, "end": 2}
     corrections = f"/api/diagnoses/{small.pk}/corrections"
-    said = client.post(corrections, json.dumps(hit), content_type="application/json").json()
-    after, corrected = look()
+    correction = client.post(corrections, json.dumps(rejection), content_type="application/json").json()
+    after, corrected = read_all()
     assert after == {"API": 0, "print": 0, "shared": 0}
-    assert not any(one == other for one, other in zip(files, corrected, strict=True))
-    client.delete(f"{corrections}/{said['id']}")
-    assert look() == (before, files)
+    assert not any(old == new for old, new in zip(files, corrected, strict=True))
+    client.delete(f"{corrections}/{correction['id']}")
+    assert read_all() == (before, files)

@@ -1,4 +1,4 @@
-"""The printable page: who may open it, what it shows, and that it is the report and nothing else."""
+"""The printable page: access, tickets, contents."""
 
 from datetime import timedelta
 from typing import Any
@@ -43,22 +43,22 @@ def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
     )
 
 
-def _page(client: Client, diagnosis: Diagnosis, query: str = "") -> Any:
+def _get_page(client: Client, diagnosis: Diagnosis, query: str = "") -> Any:
     return client.get(f"/diagnoses/{diagnosis.pk}/print/{query}")
 
 
-def _ticket(client: Client, diagnosis: Diagnosis) -> Any:
+def _request_ticket(client: Client, diagnosis: Diagnosis) -> Any:
     return client.post(f"/api/diagnoses/{diagnosis.pk}/print")
 
 
-def test_it_shows_figures_drawings_questions_failures_and_answers(client: Client, diagnosis: Diagnosis) -> None:
-    page = _page(client, diagnosis)
+def test_page_shows_figures_questions_failures_and_answers(client: Client, diagnosis: Diagnosis) -> None:
+    page = _get_page(client, diagnosis)
     body = page.content.decode()
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     own = report["brands"][0]["figures"]
     assert f"<b>{format_percent(own['mention_rate'])}</b>" in body
-    for end_of in ("low", "high"):
-        assert f'x1="{own[f"mention_rate_{end_of}"] * 100:.2f}%"' in body
+    for bound in ("low", "high"):
+        assert f'x1="{own[f"mention_rate_{bound}"] * 100:.2f}%"' in body
     assert body.count("<article") == 4
     assert '<mark class="own">山岚</mark>和<mark class="rival">木石坊</mark>。' in body
     assert "木石坊领先" in body
@@ -69,51 +69,49 @@ def test_it_shows_figures_drawings_questions_failures_and_answers(client: Client
     assert page["Cache-Control"] == "private, no-store"
 
 
-def test_only_who_may_see_the_diagnosis_opens_it(
+def test_page_requires_access_to_the_diagnosis(
     client_of_stranger: Client, client_of_staff: Client, diagnosis: Diagnosis
 ) -> None:
-    assert _page(client_of_stranger, diagnosis).status_code == 404
-    assert _page(client_of_staff, diagnosis).status_code == 200
-    asked = _page(Client(), diagnosis)
-    assert (asked.status_code, asked["Location"].partition("?")[0]) == (302, "/accounts/login/")
+    assert _get_page(client_of_stranger, diagnosis).status_code == 404
+    assert _get_page(client_of_staff, diagnosis).status_code == 200
+    anonymous = _get_page(Client(), diagnosis)
+    assert (anonymous.status_code, anonymous["Location"].partition("?")[0]) == (302, "/accounts/login/")
 
 
-def test_a_ticket_opens_its_own_diagnosis_for_five_minutes(
+def test_ticket_opens_only_its_diagnosis_until_it_expires(
     client: Client, client_of_stranger: Client, owner: AbstractUser, platform: Platform, diagnosis: Diagnosis
 ) -> None:
-    given = _ticket(client, diagnosis).json()
-    assert Client().get(given["url"]).status_code == 200
-    ticket = given["url"].partition("?")[2]
+    response = _request_ticket(client, diagnosis).json()
+    assert Client().get(response["url"]).status_code == 200
+    ticket = response["url"].partition("?")[2]
     other = run_and_end(make_diagnosis(owner, [platform]), make_valid_result())
-    assert _page(Client(), other, f"?{ticket}").status_code == 302
-    assert _ticket(client_of_stranger, diagnosis).status_code == 404
+    assert _get_page(Client(), other, f"?{ticket}").status_code == 302
+    assert _request_ticket(client_of_stranger, diagnosis).status_code == 404
     later = timezone.now() + timedelta(seconds=print_tickets.PRINT_TICKET_TTL_SECONDS + 1)
     with mock.patch("django.core.signing.time.time", return_value=later.timestamp()):
-        assert Client().get(given["url"]).status_code == 302
+        assert Client().get(response["url"]).status_code == 302
 
 
-def test_a_ticket_of_what_is_gone_opens_nothing(client: Client, diagnosis: Diagnosis) -> None:
-    given = _ticket(client, diagnosis).json()
+def test_ticket_of_a_deleted_diagnosis_returns_404(client: Client, diagnosis: Diagnosis) -> None:
+    response = _request_ticket(client, diagnosis).json()
     diagnosis.delete()
-    assert Client().get(given["url"]).status_code == 404
+    assert Client().get(response["url"]).status_code == 404
 
 
-def test_what_still_runs_is_not_printed(client: Client, owner: AbstractUser, platform: Platform) -> None:
+def test_running_diagnosis_returns_409(client: Client, owner: AbstractUser, platform: Platform) -> None:
     running = begin_and_record(make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result())
-    assert _page(client, running).status_code == 409
-    assert "诊断" in _page(client, running).content.decode()
-    assert _ticket(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
+    assert _get_page(client, running).status_code == 409
+    assert "诊断" in _get_page(client, running).content.decode()
+    assert _request_ticket(client, running).json()["code"] == "DIAGNOSIS_RUNNING"
 
 
-def test_a_report_without_a_single_answer_is_printed_too(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
-    body = _page(client, run_and_end(make_diagnosis(owner, [platform]), make_failed_result())).content.decode()
+def test_report_without_valid_answers_can_be_printed(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    body = _get_page(client, run_and_end(make_diagnosis(owner, [platform]), make_failed_result())).content.decode()
     assert "各品牌的可见度" not in body
     assert "没有得到的回答" in body
 
 
-def test_marks_are_cut_by_code_points_and_an_uncertain_hit_is_no_mark() -> None:
+def test_split_by_mentions_uses_code_points_and_skips_uncertain_mentions() -> None:
     mentions = [["甲", 2, 3], ["乙", 2, 4], ["丙", 5, 6, "uncertain"], ["丁", 90, 91], ["己", 7, 8, "confirmed"]]
     assert split_by_mentions("😀a甲bc丙d己", mentions, {"甲"}) == [
         TextSpan("😀a"),
@@ -123,9 +121,9 @@ def test_marks_are_cut_by_code_points_and_an_uncertain_hit_is_no_mark() -> None:
     ]
 
 
-def test_a_rate_without_an_interval_is_drawn_as_a_point_and_an_unknown_one_not_at_all() -> None:
+def test_rate_bar_without_interval_is_a_point_and_unknown_rate_has_none() -> None:
     figures = {"share_of_voice": 0.5, "share_of_voice_low": None, "share_of_voice_high": None}
-    drawn = build_rate_bar(figures, "share_of_voice")
-    assert drawn
-    assert (drawn.value, drawn.low, drawn.high, drawn.text, drawn.range) == ("50.00%", "50.00%", "50.00%", "50%", "")
+    bar = build_rate_bar(figures, "share_of_voice")
+    assert bar
+    assert (bar.value, bar.low, bar.high, bar.text, bar.range) == ("50.00%", "50.00%", "50.00%", "50%", "")
     assert build_rate_bar(dict.fromkeys(figures), "share_of_voice") is None

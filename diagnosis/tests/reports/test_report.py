@@ -1,4 +1,4 @@
-"""The report as a function of the answers: who was named how often, out of what."""
+"""The report as a function of the answers."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from diagnosis.choices import AnswerState
 from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
 
-OWN, RIVAL, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
+OWN, COMPETITOR, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
 
 
 def _valid(*mentioned: str, platform: str = "a") -> ReportAnswer:
     return ReportAnswer(platform, AnswerState.VALID, mentioned)
 
 
-def _lost(state: AnswerState, code: str, platform: str = "a") -> ReportAnswer:
+def _failed(state: AnswerState, code: str, platform: str = "a") -> ReportAnswer:
     return ReportAnswer(platform, state, (), code)
 
 
@@ -26,16 +26,16 @@ def _figures(report: dict[str, Any], name: str, platform: str | None = None) -> 
     return figures
 
 
-def test_a_case_counted_by_hand() -> None:
+def test_figures_of_an_example_counted_by_hand() -> None:
     report = build_report(
-        [OWN, RIVAL],
+        [OWN, COMPETITOR],
         [
             _valid("山岚", "木石坊"),
             _valid("木石坊"),
             _valid(platform="b"),
             _valid("木石坊", "山岚", platform="b"),
-            _lost(AnswerState.FAILED, "NETWORK_TIMEOUT"),
-            _lost(AnswerState.FILTERED, "CONTENT_FILTERED", platform="b"),
+            _failed(AnswerState.FAILED, "NETWORK_TIMEOUT"),
+            _failed(AnswerState.FILTERED, "CONTENT_FILTERED", platform="b"),
         ],
     )
     assert (report["planned"], report["valid"], report["failed"], report["filtered"]) == (6, 4, 1, 1)
@@ -51,7 +51,7 @@ def test_a_case_counted_by_hand() -> None:
     assert [(brand["name"], brand["is_own"]) for brand in report["brands"]] == [("山岚", True), ("木石坊", False)]
 
 
-def test_platforms_are_counted_apart_in_the_order_of_the_answers() -> None:
+def test_figures_by_platform_in_order_of_the_answers() -> None:
     report = build_report([OWN], [_valid("山岚", platform="b"), _valid(platform="a"), _valid("山岚", platform="a")])
     assert [counts["id"] for counts in report["platforms"]] == ["b", "a"]
     assert _figures(report, "山岚", "b")["mention_rate"] == 1
@@ -59,27 +59,27 @@ def test_platforms_are_counted_apart_in_the_order_of_the_answers() -> None:
     assert report["platforms"][1] == {"id": "a", "planned": 2, "valid": 2, "failed": 0, "filtered": 0}
 
 
-def test_a_brand_that_is_repeated_in_one_answer_gains_nothing() -> None:
-    report = build_report([OWN, RIVAL], [_valid("山岚", "木石坊", "山岚", "山岚")])
+def test_brand_counts_once_per_answer() -> None:
+    report = build_report([OWN, COMPETITOR], [_valid("山岚", "木石坊", "山岚", "山岚")])
     own = _figures(report, "山岚")
     assert (own["mentions"], own["mention_rate"], own["share_of_voice"]) == (1, 1.0, 0.5)
 
 
-def test_what_was_filtered_or_failed_is_not_in_the_denominator() -> None:
-    lost = [_lost(AnswerState.FILTERED, "CONTENT_FILTERED")] * 3 + [_lost(AnswerState.FAILED, "SERVER_ERROR")] * 2
+def test_failed_and_filtered_answers_are_in_no_denominator() -> None:
+    lost = [_failed(AnswerState.FILTERED, "CONTENT_FILTERED")] * 3 + [_failed(AnswerState.FAILED, "SERVER_ERROR")] * 2
     own = _figures(build_report([OWN], [_valid("山岚"), *lost]), "山岚")
     assert (own["planned"], own["valid"], own["mention_rate"]) == (6, 1, 1.0)
 
 
-def test_without_a_valid_answer_nothing_is_known() -> None:
-    own = _figures(build_report([OWN], [_lost(AnswerState.FAILED, "SERVER_ERROR")]), "山岚")
+def test_rates_are_unknown_without_valid_answers() -> None:
+    own = _figures(build_report([OWN], [_failed(AnswerState.FAILED, "SERVER_ERROR")]), "山岚")
     unknown = {name: value for name, value in own.items() if "rate" in name or name == "share_of_voice"}
     assert set(unknown.values()) == {None}
     assert len(unknown) == 7
 
 
-def test_when_nobody_is_named_nobody_has_a_share_of_voice() -> None:
-    own = _figures(build_report([OWN, RIVAL], [_valid(), _valid()]), "山岚")
+def test_share_of_voice_is_unknown_without_mentions() -> None:
+    own = _figures(build_report([OWN, COMPETITOR], [_valid(), _valid()]), "山岚")
     assert (own["mention_rate"], own["first_mention_rate"], own["share_of_voice"]) == (0.0, 0.0, None)
 
 
@@ -87,10 +87,10 @@ def test_failures_are_counted_by_platform_and_code() -> None:
     report = build_report(
         [OWN],
         [
-            _lost(AnswerState.FAILED, "NETWORK_TIMEOUT"),
-            _lost(AnswerState.FAILED, "NETWORK_TIMEOUT"),
-            _lost(AnswerState.FAILED, "NETWORK_TIMEOUT", "b"),
-            _lost(AnswerState.FILTERED, "CONTENT_FILTERED"),
+            _failed(AnswerState.FAILED, "NETWORK_TIMEOUT"),
+            _failed(AnswerState.FAILED, "NETWORK_TIMEOUT"),
+            _failed(AnswerState.FAILED, "NETWORK_TIMEOUT", "b"),
+            _failed(AnswerState.FILTERED, "CONTENT_FILTERED"),
             _valid("山岚"),
         ],
     )
@@ -101,7 +101,7 @@ def test_failures_are_counted_by_platform_and_code() -> None:
     ]
 
 
-def test_no_answers_at_all_make_an_empty_report() -> None:
+def test_report_without_answers_is_empty() -> None:
     report = build_report([OWN], [])
     assert (report["planned"], report["platforms"], report["failures"]) == (0, [], [])
 
@@ -119,14 +119,14 @@ _ANSWERS = st.lists(
 
 
 @given(_ANSWERS)
-def test_the_figures_agree_with_each_other(answers: list[ReportAnswer]) -> None:
-    report = build_report([OWN, RIVAL, OTHER], answers)
+def test_figures_are_consistent(answers: list[ReportAnswer]) -> None:
+    report = build_report([OWN, COMPETITOR, OTHER], answers)
     assert report["valid"] + report["failed"] + report["filtered"] == report["planned"] == len(answers)
     for name in ("planned", "valid", "failed", "filtered"):
         assert sum(counts[name] for counts in report["platforms"]) == report[name]
     assert sum(failure["count"] for failure in report["failures"]) == report["failed"] + report["filtered"]
     for platform in [None, *(counts["id"] for counts in report["platforms"])]:
-        figures = [_figures(report, brand.name, platform) for brand in (OWN, RIVAL, OTHER)]
+        figures = [_figures(report, brand.name, platform) for brand in (OWN, COMPETITOR, OTHER)]
         for own in figures:
             assert 0 <= own["first_mentions"] <= own["mentions"] <= own["valid"] <= own["planned"]
             if own["valid"]:
@@ -137,8 +137,8 @@ def test_the_figures_agree_with_each_other(answers: list[ReportAnswer]) -> None:
 
 
 @given(_ANSWERS, st.randoms())
-def test_the_order_of_the_answers_changes_no_figure(answers: list[ReportAnswer], dice: Any) -> None:
+def test_figures_do_not_depend_on_the_order_of_answers(answers: list[ReportAnswer], random_source: Any) -> None:
     shuffled = list(answers)
-    dice.shuffle(shuffled)
-    first, second = (build_report([OWN, RIVAL], rows)["brands"] for rows in (answers, shuffled))
+    random_source.shuffle(shuffled)
+    first, second = (build_report([OWN, COMPETITOR], rows)["brands"] for rows in (answers, shuffled))
     assert first == second

@@ -1,4 +1,4 @@
-"""The same brand, questions and platforms are one panel, whatever their order, case and width."""
+"""Panels: the same brand, questions and platforms in any order, case and width."""
 
 from importlib import import_module
 
@@ -13,7 +13,7 @@ from diagnosis.trends.panels import compute_panel_key
 from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
 
 
-def test_order_case_width_and_spaces_make_no_other_panel() -> None:
+def test_panel_key_ignores_order_case_width_and_spaces() -> None:
     panel = compute_panel_key("Kettle", ["哪个好？", "Which one"], ["a", "b"])
     assert len(panel) == 64
     assert compute_panel_key(" ＫＥＴＴＬＥ ", ["which  ONE", "哪个好?"], ["b", "a"]) == panel
@@ -22,11 +22,11 @@ def test_order_case_width_and_spaces_make_no_other_panel() -> None:
     assert compute_panel_key("Pot", ["哪个好？", "Which one"], ["a", "b"]) != panel
 
 
-def test_the_hash_is_stored_so_it_stays_what_it_is() -> None:
+def test_stored_panel_key_never_changes() -> None:
     assert compute_panel_key("山岚", ["哪个手冲壶好？"], ["fake"]).startswith("97e78d08eead01d2")
 
 
-def test_an_order_and_its_retry_know_their_panel(owner: AbstractUser, platform: Platform) -> None:
+def test_diagnosis_and_its_retry_have_the_same_panel(owner: AbstractUser, platform: Platform) -> None:
     source = run_and_end(
         make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result()
     )
@@ -34,11 +34,11 @@ def test_an_order_and_its_retry_know_their_panel(owner: AbstractUser, platform: 
     assert source.panel == retry.panel == compute_panel_key("山岚", ["乙？", "甲？"], [platform.pk])
 
 
-def test_the_migration_fills_what_was_there_before_and_may_run_again(
+def test_migration_fills_missing_panels_and_is_idempotent(
     owner: AbstractUser, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [make_diagnosis(owner, [platform, make_platform(f"p{n}")], brand=f"品牌{n}") for n in range(3)]
-    expected = {one.pk: one.panel for one in made}
+    expected = {diagnosis.pk: diagnosis.panel for diagnosis in made}
     assert len(set(expected.values())) == 3
     Diagnosis.objects.update(panel="")
     migration = import_module("diagnosis.migrations.0009_panels_filled")

@@ -1,4 +1,4 @@
-"""Diagnoses of one panel line up, and two are compared on what both asked."""
+"""Trends of a panel and comparisons of two diagnoses."""
 
 import uuid
 from typing import Any
@@ -24,7 +24,7 @@ QUESTIONS = [f"问题 {number}？" for number in range(10)]
 
 
 def _ended(owner: AbstractUser, platform: Platform, named: int, **order: Any) -> Diagnosis:
-    """Ten questions asked three times; the first `named` answers name the brand, all name its competitor."""
+    """Ten questions asked three times. The first `named` answers mention the brand, all its competitor."""
     usual: dict[str, Any] = {"questions": QUESTIONS, "repeats": 3, "competitors": [RequestedBrand("木石坊")]}
     diagnosis = make_diagnosis(owner, [platform], **(usual | order))
     texts = ["山岚和木石坊都好。"] * named + ["木石坊好。"] * (diagnosis.planned - named)
@@ -37,28 +37,26 @@ def _trend(client: Client, diagnosis: Diagnosis) -> Any:
     return response.json()
 
 
-def test_a_panel_lines_up_oldest_first_and_a_real_rise_is_called_one(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_trend_is_oldest_first_and_detects_a_rise(client: Client, owner: AbstractUser, platform: Platform) -> None:
     made = [_ended(owner, platform, named) for named in (3, 4, 28)]
     _ended(owner, platform, 1, brand="山岚", questions=["别的？"], repeats=1)
     body = _trend(client, made[0])
-    assert [point["id"] for point in body["points"]] == [str(one.pk) for one in made]
+    assert [point["id"] for point in body["points"]] == [str(diagnosis.pk) for diagnosis in made]
     own, rival = body["points"][2]["brands"]
     assert own | {"low": 0, "high": 0} == {
         "name": "山岚", "is_own": True, "mentions": 28, "valid": 30, "rate": 28 / 30, "low": 0, "high": 0,
     }  # fmt: skip
     assert own["low"] < own["rate"] < own["high"]
     assert (rival["name"], rival["rate"]) == ("木石坊", 1.0)
-    told = [[change["changed"] for change in step["brands"]] for step in body["changes"]]
-    assert told == [["none", "none"], ["up", "none"]]
+    directions = [[change["changed"] for change in step["brands"]] for step in body["changes"]]
+    assert directions == [["none", "none"], ["up", "none"]]
     rise = body["changes"][1]["brands"][0]
     assert (rise["valid_before"], rise["valid_after"], rise["cells"], rise["questions"]) == (30, 30, 10, 10)
     assert rise["low"] > 0
     assert rise["difference"] == pytest.approx(24 / 30)
 
 
-def test_only_what_ended_with_answers_is_in_it_and_a_retry_takes_its_sources_place(
+def test_trend_has_ended_diagnoses_with_answers_and_retries_replace_their_source(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     order: dict[str, Any] = {"questions": ["甲？", "乙？"]}
@@ -68,13 +66,13 @@ def test_only_what_ended_with_answers_is_in_it_and_a_retry_takes_its_sources_pla
     cancelled = run_and_end(
         make_diagnosis(owner, [platform], **order), make_valid_result(), status=DiagnosisStatus.CANCELLED
     )
-    assert [one["id"] for one in _trend(client, source)["points"]] == [str(source.pk), str(cancelled.pk)]
+    assert [point["id"] for point in _trend(client, source)["points"]] == [str(source.pk), str(cancelled.pk)]
     retry, _is_new = create_retry(source, RequestContext(owner))
     run_and_end(retry, make_valid_result())
-    assert [one["id"] for one in _trend(client, source)["points"]] == [str(cancelled.pk), str(retry.pk)]
+    assert [point["id"] for point in _trend(client, source)["points"]] == [str(cancelled.pk), str(retry.pk)]
 
 
-def test_other_peoples_diagnoses_of_the_panel_are_not_in_it(
+def test_trend_excludes_diagnoses_of_other_owners(
     client: Client,
     client_of_stranger: Client,
     client_of_staff: Client,
@@ -84,15 +82,15 @@ def test_other_peoples_diagnoses_of_the_panel_are_not_in_it(
 ) -> None:
     own = _ended(owner, platform, 3)
     _ended(stranger, platform, 3)
-    for one in (client, client_of_staff):
-        assert [point["id"] for point in _trend(one, own)["points"]] == [str(own.pk)]
+    for viewer in (client, client_of_staff):
+        assert [point["id"] for point in _trend(viewer, own)["points"]] == [str(own.pk)]
     assert client_of_stranger.get(f"/api/diagnoses/{own.pk}/trend").status_code == 404
     assert client.get(f"/api/diagnoses/{uuid.uuid4()}/trend").status_code == 404
     assert Client().get(f"/api/diagnoses/{own.pk}/trend").status_code == 401
 
 
 @pytest.mark.parametrize("stored", [None, {}, [], {"cells": []}, {"cells": [1]}, {"cells": [{"question": "x"}]}])
-def test_reports_of_an_older_form_tell_the_same(
+def test_trend_with_reports_of_older_versions_is_the_same(
     client: Client, owner: AbstractUser, platform: Platform, stored: Any
 ) -> None:
     made = [_ended(owner, platform, named) for named in (3, 28)]
@@ -101,7 +99,7 @@ def test_reports_of_an_older_form_tell_the_same(
     assert _trend(client, made[0]) == new
 
 
-def test_one_that_an_older_process_ordered_finds_its_panel_when_it_is_read(
+def test_missing_panel_is_filled_when_the_trend_is_read(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     made = [_ended(owner, platform, named) for named in (3, 4)]
@@ -109,7 +107,7 @@ def test_one_that_an_older_process_ordered_finds_its_panel_when_it_is_read(
     assert len(_trend(client, made[0])["points"]) == 2
 
 
-def test_a_long_trend_shows_its_newest_part_in_the_same_few_queries(
+def test_long_trend_is_limited_and_takes_few_queries(
     client: Client, owner: AbstractUser, platform: Platform, monkeypatch: Any, django_assert_max_num_queries: Any
 ) -> None:
     monkeypatch.setattr(service, "MAX_TREND_POINTS", 3)
@@ -118,7 +116,7 @@ def test_a_long_trend_shows_its_newest_part_in_the_same_few_queries(
     with django_assert_max_num_queries(7):  # session, user, diagnosis, members, brands, questions, cells
         body = _trend(client, made[0])
     assert body["has_more"]
-    assert [point["id"] for point in body["points"]] == [str(one.pk) for one in made[1:]]
+    assert [point["id"] for point in body["points"]] == [str(diagnosis.pk) for diagnosis in made[1:]]
     Diagnosis.objects.update(report=None)
     with django_assert_max_num_queries(8):  # and the answers
         assert _trend(client, made[0])["points"] == body["points"]
@@ -128,7 +126,7 @@ def _compare(client: Client, one: Diagnosis, two: Diagnosis) -> Any:
     return client.get("/api/compare", {"a": str(one.pk), "b": str(two.pk)})
 
 
-def test_two_diagnoses_are_compared_on_what_both_asked_and_the_rest_is_named(
+def test_comparison_uses_the_common_part_and_lists_the_rest(
     client: Client, owner: AbstractUser, platform: Platform
 ) -> None:
     other = make_platform("other")
@@ -153,14 +151,14 @@ def test_two_diagnoses_are_compared_on_what_both_asked_and_the_rest_is_named(
     assert (back["changed"], back["difference"]) == ("down", -change["difference"])
 
 
-def test_nothing_in_common_is_no_change(client: Client, owner: AbstractUser, platform: Platform) -> None:
-    one, two = _ended(owner, platform, 3), _ended(owner, platform, 1, questions=["别的？"], repeats=1)
-    body = _compare(client, one, two).json()
+def test_comparison_without_common_cells_has_no_change(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    before, after = _ended(owner, platform, 3), _ended(owner, platform, 1, questions=["别的？"], repeats=1)
+    body = _compare(client, before, after).json()
     assert body["common"]["cells"] == 0
-    assert [(one["changed"], one["difference"]) for one in body["changes"]] == [("none", None)] * 2
+    assert [(change["changed"], change["difference"]) for change in body["changes"]] == [("none", None)] * 2
 
 
-def test_a_comparison_asks_for_two_that_have_ended_and_are_the_callers(
+def test_comparison_requires_two_visible_ended_diagnoses(
     client: Client, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser, platform: Platform
 ) -> None:
     own, foreign = _ended(owner, platform, 3), _ended(stranger, platform, 3)
@@ -175,20 +173,18 @@ def test_a_comparison_asks_for_two_that_have_ended_and_are_the_callers(
     assert client.get("/api/compare").status_code == 422
 
 
-def test_moves_are_of_the_run_before_and_sure_of_all_brands_together(owner: AbstractUser, platform: Platform) -> None:
+def test_significant_changes_are_corrected_for_the_number_of_brands(owner: AbstractUser, platform: Platform) -> None:
     first = _ended(owner, platform, 3)
     assert service.find_significant_changes(first) == []
     assert service.find_significant_changes(_ended(owner, platform, 4)) == []
-    (move,) = service.find_significant_changes(_ended(owner, platform, 28))
-    assert (move["name"], move["is_own"], move["changed"]) == ("山岚", True, "up")
+    (change_found,) = service.find_significant_changes(_ended(owner, platform, 28))
+    assert (change_found["name"], change_found["is_own"], change_found["changed"]) == ("山岚", True, "up")
     # With two brands the level is 97.5 %, so the interval is wider than the trend's.
     (shown, _rival) = service.build_trend(first, owner)["changes"][-1]["brands"]
-    assert move["low"] < shown["low"]
+    assert change_found["low"] < shown["low"]
 
 
-def test_a_brand_that_was_written_in_another_way_is_the_same(
-    client: Client, owner: AbstractUser, platform: Platform
-) -> None:
+def test_spellings_of_a_brand_are_unified(client: Client, owner: AbstractUser, platform: Platform) -> None:
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [
         _ended(owner, platform, 1, brand=brand, competitors=[RequestedBrand(rival)], **order)

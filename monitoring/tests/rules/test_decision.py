@@ -21,8 +21,8 @@ from monitoring.rules.decision import (
     compute_measurement,
     decide,
     get_z_quantile,
-    wilson_interval,
 )
+from performance.intervals import wilson_interval
 
 START = datetime(2026, 2, 27, 12, tzinfo=UTC)
 TICK = timedelta(seconds=15)

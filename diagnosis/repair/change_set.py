@@ -1,4 +1,4 @@
-"""Changes to rows that are collected, then written many at once together with the journal that takes them back."""
+"""Collect changes to rows, write them in bulk together with a journal, and apply journal entries."""
 
 import itertools
 from collections import defaultdict
@@ -16,43 +16,42 @@ from diagnosis.models import RepairChange, RepairRun
 
 REPAIR_BATCH_SIZE = 500
 
-ColumnValues = dict[str, Any]  # column name -> value as JSON holds it
+ColumnValues = dict[str, Any]  # {column name: value as JSON}
 
 
 def get_column_values(row: Model, names: Iterable[str] | None = None) -> ColumnValues:
-    """The columns of a row, or some of them, as the journal keeps them: times to the microsecond."""
-    fields = {field.attname: field for field in row._meta.concrete_fields}
-    return {name: _to_json(getattr(row, name)) for name in (fields if names is None else names)}
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID | Decimal) else value
+    """Return all or some columns of a row as the journal stores them, times to the microsecond."""
+    values: ColumnValues = {}
+    for name in [field.attname for field in row._meta.concrete_fields] if names is None else names:
+        value = getattr(row, name)
+        if isinstance(value, datetime):
+            value = value.isoformat()
+        values[name] = str(value) if isinstance(value, UUID | Decimal) else value
+    return values
 
 
 def set_column_values(row: Model, columns: ColumnValues) -> None:
-    """Give a row the values that the journal kept; a column that a release has dropped since is left out."""
+    """Set the columns of a row to values of the journal; ignore columns that no longer exist."""
     fields = {field.attname: field for field in row._meta.concrete_fields}
     for name, value in columns.items():
         if name not in fields:
             continue
-        # A foreign key's own to_python is that of the column it points to.
+        # to_python of a foreign key is that of the referenced column.
         setattr(row, name, None if value is None else fields[name].to_python(value))
 
 
 def get_model_label(model: type[Model]) -> str:
-    """How the journal names a table."""
+    """Return the name of a table in the journal."""
     return model._meta.label_lower
 
 
 def get_model_by_label(name: str) -> type[Model]:
-    """The table of that name."""
+    """Return the model of a table name in the journal."""
     return cast("type[Model]", apps.get_model(name))
 
 
 class ChangeSet:
-    """What a repair is about to do to some rows. Nothing is written before `write`."""
+    """Changes of a repair to rows, written to the database by `write`."""
 
     def __init__(self) -> None:
         self._created: list[Model] = []
@@ -60,7 +59,7 @@ class ChangeSet:
         self._changed: dict[tuple[str, Any], tuple[Model, ColumnValues]] = {}
 
     def set(self, row: Model, **columns: Any) -> bool:
-        """Change columns of a row in memory, remembering what they were; returns whether any is another value now."""
+        """Change columns of a row in memory and remember the old values; return whether any value differs."""
         changes = {name: value for name, value in columns.items() if getattr(row, name) != value}
         if not changes:
             return False
@@ -73,15 +72,15 @@ class ChangeSet:
         return True
 
     def create(self, row: Model) -> None:
-        """A new row. Its parents come first, when they are new as well."""
+        """Add a new row. Add new rows that it references first."""
         self._created.append(row)
 
     def delete(self, row: Model) -> None:
-        """A row, and all that hangs on it and would go with it. What it points to goes after it, when it goes too."""
+        """Delete a row with all rows that cascade from it. Delete a row that it references after it."""
         self._deleted[type(row)].append(row)
 
     def write(self, run: RepairRun, defect: str) -> None:
-        """Write everything, and the journal of it. Inside a transaction that has locked the rows."""
+        """Write all changes and their journal. Call it in a transaction that holds locks on the rows."""
         journal_entries = [*self._write_new(), *self._write_changed(), *self._write_deleted()]
         RepairChange.objects.bulk_create(
             (RepairChange(run=run, defect=defect, **entry) for entry in journal_entries), batch_size=REPAIR_BATCH_SIZE
@@ -116,12 +115,12 @@ class ChangeSet:
 
 
 def insert_rows(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:
-    """Insert rows as they are."""
+    """Insert rows with their values and return them."""
     return model._default_manager.bulk_create(rows, batch_size=REPAIR_BATCH_SIZE)
 
 
 def update_rows(model: type[Model], rows: Sequence[Model], names: Sequence[str]) -> None:
-    """Write some columns of rows. Rows that get the same values, as most of a batch do, go in one statement."""
+    """Update columns of rows. Rows with the same values, usually most of a batch, share one statement."""
     rows_by_values: dict[str, list[Model]] = defaultdict(list)
     for row in rows:
         rows_by_values[repr([getattr(row, name) for name in names])].append(row)
@@ -134,26 +133,23 @@ def update_rows(model: type[Model], rows: Sequence[Model], names: Sequence[str])
 
 
 def delete_rows(model: type[Model], keys: Sequence[Any]) -> None:
-    """Delete rows."""
     model._default_manager.filter(pk__in=keys).delete()
 
 
 class _FetchingCollector(Collector):
-    """Django's own, that fetches also what it could delete unseen: the journal keeps it."""
+    """Django's collector, fetching also rows that could be deleted without: the journal needs them."""
 
     def can_fast_delete(self, *args: Any, **kwargs: Any) -> bool:
-        """Never."""
         return False
 
 
 def collect_cascade(rows: Sequence[Model]) -> list[tuple[type[Model], list[Model]]]:
-    """These rows and those that hang on them, children first: the journal read backwards can put them back."""
+    """Return the rows with all that cascade from them, children first, so that undoing restores parents first."""
     collector = _FetchingCollector(using="default")
     collector.collect(rows)
     collector.sort()
-    # The collector has their keys only, and would fetch every other column of every row by itself.
-    return [(model, _fetch_rows(model, [row.pk for row in found])) for model, found in collector.data.items()]
-
-
-def _fetch_rows(model: type[Model], keys: Sequence[Any]) -> list[Model]:
-    return list(model._default_manager.filter(pk__in=keys).order_by("pk"))
+    # The collected rows have only their keys; reading each deferred column would be a query of its own.
+    return [
+        (model, list(model._default_manager.filter(pk__in=[row.pk for row in collected]).order_by("pk")))
+        for model, collected in collector.data.items()
+    ]
