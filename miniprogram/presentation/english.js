@@ -1,4 +1,4 @@
-/** The English of every text of the pages; the web page's own where it says the same. */
+/** The English translations of all texts; a text that the web page has too is translated as in its catalogue. */
 'use strict';
 
 module.exports = {
@@ -26,7 +26,6 @@ module.exports = {
   '全部记录': 'Full history',
   '关于': 'About',
   '关闭': 'Close',
-  '分析中': 'Analysing',
   '删除这个竞品': 'Remove this competitor',
   '删除这个问题': 'Remove this question',
   '别名': 'Other spellings',
@@ -44,9 +43,7 @@ module.exports = {
   '家居家电': 'Home',
   '尚未登录': 'Not signed in',
   '已为您勾选目前可用的平台。': 'The platforms that are available now have been ticked.',
-  '已取消': 'Cancelled',
   '已完成': 'Completed',
-  '已超时': 'Timed out',
   '带有“AI”标识的文字是各 AI 平台生成的原文，我们没有改写，仅供参考，不代表我们的观点，也可能不准确。标题、数字和图表由我们按这些回答计算得出。': 'Text with the AI mark was written by the AI platforms and is shown unchanged, for reference only. It is not our opinion and may be wrong. Headlines, figures and charts are computed by us from these answers.',
   '带有“演示”标识的平台和品牌都是虚构的，用来试用，不计入统计。': 'Platforms with the demo mark and their brands are fictional. They are for trying things out and are left out of statistics.',
   '开始后可以关掉页面，诊断会继续，结果在历史记录里。': 'Once started you can close the page. The diagnosis goes on, and its result is in the history.',
@@ -59,7 +56,6 @@ module.exports = {
   '把买家会问的问题交给多个 AI 平台，看看谁被提到、谁排在第一、各占多少声量。': 'Put the questions buyers ask to several AI platforms, and see who is mentioned, who comes first, and who has the larger voice.',
   '换成示例': 'Use the example',
   '换成示例？': 'Replace with the example?',
-  '排队中': 'Queued',
   '提问': 'Question',
   '搜索品牌': 'Search by brand',
   '教育培训': 'Education',
@@ -70,7 +66,6 @@ module.exports = {
   '暂时不可用': 'Unavailable for now',
   '最近的诊断': 'Latest diagnoses',
   '服务器': 'Server',
-  '未能完成': 'Not completed',
   '本地服务': 'Local services',
   '正在提交…': 'Submitting…',
   '正在读取…': 'Loading…',
@@ -92,7 +87,6 @@ module.exports = {
   '英文名、简称等，用顿号或逗号隔开。': 'Names in other languages, short forms. Separate them with commas.',
   '要比较的竞品': 'Competitors to compare',
   '设置': 'Settings',
-  '询问中': 'Asking',
   '语言': 'Language',
   '请填写品牌名。': 'Please enter the brand.',
   '请填写竞品名称，或删除这一行。': 'Please name the competitor, or remove this row.',
@@ -112,7 +106,6 @@ module.exports = {
   '退出登录': 'Sign out',
   '退出登录？': 'Sign out?',
   '通用': 'General',
-  '部分完成': 'Partly completed',
   '问题模板': 'Question templates',
   '阅读': 'Reading',
   '预计用时': 'Expected time',

@@ -1,4 +1,4 @@
-/** The English of what only the report says. */
+/** The English translations of the texts that only the report package has. */
 'use strict';
 
 module.exports = {
@@ -27,10 +27,10 @@ module.exports = {
   '取消这次诊断？': 'Cancel this diagnosis?',
   '各品牌的可见度': 'Visibility by brand',
   '回答': 'Answers',
+  '回答已经存好，但这一次没能算出数字。': 'The answers are stored, but no figures could be calculated this time.',
   '回答正在入库，请稍后再打开。': 'The answer is being stored. Open it again in a moment.',
   '回答里没有给出来源，这不等于没有来源。': 'The answers name no sources, which does not mean that there are none.',
   '声量份额': 'Share of voice',
-  '失败': 'Failed',
   '实时': 'Live',
   '已暂停': 'Paused',
   '已有的 {kept} 条回答会原样沿用，只重新询问失败的 {failed} 条。': 'The {kept} answers you have are carried over as they are. Only the {failed} that failed are asked again.',
@@ -49,7 +49,6 @@ module.exports = {
   '明显高于{rivals}（{rate}）': 'clearly ahead of {rivals} ({rate})',
   '是“{brand}”': 'It is “{brand}”',
   '最先提到这个品牌的有效回答所占的比例。': 'The share of valid answers in which this brand is the first to be mentioned.',
-  '有效': 'Valid',
   '未评估': 'Not assessed',
   '本品牌': 'Your brand',
   '本品牌在各平台的提及率': 'Mention rate of your brand by platform',
@@ -74,10 +73,8 @@ module.exports = {
   '竞品都没有被提到': 'while no competitor is mentioned',
   '竞品领先的问题': 'Questions where a competitor leads',
   '第 {n} 次': 'Run {n}',
-  '等待回答': 'Waiting',
   '继续诊断': 'Keep going',
   '补问失败的': 'Retry what failed',
-  '被过滤': 'Filtered',
   '负面': 'Negative',
   '轮询': 'Polling',
   '还被提到的品牌': 'Other brands mentioned',
