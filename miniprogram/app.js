@@ -6,21 +6,22 @@ const { createErrorCatalog } = require('./services/errorCatalog');
 const { createHttp } = require('./services/http');
 const { createSession } = require('./services/session');
 const { createWxTransport } = require('./services/transports/wx');
-const { language } = require('./presentation/words');
+const { language } = require('./presentation/i18n');
 
-const DEVICE = 'diag.device';
-const SERVER = 'diag.server';
+const DEVICE_KEY = 'diag.device';
+const SERVER_KEY = 'diag.server';
 
-function versionOfWeChat() {
+/** @returns {string} `develop`, `trial` or `release` */
+function getVersion() {
   return wx.canIUse('getAccountInfoSync') ? wx.getAccountInfoSync().miniProgram.envVersion : 'release';
 }
 
-/** A developer's own site knows no WeChat secret: there a device signs in by its number. */
-function deviceCredentials() {
-  let id = wx.getStorageSync(DEVICE);
+/** A development site has no WeChat secret: a device signs in to it with a random id. */
+function getDeviceCredentials() {
+  let id = wx.getStorageSync(DEVICE_KEY);
   if (!id) {
     id = `mini-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 12)}`;
-    wx.setStorageSync(DEVICE, id);
+    wx.setStorageSync(DEVICE_KEY, id);
   }
   return { device_id: id };
 }
@@ -30,26 +31,26 @@ App({
     this.connect();
   },
 
-  /** Makes the services, again when the language or the server is another. */
+  /** Create the services; called again when the language or the server changes. */
   connect() {
-    const version = versionOfWeChat();
+    const version = getVersion();
     this.isDevelopment = version === 'develop';
-    this.server = (this.isDevelopment && wx.getStorageSync(SERVER)) || config.SERVERS[version] || config.SERVERS.release;
+    this.server = (this.isDevelopment && wx.getStorageSync(SERVER_KEY)) || config.SERVERS[version] || config.SERVERS.release;
     const http = createHttp({ wx, baseUrl: this.server, language: language() });
-    this.session = createSession({ wx, http, credentials: this.isDevelopment ? deviceCredentials : undefined });
+    this.session = createSession({ wx, http, credentials: this.isDevelopment ? getDeviceCredentials : undefined });
     this.api = createApi({ http, session: this.session });
     this.errors = createErrorCatalog({ wx, http });
     this.transport = createWxTransport({ wx, baseUrl: this.server });
     this.errors.load();
   },
 
-  /** Only a developer's version may be pointed elsewhere. */
-  useServer(address) {
-    wx.setStorageSync(SERVER, address);
+  /** Connect to another server; only in a development version. */
+  setServer(address) {
+    wx.setStorageSync(SERVER_KEY, address);
     this.session.signOut();
     this.connect();
   },
 
-  /** What a page leaves for a tab, which takes no parameters: `{from, allHealthy, rival}` for the form. */
-  wishes: null,
+  /** What the form shall be filled with when its tab is shown, as a tab takes no parameters: `{from, allHealthy, competitor}`. */
+  formRequest: null,
 });

@@ -1,14 +1,14 @@
-/** Where the server is, and what the platform's console has given out. The only file to edit before a release. */
+/** The server addresses and the template id from the WeChat console. The only file to edit before a release. */
 'use strict';
 
 module.exports = {
   VERSION: '0.1.0',
-  /** By the version of the mini-program that runs: the developers' own, on trial, or released. */
+  /** By the running version of the mini-program. */
   SERVERS: {
     develop: 'http://127.0.0.1:8765',
     trial: 'https://diagnosis.example.com',
     release: 'https://diagnosis.example.com',
   },
-  /** The subscribe message "diagnosis ended", from the console of the platform. Without one nobody is asked. */
+  /** The template of the subscribe message "diagnosis ended". Empty: no message is offered. */
   TEMPLATE_ID: '',
 };

@@ -1,12 +1,12 @@
-/** The form as data: what was typed, the request it makes, kept until it is sent. */
+/** The draft of a new diagnosis: stored while the form is filled in, and turned into the request body. */
 'use strict';
 
-const DRAFT = 'diag.draft';
-const SUBMISSION = 'diag.submission';
-const LAST_PLATFORMS = 'diag.platforms';
+const DRAFT_KEY = 'diag.draft';
+const SUBMISSION_KEY = 'diag.submission';
+const LAST_PLATFORMS_KEY = 'diag.platforms';
 
-/** @param {string} text */
-function names(text) {
+/** `A、B, A` -> `['A', 'B']`. @param {string} text */
+function splitNames(text) {
   const parts = text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean);
   return parts.filter((part, index) => parts.indexOf(part) === index);
 }
@@ -16,11 +16,11 @@ const emptyDraft = () => ({
   aliases: '',
   competitors: [{ name: '', aliases: '' }],
   questions: ['', '', ''],
-  platforms: wx.getStorageSync(LAST_PLATFORMS) || [],
+  platforms: wx.getStorageSync(LAST_PLATFORMS_KEY) || [],
   repeats: 1,
 });
 
-/** The demo platform knows these fictional brands, and no real one is judged. */
+/** An example with fictional brands that the demo platform mentions in its answers. */
 const sampleDraft = () => ({
   brand: '山岚',
   aliases: 'Shanlan',
@@ -30,46 +30,49 @@ const sampleDraft = () => ({
   repeats: 2,
 });
 
-/** A stored diagnosis as a draft for another one. @param {any} diagnosis */
-function draftFrom(diagnosis) {
+/** Copy a stored diagnosis into a draft of a new one. @param {any} diagnosis */
+function draftFromDiagnosis(diagnosis) {
   const own = diagnosis.brands.find((/** @type {any} */ brand) => brand.is_own);
-  const rivals = diagnosis.brands.filter((/** @type {any} */ brand) => !brand.is_own);
+  const competitors = diagnosis.brands.filter((/** @type {any} */ brand) => !brand.is_own);
   return {
     brand: diagnosis.brand,
     aliases: own ? own.aliases.join('、') : '',
-    competitors: rivals.map((/** @type {any} */ brand) => ({ name: brand.name, aliases: brand.aliases.join('、') })),
+    competitors: competitors.map((/** @type {any} */ brand) => ({ name: brand.name, aliases: brand.aliases.join('、') })),
     questions: diagnosis.questions.map((/** @type {any} */ question) => question.text),
     platforms: diagnosis.platforms.map((/** @type {any} */ platform) => platform.id),
     repeats: diagnosis.repeats,
   };
 }
 
-const loadDraft = () => wx.getStorageSync(DRAFT) || null;
+const loadDraft = () => wx.getStorageSync(DRAFT_KEY) || null;
 
 /** @param {any} draft */
-const saveDraft = (draft) => wx.setStorageSync(DRAFT, draft);
+const saveDraft = (draft) => wx.setStorageSync(DRAFT_KEY, draft);
 
-/** The order was taken: the form begins anew, with the same platforms. @param {any} body */
+/** Delete the draft of a submitted diagnosis and remember its platforms for the next one. @param {any} body */
 function clearDraft(body) {
-  wx.removeStorageSync(DRAFT);
-  wx.removeStorageSync(SUBMISSION);
-  wx.setStorageSync(LAST_PLATFORMS, body.platforms);
+  wx.removeStorageSync(DRAFT_KEY);
+  clearSubmissionKey();
+  wx.setStorageSync(LAST_PLATFORMS_KEY, body.platforms);
 }
 
-/** The request body, and for each part of it the row it came from (empty rows are not sent). @param {any} draft */
-function bodyOf(draft) {
+/**
+ * Return the request body, and for each sent competitor and question the index of its row: empty rows are left out.
+ * @param {any} draft
+ */
+function buildRequest(draft) {
   const competitors = draft.competitors
-    .map((/** @type {any} */ { name, aliases }, /** @type {number} */ row) => ({ row, name: name.trim(), aliases: names(aliases) }))
+    .map((/** @type {any} */ { name, aliases }, /** @type {number} */ row) => ({ row, name: name.trim(), aliases: splitNames(aliases) }))
     .filter((/** @type {any} */ { name, aliases }) => name || aliases.length);
   const questions = draft.questions
     .map((/** @type {string} */ text, /** @type {number} */ row) => ({ row, text: text.trim() }))
     .filter((/** @type {any} */ { text }) => text);
-  const rowOf = (/** @type {any} */ { row }) => row;
+  const getRow = (/** @type {any} */ { row }) => row;
   return {
-    rows: { competitors: competitors.map(rowOf), questions: questions.map(rowOf) },
+    rows: { competitors: competitors.map(getRow), questions: questions.map(getRow) },
     body: {
       brand: draft.brand.trim(),
-      aliases: names(draft.aliases),
+      aliases: splitNames(draft.aliases),
       competitors: competitors.map((/** @type {any} */ { name, aliases }) => ({ name, aliases })),
       questions: questions.map((/** @type {any} */ { text }) => text),
       platforms: draft.platforms,
@@ -78,16 +81,23 @@ function bodyOf(draft) {
   };
 }
 
-/** The key of this very form: the same after a network failure or a restart, a new one after a change. @type {(body: any, newKey: () => string) => string} */
-function submissionKey(body, newKey) {
+/**
+ * Return the idempotency key of this request body: the same after a network failure or a restart, a new one after a change.
+ * @type {(body: any, createKey: () => string) => string}
+ */
+function getSubmissionKey(body, createKey) {
   const filled = JSON.stringify(body);
-  const last = wx.getStorageSync(SUBMISSION);
+  const last = wx.getStorageSync(SUBMISSION_KEY);
   if (last && last.filled === filled) return last.key;
-  const key = newKey();
-  wx.setStorageSync(SUBMISSION, { filled, key });
+  const key = createKey();
+  wx.setStorageSync(SUBMISSION_KEY, { filled, key });
   return key;
 }
 
-const forgetSubmission = () => wx.removeStorageSync(SUBMISSION);
+function clearSubmissionKey() {
+  wx.removeStorageSync(SUBMISSION_KEY);
+}
 
-module.exports = { emptyDraft, sampleDraft, draftFrom, loadDraft, saveDraft, clearDraft, bodyOf, submissionKey, forgetSubmission };
+module.exports = {
+  emptyDraft, sampleDraft, draftFromDiagnosis, loadDraft, saveDraft, clearDraft, buildRequest, getSubmissionKey, clearSubmissionKey,
+};

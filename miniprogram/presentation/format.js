@@ -1,83 +1,71 @@
-/** Numbers, times and names as a person writes them. By hand: not every WeChat has Intl. */
-'use strict';
+/** Numbers, durations, lists and intervals as text, for the mini-program and the web page. Not every WeChat has Intl. */
+(function (/** @type {any} */ root, /** @type {(i18n: Diag.I18n, labels: any) => Diag.Format} */ factory) {
+  if (typeof module === 'object' && module.exports) module.exports = factory(require('./i18n'), require('./labels'));
+  else {
+    root.diag = root.diag || {};
+    root.diag.createFormat = (/** @type {Diag.I18n} */ i18n) => factory(i18n, root.diag.labels);
+  }
+})(this, function (i18n, labels) {
+  'use strict';
 
-const { _, language } = require('./words');
+  const { _, language } = i18n;
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const isEnglish = () => language() === 'en';
+  const RUNNING = ['queued', 'asking', 'analysing'];
+  const isEnglish = () => language() === 'en';
 
-/** `0.78` -> `78%`; nothing to say is a dash. @param {number | null | undefined} rate */
-const percent = (rate) => (rate === null || rate === undefined ? '–' : `${Math.round(rate * 100)}%`);
+  /** `0.78` -> `78%`; a missing rate is a dash. @param {number | null | undefined} rate */
+  const percent = (rate) => (rate === null || rate === undefined ? '–' : `${Math.round(rate * 100)}%`);
 
-/** @param {number} value */
-const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+  /** @type {(low: number, high: number) => string} */
+  const interval = (low, high) => _('区间 {low}–{high}', { low: percent(low), high: percent(high) });
 
-/** Two decimals at least, four at most. @param {number} value */
-function yuan(value) {
-  const [whole, cents] = value.toFixed(4).split('.');
-  return `${isEnglish() ? 'CN¥' : '¥'}${number(Number(whole))}.${cents.replace(/0{1,2}$/, '')}`;
-}
+  /** `1234` -> `1,234`. @param {number} value */
+  const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
-/** @param {string[]} names */
-function listed(names) {
-  if (names.length < 2) return names.join('');
-  const last = names[names.length - 1];
-  const others = names.slice(0, -1);
-  if (!isEnglish()) return `${others.join('、')}和${last}`;
-  return names.length === 2 ? `${others[0]} and ${last}` : `${others.join(', ')}, and ${last}`;
-}
+  /** In yuan, with two to four decimals. @param {number} value */
+  function money(value) {
+    const [whole, decimals] = value.toFixed(4).split('.');
+    return `${isEnglish() ? 'CN¥' : '¥'}${number(Number(whole))}.${decimals.replace(/0{1,2}$/, '')}`;
+  }
 
-/** @param {number} value */
-const two = (value) => `0${value}`.slice(-2);
+  /** @param {string[]} names */
+  function joinNames(names) {
+    if (names.length < 2) return names.join('');
+    const last = names[names.length - 1];
+    const others = names.slice(0, -1);
+    if (!isEnglish()) return `${others.join('、')}和${last}`;
+    return names.length === 2 ? `${others[0]} and ${last}` : `${others.join(', ')}, and ${last}`;
+  }
 
-/** @param {string} iso */
-function timeOfDay(iso) {
-  const when = new Date(iso);
-  return `${two(when.getHours())}:${two(when.getMinutes())}`;
-}
+  /** `95` -> `1 分 35 秒`. @param {number} seconds */
+  function duration(seconds) {
+    const whole = Math.max(1, Math.round(seconds));
+    if (whole < 60) return _('{s} 秒', { s: whole });
+    const minutes = Math.floor(whole / 60);
+    const rest = whole % 60;
+    return rest ? _('{m} 分 {s} 秒', { m: minutes, s: rest }) : _('{m} 分钟', { m: minutes });
+  }
 
-/** In the reader's own time zone. @param {string} iso */
-function moment(iso) {
-  const when = new Date(iso);
-  const [year, month, day] = [when.getFullYear(), when.getMonth(), when.getDate()];
-  const date = isEnglish() ? `${MONTHS[month]} ${day}, ${year},` : `${year}年${month + 1}月${day}日`;
-  return `${date} ${timeOfDay(iso)}`;
-}
+  /** An estimate: rounded up to 5 s beyond 10 s, to 15 s beyond a minute. @param {number} seconds */
+  function roundedDuration(seconds) {
+    const step = seconds < 60 ? 5 : 15;
+    return duration(seconds <= 10 ? Math.ceil(seconds) : Math.ceil(seconds / step) * step);
+  }
 
-/** `95` -> `1 分 35 秒`. @param {number} seconds */
-function duration(seconds) {
-  const whole = Math.max(1, Math.round(seconds));
-  if (whole < 60) return _('{s} 秒', { s: whole });
-  const minutes = Math.floor(whole / 60);
-  const rest = whole % 60;
-  return rest ? _('{m} 分 {s} 秒', { m: minutes, s: rest }) : _('{m} 分钟', { m: minutes });
-}
+  /** @type {(table: string) => (value: string) => string} a value without a label is shown as it is */
+  const labelFrom = (table) => (value) => labels[language()][table][value] || value;
 
-/** Estimates are not precise to the second: beyond 10 s they go in steps of 5, beyond a minute of 15. @param {number} seconds */
-function about(seconds) {
-  const step = seconds < 60 ? 5 : 15;
-  return duration(seconds <= 10 ? Math.ceil(seconds) : Math.ceil(seconds / step) * step);
-}
-
-const RUNNING = ['queued', 'asking', 'analysing'];
-
-/** @param {string} status */
-const isRunning = (status) => RUNNING.indexOf(status) >= 0;
-
-/** @param {string} status */
-function statusName(status) {
-  /** @type {{[status: string]: string}} */
-  const names = {
-    queued: _('排队中'),
-    asking: _('询问中'),
-    analysing: _('分析中'),
-    completed: _('已完成'),
-    partial: _('部分完成'),
-    failed: _('未能完成'),
-    timed_out: _('已超时'),
-    cancelled: _('已取消'),
+  return {
+    percent,
+    interval,
+    number,
+    money,
+    joinNames,
+    duration,
+    roundedDuration,
+    isRunning: (status) => RUNNING.includes(status),
+    statusLabel: labelFrom('statuses'),
+    answerStateLabel: labelFrom('answerStates'),
+    skipReasonLabel: labelFrom('skipReasons'),
   };
-  return names[status] || status;
-}
-
-module.exports = { percent, number, yuan, listed, timeOfDay, moment, duration, about, isRunning, statusName };
+});

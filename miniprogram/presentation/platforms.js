@@ -1,75 +1,74 @@
-/** The picker of AI platforms: what each is, whether it is well, what it costs and how long it takes. */
-'use strict';
+/** AI platforms as the form shows them, and the estimate of a diagnosis; for the mini-program and the web page. */
+(function (/** @type {any} */ root, /** @type {(i18n: Diag.I18n, format: any) => Diag.Platforms} */ factory) {
+  if (typeof module === 'object' && module.exports) {
+    module.exports = factory(require('./i18n'), Object.assign({}, require('./format'), require('./dates')));
+  } else {
+    root.diag = root.diag || {};
+    root.diag.createPlatforms = factory;
+  }
+})(this, function (i18n, format) {
+  'use strict';
 
-const { _ } = require('./words');
-const { about, timeOfDay, yuan } = require('./format');
+  const { _ } = i18n;
+  const { money, number, roundedDuration, timeOfDay } = format;
 
-const MOST = 10;
-// How many calls one platform answers side by side; only for the estimate.
-const SIDE_BY_SIDE = 4;
+  const MAX_PLATFORMS = 10;
+  // Calls that one platform answers in parallel; only for the estimate.
+  const PARALLEL_CALLS = 4;
 
-/** Only the demo is free: a real platform at 0 is one whose price nobody has entered. @param {any} platform */
-const hasPrice = (platform) => platform.demo || Number(platform.price_per_call) > 0;
+  /** Only the demo is free: a real platform at 0 is one whose price has not been entered. @param {any} platform */
+  const hasPrice = (platform) => platform.demo || Number(platform.price_per_call) > 0;
 
-/** @param {any} platform */
-function price(platform) {
-  if (!hasPrice(platform)) return '';
-  const value = Number(platform.price_per_call);
-  return value > 0 ? _('{price}/次', { price: yuan(value) }) : _('免费');
-}
+  /** @param {any} platform */
+  function describeHealth(platform) {
+    if (platform.healthy) return _('可用');
+    return platform.paused_until ? _('暂停至 {time}', { time: timeOfDay(platform.paused_until) }) : _('暂时不可用');
+  }
 
-/** @param {any} platform */
-function health(platform) {
-  if (platform.healthy) return _('可用');
-  return platform.paused_until ? _('暂停至 {time}', { time: timeOfDay(platform.paused_until) }) : _('暂时不可用');
-}
+  /** @param {any} platform */
+  function describePrice(platform) {
+    if (!hasPrice(platform)) return '';
+    const value = Number(platform.price_per_call);
+    return value > 0 ? _('{price}/次', { price: money(value) }) : _('免费');
+  }
 
-/** A platform as the picker shows it. @type {(platform: any, isChosen: boolean) => any} */
-function platformCard(platform, isChosen) {
-  return {
-    id: platform.id,
-    name: platform.name,
-    model: platform.model,
-    demo: platform.demo,
-    healthy: platform.healthy,
-    health: health(platform),
-    price: price(platform),
-    speed: platform.typical_seconds ? _('约 {time}', { time: about(Number(platform.typical_seconds)) }) : '',
-    isChosen,
-  };
-}
+  /** Health, price and speed as text; an unknown price or speed is empty. @type {Diag.Platforms['describePlatform']} */
+  const describePlatform = (platform) => ({
+    health: describeHealth(platform),
+    price: describePrice(platform),
+    speed: platform.typical_seconds ? _('约 {time}', { time: roundedDuration(Number(platform.typical_seconds)) }) : '',
+  });
 
-/** Whoever ran on real platforms is not moved to the demo by "switch platform", nor the other way round. */
-/** @type {(platform: any, wanted: string[], platforms: any[]) => boolean} */
-function isSameKind(platform, wanted, platforms) {
-  const before = platforms.filter(({ id }) => wanted.includes(id));
-  return !before.length || before.some(({ demo }) => demo === platform.demo);
-}
+  /** @type {Diag.Platforms['selectPlatforms']} */
+  function selectPlatforms(platforms, { preferred, allHealthy }) {
+    const healthy = platforms.filter((platform) => platform.healthy);
+    const known = platforms.filter(({ id }) => preferred.includes(id));
+    if (allHealthy) {
+      // "Switch platform" never replaces real platforms by the demo, nor the demo by real ones.
+      const isSameKind = (/** @type {any} */ { demo }) => !known.length || known.some((platform) => platform.demo === demo);
+      return healthy.filter(isSameKind).slice(0, MAX_PLATFORMS).map(({ id }) => id);
+    }
+    if (!known.length) return healthy.slice(0, 1).map(({ id }) => id);
+    return preferred.filter((id) => known.some((platform) => platform.id === id));
+  }
 
-/**
- * The platforms to tick first: those asked for, else all healthy ones on request, else the first healthy one.
- * @type {(platforms: any[], choice: {wanted: string[], allHealthy?: boolean}) => string[]}
- */
-function firstChoice(platforms, { wanted, allHealthy }) {
-  const healthy = platforms.filter((platform) => platform.healthy);
-  if (allHealthy) return healthy.filter((one) => isSameKind(one, wanted, platforms)).slice(0, MOST).map(({ id }) => id);
-  const known = wanted.filter((id) => platforms.some((platform) => platform.id === id));
-  return known.length ? known : healthy.slice(0, 1).map(({ id }) => id);
-}
+  /** The estimate of a diagnosis as text; a dash where a platform has no typical time or no price. @type {Diag.Platforms['describeEstimate']} */
+  function describeEstimate(platforms, questions, repeats) {
+    const callsPerPlatform = questions * repeats;
+    const calls = callsPerPlatform * platforms.length;
+    const rounds = Math.ceil(callsPerPlatform / PARALLEL_CALLS);
+    const seconds = Math.max(0, ...platforms.map((platform) => rounds * Number(platform.typical_seconds)));
+    const cost = platforms.reduce((sum, platform) => sum + callsPerPlatform * Number(platform.price_per_call), 0);
+    const hasTime = calls > 0 && platforms.every((platform) => platform.typical_seconds);
+    const hasCost = calls > 0 && platforms.every(hasPrice);
+    const costText = cost > 0 ? _('约 {price}', { price: money(cost) }) : _('免费');
+    return {
+      calls: number(calls),
+      breakdown: _('{q} 个问题 × {p} 个平台 × {r} 次', { q: questions, p: platforms.length, r: repeats }),
+      duration: hasTime ? _('约 {time}', { time: roundedDuration(seconds) }) : '–',
+      cost: hasCost ? costText : '–',
+    };
+  }
 
-/**
- * `{calls, seconds, cost}` of a diagnosis; seconds and cost are null where a platform doesn't say.
- * @type {(platforms: any[], questions: number, repeats: number) => {calls: number, seconds: number | null, cost: number | null}}
- */
-function estimate(platforms, questions, repeats) {
-  const perPlatform = questions * repeats;
-  const rounds = Math.ceil(perPlatform / SIDE_BY_SIDE);
-  const isTimed = platforms.every((one) => one.typical_seconds);
-  return {
-    calls: perPlatform * platforms.length,
-    seconds: isTimed ? Math.max(0, ...platforms.map((one) => rounds * Number(one.typical_seconds))) : null,
-    cost: platforms.every(hasPrice) ? platforms.reduce((sum, one) => sum + perPlatform * Number(one.price_per_call), 0) : null,
-  };
-}
-
-module.exports = { platformCard, firstChoice, estimate, MOST };
+  return { MAX_PLATFORMS, describePlatform, selectPlatforms, describeEstimate };
+});

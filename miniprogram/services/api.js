@@ -1,5 +1,5 @@
-/** The calls of the HTTP API: a token with each, tried again where that is safe, and every failure a problem body. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** The calls of the HTTP API: each with a token, retried where that is safe; every rejection has a problem body. */
+(function (/** @type {any} */ root, /** @type {() => {createApi(options: Diag.ApiOptions): Diag.Api}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,30 +8,30 @@
 })(this, function () {
   'use strict';
 
-  const ATTEMPTS = 3;
+  const MAX_ATTEMPTS = 3;
   const RETRY_BASE_MS = 500;
-  // A person is waiting. What the server wants to be left alone for longer is told instead.
-  const MOST_WAIT_MS = 5000;
-  const RETRIED = [429, 502, 503, 504];
-  /** What a status means when no problem body says so, as in a proxy's page. @type {{[status: number]: string}} */
-  const CODES = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'DATA_NOT_FOUND', 429: 'RATE_LIMITED',
+  // The user is waiting: a longer delay that the server asks for is reported as an error instead.
+  const MAX_SERVER_DELAY_MS = 5000;
+  const RETRIED_STATUSES = [429, 502, 503, 504];
+  /** The code of a response without a problem body, such as a proxy's page. @type {{[status: number]: string}} */
+  const CODES_BY_STATUS = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'DATA_NOT_FOUND', 429: 'RATE_LIMITED',
     502: 'SERVICE_UNAVAILABLE', 503: 'SERVICE_UNAVAILABLE', 504: 'NETWORK_TIMEOUT' };
 
   /** @param {any} problem */
-  const failure = (problem) => Object.assign(new Error(problem.code), { problem });
+  const createError = (problem) => Object.assign(new Error(problem.code), { problem });
 
-  /** @param {Diag.HttpAnswer} answer */
-  function problemOf({ status, body, headers }) {
+  /** @param {Diag.HttpResponse} response */
+  function toProblem({ status, body, headers }) {
     if (body && body.code) return body;
-    const code = CODES[status] || (status >= 500 ? 'SERVER_ERROR' : 'DATA_FORMAT_ERROR');
-    const waitMs = Number(headers['retry-after']) * 1000;
-    return Object.assign({ code, status }, waitMs > 0 ? { retry_after_ms: waitMs } : {});
+    const code = CODES_BY_STATUS[status] || (status >= 500 ? 'SERVER_ERROR' : 'DATA_FORMAT_ERROR');
+    const delayMs = Number(headers['retry-after']) * 1000;
+    return Object.assign({ code, status }, delayMs > 0 ? { retry_after_ms: delayMs } : {});
   }
 
   /** @param {{[name: string]: any}} values */
-  function query(values) {
-    const given = Object.keys(values || {}).filter((name) => values[name]);
-    const pairs = given.map((name) => `${name}=${encodeURIComponent(values[name])}`);
+  function buildQuery(values) {
+    const present = Object.keys(values || {}).filter((name) => values[name]);
+    const pairs = present.map((name) => `${name}=${encodeURIComponent(values[name])}`);
     return pairs.length ? `?${pairs.join('&')}` : '';
   }
 
@@ -44,67 +44,67 @@
     const pause = (ms) => new Promise((resolve) => { clock.setTimeout(() => resolve(null), ms); });
 
     /**
-     * A refused token is renewed once; if the new one is refused too, that is the answer.
+     * Renew a refused token once; when the new one is refused too, return that response.
      * @param {Diag.HttpRequest} request
      */
-    function sendSigned(request) {
-      /** @type {(renewal: object) => Promise<{answer: Diag.HttpAnswer, token: string}>} */
-      const once = (renewal) => session.getToken(renewal).then(({ token }) => (
-        http.send(Object.assign({ token }, request)).then((answer) => ({ answer, token }))
+    function sendAuthorized(request) {
+      /** @type {(tokenRequest: object) => Promise<{response: Diag.HttpResponse, token: string}>} */
+      const send = (tokenRequest) => session.getToken(tokenRequest).then(({ token }) => (
+        http.send(Object.assign({ token }, request)).then((response) => ({ response, token }))
       ));
-      return once({}).then(({ answer, token }) => (
-        answer.status === 401 ? once({ renew: true, refused: token }).then((again) => again.answer) : answer
+      return send({}).then(({ response, token }) => (
+        response.status === 401 ? send({ renew: true, refused: token }).then((second) => second.response) : response
       ));
     }
-    /** @param {Diag.HttpAnswer} answer */
-    function read(answer) {
-      if (answer.status === 204) return null;
-      if (answer.status >= 200 && answer.status < 300 && answer.body) return answer.body;
-      throw failure(problemOf(answer));
+    /** @param {Diag.HttpResponse} response */
+    function readBody(response) {
+      if (response.status === 204) return null;
+      if (response.status >= 200 && response.status < 300 && response.body) return response.body;
+      throw createError(toProblem(response));
     }
-    /** @type {(problem: any, attempt: number) => number | null} how long to wait before the next; null for none */
-    function waitAfter(problem, attempt) {
-      const isWorth = RETRIED.includes(problem.status) || /^NETWORK_/.test(problem.code);
-      const asked = problem.retry_after_ms || 0;
-      if (!isWorth || attempt >= ATTEMPTS || asked > MOST_WAIT_MS) return null;
-      return asked + random() * RETRY_BASE_MS * 2 ** attempt;
+    /** @type {(problem: any, attempt: number) => number | null} the delay before the next attempt; null for no retry */
+    function getRetryDelay(problem, attempt) {
+      const isRetryable = RETRIED_STATUSES.includes(problem.status) || /^NETWORK_/.test(problem.code);
+      const serverDelay = problem.retry_after_ms || 0;
+      if (!isRetryable || attempt >= MAX_ATTEMPTS || serverDelay > MAX_SERVER_DELAY_MS) return null;
+      return serverDelay + random() * RETRY_BASE_MS * 2 ** attempt;
     }
     /**
      * @param {Diag.HttpRequest} request
-     * @param {boolean} isRepeatable  whether the server takes the same again for the same
+     * @param {boolean} isIdempotent  whether repeating the request is safe
      * @param {number} [attempt]
      * @returns {Promise<any>}
      */
-    function call(request, isRepeatable, attempt = 1) {
-      return sendSigned(request).then(read).catch((error) => {
-        const wait = isRepeatable && error.problem ? waitAfter(error.problem, attempt) : null;
-        if (wait === null) throw error;
-        return pause(wait).then(() => call(request, isRepeatable, attempt + 1));
+    function call(request, isIdempotent, attempt = 1) {
+      return sendAuthorized(request).then(readBody).catch((error) => {
+        const delay = isIdempotent && error.problem ? getRetryDelay(error.problem, attempt) : null;
+        if (delay === null) throw error;
+        return pause(delay).then(() => call(request, isIdempotent, attempt + 1));
       });
     }
     /** @type {(path: string) => Promise<any>} */
     const get = (path) => call({ path }, true);
-    /** The same key with every attempt, so what got through is not done twice. @type {Function} */
+    /** Every attempt has the same idempotency key, so a retry never repeats the effect. @type {Function} */
     const post = (/** @type {string} */ path, /** @type {any} */ body, /** @type {string} */ key) => (
       call({ method: 'POST', path, body, headers: { 'Idempotency-Key': key } }, true)
     );
     /** @param {string} id */
-    const pathOf = (id) => `/api/diagnoses/${encodeURIComponent(id)}`;
+    const getPath = (id) => `/api/diagnoses/${encodeURIComponent(id)}`;
 
     return {
       listPlatforms: () => get('/api/platforms'),
-      suggestCompetitors: (brand) => get(`/api/suggestions${query({ brand })}`),
-      listDiagnoses: (filters = {}) => get(`/api/diagnoses${query(filters)}`),
-      getDiagnosis: (id) => get(pathOf(id)),
-      getReport: (id) => get(`${pathOf(id)}/report`),
-      listAnswers: (id, cursor) => get(`${pathOf(id)}/answers${query({ cursor })}`),
+      suggestCompetitors: (brand) => get(`/api/suggestions${buildQuery({ brand })}`),
+      listDiagnoses: (filters = {}) => get(`/api/diagnoses${buildQuery(filters)}`),
+      getDiagnosis: (id) => get(getPath(id)),
+      getReport: (id) => get(`${getPath(id)}/report`),
+      listAnswers: (id, cursor) => get(`${getPath(id)}/answers${buildQuery({ cursor })}`),
       createDiagnosis: (body, key) => post('/api/diagnoses', body, key),
-      retryDiagnosis: (id, key) => post(`${pathOf(id)}/retry`, undefined, key),
-      cancelDiagnosis: (id) => call({ method: 'POST', path: `${pathOf(id)}/cancel` }, true),
-      /** The last word on a place counts, so saying it again changes nothing. */
-      judgeHit: (id, hit) => call({ method: 'POST', path: `${pathOf(id)}/corrections`, body: hit }, true),
-      /** A page keeps it until its call has succeeded, so that pressing again does not start a second. */
-      newKey: () => Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join(''),
+      retryDiagnosis: (id, key) => post(`${getPath(id)}/retry`, undefined, key),
+      cancelDiagnosis: (id) => call({ method: 'POST', path: `${getPath(id)}/cancel` }, true),
+      /** The last correction of a mention counts, so a retry is safe. */
+      correctMention: (id, correction) => call({ method: 'POST', path: `${getPath(id)}/corrections`, body: correction }, true),
+      /** An idempotency key. A page keeps it until its call succeeds, so that a second tap does not repeat the effect. */
+      createKey: () => Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join(''),
     };
   }
 

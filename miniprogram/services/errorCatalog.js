@@ -1,5 +1,5 @@
-/** What a person is shown of a problem: its own words, else the catalogue's, else those that come with the package. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** The text shown for an error: the problem body's own, else the server's catalogue, else the texts of the package. */
+(function (/** @type {any} */ root, /** @type {() => {createErrorCatalog(options: {wx: any, http: Diag.Http}): Diag.ErrorCatalog}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,16 +8,16 @@
 })(this, function () {
   'use strict';
 
-  const STORED_AS = 'diag.errors';
+  const STORAGE_KEY = 'diag.errors';
   const UNKNOWN = 'UNKNOWN_ERROR';
   const TOAST_MS = 3000;
   const DISPLAYS = ['toast', 'modal', 'page', 'inline'];
 
   /**
-   * For when the server is out of reach: title, message, suggestion, display, action, icon.
+   * Used while the server cannot be reached: title, message, suggestion, display, action, icon.
    * @type {{[code: string]: [string, string, string, string, string, string]}}
    */
-  const WORDS = {
+  const DEFAULT_TEXTS = {
     NETWORK_ERROR: ['网络连接失败', '暂时连不上服务，已有的结果都还在。', '请检查网络后重试。', 'toast', 'retry', 'warning'],
     NETWORK_TIMEOUT: ['等待超时', '对方没有在规定时间内答复，已有的结果都还在。', '请稍后重试。', 'toast', 'retry', 'warning'],
     AI_PLATFORM_ERROR: ['AI 平台暂时不可用', '这个平台现在无法回答，其他平台不受影响。', '可以切换 AI 模型，或稍后再试。', 'modal', 'switch_platform', 'error'],
@@ -43,47 +43,47 @@
     TOO_MANY_UNFINISHED: ['进行中的诊断已到上限', '等您的一个诊断结束后才能开始新的，您填写的内容都已保留。', '可以在历史记录中查看或取消进行中的诊断。', 'modal', 'open_history', 'warning'],
   };
   /** @type {{[kind: string]: string}} */
-  const LABELS = {
+  const ACTION_LABELS = {
     retry: '重试', switch_platform: '切换平台', open_history: '查看历史记录', open_report: '查看报告',
     sign_in: '重新登录', go_home: '返回首页', dismiss: '知道了',
   };
   /** @type {{[code: string]: string}} */
-  const LABELS_OF_CODES = {
+  const LABELS_BY_CODE = {
     AI_PLATFORM_ERROR: '切换 AI 模型', DIAGNOSIS_FAILED: '查看部分结果', DIAGNOSIS_CANCELLED: '查看部分结果',
     DATA_FORMAT_ERROR: '刷新',
   };
-  /** What is said when a value is not known. @type {{[name: string]: string}} */
-  const UNTOLD = { platform: '该平台', seconds: '几', valid: '部分', planned: '全部' };
+  /** The text of a placeholder whose value is unknown. @type {{[name: string]: string}} */
+  const UNKNOWN_VALUES = { platform: '该平台', seconds: '几', valid: '部分', planned: '全部' };
 
   /** @type {(object: any, name: string) => boolean} */
   const has = (object, name) => Object.prototype.hasOwnProperty.call(object, name);
 
   /** @param {string} code */
-  function builtIn(code) {
-    const [title, message, suggestion, display, kind, icon] = WORDS[code];
-    const label = has(LABELS_OF_CODES, code) ? LABELS_OF_CODES[code] : LABELS[kind];
+  function getDefaultCopy(code) {
+    const [title, message, suggestion, display, kind, icon] = DEFAULT_TEXTS[code];
+    const label = has(LABELS_BY_CODE, code) ? LABELS_BY_CODE[code] : ACTION_LABELS[kind];
     const durationMs = display === 'toast' ? TOAST_MS : 0;
     return { title, message, suggestion, display, icon, duration_ms: durationMs, action: { kind, label, params: {} } };
   }
 
   /**
-   * Only the four names are replaced; any other brace is text of somebody's.
+   * Replace the four known placeholders; any other brace is part of the text.
    * @type {(text: any, values: {[name: string]: any}) => string}
    */
-  function fill(text, values) {
+  function fillPlaceholders(text, values) {
     return String(text || '').replace(/\{(platform|seconds|valid|planned)\}/g, (whole, name) => {
       const value = values[name];
-      return value === undefined || value === null || value === '' ? UNTOLD[name] : String(value);
+      return value === undefined || value === null || value === '' ? UNKNOWN_VALUES[name] : String(value);
     });
   }
 
-  /** @param {any} thrown  an error of a service, a problem body, or anything else that was thrown */
-  function problemIn(thrown) {
-    const problem = thrown && thrown.problem ? thrown.problem : thrown;
+  /** @param {any} error  an error of a service, a problem body, or any other thrown value */
+  function toProblem(error) {
+    const problem = error && error.problem ? error.problem : error;
     return problem && typeof problem.code === 'string' ? problem : { code: UNKNOWN };
   }
 
-  /** @param {any} body  anything: a captive portal answers 200 as well */
+  /** @param {any} body  any JSON: a captive portal answers 200 as well */
   const isCatalogue = (body) => Boolean(body && body.errors && body.codes);
 
   /**
@@ -92,70 +92,70 @@
    */
   function createErrorCatalog({ wx, http }) {
     /** @type {{etag: string, body: any}} */
-    let kept = restore();
+    let cached = restore();
 
     function restore() {
-      const none = { etag: '', body: { errors: {}, codes: {} } };
+      const empty = { etag: '', body: { errors: {}, codes: {} } };
       try {
-        const stored = wx.getStorageSync(STORED_AS);
-        return stored && isCatalogue(stored.body) ? stored : none;
+        const stored = wx.getStorageSync(STORAGE_KEY);
+        return stored && isCatalogue(stored.body) ? stored : empty;
       } catch (error) {
-        return none;
+        return empty;
       }
     }
-    /** @param {Diag.HttpAnswer} answer */
-    function take({ status, body, headers }) {
+    /** @param {Diag.HttpResponse} response */
+    function store({ status, body, headers }) {
       if (status !== 200 || !isCatalogue(body)) return;
-      kept = { etag: headers.etag || '', body };
+      cached = { etag: headers.etag || '', body };
       try {
-        wx.setStorageSync(STORED_AS, kept);
+        wx.setStorageSync(STORAGE_KEY, cached);
       } catch (error) {
-        return; // the memory has it
+        return; // still cached in memory
       }
     }
-    /** Asks whether the words have changed. Without an answer the old ones stay. */
+    /** Refresh the catalogue; without a response the cached one stays. */
     function load() {
       /** @type {{[name: string]: string}} */
-      const headers = kept.etag ? { 'If-None-Match': kept.etag } : {};
-      return http.send({ path: '/api/errors', headers }).then(take, () => undefined);
+      const headers = cached.etag ? { 'If-None-Match': cached.etag } : {};
+      return http.send({ path: '/api/errors', headers }).then(store, () => undefined);
     }
     /** @type {(code: string) => any} */
-    function copyOf(code) {
-      const { errors } = kept.body;
+    function getCopy(code) {
+      const { errors } = cached.body;
       if (has(errors, code)) return errors[code];
-      if (has(WORDS, code)) return builtIn(code);
-      return has(errors, UNKNOWN) ? errors[UNKNOWN] : builtIn(UNKNOWN);
+      if (has(DEFAULT_TEXTS, code)) return getDefaultCopy(code);
+      return has(errors, UNKNOWN) ? errors[UNKNOWN] : getDefaultCopy(UNKNOWN);
     }
-    /** @type {(code: string, action: any) => any} what the mini-program can do, with the words for it */
-    function actionOf(code, action) {
-      const known = action && has(LABELS, action.kind) ? action : { kind: 'dismiss' };
-      const label = has(LABELS_OF_CODES, code) ? LABELS_OF_CODES[code] : LABELS[known.kind];
-      return { kind: known.kind, label: known.label || label, params: known.params || {} };
+    /** @type {(code: string, action: any) => any} the action with its label; an unsupported one becomes `dismiss` */
+    function getAction(code, action) {
+      const supported = action && has(ACTION_LABELS, action.kind) ? action : { kind: 'dismiss' };
+      const label = has(LABELS_BY_CODE, code) ? LABELS_BY_CODE[code] : ACTION_LABELS[supported.kind];
+      return { kind: supported.kind, label: supported.label || label, params: supported.params || {} };
     }
     /** @type {(problem: any, code: string) => string} */
-    function severityOf(problem, code) {
-      const { codes } = kept.body;
+    function getSeverity(problem, code) {
+      const { codes } = cached.body;
       return problem.severity || (has(codes, code) && codes[code].severity) || 'error';
     }
     /** @type {Diag.ErrorCatalog['present']} */
-    function present(thrown, known = {}) {
-      const problem = problemIn(thrown);
+    function present(error, known = {}) {
+      const problem = toProblem(error);
       const { code, fields = {}, request_id: requestId } = problem;
       const waitMs = problem.retry_after_ms || 0;
-      const copy = problem.copy && problem.copy.title ? problem.copy : copyOf(code);
-      const action = actionOf(code, copy.action);
+      const copy = problem.copy && problem.copy.title ? problem.copy : getCopy(code);
+      const action = getAction(code, copy.action);
       const values = Object.assign(waitMs ? { seconds: Math.ceil(waitMs / 1000) } : {}, known);
       return {
         code,
-        title: fill(copy.title, values),
-        message: fill(copy.message, values),
-        suggestion: fill(copy.suggestion, values),
+        title: fillPlaceholders(copy.title, values),
+        message: fillPlaceholders(copy.message, values),
+        suggestion: fillPlaceholders(copy.suggestion, values),
         display: DISPLAYS.includes(copy.display) ? copy.display : 'modal',
         icon: copy.icon || 'warning',
         durationMs: copy.duration_ms || 0,
-        severity: severityOf(problem, code),
+        severity: getSeverity(problem, code),
         waitMs,
-        action: Object.assign(action, { label: fill(action.label, values) }),
+        action: Object.assign(action, { label: fillPlaceholders(action.label, values) }),
         fields,
         reference: String(requestId || '').slice(0, 8),
       };

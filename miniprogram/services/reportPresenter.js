@@ -1,5 +1,5 @@
-/** Turns the events of a running diagnosis into what a page shows, and into the smallest changes of it. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** Reduces the events of a running diagnosis to the view of a page, and reports the changed paths. */
+(function (/** @type {any} */ root, /** @type {() => {createPresenter(): Diag.Presenter}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,12 +8,12 @@
 })(this, function () {
   'use strict';
 
-  const NOTICE_LIMIT = 10;
+  const MAX_NOTICES = 10;
   /** @type {Array<keyof Diag.View>} */
-  const WHOLE = ['stage', 'percent', 'done', 'planned', 'etaSeconds', 'notices', 'status', 'problem'];
+  const SCALAR_KEYS = ['stage', 'percent', 'done', 'planned', 'etaSeconds', 'notices', 'status', 'problem'];
   /** @type {Array<keyof Diag.Counts>} */
   const STATES = ['valid', 'failed', 'filtered'];
-  // Only these have gone all the way: a cancelled run keeps the percentage that it reached.
+  // Only these end at 100 %: a cancelled run keeps its last percentage.
   const FINISHED = ['completed', 'partial'];
 
   /** @returns {Diag.View} */
@@ -32,9 +32,9 @@
     };
   }
 
-  /** @type {(value: any, otherwise: number) => number} */
-  const numberOr = (value, otherwise) => (Number.isFinite(value) ? value : otherwise);
-  /** setData refuses undefined. @param {any} value */
+  /** @type {(value: any, fallback: number) => number} */
+  const numberOr = (value, fallback) => (Number.isFinite(value) ? value : fallback);
+  /** setData rejects undefined. @param {any} value */
   const orNull = (value) => (value === undefined ? null : value);
   /** @type {(one: any, other: any) => boolean} */
   const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -43,7 +43,7 @@
   /** @type {(view: Diag.View, change: Partial<Diag.View>) => Diag.View} */
   const withChange = (view, change) => Object.assign({}, view, change);
 
-  /** @type {{[kind: string]: (view: Diag.View, data: any) => Diag.View}} */
+  /** @type {{[kind in Diag.DiagnosisEventKind]: (view: Diag.View, data: any) => Diag.View}} */
   const reducers = {
     progress: (view, data) => withChange(view, {
       stage: data.stage || view.stage,
@@ -65,7 +65,7 @@
         code: orNull(data.code),
       };
       if (!data.answer || isSame(old, answer)) return view;
-      const counts = recount(view.counts, old, answer);
+      const counts = updateCounts(view.counts, old, answer);
       return withChange(view, {
         counts,
         done: Math.max(view.done, sum(counts)),
@@ -73,12 +73,12 @@
       });
     },
 
-    /** One notice per platform and code: a platform that pauses five times is told once, with the newest words. */
+    /** One notice per platform and code; the newest replaces the one before. */
     error(view, data) {
       const { notices } = view;
       if (isSame(notices[notices.length - 1], data)) return view;
       const others = notices.filter((notice) => notice.platform !== data.platform || notice.code !== data.code);
-      return withChange(view, { notices: others.concat([data]).slice(-NOTICE_LIMIT) });
+      return withChange(view, { notices: others.concat([data]).slice(-MAX_NOTICES) });
     },
 
     complete(view, data) {
@@ -96,10 +96,10 @@
   };
 
   /**
-   * An answer that is reported again, with another outcome, counts once.
+   * Count an answer that is reported again with another state only once.
    * @type {(counts: Diag.Counts, old: Diag.AnswerView | undefined, answer: Diag.AnswerView) => Diag.Counts}
    */
-  function recount(counts, old, answer) {
+  function updateCounts(counts, old, answer) {
     const next = Object.assign({}, counts);
     STATES.forEach((state) => {
       if (old && old.state === state) next[state] -= 1;
@@ -111,16 +111,16 @@
   /** @type {(view: Diag.View, event: Diag.StreamEvent) => Diag.View} */
   function reduce(view, [, kind, data]) {
     const isKnown = Object.prototype.hasOwnProperty.call(reducers, kind);
-    return isKnown && data ? reducers[kind](view, data) : view;
+    return isKnown && data ? reducers[/** @type {Diag.DiagnosisEventKind} */ (kind)](view, data) : view;
   }
 
   /**
    * @type {(before: Diag.View, after: Diag.View) => {[path: string]: any}}
    */
-  function changesBetween(before, after) {
+  function findChanges(before, after) {
     /** @type {{[path: string]: any}} */
     const changes = {};
-    WHOLE.forEach((key) => {
+    SCALAR_KEYS.forEach((key) => {
       if (before[key] !== after[key]) changes[key] = after[key];
     });
     STATES.forEach((state) => {
@@ -139,7 +139,7 @@
       apply(events) {
         const before = view;
         view = events.reduce(reduce, view);
-        return changesBetween(before, view);
+        return findChanges(before, view);
       },
       view: () => view,
     };

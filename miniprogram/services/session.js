@@ -1,5 +1,5 @@
-/** Who is asking: signs in with wx.login, keeps the token, and renews it before it ends. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** The user's session: signs in with wx.login, stores the token and renews it before it expires. */
+(function (/** @type {any} */ root, /** @type {() => {createSession(options: Diag.SessionOptions): Diag.Session}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,32 +8,32 @@
 })(this, function () {
   'use strict';
 
-  const STORED_AS = 'diag.session';
-  // How long before its end a token is renewed; of a short life, a quarter.
-  const MARGIN_MS = 60000;
-  // A callback may never come, as after a freeze. Then the sign-in is given up, and the next one begins anew.
-  const SIGN_IN_MS = 30000;
+  const STORAGE_KEY = 'diag.session';
+  // A token is renewed this long before it expires, or after three quarters of a shorter lifetime.
+  const RENEWAL_MARGIN_MS = 60000;
+  // After a freeze the platform may never call back: the sign-in then fails, and the next call starts a new one.
+  const SIGN_IN_TIMEOUT_MS = 30000;
 
   /** @param {any} problem */
-  const failure = (problem) => Object.assign(new Error(problem.code), { problem });
+  const createError = (problem) => Object.assign(new Error(problem.code), { problem });
 
   /**
-   * The times are the device's, whatever its clock says: only the length of the token's life is the server's.
-   * @type {(answer: Diag.HttpAnswer, now: number) => Diag.StoredSession}
+   * Times are by the device's clock, which may be wrong: only the token's lifetime comes from the server.
+   * @type {(response: Diag.HttpResponse, now: number) => Diag.StoredSession}
    */
-  function sessionOf({ body, headers }, now) {
-    const lifeMs = Date.parse(body.expires_at) - (Date.parse(headers.date) || now);
+  function toSession({ body, headers }, now) {
+    const lifetimeMs = Date.parse(body.expires_at) - (Date.parse(headers.date) || now);
     return {
       token: body.token,
       user: body.user || null,
       begunAt: now,
-      renewAt: now + lifeMs - Math.min(MARGIN_MS, lifeMs / 4),
-      endsAt: now + lifeMs,
+      renewAt: now + lifetimeMs - Math.min(RENEWAL_MARGIN_MS, lifetimeMs / 4),
+      endsAt: now + lifetimeMs,
     };
   }
 
   /**
-   * @param {Diag.SessionOptions} options  `credentials` replaces wx.login, as on a site of a developer's own
+   * @param {Diag.SessionOptions} options  `credentials` replaces wx.login, as on a development site
    * @returns {Diag.Session}
    */
   function createSession({ wx, http, credentials, clock = { now: Date.now, setTimeout, clearTimeout } }) {
@@ -45,83 +45,83 @@
     /** @returns {Diag.StoredSession | null} */
     function restore() {
       try {
-        const stored = wx.getStorageSync(STORED_AS);
+        const stored = wx.getStorageSync(STORAGE_KEY);
         return stored && stored.token ? stored : null;
       } catch (error) {
         return null; // a device without storage signs in more often
       }
     }
     /** @param {Diag.StoredSession | null} next */
-    function keep(next) {
+    function save(next) {
       session = next;
       try {
-        if (next) wx.setStorageSync(STORED_AS, next);
-        else wx.removeStorageSync(STORED_AS);
+        if (next) wx.setStorageSync(STORAGE_KEY, next);
+        else wx.removeStorageSync(STORAGE_KEY);
       } catch (error) {
-        return; // the memory has it
+        return; // still in memory
       }
     }
-    /** The code works once, so every attempt asks for a new one. */
-    function loginCode() {
+    /** A code is valid once, so every attempt needs a new one. */
+    function getLoginCode() {
       return new Promise((resolve, reject) => {
         wx.login({
-          success: (/** @type {any} */ { code }) => (code ? resolve({ code }) : reject(failure({ code: 'UNAUTHORIZED' }))),
-          fail: () => reject(failure({ code: 'NETWORK_ERROR' })),
+          success: (/** @type {any} */ { code }) => (code ? resolve({ code }) : reject(createError({ code: 'UNAUTHORIZED' }))),
+          fail: () => reject(createError({ code: 'NETWORK_ERROR' })),
         });
       });
     }
-    /** @param {Diag.HttpAnswer} answer */
-    function take(answer) {
-      const { status, body } = answer;
-      if (status === 200 && body && body.token) return sessionOf(answer, clock.now());
-      throw failure(body && body.code ? body : { code: 'DATA_FORMAT_ERROR', status });
+    /** @param {Diag.HttpResponse} response */
+    function readSession(response) {
+      const { status, body } = response;
+      if (status === 200 && body && body.token) return toSession(response, clock.now());
+      throw createError(body && body.code ? body : { code: 'DATA_FORMAT_ERROR', status });
     }
     /** @param {Promise<any>} work */
-    function inTime(work) {
+    function withTimeout(work) {
       return new Promise((resolve, reject) => {
-        const timer = clock.setTimeout(() => reject(failure({ code: 'NETWORK_TIMEOUT' })), SIGN_IN_MS);
+        const timer = clock.setTimeout(() => reject(createError({ code: 'NETWORK_TIMEOUT' })), SIGN_IN_TIMEOUT_MS);
         work.then(resolve, reject).then(() => clock.clearTimeout(timer));
       });
     }
-    /** One at a time, however many ask. */
+    /** Single flight: concurrent callers share one sign-in. */
     function signIn() {
       if (pending) return pending;
-      const work = Promise.resolve().then(credentials || loginCode)
+      const work = Promise.resolve().then(credentials || getLoginCode)
         .then((/** @type {any} */ body) => http.send({ method: 'POST', path: '/api/session', body }))
-        .then(take);
-      const mine = pending = inTime(work).then((next) => {
-        if (pending === mine) keep(next);
+        .then(readSession);
+      const attempt = pending = withTimeout(work).then((next) => {
+        if (pending === attempt) save(next);
         return next;
       });
       const done = () => {
-        if (pending === mine) pending = null;
+        if (pending === attempt) pending = null;
       };
-      mine.then(done, done);
-      return mine;
+      attempt.then(done, done);
+      return attempt;
     }
-    /** A clock that was set back says nothing about a token. */
-    function isWithin(/** @type {'renewAt' | 'endsAt'} */ end) {
+    /** A session from the future means that the clock was set back: it counts as expired. */
+    function isBefore(/** @type {'renewAt' | 'endsAt'} */ end) {
       const now = clock.now();
       return session !== null && session.begunAt <= now && now < session[end];
     }
     /** @type {Diag.Session['getToken']} */
     function getToken({ renew = false, refused = null } = {}) {
-      const isNewer = session && refused && session.token !== refused; // somebody else has renewed it since
-      if (session && isWithin('renewAt') && (!renew || isNewer)) return Promise.resolve(session);
+      const isNewer = session && refused && session.token !== refused; // another caller has renewed it since
+      if (session && isBefore('renewAt') && (!renew || isNewer)) return Promise.resolve(session);
       return signIn().catch((error) => {
-        // Good for a while yet: no reason to stop.
-        if (session && !renew && isWithin('endsAt')) return session;
+        // The old token is still valid.
+        if (session && !renew && isBefore('endsAt')) return session;
         throw error;
       });
     }
-    /** Whatever comes of it, this device forgets the token. */
+    /** Delete the token on this device, whether or not the server can be reached. */
     function signOut() {
       const old = session;
       pending = null;
-      keep(null);
+      save(null);
       if (!old) return Promise.resolve();
-      const nothing = () => undefined;
-      return http.send({ method: 'DELETE', path: '/api/session', token: old.token }).then(nothing, nothing);
+      const ignore = () => undefined;
+      return http.send({ method: 'DELETE', path: '/api/session', token: old.token }).then(ignore, ignore);
     }
     return { getToken, signOut, user: () => session && session.user };
   }

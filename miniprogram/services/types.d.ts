@@ -1,8 +1,8 @@
-/** The types of the services, for editors and `tsc --checkJs`; nothing loads this file. */
+/**
+ * The types of the client and of the shared presentation modules, for editors and `tsc --checkJs`; no code loads this file.
+ * A module that the web page loads too is wrapped in a function; the type of that function's result is its exports.
+ */
 declare namespace Diag {
-  /** seq, kind, data: one of the interfaces below for a known kind */
-  type StreamEvent = [number, string, any];
-
   // The data of each kind of event of a diagnosis. tests/manual/test_protocol_page.py compares them with progress/events.py.
   interface ProgressData {
     stage: string;
@@ -50,6 +50,22 @@ declare namespace Diag {
     filtered: number;
     problem?: { [name: string]: any };
   }
+
+  interface DiagnosisEventData {
+    progress: ProgressData;
+    result: ResultData;
+    error: ErrorData;
+    complete: CompleteData;
+  }
+  /** The data of each kind of event on the stream of the operators' dashboard. */
+  interface DashboardEventData {
+    samples: any;
+    alert: { title: string; title_en?: string; is_open: boolean; [field: string]: any };
+  }
+  type DiagnosisEventKind = keyof DiagnosisEventData;
+  type EventKind = DiagnosisEventKind | keyof DashboardEventData;
+  /** sequence number, kind, data; a kind that this version does not know is ignored */
+  type StreamEvent = [number, EventKind, any];
   type State = 'idle' | 'connecting' | 'live' | 'polling' | 'suspended' | 'offline' | 'done' | 'closed';
 
   interface Cursor {
@@ -69,9 +85,9 @@ declare namespace Diag {
     close(code: number): void;
   }
 
-  interface PollAnswer {
+  interface PollResponse {
     status: number;
-    /** parsed JSON, or null when it was none */
+    /** parsed JSON, or null when the body was not JSON */
     body: any;
     retryAfterMs?: number | null;
   }
@@ -81,7 +97,7 @@ declare namespace Diag {
     poll(
       path: string,
       options: { token: string | null; timeoutMs: number },
-      callback: (error: any, answer?: PollAnswer) => void,
+      callback: (error: any, response?: PollResponse) => void,
     ): { abort(): void };
   }
 
@@ -91,16 +107,16 @@ declare namespace Diag {
     clearTimeout(id: any): void;
   }
 
-  /** A token, how many were renewed before it, and when asking again brings another. */
-  interface Key {
+  /** A token, the number of renewals before it, and the time from which getToken returns another one. */
+  interface IssuedToken {
     token: string | null;
     renewal: number;
     renewAt: number;
   }
 
-  interface Renewal {
+  interface TokenRequest {
     renew?: boolean;
-    /** the token that the server has refused, if it is known */
+    /** the token that the server has refused, if known */
     refused?: string | null;
   }
 
@@ -108,10 +124,10 @@ declare namespace Diag {
     stream: string;
     transport: Transport;
     /**
-     * A rejection means "could not ask" and is tried again; null, that the session cookie speaks for the user.
-     * With a `renewAt`, the client asks again at that time and says the new token on the open socket.
+     * A rejection is a temporary failure and retried; null means that the session cookie authenticates the user.
+     * With a `renewAt`, the client asks again at that time and sends the new token over the open socket.
      */
-    getToken(request: Renewal): Promise<string | null | { token: string; renewAt: number }>;
+    getToken(request: TokenRequest): Promise<string | null | { token: string; renewAt: number }>;
     after?: number;
     epoch?: string | null;
     onEvents?(events: StreamEvent[], epoch: string | null): void;
@@ -132,6 +148,8 @@ declare namespace Diag {
     cursor(): Cursor;
   }
 
+  type CreateClient = (options: ClientOptions) => Client;
+
   interface Counts {
     valid: number;
     failed: number;
@@ -148,7 +166,7 @@ declare namespace Diag {
     code: string | null;
   }
 
-  /** What a page shows of a running diagnosis. `status` is null until the end. */
+  /** The state of a running diagnosis as a page shows it; `status` is null until the end. */
   interface View {
     stage: string;
     percent: number;
@@ -163,13 +181,13 @@ declare namespace Diag {
   }
 
   interface Presenter {
-    /** Returns the paths that changed, with their new values, as `setData` takes them. */
+    /** Return the changed paths with their new values, in the form that `setData` takes. */
     apply(events: StreamEvent[]): { [path: string]: any };
     view(): View;
   }
 
   interface HttpRequest {
-    /** GET unless it says otherwise */
+    /** GET by default */
     method?: string;
     path: string;
     body?: any;
@@ -178,17 +196,17 @@ declare namespace Diag {
     timeoutMs?: number;
   }
 
-  interface HttpAnswer {
+  interface HttpResponse {
     status: number;
-    /** parsed JSON, or null when it was none */
+    /** parsed JSON, or null when the body was not JSON */
     body: any;
-    /** by their names in lower case */
+    /** by lower-case name */
     headers: { [name: string]: string };
   }
 
   interface Http {
-    /** Any status is an answer. A rejection has a `problem` with its code: NETWORK_ERROR or NETWORK_TIMEOUT. */
-    send(request: HttpRequest): Promise<HttpAnswer>;
+    /** Resolves for every status. A rejection has a `problem` with its code: NETWORK_ERROR or NETWORK_TIMEOUT. */
+    send(request: HttpRequest): Promise<HttpResponse>;
   }
 
   interface StoredSession {
@@ -207,7 +225,7 @@ declare namespace Diag {
   }
 
   interface Session {
-    getToken(request?: Renewal): Promise<StoredSession>;
+    getToken(request?: TokenRequest): Promise<StoredSession>;
     signOut(): Promise<void>;
     user(): any;
   }
@@ -219,10 +237,10 @@ declare namespace Diag {
     clock?: Pick<Clock, 'setTimeout'>;
   }
 
-  /** Every rejection has a `problem`, which ErrorCatalog.present takes. */
+  /** Every rejection has a `problem`, which `ErrorCatalog.present` takes. */
   interface Api {
     listPlatforms(): Promise<any>;
-    /** those that this person has compared the brand with before: {competitors: [{name, aliases}]} */
+    /** competitors with which the user compared the brand before: {competitors: [{name, aliases}]} */
     suggestCompetitors(brand: string): Promise<any>;
     listDiagnoses(filters?: { cursor?: string; status?: string; q?: string }): Promise<any>;
     getDiagnosis(id: string): Promise<any>;
@@ -232,12 +250,12 @@ declare namespace Diag {
     retryDiagnosis(id: string, key: string): Promise<any>;
     cancelDiagnosis(id: string): Promise<any>;
     /** `start` and `end` in code points of the answer's text */
-    judgeHit(id: string, hit: { kind: 'confirm' | 'reject'; answer: string; brand: string; start: number; end: number }): Promise<any>;
-    newKey(): string;
+    correctMention(id: string, correction: { kind: 'confirm' | 'reject'; answer: string; brand: string; start: number; end: number }): Promise<any>;
+    createKey(): string;
   }
 
-  /** What a page or the error dialog shows. */
-  interface Shown {
+  /** An error as a page or the error dialog shows it. */
+  interface ShownError {
     code: string;
     title: string;
     message: string;
@@ -246,17 +264,58 @@ declare namespace Diag {
     icon: string;
     durationMs: number;
     severity: string;
-    /** how long the server asks to be left alone: a retry button counts it down */
+    /** how long the server asks the client to wait; a retry button counts it down */
     waitMs: number;
     action: { kind: string; label: string; params: { [name: string]: any } };
-    /** input names, and what is wrong with them */
+    /** error messages by input name */
     fields: { [name: string]: string };
     reference: string;
   }
 
   interface ErrorCatalog {
     load(): Promise<void>;
-    /** `known`: values for the placeholders, by name: platform, seconds, valid, planned */
-    present(thrown: any, known?: { [name: string]: any }): Shown;
+    /** `values`: those of the placeholders, by name: platform, seconds, valid, planned */
+    present(error: any, values?: { [name: string]: any }): ShownError;
+  }
+
+  interface I18n {
+    _(text: string, values?: { [name: string]: any }): string;
+    language(): string;
+  }
+
+  interface Format {
+    percent(rate: number | null | undefined): string;
+    interval(low: number, high: number): string;
+    number(value: number): string;
+    money(value: number): string;
+    joinNames(names: string[]): string;
+    duration(seconds: number): string;
+    roundedDuration(seconds: number): string;
+    isRunning(status: string): boolean;
+    statusLabel(status: string): string;
+    answerStateLabel(state: string): string;
+    skipReasonLabel(reason: string): string;
+  }
+
+  interface DiagnosisText {
+    headline(report: any): string;
+    coverage(counts: { valid: number; planned: number; failed: number; filtered: number }): string;
+    retryExplanation(kept: number, failed: number): string;
+    timeLeft(seconds: number, percentDone: number): string;
+    connectionStatus(state: string, wasConnected: boolean): { id: string; label: string };
+    sentimentLabels(): { [sentiment: string]: string };
+  }
+
+  interface Platforms {
+    MAX_PLATFORMS: number;
+    /** empty where the price or the speed is unknown */
+    describePlatform(platform: any): { health: string; price: string; speed: string };
+    /** The ids to select first: the preferred ones, all healthy ones on request, else the first healthy one. */
+    selectPlatforms(platforms: any[], choice: { preferred: string[]; allHealthy?: boolean }): string[];
+    describeEstimate(platforms: any[], questions: number, repeats: number): { calls: string; breakdown: string; duration: string; cost: string };
+  }
+
+  interface QuestionTemplates {
+    CATEGORIES: Array<{ id: string; name: string; example: string; questions: string[] }>;
   }
 }

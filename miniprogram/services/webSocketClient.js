@@ -1,12 +1,12 @@
 /**
- * Reads one event stream, over a socket or, while that is cut, by long polling the same log.
+ * Reads one event stream over a socket or, while that is down, by long polling the same log.
  *
- * Every event reaches `onEvents` exactly once and in order, whatever the network does, because one funnel
- * counts the sequence numbers of both transports. The file knows no platform: sockets, requests, tokens and,
- * if wanted, time and chance are handed in. A mini-program requires it; a page loads it with a script tag.
- * The types are in types.d.ts.
+ * Every event reaches `onEvents` exactly once and in order, whatever the network does, because one buffer
+ * orders the events of both transports by sequence number. The file depends on no platform: sockets, requests,
+ * tokens and, optionally, clock and randomness are passed in. A mini-program requires it; a page loads it with
+ * a script tag. The types are in types.d.ts.
  */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+(function (/** @type {any} */ root, /** @type {() => {createClient: Diag.CreateClient}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -17,47 +17,47 @@
 
   const VERSION = 1;
   const RETRY_BASE_MS = 500;
-  const RETRY_CAP_MS = 20000;
+  const MAX_RETRY_MS = 20000;
   const QUICK_RETRY_MS = 300;
-  const COME_BACK_MS = 150;
-  // A site that is restarted answers nothing at all for a while, and is wanted back as soon as it does.
+  const RESUME_JITTER_MS = 150;
+  // While a site restarts, nothing answers for a while: retry often, to be back as soon as it is.
   const RESTART_MS = 60000;
   const RESTART_RETRY_MS = 250;
-  // How long a connection has to prove that it has survived a change of the network.
-  const PROOF_MS = 750;
+  // After a change of network, the connection must answer within this time.
+  const PROBE_TIMEOUT_MS = 750;
   const STABLE_MS = 5000;
-  const WELCOME_MS = 5000;
-  const POLL_ALONGSIDE_MS = 2500;
-  const UNSTABLE_LIMIT = 3;
-  const PROBE_MIN_MS = 5000;
-  const PROBE_MAX_MS = 60000;
+  const WELCOME_TIMEOUT_MS = 5000;
+  const POLL_FALLBACK_MS = 2500;
+  const MAX_UNSTABLE = 3;
+  const MIN_RECONNECT_MS = 5000;
+  const MAX_RECONNECT_MS = 60000;
   const POLL_PAUSE_MS = 1000;
   const POLL_WAIT_S = 20;
-  const POLL_LIMIT_MS = (POLL_WAIT_S + 10) * 1000;
-  // A transport may never call back, as after a freeze. Then its poll is given up.
-  const POLL_OVERDUE_MS = POLL_LIMIT_MS + 5000;
+  const POLL_TIMEOUT_MS = (POLL_WAIT_S + 10) * 1000;
+  // After a freeze a transport may never call back: the poll then fails.
+  const POLL_CALLBACK_TIMEOUT_MS = POLL_TIMEOUT_MS + 5000;
   const PING_S = 10;
   const PING_GRACE_MS = 5000;
-  const ASK_PAUSE_MS = 2000;
+  const MIN_REQUEST_INTERVAL_MS = 2000;
   const MAX_SERVER_WAIT_MS = 60000;
-  const RENEWAL_LIMIT = 3;
-  const RENEWAL_PAUSE_MS = 5000;
+  const MAX_RENEWAL_FAILURES = 3;
+  const MIN_RENEWAL_INTERVAL_MS = 5000;
   const MAX_TIMER_MS = 2 ** 31 - 1; // a longer one would run at once
-  // How far ahead of a gap events are kept. What lies beyond is asked for again, so the bound costs no event.
-  const GAP_LIMIT = 1000;
-  // A socket that reports an error often reports its close code right after, and the code decides what to do.
+  // How many events behind a gap are buffered. Later ones are requested again, so the bound loses no event.
+  const MAX_BUFFERED = 1000;
+  // A socket often reports its close code right after an error, and the code decides what to do.
   const ERROR_GRACE_MS = 100;
 
   const BAD_FRAME = 4400;
   const UNAUTHORIZED = 4401;
   const GOING_AWAY = 4503;
-  const FATAL_CLOSES = [BAD_FRAME, 4403, 4404, 4409, 4413];
+  const FATAL_CLOSE_CODES = [BAD_FRAME, 4403, 4404, 4409, 4413];
   const FATAL_STATUSES = [403, 404];
 
-  const nothing = () => {};
+  const ignore = () => {};
 
-  /** @param {any} ms  how long the server asks us to stay away */
-  const serverWait = (ms) => (ms > 0 ? Math.min(ms, MAX_SERVER_WAIT_MS) : 0);
+  /** @param {any} ms  the wait that the server asks for */
+  const limitServerWait = (ms) => (ms > 0 ? Math.min(ms, MAX_SERVER_WAIT_MS) : 0);
 
   /** @returns {Diag.Clock} */
   function systemClock() {
@@ -69,7 +69,7 @@
   }
 
   /**
-   * Timers by name: setting one again replaces it, so no purpose ever has two.
+   * Timers by name: starting one again replaces it.
    * @param {Diag.Clock} clock
    */
   function createTimers(clock) {
@@ -81,7 +81,7 @@
       ids.delete(name);
     }
     /** @type {(name: string, ms: number, run: () => void) => void} */
-    function later(name, ms, run) {
+    function start(name, ms, run) {
       cancel(name);
       ids.set(name, clock.setTimeout(() => {
         ids.delete(name);
@@ -89,7 +89,7 @@
       }, ms));
     }
     return {
-      later,
+      start,
       cancel,
       cancelAll: () => Array.from(ids.keys()).forEach(cancel),
       has: (/** @type {string} */ name) => ids.has(name),
@@ -98,49 +98,49 @@
   }
 
   /**
-   * The one place that decides which events are new. Both transports pour into it.
+   * Decides which events are new and complete the sequence, for both transports.
    * @param {number} after
    * @param {string | null} epoch
    */
-  function createFunnel(after, epoch) {
+  function createEventBuffer(after, epoch) {
     let head = after;
     /** @type {Map<number, Diag.StreamEvent>} */
-    const early = new Map();
+    const buffered = new Map();
 
     /** @param {number} last */
     function rewind(last) {
       after = head = last;
-      early.clear();
+      buffered.clear();
     }
-    /** @param {any} last  what the server says its newest event is */
-    function note(last) {
+    /** @param {any} last  the sequence number of the server's newest event */
+    function raiseHead(last) {
       if (Number.isInteger(last)) head = Math.max(head, last);
     }
     /** @param {any} event */
-    function keep(event) {
+    function add(event) {
       const seq = Array.isArray(event) ? event[0] : null;
       if (!Number.isInteger(seq) || seq <= after) return;
-      note(seq);
-      if (seq <= after + GAP_LIMIT) early.set(seq, event);
+      raiseHead(seq);
+      if (seq <= after + MAX_BUFFERED) buffered.set(seq, event);
     }
     /**
      * @param {any} events
-     * @returns {Diag.StreamEvent[]} those that are new and follow without a gap
+     * @returns {Diag.StreamEvent[]} the new events that follow without a gap
      */
-    function offer(events) {
-      if (Array.isArray(events)) events.forEach(keep);
+    function insert(events) {
+      if (Array.isArray(events)) events.forEach(add);
       const ready = [];
-      for (let next = early.get(after + 1); next; next = early.get(after + 1)) {
-        early.delete(++after);
+      for (let next = buffered.get(after + 1); next; next = buffered.get(after + 1)) {
+        buffered.delete(++after);
         ready.push(next);
         if (next[1] === 'complete') break;
       }
       return ready;
     }
     /**
-     * Sequence numbers mean nothing under another epoch, so reading starts again.
+     * Sequence numbers are only valid within an epoch: under another one, reading starts again.
      * @param {any} current  the server's epoch
-     * @returns {{moved: boolean, lost: boolean}} whether we were under another, and had read some of it
+     * @returns {{moved: boolean, lost: boolean}} whether the epoch has changed, and whether events of the old one were read
      */
     function adopt(current) {
       const moved = epoch !== null && epoch !== current;
@@ -150,15 +150,15 @@
       return { moved, lost };
     }
     return {
-      offer, note, adopt, rewind,
+      insert, raiseHead, adopt, rewind,
       isBehind: () => head > after,
       cursor: () => ({ after, epoch }),
     };
   }
 
   /**
-   * Hands out tokens. A refused token is renewed once for both transports; if the new one is refused too,
-   * asking on would loop for ever, so the refusal is final.
+   * Provides tokens. A refused token is renewed once for both transports; when the new one is refused too,
+   * the refusal is final, or the client would retry for ever.
    * @param {Diag.ClientOptions['getToken']} getToken
    */
   function createTokens(getToken) {
@@ -169,24 +169,24 @@
     let refusedToken = null;
     /** @type {Promise<any> | null} */
     let renewing = null;
-    /** @type {{[channel: string]: number}} the oldest renewal that a channel has refused since it last worked */
+    /** @type {{[channel: string]: number}} per channel, the oldest renewal refused since it last worked */
     const refused = {};
 
-    /** @param {Diag.Renewal} renewal */
-    const ask = (renewal) => Promise.resolve().then(() => getToken(renewal));
-    /** @type {(given: any, renewal: number) => Diag.Key} */
-    function keyOf(given, renewal) {
-      const { token = given, renewAt = Infinity } = Object(given);
+    /** @param {Diag.TokenRequest} request */
+    const requestToken = (request) => Promise.resolve().then(() => getToken(request));
+    /** @type {(result: any, renewal: number) => Diag.IssuedToken} */
+    function toIssuedToken(result, renewal) {
+      const { token = result, renewAt = Infinity } = Object(result);
       return { token, renewAt, renewal };
     }
 
     function renew() {
-      renewing = ask({ renew: true, refused: refusedToken }).then((given) => {
+      renewing = requestToken({ renew: true, refused: refusedToken }).then((result) => {
         renewals += 1;
         failures = 0;
         isStale = false;
         renewing = null;
-        return keyOf(given, renewals);
+        return toIssuedToken(result, renewals);
       }, (error) => {
         failures += 1;
         renewing = null;
@@ -198,9 +198,9 @@
       get() {
         if (isStale) return renewing || renew();
         const renewal = renewals;
-        return ask({ renew: false }).then((given) => keyOf(given, renewal));
+        return requestToken({ renew: false }).then((result) => toIssuedToken(result, renewal));
       },
-      /** @type {(channel: string, key: Diag.Key) => boolean} whether that was the last word */
+      /** @type {(channel: string, auth: Diag.IssuedToken) => boolean} whether the refusal is final */
       refuse(channel, { token, renewal }) {
         if (channel in refused && renewal > refused[channel]) return true;
         refused[channel] = Math.min(renewal, channel in refused ? refused[channel] : renewal);
@@ -212,37 +212,37 @@
       },
       /** @param {string} channel */
       accept(channel) { delete refused[channel]; },
-      /** A call that never comes back must not hold up the next attempt. */
-      forget() { renewing = null; },
-      isExhausted: () => failures >= RENEWAL_LIMIT,
+      /** Do not wait any longer for a renewal that may never return. */
+      abandon() { renewing = null; },
+      isExhausted: () => failures >= MAX_RENEWAL_FAILURES,
     };
   }
 
   /**
-   * One long poll at a time, with a pause between two, until it is stopped.
+   * Long polls, one at a time, with a pause in between, until it is stopped.
    * @param {object} options
    * @param {ReturnType<typeof createTimers>} options.timers
    * @param {ReturnType<typeof createTokens>} options.tokens
    * @param {Diag.Transport} options.transport
-   * @param {(ms: number) => number} options.spread
+   * @param {(ms: number) => number} options.jitter
    * @param {() => Diag.Cursor} options.cursor
-   * @param {(cursor: Diag.Cursor) => string} options.pathOf
-   * @param {(body: any, poll: any) => void} options.onAnswer
+   * @param {(cursor: Diag.Cursor) => string} options.buildPollPath
+   * @param {(body: any, poll: any) => void} options.onBody
    * @param {(code: number, problem: any) => void} options.onFatal
    */
-  function createPoller({ timers, tokens, transport, spread, cursor, pathOf, onAnswer, onFatal }) {
+  function createPoller({ timers, tokens, transport, jitter, cursor, buildPollPath, onBody, onFatal }) {
     let isOn = false;
     let failures = 0;
     let endedAt = -Infinity;
     let isAnswered = false;
-    /** @type {any} the poll under way; what comes from another one is dropped */
+    /** @type {any} the current poll; late answers of earlier ones are dropped */
     let current = null;
 
     function start() {
       if (isOn) return;
       isOn = true;
       const sinceLast = Math.max(0, timers.now() - endedAt);
-      timers.later('poll', Math.max(0, POLL_PAUSE_MS - sinceLast), ask);
+      timers.start('poll', Math.max(0, POLL_PAUSE_MS - sinceLast), startPoll);
     }
     function stop() {
       isOn = isAnswered = false;
@@ -256,29 +256,29 @@
       current = null;
       endedAt = timers.now();
     }
-    function ask() {
+    function startPoll() {
       /** @type {any} */
-      const poll = current = { key: null, epoch: null, handle: null };
-      timers.later('poll', POLL_OVERDUE_MS, () => fail(poll));
-      tokens.get().then((key) => send(poll, key), () => failToken(poll));
+      const poll = current = { auth: null, epoch: null, handle: null };
+      timers.start('poll', POLL_CALLBACK_TIMEOUT_MS, () => fail(poll));
+      tokens.get().then((auth) => send(poll, auth), () => handleTokenFailure(poll));
     }
-    /** @type {(poll: any, key: Diag.Key) => void} */
-    function send(poll, key) {
+    /** @type {(poll: any, auth: Diag.IssuedToken) => void} */
+    function send(poll, auth) {
       if (poll !== current) return;
       const from = cursor();
-      poll.key = key;
+      poll.auth = auth;
       poll.epoch = from.epoch;
       try {
-        poll.handle = transport.poll(pathOf(from), { token: key.token, timeoutMs: POLL_LIMIT_MS }, (error, answer) => {
-          if (error || !answer) fail(poll);
-          else if (poll === current) receive(poll, answer);
+        poll.handle = transport.poll(buildPollPath(from), { token: auth.token, timeoutMs: POLL_TIMEOUT_MS }, (error, response) => {
+          if (error || !response) fail(poll);
+          else if (poll === current) handleResponse(poll, response);
         });
       } catch (error) {
         fail(poll);
       }
     }
     /** @param {any} poll */
-    function failToken(poll) {
+    function handleTokenFailure(poll) {
       if (poll === current && tokens.isExhausted()) onFatal(UNAUTHORIZED, null);
       else fail(poll);
     }
@@ -291,16 +291,16 @@
     }
     /** @param {number} count */
     function backOff(count) {
-      return spread(Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** (count - 1)));
+      return jitter(Math.min(MAX_RETRY_MS, RETRY_BASE_MS * 2 ** (count - 1)));
     }
     /** @type {(ms: number, retryAfterMs?: number | null) => void} */
     function pause(ms, retryAfterMs) {
-      timers.later('poll', Math.max(POLL_PAUSE_MS, serverWait(retryAfterMs)) + ms, ask);
+      timers.start('poll', Math.max(POLL_PAUSE_MS, limitServerWait(retryAfterMs)) + ms, startPoll);
     }
-    /** @type {(poll: any, answer: Diag.PollAnswer) => void} */
-    function receive(poll, { status, body, retryAfterMs }) {
+    /** @type {(poll: any, response: Diag.PollResponse) => void} */
+    function handleResponse(poll, { status, body, retryAfterMs }) {
       const isRefused = status === 401;
-      const isFinal = isRefused ? tokens.refuse('poll', poll.key) : FATAL_STATUSES.includes(status);
+      const isFinal = isRefused ? tokens.refuse('poll', poll.auth) : FATAL_STATUSES.includes(status);
       if (isFinal) return onFatal(status, body && body.code ? body : null);
       if (!isRefused && (status !== 200 || !isReadable(body))) {
         return fail(poll, retryAfterMs || (body && body.retry_after_ms));
@@ -309,12 +309,12 @@
       if (isRefused) return pause(0);
       tokens.accept('poll');
       isAnswered = true;
-      // A pruned log answers at once, every time, so resets are paced like failures.
+      // A pruned log answers immediately every time, so resets back off like failures.
       failures = body.reset ? failures + 1 : 0;
       pause(failures ? backOff(failures) : 0);
-      onAnswer(body, poll);
+      onBody(body, poll);
     }
-    /** @param {any} body  a captive portal answers 200 as well */
+    /** @param {any} body  any JSON: a captive portal answers 200 as well */
     const isReadable = (body) => Boolean(body && body.epoch && (body.reset || Array.isArray(body.events)));
 
     return { start, stop, isOn: () => isOn, isAnswered: () => isAnswered };
@@ -323,14 +323,14 @@
   /** @param {Diag.ClientOptions} options */
   function createClient(options) {
     const { stream, transport, random = Math.random } = options;
-    const { onEvents = nothing, onState = nothing, onReset = nothing, onFatal = nothing } = options;
+    const { onEvents = ignore, onState = ignore, onReset = ignore, onFatal = ignore } = options;
     const clock = options.clock || systemClock();
     const timers = createTimers(clock);
     const tokens = createTokens(options.getToken);
-    const funnel = createFunnel(options.after || 0, options.epoch || null);
-    const spread = (/** @type {number} */ ms) => random() * ms;
+    const buffer = createEventBuffer(options.after || 0, options.epoch || null);
+    const jitter = (/** @type {number} */ ms) => random() * ms;
     const poller = createPoller({
-      timers, tokens, transport, spread, cursor: funnel.cursor, pathOf, onAnswer: answered, onFatal: fail,
+      timers, tokens, transport, jitter, cursor: buffer.cursor, buildPollPath, onBody: handlePollBody, onFatal: fail,
     });
 
     /** @type {Diag.State} */
@@ -338,16 +338,16 @@
     let isHidden = false;
     let isOnline = true;
     let unstable = 0;
-    let probes = 0;
-    let askedAt = -Infinity;
-    let lastReset = '';
-    /** @type {any} the only connection whose reports count; those of earlier ones are late and dropped */
+    let reconnects = 0;
+    let requestedAt = -Infinity;
+    let lastReportedReset = '';
+    /** @type {any} the current connection; late reports of earlier ones are dropped */
     let current = null;
 
     const isOver = () => state === 'done' || state === 'closed';
 
     /** @param {Diag.Cursor} cursor */
-    function pathOf({ after, epoch }) {
+    function buildPollPath({ after, epoch }) {
       const query = `after=${after}&epoch=${encodeURIComponent(epoch || '')}&wait=${POLL_WAIT_S}`;
       return `/api/streams/${encodeURIComponent(stream)}/events?${query}`;
     }
@@ -360,32 +360,32 @@
       state = next;
       onState(next, detail || {});
     }
-    /** Whether the app is on screen or has a network has changed. */
-    function reconsider() {
-      if (state !== 'idle' && !isOver()) proceed(spread(COME_BACK_MS));
+    /** The app was shown or hidden, or the network has changed. */
+    function handleAvailabilityChange() {
+      if (state !== 'idle' && !isOver()) resume(jitter(RESUME_JITTER_MS));
     }
     /** @param {number} delayMs */
-    function proceed(delayMs) {
-      if (isHidden || !isOnline) return sleep();
-      if (current) return current.isWelcome ? watch(current) : undefined;
-      unstable = probes = 0;
+    function resume(delayMs) {
+      if (isHidden || !isOnline) return suspend();
+      if (current) return current.isWelcome ? watchSilence(current) : undefined;
+      unstable = reconnects = 0;
       if (!poller.isOn()) setState('connecting');
-      dialIn(delayMs);
+      scheduleConnect(delayMs);
     }
-    /** Nothing may be sent from the background, and a close event may never come: let go of everything now. */
-    function sleep() {
-      release();
+    /** Nothing may be sent from the background, and a close event may never come: stop everything now. */
+    function suspend() {
+      stopAll();
       setState(isHidden ? 'suspended' : 'offline');
     }
-    function release() {
+    function stopAll() {
       timers.cancelAll();
       poller.stop();
-      hangUp();
+      closeConnection();
     }
     /** @type {(next: Diag.State, detail?: {code?: number}) => void} */
     function finish(next, detail) {
       if (isOver()) return;
-      release();
+      stopAll();
       setState(next, detail);
     }
     /** @type {(code: number, problem: any) => void} */
@@ -398,139 +398,139 @@
     // The connection
 
     /** @param {number} delayMs */
-    function dialIn(delayMs) {
-      if (state === 'connecting' || state === 'polling') timers.later('dial', delayMs, dial);
+    function scheduleConnect(delayMs) {
+      if (state === 'connecting' || state === 'polling') timers.start('connect', delayMs, connect);
     }
-    function dial() {
+    function connect() {
       /** @type {any} */
-      const link = current = {
-        handle: null, key: null, epoch: null, problem: null, pingMs: PING_S * 1000, heardAt: 0,
+      const connection = current = {
+        handle: null, auth: null, epoch: null, problem: null, pingMs: PING_S * 1000, heardAt: 0,
         isOpen: false, isWelcome: false, isStable: false,
       };
-      timers.later('welcome', WELCOME_MS, () => lose(link));
-      if (!poller.isOn() && !timers.has('alongside')) timers.later('alongside', POLL_ALONGSIDE_MS, startPolling);
-      tokens.get().then((key) => open(link, key), () => failToken(link));
+      timers.start('welcome', WELCOME_TIMEOUT_MS, () => disconnect(connection));
+      if (!poller.isOn() && !timers.has('polling')) timers.start('polling', POLL_FALLBACK_MS, startPolling);
+      tokens.get().then((auth) => openSocket(connection, auth), () => handleTokenFailure(connection));
     }
-    /** @param {any} link */
-    function failToken(link) {
-      if (link === current && tokens.isExhausted()) fail(UNAUTHORIZED, null);
-      else lose(link);
+    /** @param {any} connection */
+    function handleTokenFailure(connection) {
+      if (connection === current && tokens.isExhausted()) fail(UNAUTHORIZED, null);
+      else disconnect(connection);
     }
-    /** @type {(link: any, key: Diag.Key) => void} */
-    function open(link, key) {
-      if (link !== current) return;
-      link.key = key;
+    /** @type {(connection: any, auth: Diag.IssuedToken) => void} */
+    function openSocket(connection, auth) {
+      if (connection !== current) return;
+      connection.auth = auth;
       try {
-        link.handle = transport.connect(`/ws/diagnosis/${encodeURIComponent(stream)}/`, handlersOf(link));
+        connection.handle = transport.connect(`/ws/diagnosis/${encodeURIComponent(stream)}/`, createHandlers(connection));
       } catch (error) {
-        return lose(link);
+        return disconnect(connection);
       }
-      // A transport may have reported before it returned.
-      if (link === current) greet(link);
-      else closeHandle(link.handle);
+      // A transport may call a handler before it returns.
+      if (connection === current) handleOpen(connection);
+      else closeHandle(connection.handle);
     }
     /**
-     * @param {any} link
+     * @param {any} connection
      * @returns {Diag.SocketHandlers}
      */
-    function handlersOf(link) {
+    function createHandlers(connection) {
       return {
         onOpen() {
-          link.isOpen = true;
-          greet(link);
+          connection.isOpen = true;
+          handleOpen(connection);
         },
-        onMessage: (text) => receive(link, text),
-        onClose: (code) => lose(link, code),
+        onMessage: (text) => handleFrame(connection, text),
+        onClose: (code) => disconnect(connection, code),
         onError() {
-          if (link === current) timers.later('error', ERROR_GRACE_MS, () => lose(link));
+          if (connection === current) timers.start('error', ERROR_GRACE_MS, () => disconnect(connection));
         },
       };
     }
-    /** @param {any} link */
-    function greet(link) {
-      if (link !== current || !link.isOpen || !link.handle) return;
-      askedAt = timers.now();
-      link.epoch = funnel.cursor().epoch;
-      hello(link);
+    /** @param {any} connection */
+    function handleOpen(connection) {
+      if (connection !== current || !connection.isOpen || !connection.handle) return;
+      requestedAt = timers.now();
+      connection.epoch = buffer.cursor().epoch;
+      sendHello(connection);
     }
-    /** @param {any} link */
-    function hello(link) {
-      send(link, Object.assign({ type: 'hello', v: VERSION, token: link.key.token }, funnel.cursor()));
+    /** @param {any} connection */
+    function sendHello(connection) {
+      send(connection, Object.assign({ type: 'hello', v: VERSION, token: connection.auth.token }, buffer.cursor()));
     }
-    /** The network may have taken the connection along without a word. A hello is always answered. @param {any} link */
-    function prove(link) {
-      link.isHeard = false;
-      timers.later('proof', PROOF_MS, () => {
-        if (!link.isHeard) lose(link);
+    /** The connection may have died silently with the old network; a hello is always answered. @param {any} connection */
+    function probe(connection) {
+      connection.isHeard = false;
+      timers.start('probe', PROBE_TIMEOUT_MS, () => {
+        if (!connection.isHeard) disconnect(connection);
       });
-      hello(link);
+      sendHello(connection);
     }
-    /** A token that ends in mid-stream would end the connection, so its successor is told in time. @param {any} link */
-    function keepSignedIn(link) {
-      const wait = Math.min(MAX_TIMER_MS, Math.max(RENEWAL_PAUSE_MS, link.key.renewAt - timers.now()));
-      timers.later('renew', wait, () => {
-        const isEarly = timers.now() < link.key.renewAt;
-        if (!isEarly) tokens.get().then((key) => tellToken(link, key), nothing);
-        keepSignedIn(link); // until there is a new one
+    /** An expired token would end the connection, so a new one is sent in time. @param {any} connection */
+    function scheduleTokenRenewal(connection) {
+      const wait = Math.min(MAX_TIMER_MS, Math.max(MIN_RENEWAL_INTERVAL_MS, connection.auth.renewAt - timers.now()));
+      timers.start('renew', wait, () => {
+        const isEarly = timers.now() < connection.auth.renewAt;
+        if (!isEarly) tokens.get().then((auth) => sendNewToken(connection, auth), ignore);
+        scheduleTokenRenewal(connection); // until there is a new token
       });
     }
-    /** @type {(link: any, key: Diag.Key) => void} */
-    function tellToken(link, key) {
-      if (link !== current || key.token === link.key.token) return;
-      link.key = key;
-      keepSignedIn(link);
-      hello(link);
+    /** @type {(connection: any, auth: Diag.IssuedToken) => void} */
+    function sendNewToken(connection, auth) {
+      if (connection !== current || auth.token === connection.auth.token) return;
+      connection.auth = auth;
+      scheduleTokenRenewal(connection);
+      sendHello(connection);
     }
-    /** @type {(link: any, frame: object) => void} */
-    function send(link, frame) {
+    /** @type {(connection: any, frame: object) => void} */
+    function send(connection, frame) {
       try {
-        link.handle.send(JSON.stringify(frame));
+        connection.handle.send(JSON.stringify(frame));
       } catch (error) {
-        lose(link);
+        disconnect(connection);
       }
     }
-    /** @type {(link: any, code?: number) => void} */
-    function lose(link, code) {
-      if (link !== current) return;
-      hangUp();
-      if (!link.key) tokens.forget();
-      if (link.isStable) timers.later('restart', RESTART_MS, nothing);
+    /** @type {(connection: any, code?: number) => void} */
+    function disconnect(connection, code) {
+      if (connection !== current) return;
+      closeConnection();
+      if (!connection.auth) tokens.abandon();
+      if (connection.isStable) timers.start('restart', RESTART_MS, ignore);
       else unstable += 1;
-      if (isFinal(link, code)) return fail(/** @type {number} */ (code), link.problem);
-      if (unstable >= UNSTABLE_LIMIT) startPolling();
+      if (isFinal(connection, code)) return fail(/** @type {number} */ (code), connection.problem);
+      if (unstable >= MAX_UNSTABLE) startPolling();
       if (!poller.isOn()) setState('connecting', { code });
-      dialIn(retryDelay(link, code));
+      scheduleConnect(retryDelay(connection, code));
     }
-    /** @type {(link: any, code?: number) => boolean} */
-    function isFinal(link, code) {
-      if (code === UNAUTHORIZED && link.key) return tokens.refuse('socket', link.key);
-      return FATAL_CLOSES.includes(code || 0);
+    /** @type {(connection: any, code?: number) => boolean} */
+    function isFinal(connection, code) {
+      if (code === UNAUTHORIZED && connection.auth) return tokens.refuse('socket', connection.auth);
+      return FATAL_CLOSE_CODES.includes(code || 0);
     }
-    /** @type {(link: any, code?: number) => number} */
-    function retryDelay(link, code) {
-      const isInvited = code === UNAUTHORIZED || (code === GOING_AWAY && unstable === 1);
-      if (link.isStable || isInvited) return spread(QUICK_RETRY_MS);
-      if (timers.has('restart') && !link.isOpen && !poller.isAnswered()) return RESTART_RETRY_MS + spread(RESTART_RETRY_MS);
+    /** @type {(connection: any, code?: number) => number} */
+    function retryDelay(connection, code) {
+      const isRetryInvited = code === UNAUTHORIZED || (code === GOING_AWAY && unstable === 1);
+      if (connection.isStable || isRetryInvited) return jitter(QUICK_RETRY_MS);
+      if (timers.has('restart') && !connection.isOpen && !poller.isAnswered()) return RESTART_RETRY_MS + jitter(RESTART_RETRY_MS);
       if (poller.isOn()) {
-        const limit = Math.min(PROBE_MAX_MS, PROBE_MIN_MS * 2 ** ++probes);
-        return PROBE_MIN_MS + spread(limit - PROBE_MIN_MS);
+        const limit = Math.min(MAX_RECONNECT_MS, MIN_RECONNECT_MS * 2 ** ++reconnects);
+        return MIN_RECONNECT_MS + jitter(limit - MIN_RECONNECT_MS);
       }
-      return serverWait(link.problem && link.problem.retry_after_ms)
-        + spread(Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** (unstable - 1)));
+      return limitServerWait(connection.problem && connection.problem.retry_after_ms)
+        + jitter(Math.min(MAX_RETRY_MS, RETRY_BASE_MS * 2 ** (unstable - 1)));
     }
-    /** Closes even what never opened: a socket that is left alone counts toward the platform's limit. */
-    function hangUp() {
-      ['welcome', 'stable', 'watch', 'seek', 'error', 'renew', 'proof'].forEach(timers.cancel);
-      const link = current;
+    /** Close even a socket that never opened: it counts toward the platform's limit. */
+    function closeConnection() {
+      ['welcome', 'stable', 'silence', 'request', 'error', 'renew', 'probe'].forEach(timers.cancel);
+      const connection = current;
       current = null;
-      if (link && link.handle) closeHandle(link.handle);
+      if (connection && connection.handle) closeHandle(connection.handle);
     }
     /** @param {Diag.SocketHandle} handle */
     function closeHandle(handle) {
       try {
         handle.close(1000);
       } catch (error) {
-        // Not hidden, but it must not stop the state machine half-way.
+        // Report the error without interrupting the state machine.
         clock.setTimeout(() => { throw error; }, 0);
       }
     }
@@ -539,143 +539,143 @@
 
     /** @type {{[type: string]: (link: any, frame: any) => void}} */
     const frames = {
-      events: (link, frame) => take(frame.e),
-      ping(link, frame) {
-        settle(link);
-        send(link, { type: 'pong' });
-        catchUp(frame.last);
+      events: (connection, frame) => deliver(frame.e),
+      ping(connection, frame) {
+        markStable(connection);
+        send(connection, { type: 'pong' });
+        checkGap(frame.last);
       },
-      reset: (link, frame) => pruned(frame, link),
+      reset: (connection, frame) => handleReset(frame, connection),
     };
-    /** @type {(link: any, text: any) => void} */
-    function receive(link, text) {
-      const frame = link === current ? parse(text) : null;
+    /** @type {(connection: any, text: any) => void} */
+    function handleFrame(connection, text) {
+      const frame = connection === current ? parseFrame(text) : null;
       if (!frame) return;
-      link.heardAt = timers.now();
-      link.isHeard = true;
-      if (frame.type === 'error') link.problem = frame.problem || null;
-      else if (frame.type === 'welcome' && !link.isWelcome) welcome(link, frame);
-      else if (!link.isWelcome && frame.type !== 'reset') return; // of an epoch that we don't know yet
-      else if (frames.hasOwnProperty(frame.type)) frames[frame.type](link, frame);
+      connection.heardAt = timers.now();
+      connection.isHeard = true;
+      if (frame.type === 'error') connection.problem = frame.problem || null;
+      else if (frame.type === 'welcome' && !connection.isWelcome) handleWelcome(connection, frame);
+      else if (!connection.isWelcome && frame.type !== 'reset') return; // its epoch is not known yet
+      else if (frames.hasOwnProperty(frame.type)) frames[frame.type](connection, frame);
     }
     /** @param {any} text */
-    function parse(text) {
+    function parseFrame(text) {
       try {
         return JSON.parse(text);
       } catch (error) {
         return null;
       }
     }
-    /** @type {(link: any, frame: any) => void} */
-    function welcome(link, frame) {
+    /** @type {(connection: any, frame: any) => void} */
+    function handleWelcome(connection, frame) {
       timers.cancel('welcome');
-      timers.cancel('alongside');
+      timers.cancel('polling');
       poller.stop();
-      link.isWelcome = true;
-      if (frame.ping > 0) link.pingMs = frame.ping * 1000;
-      timers.later('stable', STABLE_MS, () => settle(link));
-      watch(link);
-      keepSignedIn(link);
+      connection.isWelcome = true;
+      if (frame.ping > 0) connection.pingMs = frame.ping * 1000;
+      timers.start('stable', STABLE_MS, () => markStable(connection));
+      watchSilence(connection);
+      scheduleTokenRenewal(connection);
       setState('live');
-      if (link !== current) return;
-      if (adopt(frame)) ask(); // the server still has the old cursor from our hello
-      catchUp(frame.last);
+      if (connection !== current) return;
+      if (adopt(frame)) requestEvents(); // the server still has the old cursor from the hello
+      checkGap(frame.last);
     }
-    /** "Open" proves little: proxies open and then swallow. Only now does the connection clear the record. */
-    function settle(/** @type {any} */ link) {
-      link.isStable = true;
-      unstable = probes = 0;
+    /** "Open" proves little, as a proxy may open and then drop everything: only a stable connection resets the retries. */
+    function markStable(/** @type {any} */ connection) {
+      connection.isStable = true;
+      unstable = reconnects = 0;
       tokens.accept('socket');
     }
-    /** By timestamps: while the app is frozen timers stand still, and the connection dies unnoticed. */
-    function watch(/** @type {any} */ link) {
-      const limit = link.pingMs + PING_GRACE_MS;
+    /** Compare timestamps, as timers stand still while the app is frozen and the connection may die meanwhile. */
+    function watchSilence(/** @type {any} */ connection) {
+      const limit = connection.pingMs + PING_GRACE_MS;
       const now = timers.now();
-      link.heardAt = Math.min(link.heardAt, now); // the clock may be set back
-      const wait = link.heardAt + limit - now;
-      if (wait <= 0) lose(link);
-      else timers.later('watch', wait, () => watch(link));
+      connection.heardAt = Math.min(connection.heardAt, now); // the clock may be set back
+      const wait = connection.heardAt + limit - now;
+      if (wait <= 0) disconnect(connection);
+      else timers.start('silence', wait, () => watchSilence(connection));
     }
 
     // Events
 
     /** @type {(body: any, poll: any) => void} */
-    function answered(body, poll) {
-      // A closed log ends with an event, so one that is closed and empty has been pruned.
-      if (body.reset || (body.closed && body.last === 0)) return pruned(body, poll);
+    function handlePollBody(body, poll) {
+      // A closed log ends with an event, so a closed and empty one has been pruned.
+      if (body.reset || (body.closed && body.last === 0)) return handleReset(body, poll);
       adopt(body);
-      take(body.events);
-      catchUp(body.last);
-      const isRead = !funnel.isBehind();
-      if (body.closed && isRead && isReading()) finish('done');
+      deliver(body.events);
+      checkGap(body.last);
+      const isRead = !buffer.isBehind();
+      if (body.closed && isRead && canDeliver()) finish('done');
     }
-    const isReading = () => state === 'live' || state === 'polling';
+    const canDeliver = () => state === 'live' || state === 'polling';
 
     /** @param {any} events */
-    function take(events) {
-      if (!isReading()) return;
-      const ready = funnel.offer(events);
-      // An answer that is still arriving must not be asked for again.
-      if (ready.length && timers.has('seek')) askedAt = timers.now();
+    function deliver(events) {
+      if (!canDeliver()) return;
+      const ready = buffer.insert(events);
+      // Events that are still arriving must not be requested again.
+      if (ready.length && timers.has('request')) requestedAt = timers.now();
       const isEnd = ready.length > 0 && ready[ready.length - 1][1] === 'complete';
       try {
-        if (ready.length) onEvents(ready, funnel.cursor().epoch);
+        if (ready.length) onEvents(ready, buffer.cursor().epoch);
       } finally {
         if (isEnd) finish('done');
-        else catchUp(0);
+        else checkGap(0);
       }
     }
     /** @param {any} last */
-    function catchUp(last) {
-      funnel.note(last);
-      if (current && current.isWelcome && funnel.isBehind()) seek();
-      else timers.cancel('seek');
+    function checkGap(last) {
+      buffer.raiseHead(last);
+      if (current && current.isWelcome && buffer.isBehind()) scheduleRequest();
+      else timers.cancel('request');
     }
-    /** At most one question per pause: asking at every sign of a gap multiplies the traffic. */
-    function seek() {
-      askedAt = Math.min(askedAt, timers.now());
-      const wait = askedAt + ASK_PAUSE_MS - timers.now();
-      if (wait <= 0) ask();
-      timers.later('seek', wait > 0 ? wait : ASK_PAUSE_MS, () => catchUp(0));
+    /** At most one request per interval: one per sign of a gap would multiply the traffic. */
+    function scheduleRequest() {
+      requestedAt = Math.min(requestedAt, timers.now());
+      const wait = requestedAt + MIN_REQUEST_INTERVAL_MS - timers.now();
+      if (wait <= 0) requestEvents();
+      timers.start('request', wait > 0 ? wait : MIN_REQUEST_INTERVAL_MS, () => checkGap(0));
     }
-    function ask() {
+    function requestEvents() {
       if (!current) return;
-      askedAt = timers.now();
-      send(current, { type: 'after', after: funnel.cursor().after });
+      requestedAt = timers.now();
+      send(current, { type: 'after', after: buffer.cursor().after });
     }
     /**
-     * @param {any} source  a frame or an answer that names the log's epoch
+     * @param {any} source  a frame or a poll's body with the log's epoch
      * @returns {boolean} whether reading starts again from 0
      */
     function adopt(source) {
       if (!source.epoch) return false;
-      const { moved, lost } = funnel.adopt(source.epoch);
-      if (lost) tellReset(source);
+      const { moved, lost } = buffer.adopt(source.epoch);
+      if (lost) reportReset(source);
       return moved;
     }
-    /** @type {(source: any, asker: any) => void} the asker is the link or the poll that has asked */
-    function pruned(source, asker) {
-      const isAskedBefore = asker.epoch && asker.epoch !== source.epoch;
-      asker.epoch = source.epoch;
+    /** @type {(source: any, requester: any) => void} the requester is the connection or the poll */
+    function handleReset(source, requester) {
+      const isOutdated = requester.epoch && requester.epoch !== source.epoch;
+      requester.epoch = source.epoch;
       if (adopt(source)) {
-        if (asker === current) ask();
-      } else if (!isAskedBefore) { // else we have left that epoch since: no news, and nothing to skip
-        funnel.rewind(source.last || 0);
-        tellReset(source);
+        if (requester === current) requestEvents();
+      } else if (!isOutdated) { // else that epoch has been left since, and nothing is skipped
+        buffer.rewind(source.last || 0);
+        reportReset(source);
       }
-      funnel.note(source.last);
-      if (source.closed && !funnel.isBehind()) finish('done');
+      buffer.raiseHead(source.last);
+      if (source.closed && !buffer.isBehind()) finish('done');
     }
     /** @param {any} source */
-    function tellReset({ epoch, last, closed }) {
+    function reportReset({ epoch, last, closed }) {
       const reset = `${epoch} ${last}`;
-      if (reset === lastReset) return;
-      lastReset = reset;
+      if (reset === lastReportedReset) return;
+      lastReportedReset = reset;
       onReset({ epoch, last: last || 0, closed: Boolean(closed) });
     }
 
     function startPolling() {
-      timers.cancel('alongside');
+      timers.cancel('polling');
       if (poller.isOn()) return;
       poller.start();
       setState('polling');
@@ -683,25 +683,25 @@
 
     return {
       start() {
-        if (state === 'idle') proceed(0);
+        if (state === 'idle') resume(0);
       },
       hide() {
         isHidden = true;
-        reconsider();
+        handleAvailabilityChange();
       },
       show() {
         isHidden = false;
-        reconsider();
+        handleAvailabilityChange();
       },
-      /** @param {boolean} isNowOnline  also told when one network has followed another */
+      /** @param {boolean} isNowOnline  also call it with true when another network replaces the current one */
       networkChanged(isNowOnline) {
         isOnline = isNowOnline;
-        reconsider();
-        if (state === 'live' && current.isWelcome) prove(current);
+        handleAvailabilityChange();
+        if (state === 'live' && current.isWelcome) probe(current);
       },
       close: () => finish('closed'),
       state: () => state,
-      cursor: funnel.cursor,
+      cursor: buffer.cursor,
     };
   }
 

@@ -49,7 +49,7 @@ const CALLS = [
   [(api) => api.createDiagnosis({ brand: 'x' }, 'key-1'), 'POST /api/diagnoses', { brand: 'x' }, 'key-1'],
   [(api) => api.retryDiagnosis('d1', 'key-2'), 'POST /api/diagnoses/d1/retry', undefined, 'key-2'],
   [(api) => api.cancelDiagnosis('d1'), 'POST /api/diagnoses/d1/cancel'],
-  [(api) => api.judgeHit('d1', { kind: 'reject' }), 'POST /api/diagnoses/d1/corrections', { kind: 'reject' }],
+  [(api) => api.correctMention('d1', { kind: 'reject' }), 'POST /api/diagnoses/d1/corrections', { kind: 'reject' }],
 ];
 for (const [call, line, body, key] of CALLS) {
   test(`${line} goes out with a token${key ? ', a body and its key' : ''}`, async () => {
@@ -164,7 +164,7 @@ test('a bug is not tried again', async () => {
 
 test('no two keys are the same', () => {
   const { api } = setUp([], { random: Math.random });
-  const keys = Array.from({ length: 100 }, () => api.newKey());
+  const keys = Array.from({ length: 100 }, () => api.createKey());
   assert.equal(new Set(keys).size, 100);
   keys.forEach((key) => assert.match(key, /^[0-9a-f]{32}$/));
 });

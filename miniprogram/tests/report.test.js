@@ -4,8 +4,9 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 
 global.wx = { getStorageSync: () => 'zh-hans' };
-const { byPlatform, charts, coverage, doubts, feelings, headline, heat, lost } = require('../pages/report-v2/figures');
-const { markedPieces } = require('../pages/report-v2/marks');
+const { coverage, headline } = require('../presentation/diagnosisText');
+const { buildCharts, buildHeatmap, buildSentiment, listLostQuestions, ownRateByPlatform, uncertainNote } = require('../pages/report-v2/charts');
+const { splitAtMentions } = require('../pages/report-v2/mentions');
 const { createAnswers } = require('../pages/report-v2/answers');
 
 const SCOPE = { these_questions: '针对本问题集', population: '针对同类问题' };
@@ -19,7 +20,7 @@ const NOTHING = { ...figures(0, 1), valid: 0, mention_rate: null, mention_rate_l
 
 /** A report as the API gives it; `more` replaces parts of it. */
 const reportOf = (more = {}) => ({
-  planned: 5, valid: 4, failed: 1, filtered: 0,
+  planned: 5, valid: 4, failed: 1, filtered: 0, unbranded: { planned: 5 }, recognition: null,
   brands: [
     { name: '云栖壶', is_own: false, figures: figures(3, 4), sentiment: null, by_platform: { a: figures(3, 4), b: NOTHING } },
     { name: '山岚', is_own: true, figures: figures(2, 4, { uncertain: 1 }), sentiment: null, by_platform: { a: figures(2, 4), b: NOTHING } },
@@ -46,67 +47,67 @@ test('without an answer to a question that leaves the brand out, nothing is conc
   const none = reportOf();
   none.brands[1].figures = NOTHING;
   assert.equal(headline(none), '这一次没有得到可用的回答，还不能下结论。');
-  assert.equal(headline({ ...none, recognition: { planned: 5 } }), '每个问题都写了品牌名，测不出提及率。');
+  assert.equal(headline({ ...none, unbranded: { planned: 0 }, recognition: { planned: 5 } }), '每个问题都写了品牌名，测不出提及率。');
 });
 
 test('every bar has its interval and how many answers it is made of, the own brand first', () => {
-  const { mention, scope, voiceScope } = charts(reportOf(), '');
+  const { mention, scope, voiceScope } = buildCharts(reportOf(), '');
   assert.deepEqual(mention[0], { name: '山岚', isOwn: true, rate: '50%', isKnown: true, value: 50, low: 10, span: 80, range: '区间 10%–90%', count: '2 / 4 条回答' });
   assert.deepEqual([scope, voiceScope], ['针对本问题集', '针对同类问题']);
 });
 
 test('a mean position says of how many answers, and a voice its interval', () => {
-  const [own] = charts(reportOf(), '').voice;
+  const [own] = buildCharts(reportOf(), '').voice;
   assert.deepEqual([own.position, own.range, own.rate], ['1.8（2 条）', '区间 40%–60%', '50%']);
 });
 
 test('what is not known is a dash, never 0', () => {
-  const { mention, voice } = charts(reportOf(), 'b');
+  const { mention, voice } = buildCharts(reportOf(), 'b');
   assert.deepEqual([mention[0].rate, mention[0].isKnown, mention[0].count], ['–', false, '']);
   assert.deepEqual([voice[0].rate, voice[0].range, voice[0].position], ['–', '', '–']);
-  assert.deepEqual(byPlatform(reportOf()).map(({ name, rate, isKnown }) => [name, rate, isKnown]), [['甲', '50%', true], ['乙', '–', false]]);
+  assert.deepEqual(ownRateByPlatform(reportOf()).map(({ name, rate, isKnown }) => [name, rate, isKnown]), [['甲', '50%', true], ['乙', '–', false]]);
 });
 
 test('one platform is not compared with itself', () => {
-  assert.deepEqual(byPlatform(reportOf({ platforms: [{ id: 'a', name: '甲' }] })), []);
+  assert.deepEqual(ownRateByPlatform(reportOf({ platforms: [{ id: 'a', name: '甲' }] })), []);
 });
 
 test('the heat map has a shade from 0 to 4, and none where no answer is valid or nobody was asked', () => {
-  const shades = heat(reportOf()).map(({ cells }) => cells.map(({ level, text }) => [level, text]));
+  const shades = buildHeatmap(reportOf()).map(({ cells }) => cells.map(({ level, text }) => [level, text]));
   assert.deepEqual(shades, [[[1, '1/4'], ['', '–']], [[0, '0/2'], ['', '–']]]);
 });
 
 test('a lost question names the winner and both counts', () => {
-  assert.deepEqual(lost(reportOf()), [{ key: 'q1', number: 1, text: '一？', own: '山岚 1 / 4', winners: '云栖壶 3 / 4' }]);
+  assert.deepEqual(listLostQuestions(reportOf()), [{ key: 'q1', number: 1, text: '一？', own: '山岚 1 / 4', winners: '云栖壶 3 / 4' }]);
 });
 
 test('sources are those of the platform that is looked at', () => {
-  assert.deepEqual(charts(reportOf(), '').domains, []);
-  assert.deepEqual(charts(reportOf(), 'a').domains, [{ name: 'a.example', count: '2' }]);
+  assert.deepEqual(buildCharts(reportOf(), '').domains, []);
+  assert.deepEqual(buildCharts(reportOf(), 'a').domains, [{ name: 'a.example', count: '2' }]);
 });
 
 test('what was not judged is not assessed, and a quote says where it is from', () => {
-  assert.deepEqual(feelings(reportOf()), { brands: [], quotes: [] });
+  assert.deepEqual(buildSentiment(reportOf()), { brands: [], quotes: [] });
   const report = reportOf({ judged: 2 });
   const quote = { answer: 'x', question: 'q1', platform: 'a', sentiment: 'positive', text: '很稳', start: 0, end: 2 };
   report.brands[1].sentiment = { judged: 2, positive: 1, neutral: 0, negative: 0, unclear: 1, quotes: [quote] };
-  const { brands, quotes } = feelings(report);
+  const { brands, quotes } = buildSentiment(report);
   assert.deepEqual(brands, [{ name: '云栖壶', text: '未评估' }, { name: '山岚', text: '正面 1 · 中性 0 · 负面 0 · 不明确 1' }]);
-  assert.deepEqual(quotes, [{ key: 'x/很稳', answer: 'x', question: 'q1', platform: 'a', text: '很稳', about: '正面 · 甲' }]);
+  assert.deepEqual(quotes, [{ key: 'x/很稳', answer: 'x', question: 'q1', platform: 'a', text: '很稳', source: '正面 · 甲' }]);
 });
 
 test('what only the user can say is told', () => {
-  assert.match(doubts(reportOf()), /^1 处可能是品牌名/);
+  assert.match(uncertainNote(reportOf()), /^1 处可能是品牌名/);
   const sure = reportOf();
   sure.brands[1].figures.uncertain = 0;
-  assert.equal(doubts(sure), '');
+  assert.equal(uncertainNote(sure), '');
 });
 
 test('marks stand at code points, keep their hit, and tell what is uncertain', () => {
   const mentions = [{ brand: '云栖', start: 4, end: 6, state: 'uncertain' }, { brand: '山岚', start: 1, end: 3, state: 'certain' }, { brand: '山', start: 1, end: 2, state: 'certain' }];
-  assert.deepEqual(markedPieces('😀山岚和云栖', mentions, '山岚'), [
-    { key: 0, text: '😀', mark: '' }, { key: 1, text: '山岚', mark: 'own', hit: 1 }, { key: 2, text: '和', mark: '' },
-    { key: 3, text: '云栖', mark: 'rival maybe', hit: 0 },
+  assert.deepEqual(splitAtMentions('😀山岚和云栖', mentions, '山岚'), [
+    { key: 0, text: '😀', mark: '' }, { key: 1, text: '山岚', mark: 'own', mention: 1 }, { key: 2, text: '和', mark: '' },
+    { key: 3, text: '云栖', mark: 'rival uncertain', mention: 0 },
   ]);
 });
 
@@ -119,7 +120,7 @@ const certain = (brand) => ({ brand, start: 0, end: 2, state: 'certain' });
 
 test('what may be an ordinary word is not shown as a brand that was named', async () => {
   global.getApp = () => ({ api: { listAnswers: async () => ({ items: [answer('a', 1, [certain('云栖壶'), { ...certain('山岚'), state: 'uncertain' }])], next: null }) } });
-  const changes = await createAnswers(diagnosis).readAll();
+  const changes = await createAnswers(diagnosis).loadAll();
   assert.deepEqual(changes['results[0]'], { state: 'valid', brands: [1] });
 });
 
@@ -127,15 +128,15 @@ test('a cell of the heat map leads to the answer that names the brand, a quote t
   const items = [answer('a', 1, [certain('云栖壶')]), answer('a', 2, [certain('山岚')]), answer('b', 1, [], { state: 'failed' })];
   global.getApp = () => ({ api: { listAnswers: async () => ({ items, next: null }) }, errors: { present: () => ({ title: '' }) } });
   const answers = createAnswers(diagnosis);
-  await answers.readAll();
-  assert.deepEqual([answers.placeAt('q1', 'a'), answers.placeAt('q1', 'a', 'a1'), answers.placeAt('q1', 'b')], [1, 0, undefined]);
+  await answers.loadAll();
+  assert.deepEqual([answers.findIndex('q1', 'a'), answers.findIndex('q1', 'a', 'a1'), answers.findIndex('q1', 'b')], [1, 0, undefined]);
 });
 
 test('a mark that was judged changes what its answer shows', async () => {
   let mentions = [certain('山岚')];
   global.getApp = () => ({ api: { listAnswers: async () => ({ items: [answer('a', 1, mentions)], next: null }) } });
   const answers = createAnswers(diagnosis);
-  await answers.readAll();
+  await answers.loadAll();
   mentions = [];
-  assert.deepEqual(await answers.readAgain(0), { 'results[0]': { state: 'valid' } });
+  assert.deepEqual(await answers.reload(0), { 'results[0]': { state: 'valid' } });
 });

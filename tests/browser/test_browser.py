@@ -213,7 +213,7 @@ def order_with_a_branded_question(page: Page) -> None:
     page.locator("#template-product").fill("手冲壶")
     page.get_by_role("button", name="手冲壶推荐哪个牌子？").click()
     assert rows.nth(2).input_value() == "手冲壶推荐哪个牌子？"
-    expect(page.locator("#named-note")).to_contain_text("1 个问题")
+    expect(page.locator("#recognition-note")).to_contain_text("1 个问题")
     expect(page.locator("#platforms input:checked").first).to_be_attached()
     for box in page.locator("#platforms input").all():
         box.set_checked(box.input_value() == "fake", force=True)

@@ -23,8 +23,8 @@ PICTURES = os.environ.get("ERROR_PICTURES", "")
 
 SHOW = """async (body) => {
   const { showProblemBody } = await import("/static/site/js/common/problem_display.js");
-  let where = document.getElementById("form-problem");
-  showProblemBody(body, { where });
+  const container = document.getElementById("form-problem");
+  showProblemBody(body, { container });
 }"""
 CLEAR = """() => {
   document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());

@@ -67,7 +67,7 @@ def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site
 
 def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     page.goto("/history/")
-    boxes = page.locator(".pick")
+    boxes = page.locator(".compare-checkbox")
     expect(boxes).to_have_count(3, timeout=PAGE_TIMEOUT_MS)
     boxes.nth(0).check()
     expect(page.locator("#compare")).to_be_disabled()
@@ -78,7 +78,7 @@ def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     expect(page.locator("#changes li").first).to_contain_text("山岚", timeout=PAGE_TIMEOUT_MS)
     expect(page.locator("#changes li").first).to_contain_text("0% → 100%")
     expect(page.locator("#changes li").nth(1)).to_contain_text("无显著变化")
-    expect(page.locator("#different")).to_be_hidden()
+    expect(page.locator("#differences-section")).to_be_hidden()
     assert has_no_horizontal_scroll(page)
 
 
@@ -88,9 +88,9 @@ def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, s
     expect(page.locator("#estimate")).to_contain_text("30 次调用", timeout=PAGE_TIMEOUT_MS)
     expect(page.locator("#budget_calls")).to_have_value("150")
     expect(page.locator("#budget_money")).to_have_value("3.00")
-    expect(page.locator("#verdict")).to_have_text("预算够一个月里的每一次。")
+    expect(page.locator("#budget-status")).to_have_text("预算够一个月里的每一次。")
     page.locator("#budget_calls").fill("29")
-    expect(page.locator("#verdict")).to_contain_text("调用次数预算不足")
+    expect(page.locator("#budget-status")).to_contain_text("调用次数预算不足")
     page.get_by_role("button", name="开始定期诊断").click()
     expect(page.locator("#budget_calls")).to_be_focused()
     expect(page.locator("#budget_calls")).to_have_attribute("aria-invalid", "true")
@@ -118,12 +118,12 @@ def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:
         _report(site),
     )
     page.goto("/history/")
-    expect(page.locator("#news")).to_contain_text("0% → 100%", timeout=PAGE_TIMEOUT_MS)
+    expect(page.locator("#notifications")).to_contain_text("0% → 100%", timeout=PAGE_TIMEOUT_MS)
     expect(page.locator(".diagnosis-item").first).to_contain_text("有变化")
     assert has_no_horizontal_scroll(page)
     page.get_by_role("button", name="知道了", exact=True).click()
-    expect(page.locator("#news-section")).to_be_hidden()
-    expect(page.locator(".news-mark")).to_have_count(0)
+    expect(page.locator("#notifications-section")).to_be_hidden()
+    expect(page.locator(".notification-mark")).to_have_count(0)
 
 
 def test_filters_are_in_the_address_and_hold_after_a_reload(page: Page) -> None:

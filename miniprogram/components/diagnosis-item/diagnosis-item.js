@@ -1,9 +1,9 @@
-/** One diagnosis as a line of a list. */
+/** One diagnosis in a list. */
 'use strict';
 
 Component({
   properties: {
-    /** as `presentation/items.js` makes it */
+    /** as returned by `diagnosisItem` in presentation/diagnosisItem.js */
     item: { type: Object, value: {} },
   },
   methods: {

@@ -1,10 +1,10 @@
 /**
- * Shows any problem the way its words ask for: a toast, a dialog, the whole page, or in its place among the content;
- * and does what its button says. A page calls `show`.
+ * Shows an error in the display form of its text (toast, modal, full page or inline) and performs the action of its
+ * button. A page calls `show`.
  */
 'use strict';
 
-const { _ } = require('../../presentation/words');
+const { _ } = require('../../presentation/i18n');
 
 const TOAST_WITH_ACTION_MS = 6000;
 const TOAST_MS = 3000;
@@ -14,15 +14,15 @@ const HISTORY = '/pages/history/history';
 /** @param {string} url */
 const switchTab = (url) => wx.switchTab({ url });
 
-/** What a button does where the page has nothing better. @type {{[kind: string]: (params: any, dialog: any) => void}} */
+/** The default of each action; a page may replace it. @type {{[kind: string]: (params: any, dialog: any) => void}} */
 const ACTIONS = {
   retry: (params, dialog) => dialog.reloadPage(),
   switch_platform(params, dialog) {
-    getApp().wishes = { from: params.diagnosis || dialog.data.diagnosis, allHealthy: true };
+    getApp().formRequest = { from: params.diagnosis || dialog.data.diagnosis, allHealthy: true };
     switchTab(HOME);
-    // Who is on that tab already is not shown it again.
-    const top = getCurrentPages().slice(-1)[0];
-    if (top.grantWishes) top.grantWishes();
+    // The tab's onShow does not run when it is shown already.
+    const current = getCurrentPages().slice(-1)[0];
+    if (current.applyFormRequest) current.applyFormRequest();
   },
   open_history: () => switchTab(HISTORY),
   open_report(params, dialog) {
@@ -32,7 +32,7 @@ const ACTIONS = {
   },
   sign_in(params, dialog) {
     const { session } = getApp();
-    session.signOut().then(() => session.getToken()).then(() => dialog.retryOr('retry'), (error) => dialog.show(error));
+    session.signOut().then(() => session.getToken()).then(() => dialog.perform('retry'), (error) => dialog.show(error));
   },
   go_home: () => switchTab(HOME),
   dismiss: () => {},
@@ -40,78 +40,77 @@ const ACTIONS = {
 
 Component({
   properties: {
-    /** the diagnosis that the page is about, if any */
+    /** the id of the page's diagnosis, if any */
     diagnosis: { type: String, value: '' },
   },
 
-  data: { shown: null, form: '', wait: 0, prefix: '', referenceText: '', waitText: '', closeText: '' },
+  data: { error: null, display: '', waitSeconds: 0, prefix: '', referenceText: '', waitText: '', closeText: '' },
 
   lifetimes: {
     detached() {
-      this.stop();
+      this.clearTimers();
     },
   },
 
   methods: {
     /**
-     * @param {any} thrown  an error of a service, or a problem body
-     * @param {{actions?: {[kind: string]: () => void}, display?: string, prefix?: string, known?: object}} [options]
-     *   `actions` replaces what a button does, `display` overrules the words where the page cannot honour them
+     * @param {any} error  an error of a service, or a problem body
+     * @param {{actions?: {[kind: string]: () => void}, display?: string, prefix?: string, values?: object}} [options]
+     *   `actions` replaces default actions, `display` overrides the display form, `values` fills placeholders
      */
-    show(thrown, { actions = {}, display = '', prefix = '', known = {} } = {}) {
-      this.stop();
-      const shown = getApp().errors.present(thrown, known);
+    show(error, { actions = {}, display = '', prefix = '', values = {} } = {}) {
+      this.clearTimers();
+      const shown = getApp().errors.present(error, values);
       this.actions = actions;
       const form = display || shown.display;
       const hasAction = shown.action.kind !== 'dismiss';
       this.setData({
-        form,
+        display: form,
         prefix,
-        shown: { code: shown.code, title: shown.title, message: shown.message, suggestion: shown.suggestion, severity: shown.severity, label: shown.action.label, hasAction },
+        error: { code: shown.code, title: shown.title, message: shown.message, suggestion: shown.suggestion, severity: shown.severity, label: shown.action.label, hasAction },
         referenceText: shown.reference ? _('参考编号 {id}', { id: shown.reference }) : '',
         closeText: _('关闭'),
-        wait: 0,
+        waitSeconds: 0,
         waitText: '',
       });
       this.action = shown.action;
-      if (form === 'toast') this.leaveLater(shown.durationMs || (hasAction ? TOAST_WITH_ACTION_MS : TOAST_MS));
+      if (form === 'toast') this.hideLater(shown.durationMs || (hasAction ? TOAST_WITH_ACTION_MS : TOAST_MS));
       if (shown.action.kind === 'retry' && shown.waitMs) this.countDown(Date.now() + shown.waitMs);
-      this.triggerEvent('shown', { code: shown.code, form });
     },
 
     hide() {
-      this.stop();
-      if (this.data.shown) this.setData({ shown: null, form: '' });
+      this.clearTimers();
+      if (this.data.error) this.setData({ error: null, display: '' });
     },
 
-    stop() {
-      clearTimeout(this.leaving);
-      clearTimeout(this.counting);
+    clearTimers() {
+      clearTimeout(this.hideTimer);
+      clearTimeout(this.countdownTimer);
     },
 
     /** @param {number} ms */
-    leaveLater(ms) {
-      this.leaving = setTimeout(() => this.hide(), ms);
+    hideLater(ms) {
+      this.hideTimer = setTimeout(() => this.hide(), ms);
     },
 
-    /** The button waits as long as the server has asked for. @param {number} readyAt */
+    /** Disable the button for as long as the server asks. @param {number} readyAt */
     countDown(readyAt) {
-      const wait = Math.max(0, Math.ceil((readyAt - Date.now()) / 1000));
-      const waitText = wait ? _('{label}（{s} 秒后）', { label: this.data.shown.label, s: wait }) : '';
-      this.setData({ wait, waitText });
-      if (wait) this.counting = setTimeout(() => this.countDown(readyAt), 1000);
-      else if (this.data.form === 'toast') this.leaveLater(TOAST_WITH_ACTION_MS);
+      const waitSeconds = Math.max(0, Math.ceil((readyAt - Date.now()) / 1000));
+      const waitText = waitSeconds ? _('{label}（{s} 秒后）', { label: this.data.error.label, s: waitSeconds }) : '';
+      this.setData({ waitSeconds, waitText });
+      if (waitSeconds) this.countdownTimer = setTimeout(() => this.countDown(readyAt), 1000);
+      else if (this.data.display === 'toast') this.hideLater(TOAST_WITH_ACTION_MS);
     },
 
-    act() {
-      if (this.data.wait) return;
+    performAction() {
+      if (this.data.waitSeconds) return;
       const { kind, params } = this.action;
       this.hide();
-      this.retryOr(kind, params);
+      this.perform(kind, params);
     },
 
     /** @type {(kind: string, params?: any) => void} */
-    retryOr(kind, params = {}) {
+    perform(kind, params = {}) {
       if (this.actions[kind]) this.actions[kind]();
       else ACTIONS[kind](params, this);
     },
@@ -123,6 +122,7 @@ Component({
       wx.reLaunch({ url: `/${route}${query ? `?${query}` : ''}` });
     },
 
-    ignore() {},
+    /** Keep the page behind the dialog from scrolling. */
+    noop() {},
   },
 });

@@ -1,15 +1,15 @@
-/** Who is signed in where, in which language, and what this is. */
+/** The settings: account, server, language, and information about the mini-program. */
 'use strict';
 
 const { VERSION } = require('../../config');
-const { createPainter } = require('../../presentation/painter');
-const { _, chooseLanguage, chosenLanguage, translated } = require('../../presentation/words');
+const { _, languageSetting, setLanguage, translateAll } = require('../../presentation/i18n');
+const { createViewUpdates } = require('../../presentation/viewUpdates');
 
 const TABS = ['新诊断', '历史记录', '设置'];
 const TEXTS = {
   account: '账号',
   user: '当前账号',
-  nobody: '尚未登录',
+  signedOut: '尚未登录',
   signOut: '退出登录',
   server: '服务器',
   serverHint: '只有开发版可以修改。',
@@ -20,12 +20,12 @@ const TEXTS = {
   dark: '深色模式',
   darkHint: '跟随微信的设置：我 › 设置 › 通用 › 深色模式。',
   about: '关于',
-  whatItIs: '把买家会问的问题交给多个 AI 平台，看看谁被提到、谁排在第一、各占多少声量。',
+  description: '把买家会问的问题交给多个 AI 平台，看看谁被提到、谁排在第一、各占多少声量。',
   promise: '我们不会把您的品牌名加进问题里。',
   aiTitle: 'AI 生成内容',
-  aiMeans: '带有“AI”标识的文字是各 AI 平台生成的原文，我们没有改写，仅供参考，不代表我们的观点，也可能不准确。标题、数字和图表由我们按这些回答计算得出。',
+  aiExplanation: '带有“AI”标识的文字是各 AI 平台生成的原文，我们没有改写，仅供参考，不代表我们的观点，也可能不准确。标题、数字和图表由我们按这些回答计算得出。',
   demoTitle: '演示数据',
-  demoMeans: '带有“演示”标识的平台和品牌都是虚构的，用来试用，不计入统计。',
+  demoExplanation: '带有“演示”标识的平台和品牌都是虚构的，用来试用，不计入统计。',
   version: '版本',
 };
 
@@ -33,48 +33,48 @@ Page({
   data: { t: TEXTS, user: '', server: '', isDevelopment: false, languages: [], language: 'auto', version: VERSION },
 
   onLoad() {
-    this.painter = createPainter(this);
+    this.view = createViewUpdates(this);
   },
 
   onShow() {
-    this.painter.show();
-    this.draw();
+    this.view.resume();
+    this.render();
   },
 
   onHide() {
-    this.painter.hide();
+    this.view.pause();
   },
 
   onUnload() {
-    this.painter.hide();
+    this.view.pause();
   },
 
-  draw() {
+  render() {
     const { server, isDevelopment, session } = getApp();
     const user = session.user();
     wx.setNavigationBarTitle({ title: _('设置') });
-    this.painter.paint({
-      t: translated(TEXTS),
+    this.view.update({
+      t: translateAll(TEXTS),
       user: user ? user.name : '',
       server,
       isDevelopment,
-      language: chosenLanguage(),
+      language: languageSetting(),
       languages: [{ id: 'auto', name: _('跟随微信') }, { id: 'zh-hans', name: '简体中文' }, { id: 'en', name: 'English' }],
     });
   },
 
-  chooseLanguage({ currentTarget: { dataset: { id } } }) {
-    chooseLanguage(id);
+  selectLanguage({ currentTarget: { dataset: { id } } }) {
+    setLanguage(id);
     getApp().connect();
     TABS.forEach((text, index) => wx.setTabBarItem({ index, text: _(text) }));
-    this.draw();
+    this.render();
   },
 
   changeServer({ detail: { value } }) {
     const address = value.trim().replace(/\/+$/, '');
     if (!/^https?:\/\/[^/]+$/.test(address) || address === getApp().server) return;
-    getApp().useServer(address);
-    this.draw();
+    getApp().setServer(address);
+    this.render();
   },
 
   signOut() {
@@ -83,7 +83,7 @@ Page({
       content: _('正在进行的诊断会继续，重新登录后可以在历史记录里找到。'),
       confirmText: _('退出登录'),
       cancelText: _('取消'),
-      success: ({ confirm }) => confirm && getApp().session.signOut().then(() => this.draw()),
+      success: ({ confirm }) => confirm && getApp().session.signOut().then(() => this.render()),
     });
   },
 });

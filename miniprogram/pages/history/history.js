@@ -1,12 +1,12 @@
-/** The list of past diagnoses: search, filter, more. */
+/** The history: the list of past diagnoses, with search and a filter by status. */
 'use strict';
 
-const { statusName } = require('../../presentation/format');
-const { diagnosisItem } = require('../../presentation/items');
-const { createPainter } = require('../../presentation/painter');
-const { _, translated } = require('../../presentation/words');
+const { diagnosisItem } = require('../../presentation/diagnosisItem');
+const { statusLabel } = require('../../presentation/format');
+const { _, translateAll } = require('../../presentation/i18n');
+const { createViewUpdates } = require('../../presentation/viewUpdates');
 
-const TYPING_MS = 300;
+const SEARCH_DELAY_MS = 300;
 const STATUSES = ['', 'queued', 'asking', 'analysing', 'completed', 'partial', 'failed', 'timed_out', 'cancelled'];
 const TEXTS = {
   search: '搜索品牌',
@@ -21,31 +21,31 @@ Page({
   data: { t: TEXTS, state: 'loading', items: [], statuses: [], status: '', q: '', isFiltered: false, hasMore: false },
 
   onLoad() {
-    this.painter = createPainter(this);
+    this.view = createViewUpdates(this);
     this.status = '';
     this.q = '';
     this.items = [];
-    this.round = 0;
+    this.requestNumber = 0;
   },
 
   onShow() {
-    this.painter.show();
+    this.view.resume();
     wx.setNavigationBarTitle({ title: _('历史记录') });
-    this.painter.paint({
-      t: translated(TEXTS),
-      statuses: STATUSES.map((id) => ({ id, name: id ? statusName(id) : _('全部') })),
+    this.view.update({
+      t: translateAll(TEXTS),
+      statuses: STATUSES.map((id) => ({ id, name: id ? statusLabel(id) : _('全部') })),
     });
-    // What runs has moved on meanwhile; the place in the list stays.
-    this.load({ isFirst: true, most: this.items.length });
+    // Refresh the running diagnoses without emptying the list.
+    this.load({ isFirst: true });
   },
 
   onHide() {
-    this.painter.hide();
+    this.view.pause();
   },
 
   onUnload() {
-    clearTimeout(this.typing);
-    this.painter.hide();
+    clearTimeout(this.searchTimer);
+    this.view.pause();
   },
 
   onPullDownRefresh() {
@@ -56,40 +56,40 @@ Page({
     if (this.next && !this.isLoading) this.load({ isFirst: false });
   },
 
-  /** Only the newest question is answered. @param {{isFirst: boolean}} part */
+  /** Load the first or the next page; a late response of an earlier request is dropped. @param {{isFirst: boolean}} page */
   load({ isFirst }) {
-    this.round += 1;
-    const round = this.round;
+    this.requestNumber += 1;
+    const requestNumber = this.requestNumber;
     this.isLoading = true;
-    if (isFirst && !this.items.length) this.painter.paint({ state: 'loading' });
+    if (isFirst && !this.items.length) this.view.update({ state: 'loading' });
     const filters = { status: this.status, q: this.q.trim(), cursor: isFirst ? '' : this.next };
     return getApp().api.listDiagnoses(filters).then((page) => {
-      if (round === this.round) this.take(page, isFirst);
+      if (requestNumber === this.requestNumber) this.showPage(page, isFirst);
     }, (error) => {
-      if (round === this.round) this.failed(error, isFirst);
+      if (requestNumber === this.requestNumber) this.handleError(error, isFirst);
     });
   },
 
-  take({ items, next }, isFirst) {
-    const shown = items.map(diagnosisItem);
-    const from = isFirst ? 0 : this.items.length;
+  showPage({ items, next }, isFirst) {
+    const added = items.map(diagnosisItem);
+    const start = isFirst ? 0 : this.items.length;
     this.isLoading = false;
     this.next = next;
-    this.items = this.items.slice(0, from).concat(shown);
+    this.items = this.items.slice(0, start).concat(added);
     this.selectComponent('#problem').hide();
     /** @type {{[path: string]: any}} */
     const changes = { hasMore: Boolean(next), state: this.items.length ? 'ready' : 'empty', isFiltered: Boolean(this.status || this.q.trim()) };
-    if (isFirst) changes.items = shown;
-    else shown.forEach((item, index) => { changes[`items[${from + index}]`] = item; });
-    this.painter.paint(changes);
+    if (isFirst) changes.items = added;
+    else added.forEach((item, index) => { changes[`items[${start + index}]`] = item; });
+    this.view.update(changes);
   },
 
-  failed(error, isFirst) {
+  handleError(error, isFirst) {
     this.isLoading = false;
     const actions = { retry: () => this.load({ isFirst }) };
     if (this.items.length) this.selectComponent('#errors').show(error, { display: 'toast', actions });
     else {
-      this.painter.paint({ state: 'failed' });
+      this.view.update({ state: 'failed' });
       this.selectComponent('#problem').show(error, { display: 'inline', actions });
     }
   },
@@ -99,15 +99,15 @@ Page({
     this.load({ isFirst: true });
   },
 
-  typed({ detail: { value } }) {
+  onSearchInput({ detail: { value } }) {
     this.q = value;
-    clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.refresh(), TYPING_MS);
+    clearTimeout(this.searchTimer);
+    this.searchTimer = setTimeout(() => this.refresh(), SEARCH_DELAY_MS);
   },
 
-  chooseStatus({ currentTarget: { dataset: { id } } }) {
+  selectStatus({ currentTarget: { dataset: { id } } }) {
     this.status = id;
-    this.painter.paint({ status: id });
+    this.view.update({ status: id });
     this.refresh();
   },
 

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What this page always says. */
+/** The fixed texts of this page. */
 module.exports = {
   hero: 'AI 会推荐您的品牌吗？',
   lead: '把买家会问的问题交给多个 AI 平台，看看谁被提到、谁排在第一、各占多少声量。',

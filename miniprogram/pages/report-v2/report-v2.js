@@ -1,45 +1,38 @@
-/** One diagnosis: followed while it runs, then its report in the same place. */
+/** The page of one diagnosis: its progress while it runs, then its report in the same place. */
 'use strict';
 
 const { createClient } = require('../../services/webSocketClient');
 const { createPresenter } = require('../../services/reportPresenter');
-const { about, duration, isRunning, moment, number, statusName } = require('../../presentation/format');
-const { createPainter } = require('../../presentation/painter');
-const { _, learn, translated } = require('../../presentation/words');
+const { dateTime } = require('../../presentation/dates');
+const { connectionStatus, timeLeft } = require('../../presentation/diagnosisText');
+const { answerStateLabel, isRunning, number, statusLabel } = require('../../presentation/format');
+const { _, addTranslations, translateAll } = require('../../presentation/i18n');
+const { createViewUpdates } = require('../../presentation/viewUpdates');
 const { createAnswers } = require('./answers');
-const { byPlatform, charts, counted, coverage, doubts, feelings, headline, heat, lost } = require('./figures');
-const { markedPieces } = require('./marks');
+const answerMethods = require('./openAnswers');
+const reportMethods = require('./reportView');
 const TEXTS = require('./texts');
 
-learn(require('./english'));
+addTranslations(require('./english'));
 
-const NEARLY_DONE = 90;
 const TICK_MS = 1000;
+const ANSWER_STATES = ['pending', 'valid', 'failed', 'filtered'];
 
-const CONNECTIONS = () => ({
-  connecting: _('连接中'),
-  live: _('实时'),
-  polling: _('轮询'),
-  suspended: _('已暂停'),
-  offline: _('离线'),
-  reconnecting: _('重连中'),
-});
-
-Page({
+/** @type {any} */
+const page = {
   data: {
     t: TEXTS,
     state: 'loading',
     id: '',
     brand: '',
     status: '',
-    statusName: '',
+    statusLabel: '',
     facts: [],
     carriedOver: '',
     previous: '',
     isDemo: false,
     connection: '',
-    connectionName: '',
-    stageName: '',
+    connectionLabel: '',
     percent: 0,
     done: 0,
     planned: 0,
@@ -57,97 +50,93 @@ Page({
     slots: [],
     brands: [],
     results: [],
-    doneOf: [],
+    doneCounts: [],
     details: {},
     isRetrying: false,
   },
 
   onLoad({ id }) {
-    this.painter = createPainter(this);
-    this.painter.paint({ t: translated(TEXTS), id });
+    this.view = createViewUpdates(this);
+    const texts = translateAll(TEXTS);
+    ANSWER_STATES.forEach((state) => { texts[state] = answerStateLabel(state); });
+    this.view.update({ t: texts, id });
     this.id = id;
     this.percent = 0;
-    this.network = ({ isConnected }) => this.client && this.client.networkChanged(isConnected);
-    wx.onNetworkStatusChange(this.network);
+    this.onNetworkChange = ({ isConnected }) => this.client && this.client.networkChanged(isConnected);
+    wx.onNetworkStatusChange(this.onNetworkChange);
     this.open();
   },
 
   onShow() {
     this.isHidden = false;
-    this.painter.show();
+    this.view.resume();
     if (this.client) this.client.show();
-    this.tick();
+    this.updateTimeLeft();
   },
 
   onHide() {
     this.isHidden = true;
     if (this.client) this.client.hide();
-    this.painter.hide();
-    clearTimeout(this.ticking);
+    this.view.pause();
+    clearTimeout(this.timeLeftTimer);
   },
 
   onUnload() {
     this.onHide();
     if (this.client) this.client.close();
-    if (wx.canIUse('offNetworkStatusChange')) wx.offNetworkStatusChange(this.network);
+    if (wx.canIUse('offNetworkStatusChange')) wx.offNetworkStatusChange(this.onNetworkChange);
   },
-
-  problemAt(selector) {
-    return this.selectComponent(selector);
-  },
-
-  // ---- Opening
 
   open() {
     return getApp().api.getDiagnosis(this.id).then((diagnosis) => {
       this.diagnosis = diagnosis;
       this.answers = createAnswers(diagnosis);
       this.showHead();
-      this.showPlaces();
-      return isRunning(diagnosis.status) ? this.watch() : this.ended();
-    }).catch((error) => this.problemAt('#errors').show(error, { actions: { retry: () => this.open() } }));
+      this.showAnswers();
+      return isRunning(diagnosis.status) ? this.watch() : this.handleEnd();
+    }).catch((error) => this.selectComponent('#errors').show(error, { actions: { retry: () => this.open() } }));
   },
 
   showHead() {
     const { brand, brands, created_at: createdAt, planned, status, retry_of: previous, carried_over: carried, demo } = this.diagnosis;
-    const rivals = brands.filter((one) => !one.is_own).length;
+    const competitors = brands.filter((one) => !one.is_own).length;
     wx.setNavigationBarTitle({ title: brand });
-    this.painter.paint({
+    this.view.update({
       brand,
       status,
-      statusName: statusName(status),
+      statusLabel: statusLabel(status),
       isDemo: demo,
-      facts: [moment(createdAt), _('{n} 次调用', { n: number(planned) })].concat(rivals ? _('竞品 {n} 个', { n: rivals }) : []),
+      facts: [dateTime(createdAt), _('{n} 次调用', { n: number(planned) })].concat(competitors ? _('竞品 {n} 个', { n: competitors }) : []),
       previous: previous || '',
       carriedOver: previous ? _('这是一次补问：沿用了 {n} 条已有的回答，只重新询问失败的。', { n: number(carried) }) : '',
     });
   },
 
-  showPlaces() {
+  showAnswers() {
     const { questions, repeats } = this.diagnosis;
-    const { slots, names } = this.answers;
-    this.painter.paint({
+    const { slots, brandNames } = this.answers;
+    this.view.update({
       questions: questions.map(({ text }) => text),
-      slots: slots.map(({ platform, repeat }) => ({
-        key: `${platform.id}/${repeat}`, id: platform.id, name: platform.name, demo: platform.demo, again: repeats > 1 ? _('第 {n} 次', { n: repeat }) : '',
-      })),
-      brands: names,
-      results: this.answers.results(),
-      doneOf: this.answers.doneOfAll(),
+      slots: slots.map(({ platform: { id, name, demo }, repeat }) => (
+        { key: `${id}/${repeat}`, id, name, demo, repeat: repeats > 1 ? _('第 {n} 次', { n: repeat }) : '' }
+      )),
+      brands: brandNames,
+      results: this.answers.listResults(),
+      doneCounts: this.answers.listDoneCounts(),
     });
   },
 
   // ---- While it runs
 
   watch() {
-    const carried = this.diagnosis.carried_over ? this.answers.readAll() : Promise.resolve({});
-    return carried.then((changes) => {
-      this.painter.paint(Object.assign({ state: 'live' }, changes));
-      this.follow();
+    const carriedOver = this.diagnosis.carried_over ? this.answers.loadAll() : Promise.resolve({});
+    return carriedOver.then((changes) => {
+      this.view.update(Object.assign({ state: 'live' }, changes));
+      this.subscribe();
     });
   },
 
-  follow() {
+  subscribe() {
     const { session, transport } = getApp();
     this.presenter = createPresenter();
     this.showProgress(this.diagnosis);
@@ -155,33 +144,33 @@ Page({
       stream: this.diagnosis.stream,
       transport,
       getToken: session.getToken,
-      onEvents: (events) => this.take(events),
+      onEvents: (events) => this.handleEvents(events),
       onState: (state) => this.showConnection(state),
-      onReset: () => this.readAgain(),
-      onFatal: (failure) => this.lose(failure),
+      onReset: () => this.reload(),
+      onFatal: (failure) => this.handleFatal(failure),
     });
     if (this.isHidden) this.client.hide();
     this.client.start();
   },
 
-  take(events) {
+  handleEvents(events) {
     const changes = this.presenter.apply(events);
     events.forEach(([, kind, data]) => {
-      if (kind === 'result') this.painter.paint(this.answers.take(data, data.mentioned || []));
+      if (kind === 'result') this.view.update(this.answers.apply(data, data.mentioned || []));
     });
     this.showProgress(this.presenter.view());
     if (changes.notices) this.showNotices(changes.notices);
-    if (events.some(([, kind]) => kind === 'complete')) this.ended();
+    if (events.some(([, kind]) => kind === 'complete')) this.handleEnd();
   },
 
-  /** A view of the presenter, or a diagnosis as it is stored; the bar never goes back. */
+  /** Show a view of the presenter, or a stored diagnosis; the bar never goes back. */
   showProgress(view) {
-    const counts = this.answers.counts();
+    const counts = this.answers.countStates();
     const stage = view.stage || this.diagnosis.status;
     this.percent = Math.max(this.percent, Math.floor(view.percent || 0));
-    this.painter.paint({
+    this.view.update({
       status: stage,
-      statusName: statusName(stage),
+      statusLabel: statusLabel(stage),
       percent: this.percent,
       done: counts.valid + counts.failed + counts.filtered,
       planned: this.answers.total,
@@ -189,254 +178,86 @@ Page({
       filtered: counts.filtered,
     });
     if (Number.isFinite(view.etaSeconds)) this.endsAt = Date.now() + view.etaSeconds * 1000;
-    this.tick();
+    this.updateTimeLeft();
   },
 
-  /** Between two events the time left runs down by itself. */
-  tick() {
-    clearTimeout(this.ticking);
+  /** Count the remaining time down between two events. */
+  updateTimeLeft() {
+    clearTimeout(this.timeLeftTimer);
     if (this.isHidden || !this.endsAt || this.hasReport) return;
-    const seconds = (this.endsAt - Date.now()) / 1000;
-    const soon = this.percent >= NEARLY_DONE ? _('即将完成') : _('还需要一会儿');
-    this.painter.paint({ timeLeft: seconds > 1 ? _('还需约 {time}', { time: about(seconds) }) : soon });
-    this.ticking = setTimeout(() => this.tick(), TICK_MS);
+    this.view.update({ timeLeft: timeLeft((this.endsAt - Date.now()) / 1000, this.percent) });
+    this.timeLeftTimer = setTimeout(() => this.updateTimeLeft(), TICK_MS);
   },
 
   showConnection(state) {
-    this.hasBeenLive = this.hasBeenLive || state === 'live' || state === 'polling';
-    const shown = state === 'connecting' && this.hasBeenLive ? 'reconnecting' : state;
-    const name = CONNECTIONS()[shown] || '';
-    this.painter.paint({ connection: name ? shown : '', connectionName: name });
+    this.wasConnected = this.wasConnected || state === 'live' || state === 'polling';
+    const { id, label } = connectionStatus(state, this.wasConnected);
+    this.view.update({ connection: id, connectionLabel: label });
   },
 
   showNotices(problems) {
     const { errors } = getApp();
-    const nameOf = (id) => (this.diagnosis.platforms.find((platform) => platform.id === id) || { name: '' }).name;
-    this.painter.paint({
+    const getName = (id) => (this.diagnosis.platforms.find((platform) => platform.id === id) || { name: '' }).name;
+    this.view.update({
       notices: problems.map((problem) => {
-        const { code, title, message, suggestion, severity } = errors.present(problem, { platform: nameOf(problem.platform) });
-        return { key: `${code}/${problem.platform}`, platform: nameOf(problem.platform), title, message, suggestion, severity };
+        const platform = getName(problem.platform);
+        const { code, title, message, suggestion, severity } = errors.present(problem, { platform });
+        return { key: `${code}/${problem.platform}`, platform, title, message, suggestion, severity };
       }),
     });
   },
 
-  /** The log behind the stream has been pruned: what is stored is the whole truth. */
-  readAgain() {
-    return Promise.all([this.answers.readAll(), getApp().api.getDiagnosis(this.id)]).then(([changes, diagnosis]) => {
+  /** The log behind the stream was pruned: load the stored state instead. */
+  reload() {
+    return Promise.all([this.answers.loadAll(), getApp().api.getDiagnosis(this.id)]).then(([changes, diagnosis]) => {
       this.diagnosis = diagnosis;
-      this.painter.paint(changes);
-      return isRunning(diagnosis.status) ? this.showProgress(diagnosis) : this.ended();
-    }).catch((error) => this.problemAt('#problem').show(error, { display: 'inline', actions: { retry: () => this.readAgain() } }));
+      this.view.update(changes);
+      return isRunning(diagnosis.status) ? this.showProgress(diagnosis) : this.handleEnd();
+    }).catch((error) => this.selectComponent('#problem').show(error, { display: 'inline', actions: { retry: () => this.reload() } }));
   },
 
-  lose({ problem }) {
-    this.painter.paint({ connection: '', connectionName: '' });
+  /** The stream cannot be read any more. */
+  handleFatal({ problem }) {
+    this.view.update({ connection: '', connectionLabel: '' });
     const actions = { retry: () => wx.redirectTo({ url: `/pages/report-v2/report-v2?id=${this.id}` }) };
-    this.problemAt('#problem').show(problem || { code: 'UNKNOWN_ERROR' }, { display: 'inline', actions });
+    this.selectComponent('#problem').show(problem || { code: 'UNKNOWN_ERROR' }, { display: 'inline', actions });
   },
 
-  cancel() {
+  confirmCancel() {
     wx.showModal({
       title: _('取消这次诊断？'),
       content: _('已经得到的回答会保留，没有问完的不再询问。'),
       confirmText: _('取消诊断'),
       cancelText: _('继续诊断'),
-      success: ({ confirm }) => confirm && this.cancelNow(),
+      success: ({ confirm }) => confirm && this.cancel(),
     });
   },
 
-  cancelNow() {
-    this.painter.paint({ isCancelling: true });
+  cancel() {
+    this.view.update({ isCancelling: true });
     return getApp().api.cancelDiagnosis(this.id)
-      .then(() => this.readAgain(), (error) => this.problemAt('#errors').show(error, { actions: { retry: () => this.cancelNow() } }))
-      .then(() => this.painter.paint({ isCancelling: false }));
+      .then(() => this.reload(), (error) => this.selectComponent('#errors').show(error, { actions: { retry: () => this.cancel() } }))
+      .then(() => this.view.update({ isCancelling: false }));
   },
 
-  // ---- When it has ended
-
-  /** What is stored replaces what was streamed, in place. */
-  ended() {
+  /** The diagnosis has ended: replace what was streamed by what is stored, in place. */
+  handleEnd() {
     if (this.hasReport) return undefined;
     this.hasReport = true;
-    clearTimeout(this.ticking);
+    clearTimeout(this.timeLeftTimer);
     if (this.client) this.client.close();
     const { api } = getApp();
-    const states = this.answers.isWhole() ? Promise.resolve({}) : this.answers.readAll();
-    return Promise.all([api.getDiagnosis(this.id), api.getReport(this.id), states]).then(([diagnosis, report, changes]) => {
+    const missing = this.answers.isComplete() ? Promise.resolve({}) : this.answers.loadAll();
+    return Promise.all([api.getDiagnosis(this.id), api.getReport(this.id), missing]).then(([diagnosis, report, changes]) => {
       this.diagnosis = diagnosis;
-      this.problemAt('#problem').hide();
-      this.painter.paint(changes);
+      this.selectComponent('#problem').hide();
+      this.view.update(changes);
       this.showReport(report);
     }).catch((error) => {
       this.hasReport = false;
-      this.problemAt('#problem').show(error, { display: 'inline', actions: { retry: () => this.ended() } });
+      this.selectComponent('#problem').show(error, { display: 'inline', actions: { retry: () => this.handleEnd() } });
     });
   },
+};
 
-  showReport(report) {
-    this.report = report;
-    this.showHead();
-    this.painter.paint({
-      state: 'ended',
-      connection: '',
-      notices: [],
-      isDemo: report.demo,
-      report: {
-        headline: headline(report),
-        aiLabel: report.ai_label,
-        hasFigures: report.valid > 0,
-        doubts: doubts(report),
-        platforms: this.choices(report),
-        byPlatform: byPlatform(report),
-        names: report.platforms.map(({ name }) => name),
-        heat: heat(report),
-        lost: lost(report),
-        others: counted(report.others),
-        feelings: feelings(report),
-        failures: this.failures(report),
-        canRetry: report.failed > 0,
-        retryWhy: this.whatRetryDoes(report.valid + report.filtered, report.failed),
-        method: _('来源：各平台的 API；每个问题问 {n} 次；模型：{models}', { n: report.method.repeats, models: report.method.models.join('、') || '–' }),
-      },
-    }, () => this.showEnd()); // its place is there only then
-    this.choose(this.data.platform);
-  },
-
-  /** A partial success is a success: its figures say what is missing. */
-  showEnd() {
-    const { status, error } = this.diagnosis;
-    if (['completed', 'partial'].includes(status) || !error) return;
-    const openReport = () => wx.pageScrollTo({ selector: '#answers', duration: 200 });
-    this.problemAt('#end-problem').show(error, { display: 'inline', actions: { retry: () => this.retry(), open_report: openReport } });
-  },
-
-  choices(report) {
-    if (report.platforms.length < 2) return [];
-    const of = ({ valid, planned }) => `${number(valid)} / ${number(planned)}`;
-    const each = report.platforms.map((platform) => ({ id: platform.id, name: platform.name, count: of(platform) }));
-    return [{ id: '', name: _('全部平台'), count: of(report) }].concat(each);
-  },
-
-  failures(report) {
-    const nameOf = (id) => (report.platforms.find((platform) => platform.id === id) || { name: id }).name;
-    return report.failures.map(({ platform, code, title, suggestion, count }) => (
-      { key: `${platform}/${code}`, platform: nameOf(platform), title, suggestion, count: _('{n} 条', { n: number(count) }) }
-    ));
-  },
-
-  whatRetryDoes(kept, failed) {
-    if (!kept) return _('会重新询问全部 {failed} 条。', { failed: number(failed) });
-    return _('已有的 {kept} 条回答会原样沿用，只重新询问失败的 {failed} 条。', { kept: number(kept), failed: number(failed) });
-  },
-
-  /** Looks at one platform, or with an empty id at all. @param {string} platform */
-  choose(platform) {
-    const part = platform ? this.report.platforms.find(({ id }) => id === platform) : this.report;
-    this.painter.paint({ platform, charts: charts(this.report, platform), coverage: coverage(part) });
-  },
-
-  choosePlatform({ currentTarget: { dataset: { id } } }) {
-    this.choose(id);
-  },
-
-  toggleMethod() {
-    this.painter.paint({ isMethodOpen: !this.data.isMethodOpen });
-  },
-
-  retry() {
-    const { api } = getApp();
-    this.retryKey = this.retryKey || api.newKey();
-    this.painter.paint({ isRetrying: true });
-    return api.retryDiagnosis(this.id, this.retryKey).then(
-      ({ id }) => wx.redirectTo({ url: `/pages/report-v2/report-v2?id=${id}` }),
-      (error) => {
-        this.painter.paint({ isRetrying: false });
-        this.problemAt('#errors').show(error, { actions: { retry: () => this.retry() } });
-      },
-    );
-  },
-
-  startAgain() {
-    getApp().wishes = { from: this.id };
-    wx.switchTab({ url: '/pages/index/index' });
-  },
-
-  openPrevious() {
-    wx.redirectTo({ url: `/pages/report-v2/report-v2?id=${this.data.previous}` });
-  },
-
-  /** The form as it was, with another brand to compare with. */
-  compare({ currentTarget: { dataset: { name } } }) {
-    getApp().wishes = { from: this.id, rival: name };
-    wx.switchTab({ url: '/pages/index/index' });
-  },
-
-  // ---- One answer
-
-  toggleAnswer({ currentTarget: { dataset: { place } } }) {
-    if (!this.data.results[place]) return;
-    const known = this.data.details[`a${place}`];
-    if (known && !known.isFailed) this.painter.paint({ [`details.a${place}.isOpen`]: !known.isOpen });
-    else this.openAnswer(place);
-  },
-
-  /** @param {number} place */
-  openAnswer(place) {
-    const path = `details.a${place}`;
-    const known = this.data.details[`a${place}`];
-    // What is open stays as it is until the new is there.
-    if (!known || known.isFailed) this.painter.paint({ [path]: { isOpen: true, isLoading: true } });
-    return this.answers.read(place).then((answer) => this.painter.paint({ [path]: this.detail(answer) }), (error) => {
-      const { title, suggestion } = getApp().errors.present(error);
-      this.painter.paint({ [path]: { isOpen: true, isFailed: true, title, suggestion } });
-    });
-  },
-
-  /** From a cell of the heat map, or from a quote, to the answer that it is made of. */
-  openCell({ currentTarget: { dataset: { question, platform, answer } } }) {
-    const first = this.answers.placeAt(question, platform);
-    if (first === undefined) return;
-    if (this.data.platform && this.data.platform !== platform) this.choose('');
-    const open = () => {
-      const at = this.answers.placeAt(question, platform, answer);
-      return this.openAnswer(at).then(() => wx.pageScrollTo({ selector: `#a${at}`, offsetTop: -8, duration: 200 }));
-    };
-    this.answers.read(first).then(open, open); // only what was read has its id
-  },
-
-  /** Is this the brand, or a word that is spelt like it? */
-  judge({ currentTarget: { dataset: { place, hit } } }) {
-    if (hit === undefined || !this.report) return;
-    this.answers.read(place).then((answer) => {
-      const { brand, start, end } = answer.mentions[hit];
-      const kinds = ['confirm', 'reject'];
-      wx.showActionSheet({
-        itemList: [_('是“{brand}”', { brand }), _('不是“{brand}”', { brand })],
-        success: ({ tapIndex }) => this.say(place, { kind: kinds[tapIndex], answer: answer.id, brand, start, end }),
-      });
-    });
-  },
-
-  /** @type {(place: number, hit: any) => Promise<void>} */
-  say(place, hit) {
-    const { api } = getApp();
-    return api.judgeHit(this.id, hit)
-      .then(() => Promise.all([api.getReport(this.id), this.answers.readAgain(place)]))
-      .then(([report, changes]) => {
-        this.painter.paint(changes);
-        this.showReport(report);
-        return this.openAnswer(place);
-      })
-      .catch((error) => this.problemAt('#errors').show(error, { actions: { retry: () => this.say(place, hit) } }));
-  },
-
-  detail(answer) {
-    if (!answer || answer.state === 'pending') return { isOpen: true, isFailed: true, title: _('回答正在入库，请稍后再打开。') };
-    if (answer.state === 'valid') {
-      const source = [answer.model, answer.ms ? duration(answer.ms / 1000) : '', answer.answered_at ? moment(answer.answered_at) : ''];
-      return { isOpen: true, pieces: markedPieces(answer.text, answer.mentions, this.diagnosis.brand), source: source.filter(Boolean).join(' · ') };
-    }
-    const { title, message, suggestion } = getApp().errors.present(answer.error || { code: answer.code });
-    return { isOpen: true, title, message, suggestion };
-  },
-});
+Page(Object.assign(page, reportMethods, answerMethods));

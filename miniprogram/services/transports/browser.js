@@ -1,5 +1,5 @@
-/** The client's way out of a browser: a WebSocket and fetch. */
-(function (/** @type {any} */ root, /** @type {(root: any) => any} */ factory) {
+/** The client's transport in a browser: WebSocket and fetch. */
+(function (/** @type {any} */ root, /** @type {(root: any) => {createBrowserTransport(options?: any): Diag.Transport}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory({});
   else {
     root.diag = root.diag || {};
@@ -9,29 +9,29 @@
   'use strict';
 
   /** @param {string | null} header  Retry-After: seconds or a date */
-  function toMs(header) {
+  function parseRetryAfter(header) {
     if (!header) return null;
     return isFinite(Number(header)) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   }
 
-  /** @param {any} response  whose body may be anything: a proxy's page, nothing at all */
-  function readAnswer(response) {
+  /** @param {any} response  the body may be a proxy's page, or empty */
+  function readResponse(response) {
     return response.json().catch(() => null).then((/** @type {any} */ body) => (
-      { status: response.status, body, retryAfterMs: toMs(response.headers.get('Retry-After')) }
+      { status: response.status, body, retryAfterMs: parseRetryAfter(response.headers.get('Retry-After')) }
     ));
   }
 
   /**
-   * @param {{baseUrl?: string, WebSocket?: any, fetch?: any}} [options]  an empty baseUrl is the page's own site
+   * @param {{baseUrl?: string, WebSocket?: any, fetch?: any}} [options]  an empty baseUrl means the page's own origin
    * @returns {Diag.Transport}
    */
   function createBrowserTransport(options) {
     const { baseUrl = '', WebSocket = root.WebSocket, fetch = root.fetch } = options || {};
-    const site = (baseUrl || root.location.origin).replace(/\/$/, '');
+    const origin = (baseUrl || root.location.origin).replace(/\/$/, '');
 
     /** @type {Diag.Transport['connect']} */
     function connect(path, handlers) {
-      const socket = new WebSocket(site.replace(/^http/, 'ws') + path);
+      const socket = new WebSocket(origin.replace(/^http/, 'ws') + path);
       socket.onopen = () => handlers.onOpen();
       socket.onmessage = (/** @type {any} */ event) => handlers.onMessage(event.data);
       socket.onclose = (/** @type {any} */ event) => handlers.onClose(event.code, event.reason);
@@ -45,27 +45,27 @@
     /** @type {Diag.Transport['poll']} */
     function poll(path, { token, timeoutMs }, callback) {
       const controller = new AbortController();
-      let isOver = false;
-      /** @type {(error: any, answer?: any) => void} */
-      function end(error, answer) {
-        if (isOver) return;
-        isOver = true;
+      let isSettled = false;
+      /** @type {(error: any, response?: any) => void} */
+      function finish(error, response) {
+        if (isSettled) return;
+        isSettled = true;
         clearTimeout(timer);
-        callback(error, answer);
+        callback(error, response);
       }
       const timer = setTimeout(() => {
-        end(new Error('poll timed out'));
+        finish(new Error('poll timed out'));
         controller.abort();
       }, timeoutMs);
       /** @type {{[name: string]: string}} */
       const headers = { Accept: 'application/json' };
       if (token !== null) headers.Authorization = `Bearer ${token}`;
-      fetch(site + path, { headers, credentials: 'same-origin', cache: 'no-store', signal: controller.signal })
-        .then(readAnswer)
-        .then((/** @type {any} */ answer) => end(null, answer), end);
+      fetch(origin + path, { headers, credentials: 'same-origin', cache: 'no-store', signal: controller.signal })
+        .then(readResponse)
+        .then((/** @type {any} */ response) => finish(null, response), finish);
       return {
         abort() {
-          isOver = true;
+          isSettled = true;
           clearTimeout(timer);
           controller.abort();
         },

@@ -1,5 +1,5 @@
-/** The client's way out of a mini-program: a SocketTask and wx.request. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** The client's transport in a mini-program: a SocketTask and wx.request. */
+(function (/** @type {any} */ root, /** @type {() => {createWxTransport(options: {wx: any, baseUrl: string}): Diag.Transport}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,16 +8,16 @@
 })(this, function () {
   'use strict';
 
-  // What the platform answers when there is nothing left to close, or not yet anything. Other failures are ours.
-  const NOTHING_TO_CLOSE = /taskID not exist|is not connected|readyState is not OPEN/i;
+  // The platform's messages when no socket is open, or none yet. Any other failure of a close is a bug of this code.
+  const NOT_OPEN = /taskID not exist|is not connected|readyState is not OPEN/i;
 
   /** @param {any} error  of a close */
-  function tolerate(error) {
-    if (!NOTHING_TO_CLOSE.test((error && (error.errMsg || error.message)) || '')) throw error;
+  function ignoreNotOpen(error) {
+    if (!NOT_OPEN.test((error && (error.errMsg || error.message)) || '')) throw error;
   }
 
-  /** @param {any} headers  whose names come in any case */
-  function retryAfterMs(headers) {
+  /** @param {any} headers  names may be in any case */
+  function parseRetryAfter(headers) {
     const name = Object.keys(headers || {}).find((key) => key.toLowerCase() === 'retry-after');
     const value = name && headers[name];
     if (!value) return null;
@@ -29,20 +29,20 @@
    * @returns {Diag.Transport}
    */
   function createWxTransport({ wx, baseUrl }) {
-    const site = baseUrl.replace(/\/$/, '');
+    const origin = baseUrl.replace(/\/$/, '');
 
     /** @type {Diag.Transport['connect']} */
     function connect(path, handlers) {
-      let isGivenUp = false;
+      let isClosed = false;
       const task = wx.connectSocket({
-        url: site.replace(/^http/, 'ws') + path,
+        url: origin.replace(/^http/, 'ws') + path,
         perMessageDeflate: true,
         fail: (/** @type {any} */ error) => handlers.onError(error),
       });
       if (!task) throw new Error('no socket');
-      // In this tick, or onOpen can be missed.
+      // Attach the listeners in this tick, or onOpen can be missed.
       task.onOpen(() => {
-        if (isGivenUp) shut(1000);
+        if (isClosed) closeTask(1000);
         else handlers.onOpen();
       });
       task.onMessage((/** @type {any} */ message) => handlers.onMessage(message.data));
@@ -53,46 +53,46 @@
       task.onError((/** @type {any} */ error) => handlers.onError(error));
 
       /** @param {number} code */
-      function shut(code) {
+      function closeTask(code) {
         try {
-          task.close({ code, fail: tolerate });
+          task.close({ code, fail: ignoreNotOpen });
         } catch (error) {
-          tolerate(error);
+          ignoreNotOpen(error);
         }
       }
       return {
         send: (text) => task.send({ data: text, fail: (/** @type {any} */ error) => handlers.onError(error) }),
-        /** A task that is still connecting may refuse, and open later: then it is closed again. */
+        /** A task that is still connecting may refuse to close and open later: onOpen then closes it again. */
         close(code) {
-          isGivenUp = true;
-          shut(code);
+          isClosed = true;
+          closeTask(code);
         },
       };
     }
 
     /** @type {Diag.Transport['poll']} */
     function poll(path, { token, timeoutMs }, callback) {
-      let isOver = false;
-      /** @type {(error: any, answer?: any) => void} */
-      function end(error, answer) {
-        if (isOver) return;
-        isOver = true;
-        callback(error, answer);
+      let isSettled = false;
+      /** @type {(error: any, response?: any) => void} */
+      function finish(error, response) {
+        if (isSettled) return;
+        isSettled = true;
+        callback(error, response);
       }
       const task = wx.request({
-        url: site + path,
+        url: origin + path,
         header: Object.assign({ Accept: 'application/json' }, token === null ? {} : { Authorization: `Bearer ${token}` }),
         timeout: timeoutMs,
-        // Every status lands here; a body that is no JSON stays a string.
+        // Called for every status; a body that is not JSON stays a string.
         success(/** @type {any} */ { statusCode, data, header }) {
           const body = data && typeof data === 'object' ? data : null;
-          end(null, { status: statusCode, body, retryAfterMs: retryAfterMs(header) });
+          finish(null, { status: statusCode, body, retryAfterMs: parseRetryAfter(header) });
         },
-        fail: (/** @type {any} */ error) => end(error || new Error('request failed')),
+        fail: (/** @type {any} */ error) => finish(error || new Error('request failed')),
       });
       return {
         abort() {
-          isOver = true;
+          isSettled = true;
           if (task) task.abort();
         },
       };

@@ -7,6 +7,7 @@
   const part = new Map(parts);
   const TYPES = { String, Boolean, Number };
   const TAP_MS = 1000;
+  const TOAST_MS = 60 * 60 * 1000;
 
   function load(sources, cache, name, nameOf) {
     if (!cache[name]) {
@@ -192,10 +193,10 @@
   host.setTab = (index, text) => { tabTexts[index] = text; drawFrame(); };
 
   // ---- Pages.
-  const measured = { calls: 0, bytes: 0, hidden: 0, times: [], log: [] };
-  host.measured = measured;
+  const measurements = { calls: 0, bytes: 0, hidden: 0, times: [], log: [] };
+  host.measurements = measurements;
   let isHidden = false;
-  host.complaints = host.wx.complaints;
+  host.violations = host.wx.violations;
 
   function hasUndefined(value) {
     if (value === undefined) return true;
@@ -206,16 +207,16 @@
     entry.page.setData = function (changes, done) {
       const text = JSON.stringify(changes);
       const bytes = new TextEncoder().encode(text).length;
-      measured.calls += 1;
-      measured.bytes += bytes;
-      measured.times.push(Date.now());
-      measured.log.push(text);
+      measurements.calls += 1;
+      measurements.bytes += bytes;
+      measurements.times.push(Date.now());
+      measurements.log.push(text);
       if (isHidden || !entry.isShown) {
-        measured.hidden += 1;
-        host.complaints.push(`setData while hidden: ${text.slice(0, 200)}`);
+        measurements.hidden += 1;
+        host.violations.push(`setData while hidden: ${text.slice(0, 200)}`);
       }
-      if (hasUndefined(changes)) host.complaints.push(`setData with undefined: ${Object.keys(changes)}`);
-      if (bytes > 256 * 1024) host.complaints.push(`setData of ${bytes} bytes`);
+      if (hasUndefined(changes)) host.violations.push(`setData with undefined: ${Object.keys(changes)}`);
+      if (bytes > 256 * 1024) host.violations.push(`setData of ${bytes} bytes`);
       setData.call(this, changes);
       if (done) setTimeout(() => done.call(this), 0);
     };
@@ -322,6 +323,17 @@
   const wanted = new URLSearchParams(location.search);
   host.wx.fontSize = Number(wanted.get('font')) || 16;
   host.wx.language = wanted.get('language') || 'zh_CN';
+  // A toast that disappears after some seconds would race with the test on a busy machine, so toasts stay until closed.
+  const { connect } = app;
+  app.connect = function () {
+    connect.call(this);
+    const { present } = this.errors;
+    this.errors.present = (...args) => {
+      const shown = present(...args);
+      const isBrief = shown.durationMs > 0 && shown.durationMs < 1000;
+      return isBrief ? shown : { ...shown, durationMs: TOAST_MS };
+    };
+  };
   if (app.onLaunch) app.onLaunch({ path: config.pages[0], query: {} });
   if (app.onShow) app.onShow({});
   const first = wanted.get('open') || config.pages[0];

@@ -8,12 +8,12 @@
   // Timers are plain functions there, which need no `this`.
   for (const name of ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval']) window[name] = window[name].bind(window);
 
-  const MOST_SOCKETS = 5;
-  const MOST_REQUESTS = 10;
-  const site = { env: 'develop', fontSize: 16, subscribe: 'accept', asked: [], toasts: [], modals: [], confirm: true, sheets: [], tapIndex: 0, sockets: 0, requests: 0, opened: 0, isOffline: false, complaints: [] };
+  const MAX_SOCKETS = 5;
+  const MAX_REQUESTS = 10;
+  const site = { env: 'develop', fontSize: 16, subscribe: 'accept', asked: [], toasts: [], modals: [], confirm: true, sheets: [], tapIndex: 0, sockets: 0, requests: 0, opened: 0, isOffline: false, violations: [] };
   window.__host.wx = site;
   const networkListeners = [];
-  const complain = (text) => { site.complaints.push(text); };
+  const addViolation = (text) => { site.violations.push(text); };
   const later = (run) => setTimeout(run, 0);
 
   /** Calls back as the platform does: never before the call has returned, `complete` last. */
@@ -25,7 +25,7 @@
   }
 
   function request(options) {
-    if (site.requests >= MOST_REQUESTS) complain('more than 10 requests at once');
+    if (site.requests >= MAX_REQUESTS) addViolation('more than 10 requests at once');
     site.requests += 1;
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), options.timeout || 60000);
@@ -56,7 +56,7 @@
   }
 
   function connectSocket(options) {
-    if (site.sockets >= MOST_SOCKETS) complain('more than 5 sockets at once');
+    if (site.sockets >= MAX_SOCKETS) addViolation('more than 5 sockets at once');
     site.sockets += 1;
     site.opened += 1;
     const socket = new WebSocket(options.url);
@@ -90,7 +90,7 @@
     const failure = window.__host.go(name, options && options.url, options && options.delta);
     if (failure) {
       if (options && options.fail) later(() => options.fail({ errMsg: `${name}:fail ${failure}` }));
-      else complain(`${name}: ${failure}`);
+      else addViolation(`${name}: ${failure}`);
       return undefined;
     }
     return answer(options, name);
@@ -138,7 +138,7 @@
     setClipboardData: (options) => { site.clipboard = options.data; return answer(options, 'setClipboardData'); },
     nextTick: later,
     requestSubscribeMessage(options) {
-      if (!window.__host.isInTap()) complain('requestSubscribeMessage outside of a tap');
+      if (!window.__host.isInTap()) addViolation('requestSubscribeMessage outside of a tap');
       site.asked.push(options.tmplIds);
       return answer(options, 'requestSubscribeMessage', { [options.tmplIds[0]]: site.subscribe });
     },

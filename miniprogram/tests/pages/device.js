@@ -7,19 +7,20 @@ const { startSite, whyNoSite } = require('../support/site');
 
 const ROOT = path.join(__dirname, '..', '..');
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-// The page is handed to the browser by the test, so the browser does not know that it is local, too.
+// The test itself answers the request for the page, so Chromium cannot tell that the page is local.
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-features=LocalNetworkAccessChecks'];
-const PATIENCE_MS = 90000; // a busy machine is late with everything
+// The bound of every wait of the page tests: generous, because everything is slow on a busy machine.
+const TIMEOUT_MS = 180000;
 
 const findBrowser = () => BROWSERS.find((file) => fs.existsSync(file));
 
-/** Why the pages cannot be run here, or null. Under REQUIRE_SERVICES=1 they must be. */
+/** The reason why the pages cannot run here, or null. With REQUIRE_SERVICES=1 a missing browser is an error instead. */
 function whyNoPages() {
   if (process.env.REQUIRE_SERVICES === '1') return null;
   return findBrowser() ? whyNoSite() : 'Chromium is not installed';
 }
 
-/** The real site and a browser that runs the compiled mini-program in front of it. */
+/** Start the real site, and a browser that runs the compiled mini-program against it. */
 async function startPages(environment = {}) {
   const executablePath = findBrowser();
   if (!executablePath) throw new Error('Chromium is required (REQUIRE_SERVICES=1) and not installed');
@@ -27,11 +28,11 @@ async function startPages(environment = {}) {
   const site = await startSite({ DEMO_LATENCY: '0.2', ...environment });
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   const body = compile(ROOT);
-  const drawer = [];
+  const idlePages = [];
   return {
     site,
-    /** A phone of its own, on the first page or the one that `open` names; one that was put away is as new. */
-    phone: async (options = {}) => unpack(drawer.pop() || await buy(browser, site), drawer, site, body, options),
+    /** A phone with storage of its own, on the first page or on the one that `open` names. Closed phones are reused. */
+    openPhone: async (options = {}) => preparePhone(idlePages.pop() || await createPage(browser, site), idlePages, site, body, options),
     async stop() {
       await browser.close();
       await site.stop();
@@ -39,43 +40,41 @@ async function startPages(environment = {}) {
   };
 }
 
-/** A window of a browser costs more than the page in it. */
-async function buy(browser, site) {
+/** Opening a browser context is slower than loading the page in it, so contexts are reused. */
+async function createPage(browser, site) {
   const context = await browser.newContext({ hasTouch: true, viewport: { width: 375, height: 812 } });
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(TIMEOUT_MS);
   const page = await context.newPage();
   await page.addInitScript(`if (location.origin === ${JSON.stringify(site.url)}) localStorage.setItem("diag.server", JSON.stringify(location.origin))`);
   return page;
 }
 
-async function unpack(page, drawer, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '' }) {
+async function preparePhone(page, idlePages, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '' }) {
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
-  const complaints = [];
-  page.on('pageerror', (error) => complaints.push(error.stack));
+  const violations = [];
+  page.on('pageerror', (error) => violations.push(error.stack));
   page.on('console', (message) => {
-    const isOurs = !/^Failed to load resource|WebSocket connection to/.test(message.text());
-    if (['error', 'warning'].includes(message.type()) && isOurs) complaints.push(message.text());
+    const isExpected = /^Failed to load resource|WebSocket connection to/.test(message.text());
+    if (['error', 'warning'].includes(message.type()) && !isExpected) violations.push(message.text());
   });
   await page.route(`${site.url}/miniprogram*`, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body }));
   const query = new URLSearchParams({ font: String(font), language, ...(open ? { open } : {}) });
   await page.goto(`${site.url}/miniprogram?${query}`);
   return Object.assign(page, {
     hide: () => page.evaluate('__host.hide()'),
-    comeBack: () => page.evaluate('__host.show()'),
-    measured: () => page.evaluate('({ ...__host.measured, sockets: __host.wx.sockets, opened: __host.wx.opened })'),
-    forget: () => page.evaluate('Object.assign(__host.measured, { calls: 0, bytes: 0, hidden: 0, times: [], log: [] }); undefined'),
-    here: () => page.evaluate('getCurrentPages().slice(-1)[0].route'),
-    /** Whatever the app, the engine or the platform's rules complained about. */
-    complaints: async () => complaints.concat(await page.evaluate('__host.complaints')),
-    async putAway() {
-      const found = await this.complaints();
+    show: () => page.evaluate('__host.show()'),
+    getMeasurements: () => page.evaluate('({ ...__host.measurements, sockets: __host.wx.sockets, opened: __host.wx.opened })'),
+    resetMeasurements: () => page.evaluate('Object.assign(__host.measurements, { calls: 0, bytes: 0, hidden: 0, times: [], log: [] }); undefined'),
+    /** Return the errors of the app and the engine, and the violations of the platform's rules; leave an empty phone. */
+    async closePhone() {
+      const found = violations.concat(await page.evaluate('__host.violations'));
       await page.unrouteAll({ behavior: 'wait' });
       await page.evaluate('localStorage.clear()');
       await page.goto('about:blank');
       page.removeAllListeners('pageerror');
       page.removeAllListeners('console');
-      drawer.push(page);
+      idlePages.push(page);
       return found;
     },
   });

@@ -2,19 +2,19 @@
 
 const assert = require('node:assert/strict');
 
-const FORMS = { toast: '.toast', modal: '.dialog', page: '.whole', inline: '.inline' };
+const FORMS = { toast: '.toast', modal: '.dialog', page: '.full-page', inline: '.inline' };
 
 async function errorPages(t, pages) {
-  async function onPhone(run) {
-    const phone = await pages.phone();
+  async function withPhone(run) {
+    const phone = await pages.openPhone();
     await phone.locator('.platform-name').first().waitFor();
     await run(phone, phone.locator('.host-page:not(.is-behind)'));
-    assert.deepEqual(await phone.putAway(), []);
+    assert.deepEqual(await phone.closePhone(), []);
   }
   const show = (phone, problem, options = {}) => phone.evaluate(([given, how]) => {
-    window.told = [];
+    window.performed = [];
     const actions = {};
-    for (const kind of how.taken || []) actions[kind] = () => window.told.push(kind);
+    for (const kind of how.replaced || []) actions[kind] = () => window.performed.push(kind);
     window.__host.page().selectComponent('#errors').show(given, { actions });
   }, [problem, options]);
   const problem = (kind, display, more = {}) => ({
@@ -24,7 +24,7 @@ async function errorPages(t, pages) {
     ...more,
   });
 
-  await t.test('each code of the catalogue appears in its form with its words', () => onPhone(async (phone, here) => {
+  await t.test('each code of the catalogue appears in its form with its words', () => withPhone(async (phone, here) => {
     const { errors } = await (await fetch(`${pages.site.url}/api/errors`)).json();
     assert.ok(Object.keys(errors).length >= 21);
     for (const [code, copy] of Object.entries(errors)) {
@@ -35,18 +35,18 @@ async function errorPages(t, pages) {
     }
   }));
 
-  await t.test('each form has its button and goes away when it is pressed', () => onPhone(async (phone, here) => {
+  await t.test('each form has its button and goes away when it is pressed', () => withPhone(async (phone, here) => {
     for (const display of Object.keys(FORMS)) {
-      await show(phone, problem('retry', display, { request_id: '0123456789abcdef' }), { taken: ['retry'] });
+      await show(phone, problem('retry', display, { request_id: '0123456789abcdef' }), { replaced: ['retry'] });
       const shown = here.locator(`#errors ${FORMS[display]}`);
       if (display !== 'toast') assert.equal(await shown.locator('.reference').textContent(), '参考编号 01234567');
       await shown.locator('wx-button', { hasText: '去 retry' }).tap();
       await shown.waitFor({ state: 'detached' });
-      assert.deepEqual(await phone.evaluate('told'), ['retry'], display);
+      assert.deepEqual(await phone.evaluate('performed'), ['retry'], display);
     }
   }));
 
-  await t.test('a toast leaves by itself and can be sent away', () => onPhone(async (phone, here) => {
+  await t.test('a toast leaves by itself and can be sent away', () => withPhone(async (phone, here) => {
     const brief = problem('dismiss', 'toast');
     brief.copy.duration_ms = 50;
     await show(phone, brief);
@@ -56,14 +56,14 @@ async function errorPages(t, pages) {
     await here.locator('#errors .toast').waitFor({ state: 'detached' });
   }));
 
-  await t.test('a retry waits as long as the server asks', () => onPhone(async (phone, here) => {
-    const button = here.locator('#errors .do');
-    await show(phone, problem('retry', 'modal', { retry_after_ms: 60000 }), { taken: ['retry'] });
+  await t.test('a retry waits as long as the server asks', () => withPhone(async (phone, here) => {
+    const button = here.locator('#errors .action');
+    await show(phone, problem('retry', 'modal', { retry_after_ms: 60000 }), { replaced: ['retry'] });
     assert.match(await button.textContent(), /^去 retry（(60|[45]\d) 秒后）$/);
-    await show(phone, problem('retry', 'modal', { retry_after_ms: 1500 }), { taken: ['retry'] });
-    await phone.waitForFunction('__host.page().selectComponent("#errors").data.wait === 0');
+    await show(phone, problem('retry', 'modal', { retry_after_ms: 1500 }), { replaced: ['retry'] });
+    await phone.waitForFunction('__host.page().selectComponent("#errors").data.waitSeconds === 0');
     await button.tap();
-    assert.deepEqual(await phone.evaluate('told'), ['retry']);
+    assert.deepEqual(await phone.evaluate('performed'), ['retry']);
   }));
 
   const LEADS = {
@@ -74,52 +74,52 @@ async function errorPages(t, pages) {
     switch_platform: 'pages/index/index',
     dismiss: 'pages/index/index',
   };
-  await t.test('each action leads to its page', () => onPhone(async (phone, here) => {
+  await t.test('each action leads to its page', () => withPhone(async (phone, here) => {
     for (const [kind, route] of Object.entries(LEADS)) {
       await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
       await here.locator('.platform-name').first().waitFor();
       await show(phone, problem(kind, 'modal'));
-      await here.locator('#errors .do').tap();
+      await here.locator('#errors .action').tap();
       await phone.waitForFunction(`getCurrentPages().slice(-1)[0].route === '${route}'`);
       await here.locator('#errors .dialog').waitFor({ state: 'detached' });
     }
   }));
 
-  await t.test('open_report opens the diagnosis that the problem names', () => onPhone(async (phone, here) => {
+  await t.test('open_report opens the diagnosis that the problem names', () => withPhone(async (phone, here) => {
     const named = problem('open_report', 'modal');
     named.copy.action.params = { diagnosis: '00000000-0000-4000-8000-000000000000' };
     await show(phone, named);
-    await here.locator('#errors .do').tap();
+    await here.locator('#errors .action').tap();
     await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/report-v2/report-v2"');
-    await here.locator('#errors .whole').waitFor();
+    await here.locator('#errors .full-page').waitFor();
     assert.equal(await here.locator('#errors .title').textContent(), '没有找到');
-    await here.locator('#errors .do').tap();
+    await here.locator('#errors .action').tap();
     await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"');
   }));
 
-  await t.test('sign_in renews the sign-in and tries again', () => onPhone(async (phone, here) => {
+  await t.test('sign_in renews the sign-in and tries again', () => withPhone(async (phone, here) => {
     const before = await phone.evaluate('wx.getStorageSync("diag.session").token');
-    await show(phone, problem('sign_in', 'modal'), { taken: ['retry'] });
-    await here.locator('#errors .do').tap();
-    await phone.waitForFunction('told.length === 1');
+    await show(phone, problem('sign_in', 'modal'), { replaced: ['retry'] });
+    await here.locator('#errors .action').tap();
+    await phone.waitForFunction('performed.length === 1');
     assert.notEqual(await phone.evaluate('wx.getStorageSync("diag.session").token'), before);
   }));
 
-  await t.test('switch_platform ticks what is healthy', () => onPhone(async (phone, here) => {
+  await t.test('switch_platform ticks what is healthy', () => withPhone(async (phone, here) => {
     await show(phone, problem('switch_platform', 'modal'));
-    await here.locator('#errors .do').tap();
-    await phone.waitForFunction('__host.page().data.isHealthyNoted');
-    assert.equal(await here.locator('.platform.is-chosen .health.is-ill').count(), 0);
+    await here.locator('#errors .action').tap();
+    await phone.waitForFunction('__host.page().data.showsHealthyNote');
+    assert.equal(await here.locator('.platform.is-selected .health.is-unavailable').count(), 0);
   }));
 
-  await t.test('a server that is away leaves the form as it is and can be asked again', () => onPhone(async (phone, here) => {
+  await t.test('a server that is away leaves the form as it is and can be asked again', () => withPhone(async (phone, here) => {
     await phone.locator('#sample').tap();
     await phone.evaluate('__host.wx.setOffline(true)');
     await phone.locator('#start').tap();
     await here.locator('#errors .toast').waitFor();
     assert.equal(await here.locator('#field-brand input').inputValue(), '山岚');
     await phone.evaluate('__host.wx.setOffline(false)');
-    await here.locator('#errors .toast-do').tap();
+    await here.locator('#errors .toast-action').tap();
     await here.locator('#headline').waitFor();
   }));
 }

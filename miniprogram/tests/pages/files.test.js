@@ -50,7 +50,7 @@ test('a package that is loaded first asks nothing of one that is loaded later', 
 });
 
 test('every text has its English', () => {
-  const { CATEGORIES } = require('../../presentation/questions');
+  const { CATEGORIES } = require('../../presentation/questionTemplates');
   const tabs = project.json('app.json').tabBar.list.map(({ text }) => text);
   const texts = [...textsOfTheCode(), ...CATEGORIES.map(({ name }) => name), ...tabs];
   assert.deepEqual(texts.filter((text) => !english[text]), []);

@@ -4,11 +4,11 @@ const assert = require('node:assert/strict');
 
 
 async function formPages(t, pages) {
-  async function onPhone(options, run) {
-    const phone = await pages.phone(options);
+  async function withPhone(options, run) {
+    const phone = await pages.openPhone(options);
     await phone.locator('.screen').first().waitFor();
     await run(phone);
-    assert.deepEqual(await phone.putAway(), []);
+    assert.deepEqual(await phone.closePhone(), []);
   }
   const startSample = async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
@@ -18,14 +18,14 @@ async function formPages(t, pages) {
   };
   const tab = (phone, name) => phone.locator('.host-tabs button', { hasText: name }).tap();
 
-  await t.test('an empty form says what is missing at its fields and sends nothing', () => onPhone({}, async (phone) => {
+  await t.test('an empty form says what is missing at its fields and sends nothing', () => withPhone({}, async (phone) => {
     let sent = 0;
     await phone.route('**/api/diagnoses', (route) => {
       if (route.request().method() === 'POST') sent += 1;
       return route.continue();
     });
     await phone.locator('.platform-name').first().waitFor();
-    await phone.locator('.platform.is-chosen').first().tap();
+    await phone.locator('.platform.is-selected').first().tap();
     await phone.locator('#start').tap();
     await phone.locator('#field-brand .field-error').waitFor();
     assert.equal(await phone.locator('#field-brand .field-error').textContent(), '请填写品牌名。');
@@ -36,7 +36,7 @@ async function formPages(t, pages) {
     assert.equal(sent, 0);
   }));
 
-  await t.test('what the server refuses is said at its field', () => onPhone({}, async (phone) => {
+  await t.test('what the server refuses is said at its field', () => withPhone({}, async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
     await phone.locator('#field-brand input').fill('山岚');
     await phone.locator('#field-question0 textarea').fill('哪个好？');
@@ -46,7 +46,7 @@ async function formPages(t, pages) {
     assert.equal(await phone.locator('.field-error').count(), 1);
   }));
 
-  await t.test('an order that was lost on the way is placed once', () => onPhone({}, async (phone) => {
+  await t.test('an order that was lost on the way is placed once', () => withPhone({}, async (phone) => {
     const keys = [];
     await phone.route('**/api/diagnoses', async (route) => {
       if (route.request().method() !== 'POST') return route.continue();
@@ -63,7 +63,7 @@ async function formPages(t, pages) {
     assert.equal((await answer.json()).items.length, 1);
   }));
 
-  await t.test('several lines become a question each, and templates fill in the product', () => onPhone({}, async (phone) => {
+  await t.test('several lines become a question each, and templates fill in the product', () => withPhone({}, async (phone) => {
     await phone.locator('#field-question0 textarea').fill('第一个？\n第二个？\n第三个？');
     await phone.locator('#field-question4').waitFor({ state: 'attached' });
     const text = (index) => phone.locator(`#field-question${index} textarea`).inputValue();
@@ -72,13 +72,13 @@ async function formPages(t, pages) {
     await phone.locator('#product input').fill('茶壶');
     await phone.locator('.category', { hasText: '家居家电' }).tap();
     await phone.locator('.template', { hasText: '小户型适合买哪个牌子的茶壶？' }).tap();
-    await phone.locator('.template.is-chosen').waitFor();
+    await phone.locator('.template.is-selected').waitFor();
     await phone.locator('.sheet .text-button').tap();
     await phone.locator('.sheet').waitFor({ state: 'detached' });
     assert.equal(await text(3), '小户型适合买哪个牌子的茶壶？');
   }));
 
-  await t.test('competitors of earlier diagnoses are suggested and taken with a tap', () => onPhone({}, async (phone) => {
+  await t.test('competitors of earlier diagnoses are suggested and taken with a tap', () => withPhone({}, async (phone) => {
     await startSample(phone);
     await phone.locator('.host-back').tap();
     await phone.locator('#field-brand input').fill('山岚');
@@ -89,35 +89,35 @@ async function formPages(t, pages) {
     await phone.locator('.suggestion', { hasText: '云栖壶' }).waitFor({ state: 'detached' });
   }));
 
-  await t.test('what was typed is there after a restart', () => onPhone({}, async (phone) => {
+  await t.test('what was typed is there after a restart', () => withPhone({}, async (phone) => {
     await phone.locator('#field-brand input').fill('山岚');
     await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"');
     await phone.reload();
     await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"');
   }));
 
-  await t.test('the history finds, filters and opens', () => onPhone({}, async (phone) => {
+  await t.test('the history finds, filters and opens', () => withPhone({}, async (phone) => {
     await tab(phone, '历史记录');
-    await phone.locator('.nothing').waitFor();
-    await phone.locator('.nothing .button').tap();
+    await phone.locator('.empty-state').waitFor();
+    await phone.locator('.empty-state .button').tap();
     await startSample(phone);
     await phone.locator('.host-back').tap();
     await tab(phone, '历史记录');
     await phone.locator('.host-page:not(.is-behind) .item').waitFor();
     const here = phone.locator('.host-page:not(.is-behind)');
     await here.locator('#q input').fill('没有这个牌子');
-    await here.locator('.nothing').waitFor();
-    assert.equal(await here.locator('.nothing .hint').textContent(), '没有符合条件的诊断。');
+    await here.locator('.empty-state').waitFor();
+    assert.equal(await here.locator('.empty-state .hint').textContent(), '没有符合条件的诊断。');
     await here.locator('#q input').fill('山');
     await here.locator('.item').waitFor();
-    await here.locator('.filter', { hasText: '未能完成' }).tap();
-    await here.locator('.nothing').waitFor();
+    await here.locator('.filter', { hasText: '失败' }).tap();
+    await here.locator('.empty-state').waitFor();
     await here.locator('.filter', { hasText: '已完成' }).tap();
     await here.locator('.item').tap();
     await here.locator('#headline').waitFor();
   }));
 
-  await t.test('the settings say where one is, change the language, and sign out', () => onPhone({}, async (phone) => {
+  await t.test('the settings say where one is, change the language, and sign out', () => withPhone({}, async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
     await tab(phone, '设置');
     const here = phone.locator('.host-page:not(.is-behind)');
@@ -132,7 +132,7 @@ async function formPages(t, pages) {
     assert.equal(await phone.evaluate('wx.getStorageSync("diag.session")'), '');
   }));
 
-  await t.test('large text and a small phone need no sideways scrolling', () => onPhone({ width: 320 }, async (phone) => {
+  await t.test('large text and a small phone need no sideways scrolling', () => withPhone({ width: 320 }, async (phone) => {
     await startSample(phone);
     const id = await phone.evaluate('__host.page().id');
     const isWide = () => phone.evaluate('(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector(".host-page:not(.is-behind)"))');

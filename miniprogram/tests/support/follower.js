@@ -53,7 +53,7 @@ async function order(services, { platforms, questions, repeats = 1 }) {
     platforms,
     repeats,
   };
-  return services.api.createDiagnosis(body, services.api.newKey());
+  return services.api.createDiagnosis(body, services.api.createKey());
 }
 
 /** The whole log, straight from the site. */

@@ -1,15 +1,15 @@
-// One request, one answer: JSON on success, a Problem with friendly copy on anything else.
+// The calls of the HTTP API: each returns the JSON of a successful response and throws a Problem otherwise.
 
 import { config } from "./config.js";
 import { Problem, isProblemBody, networkProblem, timeoutProblem, unreadableProblem } from "./problem.js";
-import { authHeaders, canRenew } from "./session.js";
+import { canRenew, getAuthHeaders } from "./session.js";
 
 const TIMEOUT_MS = 30_000;
 const FILE_TIMEOUT_MS = 300_000;
 
 async function send(method, path, { body, headers, signal, renew, timeoutMs = TIMEOUT_MS }) {
   const timeout = AbortSignal.timeout(timeoutMs);
-  const auth = await authHeaders(method, { renew });
+  const auth = await getAuthHeaders(method, { renew });
   const options = {
     method,
     headers: { Accept: "application/json", "Accept-Language": config.language, ...auth, ...headers },
@@ -27,8 +27,7 @@ async function send(method, path, { body, headers, signal, renew, timeoutMs = TI
   }
 }
 
-async function read(response, as) {
-  if (response.ok && as) return as(response);
+async function readBody(response) {
   if (response.status === 204) return null;
   const body = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body;
@@ -38,17 +37,17 @@ async function read(response, as) {
 async function request(method, path, options = {}) {
   let response = await send(method, path, options);
   if (response.status === 401 && canRenew) response = await send(method, path, { ...options, renew: true });
-  return read(response, options.as);
+  return response.ok && options.isFile ? response : readBody(response);
 }
 
-const query = (values) => {
-  const given = Object.entries(values).filter(([, value]) => value);
-  return given.length ? `?${new URLSearchParams(given)}` : "";
+const buildQuery = (values) => {
+  const present = Object.entries(values).filter(([, value]) => value);
+  return present.length ? `?${new URLSearchParams(present)}` : "";
 };
 
 export const listPlatforms = () => request("GET", "/api/platforms");
 
-export const listDiagnoses = (filters, signal) => request("GET", `/api/diagnoses${query(filters)}`, { signal });
+export const listDiagnoses = (filters, signal) => request("GET", `/api/diagnoses${buildQuery(filters)}`, { signal });
 
 export const getDiagnosis = (id) => request("GET", `/api/diagnoses/${id}`);
 
@@ -64,7 +63,7 @@ export const retryDiagnosis = (id, key) =>
 
 export const getTrend = (id) => request("GET", `/api/diagnoses/${id}/trend`);
 
-export const getComparison = (a, b) => request("GET", `/api/compare${query({ a, b })}`);
+export const getComparison = (a, b) => request("GET", `/api/compare${buildQuery({ a, b })}`);
 
 export const listSchedules = () => request("GET", "/api/schedules");
 
@@ -78,9 +77,9 @@ export const resumeSchedule = (id) => request("POST", `/api/schedules/${id}/resu
 
 export const deleteSchedule = (id) => request("DELETE", `/api/schedules/${id}`);
 
-export const listNotices = () => request("GET", "/api/notices");
+export const listNotifications = () => request("GET", "/api/notices");
 
-export const readNotices = (ids) => request("POST", "/api/notices/read", { body: { ids } });
+export const markNotificationsRead = (ids) => request("POST", "/api/notices/read", { body: { ids } });
 
 export const listShares = (id) => request("GET", `/api/diagnoses/${id}/shares`);
 
@@ -90,15 +89,16 @@ export const revokeShare = (id, share) => request("DELETE", `/api/diagnoses/${id
 
 export const preparePrint = (id) => request("POST", `/api/diagnoses/${id}/print`);
 
-/** A file of the API, as the response that holds it. */
-export const fetchFile = (path) => request("GET", path, { timeoutMs: FILE_TIMEOUT_MS, as: (response) => response });
+/** Return the response with a file, whose body is not read yet. */
+export const fetchFile = (path) => request("GET", path, { timeoutMs: FILE_TIMEOUT_MS, isFile: true });
 
 export const checkQuestions = (body, signal) => request("POST", "/api/questions/check", { body, signal });
 
 export const listCorrections = (id) => request("GET", `/api/diagnoses/${id}/corrections`);
 
-/** `kind` is "confirm" or "reject"; `hit` is `{answer, brand, start, end}`. */
-export const judgeHit = (id, kind, hit) => request("POST", `/api/diagnoses/${id}/corrections`, { body: { kind, ...hit } });
+/** `kind` is "confirm" or "reject"; `mention` is `{answer, brand, start, end}`. */
+export const correctMention = (id, kind, mention) =>
+  request("POST", `/api/diagnoses/${id}/corrections`, { body: { kind, ...mention } });
 
 export const addAlias = (id, brand, alias) =>
   request("POST", `/api/diagnoses/${id}/corrections`, { body: { kind: "alias", brand, alias } });
@@ -110,11 +110,11 @@ export const addCompetitor = (id, name) => request("POST", `/api/diagnoses/${id}
 export const removeCompetitor = (id, name) =>
   request("DELETE", `/api/diagnoses/${id}/competitors/${encodeURIComponent(name)}`);
 
-/** Every stored answer of a diagnosis, page by page. */
-export async function* eachAnswer(id) {
+/** Yield every stored answer of a diagnosis, loading page by page. */
+export async function* iterateAnswers(id) {
   let cursor = null;
   do {
-    const page = await request("GET", `/api/diagnoses/${id}/answers${query({ cursor })}`);
+    const page = await request("GET", `/api/diagnoses/${id}/answers${buildQuery({ cursor })}`);
     yield* page.items;
     cursor = page.next;
   } while (cursor);

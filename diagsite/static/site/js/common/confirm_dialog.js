@@ -1,9 +1,9 @@
-// Asks before doing what cannot be undone.
+// A dialog that asks before an action that cannot be undone.
 
 import { h } from "./dom.js";
 
-/** Resolves to true when the person agrees. Escape and "no" are the same answer. */
-export function confirmed({ title, message, yes, no }) {
+/** Resolves to true when the user agrees, to false on `no` and Escape. */
+export function confirmDialog({ title, message, yes, no }) {
   return new Promise((resolve) => {
     const dialog = h(
       "dialog",

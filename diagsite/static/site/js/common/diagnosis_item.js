@@ -1,26 +1,25 @@
-// One diagnosis as a line of a list.
+// One diagnosis in a list.
 
-import { config, _ } from "./config.js";
+import { _, diagnosisUrl } from "./config.js";
 import { h } from "./dom.js";
-import { demoTag, isRunning, moment, number, statusChip } from "./format.js";
-
-function figures(item) {
-  if (isRunning(item.status)) return _("进度 {percent}%", { percent: Math.floor(item.percent || 0) });
-  return _("{valid} / {planned} 有效", { valid: number(item.valid), planned: number(item.planned) });
-}
+import { dateTime, demoTag, statusChip } from "./elements.js";
+import { isRunning, number } from "./format.js";
 
 /** An `<li>` that links to the diagnosis. */
-export function diagnosisItem(item) {
+export function diagnosisItem(diagnosis) {
+  const counts = isRunning(diagnosis.status)
+    ? _("进度 {percent}%", { percent: Math.floor(diagnosis.percent || 0) })
+    : _("{valid} / {planned} 有效", { valid: number(diagnosis.valid), planned: number(diagnosis.planned) });
   return h(
     "li",
     { class: "diagnosis-item" },
     h(
       "a",
-      { href: config.urls.diagnosis.replace("{id}", item.id) },
-      h("span", { class: "diagnosis-brand" }, item.brand, item.demo && demoTag()),
-      h("span", { class: "diagnosis-when" }, moment(item.created_at)),
-      h("span", { class: "diagnosis-figures" }, figures(item)),
-      statusChip(item.status),
+      { href: diagnosisUrl(diagnosis.id) },
+      h("span", { class: "diagnosis-brand" }, diagnosis.brand, diagnosis.demo && demoTag()),
+      h("span", { class: "diagnosis-created" }, dateTime(diagnosis.created_at)),
+      h("span", { class: "diagnosis-counts" }, counts),
+      statusChip(diagnosis.status),
     ),
   );
 }

@@ -1,4 +1,4 @@
-// Elements from data. Text is always set as text, never parsed as HTML.
+// Creating and changing elements. Text is always set as text, never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,48 +13,48 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** An HTML element: `h("p", {class: "hint", onclick: fn}, "text", child)`. Empty children and attributes are left out. */
+/** Create an HTML element: `h("p", {class: "hint", onclick: fn}, "text", child)`. Empty children and attributes are left out. */
 export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** An SVG element. */
+/** Create an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** The element with this id, which the template promises. */
+/** Return the element with this id; throw when the template lacks it. */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the template has no #${id}`);
   return element;
 }
 
-/** A copy of the content of `<template id>`. */
-export function stamp(id) {
+/** Return a copy of the content of `<template id>`. */
+export function cloneTemplate(id) {
   return byId(id).content.firstElementChild.cloneNode(true);
 }
 
-/** Writes text only where it differs, so that nothing is laid out or read aloud twice. */
+/** Set the text only when it differs, to avoid layout and a second announcement by screen readers. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Says something to a screen reader, politely. */
+/** Have screen readers announce a text when they are idle. */
 export function announce(text) {
   setText(byId("announcer"), text);
 }
 
-/** Changes the page above `element` without moving what the reader is looking at. */
-export function withoutJump(element, change) {
+/** Change the page above `element` and keep the element where it is on the screen. */
+export function keepInPlace(element, change) {
   const before = element.getBoundingClientRect().top;
-  const isBeingRead = before < window.innerHeight / 2;
+  const isInView = before < window.innerHeight / 2;
   change();
-  if (isBeingRead) window.scrollBy({ top: element.getBoundingClientRect().top - before, behavior: "instant" });
+  if (isInView) window.scrollBy({ top: element.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
-/** Calls `fn` once things have been quiet for `ms`. */
-export function debounced(fn, ms) {
+/** Return a function that calls `fn` once it has not been called again for `ms`. */
+export function debounce(fn, ms) {
   let timer;
   return (...args) => {
     clearTimeout(timer);

@@ -1,55 +1,51 @@
-// What is wrong with a field, said at the field.
+// Error messages and remarks at the fields of a form.
 
 import { h } from "./dom.js";
 
-let serial = 0;
+let lastId = 0;
 
-/** Gives each label of a stamped copy its own input. */
+/** Give the inputs of a cloned template unique ids, and link their labels to them. */
 export function linkLabels(element) {
   for (const field of element.querySelectorAll(".field")) {
     const input = field.querySelector("input, textarea");
-    serial += 1;
-    input.id = `field-${serial}`;
+    lastId += 1;
+    input.id = `field-${lastId}`;
     field.querySelector("label").htmlFor = input.id;
   }
 }
 
-function describedBy(input, id, isAdded) {
-  const ids = new Set((input.getAttribute("aria-describedby") || "").split(" ").filter(Boolean));
-  if (isAdded) ids.add(id);
-  else ids.delete(id);
-  if (ids.size) input.setAttribute("aria-describedby", [...ids].join(" "));
-  else input.removeAttribute("aria-describedby");
-}
-
-function note(input, kind, text) {
-  const field = input.closest(".field");
+/** Show, replace or with an empty text remove the field's message of this kind, and refer to it from the input. */
+function setMessage(input, kind, text) {
   const id = `${input.id}-${kind}`;
   const old = document.getElementById(id);
   if (old?.textContent === text) return;
   old?.remove();
-  describedBy(input, id, Boolean(text));
-  if (text) field.append(h("p", { class: `field-${kind}`, id }, text));
+  const ids = new Set((input.getAttribute("aria-describedby") || "").split(" ").filter(Boolean));
+  if (text) ids.add(id);
+  else ids.delete(id);
+  if (ids.size) input.setAttribute("aria-describedby", [...ids].join(" "));
+  else input.removeAttribute("aria-describedby");
+  if (text) input.closest(".field").append(h("p", { class: `field-${kind}`, id }, text));
 }
 
-/** Says why this field cannot be sent, or with an empty text that it can. */
+/** Mark a field as invalid with this message, or with an empty text as valid. */
 export function setError(input, text) {
-  note(input, "error", text);
+  setMessage(input, "error", text);
   input.toggleAttribute("data-invalid", Boolean(text));
   if (input.matches("fieldset")) return;
   if (text) input.setAttribute("aria-invalid", "true");
   else input.removeAttribute("aria-invalid");
 }
 
-/** A remark that does not stop anything. */
-export const setRemark = (input, text) => note(input, "remark", text);
+/** Show a remark that does not make the field invalid. */
+export const setRemark = (input, text) => setMessage(input, "remark", text);
 
-/** Takes back what was said about the fields of a form. */
+/** Remove all error messages of a form. */
 export function clearErrors(form) {
   for (const input of form.querySelectorAll("[data-invalid]")) setError(input, "");
 }
 
-/** Grows a textarea with its text. */
+/** Fit the height of a textarea to its text, where CSS cannot. */
 export function fitHeight(textarea) {
   if (CSS.supports("field-sizing", "content")) return;
   textarea.style.height = "auto";

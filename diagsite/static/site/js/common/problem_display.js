@@ -1,11 +1,11 @@
-// Shows a problem the way its copy asks: toast, dialog, page or inline; and does what its button says.
+// Shows a problem in the display form of its texts (toast, modal, page or inline) and performs the action of its button.
 
-import { config, _ } from "./config.js";
+import { config, _, diagnosisUrl } from "./config.js";
 import { byId, h } from "./dom.js";
 import { Problem, asProblem, isProblemBody, pageProblem } from "./problem.js";
 import { goToSignIn } from "./session.js";
 
-const LABELS = {
+const ACTION_LABELS = {
   retry: _("重试"),
   switch_platform: _("切换平台"),
   open_history: _("查看历史记录"),
@@ -22,7 +22,7 @@ function switchPlatform(params) {
 
 function openReport(params) {
   const id = params.diagnosis || byId("main").dataset.diagnosis;
-  location.assign(id ? `${config.urls.diagnosis.replace("{id}", id)}#report` : config.urls.history);
+  location.assign(id ? `${diagnosisUrl(id)}#report` : config.urls.history);
 }
 
 const ACTIONS = {
@@ -35,15 +35,15 @@ const ACTIONS = {
   dismiss: () => {},
 };
 
-// What is left of a diagnosis that did not get far is not called a report.
+// The results of a diagnosis that ended early are not called a report.
 const ENDED_EARLY = new Set(["DIAGNOSIS_FAILED", "DIAGNOSIS_TIMEOUT", "DIAGNOSIS_CANCELLED"]);
 
-function labelOf({ code }, kind) {
-  return kind === "open_report" && ENDED_EARLY.has(code) ? _("查看部分结果") : LABELS[kind];
+function getActionLabel({ code }, kind) {
+  return kind === "open_report" && ENDED_EARLY.has(code) ? _("查看部分结果") : ACTION_LABELS[kind];
 }
 
-/** A button that counts down the wait the server asked for, then may be pressed. */
-function waitThenEnable(button, label, waitMs) {
+/** Disable a button for as long as the server asks, and count down in its label. */
+function disableFor(button, label, waitMs) {
   if (!waitMs) return;
   const readyAt = Date.now() + waitMs;
   const tick = () => {
@@ -58,14 +58,14 @@ function waitThenEnable(button, label, waitMs) {
 function actionButton(body, { actions, close, isPrimary }) {
   const action = body.copy.action || { kind: "dismiss" };
   const kind = action.kind in ACTIONS ? action.kind : "dismiss";
-  const label = action.label || labelOf(body, kind);
+  const label = action.label || getActionLabel(body, kind);
   const perform = actions[kind] || ACTIONS[kind];
   const button = h("button", { type: "button", class: isPrimary ? "button primary" : "button" }, label);
   button.addEventListener("click", () => {
     close();
     perform(action.params || {}, body);
   });
-  if (kind === "retry") waitThenEnable(button, label, body.retry_after_ms);
+  if (kind === "retry") disableFor(button, label, body.retry_after_ms);
   return button;
 }
 
@@ -74,11 +74,11 @@ function reference(body) {
   return h("p", { class: "reference" }, _("参考编号 {id}", { id: String(body.request_id).slice(0, 8) }));
 }
 
-function words(body, heading) {
+function problemText(body, heading) {
   const { title, message, suggestion } = body.copy;
   return h(
     "div",
-    { class: "problem-words" },
+    { class: "problem-text" },
     h(heading, { class: "problem-title" }, title),
     message && h("p", {}, message),
     suggestion && h("p", { class: "problem-suggestion" }, suggestion),
@@ -86,7 +86,7 @@ function words(body, heading) {
   );
 }
 
-/** A problem as a block of the page, with its button. */
+/** A problem with its button, as an element of the page. */
 export function problemCard(body, { actions = {}, heading = "h3", close = () => {}, prefix = null } = {}) {
   const hasAction = body.copy.action && body.copy.action.kind !== "dismiss";
   return h(
@@ -94,7 +94,7 @@ export function problemCard(body, { actions = {}, heading = "h3", close = () => 
     { class: "problem", "data-severity": body.severity || "error" },
     h("span", { class: "problem-icon", "aria-hidden": "true" }),
     prefix && h("p", { class: "problem-prefix" }, prefix),
-    words(body, heading),
+    problemText(body, heading),
     hasAction && h("div", { class: "problem-action" }, actionButton(body, { actions, close, isPrimary: false })),
   );
 }
@@ -108,42 +108,42 @@ function showToast(body, actions) {
     toast.remove();
   };
   const hasAction = body.copy.action && body.copy.action.kind !== "dismiss";
-  const dismiss = h("button", { type: "button", class: "button quiet", onclick: close }, LABELS.dismiss);
+  const dismiss = h("button", { type: "button", class: "button quiet", onclick: close }, ACTION_LABELS.dismiss);
   const buttons = [hasAction && actionButton(body, { actions, close, isPrimary: false }), dismiss];
-  toast.append(words(body, "p"), h("div", { class: "toast-actions" }, ...buttons.filter(Boolean)));
-  const arm = () => {
+  toast.append(problemText(body, "p"), h("div", { class: "toast-actions" }, ...buttons.filter(Boolean)));
+  const startTimer = () => {
     const ms = body.copy.duration_ms;
-    // One that offers something to do waits for an answer.
+    // A toast with an action stays until the user reacts.
     if (ms > 0 && !hasAction) timer = setTimeout(close, ms);
   };
-  // Whoever is reading it or about to press its button keeps it.
+  // It stays while the pointer or the focus is on it.
   for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, () => clearTimeout(timer));
-  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, arm);
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, startTimer);
   region.replaceChildren(toast);
-  arm();
+  startTimer();
 }
 
 function showModal(body, actions) {
   const dialog = h("dialog", { class: "modal", "aria-labelledby": "problem-dialog-title" });
   const close = () => dialog.close();
-  const content = words(body, "h2");
+  const content = problemText(body, "h2");
   content.querySelector(".problem-title").id = "problem-dialog-title";
   const isDismissOnly = !body.copy.action || body.copy.action.kind === "dismiss";
-  const later = h("button", { type: "button", class: "button quiet", onclick: close }, _("关闭"));
-  dialog.append(content, h("div", { class: "modal-actions" }, isDismissOnly ? "" : later, actionButton(body, { actions, close, isPrimary: true })));
+  const closeButton = h("button", { type: "button", class: "button quiet", onclick: close }, _("关闭"));
+  dialog.append(content, h("div", { class: "modal-actions" }, isDismissOnly ? "" : closeButton, actionButton(body, { actions, close, isPrimary: true })));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
 }
 
-// What the page held is gone, so its own ways of trying again are, too.
+// It replaces the content of the page, so actions of that content do not apply any more.
 function showPage(body) {
   const action = actionButton(body, { actions: {}, close: () => {}, isPrimary: true });
   const page = h(
     "section",
     { class: "problem-page", "data-severity": body.severity || "error" },
     h("span", { class: "problem-icon", "aria-hidden": "true" }),
-    words(body, "h1"),
+    problemText(body, "h1"),
     h("div", { class: "problem-action" }, action),
   );
   byId("main").replaceChildren(page);
@@ -152,31 +152,31 @@ function showPage(body) {
   title.focus();
 }
 
-function showInline(body, actions, where) {
-  const close = () => where.replaceChildren();
-  where.replaceChildren(problemCard(body, { actions, close }));
+function showInline(body, actions, container) {
+  const close = () => container.replaceChildren();
+  container.replaceChildren(problemCard(body, { actions, close }));
 }
 
 /**
- * Shows any error. `actions` replaces what a button does ({retry: fn}), `where` takes inline problems,
- * `display` overrules the copy where a page cannot honour it.
+ * Show any error. `actions` replaces default actions ({retry: fn}), `container` takes inline problems, `display`
+ * overrides the display form.
  */
-export function showProblem(error, { actions = {}, where = null, display = null } = {}) {
+export function showProblem(error, { actions = {}, container = null, display = null } = {}) {
   const { body } = asProblem(error);
   const form = display || body.copy.display;
   if (form === "page") showPage(body);
   else if (form === "modal") showModal(body, actions);
-  else if (form === "inline" && where) showInline(body, actions, where);
+  else if (form === "inline" && container) showInline(body, actions, container);
   else showToast(body, actions);
 }
 
-/** Shows a problem body that came inside an answer or an event. */
+/** Show a problem body that is part of a response or an event. */
 export function showProblemBody(body, options) {
   showProblem(isProblemBody(body) ? new Problem(body) : pageProblem(), options);
 }
 
 window.addEventListener("unhandledrejection", (event) => {
-  // What still looked for what a whole-page problem has replaced is no news.
+  // Code of a page that was replaced by a problem may fail: that is expected.
   const isPageGone = document.querySelector(".problem-page");
   if (event.reason?.name !== "AbortError" && !isPageGone) showProblem(event.reason);
 });

@@ -1,55 +1,55 @@
-// Who is asking: a Django session, or on a demo site a token for this device, renewed before it ends.
+// Authentication: by Django's session, or on a demo site by a token of this device, renewed before it expires.
 
 import { config } from "./config.js";
 import { Problem, isProblemBody, networkProblem, unreadableProblem } from "./problem.js";
-import { kept, passing, randomId } from "./storage.js";
+import { localStore, randomId, sessionStore } from "./storage.js";
 
-const SESSION = "diag.session";
-const DEVICE = "diag.device";
-const MARGIN_MS = 60_000;
+const SESSION_KEY = "diag.session";
+const DEVICE_KEY = "diag.device";
+const RENEWAL_MARGIN_MS = 60_000;
 const TIMEOUT_MS = 30_000;
 
-let pending = null;
+let pendingSignIn = null;
 
-/** Whether a token can be renewed here without asking the person. */
+/** Whether the page can renew the token itself. */
 export const canRenew = config.demo && !config.signed_in;
 
-// A terminal that ran a diagnosis may hand its device over, for this tab only: `/diagnoses/<id>/#device=<id>`.
+// A diagnosis that was started in a terminal passes its device id to one tab: `/diagnoses/<id>/#device=<id>`.
 function adoptDevice() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("device");
-  if (!given) return;
+  const device = new URLSearchParams(location.hash.slice(1)).get("device");
+  if (!device) return;
   history.replaceState(null, "", location.pathname + location.search);
-  if (!canRenew || !/^[\w.-]{8,64}$/.test(given)) return;
-  passing.remove(SESSION);
-  passing.set(DEVICE, given);
+  if (!canRenew || !/^[\w.-]{8,64}$/.test(device)) return;
+  sessionStore.remove(SESSION_KEY);
+  sessionStore.set(DEVICE_KEY, device);
 }
 
 adoptDevice();
-// The same address again, with a device this time, does not load the page by itself.
+// Opening the same address with another fragment does not reload the page.
 window.addEventListener("hashchange", () => location.hash.startsWith("#device=") && location.reload());
 
-const store = passing.get(DEVICE) ? passing : kept;
+const store = sessionStore.get(DEVICE_KEY) ? sessionStore : localStore;
 
-function deviceId() {
-  let id = store.get(DEVICE);
+function getDeviceId() {
+  let id = store.get(DEVICE_KEY);
   if (!id) {
     id = randomId();
-    store.set(DEVICE, id);
+    store.set(DEVICE_KEY, id);
   }
   return id;
 }
 
-function storedToken() {
-  const session = store.get(SESSION);
+function getStoredToken() {
+  const session = store.get(SESSION_KEY);
   if (!session?.token) return null;
-  return Date.parse(session.expires_at) - Date.now() > MARGIN_MS ? session.token : null;
+  return Date.parse(session.expires_at) - Date.now() > RENEWAL_MARGIN_MS ? session.token : null;
 }
 
 async function signIn() {
   const response = await fetch("/api/session", {
     method: "POST",
     headers: { "Content-Type": "application/json", "Accept-Language": config.language, "X-CSRFToken": config.csrf_token },
-    body: JSON.stringify({ device_id: deviceId() }),
+    body: JSON.stringify({ device_id: getDeviceId() }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch(() => {
     throw networkProblem();
@@ -57,32 +57,32 @@ async function signIn() {
   const body = await response.json().catch(() => null);
   if (!response.ok) throw isProblemBody(body) ? new Problem(body) : unreadableProblem();
   if (!body?.token) throw unreadableProblem();
-  store.set(SESSION, { token: body.token, expires_at: body.expires_at });
+  store.set(SESSION_KEY, { token: body.token, expires_at: body.expires_at });
   return body.token;
 }
 
-/** The bearer token, or null where Django's session speaks for the person. One sign-in at a time. */
+/** Return the bearer token, or null where Django's session authenticates the user. Concurrent callers share one sign-in. */
 export async function getToken({ renew = false } = {}) {
   if (!canRenew) return null;
-  const token = renew ? null : storedToken();
+  const token = renew ? null : getStoredToken();
   if (token) return token;
-  pending ??= signIn().finally(() => {
-    pending = null;
+  pendingSignIn ??= signIn().finally(() => {
+    pendingSignIn = null;
   });
-  return pending;
+  return pendingSignIn;
 }
 
-/** The headers that prove who is asking. */
-export async function authHeaders(method, { renew = false } = {}) {
+/** Return the headers that authenticate a request. */
+export async function getAuthHeaders(method, { renew = false } = {}) {
   const token = await getToken({ renew });
   if (token) return { Authorization: `Bearer ${token}` };
   return method === "GET" ? {} : { "X-CSRFToken": config.csrf_token };
 }
 
-/** Leaves for the sign-in page and comes back to this one. */
+/** Go to the sign-in page, which returns to this one. */
 export function goToSignIn() {
   if (canRenew) {
-    store.remove(SESSION);
+    store.remove(SESSION_KEY);
     location.reload();
     return;
   }

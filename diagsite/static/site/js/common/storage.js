@@ -1,12 +1,11 @@
-// Browser storage that may be refused (private mode, full): then it lasts as long as the page.
+// Browser storage that works when the browser refuses to store (private mode, full): the values then last as long as the page.
 
-function guarded(name) {
+function createStore(name) {
   const memory = new Map();
-  const storage = () => window[name];
   return {
     get(key) {
       try {
-        return JSON.parse(storage().getItem(key)) ?? memory.get(key) ?? null;
+        return JSON.parse(window[name].getItem(key)) ?? memory.get(key) ?? null;
       } catch {
         return memory.get(key) ?? null;
       }
@@ -14,7 +13,7 @@ function guarded(name) {
     set(key, value) {
       memory.set(key, value);
       try {
-        storage().setItem(key, JSON.stringify(value));
+        window[name].setItem(key, JSON.stringify(value));
       } catch {
         // kept in memory
       }
@@ -22,21 +21,21 @@ function guarded(name) {
     remove(key) {
       memory.delete(key);
       try {
-        storage().removeItem(key);
+        window[name].removeItem(key);
       } catch {
-        // nothing was kept
+        // was never stored
       }
     },
   };
 }
 
-/** Outlives the tab. */
-export const kept = guarded("localStorage");
+/** Persistent. */
+export const localStore = createStore("localStorage");
 
-/** Lives as long as the tab. */
-export const passing = guarded("sessionStorage");
+/** Lasts as long as the tab. */
+export const sessionStore = createStore("sessionStorage");
 
-/** A random UUID; `crypto.randomUUID` is missing on plain http. */
+/** Return a random UUID; `crypto.randomUUID` is missing without HTTPS. */
 export function randomId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

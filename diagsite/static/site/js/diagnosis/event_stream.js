@@ -1,10 +1,10 @@
-// The shared socket client, wired to this page's life.
+// The shared socket client, connected to the lifecycle of the page.
 
 import { getToken } from "../common/session.js";
 
-// A tab in the background keeps its connection; only a page that the browser puts away lets go of it.
-function followPage(client) {
-  const wires = [
+// A background tab keeps its connection; a page that the browser freezes or caches closes it.
+function listenToPage(client) {
+  const listeners = [
     [window, "online", () => client.networkChanged(true)],
     [window, "offline", () => client.networkChanged(false)],
     [window, "pagehide", () => client.hide()],
@@ -12,12 +12,12 @@ function followPage(client) {
     [document, "freeze", () => client.hide()],
     [document, "resume", () => client.show()],
   ];
-  for (const [target, name, fn] of wires) target.addEventListener(name, fn);
-  return () => wires.forEach(([target, name, fn]) => target.removeEventListener(name, fn));
+  for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+  return () => listeners.forEach(([target, name, listener]) => target.removeEventListener(name, listener));
 }
 
-/** Follows a stream from its first event until it ends; returns how to stop. */
-export function follow(stream, { onEvents, onState, onReset, onFatal }) {
+/** Read a stream from its first event to its end; returns a function that stops. */
+export function subscribe(stream, { onEvents, onState, onReset, onFatal }) {
   const { webSocketClient, browserTransport } = window.diag;
   const client = webSocketClient.createClient({
     stream,
@@ -30,10 +30,10 @@ export function follow(stream, { onEvents, onState, onReset, onFatal }) {
     onReset,
     onFatal,
   });
-  const unwire = followPage(client);
+  const stopListening = listenToPage(client);
   client.start();
   return () => {
-    unwire();
+    stopListening();
     client.close();
   };
 }

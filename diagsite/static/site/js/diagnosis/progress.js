@@ -1,10 +1,11 @@
-// The progress card: a bar that never goes back, the stage, what is done, the time left.
+// The progress card: a bar that never goes back, the stage, the counts and the remaining time.
 
 import { _ } from "../common/config.js";
 import { byId, setText } from "../common/dom.js";
-import { about, number, statusName } from "../common/format.js";
+import { number, statusLabel } from "../common/format.js";
+import { timeLeft } from "./texts.js";
 
-const NEARLY_DONE = 90;
+const sum = ({ valid = 0, failed = 0, filtered = 0 }) => valid + failed + filtered;
 
 export class Progress {
   constructor() {
@@ -15,18 +16,18 @@ export class Progress {
     this.timer = null;
   }
 
-  /** Draws a view of the presenter, or a diagnosis as stored; true when the stage is a new one. */
+  /** Draw a view of the presenter, or a stored diagnosis; return whether the stage is new. */
   draw(view) {
     const counts = view.counts || view;
     this.percent = Math.max(this.percent, Math.floor(view.percent || 0));
-    // A log that is read again from its start must not make the page go back.
+    // A log that is read again from its start must not make the counts go back.
     if (sum(counts) >= this.done) this.drawCounts(counts);
     this.done = Math.max(this.done, view.done ?? 0, sum(counts));
     this.drawBar(this.done, view.planned);
-    this.expect(view.etaSeconds);
+    this.startCountdown(view.etaSeconds);
     const isNew = Boolean(view.stage) && view.stage !== this.stage;
     this.stage = view.stage || this.stage;
-    setText(byId("stage"), statusName(this.stage || "queued"));
+    setText(byId("stage"), statusLabel(this.stage || "queued"));
     return isNew;
   }
 
@@ -47,8 +48,8 @@ export class Progress {
     byId("filtered-part").hidden = filtered === 0;
   }
 
-  // Between two events the time left runs down by itself.
-  expect(seconds) {
+  /** Count the remaining time down between two events. */
+  startCountdown(seconds) {
     if (seconds === null || seconds === undefined) return;
     this.endsAt = Date.now() + seconds * 1000;
     clearInterval(this.timer);
@@ -57,11 +58,7 @@ export class Progress {
   }
 
   drawTimeLeft() {
-    const seconds = (this.endsAt - Date.now()) / 1000;
-    const soon = this.percent >= NEARLY_DONE ? _("即将完成") : _("还需要一会儿");
-    setText(byId("time-left"), seconds > 1 ? _("还需约 {time}", { time: about(seconds) }) : soon);
+    setText(byId("time-left"), timeLeft((this.endsAt - Date.now()) / 1000, this.percent));
     if (byId("progress").hidden) clearInterval(this.timer);
   }
 }
-
-const sum = ({ valid = 0, failed = 0, filtered = 0 }) => valid + failed + filtered;

@@ -1,59 +1,60 @@
-// The form as data: read from the fields, written back to them, kept over a reload, sent once.
+// The draft of a new diagnosis: stored while the form is filled in, and turned into the request body.
 
-import { passing, randomId } from "../common/storage.js";
+import { randomId, sessionStore } from "../common/storage.js";
 
-const DRAFT = "diag.draft";
-const SUBMISSION = "diag.submission";
+const DRAFT_KEY = "diag.draft";
+const SUBMISSION_KEY = "diag.submission";
 
-const names = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean))];
+/** `A、B, A` -> `["A", "B"]` */
+const splitNames = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean))];
 
-/** `{brand, aliases, competitors: [[name, aliases]], questions: [[text]], platforms, repeats}` as typed. */
-export const loadDraft = () => passing.get(DRAFT);
+/** `{brand, aliases, competitors: [[name, aliases]], questions: [[text]], platforms, repeats}` as typed, or null. */
+export const loadDraft = () => sessionStore.get(DRAFT_KEY);
 
-export const saveDraft = (draft) => passing.set(DRAFT, draft);
+export const saveDraft = (draft) => sessionStore.set(DRAFT_KEY, draft);
 
-export const clearDraft = () => passing.remove(DRAFT);
+export const clearDraft = () => sessionStore.remove(DRAFT_KEY);
 
-/** A stored diagnosis as a draft for another one. */
-export function draftFrom(diagnosis) {
+/** Copy a stored diagnosis into a draft of a new one. */
+export function draftFromDiagnosis(diagnosis) {
   const own = diagnosis.brands.find((brand) => brand.is_own);
   return {
     brand: diagnosis.brand,
     aliases: (own?.aliases || []).join("、"),
     competitors: diagnosis.brands.filter((brand) => !brand.is_own).map((brand) => [brand.name, brand.aliases.join("、")]),
     questions: diagnosis.questions.map((question) => [question.text]),
-    platforms: diagnosis.platforms.map((platform) => String(platform.id)),
+    platforms: diagnosis.platforms.map((platform) => platform.id),
     repeats: diagnosis.repeats,
   };
 }
 
-/** The request body, and for each part of it the index of the row it came from (empty rows are not sent). */
-export function bodyOf(draft, idOf) {
-  const competitors = draft.competitors.map(([name, aliases], row) => ({ row, name: name.trim(), aliases: names(aliases) }));
-  const questions = draft.questions.map(([text], row) => ({ row, text: text.trim() }));
-  const sentCompetitors = competitors.filter(({ name, aliases }) => name || aliases.length);
-  const sentQuestions = questions.filter(({ text }) => text);
+/** Return the request body, and for each sent competitor and question the index of its row: empty rows are left out. */
+export function buildRequest(draft) {
+  const competitors = draft.competitors
+    .map(([name, aliases], row) => ({ row, name: name.trim(), aliases: splitNames(aliases) }))
+    .filter(({ name, aliases }) => name || aliases.length);
+  const questions = draft.questions.map(([text], row) => ({ row, text: text.trim() })).filter(({ text }) => text);
   return {
-    rows: { competitors: sentCompetitors.map(({ row }) => row), questions: sentQuestions.map(({ row }) => row) },
+    rows: { competitors: competitors.map(({ row }) => row), questions: questions.map(({ row }) => row) },
     body: {
       brand: draft.brand.trim(),
-      aliases: names(draft.aliases),
-      competitors: sentCompetitors.map(({ name, aliases }) => ({ name, aliases })),
-      questions: sentQuestions.map(({ text }) => text),
-      platforms: draft.platforms.map(idOf),
+      aliases: splitNames(draft.aliases),
+      competitors: competitors.map(({ name, aliases }) => ({ name, aliases })),
+      questions: questions.map(({ text }) => text),
+      platforms: draft.platforms,
       repeats: draft.repeats,
     },
   };
 }
 
-/** The key of this very form: the same after a network failure, a new one after a change or a success. */
-export function submissionKey(body) {
+/** Return the idempotency key of this request body: the same after a network failure, a new one after a change or a success. */
+export function getSubmissionKey(body) {
   const filled = JSON.stringify(body);
-  const last = passing.get(SUBMISSION);
+  const last = sessionStore.get(SUBMISSION_KEY);
   if (last?.filled === filled) return last.key;
   const key = randomId();
-  passing.set(SUBMISSION, { filled, key });
+  sessionStore.set(SUBMISSION_KEY, { filled, key });
   return key;
 }
 
-export const forgetSubmission = () => passing.remove(SUBMISSION);
+export const clearSubmissionKey = () => sessionStore.remove(SUBMISSION_KEY);

@@ -1,13 +1,13 @@
-// A list of alike rows that a person adds to and takes from.
+// A list of similar rows that the user adds and removes.
 
-import { h, setText, stamp } from "../common/dom.js";
+import { cloneTemplate, setText } from "../common/dom.js";
 import { linkLabels } from "../common/fields.js";
 
-export class Rows {
-  /** `list` is a `<ul>` or `<ol>`, `template` the id of its row, `add` the button below, `count` shows how many. */
-  constructor({ list, template, add, count, max, onChange, onRow = () => {} }) {
-    Object.assign(this, { list, template, add, count, max, onChange, onRow });
-    add.addEventListener("click", () => this.append()?.querySelector("input, textarea").focus());
+export class FormRows {
+  /** `list` is a `<ul>` or `<ol>`, `template` the id of a row's template, `addButton` is below, `counter` shows the number of rows. */
+  constructor({ list, template, addButton, counter, max, onChange, onRow = () => {} }) {
+    Object.assign(this, { list, template, addButton, counter, max, onChange, onRow });
+    addButton.addEventListener("click", () => this.append()?.querySelector("input, textarea").focus());
     this.refresh();
   }
 
@@ -19,10 +19,15 @@ export class Rows {
     return this.rows.length >= this.max;
   }
 
-  /** Adds a row after `previous` or at the end; null when the list is full. */
+  /** For each row, the values of its inputs. */
+  get values() {
+    return this.rows.map((row) => [...row.querySelectorAll("input, textarea")].map((input) => input.value));
+  }
+
+  /** Add a row at the end or below `after`; return null when the list is full. */
   append({ values = [], after = null } = {}) {
     if (this.isFull) return null;
-    const row = stamp(this.template);
+    const row = cloneTemplate(this.template);
     linkLabels(row);
     row.querySelectorAll("input, textarea").forEach((input, index) => {
       input.value = values[index] || "";
@@ -36,16 +41,16 @@ export class Rows {
     return row;
   }
 
-  /** Takes a row away and leaves the focus on its neighbour. */
+  /** Remove a row and move the focus to its neighbour. */
   remove(row) {
     const neighbour = row.nextElementSibling || row.previousElementSibling;
     row.remove();
-    (neighbour?.querySelector("input, textarea") || this.add).focus();
+    (neighbour?.querySelector("input, textarea") || this.addButton).focus();
     this.refresh();
     this.onChange();
   }
 
-  /** Replaces all rows. */
+  /** Replace all rows. */
   fill(rows) {
     this.list.replaceChildren();
     for (const values of rows) this.append({ values });
@@ -53,14 +58,14 @@ export class Rows {
   }
 
   refresh() {
-    this.add.disabled = this.isFull;
-    setText(this.count, `${this.rows.length} / ${this.max}`);
+    this.addButton.disabled = this.isFull;
+    setText(this.counter, `${this.rows.length} / ${this.max}`);
     this.list.hidden = this.rows.length === 0;
   }
 }
 
-/** A question row: Enter goes on to the next one, pasted lines become rows. */
-export function asLines(rows, row, onPasted) {
+/** Make Enter in a row's textarea go to the next row, and a paste of several lines add one row per line. */
+export function handleLines(rows, row) {
   const input = row.querySelector("textarea");
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing) return;
@@ -72,9 +77,9 @@ export function asLines(rows, row, onPasted) {
     const lines = event.clipboardData.getData("text").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
     if (lines.length < 2) return;
     event.preventDefault();
-    onPasted(row, input, lines);
+    input.value = lines[0];
+    let last = row;
+    for (const line of lines.slice(1)) last = rows.append({ values: [line], after: last }) || last;
+    last.querySelector("textarea").focus();
   });
 }
-
-/** An empty mark, for a list that has nothing to show. */
-export const emptyNote = (text) => h("li", { class: "empty" }, text);

@@ -1,25 +1,25 @@
-// Questions that buyers ask, by category, to be taken over with a tap; the mini-program has the same ones.
+// Templates of questions by category, shared with the mini-program; a click adds one to the form or removes it.
 
 import { _ } from "../common/config.js";
 import { byId, h } from "../common/dom.js";
 
-const { CATEGORIES } = window.diag.questions;
+const { CATEGORIES } = window.diag.questionTemplates;
 
 export class QuestionTemplates {
-  /** `taken` gives the texts of the form; `toggle` puts a text into it, or takes it out. */
-  constructor({ taken, toggle }) {
-    Object.assign(this, { taken, toggle, category: CATEGORIES[0] });
-    const choice = byId("template-category");
-    // The names are in the catalogue of the modules; the questions stay Chinese, as the platforms are asked.
-    choice.replaceChildren(...CATEGORIES.map(({ id, name }) => h("option", { value: id }, _(name))));
-    choice.addEventListener("change", () => {
-      this.category = CATEGORIES.find(({ id }) => id === choice.value);
+  /** `getQuestions` returns the texts in the form; `toggle` adds a text to it, or removes it. */
+  constructor({ getQuestions, toggle }) {
+    Object.assign(this, { getQuestions, toggle, category: CATEGORIES[0] });
+    const select = byId("template-category");
+    // The questions stay Chinese, because the platforms are asked in Chinese.
+    select.replaceChildren(...CATEGORIES.map(({ id, name }) => h("option", { value: id }, _(name))));
+    select.addEventListener("change", () => {
+      this.category = CATEGORIES.find(({ id }) => id === select.value);
       this.draw();
     });
     const product = byId("template-product");
     product.addEventListener("input", () => this.draw());
     product.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault(); // it starts no diagnosis
+      if (event.key === "Enter") event.preventDefault(); // do not submit the form
     });
     this.draw();
   }
@@ -28,17 +28,18 @@ export class QuestionTemplates {
     const product = byId("template-product");
     product.placeholder = this.category.example;
     const texts = this.category.questions.map((text) => text.replace("{product}", product.value.trim() || this.category.example));
-    const taken = this.taken();
+    const entered = this.getQuestions();
     byId("template-questions").replaceChildren(
       ...texts.map((text) => {
-        const isTaken = taken.includes(text);
-        const button = h("button", { type: "button", class: "button template", "aria-pressed": String(isTaken), onclick: () => this.choose(text) }, h("span", { "aria-hidden": "true" }, isTaken ? "✓" : "＋"), h("span", { lang: "zh-Hans" }, text));
-        return h("li", {}, button);
+        const isSelected = entered.includes(text);
+        const icon = h("span", { "aria-hidden": "true" }, isSelected ? "✓" : "＋");
+        const attributes = { type: "button", class: "button template", "aria-pressed": String(isSelected), onclick: () => this.select(text) };
+        return h("li", {}, h("button", attributes, icon, h("span", { lang: "zh-Hans" }, text)));
       }),
     );
   }
 
-  choose(text) {
+  select(text) {
     this.toggle(text);
     this.draw();
     const buttons = [...byId("template-questions").querySelectorAll("button")];

@@ -1,6 +1,6 @@
-// An example to try the page with: the demo platform knows these fictional brands, and no real one is judged.
+// An example with fictional brands that the demo platform mentions in its answers.
 
-export const sample = {
+export const sampleDraft = {
   brand: "山岚",
   aliases: "Shanlan",
   competitors: [

@@ -1,67 +1,68 @@
-// What the owner has not read yet: rates that moved, runs that were left out.
+// The user's unread notifications: rates that changed, and scheduled runs that were skipped.
 
-import { listNotices, readNotices } from "../common/api.js";
-import { changeChip, changeRates } from "../common/rate_changes.js";
-import { config, _ } from "../common/config.js";
+import { listNotifications, markNotificationsRead } from "../common/api.js";
+import { config, _, diagnosisUrl } from "../common/config.js";
 import { announce, byId, h, setText } from "../common/dom.js";
+import { dateTime, demoTag } from "../common/elements.js";
+import { skipReasonLabel } from "../common/format.js";
 import { showProblem } from "../common/problem_display.js";
-import { demoTag, moment } from "../common/format.js";
-import { skipWords } from "../common/skip_reasons.js";
+import { changeChip, ratesText } from "../common/rate_changes.js";
 
-let items = [];
+let notifications = [];
 
-function words(item) {
-  if (item.kind === "skipped") return [h("strong", {}, item.brand), " ", _("有一次定期诊断没有运行：{why}", { why: skipWords(item.reason) })];
-  return item.moves.map((move) => h("span", { class: "news-move" }, h("strong", {}, move.name), " ", changeChip(move), " ", changeRates(move)));
+function describe(notification) {
+  if (notification.kind === "skipped") {
+    return [h("strong", {}, notification.brand), " ", _("有一次定期诊断没有运行：{why}", { why: skipReasonLabel(notification.reason) })];
+  }
+  return notification.moves.map((change) => h("span", { class: "notification-change" }, h("strong", {}, change.name), " ", changeChip(change), " ", ratesText(change)));
 }
 
-function linkOf(item) {
-  if (item.kind === "skipped") return h("a", { href: config.urls.schedules }, _("查看定期诊断"));
-  return h("a", { href: config.urls.diagnosis.replace("{id}", item.diagnosis) }, _("查看报告"));
-}
-
-function row(item) {
+function createItem(notification) {
+  const link =
+    notification.kind === "skipped"
+      ? h("a", { href: config.urls.schedules }, _("查看定期诊断"))
+      : h("a", { href: diagnosisUrl(notification.diagnosis) }, _("查看报告"));
+  const button = h("button", { type: "button", class: "button quiet", onclick: () => markRead([notification]) }, _("知道了"));
   return h(
     "li",
-    { class: "news-item" },
-    h("p", {}, words(item), item.demo && demoTag()),
-    h("p", { class: "news-tools" }, moment(item.at), linkOf(item), h("button", { type: "button", class: "button quiet", onclick: () => read([item]) }, _("知道了"))),
+    { class: "notification" },
+    h("p", {}, describe(notification), notification.demo && demoTag()),
+    h("p", { class: "notification-tools" }, dateTime(notification.at), link, button),
   );
 }
 
 function draw() {
-  byId("news-section").hidden = !items.length;
-  setText(byId("news-count"), items.length ? String(items.length) : "");
-  byId("news").replaceChildren(...items.map(row));
+  byId("notifications-section").hidden = !notifications.length;
+  setText(byId("notification-count"), notifications.length ? String(notifications.length) : "");
+  byId("notifications").replaceChildren(...notifications.map(createItem));
+  document.dispatchEvent(new CustomEvent("notifications-changed"));
 }
 
-async function read(some) {
+async function markRead(read) {
   try {
-    await readNotices(some.map(({ id }) => id));
+    await markNotificationsRead(read.map(({ id }) => id));
   } catch (error) {
-    showProblem(error, { actions: { retry: () => read(some) } });
+    showProblem(error, { actions: { retry: () => markRead(read) } });
     return;
   }
-  items = items.filter((item) => !some.includes(item));
+  notifications = notifications.filter((notification) => !read.includes(notification));
   draw();
   announce(_("已标为已读"));
-  byId(items.length ? "news-heading" : "main").focus();
-  document.dispatchEvent(new CustomEvent("news-changed"));
+  byId(notifications.length ? "notifications-heading" : "main").focus();
 }
 
-/** Whether a diagnosis is told of by something unread. */
-export const isNews = (id) => items.some((item) => item.diagnosis === id);
+/** Whether there is an unread notification about this diagnosis. */
+export const hasNotification = (diagnosisId) => notifications.some(({ diagnosis }) => diagnosis === diagnosisId);
 
-/** Shows what is unread. */
-export async function loadNews() {
+/** Load and show the unread notifications. */
+export async function loadNotifications() {
   try {
-    items = (await listNotices()).items;
+    notifications = (await listNotifications()).items;
   } catch (error) {
-    showProblem(error, { actions: { retry: loadNews }, display: "toast" });
+    showProblem(error, { actions: { retry: loadNotifications }, display: "toast" });
     return;
   }
   draw();
-  document.dispatchEvent(new CustomEvent("news-changed"));
 }
 
-byId("read-all").addEventListener("click", () => read([...items]));
+byId("read-all").addEventListener("click", () => markRead([...notifications]));

@@ -1,20 +1,22 @@
-// The page of one diagnosis: follows it while it runs, then shows its report in the same place.
+// The page of one diagnosis: its progress while it runs, then its report in the same place.
 
-import { Answers } from "../diagnosis/answers.js";
+import { Answers } from "../answers/answers.js";
 import { cancelDiagnosis, getDiagnosis, getReport, listCorrections, retryDiagnosis } from "../common/api.js";
-import { config, _ } from "../common/config.js";
-import { confirmed } from "../common/confirm_dialog.js";
-import { announce, byId, h, setText, withoutJump } from "../common/dom.js";
-import { problemCard, showProblem } from "../common/problem_display.js";
-import { isRunning, moment, number, statusChip, statusName } from "../common/format.js";
-import { follow } from "../diagnosis/event_stream.js";
+import { config, _, diagnosisUrl } from "../common/config.js";
+import { confirmDialog } from "../common/confirm_dialog.js";
+import { announce, byId, h, keepInPlace, setText } from "../common/dom.js";
+import { dateTime, statusChip } from "../common/elements.js";
+import { isRunning, number, statusLabel } from "../common/format.js";
 import { isProblemBody } from "../common/problem.js";
-import { Progress } from "../diagnosis/progress.js";
-import { headline } from "../report/headline.js";
-import { scopeName } from "../report/cells.js";
-import { ReportSections } from "../report/sections.js";
-import { showActions } from "../report/report_actions.js";
+import { problemCard, showProblem } from "../common/problem_display.js";
 import { randomId } from "../common/storage.js";
+import { subscribe } from "../diagnosis/event_stream.js";
+import { Progress } from "../diagnosis/progress.js";
+import { connectionStatus, headline, retryExplanation } from "../diagnosis/texts.js";
+import { showReportActions } from "../report/actions.js";
+import { scopeLabel } from "../report/cells.js";
+import { ReportSections } from "../report/sections.js";
+import { showTrend } from "../report/trend.js";
 
 const id = byId("main").dataset.diagnosis;
 const progress = new Progress();
@@ -23,103 +25,92 @@ let diagnosis = null;
 let answers = null;
 let presenter = null;
 let sections = null;
-let stop = () => {};
+let unsubscribe = () => {};
+let wasConnected = false;
 let hasReport = false;
+
+// The head
 
 function drawHead() {
   setText(byId("brand"), diagnosis.brand);
-  const rivals = diagnosis.brands.filter((brand) => !brand.is_own).map((brand) => brand.name);
+  const competitors = diagnosis.brands.filter((brand) => !brand.is_own).length;
   const facts = [
-    moment(diagnosis.created_at),
+    dateTime(diagnosis.created_at),
     _("{n} 次调用", { n: number(diagnosis.planned) }),
-    rivals.length > 0 && _("竞品 {n} 个", { n: rivals.length }),
+    competitors > 0 && _("竞品 {n} 个", { n: competitors }),
   ].filter(Boolean);
   byId("facts").replaceChildren(...facts.map((fact) => h("li", {}, fact)));
   byId("demo-banner").hidden = !diagnosis.demo;
   byId("status").replaceChildren(statusChip(diagnosis.status));
-  drawCarriedOver();
   byId("again").href = `${config.urls.start}?from=${diagnosis.id}`;
-}
-
-function drawCarriedOver() {
-  const line = byId("carried-over");
-  line.hidden = !diagnosis.retry_of;
+  byId("carried-over").hidden = !diagnosis.retry_of;
   if (!diagnosis.retry_of) return;
-  const link = h("a", { href: config.urls.diagnosis.replace("{id}", diagnosis.retry_of) }, _("查看上一次"));
-  line.replaceChildren(_("这是一次补问：沿用了 {n} 条已有的回答，只重新询问失败的。", { n: number(diagnosis.carried_over || 0) }), " ", link);
+  const text = _("这是一次补问：沿用了 {n} 条已有的回答，只重新询问失败的。", { n: number(diagnosis.carried_over || 0) });
+  byId("carried-over").replaceChildren(text, " ", h("a", { href: diagnosisUrl(diagnosis.retry_of) }, _("查看上一次")));
 }
 
 function setTitle(text) {
   document.title = `${text} · ${_("AI 可见度诊断")}`;
 }
 
+// While it runs
+
 function drawProgress(view) {
   if (progress.draw(view)) {
-    announce(statusName(view.stage));
+    announce(statusLabel(view.stage));
     byId("status").replaceChildren(statusChip(view.stage));
   }
   setTitle(`${progress.percent}% ${diagnosis.brand}`);
 }
 
-function noticeCard(problem) {
-  const platform = diagnosis.platforms.find((one) => String(one.id) === String(problem.platform));
-  return h("li", {}, problemCard(problem, { prefix: platform?.name }));
-}
-
 function drawNotices(problems) {
-  const known = new Map(problems.filter(isProblemBody).map((problem) => [`${problem.code}/${problem.platform}`, problem]));
-  byId("notices").replaceChildren(...[...known.values()].map(noticeCard));
+  const latest = new Map(problems.filter(isProblemBody).map((problem) => [`${problem.code}/${problem.platform}`, problem]));
+  const notices = [...latest.values()].map((problem) => {
+    const platform = diagnosis.platforms.find((one) => one.id === problem.platform);
+    return h("li", {}, problemCard(problem, { prefix: platform?.name }));
+  });
+  byId("notices").replaceChildren(...notices);
 }
 
-function onEvents(events) {
+function handleEvents(events) {
   presenter.apply(events);
   const view = presenter.view();
   for (const [, kind, data] of events) {
     if (kind === "result") answers.update(data.answer, data);
   }
-  // The stream tells of what is asked now; the places also hold what was carried over.
-  drawProgress({ ...view, counts: answers.counts() });
+  // The stream has only the answers of this run; the rows also have those that were carried over.
+  drawProgress({ ...view, counts: answers.countStates() });
   if (events.some(([, kind]) => kind === "error")) drawNotices(view.notices);
-  if (events.some(([, kind]) => kind === "complete")) ended();
+  if (events.some(([, kind]) => kind === "complete")) handleEnd();
 }
 
-const CONNECTIONS = {
-  connecting: _("连接中"),
-  live: _("实时"),
-  polling: _("轮询"),
-  suspended: _("已暂停"),
-  offline: _("离线"),
-  reconnecting: _("重连中"),
-};
-
-let hasBeenLive = false;
-
-function onState(state) {
-  hasBeenLive ||= state === "live" || state === "polling";
-  const shown = state === "connecting" && hasBeenLive ? "reconnecting" : state;
+function drawConnection(state) {
+  wasConnected ||= state === "live" || state === "polling";
+  const { id: shown, label } = connectionStatus(state, wasConnected);
   const chip = byId("connection");
-  chip.hidden = !(shown in CONNECTIONS);
+  chip.hidden = !label;
   chip.dataset.state = shown;
-  setText(chip.querySelector("span"), CONNECTIONS[shown] || "");
+  setText(chip.querySelector("span"), label);
 }
 
-// The log behind the stream has been pruned: what is stored is the whole truth.
-async function onReset() {
+/** The log behind the stream was pruned: load the stored state instead. */
+async function handleReset() {
   try {
-    await answers.fetchAll();
+    await answers.loadAll();
     diagnosis = await getDiagnosis(id);
-    if (!isRunning(diagnosis.status)) ended();
+    if (!isRunning(diagnosis.status)) handleEnd();
     else drawProgress(diagnosis);
   } catch (error) {
-    showProblem(error, { actions: { retry: onReset }, where: byId("page-problem") });
+    showProblem(error, { actions: { retry: handleReset }, container: byId("page-problem") });
   }
 }
 
-function onFatal({ problem }) {
-  stop();
+/** The stream cannot be read any more. */
+function handleFatal({ problem }) {
+  unsubscribe();
   byId("connection").hidden = true;
-  if (isProblemBody(problem)) byId("page-problem").replaceChildren(problemCard(problem));
-  else byId("page-problem").replaceChildren(h("p", { class: "hint" }, _("进度更新断开了，诊断仍在进行。刷新页面可以继续看。")));
+  const hint = () => h("p", { class: "hint" }, _("进度更新断开了，诊断仍在进行。刷新页面可以继续看。"));
+  byId("page-problem").replaceChildren(isProblemBody(problem) ? problemCard(problem) : hint());
 }
 
 async function cancel() {
@@ -129,77 +120,50 @@ async function cancel() {
     yes: _("取消诊断"),
     no: _("继续诊断"),
   };
-  if (!(await confirmed(question))) return;
+  if (!(await confirmDialog(question))) return;
   const button = byId("cancel");
   button.disabled = true;
   try {
     await cancelDiagnosis(id);
-    await onReset();
+    await handleReset();
   } catch (error) {
     showProblem(error, { actions: { retry: cancel } });
   }
   button.disabled = false;
 }
 
-async function retry() {
-  const button = byId("retry");
-  button.disabled = true;
-  try {
-    const created = await retryDiagnosis(id, retryKey);
-    location.assign(config.urls.diagnosis.replace("{id}", created.id));
-  } catch (error) {
-    button.disabled = false;
-    showProblem(error, { actions: { retry }, where: byId("page-problem") });
-  }
-}
+// When it has ended
 
-/** The run is over: what is stored replaces what was streamed, in place. */
-async function ended() {
+/** Replace what was streamed by what is stored, in place. */
+async function handleEnd() {
   if (hasReport) return;
   hasReport = true;
-  stop();
+  unsubscribe();
   byId("connection").hidden = true;
   byId("page-problem").replaceChildren();
   try {
-    await answers.fetchAll();
-    const stored = await readStored();
+    await answers.loadAll();
+    const stored = await loadReport();
     sections = new ReportSections({ answers, reload });
-    withoutJump(byId("answers-section"), () => showReport(stored));
+    keepInPlace(byId("answers-section"), () => showReport(stored));
     answers.allowCorrections(reload);
   } catch (error) {
     hasReport = false;
-    showProblem(error, { actions: { retry: ended }, where: byId("page-problem"), display: "inline" });
+    showProblem(error, { actions: { retry: handleEnd }, container: byId("page-problem"), display: "inline" });
   }
 }
 
-async function readStored() {
-  const [state, report, corrections] = await Promise.all([getDiagnosis(id), getReport(id), listCorrections(id)]);
-  diagnosis = state;
+async function loadReport() {
+  const [stored, report, corrections] = await Promise.all([getDiagnosis(id), getReport(id), listCorrections(id)]);
+  diagnosis = stored;
   return { report, corrections };
 }
 
-/** Something was put right: what is shown follows, and what is being read stays where it is. */
+/** Load and draw everything again after a correction, without moving the answers on the screen. */
 async function reload() {
-  await answers.refresh();
-  const stored = await readStored();
-  withoutJump(byId("answers-section"), () => drawReport(stored));
-}
-
-function drawReport({ report, corrections }) {
-  setText(byId("headline"), headline(report));
-  drawScope(report);
-  answers.tellKinds(report.questions);
-  sections.draw({ report, corrections, diagnosis });
-}
-
-function drawScope(report) {
-  const own = report.brands.find((brand) => brand.is_own);
-  byId("scope").hidden = !own?.figures.valid;
-  if (own?.figures.valid) setText(byId("scope"), scopeName(own.figures.scope, report));
-  const { recognition } = report;
-  const line = byId("recognition-line");
-  line.hidden = !recognition;
-  if (recognition) setText(line, _("其中 {valid} / {planned} 条回答的问题写了品牌名，单独计为“认知”，不在提及率里。", { valid: number(recognition.valid), planned: number(recognition.planned) }));
+  await answers.reload();
+  const stored = await loadReport();
+  keepInPlace(byId("answers-section"), () => drawReport(stored));
 }
 
 function showReport({ report, corrections }) {
@@ -207,45 +171,64 @@ function showReport({ report, corrections }) {
   setTitle(diagnosis.brand);
   byId("progress").hidden = true;
   byId("notices").replaceChildren();
-  const own = byId("report");
-  own.hidden = false;
+  byId("report").hidden = false;
   byId("demo-banner").hidden = !report.demo;
   if (report.ai_label) setText(byId("ai-label"), report.ai_label);
   drawEnd(report);
   drawReport({ report, corrections });
-  answers.end();
+  answers.markEnded();
   byId("answers-tools").hidden = false;
-  showActions(id);
-  announce(`${statusName(diagnosis.status)} ${headline(report)}`);
-  document.dispatchEvent(new CustomEvent("report-shown", { detail: { id } }));
+  showReportActions(id);
+  announce(`${statusLabel(diagnosis.status)} ${headline(report)}`);
+  showTrend(id);
 }
 
+function drawReport({ report, corrections }) {
+  setText(byId("headline"), headline(report));
+  drawHeadlineNotes(report);
+  answers.markRecognition(report.questions);
+  sections.draw({ report, corrections, diagnosis });
+}
+
+function drawHeadlineNotes(report) {
+  const own = report.brands.find((brand) => brand.is_own);
+  byId("scope").hidden = !own?.figures.valid;
+  if (own?.figures.valid) setText(byId("scope"), scopeLabel(own.figures.scope, report));
+  const { recognition } = report;
+  const line = byId("recognition-line");
+  line.hidden = !recognition;
+  if (!recognition) return;
+  const counts = { valid: number(recognition.valid), planned: number(recognition.planned) };
+  setText(line, _("其中 {valid} / {planned} 条回答的问题写了品牌名，单独计为“认知”，不在提及率里。", counts));
+}
+
+/** Explain an early end, and offer a retry. A partial success needs no explanation: its figures say what is missing. */
 function drawEnd(report) {
-  // A partial success is a success: its figures say what is missing.
-  const isWorthSaying = !["completed", "partial"].includes(diagnosis.status) && isProblemBody(diagnosis.error);
+  const hasProblem = !["completed", "partial"].includes(diagnosis.status) && isProblemBody(diagnosis.error);
   const actions = { retry, open_report: () => byId("answers-heading").scrollIntoView() };
-  byId("end-problem").replaceChildren(...(isWorthSaying ? [problemCard(diagnosis.error, { actions })] : []));
+  byId("end-problem").replaceChildren(...(hasProblem ? [problemCard(diagnosis.error, { actions })] : []));
   byId("retry-section").hidden = report.failed === 0;
-  setText(byId("retry-why"), whatRetryDoes(report.valid + report.filtered, report.failed));
+  setText(byId("retry-explanation"), retryExplanation(report.valid + report.filtered, report.failed));
 }
 
-function whatRetryDoes(kept, failed) {
-  if (!kept) return _("会重新询问全部 {failed} 条。", { failed: number(failed) });
-  return _("已有的 {kept} 条回答会原样沿用，只重新询问失败的 {failed} 条。", { kept: number(kept), failed: number(failed) });
-}
-
-async function watch() {
-  if (diagnosis.carried_over) await answers.fetchAll();
-  presenter = window.diag.reportPresenter.createPresenter();
-  drawProgress(diagnosis);
-  stop = follow(diagnosis.stream, { onEvents, onState, onReset, onFatal });
+/** Ask the failed questions again, as a new diagnosis. */
+async function retry() {
+  const button = byId("retry");
+  button.disabled = true;
+  try {
+    const created = await retryDiagnosis(id, retryKey);
+    location.assign(diagnosisUrl(created.id));
+  } catch (error) {
+    button.disabled = false;
+    showProblem(error, { actions: { retry }, container: byId("page-problem") });
+  }
 }
 
 async function open() {
   try {
     diagnosis = await getDiagnosis(id);
   } catch (error) {
-    showProblem(error, { actions: { retry: open }, where: byId("page-problem") });
+    showProblem(error, { actions: { retry: open }, container: byId("page-problem") });
     return;
   }
   byId("page-problem").replaceChildren();
@@ -253,8 +236,14 @@ async function open() {
   answers = new Answers(byId("answers"), diagnosis);
   byId("diagnosis").hidden = false;
   byId("loading").hidden = true;
-  if (isRunning(diagnosis.status)) await watch();
-  else await ended();
+  if (!isRunning(diagnosis.status)) {
+    await handleEnd();
+    return;
+  }
+  if (diagnosis.carried_over) await answers.loadAll();
+  presenter = window.diag.reportPresenter.createPresenter();
+  drawProgress(diagnosis);
+  unsubscribe = subscribe(diagnosis.stream, { onEvents: handleEvents, onState: drawConnection, onReset: handleReset, onFatal: handleFatal });
 }
 
 byId("cancel").addEventListener("click", cancel);

@@ -1,23 +1,25 @@
-// The list of past diagnoses: search, filter, more; two of them compared.
+// The history page: past diagnoses with filters, unread notifications, and the selection of two diagnoses to compare.
 
 import { listDiagnoses } from "../common/api.js";
 import { _ } from "../common/config.js";
-import { announce, byId, debounced, h } from "../common/dom.js";
-import { problemCard, showProblem } from "../common/problem_display.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
-import { isNews, loadNews } from "../history/notifications.js";
-import { Picks } from "../history/compare_selection.js";
+import { announce, byId, debounce, h } from "../common/dom.js";
+import { emptyItem } from "../common/elements.js";
 import { asProblem } from "../common/problem.js";
-import { emptyNote } from "../form/form_rows.js";
+import { problemCard, showProblem } from "../common/problem_display.js";
+import { CompareSelection } from "../history/compare_selection.js";
+import { hasNotification, loadNotifications } from "../history/notifications.js";
+
+const SEARCH_DELAY_MS = 300;
 
 const form = byId("filters");
 const list = byId("history");
-const more = byId("more");
-const picks = new Picks(list);
-let next = null;
+const moreButton = byId("more");
+const selection = new CompareSelection(list);
+let nextCursor = null;
 let request = null;
 
-const filters = () => ({
+const getFilters = () => ({
   status: form.status.value,
   q: form.q.value.trim(),
   since: form.since.value,
@@ -25,82 +27,79 @@ const filters = () => ({
   scheduled: form.scheduled.checked ? "true" : "",
 });
 
-function rememberInAddress() {
-  const given = Object.entries(filters()).filter(([, value]) => value);
-  const query = new URLSearchParams(given).toString();
+function storeFiltersInUrl() {
+  const filters = Object.entries(getFilters()).filter(([, value]) => value);
+  const query = new URLSearchParams(filters).toString();
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
 }
 
-function row(item) {
-  const line = diagnosisItem(item);
-  line.dataset.id = item.id;
-  const brand = line.querySelector(".diagnosis-brand");
-  if (item.schedule) brand.append(h("span", { class: "chip" }, _("定期")));
-  line.prepend(picks.box(item));
-  return line;
+function createItem(diagnosis) {
+  const item = diagnosisItem(diagnosis);
+  item.dataset.id = diagnosis.id;
+  if (diagnosis.schedule) item.querySelector(".diagnosis-brand").append(h("span", { class: "chip" }, _("定期")));
+  item.prepend(selection.createCheckbox(diagnosis));
+  return item;
 }
 
-function markNews() {
-  for (const line of list.querySelectorAll(".diagnosis-item")) {
-    line.querySelector(".news-mark")?.remove();
-    if (isNews(line.dataset.id)) line.querySelector(".diagnosis-brand").append(h("span", { class: "chip news-mark" }, _("有变化")));
+function markNotified() {
+  for (const item of list.querySelectorAll(".diagnosis-item")) {
+    item.querySelector(".notification-mark")?.remove();
+    const mark = hasNotification(item.dataset.id) && h("span", { class: "chip notification-mark" }, _("有变化"));
+    if (mark) item.querySelector(".diagnosis-brand").append(mark);
   }
 }
 
-function draw(items, isFirst) {
+function draw(diagnoses, isFirst) {
   if (isFirst) list.replaceChildren();
-  const first = list.children.length;
-  list.append(...items.map(row));
-  markNews();
+  const firstNew = list.children.length;
+  list.append(...diagnoses.map(createItem));
+  markNotified();
   if (!list.children.length) {
-    const isFiltered = Object.values(filters()).some(Boolean);
-    list.append(emptyNote(isFiltered ? _("没有符合条件的诊断。") : _("还没有诊断。")));
+    const isFiltered = Object.values(getFilters()).some(Boolean);
+    list.append(emptyItem(isFiltered ? _("没有符合条件的诊断。") : _("还没有诊断。")));
   }
-  if (!isFirst) list.children[first]?.querySelector("a").focus();
+  if (!isFirst) list.children[firstNew]?.querySelector("a").focus();
   announce(_("已显示 {n} 条", { n: list.querySelectorAll(".diagnosis-item").length }));
 }
 
+/** Load the first or the next page; a new request aborts the one before. */
 async function load({ isFirst }) {
   request?.abort();
-  const own = new AbortController();
-  request = own;
-  more.disabled = true;
+  const controller = new AbortController();
+  request = controller;
+  moreButton.disabled = true;
   list.setAttribute("aria-busy", "true");
   try {
-    const page = await listDiagnoses({ ...filters(), cursor: isFirst ? null : next }, own.signal);
-    next = page.next;
+    const page = await listDiagnoses({ ...getFilters(), cursor: isFirst ? null : nextCursor }, controller.signal);
+    nextCursor = page.next;
     draw(page.items, isFirst);
-    more.hidden = !next;
+    moreButton.hidden = !nextCursor;
   } catch (error) {
-    if (own.signal.aborted) return;
-    failed(error, isFirst);
+    if (controller.signal.aborted) return;
+    const problem = asProblem(error);
+    const actions = { retry: () => load({ isFirst }) };
+    if (isFirst) list.replaceChildren(problemCard(problem.body, { actions }));
+    else showProblem(problem, { actions });
   }
-  more.disabled = false;
+  moreButton.disabled = false;
   list.setAttribute("aria-busy", "false");
 }
 
-function failed(error, isFirst) {
-  const problem = asProblem(error);
-  const retry = () => load({ isFirst });
-  if (isFirst) list.replaceChildren(problemCard(problem.body, { actions: { retry } }));
-  else showProblem(problem, { actions: { retry } });
-}
-
-function refresh() {
-  rememberInAddress();
+function applyFilters() {
+  storeFiltersInUrl();
   load({ isFirst: true });
 }
 
-const given = new URLSearchParams(location.search);
-for (const name of ["status", "q", "since", "until"]) form[name].value = given.get(name) || "";
-form.scheduled.checked = given.get("scheduled") === "true";
+const parameters = new URLSearchParams(location.search);
+for (const name of ["status", "q", "since", "until"]) form[name].value = parameters.get(name) || "";
+form.scheduled.checked = parameters.get("scheduled") === "true";
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  refresh();
+  applyFilters();
 });
-for (const name of ["status", "since", "until", "scheduled"]) form[name].addEventListener("change", refresh);
-form.q.addEventListener("input", debounced(refresh, 300));
-more.addEventListener("click", () => load({ isFirst: false }));
-document.addEventListener("news-changed", markNews);
+for (const name of ["status", "since", "until", "scheduled"]) form[name].addEventListener("change", applyFilters);
+form.q.addEventListener("input", debounce(applyFilters, SEARCH_DELAY_MS));
+moreButton.addEventListener("click", () => load({ isFirst: false }));
+document.addEventListener("notifications-changed", markNotified);
 load({ isFirst: true });
-loadNews();
+loadNotifications();

@@ -1,3 +1,3 @@
-// The one button of the printable page.
+// The print button.
 
 document.getElementById("print")?.addEventListener("click", () => window.print());

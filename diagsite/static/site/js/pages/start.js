@@ -1,165 +1,131 @@
-// The first page: fill in a diagnosis and start it.
+// The start page: the form of a new diagnosis, and the latest diagnoses.
 
 import { createDiagnosis, getDiagnosis, listDiagnoses, listPlatforms } from "../common/api.js";
-import { config, _ } from "../common/config.js";
-import { confirmed } from "../common/confirm_dialog.js";
-import { announce, byId, debounced, setText } from "../common/dom.js";
-import { bodyOf, clearDraft, draftFrom, forgetSubmission, loadDraft, saveDraft, submissionKey } from "../form/draft.js";
-import { problemCard, showProblem } from "../common/problem_display.js";
-import { clearErrors, fitHeight, setError } from "../common/fields.js";
-import { about, number, yuan } from "../common/format.js";
+import { _, diagnosisUrl } from "../common/config.js";
+import { confirmDialog } from "../common/confirm_dialog.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
-import { NamedQuestions } from "../form/question_check.js";
-import { chosenIds, drawPlatforms, estimate, firstChoice } from "../form/platform_picker.js";
+import { announce, byId, debounce, setText } from "../common/dom.js";
+import { emptyItem } from "../common/elements.js";
+import { clearErrors, fitHeight, setError } from "../common/fields.js";
+import { number } from "../common/format.js";
 import { asProblem } from "../common/problem.js";
+import { problemCard, showProblem } from "../common/problem_display.js";
+import { localStore } from "../common/storage.js";
+import { buildRequest, clearDraft, clearSubmissionKey, draftFromDiagnosis, getSubmissionKey, loadDraft, saveDraft } from "../form/draft.js";
+import { FormRows, handleLines } from "../form/form_rows.js";
+import { describeEstimate, drawPlatforms, getSelectedIds, selectPlatforms } from "../form/platform_picker.js";
 import { QuestionTemplates } from "../form/question_templates.js";
-import { Rows, asLines, emptyNote } from "../form/form_rows.js";
-import { sample } from "../form/sample.js";
-import { kept } from "../common/storage.js";
+import { RecognitionCheck } from "../form/recognition_check.js";
+import { sampleDraft } from "../form/sample.js";
+import { findMissingFields, showFieldErrors } from "../form/validation.js";
 
-const LAST_PLATFORMS = "diag.platforms";
+const LAST_PLATFORMS_KEY = "diag.platforms";
+const SAVE_DELAY_MS = 300;
+const MAX_LATEST = 5;
+
 const form = byId("start-form");
-const list = byId("platforms");
+const platformList = byId("platforms");
 let platforms = [];
-let platformsAsked = null;
+let platformsLoaded = null;
 
-const competitors = new Rows({
+// The form
+
+const competitors = new FormRows({
   list: byId("competitors"),
   template: "competitor-row",
-  add: byId("add-competitor"),
-  count: byId("competitor-count"),
+  addButton: byId("add-competitor"),
+  counter: byId("competitor-count"),
   max: 10,
-  onChange: () => changed(),
+  onChange: () => handleChange(),
 });
 
-const questions = new Rows({
+const questions = new FormRows({
   list: byId("questions"),
   template: "question-row",
-  add: byId("add-question"),
-  count: byId("question-count"),
+  addButton: byId("add-question"),
+  counter: byId("question-count"),
   max: 20,
-  onChange: () => changed(),
+  onChange: () => handleChange(),
   onRow: (row) => {
-    asLines(questions, row, spreadLines);
+    handleLines(questions, row);
     fitHeight(row.querySelector("textarea"));
   },
 });
 
-function spreadLines(row, input, lines) {
-  input.value = lines[0];
-  let last = row;
-  for (const line of lines.slice(1)) last = questions.append({ values: [line], after: last }) || last;
-  last.querySelector("textarea").focus();
-}
+const getQuestionInputs = () => questions.rows.map((row) => row.querySelector("textarea"));
+const getQuestionTexts = () => questions.values.map(([text]) => text.trim());
 
-function valuesOf(rows) {
-  return rows.rows.map((row) => [...row.querySelectorAll("input, textarea")].map((input) => input.value));
-}
-
-function read() {
+function readForm() {
   return {
     brand: form.brand.value,
     aliases: form.aliases.value,
-    competitors: valuesOf(competitors),
-    questions: valuesOf(questions),
-    platforms: chosenIds(list),
+    competitors: competitors.values,
+    questions: questions.values,
+    platforms: getSelectedIds(platformList),
     repeats: Number(form.repeats.value),
   };
 }
 
-function write(draft) {
+function fillForm(draft) {
   form.brand.value = draft.brand;
   form.aliases.value = draft.aliases;
   competitors.fill(draft.competitors);
   questions.fill(draft.questions.length ? draft.questions : [[""]]);
   form.repeats.value = String(draft.repeats);
   clearErrors(form);
-  tick(draft.platforms);
+  tickPlatforms(draft.platforms);
 }
 
-const chosenPlatforms = () => platforms.filter((platform) => chosenIds(list).includes(String(platform.id)));
+function tickPlatforms(ids) {
+  for (const checkbox of platformList.querySelectorAll("input")) checkbox.checked = ids.includes(checkbox.value);
+  setError(byId("platforms-field"), "");
+  handleChange();
+}
 
 function showEstimate() {
-  const count = valuesOf(questions).filter(([text]) => text.trim()).length;
-  const repeats = Number(form.repeats.value);
-  const chosen = chosenPlatforms();
-  const { calls, seconds, cost } = estimate(chosen, count, repeats);
-  setText(byId("calls"), number(calls));
-  setText(byId("calls-how"), _("{q} 个问题 × {p} 个平台 × {r} 次", { q: count, p: chosen.length, r: repeats }));
-  setText(byId("expected"), calls && seconds !== null ? _("约 {time}", { time: about(seconds) }) : "–");
-  setText(byId("cost"), calls && cost !== null ? (cost > 0 ? _("约 {price}", { price: yuan(cost) }) : _("免费")) : "–");
+  const selected = getSelectedIds(platformList);
+  const count = getQuestionTexts().filter(Boolean).length;
+  const estimate = describeEstimate(platforms.filter(({ id }) => selected.includes(id)), count, Number(form.repeats.value));
+  setText(byId("calls"), estimate.calls);
+  setText(byId("calls-breakdown"), estimate.breakdown);
+  setText(byId("estimated-duration"), estimate.duration);
+  setText(byId("estimated-cost"), estimate.cost);
 }
 
-const questionInputs = () => questions.rows.map((row) => row.querySelector("textarea"));
-
-const named = new NamedQuestions({
-  read: () => bodyOf(read(), (id) => id),
-  inputs: questionInputs,
-  onKnown: (count, total) => {
-    byId("named-note").hidden = !count;
-    if (count) setText(byId("named-note"), count === total ? _("每个问题都写了品牌名，测不出提及率。") : _("{n} 个问题写了品牌名，会单独计为“认知”。", { n: number(count) }));
+const recognitionCheck = new RecognitionCheck({
+  getRequest: () => buildRequest(readForm()),
+  getInputs: getQuestionInputs,
+  onChecked: (count, total) => {
+    const note = byId("recognition-note");
+    note.hidden = !count;
+    if (!count) return;
+    setText(note, count === total ? _("每个问题都写了品牌名，测不出提及率。") : _("{n} 个问题写了品牌名，会单独计为“认知”。", { n: number(count) }));
   },
 });
 
 const templates = new QuestionTemplates({
-  taken: () => valuesOf(questions).map(([text]) => text.trim()),
-  toggle: toggleQuestion,
+  getQuestions: getQuestionTexts,
+  toggle: (text) => {
+    const inputs = getQuestionInputs();
+    const selected = inputs.find((input) => input.value.trim() === text);
+    const input = selected || inputs.find(({ value }) => !value.trim());
+    if (input) input.value = selected ? "" : text;
+    else questions.append({ values: [text] });
+    if (input) fitHeight(input);
+    handleChange();
+  },
 });
 
-function toggleQuestion(text) {
-  const inputs = questionInputs();
-  const taken = inputs.find((input) => input.value.trim() === text);
-  const free = taken || inputs.find((input) => !input.value.trim());
-  if (free) free.value = taken ? "" : text;
-  else questions.append({ values: [text] });
-  if (free) fitHeight(free);
-  changed();
-}
+const saveDraftSoon = debounce(() => saveDraft(readForm()), SAVE_DELAY_MS);
 
-const remember = debounced(() => saveDraft(read()), 300);
-
-function changed() {
+function handleChange() {
   showEstimate();
-  named.later();
+  recognitionCheck.schedule();
   templates.draw();
-  remember();
+  saveDraftSoon();
 }
 
-/** The field that a path of the API's problem means: `questions.2` -> the third question that was sent. */
-function fieldAt(path, rows) {
-  const [name, index, part] = path.split(".");
-  if (name === "questions") return questionInputs()[rows.questions[index] ?? 0];
-  if (name === "competitors") {
-    const row = competitors.rows[rows.competitors[index] ?? 0];
-    return row?.querySelector(part === "aliases" ? "[name=competitor_aliases]" : "[name=competitor]");
-  }
-  if (name === "platforms") return byId("platforms-field");
-  if (name === "repeats") return form.querySelector("[name=repeats]:checked");
-  return name === "brand" || name === "aliases" ? form[name] : null;
-}
-
-/** Says each error at its field and moves to the first; false when none of them has a field here. */
-function showFieldErrors(fields, rows) {
-  const placed = Object.entries(fields).map(([path, why]) => [fieldAt(path, rows), why]).filter(([input]) => input);
-  for (const [input, why] of placed) setError(input, why);
-  const first = form.querySelector("[data-invalid]");
-  if (!first) return false;
-  announce(_("有 {n} 处需要修改。", { n: placed.length }));
-  first.focus();
-  first.scrollIntoView({ block: "center" });
-  return true;
-}
-
-function missing(body) {
-  const fields = {};
-  if (!body.brand) fields.brand = _("请填写品牌名。");
-  body.competitors.forEach(({ name }, index) => {
-    if (!name) fields[`competitors.${index}.name`] = _("请填写竞品名称，或删除这一行。");
-  });
-  if (!body.questions.length) fields.questions = _("请至少填写一个问题。");
-  if (!body.platforms.length) fields.platforms = _("请至少选择一个平台。");
-  return fields;
-}
+// Submission
 
 function setBusy(isBusy) {
   const button = byId("submit");
@@ -172,92 +138,84 @@ async function submit(event) {
   event?.preventDefault();
   clearErrors(form);
   byId("form-problem").replaceChildren();
-  await platformsAsked;
-  const idOf = (id) => platforms.find((platform) => String(platform.id) === id).id;
-  const { body, rows } = bodyOf(read(), idOf);
-  const fields = missing(body);
+  await platformsLoaded;
+  const { body, rows } = buildRequest(readForm());
+  const fields = findMissingFields(body);
   if (Object.keys(fields).length) {
-    showFieldErrors(fields, rows);
+    showFieldErrors(form, fields, rows);
     return;
   }
   setBusy(true);
   try {
-    const created = await createDiagnosis(body, submissionKey(body));
-    forgetSubmission();
+    const created = await createDiagnosis(body, getSubmissionKey(body));
+    clearSubmissionKey();
     clearDraft();
-    kept.set(LAST_PLATFORMS, body.platforms.map(String));
-    location.assign(config.urls.diagnosis.replace("{id}", created.id));
+    localStore.set(LAST_PLATFORMS_KEY, body.platforms);
+    location.assign(diagnosisUrl(created.id));
   } catch (error) {
     setBusy(false);
-    refused(asProblem(error), rows);
+    handleRejection(asProblem(error), rows);
   }
 }
 
-function refused(problem, rows) {
+function handleRejection(problem, rows) {
   const { code, fields } = problem.body;
-  if (code === "CONFLICT") forgetSubmission();
-  if (fields && showFieldErrors(fields, rows)) return;
-  // What was typed stays in sight, whatever the problem.
+  if (code === "CONFLICT") clearSubmissionKey();
+  if (fields && showFieldErrors(form, fields, rows)) return;
+  // Never replace the page: the form must stay visible.
   const display = problem.body.copy.display === "page" ? "modal" : null;
-  showProblem(problem, { where: byId("form-problem"), actions: { retry: () => submit() }, display });
+  showProblem(problem, { container: byId("form-problem"), actions: { retry: () => submit() }, display });
 }
 
-function tick(ids) {
-  for (const box of list.querySelectorAll("input")) box.checked = ids.includes(box.value);
-  setError(byId("platforms-field"), "");
-  changed();
-}
-
-function tickForSample() {
-  const healthy = platforms.filter((platform) => platform.healthy);
-  const demo = healthy.filter((platform) => platform.demo).slice(0, 2);
-  tick((demo.length ? demo : healthy.slice(0, 1)).map(({ id }) => String(id)));
-}
+// The sample, the platforms and the latest diagnoses
 
 async function fillSample() {
-  const draft = read();
-  const isTouched = draft.brand || valuesOf(questions).some(([text]) => text.trim());
+  const isEmpty = !form.brand.value && !getQuestionTexts().some(Boolean);
   const question = { title: _("换成示例？"), message: _("您已填写的内容会被替换。"), yes: _("换成示例"), no: _("保留我填的") };
-  if (isTouched && !(await confirmed(question))) return;
-  write(sample);
+  if (!isEmpty && !(await confirmDialog(question))) return;
+  fillForm(sampleDraft);
   announce(_("已填入示例，可以直接开始。"));
   byId("submit").focus({ preventScroll: true });
-  // The words are there at once, even where the platforms are still on their way.
-  await platformsAsked;
-  tickForSample();
+  // The texts appear at once, even while the platforms are still loading.
+  await platformsLoaded;
+  const healthy = platforms.filter((platform) => platform.healthy);
+  const demo = healthy.filter((platform) => platform.demo).slice(0, 2);
+  tickPlatforms((demo.length ? demo : healthy.slice(0, 1)).map(({ id }) => id));
 }
 
-async function loadPlatforms(wanted, allHealthy) {
-  const where = byId("platforms-problem");
-  where.replaceChildren();
+async function loadPlatforms(preferred, allHealthy) {
+  const problemContainer = byId("platforms-problem");
+  problemContainer.replaceChildren();
   byId("platforms-loading").hidden = false;
   try {
     platforms = await listPlatforms();
-    drawPlatforms(list, platforms, firstChoice(platforms, { wanted, allHealthy }));
+    drawPlatforms(platformList, platforms, selectPlatforms(platforms, { preferred, allHealthy }));
     byId("no-platforms").hidden = platforms.length > 0;
-    byId("healthy-note").hidden = !(allHealthy && chosenIds(list).length);
+    byId("healthy-note").hidden = !(allHealthy && getSelectedIds(platformList).length);
   } catch (error) {
-    where.replaceChildren(problemCard(asProblem(error).body, { actions: { retry: () => loadPlatforms(wanted, allHealthy) } }));
+    const retry = () => loadPlatforms(preferred, allHealthy);
+    problemContainer.replaceChildren(problemCard(asProblem(error).body, { actions: { retry } }));
   }
   byId("platforms-loading").hidden = true;
-  changed();
+  handleChange();
 }
 
 async function loadLatest() {
   const latest = byId("latest");
   try {
     const { items } = await listDiagnoses({});
-    const shown = items.slice(0, 5).map(diagnosisItem);
-    latest.replaceChildren(...(shown.length ? shown : [emptyNote(_("还没有诊断。填好上面的表单，几分钟后就有第一份报告。"))]));
+    const shown = items.slice(0, MAX_LATEST).map(diagnosisItem);
+    latest.replaceChildren(...(shown.length ? shown : [emptyItem(_("还没有诊断。填好上面的表单，几分钟后就有第一份报告。"))]));
   } catch (error) {
     latest.replaceChildren(problemCard(asProblem(error).body, { actions: { retry: loadLatest } }));
   }
 }
 
-async function firstDraft(from) {
+/** Copy the diagnosis of `?from=`, else restore the stored draft. */
+async function loadInitialDraft(from) {
   if (!from) return loadDraft();
   try {
-    return draftFrom(await getDiagnosis(from));
+    return draftFromDiagnosis(await getDiagnosis(from));
   } catch (error) {
     showProblem(error, { display: "toast" });
     return loadDraft();
@@ -266,10 +224,10 @@ async function firstDraft(from) {
 
 async function start() {
   const parameters = new URLSearchParams(location.search);
-  const draft = await firstDraft(parameters.get("from"));
-  write(draft || { brand: "", aliases: "", competitors: [["", ""]], questions: [[""], [""], [""]], platforms: [], repeats: 1 });
-  const wanted = draft?.platforms?.length ? draft.platforms : kept.get(LAST_PLATFORMS);
-  platformsAsked = loadPlatforms(wanted, parameters.get("platforms") === "healthy");
+  const draft = await loadInitialDraft(parameters.get("from"));
+  fillForm(draft || { brand: "", aliases: "", competitors: [["", ""]], questions: [[""], [""], [""]], platforms: [], repeats: 1 });
+  const preferred = draft?.platforms?.length ? draft.platforms : localStore.get(LAST_PLATFORMS_KEY) || [];
+  platformsLoaded = loadPlatforms(preferred, parameters.get("platforms") === "healthy");
   loadLatest();
 }
 
@@ -277,9 +235,9 @@ form.addEventListener("submit", submit);
 form.addEventListener("input", (event) => {
   if (event.target.matches("textarea")) fitHeight(event.target);
   if (event.target.hasAttribute("data-invalid")) setError(event.target, "");
-  changed();
+  handleChange();
 });
-list.addEventListener("change", () => setError(byId("platforms-field"), ""));
+platformList.addEventListener("change", () => setError(byId("platforms-field"), ""));
 byId("sample").addEventListener("click", fillSample);
 window.addEventListener("pageshow", () => setBusy(false));
 start();

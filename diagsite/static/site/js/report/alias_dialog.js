@@ -1,4 +1,4 @@
-// Asks for another spelling of a brand, and says at the field why one cannot be taken.
+// A dialog that adds an alias to a brand; a rejected alias is explained at its field.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
@@ -6,8 +6,8 @@ import { showProblem } from "../common/problem_display.js";
 import { setError } from "../common/fields.js";
 import { asProblem } from "../common/problem.js";
 
-/** `save` gets the alias and returns a promise; the dialog stays open while the alias is refused. */
-export function askAlias(brand, save) {
+/** Open the dialog. `save` gets the alias and returns a promise; the dialog stays open when the alias is rejected. */
+export function openAliasDialog(brand, save) {
   const input = h("input", { id: "new-alias", maxlength: "100", autocomplete: "off", autofocus: true, required: true });
   const submit = h("button", { class: "button primary" }, _("添加"));
   const form = h(

@@ -1,38 +1,36 @@
-// Cells of the report's tables: a figure, how sure it is, and out of how many answers.
+// Cells of the report's tables: figures with their intervals and the number of answers behind them.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
-import { number, percent } from "../common/format.js";
+import { interval, number, percent } from "../common/format.js";
 import { intervalBar } from "../common/interval_bar.js";
+import { sentimentLabels } from "../diagnosis/texts.js";
 
-/** A cell of a table that becomes a list on a phone, where `label` stands beside it. */
+/** A table cell; on a phone the table becomes a list, and `label` is shown beside the cell. */
 export const cell = (label, ...content) => h("td", { role: "cell", "data-label": label }, h("div", { class: "cell" }, content));
 
 export const rate = (text) => h("span", { class: "rate" }, text);
 
 export const remark = (...content) => h("span", { class: "range" }, content);
 
-/** A rate with its interval, drawn and told; a dash where nothing is known. */
-export function rateParts(value, low, high, without = null) {
+/** A rate with its interval as text and as a bar; `fallback` replaces a missing interval, a dash a missing rate. */
+export function rateParts(value, low, high, fallback = null) {
   if (value === null || value === undefined) return [rate("–")];
-  if (low === null || low === undefined) return [rate(percent(value)), without && remark(without)];
-  const range = _("区间 {low}–{high}", { low: percent(low), high: percent(high) });
-  return [rate(percent(value)), intervalBar(value, low, high), remark(range)];
+  if (low === null || low === undefined) return [rate(percent(value)), fallback && remark(fallback)];
+  return [rate(percent(value)), intervalBar(value, low, high), remark(interval(low, high))];
 }
 
 /** `12 / 20 条回答提到` */
-export const outOf = (count, valid) => _("{n} / {valid} 条回答提到", { n: number(count), valid: number(valid) });
+export const mentionCount = (count, valid) => _("{n} / {valid} 条回答提到", { n: number(count), valid: number(valid) });
 
-const SENTIMENTS = { positive: _("正面"), neutral: _("中性"), negative: _("负面"), unclear: _("不明确") };
+export const SENTIMENTS = sentimentLabels();
 
-export const sentimentName = (sentiment) => SENTIMENTS[sentiment];
-
-/** `正面 3`, `中性 1`, or that nobody has judged it. */
+/** `正面 3`, `中性 1`, or that the sentiment was not judged. */
 export function sentimentParts(sentiment) {
   if (!sentiment) return [remark(_("未评估"))];
-  const told = Object.keys(SENTIMENTS).filter((name) => sentiment[name]);
-  return told.map((name) => h("span", { class: "sentiment" }, `${SENTIMENTS[name]} ${number(sentiment[name])}`));
+  const present = Object.keys(SENTIMENTS).filter((name) => sentiment[name]);
+  return present.map((name) => h("span", { class: "sentiment" }, `${SENTIMENTS[name]} ${number(sentiment[name])}`));
 }
 
-/** For whom an interval holds. */
-export const scopeName = (scope, report) => report.method.scope[scope];
+/** What an interval generalises to. */
+export const scopeLabel = (scope, report) => report.method.scope[scope];

@@ -1,33 +1,33 @@
-// What the person has put right, each to be taken back.
+// The corrections of a report, each with a button to undo it.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
 
-const AROUND = 12; // characters of the answer to each side of a hit
+const CONTEXT_LENGTH = 12; // characters of the answer on each side of a mention
 
-const KINDS = { confirm: _("是这个品牌"), reject: _("不是这个品牌") };
+const VERDICTS = { confirm: _("是这个品牌"), reject: _("不是这个品牌") };
 
 function excerpt({ start, end }, answer) {
   if (!answer) return null;
   const points = Array.from(answer.text);
   const slice = (from, to) => points.slice(Math.max(0, from), to).join("");
-  return [slice(start - AROUND, start), h("strong", {}, slice(start, end)), slice(end, end + AROUND)];
+  return [slice(start - CONTEXT_LENGTH, start), h("strong", {}, slice(start, end)), slice(end, end + CONTEXT_LENGTH)];
 }
 
-function words(correction, answerOf) {
+function describe(correction, getAnswer) {
   const { kind, brand, alias } = correction;
   if (kind === "alias") return [_("“{alias}”也算“{brand}”", { alias, brand })];
-  const around = excerpt(correction, answerOf(correction.answer));
-  return [_("“{brand}”：{verdict}", { brand, verdict: KINDS[kind] }), around && h("span", { class: "range excerpt" }, "…", around, "…")];
+  const context = excerpt(correction, getAnswer(correction.answer));
+  return [_("“{brand}”：{verdict}", { brand, verdict: VERDICTS[kind] }), context && h("span", { class: "range excerpt" }, "…", context, "…")];
 }
 
-/** Fills the section with the latest first; `onUndo` gets the correction's id. */
-export function drawCorrections(section, corrections, { answerOf, onUndo }) {
+/** Fill the section, the latest correction first; `onUndo` gets the correction's id. */
+export function drawCorrections(section, corrections, { getAnswer, onUndo }) {
   section.hidden = corrections.length === 0;
   section.querySelector("ul").replaceChildren(
     ...[...corrections].reverse().map((correction) => {
       const button = h("button", { type: "button", class: "button quiet", onclick: () => onUndo(correction.id, button) }, _("撤回"));
-      return h("li", {}, h("div", {}, words(correction, answerOf)), button);
+      return h("li", {}, h("div", {}, describe(correction, getAnswer)), button);
     }),
   );
 }

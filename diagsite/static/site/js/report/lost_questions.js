@@ -1,12 +1,12 @@
-// The questions at which a competitor is named in more answers than the own brand.
+// The questions for which more answers mention a competitor than the own brand.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
-import { listed } from "../common/format.js";
-import { outOf } from "./cells.js";
+import { joinNames } from "../common/format.js";
+import { mentionCount } from "./cells.js";
 
-/** Fills the section; without competitors there is nothing to lose to. */
-export function drawLost(section, report, onOpen) {
+/** Fill the section; hide it when there are no competitors. */
+export function drawLostQuestions(section, report, onOpen) {
   const own = report.brands.find((brand) => brand.is_own);
   section.hidden = report.brands.length < 2 || !own?.figures.valid;
   const texts = new Map(report.questions.map((question) => [question.id, question.text]));
@@ -17,11 +17,11 @@ export function drawLost(section, report, onOpen) {
       h("button", { type: "button", class: "link question-link", onclick: () => onOpen({ question: lost.question }) }, texts.get(lost.question)),
       h(
         "p",
-        { class: "lost-score" },
-        _("{winners}赢：{theirs}；本品牌：{ours}", {
-          winners: listed(lost.winners),
-          theirs: outOf(lost.winners_mentions, lost.valid),
-          ours: outOf(lost.mentions, lost.valid),
+        { class: "lost-question-counts" },
+        _("{winners}领先：{theirs}；本品牌：{ours}", {
+          winners: joinNames(lost.winners),
+          theirs: mentionCount(lost.winners_mentions, lost.valid),
+          ours: mentionCount(lost.mentions, lost.valid),
         }),
       ),
     );

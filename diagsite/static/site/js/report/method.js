@@ -1,26 +1,27 @@
-// How it was measured: what was asked of whom, when, how often, and what that cannot tell.
+// How the figures were measured: the models, the parameters, the number of calls and their time.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
-import { moment, number } from "../common/format.js";
+import { dateTime } from "../common/elements.js";
+import { number } from "../common/format.js";
 
-function modelsOf(platform, method) {
-  const told = method.models_by_platform[platform.id] || [];
-  return h("li", {}, `${platform.name}: ${told.join("、") || platform.model}`);
+function modelItem(platform, method) {
+  const models = method.models_by_platform[platform.id] || [];
+  return h("li", {}, `${platform.name}: ${models.join("、") || platform.model}`);
 }
 
-function times({ first_answer_at: first, last_answer_at: last }) {
+function timeSpan({ first_answer_at: first, last_answer_at: last }) {
   if (!first) return _("没有得到回答");
-  return [moment(first), " – ", moment(last)];
+  return [dateTime(first), " – ", dateTime(last)];
 }
 
-/** Fills the list of facts. */
+/** Fill the list. */
 export function drawMethod(list, report) {
   const { method } = report;
   const facts = [
     [_("来源"), _("各平台的 API，不是它们的 App：App 可能联网搜索，回答会不同。")],
-    [_("回答的时间"), times(method)],
-    [_("模型"), h("ul", {}, report.platforms.map((platform) => modelsOf(platform, method)))],
+    [_("回答的时间"), timeSpan(method)],
+    [_("模型"), h("ul", {}, report.platforms.map((platform) => modelItem(platform, method)))],
     [_("参数"), _("只发送问题本身，没有系统提示和上下文；温度等用平台的默认值。")],
     [_("规模"), _("{q} 个问题 × {p} 个平台 × {r} 次", { q: number(report.questions.length), p: number(report.platforms.length), r: number(method.repeats) })],
     [_("内容标识"), report.ai_label],

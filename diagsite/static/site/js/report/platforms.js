@@ -1,11 +1,12 @@
-// The own brand's mention rate on each platform, its interval drawn.
+// The own brand's mention rate on each platform, with its interval.
 
 import { _ } from "../common/config.js";
 import { h } from "../common/dom.js";
-import { demoTag, number } from "../common/format.js";
-import { outOf, rateParts, remark } from "./cells.js";
+import { demoTag } from "../common/elements.js";
+import { number } from "../common/format.js";
+import { mentionCount, rateParts, remark } from "./cells.js";
 
-function line(platform, figures) {
+function platformItem(platform, figures) {
   const counts = _("{valid} / {planned} 有效", { valid: number(figures.valid), planned: number(figures.planned) });
   return h(
     "li",
@@ -16,14 +17,14 @@ function line(platform, figures) {
       { class: "cell own" },
       figures.valid > 0 ? rateParts(figures.mention_rate, figures.mention_rate_low, figures.mention_rate_high) : h("span", { class: "range" }, _("没有有效的回答")),
     ),
-    remark(figures.valid > 0 && [outOf(figures.mentions, figures.valid), h("br")], counts),
+    remark(figures.valid > 0 && [mentionCount(figures.mentions, figures.valid), h("br")], counts),
   );
 }
 
-/** Fills the section, or hides it where there is nothing to compare. */
+/** Fill the section; hide it without a valid answer. */
 export function drawPlatformRates(section, report) {
   const own = report.brands.find((brand) => brand.is_own);
   section.hidden = !own?.figures.valid;
   if (section.hidden) return;
-  section.querySelector("ul").replaceChildren(...report.platforms.map((platform) => line(platform, own.by_platform[platform.id])));
+  section.querySelector("ul").replaceChildren(...report.platforms.map((platform) => platformItem(platform, own.by_platform[platform.id])));
 }

@@ -1,9 +1,9 @@
-/** Questions that buyers ask, by category. `{product}` is what the brand sells; none names a brand. The web page has them too. */
-(function (/** @type {any} */ root, /** @type {() => any} */ factory) {
+/** Templates of questions that buyers ask, by category; `{product}` is what the brand sells, and none names a brand. Shared with the web page. */
+(function (/** @type {any} */ root, /** @type {() => Diag.QuestionTemplates} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
-    root.diag.questions = factory();
+    root.diag.questionTemplates = factory();
   }
 })(this, function () {
   'use strict';

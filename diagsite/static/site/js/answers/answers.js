@@ -1,0 +1,205 @@
+// All answers of a diagnosis: one row for each from the beginning, filled when the answer arrives; texts are loaded on demand.
+
+import { correctMention, iterateAnswers } from "../common/api.js";
+import { _ } from "../common/config.js";
+import { byId, h, setText } from "../common/dom.js";
+import { asProblem } from "../common/problem.js";
+import { problemCard, showProblem } from "../common/problem_display.js";
+import { AnswerRow, toResult } from "./answer_row.js";
+import { openMentionMenu } from "./mention_menu.js";
+
+const getKey = (question, platform, repeat) => `${question}/${platform}/${repeat}`;
+
+export class Answers {
+  constructor(root, diagnosis) {
+    this.root = root;
+    this.diagnosis = diagnosis;
+    this.rows = new Map(); // by question/platform/repeat
+    this.rowsById = new Map(); // by the answer's id
+    this.groups = new Map(); // by question
+    this.stored = new Map(); // the API's answers by id
+    this.loading = null;
+    this.onCorrected = null;
+    root.addEventListener("click", (event) => this.handlePress(event));
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") this.handlePress(event);
+    });
+    root.replaceChildren(...diagnosis.questions.map((question, index) => this.createGroup(question, index)));
+  }
+
+  createGroup(question, index) {
+    const { platforms, repeats } = this.diagnosis;
+    const counter = h("span", { class: "group-count" });
+    const list = h("ul", { class: "answer-list" });
+    const recognitionChip = h("span", { class: "chip", hidden: true }, _("认知"));
+    for (const platform of platforms) {
+      for (let repeat = 1; repeat <= repeats; repeat += 1) {
+        const row = new AnswerRow({ question, platform, repeat, diagnosis: this.diagnosis });
+        this.rows.set(getKey(question.id, platform.id, repeat), row);
+        list.append(row.item);
+      }
+    }
+    const group = { counter, recognitionChip, total: platforms.length * repeats, done: 0 };
+    this.groups.set(question.id, group);
+    this.drawCounter(group);
+    const number = h("span", { class: "question-number" }, `${index + 1}`);
+    const heading = h("h3", { id: `question-${index}` }, number, h("span", {}, question.text, " ", recognitionChip), counter);
+    return h("section", { class: "answer-group", "aria-labelledby": `question-${index}` }, heading, list);
+  }
+
+  drawCounter(group) {
+    setText(group.counter, `${group.done} / ${group.total}`);
+  }
+
+  /** Return the number of answers by state. */
+  countStates() {
+    const counts = { valid: 0, failed: 0, filtered: 0 };
+    for (const { state } of this.rows.values()) if (state in counts) counts[state] += 1;
+    return counts;
+  }
+
+  /** Apply one result, from an event or from a stored answer; applying it again changes nothing. */
+  update(id, result) {
+    const row = this.rows.get(getKey(result.question, result.platform, result.repeat));
+    if (!row) return;
+    if (row.state === result.state) {
+      row.addErrorText(result);
+      return;
+    }
+    if (row.state === "pending") {
+      const group = this.groups.get(result.question);
+      group.done += 1;
+      this.drawCounter(group);
+    }
+    this.rowsById.set(id, row);
+    row.showResult(id, result, () => this.loadContent(row));
+  }
+
+  async loadContent(row) {
+    if (row.isFilled) return;
+    row.body.replaceChildren(h("p", { class: "loading" }, _("正在读取回答…")));
+    try {
+      await this.loadUntil(row.id);
+    } catch (error) {
+      const retry = () => this.loadContent(row);
+      row.body.replaceChildren(problemCard(asProblem(error).body, { actions: { retry }, heading: "h4" }));
+      return;
+    }
+    const answer = this.stored.get(row.id);
+    if (answer) row.fill(answer, { isCorrectable: Boolean(this.onCorrected) });
+    else row.body.replaceChildren(h("p", { class: "loading" }, _("回答正在入库，请稍后再打开。")));
+  }
+
+  /** Load the stored answers until this one is among them; concurrent callers share one pass. */
+  async loadUntil(id) {
+    while (!this.stored.has(id)) {
+      const isOwnPass = !this.loading;
+      this.loading ??= this.loadAll().finally(() => {
+        this.loading = null;
+      });
+      await this.loading;
+      if (isOwnPass) return;
+    }
+  }
+
+  /** Load all stored answers and fill the rows that no event has filled. */
+  async loadAll() {
+    for await (const answer of iterateAnswers(this.diagnosis.id)) {
+      if (answer.state === "pending") continue;
+      this.stored.set(answer.id, answer);
+      this.update(answer.id, toResult(answer));
+    }
+  }
+
+  /** Load all answers again and redraw them in place; open ones stay open. */
+  async reload() {
+    await this.loadAll();
+    for (const [id, row] of this.rowsById) {
+      const answer = this.stored.get(id);
+      if (answer) row.redraw(answer, { isCorrectable: Boolean(this.onCorrected) });
+    }
+  }
+
+  /** Mark the questions that name a brand, which are counted separately. */
+  markRecognition(questions) {
+    for (const { id, kind } of questions) {
+      const group = this.groups.get(id);
+      if (group) group.recognitionChip.hidden = kind !== "recognition";
+    }
+  }
+
+  /** Open the answers of `{question, platform}` or the one with `{id}`, and scroll to the first. */
+  async reveal({ question = null, platform = null, id = null }) {
+    const isMatch = (row) =>
+      id === null ? row.question.id === question && (platform === null || row.platform.id === platform) : row.id === id;
+    const matches = [...this.rows.values()].filter(isMatch);
+    for (const row of matches) row.item.hidden = false;
+    await Promise.all(
+      matches.filter(({ details }) => details).map((row) => {
+        row.details.open = true;
+        return this.loadContent(row);
+      }),
+    );
+    const first = matches[0]?.item;
+    first?.scrollIntoView({ block: "start" });
+    first?.querySelector("summary")?.focus({ preventScroll: true });
+  }
+
+  /** Scroll to the first uncertain mention of a brand, for the user to confirm or reject. */
+  async revealUncertain(brand) {
+    const row = [...this.rows.values()].find(({ result }) => result?.uncertain?.includes(brand));
+    if (!row) return;
+    await this.reveal({ id: row.id });
+    const mark = [...row.body.querySelectorAll("mark[data-state=uncertain]")].find(({ dataset }) => dataset.brand === brand);
+    mark?.focus({ preventScroll: true });
+    mark?.scrollIntoView({ block: "center" });
+  }
+
+  handlePress(event) {
+    const mark = event.target.closest("mark[role=button]");
+    // The click that ends a text selection is not a press.
+    if (!mark || (event.type === "click" && !window.getSelection().isCollapsed)) return;
+    event.preventDefault();
+    const row = [...this.rows.values()].find(({ item }) => item === mark.closest(".answer"));
+    const { brand, start, end, state } = mark.dataset;
+    const mention = { answer: row.id, brand, start: Number(start), end: Number(end) };
+    openMentionMenu(mark, { brand, state }, (kind) => this.correct(kind, mention, row));
+  }
+
+  async correct(kind, mention, row) {
+    try {
+      await correctMention(this.diagnosis.id, kind, mention);
+      await this.onCorrected();
+      const mark = row.body.querySelector(`mark[data-start="${mention.start}"]`);
+      (mark || row.line).focus({ preventScroll: true });
+    } catch (error) {
+      showProblem(error, { display: "toast" });
+    }
+  }
+
+  /** Make the marks clickable; `onCorrected` is awaited after each correction. */
+  allowCorrections(onCorrected) {
+    this.onCorrected = onCorrected;
+    byId("marks-hint").hidden = false;
+    for (const row of this.rowsById.values()) {
+      const answer = this.stored.get(row.id);
+      if (answer && row.isFilled) row.fill(answer, { isCorrectable: true });
+    }
+  }
+
+  /** Show the answers of one platform, or all with null. */
+  filter(platform) {
+    for (const row of this.rows.values()) row.item.hidden = platform !== null && row.platform.id !== platform;
+  }
+
+  /** The diagnosis has ended: mark the answers that are still pending as missing. */
+  markEnded() {
+    for (const row of this.rows.values()) if (row.state === "pending") row.markMissing();
+  }
+
+  /** Open or close all answers. */
+  async toggleAll(isOpen) {
+    if (isOpen) await this.loadAll();
+    for (const details of this.root.querySelectorAll("details")) details.open = isOpen;
+  }
+}

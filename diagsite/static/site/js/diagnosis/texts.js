@@ -1,0 +1,6 @@
+// The sentences about a diagnosis and its report, shared with the mini-program.
+
+import { i18n } from "../common/config.js";
+import * as format from "../common/format.js";
+
+export const { headline, coverage, retryExplanation, timeLeft, connectionStatus, sentimentLabels } = window.diag.createDiagnosisText(i18n, format);

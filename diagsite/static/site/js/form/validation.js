@@ -1,0 +1,42 @@
+// Missing values and the server's errors, shown at the fields of the form.
+
+import { _ } from "../common/config.js";
+import { announce, byId } from "../common/dom.js";
+import { setError } from "../common/fields.js";
+
+/** Return error messages by path, as the API would, for what can be checked without it. */
+export function findMissingFields(body) {
+  const fields = {};
+  if (!body.brand) fields.brand = _("请填写品牌名。");
+  body.competitors.forEach(({ name }, index) => {
+    if (!name) fields[`competitors.${index}.name`] = _("请填写竞品名称，或删除这一行。");
+  });
+  if (!body.questions.length) fields.questions = _("请至少填写一个问题。");
+  if (!body.platforms.length) fields.platforms = _("请至少选择一个平台。");
+  return fields;
+}
+
+/** The input that a path of the API refers to: `questions.2` is the third question that was sent. */
+function findInput(form, path, rows) {
+  const [name, index, part] = path.split(".");
+  if (name === "questions") return byId("questions").children[rows.questions[index] ?? 0]?.querySelector("textarea");
+  if (name === "competitors") {
+    const row = byId("competitors").children[rows.competitors[index] ?? 0];
+    return row?.querySelector(part === "aliases" ? "[name=competitor_aliases]" : "[name=competitor]");
+  }
+  if (name === "platforms") return byId("platforms-field");
+  if (name === "repeats") return form.querySelector("[name=repeats]:checked");
+  return name === "brand" || name === "aliases" ? form[name] : null;
+}
+
+/** Show each error at its field and move to the first; false when no error belongs to a field. */
+export function showFieldErrors(form, fields, rows) {
+  const errors = Object.entries(fields).map(([path, message]) => [findInput(form, path, rows), message]).filter(([input]) => input);
+  for (const [input, message] of errors) setError(input, message);
+  const first = form.querySelector("[data-invalid]");
+  if (!first) return false;
+  announce(_("有 {n} 处需要修改。", { n: errors.length }));
+  first.focus();
+  first.scrollIntoView({ block: "center" });
+  return true;
+}

@@ -1,0 +1,99 @@
+/** Validation and submission of the form. */
+'use strict';
+
+const { TEMPLATE_ID } = require('../../config');
+const drafts = require('../../presentation/draft');
+const { _ } = require('../../presentation/i18n');
+
+module.exports = {
+  start() {
+    if (this.data.isBusy) return;
+    this.selectComponent('#form-problem').hide();
+    const { body, rows } = drafts.buildRequest(this.readForm());
+    const fields = this.findMissingFields(body);
+    if (Object.keys(fields).length) {
+      this.showFieldErrors(fields, rows);
+      return;
+    }
+    this.view.update({ errors: {}, isBusy: true });
+    this.requestNotification(() => this.submit(body, rows));
+  },
+
+  /**
+   * Ask for permission to send one message when the diagnosis ends. WeChat allows this only in a tap; the diagnosis
+   * starts whatever the user answers.
+   * @param {() => void} done
+   */
+  requestNotification(done) {
+    if (!TEMPLATE_ID || !wx.canIUse('requestSubscribeMessage')) done();
+    else wx.requestSubscribeMessage({ tmplIds: [TEMPLATE_ID], complete: done });
+  },
+
+  /** @type {(body: any, rows: any) => Promise<void>} */
+  submit(body, rows) {
+    const { api } = getApp();
+    return api.createDiagnosis(body, drafts.getSubmissionKey(body, api.createKey)).then((created) => {
+      drafts.clearDraft(body);
+      this.fillForm(drafts.emptyDraft());
+      this.view.update({ isBusy: false });
+      wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${created.id}` });
+    }, (error) => {
+      this.view.update({ isBusy: false });
+      this.handleRejection(error, rows);
+    });
+  },
+
+  /** @param {any} body */
+  findMissingFields(body) {
+    /** @type {{[path: string]: string}} */
+    const fields = {};
+    if (!body.brand) fields.brand = _('请填写品牌名。');
+    body.competitors.forEach(({ name }, index) => {
+      if (!name) fields[`competitors.${index}.name`] = _('请填写竞品名称，或删除这一行。');
+    });
+    if (!body.questions.length) fields.questions = _('请至少填写一个问题。');
+    if (!body.platforms.length) fields.platforms = _('请至少选择一个平台。');
+    return fields;
+  },
+
+  /** @type {(error: any, rows: any) => void} */
+  handleRejection(error, rows) {
+    const { code, fields, display } = getApp().errors.present(error);
+    if (code === 'CONFLICT') drafts.clearSubmissionKey();
+    if (this.showFieldErrors(fields, rows)) return;
+    // Never replace the page: the form must stay visible.
+    const form = display === 'page' ? 'modal' : display;
+    const dialog = this.selectComponent(form === 'inline' ? '#form-problem' : '#errors');
+    dialog.show(error, { display: form, actions: { retry: () => this.start() } });
+  },
+
+  /** The field of the form that a path of the API refers to: `questions.2` is the third sent question. @type {(path: string, rows: any) => string} */
+  getFieldName(path, rows) {
+    const [name, index] = path.split('.');
+    if (name === 'questions') return `question${rows.questions[Number(index)] || 0}`;
+    if (name === 'competitors') return `competitor${rows.competitors[Number(index)] || 0}`;
+    return ['brand', 'aliases', 'platforms', 'repeats'].includes(name) ? name : '';
+  },
+
+  /** Show each error at its field and scroll to the first; false when no error belongs to a field. @type {(fields: any, rows: any) => boolean} */
+  showFieldErrors(fields, rows) {
+    /** @type {{[field: string]: string}} */
+    const errors = {};
+    Object.keys(fields).forEach((path) => {
+      const field = this.getFieldName(path, rows);
+      if (field) errors[field] = fields[path];
+    });
+    const competitors = this.form.competitors.map((row, index) => `competitor${index}`);
+    const questions = this.form.questions.map((row, index) => `question${index}`);
+    const first = ['brand', 'aliases', ...competitors, ...questions, 'platforms', 'repeats'].find((field) => errors[field]);
+    if (!first) return false;
+    this.view.update({ errors });
+    wx.pageScrollTo({ selector: `#field-${first}`, offsetTop: -72, duration: 200 });
+    return true;
+  },
+
+  /** @param {string} field */
+  clearError(field) {
+    if (this.data.errors[field]) this.view.update({ [`errors.${field}`]: '' });
+  },
+};
