@@ -62,7 +62,8 @@ def build_report(
     """
     brands_by_question = {question: list(names) for question, names in (named_brands or {}).items() if names}
     unbranded = [answer for answer in answers if answer.question not in brands_by_question]
-    recognition_answers = [answer for answer in answers if answer.question in brands_by_question]
+    branded = [answer for answer in answers if answer.question in brands_by_question]
+    valid = _filter_valid(answers)
     platforms = _group_by(answers, lambda answer: answer.platform)
     questions = _group_by(answers, lambda answer: answer.question)
     brand_reports = _build_brand_reports(brands, unbranded, platforms, seed)
@@ -70,9 +71,7 @@ def build_report(
         **_count_states(answers),
         "unbranded": _count_states(unbranded),
         "brands": brand_reports,
-        "platforms": [
-            {"id": platform, **_count_states(platform_answers)} for platform, platform_answers in platforms.items()
-        ],
+        "platforms": [{"id": platform, **_count_states(group)} for platform, group in platforms.items()],
         "questions": [
             {
                 "id": question,
@@ -83,18 +82,16 @@ def build_report(
             for question, question_answers in questions.items()
         ],
         "cells": _build_cells(brands, unbranded),
-        "judged": sum(answer.verdicts is not None for answer in _filter_valid(answers)) or None,
+        "judged": sum(answer.verdicts is not None for answer in valid) or None,
         "lost": _find_lost_questions(brand_reports),
         "recognition": {
-            **_count_states(recognition_answers),
-            "brands": _build_brand_reports(brands, recognition_answers, platforms, seed),
-            "cells": _build_cells(brands, recognition_answers),
+            **_count_states(branded),
+            "brands": _build_brand_reports(brands, branded, platforms, seed),
+            "cells": _build_cells(brands, branded),
         }
-        if recognition_answers
+        if branded
         else None,
-        "others": _count_most_common(
-            "name", (answer.others for answer in _filter_valid(answers)), limit=MAX_OTHER_BRANDS
-        ),
+        "others": _count_most_common("name", (answer.others for answer in valid), limit=MAX_OTHER_BRANDS),
         "domains": _count_domains(answers),
         "domains_by_platform": {
             platform: _count_domains(platform_answers) for platform, platform_answers in platforms.items()

@@ -9,7 +9,7 @@ from diagnosis.trends.significance import CellPair, compute_rate_difference
 
 
 @pytest.mark.parametrize(
-    ("confidence", "freedom", "quantile"),
+    ("confidence", "degrees_of_freedom", "quantile"),
     # tables of Student's distribution, two-sided
     [(0.95, 1, 12.706), (0.95, 2, 4.303), (0.95, 3, 3.182), (0.95, 10, 2.228), (0.95, 19, 2.093), (0.99, 5, 4.032)],
 )
