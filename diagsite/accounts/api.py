@@ -58,7 +58,7 @@ class SessionOut(Schema):
     user: UserOut
 
 
-@router.post("/session", auth=None, response=SessionOut, summary="Sign in")
+@router.post("/session", auth=None, response=SessionOut, summary="Sign in", operation_id="diagsite_api_sign_in")
 def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
     """Exchange a `wx.login` code for our token; with DEMO=1 a device id does as well."""
     if body.code is not None:
@@ -77,7 +77,7 @@ def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
     }
 
 
-@router.delete("/session", response={204: None}, summary="Sign out")
+@router.delete("/session", response={204: None}, summary="Sign out", operation_id="diagsite_api_sign_out")
 def sign_out(request: HttpRequest) -> Status[None]:
     """Revoke the token that came with the request."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
@@ -92,7 +92,12 @@ class ForgetIn(Schema):
     confirm: Literal["DELETE"]
 
 
-@router.delete("/account", response={204: None}, summary="Delete the account and everything of it")
+@router.delete(
+    "/account",
+    response={204: None},
+    summary="Delete the account and everything of it",
+    operation_id="diagsite_api_delete_account",
+)
 def delete_account(request: HttpRequest, body: ForgetIn) -> Status[None]:
     """At once and for good; what runs is cancelled. Accounts of staff are deleted by an administrator."""
     user: User = request.auth  # type: ignore[attr-defined]

@@ -32,7 +32,7 @@ class TokenAuth(HttpBearer):
         return token_cache.get_cached_user(token) or await sync_to_async(token_cache.load_user)(token)
 
 
-class BrowserSessionAuth(SessionAuth):
+class PageAuth(SessionAuth):
     """Django's session, for the web page."""
 
     def __call__(self, request: HttpRequest) -> Any | None:

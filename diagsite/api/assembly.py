@@ -8,7 +8,7 @@ from diagnosis.api.schedules import router as schedules_router
 from diagnosis.api.share_links import router as sharing_router
 from diagnosis.api.trends import router as trends_router
 from diagsite.accounts.api import router as accounts_router
-from diagsite.accounts.authentication import BrowserSessionAuth, TokenAuth
+from diagsite.accounts.authentication import PageAuth, TokenAuth
 from diagsite.api.error_catalogue import router as error_catalogue_router
 from diagsite.api.error_handlers import add_error_handlers
 from diagsite.api.openapi import SiteApi
@@ -19,7 +19,7 @@ api = SiteApi(
     title="Brand diagnosis",
     version="1",
     description="How visible is a brand in the answers of AI platforms? The socket: docs/reference/protocol.md.",
-    auth=[TokenAuth(), BrowserSessionAuth()],
+    auth=[TokenAuth(), PageAuth()],
     urls_namespace="api",
 )
 for router in (

@@ -12,7 +12,9 @@ from errors.problems import build_error_catalogue, get_current_locale
 router = Router(tags=["errors"])
 
 
-@router.get("/errors", auth=None, summary="The words of every error code")
+@router.get(
+    "/errors", auth=None, summary="The words of every error code", operation_id="diagsite_api_get_error_catalogue"
+)
 def get_error_catalogue(request: HttpRequest, locale: QueryEx[str, P(max_length=16)] = "") -> Any:
     """For clients that must explain a failure while they cannot reach us."""
     body = json.dumps(build_error_catalogue(locale or get_current_locale()), ensure_ascii=False)

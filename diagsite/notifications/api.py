@@ -56,7 +56,7 @@ class ReadIn(Schema):
     ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTIFICATIONS)
 
 
-@router.get("/notices", response=NoticeList, summary="Unread notices")
+@router.get("/notices", response=NoticeList, summary="Unread notices", operation_id="diagsite_notices_api_list_notices")
 def list_notices(request: HttpRequest) -> dict[str, Any]:
     """The caller's, the newest first; without what WeChat has delivered."""
     rows = (
@@ -67,7 +67,9 @@ def list_notices(request: HttpRequest) -> dict[str, Any]:
     return {"items": [_serialize_notification(row) for row in rows]}
 
 
-@router.post("/notices/read", response={204: None}, summary="Mark as read")
+@router.post(
+    "/notices/read", response={204: None}, summary="Mark as read", operation_id="diagsite_notices_api_read_notices"
+)
 def read_notices(request: HttpRequest, body: ReadIn) -> Status[None]:
     """Of the caller's own; others' are left as they are."""
     get_unread_notifications(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
