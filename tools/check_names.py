@@ -126,7 +126,7 @@ def _get_defined_names(node: ast.AST) -> list[str]:
 
 def _find_duplicate_names(paths: Iterable[str]) -> Iterator[str]:
     """Public names that two product modules define at their top level."""
-    defined = defaultdict(list)
+    defined: dict[str, dict[str, int]] = defaultdict(dict)
     for path in paths:
         if path.startswith(PRODUCT) and "/tests/" not in path:
             for node in ast.parse(Path(path).read_text(encoding="utf-8")).body:
@@ -139,9 +139,10 @@ def _find_duplicate_names(paths: Iterable[str]) -> Iterator[str]:
                 )
                 for name in {name for target in targets for name in _get_defined_names(target)}:
                     if not name.startswith("_") and name not in CONVENTIONAL_NAMES:
-                        defined[name].append(f"{path}:{node.lineno}")
-    for name, places in sorted(defined.items()):
-        if len(places) > 1:
+                        defined[name].setdefault(path, node.lineno)
+    for name, lines in sorted(defined.items()):
+        if len(lines) > 1:
+            places = [f"{path}:{line}" for path, line in lines.items()]
             yield f"{places[0]}: public name `{name}` is defined again at {', '.join(places[1:])}"
 
 

@@ -175,7 +175,7 @@ def list_answers(
     summary="Cancel",
     operation_id="diagnosis_api_cancel_diagnosis",
 )
-def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
+def cancel(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Ends it now with its answers kept; one that has ended stays as it is."""
     return serializers.serialize_diagnosis(services.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
 
@@ -186,7 +186,7 @@ def cancel_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     summary="Retry",
     operation_id="diagnosis_api_retry_diagnosis",
 )
-def retry_diagnosis(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
+def retry(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
     """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
     diagnosis, is_new = services.create_retry(
         get_visible_diagnosis(request, diagnosis_id), _build_request_context(request)

@@ -45,7 +45,7 @@ MAX_EXECUTOR_THREADS = 32
 FORCED_EXIT_SECONDS = 14.0  # supervisors kill the process after 15 s or more
 
 
-class Sample(Protocol):
+class SampleRunner(Protocol):
     """A sample diagnosis that runs when the server is ready (diagsite/cli/sample.py)."""
 
     async def run(self, port: int) -> None:
@@ -80,7 +80,7 @@ class _DaphneServer(Server):  # type: ignore[misc]
 class SiteServer:
     """Serves until SIGINT or SIGTERM; then asks clients to reconnect, drains the worker and ends."""
 
-    def __init__(self, host: str, port: int, *, concurrency: int, sample: Sample | None = None) -> None:
+    def __init__(self, host: str, port: int, *, concurrency: int, sample: SampleRunner | None = None) -> None:
         self.host, self.port = host, port
         self.concurrency = concurrency
         self.sample = sample

@@ -42,14 +42,14 @@ def _route(written: str) -> str:
     return "" if written == "/" else written
 
 
-def routes_of(resolver: URLResolver, before: str = "") -> Iterator[str]:
+def list_routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
     """Yield all URL patterns in the table's notation, with placeholders for groups of regular expressions."""
     for pattern in resolver.url_patterns:
         route = before + re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", str(pattern.pattern)).replace("^", "").rstrip("$")
         if isinstance(pattern, URLPattern):
             yield route
         else:
-            yield from routes_of(pattern, route)
+            yield from list_routes(pattern, route)
 
 
 def routes_there_are() -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def routes_there_are() -> list[tuple[str, str]]:
         path.strip("/").replace("{", "<").replace("}", ">"): [method.upper() for method in methods]
         for path, methods in api.get_openapi_schema()["paths"].items()
     }
-    http = {(method, route) for route in routes_of(get_resolver()) for method in operations.get(route, [""])}
+    http = {(method, route) for route in list_routes(get_resolver()) for method in operations.get(route, [""])}
     return sorted(http | {(SOCKET, str(pattern.pattern)) for pattern in websocket_urlpatterns})
 
 
@@ -85,8 +85,8 @@ def test_responses_match_the_access_table(part: str) -> None:
         if not is_stream_route(row) and row.route.startswith("admin/") == (part == "admin"):
             statuses = tuple(world.request_status(who, row.method, row.route) for who in ACTORS)
             if statuses != row.statuses:
-                wrong.append(line_of(row._replace(statuses=statuses)))
-    assert not wrong, f"{TABLE.name} says otherwise; as it is:\n{line_of(None)}\n" + "\n".join(wrong)
+                wrong.append(format_line(row._replace(statuses=statuses)))
+    assert not wrong, f"{TABLE.name} says otherwise; as it is:\n{format_line(None)}\n" + "\n".join(wrong)
     assert not world.routes_with_inline_code, (
         "script or style inside the page, which the content security policy refuses"
     )
@@ -97,7 +97,7 @@ def is_stream_route(row: Row) -> bool:
     return "stream>" in row.route
 
 
-def line_of(row: Row | None) -> str:
+def format_line(row: Row | None) -> str:
     """Return the row in the table's notation."""
     method, route, cells = row or ("method", "route", ACTORS)
     return f"{method:6} {route or '/':78} " + " ".join(f"{cell!s:8}" for cell in cells).rstrip()
@@ -131,7 +131,7 @@ async def test_stream_responses_match_the_access_table() -> None:
                 statuses.append(await _connect(path, sessions.get(who, "")))
             else:
                 statuses.append((await get_over_http(path, people.get(who), wait=0)).status_code)
-        assert tuple(statuses) == row.statuses, line_of(row._replace(statuses=tuple(statuses)))
+        assert tuple(statuses) == row.statuses, format_line(row._replace(statuses=tuple(statuses)))
 
 
 async def _connect(path: str, session: str) -> int:

@@ -58,19 +58,19 @@ def other(user: User) -> User:
     return other
 
 
-def everything_of(owner: User) -> tuple[int, ...]:
+def list_user_rows(owner: User) -> tuple[int, ...]:
     diagnoses = Diagnosis.objects.filter(owner=owner)
     return (diagnoses.count(), Answer.objects.filter(diagnosis__in=diagnoses).count(), owner.streams.count())
 
 
 def test_all_data_of_the_user_is_deleted_and_no_other(user: User, other: User) -> None:
-    identifiers, before = collect_identifiers(user), everything_of(other)
+    identifiers, before = collect_identifiers(user), list_user_rows(other)
     assert count_rows_containing(identifiers)
     forgotten = delete_user_data(user)
     assert forgotten.remaining == {} == count_rows_containing(identifiers)
     assert not User.objects.filter(wechat_openid=OPENID).exists()
     assert not Session.objects.exists()
-    assert everything_of(other) == before
+    assert list_user_rows(other) == before
     assert forgotten.deleted["diagnosis.Diagnosis"] == 2
     assert forgotten.deleted["procrastinate.ProcrastinateJob"] >= 1
     assert Event.objects.count() == Event.objects.filter(stream__owner=other).count() > 0

@@ -62,14 +62,14 @@ def picture(page: Page, name: str) -> None:
 
 
 @cache
-def catalogue_of(url: str, locale: str) -> dict[str, Any]:
+def fetch_catalogue(url: str, locale: str) -> dict[str, Any]:
     catalogue: dict[str, Any] = httpx.get(f"{url}/api/errors?locale={locale}", **LOCAL_HTTPX_OPTIONS).json()
     return catalogue
 
 
-def body_of(site: Site, code: str, locale: str, **action: Any) -> dict[str, Any]:
+def build_problem_body(site: Site, code: str, locale: str, **action: Any) -> dict[str, Any]:
     """The body as any surface carries it, from the catalogue."""
-    catalogue = catalogue_of(site.url, locale)
+    catalogue = fetch_catalogue(site.url, locale)
     copy = json.loads(json.dumps(catalogue["errors"][code]))
     if action:
         copy["action"] |= action
@@ -79,9 +79,9 @@ def body_of(site: Site, code: str, locale: str, **action: Any) -> dict[str, Any]
 @pytest.mark.parametrize("page", ["zh-CN", "en-GB"], indirect=True)
 def test_every_code_is_shown_in_its_words_and_never_as_a_code(page: Page, site: Site) -> None:
     locale = "en" if page.evaluate("document.documentElement.lang").startswith("en") else "zh-hans"
-    whole = [code for code in ErrorCode if body_of(site, code, locale)["copy"]["display"] == "page"]
+    whole = [code for code in ErrorCode if build_problem_body(site, code, locale)["copy"]["display"] == "page"]
     for code in [*(code for code in ErrorCode if code not in whole), *whole]:  # a whole page leaves nothing behind
-        body = body_of(site, code, locale)
+        body = build_problem_body(site, code, locale)
         copy = body["copy"]
         page.evaluate(SHOW, body)
         shown = page.locator("#toasts .toast, dialog[open], #form-problem .problem, .problem-page").last
@@ -108,7 +108,7 @@ def test_every_code_is_shown_in_its_words_and_never_as_a_code(page: Page, site: 
     ],
 )
 def test_each_display_form_fits_a_phone(page: Page, site: Site, display: str, code: str) -> None:
-    body = body_of(site, code, "zh-hans")
+    body = build_problem_body(site, code, "zh-hans")
     assert body["copy"]["display"] == display
     page.evaluate(SHOW, body)
     shown = page.get_by_text(body["copy"]["title"]).last
@@ -132,7 +132,7 @@ def test_each_display_form_fits_a_phone(page: Page, site: Site, display: str, co
 )
 def test_an_action_goes_where_it_says(page: Page, site: Site, code: str, kind: str, address: str) -> None:
     params = {"diagnosis": "11111111-1111-4111-8111-111111111111"} if kind == "open_report" else {}
-    body = body_of(site, code, "zh-hans", kind=kind, params=params, label="去吧")
+    body = build_problem_body(site, code, "zh-hans", kind=kind, params=params, label="去吧")
     page.goto("/history/" if kind != "open_history" else "/")
     page.evaluate(SHOW.replace('document.getElementById("form-problem")', "null"), body)
     page.get_by_role("button", name="去吧").click()
@@ -146,7 +146,7 @@ def test_an_action_goes_where_it_says(page: Page, site: Site, code: str, kind: s
 def test_an_action_that_stays_does_its_work_here(page: Page, site: Site) -> None:
     for kind in ("retry", "dismiss", "sign_in"):
         page.evaluate("() => { window.stays = true; }")
-        body = body_of(site, "FORBIDDEN", "zh-hans", kind=kind, label="去吧") | {"retry_after_ms": None}
+        body = build_problem_body(site, "FORBIDDEN", "zh-hans", kind=kind, label="去吧") | {"retry_after_ms": None}
         page.evaluate(SHOW, body)
         page.get_by_role("button", name="去吧").click()
         if kind == "dismiss":

@@ -35,7 +35,7 @@ def empty_database() -> str:
     return get_database_url(name)
 
 
-def rows_of(address: str) -> dict[str, list[str]]:
+def read_rows(address: str) -> dict[str, list[str]]:
     """Read every row of every table as text, independently of the checksums."""
     with psycopg.connect(address) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
@@ -50,7 +50,7 @@ def test_restored_database_equals_the_original(backed_up: tuple[str, Path]) -> N
     restored = empty_database()
     said = run_management_command(["restore", str(dump)], restored)
     assert "restored and verified" in said
-    before, after = rows_of(address), rows_of(restored)
+    before, after = read_rows(address), read_rows(restored)
     assert len(before["diagsite_revokedtoken"]) == 300
     # The restore command has written its own metrics there.
     for rows in (before, after):

@@ -46,7 +46,7 @@ def whole_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def directory(whole_directory: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy for one test."""
     yield _copy(whole_directory, tmp_path / "postgres")
-    left = _postmaster_of(tmp_path / "postgres")
+    left = _find_postmaster(tmp_path / "postgres")
     assert left is None or not left.is_running(), "a test has left its server behind"
 
 
@@ -56,7 +56,7 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _postmaster_of(directory: Path) -> psutil.Process | None:
+def _find_postmaster(directory: Path) -> psutil.Process | None:
     try:
         return psutil.Process(int((directory / "postmaster.pid").read_text().split()[0]))
     except (FileNotFoundError, psutil.NoSuchProcess):
@@ -81,7 +81,7 @@ def _leave(user: subprocess.Popen[str]) -> None:
     assert user.returncode == 0
 
 
-def _answer_of(uri: str) -> object:
+def _run_query(uri: str) -> object:
     with psycopg.connect(uri) as connection:
         row = connection.execute("SELECT upper('é')").fetchone()
     assert row
@@ -91,8 +91,8 @@ def _answer_of(uri: str) -> object:
 def test_server_runs_only_inside_the_block(directory: Path) -> None:
     with embedded_database(directory) as server:
         assert os.environ["DATABASE_URL"] == server.get_uri()
-        assert _answer_of(server.get_uri()) == "É"
-    assert _postmaster_of(directory) is None
+        assert _run_query(server.get_uri()) == "É"
+    assert _find_postmaster(directory) is None
 
 
 @pytest.mark.parametrize("name", ["with space", 'comma, "quotes" and $money', "x" * 120], ids=["space", "odd", "long"])
@@ -100,14 +100,14 @@ def test_long_and_unusual_paths_work(whole_directory: Path, tmp_path: Path, name
     directory = _copy(whole_directory, tmp_path / name / "postgres")
     with embedded_database(directory) as server:
         sockets = server.socket_directory
-        assert _answer_of(server.get_uri()) == "É"
+        assert _run_query(server.get_uri()) == "É"
     assert not (sockets / ".s.PGSQL.5432").exists()
     assert sockets == directory or not sockets.exists()
 
 
 def test_last_user_stops_the_server(directory: Path) -> None:
     first, second = _start_user(directory), _start_user(directory)
-    postmaster = _postmaster_of(directory)
+    postmaster = _find_postmaster(directory)
     assert postmaster
     _leave(first)
     assert postmaster.is_running()
@@ -120,17 +120,17 @@ def test_killed_user_does_not_keep_the_server_running(directory: Path) -> None:
     killed.kill()
     killed.communicate()
     _leave(other)
-    assert _postmaster_of(directory) is None
+    assert _find_postmaster(directory) is None
 
 
 def test_next_user_takes_over_the_server_of_a_killed_one(directory: Path) -> None:
     killed = _start_user(directory)
-    postmaster = _postmaster_of(directory)
+    postmaster = _find_postmaster(directory)
     killed.kill()
     killed.communicate()
     with embedded_database(directory):
-        assert _postmaster_of(directory) == postmaster
-    assert _postmaster_of(directory) is None
+        assert _find_postmaster(directory) == postmaster
+    assert _find_postmaster(directory) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -139,17 +139,17 @@ def test_terminated_user_stops_the_server(directory: Path, number: signal.Signal
     user.send_signal(number)
     user.communicate(timeout=30)
     assert user.returncode != 0
-    assert _postmaster_of(directory) is None
+    assert _find_postmaster(directory) is None
 
 
 def test_killed_server_is_restarted(directory: Path) -> None:
     with embedded_database(directory) as server:
-        postmaster = _postmaster_of(directory)
+        postmaster = _find_postmaster(directory)
         assert postmaster
         postmaster.kill()
         wait_until(lambda: not server.is_running, "the server to be dead")
         server.ensure_running()
-        assert _answer_of(server.get_uri()) == "É"
+        assert _run_query(server.get_uri()) == "É"
 
 
 def test_pid_of_another_process_is_ignored(directory: Path) -> None:
@@ -157,21 +157,21 @@ def test_pid_of_another_process_is_ignored(directory: Path) -> None:
     lines = [str(os.getpid()), str(directory), "1700000000", "5432", str(directory), "", "1 1", "ready"]
     (directory / "postmaster.pid").write_text("\n".join(lines))
     with embedded_database(directory) as server:
-        assert _answer_of(server.get_uri()) == "É"
+        assert _run_query(server.get_uri()) == "É"
 
 
 @pytest.mark.parametrize("content", ["", "12\n", "not a number"])
 def test_broken_pid_file_is_ignored(directory: Path, content: str) -> None:
     (directory / "postmaster.pid").write_text(content)
     with embedded_database(directory) as server:
-        assert _answer_of(server.get_uri()) == "É"
+        assert _run_query(server.get_uri()) == "É"
 
 
 def test_interrupted_creation_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
     with embedded_database(tmp_path / "postgres") as server:
-        assert _answer_of(server.get_uri()) == "É"
+        assert _run_query(server.get_uri()) == "É"
 
 
 def test_failed_start_has_a_one_line_reason(directory: Path) -> None:

@@ -107,7 +107,7 @@ def write_as_the_first_release(apps: Any) -> None:
     new("monitoring.Alert", title="t", severity="error", fingerprint=uuid.uuid4().hex, rule_name="r")
 
 
-def rows_of(address: str) -> dict[str, list[dict[str, Any]]]:
+def read_rows(address: str) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of the site's tables as {column: value}."""
     with psycopg.connect(address) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
@@ -119,7 +119,7 @@ def rows_of(address: str) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def files_of(address: str) -> dict[str, int]:
+def list_migration_files(address: str) -> dict[str, int]:
     """Return the file of each big table, which a rewrite would change."""
     with psycopg.connect(address) as connection:
         rows = connection.execute("SELECT relname, relfilenode FROM pg_class WHERE relname = ANY(%s)", [BIG])
@@ -128,10 +128,10 @@ def files_of(address: str) -> dict[str, int]:
 
 def test_migrations_keep_every_row_of_the_first_release(old: str) -> None:
     write_as_the_first_release(first_models())
-    before, files = rows_of(old), files_of(old)
+    before, files = read_rows(old), list_migration_files(old)
     assert len(files) == len(BIG)
     migrate(latest())
-    after = rows_of(old)
+    after = read_rows(old)
     lost = {
         table: row
         for table, rows in before.items()
@@ -140,7 +140,7 @@ def test_migrations_keep_every_row_of_the_first_release(old: str) -> None:
     }
     assert lost == {}
     assert sum(map(len, before.values())) >= 10
-    assert files_of(old) == files, "a big table was rewritten"
+    assert list_migration_files(old) == files, "a big table was rewritten"
 
 
 def _is_within(row: dict[str, Any], now: dict[str, Any]) -> bool:

@@ -236,14 +236,14 @@ def test_no_platform_available_is_explained(settings: Any) -> None:
         call_command("diagnose", "山岚", *QUESTION)
 
 
-def _command_of(page: str) -> str:
+def _read_command(page: str) -> str:
     (line,) = (line for line in (PROJECT_ROOT / page).read_text().splitlines() if "manage.py diagnose" in line)
     return line
 
 
 def test_command_of_the_readmes_works() -> None:
-    line = _command_of("README.md")
-    assert line == _command_of("README.zh-CN.md")
+    line = _read_command("README.md")
+    assert line == _read_command("README.zh-CN.md")
     command = shlex.split(line.replace(".venv/bin/python", sys.executable))
     with running_site() as site:
         env = build_environment(site.address, **site.environment)

@@ -14,7 +14,7 @@ PAGES = [*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")]
 READ = re.compile(r"""(?:env\.\w+|_required)\(\s*"([A-Z_]+)\"""")
 
 
-def links_of(page: Path) -> Iterator[str]:
+def find_links(page: Path) -> Iterator[str]:
     """Yield the relative links and images of a page."""
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target and not target.startswith("mailto:"):
@@ -63,7 +63,7 @@ def test_decision_has_a_date(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT_ROOT).as_posix())
 def test_page_has_no_broken_link(page: Path) -> None:
-    assert [target for target in links_of(page) if not (page.parent / target).exists()] == []
+    assert [target for target in find_links(page) if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

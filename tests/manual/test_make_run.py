@@ -97,7 +97,7 @@ def test_two_sites_share_the_embedded_database(checkout: Checkout) -> None:
     first.wait()
     assert [_is_ready(port) for port in ports] == [False, True]
     # A killed process cannot stop the database; the next one takes it over and stops it.
-    _python_of(checkout, ports[1]).kill()
+    _find_python(checkout, ports[1]).kill()
     second.wait()
     postmaster = psutil.Process(int((checkout.root / "var" / "postgres" / "postmaster.pid").read_text().split()[0]))
     third = _make_run(checkout, ports[0])
@@ -109,7 +109,7 @@ def test_two_sites_share_the_embedded_database(checkout: Checkout) -> None:
     assert checkout.find_processes() == []
 
 
-def _python_of(checkout: Checkout, port: int) -> psutil.Process:
+def _find_python(checkout: Checkout, port: int) -> psutil.Process:
     serving = [process for process in checkout.find_processes() if "manage.py" in process.cmdline()]
     return next(process for process in serving if process.environ().get("PORT") == str(port))
 

@@ -9,7 +9,7 @@ from testing.raw_websocket import build_upgrade_request
 from testing.site import running_site
 
 # The server's timer may run a second short (txaio counts whole ones), so a second of patience can be none at all.
-LEAST_PATIENCE = 1.1
+MIN_PATIENCE = 1.1
 
 
 def test_slow_client_still_receives_the_close_frame() -> None:
@@ -18,6 +18,6 @@ def test_slow_client_still_receives_the_close_frame() -> None:
         said = b""
         while not said.endswith(int(CloseCode.NOT_FOUND).to_bytes(2, "big")):
             said += line.recv(65_536)
-        line.settimeout(LEAST_PATIENCE)
+        line.settimeout(MIN_PATIENCE)
         with pytest.raises(TimeoutError):  # and not the end
             line.recv(1)

@@ -99,23 +99,23 @@ def test_any_signed_in_user_may_use_the_open_routes(
 
 
 @pytest.fixture
-def token_of() -> Callable[[AbstractUser], str]:
+def make_token() -> Callable[[AbstractUser], str]:
     """Return a bearer token, by the dotted path in settings: this app may not import the module."""
     open_session = import_string("diagsite.accounts.tokens.issue_token")
     return lambda user: str(open_session(user).token)
 
 
 def test_token_is_accepted_instead_of_a_session(
-    owner: AbstractUser, stranger: AbstractUser, diagnosis: Diagnosis, token_of: Callable[[AbstractUser], str]
+    owner: AbstractUser, stranger: AbstractUser, diagnosis: Diagnosis, make_token: Callable[[AbstractUser], str]
 ) -> None:
     for user, status in ((owner, 200), (stranger, 404)):
-        with_token = Client(headers={"Authorization": f"Bearer {token_of(user)}"})
+        with_token = Client(headers={"Authorization": f"Bearer {make_token(user)}"})
         assert with_token.get(f"/api/diagnoses/{diagnosis.pk}").status_code == status
 
 
 @pytest.mark.usefixtures("platform")
 def test_session_needs_a_csrf_token_for_writes_and_bearer_token_does_not(
-    owner: AbstractUser, token_of: Callable[[AbstractUser], str]
+    owner: AbstractUser, make_token: Callable[[AbstractUser], str]
 ) -> None:
     def post(client: Client) -> Any:
         return client.post("/api/diagnoses", build_request_body(), content_type="application/json")
@@ -125,7 +125,7 @@ def test_session_needs_a_csrf_token_for_writes_and_bearer_token_does_not(
     refused = post(with_session)
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
     assert Diagnosis.objects.count() == 0
-    with_token = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token_of(owner)}"})
+    with_token = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {make_token(owner)}"})
     assert post(with_token).status_code == 202
 
 

@@ -105,9 +105,9 @@ def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatc
         for task in (first, second, late):
             task.cancel()
         may_write.set()
-        assert all(isinstance(error, asyncio.CancelledError) for error in await _ends_of(first, second, late))
+        assert all(isinstance(error, asyncio.CancelledError) for error in await _get_ends(first, second, late))
 
-    async def _ends_of(*tasks: asyncio.Task[None]) -> list[BaseException | None]:
+    async def _get_ends(*tasks: asyncio.Task[None]) -> list[BaseException | None]:
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(cancel_while_writing())

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.backups import BackupFailed, create_backup
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

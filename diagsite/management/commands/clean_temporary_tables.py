@@ -7,8 +7,8 @@ from django.core.management.base import CommandError
 from django.db import Error
 from django.utils import timezone
 
-from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.temporary_tables import TemporaryTable, back_up_and_drop_table, find_temporary_tables
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

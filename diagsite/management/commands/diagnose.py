@@ -26,13 +26,13 @@ from diagnosis.orders.services import RequestContext, create_diagnosis
 from diagnosis.reports.serializers import serialize_report
 from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
-from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
 from diagsite.cli.run import TerminalRun
 from diagsite.models import User
 from diagsite.server import embedded_postgres
 from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 from errors.exceptions import InvalidInput
+from monitoring.management.base import ExamplesCommand
 
 EXIT_INVALID_INPUT = 2
 EXIT_INTERRUPTED = 130

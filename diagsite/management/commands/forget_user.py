@@ -6,8 +6,8 @@ from django.core.management.base import CommandError
 
 from diagsite.accounts.deletion import delete_user_data
 from diagsite.accounts.users import find_user
-from diagsite.cli.command import ExamplesCommand
 from diagsite.models import User
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

@@ -12,8 +12,8 @@ from diagnosis.legacy.importer import ImportResult, LegacyImporter
 from diagnosis.legacy.reader import LegacyExport
 from diagnosis.legacy.table_layout import TableLayout
 from diagsite.accounts.users import get_or_create_owners
-from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console
+from monitoring.management.base import ExamplesCommand
 
 TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.table import Table
 
-from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console
 from diagsite.operations.preflight.checks import CHECK_DEPENDENCIES, CHECKS, select_checks
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, get_exit_code, run_checks
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

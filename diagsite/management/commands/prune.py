@@ -1,8 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.retention import RETENTION_RULES, RetentionRule
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

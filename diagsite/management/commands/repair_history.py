@@ -8,8 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from diagnosis.repair.defects import DEFECTS
 from diagnosis.repair.runner import find_defects, run_repair, select_defects
 from diagnosis.repair.undo import get_latest_repair_run, undo_repair_run
-from diagsite.cli.command import ExamplesCommand
 from diagsite.cli.progress_display import create_console
+from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
 examples:

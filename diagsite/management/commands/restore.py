@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from diagsite.cli.command import ExamplesCommand
 from diagsite.operations.backups import BackupFailed, compute_checksums, restore_backup
+from monitoring.management.base import ExamplesCommand
 from monitoring.samples.collector import stop_sampling
 
 EXAMPLES = """\

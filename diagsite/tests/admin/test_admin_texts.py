@@ -16,7 +16,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 SAME_IN_CHINESE = {"ID", "id", "-"}
 
 
-def _words_of(model_admin: admin.ModelAdmin[Any], request: Any) -> Iterator[tuple[str, str]]:
+def _get_words(model_admin: admin.ModelAdmin[Any], request: Any) -> Iterator[tuple[str, str]]:
     """Yield (location, text) of all texts in the list and the form of a model."""
     options = model_admin.model._meta
     yield "app", str(options.app_config.verbose_name if options.app_config else "")
@@ -40,7 +40,7 @@ def test_admin_pages_contain_no_untranslated_text(rf: RequestFactory) -> None:
         english = [
             f"{model._meta.label}: {where}: {word}"
             for model, model_admin in admin.site._registry.items()
-            for where, word in _words_of(model_admin, request)
+            for where, word in _get_words(model_admin, request)
             if not CHINESE.search(word) and word not in SAME_IN_CHINESE
         ]
     assert english == [], "\n".join(english)

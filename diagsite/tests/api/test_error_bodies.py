@@ -55,7 +55,7 @@ def test_http_response_has_the_problem_body(code: ErrorCode, language: str, monk
 SECONDS = 30
 
 
-async def frame_of(communicator: WebsocketCommunicator) -> dict[str, Any]:
+async def get_error_frame(communicator: WebsocketCommunicator) -> dict[str, Any]:
     message = await communicator.receive_output(SECONDS)
     frame: dict[str, Any] = json.loads(message["text"])
     return frame
@@ -71,7 +71,7 @@ async def test_socket_frame_has_the_problem_body(
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
     await socket.connect(SECONDS)
     await socket.send_to(text_data="not a frame")
-    frame = await frame_of(socket)
+    frame = await get_error_frame(socket)
     assert frame["type"] == "error"
     assert words_alone(frame["problem"]) == expected(code, language)
     assert frame["problem"]["request_id"]
@@ -101,7 +101,7 @@ async def test_polled_and_pushed_events_have_the_message() -> None:
     await socket.send_to(text_data=json.dumps({"type": "hello", "v": 1, "token": token, "after": 0}))
     pushed: list[Any] = []
     while len(pushed) < len(EACH):
-        pushed += (await frame_of(socket)).get("e", [])
+        pushed += (await get_error_frame(socket)).get("e", [])
     await socket.disconnect(timeout=SECONDS)
     assert pushed == polled
 
