@@ -1,15 +1,11 @@
 """What a diagnosis stands on goes away and comes back in the middle of it: it ends by itself, and nothing is lost."""
 
-import shutil
 import signal
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 
-import psutil
 import pytest
 from django.conf import settings
 from psycopg_pool import ConnectionPool
@@ -24,8 +20,8 @@ from testing.invariants import (
     request_diagnosis,
     wait_until_all_ended,
 )
-from testing.services import RedisServer, execute_sql, start_postgres, wait_until
-from testing.site import PROJECT_ROOT, Site, SiteProcess, run_management_command, running_site
+from testing.services import RedisServer, find_postmaster, wait_until, wait_until_exited
+from testing.site import Site, create_database_on, running_site, start_site_postgres
 from testing.stream_client import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
 
 PLATFORMS = ["one", "two"]
@@ -44,9 +40,7 @@ def fake() -> Iterator[FakePlatform]:
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of these tests' own, that they may stop; the tables are in its first database."""
-    server = start_postgres(tmp_path_factory.mktemp("outages") / "postgres")
-    for command in ("migrate", "seed"):
-        run_management_command([command], server.get_uri())
+    server = start_site_postgres(tmp_path_factory.mktemp("outages") / "postgres")
     yield server
     server.release()
 
@@ -54,9 +48,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 @pytest.fixture
 def address(postgres: EmbeddedPostgres) -> str:
     """A database of the test's own on it."""
-    name = f"site_{uuid.uuid4().hex[:8]}"
-    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
-    return postgres.get_uri().replace("/postgres?", f"/{name}?")
+    return create_database_on(postgres)
 
 
 def _add_platforms(site: Site, fake: FakePlatform) -> None:
@@ -74,36 +66,11 @@ def _following(follower: StreamClient) -> Iterator[None]:
     assert_received_every_event_once(follower)
 
 
-@contextmanager
-def _supervised(process: SiteProcess) -> Iterator[None]:
-    """Start a process again whenever it ends, as Restart=always does."""
-    over = threading.Event()
-
-    def supervise() -> None:
-        while not over.wait(0.2):
-            if not process.is_running:
-                process.start()
-
-    process.start()
-    thread = threading.Thread(target=supervise)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        process.kill()
-
-
-def _postmaster_in(data_directory: Path) -> psutil.Process:
-    return psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
-
-
 def _stop(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
     """SIGINT is a fast shutdown, SIGQUIT an immediate one: the next start has to recover."""
-    postmaster = _postmaster_in(postgres.data_directory)
+    postmaster = find_postmaster(postgres.data_directory)
     postmaster.send_signal(number)
-    wait_until(lambda: not postmaster.is_running() or postmaster.status() == psutil.STATUS_ZOMBIE, "PostgreSQL to stop")
+    wait_until_exited(postmaster)
 
 
 def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
@@ -117,14 +84,12 @@ def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
         postgres.ensure_running()
 
 
-@pytest.mark.parametrize("where", ["in the server", "in a worker process"])
 def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
-    fake: FakePlatform, postgres: EmbeddedPostgres, address: str, where: str
+    fake: FakePlatform, postgres: EmbeddedPostgres, address: str
 ) -> None:
-    concurrency = 10 if where == "in the server" else 0
-    with running_site(address=address, concurrency=concurrency) as site:
+    with running_site(address=address) as site:
         _add_platforms(site, fake)
-        with nullcontext() if concurrency else _supervised(site.make_worker()), site.client() as client:
+        with site.client() as client:
             accepted = [request_diagnosis(client, PLATFORMS, questions=12) for _ in range(3)]
             with _following(StreamClient(site, accepted[0])):
                 _restart_twice(site, postgres)
@@ -163,50 +128,6 @@ def test_whoever_waits_for_a_connection_gets_one_soon_after_postgres_is_back(pos
             threading.Event().wait(4)  # long enough for the pool to give up
             postgres.ensure_running()
             pool.putconn(waiting.result(SECONDS_UNTIL_BACK))
-
-
-@pytest.fixture
-def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
-    """A copy of the site, which has no database but its embedded one."""
-    root = tmp_path / "site"
-    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
-    database = EmbeddedPostgres(root / "var" / "postgres")
-    site = Site(database.get_uri(), TEST_KEY="sk-of-a-test")
-    site.server = SiteProcess(["serve", "--migrate"], "", **site.environment)  # no address: its embedded PostgreSQL
-    site.server.root = root
-    yield site
-    site.server.kill()
-    database.start()  # so that there is somebody to leave last, and stop it, whatever has become of the server
-    database.release()
-
-
-def test_serve_brings_its_embedded_postgres_back_and_takes_it_along_when_it_ends(
-    fake: FakePlatform, site_of_its_own: Site
-) -> None:
-    site = site_of_its_own
-    fake.set_behaviour(hold_response())
-    site.start()
-    site.add_platform("one", fake.base_url)
-    with site.client() as client:
-        follower = StreamClient(site, request_diagnosis(client, ["one"]))
-    fake.wait_for_calls(3)
-    killed = _postmaster(site)
-    killed.kill()
-    fake.release()
-    follower.follow_until_complete()
-    assert_received_every_event_once(follower)
-    assert assert_consistent(site, follower.diagnosis) == "completed"
-    assert fake.count() == follower.diagnosis.planned
-    successor = _postmaster(site)
-    assert successor.pid != killed.pid
-    site.server.send_signal(signal.SIGTERM)
-    assert site.server.wait(60) == 0
-    assert not successor.is_running()
-
-
-def _postmaster(site: Site) -> psutil.Process:
-    ((directory,),) = site.query("SHOW data_directory")
-    return _postmaster_in(Path(directory))
 
 
 @pytest.mark.redis

@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from bench.alerts.simulation import simulate_alerts
-from bench.alerts.speed import create_samples_and_rules, time_evaluations
 from errors.models import ErrorEvent
 from errors.recording import error_recorder
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Heartbeat, Rule, RuleState, Silence
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import evaluate_rules, run_evaluation
 from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
-from testing.services import get_load_factor
 
 FAILED = [{"label": "outcome", "op": "!=", "values": ["valid"]}]
 
@@ -212,19 +209,3 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
     assert not failures
     assert Alert.objects.count() == 1
     assert list(AlertNote.objects.values_list("kind", flat=True)) == ["fired", "resolved"]
-
-
-@pytest.mark.django_db
-def test_simulated_hours_are_quiet_but_for_their_incident() -> None:
-    """`make bench-alerts` lives through ten days a volume."""
-    volumes = simulate_alerts(seed=20_260_227, days=1, hours=2, tick_step=3)
-    assert [(volume.injected, volume.detected, volume.false_alarms) for volume in volumes[1:]] == [(1, 1, 0)] * 2
-    assert volumes[0].detected + volumes[0].false_alarms == 1  # two calls a minute may tell it a minute too late
-
-
-@pytest.mark.django_db
-def test_a_hundred_rules_are_evaluated_in_a_second(record_property: Any) -> None:
-    """Over a tenth of the bench's samples."""
-    seconds = time_evaluations(create_samples_and_rules(samples=100_000), rounds=3)
-    record_property("seconds of 100 rules over 100,000 samples", f"{min(seconds):.3f}")
-    assert min(seconds) < get_load_factor()
