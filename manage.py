@@ -35,7 +35,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError
 
-    from monitoring.instrumentation.commands import execute_measured
+    from monitoring.management.utility import execute_measured
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:

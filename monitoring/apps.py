@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class MonitoringConfig(AppConfig):
-    """Health, metrics, alerts, and the operators' dashboard."""
+    """Health checks, metrics, alerts, and the operators' dashboard."""
 
     name = "monitoring"
     verbose_name = "监控"
 
     def ready(self) -> None:
-        """Have the dashboard told of alerts."""
+        """Publish alerts to open dashboards."""
         from monitoring.alerts.signals import alert_fired, alert_resolved
         from monitoring.dashboard.push import publish_alert
 

@@ -1,4 +1,4 @@
-"""How a message can fail to reach a channel: one class an outcome, each with what to do about it."""
+"""Why a message did not reach its channel, one class per outcome; and invalid rules."""
 
 from typing import ClassVar
 
@@ -9,9 +9,9 @@ MAX_DETAIL_CHARACTERS = 200
 
 
 class DeliveryFailed(AppError):
-    """A message did not arrive. `words` and `provider_code` are the other side's own, without anything secret.
+    """A message was not delivered. `detail` and `provider_code` are the provider's, without secrets.
 
-    `is_permanent`: the same message to the same channel will never arrive; `disables_channel`: nor will any other.
+    `is_permanent`: a retry of this message cannot succeed; `disables_channel`: nor can any other message.
     """
 
     code = ErrorCode.SERVICE_UNAVAILABLE
@@ -29,25 +29,25 @@ class DeliveryFailed(AppError):
 
 
 class ChannelUnavailable(DeliveryFailed):
-    """The other side has trouble of its own: try again."""
+    """The provider has a temporary failure: retry."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
 
 
 class ChannelUnreachable(DeliveryFailed):
-    """No connection: try again."""
+    """The connection failed: retry."""
 
     code = ErrorCode.NETWORK_ERROR
 
 
 class ChannelTimedOut(DeliveryFailed):
-    """No answer in time: it may have arrived, and is told again with its number."""
+    """No response in time: the message may have arrived; it is retried under the same number."""
 
     code = ErrorCode.NETWORK_TIMEOUT
 
 
 class ChannelRateLimited(DeliveryFailed):
-    """Too many messages: try again after the wait."""
+    """Too many messages: retry after the wait."""
 
     code = ErrorCode.RATE_LIMITED
 
@@ -57,14 +57,14 @@ class ChannelRateLimited(DeliveryFailed):
 
 
 class MessageRejected(DeliveryFailed):
-    """This message, whatever the reason, will not be taken; the next one may be."""
+    """The provider rejects this message; the next one may be accepted."""
 
     code = ErrorCode.INVALID_INPUT
     is_permanent = True
 
 
 class ChannelMisconfigured(DeliveryFailed):
-    """The channel is set up wrongly or gone, until somebody mends it: it is disabled."""
+    """The channel's configuration is wrong or its destination is gone: disable it until an operator fixes it."""
 
     code = ErrorCode.FORBIDDEN
     is_permanent = True
@@ -72,17 +72,17 @@ class ChannelMisconfigured(DeliveryFailed):
 
 
 class SecretsDecryptionFailed(ChannelMisconfigured):
-    """A channel's secrets are encrypted under a key that is no longer there: they must be entered again."""
+    """No current key decrypts the secrets of a channel: they must be entered again."""
 
 
 class ChannelDisabled(DeliveryFailed):
-    """The channel was disabled after the message was written."""
+    """The channel was disabled after the message was enqueued."""
 
     code = ErrorCode.CONFLICT
     is_permanent = True
 
 
 class InvalidRule(AppError):
-    """A rule that names what does not exist, or is not what the admin would have stored."""
+    """A rule refers to an unknown metric or has invalid matchers: it was not stored through the admin."""
 
     code = ErrorCode.SERVER_ERROR

@@ -1,4 +1,4 @@
-"""Figures and moments as people read them."""
+"""Numbers and times as text."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ NO_VALUE = "–"
 
 
 def format_figure(value: float | None, unit: str) -> str:
-    """`98.2 %`, `1.24 秒`, `3.5`, `120`; a dash for nothing."""
+    """Format a value: `98.2 %`, `1.24 秒`, `3.5`, `120`; a dash for None."""
     if value is None:
         return NO_VALUE
     if unit == "percent":
@@ -27,5 +27,5 @@ def _format_three_digits(value: float) -> str:
 
 
 def format_moment(moment: datetime, *, is_long: bool = False) -> str:
-    """`14:05`, or `11-23 14:05`, in the site's time zone."""
+    """Return `14:05`, or `11-23 14:05` if is_long, in the site's time zone."""
     return timezone.localtime(moment).strftime("%m-%d %H:%M" if is_long else "%H:%M")

@@ -1,4 +1,4 @@
-"""Signs of life: what must go on happening says when it did, by the database's clock."""
+"""Heartbeats of periodic activities, stored with the database's clock; watchdog.py checks them."""
 
 import os
 import socket
@@ -17,34 +17,31 @@ from performance.ssrf_guard import HostNotAllowed, get_ssl_context, parse_allowe
 log = structlog.get_logger(__name__)
 
 EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT = "evaluator", "sender"
+SENDER_HEARTBEAT_SECONDS = 15.0
 HEARTBEAT_PING_TIMEOUT_SECONDS = 5.0
 
 
 def beat(name: str, interval_seconds: float) -> None:
-    """Say that it happened just now and will again within the interval. Call it after the work, not before.
+    """Record that an activity has just completed and will again within the interval.
 
-    The evaluator's also reaches HEARTBEAT_PING_URL, for a service outside that notices when it stops.
+    The evaluator's heartbeat is also sent to HEARTBEAT_PING_URL, an external service that alerts when it stops.
     """
     by = f"{socket.gethostname()}:{os.getpid()}"[:160]
-    beaten = {"beaten_at": Now(), "interval_seconds": interval_seconds, "by": by}
-    Heartbeat.objects.update_or_create(name=name, defaults=beaten)
+    defaults = {"beaten_at": Now(), "interval_seconds": interval_seconds, "by": by}
+    Heartbeat.objects.update_or_create(name=name, defaults=defaults)
     if name == EVALUATOR_HEARTBEAT and settings.HEARTBEAT_PING_URL:
-        # Not in the evaluator's own time: a service outside that is slow must not slow us.
+        # In a thread, so that a slow external service does not delay the evaluator.
         transaction.on_commit(lambda: threading.Thread(target=ping_external_monitor, daemon=True).start())
 
 
-def _allowed_hosts() -> list[str]:
-    return [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
-
-
 def ping_external_monitor() -> None:
-    """Fetch HEARTBEAT_PING_URL; a failure is logged without the address, which is a secret of its own."""
+    """Fetch HEARTBEAT_PING_URL; failures are logged without the URL, which is secret."""
     with measure_call("heartbeat_ping") as call:
         try:
-            with restrict_hosts(
-                httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), _allowed_hosts
-            ) as client:
-                client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
+            client = httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS)
+            allowed_hosts = [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
+            with restrict_hosts(client, lambda: allowed_hosts) as restricted_client:
+                restricted_client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__
             log.warning("heartbeat_ping_failed", error=type(error).__name__)

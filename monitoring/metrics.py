@@ -1,4 +1,4 @@
-"""Instruments of what comes in and of what runs: requests, WebSockets, jobs, management commands."""
+"""Metrics of requests, WebSockets, jobs, management commands, samples and alert deliveries."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""What workers of the queue "maintenance" do again and again: evaluate the rules, send what is due, forget the old."""
+"""Periodic jobs of the queue "maintenance": evaluate the rules, send due messages, delete old samples and errors."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ _prune_errors_async = database_sync_to_async(prune_errors, thread_sensitive=Fals
 @app.periodic(cron=f"* * * * * */{EVALUATION_INTERVAL_SECONDS}")
 @app.task(name="monitoring.evaluate", queue=MAINTENANCE_QUEUE, queueing_lock="monitoring.evaluate", priority=20)
 async def evaluate_alert_rules(timestamp: int) -> None:
-    """Every 15 s: evaluate every rule, then send what that has to tell."""
+    """Every 15 s: evaluate all rules, then send due messages."""
     await aclose_old_connections()
     try:
         await _run_evaluation_async()

@@ -1,4 +1,4 @@
-"""What load balancers and Prometheus read."""
+"""Routes for load balancers, Prometheus and Alertmanager."""
 
 from django.urls import path
 

@@ -1,46 +1,46 @@
-"""Is the process alive, and can it do its work?"""
+"""Health checks for load balancers and operators, and the metrics for Prometheus."""
 
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 
-from monitoring.health import REQUIRED_CHECKS, HealthResult, check_health, get_overall_status
+from monitoring.health import REQUIRED_CHECKS, check_health, get_overall_status
 from monitoring.instrumentation.exporter import has_metrics_token, is_metrics_access_allowed
 
 
 async def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while the process answers at all; asks nobody else."""
+    """Return 200 if the process responds; no dependency is checked."""
     return _build_response({"status": "ok"})
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when this process has what it cannot serve without, else 503: for load balancers."""
+    """Return 200 if the required checks pass, else 503; for load balancers."""
     results = await check_health(REQUIRED_CHECKS)
-    statuses = {finding.name: "ok" if finding.is_ok else "unavailable" for finding in results}
+    statuses = {result.name: "ok" if result.is_ok else "unavailable" for result in results}
     return _build_response({"status": get_overall_status(results), **statuses})
 
 
 async def healthz_full(request: HttpRequest) -> JsonResponse:
-    """Every check; 200 while the site serves, degraded or not, else 503. Why it fails is told to operators only."""
+    """Return the result of every check: 200 if the site can serve, even degraded, else 503.
+
+    Durations and details are included only for operators and holders of METRICS_TOKEN.
+    """
     results = await check_health()
-    has_token = has_metrics_token(request.headers.get("Authorization", ""))
-    has_details = has_token or await _is_operator(request, results)
-    checks = {finding.name: _serialize_result(finding, has_details=has_details) for finding in results}
-    return _build_response({"status": get_overall_status(results), "checks": checks})
-
-
-def _serialize_result(result: HealthResult, *, has_details: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {"status": "ok" if result.is_ok else "failed", "needed": result.name in REQUIRED_CHECKS}
-    return body | {"ms": result.ms, "detail": result.detail} if has_details else body
-
-
-async def _is_operator(request: HttpRequest, results: list[HealthResult]) -> bool:
-    """Whether staff is signed in; without the database nobody is, and nobody waits for it."""
-    if get_overall_status(results) == "unavailable":
-        return False
-    user = await request.auser()
-    return bool(user.is_active and user.is_staff)
+    status = get_overall_status(results)
+    has_details = has_metrics_token(request.headers.get("Authorization", ""))
+    if not has_details and status != "unavailable":  # without the database no session can be read
+        user = await request.auser()
+        has_details = bool(user.is_active and user.is_staff)
+    checks: dict[str, dict[str, Any]] = {}
+    for result in results:
+        checks[result.name] = {
+            "status": "ok" if result.is_ok else "failed",
+            "needed": result.name in REQUIRED_CHECKS,
+        }
+        if has_details:
+            checks[result.name] |= {"ms": result.ms, "detail": result.detail}
+    return _build_response({"status": status, "checks": checks})
 
 
 def _build_response(body: dict[str, Any]) -> JsonResponse:
@@ -49,8 +49,11 @@ def _build_response(body: dict[str, Any]) -> JsonResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, for the bearer of METRICS_TOKEN; without a token, hidden in production."""
+    """Return the metrics in Prometheus' text format.
+
+    Requires METRICS_TOKEN; if it is not set, the route is hidden in production and open elsewhere.
+    """
     if not is_metrics_access_allowed(request.headers.get("Authorization", "")):
         raise Http404
-    answer: HttpResponse = ExportToDjangoView(request)
-    return answer
+    response: HttpResponse = ExportToDjangoView(request)
+    return response

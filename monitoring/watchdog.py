@@ -1,8 +1,8 @@
-"""The dead-man's switch: every server process watches the heartbeats, and tells itself when one stops.
+"""Dead man's switch: every server process checks the heartbeats and notifies when one stops.
 
-A heartbeat that is two of its intervals old is trouble, so that somebody is told within three. The evaluator and the
-sender are expected from the first start on: a site without any worker is told of, too. After a start, of the site or
-of a watching process, nothing is said for WATCHDOG_GRACE_SECONDS, in which the others start as well.
+A heartbeat is stale after two of its intervals, so that operators are notified within three. The evaluator and the
+sender are expected from the first start on, so a site without workers is reported too. For WATCHDOG_GRACE_SECONDS
+after the start of the site or of a watching process, nothing is reported, because the other processes are starting.
 """
 
 import asyncio
@@ -13,25 +13,24 @@ import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
-from monitoring.delivery import outbox
-from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
+from monitoring.delivery.outbox import send_due_deliveries
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, SENDER_HEARTBEAT_SECONDS
 from monitoring.models import Alert, Heartbeat
 from monitoring.models.rules import AlertSeverity
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["EVALUATOR_HEARTBEAT", "SENDER_HEARTBEAT", "beat", "check_heartbeats", "run_watchdog_loop"]
 
 STALE_INTERVALS = 2.0
 CHECKS_PER_INTERVAL = 3
 MAX_CHECK_INTERVAL_SECONDS = 5.0
 REPEAT_INTERVAL_SECONDS = 4 * 3600
-EXPECTED_INTERVAL_SECONDS = {EVALUATOR_HEARTBEAT: 15.0, SENDER_HEARTBEAT: outbox.SENDER_HEARTBEAT_SECONDS}
+EXPECTED_INTERVAL_SECONDS = {EVALUATOR_HEARTBEAT: 15.0, SENDER_HEARTBEAT: SENDER_HEARTBEAT_SECONDS}
 ALERT_TITLES = {EVALUATOR_HEARTBEAT: "告警规则不再被计算", SENDER_HEARTBEAT: "告警通知不再被发送"}
 ALERT_ADVICE = {
     EVALUATOR_HEARTBEAT: "请检查后台任务进程：manage.py serve（--concurrency 大于 0）或 manage.py procrastinate worker",
@@ -40,43 +39,39 @@ ALERT_ADVICE = {
 
 
 def create_expected_heartbeats() -> None:
-    """Write down, once in a site's life, what has to beat: the first beat is due after the grace."""
+    """Create the rows of the expected heartbeats once per site; their first beat is due after the grace period."""
     first_due = timezone.now() + timedelta(seconds=settings.WATCHDOG_GRACE_SECONDS)
     for name, seconds in EXPECTED_INTERVAL_SECONDS.items():
         Heartbeat.objects.get_or_create(name=name, defaults={"beaten_at": first_due, "interval_seconds": seconds})
 
 
 def check_heartbeats(*, is_grace_period: bool = False) -> int:
-    """Look at every heartbeat once; returns how many are stale.
+    """Check every heartbeat once and return how many are stale.
 
-    A stale one becomes an alert, which any number of watchers open once, and this process sends; one that is back ends
-    it. is_quiet: only the latter.
+    A stale heartbeat opens an alert (once, however many processes watch), which this process also sends; a recovered
+    one resolves it. During the grace period alerts are only resolved.
     """
-    stale = list(_find_stale_heartbeats())
+    # By the database's clock: those of several machines differ.
+    validity = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
+    stale_at = F("beaten_at") + ExpressionWrapper(validity, output_field=DurationField())
+    stale = list(Heartbeat.objects.alias(stale_at=stale_at).filter(stale_at__lt=Now()))
     names = {heartbeat.name for heartbeat in stale}
     for alert in Alert.objects.open().filter(source=Alert.Source.WATCHDOG):
         if alert.rule_name not in names:
             resolve_alert(alert, text="心跳已恢复")
     if not is_grace_period:
         for heartbeat in stale:
-            _fire_heartbeat_alert(heartbeat)
+            _report_stale_heartbeat(heartbeat)
     if stale:
-        outbox.send_due_deliveries()
+        send_due_deliveries()
     return len(stale)
 
 
-def _find_stale_heartbeats() -> QuerySet[Heartbeat]:
-    """By the database's clock: those of several machines differ."""
-    validity = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
-    stale_at = F("beaten_at") + ExpressionWrapper(validity, output_field=DurationField())
-    return Heartbeat.objects.alias(stale_at=stale_at).filter(stale_at__lt=Now())
-
-
-def _fire_heartbeat_alert(heartbeat: Heartbeat) -> None:
-    seconds = heartbeat.interval_seconds
+def _report_stale_heartbeat(heartbeat: Heartbeat) -> None:
+    """Open an alert, or repeat the open one when that is due."""
     sender_text = f"，由 {heartbeat.by}" if heartbeat.by else "（从未）"
     last_beat = f"{timezone.localtime(heartbeat.beaten_at):%Y-%m-%d %H:%M:%S}"
-    summary = f"最近一次：{last_beat}{sender_text}；应每 {seconds:g} 秒一次。{ALERT_ADVICE.get(heartbeat.name, '')}"
+    advice = ALERT_ADVICE.get(heartbeat.name, "")
     fingerprint = f"watchdog:{heartbeat.name}"
     alert = fire_alert(
         fingerprint=fingerprint,
@@ -85,44 +80,39 @@ def _fire_heartbeat_alert(heartbeat: Heartbeat) -> None:
         source=Alert.Source.WATCHDOG,
         rule_name=heartbeat.name,
         labels={"heartbeat": heartbeat.name},
-        summary=summary,
+        summary=f"最近一次：{last_beat}{sender_text}；应每 {heartbeat.interval_seconds:g} 秒一次。{advice}",
     )
-    if alert is None:
-        _repeat_heartbeat_alert(fingerprint)
-
-
-def _repeat_heartbeat_alert(fingerprint: str) -> None:
-    """Nobody evaluates, so nobody else would repeat it. One watcher does: the row is locked."""
+    if alert is not None:
+        return
     cutoff = timezone.now() - timedelta(seconds=REPEAT_INTERVAL_SECONDS)
     due = Alert.objects.open().filter(Q(notified_at=None) | Q(notified_at__lt=cutoff), fingerprint=fingerprint)
-    with transaction.atomic():
+    with transaction.atomic():  # the row lock lets one of several watching processes repeat it
         alert = due.filter(acknowledged_at=None).select_for_update(skip_locked=True, of=("self",)).first()
         if alert:
             repeat_alert(alert, text="心跳仍未恢复")
 
 
-def _get_check_interval_seconds() -> float:
-    shortest = min([*Heartbeat.objects.values_list("interval_seconds", flat=True), *EXPECTED_INTERVAL_SECONDS.values()])
-    return max(0.05, min(MAX_CHECK_INTERVAL_SECONDS, shortest / CHECKS_PER_INTERVAL))
-
-
 def _check_once(*, is_grace_period: bool) -> float:
-    """Look once; returns in how many seconds to look again."""
+    """Check the heartbeats; return the seconds until the next check."""
     create_expected_heartbeats()
     check_heartbeats(is_grace_period=is_grace_period)
-    return _get_check_interval_seconds()
+    intervals = Heartbeat.objects.values_list("interval_seconds", flat=True)
+    shortest = min([*intervals, *EXPECTED_INTERVAL_SECONDS.values()])
+    return max(0.05, min(MAX_CHECK_INTERVAL_SECONDS, shortest / CHECKS_PER_INTERVAL))
 
 
 _check_once_async = database_sync_to_async(_check_once, thread_sensitive=False)
 
 
 async def run_watchdog_loop() -> None:
-    """Look after the heartbeats until cancelled."""
+    """Check the heartbeats until cancelled."""
     started = time.monotonic()
     while True:
         seconds = 1.0
         try:
-            seconds = await _check_once_async(is_quiet=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the database may be away; a service outside watches for that
+            seconds = await _check_once_async(
+                is_grace_period=time.monotonic() - started < settings.WATCHDOG_GRACE_SECONDS
+            )
+        except Exception as error:  # noqa: BLE001 - the database may be down; an external monitor detects that
             log.warning("watch_failed", error=repr(error))
         await asyncio.sleep(seconds)

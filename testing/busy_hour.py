@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from monitoring.models.samples import BUCKET_SECONDS
-from monitoring.samples.collector import build_series_key, floor_to_bucket
+from monitoring.models.samples import BUCKET_SECONDS, floor_to_bucket
+from monitoring.samples.collector import build_series_key
 
 BUCKET_COUNT = 280  # 70 minutes
 PLATFORM_SUCCESS_RATES = {"deepseek": 0.985, "qwen": 0.97, "kimi": 0.94}

@@ -33,6 +33,7 @@ SLOWEST_TEST_FILES = [
     "test_collector.py",
     "test_embedded_postgres.py",
     "test_cache.py",
+    "test_alert_evaluation.py",
     "test_evaluator.py",
     "test_health.py",
     "test_platform_limits.py",

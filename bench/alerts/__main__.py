@@ -1,4 +1,4 @@
-"""Every figure of monitoring and alerts: `make bench-alerts`."""
+"""All benches of monitoring and alerts: `make bench-alerts`."""
 
 import sys
 

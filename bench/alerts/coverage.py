@@ -11,13 +11,13 @@ MIN_COVERED_SHARE = 0.9
 
 
 def measure_coverage() -> BenchmarkResult:
-    """the share of the site that is counted"""
+    """Measure the share of the site that is counted."""
     from monitoring.instrumentation.coverage import find_surfaces
 
     surfaces = find_surfaces()
-    covered = sum(one.is_covered for one in surfaces)
+    covered = sum(surface.is_covered for surface in surfaces)
     share = covered / len(surfaces)
-    uncovered = ", ".join(f"{one.kind} {one.name}" for one in surfaces if not one.is_covered)
+    uncovered = ", ".join(f"{surface.kind} {surface.name}" for surface in surfaces if not surface.is_covered)
     measured = f"{share:.1%}: {covered} of {len(surfaces)}" + (f"; without: {uncovered}" if uncovered else "")
     return BenchmarkResult("monitoring coverage", ">= 90 %", measured, share >= MIN_COVERED_SHARE)
 

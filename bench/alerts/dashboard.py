@@ -1,4 +1,4 @@
-"""How long the dashboard's week takes to read, over 1,000,000 samples of servers and of many short commands.
+"""Time to compute the dashboard's week over 1,000,000 samples of servers and of many short commands.
 
 python -m bench.alerts.dashboard
 """
@@ -16,7 +16,7 @@ PLATFORM_COUNT, CODE_COUNT, EDGE_COUNT = 6, 20, 10
 DASHBOARD_ROUNDS = 7
 MAX_DASHBOARD_SECONDS = 0.3
 
-# One statement a kind of process: a million rows by Python would take minutes.
+# One statement per kind of process: inserting a million rows from Python would take minutes.
 _INSERT_SERVER_SAMPLES = """
 INSERT INTO monitoring_sample (series_id, process_id, bucket, value)
 SELECT series.id, process.id, process.started_at + number * %(apart)s * interval '15 s', number * (1 + series.id %% 3)
@@ -32,12 +32,13 @@ WHERE process.kind = 'command' AND series.metric = 'errors_total' AND series.lab
 
 
 def create_week_of_samples() -> None:
-    """The series that the dashboard reads, of servers that live all week and of commands that live for seconds."""
+    """Store the series that the dashboard reads: of servers that run all week and of commands that run for seconds."""
     from django.db import connection
     from django.utils import timezone
 
     from monitoring.models import Process, Sample, Series
-    from monitoring.samples.collector import build_series_key, floor_to_bucket
+    from monitoring.models.samples import floor_to_bucket
+    from monitoring.samples.collector import build_series_key
 
     for model in (Sample, Series, Process):
         model.objects.all().delete()
@@ -62,23 +63,21 @@ def create_week_of_samples() -> None:
 
 
 def _list_series() -> list[tuple[str, dict[str, str]]]:
-    found: list[tuple[str, dict[str, str]]] = []
+    series: list[tuple[str, dict[str, str]]] = []
     for number in range(PLATFORM_COUNT):
-        of_platform = {"platform": f"p{number}", "demo": "false"}
+        labels = {"platform": f"p{number}", "demo": "false"}
         outcomes = ("valid", "busy", "rate", "timeout")
-        found += [("diagnosis_calls_total", {**of_platform, "outcome": outcome}) for outcome in outcomes]
-        found += [(f"diagnosis_call_seconds_{part}", of_platform) for part in ("sum", "count")]
-        found += [
-            ("diagnosis_call_seconds_bucket", {**of_platform, "le": str(edge)}) for edge in range(1, EDGE_COUNT + 1)
-        ]
-    found += [("errors_total", {"code": f"C{number}", "outcome": "shown"}) for number in range(CODE_COUNT)]
-    found += [("cache_lookups_total", {"namespace": "report", "result": result}) for result in ("hit", "miss", "stale")]
-    gauges = ("progress_sockets_open", "progress_polls_open", "jobs_waiting")
-    return found + [(gauge, {}) for gauge in gauges]
+        series += [("diagnosis_calls_total", {**labels, "outcome": outcome}) for outcome in outcomes]
+        series += [(f"diagnosis_call_seconds_{part}", labels) for part in ("sum", "count")]
+        series += [("diagnosis_call_seconds_bucket", {**labels, "le": str(edge)}) for edge in range(1, EDGE_COUNT + 1)]
+    series += [("errors_total", {"code": f"C{number}", "outcome": "shown"}) for number in range(CODE_COUNT)]
+    results = ("hit", "miss", "stale")
+    series += [("cache_lookups_total", {"namespace": "report", "result": result}) for result in results]
+    return series + [(gauge, {}) for gauge in ("progress_sockets_open", "progress_polls_open", "jobs_waiting")]
 
 
 def time_dashboard_week(rounds: int = DASHBOARD_ROUNDS) -> list[float]:
-    """Seconds of reading and computing every chart and table of seven days."""
+    """Return the seconds of each round of computing every chart and table of seven days."""
     from django.utils import timezone
 
     from monitoring.dashboard.charts import (
@@ -88,22 +87,22 @@ def time_dashboard_week(rounds: int = DASHBOARD_ROUNDS) -> list[float]:
         compute_platform_stats,
         list_frequent_errors,
     )
-    from monitoring.dashboard.time_range import TIME_RANGES, MetricHistory
+    from monitoring.dashboard.metric_history import TIME_RANGES, MetricHistory
 
     seconds = []
-    for _round in range(rounds):
-        began = time.perf_counter()
+    for _ in range(rounds):
+        started = time.perf_counter()
         history = MetricHistory(TIME_RANGES["7d"], timezone.now(), CHART_COUNTERS, CHART_GAUGES)
         charts = build_charts(history)
         assert list_frequent_errors(history)
         assert compute_platform_stats(history)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - started)
         assert any(not chart.is_empty for chart in charts)
     return seconds
 
 
 def measure_dashboard() -> BenchmarkResult:
-    """The dashboard's week over 1,000,000 samples."""
+    """Measure the dashboard's week over 1,000,000 samples."""
     start_bench_database()
     from django.db import connection
 

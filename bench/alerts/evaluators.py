@@ -1,7 +1,7 @@
-"""Two evaluators and a thousand ticks: one alert an incident.
+"""Two evaluators over a thousand ticks: one alert per incident.
 
-Two processes, each with its own connections, evaluate the same ticks at the same moment, again and again released by a
-barrier; incidents come and go meanwhile. Whatever they do to each other, each incident is fired and resolved once.
+Two processes, each with its own connections, evaluate the same ticks at the same time, released by a barrier, while
+incidents come and go. Each incident must fire and resolve once.
 
     python -m bench.alerts.evaluators
 """
@@ -24,7 +24,7 @@ BARRIER_TIMEOUT_SECONDS = 60.0
 
 
 def measure_evaluators() -> BenchmarkResult:
-    """Two evaluators and a thousand ticks."""
+    """Measure two evaluators over a thousand ticks."""
     start_bench_database()
     incidents = _create_incidents()
     started = time.monotonic()
@@ -54,16 +54,16 @@ def _create_incidents() -> int:
         for n in range(TICK_COUNT)
     ]
     write_calls(make_process(NOON, NOON + TICK_COUNT * BUCKET), NOON, calls, platform="two-evaluators")
-    of_platform = {"label": "platform", "op": "=", "values": ["two-evaluators"]}
+    on_platform = {"label": "platform", "op": "=", "values": ["two-evaluators"]}
     failed = {"label": "outcome", "op": "=", "values": ["busy"]}
     Rule.objects.create(
         name="two-evaluators",
         title="two evaluators",
         kind="ratio",
         metric=CALLS_METRIC,
-        matchers=[of_platform, failed],
+        matchers=[on_platform, failed],
         denominator=CALLS_METRIC,
-        denominator_matchers=[of_platform],
+        denominator_matchers=[on_platform],
         threshold=0.05,
         resolve_threshold=0.03,
     )
@@ -72,7 +72,7 @@ def _create_incidents() -> int:
 
 
 def _evaluate_all(barrier: Barrier, results: "multiprocessing.Queue[int | str]") -> None:
-    """Reports how many ticks were this process's own, or what went wrong."""
+    """Put the number of ticks that this process claimed, or its exception, into the queue."""
     try:
         import django
 
@@ -85,7 +85,7 @@ def _evaluate_all(barrier: Barrier, results: "multiprocessing.Queue[int | str]")
             barrier.wait(BARRIER_TIMEOUT_SECONDS)
             own_ticks += len(run_evaluation(NOON + tick * BUCKET + timedelta(seconds=1)))
         results.put(own_ticks)
-    except Exception as error:  # noqa: BLE001 - told to the parent
+    except Exception as error:  # noqa: BLE001 - reported to the parent
         barrier.abort()
         results.put(repr(error))
 

@@ -1,10 +1,10 @@
-"""The site's settings with django-prometheus' middlewares instead of ours."""
+"""The site's settings with the middlewares of django-prometheus instead of the site's own."""
 
 from diagsite.settings import *  # noqa: F403
 from diagsite.settings import MIDDLEWARE
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    *(one for one in MIDDLEWARE if one != "monitoring.instrumentation.http.count_requests"),
+    *(middleware for middleware in MIDDLEWARE if middleware != "monitoring.instrumentation.http.count_requests"),
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

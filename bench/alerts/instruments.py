@@ -1,4 +1,4 @@
-"""What our instruments cost on a report request over HTTP: sites with and without them, asked in turn, in one run."""
+"""Cost of the instruments on a report request over HTTP: sites with and without them, requested alternately."""
 
 import random
 import sys
@@ -22,11 +22,11 @@ SETTINGS_MODULES = {
 
 
 def measure_instruments() -> list[BenchmarkResult]:
-    """the cost of instruments on a report request"""
+    """Measure the cost of the instruments on a report request."""
     with running_services():
         seconds = _time_all_sites()
     base = median(seconds["none"])
-    # Neighbours in time share what else the machine does: the median of their ratios is steadier than that of medians.
+    # Consecutive requests share the machine's other load: the median of ratios varies less than the ratio of medians.
     cost = {side: _get_median_ratio(seconds[side], seconds["none"]) - 1 for side in SETTINGS_MODULES}
     medians = ", ".join(f"{side} {median(values) * 1000:.2f} ms" for side, values in seconds.items())
     return [

@@ -1,7 +1,7 @@
-"""Kill the sender over and over while it sends: no alert may be lost, and a kill may repeat one message at most.
+"""Kill the sender repeatedly while it sends: no alert may be lost, and a kill may repeat at most one message.
 
-A real sender process (`manage.py send_alerts --keep`) over a real PostgreSQL sends to a real HTTP server that takes its
-time; it is killed with `kill -9` at a random moment of a send, and started again.
+A real sender process (`manage.py send_alerts --keep`) on a real PostgreSQL sends to a real HTTP server that responds
+slowly; it is killed with `kill -9` at a random moment of a send, and restarted.
 
     python -m bench.alerts.kills [--alerts N] [--kills N] [--seed N]
 """
@@ -28,7 +28,7 @@ for number in range({alerts}):
 
 @dataclass(frozen=True)
 class KillReport:
-    """How many alerts there were, never arrived, arrived again; how often the sender was killed in a send."""
+    """Numbers of alerts, of messages lost and repeated, and of kills during a send."""
 
     alerts: int
     lost: int
@@ -38,7 +38,7 @@ class KillReport:
 
 
 def kill_sender_repeatedly(*, alerts: int, kills: int, seed: int) -> KillReport:
-    """Live through it on a new database of the running PostgreSQL (`testing.services`)."""
+    """Run it on a new database of the running PostgreSQL (`testing.services`)."""
     from testing.alert_channels import create_default_channel
     from testing.fake_chat_bots import FakeChatBots
     from testing.site import SiteProcess, create_database, run_management_command
@@ -85,27 +85,27 @@ def _has_no_pending_delivery(address: str) -> bool:
 
 
 def check_sender_kills(alerts: int = 200, kills: int = 45, seed: int = 1) -> list[BenchmarkResult]:
-    """Alerts under kill -9 of the sender."""
-    found = kill_sender_repeatedly(alerts=alerts, kills=kills, seed=seed)
-    under = f"{found.kills} kills, {found.seconds:.0f} s"
+    """Measure lost and repeated messages under kill -9 of the sender."""
+    report = kill_sender_repeatedly(alerts=alerts, kills=kills, seed=seed)
+    conditions = f"{report.kills} kills, {report.seconds:.0f} s"
     return [
         BenchmarkResult(
-            f"alerts lost over {found.alerts} with kill -9 of the sender",
+            f"alerts lost over {report.alerts} with kill -9 of the sender",
             "0 with >= 40 kills",
-            f"{found.lost} ({under})",
-            found.lost == 0 and found.kills >= 40,
+            f"{report.lost} ({conditions})",
+            report.lost == 0 and report.kills >= 40,
         ),
         BenchmarkResult(
             "messages repeated per kill",
             "<= 1",
-            f"{found.repeats / max(1, found.kills):.2f} ({found.repeats} in {found.kills} kills)",
-            found.repeats <= found.kills,
+            f"{report.repeats / max(1, report.kills):.2f} ({report.repeats} in {report.kills} kills)",
+            report.repeats <= report.kills,
         ),
     ]
 
 
 def main() -> int:
-    """Run it by itself."""
+    """Run the bench by itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--alerts", type=int, default=200)
     parser.add_argument("--kills", type=int, default=45)

@@ -1,8 +1,8 @@
-"""The simulation of healthy days with incidents, through the real evaluator on real samples.
+"""Simulated healthy days with incidents, evaluated by the real evaluator on real samples.
 
-Threshold 5 %, healthy 2 %, incident 20 % for 30 minutes, four a day; calls arrive as a Poisson process at 2, 10 and 60
-a minute, spread over two processes that are restarted in the middle of the day. The ten days of a volume are ten
-platforms that live through the same hours, each with a rule of its own, so one tick evaluates thirty rules.
+Threshold 5 %, healthy 2 %, incident 20 % for 30 minutes, four per day; calls arrive as a Poisson process at 2, 10 and
+60 per minute, spread over two processes that are restarted in the middle of the day. The ten days of a volume are ten
+platforms over the same hours, each with its own rule, so one tick evaluates thirty rules.
 
     python -m bench.alerts.simulation [--seed N] [--hours H] [--days N]
 """
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from bench.environment import start_bench_database
 from bench.harness import BenchmarkResult, run_measurements
 
-CALL_VOLUMES_PER_MINUTE = (2, 10, 60)  # calls a minute
+CALL_VOLUMES_PER_MINUTE = (2, 10, 60)
 HEALTHY_FAILURE_RATE, INCIDENT_FAILURE_RATE = 0.02, 0.20
 INCIDENT_DURATION = timedelta(minutes=30)
 HOURS_BETWEEN_INCIDENTS = 6
@@ -26,7 +26,7 @@ MAX_FALSE_ALARMS_PER_DAY = 1.5
 
 @dataclass
 class VolumeResult:
-    """What became of one volume: incidents that were injected and found, alarms without one, seconds until told."""
+    """The result of one volume: injected and detected incidents, false alarms, seconds until each alert."""
 
     calls_per_minute: int
     days: float
@@ -38,13 +38,13 @@ class VolumeResult:
 
     @property
     def false_alarms_per_day(self) -> float:
-        """Alarms while nothing was wrong."""
+        """Alerts outside incidents."""
         return self.false_alarms / self.days
 
 
 @dataclass(frozen=True)
 class PlatformDay:
-    """One day of one platform: its name, its volume, when its incidents begin."""
+    """One day of one platform: its name, its volume, the starts of its incidents."""
 
     platform: str
     calls_per_minute: int
@@ -52,7 +52,7 @@ class PlatformDay:
 
 
 def simulate_alerts(*, seed: int, days: int = 10, hours: int = 24, tick_step: int = 1) -> list[VolumeResult]:
-    """Live through it, evaluating every so many ticks. Needs the site's tables, and leaves its rows there."""
+    """Simulate and evaluate every tick_step-th tick. Needs the site's tables, and leaves its rows in them."""
     from monitoring.rules.evaluator import run_evaluation
     from testing.samples import BUCKET, NOON
 
@@ -70,11 +70,12 @@ def simulate_alerts(*, seed: int, days: int = 10, hours: int = 24, tick_step: in
 
 
 def _plan_day(rng: random.Random, volume: int, number: int, start: datetime, hours: int) -> PlatformDay:
-    """An incident in every six hours, not in the first half hour, over before the six hours are."""
+    """Plan one incident in every six hours, neither in the first half hour nor across the end."""
     every = HOURS_BETWEEN_INCIDENTS * 3600
     latest = min(every, hours * 3600) - INCIDENT_DURATION.total_seconds() - 1800
-    begins = [rng.uniform(1800, latest) + n * every for n in range(max(1, hours // HOURS_BETWEEN_INCIDENTS))]
-    return PlatformDay(f"v{volume}-d{number}", volume, tuple(start + timedelta(seconds=one) for one in begins))
+    offsets = [rng.uniform(1800, latest) + n * every for n in range(max(1, hours // HOURS_BETWEEN_INCIDENTS))]
+    incidents = tuple(start + timedelta(seconds=offset) for offset in offsets)
+    return PlatformDay(f"v{volume}-d{number}", volume, incidents)
 
 
 def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime, ticks: int) -> None:
@@ -90,7 +91,7 @@ def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime
 
 
 def _draw_calls(rng: random.Random, plan: PlatformDay, moment: datetime) -> tuple[int, int]:
-    """(valid, failed) of one of two processes in a bucket of 15 s."""
+    """Return (valid, failed) of one of two processes in a bucket of 15 s."""
     share = (
         INCIDENT_FAILURE_RATE
         if any(begin <= moment < begin + INCIDENT_DURATION for begin in plan.incidents)
@@ -107,26 +108,26 @@ def _draw_calls(rng: random.Random, plan: PlatformDay, moment: datetime) -> tupl
 def _create_rule(plan: PlatformDay) -> None:
     from monitoring.models import Rule
 
-    of_platform = {"label": "platform", "op": "=", "values": [plan.platform]}
+    on_platform = {"label": "platform", "op": "=", "values": [plan.platform]}
     Rule.objects.create(
         name=plan.platform,
         title=plan.platform,
         kind="ratio",
         metric="diagnosis_calls_total",
-        matchers=[of_platform, {"label": "outcome", "op": "!=", "values": ["valid"]}],
+        matchers=[on_platform, {"label": "outcome", "op": "!=", "values": ["valid"]}],
         denominator="diagnosis_calls_total",
-        denominator_matchers=[of_platform],
+        denominator_matchers=[on_platform],
         threshold=0.05,
         resolve_threshold=0.03,
     )
 
 
 def _score_volume(volume: int, plans: list[PlatformDay], days: float) -> VolumeResult:
-    """An alert counts for the incident that it fired in; one that fired in none is false, however soon after one."""
+    """Score the alerts of a volume: each counts for the incident in which it fired; any other is a false alarm."""
     from monitoring.models import Alert
 
     result = VolumeResult(volume, days)
-    for plan in (one for one in plans if one.calls_per_minute == volume):
+    for plan in (plan for plan in plans if plan.calls_per_minute == volume):
         fired = [alert.fired_at for alert in Alert.objects.filter(rule_name=plan.platform).order_by("fired_at")]
         result.injected += len(plan.incidents)
         for begin in plan.incidents:
@@ -140,12 +141,12 @@ def _score_volume(volume: int, plans: list[PlatformDay], days: float) -> VolumeR
 
 
 def measure_simulation(seed: int = 20_260_227, *, days: int = 10, hours: int = 24) -> list[BenchmarkResult]:
-    """Ten simulated days a volume: false alarms, and incidents found while they last."""
+    """Simulate ten days per volume: false alarms, and incidents detected while they last."""
     start_bench_database()
     started = time.monotonic()
     volumes = simulate_alerts(seed=seed, days=days, hours=hours)
     seconds = time.monotonic() - started
-    return [_build_result(one, seconds, seed) for one in volumes]
+    return [_build_result(volume, seconds, seed) for volume in volumes]
 
 
 def _build_result(volume: VolumeResult, seconds: float, seed: int) -> BenchmarkResult:
@@ -165,8 +166,8 @@ def _build_result(volume: VolumeResult, seconds: float, seed: int) -> BenchmarkR
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seed", type=int, default=20_260_227)
-    arguments.add_argument("--hours", type=int, default=24, help="of a day (default 24)")
-    arguments.add_argument("--days", type=int, default=10, help="of each volume (default 10)")
+    arguments.add_argument("--hours", type=int, default=24, help="hours per day (default 24)")
+    arguments.add_argument("--days", type=int, default=10, help="days per volume (default 10)")
     chosen = arguments.parse_args()
     sys.exit(
         run_measurements(

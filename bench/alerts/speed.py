@@ -1,4 +1,4 @@
-"""How long one evaluation takes: 100 rules over 1,000,000 samples of 20 processes on PostgreSQL.
+"""Time of one evaluation: 100 rules over 1,000,000 samples of 20 processes on PostgreSQL.
 
 python -m bench.alerts.speed
 """
@@ -22,16 +22,16 @@ MAX_EVALUATION_SECONDS = 1.0
 def create_samples_and_rules(
     samples: int = SAMPLE_COUNT, rules: int = RULE_COUNT, processes: int = PROCESS_COUNT
 ) -> datetime:
-    """Processes that store their calls every 15 s, and rules on them; returns the history's end."""
+    """Store the samples of processes that flush every 15 s, and rules on them; return the end of the samples."""
     from django.db import connection
 
     from testing.samples import BUCKET, NOON, make_process, make_series, write_values
 
-    series = [make_series(metric, labels) for metric, labels in _list_series()]
-    buckets = -(-samples // (processes * len(series)))
-    lives = [make_process(NOON, NOON + buckets * BUCKET) for _ in range(processes)]
-    rows = product(range(buckets), lives, enumerate(series))
-    write_values((life, one, NOON + n * BUCKET, float(n * (1 + place % 3))) for n, life, (place, one) in rows)
+    all_series = [make_series(metric, labels) for metric, labels in _list_series()]
+    buckets = -(-samples // (processes * len(all_series)))
+    runs = [make_process(NOON, NOON + buckets * BUCKET) for _ in range(processes)]
+    rows = product(range(buckets), runs, enumerate(all_series))
+    write_values((run, series, NOON + n * BUCKET, float(n * (1 + index % 3))) for n, run, (index, series) in rows)
     _create_rules(rules)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -39,19 +39,18 @@ def create_samples_and_rules(
 
 
 def _list_series() -> list[tuple[str, dict[str, str]]]:
-    """The series that every process stores: calls by outcome, and their seconds."""
-    found: list[tuple[str, dict[str, str]]] = []
+    """Return the series of every process: calls by outcome, and their seconds."""
+    series: list[tuple[str, dict[str, str]]] = []
     for number in range(PLATFORM_COUNT):
-        of_platform = {"platform": f"p{number}", "demo": "false"}
-        found += [
-            ("diagnosis_calls_total", {**of_platform, "outcome": one}) for one in ("valid", "busy", "rate", "timeout")
-        ]
-        found += [(f"diagnosis_call_seconds_{part}", of_platform) for part in ("sum", "count")]
-    return found
+        labels = {"platform": f"p{number}", "demo": "false"}
+        outcomes = ("valid", "busy", "rate", "timeout")
+        series += [("diagnosis_calls_total", {**labels, "outcome": outcome}) for outcome in outcomes]
+        series += [(f"diagnosis_call_seconds_{part}", labels) for part in ("sum", "count")]
+    return series
 
 
 def _create_rules(count: int) -> None:
-    """Ratios and means, of one platform and of all, with five different windows."""
+    """Create ratios and means, of one platform and of all, with five different windows."""
     from monitoring.models import Rule
 
     for number in range(count):
@@ -69,25 +68,25 @@ def _create_rules(count: int) -> None:
             rule = {"kind": "ratio", "metric": "diagnosis_calls_total", "matchers": failed, "threshold": 0.99}
             rule |= {"denominator": "diagnosis_calls_total", "denominator_matchers": matchers}
         windows = {"window_seconds": 300 + 60 * (number % 5), "widest_window_seconds": 1800 * (1 + number % 2)}
-        # Never enough, so that every window is read and looked at.
+        # So many samples are never available, so that every window is read.
         Rule.objects.create(name=f"speed-{number}", enough_samples=10**9, **rule, **windows)
 
 
 def time_evaluations(end: datetime, rounds: int = EVALUATION_ROUNDS) -> list[float]:
-    """Seconds of one evaluation after another, each in a tick of its own."""
+    """Return the seconds of several evaluations, each in its own tick."""
     from monitoring.rules.evaluator import run_evaluation
 
     seconds = []
     for tick in range(rounds):
         started = time.perf_counter()
-        outcomes = run_evaluation(end + timedelta(seconds=15 * tick - 60))
+        results = run_evaluation(end + timedelta(seconds=15 * tick - 60))
         seconds.append(time.perf_counter() - started)
-        assert all(one.decision and one.decision.measurement.value is not None for one in outcomes), outcomes
+        assert all(result.decision and result.decision.measurement.value is not None for result in results), results
     return seconds
 
 
 def measure_evaluation_speed() -> BenchmarkResult:
-    """One evaluation of 100 rules over 1,000,000 samples."""
+    """Measure one evaluation of 100 rules over 1,000,000 samples."""
     start_bench_database()
     from django.db import connection
 

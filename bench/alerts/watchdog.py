@@ -1,7 +1,7 @@
-"""Kill the evaluator: after how many of its intervals is somebody told, by the process that watches?
+"""Kill the evaluator: after how many of its intervals does the watching process notify?
 
-A real site (`manage.py serve --concurrency 0`) watches an evaluator that is a process of its own, which is killed with
-`kill -9`; who is told is a real HTTP server that is as strict as DingTalk.
+A real site (`manage.py serve --concurrency 0`) watches an evaluator in a separate process, which is killed with
+`kill -9`; the notified channel is a real HTTP server as strict as DingTalk.
 
     python -m bench.alerts.watchdog [--interval SECONDS] [--times N]
 """
@@ -17,10 +17,10 @@ from testing.services import running_services
 EVALUATOR_SCRIPT = """
 import time
 from monitoring.rules.evaluator import run_evaluation
-from monitoring.watchdog import EVALUATOR, beat
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 while True:
     run_evaluation()
-    beat(EVALUATOR, {interval_seconds})
+    beat(EVALUATOR_HEARTBEAT, {interval_seconds})
     time.sleep({interval_seconds})
 """
 HEARTBEAT_QUERY = "SELECT 1 FROM monitoring_heartbeat WHERE name = 'evaluator' AND interval_seconds = %s"
@@ -29,14 +29,14 @@ STOPPED_TEXT, RESOLVED_TEXT = "告警规则不再被计算", "已解除"
 
 @dataclass(frozen=True)
 class EvaluatorOutage:
-    """How long after the kill somebody was told, in intervals; and whether they were told when it was back."""
+    """The intervals from the kill to the notification, and whether the recovery was notified too."""
 
     intervals_until_notified: float
     is_recovery_notified: bool
 
 
 def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
-    """Live through it on a new database of the running PostgreSQL (`testing.services`)."""
+    """Run it on a new database of the running PostgreSQL (`testing.services`)."""
     from testing.alert_channels import create_default_channel
     from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
     from testing.services import wait_until
@@ -62,16 +62,16 @@ def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
 
 
 def check_dead_evaluator_alert(interval_seconds: float = 15.0, times: int = 2) -> BenchmarkResult:
-    """The evaluator is killed."""
+    """Measure the time until the notification of a killed evaluator."""
     outages = [kill_evaluator(interval_seconds=interval_seconds) for _ in range(times)]
-    worst = max(death.intervals_until_notified for death in outages)
+    worst = max(outage.intervals_until_notified for outage in outages)
     measured = f"{worst:.2f} intervals of {interval_seconds:g} s at worst of {times}"
-    is_held = worst <= 3 and all(death.is_recovery_notified for death in outages)
+    is_held = worst <= 3 and all(outage.is_recovery_notified for outage in outages)
     return BenchmarkResult("evaluator killed: somebody is told", "within 3 intervals", measured, is_held)
 
 
 def main() -> int:
-    """Run it by itself."""
+    """Run the bench by itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--interval", type=float, default=15.0)
     parser.add_argument("--times", type=int, default=2)

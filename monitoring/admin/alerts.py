@@ -1,4 +1,4 @@
-"""Alerts: which are open, what became of each, who looks after it. Programs write them; people acknowledge and note."""
+"""Alerts: written by programs, acknowledged and commented by operators."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -19,24 +19,24 @@ from errors.audit import AuditedAdmin, log_action
 from monitoring.alerts.lifecycle import acknowledge_alert, add_note
 from monitoring.models import Alert, Rule, Silence
 from monitoring.rules.explanations import format_rule_value
-from monitoring.rules.query import RULE_SNAPSHOT_FIELDS
+from monitoring.rules.rule_query import RULE_SNAPSHOT_FIELDS
 
 ACKNOWLEDGE_PERMISSION = "monitoring.acknowledge_alert"
 QUICK_SILENCE_DURATION = timedelta(hours=2)
 
 
 class OpenFilter(SimpleListFilter):
-    """Open, or over."""
+    """Filter by open and resolved."""
 
     title = "是否结束"
     parameter_name = "open"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Two ways, and one for those that nobody looks after."""
+        """Return the choices."""
         return [("yes", "未解除"), ("unacknowledged", "未解除且无人确认"), ("no", "已解除")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
-        """As chosen."""
+        """Apply the choice."""
         if self.value() == "no":
             return queryset.exclude(resolved_at=None)
         if self.value() == "unacknowledged":
@@ -46,7 +46,7 @@ class OpenFilter(SimpleListFilter):
 
 @admin.register(Alert)
 class AlertAdmin(AuditedAdmin[Alert]):
-    """What happened, and what somebody does about it."""
+    """The alerts with their timelines, deliveries and rule snapshots."""
 
     list_display = ["title", "state", "severity", "source", "seen_value", "fired_at", "resolved_at", "acknowledged_by"]
     list_filter = [OpenFilter, "severity", "source", "rule"]
@@ -62,7 +62,7 @@ class AlertAdmin(AuditedAdmin[Alert]):
 
     @admin.display(description="状态")
     def state(self, alert: Alert) -> str:
-        """In words and in colour."""
+        """Return the state as a coloured badge."""
         if alert.resolved_at:
             kind, text = "resolved", "已解除"
         elif alert.acknowledged_at:
@@ -74,12 +74,12 @@ class AlertAdmin(AuditedAdmin[Alert]):
 
     @admin.display(description="触发时的值")
     def seen_value(self, alert: Alert) -> str:
-        """As people write it."""
+        """Return the value at which the alert fired."""
         snapshot = alert.rule_as_it_was
         return format_rule_value(snapshot.get("kind", ""), alert.value, snapshot.get("metric", ""))
 
     def get_urls(self) -> list[URLPattern]:
-        """What people do, before the admin's own pages."""
+        """Add the pages for acknowledgements and notes."""
         site = self.admin_site
         own = [
             path(
@@ -94,7 +94,7 @@ class AlertAdmin(AuditedAdmin[Alert]):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The alert with its timeline and the rule as it was."""
+        """Show the alert with its timeline, its deliveries and the rule as it was when it fired."""
         alert = Alert.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
         context = {"title": "告警", **(extra_context or {})}
         if alert:
@@ -109,8 +109,8 @@ class AlertAdmin(AuditedAdmin[Alert]):
         return super().change_view(request, object_id, form_url, context)
 
     def acknowledge_view(self, request: HttpRequest, alert_id: int) -> HttpResponse:
-        """Somebody looks after it."""
-        alert = self._alert_to_act_on(request, alert_id)
+        """Acknowledge the alert."""
+        alert = self._get_alert_for_action(request, alert_id)
         if acknowledge_alert(alert, _get_user(request), request.POST.get("text", "").strip()):
             log_action(self, request, alert, "确认")
             self.message_user(request, "已确认，不再重复通知。", messages.SUCCESS)
@@ -119,8 +119,8 @@ class AlertAdmin(AuditedAdmin[Alert]):
         return redirect(reverse("admin:monitoring_alert_change", args=[alert_id]))
 
     def note_view(self, request: HttpRequest, alert_id: int) -> HttpResponse:
-        """A line in the timeline."""
-        alert = self._alert_to_act_on(request, alert_id)
+        """Add a note to the timeline."""
+        alert = self._get_alert_for_action(request, alert_id)
         text = request.POST.get("text", "").strip()
         if text:
             add_note(alert, text, author=_get_user(request))
@@ -130,20 +130,20 @@ class AlertAdmin(AuditedAdmin[Alert]):
             self.message_user(request, "请先写下内容。", messages.WARNING)
         return redirect(reverse("admin:monitoring_alert_change", args=[alert_id]))
 
-    def _alert_to_act_on(self, request: HttpRequest, alert_id: int) -> Alert:
+    def _get_alert_for_action(self, request: HttpRequest, alert_id: int) -> Alert:
         if not request.user.has_perm(ACKNOWLEDGE_PERMISSION):
             raise PermissionDenied
         return get_object_or_404(Alert, pk=alert_id)
 
     @admin.action(description="确认所选告警", permissions=["acknowledge"])
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        """All at once."""
+        """Acknowledge the selected alerts."""
         count = sum(acknowledge_alert(alert, _get_user(request)) for alert in queryset)
         self.message_user(request, f"已确认 {count} 个告警。", messages.SUCCESS)
 
     @admin.action(description="静默所选告警的规则两小时", permissions=["silence"])
     def silence_chosen(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        """One silence for all of them; its page is where it is changed or ended."""
+        """Create one silence for the rules of the selected alerts."""
         rules = sorted({alert.rule_name for alert in queryset})
         silence = Silence.objects.create(
             comment="、".join(rules)[:200],
@@ -156,11 +156,11 @@ class AlertAdmin(AuditedAdmin[Alert]):
         self.message_user(request, format_html('已静默两小时：<a href="{}">{}</a>。', page, silence), messages.SUCCESS)
 
     def has_silence_permission(self, request: HttpRequest) -> bool:
-        """For the action above."""
+        """Permission of the silence action."""
         return bool(request.user.has_perm("monitoring.add_silence"))
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
-        """For the action above."""
+        """Permission of the acknowledge action."""
         return bool(request.user.has_perm(ACKNOWLEDGE_PERMISSION))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -181,7 +181,7 @@ def _get_user(request: HttpRequest) -> AbstractBaseUser:
 
 
 def build_alert_facts(alert: Alert) -> list[tuple[str, Any]]:
-    """(name, value) of what was seen, without what is empty."""
+    """Return (name, value) of the non-empty fields of an alert."""
     kind, metric = alert.rule_as_it_was.get("kind", ""), alert.rule_as_it_was.get("metric", "")
     value = format_rule_value(kind, alert.value, metric)
     if kind in ("ratio", "mean") and alert.low is not None:
@@ -208,7 +208,7 @@ def build_alert_facts(alert: Alert) -> list[tuple[str, Any]]:
 
 
 def build_rule_snapshot_rows(alert: Alert) -> list[tuple[str, str]]:
-    """(name, value) of the rule as it was when it fired."""
+    """Return (name, value) of the rule's fields when it fired."""
     fields = {field.name: field for field in Rule._meta.fields}
     snapshot = alert.rule_as_it_was
     names = [key for key in RULE_SNAPSHOT_FIELDS if key in fields and snapshot.get(key) not in (None, "", [])]
@@ -219,5 +219,5 @@ def _format_field_value(field: Any, value: Any) -> str:
     if isinstance(value, bool):
         return "是" if value else "否"
     if isinstance(value, list):
-        return "；".join(f"{one['label']} {one['op']} {'、'.join(one['values'])}" for one in value)
+        return "；".join(f"{matcher['label']} {matcher['op']} {'、'.join(matcher['values'])}" for matcher in value)
     return str(dict(field.flatchoices).get(value, value))

@@ -1,4 +1,4 @@
-"""Who is told: addresses and keys that can be written and never read, and a button that proves that they work."""
+"""Notification channels: write-only URLs and keys, and a button that sends a test message."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ CHANNEL_FIELD_LABELS = {ADDRESS: "地址", KEY: "密钥", "recipients": "收件�
 
 
 def _build_secret_field(label: str) -> forms.CharField:
-    """Write-only: what was entered is never rendered again, not even after a fault."""
+    """Build a write-only field: its value is never rendered, not even after a validation error."""
     widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password", "size": 80})
     return forms.CharField(label=label, required=False, max_length=600, strip=True, widget=widget)
 
 
 class ChannelForm(forms.ModelForm[Channel]):
-    """What a kind needs is demanded, what it does not take is dropped, every fault is at its field."""
+    """Requires the fields of the kind, drops those that it does not accept, and shows every error at its field."""
 
     address = _build_secret_field("地址")
     key = _build_secret_field("密钥")
@@ -43,9 +43,12 @@ class ChannelForm(forms.ModelForm[Channel]):
         model = Channel
         fields = ["name", "kind", "recipients", "is_enabled", "is_default", "fallback"]
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.saved_secrets = self._load_saved_secrets()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        try:
+            self.saved_secrets = decrypt_secrets(self.instance.secrets)
+        except SecretsDecryptionFailed:
+            self.saved_secrets = {}
         for name in (ADDRESS, KEY):
             if name in self.saved_secrets:
                 self.fields[name].help_text = SECRET_SAVED_HELP_TEXT
@@ -53,14 +56,8 @@ class ChannelForm(forms.ModelForm[Channel]):
         if KEY not in self.saved_secrets:
             self.fields["forget_key"].widget = forms.HiddenInput()
 
-    def _load_saved_secrets(self) -> dict[str, str]:
-        try:
-            return decrypt_secrets(self.instance.secrets)
-        except SecretsDecryptionFailed:
-            return {}
-
     def clean(self) -> dict[str, Any]:
-        """Against what the kind needs; what is kept counts as filled in, unless the kind has changed."""
+        """Validate against the kind; saved secrets count as filled unless the kind changes."""
         cleaned = super().clean() or self.cleaned_data
         if "kind" not in cleaned:
             return cleaned
@@ -95,7 +92,7 @@ class ChannelForm(forms.ModelForm[Channel]):
 
 @admin.register(Channel)
 class ChannelAdmin(AuditedAdmin[Channel]):
-    """The channels, how each of them does, and a test of each."""
+    """The channels with their status and a test message."""
 
     form = ChannelForm
     change_form_template = "admin/monitoring/channel/change_form.html"
@@ -115,12 +112,12 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         css = {"all": ["monitoring/alerts.css"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
-        """How it does, and what each kind needs."""
+        """Status fields and the hints for each kind."""
         return ["hints", "disabled_reason", "last_sent_at", "last_error"]
 
     @admin.display(description="各类型怎么填")
     def hints(self, channel: Channel) -> SafeString:
-        """One line a field of each kind; the page shows those of the kind that is chosen."""
+        """Return one line per field of each kind; the script shows those of the selected kind."""
         lines = [
             f'<li data-kind="{kind}">{Channel.Kind(kind).label}，{CHANNEL_FIELD_LABELS[name]}：{hint}</li>'
             for kind, transport in TRANSPORTS.items()
@@ -132,28 +129,28 @@ class ChannelAdmin(AuditedAdmin[Channel]):
 
     @admin.display(description="问题")
     def trouble(self, channel: Channel) -> str:
-        """Why it is disabled, else what was last wrong."""
+        """Return why the channel is disabled, or its last error."""
         return Truncator(channel.disabled_reason or channel.last_error).chars(60) or "—"
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        """Enabled again by hand, it has no reason to be disabled."""
+        """Clear the reason for disabling when an operator enables the channel."""
         if obj.is_enabled:
             obj.disabled_reason = ""
         super().save_model(request, obj, form, change)
 
     @admin.action(description="重新启用所选渠道", permissions=["change"])
     def enable_again(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
-        """After what was wrong is mended."""
+        """Enable channels after their problem was fixed."""
         count = queryset.update(is_enabled=True, disabled_reason="", last_error="", free_at=timezone.now())
         self.message_user(request, f"已重新启用 {count} 个渠道，建议各发一条测试消息。", messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
-        """And the test."""
+        """Add the test message."""
         view = self.admin_site.admin_view(require_POST(self.test_view))
         return [path("<int:channel_id>/test/", view, name="monitoring_channel_test"), *super().get_urls()]
 
     def test_view(self, request: HttpRequest, channel_id: int) -> HttpResponse:
-        """Send one message now, and say what the other side answered."""
+        """Send a test message now and show the provider's response."""
         channel = get_object_or_404(Channel, pk=channel_id)
         if not self.has_change_permission(request, channel):
             raise PermissionDenied

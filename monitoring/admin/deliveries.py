@@ -1,4 +1,4 @@
-"""Every message: whether it has arrived, and if not, why not."""
+"""Alert messages: whether each was delivered, and why not."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from monitoring.models import Delivery
 
 @admin.register(Delivery)
 class DeliveryAdmin(AuditedAdmin[Delivery]):
-    """To look at; what was given up can be tried again."""
+    """Read-only; abandoned messages can be sent again."""
 
     list_display = [
         "number",
@@ -49,28 +49,28 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
 
     @admin.display(description="消息")
     def headline(self, delivery: Delivery) -> str:
-        """Its first line."""
+        """Return the first line of the message."""
         return Message.from_dict(delivery.message).headline(delivery.number)
 
     @admin.display(description="原因")
     def trouble(self, delivery: Delivery) -> str:
-        """Why it has not arrived, in short."""
+        """Return a shortened reason why it was not delivered."""
         return Truncator(delivery.reason).chars(60) or "—"
 
     @admin.display(description="全文")
     def text(self, delivery: Delivery) -> str:
-        """All of it, as e-mail has it."""
-        return Message.from_dict(delivery.message).text(delivery.number)
+        """Return the message as plain text."""
+        return Message.from_dict(delivery.message).to_text(delivery.number)
 
     @admin.action(description="再试一次（只对已放弃的）", permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """As if it had just been written; its number stays."""
+        """Enqueue abandoned messages again, under the same number."""
         given_up = queryset.filter(state=Delivery.State.GIVEN_UP)
         count = given_up.update(state=Delivery.State.WAITING, attempts=0, due_at=timezone.now())
         self.message_user(request, f"{count} 条消息将再次发送。", messages.SUCCESS if count else messages.WARNING)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """For the action above."""
+        """Permission of the retry action."""
         return bool(request.user.has_perm("monitoring.change_delivery"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

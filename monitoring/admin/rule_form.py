@@ -1,26 +1,26 @@
-"""The form of a rule: metrics are chosen from the registry, and what could never fire is refused."""
+"""The form of a rule: metrics are selected from the registry, and rules that could never fire are rejected."""
 
 from typing import Any
 
 from django import forms
 
 from monitoring.instrumentation.registry import Metric, get_metrics
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
-from monitoring.rules.label_matchers import validate_matchers
 
 METRIC_KIND_BY_RULE_KIND = {Rule.Kind.RATIO: "counter", Rule.Kind.MEAN: "histogram", Rule.Kind.GAUGE: "gauge"}
 _METRIC_GROUP_LABELS = {"counter": "计数（比率）", "histogram": "直方图（平均值）", "gauge": "仪表（当前值）"}
 
 
 class MatchersWidget(forms.Textarea):
-    """JSON that a script turns into rows to fill in."""
+    """JSON that a script turns into rows of fields."""
 
     def __init__(self, **attrs: str) -> None:
         super().__init__({"rows": 4, "cols": 80, "data-matchers": "yes", **attrs})
 
 
 class RuleForm(forms.ModelForm[Rule]):
-    """As it is stored, checked as a whole."""
+    """All fields, validated together."""
 
     class Meta:
         model = Rule
@@ -35,22 +35,23 @@ class RuleForm(forms.ModelForm[Rule]):
         super().__init__(*args, **kwargs)
         self.metrics = get_metrics()
         if "metric" not in self.fields:
-            return  # shown, not edited
+            return  # read-only
         for name, kinds in (("metric", list(_METRIC_GROUP_LABELS)), ("denominator", ["counter"])):
-            self.fields[name].widget = forms.Select(choices=self._build_choices(name, kinds))
-
-    def _build_choices(self, name: str, kinds: list[str]) -> list[Any]:
-        groups: list[Any] = [("", "---------")]
-        for kind in kinds:
-            metrics = [one for one in self.metrics.values() if one.kind == kind]
-            groups.append((_METRIC_GROUP_LABELS[kind], [(one.name, _describe_metric(one)) for one in metrics]))
-        current = getattr(self.instance, name)
-        if current and current not in self.metrics:
-            groups.append((current, f"{current}（已不存在）"))
-        return groups
+            groups: list[Any] = [("", "---------")]
+            for kind in kinds:
+                choices = [
+                    (metric.name, f"{metric.name}（{', '.join(metric.labels)}）" if metric.labels else metric.name)
+                    for metric in self.metrics.values()
+                    if metric.kind == kind
+                ]
+                groups.append((_METRIC_GROUP_LABELS[kind], choices))
+            current = getattr(self.instance, name)
+            if current and current not in self.metrics:
+                groups.append((current, f"{current}（已不存在）"))
+            self.fields[name].widget = forms.Select(choices=groups)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what could not be evaluated, or could never fire or resolve."""
+        """Reject rules that could not be evaluated, or could never fire or resolve."""
         data = super().clean() or {}
         for errors in (self._validate_metrics(data), _validate_thresholds(data), _validate_windows(data)):
             for name, error in errors.items():
@@ -59,7 +60,7 @@ class RuleForm(forms.ModelForm[Rule]):
         return data
 
     def _validate_metrics(self, data: dict[str, Any]) -> dict[str, str]:
-        """Names that exist, of a kind that fits, with labels that they have."""
+        """Require existing metrics of a suitable kind, and matchers on labels that they have."""
         kind, errors = data.get("kind", ""), {}
         matchers_fields = {"metric": "matchers"}
         if kind == Rule.Kind.RATIO:
@@ -80,21 +81,16 @@ class RuleForm(forms.ModelForm[Rule]):
             return f"没有“{name}”这个指标，请从列表里选" if name else "请选择指标"
         expected_kind = METRIC_KIND_BY_RULE_KIND.get(Rule.Kind(kind)) if kind in Rule.Kind.values else None
         if expected_kind and metric.kind != expected_kind:
-            expected, actual = (_METRIC_GROUP_LABELS[one][:2] for one in (expected_kind, metric.kind))
+            expected, actual = (_METRIC_GROUP_LABELS[metric_kind][:2] for metric_kind in (expected_kind, metric.kind))
             return f"{Rule.Kind(kind).label}要用{expected}类指标，{name} 是{actual}"
         return ""
-
-
-def _describe_metric(metric: Metric) -> str:
-    labels = f"（{', '.join(metric.labels)}）" if metric.labels else ""
-    return f"{metric.name}{labels}"
 
 
 def _find_label_error(matchers: Any, metric: Metric) -> str:
     errors = validate_matchers([] if matchers is None else matchers)
     if errors:
         return "；".join(errors)
-    unknown = sorted({one["label"] for one in matchers or []} - set(metric.labels))
+    unknown = sorted({matcher["label"] for matcher in matchers or []} - set(metric.labels))
     known = "、".join(metric.labels) or "无"
     return f"{metric.name} 没有标签 {'、'.join(unknown)}；它的标签：{known}" if unknown else ""
 

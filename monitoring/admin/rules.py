@@ -1,4 +1,4 @@
-"""Rules: edited, tried on what is stored before they are saved, and where each stands."""
+"""Alert rules: their state, a form, and a backtest of the form on the stored samples."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ _STATE_COLOURS = {"ok": "resolved", "firing": "open", "failed": "open", "pending
 
 @admin.register(Rule)
 class RuleAdmin(AuditedAdmin[Rule]):
-    """Saved rules are in force within 15 s."""
+    """Saved rules take effect within 15 s."""
 
     form = RuleForm
     list_display = ["title", "name", "standing", "last_value", "condition", "severity", "is_enabled", "origin"]
@@ -77,7 +77,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     @admin.display(description="状态", ordering="state__state")
     def standing(self, rule: Rule) -> str:
-        """After the last evaluation."""
+        """Return the state after the last evaluation as a coloured badge."""
         state = getattr(rule, "state", None)
         if not rule.is_enabled or state is None or state.evaluated_at is None:
             return format_html('<span class="alert-state" data-state="unknown">{}</span>', "未计算")
@@ -88,7 +88,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     @admin.display(description="最近的值")
     def last_value(self, rule: Rule) -> str:
-        """With its samples."""
+        """Return the value of the last evaluation with its number of samples."""
         state = getattr(rule, "state", None)
         if state is None or state.value is None:
             return "-"
@@ -97,34 +97,35 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     @admin.display(description="条件")
     def condition(self, rule: Rule) -> str:
-        """As people write it."""
+        """Return comparison and threshold."""
         return f"{rule.comparison} {format_rule_value(rule.kind, rule.threshold, rule.metric)}"
 
     @admin.display(description="来历")
     def origin(self, rule: Rule) -> str:
-        """Whether a new release may change it."""
+        """Return whether the rule is a default one that a new release may update."""
         if not rule.seeded:
             return "自建"
         return "随版本" if is_unmodified(rule) else "随版本，已修改"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> list[str]:
-        """Silences and alerts know a rule by its name."""
+        """The name is fixed, because silences and alerts refer to it."""
         return ["name"] if obj else []
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """A new one is off until its backtest has been looked at."""
+        """A new rule is disabled until its backtest was checked."""
         return {"is_enabled": False, **super().get_changeform_initial_data(request)}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """With what the script knows of metrics."""
-        labels = {
-            one.name: {"labels": one.labels, "kind": one.kind, "help": one.help} for one in get_metrics().values()
+        """Add the metrics and their labels for the script."""
+        metrics = {
+            metric.name: {"labels": metric.labels, "kind": metric.kind, "help": metric.help}
+            for metric in get_metrics().values()
         }
-        context.update(metrics=labels, periods=BACKTEST_PERIODS.items())
+        context.update(metrics=metrics, periods=BACKTEST_PERIODS.items())
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
-        """Pages of our own before those of the admin."""
+        """Add backtests and runbooks."""
         site = self.admin_site
         backtest_view = site.admin_view(require_POST(self.backtest_view))
         return [
@@ -135,7 +136,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
         ]
 
     def backtest_view(self, request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
-        """When the form as it stands would have fired. Stores nothing."""
+        """Show when the rule in the form would have fired. Stores nothing."""
         rule = self.get_object(request, str(rule_id)) if rule_id else None
         is_allowed = self.has_change_permission(request, rule) if rule else self.has_add_permission(request)
         if not is_allowed:
@@ -146,17 +147,25 @@ class RuleAdmin(AuditedAdmin[Rule]):
         context: dict[str, Any] = {"form": form, "period": BACKTEST_PERIODS[hours], "opts": self.opts}
         if form.is_valid():
             edited: Rule = form.instance
-            test = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
-            context |= {
-                "test": test,
-                "chart": build_backtest_chart(test, edited),
-                "rule": edited,
-                "firings": _build_firing_rows(test, edited),
-            }
+            backtest = run_backtest(edited, timezone.now(), timedelta(hours=int(hours)))
+            firings = [
+                {
+                    "fired_at": firing.fired_at,
+                    "resolved_at": firing.resolved_at,
+                    "minutes": round(((firing.resolved_at or backtest.end) - firing.fired_at).total_seconds() / 60, 1),
+                    "value": format_rule_value(edited.kind, firing.measurement.value, edited.metric),
+                    "low": format_rule_value(edited.kind, firing.measurement.low, edited.metric),
+                    "high": format_rule_value(edited.kind, firing.measurement.high, edited.metric),
+                    "n": firing.measurement.denominator,
+                }
+                for firing in backtest.firings
+            ]
+            chart = build_backtest_chart(backtest, edited)
+            context |= {"test": backtest, "chart": chart, "rule": edited, "firings": firings}
         return TemplateResponse(request, "admin/monitoring/rule/backtest.html", context)
 
     def runbook_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """What to do when a rule of the release fires; for whoever may see alerts."""
+        """Show the runbook of a default rule to users who may view rules or alerts."""
         if not (self.has_view_permission(request) or request.user.has_perm("monitoring.view_alert")):
             raise PermissionDenied
         file = RUNBOOK_DIRECTORY / f"{name}.md"
@@ -167,20 +176,5 @@ class RuleAdmin(AuditedAdmin[Rule]):
         return TemplateResponse(request, "admin/monitoring/rule/runbook.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        """With the states in the same query."""
+        """Load the states in the same query."""
         return super().get_queryset(request).select_related("state")
-
-
-def _build_firing_rows(result: Any, rule: Rule) -> list[dict[str, Any]]:
-    return [
-        {
-            "fired_at": one.fired_at,
-            "resolved_at": one.resolved_at,
-            "minutes": round(((one.resolved_at or result.end) - one.fired_at).total_seconds() / 60, 1),
-            "value": format_rule_value(rule.kind, one.measurement.value, rule.metric),
-            "low": format_rule_value(rule.kind, one.measurement.low, rule.metric),
-            "high": format_rule_value(rule.kind, one.measurement.high, rule.metric),
-            "n": one.measurement.denominator,
-        }
-        for one in result.firings
-    ]

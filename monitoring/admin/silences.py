@@ -1,4 +1,4 @@
-"""Silences: what they would hold back is shown before they are stored. One that has begun is ended, not deleted."""
+"""Silences: a preview shows the matching alerts. One that has started can be ended, but not deleted."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -18,12 +18,12 @@ from django.views.decorators.http import require_POST
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import MatchersWidget
 from monitoring.alerts.silences import find_matching_alerts, is_silence_active
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Alert, Silence
-from monitoring.rules.label_matchers import validate_matchers
 
 
 class SilenceForm(forms.ModelForm[Silence]):
-    """Conditions in rows, windows of the week with an example."""
+    """Matchers as rows of fields, weekly windows as JSON with an example."""
 
     class Meta:
         model = Silence
@@ -38,7 +38,7 @@ class SilenceForm(forms.ModelForm[Silence]):
 
 @admin.register(Silence)
 class SilenceAdmin(AuditedAdmin[Silence]):
-    """Who is not told of what, and until when."""
+    """Which alerts are silenced, and until when."""
 
     form = SilenceForm
     list_display = ["comment", "state", "starts_at", "ends_at", "author", "held_back_count"]
@@ -55,7 +55,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
 
     @admin.display(description="状态")
     def state(self, silence: Silence) -> str:
-        """In words and in colour."""
+        """Return the state as a coloured badge."""
         now = timezone.now()
         if silence.ends_at <= now:
             kind, text = "unknown", "已结束"
@@ -67,45 +67,45 @@ class SilenceAdmin(AuditedAdmin[Silence]):
 
     @admin.display(description="压下的通知")
     def held_back_count(self, silence: Silence) -> int:
-        """How many messages."""
+        """Return the number of suppressed notifications."""
         return silence.notes.count()
 
     @admin.display(description="现在匹配的告警")
     def open_alerts(self, silence: Silence) -> str:
-        """Which open alerts its conditions match as they are stored."""
+        """Return the open alerts that the stored matchers match."""
         if silence.pk is None or validate_matchers(silence.matchers):
             return "-"
         return "；".join(map(str, find_matching_alerts(silence.matchers, Alert.objects.open()))) or "没有"
 
     def get_urls(self) -> list[URLPattern]:
-        """The preview before the admin's own pages."""
+        """Add the preview."""
         view = self.admin_site.admin_view(require_POST(self.preview_view))
         return [path("preview/", view, name="monitoring_silence_preview"), *super().get_urls()]
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Which open alerts the form as it stands would hold back. Stores nothing."""
+        """Show the open alerts that the matchers in the form match. Stores nothing."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = self.get_form(request)(request.POST)
-        found = find_matching_alerts(form.cleaned_data["matchers"], Alert.objects.open()) if form.is_valid() else []
-        context = {"form": form, "alerts": found}
+        alerts = find_matching_alerts(form.cleaned_data["matchers"], Alert.objects.open()) if form.is_valid() else []
+        context = {"form": form, "alerts": alerts}
         return TemplateResponse(request, "admin/monitoring/silence/preview.html", context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """For two hours, all alerts of one rule when the address names it."""
+        """Two hours, for one rule if the URL names it."""
         now = timezone.now()
         rule = request.GET.get("rule")
         matchers = [{"label": "rule", "op": "=", "values": [rule]}] if rule else []
         return {"starts_at": now, "ends_at": now + timedelta(hours=2), "matchers": matchers}
 
     def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
-        """Note who did it."""
+        """Store the author."""
         obj.author_id = obj.author_id or cast(AbstractBaseUser, request.user).pk
         super().save_model(request, obj, form, change)
 
     @admin.action(description="立即结束所选静默", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
-        """What they held back is told within seconds."""
+        """End silences; their suppressed notifications are summarized within seconds."""
         now = timezone.now()
         ended = queryset.filter(starts_at__lt=now, ends_at__gt=now).update(ends_at=now)
         self.message_user(request, f"已结束 {ended} 个静默，压下的通知随即汇总发出。", messages.SUCCESS)
@@ -117,7 +117,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
         return False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Not deleted by the dozen."""
+        """Remove the bulk deletion."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions

@@ -1,10 +1,11 @@
 """The life of an alert: fired, repeated, acknowledged, resolved.
 
-Each step is one transaction of the alert, its timeline and, unless a silence holds it back, the messages in the outbox.
-Code that wants to know (`monitoring.alerts.manager`) is told after the commit.
+Each step is one transaction that changes the alert, appends to its timeline and, unless a silence is active, writes
+the messages to the outbox. Callbacks (alerts/manager.py) run after the commit.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,12 +18,10 @@ from django.utils import timezone
 from monitoring.alerts import manager
 from monitoring.alerts.silences import find_active_silence
 from monitoring.delivery import outbox
+from monitoring.measurement import Measurement
 from monitoring.models import Alert, AlertNote, Rule
-from monitoring.rules.decision import Measurement
 
 log = structlog.get_logger(__name__)
-
-FIRED, REPEATED, RESOLVED = AlertNote.Kind.FIRED, AlertNote.Kind.REPEATED, AlertNote.Kind.RESOLVED
 
 
 def fire_alert(
@@ -40,13 +39,14 @@ def fire_alert(
     measurement: Measurement | None = None,
     now: datetime | None = None,
 ) -> Alert | None:
-    """Open an alert and tell of it; None when one of the same fingerprint is open already.
+    """Open an alert and notify of it; return None if one with the same fingerprint is already open.
 
-    fingerprint: what it is about, such as `rule:high_error_rate` or `watchdog:evaluator`; title: the message's first
-    line; summary: the rest in one sentence; measured: what a rule saw.
+    fingerprint: the incident, such as `rule:high_error_rate` or `watchdog:evaluator`; title: the first line of the
+    message; summary: one sentence with details; measurement: the values that made a rule fire.
     """
     now = now or timezone.now()
-    measurement_or_empty = measurement or Measurement()
+    columns = asdict(measurement or Measurement())
+    del columns["window_seconds"]
     alert = Alert(
         source=source,
         fingerprint=fingerprint,
@@ -58,12 +58,8 @@ def fire_alert(
         labels=dict(labels or {}),
         summary=summary[:500],
         runbook_url=runbook_url,
-        value=measurement_or_empty.value,
-        low=measurement_or_empty.low,
-        high=measurement_or_empty.high,
-        numerator=measurement_or_empty.numerator,
-        denominator=measurement_or_empty.denominator,
         fired_at=now,
+        **columns,
     )
     with transaction.atomic():
         try:
@@ -73,31 +69,31 @@ def fire_alert(
             if Alert.objects.open().filter(fingerprint=fingerprint).exists():
                 return None
             raise
-        _notify(alert, FIRED, summary, now)
+        _notify(alert, AlertNote.Kind.FIRED, summary, now)
     log.warning("alert_fired", alert=alert.pk, fingerprint=fingerprint, severity=severity)
     return alert
 
 
 def resolve_alert(alert: Alert, *, text: str = "", now: datetime | None = None) -> bool:
-    """End it and tell so; False when somebody else has ended it already."""
+    """Close an alert and notify of it; return False if it was closed already."""
     now = now or timezone.now()
     with transaction.atomic():
         if not Alert.objects.open().filter(pk=alert.pk).update(resolved_at=now):
             return False
         alert.refresh_from_db()
-        _notify(alert, RESOLVED, text, now)
+        _notify(alert, AlertNote.Kind.RESOLVED, text, now)
     log.warning("alert_resolved", alert=alert.pk, fingerprint=alert.fingerprint)
     return True
 
 
 def repeat_alert(alert: Alert, *, text: str = "", now: datetime | None = None) -> None:
-    """Tell again that it goes on."""
+    """Notify again that an alert is still open."""
     with transaction.atomic():
-        _notify(alert, REPEATED, text, now or timezone.now())
+        _notify(alert, AlertNote.Kind.REPEATED, text, now or timezone.now())
 
 
 def acknowledge_alert(alert: Alert, user: AbstractBaseUser, text: str = "", *, now: datetime | None = None) -> bool:
-    """Note that somebody looks after it, so that it is not repeated; False when it is over or somebody does already."""
+    """Record that a user handles the alert, which stops its repeats; return False if it is closed or acknowledged."""
     now = now or timezone.now()
     unacknowledged = Alert.objects.open().filter(pk=alert.pk, acknowledged_at=None)
     with transaction.atomic():
@@ -116,7 +112,7 @@ def add_note(
     kind: str = AlertNote.Kind.NOTE,
     now: datetime | None = None,
 ) -> AlertNote:
-    """Write a line into an alert's timeline."""
+    """Append an entry to the timeline of an alert."""
     return AlertNote.objects.create(
         alert=alert,
         kind=kind,
@@ -127,29 +123,30 @@ def add_note(
 
 
 def send_deferred_notification(alert: Alert, *, now: datetime) -> None:
-    """Tell of an alert that still goes on when what held it back has ended. In the caller's transaction."""
+    """Notify of an open alert after its silence has ended, in the caller's transaction."""
     alert.held_back_by = None
     alert.notified_at = now
     alert.save(update_fields=["held_back_by", "notified_at"])
-    add_note(alert, "静默已结束，告警仍在继续", kind=REPEATED, now=now)
-    outbox.enqueue_deliveries(alert, FIRED.value)
-    transaction.on_commit(partial(manager.notify_alert_callbacks, alert, FIRED.value))
+    add_note(alert, "静默已结束，告警仍在继续", kind=AlertNote.Kind.REPEATED, now=now)
+    outbox.enqueue_deliveries(alert, AlertNote.Kind.FIRED.value)
+    transaction.on_commit(partial(manager.notify_alert_callbacks, alert, AlertNote.Kind.FIRED))
 
 
 def _notify(alert: Alert, kind: AlertNote.Kind, text: str, now: datetime) -> None:
-    """Timeline and outbox. Silences are looked at for each message, when it is about to be written."""
+    """Append to the timeline and, unless a silence is active now, write the messages to the outbox."""
     add_note(alert, text, kind=kind, now=now)
     silence = find_active_silence(alert, now)
+    alert.held_back_by = silence
     if silence:
-        alert.held_back_by = silence
         AlertNote.objects.create(
-            alert=alert, kind=AlertNote.Kind.HELD_BACK, text=f"{kind.label}：{silence}"[:1000], silence=silence,
+            alert=alert,
+            kind=AlertNote.Kind.HELD_BACK,
+            text=f"{kind.label}：{silence}"[:1000],
+            silence=silence,
             created_at=now,
-        )  # fmt: skip
+        )
     else:
-        alert.held_back_by = None
         outbox.enqueue_deliveries(alert, kind.value)
+        transaction.on_commit(partial(manager.notify_alert_callbacks, alert, kind))
     alert.notified_at = now
     alert.save(update_fields=["held_back_by", "notified_at"])
-    if not silence:
-        transaction.on_commit(partial(manager.notify_alert_callbacks, alert, kind.value))

@@ -1,6 +1,6 @@
-"""For code that wants to know of every alert: `get_alert_manager().add_callback(fn)`, called as `fn(alert)`.
+"""Callbacks for code that reacts to every alert: `get_alert_manager().add_callback(fn)`, called as `fn(alert)`.
 
-Callbacks live in the process that evaluates, after the commit. What they raise is recorded and harms nobody.
+Callbacks run after the commit, in the process that evaluates the rules. Their exceptions are recorded, not raised.
 """
 
 import threading
@@ -11,37 +11,36 @@ import structlog
 from errors.exceptions import get_error_code
 from errors.recording import record_error
 from monitoring.alerts.signals import alert_fired, alert_resolved
-from monitoring.models import Alert
+from monitoring.models import Alert, AlertNote
 
 log = structlog.get_logger(__name__)
 
 AlertCallback = Callable[[Alert], object]
 
-FIRED, REPEATED, RESOLVED = "fired", "repeated", "resolved"
-_SIGNALS = {FIRED: alert_fired, RESOLVED: alert_resolved}
+_SIGNALS = {AlertNote.Kind.FIRED: alert_fired, AlertNote.Kind.RESOLVED: alert_resolved}
 
 
 class AlertManager:
-    """Who is called when an alert fires or is resolved (`alert.is_open` tells which). Safe to use from threads."""
+    """The callbacks for alerts that fire or are resolved (see `alert.is_open`). Thread-safe."""
 
     def __init__(self) -> None:
         self._callbacks: list[AlertCallback] = []
         self._lock = threading.Lock()
 
     def add_callback(self, callback: AlertCallback) -> None:
-        """Call `callback(alert)` from now on; added twice, it is called once."""
+        """Register a callback; registering it twice has no effect."""
         with self._lock:
             if callback not in self._callbacks:
                 self._callbacks.append(callback)
 
     def remove_callback(self, callback: AlertCallback) -> None:
-        """Call it no more; one that was never added is no error."""
+        """Unregister a callback; an unknown one is ignored."""
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
 
-    def notify(self, alert: Alert, kind: str) -> None:
-        """Call everybody about a transition that is committed. A repeated notification is none: nobody is called."""
+    def notify(self, alert: Alert, kind: AlertNote.Kind) -> None:
+        """Call every callback and signal receiver after a committed transition; repeated notifications call none."""
         signal = _SIGNALS.get(kind)
         if signal is None:
             return
@@ -50,11 +49,11 @@ class AlertManager:
         for callback in callbacks:
             try:
                 callback(alert)
-            except Exception as error:  # noqa: BLE001 - somebody else's code must not stop an evaluation
+            except Exception as error:  # noqa: BLE001 - a failing callback must not stop an evaluation
                 _record_callback_error(error, alert, kind, callback)
-        for receiver, answer in signal.send_robust(sender=Alert, alert=alert):
-            if isinstance(answer, Exception):
-                _record_callback_error(answer, alert, kind, receiver)
+        for receiver, result in signal.send_robust(sender=Alert, alert=alert):
+            if isinstance(result, Exception):
+                _record_callback_error(result, alert, kind, receiver)
 
 
 def _record_callback_error(error: Exception, alert: Alert, kind: str, receiver: object) -> None:
@@ -67,10 +66,10 @@ _manager = AlertManager()
 
 
 def get_alert_manager() -> AlertManager:
-    """The manager of this process."""
+    """Return the manager of this process."""
     return _manager
 
 
-def notify_alert_callbacks(alert: Alert, kind: str) -> None:
-    """What alerting calls in `on_commit`: "fired", "repeated" or "resolved"."""
+def notify_alert_callbacks(alert: Alert, kind: AlertNote.Kind) -> None:
+    """Call the callbacks of this process; for `transaction.on_commit`."""
     _manager.notify(alert, kind)

@@ -1,4 +1,4 @@
-"""For code that wants to know: sent after the commit, with `alert`. Receivers that raise are recorded, not raised."""
+"""Signals with the argument `alert`, sent after the commit. Exceptions of receivers are recorded, not raised."""
 
 from django.dispatch import Signal
 

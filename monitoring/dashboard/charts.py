@@ -1,4 +1,4 @@
-"""What the dashboard draws: each chart's lines, its figure for the whole span, and words for when there is nothing."""
+"""The data of the dashboard's charts and tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from monitoring.dashboard.time_range import MetricHistory
+from monitoring.dashboard.metric_history import MetricHistory
 from monitoring.samples.histograms import compute_percentile
 from monitoring.samples.queries import Matchers
 
@@ -44,10 +44,10 @@ SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING = (
 CHART_GAUGES = (SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING)
 
 VALID_CALLS = [{"label": "outcome", "op": "=", "values": ["valid"]}]
-# Somebody who cancels does not make a platform fail.
+# A cancelled call is not a failure of the platform.
 UNCANCELLED_CALLS = [{"label": "outcome", "op": "!=", "values": ["cancelled"]}]
 FAILED_CALLS = [{"label": "outcome", "op": "!=", "values": ["valid", "cancelled"]}]
-# A stale answer was given out of the cache too.
+# A stale value is served from the cache too.
 CACHE_HITS = [{"label": "result", "op": "=", "values": ["hit", "stale"]}]
 ENDED_WITH_REPORT = [{"label": "status", "op": "=", "values": ["completed", "partial"]}]
 ENDED_WITHOUT_REPORT = [{"label": "status", "op": "=", "values": ["failed", "timed_out"]}]
@@ -59,7 +59,7 @@ StepValues = list[float | None]
 
 @dataclass(frozen=True)
 class ChartLine:
-    """One line, or one part of the bars; a value a step, None where there is none."""
+    """One line, or one part of stacked bars; one value per step, None where there is none."""
 
     label: str
     values: Sequence[float | None]
@@ -67,7 +67,9 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class Chart:
-    """`figure` is that of the whole span, or the latest of a gauge; None without data, of which `nothing` tells."""
+    """`summary_value` covers the whole time range (the peak of a gauge); without data it is None and `nothing` is
+    displayed.
+    """
 
     name: str
     title: str
@@ -81,13 +83,13 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to draw."""
+        """Whether there is no data to draw."""
         return self.summary_value is None
 
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """How often a code was seen; `share` of the most frequent, 0-1."""
+    """How often an error code occurred; `share` is relative to the most frequent, 0-1."""
 
     code: str
     count: float
@@ -96,7 +98,7 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class PlatformStats:
-    """What a platform did over the span; None where it was not called."""
+    """Calls of a platform in the time range; None where it was not called."""
 
     platform: str
     calls: float
@@ -105,67 +107,64 @@ class PlatformStats:
 
 
 def build_charts(history: MetricHistory) -> list[Chart]:
-    """Every chart, in the order of the page."""
-    charts = (
-        _build_success_rate_chart,
-        _build_calls_chart,
-        _build_latency_chart,
-        _build_results_chart,
-        _build_requests_chart,
-        _build_cache_chart,
-        _build_running_chart,
-        _build_connections_chart,
-    )
-    return [chart(history) for chart in charts]
-
-
-def _build_success_rate_chart(history: MetricHistory) -> Chart:
-    good, all_calls = (
+    """Return every chart, in the order of the page."""
+    no_calls = _("这段时间没有调用过平台。")
+    success = _build_ratio_chart(
+        history,
+        "success",
+        {"title": _("调用成功率"), "line": _("成功率"), "nothing": no_calls},
         history.get_increases(CALLS_TOTAL, VALID_CALLS),
         history.get_increases(CALLS_TOTAL, UNCANCELLED_CALLS),
     )
+    calls = {
+        _("有效"): history.get_increases(CALLS_TOTAL, VALID_CALLS),
+        _("失败"): history.get_increases(CALLS_TOTAL, FAILED_CALLS),
+    }
+    requests = {
+        _("正常"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITHOUT_5XX),
+        _("服务器错误"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITH_5XX),
+    }
+    cache = _build_ratio_chart(
+        history,
+        "cache",
+        {"title": _("缓存命中率"), "line": _("命中率"), "nothing": _("这段时间没有查过缓存。")},
+        history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_HITS),
+        history.get_increases(CACHE_LOOKUPS_TOTAL),
+    )
+    running = {_("运行中的诊断"): DIAGNOSES_RUNNING, _("等待的任务"): JOBS_WAITING}
+    connections = {"WebSocket": SOCKETS_OPEN, _("长轮询"): POLLS_OPEN}
+    return [
+        success,
+        _build_rate_chart(history, "calls", _("每分钟调用"), calls, no_calls),
+        _build_latency_chart(history, no_calls),
+        _build_results_chart(history),
+        _build_rate_chart(history, "requests", _("每分钟请求"), requests, _("这段时间没有请求。")),
+        cache,
+        _build_gauge_chart(history, "running", _("运行与排队"), running),
+        _build_gauge_chart(history, "connections", _("连接"), connections),
+    ]
+
+
+def _build_ratio_chart(
+    history: MetricHistory, name: str, texts: dict[str, str], parts: list[float], wholes: list[float]
+) -> Chart:
+    """Build a line of ratios; texts: title, line, nothing."""
     return Chart(
-        "success",
-        _("调用成功率"),
+        name,
+        texts["title"],
         "percent",
         "lines",
         history.edges,
-        [ChartLine(_("成功率"), _compute_ratios(good, all_calls))],
-        _compute_ratio(sum(good), sum(all_calls)),
-        _("这段时间没有调用过平台。"),
-    )
-
-
-def _build_calls_chart(history: MetricHistory) -> Chart:
-    return _build_rate_chart(
-        history,
-        "calls",
-        _("每分钟调用"),
-        {
-            _("有效"): history.get_increases(CALLS_TOTAL, VALID_CALLS),
-            _("失败"): history.get_increases(CALLS_TOTAL, FAILED_CALLS),
-        },
-        _("这段时间没有调用过平台。"),
-    )
-
-
-def _build_requests_chart(history: MetricHistory) -> Chart:
-    return _build_rate_chart(
-        history,
-        "requests",
-        _("每分钟请求"),
-        {
-            _("正常"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITHOUT_5XX),
-            _("服务器错误"): history.get_increases(HTTP_REQUESTS_TOTAL, REQUESTS_WITH_5XX),
-        },
-        _("这段时间没有请求。"),
+        [ChartLine(texts["line"], _compute_ratios(parts, wholes))],
+        _compute_ratio(sum(parts), sum(wholes)),
+        texts["nothing"],
     )
 
 
 def _build_rate_chart(
     history: MetricHistory, name: str, title: str, parts: dict[str, list[float]], nothing: str
 ) -> Chart:
-    """Bars of so many a minute, one part on the other."""
+    """Build stacked bars of values per minute."""
     minutes = history.time_range.step_seconds / 60
     lines = [ChartLine(label, [value / minutes for value in values]) for label, values in parts.items()]
     total = sum(sum(values) for values in parts.values())
@@ -173,7 +172,7 @@ def _build_rate_chart(
     return Chart(name, title, "per_minute", "bars", history.edges, lines, figure, nothing)
 
 
-def _build_latency_chart(history: MetricHistory) -> Chart:
+def _build_latency_chart(history: MetricHistory, nothing: str) -> Chart:
     sums, counts = history.get_increases(CALL_SECONDS_SUM), history.get_increases(CALL_SECONDS_COUNT)
     lines = [ChartLine(_("平均"), _compute_ratios(sums, counts))]
     buckets = history.get_increases_by_label(CALL_SECONDS_BUCKET, "le")
@@ -181,16 +180,8 @@ def _build_latency_chart(history: MetricHistory) -> Chart:
         for share, label in ((0.5, "p50"), (0.95, "p95")):
             steps = [{edge: values[step] for edge, values in buckets.items()} for step in range(history.step_count)]
             lines.append(ChartLine(label, [compute_percentile(step, share) for step in steps]))
-    return Chart(
-        "latency",
-        _("调用耗时"),
-        "seconds",
-        "lines",
-        history.edges,
-        lines,
-        _compute_ratio(sum(sums), sum(counts)),
-        _("这段时间没有调用过平台。"),
-    )
+    mean = _compute_ratio(sum(sums), sum(counts))
+    return Chart("latency", _("调用耗时"), "seconds", "lines", history.edges, lines, mean, nothing)
 
 
 def _build_results_chart(history: MetricHistory) -> Chart:
@@ -210,30 +201,6 @@ def _build_results_chart(history: MetricHistory) -> Chart:
     )
 
 
-def _build_cache_chart(history: MetricHistory) -> Chart:
-    hits, lookups = history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_HITS), history.get_increases(CACHE_LOOKUPS_TOTAL)
-    return Chart(
-        "cache",
-        _("缓存命中率"),
-        "percent",
-        "lines",
-        history.edges,
-        [ChartLine(_("命中率"), _compute_ratios(hits, lookups))],
-        _compute_ratio(sum(hits), sum(lookups)),
-        _("这段时间没有查过缓存。"),
-    )
-
-
-def _build_running_chart(history: MetricHistory) -> Chart:
-    return _build_gauge_chart(
-        history, "running", _("运行与排队"), {_("运行中的诊断"): DIAGNOSES_RUNNING, _("等待的任务"): JOBS_WAITING}
-    )
-
-
-def _build_connections_chart(history: MetricHistory) -> Chart:
-    return _build_gauge_chart(history, "connections", _("连接"), {"WebSocket": SOCKETS_OPEN, _("长轮询"): POLLS_OPEN})
-
-
 def _build_gauge_chart(history: MetricHistory, name: str, title: str, metrics: dict[str, str]) -> Chart:
     lines = [ChartLine(label, history.get_peaks(metric)) for label, metric in metrics.items()]
     return Chart(
@@ -250,7 +217,7 @@ def _build_gauge_chart(history: MetricHistory, name: str, title: str, metrics: d
 
 
 def list_frequent_errors(history: MetricHistory, limit: int = 12) -> list[ErrorRow]:
-    """The codes that people were shown most often, the most frequent first."""
+    """Return the error codes shown to users, most frequent first."""
     shown = [{"label": "outcome", "op": "=", "values": ["shown"]}]
     counts = {code: sum(values) for code, values in history.get_increases_by_label(ERRORS_TOTAL, "code", shown).items()}
     top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
@@ -258,7 +225,7 @@ def list_frequent_errors(history: MetricHistory, limit: int = 12) -> list[ErrorR
 
 
 def compute_platform_stats(history: MetricHistory) -> dict[str, PlatformStats]:
-    """By platform, what it did over the span."""
+    """Return the statistics of the time range by platform."""
     good = _sum_by_platform(history, CALLS_TOTAL, VALID_CALLS)
     calls = _sum_by_platform(history, CALLS_TOTAL, UNCANCELLED_CALLS)
     seconds, counts = _sum_by_platform(history, CALL_SECONDS_SUM), _sum_by_platform(history, CALL_SECONDS_COUNT)
@@ -279,7 +246,7 @@ def _sum_by_platform(history: MetricHistory, metric: str, matchers: Matchers = (
 
 
 def _compute_ratio(part: float, whole: float) -> float | None:
-    """Sums, never an average of ratios; nothing asked is not 0 %."""
+    """Ratios are computed from sums, never averaged; a ratio without any events is None, not 0 %."""
     return part / whole if whole > 0 else None
 
 

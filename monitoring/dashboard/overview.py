@@ -1,4 +1,4 @@
-"""What is the case now: what runs and waits, who is connected, which alerts are open, what is in order."""
+"""The current state of the site: running and waiting work, connections, open alerts, health, platforms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from monitoring.dashboard.charts import PlatformStats
-from monitoring.health import REQUIRED_CHECKS, HealthResult, check_health, get_overall_status
+from monitoring.health import REQUIRED_CHECKS, check_health, get_overall_status
 from monitoring.models import Alert
 from monitoring.models.rules import AlertSeverity
 from progress.statistics import get_connection_statistics
@@ -24,7 +24,7 @@ MAX_OPEN_ALERTS = 20
 
 @dataclass(frozen=True)
 class HealthSummary:
-    """The state of the whole, and of each check, in words."""
+    """The overall status and the result of each check, as text."""
 
     status: str
     text: str
@@ -33,7 +33,7 @@ class HealthSummary:
 
 @dataclass(frozen=True)
 class PlatformStatusRow:
-    """How a platform stands, and what it did over the span of the page (None where it was not called)."""
+    """The current state of a platform, with its statistics of the time range (None if it was not called)."""
 
     name: str
     is_demo: bool
@@ -45,7 +45,7 @@ class PlatformStatusRow:
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure of the head of the page, with what it is made of."""
+    """One figure at the top of the page, with its details."""
 
     name: str
     title: str
@@ -55,59 +55,35 @@ class Tile:
 
 
 def build_tiles(health: HealthSummary, alerts: list[dict[str, Any]]) -> list[Tile]:
-    """What an operator wants to know first."""
+    """Return the figures at the top of the page."""
     diagnoses: dict[str, int] = _call_provider(settings.DASHBOARD_DIAGNOSES)
-    jobs = _count_jobs()
+    rows = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).order_by().values_list("status")
+    job_counts: dict[str, int] = dict(rows.annotate(count=Count("pk")))
+    jobs = {_("等待"): job_counts.get("todo", 0), _("运行"): job_counts.get("doing", 0)}
     connected = get_connection_statistics()
+    connections = {"WebSocket": connected.sockets_open, _("长轮询"): connected.polls_open}
     unsilenced = sum(not alert["is_silenced"] for alert in alerts)
+    silenced_text = _("其中静默 %d") % (len(alerts) - unsilenced)
+    failing = "、".join(check["words"] for check in health.checks if not check["is_ok"])
+    failing_text = _("异常：%s") % failing if failing else _("各项检查均通过")
+    tone = {"ok": "good", "degraded": "warning", "unavailable": "bad"}[health.status]
     return [
-        Tile("health", _("系统"), health.text, _describe_failing_checks(health), _TONES[health.status]),
-        Tile(
-            "alerts",
-            _("未解除的告警"),
-            str(len(alerts)),
-            _("其中静默 %d") % (len(alerts) - unsilenced),
-            "bad" if unsilenced else "",
-        ),
+        Tile("health", _("系统"), health.text, failing_text, tone),
+        Tile("alerts", _("未解除的告警"), str(len(alerts)), silenced_text, "bad" if unsilenced else ""),
         Tile("diagnoses", _("进行中的诊断"), str(sum(diagnoses.values())), _format_counts(diagnoses)),
         Tile("jobs", _("后台任务"), str(sum(jobs.values())), _format_counts(jobs)),
-        Tile(
-            "connections",
-            _("当前连接"),
-            str(connected.sockets_open + connected.polls_open),
-            _format_counts({"WebSocket": connected.sockets_open, _("长轮询"): connected.polls_open}),
-        ),
+        Tile("connections", _("当前连接"), str(sum(connections.values())), _format_counts(connections)),
     ]
 
 
-_TONES = {"ok": "good", "degraded": "warning", "unavailable": "bad"}
-
-
 def _format_counts(counts: dict[str, int]) -> str:
-    return " · ".join(f"{words} {count}" for words, count in counts.items())
-
-
-def _describe_failing_checks(health: HealthSummary) -> str:
-    failing = [check["words"] for check in health.checks if not check["is_ok"]]
-    return _("异常：%s") % "、".join(failing) if failing else _("各项检查均通过")
-
-
-def _count_jobs() -> dict[str, int]:
-    """Of all queues: what waits for a worker, and what runs."""
-    rows = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).order_by().values_list("status")
-    counts: dict[str, int] = dict(rows.annotate(count=Count("pk")))
-    return {_("等待"): counts.get("todo", 0), _("运行"): counts.get("doing", 0)}
+    return " · ".join(f"{label} {count}" for label, count in counts.items())
 
 
 def get_health_summary() -> HealthSummary:
-    """Run every check; takes a bounded time, whatever hangs."""
+    """Run every check; takes a bounded time even if a check hangs."""
     results = async_to_sync(check_health)()
-    texts = {"ok": _("正常"), "degraded": _("可用，有异常"), "unavailable": _("不可用")}
-    status = get_overall_status(results)
-    return HealthSummary(status, texts[status], [_build_check_row(finding) for finding in results])
-
-
-def _build_check_row(result: HealthResult) -> dict[str, Any]:
+    status_texts = {"ok": _("正常"), "degraded": _("可用，有异常"), "unavailable": _("不可用")}
     labels = {
         "database": _("数据库"),
         "redis": "Redis",
@@ -115,28 +91,34 @@ def _build_check_row(result: HealthResult) -> dict[str, Any]:
         "jobs": _("任务进程"),
         "disk": _("磁盘"),
     }
-    return {
-        "words": labels[result.name],
-        "is_ok": result.is_ok,
-        "is_needed": result.name in REQUIRED_CHECKS,
-        "ms": result.ms,
-        "detail": result.detail,
-    }
+    checks = [
+        {
+            "words": labels[result.name],
+            "is_ok": result.is_ok,
+            "is_needed": result.name in REQUIRED_CHECKS,
+            "ms": result.ms,
+            "detail": result.detail,
+        }
+        for result in results
+    ]
+    status = get_overall_status(results)
+    return HealthSummary(status, status_texts[status], checks)
 
 
 def list_open_alerts() -> list[dict[str, Any]]:
-    """The open alerts, the newest first."""
+    """Return the open alerts, newest first, with titles in the current language."""
     severities = {
         AlertSeverity.INFO: _("提示"),
         AlertSeverity.WARNING: _("警告"),
         AlertSeverity.ERROR: _("错误"),
         AlertSeverity.CRITICAL: _("严重"),
     }
+    is_english = (get_language() or "").startswith("en")
     alerts = Alert.objects.open().select_related("rule", "acknowledged_by")[:MAX_OPEN_ALERTS]
     return [
         {
             "pk": alert.pk,
-            "title": _get_localized_title(alert),
+            "title": (alert.rule.title_en if is_english and alert.rule else "") or alert.title,
             "severity": alert.severity,
             "severity_words": severities[AlertSeverity(alert.severity)],
             "fired_at": alert.fired_at,
@@ -147,20 +129,22 @@ def list_open_alerts() -> list[dict[str, Any]]:
     ]
 
 
-def _get_localized_title(alert: Alert) -> str:
-    is_english = (get_language() or "").startswith("en")
-    return (alert.rule.title_en if is_english and alert.rule else "") or alert.title
-
-
-def list_platform_status_rows(rows: dict[str, PlatformStats]) -> list[PlatformStatusRow]:
-    """How each platform stands, with what it did over the span."""
+def list_platform_status_rows(stats: dict[str, PlatformStats]) -> list[PlatformStatusRow]:
+    """Return the current state of each platform with its statistics."""
     return [
-        PlatformStatusRow(one["name"], one["is_demo"], one["is_well"], one["state"], one["until"], rows.get(one["id"]))
-        for one in _call_provider(settings.DASHBOARD_PLATFORMS)
+        PlatformStatusRow(
+            platform["name"],
+            platform["is_demo"],
+            platform["is_well"],
+            platform["state"],
+            platform["until"],
+            stats.get(platform["id"]),
+        )
+        for platform in _call_provider(settings.DASHBOARD_PLATFORMS)
     ]
 
 
 def _call_provider(path: str) -> Any:
-    """Ask the floor above, by the dotted path in the settings."""
+    """Call a function of a higher layer, named by its dotted path in the settings."""
     provider: Callable[[], Any] = import_string(path)
     return provider()

@@ -1,7 +1,7 @@
-"""Tells the open dashboards that something is new: one stream of `progress` for all staff, whose log stays short.
+"""Notifies open dashboards of new data through one event stream for all staff, whose log is kept short.
 
-Events: `samples` {bucket}, at most one a bucket however many servers there are, and `alert` {alert, is_open, severity,
-title, title_en}. They are hints: the page reads itself again.
+Events: `samples` {bucket}, at most one per bucket however many servers run, and `alert` {alert, is_open, severity,
+title, title_en}. An event is only a hint: the page reloads its data.
 """
 
 import asyncio
@@ -20,31 +20,31 @@ from progress.services import append_events, get_or_create_staff_stream, reset_l
 log = structlog.get_logger(__name__)
 
 DASHBOARD_STREAM_ID = uuid.UUID("00000000-0000-4000-8000-000000000002")
-MAX_DASHBOARD_EVENTS = 500  # two hours of ticks
+MAX_DASHBOARD_EVENTS = 500  # about two hours of buckets
 SAMPLE_POLL_INTERVAL_SECONDS = 5.0
 
 SAMPLES_EVENT, ALERT_EVENT = "samples", "alert"
 
 
 def get_dashboard_stream() -> Stream:
-    """The stream that dashboards follow."""
+    """Return the event stream of the dashboards."""
     return get_or_create_staff_stream(DASHBOARD_STREAM_ID)
 
 
 def publish_alert(*, alert: Alert, **signal_kwargs: Any) -> None:
-    """An alert has fired, or has been resolved."""
+    """Publish that an alert has fired or was resolved; a signal receiver."""
     data = {"alert": alert.pk, "is_open": alert.is_open, "severity": alert.severity, "title": alert.title}
     with transaction.atomic():
         _append_event(_lock_stream(), ALERT_EVENT, data | {"title_en": alert.rule.title_en if alert.rule else ""})
 
 
 def publish_new_samples() -> bool:
-    """Say that there are samples of a bucket that nobody has told of yet; False when there are none."""
+    """Publish the newest bucket unless another process has done so; return whether it was published."""
     newest = Sample.objects.aggregate(newest=Max("bucket"))["newest"]
     if newest is None:
         return False
     bucket = newest.isoformat()
-    if _get_published_bucket() == bucket:  # looked at without the lock first, which most looks do not need
+    if _get_published_bucket() == bucket:  # checked without the lock first: most polls end here
         return False
     with transaction.atomic():
         stream = _lock_stream()
@@ -56,13 +56,13 @@ def publish_new_samples() -> bool:
 
 
 async def run_dashboard_push_loop() -> None:
-    """Tell of new samples until cancelled; every server process does, and the first is heard."""
+    """Publish new samples until cancelled; every server process polls, and the first one publishes."""
     while True:
         await asyncio.sleep(SAMPLE_POLL_INTERVAL_SECONDS)
         try:
             await _publish_new_samples_async()
-        except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
-            log.warning("dashboards_untold", error=repr(error))
+        except Exception as error:  # noqa: BLE001 - the database may be down; the next poll tries again
+            log.warning("dashboard_push_failed", error=repr(error))
 
 
 _publish_new_samples_async = database_sync_to_async(publish_new_samples, thread_sensitive=False)

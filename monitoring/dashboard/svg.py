@@ -1,11 +1,10 @@
-"""Draws a chart as SVG: no script, no style but classes, a title and a description for who cannot see it.
+"""Renders charts as accessible SVG with title and description, without scripts and inline styles.
 
-The picture is stretched to whatever width there is, so it holds no text; strokes keep their width (`vector-effect`),
-and the scales are HTML beside it.
+The image is stretched to the available width, so it contains no text; strokes keep their width (`vector-effect`), and
+the axis labels are HTML beside it.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -16,57 +15,45 @@ from monitoring.dashboard.charts import Chart, ChartLine
 from monitoring.formatting import format_figure, format_moment
 
 SVG_WIDTH, SVG_HEIGHT = 600, 160
-BAR_GAP_RATIO = 0.15  # of a bar's place
+BAR_GAP_RATIO = 0.15  # of the step's width
 ROUND_FACTORS = (1, 2, 2.5, 5, 10)
 
 
 @dataclass(frozen=True)
 class AxisScale:
-    """From the lowest to the highest value that the picture shows."""
+    """The lowest and the highest value of the y axis."""
 
     low: float
     high: float
 
     def to_y(self, value: float) -> float:
-        """Where a value lies; nought is at the top."""
+        """Return the y coordinate of a value."""
         return round(SVG_HEIGHT - (value - self.low) / (self.high - self.low) * SVG_HEIGHT, 2)
 
     @property
     def middle(self) -> float:
-        """Half-way."""
+        """The value halfway."""
         return (self.low + self.high) / 2
 
 
 def compute_scale(chart: Chart) -> AxisScale:
-    """A round number at the top. A rate that is always high is shown from 50, 80, 90 or 99 % on, else all of it is."""
+    """Return a scale that ends at a round number; one of percentages may start at 50, 80, 90 or 99 %, others at 0."""
+    values = [value for line in chart.lines for value in line.values if value is not None]
     if chart.unit == "percent":
-        lowest = min((value for line in chart.lines for value in line.values if value is not None), default=0.0)
+        lowest = min(values, default=0.0)
         return AxisScale(max((low for low in (0.0, 0.5, 0.8, 0.9, 0.99) if low < lowest), default=0.0), 1.0)
-    return AxisScale(0.0, _round_up(_find_highest(chart)))
-
-
-def _find_highest(chart: Chart) -> float:
     if chart.kind == "bars":
-        return max(
-            (sum(value or 0 for value in step) for step in zip(*_get_line_values(chart), strict=True)), default=0.0
-        )
-    return max((value for values in _get_line_values(chart) for value in values if value is not None), default=0.0)
-
-
-def _get_line_values(chart: Chart) -> list[Sequence[float | None]]:
-    return [line.values for line in chart.lines]
-
-
-def _round_up(highest: float) -> float:
-    """The next round number."""
+        steps = zip(*(line.values for line in chart.lines), strict=True)
+        values = [sum(value or 0 for value in step) for step in steps]
+    highest = max(values, default=0.0)
     if highest <= 0:
-        return 1.0
+        return AxisScale(0.0, 1.0)
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(factor * power for factor in ROUND_FACTORS if factor * power >= highest * (1 - 1e-9))
+    return AxisScale(0.0, next(factor * power for factor in ROUND_FACTORS if factor * power >= highest * (1 - 1e-9)))
 
 
 def render_chart_svg(chart: Chart, description: str) -> SafeString:
-    """The `<svg>` of a chart that is not empty."""
+    """Return the `<svg>` of a chart that is not empty."""
     root = Element(
         "svg",
         {
@@ -90,7 +77,7 @@ def render_chart_svg(chart: Chart, description: str) -> SafeString:
         for number, line in enumerate(chart.lines):
             _draw_line(root, line, number, scale)
     _draw_tooltips(root, chart)
-    return mark_safe(tostring(root, encoding="unicode"))  # ElementTree has escaped what is text
+    return mark_safe(tostring(root, encoding="unicode"))  # ElementTree escapes text and attributes
 
 
 def _to_x(step: float, steps: int) -> float:
@@ -98,7 +85,7 @@ def _to_x(step: float, steps: int) -> float:
 
 
 def _draw_line(root: Element, line: ChartLine, number: int, scale: AxisScale) -> None:
-    """A path that is broken where there is no value; a value alone between two gaps is a dot."""
+    """Draw a path with gaps where there is no value; a value between two gaps is a dot."""
     steps = len(line.values)
     path, dots = [], []
     for is_known, group in groupby(enumerate(line.values), key=lambda pair: pair[1] is not None):
@@ -134,7 +121,7 @@ def _draw_bars(root: Element, chart: Chart, scale: AxisScale) -> None:
 
 
 def _draw_tooltips(root: Element, chart: Chart) -> None:
-    """What the pointer is told over each step."""
+    """Draw an invisible rectangle with a tooltip over each step."""
     steps = len(chart.edges) - 1
     for step in range(steps):
         box = {
@@ -144,6 +131,6 @@ def _draw_tooltips(root: Element, chart: Chart) -> None:
             "y": "0",
             "height": str(SVG_HEIGHT),
         }
-        words = [f"{line.label} {format_figure(line.values[step], chart.unit)}" for line in chart.lines]
+        texts = [f"{line.label} {format_figure(line.values[step], chart.unit)}" for line in chart.lines]
         title = SubElement(SubElement(root, "rect", box), "title")
-        title.text = f"{format_moment(chart.edges[step + 1], is_long=True)} · {' · '.join(words)}"
+        title.text = f"{format_moment(chart.edges[step + 1], is_long=True)} · {' · '.join(texts)}"

@@ -1,7 +1,7 @@
-"""Channels' addresses and keys, encrypted at rest.
+"""Encryption of the channels' URLs and keys at rest.
 
-The key is ALERT_SECRETS_KEY, else one derived from SECRET_KEY; older ones (the further keys of ALERT_SECRETS_KEY, and
-SECRET_KEY_FALLBACKS) still decrypt. What is saved again is encrypted with the first.
+The key is ALERT_SECRETS_KEY, or one derived from SECRET_KEY. Older keys (the further ones of ALERT_SECRETS_KEY, and
+SECRET_KEY_FALLBACKS) only decrypt; what is saved is encrypted with the first key.
 """
 
 import base64
@@ -19,13 +19,13 @@ _HKDF_INFO = b"monitoring.channel.secrets"
 
 
 def encrypt_secrets(secrets: Mapping[str, str]) -> str:
-    """What is stored of them; nothing of nothing."""
+    """Return the text to store; "" if no secret is filled."""
     filled = {name: value for name, value in secrets.items() if value}
     return _build_fernet().encrypt(json.dumps(filled).encode()).decode() if filled else ""
 
 
 def decrypt_secrets(stored: str) -> dict[str, str]:
-    """{name: value}. Raises SecretsDecryptionFailed when no key fits."""
+    """Return {name: value}. Raises SecretsDecryptionFailed if no key fits."""
     if not stored:
         return {}
     try:
@@ -36,15 +36,13 @@ def decrypt_secrets(stored: str) -> dict[str, str]:
 
 
 def reencrypt_secrets(stored: str) -> str:
-    """The same under the first key. Raises SecretsDecryptionFailed."""
+    """Return the same secrets encrypted with the first key. Raises SecretsDecryptionFailed."""
     return encrypt_secrets(decrypt_secrets(stored))
 
 
 def _build_fernet() -> MultiFernet:
-    derived = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([_derive_key(text) for text in [*settings.ALERT_SECRETS_KEY, *derived]])
-
-
-def _derive_key(text: str) -> Fernet:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_HKDF_INFO)
-    return Fernet(base64.urlsafe_b64encode(derivation.derive(text.encode())))
+    keys = []
+    for text in [*settings.ALERT_SECRETS_KEY, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]:
+        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_HKDF_INFO)
+        keys.append(Fernet(base64.urlsafe_b64encode(derivation.derive(text.encode()))))
+    return MultiFernet(keys)

@@ -1,8 +1,8 @@
-"""Which modules of ours call other services, read from their source, and whether they count it.
+"""Finds the modules that call other services, by their source, and the calls that are not counted.
 
-A module is a client when it calls a function, or makes an object, of a library that talks to the network. It counts its
-calls when each such function is called inside `with measure_call(...)`, or inside a function that is named in such a
-block of the same module; an object (a client, a message) may be made anywhere in a module that has such a block.
+A module is a client if it calls a function, or creates an object, of a network library. A function call is counted if
+it is inside `with measure_call(...)`, or inside a function that such a block of the same module refers to. An object (a
+client, a message) may be created anywhere in a module that has such a block.
 """
 
 import ast
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# What talks to the network, by the name that is imported. A new library belongs here.
+# Functions and classes that use the network, by their imported name. Add new libraries here.
 NETWORK_CALLS = (
     *(f"httpx.{name}" for name in ("get", "post", "put", "patch", "delete", "head", "options", "request", "stream")),
     *("httpx.Client", "httpx.AsyncClient", "openai.OpenAI", "openai.AsyncOpenAI", "websockets.connect"),
@@ -24,29 +24,26 @@ MEASURING_CONTEXT_MANAGER = "measure_call"
 
 @dataclass(frozen=True)
 class ClientModule:
-    """A module that calls others; `uncounted` names the calls that nobody counts, with their lines."""
+    """A module that calls other services, with its uncounted calls and their lines."""
 
     name: str
     uncounted_calls: tuple[str, ...]
 
 
 def find_client_modules(packages: list[Path]) -> list[ClientModule]:
-    """Every client among the modules of these packages, by name."""
-    found = (_audit_module(path, package.parent) for package in packages for path in sorted(package.rglob("*.py")))
-    return [module for module in found if module is not None]
-
-
-def _audit_module(path: Path, root: Path) -> ClientModule | None:
-    parts = path.relative_to(root).with_suffix("").parts
-    if EXCLUDED_PACKAGES & set(parts):
-        return None
-    tree = ast.parse(path.read_bytes())
-    calls = list(_find_network_calls(tree))
-    if not calls:
-        return None
-    return ClientModule(
-        ".".join(part for part in parts if part != "__init__"), tuple(_find_uncounted_calls(tree, calls))
-    )
+    """Return every client module of the packages, ordered by name."""
+    modules = []
+    for package in packages:
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            if EXCLUDED_PACKAGES & set(parts):
+                continue
+            tree = ast.parse(path.read_bytes())
+            calls = list(_find_network_calls(tree))
+            if calls:
+                name = ".".join(part for part in parts if part != "__init__")
+                modules.append(ClientModule(name, tuple(_find_uncounted_calls(tree, calls))))
+    return modules
 
 
 def _find_network_calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
@@ -55,12 +52,12 @@ def _find_network_calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
         if isinstance(node, ast.Call):
             first, *rest = _get_dotted_name(node.func).split(".")
             full_name = ".".join([names.get(first, ""), *rest])
-            if any(full_name == one or full_name.startswith(f"{one}.") for one in NETWORK_CALLS):
+            if any(full_name == name or full_name.startswith(f"{name}.") for name in NETWORK_CALLS):
                 yield node, full_name
 
 
 def _iter_imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The names that imports bring, wherever in the module they stand, and what each stands for."""
+    """Yield (local name, full name) of every import in the module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -78,15 +75,14 @@ def _get_dotted_name(node: ast.expr) -> str:
 
 
 def _find_uncounted_calls(tree: ast.Module, calls: list[tuple[ast.Call, str]]) -> Iterator[str]:
-    blocks = [
-        node for node in ast.walk(tree) if isinstance(node, ast.With | ast.AsyncWith) and _is_measuring_block(node)
-    ]
-    counted_node_ids = {id(node) for block in blocks for node in ast.walk(block)}
-    called_names = {name for block in blocks for name in _iter_names(block)}
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    counted_node_ids |= {
-        id(node) for function in functions if function.name in called_names for node in ast.walk(function)
-    }
+    nodes = list(ast.walk(tree))
+    blocks = [node for node in nodes if isinstance(node, ast.With | ast.AsyncWith) and _is_measuring_block(node)]
+    block_nodes = [node for block in blocks for node in ast.walk(block)]
+    names = {node.id for node in block_nodes if isinstance(node, ast.Name)}
+    names |= {node.attr for node in block_nodes if isinstance(node, ast.Attribute)}
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    counted_node_ids = {id(node) for node in block_nodes}
+    counted_node_ids |= {id(node) for function in functions if function.name in names for node in ast.walk(function)}
     for call, full_name in calls:
         makes_object = any(part[:1].isupper() for part in full_name.split(".")) and bool(blocks)
         if id(call) not in counted_node_ids and not makes_object:
@@ -99,11 +95,3 @@ def _is_measuring_block(block: ast.With | ast.AsyncWith) -> bool:
         and _get_dotted_name(item.context_expr.func).rpartition(".")[2] == MEASURING_CONTEXT_MANAGER
         for item in block.items
     )
-
-
-def _iter_names(block: ast.AST) -> Iterator[str]:
-    for node in ast.walk(block):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr

@@ -1,4 +1,4 @@
-"""Gauges whose value is a question to the database: the same for the whole site, whoever asks."""
+"""Gauges computed from the database, which have the same value in every process of the site."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,42 +11,39 @@ from prometheus_client import Gauge
 
 from monitoring.instrumentation.registry import iter_instruments
 
-# The values of the labels, in their order -> the value.
+# Label values, in the order of the gauge's labels -> the value.
 GaugeValues = Mapping[tuple[str, ...], float]
 
 
 @dataclass
 class SiteGauge:
-    """A gauge and what measures it (settings.SITE_GAUGES)."""
+    """A gauge with the function that computes its values (settings.SITE_GAUGES)."""
 
     gauge: Gauge
     fetch_values: Callable[[], GaugeValues]
 
     @property
     def name(self) -> str:
-        """As Prometheus names it."""
+        """Its name in Prometheus."""
         return str(self.gauge._name)
 
     def measure(self) -> Iterator[tuple[dict[str, str], float]]:
-        """Ask, put the values into the gauge for /metrics, and yield each with its labels; what is gone is nought."""
-        values = {**dict.fromkeys(self._get_known_label_values(), 0.0), **self.fetch_values()}
-        for labels, value in values.items():
-            (self.gauge.labels(*labels) if labels else self.gauge).set(value)
-            yield dict(zip(self.gauge._labelnames, labels, strict=True)), value
-
-    def _get_known_label_values(self) -> list[tuple[str, ...]]:
+        """Set the gauge for /metrics and yield each value with its labels; vanished label values become zero."""
         names = self.gauge._labelnames
-        samples = next(iter(self.gauge.collect())).samples
-        return [tuple(sample.labels[name] for name in names) for sample in samples] if names else []
+        samples = next(iter(self.gauge.collect())).samples if names else []
+        known = dict.fromkeys((tuple(sample.labels[name] for name in names) for sample in samples), 0.0)
+        for labels, value in {**known, **self.fetch_values()}.items():
+            (self.gauge.labels(*labels) if labels else self.gauge).set(value)
+            yield dict(zip(names, labels, strict=True)), value
 
 
 def get_site_gauges() -> list[SiteGauge]:
-    """All of settings.SITE_GAUGES. Raises LookupError for a name that is no gauge of ours."""
-    gauges = {one._name: one for _app, one in iter_instruments() if isinstance(one, Gauge)}
+    """Return all gauges of settings.SITE_GAUGES. Raises LookupError for an unknown name."""
+    gauges = {instrument._name: instrument for _app, instrument in iter_instruments() if isinstance(instrument, Gauge)}
     return [SiteGauge(gauges[name], import_string(path)) for name, path in settings.SITE_GAUGES.items()]
 
 
 def count_waiting_jobs() -> GaugeValues:
-    """Jobs that no worker has taken yet, by queue."""
+    """Return the number of jobs that no worker has started, by queue."""
     waiting = ProcrastinateJob.objects.filter(status="todo").order_by().values_list("queue_name")
     return {(queue,): count for queue, count in waiting.annotate(count=Count("pk"))}

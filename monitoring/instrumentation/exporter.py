@@ -1,6 +1,5 @@
-"""/metrics of a process that serves no pages: a worker's, on a port of its own (METRICS_PORT)."""
+"""/metrics of a process that serves no pages, such as a worker, on a port of its own (METRICS_PORT)."""
 
-import secrets
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -9,22 +8,23 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import MetricsHandler
 
+from monitoring.bearer_token import matches_bearer_token
+
 log = structlog.get_logger(__name__)
 
 
 def is_metrics_access_allowed(authorization: str) -> bool:
-    """Whether the header names METRICS_TOKEN. Without a token nobody may in production, and everybody elsewhere."""
+    """Return whether the header has METRICS_TOKEN; if it is not set, access is denied in production only."""
     return has_metrics_token(authorization) if settings.METRICS_TOKEN else not settings.PRODUCTION
 
 
 def has_metrics_token(authorization: str) -> bool:
-    """Whether an Authorization header names METRICS_TOKEN. Without a token nobody can."""
-    given, token = authorization.removeprefix("Bearer "), settings.METRICS_TOKEN
-    return bool(token) and secrets.compare_digest(given.encode(), token.encode())
+    """Return whether an Authorization header has METRICS_TOKEN; always False if it is not set."""
+    return matches_bearer_token(authorization, settings.METRICS_TOKEN)
 
 
 class _MetricsRequestHandler(MetricsHandler):
-    timeout = 10  # a client that says nothing keeps no thread
+    timeout = 10  # so that silent clients do not occupy threads
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] == "/metrics" and is_metrics_access_allowed(
@@ -36,7 +36,7 @@ class _MetricsRequestHandler(MetricsHandler):
 
 
 def start_exporter() -> None:
-    """Show this process's metrics in a thread, when METRICS_PORT is set. Raises ImproperlyConfigured."""
+    """Serve this process's metrics in a thread if METRICS_PORT is set. Raises ImproperlyConfigured."""
     host, port = settings.METRICS_HOST, settings.METRICS_PORT
     if not port:
         return
@@ -46,4 +46,4 @@ def start_exporter() -> None:
         raise ImproperlyConfigured(f"METRICS_PORT: cannot listen on {host}:{port} ({error})") from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    log.info("metrics_shown", host=host, port=port)
+    log.info("metrics_exporter_started", host=host, port=port)

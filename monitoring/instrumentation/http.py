@@ -1,4 +1,4 @@
-"""Counts and times every request, by the pattern of its address, never by the address itself."""
+"""Counts and times every request by its URL pattern, never by the URL itself."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -13,14 +13,14 @@ from monitoring.metrics import http_request_seconds, http_requests
 
 KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 STATUS_CLASSES = {n: f"{n}xx" for n in range(1, 6)}
-CLIENT_DISCONNECTED = "left"  # the client did not wait for the answer
+CLIENT_DISCONNECTED = "left"  # the client closed the connection before the response
 
-# An address has few patterns, and a look-up here costs a tenth of `labels()`.
+# There are few URL patterns, and a lookup here costs a tenth of `labels()`.
 _labelled_metrics: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
 
 def get_route_label(request: HttpRequest) -> str:
-    """The pattern that the address has matched; one name for all files, one for all that match nothing."""
+    """Return the URL pattern; one label for all static files, and one for all unmatched URLs."""
     match = request.resolver_match
     if match is not None:
         return match.route or "/"
@@ -41,7 +41,7 @@ def _record_request(request: HttpRequest, status: str, seconds: float) -> None:
 def count_requests(
     get_response: Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]],
 ) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
-    """The outermost middleware: what it times is all that the site does for a request."""
+    """The outermost middleware, so that its times include everything the site does for a request."""
 
     async def asynchronous(request: HttpRequest) -> HttpResponse:
         started, status = time.perf_counter(), CLIENT_DISCONNECTED

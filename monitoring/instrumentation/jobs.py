@@ -1,4 +1,4 @@
-"""Counts and times every job of every worker."""
+"""Counts and times every job."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from monitoring.metrics import job_seconds, jobs, jobs_running
 
 
 def count_jobs(app: App) -> None:
-    """Put the counting around every job of the app's workers (settings.PROCRASTINATE_ON_APP_READY)."""
+    """Add the counting middleware to the app's workers (settings.PROCRASTINATE_ON_APP_READY)."""
     app.worker_defaults["worker_middleware"] = [_count_job, *app.worker_defaults.get("worker_middleware", [])]
 
 
 def is_counting_jobs(app: App) -> bool:
-    """Whether the workers of this app count their jobs."""
+    """Return whether the workers of this app count their jobs."""
     return _count_job in app.worker_defaults.get("worker_middleware", [])
 
 

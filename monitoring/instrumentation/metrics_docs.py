@@ -1,30 +1,27 @@
-"""The list of all metrics as a page: docs/reference/metrics.md is made of it, and a test compares them."""
+"""The tables of docs/reference/metrics.md, generated from the registry; a test compares them."""
 
 from itertools import groupby
 
-from monitoring.instrumentation.registry import Metric, get_metrics
+from monitoring.instrumentation.registry import get_metrics
 
 TABLES_BEGIN_MARK = "<!-- made by `manage.py list_metrics --update docs/reference/metrics.md` -->"
 TABLES_END_MARK = "<!-- end -->"
 
 
 def render_metrics_markdown() -> str:
-    """A table for each app."""
-    tables = groupby(get_metrics().values(), key=lambda metric: metric.app)
-    return "\n".join(_render_table(app, list(metrics)) for app, metrics in tables)
-
-
-def _render_table(app: str, metrics: list[Metric]) -> str:
-    rows = [f"| `{one.name}` | {one.kind} | {_format_labels(one)} | {one.help} |" for one in metrics]
-    return "\n".join([f"### {app}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|", *rows, ""])
-
-
-def _format_labels(metric: Metric) -> str:
-    return ", ".join(f"`{label}`" for label in metric.labels)
+    """Return one table per app."""
+    lines = []
+    for app, metrics in groupby(get_metrics().values(), key=lambda metric: metric.app):
+        lines += [f"### {app}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+        for metric in metrics:
+            labels = ", ".join(f"`{label}`" for label in metric.labels)
+            lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def replace_metric_tables(page: str) -> str:
-    """The page with its tables made anew. Raises ValueError for one without the two marks."""
+    """Return the page with current tables. Raises ValueError if it lacks the two marks."""
     before, begin, rest = page.partition(TABLES_BEGIN_MARK)
     _old, end, after = rest.partition(TABLES_END_MARK)
     if not (begin and end):

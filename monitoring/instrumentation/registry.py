@@ -1,4 +1,10 @@
-"""The catalogue of our metrics: what processes store, what rules may name, what docs/reference/metrics.md lists."""
+"""The registry of all metrics: which series processes store, which names rules may use, what the documents list.
+
+To add a metric, define a Counter, Gauge or Histogram of prometheus_client in the `metrics.py` of its app and update it
+where the event occurs: the registry finds it. A gauge computed from the database is filled by a function in
+settings.SITE_GAUGES (db_gauges.py). Then update docs/reference/metrics.md (`manage.py list_metrics --update`). An alert
+rule on the metric is added in monitoring/rules/defaults.py.
+"""
 
 import importlib
 from collections.abc import Iterator
@@ -12,7 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 MetricKind = Literal["counter", "gauge", "histogram"]
 
-# What others measure for us: module -> the app that the catalogue names.
+# Metrics of libraries: module -> app label in the registry.
 EXTERNAL_METRIC_MODULES = {"django_prometheus.db.metrics": "django_prometheus"}
 _KIND_BY_INSTRUMENT_TYPE: dict[type[MetricWrapperBase], MetricKind] = {
     Counter: "counter",
@@ -23,7 +29,7 @@ _KIND_BY_INSTRUMENT_TYPE: dict[type[MetricWrapperBase], MetricKind] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric as Prometheus names it: a counter ends in `_total`, a histogram is named by its family."""
+    """A metric named as in Prometheus: a counter ends in `_total`, a histogram has its family's name."""
 
     name: str
     kind: MetricKind
@@ -33,40 +39,36 @@ class Metric:
 
     @property
     def series_names(self) -> tuple[str, ...]:
-        """The names under which its values are stored as samples."""
+        """The names of its stored series."""
         return (f"{self.name}_sum", f"{self.name}_count") if self.kind == "histogram" else (self.name,)
 
 
 def get_metrics() -> dict[str, Metric]:
-    """Every metric of ours by its name: app by app, in the order of the alphabet."""
-    metrics = [_build_metric(app, instrument) for app, instrument in iter_instruments()]
+    """Return every metric by name: app by app, in alphabetical order within each."""
+    metrics = []
+    for app, instrument in iter_instruments():
+        kind = _KIND_BY_INSTRUMENT_TYPE[type(instrument)]
+        family = next(iter(instrument.describe()))
+        name = f"{family.name}_total" if kind == "counter" else family.name
+        # `collect` reports labels only once the instrument has values.
+        metrics.append(Metric(name, kind, family.documentation, tuple(instrument._labelnames), app))
     order = {metric.app: number for number, metric in reversed(list(enumerate(metrics)))}
     return {metric.name: metric for metric in sorted(metrics, key=lambda metric: (order[metric.app], metric.name))}
 
 
 def get_series_names() -> frozenset[str]:
-    """Every name that a stored series can have."""
+    """Return every name that a stored series can have."""
     return frozenset(name for metric in get_metrics().values() for name in metric.series_names)
 
 
 def iter_instruments() -> Iterator[tuple[str, MetricWrapperBase]]:
-    """Every instrument in the `metrics.py` of an app of ours, and of EXTERNAL_METRIC_MODULES, with its app's label."""
-    for module, app in _iter_metric_modules():
+    """Yield (app label, instrument) from the `metrics.py` of every app, and from EXTERNAL_METRIC_MODULES."""
+    modules = {
+        f"{app.name}.metrics": app.label
+        for app in apps.get_app_configs()
+        if app.module is not None and module_has_submodule(app.module, "metrics")
+    }
+    for module, label in (modules | EXTERNAL_METRIC_MODULES).items():
         for instrument in vars(importlib.import_module(module)).values():
             if type(instrument) in _KIND_BY_INSTRUMENT_TYPE:
-                yield app, instrument
-
-
-def _iter_metric_modules() -> Iterator[tuple[str, str]]:
-    for app in apps.get_app_configs():
-        if app.module is not None and module_has_submodule(app.module, "metrics"):
-            yield f"{app.name}.metrics", app.label
-    yield from EXTERNAL_METRIC_MODULES.items()
-
-
-def _build_metric(app: str, instrument: MetricWrapperBase) -> Metric:
-    kind = _KIND_BY_INSTRUMENT_TYPE[type(instrument)]
-    family = next(iter(instrument.describe()))
-    name = f"{family.name}_total" if kind == "counter" else family.name
-    # prometheus_client tells the labels of values, but of an instrument without any value only here.
-    return Metric(name, kind, family.documentation, tuple(instrument._labelnames), app)
+                yield label, instrument

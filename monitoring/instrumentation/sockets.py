@@ -1,4 +1,4 @@
-"""Counts and times every WebSocket, by the pattern of its address and the code that it was closed with."""
+"""Counts and times every WebSocket by its URL pattern and close code."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,20 +12,14 @@ AsgiMessage = dict[str, Any]
 AsgiReceive = Callable[[], Awaitable[AsgiMessage]]
 AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
 
-UNMATCHED_ROUTE = "unmatched"  # the pattern that takes whatever no other takes is empty
-KNOWN_PEER_CLOSE_CODES = {
-    1000,
-    1001,
-    1005,
-    1006,
-    1009,
-    1011,
-}  # it may send any number, and a label must have few values
+UNMATCHED_ROUTE = "unmatched"  # label of the catch-all route, whose pattern is empty
+# A peer may send any code, but a label must have few values: others are counted as "other".
+KNOWN_PEER_CLOSE_CODES = {1000, 1001, 1005, 1006, 1009, 1011}
 ABNORMAL_CLOSE_CODE = "1006"
 
 
 def measured_routes(routes: Sequence[URLPattern]) -> list[URLPattern]:
-    """The same routes, each counted under its pattern."""
+    """Return the same routes, each wrapped in MeasuredSocket."""
     return [
         URLPattern(route.pattern, MeasuredSocket(route.callback, str(route.pattern)), route.default_args, route.name)
         for route in routes
@@ -33,21 +27,22 @@ def measured_routes(routes: Sequence[URLPattern]) -> list[URLPattern]:
 
 
 class MeasuredSocket:
-    """An ASGI application around another, that counts what passes through."""
+    """An ASGI application that counts the connections of another."""
 
     def __init__(self, application: Callable[..., Any], route: str) -> None:
         self.application = application
         self.route = route or UNMATCHED_ROUTE
 
     async def __call__(self, scope: Any, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Run the application until the socket has ended."""
+        """Run the application until the socket is closed."""
         started, code = time.perf_counter(), ""
 
         async def watched_receive() -> AsgiMessage:
             nonlocal code
             message = await receive()
             if message["type"] == "websocket.disconnect":
-                code = code or _get_peer_code_label(message.get("code"))
+                peer_code = message.get("code")
+                code = code or (str(peer_code) if peer_code in KNOWN_PEER_CLOSE_CODES else "other")
             return message
 
         def watched_send(message: AsgiMessage) -> Awaitable[None]:
@@ -66,7 +61,3 @@ class MeasuredSocket:
             socket_connections_open.labels(self.route).dec()
             socket_connections.labels(self.route, code or ABNORMAL_CLOSE_CODE).inc()
             socket_seconds.labels(self.route).observe(time.perf_counter() - started)
-
-
-def _get_peer_code_label(code: Any) -> str:
-    return str(code) if code in KNOWN_PEER_CLOSE_CODES else "other"

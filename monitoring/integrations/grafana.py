@@ -11,31 +11,11 @@ from monitoring.instrumentation.registry import Metric, get_metrics
 DASHBOARD_UID, DASHBOARD_TITLE = "diagsite", "Brand diagnoses"
 PANEL_WIDTH, PANEL_HEIGHT, PANELS_PER_ROW = 8, 8, 3
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-MAX_GROUPING_LABELS = 2  # more lines than that nobody reads
+MAX_GROUPING_LABELS = 2  # more labels make too many lines to read
 
 
 def render_grafana_dashboard() -> str:
-    """The dashboard as JSON, ready to be imported."""
-    return json.dumps(_build_dashboard(), ensure_ascii=False, indent=2) + "\n"
-
-
-def _build_dashboard() -> dict[str, Any]:
-    return {
-        "uid": DASHBOARD_UID,
-        "title": DASHBOARD_TITLE,
-        "tags": [DASHBOARD_UID],
-        "schemaVersion": 39,
-        "editable": True,
-        "refresh": "30s",
-        "time": {"from": "now-1h", "to": "now"},
-        "templating": {
-            "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
-        },
-        "panels": _build_panels(),
-    }
-
-
-def _build_panels() -> list[dict[str, Any]]:
+    """Return the dashboard as JSON, ready to import."""
     panels: list[dict[str, Any]] = []
     top = 0
     for app, metrics in groupby(get_metrics().values(), key=lambda metric: metric.app):
@@ -47,7 +27,20 @@ def _build_panels() -> list[dict[str, Any]]:
                 _place_panel(_build_panel(metric), panels, left, top + PANEL_HEIGHT * line, PANEL_WIDTH, PANEL_HEIGHT)
             )
         top += PANEL_HEIGHT * (line + 1)
-    return panels
+    dashboard = {
+        "uid": DASHBOARD_UID,
+        "title": DASHBOARD_TITLE,
+        "tags": [DASHBOARD_UID],
+        "schemaVersion": 39,
+        "editable": True,
+        "refresh": "30s",
+        "time": {"from": "now-1h", "to": "now"},
+        "templating": {
+            "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+        },
+        "panels": panels,
+    }
+    return json.dumps(dashboard, ensure_ascii=False, indent=2) + "\n"
 
 
 def _place_panel(
@@ -73,14 +66,14 @@ def _build_panel(metric: Metric) -> dict[str, Any]:
 
 
 def _build_panel_queries(metric: Metric) -> list[tuple[str, str]]:
-    """(expression, legend) of each line of a panel."""
+    """Return (expression, legend) of each line of a panel."""
     labels = metric.labels[:MAX_GROUPING_LABELS]
     by = f" by ({', '.join(labels)})" if labels else ""
     legend = " ".join(f"{{{{{label}}}}}" for label in labels) or metric.name
     if metric.kind == "counter":
         return [(f"sum{by} (rate({metric.name}[$__rate_interval]))", legend)]
     if metric.kind == "gauge":
-        # What is counted in rows is the same in every process.
+        # Gauges computed from the database are the same in every process.
         aggregation = "max" if metric.name in settings.SITE_GAUGES else "sum"
         return [(f"{aggregation}{by} ({metric.name})", legend)]
     rate = f"rate({metric.name}_{{}}[$__rate_interval])"

@@ -1,8 +1,8 @@
-"""Alert rules as Prometheus evaluates them: the same question, the same bounds, in PromQL.
+"""The alert rules as a Prometheus rule file, with the same bounds in PromQL.
 
-A ratio compares Wilson's bound and a mean its own, over the first window with enough samples, as the site does by
-itself; `or` takes the first that has a value. Not carried over are the resolve threshold and the cooldown, which
-Prometheus does not know, and repeats and channels, which are Alertmanager's.
+A ratio compares Wilson's bound and a mean its own, over the first window with enough samples; `or` selects the first
+that has a value. Resolve threshold and cooldown are not exported, because Prometheus has neither; repeats and channels
+are configured in Alertmanager.
 """
 
 import json
@@ -14,14 +14,14 @@ from django.conf import settings
 
 from monitoring.models import Rule
 from monitoring.rules.decision import RuleParameters, get_z_quantile
-from monitoring.rules.query import get_rule_parameters, get_rule_selectors
+from monitoring.rules.rule_query import get_rule_parameters, get_rule_selectors
 from monitoring.samples.queries import SeriesSelector
 
 RULE_GROUP = "diagsite"
 
 
 def render_rule_file(rules: Iterable[Rule]) -> str:
-    """A file for `rule_files:` of Prometheus, in YAML. Every scalar is written as JSON, which YAML includes."""
+    """Return a YAML file for `rule_files:` of Prometheus. Every scalar is written as JSON, a subset of YAML."""
     head = [
         "# Made by `manage.py export_prometheus_rules` from the site's alert rules: edit them there.",
         "groups:",
@@ -40,10 +40,12 @@ def _render_rule(rule: Rule) -> list[str]:
     }
     if not rule.keep_firing_seconds:
         del fields["keep_firing_for"]
-    notes = {"summary": rule.title, "description": rule.description, "runbook_url": rule.runbook_url}
+    texts = {"summary": rule.title, "description": rule.description, "runbook_url": rule.runbook_url}
+    # Prometheus evaluates annotations as templates.
+    annotations = {name: text.replace("{{", '{{ "{{" }}') for name, text in texts.items() if text}
     lines = [f"{name}: {_quote(value)}" for name, value in fields.items()]
     lines += _render_mapping("labels", {"severity": rule.severity})
-    lines += _render_mapping("annotations", {name: _escape_template(text) for name, text in notes.items() if text})
+    lines += _render_mapping("annotations", annotations)
     return [f"      {'-' if number == 0 else ' '} {line}" for number, line in enumerate(lines)]
 
 
@@ -55,17 +57,15 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _escape_template(text: str) -> str:
-    """Prometheus takes annotations for templates; ours are just words."""
-    return text.replace("{{", '{{ "{{" }}')
-
-
 def build_rule_expression(rule: Rule) -> str:
-    """What is true while there is trouble."""
+    """Return an expression that is true while the rule is breached."""
     parameters = get_rule_parameters(rule)
     numerator, denominator = get_rule_selectors(rule)
     if denominator is None:
-        value = _build_gauge_expression(numerator)
+        value = _build_selector(numerator)
+        if numerator.metric in settings.SITE_GAUGES:  # the same in every process, unlike gauges of a process
+            value = f"max without (instance, job) ({value})"
+        value = f"sum({value})"
     else:
         value = " or ".join(
             _build_bound_expression(parameters, numerator, denominator, window) for window in parameters.windows
@@ -76,29 +76,21 @@ def build_rule_expression(rule: Rule) -> str:
     return expression
 
 
-def _build_gauge_expression(selector: SeriesSelector) -> str:
-    # What is counted in rows is the same in every process; what a process counts of itself adds up.
-    if selector.metric in settings.SITE_GAUGES:
-        return f"sum(max without (instance, job) ({_build_selector(selector)}))"
-    return f"sum({_build_selector(selector)})"
-
-
 def _build_bound_expression(
     parameters: RuleParameters, numerator: SeriesSelector, denominator: SeriesSelector, window_seconds: int
 ) -> str:
-    """The bound nearer to the threshold over one window; nothing when that has too few samples."""
+    """Return the conservative bound over one window; no value if the window has too few samples."""
     n = f"sum(increase({_build_selector(denominator)}[{window_seconds}s]))"
-    # No series at all above the line is nought, not unknown.
+    # A numerator without any series is zero, not unknown.
     x = f"(sum(increase({_build_selector(numerator)}[{window_seconds}s])) or vector(0))"
     is_widest = window_seconds == parameters.windows[-1]
     min_samples = parameters.least_samples if is_widest else max(parameters.enough_samples, parameters.least_samples)
     sign = "-" if parameters.comparison == ">" else "+"
     z = get_z_quantile(parameters.confidence)
-    bound = (
-        _build_wilson_expression(x, n, z, sign)
-        if parameters.kind == Rule.Kind.RATIO
-        else _build_mean_expression(x, n, z, sign)
-    )
+    if parameters.kind == Rule.Kind.RATIO:
+        bound = _build_wilson_expression(x, n, z, sign)
+    else:
+        bound = f"{x} / {n} * exp({sign}{z:.10g} / sqrt({n}))"
     return f"({bound} and {n} >= {max(min_samples, 1)})"
 
 
@@ -109,20 +101,16 @@ def _build_wilson_expression(x: str, n: str, z: float, sign: str) -> str:
     return f"({p} + {zz / 2:.10g} / {n} {sign} {half}) / (1 + {zz:.10g} / {n})"
 
 
-def _build_mean_expression(x: str, n: str, z: float, sign: str) -> str:
-    return f"{x} / {n} * exp({sign}{z:.10g} / sqrt({n}))"
-
-
 def _build_selector(selector: SeriesSelector) -> str:
-    matchers = [_build_label_matcher(one["label"], one["op"], one["values"]) for one in selector.matchers]
+    conditions = []
+    for matcher in selector.matchers:
+        label, operator, values = matcher["label"], matcher["op"], matcher["values"]
+        if len(values) == 1:
+            conditions.append(f"{label}{operator}{_quote(values[0])}")
+            continue
+        # Prometheus anchors the pattern; only RE2's special characters are escaped.
+        pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
+        conditions.append(f"{label}{'=~' if operator == '=' else '!~'}{_quote(pattern)}")
     if not (selector.includes_demo or settings.DEMO):
-        matchers.append('demo!="true"')
-    return f"{selector.metric}{{{','.join(matchers)}}}" if matchers else selector.metric
-
-
-def _build_label_matcher(label: str, operator: str, values: list[str]) -> str:
-    if len(values) == 1:
-        return f"{label}{operator}{_quote(values[0])}"
-    # Prometheus' expressions are anchored, and RE2's special characters are among Python's.
-    pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
-    return f"{label}{'=~' if operator == '=' else '!~'}{_quote(pattern)}"
+        conditions.append('demo!="true"')
+    return f"{selector.metric}{{{','.join(conditions)}}}" if conditions else selector.metric

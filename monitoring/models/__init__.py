@@ -1,4 +1,4 @@
-"""What is measured, when that is trouble, and who is told."""
+"""The tables: rules and their state, alerts and silences, channels and deliveries, samples, heartbeats."""
 
 from monitoring.models.alerts import Alert, AlertNote, Silence
 from monitoring.models.dashboard import Dashboard

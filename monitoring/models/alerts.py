@@ -1,4 +1,4 @@
-"""Trouble that was noticed: one row an incident, its timeline, and what holds its messages back."""
+"""Alerts, their timelines, and silences."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -6,23 +6,21 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from monitoring.label_matchers import validate_matchers, validate_weekly_windows
 from monitoring.models.rules import AlertSeverity, Rule
-from monitoring.rules.label_matchers import validate_matchers, validate_weekly_windows
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
-    """Which alerts."""
-
     def open(self) -> "AlertQuerySet":
-        """Not resolved yet."""
+        """Alerts that are not resolved."""
         return self.filter(resolved_at=None)
 
 
 class Alert(models.Model):
-    """One incident, from its firing to its end. `fingerprint` is what it is about: at most one is open of each."""
+    """One incident, from firing to resolution. At most one alert per `fingerprint` is open."""
 
     class Source(models.TextChoices):
-        """Who noticed."""
+        """What detected the incident."""
 
         RULE = "rule", "本站规则"
         WATCHDOG = "watchdog", "心跳检查"
@@ -72,16 +70,14 @@ class Alert(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Whether the alert is not resolved."""
         return self.resolved_at is None
 
 
 class AlertNote(models.Model):
-    """An entry of an alert's timeline."""
+    """An entry in the timeline of an alert."""
 
     class Kind(models.TextChoices):
-        """What happened."""
-
         FIRED = "fired", "触发"
         REPEATED = "repeated", "再次通知"
         RESOLVED = "resolved", "解除"
@@ -111,11 +107,11 @@ class AlertNote(models.Model):
 
 
 class Silence(models.Model):
-    """Holds the messages of some alerts back for a time, or every week; told when it ends.
+    """Suppresses the notifications of matching alerts for a time, or in weekly windows; a summary is sent when it ends.
 
-    matchers: [{"label": "rule" | "severity" | "source" | a label, "op": "=" | "!=", "values": [...]}]; all must hold.
+    matchers: [{"label": "rule" | "severity" | "source" | a label, "op": "=" | "!=", "values": [...]}]; all must match.
     weekly: [{"days": [0..6, Monday first], "from": "HH:MM", "to": "HH:MM"}] within starts_at..ends_at, in the site's
-    time zone; none is the whole time. A window whose `to` is not after its `from` ends on the next day.
+    time zone; an empty list means the whole time. A window whose `to` is not after its `from` ends on the next day.
     """
 
     comment = models.CharField("原因", max_length=200)
@@ -136,10 +132,10 @@ class Silence(models.Model):
         return self.comment
 
     def clean(self) -> None:
-        """Refuse matchers and windows that say nothing."""
+        """Validate matchers, weekly windows and the end time."""
         errors = {"matchers": validate_matchers(self.matchers), "weekly": validate_weekly_windows(self.weekly)}
         if self.ends_at and self.ends_at <= self.starts_at:
             errors["ends_at"] = ["结束必须晚于开始"]
-        errors = {field: found for field, found in errors.items() if found}
+        errors = {field: texts for field, texts in errors.items() if texts}
         if errors:
             raise ValidationError(errors)

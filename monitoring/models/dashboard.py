@@ -1,10 +1,10 @@
-"""The dashboard's place in the admin: a page among those of the models, without a table."""
+"""The dashboard's entry in the admin: a proxy model without a table of its own."""
 
 from monitoring.models.samples import Sample
 
 
 class Dashboard(Sample):
-    """Stored nowhere. Whoever is staff may see it, so it has no permissions."""
+    """Visible to all staff, so it has no permissions."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""Who is told, and the outbox of what they are told: no message is lost, and a crash repeats at most one."""
+"""Notification channels and the outbox of messages. A crash repeats at most one message and loses none."""
 
 from datetime import datetime
 
@@ -7,11 +7,9 @@ from django.utils import timezone
 
 
 class Channel(models.Model):
-    """Where messages go. The secret parts (robot address, key, password) are encrypted, and never shown again."""
+    """A destination of messages. Its secrets (URL, key) are encrypted and never displayed."""
 
     class Kind(models.TextChoices):
-        """Who takes the message."""
-
         DINGTALK = "dingtalk", "钉钉机器人"
         WECOM = "wecom", "企业微信机器人"
         FEISHU = "feishu", "飞书机器人"
@@ -37,7 +35,7 @@ class Channel(models.Model):
     disabled_reason = models.CharField("停用原因", max_length=200, blank=True, editable=False)
     last_sent_at = models.DateTimeField("最近送达", null=True, blank=True, editable=False)
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
-    # One message at a time: until then it is leased to a sender, or has had as many in a minute as it takes.
+    # One message at a time: until then the channel is leased to a sender, or at its limit per minute.
     free_at = models.DateTimeField("何时可再发", default=timezone.now, editable=False)
     tried_at = models.JSONField(
         "最近几次发送", default=list, editable=False, help_text="seconds since 1970, oldest first"
@@ -52,14 +50,12 @@ class Channel(models.Model):
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    """Which messages."""
-
     def waiting(self) -> "DeliveryQuerySet":
-        """Neither sent nor given up."""
+        """Messages that are neither sent nor abandoned."""
         return self.filter(state=Delivery.State.WAITING)
 
     def due(self, now: datetime) -> "DeliveryQuerySet":
-        """To be sent now, to a channel that is free, and after what the same incident has to say before it."""
+        """Messages to send now: the channel is free, and no earlier message of the same alert waits for it."""
         earlier = Delivery.objects.waiting().filter(
             alert=models.OuterRef("alert"), channel=models.OuterRef("channel"), number__lt=models.OuterRef("number")
         )
@@ -68,11 +64,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class Delivery(models.Model):
-    """One message to one channel. A sender leases it (`due_at`), sends, then marks it."""
+    """One message to one channel. A sender leases it (`due_at`), sends it, then marks it."""
 
     class State(models.TextChoices):
-        """Where it stands."""
-
         WAITING = "waiting", "待发送"
         SENT = "sent", "已送达"
         GIVEN_UP = "given_up", "已放弃"
@@ -84,7 +78,7 @@ class Delivery(models.Model):
     kind = models.CharField("事件", max_length=12)
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries", verbose_name="渠道")
     message = models.JSONField("消息")
-    # Its failure made at most one more, to the fallback channel.
+    # A failed message has at most one replacement, sent to the fallback channel.
     instead_of = models.OneToOneField(
         "self", models.CASCADE, null=True, blank=True, related_name="replacement", verbose_name="替代的通知"
     )
@@ -102,7 +96,7 @@ class Delivery(models.Model):
         verbose_name = verbose_name_plural = "通知"
         ordering = ["-created_at"]
         indexes = [
-            # what is due
+            # DeliveryQuerySet.due
             models.Index(fields=["due_at"], name="monitoring_delivery_due", condition=models.Q(state="waiting")),
         ]
 

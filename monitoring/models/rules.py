@@ -1,4 +1,4 @@
-"""When something is trouble: rules that operators edit, and where each of them stands."""
+"""Alert rules, which operators edit, and the state of each after its last evaluation."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,7 +8,7 @@ from monitoring.models.delivery import Channel
 
 
 class AlertSeverity(models.TextChoices):
-    """How bad, the worst last."""
+    """In ascending order."""
 
     INFO = "info", "提示"
     WARNING = "warning", "警告"
@@ -17,28 +17,28 @@ class AlertSeverity(models.TextChoices):
 
 
 class Rule(models.Model):
-    """One condition on what was measured.
+    """One condition on metrics.
 
-    ratio: sum of increases of the numerator / that of the denominator, 0 to 1, bounded by Wilson's interval.
+    ratio: sum of increases of the numerator / that of the denominator, 0 to 1, with Wilson's interval.
     mean: the same sums of a histogram's `_sum` and `_count`.
-    gauge: the sum over living processes of their last value.
+    gauge: the sum of the last values of all running processes.
     """
 
     class Kind(models.TextChoices):
-        """What is computed."""
+        """How the value is computed."""
 
         RATIO = "ratio", "比率"
         MEAN = "mean", "平均值"
         GAUGE = "gauge", "当前值"
 
     class Comparison(models.TextChoices):
-        """Which side of the threshold is trouble."""
+        """On which side of the threshold the rule fires."""
 
         ABOVE = ">", "高于"
         BELOW = "<", "低于"
 
     class NoData(models.TextChoices):
-        """What having no sample at all means."""
+        """How a rule without samples is treated."""
 
         KEEP = "keep", "保持原状"
         OK = "ok", "视为正常"
@@ -103,7 +103,7 @@ class Rule(models.Model):
 
 
 class SeededRule(models.Model):
-    """That a rule was once added with a release: one that an operator has deleted stays deleted."""
+    """Records that a release has added this rule, so that a rule deleted by an operator is not added again."""
 
     name = models.SlugField("名称", max_length=64, primary_key=True)
 
@@ -115,10 +115,10 @@ class SeededRule(models.Model):
 
 
 class RuleState(models.Model):
-    """Where a rule stands after its last evaluation; claimed by a conditional update of `tick`."""
+    """State of a rule after its last evaluation; evaluators claim a rule by a conditional update of `tick`."""
 
     class State(models.TextChoices):
-        """Insufficient neither fires nor resolves."""
+        """INSUFFICIENT neither fires nor resolves."""
 
         OK = "ok", "正常"
         PENDING = "pending", "待确认"

@@ -1,22 +1,26 @@
-"""What the processes have measured of themselves: absolute values, one per series and bucket of time."""
+"""Samples of the metrics of every process: absolute values, one per series and time bucket."""
 
 import uuid
+from datetime import UTC, datetime
 
 from django.db import models
 
 BUCKET_SECONDS = 15
 
 
+def floor_to_bucket(moment: datetime) -> datetime:
+    """Return the start of the bucket that contains a moment."""
+    return datetime.fromtimestamp(moment.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
+
+
 class Process(models.Model):
-    """One life of one process; a restart is another, so its counters begin at nought and never fall."""
+    """One run of a process. A restart is a new row, so its counters start at zero and never decrease."""
 
     class Kind(models.TextChoices):
-        """What it does."""
-
         SERVER = "server", "网站"
         WORKER = "worker", "后台任务"
         COMMAND = "command", "命令"
-        SITE = "site", "全站"  # no process: holds what is computed from rows, the same whoever computes it
+        SITE = "site", "全站"  # not a process: gauges computed from the database, the same in every process
 
     id = models.UUIDField("编号", primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=8, choices=Kind.choices)
@@ -34,7 +38,7 @@ class Process(models.Model):
 
 
 class Series(models.Model):
-    """A metric with its labels, named as Prometheus names it: `diagnosis_calls_total`, `diagnosis_call_seconds_sum`."""
+    """A metric with its labels, named as in Prometheus: `diagnosis_calls_total`, `diagnosis_call_seconds_sum`."""
 
     metric = models.CharField("指标", max_length=120)
     labels = models.JSONField("标签", default=dict)
@@ -49,7 +53,7 @@ class Series(models.Model):
 
 
 class Sample(models.Model):
-    """The value that a series of a process had at the end of a bucket. Flushed again, it is the same row."""
+    """The value of a series of a process at the end of a bucket. A repeated flush updates the same row."""
 
     process = models.ForeignKey(Process, models.CASCADE, related_name="samples", verbose_name="进程")
     series = models.ForeignKey(Series, models.CASCADE, related_name="samples", verbose_name="时间序列")
@@ -59,11 +63,11 @@ class Sample(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "采样"
         constraints = [
-            # also what an evaluation reads: the last value that a process had of a series before a moment
+            # also read by evaluations: the last value of a series and process before a moment
             models.UniqueConstraint(fields=["series", "process", "bucket"], name="monitoring_sample_once"),
         ]
         indexes = [
-            # what retention deletes
+            # deletion by age (samples/retention.py)
             models.Index(fields=["bucket"], name="monitoring_sample_bucket"),
         ]
 
@@ -72,7 +76,7 @@ class Sample(models.Model):
 
 
 class Heartbeat(models.Model):
-    """Something that must go on happening, and when it last did: the evaluator, the sender."""
+    """A periodic activity (evaluator, sender) and when it last ran."""
 
     name = models.CharField("名称", max_length=40, primary_key=True)
     beaten_at = models.DateTimeField("最近一次")

@@ -1,30 +1,22 @@
-"""When a rule, as it is being edited, would have fired on the samples that are stored.
+"""When a rule, as it is being edited, would have fired on the stored samples.
 
-The same evaluation as the real one, tick by tick, on running totals that are read once.
+Uses the same decisions as the evaluator, tick by tick, on running totals that are read once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitoring.measurement import Measurement
 from monitoring.models import Rule
-from monitoring.models.samples import BUCKET_SECONDS
-from monitoring.rules.decision import (
-    AlertAction,
-    Decision,
-    EvaluationState,
-    Measurement,
-    ThresholdVerdict,
-    WindowSums,
-    decide,
-)
-from monitoring.rules.query import build_rule_query, get_rule_selectors
+from monitoring.models.samples import BUCKET_SECONDS, floor_to_bucket
+from monitoring.rules.decision import AlertAction, EvaluationState, ThresholdVerdict, WindowSums, decide
+from monitoring.rules.rule_query import build_rule_query, get_rule_selectors
 from monitoring.samples.queries import (
     SAMPLE_DELAY,
     SAMPLE_STALE_AFTER,
     SeriesSelector,
     find_series_ids,
-    floor_to_bucket,
     get_complete_until,
     read_gauges_by_bucket,
     read_increases_by_bucket,
@@ -32,12 +24,12 @@ from monitoring.samples.queries import (
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
-WindowSumsSource = Callable[[int], list[WindowSums]]  # the sums as of the edge of a bucket, by its number
+WindowSumsSource = Callable[[int], list[WindowSums]]  # number of a bucket edge -> the sums up to it
 
 
 @dataclass
 class BacktestFiring:
-    """From when to when it would have fired, and what it would have seen; still going on without an end."""
+    """One alert that would have fired; `resolved_at` is None if it would still be open."""
 
     fired_at: datetime
     measurement: Measurement
@@ -46,7 +38,7 @@ class BacktestFiring:
 
 @dataclass(frozen=True)
 class BacktestPoint:
-    """What one evaluation saw."""
+    """The result of one evaluation."""
 
     at: datetime
     measurement: Measurement
@@ -55,7 +47,7 @@ class BacktestPoint:
 
 @dataclass
 class Backtest:
-    """What would have happened: every evaluation, and every alert."""
+    """Every evaluation, and every alert that would have fired."""
 
     start: datetime
     end: datetime
@@ -64,14 +56,14 @@ class Backtest:
 
     @property
     def has_data(self) -> bool:
-        """Whether anything was sampled at all."""
+        """Whether there were any samples."""
         return any(point.verdict is not ThresholdVerdict.NO_DATA for point in self.points)
 
 
 def run_backtest(rule: Rule, now: datetime, period: timedelta) -> Backtest:
-    """Evaluate an unsaved or stored rule every 15 s of the period before now; stores nothing.
+    """Evaluate a stored or unsaved rule for every 15 s of the period before now; store nothing.
 
-    It begins as if nothing had been wrong before. Raises InvalidRule.
+    The rule starts in the state "ok". Raises InvalidRule.
     """
     parameters = build_rule_query(rule).parameters
     start, end = floor_to_bucket(now - period), floor_to_bucket(now)
@@ -79,26 +71,17 @@ def run_backtest(rule: Rule, now: datetime, period: timedelta) -> Backtest:
     origin = floor_to_bucket(start - SAMPLE_DELAY - widest) - 2 * BUCKET
     sums_at = _build_sums_source(rule, parameters.windows, origin, get_complete_until(end))
     result, state = Backtest(start, end), EvaluationState()
-    for at, edge in _iter_ticks(start, end, origin):
-        decision = decide(parameters, state, sums_at(edge), at)
-        state = decision.new_state
-        _record_decision(result, decision, at)
-    return result
-
-
-def _iter_ticks(start: datetime, end: datetime, origin: datetime) -> Iterator[tuple[datetime, int]]:
-    """(time of an evaluation, number of the edge that it reads up to)"""
-    first = int((start - SAMPLE_DELAY - origin) / BUCKET)
+    first_edge = int((start - SAMPLE_DELAY - origin) / BUCKET)
     for number in range(int((end - start) / BUCKET) + 1):
-        yield start + number * BUCKET, first + number
-
-
-def _record_decision(result: Backtest, decision: Decision, at: datetime) -> None:
-    result.points.append(BacktestPoint(at, decision.measurement, decision.verdict))
-    if decision.action is AlertAction.FIRE:
-        result.firings.append(BacktestFiring(at, decision.measurement))
-    elif decision.action is AlertAction.RESOLVE:
-        result.firings[-1].resolved_at = at
+        at = start + number * BUCKET
+        decision = decide(parameters, state, sums_at(first_edge + number), at)
+        state = decision.new_state
+        result.points.append(BacktestPoint(at, decision.measurement, decision.verdict))
+        if decision.action is AlertAction.FIRE:
+            result.firings.append(BacktestFiring(at, decision.measurement))
+        elif decision.action is AlertAction.RESOLVE:
+            result.firings[-1].resolved_at = at
+    return result
 
 
 def _build_sums_source(rule: Rule, windows: list[int], origin: datetime, end: datetime) -> WindowSumsSource:
@@ -107,7 +90,9 @@ def _build_sums_source(rule: Rule, windows: list[int], origin: datetime, end: da
         return _build_gauge_source(numerator, origin, end)
     numerator_totals, _ = _load_running_totals(numerator, origin, end)
     denominator_totals, last_seen = _load_running_totals(denominator, origin, end)
-    window_buckets = [-(-window // BUCKET_SECONDS) for window in windows]  # a window begins at the edge before it
+    window_buckets = [
+        -(-window // BUCKET_SECONDS) for window in windows
+    ]  # rounded up: a window begins at a bucket edge
     max_age_buckets = max(window_buckets) + 2
 
     def sums_at(edge: int) -> list[WindowSums]:
@@ -126,7 +111,7 @@ def _build_sums_source(rule: Rule, windows: list[int], origin: datetime, end: da
 
 
 def _load_running_totals(selector: SeriesSelector, origin: datetime, end: datetime) -> tuple[list[float], list[int]]:
-    """By edge: the increase since the origin, and the number of the last bucket before it that has a sample."""
+    """Return, by edge, the increase since the origin and the number of the last earlier bucket with a sample."""
     size = max(0, int((end - origin) / BUCKET))
     increases = [0.0] * size
     seen = [False] * size
@@ -141,7 +126,7 @@ def _load_running_totals(selector: SeriesSelector, origin: datetime, end: dateti
 
 
 def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetime) -> WindowSumsSource:
-    """The last value of each process within 3 buckets, unless it has ended."""
+    """Return a source of the last value of each process within 3 buckets, unless the process has ended."""
     size = max(0, int((end - origin) / BUCKET))
     stale_after_buckets = int(SAMPLE_STALE_AFTER / BUCKET)
     by_edge: list[dict[object, float]] = [{} for _ in range(size + stale_after_buckets + 1)]
@@ -149,7 +134,7 @@ def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetim
         number = int((bucket - origin) / BUCKET)
         for edge in range(number + 1, number + 1 + stale_after_buckets):
             if ended_at is None or ended_at >= origin + edge * BUCKET:
-                by_edge[edge][process] = value  # in the order of the buckets: the last one stays
+                by_edge[edge][process] = value  # buckets are in order: the last value wins
 
     def sums_at(edge: int) -> list[WindowSums]:
         values = by_edge[edge].values()

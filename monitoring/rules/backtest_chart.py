@@ -1,4 +1,4 @@
-"""A backtest as a drawing: the value, its interval, the thresholds, and when it would have fired."""
+"""Coordinates of a backtest's chart: the value, its interval, the thresholds, and the firings."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,53 +37,44 @@ class BacktestChart:
 
 
 def build_backtest_chart(result: Backtest, rule: Rule) -> BacktestChart:
-    """Draw it at some hundred points; of those that share one, the nearest to trouble is drawn."""
+    """Build the chart from at most MAX_CHART_POINTS evaluations, in each interval the one closest to a breach."""
     points = _downsample(result.points, rule)
-    known = [one for point in points for one in (point.measurement.high, point.measurement.value) if one is not None]
-    thresholds = [rule.threshold, *([] if rule.resolve_threshold is None else [rule.resolve_threshold])]
-    y_max = max([*known, *thresholds, 1e-9]) * 1.08
+    bounds = [bound for point in points for bound in (point.measurement.high, point.measurement.value)]
+    y_max = max(bound for bound in [*bounds, rule.threshold, rule.resolve_threshold, 1e-9] if bound is not None) * 1.08
     y_max = min(y_max, 1.0) if rule.kind == Rule.Kind.RATIO else y_max
     seconds = (result.end - result.start).total_seconds() or 1.0
+    plot_width = BACKTEST_CHART_WIDTH - MARGIN_LEFT - MARGIN_RIGHT
+    plot_height = BACKTEST_CHART_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM
 
     def x(at: datetime) -> float:
-        return round(
-            MARGIN_LEFT
-            + (BACKTEST_CHART_WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * (at - result.start).total_seconds() / seconds,
-            1,
-        )
+        return round(MARGIN_LEFT + plot_width * (at - result.start).total_seconds() / seconds, 1)
 
     def y(value: float) -> float:
-        return round(
-            BACKTEST_CHART_HEIGHT
-            - MARGIN_BOTTOM
-            - (BACKTEST_CHART_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM) * min(max(value / y_max, 0), 1),
-            1,
-        )
+        return round(BACKTEST_CHART_HEIGHT - MARGIN_BOTTOM - plot_height * min(max(value / y_max, 0), 1), 1)
 
     runs = _split_at_gaps(points)
+    intervals = []
+    for run in runs:
+        upper = [f"{x(point.at)},{y(point.measurement.high or 0)}" for point in run]
+        lower = [f"{x(point.at)},{y(point.measurement.low or 0)}" for point in reversed(run)]
+        intervals.append(" ".join(upper + lower))
+    y_values = [y_max * part / 4 for part in range(5)]
+    section_count = BACKTEST_X_LABEL_COUNT - 1
+    x_moments = [
+        result.start + (result.end - result.start) * number / section_count for number in range(section_count + 1)
+    ]
     return BacktestChart(
-        intervals=[
-            _build_outline([(x(p.at), y(p.measurement.high or 0), y(p.measurement.low or 0)) for p in run])
-            for run in runs
-        ],
-        lines=[" ".join(f"{x(p.at)},{y(p.measurement.value or 0)}" for p in run) for run in runs],
+        intervals=intervals,
+        lines=[" ".join(f"{x(point.at)},{y(point.measurement.value or 0)}" for point in run) for run in runs],
         threshold_y=y(rule.threshold),
         resolve_y=None if rule.resolve_threshold is None else y(rule.resolve_threshold),
         firings=[
-            (x(one.fired_at), max(1.5, x(one.resolved_at or result.end) - x(one.fired_at))) for one in result.firings
+            (x(firing.fired_at), max(1.5, x(firing.resolved_at or result.end) - x(firing.fired_at)))
+            for firing in result.firings
         ],
-        y_labels=[
-            (y(y_max * part / 4), format_rule_value(rule.kind, y_max * part / 4, rule.metric)) for part in range(5)
-        ],
-        x_labels=[(x(at), f"{timezone.localtime(at):%m-%d %H:%M}") for at in _get_x_label_moments(result)],
+        y_labels=[(y(value), format_rule_value(rule.kind, value, rule.metric)) for value in y_values],
+        x_labels=[(x(at), f"{timezone.localtime(at):%m-%d %H:%M}") for at in x_moments],
     )
-
-
-def _get_x_label_moments(result: Backtest) -> list[datetime]:
-    return [
-        result.start + (result.end - result.start) * number / (BACKTEST_X_LABEL_COUNT - 1)
-        for number in range(BACKTEST_X_LABEL_COUNT)
-    ]
 
 
 def _downsample(points: list[BacktestPoint], rule: Rule) -> list[BacktestPoint]:
@@ -99,7 +90,7 @@ def _downsample(points: list[BacktestPoint], rule: Rule) -> list[BacktestPoint]:
 
 
 def _split_at_gaps(points: list[BacktestPoint]) -> list[list[BacktestPoint]]:
-    """Without the gaps where nothing could be told."""
+    """Return the runs of consecutive points that have a value."""
     runs: list[list[BacktestPoint]] = [[]]
     for point in points:
         if point.measurement.value is None:
@@ -107,9 +98,3 @@ def _split_at_gaps(points: list[BacktestPoint]) -> list[list[BacktestPoint]]:
         else:
             runs[-1].append(point)
     return [run for run in runs if run]
-
-
-def _build_outline(edges: list[tuple[float, float, float]]) -> str:
-    upper = [f"{x},{high}" for x, high, _ in edges]
-    lower = [f"{x},{low}" for x, _, low in reversed(edges)]
-    return " ".join(upper + lower)

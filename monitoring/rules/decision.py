@@ -1,10 +1,10 @@
-"""What a rule makes of what was measured: a pure function of its parameters, where it stood, the sums, and the time.
+"""Decides what an evaluation of a rule means: a pure function of parameters, previous state, sums and time.
 
-A ratio is bounded by Wilson's score interval (Wilson 1927, JASA 22), a mean by `mean * exp(±z / √n)`: the large-sample
-interval of an exponential's mean (Lawless 2003, Statistical Models and Methods for Lifetime Data, 4.1), which is on the
-safe side while durations spread no wider than their mean. A gauge is known exactly. A rule `>` compares the lower bound
-and a rule `<` the upper, so that chance alone rarely fires it. The window widens until there are enough samples; with
-fewer than the least even in the widest, nothing is concluded: that neither fires nor resolves.
+A ratio is bounded by Wilson's score interval (Wilson 1927, JASA 22). A mean is bounded by `mean * exp(±z / √n)`, the
+large-sample interval of an exponential's mean (Lawless 2003, Statistical Models and Methods for Lifetime Data, 4.1),
+which is conservative if the standard deviation of the durations is at most their mean. A gauge is exact. A rule
+`>` compares the lower bound and a rule `<` the upper one, so that chance alone rarely fires it. The window widens
+until it has enough samples; with fewer than the minimum in the widest window, the rule neither fires nor resolves.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,11 @@ from functools import lru_cache
 from math import exp, sqrt
 from statistics import NormalDist
 
+from monitoring.measurement import Measurement
+
 
 class ThresholdVerdict(StrEnum):
-    """What one look says. Between: no longer beyond the threshold, and not yet back at the resolve threshold."""
+    """The result of one comparison. BETWEEN: not beyond the threshold, but not yet at the resolve threshold."""
 
     BREACH = "breach"
     BETWEEN = "between"
@@ -27,7 +29,7 @@ class ThresholdVerdict(StrEnum):
 
 
 class AlertAction(StrEnum):
-    """What is to be done about it."""
+    """The transition of the alert."""
 
     NOTHING = "nothing"
     FIRE = "fire"
@@ -36,7 +38,7 @@ class AlertAction(StrEnum):
 
 
 class DecisionReason(StrEnum):
-    """The reason of the state, for people."""
+    """Why the rule has its state, for display."""
 
     WITHIN = "within"
     BREACHED_NOT_LONG_ENOUGH = "breached_not_long_enough"
@@ -52,7 +54,7 @@ class DecisionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleParameters:
-    """Of a rule, as `Rule` names them."""
+    """Parameters of a rule, named as the fields of `Rule`."""
 
     kind: str = "ratio"
     comparison: str = ">"
@@ -71,18 +73,18 @@ class RuleParameters:
 
     @property
     def windows(self) -> list[int]:
-        """The windows to try, narrowest first, in seconds: each twice the one before, the widest at last."""
+        """The windows in seconds, narrowest first, each twice the previous one; the last is the widest allowed."""
         if self.kind == "gauge":
             return []
-        found = [max(self.window_seconds, 1)]
-        while 2 * found[-1] < self.widest_window_seconds:
-            found.append(2 * found[-1])
-        return found if found[-1] >= self.widest_window_seconds else [*found, self.widest_window_seconds]
+        windows = [max(self.window_seconds, 1)]
+        while 2 * windows[-1] < self.widest_window_seconds:
+            windows.append(2 * windows[-1])
+        return windows if windows[-1] >= self.widest_window_seconds else [*windows, self.widest_window_seconds]
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSums:
-    """What a window held: numerator and denominator of a ratio, seconds and count of a mean, the value of a gauge."""
+    """Numerator and denominator of a ratio, seconds and count of a mean, or the value of a gauge and 1."""
 
     window_seconds: int
     numerator: float
@@ -90,20 +92,8 @@ class WindowSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """The value with its interval; all None when there is too little to tell."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    numerator: float | None = None
-    denominator: float | None = None
-    window_seconds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluationState:
-    """Where a rule stands. `is_open`: its alert is; notified_at and is_acknowledged are that alert's."""
+    """The state of a rule. `is_open`, `notified_at` and `is_acknowledged` describe its alert."""
 
     state: str = "ok"
     since: datetime | None = None
@@ -117,7 +107,7 @@ class EvaluationState:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where the rule stands now, and what is to be done."""
+    """The new state of a rule, and the transition of its alert."""
 
     new_state: EvaluationState
     action: AlertAction
@@ -129,7 +119,10 @@ class Decision:
 def decide(
     parameters: RuleParameters, previous: EvaluationState, sums: Sequence[WindowSums], now: datetime
 ) -> Decision:
-    """One evaluation. sums: of `parameters.windows` in their order, or one of a gauge; empty: nothing was sampled."""
+    """Decide one evaluation.
+
+    sums: one per window of `parameters.windows`, in their order; one for a gauge; empty if there are no samples.
+    """
     measurement = compute_measurement(parameters, sums)
     verdict = compare_with_threshold(parameters, measurement, has_data=bool(sums))
     effective_verdict = verdict
@@ -176,15 +169,15 @@ def _decide_while_open(
         if now - recovered_since >= timedelta(seconds=parameters.keep_firing_seconds):
             resolved = EvaluationState(state="ok", since=previous.since, resolved_at=now)
             return resolved, AlertAction.RESOLVE, DecisionReason.RECOVERED
-        new_state, reason = (
-            replace(previous, state="firing", recovered_since=recovered_since),
-            DecisionReason.RECOVERED_NOT_LONG_ENOUGH,
-        )
+        new_state = replace(previous, state="firing", recovered_since=recovered_since)
+        reason = DecisionReason.RECOVERED_NOT_LONG_ENOUGH
     else:
         new_state, reason = replace(previous, state="firing", recovered_since=None), _REASON_WHILE_OPEN[verdict]
-    if not _is_repeat_due(parameters, previous, now):
-        return new_state, AlertAction.NOTHING, reason
-    return replace(new_state, notified_at=now), AlertAction.REPEAT, reason
+    notified_at = None if previous.is_acknowledged else previous.notified_at
+    repeat_after = timedelta(seconds=parameters.repeat_seconds)
+    if repeat_after and notified_at is not None and now - notified_at >= repeat_after:
+        return replace(new_state, notified_at=now), AlertAction.REPEAT, reason
+    return new_state, AlertAction.NOTHING, reason
 
 
 _REASON_WHILE_OPEN = {
@@ -195,18 +188,11 @@ _REASON_WHILE_OPEN = {
 }
 
 
-def _is_repeat_due(parameters: RuleParameters, previous: EvaluationState, now: datetime) -> bool:
-    """Somebody who has acknowledged need not be told again."""
-    if not parameters.repeat_seconds or previous.is_acknowledged or previous.notified_at is None:
-        return False
-    return now - previous.notified_at >= timedelta(seconds=parameters.repeat_seconds)
-
-
 def compute_measurement(parameters: RuleParameters, sums: Sequence[WindowSums]) -> Measurement:
-    """The value and its interval over the first window with enough samples, else over the widest."""
+    """Return the value and its interval over the first window with enough samples, or over the widest."""
     if not sums:
         return Measurement()
-    sufficient = (one for one in sums if one.denominator >= parameters.enough_samples)
+    sufficient = (candidate for candidate in sums if candidate.denominator >= parameters.enough_samples)
     window_sums = next(sufficient, sums[-1])
     if parameters.kind == "gauge":
         return Measurement(window_sums.numerator, window_sums.numerator, window_sums.numerator)
@@ -222,7 +208,7 @@ def compute_measurement(parameters: RuleParameters, sums: Sequence[WindowSums]) 
 
 
 def compare_with_threshold(parameters: RuleParameters, measurement: Measurement, *, has_data: bool) -> ThresholdVerdict:
-    """Compare the bound that is nearer to the threshold."""
+    """Compare the conservative bound with the threshold."""
     if not has_data:
         return ThresholdVerdict.NO_DATA
     if measurement.low is None or measurement.high is None:
@@ -251,5 +237,5 @@ def wilson_interval(successes: float, trials: float, z: float) -> tuple[float, f
 
 @lru_cache(maxsize=64)
 def get_z_quantile(confidence: float) -> float:
-    """The one-sided quantile of the normal distribution: 1.645 for 0.95."""
+    """Return the one-sided quantile of the normal distribution: 1.645 for 0.95."""
     return NormalDist().inv_cdf(confidence)

@@ -1,4 +1,13 @@
-"""The rules that every installation starts with. What an operator has edited or deleted stays so."""
+"""The alert rules of every new site. Rules that an operator has edited or deleted are left alone.
+
+To add a metric with an alert rule:
+1. define the metric in the `metrics.py` of its app and update it where the event occurs
+   (monitoring/instrumentation/registry.py finds it);
+2. add the rule to DEFAULT_RULES below; its fields are those of `Rule` (monitoring/models/rules.py);
+3. write docs/runbooks/<rule>.md, which the admin shows at the rule's runbook URL;
+4. `manage.py seed` adds it to the database.
+CONTRIBUTING.md lists the documents and tests to extend.
+"""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +23,7 @@ def _build_matcher(label: str, op: str, *values: str) -> dict[str, Any]:
     return {"label": label, "op": op, "values": list(values)}
 
 
-# Whoever cancels has not met a failure, and what a platform refuses on content grounds is an answer to that content.
+# A cancelled call is not a failure, and a refusal of the content is an answer of the platform.
 DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "high_error_rate": {
         "title": "平台调用失败率过高",
@@ -91,9 +100,9 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
 
 
 def seed_rules() -> Counter[str]:
-    """Add the rules that are missing and update those that nobody has touched; returns how many of each.
+    """Add the missing rules and update unmodified ones; return how many of each.
 
-    Counts: added, updated, kept (an operator's), deleted (by an operator, and left so).
+    Counts: added, updated, kept (edited by an operator), deleted (by an operator, not added again).
     """
     counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
     for name, content in DEFAULT_RULES.items():
@@ -105,6 +114,7 @@ def seed_rules() -> Counter[str]:
 
 
 def _seed_rule(name: str, content: dict[str, Any]) -> str:
+    """Return "added", "updated", "kept" or "deleted"; "" if there is nothing to do."""
     rule = Rule.objects.select_for_update().filter(name=name).first()
     was_seeded = SeededRule.objects.filter(name=name).exists()
     if rule is None:
@@ -127,5 +137,5 @@ def _seed_rule(name: str, content: dict[str, Any]) -> str:
 
 
 def is_unmodified(rule: Rule) -> bool:
-    """Whether a rule came with a release and is still as it came; its channels and its switch are an operator's."""
+    """Return whether a seeded rule is unchanged, apart from its channels and whether it is enabled."""
     return bool(rule.seeded) and all(getattr(rule, field) == value for field, value in rule.seeded.items())

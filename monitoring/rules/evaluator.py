@@ -1,14 +1,13 @@
-"""Evaluates the rules every 15 s, by any number of evaluators at once.
+"""Evaluates the alert rules every 15 s; any number of evaluators may run at once.
 
 A tick is the number of an evaluation: its time / 15 s. An evaluator claims a rule by a conditional update of the tick
-in its state, so one of them evaluates it; and it stores what it found under the condition that nobody has claimed a
-later tick meanwhile, so one that was slow changes nothing. What a transition brings about is in that same transaction.
+in the rule's state, so only one evaluates it. It stores its result on condition that the tick is still its own, so an
+evaluator that was too slow changes nothing. Alerts and messages are written in the same transaction.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -17,13 +16,13 @@ from django.utils import timezone
 
 from errors.exceptions import get_error_code
 from errors.recording import record_error
-from monitoring import watchdog
 from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
-from monitoring.alerts.silences import send_silence_notifications
+from monitoring.alerts.silence_notifications import send_silence_notifications
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 from monitoring.models import Alert, Rule, RuleState
 from monitoring.rules.decision import AlertAction, Decision, EvaluationState, decide
 from monitoring.rules.explanations import build_evaluation_summary
-from monitoring.rules.query import RuleQuery, build_rule_query, build_rule_snapshot, get_measurement_fields
+from monitoring.rules.rule_query import RuleQuery, build_rule_query, build_rule_snapshot
 from monitoring.samples.queries import SampleReader, get_complete_until
 
 log = structlog.get_logger(__name__)
@@ -33,7 +32,7 @@ EVALUATION_INTERVAL_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What became of one rule: a decision, or why there is none."""
+    """The decision about a rule, or the error that prevented one."""
 
     rule: Rule
     decision: Decision | None
@@ -41,101 +40,83 @@ class EvaluationResult:
 
 
 def run_evaluation(now: datetime | None = None) -> list[EvaluationResult]:
-    """Evaluate every enabled rule that nobody has evaluated in this tick; returns those that were.
+    """Evaluate every enabled rule that no other process has evaluated in this tick; return their results.
 
-    A rule that cannot be evaluated becomes FAILED and is recorded; the others go on. The database's own errors that
-    concern all are raised.
+    A rule that cannot be evaluated gets the state FAILED and the others continue. Database errors that affect all rules
+    are raised.
     """
     now = now or timezone.now()
     for step in (send_silence_notifications, _resolve_orphaned_alerts):
-        _run_step_safely(step, now)
-    _add_missing_states()
+        try:
+            step(now)
+        except Exception as error:  # must not keep the rules from being evaluated
+            log.exception("evaluator_step_failed", step=step.__name__)
+            place = f"monitoring.rules.evaluator:{step.__name__}"
+            record_error(get_error_code(error), error=error, outcome="recovered", place=place)
+    missing = Rule.objects.filter(is_enabled=True, state=None).values_list("pk", flat=True)
+    RuleState.objects.bulk_create([RuleState(rule_id=pk) for pk in missing], ignore_conflicts=True)
     tick = get_tick(now)
     results = evaluate_rules(_claim_rules(tick), now)
-    unchanged = [one for one in results if one.decision is None or one.decision.action is AlertAction.NOTHING]
-    _store_results(unchanged, tick, now)
-    for one in results:
-        if one.decision and one.decision.action is not AlertAction.NOTHING:
-            _apply_transition(one.rule, one.decision, tick, now)
-    watchdog.beat(watchdog.EVALUATOR_HEARTBEAT, EVALUATION_INTERVAL_SECONDS)
+    decisions = {result.rule.pk: result.decision for result in results if result.decision}
+    unchanged = {pk: decision for pk, decision in decisions.items() if decision.action is AlertAction.NOTHING}
+    _store_decisions(unchanged, tick, now)
+    for result in results:
+        if result.error:
+            _store_failure(result.rule, result.error, tick, now)
+        elif result.decision and result.rule.pk not in unchanged:
+            _apply_transition(result.rule, result.decision, tick, now)
+    beat(EVALUATOR_HEARTBEAT, EVALUATION_INTERVAL_SECONDS)
     return results
 
 
-def _run_step_safely(step: Callable[[datetime], object], now: datetime) -> None:
-    """What is done besides must not keep rules from being evaluated."""
-    try:
-        step(now)
-    except Exception as error:
-        log.exception("evaluator_step_failed", step=step.__name__)
-        record_error(
-            get_error_code(error), error=error, outcome="recovered", place=f"monitoring.rules.evaluator:{step.__name__}"
-        )
-
-
 def get_tick(now: datetime) -> int:
-    """The number of the evaluation."""
+    """Return the number of the evaluation at a time."""
     return int(now.timestamp() // EVALUATION_INTERVAL_SECONDS)
 
 
 def evaluate_rules(rules: Iterable[Rule], now: datetime) -> list[EvaluationResult]:
-    """What would become of these rules now; changes nothing."""
+    """Return the results that the rules would have now; store nothing."""
     rules = list(rules)
     queries: dict[int, RuleQuery] = {}
-    failures: dict[int, Exception] = {}
+    errors: dict[int, Exception] = {}
     for rule in rules:
         try:
             queries[rule.pk] = build_rule_query(rule)
-        except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
-            failures[rule.pk] = error
-    reader = SampleReader([query for one in queries.values() for query in one.queries], get_complete_until(now))
+        except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
+            errors[rule.pk] = error
+    reader = SampleReader(
+        [sample_query for query in queries.values() for sample_query in query.queries], get_complete_until(now)
+    )
     states = load_evaluation_states(rules)
-    return [
-        EvaluationResult(rule, None, failures[rule.pk])
-        if rule.pk in failures
-        else _evaluate_rule(rule, queries[rule.pk], reader, states[rule.pk], now)
-        for rule in rules
-    ]
-
-
-def _evaluate_rule(
-    rule: Rule, query: RuleQuery, reader: SampleReader, state: EvaluationState, now: datetime
-) -> EvaluationResult:
-    try:
-        return EvaluationResult(rule, decide(query.parameters, state, query.get_window_sums(reader), now))
-    except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
-        return EvaluationResult(rule, None, error)
+    decisions: dict[int, Decision] = {}
+    for pk, query in queries.items():
+        try:
+            decisions[pk] = decide(query.parameters, states[pk], query.get_window_sums(reader), now)
+        except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
+            errors[pk] = error
+    return [EvaluationResult(rule, decisions.get(rule.pk), errors.get(rule.pk)) for rule in rules]
 
 
 def load_evaluation_states(rules: Iterable[Rule]) -> dict[int, EvaluationState]:
-    """{rule: where it stands}; whether it fires is what its open alert says."""
+    """Return {rule id: state before this evaluation}; a rule fires as long as its alert is open."""
     rules = list(rules)
     open_alerts = {alert.rule_id: alert for alert in Alert.objects.open().filter(rule__in=rules)}
-    states = {state.pk: state for state in RuleState.objects.filter(pk__in=[rule.pk for rule in rules])}
-    return {
-        rule.pk: _build_evaluation_state(states.get(rule.pk), open_alerts.get(rule.pk)) for rule in rules
-    }  # fmt: skip
+    rows = {row.pk: row for row in RuleState.objects.filter(pk__in=[rule.pk for rule in rules])}
+    states = {}
+    for rule in rules:
+        row, alert = rows.get(rule.pk, RuleState()), open_alerts.get(rule.pk)
+        states[rule.pk] = EvaluationState(
+            state=row.state,
+            since=row.since,
+            breached_since=row.breached_since,
+            recovered_since=row.recovered_since,
+            resolved_at=row.resolved_at,
+            is_open=alert is not None,
+            notified_at=(alert.notified_at or alert.fired_at) if alert else None,
+            is_acknowledged=bool(alert and alert.acknowledged_at),
+        )
+    return states
 
-
-def _build_evaluation_state(state: RuleState | None, alert: Alert | None) -> EvaluationState:
-    state = state or RuleState()
-    return EvaluationState(
-        state=state.state,
-        since=state.since,
-        breached_since=state.breached_since,
-        recovered_since=state.recovered_since,
-        resolved_at=state.resolved_at,
-        is_open=alert is not None,
-        notified_at=(alert.notified_at or alert.fired_at) if alert else None,
-        is_acknowledged=bool(alert and alert.acknowledged_at),
-    )
-
-
-def build_rule_fingerprint(rule: Rule) -> str:
-    """What the alerts of a rule are about."""
-    return f"rule:{rule.name}"
-
-
-# Claiming and storing ------------------------------------------------------------------------------------------------
 
 _CLAIM_RULES_SQL = """
 UPDATE monitoring_rulestate SET tick = %s
@@ -147,16 +128,11 @@ RETURNING rule_id
 
 
 def _claim_rules(tick: int) -> list[Rule]:
-    """The rules that are ours in this tick. One that somebody is storing at this moment waits for the next."""
+    """Return the rules claimed for this tick; one that another process is storing right now waits for the next tick."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_RULES_SQL, [tick, tick, tick])
         claimed_ids = [pk for (pk,) in cursor.fetchall()]
     return list(Rule.objects.filter(pk__in=claimed_ids).order_by("name")) if claimed_ids else []
-
-
-def _add_missing_states() -> None:
-    missing = Rule.objects.filter(is_enabled=True, state=None).values_list("pk", flat=True)
-    RuleState.objects.bulk_create([RuleState(rule_id=pk) for pk in missing], ignore_conflicts=True)
 
 
 _STORE_DECISIONS_SQL = """
@@ -177,98 +153,71 @@ RETURNING state.rule_id
 _STATE_COLUMNS = ["state", "since", "breached_since", "recovered_since", "resolved_at"]
 
 
-def _store_results(results: list[EvaluationResult], tick: int, now: datetime) -> None:
-    """In one statement, in one order in every process."""
-    decided = [one for one in results if one.decision]
-    _store_decisions({one.rule.pk: one.decision for one in decided if one.decision}, tick, now)
-    for one in results:
-        if one.error:
-            _store_failure(one.rule, one.error, tick, now)
-
-
 def _store_decisions(decisions: Mapping[int, Decision], tick: int, now: datetime) -> set[int]:
-    """Returns the rules that nobody else has claimed for a later tick; the others stay as they are."""
+    """Store states in one statement, ordered by rule; return the rules that are not claimed for a later tick."""
     if not decisions:
         return set()
-    rows = [{"pk": pk, **_build_state_row(decision)} for pk, decision in sorted(decisions.items())]
+    rows = [
+        {"pk": pk} | {name: getattr(decision.new_state, name) for name in _STATE_COLUMNS} | asdict(decision.measurement)
+        for pk, decision in sorted(decisions.items())
+    ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     with connection.cursor() as cursor:
         cursor.execute(_STORE_DECISIONS_SQL, {**columns, "tick": tick, "now": now})
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def _build_state_row(decision: Decision) -> dict[str, Any]:
-    return {name: getattr(decision.new_state, name) for name in _STATE_COLUMNS} | get_measurement_fields(
-        decision.measurement
-    )
-
-
 def _store_failure(rule: Rule, error: Exception, tick: int, now: datetime) -> None:
     log.error("rule_failed", rule=rule.name, exc_info=error)
-    record_error(get_error_code(error), error=error, outcome="recovered", place="evaluation of an alert rule", context={
-        "reason": rule.name
-    })  # fmt: skip
-    # Neither fires nor resolves, and what has lasted so far has to last again.
+    record_error(
+        get_error_code(error),
+        error=error,
+        outcome="recovered",
+        place="evaluation of an alert rule",
+        context={"reason": rule.name},
+    )
+    # A failed rule neither fires nor resolves; both delays start again afterwards.
     failed = {"state": RuleState.State.FAILED, "evaluated_at": now, "breached_since": None, "recovered_since": None}
     states = RuleState.objects.filter(pk=rule.pk, tick=tick)
     states.exclude(state=RuleState.State.FAILED).update(since=now)
     states.update(**failed)
 
 
-# Transitions ---------------------------------------------------------------------------------------------------------
-
-
 def _apply_transition(rule: Rule, decision: Decision, tick: int, now: datetime) -> None:
-    """State, alert, timeline and messages together; a failure of one rule's transition leaves the others alone."""
+    """Store state, alert, timeline and messages in one transaction; a failure affects this rule only."""
+    summary = build_evaluation_summary(
+        rule.kind, rule.metric, rule.comparison, rule.threshold, decision.measurement, decision.reason
+    )
     try:
         with transaction.atomic():
-            if _store_decisions({rule.pk: decision}, tick, now):
-                _TRANSITIONS[decision.action](rule, decision, now)
-    except Exception as error:  # noqa: BLE001 - the others go on, and the next tick tries again
+            if not _store_decisions({rule.pk: decision}, tick, now):
+                return
+            if decision.action is AlertAction.FIRE:
+                fire_alert(
+                    source=Alert.Source.RULE,
+                    fingerprint=f"rule:{rule.name}",
+                    rule=rule,
+                    rule_as_it_was=build_rule_snapshot(rule),
+                    title=rule.title or rule.name,
+                    severity=rule.severity,
+                    summary=summary,
+                    # Absolute, because the message is read outside the site.
+                    runbook_url=f"{settings.SITE_URL if rule.runbook_url.startswith('/') else ''}{rule.runbook_url}",
+                    measurement=decision.measurement,
+                    now=now,
+                )
+                return
+            for alert in Alert.objects.open().filter(rule=rule):
+                if decision.action is AlertAction.REPEAT:
+                    repeat_alert(alert, text=summary, now=now)
+                else:
+                    resolve_alert(alert, text=summary, now=now)
+    except Exception as error:  # noqa: BLE001 - the other rules continue, and the next tick tries again
         _store_failure(rule, error, tick, now)
 
 
-def _fire_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
-    fire_alert(
-        source=Alert.Source.RULE,
-        fingerprint=build_rule_fingerprint(rule),
-        rule=rule,
-        rule_as_it_was=build_rule_snapshot(rule),
-        title=rule.title or rule.name,
-        severity=rule.severity,
-        summary=_build_summary(rule, decision),
-        # A page of this site needs its address where the message is read.
-        runbook_url=f"{settings.SITE_URL if rule.runbook_url.startswith('/') else ''}{rule.runbook_url}",
-        measurement=decision.measurement,
-        now=now,
-    )
-
-
-def _repeat_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
-    for alert in Alert.objects.open().filter(rule=rule):
-        repeat_alert(alert, text=_build_summary(rule, decision), now=now)
-
-
-def _resolve_rule_alert(rule: Rule, decision: Decision, now: datetime) -> None:
-    for alert in Alert.objects.open().filter(rule=rule):
-        resolve_alert(alert, text=_build_summary(rule, decision), now=now)
-
-
-_TRANSITIONS = {
-    AlertAction.FIRE: _fire_rule_alert,
-    AlertAction.REPEAT: _repeat_rule_alert,
-    AlertAction.RESOLVE: _resolve_rule_alert,
-}
-
-
-def _build_summary(rule: Rule, decision: Decision) -> str:
-    return build_evaluation_summary(
-        rule.kind, rule.metric, rule.comparison, rule.threshold, decision.measurement, decision.reason
-    )
-
-
 def _resolve_orphaned_alerts(now: datetime) -> None:
-    """A rule that is deleted or switched off would leave its alert open for ever."""
+    """Resolve the alerts of deleted or disabled rules, which no evaluation would resolve."""
     enabled_rules = Rule.objects.filter(is_enabled=True)
     for alert in Alert.objects.open().filter(source=Alert.Source.RULE).exclude(rule__in=enabled_rules):
         resolve_alert(alert, text="规则已停用或删除", now=now)

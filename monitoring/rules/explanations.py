@@ -1,18 +1,19 @@
-"""An evaluation in a line: in English for the terminal, in Chinese for messages and the admin."""
+"""An evaluation in one line: in English for the terminal, in Chinese for messages and the admin."""
 
-from monitoring.rules.decision import DecisionReason, Measurement
+from monitoring.measurement import Measurement
+from monitoring.rules.decision import DecisionReason
 
 REASON_TEXTS_EN = {
     DecisionReason.WITHIN: "within the threshold",
-    DecisionReason.BREACHED_NOT_LONG_ENOUGH: "beyond the threshold, not for long enough yet",
+    DecisionReason.BREACHED_NOT_LONG_ENOUGH: "beyond the threshold, not long enough yet",
     DecisionReason.COOLING_DOWN: "beyond the threshold, too soon after the last alert",
     DecisionReason.BREACHED: "beyond the threshold for long enough",
     DecisionReason.STILL_BREACHED: "still beyond the threshold",
     DecisionReason.NOT_RECOVERED: "not back at the resolve threshold",
-    DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "recovered, not for long enough yet",
+    DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "recovered, not long enough yet",
     DecisionReason.RECOVERED: "recovered for long enough",
-    DecisionReason.TOO_FEW: "too few samples to tell",
-    DecisionReason.NO_DATA: "nothing was sampled",
+    DecisionReason.TOO_FEW: "too few samples",
+    DecisionReason.NO_DATA: "no samples",
 }
 REASON_TEXTS_ZH = {
     DecisionReason.WITHIN: "未超过阈值",
@@ -29,7 +30,7 @@ REASON_TEXTS_ZH = {
 
 
 def format_rule_value(kind: str, value: float | None, metric: str = "") -> str:
-    """A value as people write it: `5 %` of a ratio, `12.3 s` of a mean of seconds."""
+    """Format a value: `5 %` for a ratio, `12.3 s` for a mean of seconds."""
     if value is None:
         return "-"
     if kind == "ratio":
@@ -40,14 +41,12 @@ def format_rule_value(kind: str, value: float | None, metric: str = "") -> str:
 
 def build_evaluation_summary(
     kind: str, metric: str, comparison: str, threshold: float, measurement: Measurement, reason: DecisionReason
-) -> str:  # fmt: skip
-    """What an alert says below its title."""
+) -> str:
+    """Return the summary of an alert: value, threshold, interval, window and reason."""
     value = format_rule_value(kind, measurement.value, metric)
-    parts = [f"当前 {value}（阈值 {comparison} {format_rule_value(kind, threshold, metric)}）"]
     if kind == "ratio" and measurement.denominator is not None:
-        parts[0] = f"当前 {value}：{measurement.numerator:.0f} / {measurement.denominator:.0f}（阈值 {comparison} " + (
-            f"{format_rule_value(kind, threshold, metric)}）"
-        )
+        value += f"：{measurement.numerator:.0f} / {measurement.denominator:.0f}"
+    parts = [f"当前 {value}（阈值 {comparison} {format_rule_value(kind, threshold, metric)}）"]
     if kind != "gauge" and measurement.low is not None:
         low, high = format_rule_value(kind, measurement.low, metric), format_rule_value(kind, measurement.high, metric)
         parts.append(f"区间 {low} 至 {high}")
@@ -57,7 +56,7 @@ def build_evaluation_summary(
 
 
 def format_window(seconds: float) -> str:
-    """A duration in Chinese."""
+    """Format a duration in Chinese."""
     if seconds < 60:
         return f"{seconds:g} 秒"
     return f"{seconds / 60:g} 分钟" if seconds < 7200 else f"{seconds / 3600:.3g} 小时"

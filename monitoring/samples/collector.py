@@ -1,8 +1,8 @@
-"""Each process stores what it has measured: its own absolute values, one a series and bucket of 15 s.
+"""Every process stores its own metrics: absolute values, one per series and bucket of 15 s.
 
-A flush that is repeated, because its commit's answer was lost or the process ends in the middle of a bucket, writes
-the same rows again, so nothing is ever counted twice. Stored are gauges, and counters that have moved since they were
-stored last or not been stored for a while; what was never anything but nought is not.
+A repeated flush (after a lost commit, or at the end of the process within a bucket) writes the same rows, so nothing is
+counted twice. Stored are gauges, and counters that have changed or were not stored for a while; series that have always
+been zero are not stored.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -23,28 +23,28 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from errors.periodic_thread import PeriodicThread
-from monitoring.instrumentation.db_gauges import get_site_gauges
+from monitoring.instrumentation.db_gauges import SiteGauge, get_site_gauges
 from monitoring.instrumentation.registry import iter_instruments
 from monitoring.metrics import sample_flushes
 from monitoring.models import Process, Sample, Series
-from monitoring.models.samples import BUCKET_SECONDS
+from monitoring.models.samples import floor_to_bucket
 
 log = structlog.get_logger(__name__)
 
-# Written shortly before a bucket is over, so that it is complete; not by every process at the same moment.
+# Flush shortly before the end of a bucket, so that it is complete, at a different moment in each process.
 FLUSH_LEAD_SECONDS = (0.5, 2.5)
 FINAL_FLUSH_TIMEOUT_SECONDS = 3.0
 MIN_UPTIME_SECONDS = 5.0
 MAX_KEY_CHARACTERS = 400
-# A counter that stands still is stored again so often: retention must never delete the last value of a living process.
+# Unchanged counters are stored at this interval, so that retention never deletes the last value of a running process.
 UNCHANGED_STORE_INTERVAL_SECONDS = 3600
-# What is computed from rows is the same whoever computes it: all processes write it to this one.
+# Gauges computed from the database are the same in all processes, which all store them under this one.
 SITE_PROCESS_ID = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesValue:
-    """What a series is now."""
+    """The current value of a series."""
 
     name: str
     labels: Mapping[str, str]
@@ -54,7 +54,7 @@ class SeriesValue:
 
 @dataclass
 class _ProcessRun:
-    """One life of this process; a fork begins another."""
+    """One run of this process; a fork starts another."""
 
     kind: str
     id: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -79,14 +79,14 @@ def _get_current_run() -> _ProcessRun:
 
 
 def get_process_kind(arguments: Sequence[str]) -> str:
-    """What a process started with these arguments of manage.py is: a server, a worker, or just a command."""
+    """Return what `manage.py` with these arguments is: a server, a worker, or a command."""
     if arguments[:1] in (["serve"], ["runserver"]):
         return Process.Kind.SERVER
     return Process.Kind.WORKER if list(arguments[:2]) == ["procrastinate", "worker"] else Process.Kind.COMMAND
 
 
 def start_sampling(kind: str) -> None:
-    """From now on store the samples of this process every few seconds; ended by `stop_sampling`."""
+    """Store the samples of this process periodically until `stop_sampling`."""
     global _current_run
     _current_run = _ProcessRun(kind)
     connection_created.connect(_on_connection_created, dispatch_uid="monitoring.samples.collector")
@@ -94,12 +94,12 @@ def start_sampling(kind: str) -> None:
 
 
 def stop_sampling() -> None:
-    """Store what is left. A database that is away holds the end up for a few seconds at most."""
+    """Store the remaining samples; an unavailable database delays the exit by a few seconds at most."""
     run = _get_current_run()
     flush_thread.stop(FINAL_FLUSH_TIMEOUT_SECONDS)
     if not run.has_database or settings.SAMPLES_FLUSH_SECONDS <= 0:
         return
-    # A thread of its own: no event loop, no transaction of somebody's, no endless wait.
+    # A thread has no event loop and no open transaction, and the wait for it is bounded.
     thread = threading.Thread(target=_flush_on_exit, name="monitoring-last-samples", daemon=True)
     thread.start()
     thread.join(FINAL_FLUSH_TIMEOUT_SECONDS)
@@ -110,7 +110,7 @@ def _on_connection_created(**kwargs: Any) -> None:
 
 
 def _flush_if_ready() -> None:
-    """A command that never opens the database does not have it opened by us, nor one that only prints its help."""
+    """Flush, but never open a database connection for a command that does not use the database."""
     run = _get_current_run()
     if run.has_database or (run.kind != Process.Kind.COMMAND and time.monotonic() - run.up_since > MIN_UPTIME_SECONDS):
         flush_samples()
@@ -119,14 +119,14 @@ def _flush_if_ready() -> None:
 def _flush_on_exit() -> None:
     try:
         flush_samples(is_last=True)
-    except DatabaseError as error:  # it may be away, or have no tables yet
-        log.debug("last_samples_lost", error=type(error).__name__)
+    except DatabaseError as error:  # it may be down, or have no tables yet
+        log.debug("final_flush_failed", error=type(error).__name__)
     finally:
         connection.close()
 
 
 def _get_seconds_until_next_flush() -> float:
-    """Until shortly before the end of the current bucket; nought for never."""
+    """Return the time until shortly before the end of the current bucket; 0 disables flushing."""
     interval_seconds = float(settings.SAMPLES_FLUSH_SECONDS)
     if interval_seconds <= 0:
         return 0
@@ -141,18 +141,26 @@ flush_thread = PeriodicThread("monitoring-samples", _flush_if_ready, _get_second
 
 
 def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
-    """Store the values of this process for the bucket that `now` is in; returns how many.
+    """Store the values of this process for the bucket of `now`; return the number of samples.
 
-    Raises DatabaseError, after which calling it again stores them. is_last: the process ends.
+    Raises DatabaseError; another call then stores the same values. is_last: the process ends.
     """
     run, now = _get_current_run(), now or timezone.now()
     with run.lock:
-        values = _get_values_to_store(run, now)
+        site_gauges = get_site_gauges()
+        site_gauge_names = {gauge.name for gauge in site_gauges}
+        values = {}
+        for value in read_current_values():
+            key = build_series_key(value.name, value.labels)
+            if value.name not in site_gauge_names and _is_due(value, run.last_stored.get(key), now):
+                values[key] = value
+        process = Process(id=run.id, kind=run.kind, host=socket.gethostname()[:120], pid=run.pid)
+        process.started_at, process.seen_at, process.ended_at = min(run.started_at, now), now, now if is_last else None
         try:
             with transaction.atomic():
-                written = _store_samples(_build_process_row(run, now, is_last=is_last), values, now)
+                written = _store_samples(process, values, now)
                 if run.kind in (Process.Kind.SERVER, Process.Kind.WORKER):
-                    written += _store_samples(_build_site_row(now), _get_site_values(), now)
+                    written += _store_site_samples(site_gauges, now)
         except DatabaseError:
             sample_flushes.labels("failed").inc()
             raise
@@ -162,41 +170,23 @@ def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
 
 
 def read_current_values() -> Iterator[SeriesValue]:
-    """The current value of every series of this process; of histograms the sum and count, and the buckets of some."""
+    """Yield the current value of every series of this process: of histograms sum and count, and some buckets."""
     for _app, instrument in iter_instruments():
         for family in instrument.collect():
             for sample in family.samples:
-                if _is_sampled(family.name, sample.name):
+                is_bucket = sample.name.endswith("_bucket")
+                if family.name in settings.SAMPLED_BUCKETS if is_bucket else not sample.name.endswith("_created"):
                     yield SeriesValue(sample.name, sample.labels, sample.value, is_gauge=family.type == "gauge")
 
 
-def _is_sampled(family: str, name: str) -> bool:
-    if name.endswith("_bucket"):
-        return family in settings.SAMPLED_BUCKETS
-    return not name.endswith("_created")
-
-
 def build_series_key(metric: str, labels: Mapping[str, str]) -> str:
-    """How a series is known: `metric{label=value,…}`; a longer key ends in a digest of the whole."""
+    """Return the unique key of a series, `metric{label=value,…}`; a longer key ends in a digest of the whole."""
     inner = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
     key = f"{metric}{{{inner}}}"
     if len(key) <= MAX_KEY_CHARACTERS:
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()
     return f"{key[: MAX_KEY_CHARACTERS - len(digest)]}{digest}"
-
-
-def floor_to_bucket(moment: datetime) -> datetime:
-    """The start of the bucket that a moment is in."""
-    return datetime.fromtimestamp(moment.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
-
-
-def _get_values_to_store(run: _ProcessRun, now: datetime) -> dict[str, SeriesValue]:
-    site_gauge_names = {gauge.name for gauge in get_site_gauges()}
-    values = {
-        build_series_key(one.name, one.labels): one for one in read_current_values() if one.name not in site_gauge_names
-    }
-    return {key: one for key, one in values.items() if _is_due(one, run.last_stored.get(key), now)}
 
 
 def _is_due(value: SeriesValue, stored: tuple[float, datetime] | None, now: datetime) -> bool:
@@ -210,22 +200,14 @@ def _is_due(value: SeriesValue, stored: tuple[float, datetime] | None, now: date
     )
 
 
-def _get_site_values() -> dict[str, SeriesValue]:
-    return {
-        build_series_key(one.name, labels): SeriesValue(one.name, labels, value, is_gauge=True)
-        for one in get_site_gauges()
-        for labels, value in one.measure()
+def _store_site_samples(site_gauges: Iterable[SiteGauge], now: datetime) -> int:
+    values = {
+        build_series_key(gauge.name, labels): SeriesValue(gauge.name, labels, value, is_gauge=True)
+        for gauge in site_gauges
+        for labels, value in gauge.measure()
     }
-
-
-def _build_process_row(run: _ProcessRun, now: datetime, *, is_last: bool) -> Process:
-    row = Process(id=run.id, kind=run.kind, host=socket.gethostname()[:120], pid=run.pid)
-    row.started_at, row.seen_at, row.ended_at = min(run.started_at, now), now, now if is_last else None
-    return row
-
-
-def _build_site_row(now: datetime) -> Process:
-    return Process(id=SITE_PROCESS_ID, kind=Process.Kind.SITE, host="", pid=0, started_at=now, seen_at=now)
+    process = Process(id=SITE_PROCESS_ID, kind=Process.Kind.SITE, host="", pid=0, started_at=now, seen_at=now)
+    return _store_samples(process, values, now)
 
 
 def _store_samples(process: Process, values: Mapping[str, SeriesValue], now: datetime) -> int:
@@ -233,7 +215,7 @@ def _store_samples(process: Process, values: Mapping[str, SeriesValue], now: dat
         [process], update_conflicts=True, unique_fields=["id"], update_fields=["seen_at", "ended_at"]
     )
     ids, bucket = _get_or_create_series_ids(values), floor_to_bucket(now)
-    # In one order in every process, or two that write the site's values could wait for each other.
+    # The same order in every process prevents deadlocks between processes that write the site's values.
     rows = [
         Sample(process=process, series_id=ids[key], bucket=bucket, value=values[key].value)
         for key in sorted(values, key=lambda key: ids[key])

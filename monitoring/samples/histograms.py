@@ -1,14 +1,14 @@
-"""Percentiles out of a histogram's buckets, as Prometheus' histogram_quantile computes them."""
+"""Percentiles of histogram buckets, computed like Prometheus' histogram_quantile."""
 
 from collections.abc import Mapping
 from itertools import pairwise
 
 
 def compute_percentile(buckets: Mapping[str, float], share: float) -> float | None:
-    """The value below which a share (0-1) of the observations lies; None without observations.
+    """Return the value below which a share (0-1) of the observations lies; None without observations.
 
-    buckets: {upper edge as Prometheus labels it ("0.5", "+Inf"): observations up to it}, cumulative. Within a bucket
-    they count as evenly spread; of those beyond the last edge only that edge is known.
+    buckets: {upper edge as Prometheus labels it ("0.5", "+Inf"): cumulative count}. Values are assumed to be uniform
+    within a bucket; above the last finite edge, that edge is returned.
     """
     edges = sorted((float(edge), count) for edge, count in buckets.items())
     if not edges or edges[-1][1] <= 0:

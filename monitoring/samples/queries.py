@@ -1,26 +1,26 @@
-"""What the stored samples say of a time: increases of counters, and the value of gauges.
+"""Reads the stored samples: increases of counters over windows, and values of gauges.
 
-Samples are absolute, and a process's counters begin at nought and never fall. So the increase of a counter over a
-window is, summed over processes, the last value before its end less the last value before its start; a process or a
-series that began inside the window had nought before. Nothing between the two is read, so a wide window costs as much
-as a narrow one. A mean is the increase of `_sum` over that of `_count`.
+Samples are absolute, and the counters of a process start at zero and never decrease. So the increase over a window is,
+summed over processes, the last value before its end minus the last value before its start; a process or series that
+started inside the window had zero before. Only these two values are read, so a wide window costs as much as a narrow
+one. A mean is the increase of `_sum` divided by that of `_count`.
 """
 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
+from monitoring.label_matchers import matches
 from monitoring.models import Process, Series
-from monitoring.models.samples import BUCKET_SECONDS
-from monitoring.rules.label_matchers import matches
+from monitoring.models.samples import BUCKET_SECONDS, floor_to_bucket
 
-# A process is flushing while its bucket is being read: only what is two buckets old is complete.
+# Processes may still be flushing the last bucket: only buckets older than this are complete.
 SAMPLE_DELAY = timedelta(seconds=2 * BUCKET_SECONDS)
 SAMPLE_STALE_AFTER = timedelta(seconds=3 * BUCKET_SECONDS)
 _LAST_SEEN_MARGIN = timedelta(seconds=2 * BUCKET_SECONDS)
@@ -30,14 +30,14 @@ Matchers = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class SeriesSelector:
-    """The series of a stored metric (`…_total`, `…_sum`, `…_count`, a gauge) whose labels match."""
+    """Selects the series of a metric (`…_total`, `…_sum`, `…_count`, a gauge) by their labels."""
 
     metric: str
     matchers: Matchers = ()
     includes_demo: bool = False
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether a series with these labels is meant. The demo platform's count with DEMO=1, or when asked for."""
+        """Return whether a series is selected; the demo platform's only with DEMO=1 or includes_demo."""
         if labels.get("demo") == "true" and not (self.includes_demo or settings.DEMO):
             return False
         return matches(self.matchers, labels)
@@ -45,83 +45,69 @@ class SeriesSelector:
 
 @dataclass(frozen=True)
 class SampleQuery:
-    """What a rule has to know: the increase over each window, in seconds; without any, the value of a gauge."""
+    """Asks for the increase over each window, in seconds; without windows, for the value of a gauge."""
 
     selector: SeriesSelector
     windows: tuple[int, ...] = ()
 
 
 def get_complete_until(now: datetime) -> datetime:
-    """The last edge of a bucket before which every process has stored its values."""
+    """Return the last bucket edge before which every process has stored its values."""
     return floor_to_bucket(now - SAMPLE_DELAY)
 
 
-def floor_to_bucket(moment: datetime) -> datetime:
-    """The start of the bucket that a moment is in."""
-    return datetime.fromtimestamp(moment.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
-
-
 class SampleReader:
-    """What every need holds at one end, read in three queries however many needs there are."""
+    """The results of many queries at one end time, read with three database queries."""
 
     def __init__(self, queries: Iterable[SampleQuery], end: datetime) -> None:
         self.end = end
-        queries = list(queries)
-        self._series = _load_series({need.selector.metric for need in queries})
-        self._values: dict[tuple[int, datetime], float] = {}
-        self._gauges: dict[int, float] = {}
+        self._queries = list(queries)  # kept alive, because their ids are keys
+        series = _load_series({query.selector.metric for query in self._queries})
         self._ids: dict[int, list[int]] = {}
         points: set[tuple[int, datetime]] = set()
         gauges: set[int] = set()
-        for query in queries:
-            ids = self._ids[id(query)] = self._find_matching_ids(query.selector)
+        for query in self._queries:
+            rows = series.get(query.selector.metric, ())
+            ids = self._ids[id(query)] = [pk for pk, labels in rows if query.selector.matches(labels)]
             if query.windows:
-                points |= {(one, moment) for one in ids for moment in self._get_window_edges(query)}
+                points |= {(pk, edge) for pk in ids for edge in self._get_window_edges(query)}
             else:
                 gauges |= set(ids)
-        if points:
-            self._values = read_totals(points)
-        if gauges:
-            self._gauges = read_gauges(gauges, end)
-        self._queries = queries  # their ids are keys
+        self._values = read_totals(points) if points else {}
+        self._gauges = read_gauges(gauges, end) if gauges else {}
 
     def get_increases(self, query: SampleQuery) -> list[float]:
-        """By window, in the order of the need; empty when none of its series has ever been stored."""
-        ids = [one for one in self._ids[id(query)] if (one, self.end) in self._values]
+        """Return the increase over each window of the query; empty if none of its series was ever stored."""
+        ids = [pk for pk in self._ids[id(query)] if (pk, self.end) in self._values]
         if not ids:
             return []
-        last, *firsts = [
-            sum(self._values.get((one, moment), 0.0) for one in ids) for moment in self._get_window_edges(query)
-        ]  # fmt: skip
+        last, *firsts = [sum(self._values.get((pk, edge), 0.0) for pk in ids) for edge in self._get_window_edges(query)]
         return [max(0.0, last - first) for first in firsts]
 
     def get_gauge(self, query: SampleQuery) -> float | None:
-        """The sum of the last values of living processes; None when none of them has one."""
-        values = [self._gauges[one] for one in self._ids[id(query)] if one in self._gauges]
+        """Return the sum of the last values of running processes; None if there are none."""
+        values = [self._gauges[pk] for pk in self._ids[id(query)] if pk in self._gauges]
         return sum(values) if values else None
 
     def _get_window_edges(self, query: SampleQuery) -> list[datetime]:
         return [self.end, *(floor_to_bucket(self.end - timedelta(seconds=window)) for window in query.windows)]
 
-    def _find_matching_ids(self, selector: SeriesSelector) -> list[int]:
-        return [pk for pk, labels in self._series.get(selector.metric, ()) if selector.matches(labels)]
-
 
 def find_series_ids(selector: SeriesSelector) -> list[int]:
-    """The ids of the stored series that a selector means."""
-    found = _load_series({selector.metric}).get(selector.metric, ())
-    return [pk for pk, labels in found if selector.matches(labels)]
+    """Return the ids of the stored series that a selector matches."""
+    rows = _load_series({selector.metric}).get(selector.metric, ())
+    return [pk for pk, labels in rows if selector.matches(labels)]
 
 
 def _load_series(metrics: Iterable[str]) -> dict[str, list[tuple[int, dict[str, str]]]]:
-    found: dict[str, list[tuple[int, dict[str, str]]]] = defaultdict(list)
+    series: dict[str, list[tuple[int, dict[str, str]]]] = defaultdict(list)
     rows = Series.objects.filter(metric__in=set(metrics)).order_by("pk")
     for pk, metric, labels in rows.values_list("pk", "metric", "labels"):
-        found[metric].append((pk, labels))
-    return found
+        series[metric].append((pk, labels))
+    return series
 
 
-# The last value before a moment, by the index (series, process, bucket): a few microseconds each.
+# The last value before a moment is one lookup in the index (series, process, bucket), a few microseconds.
 _TOTALS_SQL = """
 SELECT wanted.series_id, wanted.moment, sum(sample.value)
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS wanted (series_id, moment)
@@ -137,9 +123,9 @@ GROUP BY wanted.series_id, wanted.moment
 
 
 def read_totals(points: Iterable[tuple[int, datetime]]) -> dict[tuple[int, datetime], float]:
-    """{(series, moment): the sum over processes of the last value before it}, of those that have one.
+    """Return {(series, moment): sum over processes of the last value before it}, without points that have none.
 
-    Only processes that were there after the first moment are summed: the difference of two moments is an increase.
+    Processes that ended before the first moment are left out: the difference of two moments is an increase.
     """
     pairs = sorted(points)
     moments = [moment for _, moment in pairs]
@@ -168,7 +154,7 @@ GROUP BY wanted.series_id
 
 
 def read_gauges(series: Iterable[int], end: datetime) -> dict[int, float]:
-    """{series: the sum of what the processes that live at the end have stored of it within the last 3 buckets}"""
+    """Return {series: sum of the last values within 3 buckets of the processes that run at the end}."""
     with connection.cursor() as cursor:
         cursor.execute(_GAUGES_SQL, {"series": sorted(series), "end": end, "since": end - SAMPLE_STALE_AFTER})
         return dict(cursor.fetchall())
@@ -191,7 +177,7 @@ GROUP BY bucket ORDER BY bucket
 
 
 def read_increases_by_bucket(series: Sequence[int], start: datetime, end: datetime) -> list[tuple[datetime, float]]:
-    """(start of the bucket, increase of all the series during it), in order; buckets without a sample are left out."""
+    """Return (start of the bucket, increase of all series during it), in order, without buckets that have no sample."""
     with connection.cursor() as cursor:
         cursor.execute(_INCREASES_BY_BUCKET_SQL, {"series": list(series), "start": start, "end": end})
         return list(cursor.fetchall())
@@ -208,7 +194,7 @@ GROUP BY sample.bucket, sample.process_id, process.ended_at ORDER BY sample.buck
 def read_gauges_by_bucket(
     series: Sequence[int], start: datetime, end: datetime
 ) -> list[tuple[datetime, uuid.UUID, datetime | None, float]]:
-    """(start of the bucket, process, when that ended, its value) in the order of the buckets."""
+    """Return (start of the bucket, process, end of the process, its value), ordered by bucket."""
     with connection.cursor() as cursor:
         cursor.execute(_GAUGES_BY_BUCKET_SQL, {"series": list(series), "start": start, "end": end})
         return list(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Figures in the dashboard's templates."""
+"""Formats numbers in the dashboard's templates."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ register = template.Library()
 
 @register.filter
 def figure(value: Any, unit: str) -> str:
-    """A figure as people read it; a dash for None, and for the row that is not there."""
+    """Format a value with its unit; a dash for None and for a missing row."""
     return format_figure(value if isinstance(value, int | float) else None, unit)
 
 
 @register.filter
 def percent(share: float) -> str:
-    """A share of 0-1 as the width of an SVG's part, with a point whatever the language."""
+    """Format a share of 0-1 for an SVG attribute, with a decimal point in every language."""
     return f"{share * 100:.1f}"

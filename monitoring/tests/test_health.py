@@ -1,4 +1,4 @@
-"""Liveness, readiness, and the whole list: what each says while something is away, and how soon."""
+"""Health endpoints while dependencies are unavailable: status, body and response time."""
 
 import signal
 import subprocess
@@ -37,75 +37,79 @@ def site(redis_process: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Site]:
         yield running
 
 
-def ask(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
+def get_health(site: Site, path: str, **headers: str) -> tuple[int, dict[str, Any], float]:
     """The status, the body, and the seconds that it took."""
-    began = time.monotonic()
-    answer = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL_HTTPX_OPTIONS)
-    assert answer.headers["Cache-Control"] == "no-store"
-    return answer.status_code, answer.json(), time.monotonic() - began
+    started = time.monotonic()
+    response = httpx.get(f"{site.url}{path}", headers=headers, timeout=60, **LOCAL_HTTPX_OPTIONS)
+    assert response.headers["Cache-Control"] == "no-store"
+    return response.status_code, response.json(), time.monotonic() - started
 
 
 def failed_checks(body: dict[str, Any]) -> set[str]:
     return {name for name, check in body["checks"].items() if check["status"] != "ok"}
 
 
-def test_a_stranger_hears_what_fails_but_not_why(site: Site) -> None:
-    status, body, _seconds = ask(site, "/healthz/full")
+def test_details_are_hidden_without_token(site: Site) -> None:
+    status, body, _seconds = get_health(site, "/healthz/full")
     assert status == 200
     assert set(body["checks"]) == {"database", "redis", "push", "jobs", "disk"}
     assert all(set(check) == {"status", "needed"} for check in body["checks"].values())
 
 
-def test_the_bearer_of_the_token_hears_why(site: Site) -> None:
-    _status, body, _seconds = ask(site, "/healthz/full", **TOKEN)
+def test_details_are_shown_with_token(site: Site) -> None:
+    _status, body, _seconds = get_health(site, "/healthz/full", **TOKEN)
     assert body["status"] == "degraded"
     assert "no worker within" in body["checks"]["jobs"]["detail"]
     assert body["checks"]["database"]["ms"] > 0
 
 
-def test_a_silent_job_engine_costs_no_web_server(site: Site) -> None:
-    assert ask(site, "/readyz")[:2] == (200, {"status": "ok", "database": "ok"})
-    assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
+def test_server_stays_ready_without_workers(site: Site) -> None:
+    assert get_health(site, "/readyz")[:2] == (200, {"status": "ok", "database": "ok"})
+    assert "jobs" in failed_checks(get_health(site, "/healthz/full")[1])
     execute_sql(
         site.address, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '5 minutes')"
     )
-    wait_until(lambda: "jobs" not in failed_checks(ask(site, "/healthz/full")[1]), "the worker to be seen")
+    wait_until(lambda: "jobs" not in failed_checks(get_health(site, "/healthz/full")[1]), "the worker to be seen")
     execute_sql(site.address, "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
-    assert "jobs" in failed_checks(ask(site, "/healthz/full")[1])
+    assert "jobs" in failed_checks(get_health(site, "/healthz/full")[1])
 
 
-def test_a_redis_that_hangs_holds_nobody_up(site: Site, redis_process: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_hanging_redis_does_not_block_health_checks(
+    site: Site, redis_process: tuple[str, subprocess.Popen[bytes]]
+) -> None:
     process = redis_process[1]
-    wait_until(lambda: {"redis", "push"}.isdisjoint(failed_checks(ask(site, "/healthz/full")[1])), "Redis to be seen")
+    wait_until(
+        lambda: {"redis", "push"}.isdisjoint(failed_checks(get_health(site, "/healthz/full")[1])), "Redis to be seen"
+    )
     process.send_signal(signal.SIGSTOP)
     try:
-        status, body, seconds = ask(site, "/healthz/full")
+        status, body, seconds = get_health(site, "/healthz/full")
         assert (status, body["status"]) == (200, "degraded")
         assert {"redis", "push"} <= failed_checks(body)
         assert seconds < SOON_SECONDS
-        status, _body, seconds = ask(site, "/readyz")
+        status, _body, seconds = get_health(site, "/readyz")
         assert status == 200
         assert seconds < SOON_SECONDS
     finally:
         process.send_signal(signal.SIGCONT)
     wait_until(
-        lambda: {"redis", "push"}.isdisjoint(failed_checks(ask(site, "/healthz/full")[1])), "Redis to be noticed"
+        lambda: {"redis", "push"}.isdisjoint(failed_checks(get_health(site, "/healthz/full")[1])), "Redis to be noticed"
     )
 
 
-def test_without_its_database_a_server_is_not_ready_but_alive(site: Site) -> None:
+def test_server_without_database_is_alive_but_not_ready(site: Site) -> None:
     name = site.address.split("?")[0].rsplit("/", 1)[1]
     admin = site.address.replace(f"/{name}?", "/postgres?")
     execute_sql(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     execute_sql(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
     try:
-        status, body, seconds = ask(site, "/readyz")
+        status, body, seconds = get_health(site, "/readyz")
         assert (status, body) == (503, {"status": "unavailable", "database": "unavailable"})
         assert seconds < SOON_SECONDS
-        status, body, seconds = ask(site, "/healthz/full", **TOKEN)
+        status, body, seconds = get_health(site, "/healthz/full", **TOKEN)
         assert (status, body["status"]) == (503, "unavailable")
         assert seconds < SOON_SECONDS
-        assert ask(site, "/healthz")[:2] == (200, {"status": "ok"})
+        assert get_health(site, "/healthz")[:2] == (200, {"status": "ok"})
     finally:
         execute_sql(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    wait_until(lambda: ask(site, "/readyz")[0] == 200, "the database to be noticed")
+    wait_until(lambda: get_health(site, "/readyz")[0] == 200, "the database to be noticed")

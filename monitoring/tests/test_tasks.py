@@ -1,4 +1,4 @@
-"""What the workers of the queue "maintenance" do by themselves."""
+"""The periodic jobs of the queue "maintenance"."""
 
 from datetime import timedelta
 
@@ -14,14 +14,17 @@ from monitoring.rules.defaults import seed_rules
 from testing.samples import make_process, make_series, write_values
 
 
-def test_both_jobs_are_periodic_and_on_the_queue_that_servers_and_workers_serve() -> None:
-    periodic = {one.task.name: (one.cron, one.task.queue) for one in app.periodic_registry.periodic_tasks.values()}
+def test_jobs_are_periodic_on_the_maintenance_queue() -> None:
+    periodic = {
+        periodic_task.task.name: (periodic_task.cron, periodic_task.task.queue)
+        for periodic_task in app.periodic_registry.periodic_tasks.values()
+    }
     assert periodic["monitoring.evaluate"] == ("* * * * * */15", "maintenance")
     assert periodic["monitoring.prune"][1] == "maintenance"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rules_that_are_seeded_are_evaluated_by_the_next_tick() -> None:
+def test_job_evaluates_seeded_rules() -> None:
     seed_rules()
     async_to_sync(tasks.evaluate_alert_rules.func)(0)
     assert RuleState.objects.filter(evaluated_at__isnull=False).count() == 5
@@ -29,7 +32,7 @@ def test_rules_that_are_seeded_are_evaluated_by_the_next_tick() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_older_than_the_settings_say_is_forgotten() -> None:
+def test_job_deletes_data_older_than_the_settings() -> None:
     now = timezone.now()
     old, series = make_process(now - timedelta(days=60), now - timedelta(days=40)), make_series("jobs_running", {})
     new = make_process(now - timedelta(days=60), now)

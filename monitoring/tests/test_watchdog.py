@@ -1,5 +1,6 @@
-"""When the evaluator or the sender stops, somebody is told, once, and of its return."""
+"""Stopped heartbeats are reported once, and so is their recovery."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,14 +12,9 @@ from django.utils import timezone
 
 from monitoring import watchdog
 from monitoring.delivery.channel_secrets import encrypt_secrets
+from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
 from monitoring.models import Alert, Channel, Heartbeat
-from monitoring.watchdog import (
-    EVALUATOR_HEARTBEAT,
-    SENDER_HEARTBEAT,
-    beat,
-    check_heartbeats,
-    create_expected_heartbeats,
-)
+from monitoring.watchdog import check_heartbeats, create_expected_heartbeats
 from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import wait_until
 
@@ -26,32 +22,32 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def robots() -> Iterator[FakeChatBots]:
-    with FakeChatBots() as found:
+def bots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as bots:
         Channel.objects.create(
-            name="群", kind="dingtalk", secrets=encrypt_secrets({"address": found.dingtalk, "key": SIGNING_SECRET})
+            name="群", kind="dingtalk", secrets=encrypt_secrets({"address": bots.dingtalk, "key": SIGNING_SECRET})
         )
-        yield found
+        yield bots
 
 
-def age(name: str, seconds: float) -> None:
+def backdate_heartbeat(name: str, seconds: float) -> None:
     Heartbeat.objects.filter(name=name).update(beaten_at=timezone.now() - timedelta(seconds=seconds))
 
 
-def test_a_heartbeat_two_intervals_old_is_told_by_the_watcher_itself(robots: FakeChatBots) -> None:
+def test_heartbeat_older_than_two_intervals_is_reported(bots: FakeChatBots) -> None:
     beat(EVALUATOR_HEARTBEAT, 15)
-    age(EVALUATOR_HEARTBEAT, 20)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 20)
     assert check_heartbeats() == 0
-    age(EVALUATOR_HEARTBEAT, 31)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 31)
     assert check_heartbeats() == 1
-    [text] = robots.get_message_texts()
+    [text] = bots.get_message_texts()
     assert "告警规则不再被计算" in text and "每 15 秒" in text
     assert Alert.objects.get().source == Alert.Source.WATCHDOG
 
 
-def test_any_number_of_watchers_open_one_alert(robots: FakeChatBots) -> None:
+def test_concurrent_watchers_open_one_alert(bots: FakeChatBots) -> None:
     beat(SENDER_HEARTBEAT, 15)
-    age(SENDER_HEARTBEAT, 60)
+    backdate_heartbeat(SENDER_HEARTBEAT, 60)
 
     def watch() -> None:
         check_heartbeats()
@@ -63,47 +59,47 @@ def test_any_number_of_watchers_open_one_alert(robots: FakeChatBots) -> None:
     for watcher in watchers:
         watcher.join()
     check_heartbeats()
-    assert Alert.objects.count() == len(robots.received) == 1
+    assert Alert.objects.count() == len(bots.received) == 1
 
 
-def test_the_return_of_a_beat_ends_the_alert_and_is_told(robots: FakeChatBots) -> None:
+def test_recovered_heartbeat_resolves_the_alert(bots: FakeChatBots) -> None:
     beat(EVALUATOR_HEARTBEAT, 15)
-    age(EVALUATOR_HEARTBEAT, 60)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 60)
     check_heartbeats()
     beat(EVALUATOR_HEARTBEAT, 15)
     check_heartbeats()
     alert = Alert.objects.get()
     assert not alert.is_open
-    age(EVALUATOR_HEARTBEAT, 60)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 60)
     assert check_heartbeats() == 1  # and that it stopped again is another
     assert Alert.objects.open().count() == 1
-    assert ["已解除" in text for text in robots.get_message_texts()] == [False, True, False]
+    assert ["已解除" in text for text in bots.get_message_texts()] == [False, True, False]
 
 
-def test_it_is_told_again_after_hours_for_nobody_else_would(robots: FakeChatBots) -> None:
+def test_open_alert_is_repeated_after_hours(bots: FakeChatBots) -> None:
     beat(EVALUATOR_HEARTBEAT, 15)
-    age(EVALUATOR_HEARTBEAT, 60)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 60)
     check_heartbeats()
     Alert.objects.update(notified_at=timezone.now() - timedelta(hours=5))
     check_heartbeats()
     check_heartbeats()
-    assert ["仍未解除" in text for text in robots.get_message_texts()] == [False, True]
+    assert ["仍未解除" in text for text in bots.get_message_texts()] == [False, True]
 
 
-def test_a_new_site_has_its_grace_and_then_a_missing_evaluator_is_told(robots: FakeChatBots, settings: Any) -> None:
+def test_missing_evaluator_of_a_new_site_is_reported_after_the_grace_period(bots: FakeChatBots, settings: Any) -> None:
     settings.WATCHDOG_GRACE_SECONDS = 60
     create_expected_heartbeats()
     assert check_heartbeats() == 0
-    age(EVALUATOR_HEARTBEAT, 31)  # as if the grace was over long enough
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 31)  # as if the grace was over long enough
     create_expected_heartbeats()
     assert check_heartbeats() == 1
-    assert "从未" in robots.get_message_texts()[0]
+    assert "从未" in bots.get_message_texts()[0]
 
 
-def test_a_watcher_that_has_just_started_fires_nothing_but_ends_what_is_over(robots: FakeChatBots) -> None:
+def test_grace_period_only_resolves_alerts(bots: FakeChatBots) -> None:
     beat(EVALUATOR_HEARTBEAT, 15)
     beat(SENDER_HEARTBEAT, 15)
-    age(EVALUATOR_HEARTBEAT, 3600)
+    backdate_heartbeat(EVALUATOR_HEARTBEAT, 3600)
     check_heartbeats(is_grace_period=True)
     assert not Alert.objects.exists()
     check_heartbeats()
@@ -112,32 +108,31 @@ def test_a_watcher_that_has_just_started_fires_nothing_but_ends_what_is_over(rob
     assert not Alert.objects.open().exists()
 
 
-def test_every_evaluation_is_told_to_the_service_outside(robots: FakeChatBots, settings: Any) -> None:
-    settings.HEARTBEAT_PING_URL = f"{robots.url}/ping/secret"
+def test_evaluator_heartbeat_pings_the_external_monitor(bots: FakeChatBots, settings: Any) -> None:
+    settings.HEARTBEAT_PING_URL = f"{bots.url}/ping/secret"
     beat(SENDER_HEARTBEAT, 15)
     beat(EVALUATOR_HEARTBEAT, 15)
-    wait_until(lambda: robots.paths == ["/ping/secret"], "the ping")
+    wait_until(lambda: bots.paths == ["/ping/secret"], "the ping")
 
 
-def test_the_watch_is_kept_by_a_loop_that_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the loop alone; a killed evaluator under real processes is in test_delivery_processes.py."""
-    import asyncio
+def test_watchdog_loop_continues_after_database_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop alone; a killed evaluator under real processes is in bench/tests/test_alert_delivery.py."""
+    calls: list[bool] = []
 
-    looks = 0
+    def check(*, is_grace_period: bool) -> int:
+        calls.append(is_grace_period)
+        if len(calls) == 1:
+            raise ConnectionError("the database is unavailable")
+        return 0
 
-    async def look(*, is_quiet: bool) -> float:
-        nonlocal looks
-        looks += 1
-        if looks == 1:
-            raise ConnectionError("the database is away")
-        return 0.01
-
-    async def watch_for_a_while() -> None:
-        watching = asyncio.create_task(watchdog.run_watchdog_loop())
+    async def run_until_checked() -> None:
+        loop = asyncio.create_task(watchdog.run_watchdog_loop())
         async with asyncio.timeout(30):
-            while looks < 3:
+            while len(calls) < 3:
                 await asyncio.sleep(0.02)
-        watching.cancel()
+        loop.cancel()
 
-    monkeypatch.setattr(watchdog, "_check_once_async", look)
-    asyncio.run(watch_for_a_while())
+    monkeypatch.setattr(watchdog, "check_heartbeats", check)
+    monkeypatch.setattr(watchdog, "MAX_CHECK_INTERVAL_SECONDS", 0.05)
+    asyncio.run(run_until_checked())
+    assert all(calls)  # within WATCHDOG_GRACE_SECONDS of the start

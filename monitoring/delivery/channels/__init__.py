@@ -1,4 +1,4 @@
-"""The kinds of channels, and the one way to send through any of them."""
+"""The channel kinds and the one function that sends through them. A new kind is registered in TRANSPORTS."""
 
 from monitoring.delivery.channel_secrets import decrypt_secrets
 from monitoring.delivery.channels.apprise import Apprise
@@ -22,13 +22,12 @@ TRANSPORTS: dict[str, Transport] = {
 
 
 def send_through_channel(channel: Channel, message: Message, number: int) -> str:
-    """Send it now; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
+    """Send a message and return the provider's code for success. Raises only DeliveryFailed."""
     outgoing = OutgoingMessage(number, message, decrypt_secrets(channel.secrets), parse_recipients(channel.recipients))
     return TRANSPORTS[channel.kind].send(outgoing)
 
 
 def parse_recipients(text: str) -> list[str]:
-    """The addresses of a comma-separated line, Chinese commas included."""
-    return [
-        one.strip() for one in text.replace("，", ",").replace("；", ",").replace(";", ",").split(",") if one.strip()
-    ]
+    """Return the addresses of a line separated by commas or semicolons, also Chinese ones."""
+    addresses = text.replace("，", ",").replace("；", ",").replace(";", ",").split(",")
+    return [address.strip() for address in addresses if address.strip()]

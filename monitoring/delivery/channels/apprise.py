@@ -1,4 +1,4 @@
-"""Any other service, through Apprise: those whose host is fixed by the service, and those on a host we allow."""
+"""Other services through Apprise: those with a fixed host, and those on a host in ALERT_HOSTS."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from monitoring.exceptions import ChannelMisconfigured, ChannelUnavailable
 from performance.client_metrics import measure_call
 from performance.ssrf_guard import HostNotAllowed, resolve_allowed_addresses
 
-# Where the address names no host: the service's own is in Apprise's code.
+# The URL names no host: Apprise contains the host of the service.
 FIXED_HOST_SCHEMES = frozenset(
     [
         "discord",
@@ -33,7 +33,7 @@ FIXED_HOST_SCHEMES = frozenset(
         "wxteams",
     ]
 )
-# Where the address names the host, and nothing else that would be called: it must be in ALERT_HOSTS.
+# The URL names the host, the only one that is called: it must be in ALERT_HOSTS.
 CUSTOM_HOST_SCHEMES = frozenset(
     [
         "apprise",
@@ -58,7 +58,7 @@ NOTIFY_TYPES = {"resolved": "success", "info": "info", "warning": "warning", "er
 
 
 class Apprise(Transport):
-    """Apprise tells success from failure and nothing more: a failure is tried again."""
+    """Apprise reports only success or failure, so every failure is retried."""
 
     required_fields = accepted_fields = frozenset({ADDRESS})
     hints = {
@@ -66,17 +66,17 @@ class Apprise(Transport):
     }
 
     def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
-        """A scheme that we let through, an address that Apprise understands, a host that is allowed."""
+        """Check that the scheme is supported, Apprise can parse the URL, and the host is allowed."""
         address = secrets.get(ADDRESS, "")
-        fault = _find_address_error(address) if address else ""
-        return {ADDRESS: fault} if fault else {}
+        error = _find_address_error(address) if address else ""
+        return {ADDRESS: error} if error else {}
 
     def send(self, outgoing: OutgoingMessage) -> str:
-        """Apprise sleeps between two messages by itself, so this can take some seconds."""
+        """Send through Apprise, which pauses between messages for some seconds."""
         address = outgoing.secrets.get(ADDRESS, "")
-        fault = _find_address_error(address) if address else "没有填写地址"
-        if fault:
-            raise ChannelMisconfigured(fault)
+        address_error = _find_address_error(address) if address else "没有填写地址"
+        if address_error:
+            raise ChannelMisconfigured(address_error)
         service = _create_service(address)
         kind = outgoing.message.kind if outgoing.message.kind in NOTIFY_TYPES else outgoing.message.severity
         with measure_call("alerts.apprise") as call:
@@ -85,7 +85,7 @@ class Apprise(Transport):
                     resolve_allowed_addresses(str(service.host), service.port or 443, settings.ALERT_HOSTS)
                 is_sent = service.notify(
                     title=outgoing.message.headline(outgoing.number),
-                    body=outgoing.message.text(outgoing.number),
+                    body=outgoing.message.to_text(outgoing.number),
                     notify_type=NOTIFY_TYPES.get(kind, "info"),
                 )
             except HostNotAllowed as error:
@@ -111,11 +111,11 @@ def _find_address_error(address: str) -> str:
 
 
 def _create_service(address: str) -> Any:
-    import apprise  # 0.2 s and 20 MB, for who has such a channel
+    import apprise  # takes 0.2 s and 20 MB, so only if a channel needs it
 
     asset = apprise.AppriseAsset(http_redirects=False, secure_logging=True)
     service = apprise.Apprise.instantiate(address, asset=asset)
     if service is not None:
-        service.redirects = False  # an address can ask for it: redirects could lead to any host
+        service.redirects = False  # a URL can enable redirects, which could lead to any host
         service.verify_certificate = True
     return service

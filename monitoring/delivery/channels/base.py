@@ -1,4 +1,13 @@
-"""What every kind of channel is: what it needs to be told, and how it sends one message."""
+"""The interface of a notification channel kind.
+
+To add a kind:
+1. add it to `Channel.Kind` in monitoring/models/delivery.py, with a migration;
+2. write `<kind>.py` in this package with a subclass of `Transport`, of `UrlTransport` for an HTTP POST, or of `ChatBot`
+   (chat_bot.py) for a group bot that answers with a code;
+3. register it in TRANSPORTS (`__init__.py`), which the admin, the outbox and the test message use;
+4. add its host to the default of ALERT_HOSTS in diagsite/settings.py.
+CONTRIBUTING.md lists the documents and tests to extend.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -16,7 +25,7 @@ ADDRESS, KEY = "address", "key"
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """One message on its way: `number` is told in it; `secrets` are the channel's, by ADDRESS and KEY."""
+    """One message to send: `number` is displayed in it; `secrets` are the channel's, by ADDRESS and KEY."""
 
     number: int
     message: Message
@@ -25,10 +34,10 @@ class OutgoingMessage:
 
 
 class Transport(ABC):
-    """A kind of channel.
+    """A channel kind.
 
-    needs: the fields that must be filled in ("address", "key", "recipients"), takes: those that may be; hints: what
-    the admin says about each; max_per_minute: messages that the other side takes, None for any number.
+    required_fields: fields that must be filled ("address", "key", "recipients"); accepted_fields: fields that may be;
+    hints: help texts of the admin by field.
     """
 
     required_fields: ClassVar[frozenset[str]] = frozenset()
@@ -37,26 +46,39 @@ class Transport(ABC):
 
     @property
     def max_per_minute(self) -> int | None:
-        """How many messages a minute the other side takes."""
+        """Messages per minute that the provider accepts; None for no limit."""
         return None
 
     def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
-        """{field: what is wrong with it}, in words for the operator."""
+        """Return {field: error text for the operator}."""
         return {}
 
     @abstractmethod
     def send(self, outgoing: OutgoingMessage) -> str:
-        """Send it; returns the other side's code for success. Raises DeliveryFailed, and nothing else."""
+        """Send a message and return the provider's code for success. Raises only DeliveryFailed."""
+
+
+class UrlTransport(Transport):
+    """A channel kind that posts to a URL."""
+
+    required_fields = frozenset({ADDRESS})
+    accepted_fields = frozenset({ADDRESS, KEY})
+
+    def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
+        """Validate the URL; only the provider can check the key."""
+        address = secrets.get(ADDRESS, "")
+        error = find_url_error(address) if address else ""
+        return {ADDRESS: error} if error else {}
 
 
 def find_url_error(address: str) -> str:
-    """What is wrong with an address that we are to post to; "" when it may be used."""
+    """Return why the site must not post to a URL; "" if it may."""
     try:
         parts = urlsplit(address)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        # Two readers that differ about the host would let an address through to another one.
+        # If two parsers disagree about the host, the check of one could be bypassed in the other.
         is_address = is_address and httpx.URL(address).host == parts.hostname
-    except (ValueError, httpx.InvalidURL):  # brackets that do not match, a port that is no number
+    except (ValueError, httpx.InvalidURL):  # unmatched brackets, invalid port
         is_address = False
     if not is_address or not address.isascii() or not address.isprintable():
         return "不是网址，应形如 https://…"
@@ -71,14 +93,14 @@ _LOOPBACK_HOSTS = {"127.0.0.1", "localhost"}
 
 
 def find_host_error(host: str) -> str:
-    """Whether ALERT_HOSTS allows it: an address in the admin must not open our own network."""
+    """Return why ALERT_HOSTS does not allow a host: URLs from the admin must not reach the internal network."""
     return "" if host in settings.ALERT_HOSTS else f"{host} 不在允许的主机里（设置 ALERT_HOSTS）"
 
 
 def get_checked_url(secrets: dict[str, str]) -> str:
-    """Return the address to post to, checked at each send: the setting may change. Raises ChannelMisconfigured."""
+    """Return the URL to post to, checked at every send because ALERT_HOSTS may change. Raises ChannelMisconfigured."""
     address = secrets.get(ADDRESS, "")
-    fault = find_url_error(address) if address else "没有填写地址"
-    if fault:
-        raise ChannelMisconfigured(fault)
+    error = find_url_error(address) if address else "没有填写地址"
+    if error:
+        raise ChannelMisconfigured(error)
     return address

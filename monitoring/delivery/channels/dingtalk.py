@@ -1,4 +1,4 @@
-"""DingTalk's custom robot: https://open.dingtalk.com/document/robots/custom-robot-access"""
+"""DingTalk custom bot: https://open.dingtalk.com/document/robots/custom-robot-access"""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _BOT_NOT_FOUND = misconfigured("机器人或群不存在，请重新添加机器
 
 
 class DingTalk(ChatBot):
-    """Signed when it has a key; at most 20 messages a minute and 20,000 bytes."""
+    """Signed if it has a key; at most 20 messages per minute and 20,000 bytes."""
 
     client_name = "alerts.dingtalk"
     max_bytes = 20_000
@@ -51,7 +51,7 @@ class DingTalk(ChatBot):
     }
 
     def build_url(self, outgoing: OutgoingMessage, address: str) -> str:
-        """The signature is encoded for the address once: robots answer 310000 to one that is encoded twice."""
+        """Return the URL, signed with the key."""
         key = outgoing.secrets.get(KEY, "")
         if not key:
             return address
@@ -61,9 +61,8 @@ class DingTalk(ChatBot):
         return f"{address}{'&' if '?' in address else '?'}{query}"
 
     def build_body(self, outgoing: OutgoingMessage) -> dict[str, Any]:
-        """Markdown, which mentions nobody."""
+        """Return Markdown that mentions no user."""
         title = outgoing.message.headline(outgoing.number)
-        text = outgoing.message.markdown(
-            outgoing.number, self.max_bytes - 1000
-        )  # the frame and escapes are counted too
+        max_bytes = self.max_bytes - 1000  # the limit includes the envelope and escapes
+        text = outgoing.message.to_markdown(outgoing.number, max_bytes)
         return {"msgtype": "markdown", "markdown": {"title": title, "text": text}, "at": {"isAtAll": False}}

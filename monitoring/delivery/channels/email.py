@@ -1,4 +1,4 @@
-"""E-mail through Django's mail; the server is a setting (EMAIL_URL), so nobody can point it elsewhere in the admin."""
+"""E-mail through Django; the mail server is a setting (EMAIL_URL) that cannot be changed in the admin."""
 
 import smtplib
 import socket
@@ -27,48 +27,52 @@ MAX_RECIPIENTS = 20
 
 
 class Email(Transport):
-    """One message to all recipients. A repeat has the same Message-ID, so that mail clients show it once."""
+    """One message to all recipients. A repeated delivery has the same Message-ID, so mail clients show it once."""
 
     required_fields = accepted_fields = frozenset({RECIPIENTS})
     hints = {RECIPIENTS: "用逗号分隔；邮件服务器由设置 EMAIL_URL 给出"}
 
     def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
-        """Every recipient must be an address."""
+        """Check the number and the syntax of the recipients."""
         if len(recipients) > MAX_RECIPIENTS:
             return {RECIPIENTS: f"最多 {MAX_RECIPIENTS} 个收件人"}
-        wrong = [one for one in recipients if not _is_mail_address(one)]
-        return {RECIPIENTS: f"不是邮件地址：{'、'.join(wrong)[:100]}"} if wrong else {}
+        invalid = []
+        for recipient in recipients:
+            try:
+                validate_email(recipient)
+            except ValidationError:
+                invalid.append(recipient)
+        return {RECIPIENTS: f"不是邮件地址：{'、'.join(invalid)[:100]}"} if invalid else {}
 
     def send(self, outgoing: OutgoingMessage) -> str:
-        """Hand it to the mail server; returns its 250."""
+        """Hand the message to the mail server."""
         if not settings.EMAIL_HOST:
             raise ChannelMisconfigured("没有邮件服务器（设置 EMAIL_URL）")
+        domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("<> ") or "localhost"
         with measure_call("alerts.email"):
             try:
-                _build_email(outgoing).send()
+                EmailMessage(
+                    subject=outgoing.message.headline(outgoing.number),
+                    body=outgoing.message.to_text(outgoing.number),
+                    to=outgoing.recipients,
+                    headers={
+                        "Message-ID": build_message_id(outgoing.number, domain),
+                        "Auto-Submitted": "auto-generated",
+                    },
+                    connection=get_connection(timeout=settings.EMAIL_TIMEOUT),
+                ).send()
             except Exception as error:
                 raise _classify_smtp_error(error) from error
         return "250"
 
 
-def _build_email(outgoing: OutgoingMessage) -> EmailMessage:
-    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("<> ") or "localhost"
-    return EmailMessage(
-        subject=outgoing.message.headline(outgoing.number),
-        body=outgoing.message.text(outgoing.number),
-        to=outgoing.recipients,
-        headers={"Message-ID": build_message_id(outgoing.number, domain), "Auto-Submitted": "auto-generated"},
-        connection=get_connection(timeout=settings.EMAIL_TIMEOUT),
-    )
-
-
 def build_message_id(number: int, domain: str) -> str:
-    """Always the same for a number; a test of a channel, which has none, gets one of its own."""
+    """Return the same Message-ID for the same number; a test message, numbered 0, gets a random one."""
     return f"<alert-message-{number}@{domain}>" if number else make_msgid(domain=domain)
 
 
 def _classify_smtp_error(error: Exception) -> DeliveryFailed:
-    """What a failure of smtplib means. The server's words are shown; those of a refusal can name addresses."""
+    """Return the failure that an smtplib exception means. The server's reply is cleaned: it can name addresses."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()), (550, b""))
         return _classify_smtp_code(code, reply, ChannelMisconfigured, "收件人被拒绝")
@@ -84,7 +88,7 @@ def _classify_smtp_error(error: Exception) -> DeliveryFailed:
         return ChannelTimedOut("邮件服务器没有及时应答")
     if isinstance(error, ssl.SSLCertVerificationError):
         return ChannelMisconfigured("邮件服务器的证书无效")
-    if isinstance(error, OSError):  # of which smtplib's other exceptions are kinds
+    if isinstance(error, OSError):  # base class of smtplib's other exceptions
         return ChannelUnreachable(f"连不上邮件服务器（{type(error).__name__}）")
     return MessageRejected(f"邮件无法写成（{type(error).__name__}）")
 
@@ -92,16 +96,8 @@ def _classify_smtp_error(error: Exception) -> DeliveryFailed:
 def _classify_smtp_code(
     code: int, reply: bytes | str, rejection_class: type[DeliveryFailed], summary: str
 ) -> DeliveryFailed:
-    """4xx is for now, 5xx for ever."""
+    """4xx is temporary, 5xx permanent."""
     detail = clean_text(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply, 100)
     if 400 <= code < 500:
         return ChannelUnavailable(f"邮件服务器稍后再收：{detail}", provider_code=str(code))
     return rejection_class(f"{summary}：{detail}", provider_code=str(code))
-
-
-def _is_mail_address(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True

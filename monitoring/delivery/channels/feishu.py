@@ -1,4 +1,4 @@
-"""Feishu's and Lark's custom bot: https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot"""
+"""Feishu and Lark custom bot: https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot"""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ SEVERITY_COLOURS = {"info": "blue", "warning": "yellow", "error": "orange", "cri
 
 
 class Feishu(ChatBot):
-    """Signed in the body when it has a key; 100 messages a minute, of which we use as many as of the others."""
+    """Signed in the body if it has a key; 100 messages per minute, of which ALERT_MESSAGES_PER_MINUTE are used."""
 
     client_name = "alerts.feishu"
     max_bytes = 18_000  # of 20 KB for the whole body
@@ -38,18 +38,18 @@ class Feishu(ChatBot):
     }
 
     def classify_code(self, code: int, detail: str) -> tuple[type[DeliveryFailed], str]:
-        """9499 is both "Bad Request" and "too many request"."""
+        """Feishu uses 9499 for both "Bad Request" and "too many request"."""
         return RATE_LIMITED if code == 9499 and "too many" in detail.lower() else super().classify_code(code, detail)
 
     def build_url(self, outgoing: OutgoingMessage, address: str) -> str:
-        """As it is: the signature goes into the body."""
+        """Return the URL unchanged: the signature is in the body."""
         return address
 
     def build_body(self, outgoing: OutgoingMessage) -> dict[str, Any]:
-        """A card, whose head has the colour of the severity."""
+        """Return a card whose header has the colour of the severity."""
         message = outgoing.message
         colour = "green" if message.kind == "resolved" else SEVERITY_COLOURS.get(message.severity, "blue")
-        text = message.markdown(outgoing.number, self.max_bytes - 2000, has_headline=False)
+        text = message.to_markdown(outgoing.number, self.max_bytes - 2000, has_headline=False)
         card = {
             "config": {"wide_screen_mode": True},
             "header": {
@@ -58,13 +58,10 @@ class Feishu(ChatBot):
             },
             "elements": [{"tag": "markdown", "content": text}],
         }
-        return {"msg_type": "interactive", "card": card, **_build_signature(outgoing.secrets.get(KEY, ""))}
-
-
-def _build_signature(key: str) -> dict[str, str]:
-    """The key is "timestamp, line end, secret", and what is signed is nothing: that is how they have it."""
-    if not key:
-        return {}
-    timestamp = str(round(time.time()))
-    digest = hmac.new(f"{timestamp}\n{key}".encode(), b"", hashlib.sha256).digest()
-    return {"timestamp": timestamp, "sign": base64.b64encode(digest).decode()}
+        body: dict[str, Any] = {"msg_type": "interactive", "card": card}
+        key = outgoing.secrets.get(KEY, "")
+        if key:  # Feishu signs an empty text with the HMAC key "timestamp, newline, secret"
+            timestamp = str(round(time.time()))
+            digest = hmac.new(f"{timestamp}\n{key}".encode(), b"", hashlib.sha256).digest()
+            body |= {"timestamp": timestamp, "sign": base64.b64encode(digest).decode()}
+        return body

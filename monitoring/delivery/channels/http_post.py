@@ -1,4 +1,4 @@
-"""One POST, bounded in time and size, that follows no redirect; and what its failures mean."""
+"""One HTTP POST, bounded in time and size and without redirects, and the meaning of its failures."""
 
 import json
 import time
@@ -35,11 +35,16 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class HttpResult:
-    """The other side's answer: `body` is its JSON when that is an object, else {}."""
+    """The response; `body` is its JSON if that is an object, else {}."""
 
     status: int
     body: dict[str, Any]
     headers: Mapping[str, str]
+
+
+def to_json_bytes(body: Any) -> bytes:
+    """Return compact JSON in UTF-8, Chinese characters unescaped."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def post(
@@ -50,9 +55,9 @@ def post(
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
 ) -> HttpResult:
-    """Post it once; any status is an answer. Raises ChannelTimedOut or ChannelUnreachable.
+    """Post once and return the response, whatever its status. Raises DeliveryFailed if there is none.
 
-    client: who is called, for the counters. The address can hold a secret: no failure tells it.
+    client_name: label of the call metrics. Errors never contain the URL, which may be secret.
     """
     with measure_call(client_name) as call:
         try:
@@ -69,18 +74,14 @@ def post(
         return result
 
 
-def _allowed_hosts() -> list[str]:
-    return settings.ALERT_HOSTS
-
-
 def _post_with_deadline(url: str, content: bytes, headers: Mapping[str, str]) -> HttpResult:
-    deadline = (
-        time.monotonic() + POST_TOTAL_TIMEOUT_SECONDS
-    )  # httpx's own is per read: a drip-feed would outlive the lease
+    # httpx limits each read only: a response that trickles in would outlast the lease of the message.
+    deadline = time.monotonic() + POST_TOTAL_TIMEOUT_SECONDS
     data = b""
+    client = httpx.Client(**HTTPX_CLIENT_OPTIONS, verify=get_ssl_context())
     with (
-        restrict_hosts(httpx.Client(**HTTPX_CLIENT_OPTIONS, verify=get_ssl_context()), _allowed_hosts) as client,
-        client.stream("POST", url, content=content, headers=dict(headers)) as response,
+        restrict_hosts(client, lambda: settings.ALERT_HOSTS) as restricted_client,
+        restricted_client.stream("POST", url, content=content, headers=dict(headers)) as response,
     ):
         for chunk in response.iter_bytes(4096):
             data += chunk
@@ -88,19 +89,15 @@ def _post_with_deadline(url: str, content: bytes, headers: Mapping[str, str]) ->
                 break
             if time.monotonic() > deadline:
                 raise TimeoutError
-        return HttpResult(response.status_code, _parse_json_object(data), response.headers)
-
-
-def _parse_json_object(data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
+        body = None
+    return HttpResult(response.status_code, body if isinstance(body, dict) else {}, response.headers)
 
 
 def classify_http_status(result: HttpResult) -> DeliveryFailed | None:
-    """What an HTTP status means by itself; None for success."""
+    """Return the failure that an HTTP status means; None for success."""
     status, code = result.status, str(result.status)
     if 200 <= status < 300:
         return None
@@ -120,18 +117,17 @@ def classify_http_status(result: HttpResult) -> DeliveryFailed | None:
 
 
 def parse_retry_after_seconds(result: HttpResult) -> float | None:
-    """Retry-After, in either of its forms, bounded."""
+    """Return the seconds of a Retry-After header (a number or a date), bounded; None if absent or invalid."""
     text = result.headers.get("retry-after", "").strip()
     if not text:
         return None
     try:
-        seconds = float(text) if text.isdecimal() else _get_seconds_until(text)
+        if text.isdecimal():
+            seconds = float(text)
+        else:
+            moment = parsedate_to_datetime(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
     except ValueError:
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
-
-
-def _get_seconds_until(date: str) -> float:
-    moment = parsedate_to_datetime(date)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()

@@ -1,35 +1,26 @@
-"""A JSON POST to an address of the operators' own, signed so that they know from whom it is."""
+"""A signed JSON POST to a URL of the operators."""
 
 import hashlib
 import hmac
 import time
 
-from monitoring.delivery.channels.base import ADDRESS, KEY, OutgoingMessage, Transport, find_url_error, get_checked_url
-from monitoring.delivery.channels.http_post import classify_http_status, post
-from monitoring.delivery.messages import to_json_bytes
+from monitoring.delivery.channels.base import ADDRESS, KEY, OutgoingMessage, UrlTransport, get_checked_url
+from monitoring.delivery.channels.http_post import classify_http_status, post, to_json_bytes
 
 
-class Webhook(Transport):
-    """X-Alert-Signature is `sha256=` and the HMAC of "timestamp.body" in hex; Idempotency-Key the message's number."""
+class Webhook(UrlTransport):
+    """X-Alert-Signature is `sha256=` and the hex HMAC of "timestamp.body"; Idempotency-Key is the message number."""
 
-    required_fields = frozenset({ADDRESS})
-    accepted_fields = frozenset({ADDRESS, KEY})
     hints = {
         ADDRESS: "接收 JSON 的 https 地址，其主机须在设置 ALERT_HOSTS 里",
         KEY: "签名密钥：X-Alert-Signature = sha256=HMAC-SHA256(密钥, “时间戳.正文”)；留空则不签名",
     }
 
-    def validate(self, secrets: dict[str, str], recipients: list[str]) -> dict[str, str]:
-        """Of the address."""
-        address = secrets.get(ADDRESS, "")
-        fault = find_url_error(address) if address else ""
-        return {ADDRESS: fault} if fault else {}
-
     def send(self, outgoing: OutgoingMessage) -> str:
-        """Any 2xx is success."""
+        """Post the message; any 2xx is success."""
         address, key = get_checked_url(outgoing.secrets), outgoing.secrets.get(KEY, "")
         body, message = outgoing.message.to_dict(), outgoing.message
-        content = to_json_bytes({"number": outgoing.number, **body, "text": message.text(outgoing.number)})
+        content = to_json_bytes({"number": outgoing.number, **body, "text": message.to_text(outgoing.number)})
         timestamp = str(int(time.time()))
         headers = {"X-Alert-Timestamp": timestamp, "Idempotency-Key": str(outgoing.number)}
         if key:

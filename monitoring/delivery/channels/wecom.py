@@ -1,4 +1,4 @@
-"""WeCom's group robot: https://developer.work.weixin.qq.com/document/path/91770"""
+"""WeCom group bot: https://developer.work.weixin.qq.com/document/path/91770"""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from monitoring.exceptions import DeliveryFailed
 
 
 class WeCom(ChatBot):
-    """Its address is its secret; at most 20 messages a minute and 4,096 bytes of Markdown."""
+    """Authenticated by its URL alone; at most 20 messages per minute and 4,096 bytes of Markdown."""
 
     client_name = "alerts.wecom"
     accepted_fields = frozenset({ADDRESS})
@@ -34,20 +34,20 @@ class WeCom(ChatBot):
     }
 
     def classify_code(self, code: int, detail: str) -> tuple[type[DeliveryFailed], str]:
-        """93000 is also what it says of a message that is too long."""
+        """WeCom uses 93000 also for messages that are too long."""
         if code in (93000, 40058) and "max length" in detail:
             return MESSAGE_TOO_LONG
         return super().classify_code(code, detail)
 
     def get_error_detail(self, result: HttpResult) -> str:
-        """Without the number and the address that it appends for its own support."""
+        """Return the text without the support reference that WeCom appends."""
         return super().get_error_detail(result).partition(", hint:")[0]
 
     def build_url(self, outgoing: OutgoingMessage, address: str) -> str:
-        """As it is."""
+        """Return the URL unchanged."""
         return address
 
     def build_body(self, outgoing: OutgoingMessage) -> dict[str, Any]:
-        """Markdown, in which only `<@…>` would mention somebody."""
-        content = outgoing.message.markdown(outgoing.number, self.max_bytes)
+        """Return Markdown, in which only `<@…>` would mention a user."""
+        content = outgoing.message.to_markdown(outgoing.number, self.max_bytes)
         return {"msgtype": "markdown", "markdown": {"content": content}}

@@ -1,37 +1,31 @@
-"""`manage.py encrypt_channels`: the channels' secrets under the newest key, after a key was changed."""
-
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from monitoring.delivery.channel_secrets import reencrypt_secrets
 from monitoring.exceptions import SecretsDecryptionFailed
+from monitoring.management.base import ExamplesCommand
 from monitoring.models import Channel
 
-EXAMPLES = """
+
+class Command(ExamplesCommand):
+    help = "Encrypt the channels' URLs and keys with the newest key, after a key change."
+    examples = """
 examples:
-  manage.py encrypt_channels --dry-run   which channels can be decrypted; changes nothing
+  manage.py encrypt_channels --dry-run   check which channels can be decrypted; changes nothing
   manage.py encrypt_channels             encrypt all of them with the newest key
 
 Change SECRET_KEY or ALERT_SECRETS_KEY, keep the old value (SECRET_KEY_FALLBACKS, or ALERT_SECRETS_KEY=new,old), run
-this, then drop the old value.
+this command, then remove the old value.
 """
 
-
-class Command(BaseCommand):
-    """Encrypt again."""
-
-    help = "Encrypt the channels' addresses and keys again, with the newest key."
-
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Only the dry run."""
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = EXAMPLES
-        parser.add_argument("--dry-run", action="store_true", help="say which can be decrypted, and change nothing")
+        """Add the dry run."""
+        parser.add_argument("--dry-run", action="store_true", help="check which can be decrypted, and change nothing")
 
-    def handle(self, *arguments: Any, **options: Any) -> None:
-        """One line a channel that is lost, one in all."""
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Encrypt. Raises CommandError if channels cannot be decrypted, after all others are encrypted."""
         undecryptable, count = [], 0
         for channel in Channel.objects.exclude(secrets=""):
             try:
@@ -41,7 +35,7 @@ class Command(BaseCommand):
                 continue
             count += 1
             if not options["dry_run"]:
-                # Not over what somebody has saved meanwhile.
+                # Conditional, so that secrets entered meanwhile are not overwritten.
                 Channel.objects.filter(pk=channel.pk, secrets=channel.secrets).update(secrets=secrets)
         self.stdout.write(f"{count} channels {'can be' if options['dry_run'] else 'were'} encrypted again")
         if undecryptable:

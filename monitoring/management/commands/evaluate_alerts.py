@@ -1,99 +1,88 @@
-"""Evaluate the alert rules by hand, or ask what they make of a moment."""
-
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from monitoring.management.base import ExamplesCommand
 from monitoring.models import Rule
+from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
 from monitoring.rules.explanations import REASON_TEXTS_EN, format_rule_value
-from monitoring.rules.query import get_measurement_fields
 from monitoring.samples.queries import SAMPLE_DELAY
 
-EXAMPLES = """\
+
+class Command(ExamplesCommand):
+    help = "Evaluate the alert rules and explain each in a line: value, interval, samples, window, state, reason."
+    examples = """\
 examples:
-  # evaluate now, as the periodic job does every 15 s, and say why each rule stands where it stands
+  # evaluate now, as the periodic job does every 15 s, and explain the state of each rule
   manage.py evaluate_alerts
 
-  # the same without changing or telling anything
+  # the same without changing or sending anything
   manage.py evaluate_alerts --dry-run
 
-  # what the samples of last night say, seen from where the rules stand today
+  # evaluate the samples of last night, starting from the current states
   manage.py evaluate_alerts --at '2026-02-27 03:10' --dry-run
 
   # for scripts
   manage.py evaluate_alerts --dry-run --json | jq '.[] | select(.state == "firing")'
 
-A time without a zone is in the site's time zone. Samples count up to 30 s before the time, when all are stored.
-A rule that somebody has evaluated for that time already is not evaluated again, so --at in the past needs --dry-run.
+A time without a zone is in the site's time zone. Samples are used up to 30 s before the time, when all are stored.
+A rule that was already evaluated for that time is not evaluated again, so --at in the past requires --dry-run.
 """
 
-
-class Command(BaseCommand):
-    """Explains every rule in a line."""
-
-    help = "Evaluate the alert rules, and explain each in a line: value, interval, samples, window, state, why."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
-
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """When, and whether to do anything about it."""
+        """Add the time, the dry run and the output format."""
         parser.add_argument("--at", metavar="TIME", help="as of this time instead of now, such as '2026-02-27 03:10'")
-        parser.add_argument("--dry-run", action="store_true", help="change nothing, tell nobody")
+        parser.add_argument("--dry-run", action="store_true", help="change and send nothing")
         parser.add_argument("--json", action="store_true", help="print a list of objects instead of lines")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Evaluate and print; exit code 1 when a rule could not be evaluated."""
+        """Evaluate and print; exit code 1 if a rule could not be evaluated."""
         now = _parse_time(options["at"]) if options["at"] else timezone.now()
         if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
             raise CommandError("a time in the past can only be looked at: add --dry-run")
-        results = (
-            evaluate_rules(Rule.objects.filter(is_enabled=True), now) if options["dry_run"] else run_evaluation(now)
-        )
+        enabled_rules = Rule.objects.filter(is_enabled=True)
+        results = evaluate_rules(enabled_rules, now) if options["dry_run"] else run_evaluation(now)
         if options["json"]:
-            rows = [_build_json_row(one) for one in results]
+            rows = [_build_json_row(result) for result in results]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
         else:
-            self._print(results, is_dry=options["dry_run"])
-        if any(one.error for one in results):
+            self._print_lines(results, is_dry_run=options["dry_run"])
+        if any(result.error for result in results):
             raise CommandError("a rule could not be evaluated", returncode=1)
 
-    def _print(self, results: list[EvaluationResult], *, is_dry: bool) -> None:
-        width = max((len(one.rule.name) for one in results), default=0)
-        for one in results:
-            self.stdout.write(f"{one.rule.name:<{width}}  {format_result_line(one)}")
-        if not results:
-            without = "no rule is enabled; `manage.py seed` adds the usual ones"
-            self.stdout.write(
-                without if is_dry else "every rule has been evaluated already in these 15 s, or none is on"
-            )
+    def _print_lines(self, results: list[EvaluationResult], *, is_dry_run: bool) -> None:
+        width = max((len(result.rule.name) for result in results), default=0)
+        for result in results:
+            self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
+        if not results and is_dry_run:
+            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
+        elif not results:
+            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
 
 
 def format_result_line(result: EvaluationResult) -> str:
-    """Value, interval, samples, window, state and why."""
+    """Return value, interval, samples, window, state and reason."""
     decision, rule = result.decision, result.rule
     if decision is None:
         return f"failed: {result.error!r}"
     measurement = decision.measurement
     value, threshold, low, high = (
-        format_rule_value(rule.kind, one, rule.metric)
-        for one in (measurement.value, rule.threshold, measurement.low, measurement.high)
+        format_rule_value(rule.kind, number, rule.metric)
+        for number in (measurement.value, rule.threshold, measurement.low, measurement.high)
     )
     parts = [f"{value} {rule.comparison} {threshold}?"]
-    if rule.kind != "gauge":
+    if rule.kind != Rule.Kind.GAUGE:
         parts += [f"[{low}, {high}]"] if measurement.low is not None else []
         parts += [f"n={measurement.denominator or 0:g} in {measurement.window_seconds} s"]
-    action = f" -> {decision.action}" if decision.action != "nothing" else ""
+    action = f" -> {decision.action}" if decision.action is not AlertAction.NOTHING else ""
     return f"{'  '.join(parts)}  {decision.new_state.state}: {REASON_TEXTS_EN[decision.reason]}{action}"
 
 
@@ -105,7 +94,7 @@ def _build_json_row(result: EvaluationResult) -> dict[str, Any]:
         return {**row, "state": "failed", "error": repr(result.error)}
     return {
         **row,
-        **get_measurement_fields(decision.measurement),
+        **asdict(decision.measurement),
         "state": decision.new_state.state,
         "since": decision.new_state.since,
         "action": decision.action,
@@ -116,9 +105,9 @@ def _build_json_row(result: EvaluationResult) -> dict[str, Any]:
 
 def _parse_time(text: str) -> datetime:
     try:
-        found = parse_datetime(text)
+        moment = parse_datetime(text)
     except ValueError:
-        found = None
-    if found is None:
+        moment = None
+    if moment is None:
         raise CommandError(f"{text!r} is not a time; write it like '2026-02-27 03:10'")
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

@@ -1,56 +1,49 @@
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, Surface, find_surfaces
+from monitoring.management.base import ExamplesCommand
 
-EXAMPLES = """examples:
+
+class Command(ExamplesCommand):
+    help = "Check that routes, sockets, jobs, commands and outgoing clients have a counter, a duration, an error label."
+    examples = """examples:
   manage.py monitoring_coverage                   what is counted, by kind, and what is not
-  manage.py monitoring_coverage --fail-under 0.9  exit with 1 when less than 90 % is
-  manage.py monitoring_coverage --json            every surface, for a program
+  manage.py monitoring_coverage --fail-under 0.9  exit with 1 if less than 90 % is covered
+  manage.py monitoring_coverage --json            every surface, for programs
 
-docs/reference/metrics.md says what covered means.
+docs/reference/metrics.md defines "covered".
 """
 
-
-class Command(BaseCommand):
-    """The gate for instruments."""
-
-    help = "Tell which routes, sockets, jobs, commands and outgoing clients have a counter, a duration, an error label."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
-
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How much is enough, and for whom to print."""
+        """Add the threshold and the output format."""
         parser.add_argument("--fail-under", type=float, metavar="SHARE", help="exit with 1 below this share, 0 to 1")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print what was found; fail when too little is covered."""
+        """Print the coverage. Raises CommandError below the threshold."""
         surfaces = find_surfaces()
-        share = sum(one.is_covered for one in surfaces) / len(surfaces)
+        share = sum(surface.is_covered for surface in surfaces) / len(surfaces)
         if options["json"]:
-            document = {"covered": share, "surfaces": [asdict(one) for one in surfaces]}
+            document = {"covered": share, "surfaces": [asdict(surface) for surface in surfaces]}
             self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
         else:
-            self._print(surfaces, share)
+            self._print_summary(surfaces, share)
         min_share = options["fail_under"]
         if min_share is not None and share < min_share:
             raise CommandError(f"{share:.1%} is covered, less than {min_share:.1%}", returncode=1)
 
-    def _print(self, surfaces: Sequence[Surface], share: float) -> None:
-        for one in surfaces:
-            if not one.is_covered:
-                self.stdout.write(f"{one.kind} {one.name}: no {', no '.join(one.missing)} ({one.why})")
+    def _print_summary(self, surfaces: Sequence[Surface], share: float) -> None:
+        for surface in surfaces:
+            if not surface.is_covered:
+                missing = ", no ".join(surface.missing)
+                self.stdout.write(f"{surface.kind} {surface.name}: no {missing} ({surface.why})")
         for kind in INSTRUMENTS_BY_KIND:
-            covered = [one.is_covered for one in surfaces if one.kind == kind]
+            covered = [surface.is_covered for surface in surfaces if surface.kind == kind]
             self.stdout.write(f"{kind:8} {sum(covered)} of {len(covered)}")
         self.stdout.write(f"covered  {share:.1%}")

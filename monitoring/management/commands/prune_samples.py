@@ -1,32 +1,26 @@
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from monitoring.management.base import ExamplesCommand
 from monitoring.samples.retention import count_prunable, prune_samples
 
-EXAMPLES = """examples:
-  manage.py prune_samples                   say what would be deleted
+
+class Command(ExamplesCommand):
+    help = (
+        "Delete samples older than SAMPLES_KEPT_DAYS, as a periodic job does daily. Without --apply, only count them."
+    )
+    examples = """examples:
+  manage.py prune_samples                   count what would be deleted
   manage.py prune_samples --apply           delete it
   manage.py prune_samples --days 2 --apply  keep two days only
 """
 
-
-class Command(BaseCommand):
-    """Keeps the samples of the processes small. A periodic job does the same once a day."""
-
-    help = "Delete samples that are older than SAMPLES_KEPT_DAYS. Without --apply, only say how many they are."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Django's parser, with the lines of the examples left as they are."""
-        parser = super().create_parser(prog_name, subcommand, epilog=EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
-
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How much to keep, and whether to do it."""
+        """Add the age and the switch to delete."""
         parser.add_argument(
             "--days",
             type=float,
@@ -36,8 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--apply", action="store_true", help="delete; without it nothing is changed")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prune, or say what would be gone."""
-        if options["days"] < 1:  # counters that stand still are stored every hour only
+        """Delete or count."""
+        if options["days"] < 1:  # unchanged counters are stored only once per hour
             raise CommandError("--days must be at least 1")
         older_than = timedelta(days=options["days"])
         if options["apply"]:

@@ -1,4 +1,4 @@
-"""Code that wants to know of alerts is called after the commit, and cannot harm whoever tells it."""
+"""Callbacks run after the commit, and their exceptions do not reach the caller."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,17 +16,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def called() -> Iterator[list[tuple[str, bool]]]:
-    found: list[tuple[str, bool]] = []
+def callback_calls() -> Iterator[list[tuple[str, bool]]]:
+    calls: list[tuple[str, bool]] = []
 
     def callback(alert: Alert) -> None:
         assert not connection.in_atomic_block
-        found.append((alert.title, alert.is_open))
+        calls.append((alert.title, alert.is_open))
 
     manager = get_alert_manager()
     manager.add_callback(callback)
     manager.add_callback(callback)
-    yield found
+    yield calls
     manager.remove_callback(callback)
     manager.remove_callback(callback)
 
@@ -37,50 +37,50 @@ def fire() -> Alert:
     return alert
 
 
-def test_a_callback_is_called_once_for_each_transition(called: list[tuple[str, bool]]) -> None:
+def test_callback_is_called_once_per_transition(callback_calls: list[tuple[str, bool]]) -> None:
     alert = fire()
     repeat_alert(alert)
     resolve_alert(alert)
-    assert called == [("事件", True), ("事件", False)]
+    assert callback_calls == [("事件", True), ("事件", False)]
 
 
-def test_nobody_is_called_of_what_is_rolled_back(called: list[tuple[str, bool]]) -> None:
+def test_callback_is_not_called_after_rollback(callback_calls: list[tuple[str, bool]]) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         fire()
         _ = 1 / 0
-    assert called == []
+    assert callback_calls == []
 
 
-def test_a_callback_that_raises_is_recorded_and_harms_nobody(called: list[tuple[str, bool]]) -> None:
-    def broken(alert: Alert) -> None:
+def test_exceptions_of_callbacks_are_recorded(callback_calls: list[tuple[str, bool]]) -> None:
+    def failing_callback(alert: Alert) -> None:
         raise LookupError(alert.title)
 
     error_recorder.clear()
-    get_alert_manager().add_callback(broken)
-    alert_fired.connect(broken_receiver)
+    get_alert_manager().add_callback(failing_callback)
+    alert_fired.connect(failing_receiver)
     try:
         alert = fire()
     finally:
-        get_alert_manager().remove_callback(broken)
-        alert_fired.disconnect(broken_receiver)
-    assert alert.is_open and called == [("事件", True)]
-    exceptions = sorted(happening.exception for happening in error_recorder._pending)
+        get_alert_manager().remove_callback(failing_callback)
+        alert_fired.disconnect(failing_receiver)
+    assert alert.is_open and callback_calls == [("事件", True)]
+    exceptions = sorted(occurrence.exception for occurrence in error_recorder._pending)
     assert exceptions == ["LookupError", "ZeroDivisionError"]
     error_recorder.clear()
 
 
-def broken_receiver(**arguments: Any) -> None:
+def failing_receiver(**arguments: Any) -> None:
     raise ZeroDivisionError
 
 
-def test_signals_tell_of_firing_and_of_its_end() -> None:
-    told: list[tuple[str, Alert]] = []
+def test_signals_are_sent_when_alerts_fire_and_resolve() -> None:
+    sent: list[tuple[str, Alert]] = []
 
     def fired(alert: Alert, **rest: Any) -> None:
-        told.append(("fired", alert))
+        sent.append(("fired", alert))
 
     def resolved(alert: Alert, **rest: Any) -> None:
-        told.append(("resolved", alert))
+        sent.append(("resolved", alert))
 
     alert_fired.connect(fired)
     alert_resolved.connect(resolved)
@@ -90,4 +90,4 @@ def test_signals_tell_of_firing_and_of_its_end() -> None:
     finally:
         alert_fired.disconnect(fired)
         alert_resolved.disconnect(resolved)
-    assert told == [("fired", alert), ("resolved", alert)]
+    assert sent == [("fired", alert), ("resolved", alert)]

@@ -1,4 +1,4 @@
-"""Channels' secrets are encrypted at rest, survive a change of the key, and are told to nobody."""
+"""Secrets of channels are encrypted at rest and survive key changes."""
 
 from io import StringIO
 from typing import Any
@@ -13,26 +13,26 @@ from monitoring.models import Channel
 SECRETS = {"address": "https://oapi.dingtalk.com/robot/send?access_token=very-secret", "key": "SEC-very-secret"}
 
 
-def test_what_is_stored_shows_nothing_and_decrypts() -> None:
+def test_secrets_are_encrypted() -> None:
     stored = encrypt_secrets(SECRETS)
     assert "secret" not in stored and "dingtalk" not in stored
     assert decrypt_secrets(stored) == SECRETS
     assert encrypt_secrets({"address": ""}) == "" and decrypt_secrets("") == {}
 
 
-def test_a_changed_secret_key_still_decrypts_while_the_old_one_is_a_fallback(settings: Any) -> None:
+def test_fallback_keys_decrypt_after_a_key_change(settings: Any) -> None:
     stored = encrypt_secrets(SECRETS)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
     assert decrypt_secrets(stored) == SECRETS
     renewed = reencrypt_secrets(stored)
     settings.SECRET_KEY_FALLBACKS = []
     assert decrypt_secrets(renewed) == SECRETS
-    with pytest.raises(SecretsDecryptionFailed) as lost:
+    with pytest.raises(SecretsDecryptionFailed) as raised:
         decrypt_secrets(stored)
-    assert lost.value.disables_channel and "重新填写" in str(lost.value)
+    assert raised.value.disables_channel and "重新填写" in str(raised.value)
 
 
-def test_a_key_of_its_own_encrypts_and_outlives_the_secret_key(settings: Any) -> None:
+def test_alert_secrets_key_takes_precedence_over_secret_key(settings: Any) -> None:
     before = encrypt_secrets(SECRETS)
     settings.ALERT_SECRETS_KEY = ["new", "old"]
     stored = encrypt_secrets(SECRETS)
@@ -42,7 +42,7 @@ def test_a_key_of_its_own_encrypts_and_outlives_the_secret_key(settings: Any) ->
 
 
 @pytest.mark.django_db
-def test_the_command_encrypts_again_and_names_what_is_lost(settings: Any) -> None:
+def test_command_reencrypts_and_lists_undecryptable_channels(settings: Any) -> None:
     kept = Channel.objects.create(name="有救", kind="webhook", secrets=encrypt_secrets(SECRETS))
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
     call_command("encrypt_channels", "--dry-run", stdout=StringIO())

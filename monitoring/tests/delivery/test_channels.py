@@ -1,4 +1,4 @@
-"""Each kind of channel against a robot as strict as the real one, and what their codes mean to us."""
+"""Each channel kind against a server as strict as the real one, and the classification of its responses."""
 
 import hashlib
 import hmac
@@ -37,50 +37,52 @@ MESSAGE = Message(
 
 
 @pytest.fixture
-def robots() -> Iterator[FakeChatBots]:
-    with FakeChatBots() as found:
-        yield found
+def bots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as bots:
+        yield bots
 
 
-def sending(address: str, key: str = SIGNING_SECRET, message: Message = MESSAGE, number: int = 42) -> OutgoingMessage:
+def make_outgoing(
+    address: str, key: str = SIGNING_SECRET, message: Message = MESSAGE, number: int = 42
+) -> OutgoingMessage:
     return OutgoingMessage(number, message, {"address": address, "key": key})
 
 
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu", "webhook"])
-def test_a_message_arrives_with_its_number_and_mentions_nobody(kind: str, robots: FakeChatBots) -> None:
-    TRANSPORTS[kind].send(sending(getattr(robots, kind)))
-    [text] = robots.get_message_texts()
+def test_message_arrives_with_its_number_and_without_mentions(kind: str, bots: FakeChatBots) -> None:
+    TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind)))
+    [text] = bots.get_message_texts()
     assert "【严重·触发】错误率过高（#42）" in text
     assert "12.5 %" in text and "https://runbook.example/a" in text
     if kind != "webhook":  # which is for programs, and has the values as they are
-        assert not any(found in text for found in ("@", "<", "http://evil", "[点我]", "**粗", "\n# "))
+        assert not any(markup in text for markup in ("@", "<", "http://evil", "[点我]", "**粗", "\n# "))
 
 
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu"])
-def test_the_longest_message_is_cut_to_what_the_robot_takes(kind: str, robots: FakeChatBots) -> None:
+def test_long_message_is_truncated_to_the_limit_of_the_bot(kind: str, bots: FakeChatBots) -> None:
     long = replace(MESSAGE, title="错" * 500, facts=[(f"标签 {n}", "误" * 600) for n in range(60)])
-    TRANSPORTS[kind].send(sending(getattr(robots, kind), message=long))
-    [text] = robots.get_message_texts()
+    TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind), message=long))
+    [text] = bots.get_message_texts()
     assert "#42" in text and text.endswith("（内容过长，已截断）") and "\ufffd" not in text
 
 
 @pytest.mark.parametrize(
     ("kind", "key", "code"), [("dingtalk", "SEC-wrong", "310000"), ("dingtalk", "", "310000"), ("feishu", "x", "19021")]
 )
-def test_a_wrong_key_disables_the_channel(kind: str, key: str, code: str, robots: FakeChatBots) -> None:
-    with pytest.raises(ChannelMisconfigured) as refused:
-        TRANSPORTS[kind].send(sending(getattr(robots, kind), key))
-    assert refused.value.provider_code == code and refused.value.is_permanent
+def test_wrong_key_is_a_misconfiguration(kind: str, key: str, code: str, bots: FakeChatBots) -> None:
+    with pytest.raises(ChannelMisconfigured) as raised:
+        TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind), key))
+    assert raised.value.provider_code == code and raised.value.is_permanent
 
 
 @pytest.mark.parametrize(("kind", "code"), [("dingtalk", "130101"), ("wecom", "45009"), ("feishu", "9499")])
-def test_the_21st_message_of_a_minute_is_too_fast_and_tried_again(kind: str, code: str, robots: FakeChatBots) -> None:
+def test_21st_message_per_minute_is_rate_limited(kind: str, code: str, bots: FakeChatBots) -> None:
     for number in range(20):
-        TRANSPORTS[kind].send(sending(getattr(robots, kind), number=number))
-    with pytest.raises(ChannelRateLimited) as refused:
-        TRANSPORTS[kind].send(sending(getattr(robots, kind)))
-    assert refused.value.provider_code == code
-    assert not refused.value.is_permanent and refused.value.wait_seconds == 60
+        TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind), number=number))
+    with pytest.raises(ChannelRateLimited) as raised:
+        TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind)))
+    assert raised.value.provider_code == code
+    assert not raised.value.is_permanent and raised.value.wait_seconds == 60
 
 
 @pytest.mark.parametrize(
@@ -105,31 +107,31 @@ def test_the_21st_message_of_a_minute_is_too_fast_and_tried_again(kind: str, cod
         ("webhook", 422, {}, MessageRejected),
     ],
 )
-def test_a_reply_means_what_its_code_says(
-    kind: str, status: int, body: dict[str, object], expected: type[DeliveryFailed], robots: FakeChatBots
+def test_response_codes_are_classified(
+    kind: str, status: int, body: dict[str, object], expected: type[DeliveryFailed], bots: FakeChatBots
 ) -> None:
-    robots.queued_replies = [(status, dict(body))]
-    with pytest.raises(DeliveryFailed) as failed:
-        TRANSPORTS[kind].send(sending(getattr(robots, kind)))
-    assert type(failed.value) is expected
-    assert len(robots.paths) == 1  # no redirect was followed, nothing was sent twice
+    bots.queued_replies = [(status, dict(body))]
+    with pytest.raises(DeliveryFailed) as raised:
+        TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind)))
+    assert type(raised.value) is expected
+    assert len(bots.paths) == 1  # no redirect was followed, nothing was sent twice
 
 
-def test_no_failure_tells_the_address_or_the_key() -> None:
-    with socket.socket() as probe:  # bound and not listening: nobody answers
+def test_errors_do_not_contain_url_or_key() -> None:
+    with socket.socket() as probe:  # bound but not listening
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}/robot/send?access_token=very-secret"
-        with pytest.raises(ChannelUnreachable) as failed:
-            TRANSPORTS["dingtalk"].send(sending(address))
-    told = f"{failed.value} {failed.value!r} {failed.value.__cause__!r} {sending(address)!r}"
-    assert "very-secret" not in told and SIGNING_SECRET not in told
+        with pytest.raises(ChannelUnreachable) as raised:
+            TRANSPORTS["dingtalk"].send(make_outgoing(address))
+    text = f"{raised.value} {raised.value!r} {raised.value.__cause__!r} {make_outgoing(address)!r}"
+    assert "very-secret" not in text and SIGNING_SECRET not in text
 
 
-def test_a_silent_robot_times_out(robots: FakeChatBots, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_bot_times_out(bots: FakeChatBots, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitoring.delivery.channels.http_post.POST_READ_TIMEOUT_SECONDS", 0.2)
-    robots.may_respond.clear()
+    bots.may_respond.clear()
     with pytest.raises(ChannelTimedOut):
-        TRANSPORTS["wecom"].send(sending(robots.wecom))
+        TRANSPORTS["wecom"].send(make_outgoing(bots.wecom))
 
 
 @pytest.mark.parametrize(
@@ -143,42 +145,42 @@ def test_a_silent_robot_times_out(robots: FakeChatBots, monkeypatch: pytest.Monk
     ],
 )
 @pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu", "webhook"])
-def test_an_address_elsewhere_is_refused_in_the_form_and_at_the_send(kind: str, address: str) -> None:
+def test_disallowed_url_is_rejected_in_the_form_and_when_sending(kind: str, address: str) -> None:
     assert "address" in TRANSPORTS[kind].validate({"address": address}, [])
     with pytest.raises(ChannelMisconfigured):
-        TRANSPORTS[kind].send(sending(address))
+        TRANSPORTS[kind].send(make_outgoing(address))
 
 
-def test_a_webhook_is_signed_and_carries_its_number(robots: FakeChatBots) -> None:
-    TRANSPORTS["webhook"].send(sending(robots.webhook))
-    headers = robots.headers[0]
-    content = json.dumps(robots.received[0], ensure_ascii=False, separators=(",", ":")).encode()
+def test_webhook_is_signed_and_has_an_idempotency_key(bots: FakeChatBots) -> None:
+    TRANSPORTS["webhook"].send(make_outgoing(bots.webhook))
+    headers = bots.headers[0]
+    content = json.dumps(bots.received[0], ensure_ascii=False, separators=(",", ":")).encode()
     signed = headers["X-Alert-Timestamp"].encode() + b"." + content
     expected = hmac.new(SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
     assert headers["X-Alert-Signature"] == f"sha256={expected}"
     assert headers["Idempotency-Key"] == "42"
 
 
-def test_apprise_reaches_an_allowed_host_and_its_failure_is_a_failure(robots: FakeChatBots) -> None:
-    address = f"json://127.0.0.1:{robots.server_port}/hook"
+def test_apprise_sends_to_allowed_hosts_and_reports_failures(bots: FakeChatBots) -> None:
+    address = f"json://127.0.0.1:{bots.server_port}/hook"
     assert TRANSPORTS["apprise"].validate({"address": address}, []) == {}
-    TRANSPORTS["apprise"].send(sending(address))
-    assert "#42" in robots.received[0]["title"]
-    robots.queued_replies = [(500, {})]
+    TRANSPORTS["apprise"].send(make_outgoing(address))
+    assert "#42" in bots.received[0]["title"]
+    bots.queued_replies = [(500, {})]
     with pytest.raises(ChannelUnavailable):
-        TRANSPORTS["apprise"].send(sending(address))
-    robots.queued_replies = [(302, {})]
+        TRANSPORTS["apprise"].send(make_outgoing(address))
+    bots.queued_replies = [(302, {})]
     with pytest.raises(ChannelUnavailable):
-        TRANSPORTS["apprise"].send(sending(f"{address}?redirect=yes"))
+        TRANSPORTS["apprise"].send(make_outgoing(f"{address}?redirect=yes"))
 
 
 @pytest.mark.parametrize(
     "address", ["json://10.0.0.1/x", "syslog://", "mailtos://u:p@gmail.com", "nonsense", "ntfy://x"]
 )
-def test_apprise_is_refused_what_could_lead_anywhere(address: str) -> None:
+def test_apprise_rejects_other_hosts_and_services(address: str) -> None:
     assert "address" in TRANSPORTS["apprise"].validate({"address": address}, [])
     with pytest.raises(ChannelMisconfigured):
-        TRANSPORTS["apprise"].send(sending(address))
+        TRANSPORTS["apprise"].send(make_outgoing(address))
 
 
 class Mailbox:
@@ -212,32 +214,30 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
     controller.stop()
 
 
-def mail(recipients: str) -> OutgoingMessage:
+def make_email(recipients: str) -> OutgoingMessage:
     return OutgoingMessage(42, MESSAGE, {}, parse_recipients(recipients))
 
 
-def test_an_e_mail_reaches_every_recipient_with_the_same_id_each_time(mailbox: Mailbox) -> None:
+def test_repeated_email_has_the_same_message_id(mailbox: Mailbox) -> None:
     for _ in range(2):
-        TRANSPORTS["email"].send(mail("a@site.example，b@site.example"))
-    assert [one.rcpt_tos for one in mailbox.taken] == [["a@site.example", "b@site.example"]] * 2
-    contents = [one.content if isinstance(one.content, bytes) else b"" for one in mailbox.taken]
+        TRANSPORTS["email"].send(make_email("a@site.example，b@site.example"))
+    assert [envelope.rcpt_tos for envelope in mailbox.taken] == [["a@site.example", "b@site.example"]] * 2
+    contents = [envelope.content if isinstance(envelope.content, bytes) else b"" for envelope in mailbox.taken]
     assert all(b"Message-ID: <alert-message-42@" in content for content in contents)
 
 
 @pytest.mark.parametrize(
     ("reply", "expected"), [("450 busy", ChannelUnavailable), ("550 no such user", ChannelMisconfigured)]
 )
-def test_a_mail_server_that_refuses_for_now_is_tried_again(
-    reply: str, expected: type[DeliveryFailed], mailbox: Mailbox
-) -> None:
+def test_smtp_replies_are_classified(reply: str, expected: type[DeliveryFailed], mailbox: Mailbox) -> None:
     mailbox.queued_replies = [reply]
-    with pytest.raises(DeliveryFailed) as failed:
-        TRANSPORTS["email"].send(mail("a@site.example"))
-    assert type(failed.value) is expected and failed.value.provider_code == reply[:3]
+    with pytest.raises(DeliveryFailed) as raised:
+        TRANSPORTS["email"].send(make_email("a@site.example"))
+    assert type(raised.value) is expected and raised.value.provider_code == reply[:3]
 
 
-def test_e_mail_without_a_server_or_with_a_bad_recipient_says_so(settings: Any) -> None:
+def test_email_requires_a_server_and_valid_recipients(settings: Any) -> None:
     settings.EMAIL_HOST = ""
     with pytest.raises(ChannelMisconfigured, match="EMAIL_URL"):
-        TRANSPORTS["email"].send(mail("a@site.example"))
+        TRANSPORTS["email"].send(make_email("a@site.example"))
     assert "recipients" in TRANSPORTS["email"].validate({}, ["a@site.example", "no address"])

@@ -1,4 +1,4 @@
-"""Messages are written with their alert, sent at least once, in order, not too fast, and handed over when need be."""
+"""Messages are written with their alert and sent at least once, in order, rate limited, with fallbacks."""
 
 import threading
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def robots() -> Iterator[FakeChatBots]:
-    with FakeChatBots() as found:
-        yield found
+def bots() -> Iterator[FakeChatBots]:
+    with FakeChatBots() as bots:
+        yield bots
 
 
 @pytest.fixture(autouse=True)
-def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_longest_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """A retry waits as long as its jitter allows; by chance it could be due within the same look."""
     monkeypatch.setattr("errors.retry.random.uniform", lambda least, most: most)
 
 
-def channel(name: str, kind: str, address: str, **fields: Any) -> Channel:
+def create_channel(name: str, kind: str, address: str, **fields: Any) -> Channel:
     secrets = encrypt_secrets({"address": address, "key": SIGNING_SECRET})
     return Channel.objects.create(name=name, kind=kind, secrets=secrets, **fields)
 
@@ -42,28 +42,28 @@ def fire(number: int = 1) -> Alert:
     return alert
 
 
-def time_passes() -> None:
+def make_everything_due() -> None:
     """What waits for a later time is due now."""
     now = timezone.now()
     Delivery.objects.update(due_at=now)
     Channel.objects.update(free_at=now)
 
 
-def test_an_alert_reaches_every_default_channel_once_and_says_so(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
-    channel("企业群", "wecom", robots.wecom)
-    channel("旁", "feishu", robots.feishu, is_default=False)
+def test_alert_is_sent_once_to_every_default_channel(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
+    create_channel("企业群", "wecom", bots.wecom)
+    create_channel("旁", "feishu", bots.feishu, is_default=False)
     alert = fire()
     assert outbox.send_due_deliveries() == 2
     assert outbox.send_due_deliveries() == 0
-    assert len(robots.received) == 2
+    assert len(bots.received) == 2
     assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.SENT}
     assert alert.timeline.filter(kind=AlertNote.Kind.DELIVERED).count() == 2
-    assert all("事件 1" in text and "甲" in text for text in robots.get_message_texts())
+    assert all("事件 1" in text and "甲" in text for text in bots.get_message_texts())
 
 
-def test_a_message_is_written_in_the_transaction_of_its_alert(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
+def test_message_is_rolled_back_with_its_alert(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         fire()
         _ = 1 / 0
@@ -71,42 +71,42 @@ def test_a_message_is_written_in_the_transaction_of_its_alert(robots: FakeChatBo
     assert outbox.send_due_deliveries() == 0
 
 
-def test_nobody_to_tell_is_no_error() -> None:
+def test_alert_without_channels_is_no_error() -> None:
     alert = fire()
     assert alert.is_open and not Delivery.objects.exists()
     assert outbox.enqueue_text_message("标题", "内容", "info") == []
 
 
-def test_the_channels_of_a_rule_come_before_the_default_ones(robots: FakeChatBots) -> None:
+def test_channels_of_a_rule_take_precedence_over_default_ones(bots: FakeChatBots) -> None:
     from monitoring.models import Rule
 
-    channel("默认", "dingtalk", robots.dingtalk)
-    own = channel("规则的", "wecom", robots.wecom, is_default=False)
+    create_channel("默认", "dingtalk", bots.dingtalk)
+    own = create_channel("规则的", "wecom", bots.wecom, is_default=False)
     rule = Rule.objects.create(name="a", kind=Rule.Kind.GAUGE, metric="x", threshold=1)
     rule.channels.add(own)
     fire_alert(fingerprint="rule:a", title="甲", severity="error", rule=rule)
     assert list(Delivery.objects.values_list("channel__name", flat=True)) == ["规则的"]
     Channel.objects.filter(pk=own.pk).update(is_enabled=False)
-    assert [one.name for one in outbox.select_channels(rule)] == ["默认"]
+    assert [channel.name for channel in outbox.select_channels(rule)] == ["默认"]
 
 
-def test_a_busy_robot_is_tried_again_later_and_then_told(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
-    robots.queued_replies = [(200, {"errcode": -1, "errmsg": "系统繁忙"})]
+def test_temporary_failure_is_retried(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
+    bots.queued_replies = [(200, {"errcode": -1, "errmsg": "系统繁忙"})]
     alert = fire()
     assert outbox.send_due_deliveries() == 1
     waiting = Delivery.objects.get()
     assert waiting.state == Delivery.State.WAITING and waiting.provider_code == "-1" and "系统繁忙" in waiting.reason
-    time_passes()
+    make_everything_due()
     outbox.send_due_deliveries()
     sent = Delivery.objects.get()
     assert sent.state == Delivery.State.SENT and sent.attempts == 2 and sent.reason == ""
     assert alert.timeline.filter(kind=AlertNote.Kind.UNDELIVERED).count() == 0
 
 
-def test_a_robot_that_asks_to_slow_down_is_left_alone_for_a_minute(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
-    robots.queued_replies = [(200, {"errcode": 130101, "errmsg": "send too fast, exceed 20 times per minute"})]
+def test_rate_limited_channel_waits_for_a_minute(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
+    bots.queued_replies = [(200, {"errcode": 130101, "errmsg": "send too fast, exceed 20 times per minute"})]
     fire(1)
     outbox.send_due_deliveries()
     fire(2)
@@ -114,92 +114,92 @@ def test_a_robot_that_asks_to_slow_down_is_left_alone_for_a_minute(robots: FakeC
     assert Channel.objects.get().free_at > timezone.now() + timedelta(seconds=55)
 
 
-def test_no_more_than_twenty_messages_a_minute_go_to_a_robot_and_none_is_lost(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
+def test_messages_above_the_rate_limit_wait_and_are_not_lost(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
     for number in range(25):
         fire(number)
     assert outbox.send_due_deliveries() == 20
-    assert len(robots.received) == 20 and len(robots.paths) == 20  # it never had to refuse one
-    robots.accepted_at.clear()
+    assert len(bots.received) == 20 and len(bots.paths) == 20  # the bot refused none
+    bots.accepted_at.clear()
     Channel.objects.update(tried_at=[], free_at=timezone.now())  # a minute later
     assert outbox.send_due_deliveries() == 5
-    assert len(robots.received) == 25
+    assert len(bots.received) == 25
 
 
-def test_a_wrong_key_disables_the_channel_and_the_fallback_is_told_once(robots: FakeChatBots) -> None:
-    spare = channel("备用", "wecom", robots.wecom, is_default=False)
+def test_misconfigured_channel_is_disabled_and_its_fallback_used_once(bots: FakeChatBots) -> None:
+    fallback = create_channel("备用", "wecom", bots.wecom, is_default=False)
     broken = Channel.objects.create(
         name="群",
         kind="dingtalk",
-        fallback=spare,
-        secrets=encrypt_secrets({"address": robots.dingtalk, "key": "SEC-no"}),
+        fallback=fallback,
+        secrets=encrypt_secrets({"address": bots.dingtalk, "key": "SEC-no"}),
     )
     alert = fire()
     outbox.send_due_deliveries()
     broken.refresh_from_db()
     assert not broken.is_enabled and "310000" in broken.disabled_reason
-    [text] = robots.get_message_texts()
+    [text] = bots.get_message_texts()
     assert "原定渠道“群”未送达" in text and "310000" in text and "事件 1" in text
     kinds = list(alert.timeline.values_list("kind", flat=True))
     assert kinds.count("undelivered") == kinds.count("delivered") == 1
-    fire(2)  # the next one goes there at once
+    fire(2)  # the next alert is sent to the fallback directly
     outbox.send_due_deliveries()
-    assert len(robots.received) == 2 and "原定渠道" not in robots.get_message_texts()[1]
+    assert len(bots.received) == 2 and "原定渠道" not in bots.get_message_texts()[1]
 
 
-def test_fallbacks_never_go_in_circles(robots: FakeChatBots) -> None:
-    first = channel("一", "dingtalk", f"{robots.url}/robot/send?access_token=gone")
-    second = channel("二", "wecom", f"{robots.url}/cgi-bin/webhook/send?key=gone", is_default=False, fallback=first)
+def test_circular_fallbacks_end(bots: FakeChatBots) -> None:
+    first = create_channel("一", "dingtalk", f"{bots.url}/robot/send?access_token=gone")
+    second = create_channel(
+        "二", "wecom", f"{bots.url}/cgi-bin/webhook/send?key=gone", is_default=False, fallback=first
+    )
     Channel.objects.filter(pk=first.pk).update(fallback=second)
     alert = fire()
     outbox.send_due_deliveries()
-    assert len(robots.paths) == 2
+    assert len(bots.paths) == 2
     assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.GIVEN_UP}
     assert alert.timeline.filter(kind=AlertNote.Kind.UNDELIVERED).count() == 2
 
 
-def test_what_waits_for_a_channel_that_is_disabled_goes_to_its_fallback(robots: FakeChatBots) -> None:
-    spare = channel("备用", "wecom", robots.wecom, is_default=False)
-    channel("群", "dingtalk", f"{robots.url}/robot/send?access_token=gone", fallback=spare)
+def test_waiting_messages_of_a_disabled_channel_go_to_its_fallback(bots: FakeChatBots) -> None:
+    fallback = create_channel("备用", "wecom", bots.wecom, is_default=False)
+    create_channel("群", "dingtalk", f"{bots.url}/robot/send?access_token=gone", fallback=fallback)
     for number in range(3):
         fire(number)
     outbox.send_due_deliveries()
-    assert len(robots.received) == 3 and len(robots.paths) == 4
+    assert len(bots.received) == 3 and len(bots.paths) == 4
 
 
 @pytest.mark.parametrize(("has_spare", "attempts"), [(True, 6), (False, 12)])
-def test_attempts_are_bounded_and_fewer_when_somebody_else_can_be_told(
-    has_spare: bool, attempts: int, robots: FakeChatBots
-) -> None:
-    spare = channel("备用", "wecom", robots.wecom, is_default=False) if has_spare else None
-    channel("群", "dingtalk", f"{robots.url}/nowhere-yet", fallback=spare)
+def test_attempts_are_bounded_and_fewer_with_a_fallback(has_spare: bool, attempts: int, bots: FakeChatBots) -> None:
+    fallback = create_channel("备用", "wecom", bots.wecom, is_default=False) if has_spare else None
+    create_channel("群", "dingtalk", f"{bots.url}/nowhere-yet", fallback=fallback)
     fire()
     for _ in range(attempts):
-        robots.queued_replies = [(503, {})]
-        time_passes()
+        bots.queued_replies = [(503, {})]
+        make_everything_due()
         outbox.send_due_deliveries()
     assert Delivery.objects.get(channel__name="群").state == Delivery.State.GIVEN_UP
     assert Channel.objects.get(name="群").is_enabled
-    assert len(robots.received) == int(has_spare)
+    assert len(bots.received) == int(has_spare)
 
 
-def test_the_end_of_an_incident_is_not_told_before_its_beginning(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
-    robots.queued_replies = [(503, {})]
+def test_messages_of_an_alert_are_sent_in_order(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
+    bots.queued_replies = [(503, {})]
     alert = fire()
     outbox.send_due_deliveries()
     resolve_alert(alert)
     Channel.objects.update(free_at=timezone.now())
     assert outbox.send_due_deliveries() == 0
-    time_passes()
+    make_everything_due()
     assert outbox.send_due_deliveries() == 2
-    assert ["触发" in text for text in robots.get_message_texts()] == [True, False]
+    assert ["触发" in text for text in bots.get_message_texts()] == [True, False]
 
 
-def test_several_senders_at_once_send_each_message_once(robots: FakeChatBots, settings: Any) -> None:
-    settings.ALERT_MESSAGES_PER_MINUTE = robots.per_minute = 1000
+def test_concurrent_senders_send_each_message_once(bots: FakeChatBots, settings: Any) -> None:
+    settings.ALERT_MESSAGES_PER_MINUTE = bots.per_minute = 1000
     for number in range(3):
-        channel(f"群 {number}", "dingtalk", robots.dingtalk)
+        create_channel(f"群 {number}", "dingtalk", bots.dingtalk)
     for number in range(8):
         fire(number)
 
@@ -215,15 +215,15 @@ def test_several_senders_at_once_send_each_message_once(robots: FakeChatBots, se
         sender.start()
     for sender in senders:
         sender.join()
-    texts = robots.get_message_texts()
+    texts = bots.get_message_texts()
     assert len(texts) == len(set(texts)) == 24
 
 
-def test_a_slow_channel_holds_up_no_other(robots: FakeChatBots) -> None:
+def test_slow_channel_does_not_delay_others(bots: FakeChatBots) -> None:
     with FakeChatBots() as slow:
         slow.may_respond.clear()
-        channel("慢", "wecom", slow.wecom)
-        channel("快", "dingtalk", robots.dingtalk)
+        create_channel("慢", "wecom", slow.wecom)
+        create_channel("快", "dingtalk", bots.dingtalk)
         fire(1)
         fire(2)
 
@@ -235,16 +235,16 @@ def test_a_slow_channel_holds_up_no_other(robots: FakeChatBots) -> None:
         stuck.start()
         wait_until(lambda: slow.paths, "the slow robot's turn")
         outbox.send_due_deliveries()
-        assert len(robots.received) == 2 and len(slow.paths) == 1
+        assert len(bots.received) == 2 and len(slow.paths) == 1
         slow.may_respond.set()
         stuck.join()
     assert not Delivery.objects.waiting().exists()
 
 
-def test_the_summary_of_a_silence_reaches_the_default_channels(robots: FakeChatBots) -> None:
-    channel("群", "dingtalk", robots.dingtalk)
+def test_silence_summary_is_sent_to_the_default_channels(bots: FakeChatBots) -> None:
+    create_channel("群", "dingtalk", bots.dingtalk)
     with transaction.atomic():
         outbox.enqueue_text_message("静默结束：发布", "期间 2 条通知未发出：\n- #1 错误率过高：已解除", "warning")
     outbox.send_due_deliveries()
-    [text] = robots.get_message_texts()
+    [text] = bots.get_message_texts()
     assert "【警告·静默汇总】静默结束：发布" in text and "- ＃1 错误率过高：已解除" in text

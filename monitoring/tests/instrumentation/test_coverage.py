@@ -1,4 +1,4 @@
-"""What is counted: every surface that the code has, and a check that can fail."""
+"""Every surface of the site is counted, and the check detects those that are not."""
 
 import json
 import signal
@@ -40,83 +40,85 @@ urlpatterns = [
 ]
 
 
-async def talk(scope: object, receive: object, send: object) -> None:
-    """A socket that says nothing."""
+async def silent_socket(scope: object, receive: object, send: object) -> None:
+    """Accept no message and send none."""
 
 
 uncounted_socket = ProtocolTypeRouter(
-    {"http": ASGIHandler(), "websocket": URLRouter([path("ws/new/", talk)])}  # type: ignore[arg-type]
+    {"http": ASGIHandler(), "websocket": URLRouter([path("ws/new/", silent_socket)])}  # type: ignore[arg-type]
 )
 counted_socket = ProtocolTypeRouter(
-    {"http": ASGIHandler(), "websocket": URLRouter(measured_routes([path("ws/new/", talk)]))}  # type: ignore[arg-type]
+    {"http": ASGIHandler(), "websocket": URLRouter(measured_routes([path("ws/new/", silent_socket)]))}  # type: ignore[arg-type]
 )
 
 
-def uncovered() -> dict[tuple[str, str], tuple[str, ...]]:
-    return {(one.kind, one.name): one.missing for one in find_surfaces() if not one.is_covered}
+def find_uncovered() -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(surface.kind, surface.name): surface.missing for surface in find_surfaces() if not surface.is_covered}
 
 
-def names_of(kind: str) -> set[str]:
-    return {one.name for one in find_surfaces() if one.kind == kind}
+def list_names(kind: str) -> set[str]:
+    return {surface.name for surface in find_surfaces() if surface.kind == kind}
 
 
-def test_everything_that_the_site_has_is_counted() -> None:
-    assert uncovered() == {}
+def test_every_surface_is_covered() -> None:
+    assert find_uncovered() == {}
 
 
-def test_the_list_comes_from_the_code() -> None:
-    assert {"api/diagnoses/<diagnosis_id>/report", "metrics", "/", "admin/login/"} <= names_of("route")
-    assert {"ws/diagnosis/<str:stream>/", "unmatched"} <= names_of("socket")
-    assert {"diagnosis.run", "diagnosis.sweep"} <= names_of("job")
-    assert {"serve", "diagnose", "procrastinate", "monitoring_coverage"} <= names_of("command")
+def test_surfaces_are_derived_from_the_code() -> None:
+    assert {"api/diagnoses/<diagnosis_id>/report", "metrics", "/", "admin/login/"} <= list_names("route")
+    assert {"ws/diagnosis/<str:stream>/", "unmatched"} <= list_names("socket")
+    assert {"diagnosis.run", "diagnosis.sweep"} <= list_names("job")
+    assert {"serve", "diagnose", "procrastinate", "monitoring_coverage"} <= list_names("command")
     assert {
         "diagnosis.platforms.openai_client",
         "diagsite.accounts.wechat",
         "diagsite.notifications.wechat",
-    } <= names_of("client")
+    } <= list_names("client")
 
 
-def test_a_new_route_is_on_the_list(settings: Any) -> None:
+def test_new_route_is_listed(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
-    assert "new/<int:number>/deep" in names_of("route")
+    assert "new/<int:number>/deep" in list_names("route")
 
 
-def test_requests_that_another_middleware_could_answer_first_are_not_covered(settings: Any) -> None:
+def test_routes_are_uncovered_behind_another_middleware(settings: Any) -> None:
     middleware = settings.MIDDLEWARE
     settings.MIDDLEWARE = [*middleware[1:], middleware[0]]
-    found = uncovered()
-    assert found[("route", "api/platforms")] == REQUIRED_INSTRUMENTS
-    assert {kind for kind, _ in found} == {"route"}
+    uncovered = find_uncovered()
+    assert uncovered[("route", "api/platforms")] == REQUIRED_INSTRUMENTS
+    assert {kind for kind, _ in uncovered} == {"route"}
 
 
 @pytest.mark.parametrize(
     ("application", "missing"), [("uncounted_socket", REQUIRED_INSTRUMENTS), ("counted_socket", None)]
 )
-def test_a_socket_route_has_to_be_measured(settings: Any, application: str, missing: tuple[str, ...] | None) -> None:
+def test_socket_route_is_covered_only_if_measured(
+    settings: Any, application: str, missing: tuple[str, ...] | None
+) -> None:
     settings.ASGI_APPLICATION = f"{__name__}.{application}"
-    assert uncovered().get(("socket", "ws/new/")) == missing
-    assert "ws/new/" in names_of("socket")
+    assert find_uncovered().get(("socket", "ws/new/")) == missing
+    assert "ws/new/" in list_names("socket")
 
 
-def test_jobs_of_workers_that_do_not_count_are_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_are_uncovered_without_the_counting_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(procrastinate_app.worker_defaults, "worker_middleware", [])
-    assert uncovered()[("job", "diagnosis.run")] == REQUIRED_INSTRUMENTS
+    assert find_uncovered()[("job", "diagnosis.run")] == REQUIRED_INSTRUMENTS
 
 
-def test_commands_are_covered_by_the_manage_py_that_counts_them(tmp_path: Path) -> None:
-    ours, djangos = tmp_path / "ours.py", tmp_path / "djangos.py"
-    ours.write_text("execute_measured(sys.argv)")
-    djangos.write_text("execute_from_command_line(sys.argv)")
-    assert [coverage._is_counting_commands(one) for one in (ours, djangos)] == [True, False]
+def test_commands_are_covered_if_manage_py_counts_them(tmp_path: Path) -> None:
+    counted, uncounted = tmp_path / "counted.py", tmp_path / "uncounted.py"
+    counted.write_text("execute_measured(sys.argv)")
+    uncounted.write_text("execute_from_command_line(sys.argv)")
+    assert [coverage._is_counting_commands(path) for path in (counted, uncounted)] == [True, False]
 
 
-def test_a_lost_label_or_instrument_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_labels_and_instruments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     without_status = Counter("http_requests", "Requests", ["route", "method"], registry=None)
     monkeypatch.setattr(metrics, "http_requests", without_status)
     monkeypatch.delattr(metrics, "job_seconds")
-    found = uncovered()
-    assert found[("route", "metrics")] == ("error label",)
-    assert found[("job", "diagnosis.run")] == ("duration",)
+    uncovered = find_uncovered()
+    assert uncovered[("route", "metrics")] == ("error label",)
+    assert uncovered[("job", "diagnosis.run")] == ("duration",)
 
 
 CLIENTS = {
@@ -132,13 +134,13 @@ CLIENTS = {
 }
 
 
-def test_a_client_is_found_by_what_it_calls_and_must_count_each_call(tmp_path: Path) -> None:
+def test_clients_are_found_by_their_calls_and_must_count_each(tmp_path: Path) -> None:
     package = tmp_path / "shop"
     (package / "tests").mkdir(parents=True)
     for name, source in {**CLIENTS, "tests/bare": CLIENTS["bare"]}.items():
         (package / f"{name}.py").write_text(source)
-    found = {module.name: module.uncounted_calls for module in find_client_modules([package])}
-    assert found == {
+    uncounted_calls = {module.name: module.uncounted_calls for module in find_client_modules([package])}
+    assert uncounted_calls == {
         "shop.bare": ("httpx.get in line 3",),
         "shop.renamed": ("urllib.request.urlopen in line 3",),
         "shop.hidden": ("smtplib.SMTP in line 3",),
@@ -150,19 +152,19 @@ def test_a_client_is_found_by_what_it_calls_and_must_count_each_call(tmp_path: P
     }
 
 
-def test_the_command_tells_the_share_and_fails_under_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = StringIO()
-    call_command("monitoring_coverage", "--json", "--fail-under", "0.9", stdout=said)
-    assert json.loads(said.getvalue())["covered"] == 1
+def test_command_prints_the_share_and_fails_below_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = StringIO()
+    call_command("monitoring_coverage", "--json", "--fail-under", "0.9", stdout=output)
+    assert json.loads(output.getvalue())["covered"] == 1
     monkeypatch.delattr(metrics, "http_request_seconds")
-    said = StringIO()
+    output = StringIO()
     with pytest.raises(CommandError, match=r"less than 90\.0%"):
-        call_command("monitoring_coverage", "--fail-under", "0.9", stdout=said)
-    assert "route api/platforms: no duration (no such instrument)" in said.getvalue()
+        call_command("monitoring_coverage", "--fail-under", "0.9", stdout=output)
+    assert "route api/platforms: no duration (no such instrument)" in output.getvalue()
 
 
-# One of each kind: its name and how it ended.
-MOVES = {
+# One surface of each kind: its name and its outcome.
+SURFACE_EXAMPLES = {
     "route": ("api/diagnoses", "4xx"),
     "socket": ("unmatched", "4404"),
     "job": ("diagnosis.run", "done"),
@@ -171,17 +173,24 @@ MOVES = {
 }
 
 
-def is_told(site: Site, kind: str) -> bool:
+def are_samples_stored(site: Site, kind: str) -> bool:
     """Whether the stored samples have the counter and the duration of the kind's example."""
-    (name, end), one = MOVES[kind], INSTRUMENTS_BY_KIND[kind]
+    (name, outcome), instruments = SURFACE_EXAMPLES[kind], INSTRUMENTS_BY_KIND[kind]
     counted = "SELECT max(value) FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE metric = %s"
     with_name = f"{counted} AND labels->>%s = %s"
-    counter = site.query(f"{with_name} AND labels->>%s = %s", one.counter, one.name_label, name, one.error_label, end)
-    duration = site.query(with_name, f"{one.duration}_count", one.name_label, name)
+    counter = site.query(
+        f"{with_name} AND labels->>%s = %s",
+        instruments.counter,
+        instruments.name_label,
+        name,
+        instruments.error_label,
+        outcome,
+    )
+    duration = site.query(with_name, f"{instruments.duration}_count", instruments.name_label, name)
     return bool(counter[0][0] and duration[0][0])
 
 
-def test_each_kind_of_surface_moves_its_instruments_to_the_last_moment() -> None:
+def test_samples_of_every_kind_are_stored_until_shutdown() -> None:
     with running_site(SAMPLES_FLUSH_SECONDS="0.5") as site:
         client = site.client()
         assert client.post("/api/diagnoses", json={}).is_client_error
@@ -192,8 +201,8 @@ def test_each_kind_of_surface_moves_its_instruments_to_the_last_moment() -> None
             run_management_command(
                 ["diagnose", "山岚", "--question", "哪个好？", "--platform", "nowhere"], site.address
             )
-        for kind in MOVES:
-            wait_until(partial(is_told, site, kind), f"the instruments of a {kind}")
+        for kind in SURFACE_EXAMPLES:
+            wait_until(partial(are_samples_stored, site, kind), f"the instruments of a {kind}")
         client.get("/api/platforms").raise_for_status()
         site.server.send_signal(signal.SIGTERM)
         assert site.server.wait(30) == 0

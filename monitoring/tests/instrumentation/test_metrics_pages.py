@@ -1,4 +1,4 @@
-"""What is written down of the metrics: the page, the dashboard, /metrics of servers and of workers."""
+"""The generated documents, and /metrics of servers and workers."""
 
 import json
 import signal
@@ -25,25 +25,25 @@ TOKEN = "token-of-prometheus"
 DEVELOPMENT, PRODUCTION = False, True
 
 
-def families(text: str) -> set[str]:
+def parse_family_names(text: str) -> set[str]:
     return {family.name for family in text_string_to_metric_families(text)}
 
 
-def test_the_page_lists_every_metric_as_it_is() -> None:
+def test_metrics_page_is_current() -> None:
     page = (PROJECT_ROOT / "docs/reference/metrics.md").read_text()
     assert replace_metric_tables(page) == page, "run: manage.py list_metrics --update docs/reference/metrics.md"
     for name in get_metrics():
         assert f"| `{name}` |" in page
 
 
-def test_every_metric_says_what_it_means_and_none_takes_anothers_series() -> None:
-    every = [name for metric in get_metrics().values() for name in metric.series_names]
-    assert len(every) == len(set(every)) and set(every) == get_series_names()
+def test_every_metric_has_a_help_text_and_unique_series() -> None:
+    names = [name for metric in get_metrics().values() for name in metric.series_names]
+    assert len(names) == len(set(names)) and set(names) == get_series_names()
     assert all(metric.help for metric in get_metrics().values())
     assert {"diagnosis_calls_total", "diagnosis_call_seconds_sum", "diagnosis_running"} <= get_series_names()
 
 
-def test_a_page_without_the_marks_is_left_alone(tmp_path: Path) -> None:
+def test_page_without_marks_is_rejected(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Something else\n")
     with pytest.raises(CommandError, match="it has no"):
@@ -51,13 +51,13 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path: Path) -> None:
     assert page.read_text() == "# Something else\n"
 
 
-def test_the_list_names_labels(capsys: pytest.CaptureFixture[str]) -> None:
-    said = StringIO()
-    call_command("list_metrics", stdout=said)
-    assert "counter   http_requests_total{route,method,status}  Requests answered" in said.getvalue()
+def test_list_contains_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    output = StringIO()
+    call_command("list_metrics", stdout=output)
+    assert "counter   http_requests_total{route,method,status}  Requests answered" in output.getvalue()
 
 
-def test_the_dashboard_is_current_and_has_a_panel_for_every_metric() -> None:
+def test_grafana_dashboard_is_current_with_a_panel_per_metric() -> None:
     text = (PROJECT_ROOT / "docs/reference/grafana-dashboard.json").read_text()
     assert text == render_grafana_dashboard(), (
         "run: manage.py export_grafana_dashboard --output docs/reference/grafana-dashboard.json"
@@ -80,11 +80,11 @@ def test_the_dashboard_is_current_and_has_a_panel_for_every_metric() -> None:
         (PRODUCTION, TOKEN, f"Bearer {TOKEN}", 200),
     ],
 )
-def test_metrics_are_for_the_bearer(is_production: bool, token: str, given: str, status: int, settings: Any) -> None:
+def test_metrics_require_the_token(is_production: bool, token: str, given: str, status: int, settings: Any) -> None:
     settings.PRODUCTION, settings.METRICS_TOKEN = is_production, token
-    answer = Client(headers={"Authorization": given}).get("/metrics")
-    assert answer.status_code == status
-    assert (b"http_requests_total" in answer.content) == (status == 200)
+    response = Client(headers={"Authorization": given}).get("/metrics")
+    assert response.status_code == status
+    assert (b"http_requests_total" in response.content) == (status == 200)
 
 
 @pytest.fixture
@@ -96,25 +96,27 @@ def worker() -> Iterator[tuple[SiteProcess, str]]:
         yield process, f"http://127.0.0.1:{port}/metrics"
 
 
-def test_a_worker_shows_its_metrics_on_a_port_of_its_own(worker: tuple[SiteProcess, str]) -> None:
+def test_worker_serves_metrics_on_its_own_port(worker: tuple[SiteProcess, str]) -> None:
     process, url = worker
     bearer = {"Authorization": f"Bearer {TOKEN}"}
 
-    def shown() -> str:
+    def fetch_metrics() -> str:
         try:
             return httpx.get(url, headers=bearer, **LOCAL_HTTPX_OPTIONS).text
         except httpx.TransportError:
             return ""
 
-    wait_until(lambda: 'jobs_total{outcome="done",task="diagnosis.sweep"}' in shown(), "a job of the worker", 60)
-    assert {"jobs", "job_seconds", "http_requests"} <= families(shown())
+    wait_until(
+        lambda: 'jobs_total{outcome="done",task="diagnosis.sweep"}' in fetch_metrics(), "a job of the worker", 60
+    )
+    assert {"jobs", "job_seconds", "http_requests"} <= parse_family_names(fetch_metrics())
     assert httpx.get(url, **LOCAL_HTTPX_OPTIONS).status_code == 404
     assert httpx.get(url.replace("/metrics", "/"), headers=bearer, **LOCAL_HTTPX_OPTIONS).status_code == 404
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
 
 
-def test_a_port_that_is_taken_is_told_in_a_line(settings: Any) -> None:
+def test_occupied_metrics_port_is_a_configuration_error(settings: Any) -> None:
     import socket
 
     with socket.socket() as taken:

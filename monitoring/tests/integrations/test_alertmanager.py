@@ -1,4 +1,4 @@
-"""Alertmanager's posts become alerts of ours: for whoever has the token, once an incident, bounded."""
+"""The webhook for Alertmanager: authentication, deduplication, limits."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def token(settings: Any) -> None:
     settings.ALERTMANAGER_TOKEN = TOKEN
 
 
-def one(status: str = "firing", fingerprint: str = "f1", **labels: str) -> dict[str, Any]:
+def make_external_alert(status: str = "firing", fingerprint: str = "f1", **labels: str) -> dict[str, Any]:
     return {
         "status": status,
         "fingerprint": fingerprint,
@@ -38,26 +38,32 @@ def post(client: Client, *alerts: dict[str, Any], token: str = TOKEN, body: Any 
     return client.post("/monitoring/alertmanager", content, content_type="application/json", headers=headers)
 
 
-def test_a_posted_incident_is_one_alert_however_often_it_is_posted(client: Client) -> None:
-    assert post(client, one(), one(fingerprint="f2")).json() == {"fired": 2, "resolved": 0}
-    assert post(client, one(), one(fingerprint="f2")).json() == {"fired": 0, "resolved": 0}
+def test_repeated_posts_create_one_alert(client: Client) -> None:
+    assert post(client, make_external_alert(), make_external_alert(fingerprint="f2")).json() == {
+        "fired": 2,
+        "resolved": 0,
+    }
+    assert post(client, make_external_alert(), make_external_alert(fingerprint="f2")).json() == {
+        "fired": 0,
+        "resolved": 0,
+    }
     alert = Alert.objects.get(fingerprint="prometheus:f1")
     assert (alert.title, alert.severity, alert.rule_name) == ("慢", "critical", "HighLatency")
     assert alert.runbook_url == "https://runbook.example/slow" and alert.source == Alert.Source.PROMETHEUS
     for expected in (1, 0):
-        assert post(client, one("resolved")).json() == {"fired": 0, "resolved": expected}
+        assert post(client, make_external_alert("resolved")).json() == {"fired": 0, "resolved": expected}
     assert list(Alert.objects.open().values_list("fingerprint", flat=True)) == ["prometheus:f2"]
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x"])
-def test_without_its_token_the_door_is_hidden(token: str, client: Client) -> None:
-    assert post(client, one(), token=token).status_code == 404
+def test_route_is_hidden_without_the_token(token: str, client: Client) -> None:
+    assert post(client, make_external_alert(), token=token).status_code == 404
     assert not Alert.objects.exists()
 
 
-def test_without_the_setting_the_door_is_hidden(client: Client, settings: Any) -> None:
+def test_route_is_hidden_without_the_setting(client: Client, settings: Any) -> None:
     settings.ALERTMANAGER_TOKEN = ""
-    assert post(client, one(), token="").status_code == 404
+    assert post(client, make_external_alert(), token="").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -68,31 +74,33 @@ def test_without_the_setting_the_door_is_hidden(client: Client, settings: Any) -
         "{}",
         "[" * 10_000,
         '{"alerts": [{}]}',
-        json.dumps({"alerts": [one() | {"labels": {"a": 1}}]}),
-        json.dumps({"alerts": [one() | {"fingerprint": "x" * 65}]}),
-        json.dumps({"alerts": [one()] * 501}),
+        json.dumps({"alerts": [make_external_alert() | {"labels": {"a": 1}}]}),
+        json.dumps({"alerts": [make_external_alert() | {"fingerprint": "x" * 65}]}),
+        json.dumps({"alerts": [make_external_alert()] * 501}),
     ],
     ids=["nothing", "list", "object", "deep", "empty", "label", "fingerprint", "many"],
 )
-def test_a_body_that_is_none_is_refused_in_words(body: str, client: Client) -> None:
-    refused = post(client, body=body)
-    assert refused.status_code == 400 and refused.json()["error"]
+def test_invalid_body_is_rejected_with_a_text(body: str, client: Client) -> None:
+    response = post(client, body=body)
+    assert response.status_code == 400 and response.json()["error"]
     assert not Alert.objects.exists()
 
 
-def test_a_body_that_is_too_large_is_not_read(client: Client, settings: Any) -> None:
+def test_large_body_is_rejected(client: Client, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
-    assert post(client, *[one(fingerprint=str(n)) for n in range(50)]).status_code in (400, 413)
+    assert post(client, *[make_external_alert(fingerprint=str(n)) for n in range(50)]).status_code in (400, 413)
     assert not Alert.objects.exists()
 
 
-def test_labels_are_bounded_and_carry_no_markup(client: Client) -> None:
-    post(client, one(evil="<at user_id=all></at>\x00" + "x" * 5000, **{f"l{n}": "v" for n in range(100)}))
+def test_labels_are_bounded_and_without_markup(client: Client) -> None:
+    post(
+        client, make_external_alert(evil="<at user_id=all></at>\x00" + "x" * 5000, **{f"l{n}": "v" for n in range(100)})
+    )
     labels = Alert.objects.get().labels
     assert len(labels) <= 40 and all(len(text) <= 200 and "<" not in text for text in labels.values())
 
 
-def test_a_real_alertmanager_posts_and_resolves(live_server: Any, tmp_path: Path) -> None:
+def test_real_alertmanager_fires_and_resolves(live_server: Any, tmp_path: Path) -> None:
     """Debian's package: prometheus-alertmanager."""
     binary = find_program("prometheus-alertmanager", "alertmanager")
     port = find_free_port()
@@ -102,7 +110,7 @@ def test_a_real_alertmanager_posts_and_resolves(live_server: Any, tmp_path: Path
     with subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL) as process:
         try:
             api = f"http://127.0.0.1:{port}/api/v2"
-            wait_until(lambda: _answers(f"{api}/status"), "Alertmanager")
+            wait_until(lambda: _is_reachable(f"{api}/status"), "Alertmanager")
             alert = {"labels": {"alertname": "Down", "severity": "critical"}, "annotations": {"summary": "停了"}}
             _post_to(api, alert)
             wait_until(Alert.objects.open().filter(rule_name="Down", title="停了").exists, "the alert")
@@ -123,7 +131,7 @@ receivers:
 """
 
 
-def _answers(address: str) -> bool:
+def _is_reachable(address: str) -> bool:
     try:
         return httpx.get(address, **LOCAL_HTTPX_OPTIONS).status_code == 200
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The exported rules before Prometheus' own judges: promtool, and a server that scrapes a running site."""
+"""The exported rules checked by promtool, and by a Prometheus server that scrapes a running site."""
 
 import json
 import subprocess
@@ -31,90 +31,94 @@ def prometheus() -> str:
     return find_program("prometheus")  # Debian's package of the same name
 
 
-def rule(name: str = "too_many", **columns: Any) -> Rule:
+
+def make_rule(name: str = "too_many", **columns: Any) -> Rule:
     return Rule(name=name, title="标题 {{ $labels.a }}", **{"kind": "ratio", "threshold": 0.05, **columns})
 
 
-def ratio(**columns: Any) -> Rule:
-    return rule(metric="diagnosis_calls_total", denominator="diagnosis_calls_total", matchers=NOT_VALID, **columns)
+def make_ratio_rule(**columns: Any) -> Rule:
+    return make_rule(metric="diagnosis_calls_total", denominator="diagnosis_calls_total", matchers=NOT_VALID, **columns)
 
 
-def mean(**columns: Any) -> Rule:
-    return rule(kind="mean", metric="diagnosis_call_seconds", **columns)
+def make_mean_rule(**columns: Any) -> Rule:
+    return make_rule(kind="mean", metric="diagnosis_call_seconds", **columns)
 
 
-def check(promtool: str, command: list[str]) -> str:
-    done = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def run_promtool(promtool: str, command: list[str]) -> str:
+    result = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 RULES = [
-    ratio(description='说明 "引号"\n第二行', runbook_url="https://runbook.example/a", severity="critical"),
-    ratio(name="too_few", comparison="<", threshold=0.9, no_data="alert"),
-    mean(name="too_slow", threshold=10, keep_firing_seconds=0, for_seconds=0),
-    rule("too_much", kind="gauge", metric="diagnosis_running", threshold=100),
-    rule("too_open", kind="gauge", metric="progress_sockets_open", threshold=1e9, no_data="alert"),
+    make_ratio_rule(description='说明 "引号"\n第二行', runbook_url="https://runbook.example/a", severity="critical"),
+    make_ratio_rule(name="too_few", comparison="<", threshold=0.9, no_data="alert"),
+    make_mean_rule(name="too_slow", threshold=10, keep_firing_seconds=0, for_seconds=0),
+    make_rule("too_much", kind="gauge", metric="diagnosis_running", threshold=100),
+    make_rule("too_open", kind="gauge", metric="progress_sockets_open", threshold=1e9, no_data="alert"),
 ]
 
 
 @pytest.mark.parametrize("rules", [RULES, RULES[:1], []])
-def test_promtool_accepts_what_is_exported(promtool: str, tmp_path: Path, rules: list[Rule]) -> None:
+def test_promtool_accepts_exported_rules(promtool: str, tmp_path: Path, rules: list[Rule]) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(render_rule_file(rules))
-    assert f"{len(rules)} rules found" in check(promtool, ["check", "rules", str(file)])
+    assert f"{len(rules)} rules found" in run_promtool(promtool, ["check", "rules", str(file)])
 
 
-def series(name: str, labels: str, per_minute: float) -> dict[str, str]:
+def make_series(name: str, labels: str, per_minute: float) -> dict[str, str]:
     return {"series": f"{name}{{{labels}}}", "values": f"0+{per_minute}x60"}
 
 
 # What is measured a minute -> whether the rule fires; the same cases as the site's own evaluation decides.
 CASES = [
-    ("20 of 100 fail", ratio(), {"valid": 80, "timeout": 20}, True),
-    ("2 of 100 fail", ratio(), {"valid": 98, "timeout": 2}, False),
-    ("8 of 100 fail, too few to tell", ratio(least_samples=9999), {"valid": 92, "timeout": 8}, False),
-    ("1 of 10 fails, by chance perhaps", ratio(widest_window_seconds=300), {"valid": 1.8, "timeout": 0.2}, False),
-    ("9 of 10 fail, and there are few", ratio(), {"valid": 0.1, "timeout": 0.9}, True),
-    ("nothing ever failed", ratio(), {"valid": 100}, False),
-    ("all fail", ratio(), {"timeout": 100}, True),
-    ("few succeed", ratio(comparison="<", threshold=0.9), {"valid": 100}, True),
-    ("many succeed", ratio(comparison="<", threshold=0.9), {"timeout": 100}, False),
+    ("20 of 100 fail", make_ratio_rule(), {"valid": 80, "timeout": 20}, True),
+    ("2 of 100 fail", make_ratio_rule(), {"valid": 98, "timeout": 2}, False),
+    ("8 of 100 fail, too few to tell", make_ratio_rule(least_samples=9999), {"valid": 92, "timeout": 8}, False),
+    (
+        "1 of 10 fails, by chance perhaps",
+        make_ratio_rule(widest_window_seconds=300),
+        {"valid": 1.8, "timeout": 0.2},
+        False,
+    ),
+    ("9 of 10 fail, and there are few", make_ratio_rule(), {"valid": 0.1, "timeout": 0.9}, True),
+    ("nothing ever failed", make_ratio_rule(), {"valid": 100}, False),
+    ("all fail", make_ratio_rule(), {"timeout": 100}, True),
+    ("few succeed", make_ratio_rule(comparison="<", threshold=0.9), {"valid": 100}, True),
+    ("many succeed", make_ratio_rule(comparison="<", threshold=0.9), {"timeout": 100}, False),
 ]
 
 
-@pytest.mark.parametrize(("what", "tried", "a_minute", "fires"), CASES, ids=[case[0] for case in CASES])
-def test_exported_ratios_fire_as_ours_do(
-    promtool: str, tmp_path: Path, what: str, tried: Rule, a_minute: dict[str, float], fires: bool
+@pytest.mark.parametrize(("description", "rule", "per_minute", "fires"), CASES, ids=[case[0] for case in CASES])
+def test_exported_ratio_rules_fire_like_the_site(
+    promtool: str, tmp_path: Path, description: str, rule: Rule, per_minute: dict[str, float], fires: bool
 ) -> None:
     input_series = [
-        series("diagnosis_calls_total", f'outcome="{outcome}"', number) for outcome, number in a_minute.items()
+        make_series("diagnosis_calls_total", f'outcome="{outcome}"', number) for outcome, number in per_minute.items()
     ]
-    assert is_firing(promtool, tmp_path, tried, input_series) == fires
+    assert is_firing(promtool, tmp_path, rule, input_series) == fires
 
 
 @pytest.mark.parametrize(("seconds", "fires"), [(12.0, True), (8.0, False)])
-def test_exported_means_fire_as_ours_do(promtool: str, tmp_path: Path, seconds: float, fires: bool) -> None:
+def test_exported_mean_rules_fire_like_the_site(promtool: str, tmp_path: Path, seconds: float, fires: bool) -> None:
     input_series = [
-        series("diagnosis_call_seconds_sum", 'platform="a"', 100 * seconds),
-        series("diagnosis_call_seconds_count", 'platform="a"', 100),
+        make_series("diagnosis_call_seconds_sum", 'platform="a"', 100 * seconds),
+        make_series("diagnosis_call_seconds_count", 'platform="a"', 100),
     ]
-    assert is_firing(promtool, tmp_path, mean(threshold=10), input_series) == fires
+    assert is_firing(promtool, tmp_path, make_mean_rule(threshold=10), input_series) == fires
 
 
 @pytest.mark.parametrize(("metric", "fires"), [("diagnosis_running", False), ("progress_sockets_open", True)])
-def test_what_all_processes_count_alike_is_not_added_up(
-    promtool: str, tmp_path: Path, metric: str, fires: bool
-) -> None:
-    tried = rule(kind="gauge", metric=metric, threshold=100)
+def test_db_gauges_are_not_summed_over_processes(promtool: str, tmp_path: Path, metric: str, fires: bool) -> None:
+    rule = make_rule(kind="gauge", metric=metric, threshold=100)
     input_series = [{"series": f'{metric}{{instance="{n}",job="site"}}', "values": "60x60"} for n in (1, 2)]
-    assert is_firing(promtool, tmp_path, tried, input_series) == fires
+    assert is_firing(promtool, tmp_path, rule, input_series) == fires
 
 
-def is_firing(promtool: str, directory: Path, tried: Rule, input_series: list[dict[str, str]]) -> bool:
+def is_firing(promtool: str, directory: Path, rule: Rule, input_series: list[dict[str, str]]) -> bool:
     """Whether the rule fires after half an hour of these series, by `promtool test rules`."""
-    (directory / "rules.yml").write_text(render_rule_file([tried]))
-    expected = [{"exp_labels": {"severity": tried.severity}, "exp_annotations": {"summary": tried.title}}]
+    (directory / "rules.yml").write_text(render_rule_file([rule]))
+    expected = [{"exp_labels": {"severity": rule.severity}, "exp_annotations": {"summary": rule.title}}]
     outcomes = []
     for number, alerts in enumerate(([], expected)):
         document = {
@@ -124,15 +128,15 @@ def is_firing(promtool: str, directory: Path, tried: Rule, input_series: list[di
                 {
                     "interval": "1m",
                     "input_series": input_series,
-                    "alert_rule_test": [{"eval_time": "40m", "alertname": tried.name, "exp_alerts": alerts}],
+                    "alert_rule_test": [{"eval_time": "40m", "alertname": rule.name, "exp_alerts": alerts}],
                 }
             ],
         }
         file = directory / f"test{number}.yml"
         file.write_text(json.dumps(document))
-        done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
-        outcomes.append(done.returncode == 0)
-    assert sum(outcomes) == 1, done.stdout + done.stderr  # it fires as it should, or it does not
+        result = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
+        outcomes.append(result.returncode == 0)
+    assert sum(outcomes) == 1, result.stdout + result.stderr  # it fires as it should, or it does not
     return outcomes[1]
 
 
@@ -157,12 +161,12 @@ def served() -> Iterator[Any]:
         yield site
 
 
-def test_a_prometheus_server_scrapes_the_site_and_fires_its_rules(prometheus: str, served: Any, tmp_path: Path) -> None:
+def test_prometheus_server_scrapes_the_site_and_fires_its_rules(prometheus: str, served: Any, tmp_path: Path) -> None:
     rules, port = tmp_path / "rules.yml", find_free_port()
     row = {"kind": "ratio", "metric": "http_requests_total", "denominator": "http_requests_total"}
-    made = rule("many_wrong_addresses", **row, for_seconds=0, window_seconds=30, least_samples=1)
-    made.matchers = [{"label": "status", "op": "=", "values": ["4xx"]}]
-    add_rule(served.address, made)
+    rule = make_rule("many_wrong_addresses", **row, for_seconds=0, window_seconds=30, least_samples=1)
+    rule.matchers = [{"label": "status", "op": "=", "values": ["4xx"]}]
+    add_rule(served.address, rule)
     assert "rules" in run_management_command(["export_prometheus_rules", "--output", str(rules)], served.address)
     (tmp_path / "prometheus.yml").write_text(configuration(served.port, rules))
     command = [prometheus, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}"]
@@ -185,31 +189,31 @@ def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
             answer = httpx.get(f"{prometheus_url}/rules", **LOCAL_HTTPX_OPTIONS).raise_for_status().json()
         except httpx.HTTPError:  # it is not there yet, or not ready
             return False
-        rules = [one for group in answer["data"]["groups"] for one in group["rules"]]
-        assert not [one for one in rules if one["health"] == "err"]
-        return any(one["name"] == name and one["state"] == "firing" for one in rules)
+        rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+        assert not [rule for rule in rules if rule["health"] == "err"]
+        return any(rule["name"] == name and rule["state"] == "firing" for rule in rules)
 
     wait_until(is_firing_now, "the alert of a Prometheus server")
     return True
 
 
-def add_rule(address: str, made: Rule) -> None:
+def add_rule(address: str, rule: Rule) -> None:
     """Store it in the site's database."""
-    fields = [field for field in made._meta.concrete_fields if not field.primary_key]
+    fields = [field for field in rule._meta.concrete_fields if not field.primary_key]
     row = {
         str(field.column): json.dumps(value) if field.get_internal_type() == "JSONField" else value
         for field in fields
-        if (value := field.pre_save(made, add=True)) is not None
+        if (value := field.pre_save(rule, add=True)) is not None
     }
     names, places = ", ".join(row), ", ".join(["%s"] * len(row))
     execute_sql(address, f"INSERT INTO monitoring_rule ({names}) VALUES ({places})", *row.values())
 
 
 @pytest.mark.django_db
-def test_the_command_leaves_out_what_is_disabled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_exports_enabled_rules_only(capsys: pytest.CaptureFixture[str]) -> None:
     Rule.objects.all().delete()
-    for one in (ratio(name="on"), ratio(name="off", is_enabled=False)):
-        one.save()
+    for rule in (make_ratio_rule(name="on"), make_ratio_rule(name="off", is_enabled=False)):
+        rule.save()
     call_command("export_prometheus_rules")
-    said = capsys.readouterr().out
-    assert 'alert: "on"' in said and "off" not in said
+    output = capsys.readouterr().out
+    assert 'alert: "on"' in output and "off" not in output

@@ -1,4 +1,4 @@
-"""Rules on stored samples, evaluated by one, by two, with a broken rule among them."""
+"""Evaluation of stored samples by one and by two evaluators, with invalid rules among them."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FAILED = [{"label": "outcome", "op": "!=", "values": ["valid"]}]
 
 
 @pytest.fixture(autouse=True)
-def quiet_recorder() -> Iterator[None]:
+def clear_recorder() -> Iterator[None]:
     error_recorder.clear()
     yield
     error_recorder.clear()
@@ -35,24 +35,24 @@ def make_rule(name: str = "errors", **changes: Any) -> Rule:
 
 def write_incident(platform: str = "p", minutes: tuple[int, int, int] = (5, 6, 12)) -> datetime:
     """Well, then every second call fails, then well again; 10 calls in each bucket. Returns the end."""
-    before, during, after = (4 * one for one in minutes)
+    before, during, after = (4 * count for count in minutes)
     end = NOON + (before + during + after) * BUCKET
     calls = [(10, 0)] * before + [(5, 5)] * during + [(10, 0)] * after
     write_calls(make_process(NOON, end), NOON, calls, platform=platform)
     return end
 
 
-def ticks(end: datetime) -> list[datetime]:
+def list_evaluation_times(end: datetime) -> list[datetime]:
     """Every 30 s, which is enough here."""
     return [NOON + n * BUCKET + timedelta(seconds=1) for n in range(1, int((end - NOON) / BUCKET) + 1, 2)]
 
 
 @pytest.mark.django_db
-def test_an_incident_is_one_alert_with_its_numbers_its_rule_and_its_messages(settings: Any) -> None:
+def test_incident_creates_one_alert_with_values_rule_and_messages(settings: Any) -> None:
     settings.SITE_URL = "https://site.example"
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
-    for now in ticks(write_incident()):
+    for now in list_evaluation_times(write_incident()):
         run_evaluation(now)
     alert = Alert.objects.get()
     assert NOON + timedelta(minutes=5) < alert.fired_at < NOON + timedelta(minutes=9)
@@ -68,9 +68,9 @@ def test_an_incident_is_one_alert_with_its_numbers_its_rule_and_its_messages(set
 
 
 @pytest.mark.django_db
-def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypatch: Any) -> None:
+def test_failed_transition_is_rolled_back_and_retried(monkeypatch: Any) -> None:
     make_rule()
-    moments = ticks(write_incident())
+    moments = list_evaluation_times(write_incident())
 
     def break_down(*args: Any) -> None:
         raise RuntimeError("the outbox is broken")
@@ -85,7 +85,7 @@ def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypat
         assert states == {"no_data", "ok", "pending", "failed"}
     for now in moments[20:]:
         run_evaluation(now)
-    assert Alert.objects.count() == 1  # told when it has lasted again
+    assert Alert.objects.count() == 1  # fires after its delay has passed again
 
 
 @pytest.mark.django_db
@@ -98,12 +98,12 @@ def test_what_fails_while_an_alert_is_written_leaves_nothing_half_done(monkeypat
         {"confidence": 1.0},
     ],
 )
-def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) -> None:
+def test_invalid_rule_is_recorded_and_does_not_stop_others(broken: dict[str, Any]) -> None:
     make_rule("a-broken-one", **broken)
     make_rule()
-    for now in ticks(write_incident(minutes=(3, 4, 0))):
-        outcomes = run_evaluation(now)
-    assert [bool(one.error) for one in outcomes] == [True, False]
+    for now in list_evaluation_times(write_incident(minutes=(3, 4, 0))):
+        results = run_evaluation(now)
+    assert [bool(result.error) for result in results] == [True, False]
     states = dict(RuleState.objects.values_list("rule__name", "state"))
     assert states == {"a-broken-one": "failed", "errors": "firing"}
     error_recorder.flush()
@@ -111,7 +111,7 @@ def test_a_broken_rule_is_recorded_and_stops_no_other(broken: dict[str, Any]) ->
 
 
 @pytest.mark.django_db
-def test_too_few_calls_conclude_nothing() -> None:
+def test_too_few_samples_are_insufficient() -> None:
     make_rule()
     write_calls(make_process(NOON, NOON + 40 * BUCKET), NOON, [(0, 1)] * 5 + [(0, 0)] * 35)
     run_evaluation(NOON + 41 * BUCKET)
@@ -120,10 +120,10 @@ def test_too_few_calls_conclude_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_the_alert_of_a_rule_that_is_switched_off_or_deleted_is_ended() -> None:
+def test_alerts_of_disabled_and_deleted_rules_are_resolved() -> None:
     rules = [make_rule("off"), make_rule("gone")]
     end = write_incident(minutes=(3, 4, 0))
-    for now in ticks(end):
+    for now in list_evaluation_times(end):
         run_evaluation(now)
     assert Alert.objects.open().count() == 2
     Rule.objects.filter(pk=rules[0].pk).update(is_enabled=False)
@@ -134,10 +134,10 @@ def test_the_alert_of_a_rule_that_is_switched_off_or_deleted_is_ended() -> None:
 
 
 @pytest.mark.django_db
-def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
+def test_renamed_rule_keeps_its_alert() -> None:
     rule = make_rule()
     end = write_incident(minutes=(3, 4, 0))
-    for now in ticks(end):
+    for now in list_evaluation_times(end):
         run_evaluation(now)
     Rule.objects.filter(pk=rule.pk).update(name="renamed")
     run_evaluation(end + BUCKET)
@@ -145,26 +145,26 @@ def test_a_rule_that_is_renamed_keeps_its_alert() -> None:
 
 
 @pytest.mark.django_db
-def test_a_tick_is_evaluated_once_and_a_slow_evaluator_changes_nothing(monkeypatch: Any) -> None:
+def test_tick_is_evaluated_once_and_outdated_results_are_dropped(monkeypatch: Any) -> None:
     make_rule()
-    moments = ticks(write_incident(minutes=(3, 4, 0)))
+    moments = list_evaluation_times(write_incident(minutes=(3, 4, 0)))
     assert len(run_evaluation(moments[10])) == 1
     assert run_evaluation(moments[10] + timedelta(seconds=3)) == []
     assert run_evaluation(moments[8]) == []
 
-    def overtaken(rules: Any, now: datetime) -> Any:
-        found = evaluate_rules(rules, now)
-        RuleState.objects.update(tick=10**12)  # somebody has claimed a later tick meanwhile
-        return found
+    def evaluate_and_lose_claim(rules: Any, now: datetime) -> Any:
+        results = evaluate_rules(rules, now)
+        RuleState.objects.update(tick=10**12)  # another evaluator has claimed a later tick meanwhile
+        return results
 
     before = RuleState.objects.values("state", "evaluated_at").get()
-    monkeypatch.setattr("monitoring.rules.evaluator.evaluate_rules", overtaken)
+    monkeypatch.setattr("monitoring.rules.evaluator.evaluate_rules", evaluate_and_lose_claim)
     run_evaluation(moments[12])
     assert RuleState.objects.values("state", "evaluated_at").get() == before
 
 
 @pytest.mark.django_db
-def test_looking_changes_nothing() -> None:
+def test_dry_evaluation_stores_nothing() -> None:
     make_rule(for_seconds=0)
     end = write_incident(minutes=(3, 4, 0))
     outcome = evaluate_rules(Rule.objects.all(), end)[0]
@@ -173,21 +173,21 @@ def test_looking_changes_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_a_stored_silence_that_is_nonsense_keeps_nobody_from_being_told() -> None:
+def test_invalid_silence_suppresses_nothing() -> None:
     Silence.objects.create(comment="broken", matchers=[{"labl": 1}], weekly="?", ends_at=NOON + timedelta(days=9),
                            starts_at=NOON - timedelta(days=1))  # fmt: skip
     Channel.objects.create(name="ops", kind="webhook")
     make_rule()
-    for now in ticks(write_incident(minutes=(3, 4, 0))):
+    for now in list_evaluation_times(write_incident(minutes=(3, 4, 0))):
         run_evaluation(now)
     assert Delivery.objects.filter(kind="fired").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_evaluators_make_one_alert_of_an_incident() -> None:
+def test_concurrent_evaluators_create_one_alert() -> None:
     """The bench does a thousand ticks; each evaluator here has its own connection and goes as fast as it can."""
     make_rule()
-    moments = ticks(write_incident(minutes=(3, 6, 12)))
+    moments = list_evaluation_times(write_incident(minutes=(3, 6, 12)))
     gate, failures = threading.Barrier(2), []
 
     def evaluate_all() -> None:
@@ -195,7 +195,7 @@ def test_two_evaluators_make_one_alert_of_an_incident() -> None:
             for now in moments:
                 gate.wait(30)
                 run_evaluation(now)
-        except Exception as error:  # noqa: BLE001 - told below
+        except Exception as error:  # noqa: BLE001 - reported below
             failures.append(error)
             gate.abort()
         finally:

@@ -1,4 +1,4 @@
-"""The five rules of the release, and what operators see and may do with rules, alerts and silences."""
+"""The default rules, and rules, alerts and silences in the admin."""
 
 import json
 from datetime import timedelta
@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from monitoring.alerts.lifecycle import fire_alert
 from monitoring.models import Alert, Rule, RuleState, Sample, Silence
+from monitoring.models.samples import floor_to_bucket
 from monitoring.rules.backtest import run_backtest
 from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 from monitoring.rules.evaluator import run_evaluation
-from monitoring.rules.query import build_rule_query
-from monitoring.samples.queries import floor_to_bucket
+from monitoring.rules.rule_query import build_rule_query
 from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def onlooker(client: Client) -> Client:
     return client
 
 
-def form_of(**changes: Any) -> dict[str, Any]:
+def make_form(**changes: Any) -> dict[str, Any]:
     rule = Rule(name="mine", title="我的", kind="ratio", metric=CALLS_METRIC, threshold=0.05)
     values: dict[str, Any] = {
         field.name: getattr(rule, field.name) for field in Rule._meta.fields if field.editable and field.name != "id"
@@ -56,20 +56,20 @@ def form_of(**changes: Any) -> dict[str, Any]:
 # Seeding -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_five_rules_can_all_be_evaluated_and_have_a_runbook(operator: Client) -> None:
+def test_default_rules_can_be_evaluated_and_have_a_runbook(operator: Client) -> None:
     assert seed_rules()["added"] == len(DEFAULT_RULES) == 5
     for rule in Rule.objects.all():
         build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
-    assert [one.error for one in run_evaluation(NOON)] == [None] * 5
+    assert [result.error for result in run_evaluation(NOON)] == [None] * 5
 
 
-def test_seeding_again_changes_nothing() -> None:
+def test_seeding_twice_changes_nothing() -> None:
     seed_rules()
     assert sum(seed_rules().values()) == 0
 
 
-def test_an_edited_rule_is_kept_and_an_untouched_one_follows_the_release(monkeypatch: Any) -> None:
+def test_seeding_keeps_edited_rules_and_updates_others(monkeypatch: Any) -> None:
     seed_rules()
     Rule.objects.filter(name="high_latency").update(threshold=20)
     Rule.objects.get(name="cache_hit_rate_low").delete()
@@ -81,7 +81,7 @@ def test_an_edited_rule_is_kept_and_an_untouched_one_follows_the_release(monkeyp
     assert "cache_hit_rate_low" not in thresholds
 
 
-def test_a_rule_that_is_switched_off_stays_off_and_still_follows_the_release(monkeypatch: Any) -> None:
+def test_seeding_updates_disabled_rules_and_keeps_them_disabled(monkeypatch: Any) -> None:
     seed_rules()
     Rule.objects.filter(name="high_error_rate").update(is_enabled=False)
     monkeypatch.setitem(DEFAULT_RULES, "high_error_rate", DEFAULT_RULES["high_error_rate"] | {"title": "新标题"})
@@ -93,14 +93,14 @@ def test_a_rule_that_is_switched_off_stays_off_and_still_follows_the_release(mon
 # The form ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_rule_is_added_and_is_in_force(operator: Client) -> None:
-    answer = operator.post(reverse("admin:monitoring_rule_add"), form_of())
-    assert answer.status_code == 302, answer.context["errors"]
+def test_added_rule_is_evaluated(operator: Client) -> None:
+    response = operator.post(reverse("admin:monitoring_rule_add"), make_form())
+    assert response.status_code == 302, response.context["errors"]
     assert run_evaluation()[0].error is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "words"),
+    ("changes", "field", "text"),
     [
         ({"threshold": "5"}, "threshold", "5 % 写作 0.05"),
         ({"resolve_threshold": "3"}, "resolve_threshold", "300 %"),
@@ -117,27 +117,27 @@ def test_a_rule_is_added_and_is_in_force(operator: Client) -> None:
         ({"enough_samples": "3"}, "enough_samples", "不能小于最少样本数"),
     ],
 )
-def test_what_could_never_work_is_refused_in_words(operator: Client, changes: Any, field: str, words: str) -> None:
-    answer = operator.post(reverse("admin:monitoring_rule_add"), form_of(**changes))
-    assert answer.status_code == 200
-    assert words in " ".join(answer.context["adminform"].form.errors[field])
+def test_invalid_rules_are_rejected_with_a_text(operator: Client, changes: Any, field: str, text: str) -> None:
+    response = operator.post(reverse("admin:monitoring_rule_add"), make_form(**changes))
+    assert response.status_code == 200
+    assert text in " ".join(response.context["adminform"].form.errors[field])
     assert not Rule.objects.exists()
 
 
-def test_a_rule_keeps_its_name(operator: Client) -> None:
+def test_name_of_a_rule_is_read_only(operator: Client) -> None:
     seed_rules()
     rule = Rule.objects.get(name="high_error_rate")
     page = operator.get(reverse("admin:monitoring_rule_change", args=[rule.pk])).content.decode()
     assert 'name="name"' not in page and "回测" in page
 
 
-def test_a_metric_that_is_gone_is_shown_as_gone(operator: Client) -> None:
+def test_unknown_metric_is_marked(operator: Client) -> None:
     rule = Rule.objects.create(name="old", title="旧", kind="ratio", metric="gone_total", threshold=0.5)
     page = operator.get(reverse("admin:monitoring_rule_change", args=[rule.pk])).content.decode()
     assert "gone_total（已不存在）" in page
 
 
-def test_the_lists_take_a_bounded_number_of_queries(operator: Client, django_assert_max_num_queries: Any) -> None:
+def test_number_of_queries_of_lists_is_bounded(operator: Client, django_assert_max_num_queries: Any) -> None:
     seed_rules()
     run_evaluation()
     for name in "abc":
@@ -157,7 +157,7 @@ def write_hour(end: Any) -> None:
     write_calls(make_process(start, end), start, calls)
 
 
-def test_the_backtest_tells_what_the_evaluator_would_have_done() -> None:
+def test_backtest_agrees_with_the_evaluator() -> None:
     start, end = NOON + timedelta(minutes=12), NOON + timedelta(minutes=38)
     write_hour(NOON + timedelta(hours=1))
     jobs = make_process(NOON, NOON + timedelta(minutes=30))
@@ -176,46 +176,46 @@ def test_the_backtest_tells_what_the_evaluator_would_have_done() -> None:
         assert test.has_data
         alerts = Alert.objects.filter(rule=rule).order_by("fired_at")
         assert len(alerts) == 1
-        assert [(one.fired_at, one.resolved_at) for one in test.firings] == [
+        assert [(firing.fired_at, firing.resolved_at) for firing in test.firings] == [
             (alert.fired_at, alert.resolved_at) for alert in alerts
         ]
-        assert [one.measurement.value for one in test.firings] == [alert.value for alert in alerts]
+        assert [firing.measurement.value for firing in test.firings] == [alert.value for alert in alerts]
 
 
-def test_the_form_is_tried_before_it_is_saved(operator: Client) -> None:
+def test_backtest_uses_the_unsaved_form(operator: Client) -> None:
     write_hour(timezone.now())
     rule = Rule.objects.create(
         name="errors", title="旧", kind="ratio", metric=CALLS_METRIC, denominator=CALLS_METRIC, threshold=0.9
     )
     address = reverse("admin:monitoring_rule_backtest", args=[rule.pk])
-    page = operator.post(address, form_of(hours="1")).content.decode()
+    page = operator.post(address, make_form(hours="1")).content.decode()
     assert "会触发 <strong>1</strong> 次" in page
     assert "<svg" in page and page.count('class="firing"') == 1 and "<table>" in page
     rule.refresh_from_db()
     assert (rule.threshold, rule.title) == (0.9, "旧")
-    new = operator.post(reverse("admin:monitoring_rule_backtest_new"), form_of(hours="1", threshold="0.6"))
+    new = operator.post(reverse("admin:monitoring_rule_backtest_new"), make_form(hours="1", threshold="0.6"))
     assert "会触发 <strong>0</strong> 次" in new.content.decode()
     assert Rule.objects.count() == 1 and not Alert.objects.exists()
 
 
-def test_a_backtest_says_what_is_wrong_or_missing(operator: Client, onlooker: Client) -> None:
+def test_backtest_shows_form_errors_and_missing_samples(operator: Client, onlooker: Client) -> None:
     address = reverse("admin:monitoring_rule_backtest_new")
-    assert onlooker.post(address, form_of()).status_code == 403
+    assert onlooker.post(address, make_form()).status_code == 403
     operator.force_login(get_user_model().objects.get(username="ming"))
-    assert "5 % 写作 0.05" in operator.post(address, form_of(threshold="5")).content.decode()
-    assert "没有这个指标的采样" in operator.post(address, form_of()).content.decode()
+    assert "5 % 写作 0.05" in operator.post(address, make_form(threshold="5")).content.decode()
+    assert "没有这个指标的采样" in operator.post(address, make_form()).content.decode()
 
 
 # Alerts and silences -------------------------------------------------------------------------------------------------
 
 
-def test_an_alert_is_looked_after(operator: Client) -> None:
+def test_alert_can_be_acknowledged_and_commented(operator: Client) -> None:
     alert = fire_alert(fingerprint="x", title="<b>很多失败</b>", severity="error", summary="当前 9 %")
     assert alert
     operator.post(reverse("admin:monitoring_alert_acknowledge", args=[alert.pk]), {"text": "在看"})
     operator.post(reverse("admin:monitoring_alert_note", args=[alert.pk]), {"text": "已找到原因"})
     page = operator.get(reverse("admin:monitoring_alert_change", args=[alert.pk])).content.decode()
-    assert all(words in page for words in ("在看", "已找到原因", "当前 9 %", "已确认", "&lt;b&gt;"))
+    assert all(text in page for text in ("在看", "已找到原因", "当前 9 %", "已确认", "&lt;b&gt;"))
     assert (
         operator.get(reverse("admin:monitoring_alert_changelist") + "?open=unacknowledged")
         .context["cl"]
@@ -224,7 +224,7 @@ def test_an_alert_is_looked_after(operator: Client) -> None:
     )
 
 
-def test_who_may_only_look_changes_nothing(onlooker: Client) -> None:
+def test_view_permission_changes_nothing(onlooker: Client) -> None:
     alert = fire_alert(fingerprint="x", title="很多失败", severity="error")
     assert alert
     for name in ("acknowledge", "note"):
@@ -275,7 +275,7 @@ def test_the_command_explains_every_rule_in_a_line() -> None:
     assert [line.split()[0] for line in lines] == sorted(DEFAULT_RULES)
     line = next(line for line in lines if line.startswith("high_error_rate"))
     assert "% > 5 %?" in line and "n=200 in 300 s" in line and "pending: beyond the threshold" in line
-    assert "nothing was sampled" in lines[0]
+    assert "no samples" in lines[0]
     assert not RuleState.objects.exists()
     rows = {row["rule"]: row for row in json.loads(evaluate_alerts("--at", at, "--dry-run", "--json"))}
     assert rows["high_error_rate"]["value"] > 0.3 and rows["high_error_rate"]["window_seconds"] == 300

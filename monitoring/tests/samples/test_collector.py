@@ -1,4 +1,4 @@
-"""What processes store of themselves: exact sums, whatever is repeated, killed or done by several at once."""
+"""What processes store: exact sums despite repeated, lost and concurrent flushes."""
 
 import subprocess
 import sys
@@ -14,8 +14,9 @@ from prometheus_client import Counter
 
 from monitoring.metrics import command_seconds, commands, jobs_running
 from monitoring.models import Process, Sample, Series
+from monitoring.models.samples import floor_to_bucket
 from monitoring.samples import collector
-from monitoring.samples.collector import build_series_key, floor_to_bucket, flush_samples
+from monitoring.samples.collector import build_series_key, flush_samples
 from monitoring.samples.retention import PruneResult, prune_samples
 from testing.site import PROJECT_ROOT, build_environment, create_database, run_management_command
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def a_new_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def start_new_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "_current_run", None)
 
 
@@ -34,14 +35,14 @@ def counter() -> Iterator[Counter]:
     commands.remove("of_a_test", "done")
 
 
-def values_of(metric: str, **labels: str) -> list[float]:
+def list_values(metric: str, **labels: str) -> list[float]:
     return [
         sample.value
         for sample in Sample.objects.filter(series__key=build_series_key(metric, labels)).order_by("bucket")
     ]
 
 
-def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
+def test_bucket_contains_the_absolute_value_at_its_end(counter: Counter) -> None:
     at = datetime.fromisoformat("2026-05-01T12:00:01+00:00")
     counter.inc(3)
     flush_samples(at)
@@ -50,20 +51,20 @@ def test_a_bucket_holds_the_absolute_value_at_its_end(counter: Counter) -> None:
     flush_samples(at + timedelta(seconds=13))
     counter.inc()
     flush_samples(at + timedelta(seconds=15))
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [5, 6]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [5, 6]
 
 
-def test_a_histogram_is_stored_as_its_sum_and_count() -> None:
+def test_histogram_is_stored_as_sum_and_count() -> None:
     command_seconds.labels("of_a_test").observe(1.5)
     command_seconds.labels("of_a_test").observe(2.0)
     flush_samples()
     command_seconds.remove("of_a_test")
-    assert values_of("command_seconds_sum", command="of_a_test") == [3.5]
-    assert values_of("command_seconds_count", command="of_a_test") == [2]
+    assert list_values("command_seconds_sum", command="of_a_test") == [3.5]
+    assert list_values("command_seconds_count", command="of_a_test") == [2]
     assert not Series.objects.filter(metric="command_seconds_bucket").exists()
 
 
-def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
+def test_unused_gauge_is_not_stored_but_a_return_to_zero_is() -> None:
     at = timezone.now()
     gauge = jobs_running.labels("of_a_test")
     flush_samples(at)
@@ -72,46 +73,48 @@ def test_what_never_moved_is_not_stored_and_what_fell_to_nought_is() -> None:
     gauge.set(0)
     flush_samples(at + timedelta(seconds=30))
     jobs_running.remove("of_a_test")
-    assert values_of("jobs_running", task="of_a_test") == [2, 0]
+    assert list_values("jobs_running", task="of_a_test") == [2, 0]
 
 
-def test_a_series_that_was_deleted_is_made_again(counter: Counter) -> None:
+def test_deleted_series_is_created_again(counter: Counter) -> None:
     counter.inc()
     flush_samples()
     Series.objects.all().delete()
     counter.inc()
     flush_samples()
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [2]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [2]
 
 
-def test_a_counter_that_stands_still_is_stored_again_only_once_in_a_while(counter: Counter) -> None:
+def test_unchanged_counter_is_stored_once_per_hour(counter: Counter) -> None:
     counter.inc()
     at = timezone.now()
     for seconds in (0, 15, 30, 3599, 3600, 3615):
         flush_samples(at + timedelta(seconds=seconds))
-    assert values_of("commands_total", command="of_a_test", outcome="done") == [1, 1]
+    assert list_values("commands_total", command="of_a_test", outcome="done") == [1, 1]
 
 
-def test_a_long_key_stays_unique_and_fits() -> None:
+def test_long_keys_are_shortened_and_unique() -> None:
     keys = {build_series_key("metric", {"label": "x" * 500 + end}) for end in "ab"}
     assert len(keys) == 2
     assert all(len(key) <= 400 for key in keys)
 
 
-def test_old_samples_go_with_the_processes_that_have_no_others(counter: Counter) -> None:
+def test_pruning_deletes_old_samples_and_their_processes(counter: Counter) -> None:
     counter.inc()
     now = timezone.now()
     flush_samples(now - timedelta(days=9))
     flush_samples(now)
-    gone = Process.objects.create(
+    ended_process = Process.objects.create(
         kind="command", host="h", pid=1, started_at=now - timedelta(days=9), seen_at=now - timedelta(days=9)
     )
-    Sample.objects.create(process=gone, series=Series.objects.all()[0], bucket=floor_to_bucket(gone.seen_at), value=1)
+    Sample.objects.create(
+        process=ended_process, series=Series.objects.all()[0], bucket=floor_to_bucket(ended_process.seen_at), value=1
+    )
     kept = Sample.objects.filter(bucket__gte=now - timedelta(days=8)).count()
     old = Sample.objects.count() - kept
     assert prune_samples(older_than=timedelta(days=8), batch_size=1) == PruneResult(old, 1)
     assert Sample.objects.count() == kept
-    assert not Process.objects.filter(pk=gone.pk).exists()
+    assert not Process.objects.filter(pk=ended_process.pk).exists()
 
 
 FOUR_PROCESSES = """
@@ -153,10 +156,10 @@ sys.exit(max(os.waitpid(pid, 0)[1] for pid in [fork() for _ in range(4)]))
 """
 
 
-def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
+def test_sums_are_exact_despite_lost_and_repeated_flushes() -> None:
     address = create_database()
-    around = build_environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
-    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=PROJECT_ROOT, env=around, check=True, timeout=120)
+    environment = build_environment(address, DJANGO_SETTINGS_MODULE="diagsite.settings")
+    subprocess.run([sys.executable, "-c", FOUR_PROCESSES], cwd=PROJECT_ROOT, env=environment, check=True, timeout=120)
     last = """
         SELECT count(*), sum(value) FROM (
             SELECT DISTINCT ON (process_id) value FROM monitoring_sample
@@ -167,7 +170,7 @@ def test_four_processes_with_lost_and_repeated_flushes_sum_exactly() -> None:
         assert connection.execute(last).fetchone() == (4, 80)
 
 
-def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -> None:
+def test_commands_without_database_do_not_connect_for_samples() -> None:
     address = create_database()
     run_management_command(["prune_samples", "--days", "1"], address)
     run_management_command(["errors_coverage", "--built-in"], "postgresql://nobody@127.0.0.1:1/none")
@@ -177,13 +180,13 @@ def test_commands_count_themselves_and_ask_no_database_that_they_do_not_need() -
     assert "command_seconds_count{command=prune_samples}" in keys
 
 
-def test_a_dry_run_deletes_nothing(counter: Counter) -> None:
+def test_dry_run_deletes_nothing(counter: Counter) -> None:
     counter.inc()
     flush_samples(timezone.now() - timedelta(days=9))
     old = Sample.objects.filter(bucket__lt=timezone.now() - timedelta(days=8, hours=1))
-    before, said = old.count(), StringIO()
-    call_command("prune_samples", stdout=said)
-    assert said.getvalue().startswith(f"{before} samples and 1 processes would be deleted")
+    before, output = old.count(), StringIO()
+    call_command("prune_samples", stdout=output)
+    assert output.getvalue().startswith(f"{before} samples and 1 processes would be deleted")
     assert old.count() == before > 0
     call_command("prune_samples", "--apply", stdout=StringIO())
     assert not old.exists()

@@ -1,7 +1,7 @@
-"""What the stored samples say step by step, for charts: few look-ups, however many samples there are.
+"""Reads the stored samples step by step, for charts.
 
-Between two moments a counter's increase is the difference of its last values before them, so only those are read, by
-the index (series, process, bucket), and only while the process lived. A week costs as much as an hour.
+The increase of a counter between two edges is the difference of its last values before them. Only those are read, by
+the index (series, process, bucket), and only while the process ran, so a week costs as much as an hour.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from monitoring.samples.queries import SAMPLE_STALE_AFTER
 
-# Which processes have samples of a series, without reading those samples: from one process to the next by the index.
+# The processes that have samples of a series, found by jumping through the index without reading the samples.
 _SERIES_PROCESS_PAIRS_CTE = """
 WITH RECURSIVE pair AS (
     SELECT wanted.series_id, (
@@ -34,7 +34,7 @@ edge AS (
 )
 """
 
-# From the last edge before the process began to the first after it was seen last.
+# From the last edge before the process started to the first edge after its last flush.
 _INCREASES_BY_STEP_SQL = (
     _SERIES_PROCESS_PAIRS_CTE
     + """
@@ -75,17 +75,17 @@ GROUP BY pair.series_id, edge.number
 
 
 def read_increases_by_step(series: Iterable[int], edges: Sequence[datetime]) -> dict[int, list[float]]:
-    """{series: its increase, of all processes, in each step between two edges}; without those that did not move."""
+    """Return {series: increase, over all processes, in each step between two edges}, without unchanged series."""
     steps: dict[int, list[float]] = defaultdict(lambda: [0.0] * (len(edges) - 1))
-    for one, number, increase in _run_query(_INCREASES_BY_STEP_SQL, series, edges):
-        steps[one][number - 2] = increase
+    for pk, number, increase in _run_query(_INCREASES_BY_STEP_SQL, series, edges):
+        steps[pk][number - 2] = increase
     return dict(steps)
 
 
 def read_gauges_at(series: Iterable[int], moments: Sequence[datetime]) -> list[float | None]:
-    """At each moment the sum of the series over the processes that lived then; None where nobody has stored one."""
+    """Return, for each moment, the sum of the series over the running processes; None if none has a value."""
     values: list[float | None] = [None] * len(moments)
-    for _one, number, value in _run_query(_GAUGES_AT_MOMENTS_SQL, series, moments):
+    for _series, number, value in _run_query(_GAUGES_AT_MOMENTS_SQL, series, moments):
         values[number - 1] = (values[number - 1] or 0.0) + value
     return values
 
@@ -94,6 +94,6 @@ def _run_query(query: str, series: Iterable[int], edges: Sequence[datetime]) -> 
     parameters: dict[str, Any] = {"series": sorted(series), "edges": list(edges), "start": edges[0]}
     parameters["alive"] = f"{SAMPLE_STALE_AFTER.total_seconds()} s"
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL jit = off")  # compiling costs more than these look-ups
+        cursor.execute("SET LOCAL jit = off")  # compilation takes longer than these lookups
         cursor.execute(query, parameters)
         return list(cursor.fetchall())

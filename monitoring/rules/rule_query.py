@@ -1,4 +1,4 @@
-"""What a rule, as operators wrote it, needs to read, and what it hands to the evaluation."""
+"""Translates a stored rule into sample queries and parameters of the evaluation."""
 
 from dataclasses import dataclass, fields
 from functools import cache
@@ -6,13 +6,13 @@ from typing import Any
 
 from monitoring.exceptions import InvalidRule
 from monitoring.instrumentation.registry import get_series_names
+from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
-from monitoring.rules.decision import Measurement, RuleParameters, WindowSums
-from monitoring.rules.label_matchers import validate_matchers
+from monitoring.rules.decision import RuleParameters, WindowSums
 from monitoring.samples.queries import SampleQuery, SampleReader, SeriesSelector
 
-_PARAMETER_NAMES = [one.name for one in fields(RuleParameters)]
-# What an alert keeps of the rule that fired it.
+_PARAMETER_NAMES = [field.name for field in fields(RuleParameters)]
+# The fields of the rule that an alert keeps.
 RULE_SNAPSHOT_FIELDS = [
     *("title", "severity", "metric", "matchers", "denominator", "denominator_matchers", "includes_demo"),
     *_PARAMETER_NAMES,
@@ -21,7 +21,7 @@ RULE_SNAPSHOT_FIELDS = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleQuery:
-    """A rule, ready to be evaluated."""
+    """A rule that is ready to be evaluated."""
 
     parameters: RuleParameters
     numerator: SampleQuery
@@ -29,30 +29,29 @@ class RuleQuery:
 
     @property
     def queries(self) -> list[SampleQuery]:
-        """What has to be read for it."""
+        """The sample queries of the rule."""
         return [self.numerator] if self.denominator is None else [self.numerator, self.denominator]
 
     def get_window_sums(self, reader: SampleReader) -> list[WindowSums]:
-        """What the evaluation takes: by window, or one of a gauge; empty when nothing was sampled."""
+        """Return the sums of each window, or the one value of a gauge; empty if there are no samples."""
         if self.denominator is None:
             value = reader.get_gauge(self.numerator)
             return [] if value is None else [WindowSums(0, value, 1.0)]
         denominators = reader.get_increases(self.denominator)
+        if not denominators:
+            return []
         numerators = reader.get_increases(self.numerator) or [0.0] * len(denominators)
-        return (
-            [WindowSums(*one) for one in zip(self.parameters.windows, numerators, denominators, strict=True)]
-            if denominators
-            else []
-        )
+        return [WindowSums(*sums) for sums in zip(self.parameters.windows, numerators, denominators, strict=True)]
 
 
 def build_rule_query(rule: Rule) -> RuleQuery:
-    """What to read and how to judge it. Raises InvalidRule for what the admin would have refused."""
+    """Build the query of a rule. Raises InvalidRule for unknown metrics and invalid matchers."""
     errors = validate_matchers(rule.matchers) + validate_matchers(rule.denominator_matchers)
     parameters = get_rule_parameters(rule)
     windows = tuple(parameters.windows)
     numerator, denominator = get_rule_selectors(rule)
-    unknown = {one.metric for one in (numerator, denominator) if one} - _get_known_series_names()
+    metrics = {selector.metric for selector in (numerator, denominator) if selector}
+    unknown = metrics - _get_known_series_names()
     if errors or unknown:
         raise InvalidRule(rule=rule.name, faults=errors, unknown=sorted(unknown))
     return RuleQuery(
@@ -66,12 +65,12 @@ def _get_known_series_names() -> frozenset[str]:
 
 
 def get_rule_parameters(rule: Rule) -> RuleParameters:
-    """The rule's numbers."""
+    """Return the parameters of the evaluation."""
     return RuleParameters(**{name: getattr(rule, name) for name in _PARAMETER_NAMES})
 
 
 def get_rule_selectors(rule: Rule) -> tuple[SeriesSelector, SeriesSelector | None]:
-    """Above the line, and below it: nothing for a gauge, the same metric for a ratio that names none."""
+    """Return (numerator, denominator): for a gauge None, for a ratio without denominator the metric itself."""
     demo = rule.includes_demo
     if rule.kind == Rule.Kind.MEAN:
         return (
@@ -85,10 +84,5 @@ def get_rule_selectors(rule: Rule) -> tuple[SeriesSelector, SeriesSelector | Non
 
 
 def build_rule_snapshot(rule: Rule) -> dict[str, Any]:
-    """The rule as it is, for the alert that it fires."""
+    """Return the rule's current fields for the alert that it fires."""
     return {name: getattr(rule, name) for name in RULE_SNAPSHOT_FIELDS}
-
-
-def get_measurement_fields(measurement: Measurement) -> dict[str, float | int | None]:
-    """As columns of RuleState."""
-    return {one.name: getattr(measurement, one.name) for one in fields(Measurement)}

@@ -1,4 +1,4 @@
-"""Counts and times every management command, and has its process store what it measures."""
+"""Runs management commands: counts and times each, and stores the samples of its process."""
 
 import gc
 import time
@@ -11,7 +11,7 @@ from monitoring.metrics import command_seconds, commands
 
 
 def execute_measured(argv: Sequence[str]) -> None:
-    """What Django's `execute_from_command_line` does, counted by command and outcome, with samples until the end."""
+    """Run a command like Django's `execute_from_command_line`, counted by command and outcome."""
     utility = _CountedManagementUtility(list(argv))
     started, outcome = time.perf_counter(), "failed"
     try:
@@ -27,21 +27,21 @@ def execute_measured(argv: Sequence[str]) -> None:
         if utility.name:
             commands.labels(utility.name, outcome).inc()
             command_seconds.labels(utility.name).observe(time.perf_counter() - started)
-            from monitoring.samples.collector import stop_sampling  # models: not before Django is set up
+            from monitoring.samples.collector import stop_sampling  # imports models, which need django.setup()
 
             stop_sampling()
 
 
 class _CountedManagementUtility(ManagementUtility):
-    """Django's, that tells which command it has found."""
+    """Remembers the command that it has found, and starts sampling before it runs."""
 
     name = ""
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
-        gc.freeze()  # all is loaded
+        gc.freeze()  # loaded modules stay: no need to traverse them at every collection
         gc.enable()
-        if self.argv[1:2] == [subcommand]:  # not the subject of `help`
+        if self.argv[1:2] == [subcommand]:  # not the argument of `help`
             from monitoring.instrumentation.exporter import start_exporter
             from monitoring.models import Process
             from monitoring.samples.collector import get_process_kind, start_sampling

@@ -1,0 +1,64 @@
+"""What is sent when a silence, or its weekly window, ends.
+
+One message summarizes the suppressed notifications, and every alert that is still open is notified.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from monitoring.alerts.lifecycle import send_deferred_notification
+from monitoring.alerts.silences import find_active_silence, is_silence_active
+from monitoring.delivery import outbox
+from monitoring.models import Alert, AlertNote, Silence
+from monitoring.models.rules import AlertSeverity
+
+MAX_ALERTS_IN_SUMMARY = 20
+
+
+def send_silence_notifications(now: datetime) -> int:
+    """Notify of open alerts whose silence has ended, and summarize ended silences; return the number of messages."""
+    sent = 0
+    for pk in Alert.objects.open().filter(held_back_by__isnull=False).values_list("pk", flat=True):
+        with transaction.atomic():
+            silenced = Alert.objects.open().select_for_update(skip_locked=True, of=("self",))
+            alert = silenced.filter(pk=pk, held_back_by__isnull=False).first()
+            if alert and find_active_silence(alert, now) is None:
+                send_deferred_notification(alert, now=now)
+                sent += 1
+    is_unsummarized = Q(summed_up_at=None) | Q(notes__created_at__gt=F("summed_up_at"))
+    for silence in Silence.objects.filter(is_unsummarized, notes__isnull=False).distinct():
+        if not is_silence_active(silence, now):
+            sent += _send_silence_summary(silence, now)
+    return sent
+
+
+def _send_silence_summary(silence: Silence, now: datetime) -> int:
+    """Enqueue one message, unless another process has claimed the silence first; return the number of messages."""
+    unreported = silence.notes.filter(created_at__lte=now).select_related("alert")
+    if silence.summed_up_at:
+        unreported = unreported.filter(created_at__gt=silence.summed_up_at)
+    with transaction.atomic():
+        is_claimed = Silence.objects.filter(pk=silence.pk, summed_up_at=silence.summed_up_at).update(summed_up_at=now)
+        notes = list(unreported) if is_claimed else []
+        if not notes:
+            return 0
+        alerts = list({note.alert_id: note.alert for note in notes}.values())
+        severity = max((alert.severity for alert in alerts), key=list(AlertSeverity.values).index)
+        outbox.enqueue_text_message(f"静默结束：{silence.comment}", build_silence_summary(alerts, notes), severity)
+    return 1
+
+
+def build_silence_summary(alerts: Sequence[Alert], notes: Sequence[AlertNote]) -> str:
+    """Return how many notifications of which alerts were suppressed, and which alerts are still open."""
+    lines = [f"期间 {len(notes)} 条通知未发出，涉及 {len(alerts)} 个告警："]
+    for alert in alerts[:MAX_ALERTS_IN_SUMMARY]:
+        start = f"{timezone.localtime(alert.fired_at):%m-%d %H:%M}"
+        end = f"{timezone.localtime(alert.resolved_at):%m-%d %H:%M} 已解除" if alert.resolved_at else "仍在继续"
+        lines.append(f"- {alert}：{start} 触发，{end}")
+    if len(alerts) > MAX_ALERTS_IN_SUMMARY:
+        lines.append(f"…… 另有 {len(alerts) - MAX_ALERTS_IN_SUMMARY} 个")
+    return "\n".join(lines)
