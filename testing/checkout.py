@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,9 +84,11 @@ class Checkout:
 
 
 @contextmanager
-def embedded_site(directory: Path, *, concurrency: int = 10, **extra: str) -> Iterator[tuple[Site, EmbeddedPostgres]]:
-    """Run the block with a site, not yet started, in a copy of the project with its embedded PostgreSQL."""
-    root = directory / f"embedded-{os.getpid()}-{time.monotonic_ns()}"
+def running_embedded_site(
+    directory: Path, *, concurrency: int = 10, **extra: str
+) -> Iterator[tuple[Site, EmbeddedPostgres]]:
+    """Run the block with a site in a copy of the project, and with its embedded PostgreSQL."""
+    root = directory / uuid.uuid4().hex[:8]
     copy_project(root)
     database = EmbeddedPostgres(root / "var" / "postgres")
     options: dict[str, Any] = {**PLATFORM_KEY_SETTINGS, **extra}
@@ -95,6 +97,8 @@ def embedded_site(directory: Path, *, concurrency: int = 10, **extra: str) -> It
     site.server = SiteProcess(["serve", "--migrate", "--concurrency", str(concurrency)], "", **site.environment)
     site.server.root = root
     try:
+        site.start()
+        site.address = database.get_uri()  # only now: in a long path its socket is elsewhere
         yield site, database
     finally:
         site.server.kill()

@@ -3,8 +3,7 @@
 Importing this module starts nothing. `testing.plugin` starts the services for pytest, `running_services` for a bench.
 """
 
-import contextlib
-import itertools
+import fcntl
 import os
 import random
 import shutil
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 import psycopg
@@ -134,21 +133,30 @@ def wait_until(condition: Callable[[], object], description: str, seconds: float
         time.sleep(0.02)
 
 
-# Ports below those that the kernel hands out: one of the kernel's may be taken by another process between its choice
-# and its use. Each worker of a parallel run has its own range.
-_xdist_worker_number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-_candidate_ports = itertools.count(
-    20_000 + 1_000 * int(_xdist_worker_number) if _xdist_worker_number else random.randrange(30_000, 32_000)
-)
+# Open files whose locks reserve the ports that this process has been given.
+_port_locks: list[BinaryIO] = []
 
 
 def find_free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now and is returned once only."""
-    for port in _candidate_ports:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("unreachable")
+    """Return a TCP port of 127.0.0.1 that is free, and that no other test run of this machine gets.
+
+    It is below those that the kernel hands out, and reserved by a file lock until this process ends: a site takes
+    seconds until it listens.
+    """
+    directory = Path(tempfile.gettempdir()) / f"diagsite-ports-{os.getuid()}"
+    directory.mkdir(exist_ok=True)
+    while True:
+        port = random.randrange(20_000, 32_000)
+        lock = (directory / str(port)).open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _port_locks.append(lock)
+        return port
 
 
 def is_port_open(port: int) -> bool:

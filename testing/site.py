@@ -99,7 +99,7 @@ def run_management_command(arguments: list[str], address: str, **extra: str) -> 
     """Run a management command and return its output. Raises AssertionError with output and log if it fails."""
     with SiteProcess(arguments, address, **extra) as command:
         code = command.wait(300)
-    assert code == 0, command.out.read_text() + command.log.read_text()
+    assert code == 0, command.read_output()
     return command.out.read_text()
 
 
@@ -141,6 +141,10 @@ class SiteProcess:
         assert self._process.exitcode is not None, f"still running after {seconds:g} s"
         return self._process.exitcode
 
+    def read_output(self) -> str:
+        """Return what it has printed and logged so far."""
+        return "".join(file.read_text() for file in (self.out, self.log) if file.exists())
+
     @property
     def pid(self) -> int:
         """The process id of the last start."""
@@ -181,8 +185,8 @@ class Site:
                 with contextlib.suppress(httpx.TransportError):
                     if client.get("/readyz").status_code == 200:
                         return
-                assert self.server.is_running, self.server.log.read_text()
-        raise TimeoutError(self.server.log.read_text())
+                assert self.server.is_running, self.server.read_output()
+        raise TimeoutError(self.server.read_output())
 
     def make_worker(self) -> SiteProcess:
         """Return a separate worker process, not yet started."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
-from testing.checkout import embedded_site
+from testing.checkout import running_embedded_site
 from testing.processes import SupervisedProcess, supervised_processes
 from testing.services import RedisServer, running_redis, wait_until
 from testing.site import (
@@ -110,11 +110,11 @@ def running_cluster(
 @contextmanager
 def running_embedded_cluster(directory: Path) -> Iterator[Cluster]:
     """Run the block with a copy of the site whose one process runs server, worker and PostgreSQL."""
-    with embedded_site(directory, concurrency=20, **CHAOS_SITE_SETTINGS) as (site, postgres):
-        site.start()
-        site.address = postgres.get_uri()
-        with supervised_processes(site.server) as processes:
-            yield Cluster(site, processes[0], postgres=postgres)
+    with (
+        running_embedded_site(directory, concurrency=20, **CHAOS_SITE_SETTINGS) as (site, postgres),
+        supervised_processes(site.server) as processes,
+    ):
+        yield Cluster(site, processes[0], postgres=postgres)
 
 
 def wait_until_site_up(site: Site) -> None:

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from psycopg_pool import ConnectionPool
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
+from testing.checkout import running_embedded_site
 from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
     assert_consistent,
@@ -150,3 +152,24 @@ def test_redis_stops_and_starts_in_the_middle_and_no_event_is_lost(
         assert assert_consistent(site, ordered) == "completed"
         assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
     assert fake.count() == ordered.planned
+
+
+def test_serve_restarts_its_embedded_postgres_and_stops_it_at_its_end(fake: FakePlatform, tmp_path: Path) -> None:
+    fake.set_behaviour(hold_response())
+    with running_embedded_site(tmp_path) as (site, database):
+        site.add_platform("one", fake.base_url)
+        with site.client() as client:
+            stream_client = StreamClient(site, request_diagnosis(client, ["one"]))
+        fake.wait_for_calls(3)
+        killed = find_postmaster(database.data_directory)
+        killed.kill()
+        fake.release()
+        stream_client.follow_until_complete()
+        assert_received_every_event_once(stream_client)
+        assert assert_consistent(site, stream_client.diagnosis) == "completed"
+        assert fake.count() == stream_client.diagnosis.planned
+        successor = find_postmaster(database.data_directory)
+        assert successor.pid != killed.pid
+        site.server.send_signal(signal.SIGTERM)
+        assert site.server.wait(60) == 0
+        assert not successor.is_running()

@@ -31,7 +31,6 @@ def prometheus() -> str:
     return find_program("prometheus")  # Debian's package of the same name
 
 
-
 def make_rule(name: str = "too_many", **columns: Any) -> Rule:
     return Rule(name=name, title="标题 {{ $labels.a }}", **{"kind": "ratio", "threshold": 0.05, **columns})
 
