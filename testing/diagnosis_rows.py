@@ -1,4 +1,4 @@
-"""Rows for the tests, made the way the product makes them: by orders and by the transitions of a run."""
+"""Rows of diagnoses, created as the product does: by requests and by the transitions of a run."""
 
 import asyncio
 from collections.abc import Sequence
