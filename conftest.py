@@ -1,4 +1,4 @@
-"""What all tests share: the database of each test process, patience with a busy machine, a clock without surprises."""
+"""What all tests share: the database of each test process, hypothesis without deadlines, a clock for rate windows."""
 
 import time
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ from django.test import TransactionTestCase
 
 from testing.site import get_migrated_template
 
-# A busy machine is no failure; what fails is printed with what reproduces it.
+# No deadline, as the machine may be busy; failures are printed with what reproduces them.
 hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Have the tables copied, in 0.1 s, rather than migrated by each process for itself."""
+    """Copy the tables from a template, which takes 0.1 s, instead of migrating in each process."""
     connection.settings_dict["TEST"]["TEMPLATE"] = get_migrated_template()
 
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """Leave it where it is: its server goes at the end of the run, whoever is still connected."""
+    """Do not drop the database: its server is thrown away at the end of the run."""
     return True
 
 
-# The same for all tests: emptied with the rest, they would be made again after each that commits, in 0.1 s.
+# Equal for all tests; recreating their rows would take 0.1 s after each test that commits.
 PRESERVED_TABLES = {"django_content_type", "auth_permission"}
 
 
@@ -42,7 +42,7 @@ def _flush_tables(test: TransactionTestCase) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def fast_table_flush() -> Iterator[None]:
-    """After a test that commits."""
+    """Empty tables after a test that commits by one statement instead of Django's flush."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _flush_tables)
         yield
@@ -50,7 +50,7 @@ def fast_table_flush() -> Iterator[None]:
 
 @pytest.fixture
 def well_inside_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The windows in memory begin with the minutes: a test that met one would see two of them."""
+    """Give rate windows in memory, which begin with the minute, a clock that starts 10 s into one."""
     started, minute = time.monotonic(), time.time() // 60 * 60
     clock = SimpleNamespace(time=lambda: minute + 10 + time.monotonic() - started)
     monkeypatch.setattr("limits.aio.storage.memory.time", clock)

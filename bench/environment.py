@@ -1,63 +1,58 @@
-"""The tests' own servers, for a bench that runs whole sites as processes."""
+"""What benches run on: services, settings of a site under load, a database with tables in this process."""
 
+import atexit
 import os
-import shutil
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+
+import django
+from django.core.management import call_command
+
+from testing.services import MissingServiceError, RedisServer, running_services, start_services, stop_services
+from testing.site import UNLIMITED_SETTINGS
+
+# No limits, and the job intervals of production.
+BENCH_SITE_SETTINGS = {
+    **UNLIMITED_SETTINGS,
+    "MAX_UNFINISHED_DIAGNOSES": "0",
+    "MAX_UNFINISHED_PER_OWNER": "0",
+    "JOB_HEARTBEAT_SECONDS": "2",
+    "JOB_STALLED_SECONDS": "10",
+    "JOB_SWEEP_SECONDS": "5",
+    "LOG_LEVEL": "ERROR",
+}
 
 
 @contextmanager
-def running_services() -> Iterator[None]:
-    """A PostgreSQL for `testing.site`, started here and thrown away at the end."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
-    from testing import services  # starts it when it is imported
+def running_services_with_redis(parser: ArgumentParser) -> Iterator[str]:
+    """Run the block with the services and a Redis, whose URL it gets.
 
-    try:
-        yield
-    finally:
-        for server in services._started_servers:
-            server.release()
-        shutil.rmtree(os.environ["DIAGSITE_TEST_DIRECTORY"], ignore_errors=True)
-
-
-@contextmanager
-def running_redis(parser: ArgumentParser) -> Iterator[str]:
-    """`running_services` and a Redis of the bench's own; gives its address.
-
-    Ends the command, saying what to install, where there is no redis-server.
+    Ends the command with a hint if redis-server is not installed.
     """
-    binary = shutil.which("redis-server")
-    if binary is None:
-        parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
     with running_services():
-        from testing.services import RedisServer
-
-        server = RedisServer(binary)
-        server.start()
         try:
-            yield server.url
+            redis = RedisServer()
+        except MissingServiceError:
+            parser.error("redis-server is needed: on Debian and Ubuntu, apt install redis-server")
+        redis.start()
+        try:
+            yield redis.url
         finally:
-            server.stop()
+            redis.stop()
 
 
-def create_default_channel(database: str, kind: str, address: str, key: str = "") -> None:
-    """A default channel in a site's database, whose processes have this process's SECRET_KEY."""
-    from monitoring.delivery.channel_secrets import encrypt_secrets
-    from testing.services import execute_sql
+@cache
+def start_bench_database() -> str:
+    """Start PostgreSQL, set Django up on it and migrate; return the database URL.
 
-    row = {
-        "name": kind,
-        "kind": kind,
-        "is_enabled": True,
-        "is_default": True,
-        "recipients": "",
-        "secrets": encrypt_secrets({"address": address, "key": key}),
-        "disabled_reason": "",
-        "last_error": "",
-        "tried_at": "[]",
-    }
-    names, placeholders = ", ".join(row), ", ".join(["%s"] * len(row))
-    execute_sql(
-        database, f"INSERT INTO monitoring_channel ({names}, free_at) VALUES ({placeholders}, now())", *row.values()
-    )
+    To be called before models are imported. Everything is stopped when the process exits.
+    """
+    os.environ |= {"ERRORS_REFRESH_SECONDS": "0", "SAMPLES_FLUSH_SECONDS": "0"}
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")
+    start_services()
+    atexit.register(stop_services)
+    django.setup()
+    call_command("migrate", verbosity=0)
+    return os.environ["DATABASE_URL"]

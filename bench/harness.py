@@ -1,8 +1,10 @@
-"""What a bench prints and keeps: one row a figure, `K of M held`, and exit code 1 when one falls short."""
+"""What a bench prints and stores: one row per figure, `K of M held`, and exit code 1 if a figure misses its target."""
 
 import json
+import math
 import os
 import platform
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS_DIRECTORY = Path(__file__).parent / "results"
+INFO_ONLY = "info only"
 
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """One promise and what was measured of it."""
+    """A figure, its target ("info only": it has none), the measured value, and whether that meets the target."""
 
     figure: str
     must_be: str
@@ -26,26 +29,32 @@ class BenchmarkResult:
     is_held: bool
 
 
-def run_measurements(name: str, measurements: Sequence[Callable[[], BenchmarkResult | list[BenchmarkResult]]]) -> int:
-    """Run the measurements one after another, print their rows, write `bench/results/NAME.json`.
+Measure = Callable[[], BenchmarkResult | list[BenchmarkResult]]
 
-    Returns the exit code: 1 when a figure falls short, or could not be measured.
+
+def info_only(figure: str, measured: str) -> BenchmarkResult:
+    """Return a result without a target."""
+    return BenchmarkResult(figure, INFO_ONLY, measured, is_held=True)
+
+
+def run_measurements(name: str, measurements: Sequence[tuple[str, Measure]]) -> int:
+    """Run labelled measurements one after another, print their rows, write `bench/results/NAME.json`.
+
+    Returns the exit code: 1 if a figure misses its target.
     """
     console = Console(stderr=True)
     results: list[BenchmarkResult] = []
-    for measure in measurements:
-        with console.status(f"measuring: {(measure.__doc__ or measure.__name__).strip()}"):
+    for label, measure in measurements:
+        with console.status(f"measuring: {label}"):
             measured = measure()
         results += measured if isinstance(measured, list) else [measured]
-    _print_table(results)
-    _write_results(name, results)
-    return 0 if all(figure.is_held for figure in results) else 1
+    return _report(name, results)
 
 
 def run_modules(name: str, modules: Sequence[str]) -> int:
-    """Run modules one after another, each in a process of its own, then print and keep their figures as one.
+    """Run bench modules one after another, each in its own process; print and store all their figures as one bench.
 
-    `bench.alerts.speed` reports under the name `alerts-speed`. Returns 1 when a figure falls short or is not there.
+    `bench.alerts.speed` stores its results as `alerts-speed`. Returns 1 if a figure misses its target or is missing.
     """
     results: list[BenchmarkResult] = []
     for module in modules:
@@ -53,40 +62,34 @@ def run_modules(name: str, modules: Sequence[str]) -> int:
         result_path.unlink(missing_ok=True)
         subprocess.run([sys.executable, "-m", module], check=False, stdout=subprocess.DEVNULL)
         if result_path.exists():
-            results += [BenchmarkResult(**one) for one in json.loads(result_path.read_text())["figures"]]
+            results += [BenchmarkResult(**row) for row in json.loads(result_path.read_text())["figures"]]
         else:
-            results.append(BenchmarkResult(module, "to be measured", "it ended without a figure", is_held=False))
-    _print_table(results)
-    _write_results(name, results)
-    return 0 if all(figure.is_held for figure in results) else 1
+            results.append(BenchmarkResult(module, "to be measured", "ended without a result", is_held=False))
+    return _report(name, results)
 
 
-def with_label(
-    name: str, measure: Callable[[], BenchmarkResult | list[BenchmarkResult]]
-) -> Callable[[], BenchmarkResult | list[BenchmarkResult]]:
-    """The measurement under a name that is shown while it runs."""
-
-    def measured() -> BenchmarkResult | list[BenchmarkResult]:
-        return measure()
-
-    measured.__doc__ = name
-    return measured
-
-
-def _print_table(figures: list[BenchmarkResult]) -> None:
+def _report(name: str, results: list[BenchmarkResult]) -> int:
     table = Table("figure", "must be", "measured", "", show_lines=False)
-    for one in figures:
-        table.add_row(one.figure, one.must_be, one.measured, "held" if one.is_held else "NOT HELD")
+    for result in results:
+        table.add_row(result.figure, result.must_be, result.measured, "passed" if result.is_held else "FAILED")
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
-    console.print(f"{sum(one.is_held for one in figures)} of {len(figures)} held")
-
-
-def _write_results(name: str, figures: list[BenchmarkResult]) -> None:
+    console.print(f"{sum(result.is_held for result in results)} of {len(results)} held")
     RESULTS_DIRECTORY.mkdir(exist_ok=True)
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
-        "figures": [asdict(one) for one in figures],
+        "figures": [asdict(result) for result in results],
     }
     (RESULTS_DIRECTORY / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    return 0 if all(result.is_held for result in results) else 1
+
+
+def get_quantile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least this share of the values does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def get_peak_memory_megabytes() -> float:
+    """Return the largest resident size that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""Everybody who may come, and one row of everything that they may ask for: what test_access_table.py goes through."""
+"""Users of each role, and one row of each model they may request: the fixtures of test_access_table.py."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ QUERY_PARAMS_BY_ROUTE = {"api/streams/<stream>/events": {"wait": 0}}
 
 
 def create_actor_users() -> dict[str, User]:
-    """An account of each kind; "out" has none. Rows of the roles must be there."""
+    """Create a user per actor; "out" has none. The roles must have been seeded."""
     people = {
         name: User.objects.create(username=name, is_staff=name not in ("stranger", "owner")) for name in ACTORS[1:]
     }
@@ -51,7 +51,7 @@ def create_actor_users() -> dict[str, User]:
 
 
 class AccessFixtures:
-    """One row of everything, the owner's where it is somebody's, and a client of each kind of person."""
+    """One row of each model, the owner's where it has one, and a client per actor."""
 
     def __init__(self) -> None:
         seed_error_messages()
@@ -111,7 +111,7 @@ class AccessFixtures:
         LogEntry.objects.create(user=root, content_type=of_platforms, object_repr="x", action_flag=CHANGE)
 
     def _find_admin_rows(self) -> dict[type[Model], Model]:
-        """A row of each model that the admin shows; the user is one who is no superuser."""
+        """Return a row of each model in the admin; the user is not a superuser."""
         rows: dict[type[Model], Model] = {User: self.users["stranger"]}
         for model in admin.site._registry:
             found = rows.get(model) or (None if model._meta.proxy else model._default_manager.first())
@@ -120,7 +120,7 @@ class AccessFixtures:
         return rows
 
     def build_path(self, route: str) -> str:
-        """The address of a route, with a row for each of its placeholders."""
+        """Return the path of a route with ids of existing rows."""
         values: dict[str, Callable[[], object]] = {
             "diagnosis_id": lambda: self.diagnosis.pk,
             "stream": lambda: self.diagnosis.stream_id,
@@ -143,7 +143,7 @@ class AccessFixtures:
 
         def fill(match: re.Match[str]) -> str:
             name = match[0].strip("<>").rpartition(":")[2]
-            assert name in values, f"say in access_world.py what stands for <{name}> of {route}"
+            assert name in values, f"add a value for <{name}> of {route} in testing/access_fixtures.py"
             return str(values[name]())
 
         return "/" + re.sub(r"<[^>]+>", fill, route)
@@ -156,13 +156,13 @@ class AccessFixtures:
         return found.pk if found else "0"
 
     def request_status(self, actor: str, method: str, route: str) -> int:
-        """The status of the answer; whatever the request wrote is taken back."""
+        """Make a request and return its status; its writes are rolled back."""
         client, kept = self.client_by_actor[actor], self.client_by_actor[actor].cookies.output(header="", sep=";")
         with transaction.atomic(), _rendering(enabled=actor == "root"):
             query = QUERY_PARAMS_BY_ROUTE.get(route, {})
             answer = client.generic(method, self.build_path(route), content_type="application/json", query_params=query)
             transaction.set_rollback(True)
-        client.cookies.clear()  # signing out is forgotten too
+        client.cookies.clear()  # also after a sign-out
         client.cookies.load(kept)
         if "text/html" in answer.headers.get("Content-Type", "") and INLINE_CODE_PATTERN.search(
             answer.content.decode()
@@ -173,7 +173,7 @@ class AccessFixtures:
 
 @contextmanager
 def _rendering(*, enabled: bool) -> Iterator[None]:
-    """That a page can be drawn is asked once; for all others it is enough that they would be let in."""
+    """Render pages only if enabled: for most actors the status is enough."""
     with pytest.MonkeyPatch.context() as patch:
         if not enabled:
             patch.setattr(SimpleTemplateResponse, "rendered_content", "")

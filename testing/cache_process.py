@@ -1,10 +1,15 @@
-"""One process of several that read the same cold key: `python -m testing.cache_process KEY READERS FILE`.
+"""Processes that read the same cold key of the cache at once.
 
-Waits for a line on standard input, so that all begin together; each load adds a line to FILE.
+    python -m testing.cache_process KEY READERS FILE
+
+Waits for a line on standard input, so that all begin together. Each load adds a line to FILE. Prints how many readers
+got the value.
 """
 
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,17 +17,38 @@ from pathlib import Path
 from performance import cache_backends
 from performance.cache import get_cache
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
-    """Read, and print how many readers got the value."""
-    cache_backends.REDIS_TIMEOUTS.update(socket_connect_timeout=10, socket_timeout=10)  # a busy machine is no outage
-    key, readers, file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    cache = get_cache(namespace="herd")
+def count_cold_key_loads(redis_url: str, *, processes: int, readers: int) -> tuple[int, int]:
+    """Read a cold key by so many readers in each of so many processes; return the loads and the readers served."""
+    with tempfile.TemporaryDirectory() as directory:
+        loads_file = Path(directory) / "loads"
+        command = [sys.executable, "-m", "testing.cache_process", "cold", str(readers), str(loads_file)]
+        environment = {**os.environ, "REDIS_URL": redis_url, "ENVIRONMENT": "development"}
+        pipe = subprocess.PIPE
+        running = [
+            subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, text=True, stdin=pipe, stdout=pipe)
+            for _ in range(processes)
+        ]
+        for process in running:
+            assert process.stdout
+            process.stdout.readline()
+        for process in running:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        served = sum(int(process.communicate(timeout=60)[0]) for process in running)
+        return len(loads_file.read_text().splitlines()), served
+
+
+def main(key: str, readers: int, loads_file: Path) -> None:
+    """Read the key by so many threads."""
+    cache_backends.REDIS_TIMEOUTS.update(socket_connect_timeout=10, socket_timeout=10)  # for a busy machine
+    cache = get_cache(namespace="cold-key")
 
     def load() -> str:
-        with file.open("a") as lines:
+        with loads_file.open("a") as lines:
             lines.write(f"{os.getpid()}\n")
         time.sleep(0.3)
         return "loaded"
@@ -35,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

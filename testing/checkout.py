@@ -1,16 +1,21 @@
-"""A copy of the project with a `var` of its own, for what `make run` does to the machine around it."""
+"""Copies of the project with a `var` of their own, whose database is the embedded one."""
 
 import os
 import shutil
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from testing.site import FAST_SETTINGS, PROJECT_ROOT
+from diagsite.server.embedded_postgres import EmbeddedPostgres
+from testing.site import FAST_SETTINGS, PLATFORM_KEY_SETTINGS, PROJECT_ROOT, Site, SiteProcess
 
-# The settings of the tests' own process say nothing about a house.
+# Settings and make's own variables of the tests' process.
 _REMOVED_VARIABLES = (
     "MAKEFLAGS",
     "MFLAGS",
@@ -25,16 +30,21 @@ _REMOVED_VARIABLES = (
     "LANG",
     "LC_ALL",
 )
-# What nothing needs that runs in a house; half of all files.
-_NOT_COPIED = (".*", "var", "node_modules", "tests", "testing", "bench", "docs")
+# Half of all files; a site does not need them.
+_NOT_COPIED = (".*", "__pycache__", "var", "node_modules", "tests", "testing", "bench", "docs")
+
+
+def copy_project(root: Path) -> None:
+    """Copy what a site needs into a directory that does not exist yet."""
+    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
 
 
 class Checkout:
-    """The project in a directory, runnable; what is installed is borrowed from the tests' own environment."""
+    """A copy of the project in a directory, ready for `make run`; it uses the packages of this process."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        copy_project(root)
         python = root / ".venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -44,12 +54,12 @@ class Checkout:
         )  # the stamp: nothing is installed
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """The environment of a person's shell, in a hurry."""
+        """Return the environment of a user's shell, with fast settings."""
         inherited = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
         return {**inherited, **FAST_SETTINGS, "LOG_LEVEL": "INFO", **extra}
 
     def run_expecting_failure(self, *command: str, **extra: str) -> list[str]:
-        """The lines that a command prints that must fail, without what make says of it."""
+        """Run a command that must fail, and return the lines it printed without those of make itself."""
         done = subprocess.run(
             command,
             cwd=self.root,
@@ -63,7 +73,7 @@ class Checkout:
         return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make:")]
 
     def find_processes(self) -> list[psutil.Process]:
-        """What runs in it or from it."""
+        """Return the processes that run in the directory or from it."""
         return [process for process in psutil.process_iter() if self._belongs_to_checkout(process)]
 
     def _belongs_to_checkout(self, process: psutil.Process) -> bool:
@@ -73,3 +83,26 @@ class Checkout:
             return process.cwd().startswith(str(self.root)) or str(self.root) in " ".join(process.cmdline())
         except psutil.Error:
             return False
+
+
+@contextmanager
+def running_embedded_site(
+    directory: Path, *, concurrency: int = 10, **extra: str
+) -> Iterator[tuple[Site, EmbeddedPostgres]]:
+    """Run the block with a site in a copy of the project, and with its embedded PostgreSQL."""
+    root = directory / uuid.uuid4().hex[:8]
+    copy_project(root)
+    database = EmbeddedPostgres(root / "var" / "postgres")
+    options: dict[str, Any] = {**PLATFORM_KEY_SETTINGS, **extra}
+    site = Site(database.get_uri(), **options)
+    # Without a database URL: the site starts its embedded PostgreSQL.
+    site.server = SiteProcess(["serve", "--migrate", "--concurrency", str(concurrency)], "", **site.environment)
+    site.server.root = root
+    try:
+        site.start()
+        site.address = database.get_uri()  # only now: in a long path its socket is elsewhere
+        yield site, database
+    finally:
+        site.server.kill()
+        database.start()  # as its last user, whatever has become of the server, this process stops it
+        database.release()

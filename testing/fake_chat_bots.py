@@ -1,4 +1,4 @@
-"""Stand-ins for the chat robots: real HTTP servers that are as strict as the real ones, and answer 200 with a code."""
+"""Fake chat bots of DingTalk, WeCom and Feishu: as strict as the real ones, they respond 200 with an error code."""
 
 import base64
 import hashlib
@@ -21,10 +21,10 @@ BotReply = tuple[int, dict[str, Any]]
 
 
 class FakeChatBots(ThreadingHTTPServer):
-    """`received` is what got into the groups; `says` are replies (status, body) that the next requests get instead.
+    """The server. `received` are the accepted messages, `queued_replies` (status, body) those for the next requests.
 
-    max_per_minute: of one robot; hold: answers wait for it, after the message was taken; get_response_delay: each takes
-    so long besides.
+    per_minute: the rate limit of a bot; may_respond: responses wait for it after the message was accepted;
+    get_response_delay: seconds that each response takes longer.
     """
 
     daemon_threads = True
@@ -46,22 +46,22 @@ class FakeChatBots(ThreadingHTTPServer):
 
     @property
     def dingtalk(self) -> str:
-        """The address of the DingTalk robot; its key is SIGNING_SECRET."""
+        """The address of the DingTalk bot; its key is SIGNING_SECRET."""
         return f"{self.url}/robot/send?access_token={BOT_TOKEN}"
 
     @property
     def wecom(self) -> str:
-        """The address of the WeCom robot."""
+        """The address of the WeCom bot."""
         return f"{self.url}/cgi-bin/webhook/send?key={BOT_TOKEN}"
 
     @property
     def feishu(self) -> str:
-        """The address of the Feishu robot; its key is SIGNING_SECRET."""
+        """The address of the Feishu bot; its key is SIGNING_SECRET."""
         return f"{self.url}/open-apis/bot/v2/hook/{BOT_TOKEN}"
 
     @property
     def webhook(self) -> str:
-        """An address that takes any JSON, and keeps the headers."""
+        """An address that accepts any JSON, and records the headers."""
         return f"{self.url}/hook"
 
     def __enter__(self) -> Self:
@@ -74,29 +74,29 @@ class FakeChatBots(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no failure of a test; anything else is printed."""
+        """Ignore clients that were killed, and print all other errors."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def reply_to(self, path: str, data: bytes, headers: dict[str, str]) -> BotReply:
-        """The robot's reply to a request."""
+        """Return the bot's reply to a request, and record it."""
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        robots = {
+        bots = {
             "/robot/send": _reply_as_dingtalk,
             "/cgi-bin/webhook/send": _reply_as_wecom,
             "/hook": _reply_as_webhook,
         }
-        robot = robots.get(parts.path, _reply_as_feishu if parts.path.startswith("/open-apis/") else None)
+        bot = bots.get(parts.path, _reply_as_feishu if parts.path.startswith("/open-apis/") else None)
         with self.lock:
             self.paths.append(path)
             self.headers.append(headers)
             if self.queued_replies:
                 return self.queued_replies.pop(0)
-            if robot is None:
+            if bot is None:
                 return 404, {}
             recent = [moment for moment in self.accepted_at.get(parts.path, []) if moment > time.time() - 60]
-            reply = robot(data, query, parts.path, len(recent) >= self.per_minute)
+            reply = bot(data, query, parts.path, len(recent) >= self.per_minute)
             if reply[1].get("errcode", reply[1].get("code", 0)) == 0:
                 self.received.append(json.loads(data))
                 recent.append(time.time())
@@ -104,7 +104,7 @@ class FakeChatBots(ThreadingHTTPServer):
             return reply
 
     def get_message_texts(self) -> list[str]:
-        """What people read of each message."""
+        """Return the text of each accepted message."""
         with self.lock:
             return [_extract_text(body) for body in self.received]
 

@@ -1,13 +1,12 @@
-"""An AI platform of the tests' own: OpenAI's chat completions over a raw socket, good and bad in every way wanted.
+"""A fake AI platform: OpenAI's chat completions over a raw socket, with any behaviour, valid or faulty.
 
     with FakePlatform() as fake:
         site.add_platform("fake", fake.base_url)
-        fake.behave(refuse(429, {"error": {...}}, {"Retry-After": "1"}), answer("山岚不错"), model="fake")
+        fake.set_behaviour(respond_with_error(429), respond_with_answer("山岚不错"), model="fake")
         ...
         assert fake.count(model="fake") == 2
 
-It serves in a thread of the test's process and keeps every call, so that a test can say what was asked, how often,
-when, and how much at once.
+It serves in a thread of the test's process and records every call: its content, times, and the concurrency.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ from testing.services import wait_until
 
 @dataclass
 class Call:
-    """One call as the platform saw it. `outcome` is "answered", or "dropped" when the caller left before the end."""
+    """A recorded call. `outcome` is "answered", or "dropped" if the caller disconnected before the end."""
 
     model: str
     question: str
@@ -41,7 +40,7 @@ class Call:
 
 
 class Exchange:
-    """One request, and the means to answer it well or badly."""
+    """One request, and methods to respond to it."""
 
     def __init__(self, fake: "FakePlatform", call: Call, writer: asyncio.StreamWriter) -> None:
         self.fake = fake
@@ -49,23 +48,23 @@ class Exchange:
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Send raw bytes."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def respond(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, length: int | None = None
     ) -> None:
-        """A whole HTTP answer to a call; `length` is what its Content-Length claims, if that is not the truth."""
+        """Respond to a call; `length` overrides the Content-Length."""
         if length is None:
-            # Before the bytes are out: the caller may have them, and make its next call, before this thread runs again.
+            # Before sending: the caller may receive it and make its next call before this thread runs again.
             self.fake.record_end(self.call, "answered")
         await self.write(status, body, headers, length=length)
 
     async def write(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, length: int | None = None
     ) -> None:
-        """What `respond` says, also to what is no call."""
+        """Write a response without recording the end of a call."""
         all_headers = {
             "Content-Type": "application/json",
             **(headers or {}),
@@ -75,11 +74,11 @@ class Exchange:
         await self.send(head.encode() + b"\r\n" + body)
 
     def hang_up(self) -> None:
-        """Close the connection in an orderly way."""
+        """Close the connection."""
         self._writer.close()
 
     def reset(self) -> None:
-        """Close it with a TCP reset."""
+        """Reset the connection."""
         raw = self._writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -96,7 +95,7 @@ def build_completion(
     reasoning: str | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
-    """The body of a chat completion."""
+    """Build the body of a chat completion."""
     message: dict[str, Any] = {"role": "assistant", "content": content}
     if reasoning is not None:
         message["reasoning_content"] = reasoning
@@ -116,7 +115,7 @@ def _json_bytes(body: Any) -> bytes:
 
 
 def respond_with_answer(text: str | None = None, *, delay_seconds: float | Callable[[], float] = 0.0) -> Behaviour:
-    """A good answer after so many seconds; without a text it repeats the question, so that answers differ."""
+    """Answer after so many seconds; without a text, with one that contains the question."""
 
     async def behave(exchange: Exchange) -> None:
         await asyncio.sleep(delay_seconds() if callable(delay_seconds) else delay_seconds)
@@ -128,7 +127,7 @@ def respond_with_answer(text: str | None = None, *, delay_seconds: float | Calla
 
 
 def hold_response(text: str | None = None) -> Behaviour:
-    """No answer until `FakePlatform.release`, then a good one."""
+    """Answer after `FakePlatform.release`."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.fake.wait_for_release()
@@ -138,7 +137,7 @@ def hold_response(text: str | None = None) -> Behaviour:
 
 
 def respond_with(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Behaviour:
-    """Any status, body (a str or bytes goes out as it is, all else as JSON) and headers."""
+    """Respond with this status, body (str and bytes are sent as they are, all else as JSON) and headers."""
 
     async def behave(exchange: Exchange) -> None:
         raw = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else _json_bytes(body)
@@ -148,47 +147,47 @@ def respond_with(body: Any, *, status: int = 200, headers: Mapping[str, str] | N
 
 
 def respond_with_error(status: int, body: Any = "", headers: Mapping[str, str] | None = None) -> Behaviour:
-    """An error answer."""
+    """Respond with an error status."""
     return respond_with(body, status=status, headers=headers)
 
 
 def respond_with_error_in_200(error: Mapping[str, Any]) -> Behaviour:
-    """200 with `{"error": ...}` in place of choices."""
+    """Respond with 200 and `{"error": ...}` instead of choices."""
     return respond_with({"error": error})
 
 
 def respond_with_html() -> Behaviour:
-    """200 with a page, as a proxy or a captive portal sends it."""
+    """Respond with 200 and an HTML page, like a proxy or a captive portal."""
     return respond_with("<html><body>系统维护中</body></html>", headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 def respond_with_invalid_json() -> Behaviour:
-    """200 with a body that says it is JSON and is not."""
+    """Respond with 200 and truncated JSON."""
     return respond_with('{"id": "chatcmpl-1", "choices": [{"index": 0, "mess')
 
 
 def respond_with_empty_text() -> Behaviour:
-    """A completion without text."""
+    """Respond with a completion without text."""
     return respond_with(build_completion(""))
 
 
 def respond_without_choices() -> Behaviour:
-    """A completion without choices."""
+    """Respond with a completion without choices."""
     return respond_with(build_completion(None) | {"choices": []})
 
 
 def respond_filtered(finish_reason: str = "content_filter", text: str = "") -> Behaviour:
-    """A completion that the platform's filter cut: `content_filter`, or `sensitive` at 智谱."""
+    """Respond with a filtered completion; the reason is `content_filter`, at 智谱 `sensitive`."""
     return respond_with(build_completion(text, finish_reason=finish_reason))
 
 
 def respond_with_reasoning_only(text: str = "让我想想") -> Behaviour:
-    """A completion whose only text is the model's thinking."""
+    """Respond with a completion that contains only reasoning."""
     return respond_with(build_completion("", reasoning=text))
 
 
 def reset_connection() -> Behaviour:
-    """A TCP reset in place of an answer."""
+    """Reset the connection instead of responding."""
 
     async def behave(exchange: Exchange) -> None:
         exchange.reset()
@@ -197,7 +196,7 @@ def reset_connection() -> Behaviour:
 
 
 def respond_with_truncated_body() -> Behaviour:
-    """An answer that breaks off in the middle of its body."""
+    """Disconnect in the middle of the body."""
 
     async def behave(exchange: Exchange) -> None:
         body = _json_bytes(build_completion("这个回答只说了一半"))
@@ -208,7 +207,7 @@ def respond_with_truncated_body() -> Behaviour:
 
 
 def respond_slowly(text: str = "一个字节一个字节地说", *, interval_seconds: float = 0.05) -> Behaviour:
-    """A good answer, a byte at a time: no single read times out, the whole takes minutes at the default."""
+    """Answer a byte at a time: no read times out, but the whole takes long."""
 
     async def behave(exchange: Exchange) -> None:
         body = _json_bytes(build_completion(text))
@@ -222,7 +221,7 @@ def respond_slowly(text: str = "一个字节一个字节地说", *, interval_sec
 
 @dataclass
 class _BehaviourQueue:
-    """What to do at the next calls, one after another; the last stays."""
+    """Behaviours of the next calls in order; the last one is repeated."""
 
     steps: deque[Behaviour]
 
@@ -232,13 +231,13 @@ class _BehaviourQueue:
 
 @dataclass
 class FakePlatform:
-    """The server. What is read from it (`calls`, `in_flight`, `most_at_once`) is of the whole of its life."""
+    """The server. `calls`, `in_flight` and `max_in_flight` cover its whole life."""
 
     calls: list[Call] = field(default_factory=list)
     in_flight: Counter[str] = field(default_factory=Counter)
-    """Calls now open, by model."""
+    """Open calls by model."""
     max_in_flight: Counter[str] = field(default_factory=Counter)
-    """The most calls that were ever open at the same time, by model."""
+    """The largest number of open calls by model."""
 
     def __post_init__(self) -> None:
         self._behaviours: dict[tuple[str | None, str | None], _BehaviourQueue] = {
@@ -266,41 +265,41 @@ class FakePlatform:
 
     @property
     def base_url(self) -> str:
-        """What a Platform row's `base_url` is to be."""
+        """The `base_url` for a Platform row."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def set_behaviour(self, *behaviours: Behaviour, model: str | None = None, question: str | None = None) -> None:
-        """From now on act so, call by call, and as the last one for ever: for a model, a question, both, or all.
+        """Set the behaviours of the next calls; the last one is repeated.
 
-        The most particular plan counts: model and question, then question, then model, then all.
+        The most specific setting applies: model and question, then question, then model, then all.
         """
         with self._lock:
             self._behaviours[model, question] = _BehaviourQueue(deque(behaviours))
 
     def release(self) -> None:
-        """Let every held call, now and from now on, be answered."""
+        """Answer all held calls, and do not hold later ones."""
         self._loop.call_soon_threadsafe(self._released.set)
 
     def hold_new_calls(self) -> None:
-        """Hold the calls to come again, after a release."""
+        """Hold later calls again after a release."""
         self._loop.call_soon_threadsafe(self._released.clear)
 
     async def wait_for_release(self) -> None:
-        """Return once the held calls may be answered."""
+        """Return after `release`."""
         await self._released.wait()
 
     def count(self, *, model: str | None = None, question: str | None = None, key: str | None = None) -> int:
-        """How many calls have come, of the given kind."""
+        """Count the calls with this model, question and key."""
         filters = (model, question, key)
-        found = [(call.model, call.question, call.key) for call in list(self.calls)]
-        return sum(all(w in (None, f) for w, f in zip(filters, have, strict=True)) for have in found)
+        calls = [(call.model, call.question, call.key) for call in list(self.calls)]
+        return sum(all(f in (None, value) for f, value in zip(filters, call, strict=True)) for call in calls)
 
     def count_by_question(self) -> Counter[tuple[str, str]]:
-        """{(model, question): calls}."""
+        """Count the calls by (model, question)."""
         return Counter((call.model, call.question) for call in list(self.calls))
 
     def wait_for_calls(self, at_least: int, *, seconds: float = 90, **kind: str) -> None:
-        """Return once so many calls of a kind (see `count`) have come."""
+        """Return once so many calls (see `count`) were made. Raises TimeoutError."""
         wait_until(lambda: self.count(**kind) >= at_least, f"{at_least} calls at the platform", seconds)
 
     async def _listen(self) -> asyncio.Server:
@@ -347,26 +346,26 @@ class FakePlatform:
         self.max_in_flight[call.model] = max(self.max_in_flight[call.model], self.in_flight[call.model])
 
     def record_end(self, call: Call, outcome: str) -> None:
-        """Keep how a call ended, once."""
+        """Record the first outcome of a call."""
         if call.ended_at is None:
             call.outcome, call.ended_at = outcome, datetime.now(UTC)
             self.in_flight[call.model] -= 1
 
     async def _run_behaviour(self, exchange: Exchange, reader: asyncio.StreamReader) -> str:
-        """Do what is planned, until the caller leaves: what comes from it before the answer can only be its end."""
-        acting = asyncio.ensure_future(self._next_behaviour(exchange.call)(exchange))
+        """Run the behaviour until the caller disconnects: before the response it can send nothing but its end."""
+        responding = asyncio.ensure_future(self._next_behaviour(exchange.call)(exchange))
         leaving = asyncio.ensure_future(reader.read(1))
         try:
-            await asyncio.wait([acting, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if not acting.done():
+            await asyncio.wait([responding, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if not responding.done():
                 exchange.hang_up()
                 return "dropped"
-            await acting
+            await responding
             return "answered"
         finally:
-            for task in (acting, leaving):
+            for task in (responding, leaving):
                 task.cancel()
-            await asyncio.gather(acting, leaving, return_exceptions=True)
+            await asyncio.gather(responding, leaving, return_exceptions=True)
 
     def _next_behaviour(self, call: Call) -> Behaviour:
         with self._lock:
@@ -377,7 +376,7 @@ class FakePlatform:
 
 
 def _parse_head(head: bytes) -> tuple[str, dict[str, str]]:
-    """The path, and the headers by their names in lower case."""
+    """Return the path, and the headers by lower-case name."""
     first, *lines = head.decode("latin-1").rstrip().split("\r\n")
     pairs = (line.partition(":") for line in lines)
     return first.split(" ")[1], {name.strip().lower(): value.strip() for name, _, value in pairs}

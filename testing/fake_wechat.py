@@ -1,4 +1,4 @@
-"""A stand-in for WeChat: sign-in, access tokens that run out, and subscribe messages that an accept allows once."""
+"""A fake WeChat: sign-in, access tokens, and subscribe messages, each of which the user must have allowed."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class FakeWeChat(ThreadingHTTPServer):
-    """`accepts` is how many messages each user has allowed; `delivered` is what reached their phones."""
+    """The server. `allowed_messages` counts by user; `delivered` are the messages accepted."""
 
     daemon_threads = True
 
@@ -20,9 +20,9 @@ class FakeWeChat(ThreadingHTTPServer):
         self.delivered: list[dict[str, Any]] = []
         self.issued_token_count = 0
         self.valid_token = ""
-        self.queued_replies: list[int] = []  # error codes to answer the next sends with
+        self.queued_replies: list[int] = []  # error codes for the next messages
         self.calls = 0
-        self.may_respond = threading.Event()  # answers wait for it
+        self.may_respond = threading.Event()  # responses wait for it
         self.may_respond.set()
         self._lock = threading.Lock()
 
@@ -36,7 +36,7 @@ class FakeWeChat(ThreadingHTTPServer):
         self.server_close()
 
     def send_message(self, token: str, message: dict[str, Any]) -> int:
-        """WeChat's answer to a send."""
+        """Return WeChat's error code for a message, 0 if it is delivered."""
         with self._lock:
             self.calls += 1
             if self.queued_replies:
@@ -51,7 +51,7 @@ class FakeWeChat(ThreadingHTTPServer):
             return 0
 
     def issue_token(self) -> str:
-        """A new access token, which makes the one before it worthless."""
+        """Issue an access token; the previous one becomes invalid."""
         with self._lock:
             self.issued_token_count += 1
             self.valid_token = f"token-{self.issued_token_count}"
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
-        # Of letters and digits like a real one (which has 28 characters), whatever the code is.
+        # Letters and digits like a real one, for any code.
         openid = re.sub("[^a-zA-Z0-9_-]", "-", f"openid-of-{query['js_code'][0]}")[:64]
         self._answer({"openid": openid, "session_key": "never to be seen"})
 
@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(json.dumps(body).encode())
         except OSError:
-            self.close_connection = True  # whoever asked is gone
+            self.close_connection = True  # the caller has disconnected
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""

@@ -1,7 +1,7 @@
-"""A process of the site, as tests start it: manage.py in a copy of an interpreter that has the libraries already.
+"""manage.py in a copy of an interpreter that has already imported the libraries.
 
-A site's start is two seconds of loading libraries. The tests start a hundred; so one process for each test worker loads
-them once, and is copied (multiprocessing's forkserver). Nothing of the site is loaded before the copy.
+Importing them takes two seconds, and the tests start a hundred sites. So one process per test worker imports them once
+and is forked for each site (multiprocessing's forkserver). It imports nothing of the site itself.
 """
 
 import atexit
@@ -12,8 +12,7 @@ import sys
 import threading
 from multiprocessing.context import ForkServerContext
 
-FREEZE_MODULE = "testing.forkserver_preload"  # the last one
-# Else third-party alone, and none that reads Django's settings or starts an event loop when it is imported.
+# Third-party modules only, none of which reads Django's settings or starts an event loop on import.
 PRELOADED_MODULES = [
     "openai",
     "numpy",
@@ -65,33 +64,38 @@ PRELOADED_MODULES = [
     "numpy.typing",
     "procrastinate.worker",
     "statistics",
-    FREEZE_MODULE,
+    "testing.forkserver_preload",  # last
 ]
 
 
+FIRST_PARTY_PACKAGES = {
+    *("testing", "tests", "bench", "diagsite", "diagnosis", "monitoring", "progress", "errors", "performance")
+}
+
+
 def get_forkserver_context() -> ForkServerContext:
-    """Where such processes come from; the first one starts what is copied."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(PRELOADED_MODULES)
-    return found
+    """Return the context whose processes are forks of the fork server; the first process starts the server."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED_MODULES)
+    return context
 
 
 def exec_manage_py(
     arguments: list[str], environment: dict[str, str], root: str, stdout_path: str, stderr_path: str
 ) -> None:
-    """Be `python manage.py ARGUMENTS`, in this directory, with this environment, what is printed in these two files."""
+    """Behave like `python manage.py ARGUMENTS`, in this directory and environment, with output to these two files."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(root)
     for number, file in ((1, stdout_path), (2, stderr_path)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     sys.path.insert(0, root)
-    for name in [name for name in sys.modules if name.split(".")[0] == "testing"]:
-        del sys.modules[name]  # this file's package: the root may be another copy of the project
+    for name in [name for name in sys.modules if name.split(".")[0] in FIRST_PARTY_PACKAGES]:
+        del sys.modules[name]  # the root may be another copy of the project
     sys.argv = ["manage.py", *arguments]
     try:
         runpy.run_path("manage.py", run_name="__main__")
     finally:
-        # As at the end of any interpreter; multiprocessing skips both.
+        # What an interpreter does at its exit; multiprocessing skips both.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

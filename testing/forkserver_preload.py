@@ -1,6 +1,6 @@
-"""Loaded last by what tests' processes are copied from: what it has loaded so far is no garbage, ever.
+"""Loaded last by the fork server: what is loaded so far is never garbage.
 
-A copy would otherwise walk through all of it again and again while it starts, and thereby make the pages its own.
+Without this, each copy would scan it again while it starts, and so copy its memory pages.
 """
 
 import gc

@@ -1,6 +1,6 @@
-"""As a pytest plugin, the first: what is loaded and collected stays, so nobody looks for garbage in it.
+"""A pytest plugin, loaded first: no garbage collection until the tests are collected.
 
-That would be a third of the time until the first test, and a good part of the time from then on.
+It would take a third of the time until the first test. What is loaded by then is never garbage.
 """
 
 import gc
@@ -11,6 +11,6 @@ gc.disable()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """From here on there is garbage to be found."""
+    """Collect garbage from here on, but not what exists already."""
     gc.freeze()
     gc.enable()

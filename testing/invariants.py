@@ -1,7 +1,6 @@
-"""What must hold after any fault: the invariants of a run, in the rows, the log and the platform's own account."""
+"""What must hold after any fault: invariants of a diagnosis in its rows, its log and the calls at the fake platform."""
 
 import itertools
-import random
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from testing.fake_platform import Call, FakePlatform
 from testing.services import wait_until
@@ -19,17 +17,13 @@ from testing.site import Site
 CLOCK_TOLERANCE = timedelta(seconds=0.5)
 FINAL_STATUS_VALUES = ("completed", "partial", "failed", "timed_out", "cancelled")
 
-
-def make_seeded_rng(request: pytest.FixtureRequest) -> random.Random:
-    """A generator whose seed is printed, so that a failure can be run again: put it in place of the new one."""
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed of {request.node.name}: {seed}")
-    return random.Random(seed)
+Event = tuple[int, str, dict[str, Any]]
+"""seq, kind, data"""
 
 
 @dataclass(frozen=True)
 class StartedDiagnosis:
-    """An accepted diagnosis."""
+    """A diagnosis that the site has accepted."""
 
     id: str
     stream: str
@@ -37,7 +31,7 @@ class StartedDiagnosis:
 
 
 def build_diagnosis_body(platforms: Sequence[str], *, questions: int = 3, repeats: int = 1) -> dict[str, Any]:
-    """An order whose questions nobody else asks, so that its calls can be told from the others'."""
+    """Build a request whose questions are unique, so that its calls can be told from those of other diagnoses."""
     name = uuid.uuid4().hex[:8]
     return {
         "brand": f"品牌{name}",
@@ -50,45 +44,64 @@ def build_diagnosis_body(platforms: Sequence[str], *, questions: int = 3, repeat
 def request_diagnosis(
     client: httpx.Client, platforms: Sequence[str], *, questions: int = 3, repeats: int = 1
 ) -> StartedDiagnosis:
-    """Start a diagnosis of its own questions."""
+    """Start a diagnosis with unique questions."""
     return parse_accepted(
         client.post("/api/diagnoses", json=build_diagnosis_body(platforms, questions=questions, repeats=repeats))
     )
 
 
 def parse_accepted(response: httpx.Response) -> StartedDiagnosis:
-    """What the 202 says."""
+    """Parse a 202 of `POST /api/diagnoses`."""
     assert response.status_code == 202, response.text
-    answer = response.json()
-    return StartedDiagnosis(answer["id"], answer["stream"], answer["planned"])
+    body = response.json()
+    return StartedDiagnosis(body["id"], body["stream"], body["planned"])
 
 
 def get_status(site: Site, started: StartedDiagnosis) -> str:
-    """The status in the row."""
+    """Return the status in the diagnosis's row."""
     return str(site.query("SELECT status FROM diagnosis_diagnosis WHERE id = %s", started.id)[0][0])
 
 
 def count_stored_answers(site: Site) -> int:
-    """How many answers have been stored, of all diagnoses."""
+    """Count the stored answers of all diagnoses."""
     return int(site.query("SELECT count(*) FROM diagnosis_answer WHERE state <> 'pending'")[0][0])
 
 
 def count_unfinished_diagnoses(site: Site) -> int:
-    """How many diagnoses have not ended."""
-    return int(
-        site.query("SELECT count(*) FROM diagnosis_diagnosis WHERE NOT status = ANY(%s)", list(FINAL_STATUS_VALUES))[0][
-            0
-        ]
-    )
+    """Count the diagnoses that are not in a final state."""
+    statement = "SELECT count(*) FROM diagnosis_diagnosis WHERE NOT status = ANY(%s)"
+    return int(site.query(statement, list(FINAL_STATUS_VALUES))[0][0])
 
 
 def wait_until_all_ended(site: Site, seconds: float = 120) -> None:
-    """Return once every diagnosis is in a final state."""
+    """Return once every diagnosis is in a final state. Raises TimeoutError."""
     wait_until(lambda: count_unfinished_diagnoses(site) == 0, "every diagnosis to end", seconds)
 
 
+def get_events(site: Site, stream: str) -> list[Event]:
+    """Return the log of a stream."""
+    return site.query("SELECT seq, kind, data FROM progress_event WHERE stream_id = %s ORDER BY seq", stream)
+
+
+def get_stored_at(site: Site) -> dict[tuple[str, str], datetime]:
+    """Return by platform and question when each answer was stored. For diagnoses without repeats."""
+    rows = site.query(
+        "SELECT a.platform_id, q.text, a.answered_at FROM diagnosis_answer a"
+        " JOIN diagnosis_question q ON q.id = a.question_id WHERE a.answered_at IS NOT NULL"
+    )
+    return {(platform, question): at for platform, question, at in rows}
+
+
+def group_calls_by_answer(fake: FakePlatform) -> dict[tuple[str, str], list[Call]]:
+    """Group calls by platform and question, which identify a planned answer of a diagnosis without repeats."""
+    calls: dict[tuple[str, str], list[Call]] = defaultdict(list)
+    for call in list(fake.calls):
+        calls[call.model, call.question].append(call)
+    return calls
+
+
 def assert_consistent(site: Site, started: StartedDiagnosis) -> str:
-    """An ended diagnosis agrees with itself: rows, counts, report, log. Returns its status."""
+    """Assert that rows, counts, report and log of an ended diagnosis agree, and return its status."""
     row = _get_row(site, "diagnosis_diagnosis", started.id)
     states = [str(state) for (state,) in _get_answers(site, started, "state")]
     assert row["status"] in FINAL_STATUS_VALUES
@@ -104,7 +117,7 @@ def assert_consistent(site: Site, started: StartedDiagnosis) -> str:
 
 def _assert_log_is_complete(site: Site, started: StartedDiagnosis, row: dict[str, Any]) -> None:
     stream = _get_row(site, "progress_stream", started.stream)
-    events = site.query("SELECT seq, kind, data FROM progress_event WHERE stream_id = %s ORDER BY seq", started.stream)
+    events = get_events(site, started.stream)
     kinds = [kind for _, kind, _ in events]
     assert stream["is_closed"]
     assert [seq for seq, *_ in events] == list(range(1, stream["last_seq"] + 1)), "the log has a gap"
@@ -118,51 +131,39 @@ def _assert_log_is_complete(site: Site, started: StartedDiagnosis, row: dict[str
     assert percents == sorted(percents), "progress fell"
     logged_answers = [data["answer"] for _, kind, data in events if kind == "result"]
     columns = "id, answered_at, is_carried_over"
-    settled = [str(pk) for pk, at, is_of_before in _get_answers(site, started, columns) if at and not is_of_before]
-    assert sorted(logged_answers) == sorted(settled), "the log tells of other answers than the rows"
+    stored_answers = [
+        str(pk) for pk, at, is_carried_over in _get_answers(site, started, columns) if at and not is_carried_over
+    ]
+    assert sorted(logged_answers) == sorted(stored_answers), "log and rows have different answers"
 
 
 def assert_no_call_after_stored_answer(site: Site, fake: FakePlatform) -> None:
-    """No call was made after its answer had been stored. For orders without repeats (see `_group_calls_by_answer`)."""
-    stored_at = {
-        (platform, question): at
-        for platform, question, at in site.query(
-            "SELECT a.platform_id, q.text, a.answered_at FROM diagnosis_answer a"
-            " JOIN diagnosis_question q ON q.id = a.question_id WHERE a.answered_at IS NOT NULL"
-        )
-    }
-    again = [
+    """Assert that no call was made after its answer had been stored. For diagnoses without repeats."""
+    stored_at = get_stored_at(site)
+    repeated = [
         planned
-        for planned, made in _group_calls_by_answer(fake).items()
-        if planned in stored_at and made[-1].started_at > stored_at[planned]
+        for planned, calls in group_calls_by_answer(fake).items()
+        if planned in stored_at and calls[-1].started_at > stored_at[planned]
     ]
-    assert not again
+    assert not repeated
 
 
 def assert_repeats_were_interrupted(fake: FakePlatform, kills: Sequence[datetime]) -> None:
-    """Calls are as many as answers, plus those that were in flight at the kills."""
-    for planned, made in _group_calls_by_answer(fake).items():
-        for first, second in itertools.pairwise(made):
-            begun = first.started_at - CLOCK_TOLERANCE  # what was sent before the kill may be read after it
-            assert any(begun <= kill <= second.started_at for kill in kills), f"{planned} was asked twice"
-
-
-def _group_calls_by_answer(fake: FakePlatform) -> dict[tuple[str, str], list[Call]]:
-    """By platform and question: without repeats these two name one planned answer."""
-    calls: dict[tuple[str, str], list[Call]] = defaultdict(list)
-    for call in fake.calls:
-        calls[call.model, call.question].append(call)
-    return calls
+    """Assert that only calls which were in flight at a kill were made again."""
+    for planned, calls in group_calls_by_answer(fake).items():
+        for first, second in itertools.pairwise(calls):
+            sent_at = first.started_at - CLOCK_TOLERANCE  # the platform may read a call after the kill of its sender
+            assert any(sent_at <= kill <= second.started_at for kill in kills), f"{planned} was called twice"
 
 
 def utc_now() -> datetime:
-    """The time of the clock that the rows and the platform's calls go by."""
+    """Return the current time of the clock of rows and calls."""
     return datetime.now(UTC)
 
 
 def _get_row(site: Site, table: str, pk: str) -> dict[str, Any]:
-    found: dict[str, Any] = site.query(f"SELECT to_jsonb(t) FROM {table} t WHERE id = %s", pk)[0][0]
-    return found
+    row: dict[str, Any] = site.query(f"SELECT to_jsonb(t) FROM {table} t WHERE id = %s", pk)[0][0]
+    return row
 
 
 def _get_answers(site: Site, started: StartedDiagnosis, columns: str) -> list[tuple[Any, ...]]:

@@ -1,8 +1,8 @@
-"""One process of several that contend for places.
+"""One of several processes that contend for slots.
 
-    python -m testing.lease_process REDIS_URL PLACES TASKS LONGEST_SECONDS
+    python -m testing.lease_process REDIS_URL SLOTS TASKS MAX_TASK_SECONDS
 
-Prints when each task began and ended, by the machine's one monotonic clock.
+Prints when each task began and ended, by the monotonic clock of the machine.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from performance.concurrency import ConcurrencyController
 
 
 async def main(redis_url: str, slots: int, tasks: int, max_task_seconds: float) -> None:
-    """Run the tasks, 20 ms or more each, all wanting a place at once."""
+    """Run the tasks, 20 ms or more each, all at once."""
     controller = ConcurrencyController(slots, name="contended", redis_url=redis_url)
 
     async def work() -> None:

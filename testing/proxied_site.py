@@ -1,15 +1,12 @@
-"""The site as deploy/ has it: nginx with TLS from the shipped file, two servers, a worker, Redis, in production."""
+"""The site as deploy/ sets it up: nginx with TLS, two servers, a worker and Redis, with production settings."""
 
-import asyncio
 import contextlib
 import datetime
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, skip_missing_service, wait_until
-from testing.site import PROJECT_ROOT, SiteProcess
+from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, find_program, wait_until
+from testing.site import PLATFORM_KEY_SETTINGS, PROJECT_ROOT, UNLIMITED_SETTINGS, SiteProcess
 
 NGINX_CONF = PROJECT_ROOT / "deploy" / "nginx" / "diagsite.conf"
 NGINX_MAIN_CONF = """
@@ -39,7 +36,7 @@ http {{
 
 
 def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate of localhost, and its key."""
+    """Create a self-signed certificate for localhost; return the paths of certificate and key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -62,12 +59,10 @@ def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 class ProxiedSite:
-    """nginx on `url`, with two servers behind it that can be restarted one after the other."""
+    """nginx at `url` with two servers behind it that can be restarted. Raises MissingServiceError without nginx."""
 
     def __init__(self, directory: Path, database: str, redis_url: str, **extra: str) -> None:
-        self.binary = shutil.which("nginx") or ""
-        if not self.binary:
-            skip_missing_service("nginx")
+        self.binary = find_program("nginx")
         self.directory = directory
         self.certificate, self._key = create_self_signed_certificate(directory)
         self.port, self._http_port = find_free_port(), find_free_port()
@@ -81,12 +76,12 @@ class ProxiedSite:
             "REDIS_URL": redis_url,
             "OUTGOING_HOSTS": "127.0.0.1",
             "DEMO": "1",
-            "STARTS_PER_MINUTE": "100000",
             "MAX_UNFINISHED_DIAGNOSES": "0",
             "MAX_UNFINISHED_PER_OWNER": "0",
-            "SIGN_INS_PER_MINUTE": "100000",
-            "TEST_KEY": "sk-of-a-test",
-        } | extra
+            **UNLIMITED_SETTINGS,
+            **PLATFORM_KEY_SETTINGS,
+            **extra,
+        }
         self.servers = [
             SiteProcess(["serve", "--port", str(port), "--concurrency", "0"], database, **variables)
             for port in self.ports
@@ -95,7 +90,7 @@ class ProxiedSite:
         self._nginx: subprocess.Popen[bytes] | None = None
 
     def write_nginx_config(self) -> Path:
-        """The shipped file with this test's ports and paths; returns nginx's main file."""
+        """Write the shipped configuration with this test's ports and paths; return the path of nginx's main file."""
         text = NGINX_CONF.read_text()
         for old, new in [
             (r"listen \[::\]:\d+[^;]*;", ""),
@@ -116,19 +111,19 @@ class ProxiedSite:
         return main
 
     def build_nginx_command(self, *arguments: str) -> list[str]:
-        """A command line of it."""
+        """Return a command line of nginx with this configuration."""
         return [self.binary, "-c", str(self.write_nginx_config()), "-p", str(self.directory), *arguments]
 
     def is_ready(self, port: int) -> bool:
-        """Whether a server answers, asked as the unit's `wait-until-ready` asks."""
+        """Tell whether a server is ready, by the same request as deploy/wait-until-ready."""
         with contextlib.suppress(httpx.TransportError):
             headers = {"X-Forwarded-Proto": "https"}
-            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL_HTTPX_OPTIONS)
-            return answer.status_code == 200
+            response = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL_HTTPX_OPTIONS)
+            return response.status_code == 200
         return False
 
     def start(self) -> None:
-        """Everything; returns when it answers."""
+        """Start everything, and return when both servers are ready."""
         for process in [*self.servers, self.worker]:
             process.start()
         log = (self.directory / "out.log").open("wb")
@@ -137,7 +132,7 @@ class ProxiedSite:
             wait_until(lambda port=port: self.is_ready(port), f"the server at {port}")  # type: ignore[misc]
 
     def restart_server(self, number: int) -> None:
-        """As `systemctl restart` does: SIGTERM, wait until it is gone, start, wait until it is ready."""
+        """Restart a server as `systemctl restart` does: SIGTERM, wait for its end, start it, wait until it is ready."""
         server, port = self.servers[number], self.ports[number]
         server.send_signal(signal.SIGTERM)
         server.wait(20)
@@ -145,7 +140,7 @@ class ProxiedSite:
         wait_until(lambda: self.is_ready(port), f"the server at {port}")
 
     def stop(self) -> None:
-        """Kill it all."""
+        """Kill all processes."""
         for process in [*self.servers, self.worker]:
             process.kill()
         if self._nginx:
@@ -155,21 +150,10 @@ class ProxiedSite:
 
 @contextlib.contextmanager
 def running_proxied_site(directory: Path, database: str, redis_url: str, **extra: str) -> Iterator[ProxiedSite]:
-    """It, started, and stopped at the end."""
+    """Run the block with a started `ProxiedSite`."""
     site = ProxiedSite(directory, database, redis_url, **extra)
     try:
         site.start()
         yield site
     finally:
         site.stop()
-
-
-async def wait_for_event(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until the event."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-
-
-def monotonic_seconds() -> float:
-    """Now, to measure with."""
-    return time.monotonic()

@@ -1,4 +1,4 @@
-"""A command in a terminal of its own: what it shows, what is typed, how it ends."""
+"""A command in a pseudo-terminal: read what it shows, type, send signals, close the window."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class PseudoTerminal:
-    """A process whose controlling terminal is ours. Ctrl-C goes to all in its foreground, as from a keyboard."""
+    """A command with a controlling terminal, so that Ctrl-C reaches all processes of its foreground group."""
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
         self._master_fd, slave_fd = pty.openpty()
@@ -42,43 +42,43 @@ class PseudoTerminal:
         self._reader.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # the other end has been closed
+        with contextlib.suppress(OSError):  # the command has closed its end
             while data := os.read(self._master_fd, 65536):
                 self._raw += data
 
     @property
     def text(self) -> str:
-        """All that has been shown, without colours and movements of the cursor."""
+        """All output without escape sequences."""
         return _ESCAPE_SEQUENCE.sub("", self._raw.decode(errors="replace")).replace("\r", "\n")
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
-        """Return once a text has been shown."""
+        """Return once the output contains a text. Raises TimeoutError, or AssertionError if the command ends before."""
         wait_until(lambda: text in self.text or self.has_exited, f"{text!r} in the terminal", seconds)
         assert text in self.text, self.text
 
     def type_text(self, text: str) -> None:
-        """Press keys."""
+        """Write to the terminal as the keyboard does."""
         os.write(self._master_fd, text.encode())
 
     def press_ctrl_c(self) -> None:
-        """Interrupt what runs in the foreground."""
+        """Interrupt the foreground group."""
         self.type_text("\x03")
 
     @property
     def has_exited(self) -> bool:
-        """Whether the command is over."""
+        """Whether the command has ended."""
         return self._process.poll() is not None
 
     def wait(self, seconds: float = 30) -> int:
-        """Its exit code."""
+        """Wait for the end and return the exit code."""
         code = self._process.wait(seconds)
         self._reader.join(seconds)
         return code
 
-    def send_signal(self, number: signal.Signals) -> None:
+    def send_signal(self, signal_number: signal.Signals) -> None:
         """Send the command a signal."""
-        self._process.send_signal(number)
+        self._process.send_signal(signal_number)
 
     def close(self) -> None:
-        """Close the window, as a person would: the command is told by SIGHUP, and can print no more."""
+        """Close the terminal: the command receives SIGHUP and can no longer print."""
         os.close(self._master_fd)

@@ -1,4 +1,4 @@
-"""A WebSocket client below any library's manners: it says what it is told to, byte by byte, and notes what it hears."""
+"""A WebSocket client that sends arbitrary bytes and records the received frames."""
 
 import asyncio
 import base64
@@ -18,14 +18,14 @@ NORMAL_CLOSE_PAYLOAD = struct.pack("!H", 1000)
 
 @dataclass(frozen=True)
 class RawBytes:
-    """What goes out as it is."""
+    """Bytes to send without framing."""
 
     data: bytes
 
 
 @dataclass
 class ReceivedFrames:
-    """Frames of JSON in order, and the code of the close; 0 when the connection ended without one."""
+    """The JSON frames in order, and the close code; 0 if the connection ended without a close frame."""
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     close_code: int = 0
@@ -33,12 +33,12 @@ class ReceivedFrames:
 
     @property
     def kinds(self) -> list[str]:
-        """The frames' types."""
+        """The types of the frames."""
         return [str(frame.get("type")) for frame in self.frames]
 
 
 def build_masked_frame(payload: bytes, opcode: int) -> bytes:
-    """One masked frame. The mask is naught, which is a mask."""
+    """Build a masked frame. The mask is zero, which is valid."""
     size = len(payload)
     if size < 126:
         head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
@@ -50,7 +50,7 @@ def build_masked_frame(payload: bytes, opcode: int) -> bytes:
 
 
 def encode_message(message: str | bytes | RawBytes) -> bytes:
-    """A text as a text frame, bytes as a binary one, Raw as it is."""
+    """Encode str as a text frame, bytes as a binary frame, RawBytes as they are."""
     if isinstance(message, RawBytes):
         return message.data
     if isinstance(message, bytes):
@@ -59,7 +59,7 @@ def encode_message(message: str | bytes | RawBytes) -> bytes:
 
 
 class _RawConnection:
-    """A connection whose arrivals stay readable when a send fails: asyncio's transports forget them then."""
+    """A connection whose received data stays readable after a failed send, unlike that of asyncio's transports."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
@@ -67,11 +67,11 @@ class _RawConnection:
         self.received = asyncio.StreamReader()
 
     async def send(self, data: bytes) -> None:
-        """All of it. Raises OSError."""
+        """Send all data. Raises OSError."""
         await self._loop.sock_sendall(self._line, data)
 
     async def receive_until_closed(self) -> None:
-        """Until the other side hangs up, or has reset."""
+        """Receive until the server closes or resets the connection."""
         with contextlib.suppress(OSError):
             while data := await self._loop.sock_recv(self._line, 65_536):
                 self.received.feed_data(data)
@@ -86,18 +86,18 @@ async def run_raw_conversation(
     is_bytewise: bool = False,
     sends_close: bool = True,
 ) -> ReceivedFrames:
-    """Connect, say it all, say goodbye, and listen until the server hangs up. Raises TimeoutError, OSError.
+    """Connect, send the messages and a close, and receive until the server closes. Raises TimeoutError, OSError.
 
-    A goodbye overtakes what the server has not read yet: who waits to be refused says none.
+    The server may handle a close before messages sent earlier: a client that expects a refusal sends none.
     """
-    frames = [encode_message(one) for one in messages] + (
+    frames = [encode_message(message) for message in messages] + (
         [build_masked_frame(NORMAL_CLOSE_PAYLOAD, CLOSE)] if sends_close else []
     )
     async with asyncio.timeout(CONVERSATION_TIMEOUT_SECONDS):
-        with socket.socket() as opened:
-            opened.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
-            line = _RawConnection(opened)
+        with socket.socket() as raw_socket:
+            raw_socket.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(raw_socket, ("127.0.0.1", port))
+            line = _RawConnection(raw_socket)
             receiving = asyncio.ensure_future(line.receive_until_closed())
             try:
                 return await _exchange(line, path, frames, is_bytewise=is_bytewise)
@@ -107,7 +107,7 @@ async def run_raw_conversation(
 
 
 def build_upgrade_request(path: str) -> bytes:
-    """The request that opens a WebSocket."""
+    """Build the request that opens a WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -118,16 +118,16 @@ def build_upgrade_request(path: str) -> bytes:
 async def _exchange(line: _RawConnection, path: str, frames: Sequence[bytes], *, is_bytewise: bool) -> ReceivedFrames:
     await line.send(build_upgrade_request(path))
     head = await line.received.readuntil(b"\r\n\r\n")
-    heard = ReceivedFrames(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
-    listening = asyncio.ensure_future(_read_frames(line, heard))
+    received_frames = ReceivedFrames(is_upgraded=b" 101 " in head.split(b"\r\n")[0])
+    listening = asyncio.ensure_future(_read_frames(line, received_frames))
     try:
-        with contextlib.suppress(OSError):  # it has hung up on us in the middle
+        with contextlib.suppress(OSError):  # the server has closed before the last frame
             for frame in frames:
                 await _send_frame(line, frame, is_bytewise=is_bytewise)
         await listening
     finally:
         listening.cancel()
-    return heard
+    return received_frames
 
 
 async def _send_frame(line: _RawConnection, data: bytes, *, is_bytewise: bool) -> None:

@@ -1,10 +1,11 @@
-"""Traffic through the proxy while servers are restarted: what failed, and how long followers were without a socket."""
+"""Traffic through the proxy while servers restart: failed requests, and how long stream clients were disconnected."""
 
 import asyncio
 import contextlib
 import json
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,52 +13,47 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from testing.proxied_site import ProxiedSite, monotonic_seconds, wait_for_event
+from testing.proxied_site import ProxiedSite
 
 REQUEST_INTERVAL_SECONDS = 0.05
-RECONNECT_DELAYS_SECONDS = (0.05, 0.2, 0.5)  # how long a client waits before its first, second, further tries
-
-
-OnConnected = Callable[[], None]
+RECONNECT_DELAYS_SECONDS = (0.05, 0.2, 0.5)  # before the first, the second, any further attempt
 
 
 @dataclass
 class TrafficReport:
-    """What happened: answers by status, what failed, how long followers were cut off."""
+    """The number of requests, the failed ones, and for each reconnected client how long it was disconnected."""
 
     request_count: int = 0
     failures: list[str] = field(default_factory=list)
     disconnected_seconds: list[float] = field(default_factory=list)
-    close_codes: list[int] = field(default_factory=list)
 
 
 async def send_requests(
     site: ProxiedSite, report: TrafficReport, stop: asyncio.Event, body: dict[str, Any] | None = None
 ) -> None:
-    """One client that reads, and orders when it has an order, again and again over a connection that it keeps."""
-    async with httpx.AsyncClient(base_url=site.url, verify=site.ssl_context, trust_env=False, timeout=20) as client:
-        token = await sign_in_device(client)
-        client.headers["Authorization"] = f"Bearer {token}"
+    """Send requests over one connection until the event: start diagnoses if there is a body, otherwise read."""
+    async with _signed_in_client(site) as client:
         while not stop.is_set():
             try:
                 if body:
                     headers = {"Idempotency-Key": uuid.uuid4().hex}
-                    answer = await client.post("/api/diagnoses", json=body, headers=headers)
+                    response = await client.post("/api/diagnoses", json=body, headers=headers)
                 else:
-                    answer = await client.get("/api/platforms")
-                if answer.status_code >= 400:
-                    report.failures.append(f"{answer.status_code} {answer.text[:80]}")
+                    response = await client.get("/api/platforms")
+                if response.status_code >= 400:
+                    report.failures.append(f"{response.status_code} {response.text[:80]}")
                 report.request_count += 1
             except httpx.TransportError as error:
                 report.failures.append(repr(error))
-            await wait_for_event(stop, REQUEST_INTERVAL_SECONDS)
+            await _wait_for_event(stop, REQUEST_INTERVAL_SECONDS)
 
 
-async def sign_in_device(client: httpx.AsyncClient) -> str:
-    """A device's token."""
-    answer = await client.post("/api/session", json={"device_id": f"device-{uuid.uuid4().hex}"})
-    answer.raise_for_status()
-    return str(answer.json()["token"])
+@contextlib.asynccontextmanager
+async def _signed_in_client(site: ProxiedSite) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=site.url, verify=site.ssl_context, trust_env=False, timeout=20) as client:
+        response = await client.post("/api/session", json={"device_id": f"device-{uuid.uuid4().hex}"})
+        client.headers["Authorization"] = f"Bearer {response.raise_for_status().json()['token']}"
+        yield client
 
 
 async def follow_stream(
@@ -67,35 +63,30 @@ async def follow_stream(
     body: dict[str, Any],
     on_connected: Callable[[], None],
 ) -> None:
-    """One follower of a long diagnosis, which comes back as the protocol wants; `live` is called when it is first."""
-    async with httpx.AsyncClient(base_url=site.url, verify=site.ssl_context, trust_env=False, timeout=20) as client:
-        token = await sign_in_device(client)
-        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": uuid.uuid4().hex}
-        answer = await client.post("/api/diagnoses", json=body, headers=headers)
-        answer.raise_for_status()
-    address = site.url.replace("https", "wss") + answer.json()["socket_url"]
+    """Follow a new diagnosis until the event, reconnecting as the protocol requires after each disconnect."""
+    async with _signed_in_client(site) as client:
+        response = await client.post("/api/diagnoses", json=body, headers={"Idempotency-Key": uuid.uuid4().hex})
+        url = site.url.replace("https", "wss") + response.raise_for_status().json()["socket_url"]
+        token = client.headers["Authorization"].removeprefix("Bearer ")
     lost_at, attempts = 0.0, 0
     while not stop.is_set():
         try:
-            async with connect(address, ssl=site.ssl_context, proxy=None) as socket:
+            async with connect(url, ssl=site.ssl_context, proxy=None) as socket:
                 await socket.send(json.dumps({"type": "hello", "v": 1, "token": token, "after": 0, "epoch": None}))
                 assert json.loads(await socket.recv())["type"] == "welcome"
                 if lost_at:
-                    report.disconnected_seconds.append(monotonic_seconds() - lost_at)
+                    report.disconnected_seconds.append(time.monotonic() - lost_at)
                 on_connected()
                 lost_at, attempts = 0.0, 0
                 await _answer_pings(socket, stop)
-        except ConnectionClosed as closed:
-            report.close_codes.append(closed.rcvd.code if closed.rcvd else 0)
-            lost_at = lost_at or monotonic_seconds()
-        except (OSError, InvalidStatus):
-            lost_at = lost_at or monotonic_seconds()
-        await wait_for_event(stop, RECONNECT_DELAYS_SECONDS[min(attempts, 2)])
+        except (ConnectionClosed, OSError, InvalidStatus):
+            lost_at = lost_at or time.monotonic()
+        await _wait_for_event(stop, RECONNECT_DELAYS_SECONDS[min(attempts, 2)])
         attempts += 1
 
 
 async def _answer_pings(socket: Any, stop: asyncio.Event) -> None:
-    """Answer pings until it is cut or told to stop."""
+    """Answer pings until the event or until the connection is lost."""
     stopping = asyncio.create_task(stop.wait())
     while not stop.is_set():
         receiving = asyncio.create_task(socket.recv())
@@ -109,30 +100,26 @@ async def _answer_pings(socket: Any, stop: asyncio.Event) -> None:
             await socket.send('{"type": "pong"}')
 
 
+async def _wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
 async def restart_under_traffic(
     site: ProxiedSite, body: dict[str, Any], *, readers: int, followers: int
 ) -> TrafficReport:
-    """Restart both servers, one after the other, while clients read, order and follow."""
-    report, stop, connected = TrafficReport(), asyncio.Event(), asyncio.Semaphore(0)
-    first: set[int] = set()
-
-    def connected_once(number: int) -> OnConnected:
-        def note() -> None:
-            if number not in first:
-                first.add(number)
-                connected.release()
-
-        return note
-
+    """Restart both servers, one after the other, while clients read, start diagnoses and follow streams."""
+    report, stop = TrafficReport(), asyncio.Event()
+    connected = [asyncio.Event() for _ in range(followers)]
     async with asyncio.TaskGroup() as group:
-        for number in range(followers):
-            group.create_task(follow_stream(site, report, stop, body, connected_once(number)))
-        for _ in range(followers):
-            await connected.acquire()
+        for event in connected:
+            group.create_task(follow_stream(site, report, stop, body, event.set))
+        for event in connected:
+            await event.wait()
         for number in range(readers):
             group.create_task(send_requests(site, report, stop, body if number == 0 else None))
         for number in range(len(site.servers)):
             await asyncio.to_thread(site.restart_server, number)
-        await wait_for_event(stop, 1.0)
+        await _wait_for_event(stop, 1.0)
         stop.set()
     return report

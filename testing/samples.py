@@ -1,4 +1,4 @@
-"""Samples as processes would have stored them, written in bulk."""
+"""Samples as processes store them, written in bulk."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,21 +16,21 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, and the edge of a bucke
 
 
 def make_process(started_at: datetime, seen_at: datetime, *, ended_at: datetime | None = None) -> Process:
-    """One life of a process that stored samples until `seen_at`."""
+    """Create the row of a process that stored samples until `seen_at`."""
     return Process.objects.create(
         kind=Process.Kind.WORKER, host="here", pid=1, started_at=started_at, seen_at=seen_at, ended_at=ended_at
     )
 
 
 def make_series(metric: str, labels: Mapping[str, str]) -> Series:
-    """The series of a metric with its labels."""
+    """Get or create the series of a metric with labels."""
     return Series.objects.get_or_create(
         key=build_series_key(metric, labels), defaults={"metric": metric, "labels": dict(labels)}
     )[0]  # fmt: skip
 
 
 def write_values(rows: Iterable[tuple[Process, Series, datetime, float]]) -> None:
-    """(process, series, start of the bucket, absolute value), by COPY: no query may be made while the rows are made."""
+    """Write (process, series, start of bucket, absolute value) by COPY; the iterable must make no queries."""
     with connection.cursor() as cursor:
         statement = "COPY monitoring_sample (process_id, series_id, bucket, value) FROM STDIN"
         with cursor.copy(statement) as copy:
@@ -39,7 +39,7 @@ def write_values(rows: Iterable[tuple[Process, Series, datetime, float]]) -> Non
 
 
 def write_counter(process: Process, series: Series, start: datetime, increases: Sequence[float]) -> None:
-    """A counter that grew by so much in each bucket from `start` on, from nought."""
+    """Write a counter that starts at zero and increases by these amounts in the buckets from `start` on."""
     totals = enumerate(accumulate(increases))
     write_values((process, series, start + number * BUCKET, total) for number, total in totals)
 
@@ -47,7 +47,7 @@ def write_counter(process: Process, series: Series, start: datetime, increases: 
 def write_calls(
     process: Process, start: datetime, calls: Sequence[tuple[int, int]], *, platform: str = "p", demo: str = "false"
 ) -> None:
-    """(valid, failed) calls to a platform in each bucket."""
+    """Write the (valid, failed) calls to a platform in each bucket."""
     for column, outcome in enumerate(("valid", "busy")):
         series = make_series(CALLS_METRIC, {"platform": platform, "outcome": outcome, "demo": demo})
-        write_counter(process, series, start, [one[column] for one in calls])
+        write_counter(process, series, start, [counts[column] for counts in calls])

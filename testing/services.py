@@ -1,51 +1,33 @@
-"""The real servers that the tests use, as a pytest plugin that is loaded before Django's settings.
+"""The real servers of a test or bench run: one PostgreSQL in a temporary directory, Redis where it is installed.
 
-One PostgreSQL of the test run's own in a temporary directory; Redis and Chromium where they are installed. What is
-missing is a skip with its reason, and under REQUIRE_SERVICES=1 a failure.
+Importing this module starts nothing. `testing.plugin` starts the services for pytest, `running_services` for a bench.
 """
 
-import contextlib
-import itertools
+import fcntl
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
+import psutil
 import psycopg
-import pytest
-from django.conf import settings
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
-from performance.cache_backends import get_cache_backend
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+DIRECTORY_VARIABLE = "DIAGSITE_TEST_DIRECTORY"
 
-_DIRECTORY_VARIABLE = "DIAGSITE_TEST_DIRECTORY"
-
-# A shell's background job ignores Ctrl-C, and whatever a test starts would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-# The same of what nohup starts, and a window that is closed; what catches a signal hands on no deafness to it.
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda *_: None)
-
-os.environ.setdefault("ENVIRONMENT", "development")
-os.environ.setdefault("DEMO", "1")
-os.environ.setdefault("LOG_LEVEL", "ERROR")
-
-# For httpx, towards the servers of this machine: no proxy, and no certificates, which take 17 ms to load.
+# Options of httpx for servers of this machine: no proxy, and no certificates, which take 17 ms to load.
 LOCAL_HTTPX_OPTIONS: dict[str, Any] = {"trust_env": False, "verify": False}
 
-# Durability of a throw-away database is worth nothing; connections are, with a dozen processes on it. And 150 databases
-# that are looked through for garbage once a minute would be a process every half second.
+# Data is thrown away, so durability is off; a dozen processes connect at once. Autovacuum over 150 databases would
+# start a process every half second.
 POSTGRES_SETTINGS = """
 fsync = off
 full_page_writes = off
@@ -60,97 +42,139 @@ jit = off
 """
 
 
+class MissingServiceError(Exception):
+    """A program that a test or bench needs is not installed. Its text names the program."""
+
+
+def find_program(*names: str) -> str:
+    """Return the path of the first of these programs that is installed. Raises MissingServiceError."""
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        raise MissingServiceError(names[0])
+    return path
+
+
+# The run's PostgreSQL, if this process has started it.
+_started_postgres: EmbeddedPostgres | None = None
+
+
+def start_services() -> None:
+    """Start the run's PostgreSQL and point Django at it, unless a parent process has done so.
+
+    To be called before Django's settings are read.
+    """
+    global _started_postgres
+    os.environ.setdefault("ENVIRONMENT", "development")
+    os.environ.setdefault("DEMO", "1")
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+    # The demo platform's address is derived from PORT; at the default port a developer's own site may be running.
+    os.environ["PORT"] = str(find_free_port())
+    if DIRECTORY_VARIABLE not in os.environ:
+        os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="diagsite-test-")
+        _started_postgres = start_postgres(get_run_directory() / "postgres")
+        os.environ["DATABASE_URL"] = _started_postgres.get_uri()
+
+
+def stop_services() -> None:
+    """Stop what `start_services` has started in this process, and remove its directory."""
+    global _started_postgres
+    if _started_postgres:
+        _started_postgres.release()
+        _started_postgres = None
+        shutil.rmtree(os.environ.pop(DIRECTORY_VARIABLE), ignore_errors=True)
+
+
+@contextmanager
+def running_services() -> Iterator[None]:
+    """Run the block with the services started."""
+    start_services()
+    try:
+        yield
+    finally:
+        stop_services()
+
+
+def get_run_directory() -> Path:
+    """Return the temporary directory of the run: PostgreSQL's data, logs, locks."""
+    return Path(os.environ[DIRECTORY_VARIABLE])
+
+
 def start_postgres(directory: Path) -> EmbeddedPostgres:
-    """A new PostgreSQL in a directory that does not exist yet; the caller lets go of it with `leave`."""
+    """Start a PostgreSQL in a directory that does not exist yet; the caller stops it with `release`."""
     server = EmbeddedPostgres(directory, settings=POSTGRES_SETTINGS)
     server.start()
     return server
 
 
-# The controller of a parallel run starts it; its workers inherit the address.
-if _DIRECTORY_VARIABLE not in os.environ:
-    os.environ[_DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="diagsite-test-")
-    _started_servers = [start_postgres(Path(os.environ[_DIRECTORY_VARIABLE]) / "postgres")]
-    os.environ["DATABASE_URL"] = _started_servers[0].get_uri()
-else:
-    _started_servers = []
+def find_postmaster(data_directory: Path) -> psutil.Process:
+    """Return the main process of the PostgreSQL with this data directory."""
+    return psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """What this process does not do, and the sites that tests start do."""
-    # No background thread looks at a test's database.
-    settings.ERRORS_REFRESH_SECONDS = 0
-    settings.SAMPLES_FLUSH_SECONDS = 0
-    # Every handler would list all static files for itself, and each test has a client with a handler of its own.
-    settings.WHITENOISE_AUTOREFRESH = True
-    # Passwords are made expensive to guess, which costs whoever checks them as much.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what the run has started and leave nothing behind."""
-    for server in _started_servers:
-        server.release()
-        shutil.rmtree(os.environ[_DIRECTORY_VARIABLE], ignore_errors=True)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests have measured (`record_property`): a parallel run swallows what they print themselves."""
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
-    measured = [(report.nodeid, *item) for report in reports for item in report.user_properties]
-    if measured:
-        terminalreporter.section("measured")
-    for test, name, value in measured:
-        terminalreporter.write_line(f"{name}: {value}  ({test})")
-
-
-def skip_missing_service(what: str) -> None:
-    """Skip because a service is not installed; under REQUIRE_SERVICES=1, fail."""
-    if os.environ.get("REQUIRE_SERVICES") == "1":
-        pytest.fail(f"{what} is required (REQUIRE_SERVICES=1) and not installed")
-    pytest.skip(f"{what} is not installed")
+def wait_until_exited(process: psutil.Process) -> None:
+    """Return once a process has ended; a zombie counts as ended."""
+    wait_until(
+        lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, f"process {process.pid} to end"
+    )
 
 
 def get_load_factor() -> float:
-    """How many times later than usual a living process may be here: 1 unless the machine has far too much to do."""
+    """Return by how much to multiply time limits on this machine now: 1, or more under overload."""
     return max(1.0, os.getloadavg()[0] / (3 * (os.cpu_count() or 1)))
 
 
 def wait_until(condition: Callable[[], object], description: str, seconds: float = 90) -> None:
-    """Return once the condition holds; fail, saying what was waited for, when it does not in a generous time."""
+    """Return once the condition holds. Raises TimeoutError with the description."""
     deadline = time.monotonic() + seconds * get_load_factor()
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {description}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:g} s in vain for {description}")
         time.sleep(0.02)
 
 
-# Not those that the system gives to whoever wants any, which may be taken before the one who asked has begun to listen.
-# Each worker of a parallel run has its own.
-_xdist_worker_number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-_candidate_ports = itertools.count(
-    20_000 + 1_000 * int(_xdist_worker_number) if _xdist_worker_number else random.randrange(30_000, 32_000)
-)
+# Open files whose locks reserve the ports that this process has been given.
+_port_locks: list[BinaryIO] = []
 
 
 def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    for port in _candidate_ports:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("they do not end")
+    """Return a TCP port of 127.0.0.1 that is free, and that no other test run of this machine gets.
+
+    It is below those that the kernel hands out, and reserved by a file lock until this process ends: a site takes
+    seconds until it listens.
+    """
+    directory = Path(tempfile.gettempdir()) / f"diagsite-ports-{os.getuid()}"
+    directory.mkdir(exist_ok=True)
+    while True:
+        port = random.randrange(20_000, 32_000)
+        lock = (directory / str(port)).open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _port_locks.append(lock)
+        return port
+
+
+def is_port_open(port: int) -> bool:
+    """Tell whether a server accepts connections at a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for_minute_start(min_seconds_left: float = 15) -> None:
-    """Return with so much of the clock's minute to come: limits in memory count less what came in the one before."""
+    """Return when at least so much of the clock's minute is left: rate windows in memory begin with the minute."""
     wait_until(lambda: time.time() % 60 < 60 - min_seconds_left, "the next minute")
 
 
 class RedisServer:
-    """A redis-server of the tests' own, that they may stop and start again on the same port."""
+    """A redis-server that can be stopped and started again on the same port. Raises MissingServiceError."""
 
-    def __init__(self, binary: str) -> None:
-        self._binary = binary
+    def __init__(self) -> None:
+        self._binary = find_program("redis-server")
         self.port = find_free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -158,100 +182,64 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and return when it accepts connections."""
         command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=os.environ[_DIRECTORY_VARIABLE])
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise TimeoutError("redis-server did not start")
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=get_run_directory())
+        wait_until(lambda: is_port_open(self.port), "redis-server to start", 10)
 
     @property
     def pid(self) -> int:
-        """Of the one that runs."""
+        """The process id; it must be running."""
         assert self._process
         return self._process.pid
 
     def stop(self) -> None:
-        """Kill it; what it held is gone."""
+        """Kill it; its data is lost."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
 
-@pytest.fixture(autouse=True)
-def reset_caches() -> Iterator[None]:
-    """No test sees what another has cached, nor finds a connection that another has opened."""
-    get_cache_backend.cache_clear()
-    yield
-    while _open_connections:
-        _open_connections.popitem()[1].close()
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    """A running Redis of this test's own."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        skip_missing_service("redis-server")
-    assert binary
-    server = RedisServer(binary)
+@contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """Run the block with an empty Redis. Raises MissingServiceError."""
+    server = RedisServer()
     server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of Chromium."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        skip_missing_service("Chromium")
-    assert found
-    from playwright.sync_api import expect  # not for those who start a site and no browser
-
-    expect.set_options(timeout=60_000)  # a busy machine draws late
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator["Browser"]:
-    """One Chromium for the module; its event loop must not be there for the tests of another."""
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield running
-        running.close()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def get_database_url(name: str) -> str:
-    """The address of another database on the run's PostgreSQL."""
+    """Return the URL of another database on the run's PostgreSQL."""
     return os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
 
 
-def execute_sql(address: str, statement: str, *parameters: object) -> None:
+def execute_sql(database_url: str, statement: str, *parameters: object) -> None:
     """Run one SQL statement outside any transaction."""
-    with psycopg.connect(address, autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(statement.encode(), parameters or None)
 
 
 _open_connections: dict[str, psycopg.Connection[Any]] = {}
 
 
-def fetch_rows(address: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """The rows of one SQL statement, over a connection that is kept until the test ends.
+def fetch_rows(database_url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Return the rows of one SQL statement, over a connection that stays open for the next call.
 
-    Those who wait ask often, and a connection of its own for each question costs more than all that is waited for.
+    Tests poll, and connecting costs more than the query.
     """
-    kept = _open_connections.get(address)
+    kept = _open_connections.get(database_url)
     if kept is not None:
         try:
             return kept.execute(statement.encode(), parameters or None).fetchall()
-        except psycopg.OperationalError:  # the database has been away since; a new connection tells whether it is back
+        except psycopg.OperationalError:  # the database has restarted since; a new connection tells whether it is up
             kept.close()
-    new = _open_connections[address] = psycopg.connect(address, autocommit=True)
+    new = _open_connections[database_url] = psycopg.connect(database_url, autocommit=True)
     return new.execute(statement.encode(), parameters or None).fetchall()
+
+
+def close_connections() -> None:
+    """Close the connections that `fetch_rows` has kept open."""
+    while _open_connections:
+        _open_connections.popitem()[1].close()

@@ -1,4 +1,4 @@
-"""A site of a test's own: real processes over a database of its own, to talk to, to kill and to start again."""
+"""Real sites for tests and benches: processes over a database of their own, to query, kill and start again."""
 
 import contextlib
 import fcntl
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 
+from diagsite.server.embedded_postgres import EmbeddedPostgres
 from testing import forkserver
 from testing.services import (
     LOCAL_HTTPX_OPTIONS,
@@ -22,11 +23,12 @@ from testing.services import (
     find_free_port,
     get_database_url,
     get_load_factor,
+    get_run_directory,
+    start_postgres,
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-# Everything that waits, waits less in a test.
 FAST_SETTINGS = {
     "JOB_HEARTBEAT_SECONDS": "0.5",
     "JOB_STALLED_SECONDS": "2",
@@ -34,29 +36,34 @@ FAST_SETTINGS = {
     "DEMO_LATENCY": "0.1",
     "LOG_LEVEL": "WARNING",
 }
+# For a site whose clients all have one address.
+UNLIMITED_SETTINGS = dict.fromkeys(
+    ("CALLS_PER_MINUTE", "ADDRESS_CALLS_PER_MINUTE", "SIGN_INS_PER_MINUTE", "STARTS_PER_MINUTE"), "10000000"
+)
+PLATFORM_KEY_SETTINGS = {"TEST_KEY": "sk-of-a-test"}
 
 
 def create_database() -> str:
-    """The address of a new database with the tables and the seeded rows; made from a template, so in 0.1 s."""
+    """Return the URL of a new database with tables and seeded rows. Copied from a template, which takes 0.1 s."""
     name = f"site_{uuid.uuid4().hex[:12]}"
-    _copy_database(_get_or_create_template("site_template", get_migrated_template, "seed"), name)
+    _copy_database(_get_or_create_template("seeded_template", get_migrated_template, "seed"), name)
     return get_database_url(name)
 
 
 def get_migrated_template() -> str:
-    """The name of a database with the tables alone."""
-    return _get_or_create_template("get_migrated_template", lambda: "template1", "migrate")
+    """Return the name of a database with empty tables."""
+    return _get_or_create_template("migrated_template", lambda: "template1", "migrate")
 
 
 def _get_or_create_template(name: str, get_original: Callable[[], str], command: str) -> str:
-    """Have a database that is a copy of another with one command run on it, made by whoever needs it first."""
-    with (Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{name}.lock").open("w") as lock_file:
+    """Copy a database and run one command on the copy, unless another process of the run has done so."""
+    with (get_run_directory() / f"{name}.lock").open("w") as lock_file:
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         if not fetch_rows(os.environ["DATABASE_URL"], "SELECT 1 FROM pg_database WHERE datname = %s", name):
             unfinished = f"{name}_unfinished"
             execute_sql(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {unfinished}")
             _copy_database(get_original(), unfinished)
-            # Without what the command measures of itself, which would lie in every copy.
+            # Without samples of the command itself, which every copy would contain.
             run_management_command([command], get_database_url(unfinished), SAMPLES_FLUSH_SECONDS="0")
             execute_sql(os.environ["DATABASE_URL"], f"ALTER DATABASE {unfinished} RENAME TO {name}")
     return name
@@ -66,71 +73,88 @@ def _copy_database(template: str, name: str) -> None:
     execute_sql(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
+def start_site_postgres(directory: Path) -> EmbeddedPostgres:
+    """Start another PostgreSQL than the run's, for tests that stop it; its first database has tables and seeds."""
+    postgres = start_postgres(directory)
+    for command in ("migrate", "seed"):
+        run_management_command([command], postgres.get_uri())
+    return postgres
+
+
+def create_database_on(postgres: EmbeddedPostgres) -> str:
+    """Return the URL of a copy of the first database of a `start_site_postgres`."""
+    name = f"site_{uuid.uuid4().hex[:8]}"
+    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
+    return postgres.get_uri().replace("/postgres?", f"/{name}?")
+
+
 def build_environment(address: str, **extra: str) -> dict[str, str]:
-    """The environment of a process of the site over a database."""
+    """Return the environment of a site's process over a database."""
     variables = {**os.environ, **FAST_SETTINGS, "DATABASE_URL": address, **extra}
-    # Who is only late must not be taken for dead.
+    # On a busy machine a slow worker must not be presumed dead.
     return {**variables, "JOB_STALLED_SECONDS": f"{float(variables['JOB_STALLED_SECONDS']) * get_load_factor():g}"}
 
 
 def run_management_command(arguments: list[str], address: str, **extra: str) -> str:
-    """Run a management command to its end; returns what it printed, fails when it fails."""
+    """Run a management command and return its output. Raises AssertionError with output and log if it fails."""
     with SiteProcess(arguments, address, **extra) as command:
         code = command.wait(300)
-    assert code == 0, command.out.read_text() + command.log.read_text()
+    assert code == 0, command.read_output()
     return command.out.read_text()
 
 
 class SiteProcess:
-    """One process of the site. What it prints is in `out`; its log is shown when a test fails to see it come up."""
+    """A `manage.py` process of the site. Its output goes to the file `out`, its log to the file `log`."""
 
     root = PROJECT_ROOT
-    """Where the site's files are."""
+    """The directory of manage.py."""
 
     def __init__(self, arguments: list[str], address: str, **extra: str) -> None:
         self._arguments = arguments
         self._environment = build_environment(address, **extra)
-        self.log = Path(os.environ["DIAGSITE_TEST_DIRECTORY"]) / f"{uuid.uuid4().hex[:8]}.log"
+        self.log = get_run_directory() / f"{uuid.uuid4().hex[:8]}.log"
         self.out = self.log.with_suffix(".out")
         self._process: ForkServerProcess | None = None
 
     def start(self) -> None:
-        """Start it, again after a kill."""
+        """Start it; also again after it has ended."""
         assert not self.is_running
         task = (self._arguments, self._environment, str(self.root), str(self.out), str(self.log))
         process = forkserver.get_forkserver_context().Process(target=forkserver.exec_manage_py, args=task, daemon=True)
         process.start()
-        self._process = process  # now that it has a pid: another thread may be waiting for it
+        self._process = process  # only now, with a pid: another thread may be waiting for it
 
     def send_signal(self, signal_number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._process
-        assert self._process.pid
-        os.kill(self._process.pid, signal_number)
+        os.kill(self.pid, signal_number)
 
     def kill(self) -> None:
-        """`kill -9`, and wait until it is gone."""
+        """Send SIGKILL and wait until it has ended."""
         if self._process:
             self._process.kill()
             self._process.join()
 
     def wait(self, seconds: float) -> int:
-        """Its exit code; fails when it goes on for longer."""
+        """Wait for its end and return its exit code. Raises AssertionError if it runs longer."""
         assert self._process
         self._process.join(seconds)
-        assert self._process.exitcode is not None, f"it goes on after {seconds:g} s"
+        assert self._process.exitcode is not None, f"still running after {seconds:g} s"
         return self._process.exitcode
+
+    def read_output(self) -> str:
+        """Return what it has printed and logged so far."""
+        return "".join(file.read_text() for file in (self.out, self.log) if file.exists())
 
     @property
     def pid(self) -> int:
-        """Of the one that runs."""
+        """The process id of the last start."""
         assert self._process
         assert self._process.pid
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not exited."""
+        """Whether it was started and has not ended."""
         return self._process is not None and self._process.is_alive()
 
     def __enter__(self) -> Self:
@@ -152,7 +176,7 @@ class Site:
         self.server = SiteProcess(["serve", "--concurrency", str(concurrency)], address, **self.environment)
 
     def start(self) -> None:
-        """Start serving, and return when the site answers."""
+        """Start serving, and return when the site is ready. Raises TimeoutError or AssertionError with the log."""
         self.server.start()
         deadline = time.monotonic() + 120
         with httpx.Client(base_url=self.url, **LOCAL_HTTPX_OPTIONS) as client:
@@ -161,30 +185,28 @@ class Site:
                 with contextlib.suppress(httpx.TransportError):
                     if client.get("/readyz").status_code == 200:
                         return
-                assert self.server.is_running, self.server.log.read_text()
-        raise TimeoutError(self.server.log.read_text())
+                assert self.server.is_running, self.server.read_output()
+        raise TimeoutError(self.server.read_output())
 
     def make_worker(self) -> SiteProcess:
-        """A worker process of its own beside the site, not yet started."""
+        """Return a separate worker process, not yet started."""
         return SiteProcess(["procrastinate", "worker"], self.address, **self.environment)
 
     def token(self, device: str = "device-of-a-test") -> str:
-        """What a device signs in with."""
-        answer = httpx.post(f"{self.url}/api/session", json={"device_id": device}, timeout=30, **LOCAL_HTTPX_OPTIONS)
-        answer.raise_for_status()
-        return str(answer.json()["token"])
+        """Sign a device in and return its token."""
+        return sign_in_device(self.port, device)
 
     def client(self, device: str = "device-of-a-test") -> httpx.Client:
-        """A signed-in client of the API."""
+        """Return a signed-in client of the API."""
         headers = {"Authorization": f"Bearer {self.token(device)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **LOCAL_HTTPX_OPTIONS)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows straight from the site's database."""
+        """Return rows of the site's database."""
         return fetch_rows(self.address, statement, *parameters)
 
     def add_platform(self, slug: str, base_url: str, *, concurrency: int = 5, **columns: Any) -> None:
-        """A real (non-demo) platform row at an address of the test's; its key comes from TEST_KEY."""
+        """Insert a platform that is not a demo; its API key is the variable TEST_KEY."""
         row = {
             "id": slug,
             "name": slug,
@@ -200,14 +222,28 @@ class Site:
             "pause_reason": "",
             "position": 1,
         } | columns
-        names, placeholders = ", ".join(row), ", ".join(["%s"] * len(row))
-        execute_sql(self.address, f"INSERT INTO diagnosis_platform ({names}) VALUES ({placeholders})", *row.values())
+        insert_row(self.address, "diagnosis_platform", row)
+
+
+def sign_in_device(port: int, device: str) -> str:
+    """Sign a device in at the site at a port of 127.0.0.1, and return its token."""
+    response = httpx.post(
+        f"http://127.0.0.1:{port}/api/session", json={"device_id": device}, timeout=30, **LOCAL_HTTPX_OPTIONS
+    )
+    response.raise_for_status()
+    return str(response.json()["token"])
+
+
+def insert_row(address: str, table: str, row: dict[str, Any]) -> None:
+    """Insert a row into a table of a site's database."""
+    names, placeholders = ", ".join(row), ", ".join(["%s"] * len(row))
+    execute_sql(address, f"INSERT INTO {table} ({names}) VALUES ({placeholders})", *row.values())
 
 
 @contextmanager
 def running_site(**options: Any) -> Iterator[Site]:
-    """A site with a database of its own (or at `address`), killed at the end."""
-    site = Site(options.pop("address", "") or create_database(), **{"TEST_KEY": "sk-of-a-test", **options})
+    """Run the block with a site on a new database (or the one at `address`); options are those of `Site`."""
+    site = Site(options.pop("address", "") or create_database(), **{**PLATFORM_KEY_SETTINGS, **options})
     try:
         site.start()
         yield site

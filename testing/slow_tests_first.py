@@ -1,7 +1,6 @@
-"""Which files of tests come first, as a pytest plugin: the long ones, so that no worker is left with one of them.
+"""A pytest plugin: run the slowest test files first, so that no worker is left with one of them at the end.
 
-A parallel run gives its workers whole files (`--dist loadfile`), in this order. What is not listed takes a few seconds;
-a file that has become long and is not listed costs the run some seconds at its end, and nothing else.
+A parallel run distributes whole files (`--dist loadfile`) in this order. Files that are not listed take a few seconds.
 """
 
 import pytest
@@ -15,7 +14,8 @@ SLOWEST_TEST_FILES = [
     "test_errors_on_the_page.py",
     "test_copy_everywhere.py",
     "test_prometheus.py",
-    "test_alert_delivery.py",
+    "test_alerts.py",
+    "test_chaos.py",
     "test_browser.py",
     "test_reconnect.py",
     "test_deploy.py",
@@ -42,6 +42,6 @@ SLOWEST_TEST_FILES = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The listed files first; within a file, and for all the others, the order stays."""
+    """Move the tests of the listed files to the front, in the order of the list; otherwise keep the order."""
     rank = {name: number for number, name in enumerate(SLOWEST_TEST_FILES)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

@@ -1,4 +1,4 @@
-"""A client of the consumers, in process: over channels' own communicator, with the real log, layer and hub behind."""
+"""An in-process client of the consumers: Channels' communicator with the real log, layer and hub."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def run_in_thread(call: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """The same for a coroutine: in another thread, whose connection goes back to the pool afterwards."""
+    """Make a function awaitable: it runs in another thread, whose connection is returned to the pool afterwards."""
     wrapped: Callable[P, Awaitable[T]] = database_sync_to_async(call, thread_sensitive=False)
     return wrapped
 
@@ -45,43 +45,43 @@ complete_stream_async = run_in_thread(complete_stream)
 
 @run_in_thread
 def get_over_http(path: str, user: Any = None, **query: Any) -> Any:
-    """The answer over HTTP to a GET of whoever is signed in to the page. Views use the thread's connection."""
+    """Return the response to a GET of this user. Views use the thread's connection."""
     client = Client()
     if user:
         client.force_login(user)
     return client.get(path, query)
 
 
-# What PROGRESS_AUTHENTICATE knows in these tests.
+# The tokens that `authenticate_test_token` accepts.
 _tokens: dict[str, tuple[AbstractUser, datetime]] = {}
 _revoked: set[str] = set()
 
 
 def authenticate_test_token(token: str) -> tuple[AbstractUser, datetime] | None:
-    """In place of the room above."""
+    """Authenticate as settings.PROGRESS_AUTHENTICATE."""
     user, expires_at = _tokens.get(token, (None, timezone.now()))
     return (user, expires_at) if user and expires_at > timezone.now() else None
 
 
 def make_test_token(user: AbstractUser, *, seconds: float = 600) -> str:
-    """A token that is good for so long."""
+    """Create a token that is valid for so long."""
     token = f"token-{len(_tokens)}"
     _tokens[token] = (user, timezone.now() + timedelta(seconds=seconds))
     return token
 
 
 def revoke_test_token(token: str) -> None:
-    """As at sign-out."""
+    """Revoke a token, as sign-out does."""
     _revoked.add(token)
 
 
 def find_revoked_test_tokens(credentials: Collection[Credential]) -> set[Credential]:
-    """In place of the room above."""
+    """Find revoked tokens as settings.PROGRESS_SIGNED_OUT."""
     return {proof for proof in credentials if proof.token in _revoked}
 
 
 class SocketClient(WebsocketCommunicator):  # type: ignore[misc]
-    """One connection. `room` makes it a slow reader: so many messages may wait for it, then a send blocks."""
+    """One connection. With a `queue_size` it is a slow reader: a send blocks while so many messages wait."""
 
     def __init__(
         self, stream: Stream | str, *, headers: list[tuple[bytes, bytes]] | None = None, queue_size: int = 0
@@ -92,16 +92,16 @@ class SocketClient(WebsocketCommunicator):  # type: ignore[misc]
         self.received_texts: list[str] = []  # every text frame as it came
 
     async def send_input(self, message: dict[str, Any]) -> None:
-        """Channels' own would keep every thread's connection, until the pool is empty."""
+        """Send without Channels' override, which would keep every thread's connection until the pool is empty."""
         await ApplicationCommunicator.send_input(self, message)  # type: ignore[no-untyped-call]
 
     async def receive_output(self, timeout: float = RECEIVE_TIMEOUT_SECONDS) -> dict[str, Any]:
-        """The same."""
+        """Receive without Channels' override, as above."""
         return await ApplicationCommunicator.receive_output(self, timeout)  # type: ignore[no-untyped-call, no-any-return]
 
     async def __aenter__(self) -> Self:
         is_accepted, _protocol = await self.connect(RECEIVE_TIMEOUT_SECONDS)
-        assert is_accepted, "the server judges after accept, never before"
+        assert is_accepted, "the server must accept, and reject afterwards"
         return self
 
     async def __aexit__(
@@ -115,7 +115,7 @@ class SocketClient(WebsocketCommunicator):  # type: ignore[misc]
         await self.send_json_to(frame)
 
     async def receive_frame(self) -> dict[str, Any]:
-        """The next frame, whatever it is; a close is {"type": "close", "code": ...}."""
+        """Return the next frame; a close is {"type": "close", "code": ...}."""
         message = await self.receive_output(RECEIVE_TIMEOUT_SECONDS)
         if message["type"] == "websocket.close":
             return {"type": "close", "code": message["code"]}
@@ -124,25 +124,25 @@ class SocketClient(WebsocketCommunicator):  # type: ignore[misc]
         return frame
 
     async def receive_frame_of_type(self, kind: str) -> dict[str, Any]:
-        """The next frame of a type; pings before it are answered, others are wrong."""
+        """Return the next frame, which must be of this type; pings before it are answered."""
         while (frame := await self.receive_frame())["type"] != kind:
             assert frame["type"] == "ping", frame
             await self.send_frame(type="pong")
         return frame
 
     async def send_hello(self, token: str | None, *, after: int = 0, epoch: str | None = None) -> dict[str, Any]:
-        """Say hello, and return the welcome."""
+        """Send a hello, and return the welcome."""
         await self.send_frame(type="hello", v=1, token=token, after=after, epoch=epoch)
         return await self.receive_frame_of_type("welcome")
 
     async def receive_events(self, last: int) -> list[tuple[int, str]]:
-        """All (seq, kind) up to the event `last`."""
+        """Return (seq, kind) of all events up to `last`."""
         entries: list[tuple[int, str]] = []
         while not entries or entries[-1][0] < last:
             entries += [(seq, kind) for seq, kind, _data in (await self.receive_frame_of_type("events"))["e"]]
         return entries
 
     async def receive_refusal(self) -> tuple[dict[str, Any], int]:
-        """The problem of the error frame, and the code of the close that follows it."""
+        """Return the problem of the error frame, and the code of the close that follows."""
         problem = (await self.receive_frame_of_type("error"))["problem"]
         return problem, (await self.receive_frame_of_type("close"))["code"]

@@ -4,8 +4,8 @@ import sys
 
 import django
 
-from bench.environment import running_services
 from bench.harness import BenchmarkResult, run_measurements
+from testing.services import running_services
 
 MIN_COVERED_SHARE = 0.9
 
@@ -25,4 +25,4 @@ def measure_coverage() -> BenchmarkResult:
 if __name__ == "__main__":
     with running_services():
         django.setup()
-        sys.exit(run_measurements("alerts-coverage", [measure_coverage]))
+        sys.exit(run_measurements("alerts-coverage", [("coverage", measure_coverage)]))

@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import timedelta
 
-from bench.alerts.database import start_bench_database
+from bench.environment import start_bench_database
 from bench.harness import BenchmarkResult, run_measurements
 
 SAMPLE_COUNT, SERVER_COUNT, COMMAND_COUNT = 1_000_000, 4, 2000
@@ -122,4 +122,4 @@ def measure_dashboard() -> BenchmarkResult:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    sys.exit(run_measurements("alerts-dashboard", [measure_dashboard]))
+    sys.exit(run_measurements("alerts-dashboard", [("dashboard", measure_dashboard)]))

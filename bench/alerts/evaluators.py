@@ -14,7 +14,7 @@ from collections import Counter
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 
-from bench.alerts.database import start_bench_database
+from bench.environment import start_bench_database
 from bench.harness import BenchmarkResult, run_measurements
 
 TICK_COUNT = 1000
@@ -107,4 +107,4 @@ def _build_result(incidents: int, ticks_by_process: list[int | str], seconds: fl
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    sys.exit(run_measurements("alerts-evaluators", [measure_evaluators]))
+    sys.exit(run_measurements("alerts-evaluators", [("two evaluators", measure_evaluators)]))

@@ -8,8 +8,8 @@ from statistics import median
 
 import httpx
 
-from bench.environment import running_services
-from bench.harness import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, info_only, run_measurements
+from testing.services import running_services
 
 MAX_OVERHEAD_SHARE = 0.05
 REQUEST_ROUNDS = 3000
@@ -19,8 +19,6 @@ SETTINGS_MODULES = {
     "ours": "diagsite.settings",
     "django-prometheus": "bench.alerts.foreign_instruments",
 }
-# The bench is a single caller without pauses.
-UNLIMITED_SETTINGS = {"CALLS_PER_MINUTE": "1000000", "ADDRESS_CALLS_PER_MINUTE": "1000000"}
 
 
 def measure_instruments() -> list[BenchmarkResult]:
@@ -38,12 +36,7 @@ def measure_instruments() -> list[BenchmarkResult]:
             f"{cost['ours']:+.1%} ({cost['ours'] * base * 1e6:+.0f} us; medians of {REQUEST_ROUNDS}: {medians})",
             cost["ours"] <= MAX_OVERHEAD_SHARE,
         ),
-        BenchmarkResult(
-            "the same with django-prometheus' middlewares, for comparison",
-            "-",
-            f"{cost['django-prometheus']:+.1%}",
-            True,
-        ),
+        info_only("the same with django-prometheus' middlewares, for comparison", f"{cost['django-prometheus']:+.1%}"),
     ]
 
 
@@ -53,7 +46,7 @@ def _get_median_ratio(these: list[float], those: list[float]) -> float:
 
 def _time_all_sites() -> dict[str, list[float]]:
     from testing.invariants import request_diagnosis, wait_until_all_ended
-    from testing.site import Site, create_database
+    from testing.site import UNLIMITED_SETTINGS, Site, create_database
 
     address = create_database()
     sites = {
@@ -90,4 +83,4 @@ def _time_requests_in_turn(clients: dict[str, httpx.Client], path: str) -> dict[
 
 
 if __name__ == "__main__":
-    sys.exit(run_measurements("alerts-instruments", [measure_instruments]))
+    sys.exit(run_measurements("alerts-instruments", [("cost of instruments", measure_instruments)]))

@@ -13,8 +13,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.environment import create_default_channel, running_services
 from bench.harness import BenchmarkResult, run_measurements
+from testing.services import running_services
 
 SENDER_LEASE_SECONDS = "1"
 MAX_RESPONSE_SECONDS = 0.03
@@ -39,6 +39,7 @@ class KillReport:
 
 def kill_sender_repeatedly(*, alerts: int, kills: int, seed: int) -> KillReport:
     """Run it on a new database of the running PostgreSQL (`testing.services`)."""
+    from testing.alert_channels import create_default_channel
     from testing.fake_chat_bots import FakeChatBots
     from testing.site import SiteProcess, create_database, run_management_command
 
@@ -113,7 +114,7 @@ def main() -> int:
 
     with running_services():
         return run_measurements(
-            "alerts-kills", [lambda: check_sender_kills(options.alerts, options.kills, options.seed)]
+            "alerts-kills", [("kills", lambda: check_sender_kills(options.alerts, options.kills, options.seed))]
         )
 
 

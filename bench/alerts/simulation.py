@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.alerts.database import start_bench_database
+from bench.environment import start_bench_database
 from bench.harness import BenchmarkResult, run_measurements
 
 CALL_VOLUMES_PER_MINUTE = (2, 10, 60)
@@ -172,6 +172,6 @@ if __name__ == "__main__":
     sys.exit(
         run_measurements(
             "alerts-simulation",
-            [lambda: measure_simulation(chosen.seed, days=chosen.days, hours=chosen.hours)],
+            [("simulated days", lambda: measure_simulation(chosen.seed, days=chosen.days, hours=chosen.hours))],
         )
     )

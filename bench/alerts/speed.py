@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from bench.alerts.database import start_bench_database
+from bench.environment import start_bench_database
 from bench.harness import BenchmarkResult, run_measurements
 
 SAMPLE_COUNT, RULE_COUNT, PROCESS_COUNT = 1_000_000, 100, 20
@@ -107,4 +107,4 @@ def measure_evaluation_speed() -> BenchmarkResult:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    sys.exit(run_measurements("alerts-speed", [measure_evaluation_speed]))
+    sys.exit(run_measurements("alerts-speed", [("speed of an evaluation", measure_evaluation_speed)]))

@@ -11,8 +11,8 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench.environment import create_default_channel, running_services
 from bench.harness import BenchmarkResult, run_measurements
+from testing.services import running_services
 
 EVALUATOR_SCRIPT = """
 import time
@@ -37,6 +37,7 @@ class EvaluatorOutage:
 
 def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
     """Run it on a new database of the running PostgreSQL (`testing.services`)."""
+    from testing.alert_channels import create_default_channel
     from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
     from testing.services import wait_until
     from testing.site import SiteProcess, create_database, running_site
@@ -77,7 +78,7 @@ def main() -> int:
     options = parser.parse_args()
     with running_services():
         return run_measurements(
-            "alerts-watchdog", [lambda: check_dead_evaluator_alert(options.interval, options.times)]
+            "alerts-watchdog", [("watchdog", lambda: check_dead_evaluator_alert(options.interval, options.times))]
         )
 
 

@@ -1,8 +1,8 @@
-"""Zipf traffic over reports, with writes between, on the cache that the API has: a process over a site's database.
+"""Zipf-distributed reads of reports, with writes in between, through the API's cache; over a site's database.
 
     python -m bench.cache.replay REPORTS OPERATIONS SEED
 
-Makes the reports first. Prints {"hit_rate", "lookups", "operations", "seconds"} as JSON.
+Creates the reports first. Prints {"hit_rate", "lookups", "operations", "seconds"} as JSON.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ WRITE_SHARE = 0.05
 
 
 def create_reports(count: int) -> list[uuid.UUID]:
-    """Ended diagnoses of one answer."""
+    """Create ended diagnoses of one answer, and return their ids."""
     owner, platform = make_user(f"reader-{uuid.uuid4().hex[:8]}"), make_platform(f"p-{uuid.uuid4().hex[:8]}")
     return [run_and_end(make_diagnosis(owner, [platform]), make_valid_result()).pk for _ in range(count)]
 
 
 async def replay_traffic(reports: list[uuid.UUID], operations: int, rng: random.Random) -> None:
-    """Read one, or change one: which, by its rank."""
+    """Read or invalidate reports, chosen with a probability by rank."""
     weights = list(accumulate((rank + 1) ** -ZIPF_EXPONENT for rank in range(len(reports))))
     for report in rng.choices(reports, cum_weights=weights, k=operations):
         if rng.random() < WRITE_SHARE:
@@ -43,17 +43,17 @@ async def replay_traffic(reports: list[uuid.UUID], operations: int, rng: random.
 
 
 def main(count: int, operations: int, seed: int) -> None:
-    """Make, replay, tell."""
+    """Create reports, replay traffic, print the summary."""
     reports = create_reports(count)
     lookups = cache._report_cache.lookups
     lookups.clear()
-    started = time.monotonic()
+    began = time.monotonic()
     asyncio.run(replay_traffic(reports, operations, random.Random(seed)))
     summary = {
         "hit_rate": cache._report_cache.hit_rate,
         "lookups": dict(lookups),
         "operations": operations,
-        "seconds": time.monotonic() - started,
+        "seconds": time.monotonic() - began,
     }
     sys.stdout.write(json.dumps(summary))
 

@@ -1,4 +1,4 @@
-"""The calls that are cached, over HTTP: right after Redis was emptied, and some times more."""
+"""Cached requests over HTTP: right after Redis was emptied, and repeated."""
 
 import http.client
 import statistics
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 import redis
 
-from bench.jobs.environment import FAKE_PLATFORMS, JobsEnvironment, have_ended
+from bench.jobs.environment import FAKE_PLATFORMS, JobsEnvironment
 from testing.fake_platform import respond_with_answer
-from testing.services import execute_sql, wait_until
+from testing.invariants import wait_until_all_ended
+from testing.services import execute_sql
 
-CACHED_CALLS_PER_LOAD = 8  # of the replayed traffic, whose hit rate is 89 %
+CACHED_CALLS_PER_LOAD = 8  # as in the replayed traffic, whose hit rate is 89 %
 
 
 @dataclass(frozen=True)
 class CallCost:
-    """Median seconds of a call as its client sees them, and of the server's processor on the average."""
+    """Median seconds of a request for its client, and mean CPU seconds of the server."""
 
     seconds: float
     cpu_seconds: float
@@ -25,7 +26,7 @@ class CallCost:
 
 @dataclass(frozen=True)
 class CacheSpeedup:
-    """What a call costs. has_target: whether its speed is."""
+    """The costs of a request; whether the speedup has a target."""
 
     label: str
     uncached: CallCost
@@ -33,7 +34,7 @@ class CacheSpeedup:
     has_target: bool = True
 
 
-# A year of a site with 27 diagnoses a day: copies of one, each with its answers to each question by each platform.
+# A year of a site with 27 diagnoses a day: copies of one, with its answers to each question by each platform.
 COPY_DIAGNOSES_SQL = """
 WITH one AS (
     SELECT id, stream_id FROM diagnosis_diagnosis WHERE id = %s
@@ -61,48 +62,50 @@ WHERE a.repeat = 1
 def measure_calls(
     bench: JobsEnvironment, redis_url: str, rounds: int, *, questions: int = 10, repeats: int = 5, copies: int = 10_000
 ) -> list[CacheSpeedup]:
-    """The report of a diagnosis of so many answers of four platforms, the platforms, the statistics.
+    """Measure requests for the report of a diagnosis, for the platforms and for the statistics.
 
-    The report is measured twice: made from its answers, and as it was stored with its diagnosis. So are the
-    statistics: over the few diagnoses that are there, and over so many copies of one.
+    The report is measured as stored with its diagnosis and as built from the answers, the statistics over the few
+    existing diagnoses and over so many copies of one.
     """
     bench.fake.set_behaviour(respond_with_answer("山岚和溪石都不错，山岚更稳，价格也合适。"))
-    one = bench.request_diagnosis(FAKE_PLATFORMS, questions=questions, repeats=repeats)
-    wait_until(lambda: have_ended(bench, [one]), "the diagnosis to end")
-    store, report = redis.Redis.from_url(redis_url), f"/api/diagnoses/{one.id}/report"
-
+    diagnosis = bench.request_diagnosis(FAKE_PLATFORMS, questions=questions, repeats=repeats)
+    wait_until_all_ended(bench.site)
+    store, report = redis.Redis.from_url(redis_url), f"/api/diagnoses/{diagnosis.id}/report"
     get = _build_getter(bench)
 
     def time_path(path: str) -> tuple[CallCost, CallCost]:
         return _time_uncached_and_cached(lambda: get(path), store.flushdb, bench.site.server.pid, rounds)
 
     def time_over_copies() -> tuple[CallCost, CallCost]:
-        execute_sql(bench.site.address, COPY_DIAGNOSES_SQL, one.id, copies)
+        execute_sql(bench.site.address, COPY_DIAGNOSES_SQL, diagnosis.id, copies)
         execute_sql(bench.site.address, "VACUUM ANALYZE")
         return time_path("/api/statistics")
 
     stored, small_site = time_path(report), time_path("/api/statistics")
-    # As reports of an older form are read.
-    execute_sql(bench.site.address, "UPDATE diagnosis_diagnosis SET report = '{}' WHERE id = %s", one.id)
+    # Without a stored report it is built from the answers, as for reports of an older version.
+    execute_sql(bench.site.address, "UPDATE diagnosis_diagnosis SET report = '{}' WHERE id = %s", diagnosis.id)
     return [
-        CacheSpeedup(f"report of {one.planned} answers, against making it from them", *time_path(report)),
-        CacheSpeedup("the same, against reading it as it was stored", *stored, has_target=False),
+        CacheSpeedup(f"report of {diagnosis.planned} answers, built from them", *time_path(report)),
+        CacheSpeedup("the same, read as stored", *stored, has_target=False),
         CacheSpeedup("configuration", *time_path("/api/platforms")),
-        CacheSpeedup("statistics of a site that has only begun", *small_site, has_target=False),
+        CacheSpeedup("statistics of a new site", *small_site, has_target=False),
         CacheSpeedup(f"statistics over {copies:,} diagnoses of {4 * questions} answers", *time_over_copies()),
     ]
 
 
 def _build_getter(bench: JobsEnvironment) -> Callable[[str], None]:
-    """Gets a path, over a connection that is kept; httpx takes as long for it itself as a third of a cached call."""
+    """Return a function that requests a path over a keep-alive connection.
+
+    httpx alone would take a third of the time of a cached request.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", bench.site.port)
     headers = {"Authorization": bench.client.headers["Authorization"]}
 
     def get(path: str) -> None:
         connection.request("GET", path, headers=headers)
-        with connection.getresponse() as answer:
-            body = answer.read()
-        assert answer.status == 200, body
+        with connection.getresponse() as response:
+            body = response.read()
+        assert response.status == 200, body
 
     return get
 
@@ -120,16 +123,16 @@ def _time_uncached_and_cached(
 
 
 def _measure_call(call: Callable[[], object], pid: int) -> tuple[float, float]:
-    started, processor = time.perf_counter(), _get_cpu_seconds(pid)
+    began, cpu_seconds = time.perf_counter(), _get_cpu_seconds(pid)
     call()
-    return time.perf_counter() - started, _get_cpu_seconds(pid) - processor
+    return time.perf_counter() - began, _get_cpu_seconds(pid) - cpu_seconds
 
 
-def _summarize(found: list[tuple[float, float]]) -> CallCost:
-    seconds, processor = zip(*found, strict=True)
-    return CallCost(statistics.median(seconds), statistics.fmean(processor))
+def _summarize(costs: list[tuple[float, float]]) -> CallCost:
+    seconds, cpu_seconds = zip(*costs, strict=True)
+    return CallCost(statistics.median(seconds), statistics.fmean(cpu_seconds))
 
 
 def _get_cpu_seconds(pid: int) -> float:
-    """Of a process's life, all its threads; by the clock that Linux keeps for it."""
+    """Return the CPU seconds of all threads of a process, by its clock of Linux, which is more precise than psutil."""
     return time.clock_gettime((~pid << 3) | 2)

@@ -1,102 +1,90 @@
-"""Attack the whole together: faults while diagnoses run, load for minutes, whatever anybody may send.
+"""Fault injection, load and fuzzed input against the whole site.
 
     python -m bench.chaos [--seed N] [--times N] [--only NAME,...] [--list]
 
-One row an attack. The seed is printed: with it the attacks fall at the same places and send the same.
+Prints one row per scenario, and the seed: with the same seed faults are injected at the same points, and the same input
+is sent.
 """
 
 import argparse
 import random
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import django
 from rich.console import Console
 
-from bench.environment import running_services
-from bench.harness import BenchmarkResult, run_measurements, with_label
-
-if TYPE_CHECKING:
-    from bench.chaos.scenarios import Scenario
+from bench.chaos.cluster import ChaosEnvironment, ScenarioUnavailable, running_chaos_environment
+from bench.chaos.scenario import Scenario
+from bench.chaos.workload import WorkloadSize
+from bench.harness import BenchmarkResult, run_measurements
+from testing.services import MissingServiceError, running_services
 
 log = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> int:
-    """Run it."""
+    """Run the chosen scenarios; return 1 if one fails, 2 for an unknown name."""
+    options = _parse_options()
     with running_services():
         django.setup()
-        return _run()
+        from bench.chaos.scenarios import SCENARIOS  # some of their modules need Django
 
-
-def _run() -> int:
-    from bench.chaos.cluster import chaos_environment
-    from bench.chaos.scenarios import SCENARIOS, WorkloadSize
-
-    options = _options()
-    if options.list:
-        for one in SCENARIOS:
-            sys.stdout.write(f"{one.name:20} {one.title}\n")
-        return 0
-    names = options.only.split(",") if options.only else [one.name for one in SCENARIOS]
-    unknown = set(names) - {one.name for one in SCENARIOS}
-    if unknown:
-        log.print(f"error: there is no {', '.join(sorted(unknown))}; --list shows what there is")
-        return 2
-    size = WorkloadSize(times=options.times, seconds=options.seconds, frames=options.frames, examples=options.examples)
-    log.print(f"seed: {options.seed}")
-    with chaos_environment() as environment:
-
-        def build_measurement(name: str) -> Callable[[], list[BenchmarkResult]]:
-            found = next(one for one in SCENARIOS if one.name == name)
-
-            def measure() -> list[BenchmarkResult]:
-                return _run_scenario(
-                    lambda: found.run(found, environment, random.Random(f"{options.seed} {name}"), size), found
+        scenarios = {scenario.name: scenario for scenario in SCENARIOS}
+        if options.list:
+            sys.stdout.writelines(f"{name:20} {scenario.title}\n" for name, scenario in scenarios.items())
+            return 0
+        names = options.only.split(",") if options.only else list(scenarios)
+        if unknown := set(names) - set(scenarios):
+            log.print(f"error: unknown scenario {', '.join(sorted(unknown))}; --list shows all")
+            return 2
+        size = WorkloadSize(
+            times=options.times, seconds=options.seconds, frames=options.frames, examples=options.examples
+        )
+        log.print(f"seed: {options.seed}")
+        with running_chaos_environment() as environment:
+            measurements = [
+                (
+                    scenarios[name].title,
+                    partial(_run_scenario, scenarios[name], environment, random.Random(f"{options.seed} {name}"), size),
                 )
+                for name in names
+            ]
+            return run_measurements(options.name, measurements)
 
-            return with_label(found.title, measure)  # type: ignore[return-value]
 
-        return run_measurements(options.name, [build_measurement(name) for name in names])
-
-
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--times", type=int, default=3, help="how often each fault strikes (default 3)")
-    parser.add_argument("--seconds", type=float, default=600, help="how long the load lasts (default 600)")
+    parser.add_argument("--times", type=int, default=3, help="injections of each fault (default 3)")
+    parser.add_argument("--seconds", type=float, default=600, help="duration of the load (default 600)")
     parser.add_argument("--frames", type=int, default=100_000, help="fuzzed frames (default 100000)")
-    parser.add_argument("--examples", type=int, default=40, help="of schemathesis, per operation (default 40)")
-    parser.add_argument("--only", default="", help="some of the names that --list shows, with commas between")
-    parser.add_argument("--name", default="torture", help="of the file in bench/results (default torture)")
-    parser.add_argument("--list", action="store_true", help="show the names and end")
+    parser.add_argument("--examples", type=int, default=40, help="schemathesis examples per operation (default 40)")
+    parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
+    parser.add_argument("--name", default="torture", help="name of the file in bench/results (default torture)")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and exit")
     return parser.parse_args()
 
 
 def _run_scenario(
-    run: Callable[[], BenchmarkResult | list[BenchmarkResult]], scenario: "Scenario"
+    scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize
 ) -> list[BenchmarkResult]:
-    from bench.chaos.cluster import ScenarioUnavailable
-
-    started = time.monotonic()
+    began = time.monotonic()
     try:
-        found = run()
-    except ScenarioUnavailable as reason:
-        found = BenchmarkResult(scenario.title, "to be run", f"not run: {reason}", is_held=False)
-    except Exception as error:  # noqa: BLE001 - the others are still to be run
+        results = scenario.run(environment, rng, size)
+    except (ScenarioUnavailable, MissingServiceError) as reason:
+        results = [BenchmarkResult(scenario.title, "to be run", f"not run: {reason}", is_held=False)]
+    except Exception as error:  # noqa: BLE001 - the other scenarios still run
         log.print_exception()
-        found = BenchmarkResult(scenario.title, "to be run", f"broke off: {error!r}"[:300], is_held=False)
-    rows = found if isinstance(found, list) else [found]
-    for one in rows:
-        held = "held    " if one.is_held else "NOT HELD"
-        log.print(
-            f"{held} {scenario.name}: {one.measured} ({time.monotonic() - started:.0f} s in all)", highlight=False
-        )
-    return rows
+        results = [BenchmarkResult(scenario.title, "to be run", f"failed: {error!r}"[:300], is_held=False)]
+    for result in results:
+        outcome = "passed" if result.is_held else "FAILED"
+        seconds = time.monotonic() - began
+        log.print(f"{outcome} {scenario.name}: {result.measured} ({seconds:.0f} s in all)", highlight=False)
+    return results
 
 
 if __name__ == "__main__":

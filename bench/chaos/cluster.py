@@ -1,77 +1,87 @@
-"""What a fault needs around the scene: a database, Redis, processes that are started again; all of the run's own."""
+"""The site that a scenario runs against: server, workers, database, Redis; all of the run's own, restarted on exit."""
 
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.chaos.processes import SupervisedProcess, supervised_processes
-from bench.chaos.workload import CHAOS_SITE_SETTINGS
+import httpx
+
 from diagsite.server.embedded_postgres import EmbeddedPostgres
-from testing.services import RedisServer, execute_sql, start_postgres, wait_until
-from testing.site import Site, SiteProcess, create_database, run_management_command
+from testing.checkout import running_embedded_site
+from testing.processes import SupervisedProcess, supervised_processes
+from testing.services import RedisServer, running_redis, wait_until
+from testing.site import (
+    PLATFORM_KEY_SETTINGS,
+    UNLIMITED_SETTINGS,
+    Site,
+    SiteProcess,
+    create_database,
+    create_database_on,
+    start_site_postgres,
+)
 
 ProcessFactory = Callable[[Site], SiteProcess]
 
+CHAOS_SITE_SETTINGS = {
+    **UNLIMITED_SETTINGS,
+    **PLATFORM_KEY_SETTINGS,
+    "DIAGNOSES_AT_ONCE": "20",
+    "JOB_STALLED_SECONDS": "4",
+    "LOG_LEVEL": "ERROR",
+    "REDIS_URL": "",
+}
+# Where no process dies, a slow worker on a busy machine must not be presumed dead.
+SLOW_STALL_SETTINGS = {"JOB_STALLED_SECONDS": "20"}
+
 
 class ScenarioUnavailable(Exception):
-    """A fault that this machine does not allow; the text says why."""
+    """This machine does not allow the scenario; the text says why."""
 
 
 class ChaosEnvironment:
-    """What all faults share: a PostgreSQL that may be beaten, made when the first fault wants it."""
+    """What the scenarios of a run share: a directory, and a PostgreSQL that they may stop."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._postgres: EmbeddedPostgres | None = None
 
-    def postgres(self) -> EmbeddedPostgres:
-        """One that is not the tests' own."""
+    def get_postgres(self) -> EmbeddedPostgres:
+        """Return the PostgreSQL, started at the first call."""
         if self._postgres is None:
-            self._postgres = start_postgres(self.directory / "beaten")
-            for command in ("migrate", "seed"):
-                run_management_command([command], self._postgres.get_uri())
+            self._postgres = start_site_postgres(self.directory / "postgres")
         return self._postgres
 
-    def release(self) -> None:
-        """Stop it."""
+    def close(self) -> None:
+        """Stop the PostgreSQL."""
         if self._postgres:
             self._postgres.release()
 
 
-def create_database_on(postgres: EmbeddedPostgres) -> str:
-    """A new database there, made from the first one."""
-    name = f"site_{uuid.uuid4().hex[:8]}"
-    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
-    return postgres.get_uri().replace("/postgres?", f"/{name}?")
+@contextmanager
+def running_chaos_environment() -> Iterator[ChaosEnvironment]:
+    """Run the block with an environment whose directory is removed afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+    directory.chmod(0o711)
+    environment = ChaosEnvironment(directory)
+    try:
+        yield environment
+    finally:
+        environment.close()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @dataclass
 class Cluster:
-    """A running site and what it stands on."""
+    """A running site with its processes and services."""
 
     site: Site
     server: SupervisedProcess
     workers: list[SupervisedProcess] = field(default_factory=list)
     postgres: EmbeddedPostgres | None = None
     redis: RedisServer | None = None
-
-
-@contextmanager
-def running_redis_server() -> Iterator[RedisServer]:
-    """A Redis of this stage's own."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise ScenarioUnavailable("redis-server is not installed")
-    server = RedisServer(binary)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @contextmanager
@@ -83,25 +93,32 @@ def running_cluster(
     server: ProcessFactory | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
-    """A server with so many workers beside it (0: the worker is inside the server), each started again when it ends."""
+    """Run the block with a server and separate workers (0: the server runs the worker). Raises MissingServiceError."""
     factories: Sequence[ProcessFactory] = [Site.make_worker] * workers if isinstance(workers, int) else workers
     with ExitStack() as stack:
-        redis = stack.enter_context(running_redis_server()) if with_redis else None
-        address = create_database_on(postgres) if postgres else create_database()
-        environment = (
-            CHAOS_SITE_SETTINGS | dict(variables or {}) | ({"REDIS_URL": redis.url} if redis else {"REDIS_URL": ""})
-        )
-        site = Site(address, concurrency=0 if factories else 20, **environment)
+        redis = stack.enter_context(running_redis()) if with_redis else None
+        database_url = create_database_on(postgres) if postgres else create_database()
+        environment = {**CHAOS_SITE_SETTINGS, **(variables or {}), **({"REDIS_URL": redis.url} if redis else {})}
+        site = Site(database_url, concurrency=0 if factories else 20, **environment)
         if server:
             site.server = server(site)
         site.start()
-        processes = stack.enter_context(supervised_processes(site.server, *(maker(site) for maker in factories)))
+        processes = stack.enter_context(supervised_processes(site.server, *(make(site) for make in factories)))
         yield Cluster(site, processes[0], processes[1:], postgres, redis)
 
 
+@contextmanager
+def running_embedded_cluster(directory: Path) -> Iterator[Cluster]:
+    """Run the block with a copy of the site whose one process runs server, worker and PostgreSQL."""
+    with (
+        running_embedded_site(directory, concurrency=20, **CHAOS_SITE_SETTINGS) as (site, postgres),
+        supervised_processes(site.server) as processes,
+    ):
+        yield Cluster(site, processes[0], postgres=postgres)
+
+
 def wait_until_site_up(site: Site) -> None:
-    """Return when the site answers again."""
-    import httpx
+    """Return when the site responds again."""
 
     def is_up() -> bool:
         try:
@@ -109,17 +126,4 @@ def wait_until_site_up(site: Site) -> None:
         except httpx.TransportError:
             return False
 
-    wait_until(is_up, "the site to answer", 120)
-
-
-@contextmanager
-def chaos_environment() -> Iterator[ChaosEnvironment]:
-    """It, thrown away at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="torture-"))
-    directory.chmod(0o711)
-    found = ChaosEnvironment(directory)
-    try:
-        yield found
-    finally:
-        found.release()
-        shutil.rmtree(directory, ignore_errors=True)
+    wait_until(is_up, "the site to respond", 120)

@@ -1,59 +1,55 @@
-"""A rolling deploy, there and back: two versions of the code at once over the newer one's tables."""
+"""A rolling deploy and its rollback: two versions of the code run on the newer version's tables."""
 
-import random
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-from bench.chaos.cluster import ChaosEnvironment, Cluster, ScenarioUnavailable, running_cluster, wait_until_site_up
-from bench.chaos.faults import Scenario, run_fault_scenario
+from bench.chaos.cluster import (
+    SLOW_STALL_SETTINGS,
+    Cluster,
+    ScenarioUnavailable,
+    running_cluster,
+    wait_until_site_up,
+)
 from bench.chaos.processes import ExternalProcess
-from bench.chaos.workload import SLOW_STALL_SETTINGS, Workload, WorkloadSize
+from bench.chaos.scenario import ScenarioContext, run_fault_scenario
+from bench.chaos.workload import Workload
 from bench.harness import BenchmarkResult
 from testing.site import PROJECT_ROOT, Site, SiteProcess
 
 
-def run_rolling_deploy(
-    scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize
-) -> BenchmarkResult:
-    """Each process in turn is stopped and started with the other version."""
+def run_rolling_deploy(context: ScenarioContext) -> BenchmarkResult:
+    """Stop each process in turn and start it with the other version."""
     revision = _find_older_revision()
-    old = environment.directory / "older"
-    _export_revision(revision, old)
+    old_root = context.environment.directory / "older"
+    _export_revision(revision, old_root)
 
-    def server(site: Site) -> SiteProcess:
-        return _with_root(old, ExternalProcess([], ["serve", "--concurrency", "0"], site.address, **site.environment))
+    def make_server(site: Site) -> SiteProcess:
+        return ExternalProcess(["serve", "--concurrency", "0"], site, root=old_root)
 
-    def worker(site: Site) -> SiteProcess:
-        return _with_root(old, ExternalProcess([], ["procrastinate", "worker"], site.address, **site.environment))
+    def make_worker(site: Site) -> SiteProcess:
+        return ExternalProcess(["procrastinate", "worker"], site, root=old_root)
 
-    def replace(scene: Workload, on: Cluster) -> None:
-        chosen = [on.server, *on.workers][len(scene.injections) % 3]
-        chosen.process.root = old if chosen.process.root == PROJECT_ROOT else PROJECT_ROOT
-        chosen.signal_and_wait_for_restart(signal.SIGTERM)
-        wait_until_site_up(on.site)
+    def replace_version(workload: Workload, cluster: Cluster) -> None:
+        supervised = [cluster.server, *cluster.workers][len(workload.injections) % 3]
+        supervised.process.root = old_root if supervised.process.root == PROJECT_ROOT else PROJECT_ROOT
+        supervised.signal_and_wait_for_restart(signal.SIGTERM)
+        wait_until_site_up(cluster.site)
 
-    with running_cluster(server=server, workers=[worker, worker], variables=SLOW_STALL_SETTINGS) as cluster:
-        result = run_fault_scenario(
-            scenario,
-            WorkloadSize(size.diagnoses, size.clients, size.questions, max(6, size.times)),
-            rng,
-            cluster,
-            replace,
-        )
-    return BenchmarkResult(result.figure, result.must_be, f"{result.measured}; older: {revision[:8]}", result.is_held)
-
-
-def _with_root(root: Path, process: ExternalProcess) -> SiteProcess:
-    process.root = root
-    return process
+    with running_cluster(
+        server=make_server, workers=[make_worker, make_worker], variables=SLOW_STALL_SETTINGS
+    ) as cluster:
+        there_and_back = replace(context.size, times=max(6, context.size.times))
+        result = run_fault_scenario(replace(context, size=there_and_back), cluster, replace_version)
+    return replace(result, measured=f"{result.measured}; older: {revision[:8]}")
 
 
 def _find_older_revision() -> str:
-    """The last release, or else what was there before the tables were changed last."""
+    """Return the last release, or the version before the last change of the tables."""
     if shutil.which("git") is None or not (PROJECT_ROOT / ".git").exists():
-        raise ScenarioUnavailable("this is no git checkout, so there is no older version")
+        raise ScenarioUnavailable("not a git checkout, so there is no older version")
     tag = _run_git("describe", "--tags", "--abbrev=0", may_fail=True)
     return tag or f"{_run_git('log', '-1', '--format=%H', '--', '*/migrations/0*.py')}^"
 

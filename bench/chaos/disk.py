@@ -1,6 +1,5 @@
-"""The disk under the database is full for some seconds: a small tmpfs of its own, and ballast."""
+"""A full disk under the database for some seconds: a small tmpfs, filled with a file."""
 
-import random
 import subprocess
 import threading
 import time
@@ -8,64 +7,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.chaos.cluster import ChaosEnvironment, Cluster, ScenarioUnavailable, running_cluster
-from bench.chaos.faults import Scenario, run_fault_scenario
-from bench.chaos.workload import Workload, WorkloadSize
+from bench.chaos.cluster import Cluster, ScenarioUnavailable, running_cluster
+from bench.chaos.scenario import ScenarioContext, run_fault_scenario
+from bench.chaos.workload import Workload
 from bench.harness import BenchmarkResult
 from diagsite.server.embedded_postgres import EmbeddedDatabaseError, EmbeddedPostgres
-from testing.services import start_postgres
-from testing.site import run_management_command
+from testing.site import start_site_postgres
 
 DISK_MEBIBYTES = 400
 
 
 @contextmanager
 def mounted_small_disk(directory: Path) -> Iterator[Path]:
-    """A file system of its own."""
+    """Run the block with a small file system mounted at a new directory. Raises ScenarioUnavailable."""
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEBIBYTES}m,mode=0755", "tmpfs", str(directory)]
     done = subprocess.run(mount, capture_output=True, text=True)
     if done.returncode:
-        raise ScenarioUnavailable(f"a tmpfs cannot be mounted: {done.stderr.strip() or done.returncode}")
+        raise ScenarioUnavailable(f"cannot mount a tmpfs: {done.stderr.strip() or done.returncode}")
     try:
         yield directory
     finally:
         subprocess.run(["umount", "--lazy", str(directory)], check=False)
 
 
-def run_full_disk(
-    scenario: Scenario, environment: ChaosEnvironment, rng: random.Random, size: WorkloadSize
-) -> BenchmarkResult:
-    """Full, and room again."""
-    with mounted_small_disk(environment.directory / "disk") as disk:
-        postgres = start_postgres(disk / "postgres")
+def run_full_disk(context: ScenarioContext) -> BenchmarkResult:
+    """Fill the disk under PostgreSQL, and free it after some seconds."""
+    with mounted_small_disk(context.environment.directory / "disk") as disk:
+        postgres = start_site_postgres(disk / "postgres")
+
+        def fill_disk(workload: Workload, cluster: Cluster) -> None:
+            _fill(disk / "ballast", workload.rng.uniform(4, 8))
+            _restart_after_crash(postgres)
+
         try:
-            for command in ("migrate", "seed"):
-                run_management_command([command], postgres.get_uri())
             with running_cluster(postgres=postgres) as cluster:
-                return run_fault_scenario(scenario, size, rng, cluster, lambda scene, on: _fill_disk(scene, on, disk))
+                return run_fault_scenario(context, cluster, fill_disk)
         finally:
             postgres.release()
 
 
-def _fill_disk(workload: Workload, cluster: Cluster, disk: Path) -> None:
-    ballast = disk / "ballast"
+def _fill(ballast: Path, seconds: float) -> None:
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1 << 20))
-    until = time.monotonic() + workload.rng.uniform(4, 8)
-    while time.monotonic() < until:  # what is freed meanwhile is taken as well
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:  # also take what is freed meanwhile
         with suppress(OSError), ballast.open("ab", buffering=0) as file:
             while time.monotonic() < until:
                 file.write(bytes(1 << 14))
         threading.Event().wait(0.1)
     ballast.unlink()
-    assert cluster.postgres
-    _restart_after_crash(cluster.postgres)
 
 
 def _restart_after_crash(postgres: EmbeddedPostgres) -> None:
-    """PostgreSQL stops when it cannot write its log; whoever watches over it starts it again."""
+    """Start PostgreSQL as its supervisor would: it stops when it cannot write its log."""
     until = time.monotonic() + 60
     while True:
         try:

@@ -1,4 +1,4 @@
-"""schemathesis over the OpenAPI schema of a running site: every check, right and wrong requests, and chains of them."""
+"""schemathesis over the OpenAPI schema of a running site: all checks, valid and invalid requests, stateful chains."""
 
 import random
 import re
@@ -6,27 +6,37 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bench.chaos.cluster import Cluster, running_cluster
+from bench.chaos.scenario import ScenarioContext
 from bench.chaos.workload import add_fake_platforms, build_normal_behaviours
-from bench.harness import BenchmarkResult
+from bench.harness import RESULTS_DIRECTORY, BenchmarkResult
 from testing.fake_platform import FakePlatform
 from testing.fake_wechat import FakeWeChat
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 TOKEN_ENDING_PATHS = "^/api/(session|account)"
-# Only the site knows whether a platform exists, a code is good, two names are one brand: a 422 with `fields` says so.
+# Only the site knows whether a platform exists, a code is valid, two names denote one brand: it answers 422.
 SCHEMATHESIS_CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429"]
 """
 
 
-def run_schemathesis(rng: random.Random, directory: Path, *, examples: int) -> list[BenchmarkResult]:
-    """Requests made from the schema, good and bad; apart those that end the token of all others."""
-    started = time.monotonic()
+@dataclass
+class SchemathesisSummary:
+    """Requests made, failures by check."""
+
+    cases: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    exit_code: int = 0
+
+
+def run_schemathesis(context: ScenarioContext) -> BenchmarkResult:
+    """Send generated requests; those that end the token of all others in a run of their own."""
+    began = time.monotonic()
     with FakePlatform() as fake, FakeWeChat() as wechat:
         variables = {
             "MAX_UNFINISHED_PER_OWNER": "0",
@@ -35,61 +45,57 @@ def run_schemathesis(rng: random.Random, directory: Path, *, examples: int) -> l
             "WECHAT_APP_SECRET": "secret-of-a-bench",
         }
         with running_cluster(workers=0, variables=variables) as cluster:
-            add_fake_platforms(cluster.site, fake, build_normal_behaviours(rng))
+            add_fake_platforms(cluster.site, fake, build_normal_behaviours(context.rng))
             pid = cluster.server.process.pid
             parts = [
-                _run_once(cluster, rng, directory, ["--exclude-path-regex", TOKEN_ENDING_PATHS], examples),
-                _run_once(cluster, rng, directory, ["--include-path-regex", TOKEN_ENDING_PATHS], examples),
+                _run_once(cluster, context.rng, context.environment.directory, selection, context.size.examples)
+                for selection in (
+                    ["--exclude-path-regex", TOKEN_ENDING_PATHS],
+                    ["--include-path-regex", TOKEN_ENDING_PATHS],
+                )
             ]
             is_same = cluster.server.process.is_running and cluster.server.process.pid == pid
-    failures = Counter[str]()
-    cases = sum(part["cases"] for part in parts)
-    for part in parts:
-        failures.update(part["failures"])
+    cases, failures = sum(part.cases for part in parts), sum((part.failures for part in parts), Counter[str]())
     failures_text = ", ".join(f"{name} {count}x" for name, count in failures.most_common(5))
-    is_held = is_same and not failures and cases > 0 and all(part["code"] == 0 for part in parts)
-    seconds = time.monotonic() - started
-    details = f": {failures_text}" if failures_text else ""
-    measured = f"{sum(failures.values())} failures in {cases:,} requests{details}; {seconds:.0f} s"
-    return [BenchmarkResult("schemathesis over the API, all checks", "0 failures, the same process", measured, is_held)]
+    measured = f"{failures.total()} failures in {cases:,} requests{f': {failures_text}' if failures_text else ''}"
+    return BenchmarkResult(
+        "schemathesis over the API, all checks",
+        "0 failures, the same process",
+        f"{measured}; {time.monotonic() - began:.0f} s",
+        is_same and not failures and cases > 0 and all(part.exit_code == 0 for part in parts),
+    )
 
 
-def _run_once(cluster: Cluster, rng: random.Random, directory: Path, which: list[str], examples: int) -> dict[str, Any]:
+def _run_once(
+    cluster: Cluster, rng: random.Random, directory: Path, selection: list[str], examples: int
+) -> SchemathesisSummary:
     report, configuration = directory / "schemathesis.json", directory / "schemathesis.toml"
     report.unlink(missing_ok=True)
     configuration.write_text(SCHEMATHESIS_CONFIG)
     command = [
-        *(
-            str(SCHEMATHESIS),
-            "--config-file",
-            str(configuration),
-            "run",
-            f"{cluster.site.url}/api/openapi.json",
-            *which,
-        ),
+        *(str(SCHEMATHESIS), "--config-file", str(configuration), "run"),
+        *(f"{cluster.site.url}/api/openapi.json", *selection),
         *("--checks", "all", "--mode", "all", "--max-examples", str(examples), "--seed", str(rng.randrange(2**31))),
         *("--continue-on-failure", "--request-timeout", "60", "--suppress-health-check", "all", "--no-color"),
         *("--header", f"Authorization: Bearer {cluster.site.token()}", "--report-json-path", str(report)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
-    log = Path(__file__).parents[1] / "results" / "schemathesis.log"
-    log.parent.mkdir(exist_ok=True)
-    with log.open("a") as file:
-        file.write(done.stdout + done.stderr)
-    return {"code": done.returncode, **parse_summary(done.stdout)}
+    RESULTS_DIRECTORY.mkdir(exist_ok=True)
+    with (RESULTS_DIRECTORY / "schemathesis.log").open("a") as log:
+        log.write(done.stdout + done.stderr)
+    summary = parse_summary(done.stdout)
+    summary.exit_code = done.returncode
+    return summary
 
 
-def parse_summary(output: str) -> dict[str, Any]:
-    """{cases, failures: {what: how often}} of a summary as schemathesis prints it."""
-    failures: Counter[str] = Counter()
-    cases = 0
-    is_list = False
+def parse_summary(output: str) -> SchemathesisSummary:
+    """Parse the summary that schemathesis prints."""
+    summary, is_failure_list = SchemathesisSummary(), False
     for line in output.splitlines():
-        is_list = line.startswith("Failures:") or (is_list and line.startswith("  "))
-        if is_list and ": " in line:
-            what, _, count = line.strip(" ❌").rpartition(": ")
-            failures[what] = int(count)
-        generated = re.match(r"\s*([\d,]+) generated", line)
-        if generated:
-            cases = int(generated[1].replace(",", ""))
-    return {"cases": cases, "failures": failures}
+        is_failure_list = line.startswith("Failures:") or (is_failure_list and line.startswith("  "))
+        if is_failure_list and ": " in line:
+            check, _, count = line.strip(" ❌").rpartition(": ")
+            summary.failures[check] = int(count)
+        if generated := re.match(r"\s*([\d,]+) generated", line):
+            summary.cases = int(generated[1].replace(",", ""))
+    return summary

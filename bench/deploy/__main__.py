@@ -1,50 +1,40 @@
-"""Restart both servers behind a real nginx, one after the other, while clients read, order and follow.
+"""Restart both servers behind nginx, one after the other, while clients read, start diagnoses and follow them.
 
-nginx runs the shipped file with a certificate of its own, the servers run as in production, with a Redis and a worker.
+nginx runs the shipped configuration with a self-signed certificate; servers and worker have production settings.
 
-    python -m bench.deploy.__main__ [--readers N] [--followers N] [--times N]
+    python -m bench.deploy [--readers N] [--followers N] [--times N]
 """
 
 import argparse
 import asyncio
-import shutil
+import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from bench.environment import running_services
+from bench.environment import running_services_with_redis
 from bench.harness import BenchmarkResult, run_measurements
+from testing.fake_platform import FakePlatform, respond_with_answer
+from testing.proxied_site import running_proxied_site
+from testing.rolling_restart import TrafficReport, restart_under_traffic
+from testing.site import Site, create_database
 
 DIAGNOSIS_BODY = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["slow"]}
 
 
-def measure_restarts(*, readers: int, followers: int, times: int) -> list[BenchmarkResult]:
-    """Restarts under traffic."""
-    from testing.fake_platform import FakePlatform, respond_with_answer
-    from testing.proxied_site import running_proxied_site
-    from testing.rolling_restart import TrafficReport, restart_under_traffic
-    from testing.services import RedisServer
-    from testing.site import Site, create_database
-
-    totals = TrafficReport()
-    redis, database = RedisServer(shutil.which("redis-server") or "redis-server"), create_database()
-    redis.start()
-    try:
-        with FakePlatform() as fake, tempfile.TemporaryDirectory() as directory:
-            fake.set_behaviour(respond_with_answer("山岚不错", delay_seconds=300))
-            with running_proxied_site(Path(directory), database, redis.url, DIAGNOSES_AT_ONCE="1000") as site:
-                Site(database).add_platform("slow", fake.base_url, concurrency=1000)
-                for _ in range(times):
-                    found = asyncio.run(
-                        restart_under_traffic(site, DIAGNOSIS_BODY, readers=readers, followers=followers)
-                    )
-                    totals.request_count += found.request_count
-                    totals.failures += found.failures
-                    totals.disconnected_seconds += found.disconnected_seconds
-    finally:
-        redis.stop()
-    disconnected_seconds = sorted(totals.disconnected_seconds)
-    median_seconds, max_seconds = disconnected_seconds[len(disconnected_seconds) // 2], disconnected_seconds[-1]
+def measure_restarts(redis_url: str, *, readers: int, followers: int, times: int) -> list[BenchmarkResult]:
+    """Restart under traffic so many times."""
+    totals, database = TrafficReport(), create_database()
+    with FakePlatform() as fake, tempfile.TemporaryDirectory() as directory:
+        fake.set_behaviour(respond_with_answer("山岚不错", delay_seconds=300))
+        with running_proxied_site(Path(directory), database, redis_url, DIAGNOSES_AT_ONCE="1000") as site:
+            Site(database).add_platform("slow", fake.base_url, concurrency=1000)
+            for _ in range(times):
+                report = asyncio.run(restart_under_traffic(site, DIAGNOSIS_BODY, readers=readers, followers=followers))
+                totals.request_count += report.request_count
+                totals.failures += report.failures
+                totals.disconnected_seconds += report.disconnected_seconds
+    max_seconds = max(totals.disconnected_seconds)
     return [
         BenchmarkResult(
             f"requests that failed in {2 * times} restarts ({readers} clients)",
@@ -53,28 +43,29 @@ def measure_restarts(*, readers: int, followers: int, times: int) -> list[Benchm
             not totals.failures,
         ),
         BenchmarkResult(
-            f"followers live again ({followers} at once, {len(disconnected_seconds)} times cut off)",
+            f"clients connected again ({followers} at once, {len(totals.disconnected_seconds)} disconnects)",
             "within 1 s",
-            f"{max_seconds:.2f} s at worst, {median_seconds:.2f} s median",
+            f"{max_seconds:.2f} s at most, {statistics.median(totals.disconnected_seconds):.2f} s median",
             max_seconds <= 1.0,
         ),
     ]
 
 
 def main() -> int:
-    """Run it by itself."""
+    """Run the measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readers", type=int, default=10)
     parser.add_argument("--followers", type=int, default=50)
     parser.add_argument("--times", type=int, default=3)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
+    with running_services_with_redis(parser) as redis_url:
 
-    def measure() -> list[BenchmarkResult]:
-        """restarts under traffic"""
-        return measure_restarts(readers=chosen.readers, followers=chosen.followers, times=chosen.times)
+        def measure() -> list[BenchmarkResult]:
+            return measure_restarts(
+                redis_url, readers=options.readers, followers=options.followers, times=options.times
+            )
 
-    with running_services():
-        return run_measurements("deploy-restart", [measure])
+        return run_measurements("deploy-restart", [("restarts under traffic", measure)])
 
 
 if __name__ == "__main__":

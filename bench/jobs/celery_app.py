@@ -1,4 +1,4 @@
-"""What celery does with a job that only says when it began: `celery -A bench.jobs.celery_app worker`."""
+"""The celery application of the benchmark: `celery -A bench.jobs.celery_app worker`."""
 
 import os
 import time
@@ -15,5 +15,5 @@ _redis_client = redis.Redis.from_url(REDIS_URL)
 
 @app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def begin(accepted_at: float) -> None:
-    """Note how long it took from acceptance to here."""
+    """Store the delay from acceptance to start."""
     _redis_client.rpush(START_DELAYS_KEY, time.time() - accepted_at)

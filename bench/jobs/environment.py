@@ -1,4 +1,4 @@
-"""A site with a worker process of its own and a stand-in for the platforms."""
+"""A site with a separate worker process and fake AI platforms."""
 
 import asyncio
 import random
@@ -11,10 +11,9 @@ from typing import Any
 
 import httpx
 
-from bench.push.servers import BENCH_SITE_SETTINGS
+from bench.environment import BENCH_SITE_SETTINGS
 from testing.fake_platform import Behaviour, Exchange, FakePlatform, respond_with_answer, respond_with_error
-from testing.invariants import StartedDiagnosis, request_diagnosis
-from testing.services import wait_until
+from testing.invariants import StartedDiagnosis, request_diagnosis, wait_until_all_ended
 from testing.site import Site, SiteProcess, running_site
 
 FAKE_PLATFORMS = ("p1", "p2", "p3", "p4")
@@ -22,7 +21,7 @@ FAKE_PLATFORMS = ("p1", "p2", "p3", "p4")
 
 @dataclass(frozen=True)
 class JobsEnvironment:
-    """What runs: the site, its worker, the stand-in, and a signed-in client."""
+    """A running site, its worker, the fake platforms, and a signed-in client."""
 
     site: Site
     worker: SiteProcess
@@ -36,16 +35,16 @@ class JobsEnvironment:
         return request_diagnosis(self.client, platforms, questions=questions, repeats=repeats)
 
     def request_diagnoses(self, count: int, **kinds: Any) -> list[StartedDiagnosis]:
-        """Start so many, four calls at a time."""
+        """Start so many diagnoses, four requests at a time."""
         with ThreadPoolExecutor(4) as pool:
             return list(pool.map(lambda _: self.request_diagnosis(**kinds), range(count)))
 
 
 @contextmanager
-def run_jobs_environment(
+def running_jobs_environment(
     redis_url: str, *, worker_concurrency: int = 10, platform_concurrency: int = 5, **extra: Any
 ) -> Iterator[JobsEnvironment]:
-    """A web process without a worker, and a worker process that runs so many diagnoses at once."""
+    """Run the block with a site and a worker that runs so many diagnoses at once and has finished its first."""
     options = BENCH_SITE_SETTINGS | {"DIAGNOSES_AT_ONCE": str(worker_concurrency), "REDIS_URL": redis_url} | extra
     with FakePlatform() as fake, running_site(concurrency=0, **options) as site, site.client() as client:
         for slug in FAKE_PLATFORMS:
@@ -53,25 +52,16 @@ def run_jobs_environment(
         with site.make_worker() as worker:
             bench = JobsEnvironment(site, worker, fake, client)
             fake.set_behaviour(respond_with_answer())
-            warm = bench.request_diagnosis()
-            wait_until(lambda: have_ended(bench, [warm]), "the worker to have done its first")
+            bench.request_diagnosis()
+            wait_until_all_ended(site)
             yield bench
 
 
-def have_ended(bench: JobsEnvironment, started: list[StartedDiagnosis]) -> bool:
-    """Whether all of them have ended."""
-    rows = bench.site.query(
-        "SELECT count(*) FROM diagnosis_diagnosis WHERE id = ANY(%s) AND finished_at IS NOT NULL",
-        [one.id for one in started],
-    )
-    return bool(rows[0][0] == len(started))
-
-
 def fail_some_calls_once(share: float, rng: random.Random) -> Behaviour:
-    """A share of the calls fails the first time, with a 500; asked again, they are answered."""
+    """Return a behaviour that answers a share of the calls with 500 the first time, and all others normally."""
     failed: set[tuple[str, str]] = set()
     lock = threading.Lock()
-    good, bad = respond_with_answer(), respond_with_error(500, "overloaded")
+    answer, error = respond_with_answer(), respond_with_error(500, "overloaded")
 
     async def behave(exchange: Exchange) -> None:
         key = (exchange.call.model, exchange.call.question)
@@ -79,6 +69,6 @@ def fail_some_calls_once(share: float, rng: random.Random) -> Behaviour:
             fails = key not in failed and rng.random() < share
             failed.add(key)
         await asyncio.sleep(0)
-        await (bad if fails else good)(exchange)
+        await (error if fails else answer)(exchange)
 
     return behave

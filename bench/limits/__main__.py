@@ -1,72 +1,71 @@
-"""The limits: places that processes share while some are killed, and what a limit costs: `make bench-limits`.
+"""Concurrency and rate limits: slots shared by processes of which some are killed, and costs: `make bench-limits`.
 
 python -m bench.limits [--rounds N] [--calls N]
 """
 
 import argparse
 import asyncio
-import os
+import statistics
 import sys
 
-from bench.environment import running_redis
-from bench.harness import BenchmarkResult, run_measurements, with_label
+import django
+
+from bench.environment import running_services_with_redis
+from bench.harness import BenchmarkResult, info_only, run_measurements
+from testing.contention import run_contention
 
 SLOTS = 10
 
 
 def check_concurrency_cap(redis_url: str, rounds: int, *, max_task_seconds: float = 1.0) -> list[BenchmarkResult]:
-    """Against the promises."""
-    from testing.contention import run_contention
-
-    # Tasks of half a second on average, so that the others still want the places when the leases of the killed end.
-    found = [
+    """Let processes contend for slots while some are killed."""
+    # Tasks are long enough that others still wait for slots when the leases of the killed processes expire.
+    results = [
         run_contention(redis_url, processes=4, tasks=50, slots=SLOTS, kills=2, max_task_seconds=max_task_seconds)
         for _ in range(rounds)
     ]
-    most = max(one.max_concurrent for one in found)
-    waits = [seconds for one in found for seconds in one.recovery_seconds]
+    max_concurrent = max(result.max_concurrent for result in results)
+    recovery_seconds = [seconds for result in results for seconds in result.recovery_seconds]
     return [
         BenchmarkResult(
-            f"concurrency cap of {SLOTS} under kill -9, 4 processes x 50 tasks, 2 killed, {rounds} rounds",
+            f"concurrency limit of {SLOTS} under kill -9, 4 processes x 50 tasks, 2 killed, {rounds} rounds",
             "never exceeded",
-            f"at most {most} at once, of {sum(one.completed_tasks for one in found):,} tasks",
-            most <= SLOTS,
+            f"at most {max_concurrent} at once, of {sum(result.completed_tasks for result in results):,} tasks",
+            max_concurrent <= SLOTS,
         ),
         BenchmarkResult(
-            "a killed holder's places taken again",
+            "slots of a killed holder taken again",
             "within 3 s",
-            f"{max(waits):.2f} s at most, {sorted(waits)[len(waits) // 2]:.2f} s median, {len(waits)} kills",
-            max(waits) <= 3,
+            f"{max(recovery_seconds):.2f} s at most, {statistics.median(recovery_seconds):.2f} s median, "
+            f"{len(recovery_seconds)} kills",
+            max(recovery_seconds) <= 3,
         ),
     ]
 
 
 def report_limit_cost(redis_url: str, calls: int) -> list[BenchmarkResult]:
-    """What nobody promised."""
-    from bench.limits.cost import measure_seconds_per_call
+    """Measure the cost of each limiter."""
+    from bench.limits.cost import measure_seconds_per_call  # needs Django
 
-    figures = []
-    for what, seconds in asyncio.run(measure_seconds_per_call(redis_url, calls)).items():
-        figures.append(BenchmarkResult(f"cost of {what}", "told", f"{1e6 * seconds:,.0f} µs a call", True))
-    return figures
+    seconds_by_limiter = asyncio.run(measure_seconds_per_call(redis_url, calls))
+    return [
+        info_only(f"cost of {name}", f"{1e6 * seconds:,.0f} µs a call") for name, seconds in seconds_by_limiter.items()
+    ]
 
 
 def main() -> int:
-    """Run it."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="of four processes each (default 5)")
-    parser.add_argument("--calls", type=int, default=2000, help="to time (default 2000)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of four processes each (default 5)")
+    parser.add_argument("--calls", type=int, default=2000, help="calls to time (default 2000)")
     options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
-    with running_redis(parser) as redis_url:
-        import django
-
+    with running_services_with_redis(parser) as redis_url:
         django.setup()
         return run_measurements(
             "limits",
             [
-                with_label("places under kills", lambda: check_concurrency_cap(redis_url, options.rounds)),
-                with_label("what a limit costs", lambda: report_limit_cost(redis_url, options.calls)),
+                ("slots under kills", lambda: check_concurrency_cap(redis_url, options.rounds)),
+                ("cost of a limit", lambda: report_limit_cost(redis_url, options.calls)),
             ],
         )
 

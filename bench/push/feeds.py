@@ -1,4 +1,4 @@
-"""What brings events to a server: the log with its wake-ups to ours, lines or Channels' layer to the others."""
+"""How events reach the servers: the log and its notifications for the site, lines or Channels' layer for others."""
 
 import json
 import socket
@@ -11,34 +11,34 @@ import msgpack
 import psycopg
 import redis
 
-PADDING = "x" * 140  # so that a frame of one event has about 200 bytes
+PADDING = "x" * 140  # a frame of one event then has about 200 bytes
 
 
 class Feed(Protocol):
-    """Brings each of the client's sockets its events in turn."""
+    """Sends events to the client's sockets in turn."""
 
     @property
     def targets(self) -> Sequence[tuple[str, str]]:
-        """A path and a first frame each."""
+        """Path and first frame of each socket."""
 
     def send(self, events: int) -> int:
-        """Bring so many more, each socket one after another; returns how many it were."""
+        """Send so many more events, one socket after the other; return how many were left to send."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 class LogFeed:
-    """Streams whose log is written beforehand and revealed by their heads: a transaction and a wake-up for many.
+    """Streams whose log is written beforehand and published later: one transaction and one notification for many.
 
-    So the events come from the log through the same query as ever, and the database is busy with reading.
+    The site reads the events by its usual query, and the database is not busy with writing.
     """
 
     def __init__(self, address: str, redis_url: str, token: str, *, sockets: int, events: int) -> None:
-        """events: how many are written beforehand for each socket."""
+        """Write so many events for each of so many sockets."""
         self._connection = psycopg.connect(address, autocommit=True)
         self._redis = redis.Redis.from_url(redis_url)
-        self._events = events
+        self.events = events
         self._streams = [uuid.uuid4() for _ in range(sockets)]
         self._next, self._published = 0, 0
         hello = json.dumps({"type": "hello", "v": 1, "token": token, "after": 0, "epoch": None})
@@ -46,7 +46,7 @@ class LogFeed:
         self._write(events)
 
     def _write(self, events: int) -> None:
-        # The check of the foreign key costs more than the row; whose load this is does not matter to it.
+        # Without checks of foreign keys, which cost more than the rows.
         self._connection.execute("SET session_replication_role = replica")
         self._connection.execute(
             "INSERT INTO progress_stream (id, owner_id, epoch, last_seq, is_closed, request_id, created_at)"
@@ -62,16 +62,16 @@ class LogFeed:
         self._connection.execute("ANALYZE progress_stream, progress_event")
 
     def send(self, events: int) -> int:
-        """Reveal one each of so many streams; fewer when all has been revealed."""
-        events = min(events, self._events * len(self._streams) - self._published)
-        for some in _round_robin(self._streams, self._next, events):
-            self.publish(some, 1)
+        """Publish one event of each of so many streams, or as many events as are left; return how many."""
+        events = min(events, self.events * len(self._streams) - self._published)
+        for streams in _round_robin(self._streams, self._next, events):
+            self.publish(streams, 1)
         self._next = (self._next + events) % len(self._streams)
         self._published += events
         return events
 
     def publish(self, streams: Sequence[uuid.UUID], events: int) -> None:
-        """Reveal so many events of each stream, in one transaction, and wake."""
+        """Publish so many events of each stream in one transaction, and notify the server."""
         self._connection.execute(
             "UPDATE progress_stream SET last_seq = last_seq + %s WHERE id = ANY(%s)", [events, list(streams)]
         )
@@ -80,25 +80,25 @@ class LogFeed:
 
     @property
     def streams(self) -> Sequence[uuid.UUID]:
-        """All of them."""
+        """All streams."""
         return self._streams
 
     def close(self) -> None:
-        """Let go of connections, and of the rows."""
+        """Delete the events, and close connections."""
         self._connection.execute("DELETE FROM progress_event WHERE stream_id = ANY(%s)", [self._streams])
         self._connection.close()
         self._redis.close()
 
 
 class PayloadFeed:
-    """The same frames, ready made, for servers that have no log. Subclasses say how they get there."""
+    """The same frames for servers without a log. Subclasses deliver them."""
 
     def __init__(self, targets: Sequence[tuple[str, str]]) -> None:
         self.targets = targets
         self._published = 0
 
     def send(self, events: int) -> int:
-        """Bring so many more."""
+        """Send so many more."""
         count = len(self.targets)
         self._deliver_payloads(
             [(number % count, number // count + 1) for number in range(self._published, self._published + events)]
@@ -106,67 +106,67 @@ class PayloadFeed:
         self._published += events
         return events
 
-    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
+    def _deliver_payloads(self, payloads: list[tuple[int, int]]) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is no connection."""
 
 
 def build_payload(n: int) -> str:
-    """An `events` frame of one event, as ours sends it."""
+    """Build an `events` frame of one event as the site sends it."""
     return f'{{"type":"events","e":[[{n},"progress",{{"n":{n},"pad":"{PADDING}"}}]]}}'
 
 
 class LineFeed(PayloadFeed):
-    """Lines over TCP."""
+    """Sends lines over TCP."""
 
     def __init__(self, port: int, targets: Sequence[tuple[str, str]]) -> None:
         super().__init__(targets)
         self._connection = socket.create_connection(("127.0.0.1", port))
 
-    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
-        self._connection.sendall("".join(f"{index}\t{build_payload(n)}\n" for index, n in some).encode())
+    def _deliver_payloads(self, payloads: list[tuple[int, int]]) -> None:
+        self._connection.sendall("".join(f"{index}\t{build_payload(n)}\n" for index, n in payloads).encode())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._connection.close()
 
 
 class LayerFeed(PayloadFeed):
-    """Channels' pub/sub layer, with the bytes that its `group_send` publishes."""
+    """Publishes to Channels' pub/sub layer the bytes that its `group_send` would."""
 
     def __init__(self, redis_url: str, targets: Sequence[tuple[str, str]]) -> None:
         super().__init__(targets)
         self._redis = redis.Redis.from_url(redis_url)
 
-    def _deliver_payloads(self, some: list[tuple[int, int]]) -> None:
+    def _deliver_payloads(self, payloads: list[tuple[int, int]]) -> None:
         pipeline: Any = self._redis.pipeline(transaction=False)
-        for index, n in some:
+        for index, n in payloads:
             message = msgpack.packb({"type": "event", "text": build_payload(n)}, use_bin_type=True)
             pipeline.publish(f"asgi__group__stream.{index}", message)
         pipeline.execute()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._redis.close()
 
 
 def _round_robin(streams: Sequence[uuid.UUID], first: int, events: int) -> Iterator[Sequence[uuid.UUID]]:
-    """So many of the streams, round and round from the first, in runs that hold none twice."""
+    """Yield so many streams, starting at `first` and wrapping around, in slices without duplicates."""
     while events > 0:
-        some = streams[first : first + events]
-        yield some
-        events -= len(some)
+        part = streams[first : first + events]
+        yield part
+        events -= len(part)
         first = 0
 
 
 def feed_closed_loop(feed: Feed, get_arrived: Any, seconds: float, *, in_flight: int) -> None:
-    """Keep so many events on their way for so long: a closed loop, which finds what is sustained by itself."""
+    """Keep so many events in flight for so long: a closed loop finds the sustainable rate by itself."""
     limit, sent, before = time.monotonic() + seconds, 0, get_arrived()
     while time.monotonic() < limit:
-        room = in_flight - (sent - (get_arrived() - before))
-        if room >= in_flight // 20:
-            sent += feed.send(min(room, in_flight // 4))
+        free = in_flight - (sent - (get_arrived() - before))
+        if free >= in_flight // 20:
+            sent += feed.send(min(free, in_flight // 4))
         else:
             time.sleep(0.0005)

@@ -1,4 +1,4 @@
-"""From just before the commit of an event to its arrival: a web process, a writer process, a stream a socket."""
+"""Latency from just before the commit of an event to its arrival: one web, one writer process, a stream per socket."""
 
 import subprocess
 import sys
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from bench.harness import BenchmarkResult
 from bench.push.feeds import LogFeed
 from bench.push.load import ARRIVED_COUNTER, LoadClient, Tally
-from bench.push.servers import DAPHNE, PROJECT_ROOT, running_bench_server
-from bench.push.throughput import PushEnvironment, get_device_token
+from bench.push.servers import DAPHNE, running_bench_server
+from bench.push.throughput import DEVICE, PushEnvironment
+from testing.site import PROJECT_ROOT, sign_in_device
 
 LATENCY_WARM_UP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class LatencyMeasurement:
-    """What the client saw of events that were written at a rate."""
+    """What the client received of the events written, and the rate of writing."""
 
     tally: Tally
     written: int
@@ -23,17 +24,22 @@ class LatencyMeasurement:
 
 
 def measure_latency(
-    world: PushEnvironment, *, rate: float, seconds: float, warm_up_seconds: float = LATENCY_WARM_UP_SECONDS
+    environment: PushEnvironment, *, rate: float, seconds: float, warm_up_seconds: float = LATENCY_WARM_UP_SECONDS
 ) -> LatencyMeasurement:
-    """Write at a rate for so long, after a warm-up at the same rate, and wait until all has arrived."""
+    """Write at a rate for so long after a warm-up at the same rate, and wait until all events have arrived."""
     command = [sys.executable, "-m", "bench.push.writer", str(rate), str(warm_up_seconds + seconds)]
-    environment = world.environment | {"DJANGO_SETTINGS_MODULE": "diagsite.settings"}
-    with running_bench_server(DAPHNE, world.environment, core=world.server_core) as server:
-        feed = LogFeed(world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=0)
+    with running_bench_server(DAPHNE, environment.variables, core=environment.server_core) as server:
+        feed = LogFeed(
+            environment.address,
+            environment.redis_url,
+            sign_in_device(server.port, DEVICE),
+            sockets=environment.sockets,
+            events=0,
+        )
         with LoadClient(server.port, feed.targets) as client:
             pipe = subprocess.PIPE
             with subprocess.Popen(
-                command, cwd=PROJECT_ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
+                command, cwd=PROJECT_ROOT, env=environment.variables, stdin=pipe, stdout=pipe, text=True
             ) as writer:
                 assert writer.stdin and writer.stdout
                 writer.stdin.write("\n".join(map(str, feed.streams)))
@@ -47,13 +53,15 @@ def measure_latency(
     return LatencyMeasurement(tally, int(written), int(written) / float(took))
 
 
-def build_latency_results(found: LatencyMeasurement, world: PushEnvironment, rate: float) -> list[BenchmarkResult]:
-    """Against the promises."""
+def build_latency_results(
+    found: LatencyMeasurement, environment: PushEnvironment, rate: float
+) -> list[BenchmarkResult]:
+    """Compare with the targets."""
     tally = found.tally
     load_text = f"{found.written:,} events at {found.rate:.0f}/s"
     return [
         BenchmarkResult(
-            f"event committed -> at the client, {world.sockets:,} sockets with a stream each, {rate:g} events/s, "
+            f"event committed -> at the client, {environment.sockets:,} sockets with a stream each, {rate:g} events/s, "
             "one process each for web and worker, daphne",
             "p50 <= 10 ms, p99 <= 100 ms, none over 1 s",
             f"p50 {tally.p50_us / 1000:.1f} ms, p99 {tally.p99_us / 1000:.1f} ms, most {tally.most_us / 1000:.0f} ms, "

@@ -1,4 +1,4 @@
-"""The load client in C: compiled when it is missing or older than its source, driven over its standard input."""
+"""The load client, written in C: compiled when needed, controlled over its standard input."""
 
 import json
 import mmap
@@ -16,13 +16,13 @@ from typing import Self
 
 CLIENT_SOURCE = Path(__file__).parent / "client.c"
 CLIENT_BINARY = Path(__file__).parents[2] / "var" / "bench" / "push-client"
-ARRIVED_COUNTER, READY_COUNTER, CLOSED_COUNTER = 0, 1, 2  # the counters on the board
-Target = tuple[str, str]  # path, what the socket says first
+ARRIVED_COUNTER, READY_COUNTER, CLOSED_COUNTER = 0, 1, 2  # indexes in the shared memory
+Target = tuple[str, str]  # path, first frame
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts since `reset`, latencies in microseconds; arrived, ready, closed and cpu seconds are of its life."""
+    """Counts since `reset`, latencies in microseconds; arrived, ready, closed and CPU seconds since the start."""
 
     arrived: int
     frames: int
@@ -40,12 +40,12 @@ class Tally:
 
 
 def find_compiler() -> str | None:
-    """The C compiler, if there is one."""
+    """Return the C compiler, or None."""
     return shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
 
 
 def get_compiled_client() -> Path:
-    """The binary, made now if it is not there. Raises RuntimeError without a compiler."""
+    """Return the path of the binary, compiled if missing or outdated. Raises RuntimeError without a compiler."""
     if CLIENT_BINARY.exists() and CLIENT_BINARY.stat().st_mtime > CLIENT_SOURCE.stat().st_mtime:
         return CLIENT_BINARY
     command = find_compiler()
@@ -54,12 +54,12 @@ def get_compiled_client() -> Path:
     CLIENT_BINARY.parent.mkdir(parents=True, exist_ok=True)
     fresh = CLIENT_BINARY.with_suffix(f".{os.getpid()}")
     subprocess.run([command, "-O2", "-o", str(fresh), str(CLIENT_SOURCE)], check=True)
-    fresh.rename(CLIENT_BINARY)  # another run may be using the old one
+    fresh.rename(CLIENT_BINARY)  # atomic: another run may be using the old one
     return CLIENT_BINARY
 
 
 class LoadClient:
-    """Sockets to a port of 127.0.0.1; inside `with` all are open and greeted."""
+    """Sockets to a port of 127.0.0.1; inside `with` all are open and welcomed."""
 
     def __init__(self, port: int, targets: Sequence[Target], *, seconds: float = 60) -> None:
         self._count, self._seconds = len(targets), seconds
@@ -88,25 +88,25 @@ class LoadClient:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def read_counter(self, index: int) -> int:
-        """A counter as it is now."""
+        """Return the current value of a counter."""
         return int(struct.unpack_from("=Q", self._counters, 8 * index)[0])
 
     def wait_for(self, index: int, at_least: int, seconds: float | None = None) -> None:
-        """Return once a counter has got so far. Raises TimeoutError."""
+        """Return once a counter has reached a value. Raises TimeoutError."""
         limit = time.monotonic() + (seconds or self._seconds)
         while self.read_counter(index) < at_least:
             if time.monotonic() > limit or self._process.poll() is not None:
-                counters = [self.read_counter(one) for one in (ARRIVED_COUNTER, READY_COUNTER, CLOSED_COUNTER)]
-                raise TimeoutError(f"waited for {at_least} at {index}: arrived, ready, closed are {counters}")
+                counters = list(map(self.read_counter, (ARRIVED_COUNTER, READY_COUNTER, CLOSED_COUNTER)))
+                raise TimeoutError(f"counter {index} did not reach {at_least}: arrived, ready, closed are {counters}")
             time.sleep(0.005)
 
     def reset(self) -> None:
-        """Begin to count anew."""
+        """Restart counting."""
         self._send_command("reset")
         self.get_tally()
 
     def get_tally(self) -> Tally:
-        """What has been counted."""
+        """Return the counts."""
         self._send_command("show")
         assert self._process.stdout
         return Tally(**json.loads(self._process.stdout.readline()))

@@ -1,4 +1,4 @@
-"""What an idle socket that has said hello costs a server process."""
+"""Memory of a server process per idle socket, after its hello."""
 
 import time
 
@@ -11,10 +11,10 @@ WARM_UP_SOCKETS = 50
 
 
 def measure_bytes_per_socket(
-    world: PushEnvironment, contestant: ServerSpec, *, settle_seconds: float = MEMORY_SETTLE_SECONDS
+    environment: PushEnvironment, spec: ServerSpec, *, settle_seconds: float = MEMORY_SETTLE_SECONDS
 ) -> float:
-    """Bytes of its own memory that each of so many sockets adds, after some have come and gone."""
-    with running_bench_server(contestant, world.environment) as server, running_feed(world, server, 0) as feed:
+    """Return the bytes of unshared memory that each socket adds, after some others have come and gone."""
+    with running_bench_server(spec, environment.variables) as server, running_feed(environment, server, 0) as feed:
         with LoadClient(server.port, feed.targets[:WARM_UP_SOCKETS]):
             time.sleep(settle_seconds / 3)
         time.sleep(settle_seconds)

@@ -1,4 +1,4 @@
-"""Far more events than one process can deliver: they come late, and all of them come."""
+"""More events than one process can deliver: late, but none is lost."""
 
 import time
 from dataclasses import dataclass
@@ -7,14 +7,15 @@ from bench.harness import BenchmarkResult
 from bench.push.feeds import LogFeed
 from bench.push.load import ARRIVED_COUNTER, LoadClient, Tally
 from bench.push.servers import DAPHNE, running_bench_server
-from bench.push.throughput import PushEnvironment, get_device_token
+from bench.push.throughput import DEVICE, PushEnvironment
+from testing.site import sign_in_device
 
 TICK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class OverloadMeasurement:
-    """What became of it; seconds until all had arrived, since the first was there to be sent."""
+    """What the client received, and the seconds from the first publication until all had arrived."""
 
     tally: Tally
     events: int
@@ -23,20 +24,26 @@ class OverloadMeasurement:
     memory_growth: int
 
 
-def measure_overload(world: PushEnvironment, *, events_per_second: float, seconds: float) -> OverloadMeasurement:
-    """Offer so many events a second for so long, whatever has arrived; wait for the rest."""
+def measure_overload(environment: PushEnvironment, *, events_per_second: float, seconds: float) -> OverloadMeasurement:
+    """Publish at a rate for so long regardless of arrivals, and wait for the rest."""
     ticks = max(1, round(seconds / TICK_SECONDS))
-    events_per_tick = max(1, round(events_per_second * TICK_SECONDS / world.sockets))  # for each socket
-    with running_bench_server(DAPHNE, world.environment, core=world.server_core) as server:
-        token = get_device_token(server.port)
-        feed = LogFeed(world.address, world.redis_url, token, sockets=world.sockets, events=ticks * events_per_tick)
+    events_per_tick = max(1, round(events_per_second * TICK_SECONDS / environment.sockets))  # for each socket
+    with running_bench_server(DAPHNE, environment.variables, core=environment.server_core) as server:
+        token = sign_in_device(server.port, DEVICE)
+        feed = LogFeed(
+            environment.address,
+            environment.redis_url,
+            token,
+            sockets=environment.sockets,
+            events=ticks * events_per_tick,
+        )
         with LoadClient(server.port, feed.targets) as client:
             memory, started = server.get_memory_bytes(), time.monotonic()
             for tick in range(ticks):
                 time.sleep(max(0, started + tick * TICK_SECONDS - time.monotonic()))
                 feed.publish(feed.streams, events_per_tick)
             offered = time.monotonic() - started
-            events = ticks * events_per_tick * world.sockets
+            events = ticks * events_per_tick * environment.sockets
             client.wait_for(ARRIVED_COUNTER, events, 120)
             took, growth, tally = time.monotonic() - started, server.get_memory_bytes() - memory, client.get_tally()
         feed.close()
@@ -44,7 +51,7 @@ def measure_overload(world: PushEnvironment, *, events_per_second: float, second
 
 
 def build_overload_result(found: OverloadMeasurement, sustainable: float) -> BenchmarkResult:
-    """Against the promise."""
+    """Compare with the target."""
     tally = found.tally
     return BenchmarkResult(
         "events lost at 10x the sustainable rate, daphne",

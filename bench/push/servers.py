@@ -1,44 +1,31 @@
-"""The servers that are measured: ours, on daphne and on uvicorn, and what one could have taken instead."""
+"""The servers that are measured: the site on daphne and on uvicorn, and alternatives."""
 
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
-PROJECT_ROOT = Path(__file__).parents[2]
+from testing.services import find_free_port, is_port_open
+from testing.site import PROJECT_ROOT
+
 PEERS_DIRECTORY = PROJECT_ROOT / "bench" / "push" / "peers"
 MAX_START_SECONDS = 60
-# Limits that one address with a thousand sockets would run into, and the pace of production.
-BENCH_SITE_SETTINGS = {
-    "CALLS_PER_MINUTE": "10000000",
-    "ADDRESS_CALLS_PER_MINUTE": "10000000",
-    "SIGN_INS_PER_MINUTE": "10000000",
-    "STARTS_PER_MINUTE": "10000000",
-    "MAX_UNFINISHED_DIAGNOSES": "0",
-    "MAX_UNFINISHED_PER_OWNER": "0",
-    "JOB_HEARTBEAT_SECONDS": "2",
-    "JOB_STALLED_SECONDS": "10",
-    "JOB_SWEEP_SECONDS": "5",
-    "LOG_LEVEL": "ERROR",
-}
 
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """A server to be measured. kind: how it is fed ("log", "lines", "layer")."""
+    """A server to measure. kind: its feed ("log", "lines", "layer")."""
 
     name: str
     kind: str
-    command: Sequence[str]  # {port} and {feed} are put in
+    command: Sequence[str]  # with the placeholders {port} and {feed}
 
 
 UVICORN = [
@@ -64,7 +51,7 @@ SOCKET_IO = ServerSpec("socket.io", "lines", ["node", str(PEERS_DIRECTORY / "soc
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A running contestant."""
+    """A running server."""
 
     spec: ServerSpec
     port: int
@@ -72,23 +59,23 @@ class RunningServer:
     process: psutil.Process
 
     def get_cpu_seconds(self) -> float:
-        """Of its life."""
+        """Return the CPU seconds of its life."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
     def get_memory_bytes(self) -> int:
-        """Bytes that are its own."""
+        """Return the bytes of its unshared memory."""
         return int(self.process.memory_full_info().uss)
 
 
 def has_two_cores() -> bool:
-    """Whether server and load can be kept apart."""
+    """Tell whether server and load client can run on different cores."""
     return len(os.sched_getaffinity(0)) > 1 and shutil.which("taskset") is not None
 
 
 @contextmanager
 def pinned_to_cores(cores: set[int]) -> Iterator[None]:
-    """This process, all that it has started and all that it starts meanwhile run on these cores only."""
+    """Keep this process and its children, running and future, on these cores during the block."""
     before = os.sched_getaffinity(0)
     _set_affinity(cores)
     try:
@@ -98,10 +85,10 @@ def pinned_to_cores(cores: set[int]) -> Iterator[None]:
 
 
 def _set_affinity(cores: set[int]) -> None:
-    us = psutil.Process()
-    for one in [us, *us.children(recursive=True)]:
+    this = psutil.Process()
+    for process in [this, *this.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for thread in one.threads():
+            for thread in process.threads():
                 os.sched_setaffinity(thread.id, cores)
 
 
@@ -109,33 +96,25 @@ def _set_affinity(cores: set[int]) -> None:
 def running_bench_server(
     spec: ServerSpec, environment: dict[str, str], *, core: int | None = None
 ) -> Iterator[RunningServer]:
-    """A contestant that serves, killed at the end. core: the one that it is kept to."""
+    """Run the block with a server, kept on one core if given."""
     port, feed_port = find_free_port(), find_free_port()
     command = [part.format(port=port, feed=feed_port) for part in spec.command]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
     process = subprocess.Popen(command, cwd=PROJECT_ROOT, env={**os.environ, **environment, "PORT": str(port)})
     try:
-        for one in [port, feed_port] if spec.kind == "lines" else [port]:
-            _wait_until_open(one, process)
+        for awaited in [port, feed_port] if spec.kind == "lines" else [port]:
+            _wait_until_open(awaited, process)
         yield RunningServer(spec, port, feed_port, psutil.Process(process.pid))
     finally:
         process.kill()
         process.wait()
 
 
-def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
     limit = time.monotonic() + MAX_START_SECONDS
     while time.monotonic() < limit and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if is_port_open(port):
+            return
         time.sleep(0.02)
     raise TimeoutError(f"{process.args!r} did not open port {port}")

@@ -1,23 +1,24 @@
-"""How much one server process delivers: each contestant in turn, in every round, in a closed loop on one core."""
+"""How many events one server process on one core delivers, in a closed loop."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
-
+from bench.environment import BENCH_SITE_SETTINGS
 from bench.push.feeds import Feed, LayerFeed, LineFeed, LogFeed, feed_closed_loop
 from bench.push.load import ARRIVED_COUNTER, LoadClient
-from bench.push.servers import BENCH_SITE_SETTINGS, RunningServer, ServerSpec, running_bench_server
+from bench.push.servers import RunningServer, ServerSpec, running_bench_server
+from testing.site import build_environment, sign_in_device
 
-EVENTS_IN_FLIGHT_PER_SOCKET = 2  # events on their way to each socket
+EVENTS_IN_FLIGHT_PER_SOCKET = 2
 THROUGHPUT_WARM_UP_SECONDS = 1.0
+DEVICE = "device-of-the-bench"
 
 
 @dataclass(frozen=True)
 class PushEnvironment:
-    """What the contestants stand on. cores: of the server and of all else, None for any."""
+    """What the servers run on, the number of sockets, and the core of the server (None: any)."""
 
     address: str
     redis_url: str
@@ -25,16 +26,14 @@ class PushEnvironment:
     server_core: int | None = None
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Of a contestant."""
-        from testing.site import build_environment
-
+    def variables(self) -> dict[str, str]:
+        """The environment variables of a server."""
         return build_environment(self.address, REDIS_URL=self.redis_url, **BENCH_SITE_SETTINGS)
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Deliveries and frames a second, and the share of a core that the server and the load client were busy."""
+    """Deliveries and frames per second, share of a core that server and load client were busy, lost events."""
 
     deliveries: float
     frames: float
@@ -44,30 +43,27 @@ class Throughput:
 
     @property
     def deliveries_per_cpu_second(self) -> float:
-        """Deliveries in a second of the server's processor time, however much of the core it got or needed."""
+        """Deliveries per second of the server's CPU time, which does not depend on how much of the core it got."""
         return self.deliveries / self.server_cpu
 
 
-def get_device_token(port: int) -> str:
-    """A device signs in; its user is the last one in the table."""
-    answer = httpx.post(f"http://127.0.0.1:{port}/api/session", json={"device_id": "device-of-the-bench"}, timeout=30)
-    answer.raise_for_status()
-    return str(answer.json()["token"])
-
-
 @contextmanager
-def running_feed(world: PushEnvironment, server: RunningServer, events: int) -> Iterator[Feed]:
-    """What feeds a server; events: at most so many for each socket."""
+def running_feed(environment: PushEnvironment, server: RunningServer, events: int) -> Iterator[Feed]:
+    """Run the block with the feed of a server, for at most so many events per socket."""
     feed: Feed
     if server.spec.kind == "log":
         feed = LogFeed(
-            world.address, world.redis_url, get_device_token(server.port), sockets=world.sockets, events=events
+            environment.address,
+            environment.redis_url,
+            sign_in_device(server.port, DEVICE),
+            sockets=environment.sockets,
+            events=events,
         )
     elif server.spec.kind == "layer":
-        feed = LayerFeed(world.redis_url, [(f"/{index}", "") for index in range(world.sockets)])
+        feed = LayerFeed(environment.redis_url, [(f"/{index}", "") for index in range(environment.sockets)])
     else:
         path = "/socket.io/?EIO=4&transport=websocket&i={}" if "socket.io" in server.spec.name else "/{}"
-        feed = LineFeed(server.feed_port, [(path.format(index), "") for index in range(world.sockets)])
+        feed = LineFeed(server.feed_port, [(path.format(index), "") for index in range(environment.sockets)])
     try:
         yield feed
     finally:
@@ -75,21 +71,24 @@ def running_feed(world: PushEnvironment, server: RunningServer, events: int) -> 
 
 
 def measure_throughput(
-    world: PushEnvironment,
+    environment: PushEnvironment,
     spec: ServerSpec,
     seconds: float,
     max_per_second: int,
     *,
     warm_up_seconds: float = THROUGHPUT_WARM_UP_SECONDS,
 ) -> Throughput:
-    """Serve, connect, warm up, measure. most_a_second: more than it will deliver, for what is written beforehand."""
-    events = int((seconds + warm_up_seconds) * max_per_second / world.sockets) + 2 * EVENTS_IN_FLIGHT_PER_SOCKET
+    """Start a server, connect, warm up and measure.
+
+    max_per_second: an upper bound of the deliveries, as the log is written beforehand.
+    """
+    events = int((seconds + warm_up_seconds) * max_per_second / environment.sockets) + 2 * EVENTS_IN_FLIGHT_PER_SOCKET
     with (
-        running_bench_server(spec, world.environment, core=world.server_core) as server,
-        running_feed(world, server, events) as feed,
+        running_bench_server(spec, environment.variables, core=environment.server_core) as server,
+        running_feed(environment, server, events) as feed,
         LoadClient(server.port, feed.targets) as client,
     ):
-        in_flight = EVENTS_IN_FLIGHT_PER_SOCKET * world.sockets
+        in_flight = EVENTS_IN_FLIGHT_PER_SOCKET * environment.sockets
 
         def arrived() -> int:
             return client.read_counter(ARRIVED_COUNTER)

@@ -1,9 +1,9 @@
-"""A writer process: events at a steady rate, each in a transaction of its own, as a worker appends them.
+"""A writer process: events at a steady rate, each in its own transaction, as a worker appends them.
 
     python -m bench.push.writer RATE SECONDS < streams
 
-An event carries the time just before its transaction began, so what is measured holds the commit as well. Prints how
-many were written, and in how many seconds.
+An event contains the time just before its transaction began, so its latency includes the commit. Prints the number of
+events written and the seconds taken.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ MAX_CONCURRENT_WRITES = 8
 
 @sync_to_async(thread_sensitive=False)
 def append_event(stream: uuid.UUID, n: int) -> None:
-    """Append one event and commit."""
+    """Append one event in a transaction."""
     data = {"n": n, "t": time.time_ns() // 1000, "pad": PADDING}
     with transaction.atomic():
         append_events(stream, [("progress", data)])
 
 
 async def main(rate: float, seconds: float, streams: list[uuid.UUID]) -> None:
-    """Write to the streams in turn."""
+    """Write to the streams in turn, and print the summary."""
     slots = asyncio.Semaphore(MAX_CONCURRENT_WRITES)
-    # One at a time for each stream: the client counts one that comes before its predecessor as a gap.
+    # One at a time per stream: the client would count an event that overtakes another as a gap.
     locks = {stream: asyncio.Lock() for stream in streams}
     seen = dict.fromkeys(streams, 0)
     started = time.monotonic()

@@ -1,13 +1,12 @@
 """Duration of the report of the largest possible diagnosis, and of the analysis of 10,000 answers."""
 
 import random
-import resource
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.harness import BenchmarkResult
+from bench.harness import BenchmarkResult, get_peak_memory_megabytes
 from diagnosis.analysis.mentions import BrandSpellings, analyse_text
 
 if TYPE_CHECKING:
@@ -39,12 +38,12 @@ def measure_analysis(count: int = ANSWER_COUNT) -> BenchmarkResult:
     """Measure the analysis of 10,000 answers of 2,000 characters on one core."""
     brands = [BrandSpellings(name, [name]) for name in BRAND_NAMES]
     analyse_text("", brands)  # loads the list of known brands, once per process
-    before, cpu_seconds, mention_count = _get_peak_memory_megabytes(), 0.0, 0
+    before, cpu_seconds, mention_count = get_peak_memory_megabytes(), 0.0, 0
     for text in simulate_answers(count, random.Random(1)):
         started = time.process_time()
         mention_count += len(analyse_text(text, brands, "哪个牌子好？").mentions)
         cpu_seconds += time.process_time() - started
-    added_mb = _get_peak_memory_megabytes() - before
+    added_mb = get_peak_memory_megabytes() - before
     measured = f"{cpu_seconds:.1f} s, {mention_count:,} mentions, {added_mb:.0f} MB more memory"
     return BenchmarkResult(
         f"analysis of {count:,} answers of 2,000 characters",
@@ -52,10 +51,6 @@ def measure_analysis(count: int = ANSWER_COUNT) -> BenchmarkResult:
         measured,
         cpu_seconds < 60 and added_mb < 50,
     )
-
-
-def _get_peak_memory_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_report() -> list[BenchmarkResult]:

@@ -1,8 +1,7 @@
-"""Diagnoses in a queue, as a simulation: orders that arrive, worker processes with places, platforms with limits.
+"""A simulation of diagnoses in a queue: arrivals, worker processes with slots, platforms with limits.
 
-The rules are those of the site: orders are taken first come, first served, by whichever process has a place; a
-diagnosis keeps its place until its last call has ended; of a platform's calls only so many run at once, over all
-processes; what is computed for a diagnosis or an answer is computed one after the other in its process.
+The rules are those of the site: diagnoses start in the order of arrival in any process with a free slot, and keep it
+until their last call has ended; the calls of a platform are limited over all processes; each process has one core.
 """
 
 from collections.abc import Generator, Sequence
@@ -14,7 +13,7 @@ import simpy
 
 @dataclass(frozen=True)
 class PlannedDiagnosis:
-    """A diagnosis: when it arrives, and the seconds that each of its calls will take, by platform."""
+    """The arrival of a diagnosis in seconds, and its calls: platform and duration."""
 
     arrives_at: float
     calls: Sequence[tuple[str, float]]
@@ -22,10 +21,10 @@ class PlannedDiagnosis:
 
 @dataclass(frozen=True)
 class QueueModel:
-    """What serves: processes with so many places each, calls at once of a platform, what is computed, in seconds.
+    """Processes, slots per process, concurrent calls per platform, and overheads in seconds.
 
-    start_seconds: from acceptance to the first call on an idle site; diagnosis_seconds, platform_call_seconds: of the
-    process's own time, for a diagnosis's begin and end together and for each answer.
+    start_seconds: from acceptance to the first call on an idle site; diagnosis_seconds: CPU time of a diagnosis,
+    half of it before and half after its calls; call_seconds: CPU time of an answer.
     """
 
     processes: int
@@ -38,39 +37,39 @@ class QueueModel:
 
 @dataclass(frozen=True)
 class Timing:
-    """What became of an order, in seconds: until it started, and until it ended."""
+    """Seconds from the arrival of a diagnosis until its start and until its end."""
 
     wait_seconds: float
     total_seconds: float
 
 
 class _Simulation:
-    def __init__(self, house: QueueModel, orders: Sequence[PlannedDiagnosis]) -> None:
-        self.model = house
+    def __init__(self, model: QueueModel, plan: Sequence[PlannedDiagnosis]) -> None:
+        self.model = model
         self.environment = simpy.Environment()
-        self.slots = simpy.Store(self.environment)  # a place is the core of its process
-        for _ in range(house.processes):
+        self.slots = simpy.Store(self.environment)  # of the cores of their processes
+        for _ in range(model.processes):
             core = simpy.Resource(self.environment, capacity=1)
-            for _ in range(house.slots):
+            for _ in range(model.slots):
                 self.slots.put(core)
-        platforms = {platform for order in orders for platform, _ in order.calls}
+        platforms = {platform for diagnosis in plan for platform, _ in diagnosis.calls}
         self.platforms = {
-            name: simpy.Resource(self.environment, capacity=house.platform_concurrency) for name in platforms
+            name: simpy.Resource(self.environment, capacity=model.platform_concurrency) for name in platforms
         }
-        self.timings: list[Timing | None] = [None] * len(orders)
-        for number, order in enumerate(orders):
-            self.environment.process(self._run_diagnosis(number, order))
+        self.timings: list[Timing | None] = [None] * len(plan)
+        for number, diagnosis in enumerate(plan):
+            self.environment.process(self._run_diagnosis(number, diagnosis))
 
-    def _run_diagnosis(self, number: int, order: PlannedDiagnosis) -> Generator[simpy.Event, Any, None]:
+    def _run_diagnosis(self, number: int, diagnosis: PlannedDiagnosis) -> Generator[simpy.Event, Any, None]:
         clock = self.environment
-        yield clock.timeout(order.arrives_at)
+        yield clock.timeout(diagnosis.arrives_at)
         core: simpy.Resource = yield self.slots.get()
         yield clock.timeout(self.model.start_seconds)
         started = clock.now
         yield from self._compute(core, self.model.diagnosis_seconds / 2)
-        yield simpy.AllOf(clock, [clock.process(self._call(core, *call)) for call in order.calls])
+        yield simpy.AllOf(clock, [clock.process(self._call(core, *call)) for call in diagnosis.calls])
         yield from self._compute(core, self.model.diagnosis_seconds / 2)
-        self.timings[number] = Timing(started - order.arrives_at, clock.now - order.arrives_at)
+        self.timings[number] = Timing(started - diagnosis.arrives_at, clock.now - diagnosis.arrives_at)
         yield self.slots.put(core)
 
     def _call(self, core: simpy.Resource, platform: str, seconds: float) -> Generator[simpy.Event, Any, None]:
@@ -85,8 +84,8 @@ class _Simulation:
             yield self.environment.timeout(seconds)
 
 
-def simulate_queue(model: QueueModel, orders: Sequence[PlannedDiagnosis]) -> list[Timing]:
-    """What becomes of each order, in their order, when all run to their end."""
-    simulation = _Simulation(model, orders)
+def simulate_queue(model: QueueModel, plan: Sequence[PlannedDiagnosis]) -> list[Timing]:
+    """Run all diagnoses to their end, and return their timings in the order of the plan."""
+    simulation = _Simulation(model, plan)
     simulation.environment.run()
-    return [course for course in simulation.timings if course is not None]
+    return [timing for timing in simulation.timings if timing is not None]

@@ -1,124 +1,104 @@
-"""The torture in short: a few blows and a few hundred frames, and that the account of it notices what is wrong."""
+"""A short fault scenario, and that the checks of the fault scenarios detect every violation."""
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from bench.chaos.cluster import Cluster, running_cluster
-from bench.chaos.faults import FAULT_SCENARIOS, Scenario, kill_worker_and_server_in_turn, run_fault_scenario
-from bench.chaos.fuzzing import find_conversation_problem, run_frame_scenario
+from bench.chaos.clients import ChaosClient
+from bench.chaos.cluster import ChaosEnvironment, running_cluster
+from bench.chaos.faults import kill_worker_and_server_in_turn
+from bench.chaos.fuzzing import find_conversation_problem
+from bench.chaos.scenario import ScenarioContext, run_fault_scenario
+from bench.chaos.scenarios import SCENARIOS
 from bench.chaos.schema import parse_summary
 from bench.chaos.soak import MIB, ProcessSample, get_growth_mib_per_minute
-from bench.chaos.watchers import ChaosClient
 from bench.chaos.workload import Workload, WorkloadSize
 from testing.fake_platform import Call, FakePlatform
-from testing.invariants import StartedDiagnosis, make_seeded_rng
+from testing.invariants import Event, StartedDiagnosis
 from testing.raw_websocket import ReceivedFrames
-from testing.site import Site
+from testing.site import PROJECT_ROOT, Site
 
-SMALL = WorkloadSize(diagnoses=4, clients=8, questions=4, times=2)
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> random.Random:
-    return make_seeded_rng(request)
+SMALL = WorkloadSize(diagnoses=4, clients=8, questions=4, times=1)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LOG: list[Event] = [(1, "progress", {}), (2, "result", {}), (3, "complete", {})]
 
 
-@pytest.fixture
-def on() -> Iterator[Cluster]:
-    with running_cluster() as running:
-        yield running
+def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, rng: random.Random) -> None:
+    with running_cluster() as cluster:
+        context = ScenarioContext("a killed worker", ChaosEnvironment(tmp_path), rng, SMALL)
+        result = run_fault_scenario(context, cluster, kill_worker_and_server_in_turn)
+    assert result.is_held, result.measured
 
 
-def test_worker_and_server_killed_in_turn_lose_and_repeat_nothing(on: Cluster, rng: random.Random) -> None:
-    figure = run_fault_scenario(
-        Scenario("short", "worker and server killed in turn", FAULT_SCENARIOS[0].run),
-        SMALL,
-        rng,
-        on,
-        kill_worker_and_server_in_turn,
-    )
-    assert figure.is_held, figure.measured
+def test_the_guide_describes_every_scenario() -> None:
+    guide = (PROJECT_ROOT / "docs" / "guide" / "chaos.md").read_text()
+    assert [scenario.name for scenario in SCENARIOS if f"`{scenario.name}`" not in guide] == ["soak"]
 
 
-def test_fuzzed_frames_are_answered_or_refused_and_harm_nobody(rng: random.Random) -> None:
-    for figure in run_frame_scenario(rng, count=200):
-        assert figure.is_held, figure.measured
-
-
-# That the account can fail --------------------------------------------------------------------------------------------
-
-LOG: list[tuple[int, str, dict[str, Any]]] = [(1, "progress", {}), (2, "result", {}), (3, "complete", {})]
+def _client_with(events: list[Event]) -> ChaosClient:
+    return ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=events)
 
 
 @pytest.mark.parametrize(
-    ("places", "fault"),
+    ("events", "errors"),
     [
-        ([0, 2], "1 events lost"),
-        ([0, 1, 1, 2], "1 events repeated"),
-        ([1, 0, 2], "1 events out of order"),
+        (LOG, []),
+        ([LOG[0], LOG[2]], ["1 events lost"]),
+        ([LOG[0], LOG[1], LOG[1], LOG[2]], ["1 events repeated"]),
+        ([LOG[1], LOG[0], LOG[2]], ["1 events out of order"]),
+        ([LOG[0], (2, "result", {"answer": "another"}), LOG[2]], ["1 events changed"]),
     ],
 )
-def test_what_a_client_missed_or_got_twice_is_noticed(places: list[int], fault: str) -> None:
-    watcher = ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=[LOG[place] for place in places])
-    assert watcher.find_errors(LOG) == [fault]
+def test_lost_repeated_reordered_and_changed_events_are_detected(events: list[Event], errors: list[str]) -> None:
+    assert _client_with(events).find_errors(LOG) == errors
 
 
-def test_an_event_that_came_changed_is_noticed() -> None:
-    events = [LOG[0], (2, "result", {"answer": "another"}), LOG[2]]
-    assert ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=events).find_errors(LOG) == [
-        "1 events changed"
-    ]
-    assert ChaosClient(cast(Site, None), StartedDiagnosis("", "", 0), events=list(LOG)).find_errors(LOG) == []
+def _find_call_problems(*calls_at: float, injected_at: float | None = None, stored_at: float = 9) -> list[str]:
+    """Return the problems of calls for one answer, stored and with a fault injected at these seconds."""
+
+    def at(seconds: float) -> datetime:
+        return START + timedelta(seconds=seconds)
+
+    calls = [Call("p", "问", "", {}, {}, at(seconds), at(seconds + 1), "answered") for seconds in calls_at]
+    site = SimpleNamespace(query=lambda _: [("p", "问", at(stored_at))])
+    workload = Workload(cast(Site, site), cast(FakePlatform, SimpleNamespace(calls=calls)), random.Random(1), SMALL)
+    if injected_at is not None:
+        workload.injections.append((at(injected_at), at(injected_at)))
+    workload._check_late_calls()
+    workload._check_repeated_calls()
+    return workload.problems
 
 
-def _scene(*calls_at: float, blow_at: float | None = None, stored_at: float = 9) -> Workload:
-    """One question, asked at these seconds, stored at that, struck at the other."""
-
-    def moment(seconds: float) -> datetime:
-        return MOMENT + timedelta(seconds=seconds)
-
-    calls = [Call("one", "问", "", {}, {}, moment(at), moment(at + 1), "answered") for at in calls_at]
-    site = SimpleNamespace(query=lambda _: [("one", "问", moment(stored_at))])
-    fake = cast(FakePlatform, SimpleNamespace(calls=calls))
-    scene = Workload(cast(Site, site), fake, random.Random(1), SMALL)
-    if blow_at is not None:
-        scene.injections.append((moment(blow_at), moment(blow_at)))
-    scene._check_late_calls()
-    scene._check_repeated_calls()
-    return scene
+def test_a_call_may_be_repeated_only_after_an_injection_between() -> None:
+    assert _find_call_problems(1, 5, injected_at=3) == []
+    assert _find_call_problems(1, 5) == ["1 calls repeated without an injection between"]
+    assert _find_call_problems(1, 5, injected_at=7) == ["1 calls repeated without an injection between"]
 
 
-def test_a_call_made_twice_is_excused_by_a_blow_between_alone() -> None:
-    assert _scene(1, 5, blow_at=3).problems == []
-    assert _scene(1, 5).problems == ["1 calls made twice without a blow between"]
-    assert _scene(1, 5, blow_at=7).problems == ["1 calls made twice without a blow between"]
-
-
-def test_a_call_for_what_is_stored_is_noticed() -> None:
-    assert _scene(1, 5, blow_at=3, stored_at=2).problems == ["1 calls made although their answer was stored"]
+def test_a_call_after_its_answer_was_stored_is_detected() -> None:
+    problems = _find_call_problems(1, 5, injected_at=3, stored_at=2)
+    assert problems == ["1 calls made although their answer was stored"]
 
 
 @pytest.mark.parametrize(
-    ("heard", "wrong"),
+    ("received", "problem"),
     [
         (ReceivedFrames([{"type": "error"}], 4400, is_upgraded=True), ""),
         (ReceivedFrames([], 4400, is_upgraded=True), "a 44xx close without its error frame"),
         (ReceivedFrames([{"type": "error"}], 1000, is_upgraded=True), "an error frame, then 1000"),
-        (ReceivedFrames([], 0, is_upgraded=True), "a bad frame was passed over, 0"),
+        (ReceivedFrames([], 0, is_upgraded=True), "an invalid frame was ignored, 0"),
         (ReceivedFrames([], 1011, is_upgraded=True), "closed with 1011"),
         (ReceivedFrames([{"type": "error"}], 4500, is_upgraded=True), "an error frame, then 4500"),
         (ReceivedFrames(), "not accepted"),
     ],
 )
-def test_a_talk_that_ends_otherwise_is_noticed(heard: ReceivedFrames, wrong: str) -> None:
-    assert find_conversation_problem(["{"], heard) == wrong
+def test_a_conversation_that_violates_the_protocol_is_detected(received: ReceivedFrames, problem: str) -> None:
+    assert find_conversation_problem(["{"], received) == problem
 
 
 def test_a_growing_process_has_a_slope() -> None:
@@ -126,10 +106,10 @@ def test_a_growing_process_has_a_slope() -> None:
     assert get_growth_mib_per_minute(samples, "server") == pytest.approx(3, abs=0.01)
 
 
-def test_the_failures_of_schemathesis_are_counted() -> None:
+def test_failures_in_the_summary_of_schemathesis_are_counted() -> None:
     lines = ["Failures:", "  ❌ ST101 Server error: 1", "  ❌ ST103 Undocumented: 26", "", "rejected generated data"]
-    said = "\n".join([*lines, "  1,771 generated, 28 bad"])
-    assert parse_summary(said) == {
-        "cases": 1771,
-        "failures": Counter({"ST101 Server error": 1, "ST103 Undocumented": 26}),
-    }
+    summary = parse_summary("\n".join([*lines, "  1,771 generated, 28 bad"]))
+    assert (summary.cases, summary.failures) == (
+        1771,
+        Counter({"ST101 Server error": 1, "ST103 Undocumented": 26}),
+    )

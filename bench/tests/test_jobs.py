@@ -4,15 +4,15 @@ import pytest
 
 from bench.cache.speedup import measure_calls
 from bench.jobs.concurrency import measure_concurrency_levels, measure_overhead, measure_transient_failures
-from bench.jobs.environment import run_jobs_environment
-from bench.jobs.start_delay import measure_jobs_per_second, measure_start_delays, run_celery_worker
+from bench.jobs.environment import running_jobs_environment
+from bench.jobs.start_delay import measure_jobs_per_second, measure_start_delays, running_celery_worker
 from testing.services import RedisServer
 
 pytestmark = pytest.mark.redis
 
 
 def test_orders_start_beside_celerys_jobs(redis_server: RedisServer) -> None:
-    with run_jobs_environment(redis_server.url) as bench, run_celery_worker(redis_server.url, 2) as jobs:
+    with running_jobs_environment(redis_server.url) as bench, running_celery_worker(redis_server.url, 2) as jobs:
         found = measure_start_delays(bench, jobs, 3)
         assert len(found.site_seconds) == len(found.celery_seconds) == 3
         assert min(found.site_seconds + found.celery_seconds) > 0
@@ -23,7 +23,7 @@ def test_orders_start_beside_celerys_jobs(redis_server: RedisServer) -> None:
 
 
 def test_a_crowd_progresses_and_calls_that_fail_once_are_made_again(redis_server: RedisServer) -> None:
-    with run_jobs_environment(redis_server.url, worker_concurrency=20, platform_concurrency=20) as bench:
+    with running_jobs_environment(redis_server.url, worker_concurrency=20, platform_concurrency=20) as bench:
         assert measure_overhead(bench, 1, questions=1, call_seconds=0.05) > 0
         failed, again = measure_transient_failures(bench, 10, questions=5, seed=3)
         assert (failed, again > 0) == (0, True)

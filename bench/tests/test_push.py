@@ -8,7 +8,7 @@ from bench.push.memory import measure_bytes_per_socket
 from bench.push.overload import measure_overload
 from bench.push.servers import BARE_WEBSOCKETS, ON_UVICORN, PLAIN_CHANNELS, ServerSpec
 from bench.push.throughput import PushEnvironment, measure_throughput
-from testing.services import RedisServer, skip_missing_service
+from testing.services import MissingServiceError, RedisServer
 from testing.site import create_database
 
 pytestmark = pytest.mark.redis
@@ -19,7 +19,7 @@ SOCKETS = 20
 @pytest.fixture
 def world(redis_server: RedisServer) -> PushEnvironment:
     if find_compiler() is None:
-        skip_missing_service("a C compiler")
+        raise MissingServiceError("a C compiler")
     return PushEnvironment(create_database(), redis_server.url, SOCKETS)
 
 

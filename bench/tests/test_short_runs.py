@@ -4,12 +4,11 @@ import shutil
 
 import pytest
 
-from bench.alerts.__main__ import MODULES
 from bench.bytes.__main__ import build_bytes_results, measure_bytes
 from bench.cache.__main__ import run_replay_process
 from bench.limits.cost import measure_seconds_per_call
 from bench.results_page import PAGE_HEADER, SECTIONS
-from testing.services import RedisServer, skip_missing_service
+from testing.services import MissingServiceError, RedisServer
 from testing.site import PROJECT_ROOT, create_database
 
 
@@ -27,7 +26,7 @@ async def test_the_cost_of_a_limit_is_told(redis_server: RedisServer) -> None:
 
 def test_a_short_diagnosis_by_socket_takes_fewer_bytes_than_by_polling() -> None:
     if shutil.which("node") is None or not (PROJECT_ROOT / "miniprogram" / "node_modules" / "ws").exists():
-        skip_missing_service("node with the packages of the mini-program")
+        raise MissingServiceError("node with the packages of the mini-program")
     short = build_bytes_results(measure_bytes(3))[0]
     assert short.is_held
 
@@ -37,8 +36,3 @@ def test_the_page_names_the_command_of_every_bench() -> None:
     assert page.startswith(PAGE_HEADER)
     for name in ("push", "bytes", "cache", "jobs", "limits"):
         assert f"`{SECTIONS[name][1]}`" in page
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_each_part_of_the_alerts_bench_keeps_its_figures_where_the_whole_looks_for_them(name: str) -> None:
-    assert f'"alerts-{name}"' in (PROJECT_ROOT / "bench" / "alerts" / f"{name}.py").read_text()

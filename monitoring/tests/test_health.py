@@ -1,6 +1,5 @@
 """Health endpoints while dependencies are unavailable: status, body and response time."""
 
-import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from monitoring.health import CHECK_TIMEOUT_SECONDS
-from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
+from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, find_program, wait_until
 from testing.site import Site, running_site
 
 TOKEN = {"Authorization": "Bearer token-of-a-test"}
@@ -21,13 +20,11 @@ SOON_SECONDS = CHECK_TIMEOUT_SECONDS + 15  # a hanging check would take the clie
 
 @pytest.fixture(scope="module")
 def redis_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Redis that tests may suspend: (its URL, its process)."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        skip_missing_service("redis-server")
-    assert binary
+    """A Redis that the tests may freeze: (its address, its process)."""
     port = find_free_port()
-    process = subprocess.Popen([binary, "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [find_program("redis-server"), "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL
+    )
     yield f"redis://127.0.0.1:{port}/0", process
     process.kill()
     process.wait()

@@ -15,12 +15,12 @@ from django.db import transaction
 from django.test import override_settings
 from prometheus_client import REGISTRY
 
-from bench.cache.single_flight import count_cold_key_loads
 from performance import cache as cache_module
 from performance import circuit_breaker as outage_module
 from performance.cache import Cache, get_cache, invalidate_tags
 from performance.cache_backends import MemoryCacheBackend, RedisCacheBackend, get_cache_backend
 from performance.circuit_breaker import BREAKER_RESET_SECONDS, cache_breaker
+from testing.cache_process import count_cold_key_loads
 from testing.services import RedisServer
 
 

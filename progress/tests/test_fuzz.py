@@ -11,42 +11,10 @@ from hypothesis import strategies as st
 from progress.consumers import open_sockets
 from progress.frames import CloseCode, parse_client_frame
 from progress.models import Stream
+from testing.frame_strategies import VALID_HELLO, client_frames, client_texts
 from testing.sockets import SocketClient, append_numbered_events_async, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
-
-VALID_HELLO = "(a good hello)"  # replaced by one, as its token is not known yet
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([-1, 2**31, 2**31 + 1, 2**63, 2**64, 10**400]),
-    st.floats(),
-    st.text(),
-    st.sampled_from(["hello", "after", "pong", "events", "\x00", "山岚", "\ud800"]),
-)
-json_values = st.recursive(
-    scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
-    max_leaves=20,
-)
-near_frames = st.fixed_dictionaries(
-    {"type": st.one_of(st.sampled_from(["hello", "after", "pong", "Hello", ""]), scalars)},
-    optional={"v": scalars, "token": scalars, "after": scalars, "epoch": scalars, "extra": json_values},
-)
-client_texts = st.one_of(
-    st.just(VALID_HELLO),
-    st.text(min_size=1),
-    st.builds(json.dumps, json_values),
-    st.builds(json.dumps, near_frames),
-    st.builds(lambda depth, leaf: "[" * depth + leaf + "]" * depth, st.integers(1, 2000), st.sampled_from(["", "1"])),
-    st.builds(lambda depth: '{"type":' * depth, st.integers(1, 500)),
-    st.builds(lambda size: json.dumps({"type": "pong", "x": "y" * size}), st.integers(4000, 4200)),
-    st.builds(lambda count: f'{{"type":"hello","v":1,"after":{"9" * count}}}', st.integers(1, 4000)),
-    st.builds(lambda text, cut: text[: max(1, cut)], st.builds(json.dumps, near_frames), st.integers(1, 40)),
-)
-client_frames = st.one_of(client_texts, st.binary(min_size=1, max_size=5000))
 
 
 def _answers(socket: SocketClient) -> list[dict[str, Any]]:

@@ -2,25 +2,19 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
-from testing.invariants import make_seeded_rng, request_diagnosis
+from testing.invariants import request_diagnosis
 from testing.services import RedisServer, get_load_factor, wait_until
 from testing.site import Site, running_site
 from testing.stream_client import StreamClient, assert_received_every_event_once
 
 EVENTS = 200
 MAX_SECONDS = 1.0
-
-
-@pytest.fixture
-def fake() -> Iterator[FakePlatform]:
-    with FakePlatform() as server:
-        yield server
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
@@ -55,21 +49,21 @@ def _judge(seconds: list[float], record_property: Callable[[str, object], None])
 
 
 def test_an_event_reaches_a_socket_of_the_same_process_at_once(
-    fake: FakePlatform, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+    fake: FakePlatform, rng: random.Random, record_property: Callable[[str, object], None]
 ) -> None:
     with running_site() as site:
-        _judge(_measure(site, fake, make_seeded_rng(request)), record_property)
+        _judge(_measure(site, fake, rng), record_property)
 
 
 @pytest.mark.redis
 def test_an_event_of_a_worker_reaches_a_socket_of_a_server_at_once(
     fake: FakePlatform,
     redis_server: RedisServer,
-    request: pytest.FixtureRequest,
+    rng: random.Random,
     record_property: Callable[[str, object], None],
 ) -> None:
     with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.make_worker():
-        _judge(_measure(site, fake, make_seeded_rng(request)), record_property)
+        _judge(_measure(site, fake, rng), record_property)
 
 
 def test_answers_that_all_come_at_once_are_told_while_others_are_still_being_stored(

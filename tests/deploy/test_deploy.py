@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from testing.fake_platform import FakePlatform, respond_with_answer
 from testing.proxied_site import ProxiedSite, running_proxied_site
 from testing.rolling_restart import restart_under_traffic
-from testing.services import RedisServer, skip_missing_service
+from testing.services import RedisServer, find_program
 from testing.site import PROJECT_ROOT, Site, create_database
 
 DEPLOY = PROJECT_ROOT / "deploy"
@@ -25,9 +24,8 @@ def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProces
     return subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, **environment})
 
 
-def test_systemd_accepts_the_units(tmp_path: Path) -> None:
-    if not shutil.which("systemd-analyze"):
-        skip_missing_service("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    find_program("systemd-analyze")
     for unit in (DEPLOY / "systemd").iterdir():
         text = unit.read_text().replace("/opt/diagsite/.venv/bin/python", sys.executable)
         (tmp_path / unit.name).write_text(text.replace("/opt/diagsite", str(PROJECT_ROOT)))
@@ -41,9 +39,8 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     assert "warn" not in done.stderr
 
 
-def test_logrotate_accepts_its_configuration(tmp_path: Path) -> None:
-    if not shutil.which("logrotate"):
-        skip_missing_service("logrotate")
+def test_logrotate_understands_its_file(tmp_path: Path) -> None:
+    find_program("logrotate")
     state = tmp_path / "diagsite"
     (tmp_path / "site.log").write_text("a line\n")
     text = (DEPLOY / "logrotate" / "diagsite").read_text().replace("/var/log/diagsite", str(tmp_path))

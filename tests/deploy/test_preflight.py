@@ -19,6 +19,7 @@ from diagsite.operations.preflight.results import (
 )
 from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.models import Channel
+from testing.alert_channels import create_default_channel
 from testing.diagnosis_rows import API_KEY_VARIABLE, TEST_API_KEY, make_platform
 from testing.fake_chat_bots import FakeChatBots
 from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
@@ -45,8 +46,6 @@ def test_running_site_passes_all_checks(monkeypatch: pytest.MonkeyPatch) -> None
     with FakePlatform() as fake, FakeChatBots() as robots, running_site(**PATIENT) as site:
         fake.set_behaviour(respond_with_answer("好"))
         site.add_platform("fake", fake.base_url)
-        from bench.environment import create_default_channel
-
         create_default_channel(site.address, "webhook", robots.webhook)
         code, results = _preflight(site.address, "--live", "--notify", **PATIENT)
         assert {name: check["detail"] for name, check in results.items() if check["level"] == FAILED} == {}

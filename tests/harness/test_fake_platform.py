@@ -1,6 +1,6 @@
 """The fake is what it says it is: asked through the same client that the product uses."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import openai
 import pytest
@@ -8,12 +8,6 @@ import pytest
 from testing import fake_platform
 from testing.fake_platform import Behaviour, FakePlatform
 from testing.services import wait_until
-
-
-@pytest.fixture
-def fake() -> Iterator[FakePlatform]:
-    with FakePlatform() as server:
-        yield server
 
 
 @pytest.fixture

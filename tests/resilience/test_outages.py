@@ -1,20 +1,18 @@
 """PostgreSQL or Redis fails during a diagnosis: it completes without intervention and without loss."""
 
-import shutil
 import signal
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from django.conf import settings
 from psycopg_pool import ConnectionPool
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
+from testing.checkout import running_embedded_site
 from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
     assert_consistent,
@@ -24,8 +22,8 @@ from testing.invariants import (
     request_diagnosis,
     wait_until_all_ended,
 )
-from testing.services import RedisServer, execute_sql, start_postgres, wait_until
-from testing.site import PROJECT_ROOT, Site, SiteProcess, run_management_command, running_site
+from testing.services import RedisServer, find_postmaster, wait_until, wait_until_exited
+from testing.site import Site, create_database_on, running_site, start_site_postgres
 from testing.stream_client import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
 
 PLATFORMS = ["one", "two"]
@@ -43,20 +41,16 @@ def fake() -> Iterator[FakePlatform]:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server that tests may stop; its first database has the tables."""
-    server = start_postgres(tmp_path_factory.mktemp("outages") / "postgres")
-    for command in ("migrate", "seed"):
-        run_management_command([command], server.get_uri())
+    """A PostgreSQL of these tests' own, that they may stop; the tables are in its first database."""
+    server = start_site_postgres(tmp_path_factory.mktemp("outages") / "postgres")
     yield server
     server.release()
 
 
 @pytest.fixture
 def address(postgres: EmbeddedPostgres) -> str:
-    """A database for one test."""
-    name = f"site_{uuid.uuid4().hex[:8]}"
-    execute_sql(postgres.get_uri(), f"CREATE DATABASE {name} TEMPLATE postgres")
-    return postgres.get_uri().replace("/postgres?", f"/{name}?")
+    """A database of the test's own on it."""
+    return create_database_on(postgres)
 
 
 def _add_platforms(site: Site, fake: FakePlatform) -> None:
@@ -74,36 +68,11 @@ def _following(follower: StreamClient) -> Iterator[None]:
     assert_received_every_event_once(follower)
 
 
-@contextmanager
-def _supervised(process: SiteProcess) -> Iterator[None]:
-    """Restart a process whenever it ends, like Restart=always."""
-    over = threading.Event()
-
-    def supervise() -> None:
-        while not over.wait(0.2):
-            if not process.is_running:
-                process.start()
-
-    process.start()
-    thread = threading.Thread(target=supervise)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        process.kill()
-
-
-def _postmaster_in(data_directory: Path) -> psutil.Process:
-    return psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
-
-
 def _stop(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
-    """Stop it. SIGINT: fast shutdown; SIGQUIT: immediate shutdown, with recovery at the next start."""
-    postmaster = _postmaster_in(postgres.data_directory)
+    """SIGINT is a fast shutdown, SIGQUIT an immediate one: the next start has to recover."""
+    postmaster = find_postmaster(postgres.data_directory)
     postmaster.send_signal(number)
-    wait_until(lambda: not postmaster.is_running() or postmaster.status() == psutil.STATUS_ZOMBIE, "PostgreSQL to stop")
+    wait_until_exited(postmaster)
 
 
 def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
@@ -117,14 +86,12 @@ def _restart_twice(site: Site, postgres: EmbeddedPostgres) -> None:
         postgres.ensure_running()
 
 
-@pytest.mark.parametrize("where", ["in the server", "in a worker process"])
-def test_diagnosis_completes_after_a_postgres_restart(
-    fake: FakePlatform, postgres: EmbeddedPostgres, address: str, where: str
+def test_postgres_restarts_in_the_middle_and_the_diagnosis_ends_by_itself(
+    fake: FakePlatform, postgres: EmbeddedPostgres, address: str
 ) -> None:
-    concurrency = 10 if where == "in the server" else 0
-    with running_site(address=address, concurrency=concurrency) as site:
+    with running_site(address=address) as site:
         _add_platforms(site, fake)
-        with nullcontext() if concurrency else _supervised(site.make_worker()), site.client() as client:
+        with site.client() as client:
             accepted = [request_diagnosis(client, PLATFORMS, questions=12) for _ in range(3)]
             with _following(StreamClient(site, accepted[0])):
                 _restart_twice(site, postgres)
@@ -165,48 +132,6 @@ def test_waiting_requests_get_a_connection_soon_after_postgres_recovers(postgres
             pool.putconn(waiting.result(SECONDS_UNTIL_BACK))
 
 
-@pytest.fixture
-def site_of_its_own(tmp_path: Path) -> Iterator[Site]:
-    """A copy of the site with an embedded database only."""
-    root = tmp_path / "site"
-    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "var", "node_modules", "__pycache__"))
-    database = EmbeddedPostgres(root / "var" / "postgres")
-    site = Site(database.get_uri(), TEST_KEY="sk-of-a-test")
-    site.server = SiteProcess(["serve", "--migrate"], "", **site.environment)  # no address: its embedded PostgreSQL
-    site.server.root = root
-    yield site
-    site.server.kill()
-    database.start()  # so that there is somebody to leave last, and stop it, whatever has become of the server
-    database.release()
-
-
-def test_serve_restarts_its_embedded_postgres_and_stops_it_on_exit(fake: FakePlatform, site_of_its_own: Site) -> None:
-    site = site_of_its_own
-    fake.set_behaviour(hold_response())
-    site.start()
-    site.add_platform("one", fake.base_url)
-    with site.client() as client:
-        follower = StreamClient(site, request_diagnosis(client, ["one"]))
-    fake.wait_for_calls(3)
-    killed = _postmaster(site)
-    killed.kill()
-    fake.release()
-    follower.follow_until_complete()
-    assert_received_every_event_once(follower)
-    assert assert_consistent(site, follower.diagnosis) == "completed"
-    assert fake.count() == follower.diagnosis.planned
-    successor = _postmaster(site)
-    assert successor.pid != killed.pid
-    site.server.send_signal(signal.SIGTERM)
-    assert site.server.wait(60) == 0
-    assert not successor.is_running()
-
-
-def _postmaster(site: Site) -> psutil.Process:
-    ((directory,),) = site.query("SHOW data_directory")
-    return _postmaster_in(Path(directory))
-
-
 @pytest.mark.redis
 def test_no_event_is_lost_during_a_redis_outage(fake: FakePlatform, redis_server: RedisServer) -> None:
     options = {"REDIS_URL": redis_server.url, "JOB_STALLED_SECONDS": "30"}
@@ -225,3 +150,24 @@ def test_no_event_is_lost_during_a_redis_outage(fake: FakePlatform, redis_server
         assert assert_consistent(site, started) == "completed"
         assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
     assert fake.count() == started.planned
+
+
+def test_serve_restarts_its_embedded_postgres_and_stops_it_at_its_end(fake: FakePlatform, tmp_path: Path) -> None:
+    fake.set_behaviour(hold_response())
+    with running_embedded_site(tmp_path) as (site, database):
+        site.add_platform("one", fake.base_url)
+        with site.client() as client:
+            stream_client = StreamClient(site, request_diagnosis(client, ["one"]))
+        fake.wait_for_calls(3)
+        killed = find_postmaster(database.data_directory)
+        killed.kill()
+        fake.release()
+        stream_client.follow_until_complete()
+        assert_received_every_event_once(stream_client)
+        assert assert_consistent(site, stream_client.diagnosis) == "completed"
+        assert fake.count() == stream_client.diagnosis.planned
+        successor = find_postmaster(database.data_directory)
+        assert successor.pid != killed.pid
+        site.server.send_signal(signal.SIGTERM)
+        assert site.server.wait(60) == 0
+        assert not successor.is_running()

@@ -1,4 +1,4 @@
-"""A bare `websockets` server that sends each socket what comes for it.
+"""A bare `websockets` server that passes payloads on to sockets.
 
 python -m bench.push.peers.bare_websockets PORT FEED_PORT
 """
@@ -14,7 +14,7 @@ connections: dict[int, ServerConnection] = {}
 
 
 async def handle_connection(connection: ServerConnection) -> None:
-    """Keep it until it leaves."""
+    """Welcome a connection and keep it until it closes."""
     assert connection.request
     index = int(connection.request.path.strip("/"))
     await connection.send("welcome")
@@ -24,7 +24,7 @@ async def handle_connection(connection: ServerConnection) -> None:
 
 
 def deliver(index: int, payload: str) -> None:
-    """`broadcast` to one is the library's cheapest way to send."""
+    """Send a payload; `broadcast` to one connection is the library's cheapest way."""
     if index in connections:
         broadcast([connections[index]], payload)
 

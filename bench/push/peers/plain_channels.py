@@ -1,4 +1,4 @@
-"""A plain Channels consumer in a group of its stream, as the tutorial has it, for daphne."""
+"""A plain Channels consumer in a group per stream, as in the tutorial, for daphne."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ settings.configure(CHANNEL_LAYERS={"default": LAYER}, ALLOWED_HOSTS=["*"])
 
 
 class PlainConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """Sends what its group is sent."""
+    """Passes on what is sent to its group."""
 
     async def connect(self) -> None:
         """Join the group."""
@@ -25,7 +25,7 @@ class PlainConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send(text_data="welcome")
 
     async def event(self, message: dict[str, Any]) -> None:
-        """Send an event on."""
+        """Pass an event on."""
         await self.send(text_data=message["text"])
 
 

@@ -1,11 +1,11 @@
-"""A real site for the JavaScript tests: takes commands as lines of JSON, answers in kind, ends with its input.
+"""A site for the JavaScript tests: reads commands as lines of JSON, replies in JSON, ends with its input.
 
 python miniprogram/tests/support/site.py '{"HEARTBEAT_PING_TIMEOUT_SECONDS": "0.5"}'
 -> {"port": 40123}
-{"do": "behave", "after": [0.1, 0.3]}   every call to a platform is answered after so many seconds
-{"do": "hold"}   {"do": "release"}      calls to the platform `last` wait
-{"do": "kill"}   {"do": "start"}        the server, with -9 and again
-{"do": "revise", "stream": "..."}       the log of a stream begins a new life
+{"do": "behave", "after": [0.1, 0.3]}   calls to platforms are answered after a random time in this range
+{"do": "hold"}   {"do": "release"}      calls to the platform `last` are held
+{"do": "kill"}   {"do": "start"}        the server is killed, and started again
+{"do": "revise", "stream": "..."}       the log of a stream gets a new epoch
 """
 
 import json
@@ -16,16 +16,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from testing import services
 from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
-from testing.services import execute_sql
-from testing.site import Site, create_database
+from testing.services import execute_sql, running_services
+from testing.site import PLATFORM_KEY_SETTINGS, UNLIMITED_SETTINGS, Site, create_database
 
 SITE_PLATFORMS = ("p1", "p2", "p3", "p4", "last")
-# Every client here comes from one address.
-UNLIMITED_SETTINGS = dict.fromkeys(
-    ("STARTS_PER_MINUTE", "SIGN_INS_PER_MINUTE", "CALLS_PER_MINUTE", "ADDRESS_CALLS_PER_MINUTE"), "1000000"
-)
 
 
 def _execute_command(command: dict[str, Any], site: Site, fake: FakePlatform) -> None:
@@ -49,24 +44,17 @@ def _execute_command(command: dict[str, Any], site: Site, fake: FakePlatform) ->
             raise ValueError(unknown)
 
 
-def _write_reply(answer_: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(answer_) + "\n")
+def _write_reply(reply: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(reply) + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
     """Serve until the input ends."""
     extra = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    try:
-        _serve({"TEST_KEY": "sk-of-a-test", **UNLIMITED_SETTINGS, **extra})
-    finally:
-        services.pytest_unconfigure(None)  # type: ignore[arg-type]
-
-
-def _serve(extra: dict[str, str]) -> None:
-    site = Site(create_database(), concurrency=20, **extra)
-    try:
-        with FakePlatform() as fake:
+    with running_services(), FakePlatform() as fake:
+        site = Site(create_database(), concurrency=20, **{**PLATFORM_KEY_SETTINGS, **UNLIMITED_SETTINGS, **extra})
+        try:
             for slug in SITE_PLATFORMS:
                 site.add_platform(slug, fake.base_url, concurrency=50)
             site.start()
@@ -74,8 +62,8 @@ def _serve(extra: dict[str, str]) -> None:
             for line in sys.stdin:
                 _execute_command(json.loads(line), site, fake)
                 _write_reply({})
-    finally:
-        site.server.kill()
+        finally:
+            site.server.kill()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The webhook for Alertmanager: authentication, deduplication, limits."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from django.test import Client
 
 from monitoring.models import Alert
-from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, skip_missing_service, wait_until
+from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, find_program, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,11 +101,8 @@ def test_labels_are_bounded_and_without_markup(client: Client) -> None:
 
 
 def test_real_alertmanager_fires_and_resolves(live_server: Any, tmp_path: Path) -> None:
-    """Needs Debian's package prometheus-alertmanager."""
-    binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if binary is None:
-        skip_missing_service("prometheus-alertmanager")
-    assert binary
+    """Debian's package: prometheus-alertmanager."""
+    binary = find_program("prometheus-alertmanager", "alertmanager")
     port = find_free_port()
     config = tmp_path / "alertmanager.yml"
     config.write_text(CONFIG.format(url=f"{live_server.url}/monitoring/alertmanager", token=TOKEN))

@@ -1,7 +1,6 @@
 """The exported rules checked by promtool, and by a Prometheus server that scrapes a running site."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from django.core.management import call_command
 
 from monitoring.integrations.prometheus_rules import render_rule_file
 from monitoring.models import Rule
-from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, skip_missing_service, wait_until
+from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, find_program, wait_until
 from testing.site import run_management_command, running_site
 
 TOKEN = "token-of-prometheus"
@@ -23,21 +22,13 @@ NOT_VALID = [{"label": "outcome", "op": "!=", "values": ["valid", 'a "b" \\ (c|d
 @pytest.fixture(scope="session")
 def promtool() -> str:
     """Needs Debian's package prometheus."""
-    return _binary("promtool")
+    return find_program("promtool")
 
 
 @pytest.fixture(scope="session")
 def prometheus() -> str:
     """Needs Debian's package prometheus."""
-    return _binary("prometheus")
-
-
-def _binary(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        skip_missing_service(f"{name} (Debian's package prometheus)")
-    assert path
-    return path
+    return find_program("prometheus")
 
 
 def make_rule(name: str = "too_many", **columns: Any) -> Rule:
