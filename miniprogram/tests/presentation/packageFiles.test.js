@@ -4,17 +4,17 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
-const { open, templateProblems } = require('../host/compile');
-const { measurePackage } = require('../support/package');
+const { openProject, templateProblems } = require('../host/compile');
+const { measurePackage } = require('../support/packageSize');
 
 const ROOT = path.join(__dirname, '..', '..');
-const project = open(ROOT);
-// Each package has a limit of its own: the one that a first visit waits for, and those that are loaded meanwhile.
-const MOST_BYTES = 100000;
+const project = openProject(ROOT);
+// The limit of the main package and of each subpackage.
+const MAX_BYTES = 100000;
 const english = { ...require('../../presentation/english'), ...require('../../pages/report-v2/english') };
 
-/** Every Chinese text that the code shows: in `_('…')` and in the tables of a page's texts. */
-function textsOfTheCode() {
+/** Every Chinese text in the code: in `_('…')` and in the tables of fixed texts. */
+function findTexts() {
   const found = new Set();
   for (const file of project.list().filter((name) => /^(pages|components|presentation)\/.*\.js$/.test(name) && !name.endsWith('english.js'))) {
     const code = project.read(file);
@@ -26,20 +26,20 @@ function textsOfTheCode() {
   return found;
 }
 
-test('the templates compile without a complaint', () => {
+test('the templates compile without problems', () => {
   assert.deepEqual(templateProblems(ROOT), []);
 });
 
-test('no package is larger than 100 kB as WeChat counts it, nor all of it to download; without tests and tools', async (t) => {
+test('each package, and the whole download, has at most 100 kB, and no tests or tools are uploaded', async (t) => {
   const { main, later, largest, download, source, files } = await measurePackage();
   const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
   t.diagnostic(`the package: ${kB(main)}, the report's ${kB(later)}; to download ${kB(download)}; source ${kB(source)} in ${files.length} files`);
-  assert.ok(largest <= MOST_BYTES, `${largest} bytes`);
-  assert.ok(download <= MOST_BYTES, `${download} bytes`);
+  assert.ok(largest <= MAX_BYTES, `${largest} bytes`);
+  assert.ok(download <= MAX_BYTES, `${download} bytes`);
   assert.deepEqual(files.filter((file) => !/^(app\.\w+|(config|sitemap|theme)\.js(on)?|(images|components|pages|presentation|services)\/.*\.(js|json|wxml|wxss|png))$/.test(file)), []);
 });
 
-test('a package that is loaded first asks nothing of one that is loaded later', () => {
+test('the main package requires nothing of a subpackage', () => {
   const later = project.json('app.json').subPackages.map(({ root }) => `${root}/`);
   const isLater = (file) => later.some((root) => file.startsWith(root));
   for (const file of project.list().filter((name) => name.endsWith('.js') && !isLater(name))) {
@@ -49,23 +49,23 @@ test('a package that is loaded first asks nothing of one that is loaded later', 
   }
 });
 
-test('every text has its English', () => {
+test('every text has an English translation', () => {
   const { CATEGORIES } = require('../../presentation/questionTemplates');
   const tabs = project.json('app.json').tabBar.list.map(({ text }) => text);
-  const texts = [...textsOfTheCode(), ...CATEGORIES.map(({ name }) => name), ...tabs];
+  const texts = [...findTexts(), ...CATEGORIES.map(({ name }) => name), ...tabs];
   assert.deepEqual(texts.filter((text) => !english[text]), []);
   const names = (text) => (text.match(/\{\w+\}/g) || []).sort();
   for (const text of texts) assert.deepEqual(names(english[text]), names(text), text);
 });
 
-test('what the web page says too is said in the same English', () => {
+test('texts that the web page has too have the same translation', () => {
   const catalogue = fs.readFileSync(path.join(ROOT, '..', 'locale', 'en', 'LC_MESSAGES', 'djangojs.po'), 'utf8');
   for (const [, chinese, own] of catalogue.matchAll(/^msgid "(.+)"\nmsgstr "(.+)"$/gm)) {
     if (english[chinese]) assert.equal(english[chinese], own.replace(/\\"/g, '"'), chinese);
   }
 });
 
-test('every picture and every colour of the theme is there, light and dark', () => {
+test('every image and colour of the theme exists, light and dark', () => {
   const theme = project.json('theme.json');
   assert.deepEqual(Object.keys(theme.dark), Object.keys(theme.light));
   const used = JSON.stringify(project.json('app.json')).match(/"@\w+"/g).map((name) => name.slice(2, -1));

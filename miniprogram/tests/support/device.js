@@ -4,31 +4,32 @@ const http = require('node:http');
 const { WebSocket } = require('ws');
 const { createStorage } = require('./storage.js');
 
-const MOST_SOCKETS = 5;
-const MOST_REQUESTS = 10;
+const MAX_SOCKETS = 5;
+const MAX_REQUESTS = 10;
 const FREEZE_AFTER_MS = 5000;
 
 /**
- * A device: `wx` over real sockets and requests, with the platform's own limits. What breaks one is in `violations`,
- * and fails as on the platform. After `hide` the JavaScript is frozen: no timer runs, and callbacks arrive on return.
+ * A device: `wx` over real sockets and requests, with the platform's limits. A call that exceeds one fails as on the
+ * platform and is listed in `violations`. Some seconds after `hide` the JavaScript is frozen: timers and callbacks wait
+ * for `show`.
  *
- *   speed              how much faster than real this device's time runs, timers and clock
- *   closesSilently()   whether a close event is withheld
+ *   speed              factor by which this device's timers and clock run faster than real time
+ *   closesSilently()   whether a close event is dropped
  */
 function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs = FREEZE_AFTER_MS } = {}) {
   const device = { violations: [], isHidden: false, isFrozen: false, sockets: 0, requests: 0, codes: 0, hide, show };
-  const late = [];
+  const delayed = [];
   let freezing = null;
 
   const fail = (option, errMsg) => call(() => option.fail && option.fail({ errMsg }));
-  const complain = (what) => device.violations.push(what);
+  const addViolation = (what) => device.violations.push(what);
 
-  /** A callback is never called in the tick that caused it, and not at all while the app is frozen. */
+  /** Callbacks run in a later tick, and only while the app is not frozen. */
   function call(run) {
-    setImmediate(() => now(run));
+    setImmediate(() => runUnlessFrozen(run));
   }
-  function now(run) {
-    if (device.isFrozen) late.push(run);
+  function runUnlessFrozen(run) {
+    if (device.isFrozen) delayed.push(run);
     else run();
   }
   function hide() {
@@ -38,32 +39,32 @@ function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs =
   function show() {
     clearTimeout(freezing);
     device.isHidden = device.isFrozen = false;
-    late.splice(0).forEach((run) => run());
+    delayed.splice(0).forEach((run) => run());
   }
 
   const began = performance.now();
   const epoch = Date.now();
   device.clock = {
     now: () => epoch + (performance.now() - began) * speed,
-    setTimeout: (run, ms) => setTimeout(() => now(run), ms / speed),
+    setTimeout: (run, ms) => setTimeout(() => runUnlessFrozen(run), ms / speed),
     clearTimeout,
   };
 
   function connectSocket(option) {
-    if (device.isHidden) complain('connectSocket while hidden');
-    if (/token=/.test(option.url)) complain('a token in an address');
-    if (device.sockets >= MOST_SOCKETS) {
-      complain('more than 5 sockets');
+    if (device.isHidden) addViolation('connectSocket while hidden');
+    if (/token=/.test(option.url)) addViolation('a token in an address');
+    if (device.sockets >= MAX_SOCKETS) {
+      addViolation('more than 5 sockets');
       fail(option, 'connectSocket:fail exceed max task count');
       return undefined;
     }
-    return createTask(device, { option, call, fail, complain, closesSilently });
+    return createTask(device, { option, call, fail, addViolation, closesSilently });
   }
 
   function request(option) {
-    if (device.isHidden) complain('request while hidden');
-    if (device.requests >= MOST_REQUESTS) {
-      complain('more than 10 requests');
+    if (device.isHidden) addViolation('request while hidden');
+    if (device.requests >= MAX_REQUESTS) {
+      addViolation('more than 10 requests');
       fail(option, 'request:fail exceed max task count');
       return { abort() {} };
     }
@@ -83,28 +84,28 @@ function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs =
   return device;
 }
 
-function createTask(device, { option, call, fail, complain, closesSilently }) {
+function createTask(device, { option, call, fail, addViolation, closesSilently }) {
   const socket = new WebSocket(option.url, { perMessageDeflate: Boolean(option.perMessageDeflate) });
   const listeners = {};
   let isSameTick = true;
-  let isGone = false;
+  let isClosed = false;
   queueMicrotask(() => { isSameTick = false; });
   device.sockets += 1;
 
   const listen = (name) => (listener) => {
-    if (!isSameTick) complain(`${name} is attached too late`);
-    if (listeners[name]) complain(`${name} is attached twice`);
+    if (!isSameTick) addViolation(`${name} is attached too late`);
+    if (listeners[name]) addViolation(`${name} is attached twice`);
     listeners[name] = listener;
   };
-  const tell = (name, ...args) => call(() => listeners[name] && listeners[name](...args));
+  const emit = (name, ...args) => call(() => listeners[name] && listeners[name](...args));
 
-  socket.on('open', () => tell('onOpen', {}));
-  socket.on('message', (data) => tell('onMessage', { data: data.toString() }));
-  socket.on('error', (error) => tell('onError', { errMsg: error.message }));
+  socket.on('open', () => emit('onOpen', {}));
+  socket.on('message', (data) => emit('onMessage', { data: data.toString() }));
+  socket.on('error', (error) => emit('onError', { errMsg: error.message }));
   socket.on('close', (code, reason) => {
-    isGone = true;
+    isClosed = true;
     device.sockets -= 1;
-    if (!closesSilently()) tell('onClose', { code, reason: reason.toString() });
+    if (!closesSilently()) emit('onClose', { code, reason: reason.toString() });
   });
   return {
     onOpen: listen('onOpen'),
@@ -112,50 +113,50 @@ function createTask(device, { option, call, fail, complain, closesSilently }) {
     onClose: listen('onClose'),
     onError: listen('onError'),
     send(message) {
-      if (device.isHidden) complain('send while hidden');
+      if (device.isHidden) addViolation('send while hidden');
       if (socket.readyState !== WebSocket.OPEN) fail(message, 'sendSocketMessage:fail');
       else socket.send(message.data);
     },
     close(options) {
-      if (isGone) fail(options, 'closeSocket:fail taskID not exist');
-      else if (socket.readyState === WebSocket.OPEN) hangUp(socket, options.code);
+      if (isClosed) fail(options, 'closeSocket:fail taskID not exist');
+      else if (socket.readyState === WebSocket.OPEN) closeSocket(socket, options.code);
       else socket.terminate();
     },
   };
 }
 
-/** A peer that is not there any more is not waited for. */
-function hangUp(socket, code) {
+/** Do not wait for a peer that is gone. */
+function closeSocket(socket, code) {
   socket.close(code);
   setTimeout(() => socket.terminate(), 200).unref();
 }
 
 function send(device, { option, call, fail, speed }) {
-  let isOver = false;
+  let isSettled = false;
   device.requests += 1;
-  const end = (tell) => {
-    if (isOver) return;
-    isOver = true;
+  const finish = (settle) => {
+    if (isSettled) return;
+    isSettled = true;
     device.requests -= 1;
-    tell();
+    settle();
   };
   const sent = http.request(option.url, {
     method: option.method || 'GET', headers: option.header, timeout: option.timeout / speed, agent: false,
   }, (response) => {
     const chunks = [];
     response.on('data', (chunk) => chunks.push(chunk));
-    response.on('error', () => end(() => fail(option, 'request:fail socket hang up')));
-    response.on('end', () => end(() => {
+    response.on('error', () => finish(() => fail(option, 'request:fail socket hang up')));
+    response.on('end', () => finish(() => {
       const answer = { statusCode: response.statusCode, data: parse(Buffer.concat(chunks).toString()), header: response.headers };
       call(() => option.success(answer));
     }));
   });
   sent.on('timeout', () => sent.destroy(new Error('timeout')));
-  sent.on('error', (error) => end(() => fail(option, `request:fail ${error.message}`)));
+  sent.on('error', (error) => finish(() => fail(option, `request:fail ${error.message}`)));
   sent.end(option.data);
   return {
     abort() {
-      end(() => fail(option, 'request:fail abort'));
+      finish(() => fail(option, 'request:fail abort'));
       sent.destroy();
     },
   };

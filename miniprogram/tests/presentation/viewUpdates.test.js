@@ -2,9 +2,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createViewUpdates } = require('../presentation/viewUpdates');
+const { createViewUpdates } = require('../../presentation/viewUpdates');
 
-/** A page that remembers what it was given, and a clock that goes when it is told to. */
+/** A page that records its setData calls, and a virtual clock. */
 function open(data = {}) {
   const calls = [];
   let time = 0;
@@ -30,7 +30,7 @@ function open(data = {}) {
 }
 const getChanges = (calls) => calls.map(({ changes }) => changes);
 
-test('what is changed in one go is calls in one go', () => {
+test('changes in the same tick are one call', () => {
   const { updates, calls, advance } = open();
   updates.update({ a: 1 });
   updates.update({ b: 2 });
@@ -38,7 +38,7 @@ test('what is changed in one go is calls in one go', () => {
   assert.deepEqual(getChanges(calls), [{ a: 1, b: 2 }]);
 });
 
-test('it paints five times a second at most, and the newest value', () => {
+test('there are at most five calls per second, with the latest value', () => {
   const { updates, calls, advance } = open();
   for (let n = 1; n <= 100; n += 1) {
     updates.update({ n });
@@ -50,7 +50,7 @@ test('it paints five times a second at most, and the newest value', () => {
   assert.deepEqual(calls[calls.length - 1].changes, { n: 100 });
 });
 
-test('what is there already is not calls again', () => {
+test('an unchanged value is not set again', () => {
   const { updates, calls, advance } = open({ t: { title: '标题' } });
   updates.update({ t: { title: '标题' }, a: [1] });
   advance(300);
@@ -59,7 +59,7 @@ test('what is there already is not calls again', () => {
   assert.deepEqual(getChanges(calls), [{ a: [1] }]);
 });
 
-test('while hidden nothing is calls, and then all of it', () => {
+test('a paused page gets no calls, and all changes on resume', () => {
   const { updates, calls, advance } = open();
   updates.update({ a: 1 });
   updates.pause();
@@ -72,7 +72,7 @@ test('while hidden nothing is calls, and then all of it', () => {
   assert.deepEqual(getChanges(calls), [{ a: 1, b: 2 }]);
 });
 
-test('a whole replaces the parts that wait, and a part is calls after its whole', () => {
+test('a path replaces the pending changes within it, and later changes within it come after it', () => {
   const { updates, calls, advance } = open();
   updates.update({ 'list[0]': 1, listing: 2 });
   updates.update({ list: [5] });

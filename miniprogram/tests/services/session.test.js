@@ -2,13 +2,13 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createSession } = require('../services/session.js');
-const { createClock } = require('./support/clock.js');
-const { createStorage } = require('./support/storage.js');
+const { createSession } = require('../../services/session.js');
+const { createClock } = require('../support/clock.js');
+const { createStorage } = require('../support/storage.js');
 
 const HOUR = 3600000;
 
-/** A site whose tokens live `lifeMs`, and whose clock is `aheadMs` before the device's. */
+/** A site whose tokens are valid for `lifeMs`, and whose clock is `aheadMs` ahead of the device's. */
 function setUp({ lifeMs = HOUR, aheadMs = 0, storage = createStorage(), ...options } = {}) {
   const clock = createClock();
   const site = { codes: 0, sent: [], fail: null, answer: null, hold: false, held: [], lifeMs };
@@ -38,7 +38,7 @@ function setUp({ lifeMs = HOUR, aheadMs = 0, storage = createStorage(), ...optio
   return { session, site, clock, wx, http, storage, tokenOf: async (request) => (await session.getToken(request)).token };
 }
 
-test('signing in exchanges a code of wx.login for a token, and keeps it', async () => {
+test('signing in exchanges a code of wx.login for a token and stores it', async () => {
   const { session, site, clock, storage } = setUp();
   const now = clock.now();
   assert.equal(session.user(), null);
@@ -51,7 +51,7 @@ test('signing in exchanges a code of wx.login for a token, and keeps it', async 
   assert.deepEqual(storage.stored.get('diag.session'), first);
 });
 
-test('the token outlives the app', async () => {
+test('a stored token is used after a restart', async () => {
   const one = setUp();
   await one.session.getToken();
   const two = setUp({ storage: one.storage });
@@ -60,37 +60,37 @@ test('the token outlives the app', async () => {
   assert.deepEqual(two.session.user(), { id: 7 });
 });
 
-test('what else lies in the storage is no session', async () => {
+test('other data in the storage is ignored', async () => {
   const storage = createStorage({ 'diag.session': { token: '' } });
   const { session, tokenOf } = setUp({ storage });
   assert.equal(session.user(), null);
   assert.equal(await tokenOf(), 'token-1');
 });
 
-test('a token is renewed a minute before it ends', async () => {
+test('a token is renewed a minute before it expires', async () => {
   const { clock, site, tokenOf } = setUp();
   await tokenOf();
   await clock.advance(HOUR - 60001);
   assert.equal(await tokenOf(), 'token-1');
   await clock.advance(1);
   assert.equal(await tokenOf(), 'token-2');
-  assert.equal(site.codes, 2, 'a code works once');
+  assert.equal(site.codes, 2, 'a code is valid once');
 });
 
-test('a token of a short life is renewed after three quarters of it', async () => {
+test('a token with a short lifetime is renewed after three quarters of it', async () => {
   const { session, clock } = setUp({ lifeMs: 20000 });
   assert.equal((await session.getToken()).renewAt, clock.now() + 15000);
 });
 
 for (const aheadMs of [2 * HOUR, -2 * HOUR]) {
-  test(`a device whose clock is ${-aheadMs / HOUR} hours ahead of the server's keeps its token as long as any`, async () => {
+  test(`a device whose clock is ${-aheadMs / HOUR} hours ahead of the server's has the usual token lifetime`, async () => {
     const { session, clock } = setUp({ aheadMs });
     const { endsAt } = await session.getToken();
     assert.ok(Math.abs(endsAt - clock.now() - HOUR) <= 1000);
   });
 }
 
-test('a clock that was set back asks for a new token', async () => {
+test('after the clock was set back a new token is requested', async () => {
   const one = setUp();
   await one.clock.advance(HOUR);
   await one.session.getToken();
@@ -99,15 +99,15 @@ test('a clock that was set back asks for a new token', async () => {
   assert.equal(two.site.sent.length, 1);
 });
 
-test('one sign-in at a time, however many ask', async () => {
+test('concurrent callers share one sign-in', async () => {
   const { site, tokenOf } = setUp();
   const tokens = await Promise.all([tokenOf(), tokenOf({ renew: true }), tokenOf({ renew: true, refused: 'old' })]);
   assert.deepEqual(tokens, ['token-1', 'token-1', 'token-1']);
   assert.equal(site.codes, 1);
-  assert.equal(await tokenOf({ renew: true }), 'token-2', 'and the next one begins anew');
+  assert.equal(await tokenOf({ renew: true }), 'token-2', 'the next call starts a new one');
 });
 
-test('who was refused with a token that has been renewed since gets the new one', async () => {
+test('a caller whose refused token was renewed since gets the new one', async () => {
   const { site, tokenOf } = setUp();
   await tokenOf();
   assert.equal(await tokenOf({ renew: true, refused: 'token-1' }), 'token-2');
@@ -116,19 +116,19 @@ test('who was refused with a token that has been renewed since gets the new one'
   assert.equal(await tokenOf({ renew: true, refused: 'token-2' }), 'token-3');
 });
 
-test('a renewal that fails leaves the old token in use while it lasts', async () => {
+test('after a failed renewal the old token is used until it expires', async () => {
   const { site, clock, tokenOf } = setUp();
   await tokenOf();
   site.fail = 'network';
   await clock.advance(HOUR - 30000);
   assert.equal(await tokenOf(), 'token-1');
-  await assert.rejects(tokenOf({ renew: true }), { problem: { code: 'NETWORK_ERROR' } }, 'a refused one does not last');
+  await assert.rejects(tokenOf({ renew: true }), { problem: { code: 'NETWORK_ERROR' } }, 'a refused token is not used again');
   await clock.advance(30000);
   await assert.rejects(tokenOf(), { problem: { code: 'NETWORK_ERROR' } });
 });
 
 for (const [fail, code] of [['login', 'NETWORK_ERROR'], ['no code', 'UNAUTHORIZED'], ['network', 'NETWORK_ERROR']]) {
-  test(`a sign-in without ${fail} is a ${code}, and is tried anew`, async () => {
+  test(`a sign-in without ${fail} is a ${code}, and the next call retries`, async () => {
     const { site, tokenOf } = setUp();
     site.fail = fail;
     await assert.rejects(tokenOf(), { message: fail === 'network' ? 'x' : code, problem: { code } });
@@ -145,7 +145,7 @@ for (const [answer, problem] of [
   [{ status: 200, body: { a: 1 } }, { code: 'DATA_FORMAT_ERROR', status: 200 }],
   [{ status: 500, body: { token: 'x' } }, { code: 'DATA_FORMAT_ERROR', status: 500 }],
 ]) {
-  test(`a server that answers ${JSON.stringify(answer)} signs nobody in`, async () => {
+  test(`a server that answers ${JSON.stringify(answer)} does not sign in`, async () => {
     const { site, session, tokenOf } = setUp();
     site.answer = answer;
     await assert.rejects(tokenOf(), { problem });
@@ -153,14 +153,14 @@ for (const [answer, problem] of [
   });
 }
 
-test('a user whom the server does not name is nobody', async () => {
+test('without a user in the response the user is null', async () => {
   const { site, session, clock } = setUp();
   site.answer = { status: 200, body: { token: 't', expires_at: new Date(clock.now() + HOUR).toISOString() } };
   await session.getToken();
   assert.equal(session.user(), null);
 });
 
-test('a sign-in that never comes back is given up after 30 s, and what it brings later is dropped', async () => {
+test('a sign-in times out after 30 s, and its late response is dropped', async () => {
   const { site, clock, session, tokenOf } = setUp();
   site.hold = true;
   const first = assert.rejects(tokenOf(), { problem: { code: 'NETWORK_TIMEOUT' } });
@@ -176,17 +176,17 @@ test('a sign-in that never comes back is given up after 30 s, and what it brings
   assert.equal(session.user().id, 7);
 });
 
-test('a sign-in that came back leaves no timer', async () => {
+test('a finished sign-in leaves no timer', async () => {
   const clock = createClock().view();
   const { tokenOf } = setUp({ clock });
   await tokenOf();
   assert.equal(clock.pending(), 0);
 });
 
-test('signing out forgets the token, here and on the server, reached or not', async () => {
+test('signing out deletes the token here and on the server, reachable or not', async () => {
   const { site, session, storage, tokenOf } = setUp();
   await session.signOut();
-  assert.equal(site.sent.length, 0, 'nobody was signed in');
+  assert.equal(site.sent.length, 0, 'there was no session');
   await tokenOf();
   site.fail = 'network';
   assert.equal(await session.signOut(), undefined);
@@ -198,7 +198,7 @@ test('signing out forgets the token, here and on the server, reached or not', as
   assert.equal(await session.signOut(), undefined);
 });
 
-test('who signs out while signing in stays signed out', async () => {
+test('signing out during a sign-in stays signed out', async () => {
   const { site, session, clock, storage, tokenOf } = setUp();
   site.hold = true;
   const asked = tokenOf();
@@ -210,7 +210,7 @@ test('who signs out while signing in stays signed out', async () => {
   assert.equal(storage.stored.size, 0);
 });
 
-test('a sign-in that signing out has overtaken does not end the next one', async () => {
+test('a sign-in that was overtaken by a sign-out does not end the next one', async () => {
   const { site, session, clock, tokenOf } = setUp();
   site.hold = true;
   const old = tokenOf();

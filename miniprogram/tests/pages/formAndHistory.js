@@ -2,8 +2,7 @@
 
 const assert = require('node:assert/strict');
 
-
-async function formPages(t, pages) {
+async function testFormAndHistory(t, pages) {
   async function withPhone(options, run) {
     const phone = await pages.openPhone(options);
     await phone.locator('.screen').first().waitFor();
@@ -18,7 +17,7 @@ async function formPages(t, pages) {
   };
   const tab = (phone, name) => phone.locator('.host-tabs button', { hasText: name }).tap();
 
-  await t.test('an empty form says what is missing at its fields and sends nothing', () => withPhone({}, async (phone) => {
+  await t.test('an empty form shows errors at its fields and sends nothing', () => withPhone({}, async (phone) => {
     let sent = 0;
     await phone.route('**/api/diagnoses', (route) => {
       if (route.request().method() === 'POST') sent += 1;
@@ -36,7 +35,7 @@ async function formPages(t, pages) {
     assert.equal(sent, 0);
   }));
 
-  await t.test('what the server refuses is said at its field', () => withPhone({}, async (phone) => {
+  await t.test('an error of the server is shown at its field', () => withPhone({}, async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
     await phone.locator('#field-brand input').fill('山岚');
     await phone.locator('#field-question0 textarea').fill('哪个好？');
@@ -46,7 +45,7 @@ async function formPages(t, pages) {
     assert.equal(await phone.locator('.field-error').count(), 1);
   }));
 
-  await t.test('an order that was lost on the way is placed once', () => withPhone({}, async (phone) => {
+  await t.test('a submission whose response was lost is retried with the same key', () => withPhone({}, async (phone) => {
     const keys = [];
     await phone.route('**/api/diagnoses', async (route) => {
       if (route.request().method() !== 'POST') return route.continue();
@@ -63,7 +62,7 @@ async function formPages(t, pages) {
     assert.equal((await answer.json()).items.length, 1);
   }));
 
-  await t.test('several lines become a question each, and templates fill in the product', () => withPhone({}, async (phone) => {
+  await t.test('pasted lines become questions, and templates contain the product', () => withPhone({}, async (phone) => {
     await phone.locator('#field-question0 textarea').fill('第一个？\n第二个？\n第三个？');
     await phone.locator('#field-question4').waitFor({ state: 'attached' });
     const text = (index) => phone.locator(`#field-question${index} textarea`).inputValue();
@@ -78,7 +77,7 @@ async function formPages(t, pages) {
     assert.equal(await text(3), '小户型适合买哪个牌子的茶壶？');
   }));
 
-  await t.test('competitors of earlier diagnoses are suggested and taken with a tap', () => withPhone({}, async (phone) => {
+  await t.test('competitors of earlier diagnoses are suggested and added by a tap', () => withPhone({}, async (phone) => {
     await startSample(phone);
     await phone.locator('.host-back').tap();
     await phone.locator('#field-brand input').fill('山岚');
@@ -89,14 +88,14 @@ async function formPages(t, pages) {
     await phone.locator('.suggestion', { hasText: '云栖壶' }).waitFor({ state: 'detached' });
   }));
 
-  await t.test('what was typed is there after a restart', () => withPhone({}, async (phone) => {
+  await t.test('the draft is restored after a restart', () => withPhone({}, async (phone) => {
     await phone.locator('#field-brand input').fill('山岚');
     await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"');
     await phone.reload();
     await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"');
   }));
 
-  await t.test('the history finds, filters and opens', () => withPhone({}, async (phone) => {
+  await t.test('the history searches, filters and opens diagnoses', () => withPhone({}, async (phone) => {
     await tab(phone, '历史记录');
     await phone.locator('.empty-state').waitFor();
     await phone.locator('.empty-state .button').tap();
@@ -104,35 +103,35 @@ async function formPages(t, pages) {
     await phone.locator('.host-back').tap();
     await tab(phone, '历史记录');
     await phone.locator('.host-page:not(.is-behind) .item').waitFor();
-    const here = phone.locator('.host-page:not(.is-behind)');
-    await here.locator('#q input').fill('没有这个牌子');
-    await here.locator('.empty-state').waitFor();
-    assert.equal(await here.locator('.empty-state .hint').textContent(), '没有符合条件的诊断。');
-    await here.locator('#q input').fill('山');
-    await here.locator('.item').waitFor();
-    await here.locator('.filter', { hasText: '失败' }).tap();
-    await here.locator('.empty-state').waitFor();
-    await here.locator('.filter', { hasText: '已完成' }).tap();
-    await here.locator('.item').tap();
-    await here.locator('#headline').waitFor();
+    const currentPage = phone.locator('.host-page:not(.is-behind)');
+    await currentPage.locator('#q input').fill('没有这个牌子');
+    await currentPage.locator('.empty-state').waitFor();
+    assert.equal(await currentPage.locator('.empty-state .hint').textContent(), '没有符合条件的诊断。');
+    await currentPage.locator('#q input').fill('山');
+    await currentPage.locator('.item').waitFor();
+    await currentPage.locator('.filter', { hasText: '失败' }).tap();
+    await currentPage.locator('.empty-state').waitFor();
+    await currentPage.locator('.filter', { hasText: '已完成' }).tap();
+    await currentPage.locator('.item').tap();
+    await currentPage.locator('#headline').waitFor();
   }));
 
-  await t.test('the settings say where one is, change the language, and sign out', () => withPhone({}, async (phone) => {
+  await t.test('the settings show the server, change the language, and sign out', () => withPhone({}, async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
     await tab(phone, '设置');
-    const here = phone.locator('.host-page:not(.is-behind)');
-    assert.equal(await here.locator('#server input').inputValue(), pages.site.url);
-    await here.locator('.segment', { hasText: 'English' }).tap();
-    await here.locator('.section-title', { hasText: 'About' }).waitFor();
+    const currentPage = phone.locator('.host-page:not(.is-behind)');
+    assert.equal(await currentPage.locator('#server input').inputValue(), pages.site.url);
+    await currentPage.locator('.segment', { hasText: 'English' }).tap();
+    await currentPage.locator('.section-title', { hasText: 'About' }).waitFor();
     await tab(phone, 'New diagnosis');
-    await here.locator('.hero-title', { hasText: 'Does AI' }).waitFor();
+    await currentPage.locator('.hero-title', { hasText: 'Does AI' }).waitFor();
     await tab(phone, 'Settings');
-    await here.locator('#sign-out').tap();
-    await here.locator('.value', { hasText: 'Not signed in' }).waitFor();
+    await currentPage.locator('#sign-out').tap();
+    await currentPage.locator('.value', { hasText: 'Not signed in' }).waitFor();
     assert.equal(await phone.evaluate('wx.getStorageSync("diag.session")'), '');
   }));
 
-  await t.test('large text and a small phone need no sideways scrolling', () => withPhone({ width: 320 }, async (phone) => {
+  await t.test('large text on a small phone needs no horizontal scrolling', () => withPhone({ width: 320 }, async (phone) => {
     await startSample(phone);
     const id = await phone.evaluate('__host.page().id');
     const isWide = () => phone.evaluate('(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector(".host-page:not(.is-behind)"))');
@@ -151,4 +150,4 @@ async function formPages(t, pages) {
   }));
 }
 
-module.exports = { formPages };
+module.exports = { testFormAndHistory };

@@ -2,7 +2,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createBrowserTransport } = require('../services/transports/browser.js');
+const { createBrowserTransport } = require('../../services/transports/browser.js');
 
 class FakeWebSocket {
   constructor(url) {
@@ -18,7 +18,7 @@ function respond(status, text, headers = {}) {
   return new Response(text, { status, headers });
 }
 
-/** A poll through a fetch that does what `answer` says. */
+/** Poll through a fetch that returns what `answer` returns. */
 async function poll(answer, options = { token: 'abc', timeoutMs: 30000 }) {
   const calls = [];
   const fetch = (...args) => {
@@ -32,7 +32,7 @@ async function poll(answer, options = { token: 'abc', timeoutMs: 30000 }) {
   return { result, url: calls[0][0], options: calls[0][1] };
 }
 
-test('a socket goes to the same site by ws or wss', () => {
+test('a socket connects to the same origin by ws or wss', () => {
   const handlers = {};
   createBrowserTransport({ baseUrl: 'https://site.example/', WebSocket: FakeWebSocket }).connect('/ws/x/', handlers);
   assert.equal(FakeWebSocket.last.url, 'wss://site.example/ws/x/');
@@ -40,7 +40,7 @@ test('a socket goes to the same site by ws or wss', () => {
   assert.equal(FakeWebSocket.last.url, 'ws://127.0.0.1:8765/ws/x/');
 });
 
-test('what the socket reports reaches the client, and what the client says the socket', () => {
+test('events of the socket reach the client, and frames of the client the socket', () => {
   const heard = [];
   const handlers = Object.fromEntries(['onOpen', 'onMessage', 'onClose', 'onError'].map((name) => [
     name, (...args) => heard.push([name, ...args]),
@@ -58,7 +58,7 @@ test('what the socket reports reaches the client, and what the client says the s
   assert.deepEqual(socket.calls, [['send', 'text'], ['close', 1000]]);
 });
 
-test('a poll carries the token in a header, never in the address', async () => {
+test('a poll has the token in a header, never in the URL', async () => {
   const { result, url, options } = await poll(async () => respond(200, '{"epoch":"e"}'));
   assert.equal(url, 'https://site.example/api/x?after=1');
   assert.equal(options.headers.Authorization, 'Bearer abc');
@@ -68,17 +68,17 @@ test('a poll carries the token in a header, never in the address', async () => {
   assert.deepEqual(result, [null, { status: 200, body: { epoch: 'e' }, retryAfterMs: null }]);
 });
 
-test('a poll without a token leaves it to the session', async () => {
+test('a poll without a token has no Authorization header', async () => {
   const { options } = await poll(async () => respond(200, '{}'), { token: null, timeoutMs: 1000 });
   assert.equal('Authorization' in options.headers, false);
 });
 
-test('every status is an answer, and a body that is no JSON is null', async () => {
+test('a poll resolves for every status, and a body that is not JSON is null', async () => {
   const { result } = await poll(async () => respond(502, '<html>'));
   assert.deepEqual(result, [null, { status: 502, body: null, retryAfterMs: null }]);
 });
 
-test('Retry-After is understood in seconds and as a date', async () => {
+test('Retry-After is parsed in seconds and as a date', async () => {
   const seconds = await poll(async () => respond(429, '{}', { 'Retry-After': '7' }));
   assert.equal(seconds.result[1].retryAfterMs, 7000);
   const date = new Date(Date.now() + 60000).toUTCString();
@@ -92,7 +92,7 @@ test('a network failure is an error', async () => {
   assert.equal(result[0], failure);
 });
 
-test('a poll that takes too long is aborted and reported once', async (t) => {
+test('a poll that times out is aborted and reported once', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let signal;
   const calls = [];
@@ -113,14 +113,14 @@ test('a poll that takes too long is aborted and reported once', async (t) => {
   assert.match(calls[0][0].message, /timed out/);
 });
 
-test('a poll that is answered leaves no timer that aborts it later', async (t) => {
+test('an answered poll is not aborted later', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { options } = await poll(async () => respond(200, '{}'));
   t.mock.timers.tick(60000);
   assert.equal(options.signal.aborted, false);
 });
 
-test('an aborted poll is silent', async () => {
+test('an aborted poll does not call back', async () => {
   const calls = [];
   const transport = createBrowserTransport({
     baseUrl: 'https://site.example',

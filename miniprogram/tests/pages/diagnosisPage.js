@@ -2,8 +2,7 @@
 
 const assert = require('node:assert/strict');
 
-
-async function fillIn(phone, { platforms, questions, repeats = 1 }) {
+async function fillForm(phone, { platforms, questions, repeats = 1 }) {
   await phone.locator('.platform-name').first().waitFor();
   for (const chosen of await phone.locator('.platform.is-selected').all()) await chosen.tap();
   for (const name of platforms) await phone.locator('.platform').filter({ hasText: name }).first().tap();
@@ -19,20 +18,20 @@ async function fillIn(phone, { platforms, questions, repeats = 1 }) {
  */
 async function measureSetData(pages) {
   const phone = await pages.openPhone();
-  await pages.site.tell('behave', { after: [0.2, 8] });
-  await pages.site.tell('hold'); // or the report could replace the progress before the page is hidden
-  await fillIn(phone, { platforms: ['p1', 'p2', 'p3', 'last'], questions: ['一？', '二？', '三？'], repeats: 2 });
+  await pages.site.send('behave', { after: [0.2, 8] });
+  await pages.site.send('hold'); // or the report could replace the progress before the page is hidden
+  await fillForm(phone, { platforms: ['p1', 'p2', 'p3', 'last'], questions: ['一？', '二？', '三？'], repeats: 2 });
   await phone.locator('#start').tap();
   await phone.locator('.connection.live').waitFor();
   await phone.resetMeasurements();
-  const place = async () => (await phone.locator('.answer').last().boundingBox()).y;
-  const before = await place();
+  const getPosition = async () => (await phone.locator('.answer').last().boundingBox()).y;
+  const before = await getPosition();
   await phone.waitForFunction('__host.page().data.done >= 18');
   await phone.hide();
   const { calls, bytes, times } = await phone.getMeasurements();
   const shown = await phone.evaluate('__host.page().data.done');
-  const moved = await place() - before;
-  await pages.site.tell('release');
+  const moved = await getPosition() - before;
+  await pages.site.send('release');
   await phone.waitForTimeout(1000); // the other answers arrive
   const hidden = (await phone.getMeasurements()).calls - calls;
   await phone.show();
@@ -41,7 +40,7 @@ async function measureSetData(pages) {
   return { calls, size: bytes / calls, perAnswer: bytes / shown, apart: Math.min(...times.slice(1).map((time, index) => time - times[index])), hidden, moved, violations };
 }
 
-async function diagnosisPages(t, pages) {
+async function testDiagnosisPage(t, pages) {
   async function withPhone(options, run) {
     const phone = await pages.openPhone(options);
     await run(phone);
@@ -56,20 +55,20 @@ async function diagnosisPages(t, pages) {
     await phone.locator('#progress, #headline').waitFor();
   }
 
-  await t.test('it is started, watched live over one socket, and read', () => withPhone({}, async (phone) => {
-    await pages.site.tell('hold'); // or it could be over before the page has looked
-    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+  await t.test('a diagnosis is started, followed over one socket, and its report is shown', () => withPhone({}, async (phone) => {
+    await pages.site.send('hold'); // or it could end before the page is open
+    await fillForm(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
     await phone.locator('.connection.live').waitFor();
     await phone.locator('.answer.valid').nth(1).waitFor();
-    await pages.site.tell('release');
+    await pages.site.send('release');
     await phone.locator('#headline').waitFor();
     assert.equal(await phone.locator('.answer.valid').count(), 4);
     await phone.waitForFunction('__host.wx.sockets === 0');
     assert.equal((await phone.getMeasurements()).opened, 1);
   }));
 
-  await t.test('a report is read on one phone', async (one) => {
+  await t.test('the report', async (reportTest) => {
     const phone = await pages.openPhone();
     await startSample(phone);
     await phone.locator('#headline').waitFor();
@@ -79,42 +78,42 @@ async function diagnosisPages(t, pages) {
       const answer = await fetch(`${pages.site.url}/api/diagnoses/${id}/report`, { headers: { Authorization: `Bearer ${token}` } });
       return (await answer.json()).brands.find((brand) => brand.is_own);
     }
-    const named = phone.locator('.answer').filter({ has: phone.locator('.chip.own') }).first();
+    const answerWithOwnBrand = phone.locator('.answer').filter({ has: phone.locator('.chip.own') }).first();
 
-    await one.test('it begins with what it says, and that it is a demo', async () => {
+    await reportTest.test('it has a headline and the demo banner', async () => {
       assert.match(await phone.locator('#headline').textContent(), /^“山岚”出现在 \d+% 的 AI 回答里，/);
       assert.equal(await phone.locator('.demo-banner').textContent(), '演示数据，并非真实平台的回答');
       assert.equal(await phone.locator('.answer.valid').count(), 12);
     });
 
-    await one.test('the figures are those of the report, with whiskers where its intervals are', async () => {
+    await reportTest.test('the bars show the figures of the report, with whiskers at the ends of the intervals', async () => {
       const own = (await ownFigures()).figures;
       const shown = phone.locator('.figure').first();
       assert.equal(await shown.locator('.figure-rate').textContent(), `${Math.round(own.mention_rate * 100)}%`);
       const [track, whisker, value] = await Promise.all(['.track', '.whisker', '.value'].map((name) => shown.locator(name).boundingBox()));
-      const near = (x, rate) => assert.ok(Math.abs((x - track.x) / track.width - rate) < 0.02, `${x} is not at ${rate}`);
-      near(whisker.x, own.mention_rate_low);
-      near(whisker.x + whisker.width, own.mention_rate_high);
-      near(value.x + value.width, own.mention_rate);
+      const assertAt = (x, rate) => assert.ok(Math.abs((x - track.x) / track.width - rate) < 0.02, `${x} is not at ${rate}`);
+      assertAt(whisker.x, own.mention_rate_low);
+      assertAt(whisker.x + whisker.width, own.mention_rate_high);
+      assertAt(value.x + value.width, own.mention_rate);
       assert.equal(await phone.locator('.scope').first().textContent(), '针对本问题集');
     });
 
-    await one.test('each platform has its own bar', async () => {
+    await reportTest.test('each platform has its own bar', async () => {
       const rates = await phone.locator('#by-platform .figure-rate').allTextContents();
       const figures = Object.values((await ownFigures()).by_platform);
       assert.deepEqual(rates, figures.map(({ mention_rate: rate }) => `${Math.round(rate * 100)}%`));
     });
 
-    await one.test('an answer opens with its brands marked and its maker named', async () => {
-      await named.tap();
+    await reportTest.test('an answer opens with its brands marked and its source', async () => {
+      await answerWithOwnBrand.tap();
       await phone.locator('.detail .mark.own').first().waitFor();
       assert.equal(await phone.locator('.detail .mark.own').first().textContent(), '山岚');
       assert.match(await phone.locator('.detail .source').first().textContent(), /^AI/);
-      await named.tap();
+      await answerWithOwnBrand.tap();
       await phone.locator('.detail').first().waitFor({ state: 'detached' });
     });
 
-    await one.test('a cell of the heat map leads to its answer', async () => {
+    await reportTest.test('a cell of the heat map opens its answer', async () => {
       const cells = phone.locator('#heatmap .cell');
       assert.equal(await cells.count(), 6);
       await cells.last().tap();
@@ -122,12 +121,12 @@ async function diagnosisPages(t, pages) {
       await phone.waitForFunction('document.querySelector(".group:last-of-type .detail").getBoundingClientRect().top < innerHeight');
     });
 
-    await one.test('a mark that the reader rejects counts no longer, and the report follows', async () => {
+    await reportTest.test('a rejected mention is no longer counted, and the report is updated', async () => {
       const before = (await ownFigures()).figures.mentions;
-      await named.tap();
+      await answerWithOwnBrand.tap();
       await phone.evaluate('__host.wx.tapIndex = 1');
       const marks = phone.locator('.detail .mark.own');
-      await phone.waitForFunction('document.querySelectorAll(".detail .answer-text").length === 2'); // the cell's is open
+      await phone.waitForFunction('document.querySelectorAll(".detail .answer-text").length === 2'); // including that of the cell
       const count = await marks.count();
       await marks.first().tap();
       await phone.waitForFunction(`document.querySelectorAll('.detail .mark.own').length === ${count - 1}`);
@@ -137,7 +136,7 @@ async function diagnosisPages(t, pages) {
       await phone.locator('.figure .range', { hasText: `${mentions} / ${valid} 条回答` }).first().waitFor();
     });
 
-    await one.test('another brand is compared with in one tap', async () => {
+    await reportTest.test('another brand is added to the form as a competitor', async () => {
       await phone.evaluate('__host.page().addCompetitor({ currentTarget: { dataset: { name: "松间集" } } })');
       await phone.waitForFunction('__host.page().form.competitors.some(({ name }) => name === "松间集")');
       assert.deepEqual(await phone.evaluate('__host.page().form.competitors.map(({ name }) => name)'), ['云栖壶', '木石坊', '松间集']);
@@ -145,14 +144,14 @@ async function diagnosisPages(t, pages) {
     assert.deepEqual(await phone.closePhone(), []);
   });
 
-  await t.test('hidden in the middle it is silent, and shown again it goes on without a gap', () => withPhone({}, async (phone) => {
-    await pages.site.tell('hold');
-    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？', '三？'] });
+  await t.test('a hidden page is silent, and continues without a gap when it is shown', () => withPhone({}, async (phone) => {
+    await pages.site.send('hold');
+    await fillForm(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？', '三？'] });
     await phone.locator('#start').tap();
     await phone.locator('.answer.valid').nth(2).waitFor();
     await phone.hide();
     await phone.resetMeasurements();
-    await pages.site.tell('release');
+    await pages.site.send('release');
     await phone.waitForFunction('__host.wx.sockets === 0');
     await new Promise((resolve) => { setTimeout(resolve, 300); });
     assert.equal((await phone.getMeasurements()).calls, 0);
@@ -161,9 +160,9 @@ async function diagnosisPages(t, pages) {
     assert.equal(await phone.locator('.answer.valid').count(), 6);
   }));
 
-  await t.test('reloaded in the middle it shows everything so far and never goes back', () => withPhone({}, async (phone) => {
-    await pages.site.tell('hold');
-    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+  await t.test('a reloaded page shows everything so far, and the progress never goes back', () => withPhone({}, async (phone) => {
+    await pages.site.send('hold');
+    await fillForm(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
     await phone.locator('.answer.valid').nth(1).waitFor();
     const before = await percent(phone);
@@ -171,32 +170,32 @@ async function diagnosisPages(t, pages) {
     await phone.goto(`${pages.site.url}/miniprogram?open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
     await phone.locator('.answer.valid').nth(1).waitFor();
     assert.ok(await percent(phone) >= before);
-    await pages.site.tell('release');
+    await pages.site.send('release');
     await phone.locator('#headline').waitFor();
   }));
 
-  await t.test('it is cancelled with what it has', () => withPhone({}, async (phone) => {
-    await pages.site.tell('hold');
-    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+  await t.test('a cancelled diagnosis keeps its answers', () => withPhone({}, async (phone) => {
+    await pages.site.send('hold');
+    await fillForm(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
     await phone.locator('.answer.valid').nth(1).waitFor();
     await phone.locator('#cancel').tap();
     await phone.locator('.status.cancelled').waitFor();
     assert.equal(await phone.locator('#end-problem .title').textContent(), '诊断已取消');
     assert.equal(await phone.locator('.answer.failed').count(), 2);
-    await pages.site.tell('release');
+    await pages.site.send('release');
   }));
 
-  await t.test('what failed is asked again, and what was answered is kept', () => withPhone({}, async (phone) => {
-    await pages.site.tell('hold');
-    await fillIn(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
+  await t.test('a retry asks the failed questions again and keeps the other answers', () => withPhone({}, async (phone) => {
+    await pages.site.send('hold');
+    await fillForm(phone, { platforms: ['p1', 'last'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
     await phone.locator('.answer.valid').nth(1).waitFor();
     await phone.locator('#cancel').tap();
     await phone.locator('#retry').waitFor();
     assert.equal(await phone.locator('.retry-explanation').textContent(), '已有的 2 条回答会原样沿用，只重新询问失败的 2 条。');
     const first = await phone.evaluate('__host.page().id');
-    await pages.site.tell('release');
+    await pages.site.send('release');
     await phone.locator('#retry').tap();
     await phone.waitForFunction(`__host.page().id !== '${first}'`);
     await phone.locator('#headline').waitFor();
@@ -204,20 +203,20 @@ async function diagnosisPages(t, pages) {
     assert.match(await phone.locator('.head .hint').textContent(), /^这是一次补问：沿用了 2 条/);
   }));
 
-  await t.test('a broken platform is told once and does not end it', () => withPhone({}, async (phone) => {
-    await fillIn(phone, { platforms: ['演示·快速', '演示·配额用尽'], questions: ['一？', '二？'] });
+  await t.test('a failing platform is reported once and does not end the diagnosis', () => withPhone({}, async (phone) => {
+    await fillForm(phone, { platforms: ['演示·快速', '演示·配额用尽'], questions: ['一？', '二？'] });
     await phone.locator('#start').tap();
     await phone.locator('.status.partial').waitFor();
     assert.match(await phone.locator('.failure').textContent(), /演示·配额用尽.*AI 配额已用尽.*2 条/s);
   }));
 
-  await t.test('the view changes five times a second at most, by 120 bytes an answer, never while hidden, and nothing moves', async () => {
+  await t.test('setData is called at most five times per second, with at most 120 bytes per answer, never while hidden, and nothing moves', async () => {
     const { calls, size, perAnswer, apart, hidden, moved, violations } = await measureSetData(pages);
     t.diagnostic(`setData while live: ${calls} calls, ${size.toFixed(0)} bytes on average, ${apart} ms apart at least`);
     assert.ok(apart >= 195, `${apart} ms`);
-    assert.ok(perAnswer <= 120, `${perAnswer} bytes`); // of a call it is the bench's: a busy machine has fewer calls, each of more
+    assert.ok(perAnswer <= 120, `${perAnswer} bytes`); // the bench measures bytes per call: on a busy machine there are fewer and larger calls
     assert.deepEqual({ hidden, moved, violations }, { hidden: 0, moved: 0, violations: [] });
   });
 }
 
-module.exports = { diagnosisPages, measureSetData };
+module.exports = { testDiagnosisPage, measureSetData };

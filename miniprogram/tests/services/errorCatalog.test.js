@@ -4,11 +4,12 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
-const { createErrorCatalog } = require('../services/errorCatalog.js');
-const { createStorage } = require('./support/storage.js');
+const { createErrorCatalog } = require('../../services/errorCatalog.js');
+const { createStorage } = require('../support/storage.js');
 
-/** A mutation test runs in a copy, some floors below. */
-const ROOT = module.paths.map((folder) => path.dirname(folder)).find((folder) => fs.existsSync(path.join(folder, 'errors', 'copy.py')));
+/** The mutation test runs in a copy below the project's directory. */
+const ROOT = module.paths.map((folder) => path.dirname(folder)).find((folder) => fs.existsSync(path.join(folder, 'errors', 'codes.py')));
+const TEXTS = fs.readFileSync(['errors/default_texts.py', 'errors/copy.py'].map((name) => path.join(ROOT, name)).find(fs.existsSync), 'utf8');
 const PUBLISHED = {
   locale: 'zh-hans',
   errors: {
@@ -21,22 +22,22 @@ const PUBLISHED = {
 };
 
 function setUp({ storage = createStorage(), answer = { status: 500, body: null } } = {}) {
-  const world = { sent: [], storage, answer };
+  const fixture = { sent: [], storage, answer };
   const http = {
     async send(request) {
-      world.sent.push(request);
-      if (world.answer instanceof Error) throw world.answer;
-      return { headers: {}, ...world.answer };
+      fixture.sent.push(request);
+      if (fixture.answer instanceof Error) throw fixture.answer;
+      return { headers: {}, ...fixture.answer };
     },
   };
-  world.catalog = createErrorCatalog({ wx: storage, http });
-  world.start = () => setUp({ storage, answer: world.answer });
-  return world;
+  fixture.catalog = createErrorCatalog({ wx: storage, http });
+  fixture.start = () => setUp({ storage, answer: fixture.answer });
+  return fixture;
 }
 
 const published = (etag = '"e1"') => ({ status: 200, body: PUBLISHED, headers: { etag } });
 
-test('a problem with words of its own is shown in them', () => {
+test('the texts of a problem body are shown', () => {
   const { catalog } = setUp();
   assert.deepEqual(catalog.present({
     code: 'RATE_LIMITED', severity: 'warning', retry_after_ms: 2500, request_id: '0123456789abcdef', fields: { brand: '太长' },
@@ -51,7 +52,7 @@ test('a problem with words of its own is shown in them', () => {
   });
 });
 
-test('a bare code is shown in the words that come with the package', () => {
+test('a code without texts is shown in the default texts', () => {
   const { catalog } = setUp();
   assert.deepEqual(catalog.present({ code: 'NETWORK_ERROR' }), {
     code: 'NETWORK_ERROR', title: '网络连接失败', message: '暂时连不上服务，已有的结果都还在。', suggestion: '请检查网络后重试。',
@@ -63,20 +64,20 @@ test('a bare code is shown in the words that come with the package', () => {
   assert.deepEqual(failed.action, { kind: 'open_report', label: '查看部分结果', params: {} });
 });
 
-test('what a service rejects with is shown as its problem', () => {
+test('the problem of a rejected call is shown', () => {
   const { catalog } = setUp();
   assert.equal(catalog.present(Object.assign(new Error('x'), { problem: { code: 'CONFLICT' } })).title, '内容有冲突');
 });
 
 for (const thrown of [null, undefined, 'text', new Error('bug'), {}, { problem: {} }, { code: 4401 }]) {
-  test(`anything else that was thrown (${thrown instanceof Error ? thrown : JSON.stringify(thrown)}) is an unknown error`, () => {
+  test(`any other thrown value (${thrown instanceof Error ? thrown : JSON.stringify(thrown)}) is an unknown error`, () => {
     const shown = setUp().catalog.present(thrown);
     assert.equal(shown.code, 'UNKNOWN_ERROR');
     assert.equal(shown.title, '出了点问题');
   });
 }
 
-test('a code that nobody knows yet is shown as an unknown error, and keeps its name', () => {
+test('an unknown code is shown as an unknown error and keeps its name', () => {
   const { catalog } = setUp();
   for (const code of ['BRAND_NEW', 'constructor']) {
     assert.equal(catalog.present({ code }).title, '出了点问题');
@@ -85,25 +86,25 @@ test('a code that nobody knows yet is shown as an unknown error, and keeps its n
   }
 });
 
-test('a code that the package does not know may be known to the catalogue, which may also know better', async () => {
-  const world = setUp({ answer: published() });
-  await world.catalog.load();
-  const shown = world.catalog.present({ code: 'NETWORK_ERROR' });
+test('the texts of the server\'s catalogue replace and complete the default texts', async () => {
+  const fixture = setUp({ answer: published() });
+  await fixture.catalog.load();
+  const shown = fixture.catalog.present({ code: 'NETWORK_ERROR' });
   assert.equal(shown.title, '断网了');
   assert.equal(shown.severity, 'warning');
   assert.deepEqual(shown.action, { kind: 'go_home', label: '回去', params: { a: '1' } });
-  world.answer = { status: 200, body: { errors: { UNKNOWN_ERROR: { title: '怪事' } }, codes: {} } };
-  await world.catalog.load();
-  assert.equal(world.catalog.present({ code: 'BRAND_NEW' }).title, '怪事');
+  fixture.answer = { status: 200, body: { errors: { UNKNOWN_ERROR: { title: '怪事' } }, codes: {} } };
+  await fixture.catalog.load();
+  assert.equal(fixture.catalog.present({ code: 'BRAND_NEW' }).title, '怪事');
 });
 
-test('a problem body without words takes those of its code', () => {
+test('a problem body without texts gets those of its code', () => {
   const { catalog } = setUp();
   assert.equal(catalog.present({ code: 'FORBIDDEN', copy: {} }).title, '没有权限');
   assert.equal(catalog.present({ code: 'FORBIDDEN', severity: 'info' }).severity, 'info');
 });
 
-test('a form or an action that this version cannot do becomes one that it can', () => {
+test('an unsupported display form or action is replaced by a supported one', () => {
   const { catalog } = setUp();
   const copy = { title: 't', display: 'hologram', action: { kind: 'teleport', label: '飞' } };
   const shown = catalog.present({ code: 'FORBIDDEN', copy });
@@ -115,12 +116,12 @@ test('a form or an action that this version cannot do becomes one that it can', 
 });
 
 for (const display of ['toast', 'modal', 'page', 'inline']) {
-  test(`the form ${display} is kept`, () => {
+  test(`the display form ${display} is kept`, () => {
     assert.equal(setUp().catalog.present({ code: 'FORBIDDEN', copy: { title: 't', display } }).display, display);
   });
 }
 
-test('an action without words gets those of its code, else those of its kind', () => {
+test('an action without a label gets that of its code, else that of its kind', () => {
   const { catalog } = setUp();
   const label = (code, kind) => catalog.present({ code, copy: { title: 't', action: { kind } } }).action.label;
   assert.equal(label('AI_PLATFORM_ERROR', 'switch_platform'), '切换 AI 模型');
@@ -129,7 +130,7 @@ test('an action without words gets those of its code, else those of its kind', (
   assert.equal(label('DATA_FORMAT_ERROR', 'retry'), '刷新');
 });
 
-test('placeholders are filled with what is known, and read well when it is not', () => {
+test('placeholders are filled in, and unknown values have a fallback', () => {
   const { catalog } = setUp();
   const suggestion = (known, waitMs) => catalog.present({
     code: 'X', retry_after_ms: waitMs, copy: { title: 't', suggestion: '{platform}·{seconds}·{valid}/{planned}·{other}·{platform}' },
@@ -144,21 +145,21 @@ test('placeholders are filled with what is known, and read well when it is not',
   assert.equal(catalog.present({ code: 'RATE_LIMITED' }).suggestion, '请在 几 秒后再试。');
 });
 
-test('the catalogue is asked for once, and afterwards whether it has changed', async () => {
-  const world = setUp({ answer: published() });
-  await world.catalog.load();
-  assert.deepEqual(world.sent, [{ path: '/api/errors', headers: {} }]);
-  world.answer = { status: 304, body: null };
-  await world.catalog.load();
-  assert.deepEqual(world.sent[1].headers, { 'If-None-Match': '"e1"' });
-  assert.equal(world.catalog.present({ code: 'NETWORK_ERROR' }).title, '断网了');
+test('the catalogue is loaded once and then revalidated by its ETag', async () => {
+  const fixture = setUp({ answer: published() });
+  await fixture.catalog.load();
+  assert.deepEqual(fixture.sent, [{ path: '/api/errors', headers: {} }]);
+  fixture.answer = { status: 304, body: null };
+  await fixture.catalog.load();
+  assert.deepEqual(fixture.sent[1].headers, { 'If-None-Match': '"e1"' });
+  assert.equal(fixture.catalog.present({ code: 'NETWORK_ERROR' }).title, '断网了');
 });
 
-test('the catalogue outlives the app, so that it is there when the server is not', async () => {
-  const world = setUp({ answer: published() });
-  await world.catalog.load();
-  world.answer = new Error('no network');
-  const later = world.start();
+test('the catalogue is stored for starts without a server', async () => {
+  const fixture = setUp({ answer: published() });
+  await fixture.catalog.load();
+  fixture.answer = new Error('no network');
+  const later = fixture.start();
   assert.equal(await later.catalog.load(), undefined);
   assert.equal(later.catalog.present({ code: 'NETWORK_ERROR' }).title, '断网了');
   assert.deepEqual(later.sent[0].headers, { 'If-None-Match': '"e1"' });
@@ -167,56 +168,56 @@ test('the catalogue outlives the app, so that it is there when the server is not
 for (const answer of [
   { status: 200, body: null }, { status: 200, body: { errors: {} } }, { status: 200, body: { codes: {} } }, { status: 500, body: PUBLISHED },
 ]) {
-  test(`an answer that is no catalogue (${JSON.stringify(answer).slice(0, 50)}) changes nothing`, async () => {
-    const world = setUp({ answer });
-    await world.catalog.load();
-    assert.equal(world.catalog.present({ code: 'NETWORK_ERROR' }).title, '网络连接失败');
-    assert.equal(world.storage.stored.size, 0);
+  test(`a response that is not a catalogue (${JSON.stringify(answer).slice(0, 50)}) changes nothing`, async () => {
+    const fixture = setUp({ answer });
+    await fixture.catalog.load();
+    assert.equal(fixture.catalog.present({ code: 'NETWORK_ERROR' }).title, '网络连接失败');
+    assert.equal(fixture.storage.stored.size, 0);
   });
 }
 
-test('a catalogue without an ETag is asked for in full again', async () => {
-  const world = setUp({ answer: { status: 200, body: PUBLISHED } });
-  await world.catalog.load();
-  await world.catalog.load();
-  assert.deepEqual(world.sent[1].headers, {});
-  assert.equal(world.storage.stored.get('diag.errors').etag, '');
+test('a catalogue without an ETag is loaded in full again', async () => {
+  const fixture = setUp({ answer: { status: 200, body: PUBLISHED } });
+  await fixture.catalog.load();
+  await fixture.catalog.load();
+  assert.deepEqual(fixture.sent[1].headers, {});
+  assert.equal(fixture.storage.stored.get('diag.errors').etag, '');
 });
 
-test('what else lies in the storage is no catalogue', () => {
+test('other data in the storage is ignored', () => {
   const storage = createStorage({ 'diag.errors': { etag: 'x', body: { errors: {} } } });
   assert.equal(setUp({ storage }).catalog.present({ code: 'NETWORK_ERROR' }).title, '网络连接失败');
 });
 
-test('a device whose storage fails has the catalogue for this start', async () => {
+test('without storage the catalogue is kept in memory', async () => {
   const broken = () => { throw new Error('storage'); };
-  const world = setUp({ storage: { getStorageSync: broken, setStorageSync: broken }, answer: published() });
-  await world.catalog.load();
-  assert.equal(world.catalog.present({ code: 'NETWORK_ERROR' }).title, '断网了');
+  const fixture = setUp({ storage: { getStorageSync: broken, setStorageSync: broken }, answer: published() });
+  await fixture.catalog.load();
+  assert.equal(fixture.catalog.present({ code: 'NETWORK_ERROR' }).title, '断网了');
 });
 
-/** `C.CODE: Copy("title", "message", "suggestion")` of the Chinese half of errors/copy.py. */
-function serverWords() {
-  const text = fs.readFileSync(path.join(ROOT, 'errors/copy.py'), 'utf8').split('"en": {')[0];
-  const copies = text.matchAll(/C\.(\w+): Copy\(\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",?\s*\)/g);
-  return Array.from(copies, ([, code, ...words]) => ({ code, words }));
+/** `C.CODE: Copy("title", "message", "suggestion")` of the Chinese half of the server's default texts. */
+function readServerTexts() {
+  const text = TEXTS.split('"en": {')[0];
+  const copies = text.matchAll(/C\.(\w+): \w+\(\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",?\s*\)/g);
+  return Array.from(copies, ([, code, ...texts]) => ({ code, texts }));
 }
 
-test('the words that come with the package are the server\'s own, of every code', () => {
+test('the default texts are the server\'s, for every code', () => {
   const { catalog } = setUp();
-  const all = serverWords();
+  const all = readServerTexts();
   assert.ok(all.length >= 20);
-  for (const { code, words } of all) {
+  for (const { code, texts } of all) {
     const shown = catalog.present({ code }, { seconds: '{seconds}' });
-    assert.deepEqual([shown.title, shown.message, shown.suggestion], words, code);
+    assert.deepEqual([shown.title, shown.message, shown.suggestion], texts, code);
   }
 });
 
-test('so are their forms, actions, icons and labels', () => {
+test('display forms, actions and icons of the default texts are the server\'s', () => {
   const { catalog } = setUp();
   const codes = fs.readFileSync(path.join(ROOT, 'errors/codes.py'), 'utf8');
   const specs = Array.from(codes.matchAll(/_C\.(\w+): ErrorSpec\(\s*\d+,\s*_S\.(\w+),\s*\w+,\s*_D\.(\w+),\s*_A\.(\w+)/g));
-  assert.equal(specs.length, serverWords().length);
+  assert.equal(specs.length, readServerTexts().length);
   for (const [, code, severity, display, action] of specs) {
     const shown = catalog.present({ code });
     const [icon, ...rest] = [severity, display, action].map((name) => name.toLowerCase());
@@ -225,9 +226,9 @@ test('so are their forms, actions, icons and labels', () => {
   }
 });
 
-test('a label is the server\'s too', () => {
+test('the labels of actions are the server\'s', () => {
   const { catalog } = setUp();
-  const labels = fs.readFileSync(path.join(ROOT, 'errors/copy.py'), 'utf8').split('LABELS:')[1].split('"en"')[0];
+  const labels = TEXTS.split('LABELS:')[1].split('"en"')[0];
   const kinds = Array.from(labels.matchAll(/A\.(\w+): "([^"]*)"/g));
   assert.equal(kinds.length, 7);
   for (const [, kind, label] of kinds) {
@@ -236,9 +237,9 @@ test('a label is the server\'s too', () => {
   }
 });
 
-test('so is the label of a code that has one of its own', () => {
+test('the special labels of single codes are the server\'s', () => {
   const { catalog } = setUp();
-  const labels = fs.readFileSync(path.join(ROOT, 'errors/copy.py'), 'utf8').split('LABELS:')[1].split('"en"')[0];
+  const labels = TEXTS.split('LABELS:')[1].split('"en"')[0];
   const ofCodes = Array.from(labels.matchAll(/C\.(\w+): "([^"]*)"/g));
   assert.equal(ofCodes.length, 4);
   for (const [, code, label] of ofCodes) assert.equal(catalog.present({ code }).action.label, label, code);

@@ -2,9 +2,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createHttp } = require('../services/http.js');
-const { createClock } = require('./support/clock.js');
-const { createWx } = require('./support/wx.js');
+const { createHttp } = require('../../services/http.js');
+const { createClock } = require('../support/clock.js');
+const { createWx } = require('../support/wx.js');
 
 function setUp(options) {
   const wx = createWx();
@@ -15,7 +15,7 @@ function setUp(options) {
 
 const answer = (options, statusCode = 200, data = {}, header = {}) => options.success({ statusCode, data, header });
 
-test('a request says what it is and who asks', async () => {
+test('a request has its method, headers, body and timeout', async () => {
   const { http, last } = setUp();
   http.send({ method: 'POST', path: '/api/x', body: { a: 1 }, token: 'abc', headers: { 'Idempotency-Key': 'k' } });
   const { url, method, header, data, timeout } = last();
@@ -31,7 +31,7 @@ test('a request says what it is and who asks', async () => {
   });
 });
 
-test('a request without body or token names neither', () => {
+test('a request without body or token has no header for them', () => {
   const { http, last } = setUp({ language: 'en' });
   http.send({ path: '/api/x', timeoutMs: 20 });
   assert.deepEqual(last().header, { Accept: 'application/json', 'Accept-Language': 'en' });
@@ -40,7 +40,7 @@ test('a request without body or token names neither', () => {
   assert.equal(last().timeout, 20);
 });
 
-test('any status is an answer, and a body that is no JSON is null', async () => {
+test('a request resolves for every status, and a body that is not JSON is null', async () => {
   const { http, last } = setUp();
   const send = (...args) => {
     const sent = http.send({ path: '/' });
@@ -56,7 +56,7 @@ for (const [errMsg, code] of [
   ['request:fail timeout', 'NETWORK_TIMEOUT'], ['request:fail Request Timed Out', 'NETWORK_TIMEOUT'],
   ['request:fail net::ERR', 'NETWORK_ERROR'], [undefined, 'NETWORK_ERROR'],
 ]) {
-  test(`no answer (${errMsg}) is a ${code}`, async () => {
+  test(`a failure (${errMsg}) is a ${code}`, async () => {
     const { http, last } = setUp();
     const sent = http.send({ path: '/' });
     last().fail(errMsg && { errMsg });
@@ -64,7 +64,7 @@ for (const [errMsg, code] of [
   });
 }
 
-test('a failure without any reason is a NETWORK_ERROR, and so is a platform that throws', async () => {
+test('a failure without a message, and an exception of wx.request, are a NETWORK_ERROR', async () => {
   const { wx, http, last } = setUp();
   const sent = http.send({ path: '/' });
   last().fail({});
@@ -73,15 +73,15 @@ test('a failure without any reason is a NETWORK_ERROR, and so is a platform that
   await assert.rejects(http.send({ path: '/' }), { problem: { code: 'NETWORK_ERROR' } });
 });
 
-test('at most nine at once: the platform allows ten, and the stream polls too', async () => {
+test('at most nine requests run concurrently: the platform allows ten, and the event stream polls', async () => {
   const { wx, http } = setUp();
   const sent = Array.from({ length: 12 }, (_, i) => http.send({ path: `/${i}` }));
   assert.equal(wx.requests.length, 9);
   answer(wx.requests[4].options);
-  assert.equal(wx.requests.length, 10, 'the next one starts when one has ended');
+  assert.equal(wx.requests.length, 10, 'the next request starts when one has finished');
   wx.requests[0].options.fail({ errMsg: 'x' });
   wx.requests[0].options.fail({ errMsg: 'x' });
-  assert.equal(wx.requests.length, 11, 'an end counts once');
+  assert.equal(wx.requests.length, 11, 'a second callback is ignored');
   await assert.rejects(sent[0]);
   wx.requests.slice(1).forEach((request) => answer(request.options));
   answer(wx.requests[11].options);
@@ -89,7 +89,7 @@ test('at most nine at once: the platform allows ten, and the stream polls too', 
   assert.deepEqual(wx.requests.map((request) => request.options.url.split('/').pop()), [...Array(12).keys()].map(String));
 });
 
-test('a platform that throws keeps no place', async () => {
+test('an exception of wx.request frees its slot', async () => {
   const { wx, http } = setUp();
   const { request } = wx;
   wx.request = () => { throw new Error('too many'); };
@@ -99,7 +99,7 @@ test('a platform that throws keeps no place', async () => {
   assert.equal(wx.requests.length, 1);
 });
 
-test('a request whose callback never comes is given up 5 s after its time, and its place is free again', async () => {
+test('a request without a callback fails 5 s after its timeout and frees its slot', async () => {
   const { wx, clock, http } = setUp();
   const sent = Array.from({ length: 10 }, () => http.send({ path: '/', timeoutMs: 1000 }));
   const rejected = Promise.all(sent.slice(0, 9).map((one) => assert.rejects(one, { problem: { code: 'NETWORK_TIMEOUT' } })));
@@ -126,7 +126,7 @@ test('an answered request leaves no timer', async () => {
   assert.equal(view.pending(), 0);
 });
 
-test('without a clock it uses the real one', async () => {
+test('the real clock is the default', async () => {
   const wx = createWx();
   const http = createHttp({ wx, baseUrl: '' });
   const sent = http.send({ path: '/' });

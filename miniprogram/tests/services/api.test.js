@@ -2,39 +2,39 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createApi } = require('../services/api.js');
-const { createClock } = require('./support/clock.js');
+const { createApi } = require('../../services/api.js');
+const { createClock } = require('../support/clock.js');
 
-/** An API whose server gives `answers`, one after the other and the last for ever. */
+/** An API whose server returns `answers` one after the other, and the last one repeatedly. */
 function setUp(answers = [{ status: 200, body: { ok: true } }], options = {}) {
   const clock = createClock();
-  const world = { sent: [], asked: [], clock, at: [] };
+  const fixture = { sent: [], asked: [], clock, at: [] };
   let renewals = 0;
   const session = {
     async getToken(request) {
-      world.asked.push(request);
+      fixture.asked.push(request);
       if (request.renew) renewals += 1;
       return { token: `token-${renewals}` };
     },
   };
   const http = {
     async send(request) {
-      const answer = answers[Math.min(world.sent.length, answers.length - 1)];
-      world.sent.push(request);
-      world.at.push(clock.now());
+      const answer = answers[Math.min(fixture.sent.length, answers.length - 1)];
+      fixture.sent.push(request);
+      fixture.at.push(clock.now());
       if (answer.problem) throw Object.assign(new Error(answer.problem.code), answer);
       return { body: null, headers: {}, ...answer };
     },
   };
-  world.api = createApi({ http, session, clock: clock.view(), random: () => 0.5, ...options });
-  world.waits = () => world.at.slice(1).map((at, i) => at - world.at[i]);
-  /** The call's outcome, with all the time that it needs. */
-  world.outcome = async (call) => {
+  fixture.api = createApi({ http, session, clock: clock.view(), random: () => 0.5, ...options });
+  fixture.waits = () => fixture.at.slice(1).map((at, i) => at - fixture.at[i]);
+  /** The outcome of a call, after advancing the clock far enough for all retries. */
+  fixture.outcome = async (call) => {
     const done = call.then((value) => ({ value }), (error) => ({ error }));
     await clock.advance(60000);
     return done;
   };
-  return world;
+  return fixture;
 }
 
 const CALLS = [
@@ -52,7 +52,7 @@ const CALLS = [
   [(api) => api.correctMention('d1', { kind: 'reject' }), 'POST /api/diagnoses/d1/corrections', { kind: 'reject' }],
 ];
 for (const [call, line, body, key] of CALLS) {
-  test(`${line} goes out with a token${key ? ', a body and its key' : ''}`, async () => {
+  test(`${line} is sent with a token${key ? ', a body and an idempotency key' : ''}`, async () => {
     const { api, sent, outcome } = setUp();
     assert.deepEqual(await outcome(call(api)), { value: { ok: true } });
     assert.equal(`${sent[0].method || 'GET'} ${sent[0].path}`, line);
@@ -61,7 +61,7 @@ for (const [call, line, body, key] of CALLS) {
     assert.deepEqual(sent[0].headers, key && { 'Idempotency-Key': key });
   });
 
-  test(`${line} is tried three times, the same each time, and then told`, async () => {
+  test(`${line} is sent three times unchanged, then rejected`, async () => {
     const { api, sent, outcome } = setUp([{ status: 503, body: { code: 'SERVICE_UNAVAILABLE', status: 503 } }]);
     const { error } = await outcome(call(api));
     assert.equal(error.message, 'SERVICE_UNAVAILABLE');
@@ -71,7 +71,7 @@ for (const [call, line, body, key] of CALLS) {
   });
 }
 
-test('an answer without a body is null only where the server says so', async () => {
+test('a missing body is null for status 204 and an error otherwise', async () => {
   const { api, outcome } = setUp([{ status: 204 }, { status: 200, body: null }]);
   assert.deepEqual(await outcome(api.cancelDiagnosis('d1')), { value: null });
   const { error } = await outcome(api.listPlatforms());
@@ -94,20 +94,20 @@ for (const [answer, attempts] of [
   [{ status: 500 }, 1], [{ status: 400 }, 1], [{ status: 404 }, 1], [{ status: 409, body: { code: 'CONFLICT', status: 409 } }, 1],
   [{ status: 503, headers: { 'retry-after': '6' } }, 1],
 ]) {
-  test(`${JSON.stringify(answer)} is asked for ${attempts} times`, async () => {
+  test(`${JSON.stringify(answer)} is attempted ${attempts} times`, async () => {
     const { api, sent, outcome } = setUp([answer]);
     assert.ok((await outcome(api.listPlatforms())).error);
     assert.equal(sent.length, attempts);
   });
 }
 
-test('retries wait longer and longer, with jitter, and then succeed', async () => {
+test('retries back off with jitter and then succeed', async () => {
   const { api, waits, outcome } = setUp([{ status: 503 }, { status: 503 }, { status: 200, body: { ok: 1 } }]);
   assert.deepEqual(await outcome(api.listPlatforms()), { value: { ok: 1 } });
   assert.deepEqual(waits(), [500, 1000]);
 });
 
-test('a wait that the server names is kept, and one that nobody wants to sit through is told at once', async () => {
+test('a short wait that the server asks for is respected, a long one is rejected at once', async () => {
   const asks = (retryAfterMs) => [{ status: 429, body: { code: 'RATE_LIMITED', status: 429, retry_after_ms: retryAfterMs } }];
   const short = setUp(asks(5000));
   await short.outcome(short.api.listPlatforms());
@@ -117,12 +117,12 @@ test('a wait that the server names is kept, and one that nobody wants to sit thr
   assert.equal(long.sent.length, 1);
 });
 
-test('a bare answer tells its wait in a header', async () => {
+test('a response without a problem body may ask for a wait in its Retry-After header', async () => {
   const { api, outcome } = setUp([{ status: 503, headers: { 'retry-after': '30' } }]);
   assert.equal((await outcome(api.listPlatforms())).error.problem.retry_after_ms, 30000);
 });
 
-test('a refused token is renewed once, and the call goes on', async () => {
+test('a refused token is renewed once, and the call is repeated', async () => {
   const { api, sent, asked, outcome } = setUp([{ status: 401 }, { status: 200, body: { ok: 1 } }]);
   assert.deepEqual(await outcome(api.createDiagnosis({}, 'key')), { value: { ok: 1 } });
   assert.deepEqual(asked, [{}, { renew: true, refused: 'token-0' }]);
@@ -130,13 +130,13 @@ test('a refused token is renewed once, and the call goes on', async () => {
   assert.equal(sent[1].headers['Idempotency-Key'], 'key');
 });
 
-test('a renewed token that is refused as well is the end of it', async () => {
+test('a renewed token that is refused as well is an error', async () => {
   const { api, sent, outcome } = setUp([{ status: 401 }]);
   assert.deepEqual((await outcome(api.listPlatforms())).error.problem, { code: 'UNAUTHORIZED', status: 401 });
   assert.equal(sent.length, 2);
 });
 
-test('a sign-in that fails is the failure of the call, tried again like any', async () => {
+test('a failed sign-in fails the call, after the usual retries', async () => {
   let asked = 0;
   const session = {
     async getToken() {
@@ -149,7 +149,7 @@ test('a sign-in that fails is the failure of the call, tried again like any', as
   assert.equal(asked, 3);
 });
 
-test('a bug is not tried again', async () => {
+test('an unexpected exception is not retried', async () => {
   let asked = 0;
   const session = {
     async getToken() {
@@ -162,14 +162,14 @@ test('a bug is not tried again', async () => {
   assert.equal(asked, 1);
 });
 
-test('no two keys are the same', () => {
+test('idempotency keys are unique', () => {
   const { api } = setUp([], { random: Math.random });
   const keys = Array.from({ length: 100 }, () => api.createKey());
   assert.equal(new Set(keys).size, 100);
   keys.forEach((key) => assert.match(key, /^[0-9a-f]{32}$/));
 });
 
-test('without a clock it uses the real one', async () => {
+test('the real clock is the default', async () => {
   const answers = [{ status: 503, body: null, headers: {} }, { status: 200, body: { ok: 1 }, headers: {} }];
   const api = createApi({
     http: { send: async () => answers.shift() }, session: { getToken: async () => ({ token: 't' }) }, random: () => 0,

@@ -2,20 +2,20 @@
 
 const assert = require('node:assert/strict');
 
-const FORMS = { toast: '.toast', modal: '.dialog', page: '.full-page', inline: '.inline' };
+const SELECTORS = { toast: '.toast', modal: '.dialog', page: '.full-page', inline: '.inline' };
 
-async function errorPages(t, pages) {
+async function testErrorDialog(t, pages) {
   async function withPhone(run) {
     const phone = await pages.openPhone();
     await phone.locator('.platform-name').first().waitFor();
     await run(phone, phone.locator('.host-page:not(.is-behind)'));
     assert.deepEqual(await phone.closePhone(), []);
   }
-  const show = (phone, problem, options = {}) => phone.evaluate(([given, how]) => {
+  const show = (phone, problem, options = {}) => phone.evaluate(([error, { replaced = [] }]) => {
     window.performed = [];
     const actions = {};
-    for (const kind of how.replaced || []) actions[kind] = () => window.performed.push(kind);
-    window.__host.page().selectComponent('#errors').show(given, { actions });
+    for (const kind of replaced) actions[kind] = () => window.performed.push(kind);
+    window.__host.page().selectComponent('#errors').show(error, { actions });
   }, [problem, options]);
   const problem = (kind, display, more = {}) => ({
     code: 'SERVER_ERROR',
@@ -24,21 +24,21 @@ async function errorPages(t, pages) {
     ...more,
   });
 
-  await t.test('each code of the catalogue appears in its form with its words', () => withPhone(async (phone, here) => {
+  await t.test('each code of the catalogue is shown in its display form with its texts', () => withPhone(async (phone, here) => {
     const { errors } = await (await fetch(`${pages.site.url}/api/errors`)).json();
     assert.ok(Object.keys(errors).length >= 21);
     for (const [code, copy] of Object.entries(errors)) {
       await show(phone, { code });
-      const shown = here.locator(`#errors ${FORMS[copy.display]}`);
+      const shown = here.locator(`#errors ${SELECTORS[copy.display]}`);
       await shown.waitFor();
       assert.equal(await shown.locator('.title').textContent(), copy.title);
     }
   }));
 
-  await t.test('each form has its button and goes away when it is pressed', () => withPhone(async (phone, here) => {
-    for (const display of Object.keys(FORMS)) {
+  await t.test('in each display form a tap on the button performs the action and hides the error', () => withPhone(async (phone, here) => {
+    for (const display of Object.keys(SELECTORS)) {
       await show(phone, problem('retry', display, { request_id: '0123456789abcdef' }), { replaced: ['retry'] });
-      const shown = here.locator(`#errors ${FORMS[display]}`);
+      const shown = here.locator(`#errors ${SELECTORS[display]}`);
       if (display !== 'toast') assert.equal(await shown.locator('.reference').textContent(), '参考编号 01234567');
       await shown.locator('wx-button', { hasText: '去 retry' }).tap();
       await shown.waitFor({ state: 'detached' });
@@ -46,7 +46,7 @@ async function errorPages(t, pages) {
     }
   }));
 
-  await t.test('a toast leaves by itself and can be sent away', () => withPhone(async (phone, here) => {
+  await t.test('a toast hides itself and can be closed', () => withPhone(async (phone, here) => {
     const brief = problem('dismiss', 'toast');
     brief.copy.duration_ms = 50;
     await show(phone, brief);
@@ -56,7 +56,7 @@ async function errorPages(t, pages) {
     await here.locator('#errors .toast').waitFor({ state: 'detached' });
   }));
 
-  await t.test('a retry waits as long as the server asks', () => withPhone(async (phone, here) => {
+  await t.test('a retry is disabled for as long as the server asks', () => withPhone(async (phone, here) => {
     const button = here.locator('#errors .action');
     await show(phone, problem('retry', 'modal', { retry_after_ms: 60000 }), { replaced: ['retry'] });
     assert.match(await button.textContent(), /^去 retry（(60|[45]\d) 秒后）$/);
@@ -66,7 +66,7 @@ async function errorPages(t, pages) {
     assert.deepEqual(await phone.evaluate('performed'), ['retry']);
   }));
 
-  const LEADS = {
+  const ROUTES = {
     retry: 'pages/index/index',
     open_history: 'pages/history/history',
     open_report: 'pages/history/history',
@@ -74,8 +74,8 @@ async function errorPages(t, pages) {
     switch_platform: 'pages/index/index',
     dismiss: 'pages/index/index',
   };
-  await t.test('each action leads to its page', () => withPhone(async (phone, here) => {
-    for (const [kind, route] of Object.entries(LEADS)) {
+  await t.test('each action opens its page', () => withPhone(async (phone, here) => {
+    for (const [kind, route] of Object.entries(ROUTES)) {
       await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
       await here.locator('.platform-name').first().waitFor();
       await show(phone, problem(kind, 'modal'));
@@ -85,7 +85,7 @@ async function errorPages(t, pages) {
     }
   }));
 
-  await t.test('open_report opens the diagnosis that the problem names', () => withPhone(async (phone, here) => {
+  await t.test('open_report opens the diagnosis of the problem', () => withPhone(async (phone, here) => {
     const named = problem('open_report', 'modal');
     named.copy.action.params = { diagnosis: '00000000-0000-4000-8000-000000000000' };
     await show(phone, named);
@@ -97,7 +97,7 @@ async function errorPages(t, pages) {
     await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"');
   }));
 
-  await t.test('sign_in renews the sign-in and tries again', () => withPhone(async (phone, here) => {
+  await t.test('sign_in gets a new token and retries', () => withPhone(async (phone, here) => {
     const before = await phone.evaluate('wx.getStorageSync("diag.session").token');
     await show(phone, problem('sign_in', 'modal'), { replaced: ['retry'] });
     await here.locator('#errors .action').tap();
@@ -105,14 +105,14 @@ async function errorPages(t, pages) {
     assert.notEqual(await phone.evaluate('wx.getStorageSync("diag.session").token'), before);
   }));
 
-  await t.test('switch_platform ticks what is healthy', () => withPhone(async (phone, here) => {
+  await t.test('switch_platform selects the healthy platforms', () => withPhone(async (phone, here) => {
     await show(phone, problem('switch_platform', 'modal'));
     await here.locator('#errors .action').tap();
     await phone.waitForFunction('__host.page().data.showsHealthyNote');
     assert.equal(await here.locator('.platform.is-selected .health.is-unavailable').count(), 0);
   }));
 
-  await t.test('a server that is away leaves the form as it is and can be asked again', () => withPhone(async (phone, here) => {
+  await t.test('without a network the form is kept, and the submission can be retried', () => withPhone(async (phone, here) => {
     await phone.locator('#sample').tap();
     await phone.evaluate('__host.wx.setOffline(true)');
     await phone.locator('#start').tap();
@@ -124,4 +124,4 @@ async function errorPages(t, pages) {
   }));
 }
 
-module.exports = { errorPages };
+module.exports = { testErrorDialog };

@@ -2,9 +2,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createWxTransport } = require('../services/transports/wx.js');
-const { createWx } = require('./support/wx.js');
-const { createWorld } = require('./support/world.js');
+const { createWxTransport } = require('../../services/transports/wx.js');
+const { createWx } = require('../support/wx.js');
+const { createClientFixture } = require('../support/clientFixture.js');
 
 function setUp() {
   const wx = createWx();
@@ -17,19 +17,19 @@ function setUp() {
 }
 
 function setUpSocket() {
-  const world = setUp();
-  const handle = world.transport.connect('/ws/x/', world.handlers);
-  return { ...world, handle, task: world.wx.sockets[0] };
+  const fixture = setUp();
+  const handle = fixture.transport.connect('/ws/x/', fixture.handlers);
+  return { ...fixture, handle, task: fixture.wx.sockets[0] };
 }
 
-test('the listeners are attached in the tick of the connect', () => {
+test('the listeners are attached in the tick of the connect call', () => {
   const { task } = setUpSocket();
   assert.equal(task.options.url, 'wss://site.example/ws/x/');
   assert.equal(task.options.perMessageDeflate, true);
   assert.deepEqual(Object.keys(task.listeners).sort(), ['onClose', 'onError', 'onMessage', 'onOpen']);
 });
 
-test('what the task reports reaches the client, and what the client says the task', () => {
+test('events of the task reach the client, and frames of the client the task', () => {
   const { heard, handle, task } = setUpSocket();
   task.listeners.onOpen({});
   task.listeners.onMessage({ data: 'text' });
@@ -44,7 +44,7 @@ test('what the task reports reaches the client, and what the client says the tas
   assert.deepEqual(task.sent, ['frame']);
 });
 
-test('"taskID not exist" on close is swallowed, thrown or reported', () => {
+test('"taskID not exist" on close is ignored, thrown or reported', () => {
   const { handle, task } = setUpSocket();
   for (const errMsg of ['closeSocket:fail taskID not exist', 'closeSocket:fail WebSocket is not connected',
     'SocketTask.readyState is not OPEN']) {
@@ -57,7 +57,7 @@ test('"taskID not exist" on close is swallowed, thrown or reported', () => {
   assert.equal(task.closes.length, 6);
 });
 
-test('any other failure of a close is not hidden', () => {
+test('any other failure of a close is thrown', () => {
   const { handle, task } = setUpSocket();
   task.closeFails = { errMsg: 'closeSocket:fail invalid code' };
   assert.throws(() => handle.close(99), { errMsg: 'closeSocket:fail invalid code' });
@@ -66,7 +66,7 @@ test('any other failure of a close is not hidden', () => {
   assert.throws(() => handle.close(1000), /our bug/);
 });
 
-test('a task that opens after it was given up is closed again and says nothing', () => {
+test('a task that opens after it was closed is closed again, without an event', () => {
   const { heard, handle, task } = setUpSocket();
   task.closeFails = { errMsg: 'closeSocket:fail taskID not exist' };
   handle.close(1000);
@@ -89,13 +89,13 @@ test('a connect that fails is an error of the connection', () => {
   assert.equal(heard[0][0], 'onError');
 });
 
-test('a platform that gives no task fails the connect', () => {
+test('the connect call fails when the platform returns no task', () => {
   const { wx, transport, handlers } = setUp();
-  wx.answersNull = true;
+  wx.returnsNoTask = true;
   assert.throws(() => transport.connect('/ws/x/', handlers), /no socket/);
 });
 
-test('a poll carries its token in a header and its time limit', () => {
+test('a poll has its token in a header, and its timeout', () => {
   const { wx, transport } = setUp();
   transport.poll('/api/x?after=1', { token: 'abc', timeoutMs: 30000 }, () => {});
   transport.poll('/api/x', { token: null, timeoutMs: 30000 }, () => {});
@@ -107,7 +107,7 @@ test('a poll carries its token in a header and its time limit', () => {
   assert.equal('Authorization' in second.header, false);
 });
 
-test('every status lands in success and is told apart there', () => {
+test('success is called for every status', () => {
   const { wx, transport } = setUp();
   const answers = [];
   const poll = () => {
@@ -124,7 +124,7 @@ test('every status lands in success and is told apart there', () => {
   ]);
 });
 
-test('Retry-After is found among the headers, in any case, in seconds and as a date', () => {
+test('Retry-After is parsed in any case, in seconds and as a date', () => {
   const { wx, transport } = setUp();
   const waitOf = (header) => {
     let wait;
@@ -138,7 +138,7 @@ test('Retry-After is found among the headers, in any case, in seconds and as a d
   assert.ok(asDate > 50000 && asDate <= 60000, `${asDate} ms`);
 });
 
-test('a request that fails is an error, once', () => {
+test('a failed request is reported once', () => {
   const { wx, transport } = setUp();
   const answers = [];
   transport.poll('/x', { token: null, timeoutMs: 1 }, (...args) => answers.push(args));
@@ -147,7 +147,7 @@ test('a request that fails is an error, once', () => {
   assert.deepEqual(answers, [[{ errMsg: 'request:fail timeout' }, undefined]]);
 });
 
-test('an aborted poll is silent although the platform reports it', () => {
+test('an aborted poll does not call back although the platform reports it', () => {
   const { wx, transport } = setUp();
   const answers = [];
   transport.poll('/x', { token: null, timeoutMs: 1 }, (...args) => answers.push(args)).abort();
@@ -155,13 +155,13 @@ test('an aborted poll is silent although the platform reports it', () => {
   assert.deepEqual(answers, []);
 });
 
-test('the client attaches in time although it waits for its token first', async () => {
+test('the client attaches its listeners in time although it waits for its token first', async () => {
   const wx = createWx();
-  const world = createWorld({ transport: createWxTransport({ wx, baseUrl: 'https://site.example' }) });
-  world.client.start();
-  await world.advance(10);
+  const fixture = createClientFixture({ transport: createWxTransport({ wx, baseUrl: 'https://site.example' }) });
+  fixture.client.start();
+  await fixture.advance(10);
   wx.sockets[0].listeners.onOpen();
   assert.equal(JSON.parse(wx.sockets[0].sent[0]).type, 'hello');
-  world.client.hide();
+  fixture.client.hide();
   assert.deepEqual(wx.sockets[0].closes, [1000]);
 });

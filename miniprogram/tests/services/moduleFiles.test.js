@@ -8,10 +8,10 @@ const vm = require('node:vm');
 const zlib = require('node:zlib');
 const { minify } = require('terser');
 
-const SERVICES = path.join(__dirname, '..', 'services');
+const SERVICES = path.join(__dirname, '..', '..', 'services');
 const read = (name) => fs.readFileSync(path.join(SERVICES, name), 'utf8');
-/** The code alone, so that a comment may name what the code must not touch. */
-const codeOf = (name) => read(name).replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+/** The code without comments. */
+const readCode = (name) => read(name).replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
 
 const FILES = {
   'api.js': ['api', 'createApi'],
@@ -25,11 +25,11 @@ const FILES = {
 };
 
 for (const [file, [name, factory]] of Object.entries(FILES)) {
-  test(`${file} is required by a mini-program`, () => {
+  test(`${file} can be required by a mini-program`, () => {
     assert.deepEqual(Object.keys(require(path.join(SERVICES, file))), [factory]);
   });
 
-  test(`${file} is loaded by a page as it is and adds one name`, () => {
+  test(`${file} can be loaded by a page with a script tag and adds one global`, () => {
     const page = vm.createContext({});
     vm.runInContext(read(file), page);
     assert.deepEqual(Object.keys(page), ['diag']);
@@ -37,25 +37,25 @@ for (const [file, [name, factory]] of Object.entries(FILES)) {
   });
 }
 
-test('the files share one global object', () => {
+test('the modules share one global object', () => {
   const page = vm.createContext({});
   Object.keys(FILES).forEach((file) => vm.runInContext(read(file), page));
   assert.deepEqual(Object.keys(page.diag).sort(), Object.values(FILES).map(([name]) => name).sort());
 });
 
 for (const file of Object.keys(FILES).filter((name) => name !== 'transports/browser.js')) {
-  test(`${file} names nothing that only a browser has`, () => {
-    assert.doesNotMatch(codeOf(file), /(?<![.'\w])(window|document|fetch|WebSocket|globalThis|self|localStorage|process)\b/);
+  test(`${file} uses nothing that only browsers have`, () => {
+    assert.doesNotMatch(readCode(file), /(?<![.'\w])(window|document|fetch|WebSocket|globalThis|self|localStorage|process)\b/);
   });
 }
 
 for (const file of Object.keys(FILES)) {
-  test(`${file} keeps to the language of 2017`, () => {
-    assert.doesNotMatch(codeOf(file), /\?\.[a-z[(]|\?\?|\{ ?\.\.\.|catch \{|\d_\d|\.flat\(|\.matchAll\(|fromEntries/i);
+  test(`${file} uses ECMAScript 2017 only`, () => {
+    assert.doesNotMatch(readCode(file), /\?\.[a-z[(]|\?\?|\{ ?\.\.\.|catch \{|\d_\d|\.flat\(|\.matchAll\(|fromEntries/i);
   });
 }
 
-test('a page that gives nothing gets the real socket and fetch of its own site', () => {
+test('the defaults are the WebSocket and fetch of the page, and its origin', () => {
   const calls = [];
   const page = vm.createContext({
     location: { origin: 'https://site.example' },
@@ -75,7 +75,7 @@ test('a page that gives nothing gets the real socket and fetch of its own site',
   assert.deepEqual(calls, ['wss://site.example/ws/x/', 'https://site.example/api/x']);
 });
 
-test('the socket client with its transport takes at most 4 kB, gzipped as it is uploaded', async () => {
+test('the socket client with its transport has at most 4 kB, minified and gzipped', async () => {
   const code = ['webSocketClient.js', 'transports/wx.js'].map(read);
   const minified = await Promise.all(code.map((text) => minify(text)));
   const size = zlib.gzipSync(minified.map((result) => result.code).join('')).length;

@@ -2,15 +2,15 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createPresenter } = require('../services/reportPresenter.js');
-const { createRandom } = require('./support/clock.js');
+const { createPresenter } = require('../../services/reportPresenter.js');
+const { createRandom } = require('../support/clock.js');
 
 const progress = (seq, data) => [seq, 'progress', { stage: 'asking', percent: 0, done: 0, planned: 6, eta_s: 9, ...data }];
 const result = (seq, data) => [seq, 'result', {
   answer: 'a-1', question: 'q-1', platform: 'p-1', repeat: 1, state: 'valid', mentioned: ['Brand'], ms: 900, ...data,
 }];
 
-/** What setData does with a path, for the paths that the presenter uses. */
+/** Apply changes as setData does, for the paths that the presenter uses. */
 function setData(page, changes) {
   for (const [path, value] of Object.entries(changes)) {
     const [head, key] = path.split('.');
@@ -33,7 +33,7 @@ test('a new presenter shows a queued diagnosis', () => {
   });
 });
 
-test('progress changes only what it changes', () => {
+test('progress reports only the changed paths', () => {
   const presenter = createPresenter();
   assert.deepEqual(presenter.apply([progress(1, { percent: 10, done: 1 })]), {
     stage: 'asking', percent: 10, done: 1, planned: 6, etaSeconds: 9,
@@ -42,7 +42,7 @@ test('progress changes only what it changes', () => {
   assert.deepEqual(presenter.apply([progress(3, { percent: 20, done: 1 })]), {});
 });
 
-test('the percentage never falls and never leaves 0 to 100', () => {
+test('the percentage never decreases and stays within 0 to 100', () => {
   const presenter = createPresenter();
   const shown = [30, 20, undefined, 'x', -5, 40, 400].map((percent) => {
     presenter.apply([progress(1, { percent })]);
@@ -75,7 +75,7 @@ test('an answer that is reported again counts once', () => {
   assert.equal(presenter.view().done, 1);
 });
 
-test('one notice per platform and code, the newest last, and not without bound', () => {
+test('there is one notice per platform and code, the newest last, up to a maximum', () => {
   const presenter = createPresenter();
   const notice = (platform, code, title) => [1, 'error', { platform, code, copy: { title } }];
   presenter.apply([notice('p-1', 'AI_RATE_LIMIT', 'old'), notice('p-2', 'AI_RATE_LIMIT', 'x'), notice('p-1', 'AI_RATE_LIMIT', 'new')]);
@@ -86,13 +86,13 @@ test('one notice per platform and code, the newest last, and not without bound',
   assert.equal(presenter.view().notices[9].platform, 'p-49');
 });
 
-test('two troubles of one platform are two notices', () => {
+test('two codes of one platform are two notices', () => {
   const presenter = createPresenter();
   presenter.apply([[1, 'error', { platform: 'p-1', code: 'AI_RATE_LIMIT' }], [2, 'error', { platform: 'p-1', code: 'AI_PLATFORM_ERROR' }]]);
   assert.deepEqual(presenter.view().notices.map((one) => one.code), ['AI_RATE_LIMIT', 'AI_PLATFORM_ERROR']);
 });
 
-test('a filtered answer is done as well', () => {
+test('a filtered answer counts as done', () => {
   const presenter = createPresenter();
   presenter.apply([result(1), result(2, { answer: 'a-2', state: 'filtered' })]);
   assert.equal(presenter.view().done, 2);
@@ -105,7 +105,7 @@ test('an error does not end the diagnosis', () => {
   assert.equal(presenter.view().status, null);
 });
 
-test('complete brings the status, the counts of record and the problem', () => {
+test('complete sets the status, the final counts and the problem', () => {
   const presenter = createPresenter();
   presenter.apply([progress(1, { percent: 90 }), result(2)]);
   const changes = presenter.apply([[3, 'complete', { status: 'partial', valid: 5, failed: 1, filtered: 0, problem: { code: 'X' } }]]);
@@ -114,14 +114,14 @@ test('complete brings the status, the counts of record and the problem', () => {
   });
 });
 
-test('a diagnosis that is completed has gone all the way', () => {
+test('a completed diagnosis is at 100 %', () => {
   const presenter = createPresenter();
   presenter.apply([progress(1, { percent: 90 }), [2, 'complete', { status: 'completed', valid: 6, failed: 0, filtered: 0 }]]);
   assert.equal(presenter.view().percent, 100);
 });
 
 for (const status of ['cancelled', 'timed_out', 'failed']) {
-  test(`a diagnosis that ended as ${status} keeps the percentage that it reached`, () => {
+  test(`a diagnosis that ended as ${status} keeps its last percentage`, () => {
     const presenter = createPresenter();
     presenter.apply([progress(1, { percent: 40 }), [2, 'complete', { status, valid: 2, failed: 0, filtered: 0 }]]);
     assert.equal(presenter.view().percent, 40);
@@ -135,7 +135,7 @@ test('unknown kinds and empty data change nothing', () => {
   assert.deepEqual(presenter.apply(strange), {});
 });
 
-test('a view that was handed out does not change any more', () => {
+test('a returned view is never modified', () => {
   const presenter = createPresenter();
   const before = presenter.view();
   const copy = JSON.parse(JSON.stringify(before));
@@ -143,7 +143,7 @@ test('a view that was handed out does not change any more', () => {
   assert.deepEqual(before, copy);
 });
 
-test('the changes of any events, however they are cut, add up to the view', () => {
+test('the changes of random events, in batches of any size, add up to the view', () => {
   for (let seed = 1; seed <= 200; seed += 1) {
     const random = createRandom(seed);
     const pick = (...choices) => choices[Math.floor(random() * choices.length)];

@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * The package as WeChat counts it: the files that are uploaded, minified as project.config.json asks for, not packed.
- * The main package, and each that is loaded later, has its own limit of 2 MB. Styles and templates are minified a
- * little less here than by the devtools, so the truth is not above the figure.
+ * The size of the packages as WeChat counts it: of the uploaded files, minified as in project.config.json, uncompressed.
+ * The main package and each subpackage have a limit of 2 MB. Styles and templates are minified a little less here than
+ * by the devtools, so the real size is not larger.
  */
 const fs = require('node:fs');
 const path = require('node:path');
@@ -22,7 +22,7 @@ const RULES = {
   regexp: (file, value) => new RegExp(value).test(file),
 };
 
-/** The files that are uploaded, by the rules of project.config.json, which itself stays at home. */
+/** The uploaded files, by the rules of project.config.json, which is not uploaded itself. */
 function uploadedFiles() {
   const { packOptions: { ignore } } = json('project.config.json');
   return fs.readdirSync(ROOT, { recursive: true, withFileTypes: true })
@@ -43,7 +43,7 @@ function minifyStyle(text) {
 }
 
 const MINIFIERS = {
-  // The devtools wrap a file into a function before they minify it, so its names at the top are shortened, too.
+  // The devtools wrap each file in a function before minifying, so top-level names are shortened too.
   '.js': async (text) => (await minify(text, { toplevel: true })).code,
   '.json': (text) => JSON.stringify(JSON.parse(text)),
   '.wxss': minifyStyle,
@@ -57,13 +57,13 @@ async function uploaded(file) {
 }
 
 /**
- * Bytes: `main`, `later` (all other packages), `largest` (of any one), `download` (all of it, deflated), `source`; and
- * the names of the `files`. Fails when the project does not ask for what is measured.
+ * Return bytes: of the `main` package, the `later` (sub)packages, the `largest` package, the `download` (all, deflated) and
+ * the `source`; and the names of the `files`. Throw when project.config.json has other settings than those measured.
  */
 async function measurePackage() {
   const { minified, minifyWXSS, minifyWXML, es6, enhance, postcss: prefixes } = json('project.config.json').setting;
   if (![minified, minifyWXSS, minifyWXML].every(Boolean) || [es6, enhance, prefixes].some(Boolean)) {
-    throw new Error('project.config.json asks for other files than those that are measured');
+    throw new Error('project.config.json has other settings than those that are measured');
   }
   const roots = (json('app.json').subPackages || []).map(({ root }) => `${root}/`);
   const sizes = { main: 0 };
@@ -71,8 +71,8 @@ async function measurePackage() {
   const files = uploadedFiles();
   for (const file of files) {
     const content = await uploaded(file);
-    const home = roots.find((root) => file.startsWith(root)) || 'main';
-    sizes[home] = (sizes[home] || 0) + content.length;
+    const packageName = roots.find((root) => file.startsWith(root)) || 'main';
+    sizes[packageName] = (sizes[packageName] || 0) + content.length;
     sum.download += deflateRawSync(content).length;
     sum.source += read(file).length;
   }
