@@ -88,7 +88,7 @@ def test_the_figures_of_the_page_are_those_of_the_samples(operator: Client) -> N
 def test_without_data_it_says_so_in_words(operator: Client) -> None:
     page = operator.get(PAGE).content.decode()
     assert "这段时间没有调用过平台。" in page
-    assert "这段时间没有给用户看过错误。" in page
+    assert "这段时间没有向用户显示错误。" in page
 
 
 def test_the_part_is_the_page_without_its_frame(operator: Client) -> None:

@@ -65,6 +65,19 @@ test('texts that the web page has too have the same translation', () => {
   }
 });
 
+test('the catalogue of the web page has exactly the texts of its modules', () => {
+  const site = path.join(ROOT, '..', 'diagsite', 'static', 'site', 'js');
+  const modules = fs.readdirSync(site, { recursive: true }).filter((name) => name.endsWith('.js')).map((name) => path.join(site, name));
+  const shared = ['format', 'diagnosisText', 'platforms'].map((name) => path.join(ROOT, 'presentation', `${name}.js`));
+  const texts = new Set(require('../../presentation/questionTemplates').CATEGORIES.map(({ name }) => name));
+  for (const file of [...modules, ...shared]) {
+    for (const [, , text] of fs.readFileSync(file, 'utf8').matchAll(/(?<![\w.])_\((["'])((?:(?!\1)[^\\]|\\.)*)\1/g)) texts.add(text);
+  }
+  const catalogue = fs.readFileSync(path.join(ROOT, '..', 'locale', 'en', 'LC_MESSAGES', 'djangojs.po'), 'utf8');
+  const messages = Array.from(catalogue.matchAll(/^msgid "(.+)"$/gm), ([, text]) => text);
+  assert.deepEqual(messages.sort(), [...texts].sort());
+});
+
 test('every image and colour of the theme exists, light and dark', () => {
   const theme = project.json('theme.json');
   assert.deepEqual(Object.keys(theme.dark), Object.keys(theme.light));
