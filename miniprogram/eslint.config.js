@@ -2,7 +2,7 @@
 
 const { builtinModules } = require('node:module');
 
-/** What a mini-program's engine does not have, or has only in the devtools. */
+/** Globals that the engine of a mini-program lacks, or has only in the devtools. */
 const BROWSER_ONLY = [
   'window', 'document', 'fetch', 'WebSocket', 'globalThis', 'self', 'localStorage', 'sessionStorage', 'navigator',
   'location', 'XMLHttpRequest', 'EventSource', 'process', 'Buffer', 'eval', 'Function',
@@ -12,7 +12,7 @@ const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'];
 
 const rules = {
   'array-callback-return': 'error',
-  'complexity': ['error', 13], // it counts every && and || as well
+  'complexity': ['error', 13], // && and || count too
   'consistent-return': 'off',
   'eqeqeq': 'error',
   'max-depth': ['error', 3],
@@ -47,7 +47,7 @@ module.exports = [
     files: ['**/*.js'],
     ignores: ['tests/**', 'bench/**', '*.config.js'],
     languageOptions: {
-      ecmaVersion: 2017, // it is uploaded as it is written
+      ecmaVersion: 2017, // uploaded without transpiling
       sourceType: 'commonjs',
       globals: readonly('wx', 'App', 'Page', 'Component', 'Behavior', 'getApp', 'getCurrentPages', 'console', 'Promise', ...TIMERS),
     },
@@ -57,7 +57,7 @@ module.exports = [
       'no-restricted-modules': ['error', ...builtinModules],
       'no-restricted-properties': ['error',
         ...['onSocketOpen', 'onSocketMessage', 'onSocketClose', 'onSocketError', 'sendSocketMessage', 'closeSocket'].map((property) => (
-          { object: 'wx', property, message: 'Only of the one SocketTask that connectSocket returns.' }
+          { object: 'wx', property, message: 'Use the SocketTask that connectSocket returns.' }
         ))],
     },
   },
@@ -66,7 +66,7 @@ module.exports = [
     rules: { 'max-lines-per-function': 'off', 'no-console': 'error' },
   },
   {
-    // Its `root` is the page's window, handed in by name; AbortController is the browser's own.
+    // Other browser globals are passed in as `root`.
     files: ['services/transports/browser.js'],
     languageOptions: { globals: readonly('AbortController') },
   },
@@ -83,7 +83,7 @@ module.exports = [
     rules,
   },
   {
-    // These run in Chromium and jsdom.
+    // Run in Chromium and jsdom.
     files: ['tests/host/**/*.js', 'tests/pages/**/*.js'],
     languageOptions: {
       globals: readonly(

@@ -1,9 +1,9 @@
 'use strict';
 
-/** One row of the client's bench, as JSON: `node bench/bytes/measure.js SECONDS`. */
-const row = require('../client/rows.js').find(({ name }) => name === 'bytes');
+/** One measurement of the client's bench, as JSON: `node bench/bytes/measure.js SECONDS`. */
+const bytes = require('../client/measurements.js').find(({ name }) => name === 'bytes');
 
-row.measure(() => {}, { lasting: Number(process.argv[2]) || 60 }).then((found) => {
-  process.stdout.write(`${JSON.stringify(found)}\n`);
+bytes.measure(() => {}, { durationSeconds: Number(process.argv[2]) || 60 }).then((result) => {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
   process.exit(0);
 });

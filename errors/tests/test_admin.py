@@ -205,7 +205,7 @@ def exported(client: Client) -> str:
 
 def test_a_file_goes_to_translators_and_comes_back_as_drafts(editor: Client) -> None:
     text = exported(editor)
-    assert "没有要改的" in upload(editor, text)
+    assert "没有改动" in upload(editor, text)
     changed = edited(text, "SERVER_ERROR", "en", title="=Oh no")
     page = upload(editor, changed)
     assert "<ins>" in page
@@ -213,7 +213,7 @@ def test_a_file_goes_to_translators_and_comes_back_as_drafts(editor: Client) -> 
     editor.post(reverse("admin:errors_errorcopy_import"), {"content": changed})
     assert (row(C.SERVER_ERROR, "en").title, row(C.SERVER_ERROR, "en").has_draft) == ("=Oh no", True)
     assert "'=Oh no" in exported(editor), "a spreadsheet must not take it for a formula"
-    assert "没有要改的" in upload(editor, exported(editor))
+    assert "没有改动" in upload(editor, exported(editor))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-/** A page keeps more on itself than the official typings allow for, so its `this` is anything; `wx` is theirs. */
+/** Pages store own properties on `this`, which the official typings do not allow, so `this` is any; `wx` has its official types. */
 declare function App(options: any): void;
 declare function Page(options: any): void;
 declare function Component(options: any): void;

@@ -73,7 +73,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
 
     class Media:
         css = {"all": ["monitoring/alerts.css"]}
-        js = ["monitoring/matchers.js", "monitoring/rule.js", "monitoring/fragments.js"]
+        js = ["monitoring/label_matchers.js", "monitoring/rule_form.js", "monitoring/form_fragments.js"]
 
     @admin.display(description="状态", ordering="state__state")
     def state_badge(self, rule: Rule) -> str:

@@ -51,7 +51,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
 
     class Media:
         css = {"all": ["monitoring/alerts.css"]}
-        js = ["monitoring/matchers.js", "monitoring/fragments.js"]
+        js = ["monitoring/label_matchers.js", "monitoring/form_fragments.js"]
 
     @admin.display(description="状态")
     def state(self, silence: Silence) -> str:

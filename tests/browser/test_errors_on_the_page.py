@@ -177,7 +177,7 @@ def test_an_operator_sees_the_words_as_a_phone_shows_them_while_typing(browser: 
     page.select_option("#id_display", "modal")
     page.fill("#id_duration_ms", "0")
     expect(phones.first).to_have_attribute("data-form", "toast")
-    expect(page.locator(".phone[data-chosen=yes]")).to_have_attribute("data-form", "modal")
+    expect(page.locator(".phone[data-current=yes]")).to_have_attribute("data-form", "modal")
     if PICTURES:
         page.locator("#copy-preview").screenshot(path=str(Path(PICTURES) / "error-preview.png"))
         page.screenshot(path=str(Path(PICTURES) / "error-form.png"), full_page=True)

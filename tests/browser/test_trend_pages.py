@@ -55,7 +55,7 @@ def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site
     expect(trend.locator("#trend-summary")).to_contain_text("上升")
     expect(trend.locator(".trend-point")).to_have_count(3)
     assert [line.get_attribute("data-changed") for line in trend.locator(".trend-line").all()] == ["none", "up"]
-    trend.get_by_text("看数字").click()
+    trend.get_by_text("查看数据").click()
     newest, middle, oldest = trend.locator("#trend-rows tr").all()
     expect(newest).to_contain_text("100 个百分点")
     expect(middle).to_contain_text("无显著变化")

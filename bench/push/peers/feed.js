@@ -2,7 +2,7 @@
 
 const net = require('node:net');
 
-/** Lines of `index TAB payload` over TCP, the cheapest feed there is. */
+/** Receive lines of `index TAB payload` over TCP, the cheapest feed. */
 function listen(port, deliver) {
   net.createServer((connection) => {
     let rest = '';

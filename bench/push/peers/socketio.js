@@ -1,6 +1,6 @@
 'use strict';
 
-/** Socket.IO that emits to each socket what comes for it: `node socketio.js PORT FEED_PORT`. */
+/** A Socket.IO server that forwards the feed's payloads to the sockets: `node socketio.js PORT FEED_PORT`. */
 const http = require('node:http');
 const { Server } = require('socket.io');
 const { listen } = require('./feed.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** node `ws` that sends each socket what comes for it: `node ws.js PORT FEED_PORT`. */
+/** A server on node's `ws` that forwards the feed's payloads to the sockets: `node ws.js PORT FEED_PORT`. */
 const path = require('node:path');
 const { listen } = require('./feed.js');
 

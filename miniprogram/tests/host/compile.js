@@ -11,8 +11,8 @@ const BUILTIN_TAG = new RegExp(`<(/?)(${Object.keys(builtins).join('|')})(?=[\\s
 const BUILTIN_PATH = 'host/';
 const NOT_SHIPPED = /^(node_modules|miniprogram_npm|tests|services\/transports\/browser\.js)/;
 
-/** A mini-program as it lies on disk. */
-function open(root) {
+/** Access to the files of a mini-program. */
+function openProject(root) {
   const at = (file) => path.join(root, file);
   const has = (file) => fs.existsSync(at(file));
   const read = (file) => fs.readFileSync(at(file), 'utf8');
@@ -29,7 +29,7 @@ function open(root) {
 
 const resolve = (from, to) => (to.startsWith('/') ? to.slice(1) : path.posix.join(path.posix.dirname(from), to));
 
-/** WXSS as CSS: rpx, `page`, imports, the names of the platform's components; classes in their component's scope. */
+/** Convert WXSS to CSS: rpx, `page` and the names of built-in components; classes get the scope of their component. */
 function toCss(source, file, scope) {
   const inRule = (rule) => {
     if (rule.parent.type === 'atrule' && /keyframes$/.test(rule.parent.name)) return;
@@ -53,17 +53,17 @@ function toCss(source, file, scope) {
   return postcss([plugin]).process(source, { from: file }).css;
 }
 
-/** Every problem of every template, as `file:line:column message`. */
+/** Return the problems of all templates as `file:line:column message`. */
 function templateProblems(root) {
-  const project = open(root);
+  const project = openProject(root);
   return project.list().filter((file) => file.endsWith('.wxml')).flatMap((file) => {
     const found = new TmplGroup().addTmpl(file, project.read(file)) || [];
     return Array.from(found, (problem) => `${file}:${problem.startLine}:${problem.startColumn} ${problem.message}`);
   });
 }
 
-/** The configuration with every page in `pages`: those of the packages that are loaded later, too. */
-function wholeApp(project) {
+/** app.json with the pages of the subpackages in `pages`. */
+function readAppConfig(project) {
   const app = project.json('app.json');
   const later = (app.subPackages || []).flatMap(({ root, pages }) => pages.map((page) => path.posix.join(root, page)));
   return { ...app, pages: [...app.pages, ...later] };
@@ -71,7 +71,7 @@ function wholeApp(project) {
 
 /** The pages and components that app.json reaches, each with its template, style and configuration. */
 function collect(project) {
-  const app = wholeApp(project);
+  const app = readAppConfig(project);
   const group = new TmplGroup();
   const parts = new Map();
   const added = new Set();
@@ -111,16 +111,16 @@ const asModules = (entries) => entries.map(([name, code]) => `${JSON.stringify(n
 
 function libraries() {
   return ['glass-easel', 'glass-easel-miniprogram-adapter'].map((name) => {
-    // Their package.json may not be asked for, the file that Node would load may.
+    // The packages do not export their package.json, so locate the main file.
     const main = require.resolve(name);
     const whole = path.join(path.dirname(main), 'glass_easel.all.js');
     return [name, fs.readFileSync(name === 'glass-easel' && fs.existsSync(whole) ? whole : main, 'utf8')];
   });
 }
 
-/** The whole mini-program as one HTML page for a browser. */
+/** Compile the mini-program to one HTML page. */
 function compile(root) {
-  const project = open(root);
+  const project = openProject(root);
   const { app, parts, templates } = collect(project);
   const files = project.list();
   const modules = files.filter((file) => file.endsWith('.js')).map((file) => [file, project.read(file)]);
@@ -129,13 +129,13 @@ function compile(root) {
     images[file] = `data:image/png;base64,${fs.readFileSync(project.at(file)).toString('base64')}`;
   }
   const here = (name) => fs.readFileSync(path.join(__dirname, name), 'utf8');
-  const given = { app, theme: project.json('theme.json'), parts: [...parts], builtins, images };
+  const input = { app, theme: project.json('theme.json'), parts: [...parts], builtins, images };
   return `<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <style>${here('base.css')}</style>
 <style>${project.has('app.wxss') ? toCss(project.read('app.wxss'), 'app.wxss') : ''}</style>
 </head><body>
-<script>window.__host = { given: ${asScript(JSON.stringify(given))} };</script>
+<script>window.__host = { input: ${asScript(JSON.stringify(input))} };</script>
 <script>
 __host.libraries = {${asScript(asModules(libraries()))}};
 __host.modules = {${asScript(asModules(modules))}};
@@ -146,7 +146,7 @@ __host.templates = ${asScript(templates)};
 </body></html>`;
 }
 
-module.exports = { compile, templateProblems, open };
+module.exports = { compile, templateProblems, openProject };
 
 if (require.main === module) {
   const problems = templateProblems(path.join(__dirname, '..', '..'));

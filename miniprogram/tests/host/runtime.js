@@ -1,9 +1,9 @@
-/** Runs a compiled mini-program: modules, built-in components, the app, the stack of pages, and what tests measure. */
+/** Runs a compiled mini-program: modules, built-in components, the app, the page stack and the measurements of the tests. */
 (function () {
   'use strict';
 
   const host = window.__host;
-  const { app: config, theme, parts, builtins, images } = host.given;
+  const { app: config, theme, parts, builtins, images } = host.input;
   const part = new Map(parts);
   const TYPES = { String, Boolean, Number };
   const TAP_MS = 1000;
@@ -49,7 +49,7 @@
   });
   host.isInTap = () => performance.now() - tapAt < TAP_MS;
 
-  // Pages have ids that styles, scrolling and tests can name.
+  // Keep the ids of pages, for styles, scrolling and tests.
   const prepareComponentOptions = space.prepareComponentOptions.bind(space);
   space.prepareComponentOptions = (name, options) => {
     const [prepared, isolation] = prepareComponentOptions(name, options);
@@ -63,8 +63,8 @@
   function reflect(component, name, value) {
     const element = elementOf(component);
     if (!element) return;
-    const isSaid = name.startsWith('aria');
-    if (isSaid && typeof value === 'boolean') element.setAttribute(attributeOf(name), String(value));
+    const isAria = name.startsWith('aria');
+    if (isAria && typeof value === 'boolean') element.setAttribute(attributeOf(name), String(value));
     else if (value === false || value === '' || value === null || value === undefined) element.removeAttribute(attributeOf(name));
     else element.setAttribute(attributeOf(name), value === true ? '' : String(value));
   }
@@ -78,7 +78,7 @@
       if (shown.includes(key) || key === 'ariaRole' || key === 'ariaLabel') observers[key] = function (value) { reflect(this, key, value); };
       else if (key.startsWith('aria')) observers[key] = function (value) { if (this._isAttached) reflect(this, key, value); };
     }
-    // Set as there: the field shows the value, whatever has been typed into it.
+    // As on the platform, setting the value replaces what was typed.
     if (declared.placeholder) {
       observers.value = function (value) { if (this._isAttached && field(this).value !== value) field(this).value = value; };
     }
@@ -108,7 +108,7 @@
     }));
   }
   Object.entries(builtins).forEach(defineBuiltin);
-  // The engine's own listeners do not carry the key, so the key that confirms is heard here.
+  // The engine's events lack the key, so Enter is handled here.
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.isComposing || event.target.tagName !== 'TEXTAREA') return;
     event.preventDefault();
@@ -136,10 +136,10 @@
       backend.registerStyleSheetContent(name, style);
     }
   }
-  // What is used is defined before what uses it.
+  // Define components before the pages that use them.
   [...parts].reverse().forEach(([name]) => space.globalComponentEnv(window, name, () => require(`${name}.js`)));
 
-  // ---- What the platform draws around the page.
+  // ---- The navigation bar and the tab bar.
   const isDark = () => matchMedia('(prefers-color-scheme: dark)').matches;
   function themed(value) {
     if (typeof value !== 'string' || !value.startsWith('@')) return value;
@@ -275,12 +275,12 @@
     entry.style.remove();
   }
 
-  // A tab keeps its page while the app lives, as there.
-  const kept = new Map();
-  const ways = {
+  // As on the platform, tabs keep their pages.
+  const hiddenTabs = new Map();
+  const navigation = {
     navigateTo(url) { disappear(stack[stack.length - 1]); open(url); },
     redirectTo(url) { close(stack.pop()); open(url); },
-    reLaunch(url) { stack.splice(0).forEach(close); kept.forEach(close); kept.clear(); open(url); },
+    reLaunch(url) { stack.splice(0).forEach(close); hiddenTabs.forEach(close); hiddenTabs.clear(); open(url); },
     navigateBack(url, delta = 1) {
       const count = Math.min(delta, stack.length - 1);
       for (let step = 0; step < count; step += 1) close(stack.pop());
@@ -292,9 +292,9 @@
       if (top && top.route === route) return;
       while (stack.length > 1 || (stack.length && !isTab(stack[0].route))) close(stack.pop());
       const old = stack.pop();
-      if (old) { if (old.isShown) disappear(old); kept.set(old.route, old); }
-      const again = kept.get(route);
-      kept.delete(route);
+      if (old) { if (old.isShown) disappear(old); hiddenTabs.set(old.route, old); }
+      const again = hiddenTabs.get(route);
+      hiddenTabs.delete(route);
       if (again) { stack.push(again); appear(again); } else open(url);
     },
   };
@@ -304,7 +304,7 @@
     if ((name === 'navigateTo' || name === 'redirectTo') && isTab(route)) return 'can not navigateTo a tabbar page';
     if (name === 'switchTab' && (!isTab(route) || url.includes('?'))) return 'not a tabbar page';
     if (name === 'navigateTo' && stack.length >= 10) return 'webview count limit exceed';
-    ways[name](url, delta);
+    navigation[name](url, delta);
     return '';
   };
   const top = () => stack[stack.length - 1];

@@ -1,11 +1,11 @@
 /**
- * The `wx` of the host: the browser's fetch, WebSocket and storage behind the platform's signatures and limits.
- * What a test wants to know or decide is in `__host.wx`.
+ * The `wx` of the host: the browser's fetch, WebSocket and storage with the platform's signatures and limits. Tests read
+ * and change its state in `__host.wx`.
  */
 (function () {
   'use strict';
 
-  // Timers are plain functions there, which need no `this`.
+  // On the platform, timers can be called without `this`.
   for (const name of ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval']) window[name] = window[name].bind(window);
 
   const MAX_SOCKETS = 5;
@@ -16,7 +16,7 @@
   const addViolation = (text) => { site.violations.push(text); };
   const later = (run) => setTimeout(run, 0);
 
-  /** Calls back as the platform does: never before the call has returned, `complete` last. */
+  /** Call back as the platform does: after the call has returned, `complete` last. */
   function answer(options, name, value) {
     const { success, complete } = options || {};
     const result = Object.assign({ errMsg: `${name}:ok` }, value);
@@ -48,7 +48,7 @@
       .then(async (response) => {
         const text = await response.text();
         let data = text;
-        try { data = JSON.parse(text); } catch (error) { /* not JSON: the text itself, as there */ }
+        try { data = JSON.parse(text); } catch (error) { /* not JSON: return the text, as the platform does */ }
         settle('success', { statusCode: response.status, data, header: Object.fromEntries(response.headers), errMsg: 'request:ok' });
       })
       .catch((error) => settle('fail', { errMsg: `request:fail ${error.message}` }));
@@ -62,11 +62,11 @@
     const socket = new WebSocket(options.url);
     const listeners = {};
     const on = (name) => (run) => { listeners[name] = run; };
-    const tell = (name, value) => { if (listeners[name]) listeners[name](value); };
-    socket.onopen = () => tell('open', { header: {} });
-    socket.onmessage = (event) => tell('message', { data: event.data });
-    socket.onerror = () => tell('error', { errMsg: 'socket error' });
-    socket.onclose = (event) => { site.sockets -= 1; tell('close', { code: event.code, reason: event.reason }); };
+    const emit = (name, value) => { if (listeners[name]) listeners[name](value); };
+    socket.onopen = () => emit('open', { header: {} });
+    socket.onmessage = (event) => emit('message', { data: event.data });
+    socket.onerror = () => emit('error', { errMsg: 'socket error' });
+    socket.onclose = (event) => { site.sockets -= 1; emit('close', { code: event.code, reason: event.reason }); };
     if (options.success) later(() => options.success({ errMsg: 'connectSocket:ok' }));
     return {
       onOpen: on('open'), onMessage: on('message'), onClose: on('close'), onError: on('error'),

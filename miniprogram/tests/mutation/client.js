@@ -1,9 +1,9 @@
 'use strict';
 
-/** All tests of the socket client in one process: the mutation test starts it a thousand times. */
-require('../delivery.test.js');
-require('../reconnect.test.js');
-require('../lifecycle.test.js');
-require('../polling.test.js');
-require('../token.test.js');
-require('../anyNetwork.test.js');
+/** All tests of the socket client in one process, which the mutation test starts for each mutant. */
+require('../client/delivery.test.js');
+require('../client/reconnect.test.js');
+require('../client/lifecycle.test.js');
+require('../client/polling.test.js');
+require('../client/token.test.js');
+require('../client/networkFaults.test.js');

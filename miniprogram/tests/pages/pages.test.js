@@ -1,20 +1,20 @@
 'use strict';
 
 const test = require('node:test');
-const { startPages, whyNoPages } = require('./device');
-const { diagnosisPages } = require('./diagnosis');
-const { errorPages } = require('./errors');
-const { formPages } = require('./start');
+const { startPages, whyNoPages } = require('./phones');
+const { testDiagnosisPage } = require('./diagnosisPage');
+const { testErrorDialog } = require('./errorDialog');
+const { testFormAndHistory } = require('./formAndHistory');
 
-const PAGES = {
-  'a diagnosis': diagnosisPages,
-  'the form, the history and the settings': formPages,
-  'the error dialog shows every form and does what its button says': errorPages,
+const SUITES = {
+  'the page of a diagnosis': testDiagnosisPage,
+  'the form, the history and the settings': testFormAndHistory,
+  'the error dialog': testErrorDialog,
 };
 
-/** One site and one browser for all; each test has a phone, and so an account, of its own. */
-test('the pages, on the real site', { skip: whyNoPages() || false, concurrency: Object.keys(PAGES).length }, async (t) => {
+/** All suites share one site and one browser; each test has a phone, and so an account, of its own. */
+test('the pages against the real site', { skip: whyNoPages() || false, concurrency: Object.keys(SUITES).length }, async (t) => {
   const pages = await startPages();
   t.after(() => pages.stop());
-  await Promise.all(Object.entries(PAGES).map(([name, run]) => t.test(name, (own) => run(own, pages))));
+  await Promise.all(Object.entries(SUITES).map(([name, run]) => t.test(name, (own) => run(own, pages))));
 });

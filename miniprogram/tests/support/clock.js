@@ -1,16 +1,16 @@
 'use strict';
 
-/** Time that passes only when a test says so. Callbacks due at the same instant run in the order they were set. */
+/** Virtual time that passes only by `advance`. Timers that are due at the same time run in the order of their creation. */
 function createClock() {
   let time = 1_700_000_000_000;
   let count = 0;
   let timers = [];
 
-  /** Promise chains between two timers must end before the next one fires. */
+  /** Let promise chains finish before the next timer fires. */
   async function settle() {
     for (let i = 0; i < 10; i += 1) await null;
   }
-  function takeNext(limit) {
+  function popNext(limit) {
     let next = null;
     for (const timer of timers) {
       if (timer.at <= limit && (!next || timer.at < next.at)) next = timer;
@@ -20,14 +20,14 @@ function createClock() {
   }
   async function advanceTo(limit) {
     await settle();
-    for (let next = takeNext(limit); next; next = takeNext(limit)) {
+    for (let next = popNext(limit); next; next = popNext(limit)) {
       time = Math.max(time, next.at);
       next.run();
       await settle();
     }
     time = Math.max(time, limit);
   }
-  /** A view on this clock for one owner, so that a test can see which timers that owner still has. */
+  /** The clock of one owner, whose pending timers a test can count. */
   function view() {
     const owner = {};
     return {
@@ -48,7 +48,7 @@ function createClock() {
     view,
     settle,
     advance: (ms) => advanceTo(time + ms),
-    /** Time goes on while nothing runs, as in a frozen app. */
+    /** Time passes without running timers, as in a frozen app. */
     freeze(ms) {
       time += ms;
     },
@@ -60,7 +60,7 @@ function createClock() {
   };
 }
 
-/** Small, seeded and good enough: mulberry32. */
+/** The seeded random generator mulberry32. */
 function createRandom(seed) {
   let state = seed >>> 0;
   return () => {

@@ -3,10 +3,10 @@
 const net = require('node:net');
 
 /**
- * The network between a client and the site, which passes everything, counts it, and fails in every way wanted:
+ * The network between a client and the site: forwards and counts all bytes, and injects failures:
  *
- *   cut(how)    lose what is open: 'reset', 'end', 'half' (in the middle of what comes next), 'silent' (half-open)
- *   onArrival   decides about a new connection by its first bytes: 'pass', 'refuse', 'swallow' (open, and say nothing)
+ *   cut(how)    lose the open connections: 'reset', 'end', 'half' (within the next data), 'silent' (half-open)
+ *   onArrival   decides about a new connection by its first bytes: 'pass', 'refuse', 'swallow' (open but silent)
  */
 async function startProxy(targetPort, { onArrival = () => 'pass' } = {}) {
   const pairs = new Set();
@@ -58,7 +58,7 @@ async function startProxy(targetPort, { onArrival = () => 'pass' } = {}) {
     pair.client.write(data);
   }
 
-  /** Returns how many connections, over which the site had spoken, were lost. */
+  /** Return the number of lost connections over which the site had sent data. */
   function cut(how) {
     const victims = Array.from(pairs).filter((pair) => !pair.isSilent && !pair.breaksNext);
     victims.forEach((pair) => {

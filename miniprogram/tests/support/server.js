@@ -5,8 +5,8 @@ const assert = require('node:assert/strict');
 const PAGE = 200;
 
 /**
- * One stream's server and the network before it, in virtual time. It follows the wire contract; everything
- * that can go wrong is a property of `faults` or a method of a connection, so that a test names its own failure.
+ * A simulated server of one stream and the network in front of it, in virtual time. It follows the protocol; a test
+ * injects failures by the properties of `faults` and the methods of a connection.
  */
 function createServer({ clock, latencyMs = () => 5 }) {
   const server = {
@@ -14,17 +14,17 @@ function createServer({ clock, latencyMs = () => 5 }) {
     log: [],
     prunedTo: 0,
     pingS: 10,
-    /** the tokens that are good */
+    /** the valid tokens */
     tokens: new Set(['token-1']),
     connections: [],
     polls: [],
     faults: {
-      connect: () => null, // 'refuse', 'throw', 'silent' (opens, says nothing), 'hang' (never opens)
+      connect: () => null, // 'refuse', 'throw', 'silent' (opens but sends nothing), 'hang' (never opens)
       hello: () => null, // a close code instead of a welcome
       frame: () => null, // 'drop', 'twice', 'late'
       poll: () => null, // 'error', 'hang', a status, or a whole {status, body}
-      wakeUp: () => true, // false: the append isn't pushed, only the next ping or append tells of it
-      staleEpoch: 'reset', // or 'reset, events', 'events', 'wait': what follows the welcome to a hello of another epoch
+      notify: () => true, // false: the append is not pushed; only the next ping or append reveals it
+      staleEpoch: 'reset', // or 'reset, events', 'events', 'wait': what follows the welcome after a hello of another epoch
     },
     open: () => server.connections.filter((connection) => !connection.isClosedByClient && !connection.isDead),
     last: () => server.log.length,
@@ -36,7 +36,7 @@ function createServer({ clock, latencyMs = () => 5 }) {
 
   function append(kind, data = {}) {
     server.log.push([server.log.length + 1, kind, data]);
-    if (server.faults.wakeUp()) server.connections.forEach((connection) => connection.push());
+    if (server.faults.notify()) server.connections.forEach((connection) => connection.push());
     server.polls.forEach((request) => request.wake());
     return server.log.length;
   }
@@ -70,18 +70,18 @@ function createConnection(server, clock, latencyMs, path, handlers) {
   const connection = {
     path,
     at: clock.now(),
-    /** what the client has sent, with the time */
+    /** the client's frames, with their time */
     sent: [],
     isClosedByClient: false,
     isDead: false,
-    /** a half-open connection passes nothing either way and never says so */
+    /** a half-open connection silently drops everything in both directions */
     isHalfOpen: false,
     cursor: null,
     handlers,
     handle: { send: fromClient, close: closedByClient },
     begin,
     push,
-    tell,
+    send,
     cut,
     close,
     of: (type) => connection.sent.filter((frame) => frame.type === type),
@@ -122,8 +122,8 @@ function createConnection(server, clock, latencyMs, path, handlers) {
   function hello(frame) {
     const code = server.faults.hello(frame) || (server.tokens.has(frame.token) ? null : 4401);
     if (code) return close(code);
-    tell({ type: 'welcome', v: 1, epoch: server.epoch, last: server.last(), ping: server.pingS });
-    if (connection.cursor !== null) return undefined; // a new token on a connection that follows already
+    send({ type: 'welcome', v: 1, epoch: server.epoch, last: server.last(), ping: server.pingS });
+    if (connection.cursor !== null) return undefined; // a new token on a connection that is subscribed already
     ping();
     const isStale = frame.epoch !== null && frame.epoch !== server.epoch;
     const isPruned = !isStale && frame.after < server.prunedTo;
@@ -131,7 +131,7 @@ function createConnection(server, clock, latencyMs, path, handlers) {
     const startsAgain = isStale && staleEpoch.endsWith('events');
     connection.cursor = startsAgain ? 0 : frame.after;
     if (isPruned || (isStale && staleEpoch.startsWith('reset'))) {
-      tell({ type: 'reset', epoch: server.epoch, last: server.last(), closed: server.isClosed() });
+      send({ type: 'reset', epoch: server.epoch, last: server.last(), closed: server.isClosed() });
       if (!startsAgain) connection.cursor = server.last();
     }
     return push();
@@ -140,7 +140,7 @@ function createConnection(server, clock, latencyMs, path, handlers) {
   function ping() {
     clock.setTimeout(() => {
       if (connection.isDead || connection.isClosedByClient) return;
-      tell({ type: 'ping', last: server.last() });
+      send({ type: 'ping', last: server.last() });
       ping();
     }, server.pingS * 1000);
   }
@@ -150,13 +150,13 @@ function createConnection(server, clock, latencyMs, path, handlers) {
     while (connection.cursor < server.last()) {
       const events = server.log.slice(connection.cursor, connection.cursor + PAGE);
       connection.cursor += events.length;
-      tell({ type: 'events', e: events });
+      send({ type: 'events', e: events });
     }
     if (server.isClosed()) close(1000);
   }
 
-  /** To the client, in order unless a fault says otherwise. What is on the way arrives even after a cut. */
-  function tell(frame) {
+  /** Send to the client, in order unless a fault says otherwise. Frames in transit arrive even after a cut. */
+  function send(frame) {
     if (connection.isHalfOpen || connection.isDead) return;
     const fault = server.faults.frame(frame);
     if (fault === 'drop') return;
@@ -170,10 +170,10 @@ function createConnection(server, clock, latencyMs, path, handlers) {
     clock.setTimeout(() => handlers.onMessage(JSON.stringify(frame)), at - clock.now());
   }
 
-  /** After everything that is on the way. */
+  /** Close after all frames in transit. */
   function close(code, problem) {
     if (connection.isDead) return;
-    if (problem) tell({ type: 'error', problem });
+    if (problem) send({ type: 'error', problem });
     connection.isDead = true;
     arrival = Math.max(arrival, clock.now() + latencyMs());
     clock.setTimeout(() => handlers.onClose(code, ''), arrival - clock.now());

@@ -9,22 +9,22 @@ const readline = require('node:readline');
 const ROOT = path.join(__dirname, '..', '..', '..');
 const PYTHON = process.env.PYTHON || path.join(ROOT, '.venv', 'bin', 'python');
 
-/** Why there is no real site here, or null when there can be one. Under REQUIRE_SERVICES=1 there must be. */
+/** The reason why the real site cannot run here, or null. With REQUIRE_SERVICES=1 a missing installation is an error instead. */
 function whyNoSite() {
   if (fs.existsSync(PYTHON) || process.env.REQUIRE_SERVICES === '1') return null;
   return 'the site is not installed (make venv)';
 }
 
-/** The real server as processes of its own, over a database of its own; see site.py for the commands. */
+/** Start the real server as separate processes with a database of its own; site.py describes the commands. */
 async function startSite(environment = {}) {
   const script = path.join(__dirname, 'site.py');
   const child = spawn(PYTHON, [script, JSON.stringify(environment)], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (data) => { complaint = (complaint + data).slice(-4000); });
+  let errors = '';
+  child.stderr.on('data', (data) => { errors = (errors + data).slice(-4000); });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`the site has ended: ${complaint}`);
+    if (done) throw new Error(`the site has ended: ${errors}`);
     return JSON.parse(value);
   };
   const { port } = await read();
@@ -32,9 +32,9 @@ async function startSite(environment = {}) {
   return {
     port,
     url: `http://127.0.0.1:${port}`,
-    tell(what, details = {}) {
+    send(command, details = {}) {
       last = last.then(() => {
-        child.stdin.write(`${JSON.stringify({ do: what, ...details })}\n`);
+        child.stdin.write(`${JSON.stringify({ do: command, ...details })}\n`);
         return read();
       });
       return last;
@@ -47,8 +47,8 @@ async function startSite(environment = {}) {
   };
 }
 
-/** Resolves to the time at which a port accepts again. */
-async function accepts(port) {
+/** Resolve to the time at which a port accepts connections. */
+async function waitForPort(port) {
   const isOpen = () => new Promise((resolve) => {
     const probe = net.connect(port, '127.0.0.1', () => {
       probe.destroy();
@@ -60,4 +60,4 @@ async function accepts(port) {
   return performance.now();
 }
 
-module.exports = { startSite, whyNoSite, accepts };
+module.exports = { startSite, whyNoSite, waitForPort };

@@ -1,6 +1,6 @@
 'use strict';
 
-/** The synchronous storage of a mini-program: what is read is a copy, what is missing an empty string. */
+/** The synchronous storage of a mini-program: values are copied, and a missing value is an empty string. */
 function createStorage(contents = {}) {
   const stored = new Map(Object.entries(contents));
   return {

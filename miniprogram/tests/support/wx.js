@@ -1,12 +1,12 @@
 'use strict';
 
-/** The parts of `wx` that the transport uses, with the platform's own rules: what breaks one throws. */
+/** The parts of `wx` that the services use; a violation of the platform's rules throws. */
 function createWx() {
-  const wx = { sockets: [], requests: [], connectSocket, request, answersNull: false };
+  const wx = { sockets: [], requests: [], connectSocket, request, returnsNoTask: false };
 
   function connectSocket(options) {
     if (/[?&]token=/.test(options.url)) throw new Error('a token in the address');
-    if (wx.answersNull) {
+    if (wx.returnsNoTask) {
       options.fail({ errMsg: 'connectSocket:fail exceed max task count' });
       return undefined;
     }
@@ -37,7 +37,7 @@ function createWx() {
       onClose: listen('onClose'),
       onError: listen('onError'),
       send({ data, fail }) {
-        if (typeof data !== 'string') throw new Error('data is no string');
+        if (typeof data !== 'string') throw new Error('data is not a string');
         this.sent.push(data);
         if (this.sendFails) fail(this.sendFails);
       },
@@ -51,7 +51,7 @@ function createWx() {
 
   function request(options) {
     const task = { options, isAborted: false, abort };
-    /** As on the platform, an abort is reported to fail. */
+    /** As on the platform, an abort calls fail. */
     function abort() {
       task.isAborted = true;
       options.fail({ errMsg: 'request:fail abort' });

@@ -1,30 +1,30 @@
-// Keeps the dashboard fresh: follows the staff's stream with the shared client, over a socket or by polling, and reads
-// the page's changing part again when told that something is new.
+// Keeps the dashboard up to date: subscribes to its stream with the shared client and reloads the changing part of the
+// page on every event.
 (() => {
   "use strict";
 
   const config = JSON.parse(document.getElementById("dashboard-config").textContent);
   const root = document.getElementById("dashboard");
   const chip = document.getElementById("dashboard-connection");
-  const news = document.getElementById("dashboard-news");
+  const announcer = document.getElementById("dashboard-news");
 
-  // Without any event for so long, which no healthy site lets happen, the page looks by itself.
-  const LOOK_MS = 60_000;
+  // A healthy site sends events more often than this; without any, the page reloads its data anyway.
+  const MAX_AGE_MS = 60_000;
   const TIMEOUT_MS = 30_000;
 
-  const SHOWN = {
+  const CHIP_STATES = {
     connecting: "connecting",
     live: "live",
     polling: "polling",
     offline: "lost",
   };
 
-  let isReading = false;
+  let isLoading = false;
   let isStale = false;
-  let readAt = Date.now();
+  let loadedAt = Date.now();
 
   function showState(state) {
-    const shown = SHOWN[state];
+    const shown = CHIP_STATES[state];
     chip.hidden = !shown;
     if (!shown || chip.dataset.state === shown) return;
     chip.dataset.state = shown;
@@ -37,11 +37,11 @@
     chip.textContent = config.words.failed;
   }
 
-  // What the reader has opened and where they are stays as it was.
-  function replaceParts(html) {
+  /** Replace the content, keeping open details, scroll positions and the focus. */
+  function replaceContent(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const focused = document.activeElement && root.contains(document.activeElement) ? document.activeElement.id : "";
-    const scrolled = [...root.querySelectorAll("details[open][id] .dashboard-scroll")].map((box) => [
+    const scrollPositions = [...root.querySelectorAll("details[open][id] .dashboard-scroll")].map((box) => [
       box.closest("details").id,
       box.scrollTop,
     ]);
@@ -50,19 +50,19 @@
       if (same) same.open = true;
     }
     root.replaceChildren(...fresh.body.childNodes);
-    for (const [id, top] of scrolled) {
+    for (const [id, top] of scrollPositions) {
       const box = document.querySelector(`#${id} .dashboard-scroll`);
       if (box) box.scrollTop = top;
     }
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
-  async function readAgain() {
-    if (document.hidden || isReading) {
+  async function reload() {
+    if (document.hidden || isLoading) {
       isStale = true;
       return;
     }
-    isReading = true;
+    isLoading = true;
     isStale = false;
     try {
       const response = await fetch(config.part, {
@@ -72,35 +72,35 @@
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      replaceParts(await response.text());
-      readAt = Date.now();
+      replaceContent(await response.text());
+      loadedAt = Date.now();
     } catch {
       showFailure();
     } finally {
-      isReading = false;
+      isLoading = false;
     }
-    if (isStale) await readAgain();
+    if (isStale) await reload();
   }
 
   function onEvents(events) {
     for (const [, kind, data] of events) {
       if (kind !== "alert") continue;
       const title = (config.language === "en" && data.title_en) || data.title;
-      news.textContent = (data.is_open ? config.words.fired : config.words.resolved) + title;
+      announcer.textContent = (data.is_open ? config.words.fired : config.words.resolved) + title;
     }
-    readAgain();
+    reload();
   }
 
   const { webSocketClient, browserTransport } = window.diag;
   const client = webSocketClient.createClient({
     stream: config.stream,
     transport: browserTransport.createBrowserTransport({ baseUrl: location.origin }),
-    getToken: async () => null, // Django's session speaks
+    getToken: async () => null, // Django's session authenticates
     after: config.after,
     epoch: config.epoch,
     onEvents,
     onState: showState,
-    onReset: readAgain,
+    onReset: reload,
     onFatal: showFailure,
   });
 
@@ -109,10 +109,10 @@
   window.addEventListener("pagehide", () => client.hide());
   window.addEventListener("pageshow", (event) => event.persisted && client.show());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && isStale) readAgain();
+    if (!document.hidden && isStale) reload();
   });
   setInterval(() => {
-    if (Date.now() - readAt >= LOOK_MS) readAgain();
-  }, LOOK_MS / 4);
+    if (Date.now() - loadedAt >= MAX_AGE_MS) reload();
+  }, MAX_AGE_MS / 4);
   client.start();
 })();

@@ -89,7 +89,7 @@ def test_page_shows_the_values_of_the_samples(operator: Client) -> None:
 def test_page_without_data_says_so(operator: Client) -> None:
     page = operator.get(PAGE).content.decode()
     assert "这段时间没有调用过平台。" in page
-    assert "这段时间没有给用户看过错误。" in page
+    assert "这段时间没有向用户显示错误。" in page
 
 
 def test_part_is_the_page_without_its_frame(operator: Client) -> None:
