@@ -1,14 +1,10 @@
 #!/usr/bin/env python
 """Django's command line. In development without DATABASE_URL it starts the embedded PostgreSQL first."""
 
-import gc
 import os
 import sys
 
-# Garbage collection during import takes a quarter of the start. `execute_measured` enables it again.
-gc.disable()
-
-from diagsite.server.embedded_postgres import EmbeddedDatabaseError, embedded_database  # noqa: E402
+from diagsite.server.embedded_postgres import EmbeddedDatabaseError, embedded_database
 
 # Commands that run without a database.
 COMMANDS_WITHOUT_DATABASE = {

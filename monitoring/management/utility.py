@@ -1,6 +1,5 @@
 """Runs management commands: counts and times each, and stores the samples of its process."""
 
-import gc
 import time
 from collections.abc import Sequence
 
@@ -39,8 +38,6 @@ class _CountedManagementUtility(ManagementUtility):
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
-        gc.freeze()  # loaded modules stay: no need to traverse them at every collection
-        gc.enable()
         if self.argv[1:2] == [subcommand]:  # not the argument of `help`
             from monitoring.instrumentation.exporter import start_exporter
             from monitoring.models import Process
