@@ -47,6 +47,23 @@ class AuditedAdmin(admin.ModelAdmin[_M]):
         }
 
 
+class DeleteOnlyAdmin(AuditedAdmin[_M]):
+    """Rows can be viewed and deleted, but not added or changed."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: _M | None = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(DeleteOnlyAdmin[_M]):
+    """Rows can only be viewed; actions of the subclass declare the permission that they need."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: _M | None = None) -> bool:
+        return False
+
+
 def _get_changed_forms(formset: Any) -> Iterable[tuple[str, Any]]:
     changed = [obj for obj, _fields in getattr(formset, "changed_objects", ())]
     return [("changed", form) for form in formset.initial_forms if form.instance in changed]

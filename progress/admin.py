@@ -1,29 +1,11 @@
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from errors.audit import ReadOnlyAdmin
 from progress.models import PushProcess, Stream
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Looks, never touches: what programs write, people read."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes by hand."""
-        return False
-
-
 @admin.register(Stream)
-class StreamAdmin(ReadOnlyAdmin):
+class StreamAdmin(ReadOnlyAdmin[Stream]):
     """Which streams are open and how far they are."""
 
     list_display = ["id", "owner", "last_seq", "is_closed", "created_at", "closed_at"]
@@ -33,7 +15,7 @@ class StreamAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PushProcess)
-class PushProcessAdmin(ReadOnlyAdmin):
+class PushProcessAdmin(ReadOnlyAdmin[PushProcess]):
     """Connections by serving process."""
 
     list_display = [

@@ -10,7 +10,7 @@ from diagnosis.choices import FailureReason
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
 from diagnosis.orders import services
-from errors.audit import AuditedAdmin
+from errors.audit import AuditedAdmin, ReadOnlyAdmin
 from errors.exceptions import Conflict
 
 OPERATOR_PAUSE_DURATION = timedelta(hours=1)
@@ -76,8 +76,8 @@ class _QuestionInline(_ReadOnlyInline):
 
 
 @admin.register(Diagnosis)
-class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
-    """Every diagnosis, to look at and to cancel; nothing is changed by hand."""
+class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
+    """Diagnoses can be cancelled and retried. `manage.py forget_user` deletes them with their event streams."""
 
     list_display = [
         "brand",
@@ -128,21 +128,9 @@ class DiagnosisAdmin(AuditedAdmin[Diagnosis]):
         """For the actions above: nobody changes a diagnosis by hand, so Django's own permission is asked for here."""
         return bool(request.user.has_perm("diagnosis.change_diagnosis"))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Diagnoses come from users."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
-        """The run writes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Diagnosis | None = None) -> bool:
-        """Its progress would stay behind. `manage.py forget_user` deletes all of a user's."""
-        return False
-
 
 @admin.register(Answer)
-class AnswerAdmin(admin.ModelAdmin[Answer]):
+class AnswerAdmin(ReadOnlyAdmin[Answer]):
     """What each platform said, or why it did not."""
 
     list_display = ["id", "platform", "state", "reason", "error_detail", "attempts", "milliseconds", "answered_at"]
@@ -152,36 +140,12 @@ class AnswerAdmin(admin.ModelAdmin[Answer]):
     ordering = ["-pk"]
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Answers are planned with their diagnosis."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
-        """The run writes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Answer | None = None) -> bool:
-        """The counts of its diagnosis would be wrong."""
-        return False
-
 
 @admin.register(Correction)
-class CorrectionAdmin(admin.ModelAdmin[Correction]):
+class CorrectionAdmin(ReadOnlyAdmin[Correction]):
     """What users said of hits: where the known brands lack a decoy or an alias."""
 
     list_display = ["brand", "kind", "alias", "start", "end", "diagnosis", "created_at"]
     list_filter = ["kind", "created_at"]
     search_fields = ["brand", "alias"]
     list_select_related = ["diagnosis"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users make them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
-        """The report was made with them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Correction | None = None) -> bool:
-        """Users take them back."""
-        return False

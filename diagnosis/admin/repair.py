@@ -1,35 +1,20 @@
 """What was imported and what was repaired, to look at."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
 from diagnosis.models import LegacyRecord, RepairChange, RepairRun
-
-
-class _ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from errors.audit import ReadOnlyAdmin
 
 
 @admin.register(LegacyRecord)
-class LegacyRecordAdmin(_ReadOnlyAdmin):
+class LegacyRecordAdmin(ReadOnlyAdmin[LegacyRecord]):
     """Rows of another system's export: what became of each, and what it was."""
 
     list_display = ["table", "key", "state", "problem", "belongs_to", "created_at"]
     list_filter = ["state", "table"]
     search_fields = ["=key", "=diagnosis__id"]
     ordering = ["-pk"]
+    show_full_result_count = False
 
     @admin.display(description="诊断", ordering="diagnosis_id")
     def belongs_to(self, record: LegacyRecord) -> str:
@@ -38,21 +23,23 @@ class LegacyRecordAdmin(_ReadOnlyAdmin):
 
 
 @admin.register(RepairRun)
-class RepairRunAdmin(_ReadOnlyAdmin):
+class RepairRunAdmin(ReadOnlyAdmin[RepairRun]):
     """Each `repair_history --apply`."""
 
     list_display = ["id", "started_at", "finished_at", "undone_at", "mended"]
     ordering = ["-pk"]
+    show_full_result_count = False
 
 
 @admin.register(RepairChange)
-class RepairChangeAdmin(_ReadOnlyAdmin):
+class RepairChangeAdmin(ReadOnlyAdmin[RepairChange]):
     """The journal: every row before and after."""
 
     list_display = ["repair", "defect", "model", "key", "is_undone"]
     list_filter = ["defect", "model", "is_undone"]
     search_fields = ["=key"]
     ordering = ["-pk"]
+    show_full_result_count = False
 
     @admin.display(description="修复", ordering="run_id")
     def repair(self, change: RepairChange) -> int:

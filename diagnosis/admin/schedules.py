@@ -6,11 +6,11 @@ from django.http import HttpRequest
 
 from diagnosis.models import Schedule
 from diagnosis.schedules.services import set_paused
-from errors.audit import AuditedAdmin
+from errors.audit import DeleteOnlyAdmin
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(AuditedAdmin[Schedule]):
+class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
     """What runs by itself and what it may spend; users make and change their own."""
 
     list_display = [
@@ -48,11 +48,3 @@ class ScheduleAdmin(AuditedAdmin[Schedule]):
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """For the actions above: nobody changes a schedule by hand, so Django's own permission is asked for here."""
         return bool(request.user.has_perm("diagnosis.change_schedule"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users make them from their diagnoses."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
-        """What they order and may spend is their owner's word."""
-        return False

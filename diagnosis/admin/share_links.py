@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from diagnosis.models import ShareLink
-from errors.audit import AuditedAdmin
+from errors.audit import DeleteOnlyAdmin
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(AuditedAdmin[ShareLink]):
+class ShareLinkAdmin(DeleteOnlyAdmin[ShareLink]):
     """Looked at and revoked; the address itself is shown to nobody but who may see the diagnosis."""
 
     list_display = ["diagnosis", "created_by", "created_at", "expires_at", "revoked_at", "opens"]
@@ -23,11 +23,3 @@ class ShareLinkAdmin(AuditedAdmin[ShareLink]):
         """Nobody opens them any more."""
         count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
         self.message_user(request, f"已撤销 {count} 个链接。", messages.SUCCESS)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users give them out."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ShareLink | None = None) -> bool:
-        """A link that was given out stays what it is."""
-        return False

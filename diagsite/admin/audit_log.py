@@ -7,12 +7,11 @@ from django.contrib.admin.models import LogEntry
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from errors.audit import VALUES_KEY
-from progress.admin import ReadOnlyAdmin
+from errors.audit import VALUES_KEY, ReadOnlyAdmin
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(ReadOnlyAdmin):
+class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     """The latest first, with the values before and after. Not even a superuser changes it."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "message", "values"]

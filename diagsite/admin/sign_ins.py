@@ -4,13 +4,14 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.contrib import admin
-from django.http import HttpRequest
+
+from errors.audit import DeleteOnlyAdmin
 
 AccessAttempt._meta.verbose_name = AccessAttempt._meta.verbose_name_plural = "登录失败"
 
 
 @admin.register(AccessAttempt)
-class AccessAttemptAdmin(admin.ModelAdmin[Any]):
+class AccessAttemptAdmin(DeleteOnlyAdmin[Any]):
     """Deleting an entry lifts its pause."""
 
     list_display = ["account", "address", "failures", "latest"]
@@ -43,11 +44,3 @@ class AccessAttemptAdmin(admin.ModelAdmin[Any]):
     def latest(self, attempt: Any) -> Any:
         """When the pause began, if it has."""
         return attempt.attempt_time
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Failures write them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays as it was."""
-        return False

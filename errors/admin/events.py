@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from errors.audit import ReadOnlyAdmin
 from errors.models import ErrorCount, ErrorEvent
 
 GROUP_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
@@ -19,7 +20,7 @@ MAX_LISTED_GROUPS = 200
 
 
 @admin.register(ErrorEvent)
-class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
+class ErrorEventAdmin(ReadOnlyAdmin[ErrorEvent]):
     """Support finds an event by the reference that the user reads out."""
 
     list_display = ["created_at", "code", "reference", "outcome", "platform", "exception", "place", "diagnosis_id"]
@@ -66,18 +67,6 @@ class ErrorEventAdmin(admin.ModelAdmin[ErrorEvent]):
             "hours": hours,
         }
         return TemplateResponse(request, "admin/errors/errorevent/groups.html", context)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Programs write them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Programs write them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """`manage.py prune_errors` does."""
-        return False
 
 
 def list_error_groups(period: timedelta) -> list[dict[str, Any]]:

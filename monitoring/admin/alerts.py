@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from errors.audit import AuditedAdmin, log_action
+from errors.audit import ReadOnlyAdmin, log_action
 from monitoring.alerts.lifecycle import acknowledge_alert, add_note
 from monitoring.models import Alert, Rule, Silence
 from monitoring.rules.explanations import format_rule_value
@@ -45,7 +45,7 @@ class OpenFilter(SimpleListFilter):
 
 
 @admin.register(Alert)
-class AlertAdmin(AuditedAdmin[Alert]):
+class AlertAdmin(ReadOnlyAdmin[Alert]):
     """What happened, and what somebody does about it."""
 
     list_display = ["title", "state", "severity", "source", "seen_value", "fired_at", "resolved_at", "acknowledged_by"]
@@ -162,18 +162,6 @@ class AlertAdmin(AuditedAdmin[Alert]):
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         """For the action above."""
         return bool(request.user.has_perm(ACKNOWLEDGE_PERMISSION))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Programs write them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays as it was."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays."""
-        return False
 
 
 def _get_user(request: HttpRequest) -> AbstractBaseUser:

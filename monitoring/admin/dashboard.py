@@ -11,6 +11,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from errors.audit import ReadOnlyAdmin
 from monitoring.dashboard.charts import (
     CHART_COUNTERS,
     CHART_GAUGES,
@@ -32,7 +33,7 @@ CHART_X_LABEL_COUNT = 4
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(admin.ModelAdmin[Dashboard]):
+class DashboardAdmin(ReadOnlyAdmin[Dashboard]):
     """One page instead of a list of rows; for everybody who may enter the admin."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -42,18 +43,6 @@ class DashboardAdmin(admin.ModelAdmin[Dashboard]):
     def has_view_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
         """Seen by staff; there is no row to be seen by itself."""
         return obj is None and self.admin_site.has_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is no row to add."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """There is no row to change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """There is no row to delete."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The page; with `?part=1` only what changes, for the page to put in place of the old."""

@@ -1,20 +1,18 @@
 """Every message: whether it has arrived, and if not, why not."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from errors.audit import AuditedAdmin
+from errors.audit import ReadOnlyAdmin
 from monitoring.delivery.messages import Message
 from monitoring.models import Delivery
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(AuditedAdmin[Delivery]):
+class DeliveryAdmin(ReadOnlyAdmin[Delivery]):
     """To look at; what was given up can be tried again."""
 
     list_display = [
@@ -72,15 +70,3 @@ class DeliveryAdmin(AuditedAdmin[Delivery]):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """For the action above."""
         return bool(request.user.has_perm("monitoring.change_delivery"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Alerts write them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The sender writes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """They go with their alert or their channel."""
-        return False
