@@ -1,4 +1,4 @@
-"""Instruments of what leaves the process, of look-ups in the cache, and of waits for a turn."""
+"""Metrics of calls to other services, cache lookups and waits for limits."""
 
 from prometheus_client import Counter, Histogram
 
