@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from errors.messages.placeholders import (
+from errors.placeholders import (
     PLANNED_PLACEHOLDER,
     PLATFORM_PLACEHOLDER,
     SECONDS_PLACEHOLDER,

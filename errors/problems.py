@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from django.utils.translation import get_language
 
+from errors.catalogue import snapshot
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError, get_error_code
-from errors.messages import catalogue as words_catalogue
 from errors.messages.default_texts import ACTION_LABELS
 from errors.messages.message import render_message
 from performance.exceptions import LimitExceeded
@@ -19,7 +19,7 @@ Problem = dict[str, Any]
 
 def get_current_locale() -> str:
     """The locale of the current request or thread, as one that has words."""
-    return words_catalogue.resolve_locale(get_language())
+    return snapshot.resolve_locale(get_language())
 
 
 def build_problem(
@@ -80,8 +80,8 @@ def build_displayed_message(
     action_params: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The `copy` part of a body: the words that are published now, filled in. Never raises."""
-    locale = words_catalogue.resolve_locale(language)
-    message = words_catalogue.get_current_message(code, locale, platform)
+    locale = snapshot.resolve_locale(language)
+    message = snapshot.get_current_message(code, locale, platform)
     texts = render_message(code, locale, message, values or {})
     label = texts.pop("action_label") or ACTION_LABELS[locale].get(message.action, "")  # type: ignore[call-overload]
     return {
@@ -116,7 +116,7 @@ def build_problem_from_exception(error: BaseException, *, locale: str | None = N
 
 def build_error_catalogue(language: str) -> dict[str, Any]:
     """Every code with its words and what programs need, so that a client can explain a failure without reaching us."""
-    locale = words_catalogue.resolve_locale(language)
+    locale = snapshot.resolve_locale(language)
     return {
         "locale": locale,
         "errors": {

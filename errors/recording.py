@@ -22,12 +22,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from errors.catalogue.snapshot import get_published_message
 from errors.codes import ErrorCode
-from errors.messages.catalogue import get_published_message
 from errors.messages.default_texts import DEFAULT_LOCALE
-from errors.messages.placeholders import clean_text
 from errors.metrics import error_counter
+from errors.models import ErrorCount, ErrorEvent
 from errors.periodic_thread import PeriodicThread
+from errors.placeholders import clean_text
 
 log = structlog.get_logger(__name__)
 
@@ -116,9 +117,7 @@ ON CONFLICT (hour, code, fingerprint, outcome) DO UPDATE SET count = known.count
 
 
 def _write_batch(counts: Counter[CountKey], occurrences: deque[Occurrence]) -> None:
-    from errors.models import ErrorEvent
-
-    # In one order in every process, or two of them could wait for each other.
+    # Sorted in every process, to prevent deadlocks.
     rows = [(*group, count) for group, count in sorted(counts.items())]
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -257,8 +256,6 @@ def _parse_uuid(value: Any) -> uuid.UUID | None:
 
 def prune_errors(*, older_than: timedelta, batch_size: int = 5000) -> int:
     """Delete events that are older, a few thousand at a time; returns how many. Counts are kept ten times as long."""
-    from errors.models import ErrorCount, ErrorEvent
-
     now = datetime.now(UTC)
     ErrorCount.objects.filter(hour__lt=now - 10 * older_than).delete()
     pruned = 0

@@ -13,7 +13,7 @@ from diagnosis.api.serializers import AnswerTextReader
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, Platform
 from diagnosis.statistics import compute_statistics
-from errors.messages import catalogue
+from errors.catalogue import snapshot
 from performance.cache import get_cache
 
 _report_cache = get_cache(ttl=300, namespace="reports")
@@ -54,7 +54,7 @@ async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedRepo
 
 def _build_report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
     # The words in it are those that this process knows now: after an edit they have another version.
-    return f"{diagnosis_id}:{locale}:{catalogue.get_snapshot_version()}"
+    return f"{diagnosis_id}:{locale}:{snapshot.get_snapshot_version()}"
 
 
 def _get_report_tags(diagnosis_id: uuid.UUID) -> list[str]:

@@ -17,18 +17,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin, log_action
-from errors.codes import ERROR_SPECS, ErrorCode
-from errors.messages import message
-from errors.messages.default_texts import ACTION_LABELS
-from errors.messages.diff import diff_contents
-from errors.messages.publishing import accept_upstream, publish_draft, reject_upstream, republish_revision
-from errors.messages.translation_files import (
+from errors.catalogue.publishing import accept_upstream, publish_draft, reject_upstream, republish_revision
+from errors.catalogue.translation_files import (
     InvalidTranslationFile,
     apply_translation_import,
     export_translations,
     list_import_errors,
     plan_translation_import,
 )
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.messages import message
+from errors.messages.default_texts import ACTION_LABELS
+from errors.messages.diff import diff_contents
 from errors.models import CopyRevision, ErrorCopy, ErrorCount
 
 PUBLISH_PERMISSION = "errors.publish_errorcopy"

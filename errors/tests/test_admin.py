@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from errors.catalogue import snapshot
+from errors.catalogue.publishing import seed_error_messages
 from errors.codes import ErrorCode
-from errors.messages import catalogue
 from errors.messages.message import CONTENT_FIELDS
-from errors.messages.publishing import seed_error_messages
 from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
 from errors.recording import error_recorder, record_error
 
@@ -29,10 +29,10 @@ C = ErrorCode
 @pytest.fixture(autouse=True)
 def seeded(db: None) -> Iterator[None]:
     error_recorder.clear()
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     seed_error_messages()
     yield
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     error_recorder.clear()
 
 
@@ -107,8 +107,8 @@ def test_an_editor_changes_the_draft_and_cannot_publish(editor: Client) -> None:
     assert change(editor, row(), title="服务器打了个盹", _publish="1").status_code == 403
     revisions = reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1])
     assert editor.post(revisions).status_code == 403
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert editor.get(reverse("admin:errors_copyoverride_add")).status_code == 403
 
 
@@ -122,8 +122,8 @@ def test_a_publisher_publishes_with_a_reason_and_goes_back(publisher: Client) ->
     assert "<ins>" in history
     assert "<del>" in history
     publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]), {"reason": "还是原来的"})
-    catalogue.refresh_snapshot()
-    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
+    snapshot.refresh_snapshot()
+    shown = snapshot.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("系统开小差了", 3)
 
 

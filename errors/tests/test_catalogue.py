@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from errors.catalogue import snapshot
+from errors.catalogue.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.codes import ErrorCode
-from errors.messages import catalogue
-from errors.messages.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.models import CopyOverride, CopyRevision, ErrorCopy, ImmutableError
 
 C = ErrorCode
@@ -18,9 +18,9 @@ C = ErrorCode
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> Iterator[None]:
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     yield
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
 
 
 def row(code: ErrorCode = C.SERVER_ERROR, locale: str = "zh-hans") -> ErrorCopy:
@@ -54,9 +54,9 @@ def override(**columns: object) -> CopyOverride:
 
 def test_without_a_database_the_built_in_words_answer() -> None:
     for code in ErrorCode:
-        assert catalogue.get_current_message(code, "zh-hans").title
-        assert catalogue.get_current_message(code, "en").title
-    assert catalogue.get_snapshot_version() == -1
+        assert snapshot.get_current_message(code, "zh-hans").title
+        assert snapshot.get_current_message(code, "en").title
+    assert snapshot.get_snapshot_version() == -1
 
 
 @pytest.mark.django_db
@@ -64,13 +64,13 @@ def test_a_draft_is_not_seen_until_it_is_published() -> None:
     seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     assert copy.has_draft
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     revision = publish_draft(copy.pk, author=None, reason="更亲切")
-    assert catalogue.refresh_snapshot()
-    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
+    assert snapshot.refresh_snapshot()
+    shown = snapshot.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("服务器打了个盹", revision.number)
-    assert not catalogue.refresh_snapshot(), "nothing has changed since"
+    assert not snapshot.refresh_snapshot(), "nothing has changed since"
     assert not row().has_draft
 
 
@@ -80,8 +80,8 @@ def test_a_roll_back_is_a_new_revision_with_the_old_words() -> None:
     copy = edit(row(), title="服务器打了个盹")
     publish_draft(copy.pk, author=None, reason="试试")
     republish_revision(copy.pk, 1, author=None, reason="还是原来的好")
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert list(copy.revisions.values_list("number", flat=True)) == [3, 2, 1]
 
 
@@ -108,7 +108,7 @@ def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_ch
     publish_draft(edit(row(), title="服务器打了个盹").pk, author=None, reason="更亲切")
     assert seed_error_messages() == {"added": 0, "updated": 0, "upstream_changed": 0}
     # The next release brings other words for an edited row and for an untouched one.
-    from errors.messages import publishing
+    from errors.catalogue import publishing
     from errors.messages.message import build_default_message, build_message
 
     def next_release(code: ErrorCode, locale: str) -> object:
@@ -126,8 +126,8 @@ def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_ch
     assert row(C.FORBIDDEN).title == "新的标题"
     edited = row()
     assert (edited.title, edited.upstream["title"], edited.has_upstream_changes) == ("服务器打了个盹", "新的标题", True)
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
     taken = accept_upstream(edited.pk)
     assert (taken.title, taken.has_draft, taken.has_upstream_changes) == ("新的标题", True, False)
 
@@ -139,14 +139,14 @@ def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
     override(platform="doubao")
     override(platform="kimi", title="还没开始", starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2))
     override(platform="qwen", title="已经结束", starts_at=now - timedelta(hours=2), ends_at=now - timedelta(hours=1))
-    catalogue.refresh_snapshot()
+    snapshot.refresh_snapshot()
 
     def title(platform: str) -> str:
-        return catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
+        return snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
 
     assert title("doubao") == "豆包正在维护"
     assert {title(other) for other in ("kimi", "qwen", "")} == {"AI 平台暂时不可用"}
-    shown = catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+    shown = snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     assert shown.suggestion, "an empty field keeps the published words"
 
 
@@ -154,11 +154,11 @@ def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
 def test_an_override_ends_by_itself_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     seed_error_messages()
     override()
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
     later = time.time() + 120
     monkeypatch.setattr(time, "time", lambda: later)
-    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
+    assert snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
 
 
 @pytest.mark.django_db
@@ -171,13 +171,13 @@ def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
         "UPDATE errors_errorcopy SET published_id = (SELECT max(id) FROM errors_copyrevision) WHERE id = "
         "(SELECT min(id) FROM errors_errorcopy)",
     ):
-        catalogue.refresh_snapshot()
+        snapshot.refresh_snapshot()
         with connection.cursor() as cursor:
             cursor.execute(statement)
-        assert catalogue.refresh_snapshot(), statement
-    catalogue.refresh_snapshot()
+        assert snapshot.refresh_snapshot(), statement
+    snapshot.refresh_snapshot()
     edit(row(), title="只是草稿")
-    assert not catalogue.refresh_snapshot(), "a draft changes nothing that is seen"
+    assert not snapshot.refresh_snapshot(), "a draft changes nothing that is seen"
     assert made.pk
 
 
@@ -187,10 +187,10 @@ def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_copyrevision SET content = '[1]' WHERE copy_id = %s", [row(C.SERVER_ERROR).pk])
         cursor.execute("UPDATE errors_errorcopy SET code = 'NO_SUCH_CODE' WHERE code = 'CONFLICT' AND locale = 'en'")
-    catalogue.reset_to_default_messages()
-    assert catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
-    assert catalogue.get_current_message(C.CONFLICT, "en").title == "That conflicts"
+    snapshot.reset_to_default_messages()
+    assert snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    assert snapshot.get_current_message(C.CONFLICT, "en").title == "That conflicts"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
     ],
 )
 def test_a_language_gets_its_own_words_or_those_of_its_base_or_chinese(language: str | None, locale: str) -> None:
-    assert catalogue.resolve_locale(language) == locale
+    assert snapshot.resolve_locale(language) == locale
 
 
 def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
@@ -222,5 +222,5 @@ def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
 def _seconds_of(rounds: int) -> float:
     started = time.process_time()
     for _ in range(rounds):
-        catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+        snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     return time.process_time() - started

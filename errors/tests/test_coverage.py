@@ -7,11 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from errors.catalogue.coverage import check_default_messages, check_stored_messages, find_subclasses
+from errors.catalogue.publishing import publish_draft, seed_error_messages
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError, get_error_code, register_exception
-from errors.messages.coverage import check_default_messages, check_stored_messages, find_subclasses
 from errors.messages.default_texts import DEFAULT_TEXTS, DefaultText
-from errors.messages.publishing import publish_draft, seed_error_messages
 from errors.models import CopyOverride, ErrorCopy
 
 C = ErrorCode

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import problems
+from errors.catalogue import snapshot
 from errors.codes import ERROR_SPECS, ActionKind, ErrorCode
-from errors.messages import catalogue
 from errors.messages.default_texts import DEFAULT_TEXTS
 from errors.messages.message import (
     TEXT_FIELDS,
@@ -21,7 +21,7 @@ from errors.messages.message import (
     render_message,
     validate_message,
 )
-from errors.messages.placeholders import MAX_PLACEHOLDER_LENGTH, PLACEHOLDERS, clean_text, fill_placeholders
+from errors.placeholders import MAX_PLACEHOLDER_LENGTH, PLACEHOLDERS, clean_text, fill_placeholders
 
 C = ErrorCode
 
@@ -99,12 +99,12 @@ def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
 ) -> None:
     words = build_message(build_default_message(code, "zh-hans").content() | dict(zip(TEXT_FIELDS, texts, strict=True)))
     key = (code.value, "zh-hans")
-    before = catalogue._snapshot
-    catalogue._snapshot = catalogue.CatalogueSnapshot(1, {**catalogue.DEFAULT_MESSAGES, key: words}, {})
+    before = snapshot._snapshot
+    snapshot._snapshot = snapshot.CatalogueSnapshot(1, {**snapshot.DEFAULT_MESSAGES, key: words}, {})
     try:
         body = problems.build_problem(code, locale="zh-hans", params=values)
     finally:
-        catalogue._snapshot = before
+        snapshot._snapshot = before
     json.dumps(body, ensure_ascii=False)
     assert body["code"] == code.value
 
@@ -177,8 +177,8 @@ def test_every_action_that_a_code_may_offer_has_words() -> None:
         for locale in DEFAULT_TEXTS:
             for kind in ERROR_SPECS[code].allowed_actions:
                 words = replace(build_default_message(code, locale), action=ActionKind(kind).value, action_label="")
-                catalogue._snapshot = catalogue.CatalogueSnapshot(
-                    1, {**catalogue.DEFAULT_MESSAGES, (code.value, locale): words}, {}
+                snapshot._snapshot = snapshot.CatalogueSnapshot(
+                    1, {**snapshot.DEFAULT_MESSAGES, (code.value, locale): words}, {}
                 )
                 assert problems.build_displayed_message(code, locale)["action"]["label"]
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()

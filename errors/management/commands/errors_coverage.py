@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from errors.messages.coverage import check_default_messages, check_stored_messages
+from errors.catalogue.coverage import check_default_messages, check_stored_messages
 
 
 class Command(BaseCommand):
