@@ -1,4 +1,4 @@
-"""Instruments of what went wrong."""
+"""Metrics of errors."""
 
 from prometheus_client import Counter
 
