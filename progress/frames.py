@@ -1,4 +1,4 @@
-"""Every frame, typed both ways, and the close codes. docs/reference/protocol.md is the contract."""
+"""Frames in both directions and close codes, as specified in docs/reference/protocol.md."""
 
 from enum import IntEnum
 from typing import Any, Literal, NotRequired, TypedDict
@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 PROTOCOL_VERSION = 1
 MAX_CLIENT_FRAME_BYTES = 4 * 1024
 MAX_CLIENT_FRAMES_PER_SECOND = 20
-MAX_UNACKNOWLEDGED_BYTES = (
-    256 * 1024
-)  # sent and not yet heard of; who reads more slowly waits, and is cut after its ping
+MAX_UNACKNOWLEDGED_BYTES = 256 * 1024  # sent but not confirmed by a pong; beyond it, sending waits
 
 
 class CloseCode(IntEnum):
-    """Why the server ended a socket; always sent after accept, so that the client sees it."""
+    """Why the server closed a socket; sent after accept, so that the client receives it."""
 
     DONE = 1000
     BAD_FRAME = 4400
@@ -34,7 +32,7 @@ class _ClientFrame(BaseModel):
 
 
 class HelloFrame(_ClientFrame):
-    """The first frame, and again with a new token before the old one expires."""
+    """The first frame; sent again with a new token before the old one expires."""
 
     type: Literal["hello"]
     v: int
@@ -44,7 +42,7 @@ class HelloFrame(_ClientFrame):
 
 
 class AfterFrame(_ClientFrame):
-    """Asks for the log again, behind a cursor."""
+    """Requests the log again, from a cursor."""
 
     type: Literal["after"]
     after: int = Field(ge=0, le=2**31)
@@ -62,7 +60,7 @@ _client_frame_adapter: TypeAdapter[HelloFrame | AfterFrame | PongFrame] = TypeAd
 
 
 class WelcomeFrame(TypedDict):
-    """The hello was good; `ping` is the number of seconds between pings."""
+    """The hello is accepted; `ping` is the interval of pings in seconds."""
 
     type: Literal["welcome"]
     v: int
@@ -72,7 +70,7 @@ class WelcomeFrame(TypedDict):
 
 
 class PingFrame(TypedDict):
-    """Are you there? `last` reveals a lost last frame."""
+    """Requests a pong; `last` lets the client detect a lost last frame."""
 
     type: Literal["ping"]
     last: int
@@ -88,7 +86,7 @@ class ResetFrame(TypedDict):
 
 
 class ErrorFrame(TypedDict):
-    """A failure, in the same body as over HTTP."""
+    """An error, with the same body as over HTTP."""
 
     type: Literal["error"]
     problem: dict[str, Any]
@@ -98,5 +96,5 @@ ServerFrame = WelcomeFrame | PingFrame | ResetFrame | ErrorFrame
 
 
 def parse_client_frame(text: str) -> HelloFrame | AfterFrame | PongFrame:
-    """A client's frame. Raises ValueError (pydantic's ValidationError is one) for whatever is not one."""
+    """Parse a client's frame. Raises ValueError (pydantic's ValidationError is one) if it is invalid."""
     return _client_frame_adapter.validate_json(text)

@@ -1,4 +1,4 @@
-"""Instruments of the push path."""
+"""Metrics of sockets, polls and notifications."""
 
 from prometheus_client import Counter, Gauge
 
