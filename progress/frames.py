@@ -1,9 +1,12 @@
 """Frames in both directions and close codes, as specified in docs/reference/protocol.md."""
 
+import json
 from enum import IntEnum
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from errors.codes import ErrorCode
 
 PROTOCOL_VERSION = 1
 MAX_CLIENT_FRAME_BYTES = 4 * 1024
@@ -25,6 +28,20 @@ class CloseCode(IntEnum):
     TOO_FAST = 4429
     INTERNAL_ERROR = 4500
     GOING_AWAY = 4503
+
+
+ERROR_CODES_BY_CLOSE_CODE = {
+    CloseCode.BAD_FRAME: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.UNAUTHORIZED: ErrorCode.UNAUTHORIZED,
+    CloseCode.ORIGIN_NOT_ALLOWED: ErrorCode.FORBIDDEN,
+    CloseCode.NOT_FOUND: ErrorCode.DATA_NOT_FOUND,
+    CloseCode.CLIENT_TIMEOUT: ErrorCode.NETWORK_TIMEOUT,
+    CloseCode.UNSUPPORTED_VERSION: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.TOO_BIG: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.TOO_FAST: ErrorCode.RATE_LIMITED,
+    CloseCode.INTERNAL_ERROR: ErrorCode.SERVER_ERROR,
+    CloseCode.GOING_AWAY: ErrorCode.SERVICE_UNAVAILABLE,
+}
 
 
 class _ClientFrame(BaseModel):
@@ -98,3 +115,7 @@ ServerFrame = WelcomeFrame | PingFrame | ResetFrame | ErrorFrame
 def parse_client_frame(text: str) -> HelloFrame | AfterFrame | PongFrame:
     """Parse a client's frame. Raises ValueError (pydantic's ValidationError is one) if it is invalid."""
     return _client_frame_adapter.validate_json(text)
+
+
+def encode_frame(frame: ServerFrame) -> str:
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
