@@ -1,4 +1,4 @@
-"""What users see: from the table, at once, and from the built-in words when there is no table."""
+"""The catalogue of messages: publishing, overrides, snapshots, default messages."""
 
 import time
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def override(**columns: object) -> CopyOverride:
     return made
 
 
-def test_without_a_database_the_built_in_words_answer() -> None:
+def test_default_messages_are_used_without_a_database() -> None:
     for code in ErrorCode:
         assert snapshot.get_current_message(code, "zh-hans").title
         assert snapshot.get_current_message(code, "en").title
@@ -60,7 +60,7 @@ def test_without_a_database_the_built_in_words_answer() -> None:
 
 
 @pytest.mark.django_db
-def test_a_draft_is_not_seen_until_it_is_published() -> None:
+def test_a_draft_is_not_shown_until_it_is_published() -> None:
     seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     assert copy.has_draft
@@ -70,12 +70,12 @@ def test_a_draft_is_not_seen_until_it_is_published() -> None:
     assert snapshot.refresh_snapshot()
     shown = snapshot.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("服务器打了个盹", revision.number)
-    assert not snapshot.refresh_snapshot(), "nothing has changed since"
+    assert not snapshot.refresh_snapshot(), "nothing has changed"
     assert not row().has_draft
 
 
 @pytest.mark.django_db
-def test_a_roll_back_is_a_new_revision_with_the_old_words() -> None:
+def test_a_rollback_creates_a_new_revision() -> None:
     seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     publish_draft(copy.pk, author=None, reason="试试")
@@ -86,7 +86,7 @@ def test_a_roll_back_is_a_new_revision_with_the_old_words() -> None:
 
 
 @pytest.mark.django_db
-def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
+def test_revisions_are_immutable() -> None:
     seed_error_messages()
     revision = CopyRevision.objects.all()[0]
     revision.reason = "其他"
@@ -101,7 +101,7 @@ def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
 
 
 @pytest.mark.django_db
-def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_changed(
+def test_seeding_keeps_edits_and_marks_changed_default_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert seed_error_messages() == {"added": len(ErrorCode) * 2, "updated": 0, "upstream_changed": 0}
@@ -133,7 +133,7 @@ def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_ch
 
 
 @pytest.mark.django_db
-def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
+def test_an_override_applies_to_its_platform_and_period_only() -> None:
     seed_error_messages()
     now = timezone.now()
     override(platform="doubao")
@@ -151,7 +151,7 @@ def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
 
 
 @pytest.mark.django_db
-def test_an_override_ends_by_itself_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_override_ends_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     seed_error_messages()
     override()
     snapshot.refresh_snapshot()
@@ -162,7 +162,7 @@ def test_an_override_ends_by_itself_without_a_refresh(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
-def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
+def test_every_visible_change_increments_the_version() -> None:
     seed_error_messages()
     made = override()
     for statement in (
@@ -177,12 +177,12 @@ def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
         assert snapshot.refresh_snapshot(), statement
     snapshot.refresh_snapshot()
     edit(row(), title="只是草稿")
-    assert not snapshot.refresh_snapshot(), "a draft changes nothing that is seen"
+    assert not snapshot.refresh_snapshot(), "a draft is not visible"
     assert made.pk
 
 
 @pytest.mark.django_db
-def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
+def test_an_invalid_row_affects_only_its_own_message() -> None:
     seed_error_messages()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_copyrevision SET content = '[1]' WHERE copy_id = %s", [row(C.SERVER_ERROR).pk])
@@ -207,19 +207,19 @@ def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
         ("", "zh-hans"),
     ],
 )
-def test_a_language_gets_its_own_words_or_those_of_its_base_or_chinese(language: str | None, locale: str) -> None:
+def test_resolve_locale_falls_back_to_the_base_language_and_chinese(language: str | None, locale: str) -> None:
     assert snapshot.resolve_locale(language) == locale
 
 
-def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
-    """In CPU time, so that a busy machine does not matter; measured 2 us, most of it a setting of the tests."""
+def test_a_lookup_takes_microseconds() -> None:
+    """CPU time, which does not depend on the load of the machine; measured 2 us."""
     rounds = 20_000
-    best = min(_seconds_of(rounds) for _ in range(5))
+    best = min(measure_lookup_seconds(rounds) for _ in range(5))
     print(f"look-up: {best / rounds * 1e6:.2f} us")
     assert best / rounds < 20e-6
 
 
-def _seconds_of(rounds: int) -> float:
+def measure_lookup_seconds(rounds: int) -> float:
     started = time.process_time()
     for _ in range(rounds):
         snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")

@@ -1,4 +1,4 @@
-"""The thread of a process: it starts when it is needed, survives a fork, and ends when it is told."""
+"""The periodic thread: start, stop, failures, forks."""
 
 import os
 import threading
@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from errors.periodic_thread import PeriodicThread
 
 
-class Steps:
-    """Counts its steps, and fails while it is told to."""
+class CountingStep:
+    """Counts its calls, and raises while `is_failing`."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -21,77 +21,77 @@ class Steps:
     def __call__(self) -> None:
         self.done += 1
         if self.is_failing:
-            raise ConnectionError("away")
+            raise ConnectionError("unavailable")
 
     def wait_for(self, number: int) -> None:
         deadline = time.monotonic() + 10
         while self.done < number:
-            assert time.monotonic() < deadline, f"only {self.done} steps"
+            assert time.monotonic() < deadline, f"only {self.done} calls"
             time.sleep(0.005)
 
 
 @pytest.fixture
-def steps() -> Steps:
-    return Steps()
+def step() -> CountingStep:
+    return CountingStep()
 
 
 @pytest.fixture
-def background(steps: Steps) -> Iterator[PeriodicThread]:
-    thread = PeriodicThread("test-background", steps, lambda: 0.01)
+def background(step: CountingStep) -> Iterator[PeriodicThread]:
+    thread = PeriodicThread("test-background", step, lambda: 0.01)
     yield thread
     thread.stop()
 
 
-def threads() -> list[threading.Thread]:
+def list_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "test-background"]
 
 
-def test_it_starts_once_however_many_ask(background: PeriodicThread, steps: Steps) -> None:
-    assert threads() == []
+def test_concurrent_callers_start_one_thread(background: PeriodicThread, step: CountingStep) -> None:
+    assert list_threads() == []
     callers = [threading.Thread(target=background.ensure_running) for _ in range(20)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    steps.wait_for(2)
-    assert len(threads()) == 1
-    assert threads()[0].daemon
+    step.wait_for(2)
+    assert len(list_threads()) == 1
+    assert list_threads()[0].daemon
 
 
-def test_it_ends_when_told_and_starts_again_when_needed(background: PeriodicThread, steps: Steps) -> None:
+def test_a_stopped_thread_can_be_started_again(background: PeriodicThread, step: CountingStep) -> None:
     background.ensure_running()
-    steps.wait_for(1)
+    step.wait_for(1)
     background.stop()
-    assert threads() == []
-    done = steps.done
+    assert list_threads() == []
+    done = step.done
     background.ensure_running()
-    steps.wait_for(done + 1)
+    step.wait_for(done + 1)
 
 
-def test_a_failing_step_is_told_once_and_its_recovery_too(background: PeriodicThread, steps: Steps) -> None:
-    steps.is_failing = True
+def test_a_failure_and_its_recovery_are_logged_once(background: PeriodicThread, step: CountingStep) -> None:
+    step.is_failing = True
     with capture_logs() as logs:
         background.ensure_running()
-        steps.wait_for(5)
-        steps.is_failing = False
-        steps.wait_for(steps.done + 3)
+        step.wait_for(5)
+        step.is_failing = False
+        step.wait_for(step.done + 3)
     assert [entry["event"] for entry in logs] == ["background_failing", "background_works_again"]
 
 
-def test_without_a_period_there_is_no_thread(steps: Steps) -> None:
-    PeriodicThread("test-background", steps, lambda: 0).ensure_running()
-    assert threads() == []
+def test_an_interval_of_zero_starts_no_thread(step: CountingStep) -> None:
+    PeriodicThread("test-background", step, lambda: 0).ensure_running()
+    assert list_threads() == []
 
 
-def test_a_forked_process_gets_a_thread_of_its_own(background: PeriodicThread, steps: Steps) -> None:
+def test_a_forked_process_starts_its_own_thread(background: PeriodicThread, step: CountingStep) -> None:
     background.ensure_running()
-    steps.wait_for(1)
+    step.wait_for(1)
     child = os.fork()
     if child == 0:  # pragma: no cover - the child reports by its exit code
         try:
-            before = steps.done
+            before = step.done
             background.ensure_running()
-            steps.wait_for(before + 2)
+            step.wait_for(before + 2)
             os._exit(0)
         finally:
             os._exit(1)
