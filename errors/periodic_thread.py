@@ -49,20 +49,17 @@ class PeriodicThread:
 
     def _run(self, stopping: threading.Event) -> None:
         while True:
-            self._run_step()
+            try:
+                self._step()
+            except Exception as error:  # noqa: BLE001 - the thread must continue
+                if not self.is_failing:
+                    log.warning("background_failing", thread=self._name, error=type(error).__name__)
+                self.is_failing = True
+            else:
+                if self.is_failing:
+                    log.info("background_works_again", thread=self._name)
+                self.is_failing = False
             for connection in connections.all(initialized_only=True):  # of this thread
                 connection.close()
             if stopping.wait(self._get_interval_seconds()):
                 return
-
-    def _run_step(self) -> None:
-        try:
-            self._step()
-        except Exception as error:  # noqa: BLE001 - the thread must continue
-            if not self.is_failing:
-                log.warning("background_failing", thread=self._name, error=type(error).__name__)
-            self.is_failing = True
-        else:
-            if self.is_failing:
-                log.info("background_works_again", thread=self._name)
-            self.is_failing = False

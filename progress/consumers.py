@@ -112,7 +112,11 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         if size > MAX_CLIENT_FRAME_BYTES:
             await self.refuse(CloseCode.TOO_BIG)
-        elif self._is_rate_limited():
+            return
+        second, count = self._rate_window
+        now = int(time.monotonic())
+        self._rate_window = (now, count + 1 if now == second else 1)
+        if self._rate_window[1] > MAX_CLIENT_FRAMES_PER_SECOND:
             await self.refuse(CloseCode.TOO_FAST)
         else:
             await self._handle_frame(text_data or "")
@@ -139,12 +143,6 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except Exception as error:
             log.exception("socket_failed")
             await self.refuse(CloseCode.INTERNAL_ERROR, get_error_code(error))
-
-    def _is_rate_limited(self) -> bool:
-        second, count = self._rate_window
-        now = int(time.monotonic())
-        self._rate_window = (now, count + 1 if now == second else 1)
-        return self._rate_window[1] > MAX_CLIENT_FRAMES_PER_SECOND
 
     def _bind_request_id(self, request_id: str) -> None:
         self.request_id = request_id

@@ -64,10 +64,8 @@ class Hub:
         if topic is None or not topic.remove(subscriber) or topic.subscriptions:
             return
         del self.topics[stream_id], self._topics_by_id_bytes[stream_id.bytes]
-        if not self.topics:
-            await self._stop()
-
-    async def _stop(self) -> None:
+        if self.topics:
+            return
         for task in self._tasks:
             task.cancel()
         self._reader.stop()
