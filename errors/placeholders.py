@@ -56,11 +56,6 @@ SECONDS_PLACEHOLDER = Placeholder("seconds", "30", clean_count, {"zh-hans": "几
 VALID_PLACEHOLDER = Placeholder("valid", "8", clean_count, {"zh-hans": "部分", "en": "some"})
 PLANNED_PLACEHOLDER = Placeholder("planned", "12", clean_count, {"zh-hans": "全部", "en": "all"})
 
-PLACEHOLDERS = {
-    placeholder.name: placeholder
-    for placeholder in (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, PLANNED_PLACEHOLDER)
-}
-
 
 def find_placeholder_names(text: str) -> set[str]:
     return set(_PLACEHOLDER_PATTERN.findall(text))

@@ -11,9 +11,7 @@ outgoing_call_seconds = Histogram(
     ["client"],
     buckets=(0.05, 0.1, 0.3, 1, 3, 5, 10, 30, 60),
 )
-cache_lookups = Counter(
-    "cache_lookups", "Cache lookups; result: hit, miss, stale or error", ["namespace", "result"]
-)
+cache_lookups = Counter("cache_lookups", "Cache lookups; result: hit, miss, stale or error", ["namespace", "result"])
 limit_wait_seconds = Histogram(
     "limit_wait_seconds",
     "How long a call waited for a limit; limit: concurrency or rate",

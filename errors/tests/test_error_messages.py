@@ -21,9 +21,12 @@ from errors.messages.message import (
     render_message,
     validate_message,
 )
-from errors.placeholders import MAX_PLACEHOLDER_LENGTH, PLACEHOLDERS, clean_text, fill_placeholders
+from errors.placeholders import MAX_PLACEHOLDER_LENGTH, clean_text, fill_placeholders
 
 C = ErrorCode
+PLACEHOLDERS = {
+    name: placeholder for spec in ERROR_SPECS.values() for name, placeholder in spec.placeholders_by_name.items()
+}
 
 BRACES = st.sampled_from(
     [
