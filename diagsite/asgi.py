@@ -14,7 +14,7 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from diagsite.server.asgi_handler import SiteASGIHandler  # noqa: E402
-from errors.messages.catalogue import refresh_thread  # noqa: E402
+from errors.catalogue.snapshot import refresh_thread  # noqa: E402
 from monitoring.instrumentation.sockets import measured_routes  # noqa: E402
 from progress.consumers import UnknownPathConsumer  # noqa: E402
 from progress.routing import websocket_urlpatterns  # noqa: E402

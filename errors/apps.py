@@ -2,8 +2,6 @@ from django.apps import AppConfig
 
 
 class ErrorsConfig(AppConfig):
-    """Exception -> code -> friendly words."""
-
     name = "errors"
     verbose_name = "错误提示"
 

@@ -1,6 +1,6 @@
-"""What staff changed in the admin, in Django's own log: which field, from what, to what; secrets are never in it."""
+"""Admin base classes. Changes are logged in Django's admin log with old and new values; secrets are masked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -14,32 +14,31 @@ _M = TypeVar("_M", bound=Model)
 SECRET_MASK = "***"
 MAX_LOGGED_VALUE_LENGTH = 200
 MAX_LOGGED_ROWS = 500
-VALUES_KEY = "values"  # beside Django's own `fields` in an entry: {name: [before, after]}
-# What a field is called that holds a secret, whatever its widget.
+VALUES_KEY = "values"  # added to an entry beside Django's `fields`: {name: [before, after]}
+# A field whose name contains one of these holds a secret.
 _SECRET_NAME_PARTS = ("password", "secret", "token", "openid", "device_id")
 
 ValueChange = list[str]
 
 
 class AuditedAdmin(admin.ModelAdmin[_M]):
-    """Its log tells values; and actions on chosen rows are in it too."""
+    """Logs the old and new values of changed fields, also for actions on selected rows."""
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
-        """Django's message, with the values of the fields that it names."""
+        """Add the values of the changed fields to Django's message."""
         message: list[Any] = super().construct_change_message(request, form, formsets, add)
-        pending = [] if add else [("changed", form)] if form.changed_data else []
-        pending += [(kind, one) for formset in formsets or () for kind, one in _get_changed_forms(formset)]
+        changed_forms = [] if add or not form.changed_data else [form]
+        for formset in formsets or ():
+            changed_rows = [row for row, _fields in getattr(formset, "changed_objects", ())]
+            changed_forms += [row_form for row_form in formset.initial_forms if row_form.instance in changed_rows]
         for entry in message:
-            kind = next(iter(entry), "")
-            # One entry a form, in one order: ours of the same kind comes first.
-            match = next((one for one in pending if one[0] == kind), None)
-            if match and isinstance(entry[kind], dict):
-                pending.remove(match)
-                entry[kind][VALUES_KEY] = get_form_changes(match[1])
+            # Django adds one "changed" entry per changed form, in the same order.
+            if changed_forms and isinstance(entry.get("changed"), dict):
+                entry["changed"][VALUES_KEY] = get_form_changes(changed_forms.pop(0))
         return message
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Each writes down what became of the chosen rows; deleting does so already."""
+        """Log the changes of each action on the selected rows; Django logs deletions itself."""
         actions: dict[str, Any] = super().get_actions(request)
         return {
             name: (action if name == "delete_selected" else _log_row_changes(action, description), name, description)
@@ -64,16 +63,11 @@ class ReadOnlyAdmin(DeleteOnlyAdmin[_M]):
         return False
 
 
-def _get_changed_forms(formset: Any) -> Iterable[tuple[str, Any]]:
-    changed = [obj for obj, _fields in getattr(formset, "changed_objects", ())]
-    return [("changed", form) for form in formset.initial_forms if form.instance in changed]
-
-
 def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
-    """{name: [before, after]} of a form's changed fields, in words; what is secret is masked."""
+    """Return {name: [before, after]} of the changed fields of a form as text; secrets are masked."""
     changes = {}
     for name in form.changed_data:
-        field = form.fields.get(name)  # Django's form of a new password names one that it has not
+        field = form.fields.get(name)  # Django's password form lists a field that it does not have
         if field is None or is_secret_field(name) or isinstance(field.widget, forms.PasswordInput):
             changes[name] = [SECRET_MASK, SECRET_MASK]
         else:
@@ -85,16 +79,16 @@ def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
 
 
 def is_secret_field(name: str) -> bool:
-    """By what a field is called."""
+    """Whether the name of a field indicates a secret."""
     return any(part in name for part in _SECRET_NAME_PARTS)
 
 
 def format_logged_value(value: Any) -> str:
-    """A value as the log has it: short; rows by their keys."""
+    """Return a short text for a value; a row is represented by its primary key."""
     if isinstance(value, Model):
         return str(value.pk)
     if isinstance(value, QuerySet | list | tuple | set):
-        return "、".join(format_logged_value(one) for one in value)[:MAX_LOGGED_VALUE_LENGTH]
+        return "、".join(format_logged_value(item) for item in value)[:MAX_LOGGED_VALUE_LENGTH]
     return "" if value is None else str(value)[:MAX_LOGGED_VALUE_LENGTH]
 
 
@@ -125,5 +119,5 @@ def _diff_rows(before: Model, after: Model | None) -> dict[str, ValueChange]:
 
 
 def log_action(model_admin: Any, request: HttpRequest, row: Model, message: str) -> None:
-    """Write down what somebody did with a row other than by its form."""
+    """Log an action on a row that did not go through its form."""
     model_admin.log_change(request, row, message)

@@ -1,9 +1,9 @@
-"""Every error code with what it means to programs. Its texts: `errors/messages/default_texts.py`."""
+"""Error codes and their specifications. Their default texts: `errors/messages/default_texts.py`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from errors.messages.placeholders import (
+from errors.placeholders import (
     PLANNED_PLACEHOLDER,
     PLATFORM_PLACEHOLDER,
     SECONDS_PLACEHOLDER,
@@ -13,7 +13,7 @@ from errors.messages.placeholders import (
 
 
 class ErrorCode(StrEnum):
-    """The fifteen codes of the first system, and ours."""
+    """The fifteen codes of the legacy system, followed by the codes added since."""
 
     NETWORK_ERROR = "NETWORK_ERROR"
     NETWORK_TIMEOUT = "NETWORK_TIMEOUT"
@@ -41,7 +41,7 @@ class ErrorCode(StrEnum):
 
 
 class ErrorSeverity(StrEnum):
-    """How bad it is for the user."""
+    """Severity for the user."""
 
     INFO = "info"
     WARNING = "warning"
@@ -49,7 +49,7 @@ class ErrorSeverity(StrEnum):
 
 
 class ActionKind(StrEnum):
-    """What a client can offer to do next."""
+    """The next step that a client offers."""
 
     RETRY = "retry"
     SWITCH_PLATFORM = "switch_platform"
@@ -61,7 +61,7 @@ class ActionKind(StrEnum):
 
 
 class Display(StrEnum):
-    """Where a client shows it."""
+    """How a client displays the message."""
 
     TOAST = "toast"
     MODAL = "modal"
@@ -70,17 +70,17 @@ class Display(StrEnum):
 
 
 class RetryClass(StrEnum):
-    """Who may try the same again, and when."""
+    """Whether a failed call may be retried, by whom and when."""
 
-    NEVER = "never"  # the same again ends the same
-    WITH_BACKOFF = "back_off"  # programs, after a growing and random wait
-    AFTER_DELAY = "later"  # programs, not before the wait that was named
-    MANUAL = "by_hand"  # a person may; a program would only repeat our bug
+    NEVER = "never"  # a retry would fail the same way
+    WITH_BACKOFF = "back_off"  # automatically, with exponential backoff and jitter
+    AFTER_DELAY = "later"  # automatically, after the requested wait
+    MANUAL = "by_hand"  # by the user; an automatic retry would only repeat a bug of the site
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """attempts: calls in all, the first included. A wait is random between 0 and min(most, base x 2^n) seconds."""
+    """attempts: including the first. The wait is random between 0 and min(max, base x 2^n) seconds."""
 
     kind: RetryClass
     attempts: int = 1
@@ -90,10 +90,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class ErrorSpec:
-    """What a code means to programs.
+    """Specification of a code.
 
-    http_status: of an HTTP answer; retry_after_ms: told to clients when the failure itself names no wait;
-    placeholders: what its words may name; required: what they must name; actions: what an operator may choose from.
+    retry_after_ms: sent to clients when the error itself has no wait; placeholders: allowed in its texts;
+    required_placeholders: must occur in its texts; allowed_actions: from which operators select.
     """
 
     http_status: int
@@ -108,13 +108,12 @@ class ErrorSpec:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same again can end better: what clients are told."""
+        """Whether a retry can succeed, automatic or by the user; sent to clients."""
         return self.retry.kind is not RetryClass.NEVER
 
     @property
     def placeholders_by_name(self) -> dict[str, Placeholder]:
-        """{name: placeholder}"""
-        return {one.name: one for one in self.placeholders}
+        return {placeholder.name: placeholder for placeholder in self.placeholders}
 
 
 _C, _S, _D, _A = ErrorCode, ErrorSeverity, Display, ActionKind

@@ -1,4 +1,4 @@
-"""The one exception class that carries a code, and what third-party exceptions mean."""
+"""Base class of exceptions with an error code, general exceptions, and the codes of third-party exceptions."""
 
 from typing import Any, ClassVar
 
@@ -8,14 +8,14 @@ _codes_by_exception_class: dict[type[BaseException], ErrorCode] = {}
 
 
 class AppError(Exception):
-    """Base of every exception of ours: a code and its parameters, never prose.
+    """Base class of the project's exceptions: a code with parameters, no text.
 
-    Subclasses set `code`. `params` fill the placeholders of the copy; `fields` names what is wrong with which input
-    ({field: why}); `retry_after_ms` tells a client when to come back.
+    Subclasses set `code`. `params` fill the placeholders of the message; `fields` are errors of input fields
+    ({field: error}); `retry_after_ms` is the time after which a client may retry.
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.UNKNOWN_ERROR
-    # False where a program's repeat could not help or would do the same thing twice, whatever the code allows.
+    # False if an automatic retry cannot succeed or would repeat a side effect, even if the code allows retries.
     is_safe_to_retry: ClassVar[bool] = True
 
     def __init__(
@@ -32,19 +32,19 @@ class AppError(Exception):
 
 
 class InvalidInput(AppError):
-    """A value that the user can mend; `fields` says which and how."""
+    """Input that the user can correct; see `fields`."""
 
     code = ErrorCode.INVALID_INPUT
 
 
 class DataFormatError(AppError):
-    """A body that cannot be read at all."""
+    """A body that cannot be parsed."""
 
     code = ErrorCode.DATA_FORMAT_ERROR
 
 
 class NotFound(AppError):
-    """No such thing, or not this user's: the two are not told apart."""
+    """The object does not exist or belongs to another user; the response is the same for both."""
 
     code = ErrorCode.DATA_NOT_FOUND
 
@@ -56,25 +56,27 @@ class Unauthorized(AppError):
 
 
 class Forbidden(AppError):
-    """Signed in, but not allowed."""
+    """Signed in, but without permission."""
 
     code = ErrorCode.FORBIDDEN
 
 
 class Conflict(AppError):
-    """The request contradicts what is stored."""
+    """The request conflicts with stored data."""
 
     code = ErrorCode.CONFLICT
 
 
 def register_exception(exception_class: type[BaseException], code: ErrorCode) -> None:
-    """Say what a third-party exception means. Registering a class again with another code is a ValueError."""
+    """Map a third-party exception to a code. Raises ValueError if it is mapped to another code already."""
     if _codes_by_exception_class.setdefault(exception_class, code) is not code:
-        raise ValueError(f"{exception_class.__name__} already means {_codes_by_exception_class[exception_class]}")
+        raise ValueError(
+            f"{exception_class.__name__} is already mapped to {_codes_by_exception_class[exception_class]}"
+        )
 
 
 def get_error_code(error: BaseException) -> ErrorCode:
-    """The code that an exception carries, is registered to, or inherits; UNKNOWN_ERROR when nothing is known."""
+    """Return the code of an exception: its own, or that registered for its class or a base class."""
     if isinstance(error, AppError):
         return error.code
     for ancestor in type(error).__mro__:

@@ -1,4 +1,4 @@
-"""The words that operators edit, how they got there, and the record of what went wrong."""
+"""Error messages edited by operators, their revisions and overrides, and the record of errors."""
 
 from typing import Any, NoReturn
 
@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from errors.codes import ActionKind, Display, ErrorCode
 from errors.messages.default_texts import DEFAULT_TEXTS
-from errors.messages.message import CONTENT_FIELDS, ICONS, ErrorMessage, build_message, validate_message
+from errors.messages.message import (
+    CONTENT_FIELDS,
+    ICONS,
+    ErrorMessage,
+    build_default_message,
+    build_message,
+    build_message_or_fallback,
+    validate_message,
+)
 
 CODE_CHOICES = [(code.value, code.value) for code in ErrorCode]
 LOCALE_CHOICES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in DEFAULT_TEXTS]
@@ -33,7 +41,7 @@ OUTCOME_CHOICES = [("shown", "已告知用户"), ("retried", "已自动重试"),
 
 
 class ErrorCopy(models.Model):
-    """The words of a code in a locale: the columns are the draft, `published` is what users see."""
+    """The message of a code in a locale: the columns are the draft, `published` is what users see."""
 
     code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     locale = models.CharField("语言", max_length=16, choices=LOCALE_CHOICES)
@@ -65,22 +73,21 @@ class ErrorCopy(models.Model):
 
     @property
     def draft(self) -> ErrorMessage:
-        """The columns as words."""
         return build_message({name: getattr(self, name) for name in CONTENT_FIELDS})
 
     @draft.setter
-    def draft(self, words: ErrorMessage) -> None:
-        for name, value in words.content().items():
+    def draft(self, message: ErrorMessage) -> None:
+        for name, value in message.content().items():
             setattr(self, name, value)
 
     def clean(self) -> None:
-        """Refuse what could not be shown; the same checks guard publishing and import."""
+        """Validate the draft, with the same rules as publishing and import."""
         errors = validate_message(ErrorCode(self.code), self.locale, self.draft) if self.code else {}
         if errors:
             raise ValidationError({name: [error] for name, error in errors.items()})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Note whether the draft differs from what is published."""
+        """Update `has_draft`, whether the draft differs from the published message."""
         published_content = self.published.content if self.published else None
         self.has_draft = self.draft.content() != published_content
         if kwargs.get("update_fields") is not None:
@@ -89,23 +96,19 @@ class ErrorCopy(models.Model):
 
 
 class ImmutableError(TypeError):
-    """Somebody tried to change history."""
+    """A revision was about to be changed or deleted."""
 
 
 class RevisionQuerySet(models.QuerySet["CopyRevision"]):
-    """Reads and inserts."""
-
     def update(self, **kwargs: Any) -> NoReturn:
-        """Never."""
-        raise ImmutableError("a revision is never changed: publish a new one")
+        raise ImmutableError("revisions cannot be changed: publish a new one")
 
     def delete(self) -> NoReturn:
-        """Never."""
-        raise ImmutableError("a revision is never deleted")
+        raise ImmutableError("revisions cannot be deleted")
 
 
 class CopyRevision(models.Model):
-    """Words as they were published once. Never changed, never deleted; a roll-back publishes them again."""
+    """A message as it was published. Immutable; a rollback publishes it again as a new revision."""
 
     copy = models.ForeignKey(ErrorCopy, models.PROTECT, related_name="revisions", verbose_name="错误文案")
     number = models.PositiveIntegerField("版本")
@@ -130,30 +133,25 @@ class CopyRevision(models.Model):
 
     @property
     def message(self) -> ErrorMessage:
-        """The content as words."""
         return build_message(self.content, self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Once."""
         if not self._state.adding:
-            raise ImmutableError("a revision is never changed: publish a new one")
+            raise ImmutableError("revisions cannot be changed: publish a new one")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Never."""
-        raise ImmutableError("a revision is never deleted")
+        raise ImmutableError("revisions cannot be deleted")
 
 
 class OverrideQuerySet(models.QuerySet["CopyOverride"]):
-    """Which overrides, in words."""
-
     def unexpired(self) -> "OverrideQuerySet":
-        """In force now or later."""
+        """Overrides that are active now or later."""
         return self.filter(ends_at__gt=timezone.now())
 
 
 class CopyOverride(models.Model):
-    """Other words for the time of an incident; they end by themselves. Empty fields keep the published words."""
+    """A temporary message for an incident. Empty fields keep the published text."""
 
     code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     locale = models.CharField("语言", max_length=16, choices=LOCALE_CHOICES, default="zh-hans")
@@ -186,28 +184,30 @@ class CopyOverride(models.Model):
         return f"{self.code} {self.locale} {self.platform}".strip()
 
     def clean(self) -> None:
-        """The words that would be shown must be fit to be shown."""
-        from errors.messages.catalogue import get_published_message
-
+        """Validate the period, and the published message with the texts of this override."""
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": "结束时间要晚于开始时间。"})
         if not (self.title or self.message or self.suggestion):
             raise ValidationError({"title": "请至少填写标题、说明、建议中的一项。"})
         if self.code and self.locale:
             code = ErrorCode(self.code)
-            errors = validate_message(code, self.locale, self.apply_to(get_published_message(code, self.locale)))
+            published = build_default_message(code, self.locale)
+            copy = ErrorCopy.objects.select_related("published").filter(code=code, locale=self.locale).first()
+            if copy and copy.published:
+                published = build_message_or_fallback(copy.published.content, published)
+            errors = validate_message(code, self.locale, self.apply_to(published))
             own_errors = {name: [error] for name, error in errors.items() if name in ("title", "message", "suggestion")}
             if own_errors:
                 raise ValidationError(own_errors)
 
     def apply_to(self, message: ErrorMessage) -> ErrorMessage:
-        """The words with this override's in their place."""
+        """Return the message with its texts replaced by those of this override."""
         overridden = {name: getattr(self, name) for name in ("title", "message", "suggestion") if getattr(self, name)}
         return build_message(message.content() | overridden, message.revision)
 
 
 class CatalogueVersion(models.Model):
-    """One row, counted up by triggers in the transaction of every change to what users see."""
+    """One row; triggers increment it in the transaction of every change to the messages that users see."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     number = models.BigIntegerField("版本", default=0)
@@ -221,7 +221,7 @@ class CatalogueVersion(models.Model):
 
 
 class ErrorEvent(models.Model):
-    """One failure as it happened: a sample when there are many. Holds no key, token, openid or answer text."""
+    """One error that occurred; frequent errors are sampled. Contains no key, token, openid or answer text."""
 
     code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     fingerprint = models.CharField("指纹", max_length=16)
@@ -241,9 +241,9 @@ class ErrorEvent(models.Model):
         ordering = ["-created_at", "-id"]
         default_permissions = ("view",)
         indexes = [
-            # support looks a reference up by its first characters
+            # support searches by the first characters of a reference
             models.Index(fields=["request_id"], name="errors_event_request", opclasses=["varchar_pattern_ops"]),
-            # the newest of a group, and pruning
+            # the newest event of a group
             models.Index(fields=["fingerprint", "-created_at"], name="errors_event_group"),
             models.Index(fields=["created_at"], name="errors_event_prune"),
         ]
@@ -253,7 +253,7 @@ class ErrorEvent(models.Model):
 
 
 class ErrorCount(models.Model):
-    """How many there were, exactly, of a fingerprint in an hour."""
+    """The exact number of errors of a fingerprint in an hour."""
 
     code = models.CharField("错误代码", max_length=40, choices=CODE_CHOICES)
     fingerprint = models.CharField("指纹", max_length=16)

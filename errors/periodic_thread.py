@@ -1,4 +1,4 @@
-"""A small thread per process that does one thing again and again, and that nobody has to remember to start."""
+"""A background thread per process that calls a function periodically and is started on first use."""
 
 import os
 import threading
@@ -11,10 +11,9 @@ log = structlog.get_logger(__name__)
 
 
 class PeriodicThread:
-    """Calls `step` every `seconds` in a daemon thread of its own, with database connections of its own.
+    """Call `step` periodically in a daemon thread with its own database connections.
 
-    It starts at the first `ensure_running`, again after a fork, and never lets an exception out; what fails is logged
-    once until it works again.
+    The first `ensure_running` starts the thread, also after a fork. Exceptions are logged, repeated ones once.
     """
 
     def __init__(self, name: str, step: Callable[[], object], get_interval_seconds: Callable[[], float]) -> None:
@@ -26,15 +25,12 @@ class PeriodicThread:
         self.is_failing = False
 
     def ensure_running(self) -> None:
-        """Start the thread unless it runs in this very process. Costs next to nothing when it does."""
-        if self._thread is not None and self._pid == os.getpid():
+        """Start the thread unless it runs in this process, or the interval is 0."""
+        if self._thread is not None and self._pid == os.getpid():  # without the lock: called for every lookup
             return
-        self._start()
-
-    def _start(self) -> None:
         if self._get_interval_seconds() <= 0:
             return
-        if self._pid != os.getpid():  # a lock that was held while forking would stay held
+        if self._pid != os.getpid():  # a lock held during the fork would stay locked
             self._lock = threading.Lock()
         with self._lock:
             if self._thread is not None and self._pid == os.getpid():
@@ -45,7 +41,7 @@ class PeriodicThread:
             self._thread.start()
 
     def stop(self, timeout_seconds: float = 15) -> None:
-        """End the thread and wait for it, so long at most; the next `ensure_running` starts another."""
+        """Stop the thread and wait for its end; the next `ensure_running` starts another."""
         thread, self._thread = self._thread, None
         self._stopping.set()
         if thread is not None and self._pid == os.getpid():
@@ -53,20 +49,17 @@ class PeriodicThread:
 
     def _run(self, stopping: threading.Event) -> None:
         while True:
-            self._run_step()
-            for connection in connections.all(initialized_only=True):  # this thread's own
+            try:
+                self._step()
+            except Exception as error:  # noqa: BLE001 - the thread must continue
+                if not self.is_failing:
+                    log.warning("background_failing", thread=self._name, error=type(error).__name__)
+                self.is_failing = True
+            else:
+                if self.is_failing:
+                    log.info("background_works_again", thread=self._name)
+                self.is_failing = False
+            for connection in connections.all(initialized_only=True):  # of this thread
                 connection.close()
             if stopping.wait(self._get_interval_seconds()):
                 return
-
-    def _run_step(self) -> None:
-        try:
-            self._step()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread must live on
-            if not self.is_failing:
-                log.warning("background_failing", thread=self._name, error=type(error).__name__)
-            self.is_failing = True
-        else:
-            if self.is_failing:
-                log.info("background_works_again", thread=self._name)
-            self.is_failing = False

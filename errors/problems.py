@@ -1,4 +1,4 @@
-"""The one body in which every failure is told: RFC 9457 problem details, the same over HTTP, socket and polling."""
+"""Problem bodies (RFC 9457) for errors, the same over HTTP, WebSocket and polling."""
 
 import math
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from django.utils.translation import get_language
 
+from errors.catalogue import snapshot
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError, get_error_code
-from errors.messages import catalogue as words_catalogue
 from errors.messages.default_texts import ACTION_LABELS
 from errors.messages.message import render_message
 from performance.exceptions import LimitExceeded
@@ -18,8 +18,8 @@ Problem = dict[str, Any]
 
 
 def get_current_locale() -> str:
-    """The locale of the current request or thread, as one that has words."""
-    return words_catalogue.resolve_locale(get_language())
+    """Return the locale of the messages for the current request or thread."""
+    return snapshot.resolve_locale(get_language())
 
 
 def build_problem(
@@ -34,14 +34,14 @@ def build_problem(
     params: Mapping[str, Any] | None = None,
     platform: str = "",
 ) -> Problem:
-    """The body for a code. Times are in milliseconds.
+    """Build the problem body for a code.
 
-    fields: input names and what is wrong with them; params: values for the placeholders of the words;
-    platform: the id of the AI platform that it is about, which may have words of its own for now.
+    fields: {input name: error}; params: values for the placeholders of the message; platform: the id of the affected
+    AI platform, which selects an override of the message.
     """
     spec = ERROR_SPECS[code]
     wait_ms = spec.retry_after_ms if retry_after_ms is None else retry_after_ms
-    copy = build_displayed_message(
+    message = build_displayed_message(
         code,
         locale or get_current_locale(),
         _build_placeholder_values(wait_ms, params),
@@ -50,16 +50,16 @@ def build_problem(
     )
     body: Problem = {
         "type": f"urn:problem:{code.lower().replace('_', '-')}",
-        "title": copy["title"],
+        "title": message["title"],
         "status": spec.http_status,
-        "detail": copy["message"],
+        "detail": message["message"],
         "instance": instance,
         "code": code.value,
         "severity": spec.severity.value,
         "retryable": spec.is_retryable,
         "retry_after_ms": wait_ms,
         "request_id": request_id or structlog.contextvars.get_contextvars().get("request_id", ""),
-        "copy": copy,
+        "copy": message,
     }
     if fields:
         body["fields"] = fields
@@ -79,9 +79,9 @@ def build_displayed_message(
     platform: str = "",
     action_params: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The `copy` part of a body: the words that are published now, filled in. Never raises."""
-    locale = words_catalogue.resolve_locale(language)
-    message = words_catalogue.get_current_message(code, locale, platform)
+    """Build the `copy` part of a body: the current message with its placeholders filled. Never raises."""
+    locale = snapshot.resolve_locale(language)
+    message = snapshot.get_current_message(code, locale, platform)
     texts = render_message(code, locale, message, values or {})
     label = texts.pop("action_label") or ACTION_LABELS[locale].get(message.action, "")  # type: ignore[call-overload]
     return {
@@ -100,7 +100,7 @@ def build_displayed_message(
 
 
 def build_problem_from_exception(error: BaseException, *, locale: str | None = None, instance: str = "") -> Problem:
-    """The body for an exception, by the code it carries or is registered to."""
+    """Build the problem body for an exception, by its code."""
     if isinstance(error, AppError):
         return build_problem(
             error.code,
@@ -115,8 +115,8 @@ def build_problem_from_exception(error: BaseException, *, locale: str | None = N
 
 
 def build_error_catalogue(language: str) -> dict[str, Any]:
-    """Every code with its words and what programs need, so that a client can explain a failure without reaching us."""
-    locale = words_catalogue.resolve_locale(language)
+    """Return the messages and properties of all codes, with which a client explains errors while offline."""
+    locale = snapshot.resolve_locale(language)
     return {
         "locale": locale,
         "errors": {

@@ -1,8 +1,8 @@
-"""The record of what went wrong: exact counts, and a sample of the events when there are many.
+"""The record of errors: exact counts, and events, which are sampled when they are frequent.
 
-`record_error` only appends to a list in memory, so it can be called anywhere: in an event loop, in a transaction that
-is about to be rolled back, with the database away. A thread of the process writes it down a moment later, on its own
-connection. What a process had put aside in the last half second dies with it; the log has it.
+`record_error` only appends to memory, so it can be called anywhere: in an event loop, in a transaction that is rolled
+back, while the database is unavailable. A thread writes the errors half a second later on its own connection. A process
+that is killed loses the errors of the last half second; they are still in the log.
 """
 
 import hashlib
@@ -22,16 +22,17 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from errors.catalogue.snapshot import get_published_message
 from errors.codes import ErrorCode
-from errors.messages.catalogue import get_published_message
 from errors.messages.default_texts import DEFAULT_LOCALE
-from errors.messages.placeholders import clean_text
 from errors.metrics import error_counter
+from errors.models import ErrorEvent
 from errors.periodic_thread import PeriodicThread
+from errors.placeholders import clean_text
 
 log = structlog.get_logger(__name__)
 
-MAX_UNSAMPLED_EVENTS = 50  # of a fingerprint in an hour, by a process; then the 64th, 128th, 256th, ...
+MAX_UNSAMPLED_EVENTS = 50  # per fingerprint, hour and process; then the 64th, 128th, 256th, ...
 MAX_PENDING_EVENTS = 1000
 MAX_TRACKED_GROUPS = 1000
 MAX_CONTEXT_VALUE_LENGTH = 120
@@ -42,7 +43,7 @@ CountKey = tuple[datetime, str, str, str]  # hour, code, fingerprint, outcome
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One failure, ready to be written."""
+    """One error to be written; its fields are those of ErrorEvent."""
 
     code: str
     fingerprint: str
@@ -59,7 +60,7 @@ class Occurrence:
 
 
 class ErrorRecorder:
-    """What this process has put aside and not written yet; bounded."""
+    """Errors of this process that are not written yet, up to a maximum."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,22 +69,23 @@ class ErrorRecorder:
         self._seen_counts: Counter[CountKey] = Counter()
 
     def add(self, occurrence: Occurrence) -> None:
-        """Count it, and keep it when it is one of the sample."""
+        """Count an error, and keep it if it is sampled."""
         hour = occurrence.created_at.replace(minute=0, second=0, microsecond=0)
         group = (hour, occurrence.code, occurrence.fingerprint, occurrence.outcome)
         with self._lock:
             if len(self._seen_counts) >= MAX_TRACKED_GROUPS and group not in self._seen_counts:
-                # Groups of past hours first; then everything new is one group.
-                self._seen_counts = Counter({one: n for one, n in self._seen_counts.items() if one[0] == hour})
+                # Remove the groups of past hours; if that is not enough, new groups are counted together.
+                self._seen_counts = Counter({key: count for key, count in self._seen_counts.items() if key[0] == hour})
                 if len(self._seen_counts) >= MAX_TRACKED_GROUPS:
                     group = (hour, occurrence.code, "overflow", occurrence.outcome)
             self._counts[group] += 1
             self._seen_counts[group] += 1
-            if _is_sampled(self._seen_counts[group]):
+            number = self._seen_counts[group]
+            if number <= MAX_UNSAMPLED_EVENTS or number & (number - 1) == 0:  # a power of two
                 self._pending.append(occurrence)
 
     def flush(self) -> None:
-        """Write what was put aside; on failure take it back and raise the database's error."""
+        """Write the errors; on failure keep them and raise the error of the database."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
             pending, self._pending = self._pending, deque(maxlen=MAX_PENDING_EVENTS)
@@ -98,14 +100,9 @@ class ErrorRecorder:
             raise
 
     def clear(self) -> None:
-        """Drop everything."""
         with self._lock:
             self._counts, self._seen_counts = Counter(), Counter()
             self._pending.clear()
-
-
-def _is_sampled(number: int) -> bool:
-    return number <= MAX_UNSAMPLED_EVENTS or number & (number - 1) == 0
 
 
 _UPSERT_COUNTS = """
@@ -116,15 +113,14 @@ ON CONFLICT (hour, code, fingerprint, outcome) DO UPDATE SET count = known.count
 
 
 def _write_batch(counts: Counter[CountKey], occurrences: deque[Occurrence]) -> None:
-    from errors.models import ErrorEvent
-
-    # In one order in every process, or two of them could wait for each other.
+    # Sorted in every process, to prevent deadlocks.
     rows = [(*group, count) for group, count in sorted(counts.items())]
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_UPSERT_COUNTS, [list(column) for column in zip(*rows, strict=True)])
         ErrorEvent.objects.bulk_create(
-            ErrorEvent(**{name: getattr(one, name) for name in Occurrence.__slots__}) for one in occurrences
+            ErrorEvent(**{name: getattr(occurrence, name) for name in Occurrence.__slots__})
+            for occurrence in occurrences
         )
 
 
@@ -145,11 +141,11 @@ def record_error(
     revision: int | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put a failure aside to be written down. Never raises, never waits, needs no database.
+    """Record an error. Never raises, never waits, needs no database.
 
-    outcome: "shown" to somebody, "retried" by us, or "recovered" after retries; place: where it happened, when the
-    exception's own place says less; context: only ALLOWED_CONTEXT_KEYS are kept. Request and diagnosis are those of
-    the log context when they are not given.
+    outcome: "shown" to a user, "retried", or "recovered" after retries; place: where it occurred, if the traceback of
+    the exception is less specific; context: only ALLOWED_CONTEXT_KEYS are kept. Request and diagnosis default to those
+    of the log context.
     """
     try:
         log_context = structlog.contextvars.get_contextvars()
@@ -172,7 +168,7 @@ def record_error(
         error_counter.labels(code.value, outcome).inc()
         writer_thread.ensure_running()
     except Exception:
-        log.exception("error_unrecorded")
+        log.exception("error_not_recorded")
 
 
 def record_problem(
@@ -184,8 +180,8 @@ def record_problem(
     platform: str = "",
     context: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put aside that this body was shown to somebody. Never raises."""
-    copy = body["copy"]
+    """Record that a problem body was sent to a user. Never raises."""
+    message = body["copy"]
     record_error(
         ErrorCode(body["code"]),
         error=error,
@@ -193,14 +189,14 @@ def record_problem(
         diagnosis_id=diagnosis_id,
         platform=platform,
         place=place,
-        locale=copy["locale"],
-        revision=copy["revision"],
+        locale=message["locale"],
+        revision=message["revision"],
         context=context,
     )
 
 
 def build_error_fingerprint(code: ErrorCode, exception: str, place: str) -> str:
-    """The same for the same kind of failure at the same place."""
+    """Return a hash that identifies the group of an error: its code, exception class and location."""
     return hashlib.sha256(f"{code}|{exception}|{place}".encode()).hexdigest()[:16]
 
 
@@ -212,19 +208,15 @@ def _get_exception_name(error: BaseException | None) -> str:
 
 
 def _find_location(error: BaseException | None) -> str:
-    """Module and function of the innermost frame of ours: without line numbers, which every release moves."""
+    """Return "module:function" of the innermost frame of the project; line numbers change with every release."""
     location = ""
     trace: TracebackType | None = error.__traceback__ if error else None
     while trace is not None:
         code = trace.tb_frame.f_code
-        if _is_project_file(code.co_filename):
+        if code.co_filename.startswith(_PROJECT_ROOT) and not code.co_filename.startswith(_VIRTUALENV_ROOT):
             location = f"{trace.tb_frame.f_globals.get('__name__', '')}:{code.co_name}"
         trace = trace.tb_next
     return location[:200]
-
-
-def _is_project_file(filename: str) -> bool:
-    return filename.startswith(_PROJECT_ROOT) and not filename.startswith(_VIRTUALENV_ROOT)
 
 
 _PROJECT_ROOT = str(Path(settings.BASE_DIR)) + "/"
@@ -232,7 +224,7 @@ _VIRTUALENV_ROOT = str(Path(sys.prefix)) + "/"
 
 
 def clean_context(context: Mapping[str, Any]) -> dict[str, Any]:
-    """What may be kept of a context: allow-listed keys, short values, nothing that looks like a key or an id."""
+    """Return the allowed keys of a context with short values that contain nothing like a key or an id."""
     return {
         key: _clean_value(value)
         for key, value in context.items()
@@ -244,7 +236,7 @@ def _clean_value(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple | set):
-        return [clean_text(str(one), MAX_CONTEXT_VALUE_LENGTH) for one in list(value)[:10]]
+        return [clean_text(str(item), MAX_CONTEXT_VALUE_LENGTH) for item in list(value)[:10]]
     return clean_text(str(value), MAX_CONTEXT_VALUE_LENGTH)
 
 

@@ -1,6 +1,6 @@
-"""When to try again: waits that grow and are random, a cap on attempts, and a budget against multiplying an outage.
+"""Retries of calls to other services: exponential backoff with jitter, a maximum of attempts, and a retry budget.
 
-The policy of each code is in the registry (`errors/codes.py`). Whoever calls somebody else's service uses this.
+The retry policy of each code is in `errors/codes.py`.
 """
 
 import random
@@ -18,20 +18,16 @@ AUTO_RETRY_CLASSES = {RetryClass.WITH_BACKOFF, RetryClass.AFTER_DELAY}
 
 
 def get_backoff_seconds(retry: RetryPolicy, attempts: int, min_seconds: float = 0.0) -> float:
-    """Full jitter on top of the wait that the other side asked for: nobody comes early, and not all at once.
-
-    attempts: how many have been made, 1 or more.
-    """
-    doublings = min(attempts - 1, 30)  # far beyond any cap, before 2 ** n gets out of hand
+    """Return `min_seconds`, the wait requested by the service, plus full jitter. attempts: made so far, at least 1."""
+    doublings = min(attempts - 1, 30)  # beyond any cap
     max_jitter_seconds = min(retry.max_seconds, retry.base_seconds * 2**doublings)
     return min_seconds + random.uniform(0, max_jitter_seconds)
 
 
 class RetryBudget:
-    """How many retries one service bears: a share of the calls made to it, and a few a minute besides.
+    """Limit of the retries of one service: a share of its calls, plus `burst` per minute. Thread-safe.
 
-    With everything failing, three attempts each would make three times the calls; this makes 1.1 times, and `burst`
-    a minute. With little failing it is never felt. Safe to use from threads.
+    If every call fails, three attempts each would triple the load; with the budget it grows by a tenth.
     """
 
     def __init__(self, *, share: float = 0.1, burst: float = 10.0) -> None:
@@ -41,13 +37,13 @@ class RetryBudget:
         self._lock = threading.Lock()
 
     def record_call(self) -> None:
-        """A first attempt was made: it earns a share of a retry."""
+        """Record a first attempt, which adds `share` of a retry to the budget."""
         with self._lock:
             self._refill()
             self._tokens = min(self._burst, self._tokens + self._share)
 
     def try_acquire(self) -> bool:
-        """Whether a retry may be made now; if so, it is paid for."""
+        """Take one retry from the budget; False if it is used up."""
         with self._lock:
             self._refill()
             if self._tokens < 1:
@@ -62,7 +58,7 @@ class RetryBudget:
 
 
 class _StopByPolicy(stop_base):
-    """Stops when the code allows no more attempts or the service bears no more retries."""
+    """Stop when the attempts of the code or the retry budget are used up."""
 
     def __init__(self, budget: RetryBudget) -> None:
         self._budget = budget
@@ -76,9 +72,9 @@ class _StopByPolicy(stop_base):
 
 
 def build_retrying(budget: RetryBudget) -> Retrying:
-    """tenacity's loop around a call that raises AppErrors: `build_retrying(budget)(call, argument)`.
+    """Build a tenacity loop for a call that raises AppErrors: `build_retrying(budget)(call, argument)`.
 
-    What is not an AppError, or not to be repeated by a program, passes through at once.
+    Other exceptions, and errors that are not retried automatically, pass through at once.
     """
     return Retrying(
         retry=retry_if_exception(
@@ -92,7 +88,7 @@ def build_retrying(budget: RetryBudget) -> Retrying:
 
 
 def is_auto_retryable(code: ErrorCode) -> bool:
-    """Whether a program may try again by itself."""
+    """Whether an error of the code may be retried automatically."""
     return ERROR_SPECS[code].retry.kind in AUTO_RETRY_CLASSES
 
 

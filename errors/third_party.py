@@ -1,4 +1,4 @@
-"""What exceptions of Django, the standard library and the ground floor mean to a user."""
+"""Error codes of exceptions of Django, the standard library and `performance`."""
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
@@ -10,7 +10,6 @@ from performance.exceptions import ConcurrencyLimitExceeded, RateLimitExceeded
 
 
 def register_third_party_exceptions() -> None:
-    """Called once, when the app is ready."""
     register_exception(Http404, ErrorCode.DATA_NOT_FOUND)
     register_exception(PermissionDenied, ErrorCode.FORBIDDEN)
     register_exception(RequestDataTooBig, ErrorCode.DATA_FORMAT_ERROR)

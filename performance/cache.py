@@ -1,26 +1,25 @@
-"""How fresh: a thin face on Django's cache that loads once, never late, and serves what it has when a load fails.
+"""A cache on memory or Redis: single flight, early refresh, tags, and stale entries when a load fails.
 
     reports = get_cache(ttl=300, namespace="reports")
-    body = reports.load(key, make_body, about=[f"diagnosis:{pk}"])
+    body = reports.load(key, build_body, tags=[f"diagnosis:{pk}"])
     ...
-    touch(f"diagnosis:{pk}")        # in the transaction that changes it
+    invalidate_tags(f"diagnosis:{pk}")  # in the transaction that changes it
 
-- One load of a cold key at a time: threads of a process share it, processes leave it to whoever has the lock.
-- An entry is loaded again a little early, by one caller, the sooner the longer a load takes (optimal probabilistic
-  early expiration: Vattani, Chierichetti, Lowenstein, VLDB 2015); and lifetimes differ by up to a tenth, so that what
-  was stored together does not end together.
-- An entry remembers the versions of what it is about as they were before its load began. `invalidate_tags` changes a
-  version after the commit, so an entry that was loaded from before a change is never served after it.
-- A load that fails is answered by the old entry, if there is one. A store that is away costs a load, never an error.
+- One load of a missing key at a time: threads of a process share it; across processes the holder of a lock loads.
+- One caller reloads an entry shortly before it expires, earlier if the load takes longer (optimal probabilistic early
+  expiration: Vattani, Chierichetti, Lowenstein, VLDB 2015). Lifetimes vary by up to a tenth, so that entries stored
+  together do not expire together.
+- An entry stores the versions of its tags as they were before its load began. `invalidate_tags` changes a version
+  after the commit, so an entry loaded before a change is never served after it.
+- When a load fails, the old entry is served if there is one. While Redis is unavailable, each lookup costs a load.
 """
 
-import asyncio
 import math
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -38,36 +37,33 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_TTL_SECONDS = 300.0
 DEFAULT_MAX_ENTRIES = 1000
-LOAD_LOCK_SECONDS = 10.0  # how long the others wait for one that loads; longer loads are made twice
-FAILED_LOAD_RETRY_SECONDS = 1.0  # after a failed load the old entry is good for so long
+LOAD_LOCK_SECONDS = 10.0  # how long other callers wait for a load; a longer load is repeated by one of them
+FAILED_LOAD_RETRY_SECONDS = 1.0  # how long the old entry is served after a failed load
 LOCK_POLL_INTERVAL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """value: anything that can be written as JSON; until: when it is due, in epoch seconds."""
-
-    value: Any
-    expires_at: float
+    value: Any  # JSON
+    expires_at: float  # Unix time
     load_seconds: float
     versions: list[str]
 
     def is_refresh_due(self) -> bool:
-        """Past its time, or drawn to be loaded a little early."""
-        early = -self.load_seconds * math.log(1.0 - random.random())
-        return time.time() + early >= self.expires_at
+        """Whether the entry has expired or is selected at random for an early refresh."""
+        early_seconds = -self.load_seconds * math.log(1.0 - random.random())
+        return time.time() + early_seconds >= self.expires_at
 
 
 @dataclass(frozen=True)
 class _LookupResult:
-    """What a look-up has found. versions: those of what the entry is about, as they are now; None without a store."""
+    """versions: the current versions of the entry's tags; None while the store is unavailable."""
 
     entry: _Entry | None
     versions: list[str] | None
 
     @property
-    def is_away(self) -> bool:
-        """Whether the store is."""
+    def is_store_unavailable(self) -> bool:
         return self.versions is None
 
 
@@ -75,7 +71,7 @@ _STORE_UNAVAILABLE = _LookupResult(None, None)
 
 
 class Cache:
-    """One namespace of the cache; made by `get_cache`. Keys are short texts, values anything that JSON can tell."""
+    """One namespace of the cache, created by `get_cache`. Keys are short strings, values anything that JSON allows."""
 
     def __init__(self, namespace: str, ttl: float, max_entries: int) -> None:
         self.namespace, self.ttl = namespace, ttl
@@ -86,140 +82,94 @@ class Cache:
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of this process's look-ups that were answered at once, 0-1; None before the first."""
+        """Share of this process's lookups that were hits, 0-1; None before the first."""
         total = sum(self.lookups.values())
         return self.lookups["hit"] / total if total else None
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value under a key, or the default."""
-        found = self._read_entry(key, ())
-        is_hit = found.entry is not None and found.entry.expires_at > time.time()
-        self._count_lookup("hit" if is_hit else "error" if found.is_away else "miss")
-        return found.entry.value if found.entry and is_hit else default
+        """Return the value of a key, or the default."""
+        lookup = self._read_entry(key, ())
+        is_hit = lookup.entry is not None and lookup.entry.expires_at > time.time()
+        self._count_lookup("hit" if is_hit else "error" if lookup.is_store_unavailable else "miss")
+        return lookup.entry.value if lookup.entry and is_hit else default
 
     def set(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
-        """Keep a value for `ttl` seconds (the cache's own when None)."""
-        versions = self._read_tag_versions(tags)
-        if versions is not None:
+        """Store a value for `ttl` seconds (None: the cache's own)."""
+        with tolerate_unavailable_store():
+            versions = self._backend.read("", _build_version_keys(tags))[1] if tags else []
             self._store_entry(key, value, self.ttl if ttl is None else ttl, 0.0, versions)
 
     def delete(self, key: str) -> None:
-        """Forget a key. In a transaction use `invalidate_tags`: another reader could store the old state once more."""
+        """Remove a key. In a transaction use `invalidate_tags`: another reader could store the old state again."""
         with tolerate_unavailable_store():
             self._backend.delete(self._build_entry_key(key))
 
     def load(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
-        """The value under a key, loaded when it is missing, due, or when something that it is about was touched.
+        """Return the value of a key; load it if it is missing or due, or if one of its tags has been invalidated.
 
-        Raises what the loader raises when there is no old value to give instead.
+        Raises what the loader raises when there is no old value to return.
         """
-        found = self._read_entry(key, tags)
-        if found.entry is not None and not found.entry.is_refresh_due():
+        lookup = self._read_entry(key, tags)
+        if lookup.entry is not None and not lookup.entry.is_refresh_due():
             self._count_lookup("hit")
-            return found.entry.value
-        return self._load_or_wait(key, loader, tags, found)
+            return lookup.entry.value
+        return self._load_or_wait(key, loader, tags, lookup)
 
-    def _load_or_wait(self, key: str, loader: Callable[[], Any], tags: Sequence[str], found: _LookupResult) -> Any:
-        """After a look-up that was no hit."""
-        entry = found.entry
-        flight, is_mine = self._join(key)
-        if not is_mine:
+    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
+        """`load` for the event loop: a hit does not use a thread; a blocking loader runs in the request's thread."""
+        lookup = await self._aread_entry(key, tags)
+        if lookup.entry is not None and not lookup.entry.is_refresh_due():
+            self._count_lookup("hit")
+            return lookup.entry.value
+        return await sync_to_async(self._load_or_wait)(key, loader, tags, lookup)
+
+    # Single flight -----------------------------------------------------------------------------------------------
+
+    def _load_or_wait(self, key: str, loader: Callable[[], Any], tags: Sequence[str], lookup: _LookupResult) -> Any:
+        """Load after a miss, or wait for another thread of this process that is loading the key."""
+        entry = lookup.entry
+        with self._lock:
+            flight = self._in_flight.get(key)
+            is_own_flight = flight is None
+            if flight is None:
+                flight = self._in_flight[key] = Future()
+        if not is_own_flight:
             self._count_lookup("miss" if entry is None else "stale")
             return flight.result() if entry is None else entry.value
         try:
-            value = self._load_or_reuse(key, loader, tags, found)
+            value = self._load_or_reuse(key, loader, tags, lookup)
         except BaseException as error:
-            self._leave(key, flight)
+            self._in_flight.pop(key)
             flight.set_exception(error)
             raise
-        self._leave(key, flight)
+        self._in_flight.pop(key)
         flight.set_result(value)
         return value
 
-    async def aget(self, key: str, default: Any = None) -> Any:
-        """`get` for the event loop."""
-        return await sync_to_async(self.get, thread_sensitive=False)(key, default)
-
-    async def aset(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
-        """`set` for the event loop."""
-        await sync_to_async(self.set, thread_sensitive=False)(key, value, ttl, tags=tags)
-
-    async def adelete(self, key: str) -> None:
-        """`delete` for the event loop."""
-        await sync_to_async(self.delete, thread_sensitive=False)(key)
-
-    async def aload(self, key: str, loader: Callable[[], Awaitable[Any]], *, tags: Sequence[str] = ()) -> Any:
-        """`load` with a coroutine function; it runs in the caller's event loop."""
-        loop = asyncio.get_running_loop()
-
-        async def in_loop() -> Any:
-            return await loader()
-
-        def load() -> Any:
-            return asyncio.run_coroutine_threadsafe(in_loop(), loop).result()
-
-        return await self._aload_or_wait(key, load, tags, thread_sensitive=False)
-
-    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
-        """`load` for the event loop, which a hit never leaves; the loader runs in the request's own thread."""
-        return await self._aload_or_wait(key, loader, tags, thread_sensitive=True)
-
-    async def _aload_or_wait(
-        self, key: str, loader: Callable[[], Any], tags: Sequence[str], *, thread_sensitive: bool
-    ) -> Any:
-        found = await self._aread_entry(key, tags)
-        if found.entry is not None and not found.entry.is_refresh_due():
-            self._count_lookup("hit")
-            return found.entry.value
-        load_or_wait = sync_to_async(self._load_or_wait, thread_sensitive=thread_sensitive)
-        return await load_or_wait(key, loader, tags, found)
-
-    # One load at a time ------------------------------------------------------------------------------------------
-
-    def _join(self, key: str) -> tuple[Future[Any], bool]:
-        with self._lock:
-            flight = self._in_flight.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._in_flight[key] = Future()
-            return flight, True
-
-    def _leave(self, key: str, flight: Future[Any]) -> None:
-        with self._lock:
-            if self._in_flight.get(key) is flight:
-                del self._in_flight[key]
-
-    def _load_or_reuse(self, key: str, loader: Callable[[], Any], tags: Sequence[str], found: _LookupResult) -> Any:
-        """Load it, or take what another has just loaded."""
-        if found.is_away:
+    def _load_or_reuse(self, key: str, loader: Callable[[], Any], tags: Sequence[str], lookup: _LookupResult) -> Any:
+        """Load the value, or take the one that another process has just stored or is loading."""
+        if lookup.is_store_unavailable:
             self._count_lookup("error")
             return loader()
-        entry = found.entry
-        is_mine, latest = self._acquire_lock(key, tags)
-        if entry is not None and not is_mine:
+        entry = lookup.entry
+        is_acquired, latest = self._acquire_lock(key, tags)
+        if entry is not None and not is_acquired:
             self._count_lookup("stale" if entry.expires_at <= time.time() else "hit")
             return entry.value
-        if latest.entry is None and not is_mine:
-            is_mine, latest = self._wait_for_entry_or_lock(key, tags)
-        # Between our look and the lock, another may have loaded and given it back.
+        deadline = time.monotonic() + LOAD_LOCK_SECONDS
+        while not (is_acquired or latest.entry or latest.is_store_unavailable or time.monotonic() > deadline):
+            time.sleep(LOCK_POLL_INTERVAL_SECONDS)
+            is_acquired, latest = self._acquire_lock(key, tags)
+        # Between the lookup and the lock, another process may have loaded the value and released the lock.
         if latest.entry is not None and (entry is None or latest.entry.expires_at > entry.expires_at):
-            if is_mine:
+            if is_acquired:
                 self._release_lock(key)
             self._count_lookup("miss" if entry is None else "hit")
             return latest.entry.value
         return self._run_loader(key, loader, latest.versions, entry)
 
-    def _wait_for_entry_or_lock(self, key: str, tags: Sequence[str]) -> tuple[bool, _LookupResult]:
-        """Until there is an entry, or a lock to load it with, or no store any more, or it has taken too long."""
-        deadline = time.monotonic() + LOAD_LOCK_SECONDS
-        while True:
-            time.sleep(LOCK_POLL_INTERVAL_SECONDS)
-            is_mine, found = self._acquire_lock(key, tags)
-            if is_mine or found.entry is not None or found.is_away or time.monotonic() > deadline:
-                return is_mine, found
-
     def _run_loader(self, key: str, loader: Callable[[], Any], versions: list[str] | None, entry: _Entry | None) -> Any:
-        """versions: as they were before this load begins."""
+        """Load and store the value. versions: of the tags, read before the load."""
         started = time.monotonic()
         try:
             value = loader()
@@ -227,7 +177,7 @@ class Cache:
             if entry is None:
                 self._release_lock(key)
                 raise
-            # The lock is left to run out, so that a broken source is asked once a second.
+            # The lock is kept until it expires, so that a failing source is called once a second.
             with tolerate_unavailable_store():
                 self._backend.extend_lock(self._build_lock_key(key), FAILED_LOAD_RETRY_SECONDS)
             self._count_lookup("stale")
@@ -236,7 +186,9 @@ class Cache:
         if versions is None:
             self._release_lock(key)
         else:
-            self._store_entry(key, value, self.ttl, time.monotonic() - started, versions, self._build_lock_key(key))
+            with tolerate_unavailable_store():
+                load_seconds = time.monotonic() - started
+                self._store_entry(key, value, self.ttl, load_seconds, versions, self._build_lock_key(key))
         self._count_lookup("miss")
         return value
 
@@ -253,52 +205,46 @@ class Cache:
         return f"lock:{self._build_entry_key(key)}"
 
     def _read_entry(self, key: str, tags: Sequence[str]) -> _LookupResult:
-        """The entry unless something it is about has changed."""
-        name = self._build_entry_key(key)
+        """Read the entry; it counts as missing when one of its tags has been invalidated."""
+        entry_key = self._build_entry_key(key)
         if not cache_breaker.is_open():
             with tolerate_unavailable_store():
-                _flush_pending_bumps()
-                found = _parse_lookup(*self._backend.read(name, _build_version_keys(tags)))
-                if found.entry is not None:
-                    self._backend.record_use(name)
-                return found
+                _write_pending_invalidations()
+                lookup = _parse_lookup(*self._backend.read(entry_key, _build_version_keys(tags)))
+                if lookup.entry is not None:
+                    self._backend.record_use(entry_key)
+                return lookup
         return _STORE_UNAVAILABLE
 
     async def _aread_entry(self, key: str, tags: Sequence[str]) -> _LookupResult:
-        """The same without leaving the event loop."""
-        name = self._build_entry_key(key)
-        if _pending_bumps:  # they are told by calls that block
+        """`_read_entry` without leaving the event loop."""
+        entry_key = self._build_entry_key(key)
+        if _pending_invalidations:  # writing them blocks
             return await sync_to_async(self._read_entry, thread_sensitive=False)(key, tags)
         if not cache_breaker.is_open():
             with tolerate_unavailable_store():
-                found = _parse_lookup(*await self._backend.aread(name, _build_version_keys(tags)))
-                if found.entry is not None:
-                    await self._backend.arecord_use(name)
-                return found
+                lookup = _parse_lookup(*await self._backend.aread(entry_key, _build_version_keys(tags)))
+                if lookup.entry is not None:
+                    await self._backend.arecord_use(entry_key)
+                return lookup
         return _STORE_UNAVAILABLE
-
-    def _read_tag_versions(self, tags: Sequence[str]) -> list[str] | None:
-        """As they are now; None when the store is away."""
-        with tolerate_unavailable_store():
-            return self._backend.read("", _build_version_keys(tags))[1] if tags else []
-        return None
 
     def _store_entry(
         self, key: str, value: Any, ttl: float, load_seconds: float, versions: list[str], lock: str = ""
     ) -> None:
-        until = time.time() + ttl * random.uniform(0.9, 1.0)
-        with tolerate_unavailable_store():
-            # Kept twice as long as it is good: the second half is for when a load fails.
-            self._backend.set(self._build_entry_key(key), [value, until, load_seconds, versions], 2 * ttl, lock)
+        expires_at = time.time() + ttl * random.uniform(0.9, 1.0)
+        # Stored for twice its lifetime, so that the old entry can be served when a load fails.
+        self._backend.set(self._build_entry_key(key), [value, expires_at, load_seconds, versions], 2 * ttl, lock)
 
     def _acquire_lock(self, key: str, tags: Sequence[str]) -> tuple[bool, _LookupResult]:
-        """Whether it was free (as it is without a store), and what a look-up finds now."""
+        """Try to acquire the lock of a key (always True while the store is unavailable), and read its entry."""
         if not cache_breaker.is_open():
             with tolerate_unavailable_store():
-                _flush_pending_bumps()
-                lock, name = self._build_lock_key(key), self._build_entry_key(key)
-                is_mine, *found = self._backend.acquire_lock(lock, LOAD_LOCK_SECONDS, name, _build_version_keys(tags))
-                return is_mine, _parse_lookup(*found)
+                _write_pending_invalidations()
+                is_acquired, raw_entry, versions = self._backend.acquire_lock(
+                    self._build_lock_key(key), LOAD_LOCK_SECONDS, self._build_entry_key(key), _build_version_keys(tags)
+                )
+                return is_acquired, _parse_lookup(raw_entry, versions)
         return True, _STORE_UNAVAILABLE
 
     def _release_lock(self, key: str) -> None:
@@ -310,48 +256,42 @@ class Cache:
         cache_lookups.labels(namespace=self.namespace, result=result).inc()
 
 
-def _parse_lookup(raw: Any, versions: list[str]) -> _LookupResult:
-    """An entry as it lies in the store, if it was loaded from what is there now."""
-    is_current = raw is not None and raw[3] == versions
-    return _LookupResult(_Entry(*raw) if is_current else None, versions)
+def _parse_lookup(raw_entry: Any, versions: list[str]) -> _LookupResult:
+    is_current = raw_entry is not None and raw_entry[3] == versions
+    return _LookupResult(_Entry(*raw_entry) if is_current else None, versions)
 
 
 @lru_cache
 def get_cache(
     ttl: float = DEFAULT_TTL_SECONDS, *, namespace: str = "default", max_entries: int = DEFAULT_MAX_ENTRIES
 ) -> Cache:
-    """The cache of a namespace. ttl: seconds that an entry is good for."""
+    """Return the cache of a namespace. ttl: lifetime of its entries in seconds."""
     if ttl <= 0 or max_entries < 1:
         raise ValueError("ttl must be more than 0 and max_entries at least 1")
     return Cache(namespace, ttl, max_entries)
 
 
-# What entries are about -----------------------------------------------------------------------------------------------
+# Tags ---------------------------------------------------------------------------------------------------------
+
+_pending_invalidations: set[str] = set()  # tags whose new version could not be written while the store was unavailable
 
 
 def invalidate_tags(*tags: str) -> None:
-    """Something has changed: after the commit, no entry that is about one of these names is served any more."""
-    transaction.on_commit(partial(_bump_tag_versions, tags))
+    """Invalidate all entries with one of the tags when the current transaction commits."""
+    transaction.on_commit(partial(_invalidate_now, tags))
 
 
-def _bump_tag_versions(tags: Iterable[str]) -> None:
-    _pending_bumps.update(tags)
+def _invalidate_now(tags: Iterable[str]) -> None:
+    _pending_invalidations.update(tags)
     with tolerate_unavailable_store():
-        _flush_pending_bumps()
+        _write_pending_invalidations()
 
 
-_pending_bumps: set[str] = set()  # whose change could not be told yet, for want of a store
-
-
-def _flush_pending_bumps() -> None:
-    for tag in list(_pending_bumps):
-        get_cache_backend("versions", DEFAULT_MAX_ENTRIES).bump_version(_build_version_key(tag))
-        _pending_bumps.discard(tag)
-
-
-def _build_version_key(tag: str) -> str:
-    return f"version:{tag}"
+def _write_pending_invalidations() -> None:
+    for tag in list(_pending_invalidations):
+        get_cache_backend("versions", DEFAULT_MAX_ENTRIES).bump_version(f"version:{tag}")
+        _pending_invalidations.discard(tag)
 
 
 def _build_version_keys(tags: Sequence[str]) -> list[str]:
-    return [_build_version_key(one) for one in tags]
+    return [f"version:{tag}" for tag in tags]

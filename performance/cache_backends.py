@@ -1,4 +1,4 @@
-"""Where cached entries lie: in this process's memory cache, or in Redis for all of them; the least recently used go."""
+"""Stores of the cache: memory of one process, or Redis for all. Both evict the least recently used entries."""
 
 import asyncio
 import time
@@ -14,90 +14,83 @@ from django.core.cache.backends.locmem import LocMemCache
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-VERSION_TTL_SECONDS = 7 * 24 * 3600.0  # longer than any entry lives, old ones included
-USE_RECORD_INTERVAL_SECONDS = 1.0  # of one entry, noted by one process: who is asked for all the time is recent anyway
+VERSION_TTL_SECONDS = 7 * 24 * 3600.0  # longer than the lifetime of any entry
+USE_RECORD_INTERVAL_SECONDS = 1.0  # per entry and process; an entry in constant use stays recent
 
 
 class CacheBackend(Protocol):
-    """What a cache needs. Everything may raise OSError or redis.RedisError when it is away."""
+    """Store of a namespace. Every method may raise one of REDIS_UNAVAILABLE_ERRORS."""
 
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The value under a key (None without one), and the versions as they are now ("" without one)."""
+        """Return the value of a key (None if missing) and the current versions ("" if missing)."""
 
     async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The same from an event loop, which goes on meanwhile."""
+        """`read` for the event loop."""
 
     def bump_version(self, name: str) -> None:
-        """Give a version another value, for all processes that share the store."""
+        """Change a version, for all processes that share the store."""
 
     def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
-        """Keep a value, drop the least recently used ones above the bound, and give a lock back."""
+        """Store a value, evict the least recently used entries above the limit, and release a lock."""
 
     def acquire_lock(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
-        """Take a lock (False when somebody holds it), and after that `read`."""
+        """Try to acquire a lock, then `read`. The first value is False when the lock is held by another caller."""
 
     def extend_lock(self, lock: str, seconds: float) -> None:
-        """Keep a lock that was taken for so long from now on, and do not give it back."""
+        """Hold an acquired lock for so long from now on."""
 
     def delete(self, key: str) -> None:
-        """Drop a value or give a lock back."""
+        """Delete a value or release a lock."""
 
     def record_use(self, key: str) -> None:
-        """It was asked for just now."""
+        """Mark an entry as the most recently used."""
 
     async def arecord_use(self, key: str) -> None:
-        """The same from an event loop."""
+        """`record_use` for the event loop."""
 
 
 class MemoryCacheBackend:
-    """Of this process alone; each instance has entries of its own."""
+    """Entries of one instance in the memory of this process; locks and versions are shared by all instances."""
 
     def __init__(self, namespace: str, max_entries: int) -> None:
-        # With a cull of 1 / MAX_ENTRIES one entry goes at a time; Django's default drops a third.
+        # With CULL_FREQUENCY = MAX_ENTRIES one entry is evicted at a time; Django's default evicts a third.
         bounds = {"MAX_ENTRIES": max_entries, "CULL_FREQUENCY": max_entries}
         self._entries = LocMemCache(uuid.uuid4().hex, {"OPTIONS": bounds})
         self._locks = LocMemCache("performance.locks", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
         self._versions = LocMemCache("performance.versions", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
 
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The value under a key, which is the most recently used one now, and the versions."""
         return self._entries.get(key), [self._versions.get(name, "") for name in versions]
 
     async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The same: memory does not wait."""
         return self.read(key, versions)
 
     def bump_version(self, name: str) -> None:
-        """Give a version another value, for this process."""
         self._versions.set(name, uuid.uuid4().hex, VERSION_TTL_SECONDS)
 
     def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
-        """Keep a value, drop the least recently used one above the bound, and give a lock back."""
         self._entries.set(key, value, seconds)
         self._locks.delete(lock)
 
     def acquire_lock(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
-        """Take a lock (False when another thread holds it), and after that `read`."""
         return self._locks.add(lock, 1, seconds), *self.read(key, versions)
 
     def extend_lock(self, lock: str, seconds: float) -> None:
-        """Keep a lock that was taken for so long from now on."""
         self._locks.set(lock, 1, seconds)
 
     def delete(self, key: str) -> None:
-        """Drop a value or give a lock back."""
         self._entries.delete(key)
         self._locks.delete(key)
 
     def record_use(self, key: str) -> None:
-        """`read` has done so."""
+        """`read` has done so already."""
 
     async def arecord_use(self, key: str) -> None:
-        """`aread` has done so."""
+        """`aread` has done so already."""
 
 
 class RedisCacheBackend:
-    """Of all processes. A sorted set of last uses beside each namespace bounds it: Redis itself knows no namespaces."""
+    """Entries of a namespace in Redis, for all processes. A sorted set of the last uses limits their number."""
 
     def __init__(self, namespace: str, max_entries: int) -> None:
         self._redis: Any = Redis.from_url(settings.REDIS_URL, **REDIS_TIMEOUTS)
@@ -106,19 +99,15 @@ class RedisCacheBackend:
         self._use_recorded_at: dict[str, float] = {}
 
     def read(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The value under a key and the versions, in one round trip."""
         return _decode_values(self._redis.mget(_build_redis_keys(key, versions)))
 
     async def aread(self, key: str, versions: Sequence[str]) -> tuple[Any, list[str]]:
-        """The same from an event loop."""
         return _decode_values(await _get_async_redis().mget(_build_redis_keys(key, versions)))
 
     def bump_version(self, name: str) -> None:
-        """Give a version another value, for all processes."""
         self._redis.set(_build_redis_key(name), orjson.dumps(uuid.uuid4().hex), px=int(1000 * VERSION_TTL_SECONDS))
 
     def set(self, key: str, value: Any, seconds: float, lock: str = "") -> None:
-        """Keep a value, drop the least recently used ones above the bound, and give a lock back."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(_build_redis_key(key), orjson.dumps(value), px=_to_milliseconds(seconds))
         pipeline.zadd(self._last_uses_key, {key: time.time()})
@@ -127,33 +116,28 @@ class RedisCacheBackend:
         pipeline.zcard(self._last_uses_key)
         surplus = pipeline.execute()[-1] - self._max_entries
         if surplus > 0:
-            self._redis.delete(
-                *(_build_redis_key(key.decode()) for key, _ in self._redis.zpopmin(self._last_uses_key, surplus))
-            )
+            evicted = self._redis.zpopmin(self._last_uses_key, surplus)
+            self._redis.delete(*(_build_redis_key(evicted_key.decode()) for evicted_key, _ in evicted))
 
     def acquire_lock(self, lock: str, seconds: float, key: str, versions: Sequence[str]) -> tuple[bool, Any, list[str]]:
-        """Take a lock (False when another process holds it), and after that `read`: in one round trip."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(_build_redis_key(lock), 1, px=_to_milliseconds(seconds), nx=True)
         pipeline.mget(_build_redis_keys(key, versions))
-        is_acquired, found = pipeline.execute()
-        return bool(is_acquired), *_decode_values(found)
+        is_acquired, raw_values = pipeline.execute()
+        return bool(is_acquired), *_decode_values(raw_values)
 
     def extend_lock(self, lock: str, seconds: float) -> None:
-        """Keep a lock that was taken for so long from now on."""
         self._redis.set(_build_redis_key(lock), 1, px=_to_milliseconds(seconds))
 
     def delete(self, key: str) -> None:
-        """Drop a value or give a lock back."""
         self._redis.delete(_build_redis_key(key))
 
     def record_use(self, key: str) -> None:
-        """It was asked for just now; told to Redis at most once a second."""
+        """Write to Redis at most once per USE_RECORD_INTERVAL_SECONDS."""
         if self._is_use_record_due(key):
             self._redis.zadd(self._last_uses_key, {key: time.time()}, xx=True)
 
     async def arecord_use(self, key: str) -> None:
-        """The same from an event loop."""
         if self._is_use_record_due(key):
             await _get_async_redis().zadd(self._last_uses_key, {key: time.time()}, xx=True)
 
@@ -190,12 +174,12 @@ def _build_redis_keys(key: str, versions: Sequence[str]) -> list[str]:
     return [_build_redis_key(name) for name in (key, *versions)]
 
 
-def _decode_values(found: Sequence[bytes | None]) -> tuple[Any, list[str]]:
-    value, *versions = ("" if text is None else orjson.loads(text) for text in found)
+def _decode_values(raw_values: Sequence[bytes | None]) -> tuple[Any, list[str]]:
+    value, *versions = ("" if text is None else orjson.loads(text) for text in raw_values)
     return value or None, versions
 
 
 @lru_cache
 def get_cache_backend(namespace: str, max_entries: int) -> CacheBackend:
-    """The store of a namespace: in Redis as soon as the site has one."""
+    """Return the store of a namespace: Redis if it is configured, otherwise memory."""
     return (RedisCacheBackend if settings.REDIS_URL else MemoryCacheBackend)(namespace, max_entries)

@@ -1,4 +1,4 @@
-"""A store that is away: what that looks like, and for how long it is left alone then."""
+"""Circuit breaker for Redis: after a failed call, further calls are skipped for a second."""
 
 import time
 
@@ -12,7 +12,7 @@ BREAKER_RESET_SECONDS = 1.0
 
 
 class CircuitBreaker:
-    """After a failed look-up nobody waits for the store's time-out again for a second."""
+    """Open for BREAKER_RESET_SECONDS after a failure, so that calls do not each wait for the timeout of Redis."""
 
     def __init__(self) -> None:
         self._open_until = 0.0
@@ -22,7 +22,7 @@ class CircuitBreaker:
 
     def trip(self, error: BaseException) -> None:
         if not self.is_open():
-            log.warning("cache_away", error=repr(error))
+            log.warning("cache_unavailable", error=repr(error))
         self._open_until = time.monotonic() + BREAKER_RESET_SECONDS
 
     def reset(self) -> None:
@@ -33,10 +33,10 @@ cache_breaker = CircuitBreaker()
 
 
 class tolerate_unavailable_store:
-    """Swallows what a store that is away raises, and begins the outage."""
+    """Context manager that suppresses the errors of an unavailable Redis and opens the circuit breaker."""
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, REDIS_UNAVAILABLE_ERRORS):

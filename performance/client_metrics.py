@@ -1,4 +1,4 @@
-"""The one way in which a call to another service is counted: how many, how long, how they ended."""
+"""Metrics of calls to other services: count, duration and outcome by client."""
 
 import time
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ OUTCOME_OK = "ok"
 
 @dataclass
 class OutgoingCall:
-    """A call that is under way. Who learns from the answer that it is a refusal sets `outcome`: one word of few."""
+    """A call in progress. The caller sets `outcome`, one of few values, if the response reports an error."""
 
     outcome: str = OUTCOME_OK
 
 
 @contextmanager
 def measure_call(client: str) -> Iterator[OutgoingCall]:
-    """Count and time the call in this block, in an event loop as well as outside of one.
+    """Count and time the call made in this block; for synchronous and asynchronous code.
 
-    client: a constant name of who is called, for what. What the block raises passes through; its class is the outcome,
-    unless the block has set one.
+    client: a constant name for the service and purpose. An exception passes through; its class is the outcome unless
+    the block has set one.
     """
     call = OutgoingCall()
     started = time.perf_counter()

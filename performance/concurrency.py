@@ -1,4 +1,4 @@
-"""How much runs at once: in this process, and with Redis over all of them."""
+"""Concurrency limits, per process or, through Redis, across processes."""
 
 import asyncio
 import random
@@ -10,21 +10,22 @@ from typing import Any, TypeVar
 
 import structlog
 
+from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 from performance.exceptions import ConcurrencyLimitExceeded
-from performance.leases import REDIS_UNAVAILABLE_ERRORS, DistributedSemaphore
+from performance.leases import DistributedSemaphore
 from performance.metrics import limit_wait_seconds
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-LEASE_POLL_INTERVAL_SECONDS = 0.05  # for a place that another process gives back, on average
+SLOT_POLL_INTERVAL_SECONDS = 0.05  # average interval at which a waiting process checks for a free slot
 concurrency_wait_seconds = limit_wait_seconds.labels("concurrency")
 
 
 @dataclass
 class ConcurrencyStatistics:
-    """Counts since the controller was made; `active` and `waiting` are of now."""
+    """Totals since the controller was created; `active` and `waiting` are current counts."""
 
     active: int = 0
     waiting: int = 0
@@ -40,11 +41,11 @@ class ConcurrencyStatistics:
 
 
 class ConcurrencyController:
-    """At most `max_concurrent` coroutines at once; the others wait, in order of arrival within a process.
+    """Run at most `max_concurrent` coroutines at once; the others wait, first come first served within a process.
 
-    max_waiting: how many may wait, None for any number; more are refused at once.
-    name, redis_url: with both, the bound holds over all processes that give the same. While Redis is away each process
-    keeps to it by itself: too much for a moment is better than nothing at all.
+    max_waiting: how many may wait, None for any number; more are rejected at once.
+    name, redis_url: with both, the limit applies across all processes that use the same values. While Redis is
+    unavailable each process applies the limit on its own.
     """
 
     def __init__(
@@ -56,15 +57,15 @@ class ConcurrencyController:
         self.statistics = ConcurrencyStatistics()
         self._local_semaphore = asyncio.Semaphore(max_concurrent)
         self._shared_semaphore = DistributedSemaphore(name, max_concurrent, redis_url) if name and redis_url else None
-        self._recent_durations: deque[float] = deque(maxlen=20)  # seconds that tasks took
+        self._recent_durations: deque[float] = deque(maxlen=20)  # seconds
 
     async def execute(self, coro: Coroutine[Any, Any, T], task_name: str = "task") -> T:
-        """Await `coro` when its turn comes and return its result; what it raises passes through, counted.
+        """Await `coro` when a slot is free and return its result; its exceptions are counted and pass through.
 
-        Raises ConcurrencyLimitExceeded, with how long to wait, when `max_waiting` wait already.
+        Raises ConcurrencyLimitExceeded, with the time to wait, when `max_waiting` tasks are waiting.
         """
         try:
-            holder = await self._acquire(task_name)
+            lease_id = await self._acquire_slot(task_name)
         except BaseException:
             coro.close()
             raise
@@ -80,48 +81,46 @@ class ConcurrencyController:
         finally:
             self._recent_durations.append(monotonic() - started)
             self.statistics.active -= 1
-            try:  # the place first: who is let in here looks for it at once
-                if self._shared_semaphore and holder:
-                    await self._shared_semaphore.release(holder)
+            try:  # release the lease first: the next local task tries to acquire one immediately
+                if self._shared_semaphore and lease_id:
+                    await self._shared_semaphore.release(lease_id)
             finally:
                 self._local_semaphore.release()
 
-    async def _acquire(self, task_name: str) -> str | None:
-        if (
-            self.max_waiting is not None
-            and self._local_semaphore.locked()
-            and self.statistics.waiting >= self.max_waiting
-        ):
-            self.statistics.rejected += 1
+    async def _acquire_slot(self, task_name: str) -> str | None:
+        """Wait for a slot; returns the id of the lease, None when the slot is not shared."""
+        statistics = self.statistics
+        if self.max_waiting is not None and self._local_semaphore.locked() and statistics.waiting >= self.max_waiting:
+            statistics.rejected += 1
             raise ConcurrencyLimitExceeded(
-                f"{task_name}: {self.statistics.waiting} wait already", self.estimate_wait_seconds()
+                f"{task_name}: {statistics.waiting} tasks are waiting already", self.estimate_wait_seconds()
             )
-        self.statistics.waiting += 1
+        statistics.waiting += 1
         try:
             with concurrency_wait_seconds.time():
                 await self._local_semaphore.acquire()
-                holder = await self._acquire_lease()
+                lease_id = await self._acquire_lease()
         finally:
-            self.statistics.waiting -= 1
-        self.statistics.active += 1
-        return holder
-
-    def estimate_wait_seconds(self) -> float:
-        """How long who comes now would wait, going by the last tasks; 1 or more."""
-        average = sum(self._recent_durations) / len(self._recent_durations) if self._recent_durations else 1.0
-        return max(1.0, average * (self.statistics.waiting + 1) / self.max_concurrent)
+            statistics.waiting -= 1
+        statistics.active += 1
+        return lease_id
 
     async def _acquire_lease(self) -> str | None:
-        """A place of those that all processes share; None when there is nothing to share, or nobody to ask."""
+        """Wait for a slot shared with other processes; None when slots are not shared or Redis is unavailable."""
         try:
             while self._shared_semaphore:
-                holder = await self._shared_semaphore.acquire()
-                if holder:
-                    return holder
-                await asyncio.sleep(LEASE_POLL_INTERVAL_SECONDS * random.uniform(0.5, 1.5))
+                lease_id = await self._shared_semaphore.acquire()
+                if lease_id:
+                    return lease_id
+                await asyncio.sleep(SLOT_POLL_INTERVAL_SECONDS * random.uniform(0.5, 1.5))
         except REDIS_UNAVAILABLE_ERRORS as error:
-            log.warning("concurrency_unshared", error=repr(error))
+            log.warning("concurrency_limit_not_shared", error=repr(error))
         except BaseException:
             self._local_semaphore.release()
             raise
         return None
+
+    def estimate_wait_seconds(self) -> float:
+        """Estimate how long a new task would wait, from the durations of recent tasks; at least 1."""
+        average = sum(self._recent_durations) / len(self._recent_durations) if self._recent_durations else 1.0
+        return max(1.0, average * (self.statistics.waiting + 1) / self.max_concurrent)

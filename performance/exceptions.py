@@ -1,8 +1,8 @@
-"""Refusals of the ground floor. `errors` registers which words each becomes."""
+"""Rejections by the limits. `errors/third_party.py` maps each to an error code."""
 
 
 class LimitExceeded(Exception):
-    """Not now. seconds: how long to wait before it can be otherwise, at least."""
+    """A limit rejects a call; it can succeed after `retry_after_seconds` at the earliest."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
         super().__init__(message)
@@ -10,8 +10,8 @@ class LimitExceeded(Exception):
 
 
 class ConcurrencyLimitExceeded(LimitExceeded):
-    """Too many wait already."""
+    """Too many tasks are waiting already."""
 
 
 class RateLimitExceeded(LimitExceeded):
-    """The window has no room."""
+    """The window of the rate limit is full."""

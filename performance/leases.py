@@ -1,6 +1,7 @@
-"""Places that processes share: each holder has a lease in Redis and renews it, so a killed holder's place comes back.
+"""Slots shared by processes. A holder renews its lease in Redis, so the slot of a killed process becomes free.
 
-One sorted set a name: member = holder, score = when its lease ends, by the clock of Redis alone.
+Each semaphore is a sorted set: the member is the id of a lease, the score the time at which the lease expires, by the
+clock of Redis only.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 2.5
 RENEWALS_PER_LEASE = 3
-# KEYS: set; ARGV: holder, places, lease seconds. 1 when the holder has a place now.
+# KEYS: sorted set; ARGV: lease id, slots, lease seconds. Returns 1 when the lease was acquired.
 _ACQUIRE_SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -26,7 +28,7 @@ redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[3] * 2000))
 return 1
 """
-# KEYS: set; ARGV: lease seconds, holders. Returns the holders whose lease had ended: somebody else may have the place.
+# KEYS: sorted set; ARGV: lease seconds, lease ids. Returns the leases that have expired; their slots may be taken.
 _RENEW_SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -39,11 +41,10 @@ end
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 2000))
 return lost
 """
-REDIS_UNAVAILABLE_ERRORS = (OSError, RedisError)
 
 
 class DistributedSemaphore:
-    """At most `places` holders at once under a name, over all processes that use this Redis."""
+    """At most `slots` leases at once under a name, over all processes that use this Redis."""
 
     def __init__(self, name: str, slots: int, redis_url: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._key = f"leases:{name}"
@@ -52,37 +53,38 @@ class DistributedSemaphore:
         self._redis: Any = Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=1)
         self._acquire_script = self._redis.register_script(_ACQUIRE_SCRIPT)
         self._renew_script = self._redis.register_script(_RENEW_SCRIPT)
-        self._holders: set[str] = set()
+        self._lease_ids: set[str] = set()
         self._renewal_task: asyncio.Task[None] | None = None
 
     async def acquire(self) -> str | None:
-        """A new holder's name, or None when every place is taken. Raises OSError or RedisError when Redis is away."""
-        holder = uuid.uuid4().hex
-        if not await self._acquire_script(keys=[self._key], args=[holder, self._slots, self._lease_seconds]):
+        """Return the id of a new lease, or None when no slot is free.
+
+        Raises one of REDIS_UNAVAILABLE_ERRORS. The lease is renewed until `release`.
+        """
+        lease_id = uuid.uuid4().hex
+        if not await self._acquire_script(keys=[self._key], args=[lease_id, self._slots, self._lease_seconds]):
             return None
-        self._holders.add(holder)
+        self._lease_ids.add(lease_id)
         if self._renewal_task is None or self._renewal_task.done():
             self._renewal_task = asyncio.get_running_loop().create_task(self._run_renewal_loop())
-        return holder
+        return lease_id
 
-    async def release(self, holder: str) -> None:
-        """Free the place; when Redis is away its lease runs out by itself."""
-        self._holders.discard(holder)
+    async def release(self, lease_id: str) -> None:
+        """Free the slot; while Redis is unavailable the lease expires instead."""
+        self._lease_ids.discard(lease_id)
         with contextlib.suppress(*REDIS_UNAVAILABLE_ERRORS):
-            await self._redis.zrem(self._key, holder)
+            await self._redis.zrem(self._key, lease_id)
 
     async def _run_renewal_loop(self) -> None:
-        while self._holders:
+        while self._lease_ids:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
+            if not self._lease_ids:
+                return
             try:
-                lost = (
-                    await self._renew_script(keys=[self._key], args=[self._lease_seconds, *self._holders])
-                    if self._holders
-                    else []
-                )
+                lost = await self._renew_script(keys=[self._key], args=[self._lease_seconds, *self._lease_ids])
             except REDIS_UNAVAILABLE_ERRORS as error:
                 log.warning("leases_not_renewed", key=self._key, error=repr(error))
                 continue
-            for holder in lost:
-                self._holders.discard(holder.decode())
+            for lease_id in lost:
+                self._lease_ids.discard(lease_id.decode())
                 log.warning("lease_lost", key=self._key)

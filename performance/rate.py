@@ -1,4 +1,4 @@
-"""How often: a sliding window over calls, in memory, or in Redis when several processes share it."""
+"""Rate limits over a sliding window, in memory or, when several processes share the limit, in Redis."""
 
 import asyncio
 import random
@@ -23,10 +23,10 @@ rate_wait_seconds = limit_wait_seconds.labels("rate")
 
 
 class RateLimiter:
-    """At most `max_requests` per `time_window` seconds, for each key apart.
+    """Allow at most `max_requests` calls per `time_window` seconds, for each key separately.
 
-    on_redis_failure: what holds while Redis is away. "open": each process keeps to the limit by itself, as too fast for
-    a moment is better than not at all. "closed": nothing passes, for what must never be too much.
+    on_redis_failure: while Redis is unavailable, "open" applies the limit in each process on its own, for limits that
+    may be exceeded briefly; "closed" rejects every call, for limits that must never be exceeded.
     """
 
     def __init__(
@@ -44,12 +44,19 @@ class RateLimiter:
         self.on_redis_failure = on_redis_failure
         self._limit = RateLimitItemPerSecond(max_requests, time_window)
         self._local_window = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared_window = (
-            SlidingWindowCounterRateLimiter(_build_redis_storage(redis_url)) if redis_url else self._local_window
-        )
+        self._shared_window = self._local_window
+        if redis_url:
+            storage = RedisStorage(
+                f"async+{redis_url}",
+                implementation="redispy",
+                wrap_exceptions=True,
+                socket_connect_timeout=1,
+                socket_timeout=1,
+            )
+            self._shared_window = SlidingWindowCounterRateLimiter(storage)
 
     async def execute(self, coro: Coroutine[Any, Any, T]) -> T:
-        """Await `coro` when the window has room for it, and return its result."""
+        """Await `coro` when the window allows another call, and return its result."""
         try:
             await self.wait()
         except BaseException:
@@ -58,25 +65,28 @@ class RateLimiter:
         return await coro
 
     async def wait(self) -> None:
-        """Return once a place in the window is taken. The caller bounds the wait with its own deadline."""
+        """Wait until the window allows another call, and count it. The caller limits the wait by its own deadline."""
         with rate_wait_seconds.time():
-            while seconds := await self._try_acquire(self.key):  # noqa: ASYNC110 - nobody tells when there is room
-                # Jitter, or everyone who waits comes back in the same instant.
+            while seconds := await self._try_acquire(self.key):  # noqa: ASYNC110 - there is no event to wait for
+                # Jitter, or all waiting callers would retry at the same moment.
                 await asyncio.sleep(max(0.05, min(1.0, seconds)) * random.uniform(0.5, 1.0))
 
     async def check(self, key: str) -> None:
         """Count a call of a key (a user, an address), or raise RateLimitExceeded with the seconds to wait."""
         seconds = await self._try_acquire(f"{self.key}:{key}")
         if seconds:
-            raise RateLimitExceeded(f"{self.key}: too fast", seconds)
+            raise RateLimitExceeded(f"{self.key}: too many calls", seconds)
 
     async def _try_acquire(self, key: str) -> float:
-        """Zero when a place was taken, else after how many seconds to try again."""
+        """Count the call and return 0, or return the seconds after which to try again."""
         try:
             return await self._try_acquire_in(self._shared_window, key)
         except StorageError as error:
             log.warning(
-                "rate_limit_unshared", key=self.key, when_away=self.on_redis_failure, error=repr(error.storage_error)
+                "rate_limit_not_shared",
+                key=self.key,
+                on_redis_failure=self.on_redis_failure,
+                error=repr(error.storage_error),
             )
             return 1.0 if self.on_redis_failure == "closed" else await self._try_acquire_in(self._local_window, key)
 
@@ -85,9 +95,3 @@ class RateLimiter:
             return 0.0
         reset_time = (await window.get_window_stats(self._limit, key)).reset_time
         return max(0.05, reset_time - time.time())
-
-
-def _build_redis_storage(url: str) -> RedisStorage:
-    return RedisStorage(
-        f"async+{url}", implementation="redispy", wrap_exceptions=True, socket_connect_timeout=1, socket_timeout=1
-    )

@@ -1,8 +1,7 @@
-"""The one door to other services: only to the hosts that a list names, and never, unnamed, into the inside network.
+"""SSRF guard for calls to other services: only allowed hosts, and never an internal address that is not allowed itself.
 
-A name is checked when a request begins, the address that it leads to when the connection is made, and the connection
-goes to that very address: a name that leads elsewhere a moment later gains nothing. Whoever calls another service puts
-its client behind `restrict_hosts`.
+The name is checked when a request starts, its addresses when the connection is made. The connection uses the checked
+address, so changing the DNS record in between has no effect. Every HTTP client is wrapped by `restrict_hosts`.
 """
 
 import asyncio
@@ -21,20 +20,20 @@ _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Client = TypeVar("_Client")
 AllowedHosts = Callable[[], Iterable[str]]
 
-MAX_CONNECT_ATTEMPTS = 3  # of a name's addresses: each may take the whole time that a connection has
+MAX_CONNECT_ATTEMPTS = 3  # addresses per name; each may take the whole connect timeout
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class HostNotAllowed(ValueError):
-    """The list does not allow it. The text names the host, never the rest of an address, which may hold a secret."""
+    """The host is not allowed. The text contains the host but not the rest of the URL, which may hold a secret."""
 
 
 def restrict_hosts(client: _Client, allowed: AllowedHosts) -> _Client:
-    """The client (httpx's or httpx2's, of either kind) behind the door; it raises HostNotAllowed.
+    """Restrict an httpx or httpx2 client, synchronous or asynchronous, to allowed hosts; it raises HostNotAllowed.
 
-    allowed: the list as it is now: host names, addresses, networks such as 10.0.0.0/8. A private address must be in it
-    by itself or by its network; the name that leads to it is not enough. Behind a proxy, which looks names up itself,
-    only names are checked.
+    allowed: returns the current list of host names, addresses and networks such as 10.0.0.0/8. A private address must
+    be allowed by itself or by its network; allowing a name that resolves to it is not enough. Behind a proxy, which
+    resolves names itself, only names are checked.
     """
     inner: Any = client
     if hasattr(inner, "aclose"):
@@ -54,55 +53,48 @@ def restrict_hosts(client: _Client, allowed: AllowedHosts) -> _Client:
 
 @cache
 def get_ssl_context() -> ssl.SSLContext:
-    """Whom this process trusts over TLS, for all its clients: each would take 20 ms to read it for itself."""
+    """Return the TLS context shared by all clients of the process; creating one takes 20 ms."""
     return httpx.create_ssl_context()
 
 
 def parse_allowed_host(url: str) -> list[str]:
-    """The host of an address that the environment gives: a list of its own."""
+    """Return the host of a configured URL as a list of allowed hosts."""
     return [urlsplit(url).hostname or ""]
 
 
 def check_host_allowed(host: str, allowed: Iterable[str]) -> None:
-    """Raise HostNotAllowed for a host that is not in the list."""
-    if host.lower() not in allowed and not _is_allowed(host, allowed):
+    """Raise HostNotAllowed unless the list contains the host, or a network that contains it."""
+    if host.lower() not in allowed and not _is_address_allowed(host, allowed):
         raise HostNotAllowed(f"{host[:100]} is not an allowed host")
 
 
 def resolve_allowed_addresses(host: str, port: int, allowed: Iterable[str]) -> list[str]:
-    """The addresses that a host leads to now, looked up and checked. Raises HostNotAllowed, or OSError for none."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return _check_addresses(host, [str(one[4][0]) for one in found], allowed)
-
-
-def _check_addresses(host: str, addresses: list[str], allowed: Iterable[str]) -> list[str]:
-    listed = list(allowed)
+    """Resolve a host and check its addresses. Raises HostNotAllowed, or OSError if it does not resolve."""
+    address_infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(info[4][0]) for info in address_infos]
+    allowed_hosts = list(allowed)
     for address in addresses:
-        if not _is_public(address) and not _is_allowed(address, listed):
-            raise HostNotAllowed(f"{host[:100]} leads to {address}, an inside address that is not allowed by itself")
+        ip_address = _unwrap_ipv4(ipaddress.ip_address(address.partition("%")[0]))
+        is_public = ip_address.is_global and not ip_address.is_multicast
+        if not is_public and not _is_address_allowed(address, allowed_hosts):
+            raise HostNotAllowed(f"{host[:100]} resolves to {address}, an internal address that is not allowed itself")
     return list(dict.fromkeys(addresses))[:MAX_CONNECT_ATTEMPTS]
 
 
-def _is_allowed(address: str, allowed: Iterable[str]) -> bool:
-    with contextlib.suppress(ValueError):
-        plain = _unwrap_ipv4(ipaddress.ip_address(address))
-        return any(plain in network for network in _parse_networks(allowed))
+def _is_address_allowed(address: str, allowed: Iterable[str]) -> bool:
+    try:
+        ip_address = _unwrap_ipv4(ipaddress.ip_address(address))
+    except ValueError:
+        return False
+    for host in allowed:
+        with contextlib.suppress(ValueError):  # a host name
+            if ip_address in ipaddress.ip_network(host, strict=False):
+                return True
     return False
 
 
-def _parse_networks(allowed: Iterable[str]) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    for one in allowed:
-        with contextlib.suppress(ValueError):
-            yield ipaddress.ip_network(one, strict=False)
-
-
-def _is_public(address: str) -> bool:
-    plain = _unwrap_ipv4(ipaddress.ip_address(address.partition("%")[0]))
-    return plain.is_global and not plain.is_multicast
-
-
 def _unwrap_ipv4(address: _IPAddress) -> _IPAddress:
-    """The IPv4 address that an IPv6 one stands for: by mapping, 6to4, Teredo or NAT64."""
+    """Return the IPv4 address that an IPv6 address embeds: mapped, 6to4, Teredo or NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
@@ -111,7 +103,7 @@ def _unwrap_ipv4(address: _IPAddress) -> _IPAddress:
 
 
 class _GuardedBackend:
-    """A network backend that connects to what was checked."""
+    """A network backend of httpcore that connects only to checked addresses."""
 
     def __init__(self, inner: Any, allowed: AllowedHosts) -> None:
         self._inner = inner
@@ -121,7 +113,7 @@ class _GuardedBackend:
         return getattr(self._inner, name)
 
     def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
-        """As the backend's own, to the first address that answers."""
+        """Connect to the first address that accepts."""
         *others, last = self._resolve_addresses(host, port)
         for address in others:
             with contextlib.suppress(Exception):
@@ -132,14 +124,12 @@ class _GuardedBackend:
         try:
             return resolve_allowed_addresses(host, port, self._allowed())
         except OSError:
-            return [host]  # the backend says so in its library's own words
+            return [host]  # the inner backend raises the library's own exception
 
 
 class _AsyncGuardedBackend(_GuardedBackend):
-    """The same in an event loop."""
-
     async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
-        """As the backend's own, to the first address that answers."""
+        """Connect to the first address that accepts."""
         *others, last = await asyncio.to_thread(self._resolve_addresses, host, port)
         for address in others:
             with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""Who is asking, and may they follow this stream: the same answer for the socket and for polling."""
+"""Authentication and authorization of subscribers, the same for the socket and for polling."""
 
 import contextlib
 import uuid
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -21,34 +21,34 @@ from progress.models import Stream
 
 
 class AuthenticatedUser(NamedTuple):
-    """A user and until when the proof of it is good (None: as long as the session)."""
+    """A user, and when the token expires (None for a session)."""
 
     user: AbstractBaseUser
     expires_at: datetime | None
 
 
 class Credential(NamedTuple):
-    """What a client has shown: a token, or the key of its Django session."""
+    """What a client authenticated with: a token, or the key of its Django session."""
 
     token: str = ""
     session_key: str = ""
 
 
 def find_revoked_credentials(credentials: Collection[Credential]) -> set[Credential]:
-    """Those that were good and are so no more, asked of the room above by settings.PROGRESS_SIGNED_OUT."""
-    found: set[Credential] = import_string(settings.PROGRESS_SIGNED_OUT)(credentials) if credentials else set()
-    return found
+    """Return the credentials that have been revoked, by the function settings.PROGRESS_SIGNED_OUT."""
+    revoked: set[Credential] = import_string(settings.PROGRESS_SIGNED_OUT)(credentials) if credentials else set()
+    return revoked
 
 
 def authenticate_token(token: str) -> AuthenticatedUser | None:
-    """Who a token belongs to, asked of the room above by settings.PROGRESS_AUTHENTICATE; None when it is no good."""
+    """Return the user of a token, by the function settings.PROGRESS_AUTHENTICATE; None if it is invalid."""
     check: Callable[[str], tuple[AbstractBaseUser, datetime] | None] = import_string(settings.PROGRESS_AUTHENTICATE)
-    found = check(token)
-    return AuthenticatedUser(*found) if found else None
+    authenticated = check(token)
+    return AuthenticatedUser(*authenticated) if authenticated else None
 
 
 def get_session_user(session_key: str) -> AbstractBaseUser | None:
-    """Who is signed in to the page by its own Django session; None for nobody."""
+    """Return the user of a Django session; None if nobody is signed in."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(request)
@@ -56,12 +56,12 @@ def get_session_user(session_key: str) -> AbstractBaseUser | None:
 
 
 def notify_stream_ended(stream_id: uuid.UUID) -> None:
-    """Tell the room above, by settings.PROGRESS_ENDED, that a socket of the owner has been given the last event."""
+    """Call settings.PROGRESS_ENDED: a socket of the owner has received the last event."""
     import_string(settings.PROGRESS_ENDED)(stream_id)
 
 
 def find_stream(stream_id: str, user: Any) -> Stream | None:
-    """The stream when it exists and the user may see it; a stranger gets the same None as for nothing."""
+    """Return the stream; None if it does not exist or the user may not see it."""
     try:
         stream_uuid = uuid.UUID(stream_id)
     except ValueError:
@@ -70,25 +70,22 @@ def find_stream(stream_id: str, user: Any) -> Stream | None:
 
 
 def is_origin_allowed(origin: str | None, host: str) -> bool:
-    """A browser names its page's origin: it must be ours or a trusted one. A mini-program names none."""
+    """Whether the origin is this site's or trusted. Browsers send one, mini-programs do not."""
     if not origin:
         return True
     try:
         origin_url = urlsplit(origin)
     except ValueError:
         return False
+    # As in Django's CSRF check: `https://*.example.com` stands for any subdomain.
     return origin_url.netloc == host or any(
-        _matches_trusted_origin(origin_url, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS
+        origin_url.scheme == trusted.scheme and is_same_domain(origin_url.netloc, trusted.netloc.removeprefix("*"))
+        for trusted in map(urlsplit, settings.CSRF_TRUSTED_ORIGINS)
     )
 
 
-def _matches_trusted_origin(origin_url: SplitResult, trusted: SplitResult) -> bool:
-    """As Django reads CSRF_TRUSTED_ORIGINS: `https://*.example.com` is any subdomain."""
-    return origin_url.scheme == trusted.scheme and is_same_domain(origin_url.netloc, trusted.netloc.removeprefix("*"))
-
-
 def negotiate_language(cookies: Mapping[str, str], accept_language: str) -> str | None:
-    """The language of a socket's client, found as Django's LocaleMiddleware finds that of a request."""
+    """Return the language of a socket's client, by the rules of Django's LocaleMiddleware."""
     candidates = [cookies.get(settings.LANGUAGE_COOKIE_NAME, "")]
     candidates += [code for code, _quality in parse_accept_lang_header(accept_language.lower()[:500])]
     for code in candidates:

@@ -6,8 +6,6 @@ from progress.models import PushProcess, Stream
 
 @admin.register(Stream)
 class StreamAdmin(ReadOnlyAdmin[Stream]):
-    """Which streams are open and how far they are."""
-
     list_display = ["id", "owner", "last_seq", "is_closed", "created_at", "closed_at"]
     list_filter = ["is_closed"]
     list_select_related = ["owner"]
@@ -16,7 +14,7 @@ class StreamAdmin(ReadOnlyAdmin[Stream]):
 
 @admin.register(PushProcess)
 class PushProcessAdmin(ReadOnlyAdmin[PushProcess]):
-    """Connections by serving process."""
+    """Connections of each server process."""
 
     list_display = [
         "name",

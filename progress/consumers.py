@@ -1,8 +1,7 @@
-"""The socket of one follower: says hello, is authorised, follows. Everything else is the hub's."""
+"""The WebSocket of a stream: it authenticates, authorizes and subscribes; the hub delivers the events."""
 
 import asyncio
 import contextlib
-import json
 import time
 import uuid
 from collections.abc import Coroutine, Sequence
@@ -20,6 +19,7 @@ from errors.problems import build_problem
 from errors.recording import record_problem
 from progress import access, metrics
 from progress.frames import (
+    ERROR_CODES_BY_CLOSE_CODE,
     MAX_CLIENT_FRAME_BYTES,
     MAX_CLIENT_FRAMES_PER_SECOND,
     MAX_UNACKNOWLEDGED_BYTES,
@@ -28,6 +28,7 @@ from progress.frames import (
     CloseCode,
     HelloFrame,
     ServerFrame,
+    encode_frame,
     parse_client_frame,
 )
 from progress.hub.hub import get_hub
@@ -41,28 +42,15 @@ _authenticate_token = database_sync_to_async(access.authenticate_token, thread_s
 _get_session_user = database_sync_to_async(access.get_session_user, thread_sensitive=False)
 _find_stream = database_sync_to_async(access.find_stream, thread_sensitive=False)
 _notify_stream_ended = database_sync_to_async(access.notify_stream_ended, thread_sensitive=False)
-_stream_ended_tasks: set[asyncio.Task[None]] = set()  # held here, or they could be collected half done
-
-ERROR_CODES_BY_CLOSE_CODE = {
-    CloseCode.BAD_FRAME: ErrorCode.DATA_FORMAT_ERROR,
-    CloseCode.UNAUTHORIZED: ErrorCode.UNAUTHORIZED,
-    CloseCode.ORIGIN_NOT_ALLOWED: ErrorCode.FORBIDDEN,
-    CloseCode.NOT_FOUND: ErrorCode.DATA_NOT_FOUND,
-    CloseCode.CLIENT_TIMEOUT: ErrorCode.NETWORK_TIMEOUT,
-    CloseCode.UNSUPPORTED_VERSION: ErrorCode.DATA_FORMAT_ERROR,
-    CloseCode.TOO_BIG: ErrorCode.DATA_FORMAT_ERROR,
-    CloseCode.TOO_FAST: ErrorCode.RATE_LIMITED,
-    CloseCode.INTERNAL_ERROR: ErrorCode.SERVER_ERROR,
-    CloseCode.GOING_AWAY: ErrorCode.SERVICE_UNAVAILABLE,
-}
+_stream_ended_tasks: set[asyncio.Task[None]] = set()  # referenced, so that they are not garbage-collected
 
 open_sockets: "set[StreamConsumer]" = set()
 
 
 class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """`/ws/diagnosis/<stream>/`, see docs/reference/protocol.md."""
+    """Serves `/ws/diagnosis/<stream>/`; see docs/reference/protocol.md."""
 
-    channel_layer_alias = "none"  # the hub holds the process's one subscription
+    channel_layer_alias = "none"  # the hub has the only subscription of the process
 
     epoch = ""
     cursor = 0
@@ -78,33 +66,30 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     _rate_window = (0, 0)  # the current second, frames in it
     _sent_bytes = 0
     _sent_bytes_at_ping = 0
-    _acknowledged_bytes = 0  # of those sent; a pong tells that all before its ping has arrived
-    _acknowledged: asyncio.Event | None = None  # somebody waits for that
-    _background_task: asyncio.Task[None] | None = None  # what it does by itself: wait for the hello, ping, leave
+    _acknowledged_bytes = 0  # confirmed by a pong: everything sent before its ping has arrived
+    _acknowledged: asyncio.Event | None = None  # set by the next pong, while a delivery waits for it
+    _background_task: asyncio.Task[None] | None = None  # waits for the hello, pings or refuses
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Whatever ends it, be it the server that kills it in mid-handler, the socket is forgotten."""
+        """Clean up however the socket ends, also when the server cancels it within a handler."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await self._clean_up()
-
-    async def _clean_up(self) -> None:
-        self.is_closing = True
-        if self._background_task:
-            self._background_task.cancel()
-        if self in open_sockets:
-            open_sockets.remove(self)
-            metrics.stream_sockets_open.dec()
-        if self.stream:
-            await get_hub().unsubscribe(self.stream.pk, self)
+            self.is_closing = True
+            if self._background_task:
+                self._background_task.cancel()
+            if self in open_sockets:
+                open_sockets.remove(self)
+                metrics.stream_sockets_open.dec()
+            if self.stream:
+                await get_hub().unsubscribe(self.stream.pk, self)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Channels' own goes to a thread first, at every frame, for handlers that use the database in the loop's."""
+        """Call the handler directly: Channels uses a thread for each frame, to close database connections."""
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
-        """Accept first, judge after: a refusal before accept would reach the client as a bare 403."""
+        """Accept before any check: a refusal before accept would reach the client as a bare 403."""
         await self.accept()
         open_sockets.add(self)
         metrics.stream_sockets_open.inc()
@@ -119,7 +104,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.refuse(CloseCode.ORIGIN_NOT_ALLOWED)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """One client frame. Whatever is wrong with it ends in an error frame and a 44xx close, never in a traceback."""
+        """Handle a client frame. An invalid one is answered by an error frame and a 44xx close."""
         size = len((text_data or "").encode("utf-8", "surrogatepass")) + len(bytes_data or b"")
         metrics.bytes_received.inc(size)
         self._last_received_at = time.monotonic()
@@ -127,7 +112,11 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         if size > MAX_CLIENT_FRAME_BYTES:
             await self.refuse(CloseCode.TOO_BIG)
-        elif self._is_rate_limited():
+            return
+        second, count = self._rate_window
+        now = int(time.monotonic())
+        self._rate_window = (now, count + 1 if now == second else 1)
+        if self._rate_window[1] > MAX_CLIENT_FRAMES_PER_SECOND:
             await self.refuse(CloseCode.TOO_FAST)
         else:
             await self._handle_frame(text_data or "")
@@ -146,17 +135,14 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             elif isinstance(frame, AfterFrame):
                 self.cursor = frame.after
                 get_hub().subscribe(self.stream, self)
-            else:
-                self._handle_pong()
+            else:  # a pong
+                self._acknowledged_bytes = self._sent_bytes_at_ping
+                if self._acknowledged:
+                    self._acknowledged.set()
+                    self._acknowledged = None
         except Exception as error:
             log.exception("socket_failed")
             await self.refuse(CloseCode.INTERNAL_ERROR, get_error_code(error))
-
-    def _is_rate_limited(self) -> bool:
-        second, count = self._rate_window
-        now = int(time.monotonic())
-        self._rate_window = (now, count + 1 if now == second else 1)
-        return self._rate_window[1] > MAX_CLIENT_FRAMES_PER_SECOND
 
     def _bind_request_id(self, request_id: str) -> None:
         self.request_id = request_id
@@ -173,7 +159,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _handle_hello(self, hello: HelloFrame) -> None:
         if self.stream is None:
-            self._replace_background_task(None)  # it came in time, however long we take over it
+            self._replace_background_task(None)  # the hello is in time, however long it takes to handle
         if hello.v != PROTOCOL_VERSION:
             await self.refuse(CloseCode.UNSUPPORTED_VERSION)
             return
@@ -200,9 +186,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _authenticate_hello(self, token: str | None) -> access.AuthenticatedUser | None:
         if token is not None:
-            found: access.AuthenticatedUser | None = await _authenticate_token(token)
-            self.credential = access.Credential(token=token) if found else self.credential
-            return found
+            authenticated: access.AuthenticatedUser | None = await _authenticate_token(token)
+            self.credential = access.Credential(token=token) if authenticated else self.credential
+            return authenticated
         session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         user = await _get_session_user(session_key) if session_key else None
         if not user:
@@ -215,45 +201,38 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         log.info("socket_greeted", stream=str(stream.pk), after=hello.after)
         self.stream = stream
         self.cursor = hello.after
-        # Who has seen nothing yet has nothing to lose by another epoch.
+        # A client that has received nothing needs no reset when the epoch is another.
         self.epoch = hello.epoch if hello.epoch and hello.after else stream.epoch
         self._last_received_at = self._last_ping_at = time.monotonic()
         get_hub().subscribe(stream, self)
 
     async def deliver(self, frames: Sequence[str]) -> None:
-        """Send the frames, but never more ahead of the client than what it may leave unread."""
+        """Send the frames, at most MAX_UNACKNOWLEDGED_BYTES ahead of what the client has confirmed."""
         for frame in frames:
             if self._sent_bytes - self._acknowledged_bytes > MAX_UNACKNOWLEDGED_BYTES:
                 await self._wait_for_acknowledgement()
             await self.send_text(frame)
 
     async def _wait_for_acknowledgement(self) -> None:
-        """daphne takes whatever it is given, however slow the peer: only a pong tells that it reads."""
+        """daphne buffers everything, however slow the client; only a pong confirms that it reads."""
         while not self.is_closing and self._sent_bytes - self._acknowledged_bytes > MAX_UNACKNOWLEDGED_BYTES:
             self._acknowledged = asyncio.Event()
             if self._last_received_at >= self._last_ping_at:
                 await self._ping()
             await self._acknowledged.wait()
 
-    def _handle_pong(self) -> None:
-        self._acknowledged_bytes = self._sent_bytes_at_ping
-        if self._acknowledged:
-            self._acknowledged.set()
-            self._acknowledged = None
-
     async def reset(self, page: LogPage) -> None:
-        """Tell the client that its cursor means nothing any more."""
+        """Tell the client that its cursor is invalid."""
         await self.send_frame({"type": "reset", "epoch": page.epoch, "last": page.last_seq, "closed": page.is_closed})
 
     async def end(self) -> None:
-        """The client has everything: say goodbye."""
+        """Close normally: the client has received everything."""
         if not self.is_closing:
             self.is_closing = True
-            # A task of its own: whoever hangs up now has seen the end all the same.
-            notify_task = (
-                asyncio.create_task(_notify_stream_ended(self.stream.pk)) if self.is_owner and self.stream else None
-            )
-            if notify_task:
+            notify_task = None
+            if self.is_owner and self.stream:
+                # In its own task: it must finish even if the client disconnects now.
+                notify_task = asyncio.create_task(_notify_stream_ended(self.stream.pk))
                 _stream_ended_tasks.add(notify_task)
                 notify_task.add_done_callback(_stream_ended_tasks.discard)
             await self._close(CloseCode.DONE)
@@ -261,12 +240,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await asyncio.shield(notify_task)
 
     async def fail(self, error: Exception) -> None:
-        """The stream has been deleted, or we have failed."""
+        """Refuse: the stream has been deleted, or delivery has failed."""
         is_gone = isinstance(error, Stream.DoesNotExist)
         await self.refuse(CloseCode.NOT_FOUND if is_gone else CloseCode.INTERNAL_ERROR)
 
     def on_tick(self) -> None:
-        """Ping when it is time; give up a client that has not answered, or whose token has run out."""
+        """Ping if it is due; refuse a client that has not answered or whose token has expired."""
         now = time.monotonic()
         is_ping_answered = self._last_received_at >= self._last_ping_at
         if self.is_closing:
@@ -279,7 +258,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._replace_background_task(self._ping())
 
     def close_revoked(self) -> None:
-        """The token was revoked, the session ended, or the account switched off."""
+        """Close because the token was revoked, the session has ended or the account was deactivated."""
         self._replace_background_task(self.refuse(CloseCode.UNAUTHORIZED))
 
     async def _ping(self) -> None:
@@ -297,27 +276,26 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             instance=self.scope["path"],
             request_id=self.request_id,
         )
-        if code is not CloseCode.GOING_AWAY:  # leaving is no failure
+        if code is not CloseCode.GOING_AWAY:  # a shutdown is not an error
             record_problem(body, place="socket", context={"close_code": int(code)})
-        # A peer that takes nothing any more does not hold us up: the server drops it.
+        # A client that does not read must not block; the server drops it.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settings.PONG_GRACE_SECONDS):
-                await self._send(_encode_frame({"type": "error", "problem": body}))
+                await self._send(encode_frame({"type": "error", "problem": body}))
                 await self._close(code)
 
     async def send_frame(self, frame: ServerFrame) -> None:
-        """Send one typed frame."""
-        await self.send_text(_encode_frame(frame))
+        await self.send_text(encode_frame(frame))
 
     async def send_text(self, text: str) -> None:
-        """Send one serialised frame; to a socket that is over, nothing."""
+        """Send a serialized frame, unless the socket is closing."""
         if not self.is_closing:
             await self._send(text)
 
     async def _send(self, text: str) -> None:
         try:
             await self.base_send({"type": "websocket.send", "text": text})
-        except (RuntimeError, OSError):  # the peer has left between two frames
+        except (RuntimeError, OSError):  # the client has disconnected between two frames
             self.is_closing = True
         else:
             size = len(text) if text.isascii() else len(text.encode())
@@ -327,23 +305,18 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _close(self, code: CloseCode) -> None:
         metrics.sockets_closed.labels(code=int(code)).inc()
-        with contextlib.suppress(RuntimeError, OSError):  # the peer may have left already
+        with contextlib.suppress(RuntimeError, OSError):  # the client may have disconnected
             await self.close(code=int(code))
 
 
-def _encode_frame(frame: ServerFrame) -> str:
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
-
-
 class UnknownPathConsumer(StreamConsumer):
-    """Any other address: accepted and refused with 4404, as an unknown stream is."""
+    """Serves all other paths: accepts and refuses with 4404, as for an unknown stream."""
 
     async def connect(self) -> None:
-        """Refuse after accept, so that the client sees why."""
         await super().connect()
         await self.refuse(CloseCode.NOT_FOUND)
 
 
 async def close_all_sockets() -> None:
-    """Close every socket of this process with 4503, so that clients come back to its successor at once."""
+    """Close every socket of this process with 4503, so that clients reconnect to another process at once."""
     await asyncio.gather(*(consumer.refuse(CloseCode.GOING_AWAY) for consumer in list(open_sockets)))

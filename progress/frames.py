@@ -1,20 +1,21 @@
-"""Every frame, typed both ways, and the close codes. docs/reference/protocol.md is the contract."""
+"""Frames in both directions and close codes, as specified in docs/reference/protocol.md."""
 
+import json
 from enum import IntEnum
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from errors.codes import ErrorCode
+
 PROTOCOL_VERSION = 1
 MAX_CLIENT_FRAME_BYTES = 4 * 1024
 MAX_CLIENT_FRAMES_PER_SECOND = 20
-MAX_UNACKNOWLEDGED_BYTES = (
-    256 * 1024
-)  # sent and not yet heard of; who reads more slowly waits, and is cut after its ping
+MAX_UNACKNOWLEDGED_BYTES = 256 * 1024  # sent but not confirmed by a pong; beyond it, sending waits
 
 
 class CloseCode(IntEnum):
-    """Why the server ended a socket; always sent after accept, so that the client sees it."""
+    """Why the server closed a socket; sent after accept, so that the client receives it."""
 
     DONE = 1000
     BAD_FRAME = 4400
@@ -29,12 +30,26 @@ class CloseCode(IntEnum):
     GOING_AWAY = 4503
 
 
+ERROR_CODES_BY_CLOSE_CODE = {
+    CloseCode.BAD_FRAME: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.UNAUTHORIZED: ErrorCode.UNAUTHORIZED,
+    CloseCode.ORIGIN_NOT_ALLOWED: ErrorCode.FORBIDDEN,
+    CloseCode.NOT_FOUND: ErrorCode.DATA_NOT_FOUND,
+    CloseCode.CLIENT_TIMEOUT: ErrorCode.NETWORK_TIMEOUT,
+    CloseCode.UNSUPPORTED_VERSION: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.TOO_BIG: ErrorCode.DATA_FORMAT_ERROR,
+    CloseCode.TOO_FAST: ErrorCode.RATE_LIMITED,
+    CloseCode.INTERNAL_ERROR: ErrorCode.SERVER_ERROR,
+    CloseCode.GOING_AWAY: ErrorCode.SERVICE_UNAVAILABLE,
+}
+
+
 class _ClientFrame(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class HelloFrame(_ClientFrame):
-    """The first frame, and again with a new token before the old one expires."""
+    """The first frame; sent again with a new token before the old one expires."""
 
     type: Literal["hello"]
     v: int
@@ -44,7 +59,7 @@ class HelloFrame(_ClientFrame):
 
 
 class AfterFrame(_ClientFrame):
-    """Asks for the log again, behind a cursor."""
+    """Requests the log again, from a cursor."""
 
     type: Literal["after"]
     after: int = Field(ge=0, le=2**31)
@@ -62,7 +77,7 @@ _client_frame_adapter: TypeAdapter[HelloFrame | AfterFrame | PongFrame] = TypeAd
 
 
 class WelcomeFrame(TypedDict):
-    """The hello was good; `ping` is the number of seconds between pings."""
+    """The hello is accepted; `ping` is the interval of pings in seconds."""
 
     type: Literal["welcome"]
     v: int
@@ -72,7 +87,7 @@ class WelcomeFrame(TypedDict):
 
 
 class PingFrame(TypedDict):
-    """Are you there? `last` reveals a lost last frame."""
+    """Requests a pong; `last` lets the client detect a lost last frame."""
 
     type: Literal["ping"]
     last: int
@@ -88,7 +103,7 @@ class ResetFrame(TypedDict):
 
 
 class ErrorFrame(TypedDict):
-    """A failure, in the same body as over HTTP."""
+    """An error, with the same body as over HTTP."""
 
     type: Literal["error"]
     problem: dict[str, Any]
@@ -98,5 +113,9 @@ ServerFrame = WelcomeFrame | PingFrame | ResetFrame | ErrorFrame
 
 
 def parse_client_frame(text: str) -> HelloFrame | AfterFrame | PongFrame:
-    """A client's frame. Raises ValueError (pydantic's ValidationError is one) for whatever is not one."""
+    """Parse a client's frame. Raises ValueError (pydantic's ValidationError is one) if it is invalid."""
     return _client_frame_adapter.validate_json(text)
+
+
+def encode_frame(frame: ServerFrame) -> str:
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Every group name of the channel layer, in one place."""
+"""Group names of the channel layer."""
 
 STREAM_NOTIFICATIONS_GROUP = "progress.wake_ups"
-"""Every serving process is its member, once. A message names the streams whose logs have grown."""
+"""Each server process joins it once. A message contains the ids of streams with new events."""

@@ -1,4 +1,4 @@
-"""Instruments of the push path."""
+"""Metrics of sockets, polls and notifications."""
 
 from prometheus_client import Counter, Gauge
 
@@ -9,5 +9,5 @@ polls_open = Gauge("progress_polls_open", "Long polls waiting now in this proces
 frames_sent = Counter("progress_frames_sent", "Frames sent over WebSockets")
 bytes_sent = Counter("progress_bytes_sent", "Payload bytes sent over WebSockets")
 bytes_received = Counter("progress_bytes_received", "Payload bytes received over WebSockets")
-stream_notifications_sent = Counter("progress_wakeups_sent", "Wake-ups handed to the channel layer")
-stream_notifications_lost = Counter("progress_wakeups_lost", "Wake-ups that the channel layer refused")
+stream_notifications_sent = Counter("progress_wakeups_sent", "Notifications handed to the channel layer")
+stream_notifications_lost = Counter("progress_wakeups_lost", "Notifications that the channel layer did not accept")

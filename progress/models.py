@@ -1,4 +1,4 @@
-"""Streams and their log. The log is the truth; what goes over a socket is a hint to read it."""
+"""Streams and their event log. The log is authoritative; notifications only cause it to be read."""
 
 import secrets
 import uuid
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def new_epoch() -> str:
-    """A name for one life of a log: sequence numbers of different epochs are not comparable."""
+    """Return the name of a new epoch of a log: sequence numbers of different epochs are not comparable."""
     return secrets.token_hex(4)
 
 
 class StreamQuerySet(models.QuerySet["Stream"]):
-    """Who may see which stream, in one place for HTTP, socket and admin."""
+    """Permissions, in one place for HTTP, socket and admin."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "StreamQuerySet":
-        """A user sees their own, staff also those of nobody, and all with `progress.view_stream`; nobody sees none."""
+        """Streams of the user; for staff also those without owner, or all with `progress.view_stream`."""
         if not user.is_authenticated:
             return self.none()
         own = self.filter(owner_id=user.pk)
@@ -82,7 +82,7 @@ class Event(models.Model):
 
 
 class PushProcess(models.Model):
-    """What one serving process says of its connections; rewritten every few seconds, stale when it has died."""
+    """The connections of one server process, updated every few seconds; outdated when the process has ended."""
 
     name = models.CharField("进程", max_length=128, primary_key=True)
     sockets_open = models.PositiveIntegerField("当前连接", default=0)

@@ -1,4 +1,4 @@
-"""Long polling of the same log: what a client does while its socket is cut."""
+"""Long polling of the event log, for clients without a socket."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ read_log_async = database_sync_to_async(read_log, thread_sensitive=False)
 
 
 class _PollSubscriber:
-    """A follower that only wants to know that there is something."""
+    """A subscriber that only waits for the first event."""
 
     def __init__(self, epoch: str, cursor: int) -> None:
         self.epoch = epoch
@@ -39,14 +39,14 @@ class _PollSubscriber:
         self.has_news.set()
 
     def on_tick(self) -> None:
-        """A poll ends by its own time-out."""
+        """A poll ends by its own timeout."""
 
 
 async def poll_stream(stream: Stream, after: int, epoch: str, wait_seconds: float) -> dict[str, Any]:
-    """The entries behind a cursor, waiting up to `wait` seconds (25 at most) for the first.
+    """Return the entries after a cursor; wait up to `wait_seconds` (at most MAX_POLL_SECONDS) for the first.
 
-    Returns {epoch, last, closed, events} or {epoch, last, closed, reset: true} when the cursor is of another life.
-    Raises NotFound when the stream has been deleted meanwhile.
+    Returns {epoch, last, closed, events}, or {epoch, last, closed, reset: true} for a cursor of another epoch. Raises
+    NotFound if the stream has been deleted.
     """
     try:
         page = await read_log_async(stream.pk, after)

@@ -1,4 +1,4 @@
-"""The one door out: after a commit, wake whoever follows the stream."""
+"""Notifications about new events, sent to all server processes after the commit."""
 
 import asyncio
 import uuid
@@ -14,16 +14,16 @@ from progress.groups import STREAM_NOTIFICATIONS_GROUP
 
 log = structlog.get_logger(__name__)
 
-SEND_TIMEOUT_SECONDS = 1.0  # an absent Redis must not hold a writer up
+SEND_TIMEOUT_SECONDS = 1.0  # an unavailable Redis must not block a writer
 
 
 def notify_subscribers_after_commit(stream_id: uuid.UUID) -> None:
-    """Send one wake-up for the stream once the surrounding transaction has committed."""
+    """Notify the subscribers of a stream when the current transaction has committed."""
     transaction.on_commit(lambda: notify_subscribers(stream_id))
 
 
 def notify_subscribers(stream_id: uuid.UUID) -> None:
-    """Send a wake-up now, from a synchronous context. Never raises."""
+    """Notify the subscribers now, from synchronous code. Never raises."""
     async_to_sync(anotify_subscribers)(stream_id)
 
 
@@ -31,13 +31,13 @@ _pending_streams: WeakKeyDictionary[asyncio.AbstractEventLoop, set[uuid.UUID]] =
 
 
 async def anotify_subscribers(stream_id: uuid.UUID) -> None:
-    """Tell every serving process to read the stream's log. Never raises: a lost wake-up costs latency only.
+    """Notify every server process to read the log of a stream. Never raises: a lost notification only delays events.
 
-    Streams that grow while a message is on its way share the next one.
+    Streams that change while a message is being sent share the next message.
     """
     loop = asyncio.get_running_loop()
     pending = _pending_streams.get(loop)
-    if pending is not None:  # somebody sends, and takes this one along
+    if pending is not None:  # another task is sending and will include this stream
         pending.add(stream_id)
         return
     streams = {stream_id}
@@ -51,12 +51,12 @@ async def anotify_subscribers(stream_id: uuid.UUID) -> None:
 
 
 async def send_stream_notification(stream_ids: set[uuid.UUID]) -> None:
-    """The same for many at once, in one message."""
+    """Notify about several streams in one message."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             message = {"type": "wake", "streams": [stream_id.bytes for stream_id in stream_ids]}
             await get_channel_layer().group_send(STREAM_NOTIFICATIONS_GROUP, message)
-    except Exception as error:  # noqa: BLE001 - any fault of the layer: the log already holds the events
+    except Exception as error:  # noqa: BLE001 - whatever fails in the layer, the log holds the events
         metrics.stream_notifications_lost.inc(len(stream_ids))
         log.warning("wakeup_lost", streams=[str(stream_id) for stream_id in stream_ids], error=repr(error))
     else:

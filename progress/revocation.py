@@ -1,4 +1,4 @@
-"""Closes the sockets of who has signed out meanwhile: looked up for all sockets of the process at once, once a ping."""
+"""Closes sockets with revoked credentials; one query per ping interval for all sockets of the process."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ _find_revoked_credentials = database_sync_to_async(find_revoked_credentials, thr
 
 
 class RevocableSocket(Protocol):
-    """What is checked: `proof` is None until somebody has signed in."""
+    """A socket that is checked; `credential` is None until the client is authenticated."""
 
     credential: Credential | None
 
     def close_revoked(self) -> None:
-        """Close it: the proof is no good any more."""
+        """Close the socket because its credential has been revoked."""
 
 
 _check_tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
 
 def ensure_revocation_check(sockets: Iterable[RevocableSocket]) -> None:
-    """Check them every HEARTBEAT_PING_TIMEOUT_SECONDS from now on, for as long as there are any."""
+    """Start checking the sockets every PING_SECONDS, as long as there are any."""
     loop = asyncio.get_running_loop()
     task = _check_tasks.get(loop)
     if task is None or task.done():
@@ -43,10 +43,10 @@ async def _run_revocation_check_loop(sockets: Iterable[RevocableSocket]) -> None
         if not credentials:
             return
         try:
-            revoked = await _find_revoked_credentials({proof for proof in credentials.values() if proof})
-        except Exception as error:  # noqa: BLE001 - the database may be away; the next look tries again
+            revoked = await _find_revoked_credentials({credential for credential in credentials.values() if credential})
+        except Exception as error:  # noqa: BLE001 - the database may be unavailable; the next check tries again
             log.warning("sign_outs_unchecked", error=repr(error))
             continue
         for socket, credential in credentials.items():
-            if credential in revoked and socket.credential == credential:  # it may have shown a newer one since
+            if credential in revoked and socket.credential == credential:  # not replaced meanwhile
                 socket.close_revoked()

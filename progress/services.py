@@ -1,4 +1,4 @@
-"""Write to streams and read from them. Writers call these inside their own transaction."""
+"""Create, write, read and prune streams. Writers call these inside their own transaction."""
 
 import json
 import uuid
@@ -33,7 +33,7 @@ WITH head AS (
 )
 SELECT last_seq FROM head
 """
-# One snapshot of the head and of what leads up to it.
+# One snapshot of the head and of the events up to it.
 _READ = """
 SELECT place, stream.epoch, stream.last_seq, stream.is_closed, event.seq, event.kind, event.data
 FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (id, after, place)
@@ -50,7 +50,7 @@ EventEntry = tuple[int, str, dict[str, Any]]  # seq, kind, data
 
 @dataclass(frozen=True)
 class LogPage:
-    """The log behind a cursor: at most 200 entries, in order, without gaps, and where the log ends."""
+    """The log after a cursor: at most MAX_EVENTS_PER_PAGE entries in order without gaps, and the end of the log."""
 
     epoch: str
     last_seq: int
@@ -59,12 +59,12 @@ class LogPage:
 
 
 def open_stream(owner: AbstractBaseUser, *, request_id: str = "") -> Stream:
-    """Make an empty stream that its owner (and staff) may follow."""
+    """Create an empty stream that its owner and staff may follow."""
     return Stream.objects.create(owner_id=owner.pk, request_id=request_id)
 
 
 def get_or_create_staff_stream(stream_id: uuid.UUID) -> Stream:
-    """The stream of that id, made when it is missing: nobody owns it, so that only staff may follow."""
+    """Return the stream with this id, created without owner if missing, so that only staff may follow it."""
     return Stream.objects.get_or_create(pk=stream_id)[0]
 
 
@@ -72,19 +72,19 @@ def append_events(stream_id: uuid.UUID, events: Sequence[tuple[EventKind, Mappin
     """Append (kind, data) events and return the last seq. Inside a transaction only.
 
     The stream's row is locked until commit, so `seq` has no gaps and its order is the order of commits.
-    Raises StreamClosed after the end.
+    Raises StreamClosed if the stream is closed.
     """
     return _append(stream_id, events, is_last=False)
 
 
 def close_stream(stream_id: uuid.UUID, kind: EventKind, data: Mapping[str, object]) -> int:
-    """Append the last event of a stream and close it; nothing can be appended after."""
+    """Append the last event of a stream and close it. Raises StreamClosed if it is closed already."""
     return _append(stream_id, [(kind, data)], is_last=True)
 
 
 def _append(stream_id: uuid.UUID, events: Sequence[tuple[EventKind, Mapping[str, object]]], *, is_last: bool) -> int:
     if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("events are appended in the transaction that they tell of")
+        raise transaction.TransactionManagementError("events must be appended in the transaction of their change")
     kinds = [kind for kind, _ in events]
     payloads = [json.dumps(data, ensure_ascii=False) for _, data in events]
     with connection.cursor() as cursor:
@@ -98,7 +98,7 @@ def _append(stream_id: uuid.UUID, events: Sequence[tuple[EventKind, Mapping[str,
 
 
 def read_log(stream_id: uuid.UUID, after: int, max_events: int = MAX_EVENTS_PER_PAGE) -> LogPage:
-    """The entries with seq > after. Raises Stream.DoesNotExist when there is no such stream."""
+    """Return the entries with seq > after. Raises Stream.DoesNotExist."""
     page = read_logs([(stream_id, after)], max_events)[0]
     if page is None:
         raise Stream.DoesNotExist
@@ -106,7 +106,7 @@ def read_log(stream_id: uuid.UUID, after: int, max_events: int = MAX_EVENTS_PER_
 
 
 def read_logs(cursors: Sequence[tuple[uuid.UUID, int]], max_events: int = MAX_EVENTS_PER_PAGE) -> list[LogPage | None]:
-    """For each (stream, after), in one query: the entries with seq > after, or None when there is no such stream."""
+    """Return the entries with seq > after for each (stream, after), in one query; None for a missing stream."""
     pages: list[LogPage | None] = [None] * len(cursors)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -122,25 +122,25 @@ def read_logs(cursors: Sequence[tuple[uuid.UUID, int]], max_events: int = MAX_EV
 
 
 def get_stream_heads(stream_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
-    """{stream: (epoch, last seq)} of many streams in one query."""
+    """Return {stream: (epoch, last seq)} in one query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, epoch, last_seq FROM progress_stream WHERE id = ANY(%s)", [list(stream_ids)])
         return {pk: (epoch, last) for pk, epoch, last in cursor.fetchall()}
 
 
 def prune_streams(closed_before: datetime, max_streams: int = 1000) -> int:
-    """Empty the logs of streams that ended before a time; returns how many. Followers get a `reset`."""
+    """Delete the events of streams closed before a time; return the number of streams. Subscribers get a `reset`."""
     old = Stream.objects.filter(is_closed=True, closed_at__lt=closed_before, last_seq__gt=0).order_by("closed_at")
     return sum(reset_log(pk) for pk in list(old.values_list("pk", flat=True)[:max_streams]))
 
 
 def reset_log(stream_id: uuid.UUID) -> bool:
-    """Empty the log of a stream, open or closed, and begin a new epoch; False when it is empty already.
+    """Delete the events of a stream and start a new epoch; False if there are none.
 
-    Followers get a `reset`: what they missed they must read elsewhere.
+    Subscribers get a `reset` and must read the current state elsewhere.
     """
     with transaction.atomic():
-        # Of two that prune at once, one begins the new epoch.
+        # Only one of two concurrent calls starts the new epoch.
         if not Stream.objects.filter(pk=stream_id, last_seq__gt=0).update(epoch=new_epoch(), last_seq=0):
             return False
         Event.objects.filter(stream_id=stream_id).delete()

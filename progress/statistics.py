@@ -1,4 +1,4 @@
-"""How many follow, from where, and what it costs: each serving process writes its own row."""
+"""Connection statistics; each server process writes its own row."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ _started_at = timezone.now()
 
 @dataclass(frozen=True)
 class ConnectionStatistics:
-    """Open now (dead processes left out), and totals since the rows were last pruned."""
+    """Connections that are open now, in live processes, and totals since the rows were last pruned."""
 
     sockets_open: int
     polls_open: int
@@ -31,7 +31,7 @@ class ConnectionStatistics:
 
 
 def report_connections() -> None:
-    """Write this process's counts over its row of before."""
+    """Write the counts of this process to its row."""
     PushProcess.objects.update_or_create(
         name=PROCESS_NAME,
         defaults={
@@ -48,7 +48,7 @@ def report_connections() -> None:
 
 
 def get_connection_statistics() -> ConnectionStatistics:
-    """The counts of all serving processes, added up."""
+    """Return the sums over all server processes."""
     live = PushProcess.objects.filter(seen_at__gt=timezone.now() - PROCESS_STALE_AFTER)
     sums = PushProcess.objects.aggregate(
         **{name: Sum(name) for name in ("sockets_total", "frames_sent", "bytes_sent", "bytes_received")}

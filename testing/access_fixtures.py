@@ -20,7 +20,7 @@ from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, Repa
 from diagnosis.reports.corrections import add_alias, add_competitor
 from diagsite.models import Role, User
 from diagsite.roles import seed_roles
-from errors.messages.publishing import seed_error_messages
+from errors.catalogue.publishing import seed_error_messages
 from errors.models import CopyOverride, ErrorCopy, ErrorEvent
 from monitoring.alerts.lifecycle import fire_alert
 from monitoring.delivery.messages import Message

@@ -33,8 +33,9 @@ class _ContenderProcess:
         for line in self.process.stdout:
             if not line.endswith("\n"):
                 return  # killed in the middle of it
-            what, at = line.split()
-            self.lines.append((float(at), 1 if what == "begin" else -1))
+            event, _, moment = line.partition(" ")
+            if event in ("begin", "end"):  # not a line of the log
+                self.lines.append((float(moment), 1 if event == "begin" else -1))
 
     def kill(self) -> None:
         self.process.kill()

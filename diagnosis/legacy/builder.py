@@ -18,7 +18,7 @@ from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
 from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running.state_machine import ERROR_CODES_BY_STATUS
 from diagnosis.trends.panels import compute_panel_key
-from errors.messages.placeholders import clean_text
+from errors.placeholders import clean_text
 from progress.models import Stream
 
 MAX_IMPORTED_ANSWERS = 2000

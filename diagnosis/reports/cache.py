@@ -12,8 +12,8 @@ from ninja.responses import NinjaJSONEncoder
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, can_view_all_diagnoses
 from diagnosis.reports.serializers import AnswerTextReader, serialize_report
+from errors.catalogue import snapshot
 from errors.exceptions import NotFound
-from errors.messages import catalogue
 from errors.problems import get_current_locale
 from performance.cache import get_cache
 
@@ -72,7 +72,7 @@ def get_visible_report(
 
 def _build_report_key(diagnosis_id: uuid.UUID, locale: str) -> str:
     # A report contains messages; after an edit of these their snapshot has another version.
-    return f"{diagnosis_id}:{locale}:{catalogue.get_snapshot_version()}"
+    return f"{diagnosis_id}:{locale}:{snapshot.get_snapshot_version()}"
 
 
 def _get_report_tags(diagnosis_id: uuid.UUID) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where operators edit the words and look at what went wrong."""
+"""Admin of error messages, overrides and recorded errors."""
 
 from errors.admin import copies, events, overrides
 

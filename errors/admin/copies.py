@@ -1,4 +1,4 @@
-"""The words: edit the draft, see it as on a phone, publish, go back, hand it to translators."""
+"""Admin of error messages: drafts with preview, publishing, rollback, CSV export and import."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -17,31 +17,30 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from errors.audit import AuditedAdmin, log_action
-from errors.codes import ERROR_SPECS, ErrorCode
-from errors.messages import message
-from errors.messages.default_texts import ACTION_LABELS
-from errors.messages.diff import diff_contents
-from errors.messages.publishing import accept_upstream, publish_draft, reject_upstream, republish_revision
-from errors.messages.translation_files import (
+from errors.catalogue.publishing import accept_upstream, publish_draft, reject_upstream, republish_revision
+from errors.catalogue.translation_files import (
     InvalidTranslationFile,
     apply_translation_import,
     export_translations,
     list_import_errors,
     plan_translation_import,
 )
+from errors.codes import ERROR_SPECS, ErrorCode
+from errors.messages import message
+from errors.messages.default_texts import ACTION_LABELS
+from errors.messages.diff import diff_contents
 from errors.models import CopyRevision, ErrorCopy, ErrorCount
 
 PUBLISH_PERMISSION = "errors.publish_errorcopy"
 
 
 def get_author(request: HttpRequest) -> AbstractBaseUser:
-    """Whoever is signed in; the admin lets nobody else in."""
     return cast(AbstractBaseUser, request.user)
 
 
 @admin.register(ErrorCopy)
 class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
-    """Saving changes the draft. Publishing is a permission of its own."""
+    """Saving changes the draft; publishing requires its own permission."""
 
     list_display = ["code", "locale", "title", "display", "seen_in_24_hours", "has_draft", "has_upstream_changes"]
     list_display_links = ["code", "title"]
@@ -61,7 +60,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         js = ["errors/preview.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ErrorCopy]:
-        """With how often each code was seen, in the same query."""
+        """Add how often each code was shown, in the same query."""
         since = (timezone.now() - timedelta(hours=24)).replace(minute=0, second=0, microsecond=0)
         counts = ErrorCount.objects.filter(code=OuterRef("code"), hour__gte=since, outcome="shown")
         total = counts.order_by().values("code").annotate(total=Sum("count")).values("total")
@@ -69,19 +68,17 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
 
     @admin.display(description="24 小时内出现", ordering="seen")
     def seen_in_24_hours(self, copy: Any) -> int:
-        """How often the code was shown to somebody, in all languages."""
+        """How often the code was shown to users, in all languages."""
         return int(copy.seen)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come with the release."""
+        """`manage.py seed` adds the rows."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ErrorCopy | None = None) -> bool:
-        """Rows stay."""
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """Pages of our own before those of the admin."""
         site = self.admin_site
         own = [
             path("export/", site.admin_view(self.export_view), name="errors_errorcopy_export"),
@@ -98,7 +95,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
     # The form ------------------------------------------------------------------------------------------------------
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """With the preview's data and what differs from what."""
+        """Add the data of the preview and the differences to the published and the default message."""
         copy: ErrorCopy = context["original"]
         published = copy.published.content if copy.published else {}
         context.update(
@@ -111,7 +108,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: ErrorCopy) -> HttpResponse:
-        """After saving: whatever else the button that was pressed asks for."""
+        """After saving, carry out the action of the pressed button."""
         if "_publish" in request.POST:
             self._publish_draft(request, obj, request.POST.get("reason", ""))
             return redirect(request.path)
@@ -140,19 +137,19 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
 
     @admin.action(description="发布所选文案的修改", permissions=["publish"])
     def publish_chosen(self, request: HttpRequest, queryset: QuerySet[ErrorCopy]) -> None:
-        """Each row by itself: one that is not fit does not hold up the others."""
+        """Publish each row separately; an invalid row does not affect the others."""
         for copy in queryset:
             if copy.has_draft:
                 self._publish_draft(request, copy, "批量发布")
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        """For the action above."""
+        """Permission of `publish_chosen`."""
         return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     # Revisions -----------------------------------------------------------------------------------------------------
 
     def revisions_view(self, request: HttpRequest, copy_id: int) -> HttpResponse:
-        """Every revision with what it changed."""
+        """Show every revision with its changes."""
         copy = get_object_or_404(ErrorCopy, pk=copy_id)
         if not self.has_view_permission(request, copy):
             raise PermissionDenied
@@ -173,7 +170,6 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         return TemplateResponse(request, "admin/errors/errorcopy/revisions.html", context)
 
     def roll_back_view(self, request: HttpRequest, copy_id: int, number: int) -> HttpResponse:
-        """Publish an older revision again."""
         _require_publish_permission(request)
         old = get_object_or_404(CopyRevision.objects.select_related("copy"), copy_id=copy_id, number=number)
         reason = request.POST.get("reason", "").strip() or f"回到第 {number} 版"
@@ -186,17 +182,16 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
 
     @admin.action(description="导出所选文案（CSV）")
     def export_chosen(self, request: HttpRequest, queryset: QuerySet[ErrorCopy]) -> HttpResponse:
-        """For translators."""
         return _build_csv_response(queryset)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """Everything, for translators."""
+        """Export all messages."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return _build_csv_response(self.get_queryset(request))
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        """First what would change, then, when it is confirmed, the drafts."""
+        """List the changes of an uploaded file; after confirmation, write the drafts."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         context: dict[str, Any] = {
@@ -234,10 +229,10 @@ def _build_csv_response(copies: QuerySet[ErrorCopy]) -> HttpResponse:
 
 
 def build_preview_data(copy: ErrorCopy) -> dict[str, Any]:
-    """What the preview needs besides the form's own fields."""
+    """Return the data that the preview needs beside the form fields."""
     spec = ERROR_SPECS[ErrorCode(copy.code)]
     return {
-        "examples": {one.name: one.example for one in spec.placeholders},
+        "examples": {placeholder.name: placeholder.example for placeholder in spec.placeholders},
         "labels": {kind.value: ACTION_LABELS[copy.locale][kind] for kind in spec.allowed_actions},
         "severity": spec.severity.value,
         "retry_after_ms": spec.retry_after_ms,

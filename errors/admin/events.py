@@ -1,6 +1,7 @@
-"""What went wrong: each event, and the groups of those that are alike."""
+"""Admin of recorded errors: events, and groups of equal errors."""
 
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -32,28 +33,28 @@ class ErrorEventAdmin(ReadOnlyAdmin[ErrorEvent]):
 
     @admin.display(description="参考编号")
     def reference(self, event: ErrorEvent) -> str:
-        """What the page shows."""
+        """The part of the request id that the error page shows."""
         return event.request_id[:8]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ErrorEvent], search_term: str
     ) -> tuple[QuerySet[ErrorEvent], bool]:
-        """By prefix, which an index serves."""
+        """Search by prefix, which uses an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
         matches = Q(request_id__startswith=term) | Q(fingerprint=term)
         if len(term) == 36:
-            matches |= Q(diagnosis_id__in=_parse_uuids(term))
+            with suppress(ValueError):
+                matches |= Q(diagnosis_id=uuid.UUID(term))
         return queryset.filter(matches), False
 
     def get_urls(self) -> list[URLPattern]:
-        """The grouped view before those of the admin."""
         own = path("groups/", self.admin_site.admin_view(self.groups_view), name="errors_errorevent_groups")
         return [own, *super().get_urls()]
 
     def groups_view(self, request: HttpRequest) -> HttpResponse:
-        """The most frequent groups of a period, by exact counts, each with its newest event."""
+        """Show the most frequent groups of a period with their newest events."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         hours = request.GET.get("hours", "24")
@@ -70,7 +71,7 @@ class ErrorEventAdmin(ReadOnlyAdmin[ErrorEvent]):
 
 
 def list_error_groups(period: timedelta) -> list[dict[str, Any]]:
-    """{code, fingerprint, shown, retried, recovered, last, exception, place, platform, request_id} by frequency."""
+    """Return groups by frequency: {code, fingerprint, shown, retried, recovered, last, exception, place, ...}."""
     since = (timezone.now() - period).replace(minute=0, second=0, microsecond=0)
     newest = ErrorEvent.objects.filter(fingerprint=OuterRef("fingerprint")).order_by("-created_at")
     columns: dict[str, Any] = {
@@ -82,10 +83,3 @@ def list_error_groups(period: timedelta) -> list[dict[str, Any]]:
     groups = ErrorCount.objects.filter(hour__gte=since).order_by().values("code", "fingerprint")
     counted = groups.annotate(total=Sum("count"), last=Max("hour"), **by_outcome, **columns)
     return [dict(group) for group in counted.order_by("-total", "code")[:MAX_LISTED_GROUPS]]
-
-
-def _parse_uuids(term: str) -> list[uuid.UUID]:
-    try:
-        return [uuid.UUID(term)]
-    except ValueError:
-        return []

@@ -1,4 +1,4 @@
-"""Other words for the time of an incident. They are live at once, so they need the permission to publish."""
+"""Admin of temporary messages. They apply at once, so editing them requires the permission to publish."""
 
 from typing import Any
 
@@ -13,8 +13,6 @@ from errors.models import CopyOverride
 
 @admin.register(CopyOverride)
 class CopyOverrideAdmin(AuditedAdmin[CopyOverride]):
-    """Which are in force, and which were."""
-
     list_display = ["code", "locale", "platform", "title", "state", "starts_at", "ends_at", "author", "reason"]
     list_filter = ["code", "locale", "platform"]
     list_select_related = ["author"]
@@ -22,25 +20,20 @@ class CopyOverrideAdmin(AuditedAdmin[CopyOverride]):
 
     @admin.display(description="状态")
     def state(self, override: CopyOverride) -> str:
-        """In words."""
         now = timezone.now()
         if override.ends_at <= now:
             return "已结束"
         return "生效中" if override.starts_at <= now else "未开始"
 
     def save_model(self, request: HttpRequest, obj: CopyOverride, form: Any, change: bool) -> None:
-        """Note who did it."""
         obj.author_id = get_author(request).pk
         super().save_model(request, obj, form, change)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Live at once."""
         return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     def has_change_permission(self, request: HttpRequest, obj: CopyOverride | None = None) -> bool:
-        """Live at once."""
         return bool(request.user.has_perm(PUBLISH_PERMISSION))
 
     def has_delete_permission(self, request: HttpRequest, obj: CopyOverride | None = None) -> bool:
-        """Live at once."""
         return bool(request.user.has_perm(PUBLISH_PERMISSION))

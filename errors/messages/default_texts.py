@@ -1,4 +1,4 @@
-"""The built-in words of every code, Chinese first: what happened, what was kept, what to do next."""
+"""The default texts of every code, Chinese first: what happened, what was kept, what to do next."""
 
 from dataclasses import dataclass
 
@@ -172,7 +172,7 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
     },
 }
 
-# What a button says, by what it does; where the code knows better words, by the code.
+# Button labels by action; a code with a more specific label has its own.
 ACTION_LABELS: dict[str, dict[A | C, str]] = {
     "zh-hans": {
         A.RETRY: "重试",

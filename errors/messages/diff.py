@@ -1,4 +1,4 @@
-"""What differs between two versions of the same words, so that a person sees it."""
+"""Differences between two versions of a message, for the admin."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ FIELD_LABELS = {
 
 @dataclass(frozen=True)
 class TextPart:
-    """A piece of text that is `same` in both, was `removed`, or was `added`."""
+    """A part of a text; kind: "same", "removed" or "added"."""
 
     kind: str
     text: str
@@ -31,15 +31,13 @@ class TextPart:
 
 @dataclass(frozen=True)
 class FieldDiff:
-    """One field that differs."""
-
     field: str
     label: str
     parts: list[TextPart]
 
 
 def diff_contents(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldDiff]:
-    """The fields whose values differ, in the order of the form."""
+    """Return the fields whose values differ, in the order of the form."""
     return [
         FieldDiff(name, FIELD_LABELS[name], _diff_text(_format_value(before.get(name)), _format_value(after.get(name))))
         for name in CONTENT_FIELDS

@@ -1,4 +1,4 @@
-"""The words of one code in one locale, as they are stored, checked and shown."""
+"""The message of one code in one locale: content, validation, rendering."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from errors.codes import ERROR_SPECS, ActionKind, Display, ErrorCode
 from errors.messages.default_texts import ACTION_LABELS, DEFAULT_TEXTS
-from errors.messages.placeholders import fill_placeholders, find_placeholder_names
+from errors.placeholders import fill_placeholders, find_placeholder_names
 
 TEXT_FIELDS = ("title", "message", "suggestion", "action_label")
 ICONS = ("info", "warning", "error", "success", "none")
@@ -26,7 +26,7 @@ ALLOWED_TOAST_DURATIONS_MS = range(1500, 10_001)
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
-    """Templates with placeholders, and how they are shown. revision: the published one's number, 0 for built-in."""
+    """Texts with placeholders, and how they are displayed. revision: its number when published, 0 for the default."""
 
     title: str
     message: str
@@ -40,27 +40,34 @@ class ErrorMessage:
     revision: int = 0
 
     def content(self) -> dict[str, Any]:
-        """What a revision stores: everything but its own number."""
+        """Return the fields that a revision stores: all except `revision`."""
         content = asdict(self)
         del content["revision"]
         return content
 
 
-CONTENT_FIELDS = tuple(one.name for one in fields(ErrorMessage) if one.name != "revision")
+CONTENT_FIELDS = tuple(field.name for field in fields(ErrorMessage) if field.name != "revision")
 
 
 def build_message(content: Mapping[str, Any], revision: int = 0) -> ErrorMessage:
-    """The words in stored content. Raises KeyError or TypeError when it is not one."""
+    """Build a message from stored content. Raises KeyError or TypeError when a field is missing."""
     return ErrorMessage(**{name: content[name] for name in CONTENT_FIELDS}, revision=revision)
 
 
+def build_message_or_fallback(content: Any, fallback: ErrorMessage, revision: int = 0) -> ErrorMessage:
+    """Build a message from stored content; missing fields, or all if it is invalid, are taken from the fallback."""
+    if not isinstance(content, dict) or not all(isinstance(content.get(name, ""), str) for name in TEXT_FIELDS):
+        return fallback
+    return build_message(fallback.content() | content, revision)
+
+
 def build_default_message(code: ErrorCode, locale: str) -> ErrorMessage:
-    """The words that the code itself brings."""
-    spec, copy, labels = ERROR_SPECS[code], DEFAULT_TEXTS[locale][code], ACTION_LABELS[locale]
+    """Build the default message of the release."""
+    spec, default_text, labels = ERROR_SPECS[code], DEFAULT_TEXTS[locale][code], ACTION_LABELS[locale]
     return ErrorMessage(
-        title=copy.title,
-        message=copy.message,
-        suggestion=copy.suggestion,
+        title=default_text.title,
+        message=default_text.message,
+        suggestion=default_text.suggestion,
         action=spec.action.value,
         action_label=labels.get(code, labels[spec.action]),
         display=spec.display.value,
@@ -70,18 +77,18 @@ def build_default_message(code: ErrorCode, locale: str) -> ErrorMessage:
 
 
 def render_message(code: ErrorCode, locale: str, message: ErrorMessage, values: Mapping[str, Any]) -> dict[str, str]:
-    """The text fields with their placeholders filled."""
+    """Return the text fields with their placeholders replaced."""
     allowed = ERROR_SPECS[code].placeholders_by_name
     return {name: fill_placeholders(getattr(message, name), allowed, values, locale) for name in TEXT_FIELDS}
 
 
 def get_display_width(text: str) -> float:
-    """Full-width characters; a half-width one counts half."""
-    return sum(1.0 if unicodedata.east_asian_width(one) in "WFA" else 0.5 for one in text)
+    """Return the width in full-width characters; a half-width character counts half."""
+    return sum(1.0 if unicodedata.east_asian_width(character) in "WFA" else 0.5 for character in text)
 
 
 def validate_message(code: ErrorCode, locale: str, message: ErrorMessage) -> dict[str, str]:
-    """{field: what is wrong with it}, for whoever edits or imports; empty when the words may be published."""
+    """Return {field: error in Chinese}, for operators; empty when the message may be published."""
     errors = _validate_presentation(code, message)
     for name in TEXT_FIELDS:
         error = _validate_text(code, name, getattr(message, name))
@@ -108,46 +115,45 @@ def _validate_presentation(code: ErrorCode, message: ErrorMessage) -> dict[str, 
         errors["duration_ms"] = "轻提示请停留 1500–10000 毫秒。"
     if message.display != Display.TOAST and message.duration_ms:
         errors["duration_ms"] = "只有轻提示会自己消失，请填 0。"
-    if not _are_valid_action_params(message.action_params):
+    params: Any = message.action_params  # from JSON
+    if not isinstance(params, dict) or any(
+        key not in ALLOWED_ACTION_PARAMS or not isinstance(value, str) or len(value) > 64
+        for key, value in params.items()
+    ):
         errors["action_params"] = (
             f"应为对象，键只能是：{'、'.join(sorted(ALLOWED_ACTION_PARAMS))}，值为不超过 64 个字的文字。"
         )
     return errors
 
 
-def _are_valid_action_params(params: Any) -> bool:
-    return isinstance(params, dict) and all(
-        key in ALLOWED_ACTION_PARAMS and isinstance(value, str) and len(value) <= 64 for key, value in params.items()
-    )
-
-
 def _validate_text(code: ErrorCode, name: str, text: str) -> str:
     if not text.strip():
         return "" if name == "action_label" else "请填写。"
-    if any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in text):
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in text):
         return "含有看不见的控制字符。"
     if "<" in text or ">" in text:
         return "只能是纯文字，不能含有 < 或 >。"
     allowed = ERROR_SPECS[code].placeholders_by_name
     unknown = sorted(find_placeholder_names(text) - set(allowed))
     if unknown:
-        known = "、".join(f"{{{one}}}" for one in allowed) or "无"
-        return f"不认识的占位符：{'、'.join(f'{{{one}}}' for one in unknown)}；可用：{known}。"
+        known = "、".join(f"{{{placeholder}}}" for placeholder in allowed) or "无"
+        return f"不认识的占位符：{'、'.join(f'{{{placeholder}}}' for placeholder in unknown)}；可用：{known}。"
     stripped = fill_placeholders(text, allowed, {}, "")
     return "花括号只能用于占位符。" if "{" in stripped or "}" in stripped else ""
 
 
 def get_max_title_width(message: ErrorMessage) -> float:
-    """What the place where it is shown holds, in full-width characters."""
+    """Return the maximum width of the title on its display, in full-width characters."""
     if message.display == Display.TOAST:
         return MAX_TOAST_WITH_ICON_WIDTH if message.icon in TOAST_ICONS else MAX_TOAST_WIDTH
     return MAX_MODAL_TITLE_WIDTH if message.display == Display.MODAL else MAX_TITLE_WIDTH
 
 
 def _validate_widths(code: ErrorCode, locale: str, message: ErrorMessage) -> dict[str, str]:
-    """Measured as shown, with every placeholder at its example."""
+    """Measure the rendered texts, with the example of each placeholder."""
     examples = {
-        one.name: int(one.example) if one.example.isdigit() else one.example for one in ERROR_SPECS[code].placeholders
+        placeholder.name: int(placeholder.example) if placeholder.example.isdigit() else placeholder.example
+        for placeholder in ERROR_SPECS[code].placeholders
     }
     shown = render_message(code, locale, message, examples)
     limits = {
@@ -164,5 +170,5 @@ def _validate_widths(code: ErrorCode, locale: str, message: ErrorMessage) -> dic
 
 
 def list_allowed_actions(code: ErrorCode) -> list[ActionKind]:
-    """What an operator may choose from."""
+    """Return the actions that an operator may select for a code."""
     return [kind for kind in ActionKind if kind in ERROR_SPECS[code].allowed_actions]

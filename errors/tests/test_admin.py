@@ -1,4 +1,4 @@
-"""What operators can do with the words, and who may do it."""
+"""Error messages in the admin: actions and permissions."""
 
 import csv
 import io
@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from errors.catalogue import snapshot
+from errors.catalogue.publishing import seed_error_messages
 from errors.codes import ErrorCode
-from errors.messages import catalogue
 from errors.messages.message import CONTENT_FIELDS
-from errors.messages.publishing import seed_error_messages
 from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
 from errors.recording import error_recorder, record_error
 
@@ -29,10 +29,10 @@ C = ErrorCode
 @pytest.fixture(autouse=True)
 def seeded(db: None) -> Iterator[None]:
     error_recorder.clear()
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     seed_error_messages()
     yield
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     error_recorder.clear()
 
 
@@ -54,7 +54,7 @@ def sign_in() -> SignIn:
 
 @pytest.fixture
 def editor(sign_in: SignIn) -> Client:
-    """Edits, and may not publish."""
+    """A user who can edit but not publish."""
     return sign_in("view_errorcopy", "change_errorcopy")
 
 
@@ -76,7 +76,7 @@ def change(client: Client, copy: ErrorCopy, **changes: str) -> Any:
     return client.post(reverse("admin:errors_errorcopy_change", args=[copy.pk]), form_of(copy, **changes))
 
 
-def test_the_list_shows_how_often_each_code_was_seen_in_a_bounded_number_of_queries(
+def test_the_list_shows_how_often_each_code_was_shown_in_few_queries(
     publisher: Client, django_assert_max_num_queries: Any
 ) -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
@@ -100,19 +100,19 @@ def test_the_list_shows_how_often_each_code_was_seen_in_a_bounded_number_of_quer
         assert publisher.get(reverse("admin:errors_errorcopy_changelist") + f"?{parameter}").status_code == 200
 
 
-def test_an_editor_changes_the_draft_and_cannot_publish(editor: Client) -> None:
+def test_an_editor_can_change_the_draft_but_not_publish(editor: Client) -> None:
     copy = row()
     assert change(editor, copy, title="服务器打了个盹").status_code == 302
     assert row().has_draft
     assert change(editor, row(), title="服务器打了个盹", _publish="1").status_code == 403
     revisions = reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1])
     assert editor.post(revisions).status_code == 403
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert editor.get(reverse("admin:errors_copyoverride_add")).status_code == 403
 
 
-def test_a_publisher_publishes_with_a_reason_and_goes_back(publisher: Client) -> None:
+def test_a_publisher_can_publish_with_a_reason_and_roll_back(publisher: Client) -> None:
     copy = row()
     change(publisher, copy, title="服务器打了个盹", _publish="1", reason="更亲切")
     revision = copy.revisions.first()
@@ -122,12 +122,12 @@ def test_a_publisher_publishes_with_a_reason_and_goes_back(publisher: Client) ->
     assert "<ins>" in history
     assert "<del>" in history
     publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]), {"reason": "还是原来的"})
-    catalogue.refresh_snapshot()
-    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
+    snapshot.refresh_snapshot()
+    shown = snapshot.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("系统开小差了", 3)
 
 
-def test_what_could_not_be_shown_is_not_saved(editor: Client) -> None:
+def test_an_invalid_draft_is_not_saved(editor: Client) -> None:
     page = change(
         editor, row(C.DATA_FORMAT_ERROR), title="这个标题放不进轻提示", message="你好 {user}"
     ).content.decode()
@@ -136,7 +136,7 @@ def test_what_could_not_be_shown_is_not_saved(editor: Client) -> None:
     assert not row(C.DATA_FORMAT_ERROR).has_draft
 
 
-def test_the_form_holds_what_the_preview_needs_and_no_script_of_its_own(editor: Client) -> None:
+def test_the_form_contains_the_preview_data_without_inline_script(editor: Client) -> None:
     copy = row(C.RATE_LIMITED)
     page = editor.get(reverse("admin:errors_errorcopy_change", args=[copy.pk])).content.decode()
     assert 'id="copy-preview-data" type="application/json"' in page
@@ -145,7 +145,7 @@ def test_the_form_holds_what_the_preview_needs_and_no_script_of_its_own(editor: 
     assert "onclick" not in page
 
 
-def test_words_of_a_new_release_can_be_taken_or_left(publisher: Client) -> None:
+def test_default_messages_of_a_new_release_can_be_accepted_or_rejected(publisher: Client) -> None:
     for name, title in (("_take_upstream", "新的"), ("_keep_own", "系统开小差了")):
         copy = row()
         ErrorCopy.objects.filter(pk=copy.pk).update(
@@ -158,7 +158,7 @@ def test_words_of_a_new_release_can_be_taken_or_left(publisher: Client) -> None:
         publisher.post(reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 1]))
 
 
-def test_an_override_is_made_by_a_publisher_and_checked(publisher: Client) -> None:
+def test_only_a_publisher_can_create_a_valid_override(publisher: Client) -> None:
     now = timezone.localtime()
     form = {
         "code": "AI_PLATFORM_ERROR",
@@ -203,7 +203,7 @@ def exported(client: Client) -> str:
     return text
 
 
-def test_a_file_goes_to_translators_and_comes_back_as_drafts(editor: Client) -> None:
+def test_an_imported_file_changes_drafts(editor: Client) -> None:
     text = exported(editor)
     assert "没有改动" in upload(editor, text)
     changed = edited(text, "SERVER_ERROR", "en", title="=Oh no")
@@ -225,7 +225,7 @@ def test_a_file_goes_to_translators_and_comes_back_as_drafts(editor: Client) -> 
         ({"code": "NO_SUCH"}, "code", "没有这条文案"),
     ],
 )
-def test_a_fault_in_a_file_is_named_by_line_and_field_and_nothing_is_written(
+def test_an_invalid_file_lists_errors_by_line_and_field_and_writes_nothing(
     editor: Client, columns: dict[str, str], field: str, why: str
 ) -> None:
     changed = edited(exported(editor), "SERVER_ERROR", "en", **columns)
@@ -238,11 +238,11 @@ def test_a_fault_in_a_file_is_named_by_line_and_field_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"code', "\x00"])
-def test_what_is_no_such_file_is_said_in_words(editor: Client, text: str) -> None:
+def test_an_unreadable_file_is_explained(editor: Client, text: str) -> None:
     assert 'class="errornote"' in upload(editor, text or "x")
 
 
-def test_support_finds_an_event_by_its_short_reference_and_groups_by_kind(publisher: Client) -> None:
+def test_events_are_found_by_reference_and_grouped(publisher: Client) -> None:
     for number in range(3):
         record_error(
             C.SERVER_ERROR, error=ZeroDivisionError(), request_id=f"7f3a9c0{number}deadbeef", place="orders:place"

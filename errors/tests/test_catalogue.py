@@ -1,4 +1,4 @@
-"""What users see: from the table, at once, and from the built-in words when there is no table."""
+"""The catalogue of messages: publishing, overrides, snapshots, default messages."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from errors.catalogue import snapshot
+from errors.catalogue.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.codes import ErrorCode
-from errors.messages import catalogue
-from errors.messages.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.models import CopyOverride, CopyRevision, ErrorCopy, ImmutableError
 
 C = ErrorCode
@@ -18,9 +18,9 @@ C = ErrorCode
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> Iterator[None]:
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
     yield
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
 
 
 def row(code: ErrorCode = C.SERVER_ERROR, locale: str = "zh-hans") -> ErrorCopy:
@@ -52,41 +52,41 @@ def override(**columns: object) -> CopyOverride:
     return made
 
 
-def test_without_a_database_the_built_in_words_answer() -> None:
+def test_default_messages_are_used_without_a_database() -> None:
     for code in ErrorCode:
-        assert catalogue.get_current_message(code, "zh-hans").title
-        assert catalogue.get_current_message(code, "en").title
-    assert catalogue.get_snapshot_version() == -1
+        assert snapshot.get_current_message(code, "zh-hans").title
+        assert snapshot.get_current_message(code, "en").title
+    assert snapshot.get_snapshot_version() == -1
 
 
 @pytest.mark.django_db
-def test_a_draft_is_not_seen_until_it_is_published() -> None:
+def test_a_draft_is_not_shown_until_it_is_published() -> None:
     seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     assert copy.has_draft
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     revision = publish_draft(copy.pk, author=None, reason="更亲切")
-    assert catalogue.refresh_snapshot()
-    shown = catalogue.get_current_message(C.SERVER_ERROR, "zh-hans")
+    assert snapshot.refresh_snapshot()
+    shown = snapshot.get_current_message(C.SERVER_ERROR, "zh-hans")
     assert (shown.title, shown.revision) == ("服务器打了个盹", revision.number)
-    assert not catalogue.refresh_snapshot(), "nothing has changed since"
+    assert not snapshot.refresh_snapshot(), "nothing has changed"
     assert not row().has_draft
 
 
 @pytest.mark.django_db
-def test_a_roll_back_is_a_new_revision_with_the_old_words() -> None:
+def test_a_rollback_creates_a_new_revision() -> None:
     seed_error_messages()
     copy = edit(row(), title="服务器打了个盹")
     publish_draft(copy.pk, author=None, reason="试试")
     republish_revision(copy.pk, 1, author=None, reason="还是原来的好")
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
     assert list(copy.revisions.values_list("number", flat=True)) == [3, 2, 1]
 
 
 @pytest.mark.django_db
-def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
+def test_revisions_are_immutable() -> None:
     seed_error_messages()
     revision = CopyRevision.objects.all()[0]
     revision.reason = "其他"
@@ -101,14 +101,14 @@ def test_a_revision_can_be_neither_changed_nor_deleted() -> None:
 
 
 @pytest.mark.django_db
-def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_changed(
+def test_seeding_keeps_edits_and_marks_changed_default_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert seed_error_messages() == {"added": len(ErrorCode) * 2, "updated": 0, "upstream_changed": 0}
     publish_draft(edit(row(), title="服务器打了个盹").pk, author=None, reason="更亲切")
     assert seed_error_messages() == {"added": 0, "updated": 0, "upstream_changed": 0}
     # The next release brings other words for an edited row and for an untouched one.
-    from errors.messages import publishing
+    from errors.catalogue import publishing
     from errors.messages.message import build_default_message, build_message
 
     def next_release(code: ErrorCode, locale: str) -> object:
@@ -126,43 +126,43 @@ def test_seeding_again_keeps_an_operators_edit_and_marks_that_the_release_has_ch
     assert row(C.FORBIDDEN).title == "新的标题"
     edited = row()
     assert (edited.title, edited.upstream["title"], edited.has_upstream_changes) == ("服务器打了个盹", "新的标题", True)
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "服务器打了个盹"
     taken = accept_upstream(edited.pk)
     assert (taken.title, taken.has_draft, taken.has_upstream_changes) == ("新的标题", True, False)
 
 
 @pytest.mark.django_db
-def test_an_override_is_shown_for_its_platform_and_time_only() -> None:
+def test_an_override_applies_to_its_platform_and_period_only() -> None:
     seed_error_messages()
     now = timezone.now()
     override(platform="doubao")
     override(platform="kimi", title="还没开始", starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2))
     override(platform="qwen", title="已经结束", starts_at=now - timedelta(hours=2), ends_at=now - timedelta(hours=1))
-    catalogue.refresh_snapshot()
+    snapshot.refresh_snapshot()
 
     def title(platform: str) -> str:
-        return catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
+        return snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", platform).title
 
     assert title("doubao") == "豆包正在维护"
     assert {title(other) for other in ("kimi", "qwen", "")} == {"AI 平台暂时不可用"}
-    shown = catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+    shown = snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     assert shown.suggestion, "an empty field keeps the published words"
 
 
 @pytest.mark.django_db
-def test_an_override_ends_by_itself_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_override_ends_without_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     seed_error_messages()
     override()
-    catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
+    snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "豆包正在维护"
     later = time.time() + 120
     monkeypatch.setattr(time, "time", lambda: later)
-    assert catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
+    assert snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans").title == "AI 平台暂时不可用"
 
 
 @pytest.mark.django_db
-def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
+def test_every_visible_change_increments_the_version() -> None:
     seed_error_messages()
     made = override()
     for statement in (
@@ -171,26 +171,26 @@ def test_every_way_of_changing_what_is_seen_moves_the_version() -> None:
         "UPDATE errors_errorcopy SET published_id = (SELECT max(id) FROM errors_copyrevision) WHERE id = "
         "(SELECT min(id) FROM errors_errorcopy)",
     ):
-        catalogue.refresh_snapshot()
+        snapshot.refresh_snapshot()
         with connection.cursor() as cursor:
             cursor.execute(statement)
-        assert catalogue.refresh_snapshot(), statement
-    catalogue.refresh_snapshot()
+        assert snapshot.refresh_snapshot(), statement
+    snapshot.refresh_snapshot()
     edit(row(), title="只是草稿")
-    assert not catalogue.refresh_snapshot(), "a draft changes nothing that is seen"
+    assert not snapshot.refresh_snapshot(), "a draft is not visible"
     assert made.pk
 
 
 @pytest.mark.django_db
-def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
+def test_an_invalid_row_affects_only_its_own_message() -> None:
     seed_error_messages()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE errors_copyrevision SET content = '[1]' WHERE copy_id = %s", [row(C.SERVER_ERROR).pk])
         cursor.execute("UPDATE errors_errorcopy SET code = 'NO_SUCH_CODE' WHERE code = 'CONFLICT' AND locale = 'en'")
-    catalogue.reset_to_default_messages()
-    assert catalogue.refresh_snapshot()
-    assert catalogue.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
-    assert catalogue.get_current_message(C.CONFLICT, "en").title == "That conflicts"
+    snapshot.reset_to_default_messages()
+    assert snapshot.refresh_snapshot()
+    assert snapshot.get_current_message(C.SERVER_ERROR, "zh-hans").title == "系统开小差了"
+    assert snapshot.get_current_message(C.CONFLICT, "en").title == "That conflicts"
 
 
 @pytest.mark.parametrize(
@@ -207,20 +207,20 @@ def test_a_row_that_was_broken_by_hand_costs_only_its_own_words() -> None:
         ("", "zh-hans"),
     ],
 )
-def test_a_language_gets_its_own_words_or_those_of_its_base_or_chinese(language: str | None, locale: str) -> None:
-    assert catalogue.resolve_locale(language) == locale
+def test_resolve_locale_falls_back_to_the_base_language_and_chinese(language: str | None, locale: str) -> None:
+    assert snapshot.resolve_locale(language) == locale
 
 
-def test_a_look_up_is_a_matter_of_a_microsecond() -> None:
-    """In CPU time, so that a busy machine does not matter; measured 2 us, most of it a setting of the tests."""
+def test_a_lookup_takes_microseconds() -> None:
+    """CPU time, which does not depend on the load of the machine; measured 2 us."""
     rounds = 20_000
-    best = min(_seconds_of(rounds) for _ in range(5))
+    best = min(measure_lookup_seconds(rounds) for _ in range(5))
     print(f"look-up: {best / rounds * 1e6:.2f} us")
     assert best / rounds < 20e-6
 
 
-def _seconds_of(rounds: int) -> float:
+def measure_lookup_seconds(rounds: int) -> float:
     started = time.process_time()
     for _ in range(rounds):
-        catalogue.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
+        snapshot.get_current_message(C.AI_PLATFORM_ERROR, "zh-hans", "doubao")
     return time.process_time() - started

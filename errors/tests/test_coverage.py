@@ -1,4 +1,4 @@
-"""The gate finds what is missing, does not fit, or is not the same in every language."""
+"""`errors_coverage` finds missing, too long and inconsistent messages."""
 
 from datetime import timedelta
 
@@ -7,19 +7,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from errors.catalogue.coverage import check_default_messages, check_stored_messages, find_subclasses
+from errors.catalogue.publishing import publish_draft, seed_error_messages
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError, get_error_code, register_exception
-from errors.messages.coverage import check_default_messages, check_stored_messages, find_subclasses
 from errors.messages.default_texts import DEFAULT_TEXTS, DefaultText
-from errors.messages.publishing import publish_draft, seed_error_messages
 from errors.models import CopyOverride, ErrorCopy
 
 C = ErrorCode
 
 
-def test_this_release_has_no_finding_and_needs_no_database(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_release_has_no_findings_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("errors_coverage", "--fail", "--built-in")
-    assert "every error code has words that fit" in capsys.readouterr().out
+    assert "every error code has a valid message" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,9 @@ def test_this_release_has_no_finding_and_needs_no_database(capsys: pytest.Captur
         (None, "缺少文案"),
     ],
 )
-def test_words_that_do_not_fit_are_found(words: DefaultText | None, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_default_messages_are_found(
+    words: DefaultText | None, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if words is None:
         monkeypatch.delitem(DEFAULT_TEXTS["zh-hans"], C.NETWORK_ERROR)
     else:
@@ -44,7 +46,7 @@ def test_words_that_do_not_fit_are_found(words: DefaultText | None, what: str, m
 
 
 @pytest.mark.django_db
-def test_a_seeded_table_has_no_finding_and_an_empty_one_names_every_row() -> None:
+def test_a_seeded_table_has_no_findings_and_an_empty_one_lists_every_row() -> None:
     assert len(check_stored_messages()) == len(ErrorCode) * 2
     seed_error_messages()
     assert check_stored_messages() == []
@@ -52,7 +54,7 @@ def test_a_seeded_table_has_no_finding_and_an_empty_one_names_every_row() -> Non
 
 
 @pytest.mark.django_db
-def test_what_is_wrong_in_the_table_is_found() -> None:
+def test_invalid_rows_are_found() -> None:
     seed_error_messages()
     row = ErrorCopy.objects.get(code=C.NETWORK_ERROR, locale="en")
     row.message = "{platform} can't be reached."
@@ -74,7 +76,7 @@ def test_what_is_wrong_in_the_table_is_found() -> None:
         assert what in found
 
 
-def test_every_exception_of_every_app_carries_exactly_one_known_code() -> None:
+def test_every_exception_class_has_a_known_code() -> None:
     kinds = list(find_subclasses(AppError))
     assert {kind.__module__.split(".")[0] for kind in kinds} >= {"errors"}
     for kind in kinds:
@@ -82,7 +84,7 @@ def test_every_exception_of_every_app_carries_exactly_one_known_code() -> None:
         assert get_error_code(kind.__new__(kind)) is kind.code
 
 
-def test_an_exception_that_nobody_knows_is_an_unknown_error_and_none_means_two_things() -> None:
+def test_unmapped_exceptions_are_unknown_errors_and_mappings_are_unique() -> None:
     assert get_error_code(KeyboardInterrupt()) is C.UNKNOWN_ERROR
-    with pytest.raises(ValueError, match="already means"):
+    with pytest.raises(ValueError, match="is already mapped"):
         register_exception(TimeoutError, C.CONFLICT)

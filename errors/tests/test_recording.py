@@ -1,4 +1,4 @@
-"""The record of what went wrong: exact counts, a bounded sample, no secrets, and never in anybody's way."""
+"""Recording of errors: exact counts, sampling, no secrets, no failures."""
 
 import threading
 import time
@@ -34,8 +34,8 @@ def empty_recorder() -> Iterator[None]:
     error_recorder.clear()
 
 
-def raised(error: Exception) -> Exception:
-    """The error as it is caught: with its traceback."""
+def raise_and_catch(error: Exception) -> Exception:
+    """Return the error with a traceback."""
     try:
         raise error
     except Exception as caught:  # noqa: BLE001 - whatever it was given
@@ -43,26 +43,28 @@ def raised(error: Exception) -> Exception:
 
 
 @pytest.mark.django_db
-def test_a_failure_is_written_with_what_support_needs() -> None:
+def test_an_error_is_written_with_its_context() -> None:
     diagnosis = uuid.uuid4()
     with structlog.contextvars.bound_contextvars(request_id="7f3a9c01deadbeef", diagnosis=str(diagnosis)):
         body = build_problem(C.DATA_NOT_FOUND, locale="en")
-        record_problem(body, error=raised(NotFound()), platform="doubao", context={"route": "/api/x", "status": 404})
+        record_problem(
+            body, error=raise_and_catch(NotFound()), platform="doubao", context={"route": "/api/x", "status": 404}
+        )
     error_recorder.flush()
     event = ErrorEvent.objects.get()
     assert (event.code, event.outcome, event.platform, event.locale) == ("DATA_NOT_FOUND", "shown", "doubao", "en")
     assert (event.request_id, event.diagnosis_id) == ("7f3a9c01deadbeef", diagnosis)
     assert event.exception == "errors.exceptions.NotFound"
-    assert event.place == "errors.tests.test_recording:raised"
+    assert event.place == "errors.tests.test_recording:raise_and_catch"
     assert event.context == {"route": "/api/x", "status": 404}
     assert str(event) == "DATA_NOT_FOUND 7f3a9c01"
 
 
 @pytest.mark.django_db
-def test_a_flood_of_ten_thousand_leaves_a_bounded_table_and_an_exact_count() -> None:
+def test_ten_thousand_equal_errors_are_sampled_and_counted_exactly() -> None:
     def flood() -> None:
         for number in range(2500):
-            record_error(C.NETWORK_ERROR, error=raised(ConnectionResetError()), request_id=f"request-{number}")
+            record_error(C.NETWORK_ERROR, error=raise_and_catch(ConnectionResetError()), request_id=f"request-{number}")
 
     threads = [threading.Thread(target=flood) for _ in range(4)]
     started = time.perf_counter()
@@ -78,7 +80,7 @@ def test_a_flood_of_ten_thousand_leaves_a_bounded_table_and_an_exact_count() -> 
 
 
 @pytest.mark.django_db
-def test_a_flood_of_different_failures_is_bounded_too() -> None:
+def test_the_number_of_different_errors_is_limited() -> None:
     for number in range(recording.MAX_TRACKED_GROUPS + 500):
         record_error(C.SERVER_ERROR, place=f"module:{number}")
     error_recorder.flush()
@@ -88,7 +90,7 @@ def test_a_flood_of_different_failures_is_bounded_too() -> None:
 
 
 @pytest.mark.django_db
-def test_counts_of_several_flushes_add_up() -> None:
+def test_counts_of_several_flushes_are_added() -> None:
     for _ in range(3):
         record_error(C.CONFLICT)
         error_recorder.flush()
@@ -98,10 +100,10 @@ def test_counts_of_several_flushes_add_up() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_recording_survives_the_callers_roll_back_and_a_broken_transaction() -> None:
+def test_errors_are_recorded_when_the_transaction_is_rolled_back_or_broken() -> None:
     with pytest.raises(OperationalError), transaction.atomic():
         ErrorCount.objects.create(code="X", fingerprint="x", outcome="shown", hour=timezone.now())
-        record_error(C.SERVER_ERROR, error=raised(OperationalError("gone")))
+        record_error(C.SERVER_ERROR, error=raise_and_catch(OperationalError("gone")))
         raise OperationalError("gone")
     error_recorder.flush()
     assert ErrorEvent.objects.get().code == "SERVER_ERROR"
@@ -109,7 +111,7 @@ def test_recording_survives_the_callers_roll_back_and_a_broken_transaction() -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_the_table_away_nothing_raises_and_nothing_is_lost_when_it_comes_back() -> None:
+def test_errors_are_kept_while_the_table_is_unavailable() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE errors_errorevent RENAME TO away")
     try:
@@ -126,7 +128,7 @@ def test_with_the_table_away_nothing_raises_and_nothing_is_lost_when_it_comes_ba
     assert ErrorEvent.objects.count() == 8
 
 
-def test_what_cannot_be_recorded_raises_nothing() -> None:
+def test_recording_never_raises() -> None:
     class Odd(Exception):
         @property
         def __traceback__(self) -> Any:  # type: ignore[override]
@@ -138,10 +140,10 @@ def test_what_cannot_be_recorded_raises_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_reaches_the_table(secret: str) -> None:
+def test_secrets_are_not_recorded(secret: str) -> None:
     record_error(
         C.AI_PLATFORM_ERROR,
-        error=raised(RuntimeError(f"refused key {secret}")),
+        error=raise_and_catch(RuntimeError(f"refused key {secret}")),
         context={"reason": f"said {secret}", "fields": [secret], "text": "the answer", "token": secret, secret: "x"},
     )
     error_recorder.flush()
@@ -153,7 +155,7 @@ def test_no_secret_reaches_the_table(secret: str) -> None:
     assert "***" in stored
 
 
-def test_a_context_is_capped() -> None:
+def test_context_values_are_shortened() -> None:
     kept = clean_context({"reason": "很" * 5000, "fields": ["字" * 500] * 500, "status": 500, "other": 1})
     assert len(str(kept)) < 2000
     assert set(kept) == {"reason", "fields", "status"}

@@ -1,4 +1,4 @@
-"""Trying again helps whoever can be helped, and is no burden to whoever is down."""
+"""Retries: backoff, attempts and the retry budget."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from errors.retry import RetryBudget, build_retrying, get_backoff_seconds, is_au
 
 
 class Busy(AppError):
-    """Somebody else's service is busy."""
+    """A retryable error of another service."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
 
@@ -26,7 +26,7 @@ def empty_recorder() -> Iterator[None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock, as a list of one number to move, and nobody sleeps."""
+    """The clock as a list with one number that tests change; sleeping is disabled."""
     now = [1000.0]
 
     def sleep(seconds: float) -> None:
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_waits_are_random_grow_to_a_cap_and_start_after_the_named_wait() -> None:
+def test_backoff_is_random_limited_and_added_to_the_requested_wait() -> None:
     retry = ERROR_SPECS[ErrorCode.NETWORK_ERROR].retry
     for attempts, most in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 20.0), (5000, 20.0)):
         seen = [get_backoff_seconds(retry, attempts, 3) for _ in range(500)]
@@ -45,7 +45,7 @@ def test_waits_are_random_grow_to_a_cap_and_start_after_the_named_wait() -> None
         assert 3 + 0.8 * most < max(seen) <= 3 + most
 
 
-def test_every_code_says_whether_programs_may_repeat_it() -> None:
+def test_every_code_has_a_consistent_retry_policy() -> None:
     for code in ErrorCode:
         retry = ERROR_SPECS[code].retry
         assert is_auto_retryable(code) == (retry.attempts > 1)
@@ -55,7 +55,7 @@ def test_every_code_says_whether_programs_may_repeat_it() -> None:
 def calls_in_an_outage(
     budget: RetryBudget, clock: list[float], *, failing: float, calls: int = 1000
 ) -> tuple[int, int]:
-    """(attempts made, calls that were answered) of calls over ten minutes, three attempts each at most."""
+    """Return (attempts, successful calls) of calls over ten minutes with at most three attempts each."""
     made = answered = 0
     for number in range(calls):
         clock[0] += 600 / calls
@@ -70,13 +70,13 @@ def calls_in_an_outage(
     return made, answered
 
 
-def test_an_outage_is_not_multiplied(clock: list[float]) -> None:
-    """Without a budget 3,000 attempts; with it 1,100 and ten a minute."""
+def test_the_budget_limits_retries_in_an_outage(clock: list[float]) -> None:
+    """3,000 attempts without a budget; 1,100 and ten a minute with it."""
     made, _ = calls_in_an_outage(RetryBudget(), clock, failing=1.0)
     assert made <= 1000 + 100 + 110
 
 
-def test_a_service_that_fails_now_and_then_is_asked_again(clock: list[float]) -> None:
+def test_occasional_failures_are_retried(clock: list[float]) -> None:
     _, answered = calls_in_an_outage(RetryBudget(), clock, failing=0.1)
     assert answered >= 995
 
@@ -111,28 +111,28 @@ def failing(errors: list[AppError]) -> tuple[list[float], object]:
     return times, call
 
 
-def test_a_call_is_made_again_and_its_answer_returned(clock: list[float]) -> None:
+def test_a_retry_returns_the_result(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy(retry_after_ms=5000)])
     assert build_retrying(RetryBudget())(call) == "answer"  # type: ignore[arg-type]
     assert len(times) == 3
     assert times[2] - times[1] >= 5
 
 
-def test_attempts_end_with_the_last_error(clock: list[float]) -> None:
+def test_the_last_error_is_raised_after_the_last_attempt(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy(), Busy(), Busy()])
     with pytest.raises(Busy):
         build_retrying(RetryBudget())(call)  # type: ignore[arg-type]
     assert len(times) == ERROR_SPECS[Busy.code].retry.attempts
 
 
-def test_what_must_not_be_repeated_is_not(clock: list[float]) -> None:
+def test_unsafe_calls_are_not_retried(clock: list[float]) -> None:
     times, call = failing([Forbidden()])
     with pytest.raises(Forbidden):
         build_retrying(RetryBudget())(call)  # type: ignore[arg-type]
     assert len(times) == 1
 
 
-def test_an_empty_budget_lets_the_first_failure_through(clock: list[float]) -> None:
+def test_the_first_error_is_raised_without_budget(clock: list[float]) -> None:
     times, call = failing([Busy(), Busy()])
     with pytest.raises(Busy):
         build_retrying(RetryBudget(share=0, burst=0))(call)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from errors.messages.placeholders import clean_text
+from errors.placeholders import clean_text
 from monitoring.alerts.lifecycle import fire_alert, resolve_alert
 from monitoring.bearer_token import matches_bearer_token
 from monitoring.delivery.text import is_http_url

@@ -1,4 +1,4 @@
-"""How much at once: the bound, the refusal, the statistics, and places that processes share."""
+"""Concurrency limits: order, rejection, statistics, and slots shared by processes."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ async def fail() -> None:
     raise ConnectionError
 
 
-async def test_the_seeds_own_call_works() -> None:
+async def test_execute_returns_the_result() -> None:
     async def diagnose() -> str:
         return "done"
 
@@ -23,22 +23,22 @@ async def test_the_seeds_own_call_works() -> None:
     assert await controller.execute(diagnose(), task_name="diagnosis") == "done"
 
 
-async def test_never_more_at_once_than_allowed_and_all_get_their_turn_in_order() -> None:
-    controller, active, most, order = ConcurrencyController(3), 0, 0, []
+async def test_tasks_run_in_order_within_the_limit() -> None:
+    controller, active, max_active, order = ConcurrencyController(3), 0, 0, []
 
     async def work(number: int) -> None:
-        nonlocal active, most
+        nonlocal active, max_active
         active += 1
-        most = max(most, active)
+        max_active = max(max_active, active)
         order.append(number)
         await asyncio.sleep(0)
         active -= 1
 
     await asyncio.gather(*(controller.execute(work(number)) for number in range(20)))
-    assert (most, order) == (3, list(range(20)))
+    assert (max_active, order) == (3, list(range(20)))
 
 
-async def test_success_is_unknown_until_something_has_ended() -> None:
+async def test_success_rate_is_none_until_a_task_has_ended() -> None:
     controller = ConcurrencyController(1)
     assert controller.statistics.success_rate is None
     await controller.execute(asyncio.sleep(0))
@@ -48,22 +48,22 @@ async def test_success_is_unknown_until_something_has_ended() -> None:
     assert controller.statistics.success_rate == 0.5
 
 
-async def test_who_finds_too_many_waiting_is_refused_with_how_long_to_wait() -> None:
+async def test_tasks_above_the_waiting_limit_are_rejected_with_the_time_to_wait() -> None:
     controller, release = ConcurrencyController(1, max_waiting=2), asyncio.Event()
     running = [asyncio.create_task(controller.execute(release.wait())) for _ in range(3)]
     await asyncio.sleep(0)
     assert (controller.statistics.active, controller.statistics.waiting) == (1, 2)
     coroutine: Any = asyncio.sleep(0)
-    with pytest.raises(ConcurrencyLimitExceeded) as refusal:
+    with pytest.raises(ConcurrencyLimitExceeded) as rejection:
         await controller.execute(coroutine)
-    assert refusal.value.retry_after_seconds >= 1
-    assert coroutine.cr_frame is None  # closed: nobody is left with a coroutine that was never awaited
+    assert rejection.value.retry_after_seconds >= 1
+    assert coroutine.cr_frame is None  # closed, so there is no warning about a coroutine never awaited
     release.set()
     await asyncio.gather(*running)
     assert controller.statistics.rejected == 1
 
 
-async def test_a_cancelled_wait_takes_no_place_and_leaves_no_coroutine() -> None:
+async def test_a_cancelled_wait_takes_no_slot_and_closes_the_coroutine() -> None:
     controller, release = ConcurrencyController(1), asyncio.Event()
     first = asyncio.create_task(controller.execute(release.wait()))
     coroutine: Any = asyncio.sleep(0)
@@ -79,21 +79,21 @@ async def test_a_cancelled_wait_takes_no_place_and_leaves_no_coroutine() -> None
 
 
 @pytest.mark.redis
-async def test_processes_share_their_places_and_those_of_a_killed_one_come_back(redis_server: RedisServer) -> None:
-    found = await asyncio.to_thread(run_contention, redis_server.url, processes=4, tasks=50, slots=5, kills=2)
-    assert found.max_concurrent <= 5
-    assert found.completed_tasks >= 2 * 50
+async def test_processes_share_slots_and_slots_of_killed_processes_become_free(redis_server: RedisServer) -> None:
+    result = await asyncio.to_thread(run_contention, redis_server.url, processes=4, tasks=50, slots=5, kills=2)
+    assert result.max_concurrent <= 5
+    assert result.completed_tasks >= 2 * 50
 
 
 @pytest.mark.redis
-async def test_without_redis_each_process_keeps_to_the_bound_by_itself(redis_server: RedisServer) -> None:
-    controller = ConcurrencyController(2, name="mine", redis_url=redis_server.url)
+async def test_the_limit_applies_per_process_without_redis(redis_server: RedisServer) -> None:
+    controller = ConcurrencyController(2, name="test", redis_url=redis_server.url)
     await controller.execute(asyncio.sleep(0))
     redis_server.stop()
     await asyncio.gather(*(controller.execute(asyncio.sleep(0)) for _ in range(5)))
     assert controller.statistics.done == 6
 
 
-def test_a_bound_of_nothing_is_no_bound() -> None:
+def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ConcurrencyController(0)

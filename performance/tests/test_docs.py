@@ -1,4 +1,4 @@
-"""The examples of docs/guide/performance.md run as they stand there."""
+"""The examples of docs/guide/performance.md are executed."""
 
 import ast
 import re
@@ -19,12 +19,12 @@ async def diagnose() -> str:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("example", EXAMPLES, ids=["concurrency", "rate", "cache"])
 async def test_an_example_runs(example: str) -> None:
-    names: dict[str, Any] = {"diagnose": diagnose, "make_body": lambda: "body"}
+    namespace: dict[str, Any] = {"diagnose": diagnose, "build_body": lambda: "body"}
     if "await" in example:
         code = compile(example, "docs/guide/performance.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        await eval(code, names)
-        assert names["result"] == "done"
+        await eval(code, namespace)
+        assert namespace["result"] == "done"
     else:
-        await sync_to_async(exec)(compile(example, "docs/guide/performance.md", "exec"), names)
-        assert names["body"] == "body"
-        assert names["cache"].get("key") == {"any": "JSON"}
+        await sync_to_async(exec)(compile(example, "docs/guide/performance.md", "exec"), namespace)
+        assert namespace["body"] == "body"
+        assert namespace["cache"].get("key") == {"any": "JSON"}

@@ -1,4 +1,4 @@
-"""How often: the window, whose turn it is, and what holds without Redis."""
+"""Rate limits: the window, waiting, and behaviour without Redis."""
 
 import asyncio
 from typing import Any
@@ -10,29 +10,29 @@ from performance.rate import RateLimiter
 from testing.services import RedisServer
 
 
-async def test_the_seeds_own_call_works() -> None:
+async def test_execute_returns_the_result() -> None:
     limiter = RateLimiter(max_requests=60, time_window=60)
     assert await limiter.execute(asyncio.sleep(0, "done")) == "done"
 
 
 @pytest.mark.usefixtures("well_inside_a_minute")
-async def test_who_is_too_fast_is_told_how_long_to_wait_and_others_are_not_held_up() -> None:
+async def test_a_rejection_carries_the_time_to_wait_and_affects_one_key_only() -> None:
     limiter = RateLimiter(2, 60, key="calls")
     await limiter.check("user-1")
     await limiter.check("user-1")
-    with pytest.raises(RateLimitExceeded) as refusal:
+    with pytest.raises(RateLimitExceeded) as rejection:
         await limiter.check("user-1")
-    assert 0 < refusal.value.retry_after_seconds <= 120  # a sliding counter looks at two windows
+    assert 0 < rejection.value.retry_after_seconds <= 120  # a sliding counter spans two windows
     await limiter.check("user-2")
 
 
-async def test_a_turn_comes_when_the_window_has_moved() -> None:
+async def test_waiting_calls_run_when_the_window_has_moved() -> None:
     limiter = RateLimiter(2, 1)
     await asyncio.wait_for(asyncio.gather(*(limiter.execute(asyncio.sleep(0)) for _ in range(4))), 30)
 
 
 @pytest.mark.usefixtures("well_inside_a_minute")
-async def test_a_cancelled_wait_leaves_no_coroutine_unawaited() -> None:
+async def test_a_cancelled_wait_closes_the_coroutine() -> None:
     limiter = RateLimiter(1, 60)
     await limiter.wait()
     coroutine: Any = asyncio.sleep(0)
@@ -46,15 +46,15 @@ async def test_a_cancelled_wait_leaves_no_coroutine_unawaited() -> None:
 
 @pytest.mark.redis
 async def test_processes_share_a_window(redis_server: RedisServer) -> None:
-    one, other = (RateLimiter(3, 60, key="shared", redis_url=redis_server.url) for _ in range(2))
-    for limiter in (one, other, one):
+    first, second = (RateLimiter(3, 60, key="shared", redis_url=redis_server.url) for _ in range(2))
+    for limiter in (first, second, first):
         await limiter.check("user")
     with pytest.raises(RateLimitExceeded):
-        await other.check("user")
+        await second.check("user")
 
 
 @pytest.mark.redis
-async def test_without_redis_an_open_limit_holds_per_process_and_a_closed_one_lets_nothing_pass(
+async def test_without_redis_an_open_limit_applies_per_process_and_a_closed_limit_rejects_all(
     redis_server: RedisServer,
 ) -> None:
     open_limit = RateLimiter(2, 60, key="open", redis_url=redis_server.url)
@@ -67,6 +67,6 @@ async def test_without_redis_an_open_limit_holds_per_process_and_a_closed_one_le
             await limit.check("user")
 
 
-def test_a_window_of_nothing_is_no_window() -> None:
+def test_limits_below_one_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         RateLimiter(0, 60)

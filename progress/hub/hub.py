@@ -1,9 +1,8 @@
-"""The last step of the push, in memory: one subscription per process, one read of the log for all that has grown.
+"""Delivery of events to the subscribers of one process.
 
-Channels' layer only carries "these streams have grown" between processes. Each process reads what is behind its
-cursors once, serialises it once, and sends it to all that stand there; one that takes its time is left to a task of
-its own, falls behind and reads the log for itself. A slow sweep compares heads, so a lost wake-up costs at most its
-period.
+The channel layer only carries the ids of streams with new events between processes. Each process reads the new events
+once, serializes them once, and delivers them to all subscribers at that position; a slow subscriber falls behind and
+reads the log itself. A sweep compares the heads of all streams, so a lost notification costs at most its interval.
 """
 
 import asyncio
@@ -29,18 +28,18 @@ SWEEP_INTERVAL_SECONDS = 2.0
 LAYER_RETRY_SECONDS = 1.0
 MAX_TICK_INTERVAL_SECONDS = 1.0
 LAYER_CALL_TIMEOUT_SECONDS = 2.0
-SWEEP_QUERY_TIMEOUT_SECONDS = 10.0  # for the database; then it begins anew
+SWEEP_QUERY_TIMEOUT_SECONDS = 10.0  # then the next sweep tries again
 
 _report_connections_async = database_sync_to_async(report_connections, thread_sensitive=False)
 _get_stream_heads_async = database_sync_to_async(get_stream_heads, thread_sensitive=False)
 
 
 class Hub:
-    """All topics of one process (one event loop). Its background tasks live while anybody follows anything."""
+    """All topics of one process (one event loop). Its background tasks run while there are subscribers."""
 
     def __init__(self) -> None:
         self.topics: dict[uuid.UUID, Topic] = {}
-        self._topics_by_id_bytes: dict[bytes, Topic] = {}  # as wake-ups name them
+        self._topics_by_id_bytes: dict[bytes, Topic] = {}  # as in notifications
         self.has_joined_group = False
         self._tasks: list[asyncio.Task[None]] = []
         self._reader = LogReader()
@@ -48,30 +47,25 @@ class Hub:
         self._channel_lock = asyncio.Lock()
 
     def subscribe(self, stream: Stream, subscriber: Subscriber) -> None:
-        """Deliver the stream to the follower from its cursor on, until `unfollow`. Following again starts anew."""
+        """Deliver the stream to the subscriber from its cursor on, until `unsubscribe`. Repeating it restarts there."""
         topic = self.topics.get(stream.pk)
         if topic is None:
             topic = self.topics[stream.pk] = self._topics_by_id_bytes[stream.pk.bytes] = Topic(stream, self._reader)
-            self._start()
+            if not self._tasks:
+                loops = (self._run_listen_loop(), self._run_sweep_loop(), self._run_tick_loop())
+                # In new contexts: they serve all subscribers, not the request of the first one.
+                self._tasks = [asyncio.create_task(loop, name="hub", context=contextvars.Context()) for loop in loops]
+                self._reader.start()
         topic.add(subscriber)
 
     async def unsubscribe(self, stream_id: uuid.UUID, subscriber: Subscriber) -> None:
-        """Stop delivering; the last follower of all ends the subscription."""
+        """Stop delivering; the last subscriber of the process ends the background tasks."""
         topic = self.topics.get(stream_id)
         if topic is None or not topic.remove(subscriber) or topic.subscriptions:
             return
         del self.topics[stream_id], self._topics_by_id_bytes[stream_id.bytes]
-        if not self.topics:
-            await self._stop()
-
-    def _start(self) -> None:
-        if not self._tasks:
-            loops = (self._run_listen_loop(), self._run_sweep_loop(), self._run_tick_loop())
-            # In a context of their own: they work for everybody, not for the request that happened to be first.
-            self._tasks = [asyncio.create_task(loop, name="hub", context=contextvars.Context()) for loop in loops]
-            self._reader.start()
-
-    async def _stop(self) -> None:
+        if self.topics:
+            return
         for task in self._tasks:
             task.cancel()
         self._reader.stop()
@@ -80,7 +74,7 @@ class Hub:
             await self._call_layer("group_discard", channel)
         await self._report_connections()
 
-    # Wake-ups ----------------------------------------------------------------------------------------------------
+    # Notifications ----------------------------------------------------------------------------------------------------
 
     async def _run_listen_loop(self) -> None:
         while True:
@@ -93,19 +87,19 @@ class Hub:
                     topic = self._topics_by_id_bytes.get(name)
                     if topic:
                         topic.request_read()
-            except Exception as error:  # noqa: BLE001 - the layer may be away for a while
+            except Exception as error:  # noqa: BLE001 - the layer may be unavailable for a while
                 log.warning("channel_layer_unavailable", call="receive", error=repr(error))
                 await asyncio.sleep(LAYER_RETRY_SECONDS)
 
     async def _get_channel(self) -> str:
-        # Without an end to it, a Redis that says nothing would hold up the sweep as well.
+        # The timeout covers the lock too: a Redis that does not respond must not block the sweep.
         async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS), self._channel_lock:
             if not self._channel:
                 self._channel = await get_channel_layer().new_channel()
             return self._channel
 
     async def _join_group(self) -> None:
-        """Again and again, for a layer may forget; what fell between the last look and the first time is read now."""
+        """Join the group; repeated by the sweep, as a layer may lose members. The first time, read what was missed."""
         has_joined = await self._call_layer("group_add", await self._get_channel())
         if has_joined and not self.has_joined_group:
             for topic in self.topics.values():
@@ -121,23 +115,22 @@ class Hub:
             return False
         return True
 
-    # Every now and then ------------------------------------------------------------------------------------------
+    # Periodic tasks ------------------------------------------------------------------------------------------
 
     async def _run_sweep_loop(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
-            # Nothing that a step waits for may keep the next one, or the next sweep, from its turn.
-            for step in (self._catch_up_lagging_topics, self._join_group, self._report_connections):
+            # Each step has a timeout, so that none blocks the others or the next sweep.
+            for step in (self._check_stream_heads, self._join_group, self._report_connections):
                 try:
                     await step()
-                except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep tries again
+                except Exception as error:  # noqa: BLE001 - the database may be unavailable; the next sweep tries again
                     log.warning("sweep_failed", step=step.__name__, error=repr(error))
 
-    async def _catch_up_lagging_topics(self) -> None:
+    async def _check_stream_heads(self) -> None:
         async with asyncio.timeout(SWEEP_QUERY_TIMEOUT_SECONDS):
             stream_heads = await _get_stream_heads_async(list(self.topics))
         for stream_id, topic in self.topics.items():
-            topic.catch_up_laggards()
             if stream_heads.get(stream_id) != (topic.epoch, topic.cursor):
                 topic.request_read()
 
@@ -145,8 +138,8 @@ class Hub:
         try:
             async with asyncio.timeout(SWEEP_QUERY_TIMEOUT_SECONDS):
                 await _report_connections_async()
-        except Exception as error:  # noqa: BLE001 - statistics must never cost a follower its events
-            log.warning("statistics_unwritten", error=repr(error))
+        except Exception as error:  # noqa: BLE001 - a failure of the statistics must not affect delivery
+            log.warning("statistics_not_written", error=repr(error))
 
     async def _run_tick_loop(self) -> None:
         while True:
@@ -160,7 +153,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def get_hub() -> Hub:
-    """The hub of the running event loop."""
+    """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = Hub()

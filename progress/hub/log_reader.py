@@ -1,4 +1,4 @@
-"""Reads of the log for everybody at once: what waits when a read begins is one query, whoever asked for it."""
+"""Reads event logs for all topics and subscribers; the requests waiting when a read starts share one query."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ from progress.services import EventEntry, LogPage, read_logs
 log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES = 60 * 1024
-MAX_STREAMS_PER_READ = 250  # so that no read keeps the event loop from the sockets for more than a few milliseconds
-MIN_READ_INTERVAL_SECONDS = 0.005  # so that what comes meanwhile shares one; what comes after a pause does not wait
-MAX_CONCURRENT_READS = 2  # while what one has brought is delivered, the database works on the other
+MAX_STREAMS_PER_READ = 250  # so that no read blocks the event loop for more than a few milliseconds
+MIN_READ_INTERVAL_SECONDS = 0.005  # requests within it share a read; a request after a pause does not wait
+MAX_CONCURRENT_READS = 2  # one is delivered while the database works on the other
 
 
 @dataclass(frozen=True, slots=True)
 class SerializedPage:
-    """The log behind a cursor, serialised: `reach` is the last entry of the frames, the cursor itself without any."""
+    """The log after a cursor, serialized. end_cursor: the last entry of the frames, or the cursor if there is none."""
 
     log_page: LogPage
     frames: list[str]
@@ -37,7 +37,7 @@ PageCallback = Callable[[SerializedPage | Exception], None]
 
 
 def encode_frames(entries: Sequence[EventEntry]) -> Iterator[str]:
-    """`events` frames of at most 60 KiB that carry the entries in order."""
+    """Yield `events` frames of at most MAX_FRAME_BYTES with the entries in order."""
     batch: list[bytes] = []
     size = 0
     for entry in entries:
@@ -56,25 +56,22 @@ def _encode_events_frame(entries: list[bytes]) -> str:
 
 
 def read_pages(cursors: Sequence[tuple[uuid.UUID, int]]) -> list[SerializedPage | None]:
-    """The log behind each (stream, cursor), None where there is no such stream."""
-    return [_serialize_page(page, after) for page, (_, after) in zip(read_logs(cursors), cursors, strict=True)]
-
-
-def _serialize_page(page: LogPage | None, after: int) -> SerializedPage | None:
-    if page is None:
-        return None
-    return SerializedPage(page, list(encode_frames(page.entries)), page.entries[-1][0] if page.entries else after)
+    """Return the log after each (stream, cursor), None for a missing stream."""
+    return [
+        SerializedPage(page, list(encode_frames(page.entries)), page.entries[-1][0] if page.entries else after)
+        if page
+        else None
+        for page, (_, after) in zip(read_logs(cursors), cursors, strict=True)
+    ]
 
 
 StreamCursors = list[tuple[uuid.UUID, int]]
-ReadJob = tuple[StreamCursors, asyncio.Future[Sequence[SerializedPage | Exception]]]
+ReadResults = Sequence[SerializedPage | Exception]
+ReadJob = tuple[StreamCursors, asyncio.Future[ReadResults]]
 
 
 class LogReader:
-    """Reads for all topics and followers of an event loop, and hands each its page.
-
-    In threads of its own that keep their connection: to fetch one for every read would cost more than the read.
-    """
+    """Reads logs for one event loop, in threads that keep their connections: opening one costs more than a read."""
 
     def __init__(self) -> None:
         self._callbacks: dict[tuple[uuid.UUID, int], list[PageCallback]] = {}
@@ -84,7 +81,7 @@ class LogReader:
         self._next_read_at = 0.0
 
     def start(self) -> None:
-        """Begin to read. In contexts of its own: it works for everybody, not for the request that was first."""
+        """Start reading, in new contexts: the reader serves all requests, not only the first one."""
         self._jobs = SimpleQueue()
         self._tasks = [
             asyncio.create_task(self._run_read_loop(), name="log_reader", context=contextvars.Context())
@@ -94,19 +91,19 @@ class LogReader:
             threading.Thread(target=_run_reader_thread, args=[self._jobs], name="log_reader", daemon=True).start()
 
     def stop(self) -> None:
-        """End; whoever still waits is told nothing any more."""
+        """Stop; pending requests are not answered."""
         for task in self._tasks:
             task.cancel()
             self._jobs.put(None)
         self._tasks = []
 
     def request(self, stream_id: uuid.UUID, after: int, callback: PageCallback) -> None:
-        """Have `take` called, once, with the page or with the exception that reading it has raised."""
+        """Read the log after a cursor; the callback receives the page or the exception."""
         self._callbacks.setdefault((stream_id, after), []).append(callback)
         self._has_requests.set()
 
     async def read(self, stream_id: uuid.UUID, after: int) -> SerializedPage:
-        """The log behind a cursor. Raises Stream.DoesNotExist, or django.db.Error when the database is away."""
+        """Return the log after a cursor. Raises Stream.DoesNotExist or django.db.Error."""
         future: asyncio.Future[SerializedPage] = asyncio.get_running_loop().create_future()
 
         def set_page(page: SerializedPage | Exception) -> None:
@@ -123,63 +120,53 @@ class LogReader:
     async def _run_read_loop(self) -> None:
         while True:
             await self._has_requests.wait()
-            await self._wait_for_interval()
+            loop = asyncio.get_running_loop()
+            while (wait := self._next_read_at - loop.time()) > 0:  # noqa: ASYNC110 - the other task may read first
+                await asyncio.sleep(wait)
+            self._next_read_at = loop.time() + MIN_READ_INTERVAL_SECONDS
             keys = list(self._callbacks)[:MAX_STREAMS_PER_READ]
             callbacks = [self._callbacks.pop(key) for key in keys]
             if not self._callbacks:
                 self._has_requests.clear()
             if keys:
-                future: asyncio.Future[Sequence[SerializedPage | Exception]] = (
-                    asyncio.get_running_loop().create_future()
-                )
+                future: asyncio.Future[ReadResults] = loop.create_future()
                 self._jobs.put((keys, future))
                 _dispatch(callbacks, await future)
             await asyncio.sleep(0)
-
-    async def _wait_for_interval(self) -> None:
-        loop = asyncio.get_running_loop()
-        while (wait := self._next_read_at - loop.time()) > 0:  # noqa: ASYNC110 - the other reader may have been faster
-            await asyncio.sleep(wait)
-        self._next_read_at = loop.time() + MIN_READ_INTERVAL_SECONDS
 
 
 def _run_reader_thread(jobs: "SimpleQueue[ReadJob | None]") -> None:
     while job := jobs.get():
         cursors, future = job
-        pages = _read_pages_or_errors(cursors)
+        results: ReadResults
+        try:
+            results = [page or Stream.DoesNotExist() for page in read_pages(cursors)]
+        except Exception as error:  # noqa: BLE001 - the database may be unavailable; the callers decide when to retry
+            _close_connection()
+            results = [error] * len(cursors)
         with contextlib.suppress(RuntimeError):  # the event loop has ended
-            future.get_loop().call_soon_threadsafe(_resolve_future, future, pages)
+            future.get_loop().call_soon_threadsafe(_resolve_future, future, results)
     _close_connection()
 
 
-def _resolve_future(
-    future: asyncio.Future[Sequence[SerializedPage | Exception]], pages: Sequence[SerializedPage | Exception]
-) -> None:
+def _resolve_future(future: asyncio.Future[ReadResults], results: ReadResults) -> None:
     if not future.done():  # cancelled meanwhile
-        future.set_result(pages)
-
-
-def _read_pages_or_errors(cursors: StreamCursors) -> Sequence[SerializedPage | Exception]:
-    try:
-        return [page or Stream.DoesNotExist() for page in read_pages(cursors)]
-    except Exception as error:  # noqa: BLE001 - the database may be away; who asked decides when to ask again
-        _close_connection()
-        return [error] * len(cursors)
+        future.set_result(results)
 
 
 def _close_connection() -> None:
-    """A broken one may not even close. The thread goes on: whoever has asked it would wait for ever."""
+    """Close the thread's connection. Closing a broken one may fail; the thread must continue nevertheless."""
     try:
         connection.close()
-    except Exception as error:  # noqa: BLE001 - there is nothing more to close
+    except Exception as error:  # noqa: BLE001 - the connection is discarded
         log.warning("connection_not_closed", error=repr(error))
         connection.connection = None
 
 
-def _dispatch(callbacks_by_page: Sequence[list[PageCallback]], pages: Sequence[SerializedPage | Exception]) -> None:
-    for callbacks, page in zip(callbacks_by_page, pages, strict=True):
+def _dispatch(callbacks_by_result: Sequence[list[PageCallback]], results: ReadResults) -> None:
+    for callbacks, result in zip(callbacks_by_result, results, strict=True):
         for callback in callbacks:
             try:
-                callback(page)
+                callback(result)
             except Exception:
-                log.exception("page_not_taken")
+                log.exception("page_callback_failed")

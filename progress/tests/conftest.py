@@ -1,8 +1,8 @@
-"""Streams to write to, and somebody to own them.
+"""Streams and their owners.
 
-Rows are made in another thread and so committed, for the hub reads them in threads of its own. What a test has made is
-deleted with its users, which takes 10 ms where emptying all tables takes 400; only where a test writes in its own
-thread does it need `django_db(transaction=True)`.
+Rows are created in another thread and thus committed, because the hub reads them in its own threads. They are deleted
+with their users, which takes 10 ms instead of 400 ms for truncating all tables. Only tests that write in their own
+thread need `django_db(transaction=True)`.
 """
 
 import uuid
@@ -26,7 +26,7 @@ _created_users: list[AbstractUser] = []
 
 
 def run_in_own_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of a call in a thread, and so in a transaction, of its own."""
+    """Run a call in a new thread, with its own connection and transaction, and return its result."""
 
     def run() -> T:
         try:
@@ -39,7 +39,7 @@ def run_in_own_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
 
 
 def create_stream_user(*, is_staff: bool = False) -> AbstractUser:
-    """An account like any other; staff that may see every stream."""
+    """Create a user; staff can see every stream."""
     users: Any = get_user_model().objects
     user: AbstractUser = users.create_user(username=uuid.uuid4().hex, is_staff=is_staff)
     if is_staff:
@@ -55,7 +55,6 @@ def append_numbered_events(stream: Stream, *numbers: int) -> int:
 
 
 def complete_stream(stream: Stream) -> int:
-    """Append the last event."""
     with transaction.atomic():
         return close_stream(stream.pk, "complete", {"status": "completed"})
 
@@ -68,20 +67,19 @@ def _delete_created_rows() -> None:
 
 @pytest.fixture
 def owner() -> Iterator[AbstractUser]:
-    """An account; at the end all accounts of the test are deleted, with their streams."""
+    """A user; after the test all users of the test are deleted with their streams."""
     yield run_in_own_thread(create_stream_user)
     run_in_own_thread(_delete_created_rows)
 
 
 @pytest.fixture
 def stream(owner: AbstractUser) -> Stream:
-    """An empty open stream."""
     return run_in_own_thread(open_stream, owner)
 
 
 @pytest.fixture
 def closed_stream(stream: Stream) -> Stream:
-    """Three events and the last one."""
+    """A stream with three events and the last one."""
     run_in_own_thread(append_numbered_events, stream, 1, 2, 3)
     run_in_own_thread(complete_stream, stream)
     return run_in_own_thread(Stream.objects.get, pk=stream.pk)
@@ -89,6 +87,6 @@ def closed_stream(stream: Stream) -> Stream:
 
 @pytest.fixture
 def authenticated_by_tests(settings: Settings) -> None:
-    """The progress app asks the room above who a token belongs to; here that is the tests."""
+    """Authenticate with the tokens of `testing.sockets`."""
     settings.PROGRESS_AUTHENTICATE = "testing.sockets.authenticate_test_token"
     settings.PROGRESS_SIGNED_OUT = "testing.sockets.find_revoked_test_tokens"

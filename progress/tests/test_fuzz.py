@@ -1,4 +1,4 @@
-"""Whatever a client sends: an error frame and a 44xx close, or an answer; never our own fault, and nobody harmed."""
+"""Arbitrary client frames are answered, or refused with an error frame and a 44xx close."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_t
 
 
 def _answers(socket: SocketClient) -> list[dict[str, Any]]:
-    """What has been said so far, without waiting."""
+    """Return the frames received so far, without waiting."""
     said = []
     while not socket.output_queue.empty():
         message = socket.output_queue.get_nowait()
@@ -31,7 +31,7 @@ def _answers(socket: SocketClient) -> list[dict[str, Any]]:
 @example(sent=["[" * 2000 + "]" * 2000])
 @example(sent=[VALID_HELLO, '{"type":"after","after":2147483648}', '{"type":"after","after":-1}'])
 @example(sent=[VALID_HELLO, VALID_HELLO, '{"type":"pong"}', b"\x00"])
-async def test_any_frames_in_any_order_are_answered_or_refused(
+async def test_any_sequence_of_frames_is_answered_or_refused(
     stream: Stream, owner: AbstractUser, sent: list[str | bytes]
 ) -> None:
     good = json.dumps({"type": "hello", "v": 1, "token": make_test_token(owner)})
@@ -53,7 +53,7 @@ async def test_any_frames_in_any_order_are_answered_or_refused(
     assert not open_sockets
 
 
-async def test_after_all_that_a_good_client_is_served_as_ever(stream: Stream, owner: AbstractUser) -> None:
+async def test_a_valid_client_is_served_after_invalid_ones(stream: Stream, owner: AbstractUser) -> None:
     async with SocketClient(stream) as good:
         await good.send_hello(make_test_token(owner))
         for nonsense in ("{", "[" * 4000, '{"type":"hello","v":"1"}'):
@@ -66,7 +66,7 @@ async def test_after_all_that_a_good_client_is_served_as_ever(stream: Stream, ow
 
 @given(text=client_texts)
 @settings(max_examples=300)
-def test_a_client_frame_is_read_or_is_a_value_error(text: str) -> None:
+def test_parse_client_frame_raises_only_value_errors(text: str) -> None:
     try:
         frame = parse_client_frame(text)
     except ValueError:
@@ -94,10 +94,10 @@ def test_a_client_frame_is_read_or_is_a_value_error(text: str) -> None:
         "\ufeff{}",
     ],
 )
-def test_a_frame_with_a_wrong_type_or_value_is_none(frame: str) -> None:
+def test_frames_with_wrong_types_or_values_are_invalid(frame: str) -> None:
     with pytest.raises(ValueError):
         parse_client_frame(frame)
 
 
-def test_members_that_we_do_not_know_are_ignored() -> None:
+def test_unknown_members_are_ignored() -> None:
     assert parse_client_frame('{"type":"pong","later":{"more":1}}').type == "pong"

@@ -1,4 +1,4 @@
-"""The log: what is appended is there, in order, without gaps, or it was never there at all."""
+"""The event log: order, no gaps, rollback, pruning."""
 
 import threading
 from collections.abc import Callable
@@ -34,12 +34,12 @@ Rows = Callable[[], list[tuple[int, str]]]
 
 @pytest.fixture
 def rows(stream: Stream) -> Rows:
-    """What is in the log, as (seq, kind)."""
+    """Return a function that reads a log as (seq, kind)."""
     return lambda: list(stream.events.order_by("seq").values_list("seq", "kind"))
 
 
-def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run `work` in as many threads at once, each with a connection of its own; returns what they returned."""
+def run_in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run `work` in `count` concurrent threads, each with its own connection, and return the results."""
     barrier = threading.Barrier(count)
 
     def run(number: int) -> Any:
@@ -53,7 +53,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(run, range(count)))
 
 
-def test_an_event_is_read_as_it_was_appended(stream: Stream) -> None:
+def test_an_event_is_read_as_appended(stream: Stream) -> None:
     data = {"stage": "asking", "text": "山岚 ☕\n", "nested": [1, None, {"a": 0.5}]}
     with transaction.atomic():
         assert append_events(stream.pk, [("progress", data)]) == 1
@@ -62,9 +62,9 @@ def test_an_event_is_read_as_it_was_appended(stream: Stream) -> None:
     assert (page.last_seq, page.is_closed, page.epoch) == (1, False, stream.epoch)
 
 
-def test_many_writers_at_once_leave_no_gap_and_no_double(stream: Stream) -> None:
+def test_concurrent_writers_leave_no_gaps_or_duplicates(stream: Stream) -> None:
     writers, rounds = 8, 6
-    lasts = in_threads(
+    lasts = run_in_threads(
         writers,
         lambda writer: [append_numbered_events(stream, writer * 100 + n, writer * 100 + 50 + n) for n in range(rounds)],
     )
@@ -79,7 +79,7 @@ def test_many_writers_at_once_leave_no_gap_and_no_double(stream: Stream) -> None
         assert numbers == [writer * 100 + n + half for n in range(rounds) for half in (0, 50)], "a pair stays a pair"
 
 
-def test_a_reader_beside_the_writers_never_sees_a_gap(stream: Stream) -> None:
+def test_a_concurrent_reader_never_sees_a_gap(stream: Stream) -> None:
     done = threading.Event()
 
     def write_or_read(number: int) -> bool:
@@ -96,10 +96,10 @@ def test_a_reader_beside_the_writers_never_sees_a_gap(stream: Stream) -> None:
             cursor += len(page.entries)
         return cursor >= 25
 
-    assert all(in_threads(3, write_or_read))
+    assert all(run_in_threads(3, write_or_read))
 
 
-def test_what_is_rolled_back_was_never_there(stream: Stream, rows: Rows) -> None:
+def test_rolled_back_events_are_not_in_the_log(stream: Stream, rows: Rows) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         append_events(stream.pk, [("progress", {})])
         raise RuntimeError
@@ -107,7 +107,7 @@ def test_what_is_rolled_back_was_never_there(stream: Stream, rows: Rows) -> None
     assert append_numbered_events(stream, 1) == 1, "its number is given to the next"
 
 
-def test_a_savepoint_that_is_rolled_back_leaves_nothing_either(stream: Stream, rows: Rows) -> None:
+def test_events_of_a_rolled_back_savepoint_are_not_in_the_log(stream: Stream, rows: Rows) -> None:
     with transaction.atomic():
         append_events(stream.pk, [("progress", {})])
         with pytest.raises(RuntimeError), transaction.atomic():
@@ -117,14 +117,14 @@ def test_a_savepoint_that_is_rolled_back_leaves_nothing_either(stream: Stream, r
     assert rows() == [(1, "progress"), (2, "result")]
 
 
-def test_a_close_that_is_rolled_back_leaves_the_stream_open(stream: Stream) -> None:
+def test_a_rolled_back_close_leaves_the_stream_open(stream: Stream) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         close_stream(stream.pk, "complete", {})
         raise RuntimeError
     assert append_numbered_events(stream, 1) == 1
 
 
-def test_nothing_is_appended_outside_a_transaction(stream: Stream, rows: Rows) -> None:
+def test_appending_requires_a_transaction(stream: Stream, rows: Rows) -> None:
     with pytest.raises(transaction.TransactionManagementError):
         append_events(stream.pk, [("progress", {})])
     with pytest.raises(transaction.TransactionManagementError):
@@ -132,7 +132,7 @@ def test_nothing_is_appended_outside_a_transaction(stream: Stream, rows: Rows) -
     assert rows() == []
 
 
-def test_nothing_is_appended_after_the_end(closed_stream: Stream, rows: Rows) -> None:
+def test_a_closed_stream_rejects_events(closed_stream: Stream, rows: Rows) -> None:
     before = rows()
     with pytest.raises(StreamClosed):
         append_numbered_events(closed_stream, 1)
@@ -142,13 +142,13 @@ def test_nothing_is_appended_after_the_end(closed_stream: Stream, rows: Rows) ->
     assert before[-1] == (4, "complete")
 
 
-def test_nothing_is_appended_to_a_stream_that_does_not_exist(stream: Stream) -> None:
+def test_a_missing_stream_rejects_events(stream: Stream) -> None:
     stream.delete()
     with pytest.raises(StreamClosed), transaction.atomic():
         append_events(Stream().pk, [("progress", {})])
 
 
-def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, rows: Rows) -> None:
+def test_concurrent_closes_append_one_last_event(stream: Stream, rows: Rows) -> None:
     def close_or_append(number: int) -> bool:
         try:
             if number % 2:
@@ -160,7 +160,7 @@ def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, 
             return False
         return bool(number % 2)
 
-    assert sum(in_threads(8, close_or_append)) == 1
+    assert sum(run_in_threads(8, close_or_append)) == 1
     kinds = [kind for _seq, kind in rows()]
     assert kinds.index("complete") == len(kinds) - 1
     stream.refresh_from_db()
@@ -169,7 +169,7 @@ def test_of_many_that_close_at_once_one_does_and_it_is_the_last(stream: Stream, 
     assert stream.last_seq == len(kinds)
 
 
-def test_a_page_holds_at_most_200_and_says_where_the_log_ends(stream: Stream) -> None:
+def test_a_page_has_at_most_200_entries_and_the_last_seq(stream: Stream) -> None:
     append_numbered_events(stream, *range(450))
     pages = [read_log(stream.pk, after) for after in (0, 200, 400, 450)]
     assert [len(page.entries) for page in pages] == [MAX_EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE, 50, 0]
@@ -178,16 +178,16 @@ def test_a_page_holds_at_most_200_and_says_where_the_log_ends(stream: Stream) ->
 
 
 @pytest.mark.parametrize("after", [4, 5, 1_000_000, 2**31 - 1, 2**31, 2**63])
-def test_behind_the_end_there_is_nothing(closed_stream: Stream, after: int) -> None:
+def test_a_page_after_the_end_is_empty(closed_stream: Stream, after: int) -> None:
     assert read_log(closed_stream.pk, after).entries == []
 
 
-def test_a_stream_that_does_not_exist_cannot_be_read(stream: Stream) -> None:
+def test_reading_a_missing_stream_raises(stream: Stream) -> None:
     with pytest.raises(Stream.DoesNotExist):
         read_log(Stream().pk, 0)
 
 
-def test_heads_come_in_one_query_and_leave_out_what_is_gone(
+def test_stream_heads_use_one_query_and_omit_missing_streams(
     owner: AbstractUser, stream: Stream, django_assert_num_queries: Any
 ) -> None:
     other = open_stream(owner)
@@ -197,7 +197,7 @@ def test_heads_come_in_one_query_and_leave_out_what_is_gone(
     assert found == {stream.pk: (stream.epoch, 0), other.pk: (other.epoch, 2)}
 
 
-def test_a_pruned_log_is_empty_closed_and_of_another_epoch(closed_stream: Stream) -> None:
+def test_a_pruned_log_is_empty_and_closed_with_a_new_epoch(closed_stream: Stream) -> None:
     assert prune_streams(timezone.now() + timedelta(seconds=1)) == 1
     page = read_log(closed_stream.pk, 0)
     assert page.epoch != closed_stream.epoch
@@ -206,16 +206,16 @@ def test_a_pruned_log_is_empty_closed_and_of_another_epoch(closed_stream: Stream
         append_numbered_events(closed_stream, 1)
 
 
-def test_pruning_again_finds_nothing_to_do(closed_stream: Stream) -> None:
+def test_pruning_is_idempotent(closed_stream: Stream) -> None:
     later = timezone.now() + timedelta(seconds=1)
     assert [prune_streams(later), prune_streams(later)] == [1, 0]
 
 
-def test_two_that_prune_at_once_begin_one_new_life(closed_stream: Stream) -> None:
-    assert sum(in_threads(4, lambda _number: prune_streams(timezone.now() + timedelta(seconds=1)))) == 1
+def test_concurrent_pruning_starts_one_new_epoch(closed_stream: Stream) -> None:
+    assert sum(run_in_threads(4, lambda _number: prune_streams(timezone.now() + timedelta(seconds=1)))) == 1
 
 
-def test_pruning_spares_open_streams_and_those_that_ended_later(owner: AbstractUser, closed_stream: Stream) -> None:
+def test_pruning_keeps_open_and_recently_closed_streams(owner: AbstractUser, closed_stream: Stream) -> None:
     still_open = open_stream(owner)
     append_numbered_events(still_open, 1)
     assert closed_stream.closed_at
@@ -223,7 +223,7 @@ def test_pruning_spares_open_streams_and_those_that_ended_later(owner: AbstractU
     assert Event.objects.filter(stream__owner_id=owner.pk).count() == 5
 
 
-def test_pruning_takes_the_oldest_first_and_no_more_than_it_is_told(owner: AbstractUser) -> None:
+def test_pruning_is_limited_and_starts_with_the_oldest(owner: AbstractUser) -> None:
     streams = [open_stream(owner) for _ in range(3)]
     for stream in streams:
         complete_stream(stream)
@@ -246,9 +246,7 @@ actions = st.lists(
 
 @given(steps=actions)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_done_to_it_the_log_is_what_a_list_would_be(
-    owner: AbstractUser, steps: list[tuple[str, int]]
-) -> None:
+def test_the_log_behaves_like_a_list(owner: AbstractUser, steps: list[tuple[str, int]]) -> None:
     stream = open_stream(owner)
     model: list[str] = []
     epochs, is_closed = {stream.epoch}, False

@@ -1,4 +1,4 @@
-"""Long polling: the same log, the same order, the same secrets, while the socket is cut."""
+"""Long polling: events, waiting, permissions."""
 
 import asyncio
 import time
@@ -31,15 +31,14 @@ pytestmark = pytest.mark.django_db
 LONG = 25.0
 
 
-async def waiting(count: int = 1) -> None:
-    """Return once so many polls wait."""
+async def wait_for_polls(count: int = 1) -> None:
+    """Wait until `count` polls are waiting."""
     async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
         while _get_metric_value(metrics.polls_open) != count:
             await asyncio.sleep(0.005)
 
 
-def nobody_follows(stream: Stream) -> bool:
-    """Whether no trace of a poll is left."""
+def has_no_subscribers(stream: Stream) -> bool:
     return (
         stream.pk not in hub_module.get_hub().topics
         and STREAM_NOTIFICATIONS_GROUP not in get_channel_layer().groups
@@ -47,7 +46,7 @@ def nobody_follows(stream: Stream) -> bool:
     )
 
 
-async def test_what_is_there_is_answered_at_once(stream: Stream) -> None:
+async def test_existing_events_are_returned_at_once(stream: Stream) -> None:
     await append_numbered_events_async(stream, 1, 2)
     answer = await poll_stream(stream, 1, stream.epoch, LONG)
     assert answer == {
@@ -56,56 +55,56 @@ async def test_what_is_there_is_answered_at_once(stream: Stream) -> None:
         "closed": False,
         "events": [(2, "progress", {"number": 2})],
     }
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
 async def test_a_poll_waits_for_the_next_event(stream: Stream) -> None:
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     assert not task.done()
     await append_numbered_events_async(stream, 1)
     async with asyncio.timeout(RECEIVE_TIMEOUT_SECONDS):
         answer = await task
     assert [entry[0] for entry in answer["events"]] == [1]
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
-async def test_many_polls_on_one_stream_are_all_woken(stream: Stream) -> None:
+async def test_all_polls_of_a_stream_are_notified(stream: Stream) -> None:
     tasks = [asyncio.create_task(poll_stream(stream, 0, "", LONG)) for _ in range(10)]
-    await waiting(10)
+    await wait_for_polls(10)
     await append_numbered_events_async(stream, 1)
     for task in tasks:
         assert (await task)["last"] == 1
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
-async def test_a_poll_that_sees_nothing_ends_empty(stream: Stream) -> None:
+async def test_a_poll_without_events_ends_empty(stream: Stream) -> None:
     started = time.monotonic()
     answer = await poll_stream(stream, 0, stream.epoch, 0.1)
     assert answer == {"epoch": stream.epoch, "last": 0, "closed": False, "events": []}
     assert time.monotonic() - started >= 0.1
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
-async def test_a_poll_without_patience_does_not_wait(stream: Stream) -> None:
+async def test_a_poll_with_zero_wait_returns_at_once(stream: Stream) -> None:
     assert (await poll_stream(stream, 0, "", 0))["events"] == []
 
 
-async def test_a_wake_up_that_is_lost_is_found_by_the_sweep(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_poll_ends_by_the_sweep_after_a_lost_notification(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def lose(*_args: Any) -> None:
         return None
 
     monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr(get_channel_layer(), "group_send", lose)
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     await append_numbered_events_async(stream, 1)
     assert (await task)["last"] == 1
 
 
-async def test_an_event_between_the_look_and_the_wait_is_not_missed(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_between_read_and_wait_is_not_missed(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     real = polling.read_log_async
 
     async def then_append(stream_id: Any, after: int) -> LogPage:
@@ -119,7 +118,7 @@ async def test_an_event_between_the_look_and_the_wait_is_not_missed(
         assert (await poll_stream(stream, 0, "", LONG))["last"] == 1
 
 
-async def test_a_long_log_comes_in_pages_of_200(stream: Stream) -> None:
+async def test_a_long_log_is_returned_in_pages_of_200(stream: Stream) -> None:
     await append_numbered_events_async(stream, *range(450))
     seen: list[int] = []
     while len(seen) < 450:
@@ -129,26 +128,26 @@ async def test_a_long_log_comes_in_pages_of_200(stream: Stream) -> None:
     assert seen == list(range(1, 451))
 
 
-async def test_the_end_is_told_at_once(closed_stream: Stream) -> None:
+async def test_a_closed_stream_is_returned_at_once(closed_stream: Stream) -> None:
     answer = await poll_stream(closed_stream, 4, closed_stream.epoch, LONG)
     assert (answer["closed"], answer["events"]) == (True, [])
 
 
-async def test_the_end_wakes_who_waits(stream: Stream) -> None:
+async def test_closing_a_stream_ends_waiting_polls(stream: Stream) -> None:
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     await complete_stream_async(stream)
     answer = await task
     assert (answer["closed"], [kind for _seq, kind, _data in answer["events"]]) == (True, ["complete"])
 
 
 @pytest.mark.parametrize(("after", "epoch"), [(3, "another"), (900, ""), (900, None)])
-async def test_a_cursor_of_another_life_is_a_reset(closed_stream: Stream, after: int, epoch: str | None) -> None:
+async def test_an_invalid_cursor_is_answered_by_a_reset(closed_stream: Stream, after: int, epoch: str | None) -> None:
     answer = await poll_stream(closed_stream, after, closed_stream.epoch if epoch is None else epoch, LONG)
     assert answer == {"epoch": closed_stream.epoch, "last": 4, "closed": True, "reset": True}
 
 
-async def test_a_pruned_log_is_a_reset_for_who_had_read_some(closed_stream: Stream) -> None:
+async def test_a_pruned_log_is_a_reset_for_a_used_cursor(closed_stream: Stream) -> None:
     await run_in_thread(prune_streams)(timezone.now())
     answer = await poll_stream(closed_stream, 2, closed_stream.epoch, LONG)
     assert (answer["reset"], answer["last"], answer["closed"]) == (True, 0, True)
@@ -156,28 +155,26 @@ async def test_a_pruned_log_is_a_reset_for_who_had_read_some(closed_stream: Stre
     assert (answer["events"], answer["last"], answer["closed"]) == ([], 0, True)
 
 
-async def test_a_stream_that_is_deleted_meanwhile_is_not_found(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_deleted_during_a_poll_is_not_found(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "SWEEP_INTERVAL_SECONDS", 0.05)
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     await run_in_thread(Stream.objects.filter(pk=stream.pk).delete)()
     with pytest.raises(NotFound):
         await task
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
-async def test_a_poll_that_is_given_up_leaves_nothing(stream: Stream) -> None:
+async def test_a_cancelled_poll_unsubscribes(stream: Stream) -> None:
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert nobody_follows(stream)
+    assert has_no_subscribers(stream)
 
 
-async def test_a_poll_without_a_channel_layer_is_answered_by_the_sweep(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_sweep_ends_a_poll_without_a_channel_layer(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_args: Any) -> None:
         raise ConnectionError("no Redis")
 
@@ -185,18 +182,17 @@ async def test_a_poll_without_a_channel_layer_is_answered_by_the_sweep(
     for call in ("new_channel", "group_add", "group_send"):
         monkeypatch.setattr(get_channel_layer(), call, refuse)
     task = asyncio.create_task(poll_stream(stream, 0, "", LONG))
-    await waiting()
+    await wait_for_polls()
     await append_numbered_events_async(stream, 1)
     assert (await task)["last"] == 1
 
 
 async def get(stream: Stream | str, user: Any = None, **query: Any) -> Any:
-    """The answer over HTTP."""
     path = stream if isinstance(stream, str) else str(stream.pk)
     return await get_over_http(f"/api/streams/{path}/events", user, **{"wait": 0, **query})
 
 
-async def test_owner_and_staff_may_poll(stream: Stream, owner: AbstractUser) -> None:
+async def test_owner_and_staff_can_poll(stream: Stream, owner: AbstractUser) -> None:
     await append_numbered_events_async(stream, 1)
     for user in (owner, await run_in_thread(create_stream_user)(is_staff=True)):
         answer = await get(stream, user)
@@ -204,7 +200,7 @@ async def test_owner_and_staff_may_poll(stream: Stream, owner: AbstractUser) -> 
         assert answer.json()["events"] == [[1, "progress", {"number": 1}]]
 
 
-async def test_a_stranger_gets_the_same_as_for_nothing(stream: Stream) -> None:
+async def test_another_user_gets_the_same_as_for_a_missing_stream(stream: Stream) -> None:
     stranger = await run_in_thread(create_stream_user)()
     bodies = []
     for wanted in (stream, Stream(), "not-a-uuid"):
@@ -217,7 +213,7 @@ async def test_a_stranger_gets_the_same_as_for_nothing(stream: Stream) -> None:
     assert bodies[0]["code"] == "DATA_NOT_FOUND"
 
 
-async def test_who_is_signed_out_is_sent_to_sign_in(stream: Stream) -> None:
+async def test_an_unauthenticated_poll_is_unauthorized(stream: Stream) -> None:
     answer = await get(stream)
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
 
@@ -230,7 +226,7 @@ async def test_who_is_signed_out_is_sent_to_sign_in(stream: Stream) -> None:
         ("epoch", "x" * 17),
     ],
 )
-async def test_an_impossible_question_names_the_field(
+async def test_invalid_parameters_are_reported_by_field(
     stream: Stream, owner: AbstractUser, field: str, value: str
 ) -> None:
     answer = await get(stream, owner, **{field: value})
@@ -238,6 +234,6 @@ async def test_an_impossible_question_names_the_field(
     assert list(answer.json()["fields"]) == [field]
 
 
-async def test_the_largest_cursor_is_a_reset_and_no_error(stream: Stream, owner: AbstractUser) -> None:
+async def test_the_largest_cursor_is_answered_by_a_reset(stream: Stream, owner: AbstractUser) -> None:
     answer = await get(stream, owner, after=2**31)
     assert (answer.status_code, answer.json()["reset"]) == (200, True)

@@ -1,4 +1,4 @@
-"""The socket, frame by frame and close by close: who may follow, what is answered, and how each refusal is told."""
+"""The WebSocket: authentication, frames, refusals, flow control."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def token(owner: AbstractUser) -> str:
 
 
 async def assert_refused(socket: SocketClient, code: CloseCode, reason: ErrorCode) -> dict[str, Any]:
-    """An error frame with the reason, then the close; nothing after."""
+    """Expect an error frame with the reason, then the close."""
     problem, closed_with = await socket.receive_refusal()
     assert (closed_with, problem["code"]) == (code, reason)
     assert problem["title"]
@@ -51,7 +51,7 @@ async def assert_refused(socket: SocketClient, code: CloseCode, reason: ErrorCod
     return problem
 
 
-async def test_the_owner_is_welcomed_and_gets_the_log(stream: Stream, token: str) -> None:
+async def test_the_owner_receives_welcome_and_log(stream: Stream, token: str) -> None:
     await append_numbered_events_async(stream, 1, 2)
     async with SocketClient(stream) as socket:
         welcome = await socket.send_hello(token)
@@ -67,7 +67,7 @@ async def test_the_owner_is_welcomed_and_gets_the_log(stream: Stream, token: str
         assert await socket.receive_events(3) == [(3, "progress")]
 
 
-async def test_after_the_last_event_the_socket_is_closed_with_1000(stream: Stream, token: str) -> None:
+async def test_the_socket_closes_with_1000_after_the_last_event(stream: Stream, token: str) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
         await complete_stream_async(stream)
@@ -76,7 +76,7 @@ async def test_after_the_last_event_the_socket_is_closed_with_1000(stream: Strea
 
 
 @pytest.mark.parametrize(("after", "left"), [(0, 4), (3, 1), (4, 0)])
-async def test_who_comes_after_the_end_gets_the_rest_and_a_good_bye(
+async def test_a_closed_stream_delivers_the_rest_and_closes(
     closed_stream: Stream, token: str, after: int, left: int
 ) -> None:
     async with SocketClient(closed_stream) as socket:
@@ -86,12 +86,12 @@ async def test_who_comes_after_the_end_gets_the_rest_and_a_good_bye(
         assert await socket.receive_frame() == {"type": "close", "code": 1000}
 
 
-async def test_staff_may_follow_what_belongs_to_others(stream: Stream) -> None:
+async def test_staff_can_follow_streams_of_other_users(stream: Stream) -> None:
     async with SocketClient(stream) as socket:
         assert await socket.send_hello(make_test_token(await run_in_thread(create_stream_user)(is_staff=True)))
 
 
-async def test_a_stranger_is_told_the_same_as_for_nothing(stream: Stream, owner: AbstractUser) -> None:
+async def test_another_user_gets_the_same_as_for_a_missing_stream(stream: Stream, owner: AbstractUser) -> None:
     stranger = make_test_token(await run_in_thread(create_stream_user)())
     problems = []
     for path in (f"/ws/diagnosis/{stream.pk}/", f"/ws/diagnosis/{Stream().pk}/", "/ws/diagnosis/not-a-uuid/"):
@@ -104,27 +104,27 @@ async def test_a_stranger_is_told_the_same_as_for_nothing(stream: Stream, owner:
 
 
 @pytest.mark.parametrize("token", [None, "", "forged", "\x00", "令牌", "x" * 3000])
-async def test_who_is_not_signed_in_is_sent_to_sign_in(stream: Stream, token: str | None) -> None:
+async def test_unauthenticated_clients_are_refused(stream: Stream, token: str | None) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_frame(type="hello", v=1, token=token)
         problem = await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
         assert problem["copy"]["action"]["kind"] == "sign_in"
 
 
-def _page_cookie(user: Any) -> tuple[bytes, bytes]:
+def build_session_cookie(user: Any) -> tuple[bytes, bytes]:
     client = Client()
     client.force_login(user)
     return b"cookie", f"{django_settings.SESSION_COOKIE_NAME}={client.session.session_key}".encode()
 
 
-async def test_the_page_is_signed_in_by_its_own_session(stream: Stream, owner: AbstractUser) -> None:
-    cookie = await run_in_thread(_page_cookie)(owner)
+async def test_a_page_is_authenticated_by_its_session(stream: Stream, owner: AbstractUser) -> None:
+    cookie = await run_in_thread(build_session_cookie)(owner)
     async with SocketClient(stream, headers=[cookie, (b"origin", b"https://testserver")]) as socket:
         assert await socket.send_hello(None)
 
 
-async def test_a_bad_token_is_refused_even_on_a_page_that_is_signed_in(stream: Stream, owner: AbstractUser) -> None:
-    cookie = await run_in_thread(_page_cookie)(owner)
+async def test_an_invalid_token_is_refused_despite_a_valid_session(stream: Stream, owner: AbstractUser) -> None:
+    cookie = await run_in_thread(build_session_cookie)(owner)
     async with SocketClient(stream, headers=[cookie]) as socket:
         await socket.send_frame(type="hello", v=1, token="forged")
         await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
@@ -133,7 +133,7 @@ async def test_a_bad_token_is_refused_even_on_a_page_that_is_signed_in(stream: S
 @pytest.mark.parametrize(
     "origin", [b"https://testserver", b"http://testserver", b"https://trusted.example", b"https://a.wild.example"]
 )
-async def test_pages_of_ours_and_trusted_ones_may_connect(
+async def test_own_and_trusted_origins_are_accepted(
     stream: Stream, token: str, settings: Settings, origin: bytes
 ) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example", "https://*.wild.example"]
@@ -145,7 +145,7 @@ async def test_pages_of_ours_and_trusted_ones_may_connect(
     "origin",
     [b"https://evil.example", b"null", b"https://testserver.evil.example", b"http://[", b"https://wild.example.evil"],
 )
-async def test_pages_of_strangers_may_not(stream: Stream, settings: Settings, origin: bytes) -> None:
+async def test_other_origins_are_refused(stream: Stream, settings: Settings, origin: bytes) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.wild.example"]
     async with SocketClient(stream, headers=[(b"origin", origin)]) as socket:
         await assert_refused(socket, CloseCode.ORIGIN_NOT_ALLOWED, ErrorCode.FORBIDDEN)
@@ -158,26 +158,26 @@ async def test_an_unknown_path_is_accepted_and_refused(path: str, owner: Abstrac
 
 
 @pytest.mark.parametrize("version", [0, 2, 999])
-async def test_another_version_is_refused(stream: Stream, token: str, version: int) -> None:
+async def test_unsupported_versions_are_refused(stream: Stream, token: str, version: int) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_frame(type="hello", v=version, token=token)
         await assert_refused(socket, CloseCode.UNSUPPORTED_VERSION, ErrorCode.DATA_FORMAT_ERROR)
 
 
 @pytest.mark.parametrize("frame", [{"type": "after", "after": 0}, {"type": "pong"}])
-async def test_the_first_frame_must_be_the_hello(stream: Stream, frame: dict[str, Any]) -> None:
+async def test_the_first_frame_must_be_hello(stream: Stream, frame: dict[str, Any]) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_frame(**frame)
         await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
 
 
-async def test_who_says_nothing_is_closed(stream: Stream, settings: Settings) -> None:
+async def test_a_silent_client_is_closed(stream: Stream, settings: Settings) -> None:
     settings.HELLO_SECONDS = 0.02
     async with SocketClient(stream) as socket:
         await assert_refused(socket, CloseCode.CLIENT_TIMEOUT, ErrorCode.NETWORK_TIMEOUT)
 
 
-async def test_a_hello_that_came_in_time_is_not_late_because_we_are_slow(
+async def test_slow_authentication_does_not_time_out_the_hello(
     stream: Stream, token: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.HELLO_SECONDS = 0.5
@@ -192,14 +192,14 @@ async def test_a_hello_that_came_in_time_is_not_late_because_we_are_slow(
         assert await socket.send_hello(token)
 
 
-async def test_a_frame_over_4_kib_is_too_big(stream: Stream, token: str) -> None:
+async def test_frames_over_4_kib_are_refused(stream: Stream, token: str) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
         await socket.send_frame(type="pong", padding="山" * 1400)
         await assert_refused(socket, CloseCode.TOO_BIG, ErrorCode.DATA_FORMAT_ERROR)
 
 
-async def test_more_than_20_frames_a_second_are_too_fast(stream: Stream, token: str) -> None:
+async def test_more_than_20_frames_a_second_are_refused(stream: Stream, token: str) -> None:
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
         for _ in range(45):
@@ -214,7 +214,7 @@ async def test_a_binary_frame_is_a_bad_frame(stream: Stream) -> None:
         await assert_refused(socket, CloseCode.BAD_FRAME, ErrorCode.DATA_FORMAT_ERROR)
 
 
-async def test_our_own_fault_is_told_as_ours(stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_closes_with_4500(stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_token: str) -> None:
         raise RuntimeError("a bug")
 
@@ -225,9 +225,7 @@ async def test_our_own_fault_is_told_as_ours(stream: Stream, token: str, monkeyp
         assert "bug" not in json.dumps(problem)
 
 
-async def test_a_database_that_is_away_is_told_as_such(
-    stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unavailable_database_is_reported(stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_token: str) -> None:
         raise OperationalError("connection refused")
 
@@ -237,7 +235,7 @@ async def test_a_database_that_is_away_is_told_as_such(
         await assert_refused(socket, CloseCode.INTERNAL_ERROR, ErrorCode.SERVICE_UNAVAILABLE)
 
 
-async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str) -> None:
+async def test_a_shutdown_closes_all_sockets(stream: Stream, token: str) -> None:
     async with SocketClient(stream) as greeted, SocketClient(stream) as silent:
         await greeted.send_hello(token)
         await close_all_sockets()
@@ -246,9 +244,7 @@ async def test_a_server_that_goes_away_says_so_to_all(stream: Stream, token: str
             assert problem["retryable"]
 
 
-async def test_a_stream_that_is_deleted_under_its_follower_is_told(
-    stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_deleted_stream_closes_its_sockets(stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("progress.hub.hub.SWEEP_INTERVAL_SECONDS", 0.05)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
@@ -257,8 +253,8 @@ async def test_a_stream_that_is_deleted_under_its_follower_is_told(
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Step the sockets' clock; what they measure goes on as ever."""
+def advance_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return a function that advances the clock of the sockets."""
 
     def step(seconds: float) -> None:
         clock = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + seconds)
@@ -267,8 +263,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return step
 
 
-async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repeats(
-    stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
+async def test_a_second_hello_with_a_new_token_continues_the_stream(
+    stream: Stream, owner: AbstractUser, settings: Settings, advance_clock: Callable[[float], None]
 ) -> None:
     settings.PING_SECONDS = 0.2
     async with SocketClient(stream) as socket:
@@ -276,7 +272,7 @@ async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repea
         await append_numbered_events_async(stream, 1)
         assert await socket.receive_events(1) == [(1, "progress")]
         await socket.send_hello(make_test_token(owner, seconds=600), after=0)
-        later(120)  # beyond the first token's end
+        advance_clock(120)  # after the first token has expired
         for number in range(2, 6):
             await append_numbered_events_async(stream, number)
             assert await socket.receive_events(number) == [(number, "progress")]
@@ -285,7 +281,7 @@ async def test_hello_again_with_a_new_token_keeps_the_stream_going_without_repea
 
 
 @pytest.mark.parametrize("kind", ["forged", "stranger"])
-async def test_hello_again_is_judged_like_the_first(stream: Stream, token: str, kind: str) -> None:
+async def test_a_second_hello_is_checked_like_the_first(stream: Stream, token: str, kind: str) -> None:
     other = "forged" if kind == "forged" else make_test_token(await run_in_thread(create_stream_user)())
     code = CloseCode.UNAUTHORIZED if kind == "forged" else CloseCode.NOT_FOUND
     async with SocketClient(stream) as socket:
@@ -295,16 +291,16 @@ async def test_hello_again_is_judged_like_the_first(stream: Stream, token: str, 
 
 
 async def test_a_token_that_expires_closes_with_4401(
-    stream: Stream, owner: AbstractUser, settings: Settings, later: Callable[[float], None]
+    stream: Stream, owner: AbstractUser, settings: Settings, advance_clock: Callable[[float], None]
 ) -> None:
     settings.PING_SECONDS = 0.2
     async with SocketClient(stream) as socket:
         await socket.send_hello(make_test_token(owner, seconds=60))
-        later(120)
+        advance_clock(120)
         await assert_refused(socket, CloseCode.UNAUTHORIZED, ErrorCode.UNAUTHORIZED)
 
 
-async def test_pings_tell_where_the_log_is_and_a_pong_keeps_the_socket(
+async def test_pings_carry_the_cursor_and_a_pong_keeps_the_socket_open(
     stream: Stream, token: str, settings: Settings
 ) -> None:
     settings.PING_SECONDS = 0.1
@@ -318,7 +314,7 @@ async def test_pings_tell_where_the_log_is_and_a_pong_keeps_the_socket(
 
 
 @pytest.mark.parametrize("grace", [0.05, 0.5])  # shorter and longer than the ping period
-async def test_who_does_not_answer_a_ping_is_closed(
+async def test_an_unanswered_ping_closes_the_socket(
     stream: Stream, token: str, settings: Settings, grace: float
 ) -> None:
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, grace
@@ -329,7 +325,7 @@ async def test_who_does_not_answer_a_ping_is_closed(
         assert await socket.receive_frame() == {"type": "close", "code": CloseCode.CLIENT_TIMEOUT}
 
 
-async def test_any_frame_is_as_good_as_a_pong(stream: Stream, token: str, settings: Settings) -> None:
+async def test_any_frame_counts_as_an_answer_to_a_ping(stream: Stream, token: str, settings: Settings) -> None:
     settings.PING_SECONDS = 0.1
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
@@ -338,7 +334,7 @@ async def test_any_frame_is_as_good_as_a_pong(stream: Stream, token: str, settin
             await socket.send_frame(type="after", after=0)
 
 
-async def test_after_asks_for_the_log_again(stream: Stream, token: str) -> None:
+async def test_an_after_frame_requests_the_log_again(stream: Stream, token: str) -> None:
     await append_numbered_events_async(stream, 1, 2, 3)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
@@ -349,7 +345,7 @@ async def test_after_asks_for_the_log_again(stream: Stream, token: str) -> None:
         assert await socket.receive_events(4) == [(4, "progress")]
 
 
-async def test_after_beyond_the_end_is_a_reset(stream: Stream, token: str) -> None:
+async def test_an_after_frame_beyond_the_end_is_answered_by_a_reset(stream: Stream, token: str) -> None:
     await append_numbered_events_async(stream, 1)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
@@ -359,7 +355,7 @@ async def test_after_beyond_the_end_is_a_reset(stream: Stream, token: str) -> No
         assert await socket.receive_events(1) == [(1, "progress")]
 
 
-async def test_a_cursor_of_another_epoch_is_a_reset_and_everything_comes(stream: Stream, token: str) -> None:
+async def test_a_cursor_of_another_epoch_is_reset_and_all_events_are_sent(stream: Stream, token: str) -> None:
     await append_numbered_events_async(stream, 1, 2)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token, after=1, epoch="deadbeef")
@@ -367,7 +363,7 @@ async def test_a_cursor_of_another_epoch_is_a_reset_and_everything_comes(stream:
         assert await socket.receive_events(2) == [(1, "progress"), (2, "progress")]
 
 
-async def test_who_has_seen_nothing_is_not_reset_by_another_epoch(stream: Stream, token: str) -> None:
+async def test_a_client_without_cursor_is_not_reset(stream: Stream, token: str) -> None:
     await append_numbered_events_async(stream, 1)
     async with SocketClient(stream) as socket:
         await socket.send_hello(token, after=0, epoch="deadbeef")
@@ -375,7 +371,7 @@ async def test_who_has_seen_nothing_is_not_reset_by_another_epoch(stream: Stream
 
 
 @pytest.mark.parametrize("after", [0, 2, 4])
-async def test_a_pruned_stream_is_a_reset_and_a_good_bye(closed_stream: Stream, token: str, after: int) -> None:
+async def test_a_pruned_stream_is_reset_and_closed(closed_stream: Stream, token: str, after: int) -> None:
     await run_in_thread(prune_streams)(timezone.now())
     async with SocketClient(closed_stream) as socket:
         welcome = await socket.send_hello(token, after=after, epoch=closed_stream.epoch)
@@ -406,8 +402,8 @@ async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, tok
         await socket.__aexit__(None, None, None)
 
 
-async def test_a_slow_reader_holds_nobody_up(stream: Stream, token: str, settings: Settings) -> None:
-    """A server whose sends block, as uvicorn's do when the peer's window is full."""
+async def test_a_slow_client_does_not_delay_others(stream: Stream, token: str, settings: Settings) -> None:
+    """With a server whose sends block, as uvicorn's do when the client's window is full."""
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 1
     async with SocketClient(stream) as quick, SocketClient(stream, queue_size=1) as stuck:
         await quick.send_hello(token)
@@ -423,7 +419,7 @@ async def test_a_slow_reader_holds_nobody_up(stream: Stream, token: str, setting
         stuck.future.cancel()
 
 
-async def test_a_slow_reader_that_wakes_up_has_lost_nothing(stream: Stream, token: str) -> None:
+async def test_a_slow_client_receives_everything_later(stream: Stream, token: str) -> None:
     async with SocketClient(stream, queue_size=1) as slow, SocketClient(stream) as quick:
         for socket in (slow, quick):
             await socket.send_hello(token)
@@ -439,10 +435,8 @@ def append_big(stream: Stream, count: int) -> None:
         append_events(stream.pk, [("progress", {"text": "x" * 10_000})] * count)
 
 
-async def test_of_what_it_leaves_unheard_a_reader_is_sent_so_much_and_no_more(
-    stream: Stream, token: str, settings: Settings
-) -> None:
-    """A server whose sends never block, as daphne's: only pongs tell that the peer reads."""
+async def test_unacknowledged_bytes_are_limited(stream: Stream, token: str, settings: Settings) -> None:
+    """With a server whose sends never block, such as daphne's; only pongs confirm that the client reads."""
     settings.PONG_GRACE_SECONDS = 3600
     async with SocketClient(stream) as deaf, SocketClient(stream) as quick:
         for socket in (deaf, quick):
@@ -459,9 +453,7 @@ async def test_of_what_it_leaves_unheard_a_reader_is_sent_so_much_and_no_more(
         assert [seq for seq, _kind in await deaf.receive_events(60)] == list(range(seen + 1, 61))
 
 
-async def test_a_reader_that_never_says_that_it_has_heard_is_cut(
-    stream: Stream, token: str, settings: Settings
-) -> None:
+async def test_a_client_that_never_acknowledges_is_closed(stream: Stream, token: str, settings: Settings) -> None:
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.1
     async with SocketClient(stream) as deaf:
         await deaf.send_hello(token)
@@ -473,7 +465,7 @@ async def test_a_reader_that_never_says_that_it_has_heard_is_cut(
 
 
 @pytest.mark.parametrize("moment", ["before the hello", "in mid-hello", "while it follows"])
-async def test_a_socket_that_the_server_kills_is_forgotten(
+async def test_a_socket_killed_by_the_server_is_cleaned_up(
     stream: Stream, token: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     before = len(open_sockets)
@@ -499,7 +491,7 @@ async def test_a_socket_that_the_server_kills_is_forgotten(
 
 
 @pytest.mark.parametrize("cookie", [None, b"django_language=en"], ids=["header", "cookie"])
-async def test_a_refusal_speaks_the_client_s_language(stream: Stream, cookie: bytes | None) -> None:
+async def test_refusals_use_the_language_of_the_client(stream: Stream, cookie: bytes | None) -> None:
     wanted = [(b"cookie", cookie)] if cookie else [(b"accept-language", b"fr;q=0.9, en-GB;q=0.8")]
     problems = []
     for headers in (wanted, [], [(b"accept-language", b"\xff\xfe")]):
@@ -510,9 +502,7 @@ async def test_a_refusal_speaks_the_client_s_language(stream: Stream, cookie: by
     assert problems[0]["title"].isascii()
 
 
-async def test_the_request_id_of_the_diagnosis_is_on_the_socket_s_logs_and_problems(
-    owner: AbstractUser, token: str
-) -> None:
+async def test_logs_and_problems_carry_the_request_id_of_the_stream(owner: AbstractUser, token: str) -> None:
     stream = await run_in_thread(open_stream)(owner, request_id="id-of-the-post")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         async with SocketClient(stream) as socket:
@@ -523,8 +513,8 @@ async def test_the_request_id_of_the_diagnosis_is_on_the_socket_s_logs_and_probl
     assert [line["request_id"] for line in greeted] == ["id-of-the-post"]
 
 
-async def test_the_request_ids_of_two_sockets_are_never_mixed_up(owner: AbstractUser, settings: Settings) -> None:
-    """What the hub does for all (pings, time-outs) is told under each socket's own id."""
+async def test_each_socket_logs_its_own_request_id(owner: AbstractUser, settings: Settings) -> None:
+    """Work that the hub does for all sockets (pings, timeouts) is logged with the id of each socket."""
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.05, 0.05
     streams = [await run_in_thread(open_stream)(owner, request_id=f"request-{number}") for number in range(3)]
     sockets = [SocketClient(stream) for stream in streams]
@@ -543,7 +533,7 @@ async def _silent_refusal(socket: SocketClient) -> tuple[dict[str, Any], int]:
     return frame["problem"], (await socket.receive_frame())["code"]
 
 
-async def test_who_signs_out_is_not_told_more(owner: AbstractUser, stream: Stream, settings: Settings) -> None:
+async def test_a_sign_out_closes_the_socket(owner: AbstractUser, stream: Stream, settings: Settings) -> None:
     settings.PING_SECONDS = 0.05
     kept, gone = make_test_token(owner), make_test_token(owner)
     async with SocketClient(stream) as stays, SocketClient(stream) as leaves:

@@ -1,4 +1,4 @@
-"""Who is connected, and what it has cost: exact, by process, without the dead."""
+"""Connection statistics: exact, per process, without dead processes."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -31,7 +31,7 @@ Numbers = Callable[[], Awaitable[ConnectionStatistics]]
 
 @pytest.fixture
 def numbers(staff: AbstractUser) -> Numbers:
-    """As the API tells them to staff."""
+    """The statistics that the API returns to staff."""
 
     async def told() -> ConnectionStatistics:
         answer = await get_over_http("/api/connections", staff)
@@ -41,7 +41,7 @@ def numbers(staff: AbstractUser) -> Numbers:
     return told
 
 
-async def test_every_connection_frame_and_byte_is_counted(
+async def test_connections_frames_and_bytes_are_counted(
     stream: Stream, owner: AbstractUser, numbers: Numbers, settings: Settings
 ) -> None:
     settings.PING_SECONDS = 600
@@ -73,7 +73,7 @@ async def test_every_connection_frame_and_byte_is_counted(
     assert after.bytes_received - before.bytes_received == said
 
 
-async def test_sockets_that_never_said_hello_are_counted_as_well(stream: Stream, numbers: Numbers) -> None:
+async def test_sockets_without_hello_are_counted(stream: Stream, numbers: Numbers) -> None:
     before = await numbers()
     async with SocketClient(stream), SocketClient("/nowhere/") as lost:
         await lost.receive_refusal()
@@ -82,11 +82,11 @@ async def test_sockets_that_never_said_hello_are_counted_as_well(stream: Stream,
     assert (await numbers()).sockets_total - before.sockets_total == 2
 
 
-async def test_the_answering_process_is_always_among_the_living(numbers: Numbers) -> None:
+async def test_the_answering_process_is_included(numbers: Numbers) -> None:
     assert (await numbers()).by_process == {PROCESS_NAME: 0}
 
 
-def test_processes_are_added_up_and_the_dead_are_left_out() -> None:
+def test_live_processes_are_added() -> None:
     _process("web-1:1", sockets_open=3, polls_open=1, sockets_total=10, frames_sent=5, bytes_sent=50, bytes_received=7)
     _process("web-2:1", sockets_open=4, sockets_total=20, frames_sent=6, bytes_sent=60, bytes_received=8)
     _process(
@@ -103,12 +103,12 @@ def test_processes_are_added_up_and_the_dead_are_left_out() -> None:
     )
 
 
-def test_without_any_process_all_is_zero() -> None:
+def test_statistics_are_zero_without_processes() -> None:
     PushProcess.objects.all().delete()  # other tests' consumers write their row for good
     assert get_connection_statistics() == ConnectionStatistics(0, 0, 0, 0, 0, 0, {})
 
 
-async def test_nobody_but_staff_is_told(owner: AbstractUser) -> None:
+async def test_statistics_require_staff(owner: AbstractUser) -> None:
     answer = await get_over_http("/api/connections")
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
     answer = await get_over_http("/api/connections", owner)

@@ -11,7 +11,7 @@ from diagnosis.models import Platform
 from diagsite.admin.audit_log import parse_changes
 from diagsite.models import User
 from errors.audit import SECRET_MASK, AuditedAdmin
-from errors.messages.publishing import seed_error_messages
+from errors.catalogue.publishing import seed_error_messages
 from errors.models import ErrorCopy
 from monitoring.models import Channel
 from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, run_and_end

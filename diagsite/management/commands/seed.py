@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand
 
 from diagnosis.platforms.seed import seed_platforms
 from diagsite.roles import seed_roles
-from errors.messages.publishing import seed_error_messages
+from errors.catalogue.publishing import seed_error_messages
 from monitoring.rules.defaults import seed_rules
 
 

@@ -17,8 +17,7 @@ from diagsite.asgi import application
 from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError
 from errors.problems import build_problem
-from progress import consumers
-from progress.frames import CloseCode
+from progress.frames import ERROR_CODES_BY_CLOSE_CODE, CloseCode
 from progress.models import Stream
 from progress.services import append_events, open_stream
 
@@ -66,7 +65,7 @@ async def get_error_frame(communicator: WebsocketCommunicator) -> dict[str, Any]
 async def test_socket_frame_has_the_problem_body(
     code: ErrorCode, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(consumers.ERROR_CODES_BY_CLOSE_CODE, CloseCode.BAD_FRAME, code)
+    monkeypatch.setitem(ERROR_CODES_BY_CLOSE_CODE, CloseCode.BAD_FRAME, code)
     headers = [(b"accept-language", language.encode()), (b"host", b"testserver")]
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{uuid.uuid4()}/", headers=headers)
     await socket.connect(SECONDS)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
-from errors.messages.placeholders import clean_text
+from errors.placeholders import clean_text
 from monitoring.delivery.channels.base import OutgoingMessage, UrlTransport, get_checked_url
 from monitoring.delivery.channels.http_post import HttpResult, classify_http_status, post, to_json_bytes
 from monitoring.exceptions import (

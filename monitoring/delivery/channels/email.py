@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 
-from errors.messages.placeholders import clean_text
+from errors.placeholders import clean_text
 from monitoring.delivery.channels.base import OutgoingMessage, Transport
 from monitoring.exceptions import (
     ChannelMisconfigured,

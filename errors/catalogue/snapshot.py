@@ -1,25 +1,25 @@
-"""The words that users see now: an immutable snapshot in memory, so that a look-up is a dictionary's and cannot fail.
+"""The current error messages: an immutable snapshot in memory, so that a lookup never fails and never waits.
 
-A thread of each process reads the version row every ERRORS_REFRESH_SECONDS and swaps the snapshot when it has moved.
-With the database away the last snapshot stays; before the first one there are the built-in words.
+A thread of each process reads the version row every ERRORS_REFRESH_SECONDS and replaces the snapshot when the version
+has changed. While the database is unavailable the last snapshot is used; before the first one, the default messages.
 """
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 
 from errors.codes import ErrorCode
 from errors.messages.default_texts import DEFAULT_LOCALE, DEFAULT_TEXTS
-from errors.messages.message import TEXT_FIELDS, ErrorMessage, build_default_message, build_message
+from errors.messages.message import ErrorMessage, build_default_message, build_message_or_fallback
+from errors.models import CatalogueVersion, CopyOverride, ErrorCopy
 from errors.periodic_thread import PeriodicThread
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledOverride:
-    """Words of an override; times are Unix seconds."""
+    """A message for a period; times are Unix seconds. platform: "" for all."""
 
     platform: str
     starts_at: float
@@ -36,10 +36,10 @@ DEFAULT_MESSAGES: Mapping[MessageKey, ErrorMessage] = {
 
 @dataclass(frozen=True, slots=True)
 class CatalogueSnapshot:
-    """Everything that look-ups read. version: the row's; -1 for the built-in words alone."""
+    """version: of the catalogue in the database; -1 for the default messages."""
 
     version: int
-    message: Mapping[MessageKey, ErrorMessage]
+    messages: Mapping[MessageKey, ErrorMessage]
     overrides: Mapping[MessageKey, tuple[ScheduledOverride, ...]]
 
 
@@ -48,7 +48,7 @@ _snapshot = _DEFAULT_SNAPSHOT
 
 
 def resolve_locale(language: str | None) -> str:
-    """The locale whose words a language gets: its own, its base language's, else Chinese."""
+    """Return the locale of the messages for a language: its own, its base language's, or Chinese."""
     locale = (language or "").lower().replace("_", "-")
     if locale in DEFAULT_TEXTS:
         return locale
@@ -57,7 +57,7 @@ def resolve_locale(language: str | None) -> str:
 
 
 def get_current_message(code: ErrorCode, locale: str, platform: str = "") -> ErrorMessage:
-    """What is shown now for a code in a locale that has words (see `resolve_locale`). Never raises, never waits."""
+    """Return the current message of a code; locale: from `resolve_locale`. Never raises, never waits."""
     refresh_thread.ensure_running()
     snapshot = _snapshot
     key = (code.value, locale)
@@ -66,34 +66,27 @@ def get_current_message(code: ErrorCode, locale: str, platform: str = "") -> Err
         for override in snapshot.overrides[key]:
             if override.starts_at <= now < override.ends_at and override.platform in ("", platform):
                 return override.message
-    return snapshot.message[key]
+    return snapshot.messages[key]
 
 
 def get_published_message(code: ErrorCode, locale: str) -> ErrorMessage:
-    """The same without overrides."""
-    return _snapshot.message[(code.value, locale)]
+    """Return the published message of a code, without overrides. Never raises, never waits."""
+    return _snapshot.messages[(code.value, locale)]
 
 
 def get_snapshot_version() -> int:
-    """Of the snapshot in use."""
     return _snapshot.version
 
 
 def reset_to_default_messages() -> None:
-    """Forget the table."""
     global _snapshot
     _snapshot = _DEFAULT_SNAPSHOT
 
 
 def refresh_snapshot() -> bool:
-    """Read the table if its version has moved, in the calling thread; whether the snapshot was swapped.
-
-    Raises the database's errors; the thread that calls this again and again takes them.
-    """
+    """Read the messages if their version has changed; return whether it had. Raises django.db.Error."""
     global _snapshot
-    from errors.models import CatalogueVersion
-
-    # The version is read first: what is committed in between is read twice, never missed.
+    # The version is read first: a change committed in between is read twice, never missed.
     number = CatalogueVersion.objects.values_list("number", flat=True).first() or 0
     if number == _snapshot.version:
         return False
@@ -102,17 +95,15 @@ def refresh_snapshot() -> bool:
 
 
 def _read_snapshot(number: int) -> CatalogueSnapshot:
-    from errors.models import CopyOverride, ErrorCopy
-
     messages = dict(DEFAULT_MESSAGES)
     rows = ErrorCopy.objects.filter(published__isnull=False).values_list(
         "code", "locale", "published__content", "published__number"
     )
     for code, locale, content, revision in rows:
         if (code, locale) in messages:
-            messages[(code, locale)] = _build_message_or_fallback(content, revision, messages[(code, locale)])
+            messages[(code, locale)] = build_message_or_fallback(content, messages[(code, locale)], revision)
     overrides: dict[MessageKey, list[ScheduledOverride]] = {}
-    # A platform's own words go before those for all, the newest first.
+    # The overrides of a platform precede those for all platforms, the newest first.
     for override in CopyOverride.objects.unexpired().order_by("-platform", "-starts_at", "-pk"):
         key = (override.code, override.locale)
         if key in messages:
@@ -123,14 +114,7 @@ def _read_snapshot(number: int) -> CatalogueSnapshot:
                 override.apply_to(messages[key]),
             )
             overrides.setdefault(key, []).append(scheduled)
-    return CatalogueSnapshot(number, messages, {key: tuple(found) for key, found in overrides.items()})
-
-
-def _build_message_or_fallback(content: Any, revision: int, fallback: ErrorMessage) -> ErrorMessage:
-    """A row that somebody broke by hand costs its own words, not everyone's; one of an older release lacks some."""
-    if not isinstance(content, dict) or not all(isinstance(content.get(name, ""), str) for name in TEXT_FIELDS):
-        return fallback
-    return build_message(fallback.content() | content, revision)
+    return CatalogueSnapshot(number, messages, {key: tuple(scheduled) for key, scheduled in overrides.items()})
 
 
 refresh_thread = PeriodicThread("errors-catalogue", refresh_snapshot, lambda: settings.ERRORS_REFRESH_SECONDS)

@@ -1,6 +1,6 @@
-"""What may stand in braces in a stored text, and how a value is made safe before it gets there.
+"""Placeholders of stored texts, and how their values are sanitized.
 
-A text is never given to `str.format`: only `{name}` of an allow-listed name is replaced, everything else is text.
+Texts are never passed to `str.format`: only `{name}` of an allowed name is replaced, everything else stays text.
 """
 
 import re
@@ -20,9 +20,9 @@ _MARKUP_REMOVAL = str.maketrans("", "", "<>{}")
 
 @dataclass(frozen=True)
 class Placeholder:
-    """name: what stands in the braces; clean: any value as a safe text, "" when it is none.
+    """name: the text in braces; clean: converts any value to safe text, "" when it is invalid.
 
-    fallback: {locale: what is said when the value is unknown}, so that a sentence reads well without it.
+    fallback: {locale: text for an unknown value}, so that the sentence is complete without it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Placeholder:
 
 
 def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
-    """A short line: nothing invisible, no markup, no braces, nothing that looks like a key; capped with an ellipsis."""
+    """Return one short line without invisible characters, markup, braces and text that looks like a key."""
     if not isinstance(value, str):
         return ""
     visible = "".join(
@@ -45,7 +45,7 @@ def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
 
 
 def clean_count(value: Any) -> str:
-    """A whole number from 0 to 999999."""
+    """Return an integer from 0 to 999999 as text, "" for any other value."""
     if isinstance(value, bool) or not isinstance(value, int):
         return ""
     return str(value) if 0 <= value <= 999_999 else ""
@@ -56,18 +56,13 @@ SECONDS_PLACEHOLDER = Placeholder("seconds", "30", clean_count, {"zh-hans": "几
 VALID_PLACEHOLDER = Placeholder("valid", "8", clean_count, {"zh-hans": "部分", "en": "some"})
 PLANNED_PLACEHOLDER = Placeholder("planned", "12", clean_count, {"zh-hans": "全部", "en": "all"})
 
-PLACEHOLDERS = {
-    one.name: one for one in (PLATFORM_PLACEHOLDER, SECONDS_PLACEHOLDER, VALID_PLACEHOLDER, PLANNED_PLACEHOLDER)
-}
-
 
 def find_placeholder_names(text: str) -> set[str]:
-    """The names in braces."""
     return set(_PLACEHOLDER_PATTERN.findall(text))
 
 
 def fill_placeholders(text: str, allowed: Mapping[str, Placeholder], values: Mapping[str, Any], locale: str) -> str:
-    """The text with its placeholders replaced. Unknown names vanish, unknown values get their fallback."""
+    """Replace the placeholders of a text. Names that are not allowed are removed; invalid values get their fallback."""
     if "{" not in text:
         return text
 

@@ -1,4 +1,4 @@
-"""Whether every code has words, in every locale, that can be shown: in the code, and in the table."""
+"""Checks that every code has a valid message in every locale, in the code and in the database."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from errors.codes import ERROR_SPECS, ErrorCode
 from errors.exceptions import AppError
 from errors.messages.default_texts import DEFAULT_TEXTS
 from errors.messages.message import TEXT_FIELDS, ErrorMessage, build_default_message, build_message, validate_message
-from errors.messages.placeholders import find_placeholder_names
+from errors.models import CopyOverride, ErrorCopy
+from errors.placeholders import find_placeholder_names
 
 
 @dataclass(frozen=True)
 class CoverageFinding:
-    """Something that a person has to mend."""
+    """A problem that a developer or operator has to fix."""
 
     location: str
     problem: str
@@ -22,8 +23,13 @@ class CoverageFinding:
 
 
 def check_default_messages() -> list[CoverageFinding]:
-    """Of the release itself; needs no database."""
-    return [*_check_codes(), *_check_exception_classes()]
+    """Check the messages of the release and the codes of all exception classes; needs no database."""
+    findings = list(_check_codes())
+    for exception_class in find_subclasses(AppError):
+        if exception_class.code not in ERROR_SPECS:
+            name = f"{exception_class.__module__}.{exception_class.__qualname__}"
+            findings.append(CoverageFinding(name, "没有错误代码"))
+    return findings
 
 
 def _check_codes() -> Iterator[CoverageFinding]:
@@ -43,40 +49,31 @@ def _check_codes() -> Iterator[CoverageFinding]:
 
 
 def _check_messages(code: ErrorCode, messages: Mapping[str, ErrorMessage]) -> Iterator[CoverageFinding]:
-    used = {locale: _find_used_placeholders(one) for locale, one in messages.items()}
+    used = {
+        locale: set().union(*(find_placeholder_names(getattr(message, name)) for name in TEXT_FIELDS))
+        for locale, message in messages.items()
+    }
     all_placeholders = set().union(*used.values())
-    for locale, one in messages.items():
-        for name, error in validate_message(code, locale, one).items():
+    for locale, message in messages.items():
+        for name, error in validate_message(code, locale, message).items():
             yield CoverageFinding(f"{code} {locale} {name}", error)
         for name in sorted(all_placeholders - used[locale]):
             yield CoverageFinding(f"{code} {locale}", f"没有用到占位符 {{{name}}}，而其他语言用到了")
 
 
-def _find_used_placeholders(message: ErrorMessage) -> set[str]:
-    return set().union(*(find_placeholder_names(getattr(message, name)) for name in TEXT_FIELDS))
-
-
-def _check_exception_classes() -> Iterator[CoverageFinding]:
-    for exception_class in find_subclasses(AppError):
-        if exception_class.code not in ERROR_SPECS:
-            yield CoverageFinding(f"{exception_class.__module__}.{exception_class.__qualname__}", "没有错误代码")
-
-
 def find_subclasses(parent: type[AppError]) -> Iterator[type[AppError]]:
-    """Every class below it that has been imported."""
+    """Yield every imported subclass, direct or indirect."""
     for child in parent.__subclasses__():
         yield child
         yield from find_subclasses(child)
 
 
 def check_stored_messages() -> list[CoverageFinding]:
-    """Of the words that are published, drafted and overridden in this database."""
+    """Check the published messages and the overrides in the database."""
     return [*_check_rows(), *_check_overrides()]
 
 
 def _check_rows() -> Iterator[CoverageFinding]:
-    from errors.models import ErrorCopy
-
     rows = {(row.code, row.locale): row for row in ErrorCopy.objects.select_related("published")}
     published: dict[ErrorCode, dict[str, ErrorMessage]] = {}
     for code in ErrorCode:
@@ -94,8 +91,6 @@ def _check_rows() -> Iterator[CoverageFinding]:
 
 
 def _check_overrides() -> Iterator[CoverageFinding]:
-    from errors.models import CopyOverride
-
     for override in CopyOverride.objects.unexpired():
         if override.code not in set(ErrorCode) or override.locale not in DEFAULT_TEXTS:
             yield CoverageFinding(f"临时文案 {override.pk}", "没有这个错误代码或语言")

@@ -1,4 +1,4 @@
-"""Copy as a CSV file for translators, out and in again. What comes in becomes drafts, never published words."""
+"""Export and import of error messages as CSV for translators. An import changes drafts only."""
 
 import csv
 import io
@@ -8,34 +8,24 @@ from typing import Any
 
 from django.db import transaction
 
-from errors.codes import ErrorCode
+from errors.codes import ERROR_SPECS, ErrorCode
 from errors.messages.diff import FieldDiff, diff_contents
-from errors.messages.message import ErrorMessage, build_message, validate_message
+from errors.messages.message import TEXT_FIELDS, ErrorMessage, build_message, validate_message
 from errors.models import ErrorCopy
 
-TRANSLATED_FIELDS = ["title", "message", "suggestion", "action_label"]
-CSV_COLUMNS = [
-    "code",
-    "locale",
-    *TRANSLATED_FIELDS,
-    "placeholders",
-    "was_title",
-    "was_message",
-    "was_suggestion",
-    "was_action_label",
-]
+CSV_COLUMNS = ["code", "locale", *TEXT_FIELDS, "placeholders", *(f"was_{name}" for name in TEXT_FIELDS)]
 MAX_FILE_BYTES = 200_000
-# What a spreadsheet would take for a formula, and the sign that keeps it from doing so.
+# A spreadsheet evaluates cells with these prefixes as formulas; a leading apostrophe prevents it.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class InvalidTranslationFile(ValueError):
-    """The file is no such CSV; the text tells a person why."""
+    """The file cannot be imported; the text, in Chinese, explains why."""
 
 
 @dataclass
 class RowImportPlan:
-    """What a row of the file would do."""
+    """The effect of importing one row."""
 
     line: int
     code: str
@@ -47,14 +37,12 @@ class RowImportPlan:
 
 
 def export_translations(copies: Iterable[ErrorCopy]) -> str:
-    """The drafts as a file that a spreadsheet opens in the right encoding. `was_...` tells what it was made from."""
-    from errors.codes import ERROR_SPECS
-
+    """Return the drafts as CSV with a byte order mark; the import compares the `was_...` columns with the drafts."""
     out = io.StringIO()
     writer = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for copy in copies:
-        texts = {name: _escape_formula(getattr(copy, name)) for name in TRANSLATED_FIELDS}
+        texts = {name: _escape_formula(getattr(copy, name)) for name in TEXT_FIELDS}
         names = " ".join(f"{{{name}}}" for name in ERROR_SPECS[ErrorCode(copy.code)].placeholders_by_name)
         was = {f"was_{name}": value for name, value in texts.items()}
         writer.writerow({"code": copy.code, "locale": copy.locale, "placeholders": names, **texts, **was})
@@ -62,7 +50,7 @@ def export_translations(copies: Iterable[ErrorCopy]) -> str:
 
 
 def plan_translation_import(data: bytes) -> list[RowImportPlan]:
-    """What importing would change, row by row; writes nothing. Raises InvalidTranslationFile."""
+    """Return the rows that would change or have errors, without writing. Raises InvalidTranslationFile."""
     copies = {(copy.code, copy.locale): copy for copy in ErrorCopy.objects.all()}
     seen: set[tuple[str, str]] = set()
     plans = []
@@ -77,12 +65,12 @@ def plan_translation_import(data: bytes) -> list[RowImportPlan]:
 
 
 def apply_translation_import(data: bytes) -> list[int]:
-    """Write the changes into the drafts, all of them or none; returns the keys of the rows that changed.
+    """Write the changes to the drafts and return the primary keys of the changed rows.
 
-    Raises InvalidTranslationFile when any row has a fault.
+    Raises InvalidTranslationFile, without writing, when any row has an error.
     """
     with transaction.atomic():
-        list(ErrorCopy.objects.select_for_update().values_list("pk"))  # what was planned is what is written
+        list(ErrorCopy.objects.select_for_update().values_list("pk"))  # no change between plan and write
         plans = plan_translation_import(data)
         if any(plan.errors for plan in plans):
             raise InvalidTranslationFile("文件里还有需要修改的地方。")
@@ -99,7 +87,7 @@ def _read_rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
         raise InvalidTranslationFile(f"文件太大：最多 {MAX_FILE_BYTES // 1000} kB。")
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        missing = [name for name in ("code", "locale", *TRANSLATED_FIELDS) if name not in (reader.fieldnames or [])]
+        missing = [name for name in ("code", "locale", *TEXT_FIELDS) if name not in (reader.fieldnames or [])]
         if missing:
             raise InvalidTranslationFile(f"缺少这些列：{'、'.join(missing)}。")
         for row in reader:
@@ -116,7 +104,7 @@ def _plan_row(line: int, row: Mapping[str, str], copies: Mapping[tuple[str, str]
     if copy is None:
         plan.errors["code"] = f"没有这条文案：{plan.code[:40]} / {plan.locale[:16]}。"
         return plan
-    texts = {name: _unescape_formula(row[name]).strip() for name in TRANSLATED_FIELDS}
+    texts = {name: _unescape_formula(row[name]).strip() for name in TEXT_FIELDS}
     plan.copy_id, plan.message = copy.pk, build_message(copy.draft.content() | texts)
     plan.changes = diff_contents(copy.draft.content(), plan.message.content())
     plan.errors = validate_message(ErrorCode(plan.code), plan.locale, plan.message) if plan.changes else {}
@@ -136,9 +124,9 @@ def _unescape_formula(text: str) -> str:
 
 
 def list_import_errors(plans: Iterable[RowImportPlan]) -> list[dict[str, Any]]:
-    """Every fault of the plans as {line, code, locale, field, why}."""
+    """Return every error of the plans as {line, code, locale, field, why}."""
     return [
-        {"line": plan.line, "code": plan.code, "locale": plan.locale, "field": name, "why": why}
+        {"line": plan.line, "code": plan.code, "locale": plan.locale, "field": name, "why": error}
         for plan in plans
-        for name, why in plan.errors.items()
+        for name, error in plan.errors.items()
     ]

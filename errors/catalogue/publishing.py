@@ -1,4 +1,4 @@
-"""How words become visible: publish a draft, go back to an older revision, take over what a new release brings."""
+"""Publishing of error messages: drafts, rollback, and the default messages of a new release."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from errors.models import CopyRevision, ErrorCopy
 
 
 def publish_draft(copy_id: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
-    """Make the draft what users see. Raises ValidationError when it is not fit or nothing would change."""
+    """Publish the draft. Raises ValidationError when it is invalid or equal to the published message."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
         errors = validate_message(ErrorCode(copy.code), copy.locale, copy.draft)
         if errors:
-            raise ValidationError({name: [fault] for name, fault in errors.items()})
+            raise ValidationError({name: [error] for name, error in errors.items()})
         if not copy.has_draft:
             raise ValidationError("没有可发布的修改。")
         return _create_revision(copy, author, reason)
 
 
 def republish_revision(copy_id: int, number: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
-    """Publish an older revision's words again, as a new revision; the draft becomes the same."""
+    """Publish an older revision again, as a new revision; the draft is replaced too."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
         copy.draft = copy.revisions.get(number=number).message
@@ -33,7 +33,7 @@ def republish_revision(copy_id: int, number: int, *, author: AbstractBaseUser | 
 
 
 def accept_upstream(copy_id: int) -> ErrorCopy:
-    """Put the release's words into the draft, to be looked at and published."""
+    """Replace the draft by the default message of the release."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
         copy.draft = build_message(copy.upstream)
@@ -43,7 +43,7 @@ def accept_upstream(copy_id: int) -> ErrorCopy:
 
 
 def reject_upstream(copy_id: int) -> ErrorCopy:
-    """The operator has seen the release's words and keeps their own."""
+    """Keep the draft, and clear the mark that the default message of the release has changed."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
         copy.has_upstream_changes = False
@@ -70,10 +70,10 @@ def _create_revision(copy: ErrorCopy, author: AbstractBaseUser | None, reason: s
 
 
 def seed_error_messages() -> dict[str, int]:
-    """Bring the table up to this release's words: {"added", "updated", "upstream_changed"}.
+    """Store the default messages of this release; return the counts "added", "updated" and "upstream_changed".
 
-    A row that nobody has edited follows the release; an operator's edit stays, and is marked when the release's words
-    have changed under it. Seeding again changes nothing.
+    Rows that operators have not edited are updated and published. Edited rows stay, and are marked when the default
+    message has changed. Idempotent.
     """
     counts = {"added": 0, "updated": 0, "upstream_changed": 0}
     with transaction.atomic():

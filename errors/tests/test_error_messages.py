@@ -1,4 +1,4 @@
-"""Stored words are data: whatever somebody puts there or into the values, nothing is executed or let through."""
+"""Validation and rendering of messages: hostile templates and values are neither executed nor passed on."""
 
 import json
 import unicodedata
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import problems
+from errors.catalogue import snapshot
 from errors.codes import ERROR_SPECS, ActionKind, ErrorCode
-from errors.messages import catalogue
 from errors.messages.default_texts import DEFAULT_TEXTS
 from errors.messages.message import (
     TEXT_FIELDS,
@@ -21,9 +21,12 @@ from errors.messages.message import (
     render_message,
     validate_message,
 )
-from errors.messages.placeholders import MAX_PLACEHOLDER_LENGTH, PLACEHOLDERS, clean_text, fill_placeholders
+from errors.placeholders import MAX_PLACEHOLDER_LENGTH, clean_text, fill_placeholders
 
 C = ErrorCode
+PLACEHOLDERS = {
+    name: placeholder for spec in ERROR_SPECS.values() for name, placeholder in spec.placeholders_by_name.items()
+}
 
 BRACES = st.sampled_from(
     [
@@ -69,9 +72,7 @@ CODES = st.sampled_from(list(ErrorCode))
 
 @settings(max_examples=400)
 @given(template=TEMPLATES, values=VALUES, code=CODES)
-def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
-    template: str, values: dict[str, Any], code: ErrorCode
-) -> None:
+def test_hostile_templates_and_values_render_safely(template: str, values: dict[str, Any], code: ErrorCode) -> None:
     allowed = ERROR_SPECS[code].placeholders_by_name
     shown = fill_placeholders(template, allowed, values, "zh-hans")
     most = len(template) + template.count("{") * MAX_PLACEHOLDER_LENGTH
@@ -84,7 +85,7 @@ def test_no_template_and_no_value_gets_more_out_than_its_own_safe_text(
 
 @settings(max_examples=300)
 @given(value=HOSTILE)
-def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
+def test_clean_text_returns_one_short_visible_line(value: Any) -> None:
     clean = clean_text(value)
     assert len(clean) <= MAX_PLACEHOLDER_LENGTH
     assert not any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in clean)
@@ -94,35 +95,35 @@ def test_a_cleaned_value_is_one_short_visible_line(value: Any) -> None:
 
 @settings(max_examples=200)
 @given(texts=st.lists(TEMPLATES, min_size=4, max_size=4), values=VALUES, code=CODES)
-def test_a_hostile_row_in_the_table_still_makes_a_body_for_every_surface(
-    texts: list[str], values: dict[str, Any], code: ErrorCode
-) -> None:
-    words = build_message(build_default_message(code, "zh-hans").content() | dict(zip(TEXT_FIELDS, texts, strict=True)))
+def test_a_hostile_row_still_builds_a_problem_body(texts: list[str], values: dict[str, Any], code: ErrorCode) -> None:
+    message = build_message(
+        build_default_message(code, "zh-hans").content() | dict(zip(TEXT_FIELDS, texts, strict=True))
+    )
     key = (code.value, "zh-hans")
-    before = catalogue._snapshot
-    catalogue._snapshot = catalogue.CatalogueSnapshot(1, {**catalogue.DEFAULT_MESSAGES, key: words}, {})
+    before = snapshot._snapshot
+    snapshot._snapshot = snapshot.CatalogueSnapshot(1, {**snapshot.DEFAULT_MESSAGES, key: message}, {})
     try:
         body = problems.build_problem(code, locale="zh-hans", params=values)
     finally:
-        catalogue._snapshot = before
+        snapshot._snapshot = before
     json.dumps(body, ensure_ascii=False)
     assert body["code"] == code.value
 
 
 @settings(max_examples=300)
 @given(template=TEMPLATES, code=CODES)
-def test_what_passes_the_check_shows_no_brace_and_no_markup(template: str, code: ErrorCode) -> None:
-    words = replace(build_default_message(code, "zh-hans"), message=template)
-    if "message" in validate_message(code, "zh-hans", words):
+def test_valid_messages_render_without_braces_and_markup(template: str, code: ErrorCode) -> None:
+    message = replace(build_default_message(code, "zh-hans"), message=template)
+    if "message" in validate_message(code, "zh-hans", message):
         return
-    shown = render_message(code, "zh-hans", words, {})["message"]
+    shown = render_message(code, "zh-hans", message, {})["message"]
     assert not set(shown) & set("{}<>")
     assert get_display_width(shown) <= 80
 
 
 @pytest.mark.parametrize("locale", DEFAULT_TEXTS)
 @pytest.mark.parametrize("code", ErrorCode)
-def test_the_built_in_words_are_fit_to_be_published(code: ErrorCode, locale: str) -> None:
+def test_default_messages_are_valid(code: ErrorCode, locale: str) -> None:
     assert validate_message(code, locale, build_default_message(code, locale)) == {}
     assert ERROR_SPECS[code].action in ERROR_SPECS[code].allowed_actions
 
@@ -147,38 +148,38 @@ def test_the_built_in_words_are_fit_to_be_published(code: ErrorCode, locale: str
         ("action_label", "一二三四五六七八九", "太长"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_with_its_field_named(column: str, value: Any, why: str) -> None:
-    words = build_message(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans").content() | {column: value})
-    assert why in validate_message(C.DATA_FORMAT_ERROR, "zh-hans", words)[column]
+def test_invalid_fields_are_reported_by_name(column: str, value: Any, why: str) -> None:
+    message = build_message(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans").content() | {column: value})
+    assert why in validate_message(C.DATA_FORMAT_ERROR, "zh-hans", message)[column]
 
 
-def test_a_toast_without_an_icon_holds_two_lines() -> None:
-    words = replace(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans"), title="网络连接现在失败了", icon="none")
-    assert validate_message(C.DATA_FORMAT_ERROR, "zh-hans", words) == {}
+def test_a_toast_without_icon_has_two_lines() -> None:
+    message = replace(build_default_message(C.DATA_FORMAT_ERROR, "zh-hans"), title="网络连接现在失败了", icon="none")
+    assert validate_message(C.DATA_FORMAT_ERROR, "zh-hans", message) == {}
 
 
-def test_words_that_must_carry_the_wait_are_refused_without_it() -> None:
-    words = replace(build_default_message(C.RATE_LIMITED, "zh-hans"), suggestion="请稍后再试。")
-    assert "{seconds}" in validate_message(C.RATE_LIMITED, "zh-hans", words)["suggestion"]
+def test_required_placeholders_are_enforced() -> None:
+    message = replace(build_default_message(C.RATE_LIMITED, "zh-hans"), suggestion="请稍后再试。")
+    assert "{seconds}" in validate_message(C.RATE_LIMITED, "zh-hans", message)["suggestion"]
 
 
-def test_a_wait_is_told_in_whole_seconds_rounded_up() -> None:
+def test_waits_are_rounded_up_to_seconds() -> None:
     body = problems.build_problem(C.RATE_LIMITED, locale="zh-hans", retry_after_ms=1200)
     assert body["copy"]["suggestion"] == "请在 2 秒后再试。"
 
 
-def test_a_value_that_is_missing_reads_well() -> None:
+def test_missing_values_are_replaced_by_fallbacks() -> None:
     assert fill_placeholders("请在 {seconds} 秒后再试。", PLACEHOLDERS, {}, "zh-hans") == "请在 几 秒后再试。"
     assert fill_placeholders("{platform} is busy", PLACEHOLDERS, {"platform": None}, "en") == "the platform is busy"
 
 
-def test_every_action_that_a_code_may_offer_has_words() -> None:
+def test_every_allowed_action_has_a_label() -> None:
     for code in ErrorCode:
         for locale in DEFAULT_TEXTS:
             for kind in ERROR_SPECS[code].allowed_actions:
-                words = replace(build_default_message(code, locale), action=ActionKind(kind).value, action_label="")
-                catalogue._snapshot = catalogue.CatalogueSnapshot(
-                    1, {**catalogue.DEFAULT_MESSAGES, (code.value, locale): words}, {}
+                message = replace(build_default_message(code, locale), action=ActionKind(kind).value, action_label="")
+                snapshot._snapshot = snapshot.CatalogueSnapshot(
+                    1, {**snapshot.DEFAULT_MESSAGES, (code.value, locale): message}, {}
                 )
                 assert problems.build_displayed_message(code, locale)["action"]["label"]
-    catalogue.reset_to_default_messages()
+    snapshot.reset_to_default_messages()
