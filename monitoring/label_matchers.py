@@ -18,21 +18,21 @@ def validate_matchers(matchers: Any) -> list[str]:
     """Return error texts for matchers from user input; an empty list if they are valid."""
     if not isinstance(matchers, list) or len(matchers) > MAX_MATCHERS:
         return [f"必须是最多 {MAX_MATCHERS} 个条件的列表"]
-    errors = (_find_matcher_error(number, matcher) for number, matcher in enumerate(matchers, 1))
-    return [error for error in errors if error]
-
-
-def _find_matcher_error(number: int, matcher: Any) -> str:
-    if not isinstance(matcher, dict) or set(matcher) != {"label", "op", "values"}:
-        return f"第 {number} 个条件必须有 label、op、values"
-    if not isinstance(matcher["label"], str) or not matcher["label"]:
-        return f"第 {number} 个条件的 label 必须是标签名"
-    if matcher["op"] not in OPERATORS:
-        return f"第 {number} 个条件的 op 必须是 = 或 !="
-    values = matcher["values"]
-    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-        return f"第 {number} 个条件的 values 必须是非空的文字列表"
-    return ""
+    errors = []
+    for number, matcher in enumerate(matchers, 1):
+        if not isinstance(matcher, dict) or set(matcher) != {"label", "op", "values"}:
+            errors.append(f"第 {number} 个条件必须有 label、op、values")
+        elif not isinstance(matcher["label"], str) or not matcher["label"]:
+            errors.append(f"第 {number} 个条件的 label 必须是标签名")
+        elif matcher["op"] not in OPERATORS:
+            errors.append(f"第 {number} 个条件的 op 必须是 = 或 !=")
+        elif not (
+            isinstance(matcher["values"], list)
+            and matcher["values"]
+            and all(isinstance(value, str) for value in matcher["values"])
+        ):
+            errors.append(f"第 {number} 个条件的 values 必须是非空的文字列表")
+    return errors
 
 
 def validate_weekly_windows(weekly: Any) -> list[str]:

@@ -107,7 +107,12 @@ def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
     if alert.summary:
         yield "说明", alert.summary
     if alert.value is not None:
-        yield "当前值", _format_alert_value(alert)
+        value_text = _format_number(alert, alert.value)
+        if alert.low is not None and alert.high is not None:
+            value_text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
+        if alert.numerator is not None and alert.denominator is not None:
+            value_text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
+        yield "当前值", value_text
     threshold = alert.rule_as_it_was.get("threshold")
     if isinstance(threshold, int | float):
         comparison = {">": "高于", "<": "低于"}.get(str(alert.rule_as_it_was.get("comparison")), "")
@@ -121,15 +126,6 @@ def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
         yield "解除于", _format_time(alert.resolved_at)
     for name, value in list(alert.labels.items())[:MAX_LABEL_FACTS]:
         yield f"标签 {name}", str(value)
-
-
-def _format_alert_value(alert: Alert) -> str:
-    text = _format_number(alert, alert.value)
-    if alert.low is not None and alert.high is not None:
-        text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
-    if alert.numerator is not None and alert.denominator is not None:
-        text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
-    return text
 
 
 def _format_number(alert: Alert, value: float | None) -> str:

@@ -49,7 +49,7 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
             return  # the lease expired, and another sender has recorded a result
         channel = Channel.objects.select_for_update(no_key=True).get(pk=delivery.channel_id)
         _record_channel_error(channel, failure)
-        fallback = find_enabled_fallback(channel, tried=_get_tried_channel_ids(delivery))
+        fallback = find_enabled_fallback(channel, tried=delivery.tried_channel_ids)
         is_final = (
             failure.is_permanent
             or not is_auto_retryable(failure.code)
@@ -103,24 +103,8 @@ def _enqueue_fallback_delivery(
 
 def find_enabled_fallback(channel: Channel, *, tried: set[int]) -> Channel | None:
     """Return the first enabled channel along the chain of fallbacks that is not among the tried ones."""
-    seen = {channel.pk}
-    candidate = channel.fallback
-    while candidate is not None and candidate.pk not in seen:
-        if candidate.is_enabled and candidate.pk not in tried:
-            return candidate
-        seen.add(candidate.pk)
-        candidate = candidate.fallback
-    return None
-
-
-def _get_tried_channel_ids(delivery: Delivery) -> set[int]:
-    """Return the channels of this message and of those that it replaces."""
-    tried = {delivery.channel_id}
-    replaced = delivery.instead_of
-    while replaced is not None:
-        tried.add(replaced.channel_id)
-        replaced = replaced.instead_of
-    return tried
+    fallbacks = (fallback for fallback in channel.iter_fallbacks() if fallback.is_enabled and fallback.pk not in tried)
+    return next(fallbacks, None)
 
 
 def _add_timeline_note(delivery: Delivery, kind: AlertNote.Kind, text: str) -> None:

@@ -53,19 +53,16 @@ A rule that was already evaluated for that time is not evaluated again, so --at 
         if options["json"]:
             rows = [_build_json_row(result) for result in results]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
+        elif results:
+            width = max(len(result.rule.name) for result in results)
+            for result in results:
+                self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
+        elif options["dry_run"]:
+            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
         else:
-            self._print_lines(results, is_dry_run=options["dry_run"])
+            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
         if any(result.error for result in results):
             raise CommandError("a rule could not be evaluated", returncode=1)
-
-    def _print_lines(self, results: list[EvaluationResult], *, is_dry_run: bool) -> None:
-        width = max((len(result.rule.name) for result in results), default=0)
-        for result in results:
-            self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
-        if not results and is_dry_run:
-            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
-        elif not results:
-            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
 
 
 def format_result_line(result: EvaluationResult) -> str:
