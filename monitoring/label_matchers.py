@@ -5,6 +5,7 @@ from typing import Any
 
 OPERATORS = ("=", "!=")
 MAX_MATCHERS = 10
+_WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
 
 
 def matches(matchers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
@@ -39,22 +40,20 @@ def validate_weekly_windows(weekly: Any) -> list[str]:
     """Return error texts for the weekly windows of a silence; an empty list if they are valid."""
     if not isinstance(weekly, list):
         return ["必须是时段的列表"]
-    return [
-        f"第 {number} 个时段必须形如 {_WEEKLY_WINDOW_EXAMPLE}"
-        for number, window in enumerate(weekly, 1)
-        if not _is_weekly_window(window)
-    ]
-
-
-_WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
-
-
-def _is_weekly_window(window: Any) -> bool:
-    if not isinstance(window, dict) or set(window) != {"days", "from", "to"}:
-        return False
-    days = window["days"]
-    has_days = isinstance(days, list) and bool(days) and all(isinstance(day, int) and 0 <= day <= 6 for day in days)
-    return has_days and _is_clock_time(window["from"]) and _is_clock_time(window["to"])
+    errors = []
+    for number, window in enumerate(weekly, 1):
+        is_valid = (
+            isinstance(window, dict)
+            and set(window) == {"days", "from", "to"}
+            and isinstance(window["days"], list)
+            and window["days"]
+            and all(isinstance(day, int) and 0 <= day <= 6 for day in window["days"])
+            and _is_clock_time(window["from"])
+            and _is_clock_time(window["to"])
+        )
+        if not is_valid:
+            errors.append(f"第 {number} 个时段必须形如 {_WEEKLY_WINDOW_EXAMPLE}")
+    return errors
 
 
 def _is_clock_time(text: Any) -> bool:

@@ -64,7 +64,10 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
         if is_final:
             _add_timeline_note(delivery, AlertNote.Kind.UNDELIVERED, f"{channel}：{failure}")
             if fallback:
-                _enqueue_fallback_delivery(delivery, channel, fallback, failure)
+                note = (
+                    f"原定渠道“{channel}”未送达（消息 #{delivery.number}）：{failure}。改由备用渠道“{fallback}”发送。"
+                )
+                delivery.enqueue_replacement(fallback, Message.from_dict(delivery.message).with_note(note).to_dict())
             else:
                 log.error("message_abandoned", delivery=delivery.number, channel=channel.name, reason=str(failure))
     outcome = "given_up" if is_final else "retried"
@@ -85,20 +88,6 @@ def _record_channel_error(channel: Channel, failure: DeliveryFailed) -> None:
         fields += ["is_enabled", "disabled_reason"]
         log.error("channel_disabled", channel=channel.name, reason=channel.disabled_reason)
     channel.save(update_fields=fields)
-
-
-def _enqueue_fallback_delivery(
-    delivery: Delivery, channel: Channel, fallback: Channel, failure: DeliveryFailed
-) -> None:
-    """Enqueue the replacement of an abandoned message, which has at most one."""
-    note = f"原定渠道“{channel}”未送达（消息 #{delivery.number}）：{failure}。改由备用渠道“{fallback}”发送。"
-    defaults = {
-        "alert_id": delivery.alert_id,
-        "kind": delivery.kind,
-        "channel": fallback,
-        "message": Message.from_dict(delivery.message).with_note(note).to_dict(),
-    }
-    Delivery.objects.get_or_create(instead_of=delivery, defaults=defaults)
 
 
 def find_enabled_fallback(channel: Channel, *, tried: set[int]) -> Channel | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -110,6 +111,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.number} {self.get_state_display()}"
+
+    def enqueue_replacement(self, channel: Channel, message: dict[str, Any]) -> None:
+        """Write the message to another channel, unless this one already has a replacement."""
+        content = {"alert_id": self.alert_id, "kind": self.kind, "channel": channel, "message": message}
+        Delivery.objects.get_or_create(instead_of=self, defaults=content)
 
     @property
     def tried_channel_ids(self) -> set[int]:

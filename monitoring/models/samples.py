@@ -67,7 +67,7 @@ class Sample(models.Model):
             models.UniqueConstraint(fields=["series", "process", "bucket"], name="monitoring_sample_once"),
         ]
         indexes = [
-            # deletion by age (samples/retention.py)
+            # deletion by age (diagsite/operations/retention.py)
             models.Index(fields=["bucket"], name="monitoring_sample_bucket"),
         ]
 

@@ -1,4 +1,4 @@
-// Shows the fields that the chosen kind of channel takes, and how to fill them in.
+// Shows the fields of the selected kind of channel, with hints on how to fill them in.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {

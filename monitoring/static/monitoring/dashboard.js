@@ -1,5 +1,5 @@
-// Keeps the dashboard fresh: follows the staff's stream with the shared client, over a socket or by polling, and reads
-// the page's changing part again when told that something is new.
+// Updates the dashboard: follows the staff's event stream with the shared client, over a WebSocket or by polling, and
+// reloads the changing part of the page on every event.
 (() => {
   "use strict";
 
@@ -8,23 +8,23 @@
   const chip = document.getElementById("dashboard-connection");
   const news = document.getElementById("dashboard-news");
 
-  // Without any event for so long, which no healthy site lets happen, the page looks by itself.
-  const LOOK_MS = 60_000;
+  // The page reloads without an event after this time; a healthy site sends one earlier.
+  const RELOAD_MS = 60_000;
   const TIMEOUT_MS = 30_000;
 
-  const SHOWN = {
+  const CHIP_STATES = {
     connecting: "connecting",
     live: "live",
     polling: "polling",
     offline: "lost",
   };
 
-  let isReading = false;
+  let isLoading = false;
   let isStale = false;
-  let readAt = Date.now();
+  let loadedAt = Date.now();
 
   function showState(state) {
-    const shown = SHOWN[state];
+    const shown = CHIP_STATES[state];
     chip.hidden = !shown;
     if (!shown || chip.dataset.state === shown) return;
     chip.dataset.state = shown;
@@ -37,7 +37,7 @@
     chip.textContent = config.words.failed;
   }
 
-  // What the reader has opened and where they are stays as it was.
+  // Keeps opened details, scroll positions and the focus.
   function replaceParts(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const focused = document.activeElement && root.contains(document.activeElement) ? document.activeElement.id : "";
@@ -57,12 +57,12 @@
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
-  async function readAgain() {
-    if (document.hidden || isReading) {
+  async function reload() {
+    if (document.hidden || isLoading) {
       isStale = true;
       return;
     }
-    isReading = true;
+    isLoading = true;
     isStale = false;
     try {
       const response = await fetch(config.part, {
@@ -73,13 +73,13 @@
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       replaceParts(await response.text());
-      readAt = Date.now();
+      loadedAt = Date.now();
     } catch {
       showFailure();
     } finally {
-      isReading = false;
+      isLoading = false;
     }
-    if (isStale) await readAgain();
+    if (isStale) await reload();
   }
 
   function onEvents(events) {
@@ -88,19 +88,19 @@
       const title = (config.language === "en" && data.title_en) || data.title;
       news.textContent = (data.is_open ? config.words.fired : config.words.resolved) + title;
     }
-    readAgain();
+    reload();
   }
 
   const { webSocketClient, browserTransport } = window.diag;
   const client = webSocketClient.createClient({
     stream: config.stream,
     transport: browserTransport.createBrowserTransport({ baseUrl: location.origin }),
-    getToken: async () => null, // Django's session speaks
+    getToken: async () => null, // authenticated by the session
     after: config.after,
     epoch: config.epoch,
     onEvents,
     onState: showState,
-    onReset: readAgain,
+    onReset: reload,
     onFatal: showFailure,
   });
 
@@ -109,10 +109,10 @@
   window.addEventListener("pagehide", () => client.hide());
   window.addEventListener("pageshow", (event) => event.persisted && client.show());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && isStale) readAgain();
+    if (!document.hidden && isStale) reload();
   });
   setInterval(() => {
-    if (Date.now() - readAt >= LOOK_MS) readAgain();
-  }, LOOK_MS / 4);
+    if (Date.now() - loadedAt >= RELOAD_MS) reload();
+  }, RELOAD_MS / 4);
   client.start();
 })();

@@ -1,5 +1,5 @@
 "use strict";
-// Beside the thresholds of a ratio: what they are in percent, as it is typed.
+// Shows the thresholds of a ratio in percent while they are typed.
 
 document.addEventListener("DOMContentLoaded", () => {
   const kind = document.getElementById("id_kind");
