@@ -5,6 +5,7 @@ other services. It is covered if the counter, the duration and the error label o
 the code that updates them is installed for it.
 """
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,6 @@ from monitoring.instrumentation.http import find_request_counting_error
 from monitoring.instrumentation.jobs import is_counting_jobs
 from monitoring.instrumentation.registry import get_metrics
 from monitoring.instrumentation.sockets import MeasuredSocket, iter_socket_routes
-from monitoring.management.utility import is_counting_commands
 
 COUNTER, DURATION, ERROR_LABEL = "counter", "duration", "error label"
 REQUIRED_INSTRUMENTS = (COUNTER, DURATION, ERROR_LABEL)
@@ -105,6 +105,13 @@ def _iter_surfaces() -> Iterator[tuple[str, str, str]]:
             yield "command", command, reason
     for module in get_own_client_modules():
         yield "client", module.name, "; ".join(module.uncounted_calls)
+
+
+def is_counting_commands(manage: Path) -> bool:
+    """Return whether a manage.py runs its commands with `execute_measured`."""
+    calls = [node.func for node in ast.walk(ast.parse(manage.read_bytes())) if isinstance(node, ast.Call)]
+    names = {call.id for call in calls if isinstance(call, ast.Name)}
+    return "execute_measured" in names and "execute_from_command_line" not in names
 
 
 @cache

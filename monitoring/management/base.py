@@ -41,7 +41,7 @@ class ExportCommand(ExamplesCommand):
         self.stdout.write(f"{output}{message}")
 
 
-def parse_time(text: str) -> datetime:
+def parse_time_option(text: str) -> datetime:
     """Return the time of an option, by default in the site's time zone. Raises CommandError."""
     try:
         moment = parse_datetime(text)

@@ -1,10 +1,8 @@
 """Runs management commands: counts and times each, and stores the samples of its process."""
 
-import ast
 import gc
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand
@@ -32,13 +30,6 @@ def execute_measured(argv: Sequence[str]) -> None:
             from monitoring.samples.collector import stop_sampling  # imports models, which need django.setup()
 
             stop_sampling()
-
-
-def is_counting_commands(manage: Path) -> bool:
-    """Return whether a manage.py runs its commands with `execute_measured`."""
-    calls = [node.func for node in ast.walk(ast.parse(manage.read_bytes())) if isinstance(node, ast.Call)]
-    names = {call.id for call in calls if isinstance(call, ast.Name)}
-    return "execute_measured" in names and "execute_from_command_line" not in names
 
 
 class _CountedManagementUtility(ManagementUtility):

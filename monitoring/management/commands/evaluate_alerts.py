@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from monitoring.management.base import ExamplesCommand, parse_time
+from monitoring.management.base import ExamplesCommand, parse_time_option
 from monitoring.models import Rule
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
@@ -42,7 +42,7 @@ A rule that was already evaluated for that time is not evaluated again, so --at 
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Evaluate and print; exit code 1 if a rule could not be evaluated."""
-        now = parse_time(options["at"]) if options["at"] else timezone.now()
+        now = parse_time_option(options["at"]) if options["at"] else timezone.now()
         if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
             raise CommandError("a time in the past can only be looked at: add --dry-run")
         enabled_rules = Rule.objects.filter(is_enabled=True)

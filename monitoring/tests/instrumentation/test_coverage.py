@@ -20,9 +20,13 @@ from websockets.sync.client import connect
 
 from monitoring import metrics
 from monitoring.instrumentation.client_audit import find_client_modules
-from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, REQUIRED_INSTRUMENTS, find_surfaces
+from monitoring.instrumentation.coverage import (
+    INSTRUMENTS_BY_KIND,
+    REQUIRED_INSTRUMENTS,
+    find_surfaces,
+    is_counting_commands,
+)
 from monitoring.instrumentation.sockets import measured_routes
-from monitoring.management.utility import is_counting_commands
 from testing.invariants import request_diagnosis
 from testing.services import wait_until
 from testing.site import Site, run_management_command, running_site
