@@ -26,6 +26,13 @@ def _format_three_digits(value: float) -> str:
     return number_format(value, 2 if value < 10 else 1 if value < 100 else 0)
 
 
+def format_duration(seconds: float) -> str:
+    """Return `2 小时 5 分 30 秒`, `5 分 30 秒` or `30 秒`; for messages, which are not translated."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} 小时 " if hours else "") + (f"{minutes} 分 " if hours or minutes else "") + f"{rest} 秒"
+
+
 def format_moment(moment: datetime, *, is_long: bool = False) -> str:
     """Return `14:05`, or `11-23 14:05` if is_long, in the site's time zone."""
     return timezone.localtime(moment).strftime("%m-%d %H:%M" if is_long else "%H:%M")

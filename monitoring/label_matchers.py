@@ -5,6 +5,7 @@ from typing import Any
 
 OPERATORS = ("=", "!=")
 MAX_MATCHERS = 10
+_WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
 
 
 def matches(matchers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
@@ -18,43 +19,41 @@ def validate_matchers(matchers: Any) -> list[str]:
     """Return error texts for matchers from user input; an empty list if they are valid."""
     if not isinstance(matchers, list) or len(matchers) > MAX_MATCHERS:
         return [f"必须是最多 {MAX_MATCHERS} 个条件的列表"]
-    errors = (_find_matcher_error(number, matcher) for number, matcher in enumerate(matchers, 1))
-    return [error for error in errors if error]
-
-
-def _find_matcher_error(number: int, matcher: Any) -> str:
-    if not isinstance(matcher, dict) or set(matcher) != {"label", "op", "values"}:
-        return f"第 {number} 个条件必须有 label、op、values"
-    if not isinstance(matcher["label"], str) or not matcher["label"]:
-        return f"第 {number} 个条件的 label 必须是标签名"
-    if matcher["op"] not in OPERATORS:
-        return f"第 {number} 个条件的 op 必须是 = 或 !="
-    values = matcher["values"]
-    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-        return f"第 {number} 个条件的 values 必须是非空的文字列表"
-    return ""
+    errors = []
+    for number, matcher in enumerate(matchers, 1):
+        if not isinstance(matcher, dict) or set(matcher) != {"label", "op", "values"}:
+            errors.append(f"第 {number} 个条件必须有 label、op、values")
+        elif not isinstance(matcher["label"], str) or not matcher["label"]:
+            errors.append(f"第 {number} 个条件的 label 必须是标签名")
+        elif matcher["op"] not in OPERATORS:
+            errors.append(f"第 {number} 个条件的 op 必须是 = 或 !=")
+        elif not (
+            isinstance(matcher["values"], list)
+            and matcher["values"]
+            and all(isinstance(value, str) for value in matcher["values"])
+        ):
+            errors.append(f"第 {number} 个条件的 values 必须是非空的文字列表")
+    return errors
 
 
 def validate_weekly_windows(weekly: Any) -> list[str]:
     """Return error texts for the weekly windows of a silence; an empty list if they are valid."""
     if not isinstance(weekly, list):
         return ["必须是时段的列表"]
-    return [
-        f"第 {number} 个时段必须形如 {_WEEKLY_WINDOW_EXAMPLE}"
-        for number, window in enumerate(weekly, 1)
-        if not _is_weekly_window(window)
-    ]
-
-
-_WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'
-
-
-def _is_weekly_window(window: Any) -> bool:
-    if not isinstance(window, dict) or set(window) != {"days", "from", "to"}:
-        return False
-    days = window["days"]
-    has_days = isinstance(days, list) and bool(days) and all(isinstance(day, int) and 0 <= day <= 6 for day in days)
-    return has_days and _is_clock_time(window["from"]) and _is_clock_time(window["to"])
+    errors = []
+    for number, window in enumerate(weekly, 1):
+        is_valid = (
+            isinstance(window, dict)
+            and set(window) == {"days", "from", "to"}
+            and isinstance(window["days"], list)
+            and window["days"]
+            and all(isinstance(day, int) and 0 <= day <= 6 for day in window["days"])
+            and _is_clock_time(window["from"])
+            and _is_clock_time(window["to"])
+        )
+        if not is_valid:
+            errors.append(f"第 {number} 个时段必须形如 {_WEEKLY_WINDOW_EXAMPLE}")
+    return errors
 
 
 def _is_clock_time(text: Any) -> bool:

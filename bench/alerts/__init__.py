@@ -1,1 +1,1 @@
-"""The figures of monitoring and alerts, measured."""
+"""Benchmarks of monitoring and alerts."""

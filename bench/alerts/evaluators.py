@@ -97,10 +97,10 @@ def _build_result(incidents: int, ticks_by_process: list[int | str], seconds: fl
     messages = Counter(Delivery.objects.values_list("kind", flat=True))
     is_held = all(counts[kind] == incidents for counts in (kinds, messages) for kind in ("fired", "resolved"))
     return BenchmarkResult(
-        f"{EVALUATOR_COUNT} evaluators and {TICK_COUNT:,} ticks",
+        f"{EVALUATOR_COUNT} evaluators at once over {TICK_COUNT:,} ticks",
         "one alert per incident",
         f"{incidents} incidents: {kinds['fired']} fired, {kinds['resolved']} resolved, "
-        f"{messages['fired'] + messages['resolved']} messages; ticks of each {ticks_by_process}; {seconds:.0f} s",
+        f"{messages['fired'] + messages['resolved']} messages; ticks per process {ticks_by_process}; {seconds:.0f} s",
         is_held and all(isinstance(share, int) and share > 0 for share in ticks_by_process),
     )
 

@@ -31,12 +31,12 @@ def measure_instruments() -> list[BenchmarkResult]:
     medians = ", ".join(f"{side} {median(values) * 1000:.2f} ms" for side, values in seconds.items())
     return [
         BenchmarkResult(
-            "cost of our instruments on a report request",
+            "overhead of the site's instruments on a report request",
             "<= 5 %",
             f"{cost['ours']:+.1%} ({cost['ours'] * base * 1e6:+.0f} us; medians of {REQUEST_ROUNDS}: {medians})",
             cost["ours"] <= MAX_OVERHEAD_SHARE,
         ),
-        info_only("the same with django-prometheus' middlewares, for comparison", f"{cost['django-prometheus']:+.1%}"),
+        info_only("overhead of django-prometheus' middlewares, for comparison", f"{cost['django-prometheus']:+.1%}"),
     ]
 
 

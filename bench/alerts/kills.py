@@ -90,8 +90,8 @@ def check_sender_kills(alerts: int = 200, kills: int = 45, seed: int = 1) -> lis
     conditions = f"{report.kills} kills, {report.seconds:.0f} s"
     return [
         BenchmarkResult(
-            f"alerts lost over {report.alerts} with kill -9 of the sender",
-            "0 with >= 40 kills",
+            f"alerts lost of {report.alerts} while the sender is killed with kill -9",
+            "0, with at least 40 kills",
             f"{report.lost} ({conditions})",
             report.lost == 0 and report.kills >= 40,
         ),

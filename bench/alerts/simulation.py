@@ -152,11 +152,13 @@ def measure_simulation(seed: int = 20_260_227, *, days: int = 10, hours: int = 2
 def _build_result(volume: VolumeResult, seconds: float, seed: int) -> BenchmarkResult:
     delays = sorted(volume.delays)
     delay_text = (
-        f"told after {delays[len(delays) // 2] / 60:.1f} min (median), {delays[-1] / 60:.1f} (most)" if delays else ""
+        f"alert after {delays[len(delays) // 2] / 60:.1f} min (median), {delays[-1] / 60:.1f} min (maximum)"
+        if delays
+        else ""
     )
     return BenchmarkResult(
         f"simulated {volume.days:g} days at {volume.calls_per_minute} calls/min (seed {seed})",
-        f"<= {MAX_FALSE_ALARMS_PER_DAY} false alarms a day, every incident found while it lasts",
+        f"<= {MAX_FALSE_ALARMS_PER_DAY} false alarms a day, every incident detected while it lasts",
         f"{volume.false_alarms_per_day:.2f} a day; {volume.detected} of {volume.injected}; {delay_text}; "
         f"{volume.refired} fired again; all volumes in {seconds:.0f} s",
         volume.false_alarms_per_day <= MAX_FALSE_ALARMS_PER_DAY and volume.detected == volume.injected,

@@ -199,13 +199,16 @@ def build_rule_snapshot_rows(alert: Alert) -> list[tuple[str, str]]:
     """Return (name, value) of the rule's fields when it fired."""
     fields = {field.name: field for field in Rule._meta.fields}
     snapshot = alert.rule_as_it_was
-    names = [key for key in RULE_SNAPSHOT_FIELDS if key in fields and snapshot.get(key) not in (None, "", [])]
-    return [(str(fields[key].verbose_name), _format_field_value(fields[key], snapshot[key])) for key in names]
-
-
-def _format_field_value(field: Any, value: Any) -> str:
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if isinstance(value, list):
-        return "；".join(f"{matcher['label']} {matcher['op']} {'、'.join(matcher['values'])}" for matcher in value)
-    return str(dict(field.flatchoices).get(value, value))
+    rows = []
+    for name in RULE_SNAPSHOT_FIELDS:
+        field, value = fields.get(name), snapshot.get(name)
+        if field is None or value in (None, "", []):
+            continue
+        if isinstance(value, bool):
+            text = "是" if value else "否"
+        elif isinstance(value, list):
+            text = "；".join(f"{matcher['label']} {matcher['op']} {'、'.join(matcher['values'])}" for matcher in value)
+        else:
+            text = str(dict(field.flatchoices).get(value, value))
+        rows.append((str(field.verbose_name), text))
+    return rows

@@ -77,17 +77,10 @@ class ChannelForm(forms.ModelForm[Channel]):
         for name, error in transport.validate(entered, recipients).items():
             self.add_error(name, error)
         self.instance.secrets = encrypt_secrets(entered)
-        self._check_fallback(cleaned.get("fallback"))
+        fallback: Channel | None = cleaned.get("fallback")
+        if fallback and self.instance.pk in {channel.pk for channel in (fallback, *fallback.iter_fallbacks())}:
+            self.add_error("fallback", "备用渠道绕回了自己，请另选一个")
         return cleaned
-
-    def _check_fallback(self, fallback: Channel | None) -> None:
-        seen = set()
-        while fallback is not None and fallback.pk not in seen:
-            if self.instance.pk is not None and fallback.pk == self.instance.pk:
-                self.add_error("fallback", "备用渠道绕回了自己，请另选一个")
-                return
-            seen.add(fallback.pk)
-            fallback = fallback.fallback
 
 
 @admin.register(Channel)

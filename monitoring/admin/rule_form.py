@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from monitoring.instrumentation.registry import Metric, get_metrics
+from monitoring.instrumentation.registry import get_metrics
 from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
 
@@ -53,10 +53,9 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean(self) -> dict[str, Any]:
         """Reject rules that could not be evaluated, or could never fire or resolve."""
         data = super().clean() or {}
-        for errors in (self._validate_metrics(data), _validate_thresholds(data), _validate_windows(data)):
-            for name, error in errors.items():
-                if name in self.fields and name not in self.errors:
-                    self.add_error(name, error)
+        for name, error in (self._validate_metrics(data) | _validate_numbers(data)).items():
+            if name in self.fields and name not in self.errors:
+                self.add_error(name, error)
         return data
 
     def _validate_metrics(self, data: dict[str, Any]) -> dict[str, str]:
@@ -71,8 +70,13 @@ class RuleForm(forms.ModelForm[Rule]):
             name = data.get(field) or (data.get("metric") if field == "denominator" else "") or ""
             if error := self._find_metric_error(name, kind):
                 errors[field] = error
-            elif error := _find_label_error(data.get(matchers), self.metrics[name]):
-                errors[matchers] = error
+                continue
+            conditions, labels = data.get(matchers) or [], self.metrics[name].labels
+            if texts := validate_matchers(conditions):
+                errors[matchers] = "；".join(texts)
+            elif unknown := sorted({condition["label"] for condition in conditions} - set(labels)):
+                known = "、".join(labels) or "无"
+                errors[matchers] = f"{name} 没有标签 {'、'.join(unknown)}；它的标签：{known}"
         return errors
 
     def _find_metric_error(self, name: str, kind: str) -> str:
@@ -86,33 +90,19 @@ class RuleForm(forms.ModelForm[Rule]):
         return ""
 
 
-def _find_label_error(matchers: Any, metric: Metric) -> str:
-    errors = validate_matchers([] if matchers is None else matchers)
-    if errors:
-        return "；".join(errors)
-    unknown = sorted({matcher["label"] for matcher in matchers or []} - set(metric.labels))
-    known = "、".join(metric.labels) or "无"
-    return f"{metric.name} 没有标签 {'、'.join(unknown)}；它的标签：{known}" if unknown else ""
-
-
-def _validate_thresholds(data: dict[str, Any]) -> dict[str, str]:
+def _validate_numbers(data: dict[str, Any]) -> dict[str, str]:
+    """Compare thresholds, windows and numbers of samples with each other."""
     errors = {}
     threshold, resolve_threshold = data.get("threshold"), data.get("resolve_threshold")
     if data.get("kind") == Rule.Kind.RATIO:
         for name, value in (("threshold", threshold), ("resolve_threshold", resolve_threshold)):
             if value is not None and not 0 <= value <= 1:
                 errors[name] = f"比率写 0 到 1：5 % 写作 0.05。{value:g} 相当于 {100 * value:g} %，永远不会出现"
-    if threshold is None or resolve_threshold is None or errors:
-        return errors
-    if data.get("comparison") == Rule.Comparison.ABOVE and resolve_threshold > threshold:
-        errors["resolve_threshold"] = "高于才触发的规则，恢复阈值不能大于阈值"
-    if data.get("comparison") == Rule.Comparison.BELOW and resolve_threshold < threshold:
-        errors["resolve_threshold"] = "低于才触发的规则，恢复阈值不能小于阈值"
-    return errors
-
-
-def _validate_windows(data: dict[str, Any]) -> dict[str, str]:
-    errors = {}
+    if threshold is not None and resolve_threshold is not None and not errors:
+        if data.get("comparison") == Rule.Comparison.ABOVE and resolve_threshold > threshold:
+            errors["resolve_threshold"] = "高于才触发的规则，恢复阈值不能大于阈值"
+        if data.get("comparison") == Rule.Comparison.BELOW and resolve_threshold < threshold:
+            errors["resolve_threshold"] = "低于才触发的规则，恢复阈值不能小于阈值"
     window, widest = data.get("window_seconds"), data.get("widest_window_seconds")
     if window and widest and widest < window:
         errors["widest_window_seconds"] = "最宽时间窗不能比时间窗窄"

@@ -111,7 +111,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
         self.message_user(request, f"已结束 {ended} 个静默，压下的通知随即汇总发出。", messages.SUCCESS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Silence | None = None) -> bool:
-        """Once it has begun it may have held something back, which has to be told."""
+        """A silence that has started may have suppressed notifications, which are summarized when it ends."""
         if obj is None or obj.starts_at > timezone.now():
             return super().has_delete_permission(request, obj)
         return False

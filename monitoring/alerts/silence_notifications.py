@@ -13,7 +13,7 @@ from django.utils import timezone
 from monitoring.alerts.lifecycle import send_deferred_notification
 from monitoring.alerts.silences import find_active_silence, is_silence_active
 from monitoring.delivery import outbox
-from monitoring.models import Alert, AlertNote, Silence
+from monitoring.models import Alert, Silence
 from monitoring.models.rules import AlertSeverity
 
 MAX_ALERTS_IN_SUMMARY = 20
@@ -31,30 +31,22 @@ def send_silence_notifications(now: datetime) -> int:
                 sent += 1
     is_unsummarized = Q(summed_up_at=None) | Q(notes__created_at__gt=F("summed_up_at"))
     for silence in Silence.objects.filter(is_unsummarized, notes__isnull=False).distinct():
-        if not is_silence_active(silence, now):
-            sent += _send_silence_summary(silence, now)
+        if is_silence_active(silence, now):
+            continue
+        with transaction.atomic():
+            notes = silence.claim_suppressed_notes(now)
+            if notes:
+                alerts = list({note.alert_id: note.alert for note in notes}.values())
+                severity = max((alert.severity for alert in alerts), key=list(AlertSeverity.values).index)
+                summary = build_silence_summary(alerts, len(notes))
+                outbox.enqueue_text_message(f"静默结束：{silence.comment}", summary, severity)
+                sent += 1
     return sent
 
 
-def _send_silence_summary(silence: Silence, now: datetime) -> int:
-    """Enqueue one message, unless another process has claimed the silence first; return the number of messages."""
-    unreported = silence.notes.filter(created_at__lte=now).select_related("alert")
-    if silence.summed_up_at:
-        unreported = unreported.filter(created_at__gt=silence.summed_up_at)
-    with transaction.atomic():
-        is_claimed = Silence.objects.filter(pk=silence.pk, summed_up_at=silence.summed_up_at).update(summed_up_at=now)
-        notes = list(unreported) if is_claimed else []
-        if not notes:
-            return 0
-        alerts = list({note.alert_id: note.alert for note in notes}.values())
-        severity = max((alert.severity for alert in alerts), key=list(AlertSeverity.values).index)
-        outbox.enqueue_text_message(f"静默结束：{silence.comment}", build_silence_summary(alerts, notes), severity)
-    return 1
-
-
-def build_silence_summary(alerts: Sequence[Alert], notes: Sequence[AlertNote]) -> str:
+def build_silence_summary(alerts: Sequence[Alert], suppressed_count: int) -> str:
     """Return how many notifications of which alerts were suppressed, and which alerts are still open."""
-    lines = [f"期间 {len(notes)} 条通知未发出，涉及 {len(alerts)} 个告警："]
+    lines = [f"期间 {suppressed_count} 条通知未发出，涉及 {len(alerts)} 个告警："]
     for alert in alerts[:MAX_ALERTS_IN_SUMMARY]:
         start = f"{timezone.localtime(alert.fired_at):%m-%d %H:%M}"
         end = f"{timezone.localtime(alert.resolved_at):%m-%d %H:%M} 已解除" if alert.resolved_at else "仍在继续"

@@ -131,14 +131,18 @@ def build_charts(history: MetricHistory) -> list[Chart]:
         history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_HITS),
         history.get_increases(CACHE_LOOKUPS_TOTAL),
     )
+    results = {
+        _("有报告"): history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITH_REPORT),
+        _("没有报告"): history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITHOUT_REPORT),
+    }
     running = {_("运行中的诊断"): DIAGNOSES_RUNNING, _("等待的任务"): JOBS_WAITING}
     connections = {"WebSocket": SOCKETS_OPEN, _("长轮询"): POLLS_OPEN}
     return [
         success,
-        _build_rate_chart(history, "calls", _("每分钟调用"), calls, no_calls),
+        _build_bar_chart(history, "calls", _("每分钟调用"), "per_minute", calls, no_calls),
         _build_latency_chart(history, no_calls),
-        _build_results_chart(history),
-        _build_rate_chart(history, "requests", _("每分钟请求"), requests, _("这段时间没有请求。")),
+        _build_bar_chart(history, "ended", _("诊断结果"), "count", results, _("这段时间没有诊断结束。")),
+        _build_bar_chart(history, "requests", _("每分钟请求"), "per_minute", requests, _("这段时间没有请求。")),
         cache,
         _build_gauge_chart(history, "running", _("运行与排队"), running),
         _build_gauge_chart(history, "connections", _("连接"), connections),
@@ -161,15 +165,16 @@ def _build_ratio_chart(
     )
 
 
-def _build_rate_chart(
-    history: MetricHistory, name: str, title: str, parts: dict[str, list[float]], nothing: str
+def _build_bar_chart(
+    history: MetricHistory, name: str, title: str, unit: ChartUnit, parts: dict[str, list[float]], nothing: str
 ) -> Chart:
-    """Build stacked bars of values per minute."""
-    minutes = history.time_range.step_seconds / 60
-    lines = [ChartLine(label, [value / minutes for value in values]) for label, values in parts.items()]
-    total = sum(sum(values) for values in parts.values())
-    figure = total * 60 / history.time_range.seconds or None
-    return Chart(name, title, "per_minute", "bars", history.edges, lines, figure, nothing)
+    """Build stacked bars of increases, per minute or as they are."""
+    is_rate = unit == "per_minute"
+    step_minutes = history.time_range.step_seconds / 60 if is_rate else 1
+    total_minutes = history.time_range.seconds / 60 if is_rate else 1
+    lines = [ChartLine(label, [value / step_minutes for value in values]) for label, values in parts.items()]
+    figure = sum(sum(values) for values in parts.values()) / total_minutes or None
+    return Chart(name, title, unit, "bars", history.edges, lines, figure, nothing)
 
 
 def _build_latency_chart(history: MetricHistory, nothing: str) -> Chart:
@@ -182,23 +187,6 @@ def _build_latency_chart(history: MetricHistory, nothing: str) -> Chart:
             lines.append(ChartLine(label, [compute_percentile(step, share) for step in steps]))
     mean = _compute_ratio(sum(sums), sum(counts))
     return Chart("latency", _("调用耗时"), "seconds", "lines", history.edges, lines, mean, nothing)
-
-
-def _build_results_chart(history: MetricHistory) -> Chart:
-    good, bad = (
-        history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITH_REPORT),
-        history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITHOUT_REPORT),
-    )
-    return Chart(
-        "ended",
-        _("诊断结果"),
-        "count",
-        "bars",
-        history.edges,
-        [ChartLine(_("有报告"), good), ChartLine(_("没有报告"), bad)],
-        sum(good) + sum(bad) or None,
-        _("这段时间没有诊断结束。"),
-    )
 
 
 def _build_gauge_chart(history: MetricHistory, name: str, title: str, metrics: dict[str, str]) -> Chart:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from monitoring.delivery.text import is_http_url, neutralize_markup, to_one_line, truncate_utf8
+from monitoring.formatting import format_duration
 from monitoring.models import Alert
 from monitoring.models.rules import AlertSeverity, Rule
 
@@ -107,7 +108,12 @@ def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
     if alert.summary:
         yield "说明", alert.summary
     if alert.value is not None:
-        yield "当前值", _format_alert_value(alert)
+        value_text = _format_number(alert, alert.value)
+        if alert.low is not None and alert.high is not None:
+            value_text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
+        if alert.numerator is not None and alert.denominator is not None:
+            value_text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
+        yield "当前值", value_text
     threshold = alert.rule_as_it_was.get("threshold")
     if isinstance(threshold, int | float):
         comparison = {">": "高于", "<": "低于"}.get(str(alert.rule_as_it_was.get("comparison")), "")
@@ -116,20 +122,11 @@ def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
     yield "开始于", _format_time(alert.fired_at)
     if kind != "fired":
         seconds = ((alert.resolved_at or timezone.now()) - alert.fired_at).total_seconds()
-        yield ("共持续" if alert.resolved_at else "已持续"), _format_duration(seconds)
+        yield ("共持续" if alert.resolved_at else "已持续"), format_duration(seconds)
     if alert.resolved_at:
         yield "解除于", _format_time(alert.resolved_at)
     for name, value in list(alert.labels.items())[:MAX_LABEL_FACTS]:
         yield f"标签 {name}", str(value)
-
-
-def _format_alert_value(alert: Alert) -> str:
-    text = _format_number(alert, alert.value)
-    if alert.low is not None and alert.high is not None:
-        text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
-    if alert.numerator is not None and alert.denominator is not None:
-        text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
-    return text
 
 
 def _format_number(alert: Alert, value: float | None) -> str:
@@ -146,9 +143,3 @@ def _format_fact(name: str, value: str) -> str:
 
 def _format_time(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
-
-
-def _format_duration(seconds: float) -> str:
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours} 小时 " if hours else "") + (f"{minutes} 分 " if hours or minutes else "") + f"{rest} 秒"

@@ -49,7 +49,7 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
             return  # the lease expired, and another sender has recorded a result
         channel = Channel.objects.select_for_update(no_key=True).get(pk=delivery.channel_id)
         _record_channel_error(channel, failure)
-        fallback = find_enabled_fallback(channel, tried=_get_tried_channel_ids(delivery))
+        fallback = find_enabled_fallback(channel, tried=delivery.tried_channel_ids)
         is_final = (
             failure.is_permanent
             or not is_auto_retryable(failure.code)
@@ -64,7 +64,10 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
         if is_final:
             _add_timeline_note(delivery, AlertNote.Kind.UNDELIVERED, f"{channel}：{failure}")
             if fallback:
-                _enqueue_fallback_delivery(delivery, channel, fallback, failure)
+                note = (
+                    f"原定渠道“{channel}”未送达（消息 #{delivery.number}）：{failure}。改由备用渠道“{fallback}”发送。"
+                )
+                delivery.enqueue_replacement(fallback, Message.from_dict(delivery.message).with_note(note).to_dict())
             else:
                 log.error("message_abandoned", delivery=delivery.number, channel=channel.name, reason=str(failure))
     outcome = "given_up" if is_final else "retried"
@@ -87,40 +90,10 @@ def _record_channel_error(channel: Channel, failure: DeliveryFailed) -> None:
     channel.save(update_fields=fields)
 
 
-def _enqueue_fallback_delivery(
-    delivery: Delivery, channel: Channel, fallback: Channel, failure: DeliveryFailed
-) -> None:
-    """Enqueue the replacement of an abandoned message, which has at most one."""
-    note = f"原定渠道“{channel}”未送达（消息 #{delivery.number}）：{failure}。改由备用渠道“{fallback}”发送。"
-    defaults = {
-        "alert_id": delivery.alert_id,
-        "kind": delivery.kind,
-        "channel": fallback,
-        "message": Message.from_dict(delivery.message).with_note(note).to_dict(),
-    }
-    Delivery.objects.get_or_create(instead_of=delivery, defaults=defaults)
-
-
 def find_enabled_fallback(channel: Channel, *, tried: set[int]) -> Channel | None:
     """Return the first enabled channel along the chain of fallbacks that is not among the tried ones."""
-    seen = {channel.pk}
-    candidate = channel.fallback
-    while candidate is not None and candidate.pk not in seen:
-        if candidate.is_enabled and candidate.pk not in tried:
-            return candidate
-        seen.add(candidate.pk)
-        candidate = candidate.fallback
-    return None
-
-
-def _get_tried_channel_ids(delivery: Delivery) -> set[int]:
-    """Return the channels of this message and of those that it replaces."""
-    tried = {delivery.channel_id}
-    replaced = delivery.instead_of
-    while replaced is not None:
-        tried.add(replaced.channel_id)
-        replaced = replaced.instead_of
-    return tried
+    fallbacks = (fallback for fallback in channel.iter_fallbacks() if fallback.is_enabled and fallback.pk not in tried)
+    return next(fallbacks, None)
 
 
 def _add_timeline_note(delivery: Delivery, kind: AlertNote.Kind, text: str) -> None:

@@ -47,25 +47,20 @@ def find_client_modules(packages: list[Path]) -> list[ClientModule]:
 
 
 def _find_network_calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
-    names = dict(_iter_imported_names(tree))
+    names = {}  # full name by local name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                package = alias.name.split(".")[0]
+                names[alias.asname or package] = alias.name if alias.asname else package
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             first, *rest = _get_dotted_name(node.func).split(".")
             full_name = ".".join([names.get(first, ""), *rest])
             if any(full_name == name or full_name.startswith(f"{name}.") for name in NETWORK_CALLS):
                 yield node, full_name
-
-
-def _iter_imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield (local name, full name) of every import in the module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                first = alias.name.split(".")[0]
-                yield (alias.asname, alias.name) if alias.asname else (first, first)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def _get_dotted_name(node: ast.expr) -> str:
@@ -76,7 +71,14 @@ def _get_dotted_name(node: ast.expr) -> str:
 
 def _find_uncounted_calls(tree: ast.Module, calls: list[tuple[ast.Call, str]]) -> Iterator[str]:
     nodes = list(ast.walk(tree))
-    blocks = [node for node in nodes if isinstance(node, ast.With | ast.AsyncWith) and _is_measuring_block(node)]
+    blocks = [
+        node
+        for node in nodes
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and _get_dotted_name(item.context_expr.func).rpartition(".")[2] == MEASURING_CONTEXT_MANAGER
+    ]
     block_nodes = [node for block in blocks for node in ast.walk(block)]
     names = {node.id for node in block_nodes if isinstance(node, ast.Name)}
     names |= {node.attr for node in block_nodes if isinstance(node, ast.Attribute)}
@@ -87,11 +89,3 @@ def _find_uncounted_calls(tree: ast.Module, calls: list[tuple[ast.Call, str]]) -
         makes_object = any(part[:1].isupper() for part in full_name.split(".")) and bool(blocks)
         if id(call) not in counted_node_ids and not makes_object:
             yield f"{full_name} in line {call.lineno}"
-
-
-def _is_measuring_block(block: ast.With | ast.AsyncWith) -> bool:
-    return any(
-        isinstance(item.context_expr, ast.Call)
-        and _get_dotted_name(item.context_expr.func).rpartition(".")[2] == MEASURING_CONTEXT_MANAGER
-        for item in block.items
-    )

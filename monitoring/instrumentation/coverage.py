@@ -10,24 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
 from django.core.management import get_commands
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app as procrastinate_app
 
 from monitoring.instrumentation.client_audit import ClientModule, find_client_modules
+from monitoring.instrumentation.http import find_request_counting_error
 from monitoring.instrumentation.jobs import is_counting_jobs
 from monitoring.instrumentation.registry import get_metrics
-from monitoring.instrumentation.sockets import UNMATCHED_ROUTE, MeasuredSocket
+from monitoring.instrumentation.sockets import MeasuredSocket, iter_socket_routes
 
 COUNTER, DURATION, ERROR_LABEL = "counter", "duration", "error label"
 REQUIRED_INSTRUMENTS = (COUNTER, DURATION, ERROR_LABEL)
-REQUEST_MIDDLEWARE = "monitoring.instrumentation.http.count_requests"
 EXTERNAL_COMMANDS = {"procrastinate"}  # a library's command that runs the workers
 
 
@@ -91,15 +89,15 @@ def find_surfaces() -> list[Surface]:
 def _iter_surfaces() -> Iterator[tuple[str, str, str]]:
     """Yield (kind, name, reason); the reason says why the surface is not counted, "" if it is."""
     protocols = dict(import_string(settings.ASGI_APPLICATION).application_mapping)
-    reason = _find_request_counting_error(protocols.get("http"))
+    reason = find_request_counting_error(protocols.get("http"))
     for route in sorted(set(_iter_routes(get_resolver()))):
         yield "route", route or "/", reason
-    for route, callback in _iter_socket_routes(protocols.get("websocket")):
+    for route, callback in iter_socket_routes(protocols.get("websocket")):
         yield "socket", route, "" if isinstance(callback, MeasuredSocket) else "not in measured_routes()"
     reason = "" if is_counting_jobs(procrastinate_app) else "PROCRASTINATE_ON_APP_READY does not count jobs"
     for task in sorted({task.name for task in procrastinate_app.tasks.values()}):
         yield "job", task, reason
-    is_counting = _is_counting_commands(Path(settings.BASE_DIR) / "manage.py")
+    is_counting = is_counting_commands(Path(settings.BASE_DIR) / "manage.py")
     reason = "" if is_counting else "manage.py does not call execute_measured"
     own_apps = {app.name for app in apps.get_app_configs() if Path(app.path) in get_own_package_paths()}
     for command, app_name in sorted(get_commands().items()):
@@ -107,6 +105,13 @@ def _iter_surfaces() -> Iterator[tuple[str, str, str]]:
             yield "command", command, reason
     for module in get_own_client_modules():
         yield "client", module.name, "; ".join(module.uncounted_calls)
+
+
+def is_counting_commands(manage: Path) -> bool:
+    """Return whether a manage.py runs its commands with `execute_measured`."""
+    calls = [node.func for node in ast.walk(ast.parse(manage.read_bytes())) if isinstance(node, ast.Call)]
+    names = {call.id for call in calls if isinstance(call, ast.Name)}
+    return "execute_measured" in names and "execute_from_command_line" not in names
 
 
 @cache
@@ -128,24 +133,3 @@ def _iter_routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from _iter_routes(pattern, route)
         else:
             yield route
-
-
-def _find_request_counting_error(handler: Any) -> str:
-    if not isinstance(handler, ASGIHandler):
-        return "HTTP does not go to Django"
-    # Responses of a middleware outside the counting one would not be counted.
-    is_first = settings.MIDDLEWARE[:1] == [REQUEST_MIDDLEWARE]
-    return "" if is_first else f"{REQUEST_MIDDLEWARE} is not the first middleware"
-
-
-def _iter_socket_routes(application: Any) -> Iterator[tuple[str, Any]]:
-    while application is not None and not hasattr(application, "routes"):
-        application = getattr(application, "inner", None) or getattr(application, "application", None)
-    for route in application.routes if application is not None else ():
-        yield str(route.pattern) or UNMATCHED_ROUTE, route.callback
-
-
-def _is_counting_commands(manage: Path) -> bool:
-    calls = [node.func for node in ast.walk(ast.parse(manage.read_bytes())) if isinstance(node, ast.Call)]
-    names = {call.id for call in calls if isinstance(call, ast.Name)}
-    return "execute_measured" in names and "execute_from_command_line" not in names

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 from prometheus_client import Counter, Histogram
 
 from monitoring.metrics import http_request_seconds, http_requests
 
+REQUEST_MIDDLEWARE = "monitoring.instrumentation.http.count_requests"
 KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 STATUS_CLASSES = {n: f"{n}xx" for n in range(1, 6)}
 CLIENT_DISCONNECTED = "left"  # the client closed the connection before the response
@@ -62,3 +65,12 @@ def count_requests(
         return response
 
     return asynchronous if iscoroutinefunction(get_response) else synchronous
+
+
+def find_request_counting_error(handler: Any) -> str:
+    """Return why the requests to the ASGI application of HTTP are not counted; "" if they are."""
+    if not isinstance(handler, ASGIHandler):
+        return "HTTP does not go to Django"
+    # Responses of a middleware outside the counting one would not be counted.
+    is_first = settings.MIDDLEWARE[:1] == [REQUEST_MIDDLEWARE]
+    return "" if is_first else f"{REQUEST_MIDDLEWARE} is not the first middleware"

@@ -1,7 +1,7 @@
 """Counts and times every WebSocket by its URL pattern and close code."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from django.urls import URLPattern
@@ -24,6 +24,14 @@ def measured_routes(routes: Sequence[URLPattern]) -> list[URLPattern]:
         URLPattern(route.pattern, MeasuredSocket(route.callback, str(route.pattern)), route.default_args, route.name)
         for route in routes
     ]
+
+
+def iter_socket_routes(application: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (route, callback) of the URL router inside an ASGI application."""
+    while application is not None and not hasattr(application, "routes"):
+        application = getattr(application, "inner", None) or getattr(application, "application", None)
+    for route in application.routes if application is not None else ():
+        yield str(route.pattern) or UNMATCHED_ROUTE, route.callback
 
 
 class MeasuredSocket:

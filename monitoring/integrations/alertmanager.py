@@ -69,20 +69,18 @@ def _parse_alerts(body: bytes) -> list[dict[str, Any]]:
     alerts = document.get("alerts") if isinstance(document, dict) else None
     if not isinstance(alerts, list) or len(alerts) > MAX_ALERTS_PER_REQUEST:
         raise ValueError(f"alerts must be a list of at most {MAX_ALERTS_PER_REQUEST}")
-    if not all(_is_valid_alert(alert) for alert in alerts):
-        raise ValueError("each alert needs a status, a fingerprint, labels and annotations")
-    return alerts
-
-
-def _is_valid_alert(alert: Any) -> bool:
-    return (
+    are_valid = all(
         isinstance(alert, dict)
         and alert.get("status") in ("firing", "resolved")
         and isinstance(alert.get("fingerprint"), str)
         and 0 < len(alert["fingerprint"]) <= 64
         and _is_string_mapping(alert.get("labels"))
         and _is_string_mapping(alert.get("annotations", {}))
+        for alert in alerts
     )
+    if not are_valid:
+        raise ValueError("each alert needs a status, a fingerprint, labels and annotations")
+    return alerts
 
 
 def _is_string_mapping(value: Any) -> bool:

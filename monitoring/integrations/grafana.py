@@ -50,8 +50,20 @@ def _place_panel(
 
 
 def _build_panel(metric: Metric) -> dict[str, Any]:
-    unit = "s" if metric.kind == "histogram" else "reqps" if metric.kind == "counter" else "short"
-    queries = _build_panel_queries(metric)
+    labels = metric.labels[:MAX_GROUPING_LABELS]
+    by = f" by ({', '.join(labels)})" if labels else ""
+    legend = " ".join(f"{{{{{label}}}}}" for label in labels) or metric.name
+    if metric.kind == "counter":
+        unit, queries = "reqps", [(f"sum{by} (rate({metric.name}[$__rate_interval]))", legend)]
+    elif metric.kind == "gauge":
+        # Gauges computed from the database are the same in every process.
+        aggregation = "max" if metric.name in settings.SITE_GAUGES else "sum"
+        unit, queries = "short", [(f"{aggregation}{by} ({metric.name})", legend)]
+    else:
+        rate = f"rate({metric.name}_{{}}[$__rate_interval])"
+        mean = f"sum{by} ({rate.format('sum')}) / sum{by} ({rate.format('count')})"
+        p95 = f"histogram_quantile(0.95, sum by ({', '.join(('le', *labels))}) ({rate.format('bucket')}))"
+        unit, queries = "s", [(mean, f"mean {legend}"), (p95, f"p95 {legend}")]
     return {
         "type": "timeseries",
         "title": metric.name,
@@ -63,21 +75,3 @@ def _build_panel(metric: Metric) -> dict[str, Any]:
             for number, (expr, legend) in enumerate(queries)
         ],
     }
-
-
-def _build_panel_queries(metric: Metric) -> list[tuple[str, str]]:
-    """Return (expression, legend) of each line of a panel."""
-    labels = metric.labels[:MAX_GROUPING_LABELS]
-    by = f" by ({', '.join(labels)})" if labels else ""
-    legend = " ".join(f"{{{{{label}}}}}" for label in labels) or metric.name
-    if metric.kind == "counter":
-        return [(f"sum{by} (rate({metric.name}[$__rate_interval]))", legend)]
-    if metric.kind == "gauge":
-        # Gauges computed from the database are the same in every process.
-        aggregation = "max" if metric.name in settings.SITE_GAUGES else "sum"
-        return [(f"{aggregation}{by} ({metric.name})", legend)]
-    rate = f"rate({metric.name}_{{}}[$__rate_interval])"
-    inner = f" by ({', '.join(('le', *labels))})"
-    mean = f"sum{by} ({rate.format('sum')}) / sum{by} ({rate.format('count')})"
-    p95 = f"histogram_quantile(0.95, sum{inner} ({rate.format('bucket')}))"
-    return [(mean, f"mean {legend}"), (p95, f"p95 {legend}")]

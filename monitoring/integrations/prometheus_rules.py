@@ -79,7 +79,7 @@ def build_rule_expression(rule: Rule) -> str:
 def _build_bound_expression(
     parameters: RuleParameters, numerator: SeriesSelector, denominator: SeriesSelector, window_seconds: int
 ) -> str:
-    """Return the conservative bound over one window; no value if the window has too few samples."""
+    """Return Wilson's bound or that of a mean over one window; no value if the window has too few samples."""
     n = f"sum(increase({_build_selector(denominator)}[{window_seconds}s]))"
     # A numerator without any series is zero, not unknown.
     x = f"(sum(increase({_build_selector(numerator)}[{window_seconds}s])) or vector(0))"
@@ -88,17 +88,12 @@ def _build_bound_expression(
     sign = "-" if parameters.comparison == ">" else "+"
     z = get_z_quantile(parameters.confidence)
     if parameters.kind == Rule.Kind.RATIO:
-        bound = _build_wilson_expression(x, n, z, sign)
+        p, zz = f"clamp_max({x} / {n}, 1)", z * z
+        half = f"{z:.10g} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.10g} / {n} ^ 2)"
+        bound = f"({p} + {zz / 2:.10g} / {n} {sign} {half}) / (1 + {zz:.10g} / {n})"
     else:
         bound = f"{x} / {n} * exp({sign}{z:.10g} / sqrt({n}))"
     return f"({bound} and {n} >= {max(min_samples, 1)})"
-
-
-def _build_wilson_expression(x: str, n: str, z: float, sign: str) -> str:
-    p = f"clamp_max({x} / {n}, 1)"
-    zz = z * z
-    half = f"{z:.10g} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.10g} / {n} ^ 2)"
-    return f"({p} + {zz / 2:.10g} / {n} {sign} {half}) / (1 + {zz:.10g} / {n})"
 
 
 def _build_selector(selector: SeriesSelector) -> str:

@@ -1,10 +1,13 @@
-"""Base classes of the management commands."""
+"""Base classes and options of the management commands."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 
 class ExamplesCommand(BaseCommand):
@@ -36,3 +39,14 @@ class ExportCommand(ExamplesCommand):
         except OSError as error:
             raise CommandError(f"{output}: {error.strerror}") from error
         self.stdout.write(f"{output}{message}")
+
+
+def parse_time_option(text: str) -> datetime:
+    """Return the time of an option, by default in the site's time zone. Raises CommandError."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{text!r} is not a time; write it like '2026-02-27 03:10'")
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

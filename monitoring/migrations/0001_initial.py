@@ -159,7 +159,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('rule', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='state', serialize=False, to='monitoring.rule', verbose_name='规则')),
                 ('state', models.CharField(choices=[('ok', '正常'), ('pending', '待确认'), ('firing', '告警中'), ('insufficient', '样本不足'), ('no_data', '没有数据'), ('failed', '计算失败')], default='ok', max_length=12, verbose_name='状态')),
-                ('tick', models.BigIntegerField(default=0, help_text="the evaluation's number: its time / the interval", verbose_name='已计算到')),
+                ('tick', models.BigIntegerField(default=0, help_text='计算的序号：时间除以间隔', verbose_name='已计算到')),
                 ('since', models.DateTimeField(default=django.utils.timezone.now, verbose_name='开始于')),
                 ('breached_since', models.DateTimeField(blank=True, null=True, verbose_name='超过阈值起')),
                 ('recovered_since', models.DateTimeField(blank=True, null=True, verbose_name='恢复起')),
@@ -193,7 +193,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('metric', models.CharField(max_length=120, verbose_name='指标')),
                 ('labels', models.JSONField(default=dict, verbose_name='标签')),
-                ('key', models.CharField(help_text='metric{label=value,…}, labels sorted', max_length=400, unique=True, verbose_name='指标与标签')),
+                ('key', models.CharField(help_text='metric{label=value,…}，标签已排序', max_length=400, unique=True, verbose_name='指标与标签')),
             ],
             options={
                 'verbose_name': '时间序列',
@@ -227,7 +227,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Delivery',
             fields=[
-                ('number', models.BigAutoField(help_text='told in the message: a repeat has the same', primary_key=True, serialize=False, verbose_name='消息编号')),
+                ('number', models.BigAutoField(help_text='写在消息里；重发的消息编号不变', primary_key=True, serialize=False, verbose_name='消息编号')),
                 ('kind', models.CharField(max_length=12, verbose_name='事件')),
                 ('message', models.JSONField(verbose_name='消息')),
                 ('state', models.CharField(choices=[('waiting', '待发送'), ('sent', '已送达'), ('given_up', '已放弃')], default='waiting', max_length=8, verbose_name='状态')),

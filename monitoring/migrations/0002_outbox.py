@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='channel',
             name='tried_at',
-            field=models.JSONField(default=list, editable=False, help_text='seconds since 1970, oldest first', verbose_name='最近几次发送'),
+            field=models.JSONField(default=list, editable=False, help_text='1970 年以来的秒数，从早到晚', verbose_name='最近几次发送'),
         ),
         migrations.AddField(
             model_name='delivery',

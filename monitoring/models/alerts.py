@@ -1,5 +1,7 @@
 """Alerts, their timelines, and silences."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -141,6 +143,17 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return self.comment
+
+    def claim_suppressed_notes(self, now: datetime) -> list[AlertNote]:
+        """Return the suppressed notifications that are in no summary yet, unless another process claims them first.
+
+        In the transaction that writes the summary.
+        """
+        notes = self.notes.filter(created_at__lte=now).select_related("alert")
+        if self.summed_up_at:
+            notes = notes.filter(created_at__gt=self.summed_up_at)
+        is_claimed = Silence.objects.filter(pk=self.pk, summed_up_at=self.summed_up_at).update(summed_up_at=now)
+        return list(notes) if is_claimed else []
 
     def clean(self) -> None:
         """Validate matchers, weekly windows and the end time."""

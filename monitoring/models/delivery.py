@@ -1,6 +1,8 @@
 """Notification channels and the outbox of messages. A crash repeats at most one message and loses none."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -37,9 +39,7 @@ class Channel(models.Model):
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
     # One message at a time: until then the channel is leased to a sender, or at its limit per minute.
     free_at = models.DateTimeField("何时可再发", default=timezone.now, editable=False)
-    tried_at = models.JSONField(
-        "最近几次发送", default=list, editable=False, help_text="seconds since 1970, oldest first"
-    )
+    tried_at = models.JSONField("最近几次发送", default=list, editable=False, help_text="1970 年以来的秒数，从早到晚")
 
     class Meta:
         verbose_name = verbose_name_plural = "通知渠道"
@@ -47,6 +47,15 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def iter_fallbacks(self) -> Iterator["Channel"]:
+        """Yield the fallback, its fallback and so on, without this channel and each only once."""
+        seen = {self.pk}
+        channel = self.fallback
+        while channel is not None and channel.pk not in seen:
+            yield channel
+            seen.add(channel.pk)
+            channel = channel.fallback
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -71,7 +80,7 @@ class Delivery(models.Model):
         SENT = "sent", "已送达"
         GIVEN_UP = "given_up", "已放弃"
 
-    number = models.BigAutoField("消息编号", primary_key=True, help_text="told in the message: a repeat has the same")
+    number = models.BigAutoField("消息编号", primary_key=True, help_text="写在消息里；重发的消息编号不变")
     alert = models.ForeignKey(
         "Alert", models.CASCADE, null=True, blank=True, related_name="deliveries", verbose_name="告警"
     )
@@ -102,3 +111,18 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.number} {self.get_state_display()}"
+
+    def enqueue_replacement(self, channel: Channel, message: dict[str, Any]) -> None:
+        """Write the message to another channel, unless this one already has a replacement."""
+        content = {"alert_id": self.alert_id, "kind": self.kind, "channel": channel, "message": message}
+        Delivery.objects.get_or_create(instead_of=self, defaults=content)
+
+    @property
+    def tried_channel_ids(self) -> set[int]:
+        """The channels of this message and of those that it replaces."""
+        tried = {self.channel_id}
+        replaced = self.instead_of
+        while replaced is not None:
+            tried.add(replaced.channel_id)
+            replaced = replaced.instead_of
+        return tried

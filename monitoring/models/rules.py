@@ -129,7 +129,7 @@ class RuleState(models.Model):
 
     rule = models.OneToOneField(Rule, models.CASCADE, primary_key=True, related_name="state", verbose_name="规则")
     state = models.CharField("状态", max_length=12, choices=State.choices, default=State.OK)
-    tick = models.BigIntegerField("已计算到", default=0, help_text="the evaluation's number: its time / the interval")
+    tick = models.BigIntegerField("已计算到", default=0, help_text="计算的序号：时间除以间隔")
     since = models.DateTimeField("开始于", default=timezone.now)
     breached_since = models.DateTimeField("超过阈值起", null=True, blank=True)
     recovered_since = models.DateTimeField("恢复起", null=True, blank=True)

@@ -42,7 +42,7 @@ class Series(models.Model):
 
     metric = models.CharField("指标", max_length=120)
     labels = models.JSONField("标签", default=dict)
-    key = models.CharField("指标与标签", max_length=400, unique=True, help_text="metric{label=value,…}, labels sorted")
+    key = models.CharField("指标与标签", max_length=400, unique=True, help_text="metric{label=value,…}，标签已排序")
 
     class Meta:
         verbose_name = verbose_name_plural = "时间序列"
@@ -67,7 +67,7 @@ class Sample(models.Model):
             models.UniqueConstraint(fields=["series", "process", "bucket"], name="monitoring_sample_once"),
         ]
         indexes = [
-            # deletion by age (samples/retention.py)
+            # deletion by age (diagsite/operations/retention.py)
             models.Index(fields=["bucket"], name="monitoring_sample_bucket"),
         ]
 

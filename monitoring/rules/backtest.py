@@ -44,6 +44,12 @@ class BacktestPoint:
     measurement: Measurement
     verdict: ThresholdVerdict
 
+    def get_breach_score(self, comparison: str) -> float:
+        """Return a number that is higher the closer the value is to a breach; -inf without a value."""
+        if self.measurement.low is None or self.measurement.high is None:
+            return float("-inf")
+        return self.measurement.low if comparison == Rule.Comparison.ABOVE else -self.measurement.high
+
 
 @dataclass
 class Backtest:
@@ -90,9 +96,8 @@ def _build_sums_source(rule: Rule, windows: list[int], origin: datetime, end: da
         return _build_gauge_source(numerator, origin, end)
     numerator_totals, _ = _load_running_totals(numerator, origin, end)
     denominator_totals, last_seen = _load_running_totals(denominator, origin, end)
-    window_buckets = [
-        -(-window // BUCKET_SECONDS) for window in windows
-    ]  # rounded up: a window begins at a bucket edge
+    # Rounded up, because a window starts at a bucket edge.
+    window_buckets = [-(-window // BUCKET_SECONDS) for window in windows]
     max_age_buckets = max(window_buckets) + 2
 
     def sums_at(edge: int) -> list[WindowSums]:

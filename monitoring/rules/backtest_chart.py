@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from django.utils import timezone
 
 from monitoring.models import Rule
-from monitoring.rules.backtest import Backtest, BacktestPoint
+from monitoring.rules.backtest import Backtest
 from monitoring.rules.explanations import format_rule_value
 
 BACKTEST_CHART_WIDTH, BACKTEST_CHART_HEIGHT = 960, 280
@@ -38,7 +39,11 @@ class BacktestChart:
 
 def build_backtest_chart(result: Backtest, rule: Rule) -> BacktestChart:
     """Build the chart from at most MAX_CHART_POINTS evaluations, in each interval the one closest to a breach."""
-    points = _downsample(result.points, rule)
+    size = max(1, -(-len(result.points) // MAX_CHART_POINTS))
+    points = [
+        max(result.points[first : first + size], key=lambda point: point.get_breach_score(rule.comparison))
+        for first in range(0, len(result.points), size)
+    ]
     bounds = [bound for point in points for bound in (point.measurement.high, point.measurement.value)]
     y_max = max(bound for bound in [*bounds, rule.threshold, rule.resolve_threshold, 1e-9] if bound is not None) * 1.08
     y_max = min(y_max, 1.0) if rule.kind == Rule.Kind.RATIO else y_max
@@ -52,7 +57,8 @@ def build_backtest_chart(result: Backtest, rule: Rule) -> BacktestChart:
     def y(value: float) -> float:
         return round(BACKTEST_CHART_HEIGHT - MARGIN_BOTTOM - plot_height * min(max(value / y_max, 0), 1), 1)
 
-    runs = _split_at_gaps(points)
+    by_presence = groupby(points, key=lambda point: point.measurement.value is not None)
+    runs = [list(run) for has_value, run in by_presence if has_value]
     intervals = []
     for run in runs:
         upper = [f"{x(point.at)},{y(point.measurement.high or 0)}" for point in run]
@@ -75,26 +81,3 @@ def build_backtest_chart(result: Backtest, rule: Rule) -> BacktestChart:
         y_labels=[(y(value), format_rule_value(rule.kind, value, rule.metric)) for value in y_values],
         x_labels=[(x(at), f"{timezone.localtime(at):%m-%d %H:%M}") for at in x_moments],
     )
-
-
-def _downsample(points: list[BacktestPoint], rule: Rule) -> list[BacktestPoint]:
-    size = max(1, -(-len(points) // MAX_CHART_POINTS))
-
-    def get_breach_score(point: BacktestPoint) -> float:
-        measurement = point.measurement
-        if measurement.low is None or measurement.high is None:
-            return float("-inf")
-        return measurement.low if rule.comparison == Rule.Comparison.ABOVE else -measurement.high
-
-    return [max(points[first : first + size], key=get_breach_score) for first in range(0, len(points), size)]
-
-
-def _split_at_gaps(points: list[BacktestPoint]) -> list[list[BacktestPoint]]:
-    """Return the runs of consecutive points that have a value."""
-    runs: list[list[BacktestPoint]] = [[]]
-    for point in points:
-        if point.measurement.value is None:
-            runs.append([])
-        else:
-            runs[-1].append(point)
-    return [run for run in runs if run]

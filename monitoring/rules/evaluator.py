@@ -8,6 +8,7 @@ evaluator that was too slow changes nothing. Alerts and messages are written in 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -37,6 +38,26 @@ class EvaluationResult:
     rule: Rule
     decision: Decision | None
     error: Exception | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return rule, values and decision as one flat object."""
+        rule, decision = self.rule, self.decision
+        row = {
+            "rule": rule.name,
+            "kind": rule.kind,
+            "comparison": rule.comparison,
+            "threshold": rule.threshold,
+        }
+        if decision is None:
+            return {**row, "state": "failed", "error": repr(self.error)}
+        return {
+            **row,
+            **asdict(decision.measurement),
+            "state": decision.new_state.state,
+            "since": decision.new_state.since,
+            "action": decision.action,
+            "why": decision.reason,
+        }
 
 
 def run_evaluation(now: datetime | None = None) -> list[EvaluationResult]:

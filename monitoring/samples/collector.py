@@ -51,6 +51,14 @@ class SeriesValue:
     value: float
     is_gauge: bool
 
+    def is_due(self, stored: tuple[float, datetime] | None, now: datetime) -> bool:
+        """Return whether to store the value; stored: the value stored last, and when."""
+        if stored is None:
+            return bool(self.value)
+        stored_value, stored_at = stored
+        is_old = abs((now - stored_at).total_seconds()) >= UNCHANGED_STORE_INTERVAL_SECONDS
+        return self.is_gauge or self.value != stored_value or is_old
+
 
 @dataclass
 class _ProcessRun:
@@ -152,7 +160,7 @@ def flush_samples(now: datetime | None = None, *, is_last: bool = False) -> int:
         values = {}
         for value in read_current_values():
             key = build_series_key(value.name, value.labels)
-            if value.name not in site_gauge_names and _is_due(value, run.last_stored.get(key), now):
+            if value.name not in site_gauge_names and value.is_due(run.last_stored.get(key), now):
                 values[key] = value
         process = Process(id=run.id, kind=run.kind, host=socket.gethostname()[:120], pid=run.pid)
         process.started_at, process.seen_at, process.ended_at = min(run.started_at, now), now, now if is_last else None
@@ -187,17 +195,6 @@ def build_series_key(metric: str, labels: Mapping[str, str]) -> str:
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()
     return f"{key[: MAX_KEY_CHARACTERS - len(digest)]}{digest}"
-
-
-def _is_due(value: SeriesValue, stored: tuple[float, datetime] | None, now: datetime) -> bool:
-    if stored is None:
-        return bool(value.value)
-    stored_value, stored_at = stored
-    return (
-        value.is_gauge
-        or value.value != stored_value
-        or abs((now - stored_at).total_seconds()) >= UNCHANGED_STORE_INTERVAL_SECONDS
-    )
 
 
 def _store_site_samples(site_gauges: Iterable[SiteGauge], now: datetime) -> int:

@@ -1,15 +1,12 @@
 import json
 from argparse import ArgumentParser
-from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
-from monitoring.management.base import ExamplesCommand
+from monitoring.management.base import ExamplesCommand, parse_time_option
 from monitoring.models import Rule
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
@@ -45,27 +42,27 @@ A rule that was already evaluated for that time is not evaluated again, so --at 
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Evaluate and print; exit code 1 if a rule could not be evaluated."""
-        now = _parse_time(options["at"]) if options["at"] else timezone.now()
+        now = parse_time_option(options["at"]) if options["at"] else timezone.now()
         if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
             raise CommandError("a time in the past can only be looked at: add --dry-run")
         enabled_rules = Rule.objects.filter(is_enabled=True)
         results = evaluate_rules(enabled_rules, now) if options["dry_run"] else run_evaluation(now)
         if options["json"]:
-            rows = [_build_json_row(result) for result in results]
+            rows = [
+                {**result.to_dict(), **({"text": format_result_line(result)} if result.decision else {})}
+                for result in results
+            ]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
+        elif results:
+            width = max(len(result.rule.name) for result in results)
+            for result in results:
+                self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
+        elif options["dry_run"]:
+            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
         else:
-            self._print_lines(results, is_dry_run=options["dry_run"])
+            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
         if any(result.error for result in results):
             raise CommandError("a rule could not be evaluated", returncode=1)
-
-    def _print_lines(self, results: list[EvaluationResult], *, is_dry_run: bool) -> None:
-        width = max((len(result.rule.name) for result in results), default=0)
-        for result in results:
-            self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
-        if not results and is_dry_run:
-            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
-        elif not results:
-            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
 
 
 def format_result_line(result: EvaluationResult) -> str:
@@ -84,30 +81,3 @@ def format_result_line(result: EvaluationResult) -> str:
         parts += [f"n={measurement.denominator or 0:g} in {measurement.window_seconds} s"]
     action = f" -> {decision.action}" if decision.action is not AlertAction.NOTHING else ""
     return f"{'  '.join(parts)}  {decision.new_state.state}: {REASON_TEXTS_EN[decision.reason]}{action}"
-
-
-def _build_json_row(result: EvaluationResult) -> dict[str, Any]:
-    decision, rule = result.decision, result.rule
-    row: dict[str, Any] = {"rule": rule.name, "kind": rule.kind, "comparison": rule.comparison}
-    row["threshold"] = rule.threshold
-    if decision is None:
-        return {**row, "state": "failed", "error": repr(result.error)}
-    return {
-        **row,
-        **asdict(decision.measurement),
-        "state": decision.new_state.state,
-        "since": decision.new_state.since,
-        "action": decision.action,
-        "why": decision.reason,
-        "text": format_result_line(result),
-    }
-
-
-def _parse_time(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(f"{text!r} is not a time; write it like '2026-02-27 03:10'")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

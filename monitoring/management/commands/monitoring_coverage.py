@@ -1,12 +1,11 @@
 import json
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, Surface, find_surfaces
+from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, find_surfaces
 from monitoring.management.base import ExamplesCommand
 
 
@@ -33,17 +32,14 @@ docs/reference/metrics.md defines "covered".
             document = {"covered": share, "surfaces": [asdict(surface) for surface in surfaces]}
             self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
         else:
-            self._print_summary(surfaces, share)
+            for surface in surfaces:
+                if not surface.is_covered:
+                    missing = ", no ".join(surface.missing)
+                    self.stdout.write(f"{surface.kind} {surface.name}: no {missing} ({surface.why})")
+            for kind in INSTRUMENTS_BY_KIND:
+                covered = [surface.is_covered for surface in surfaces if surface.kind == kind]
+                self.stdout.write(f"{kind:8} {sum(covered)} of {len(covered)}")
+            self.stdout.write(f"covered  {share:.1%}")
         min_share = options["fail_under"]
         if min_share is not None and share < min_share:
             raise CommandError(f"{share:.1%} is covered, less than {min_share:.1%}", returncode=1)
-
-    def _print_summary(self, surfaces: Sequence[Surface], share: float) -> None:
-        for surface in surfaces:
-            if not surface.is_covered:
-                missing = ", no ".join(surface.missing)
-                self.stdout.write(f"{surface.kind} {surface.name}: no {missing} ({surface.why})")
-        for kind in INSTRUMENTS_BY_KIND:
-            covered = [surface.is_covered for surface in surfaces if surface.kind == kind]
-            self.stdout.write(f"{kind:8} {sum(covered)} of {len(covered)}")
-        self.stdout.write(f"covered  {share:.1%}")

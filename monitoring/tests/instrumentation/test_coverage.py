@@ -19,9 +19,13 @@ from prometheus_client import Counter
 from websockets.sync.client import connect
 
 from monitoring import metrics
-from monitoring.instrumentation import coverage
 from monitoring.instrumentation.client_audit import find_client_modules
-from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, REQUIRED_INSTRUMENTS, find_surfaces
+from monitoring.instrumentation.coverage import (
+    INSTRUMENTS_BY_KIND,
+    REQUIRED_INSTRUMENTS,
+    find_surfaces,
+    is_counting_commands,
+)
 from monitoring.instrumentation.sockets import measured_routes
 from testing.invariants import request_diagnosis
 from testing.services import wait_until
@@ -109,7 +113,7 @@ def test_commands_are_covered_if_manage_py_counts_them(tmp_path: Path) -> None:
     counted, uncounted = tmp_path / "counted.py", tmp_path / "uncounted.py"
     counted.write_text("execute_measured(sys.argv)")
     uncounted.write_text("execute_from_command_line(sys.argv)")
-    assert [coverage._is_counting_commands(path) for path in (counted, uncounted)] == [True, False]
+    assert [is_counting_commands(path) for path in (counted, uncounted)] == [True, False]
 
 
 def test_missing_labels_and_instruments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ from monitoring.models import Sample
 
 stored = Sample.objects.bulk_create
 
-def lose_the_answer(*args, **kwargs):
+def store_and_raise(*args, **kwargs):
     stored(*args, **kwargs)
     raise OperationalError("the commit is lost")
 
@@ -113,7 +113,7 @@ def count():
     for n in range(20):
         commands.labels("of_a_test", "done").inc()
         if random.random() < 0.3:
-            collector.Sample.objects.bulk_create = lose_the_answer
+            collector.Sample.objects.bulk_create = store_and_raise
             try:
                 collector.flush_samples()
             except OperationalError:
