@@ -1,4 +1,4 @@
-"""Break a hundred thousand records in known ways, repair them, take it back: found, touched, how long, how much memory.
+"""Measure the repair of a hundred thousand broken records and its undoing: completeness, duration and memory.
 
 python -m bench.repair.__main__ [--broken N] [--good N] [--seed N]
 """
@@ -16,7 +16,7 @@ MAX_ADDED_MEGABYTES = 150  # that a repair may add to the process, however many 
 
 
 def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult]:
-    """Old records: what is found, mended, touched, and put back."""
+    """Measure finding, fixing and restoring broken records, and check that no others are changed."""
     start_bench_database()
     from django.db import connection
 
@@ -30,15 +30,15 @@ def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     began = time.monotonic()
-    found = {
+    affected_keys = {
         defect.name: {
             str(row) if isinstance(row, LegacyRecord) else row.pk for row in defect.find_affected().iterator()
         }
         for defect in select_defects()
     }
     detection_seconds = time.monotonic() - began
-    missed = sum(len(keys - found[name]) for name, keys in truth.broken.items())
-    false_positives = set().union(*found.values()) - set().union(*truth.broken.values())
+    missed = sum(len(keys - affected_keys[name]) for name, keys in truth.broken.items())
+    false_positives = set().union(*affected_keys.values()) - set().union(*truth.broken.values())
     fingerprints_before, untouchable_before = (
         compute_fingerprints(),
         compute_fingerprints(truth.good | truth.in_progress),
@@ -46,7 +46,7 @@ def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult
     memory, began = _get_peak_memory_megabytes(), time.monotonic()
     run = run_repair()
     seconds, memory = time.monotonic() - began, _get_peak_memory_megabytes() - memory
-    remaining = sum(one.count for one in find_defects())
+    remaining = sum(summary.count for summary in find_defects())
     is_untouched = compute_fingerprints(truth.good | truth.in_progress) == untouchable_before
     began = time.monotonic()
     undone = undo_repair_run(run)
@@ -77,7 +77,7 @@ def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult
 
 
 def _get_peak_memory_megabytes() -> float:
-    """The most that this process has had at once."""
+    """Return the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
