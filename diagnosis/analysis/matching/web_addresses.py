@@ -44,22 +44,18 @@ class Address:
             host_match = _HOST_START.match(match["full"])
             host = host_match.group() if host_match else ""
             matched_text = matched_text if host == match["full"] else match["scheme"] + host
-        return cls(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(host))
+        end = start + len(matched_text.rstrip(_TRAILING_PUNCTUATION))
+        host = host.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower().removeprefix("www.")
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return cls(start, end, host if "." in host else "")
+        return cls(start, end, "")  # an IP address is no domain
 
 
 def find_addresses(text: str) -> list[Address]:
     """Return all addresses in order: with a scheme, of mail, or a bare host under a well-known top-level domain."""
     return [Address.from_match(match) for match in _ADDRESS.finditer(text)] if "." in text or "://" in text else []
-
-
-def _normalize_host(raw: str) -> str:
-    name = raw.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower()
-    name = name.removeprefix("www.")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name if "." in name else ""
-    return ""  # an IP address is no domain
 
 
 def find_cited_domains(text: str) -> list[str]:
