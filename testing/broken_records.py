@@ -14,7 +14,7 @@ from django.db import connection
 from diagnosis.analysis.columns import compute_analysis_columns
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
-from diagnosis.legacy.builder import DiagnosisRows
+from diagnosis.legacy.builder import DiagnosisRows, save_diagnosis_rows
 from diagnosis.legacy.platforms import BLANK_PLATFORM_ID
 from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
 from diagnosis.repair.runner import analyze_tables
@@ -323,11 +323,7 @@ def _make_duplicates(builder: RecordBuilder, first: DiagnosisRows) -> Iterator[D
 
 
 def _bulk_create(builder: RecordBuilder, batch: list[DiagnosisRows]) -> None:
-    Stream.objects.bulk_create(rows.diagnosis.stream for rows in batch)
-    Diagnosis.objects.bulk_create(rows.diagnosis for rows in batch)
-    Brand.objects.bulk_create(row for rows in batch for row in rows.brands)
-    Question.objects.bulk_create(row for rows in batch for row in rows.questions)
-    Answer.objects.bulk_create(row for rows in batch for row in rows.answers)
+    save_diagnosis_rows(batch)
     LegacyRecord.objects.bulk_create(builder.records)
     builder.records.clear()
 

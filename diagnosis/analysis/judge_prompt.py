@@ -99,16 +99,9 @@ def _verify_quote(
         return SentimentVerdict(brand=brand, sentiment="unclear")
     start = text.find(quote)
     while start >= 0:
-        if _is_on_line_of_mention(start, start + len(quote), text, mentions):
-            return SentimentVerdict(brand=brand, sentiment=verdicts[0].sentiment, start=start, end=start + len(quote))
+        end = start + len(quote)
+        line_start, line_end = text.rfind("\n", 0, start) + 1, f"{text}\n".index("\n", end)
+        if any(line_start <= mention_start and mention_end <= line_end for mention_start, mention_end in mentions):
+            return SentimentVerdict(brand=brand, sentiment=verdicts[0].sentiment, start=start, end=end)
         start = text.find(quote, start + 1)
     return SentimentVerdict(brand=brand, sentiment="unclear")
-
-
-def _is_on_line_of_mention(start: int, end: int, text: str, mentions: Sequence[tuple[int, int]]) -> bool:
-    """Return whether the brand is mentioned on the lines of the quote."""
-    line_start = text.rfind("\n", 0, start) + 1
-    line_end = text.find("\n", end)
-    return any(
-        line_start <= mention[0] and mention[1] <= (len(text) if line_end < 0 else line_end) for mention in mentions
-    )

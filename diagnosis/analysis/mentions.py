@@ -60,7 +60,11 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
     classified_matches = list(zip(matches, classify_senses(context), strict=True))
     return TextAnalysis(
         [
-            Mention(match.name.brand, *_get_offsets(match, normalized), is_certain=sense is Sense.BRAND)
+            Mention(
+                match.name.brand,
+                *normalized.get_original_range(match.start, match.end),
+                is_certain=sense is Sense.BRAND,
+            )
             for match, sense in classified_matches
             if match.name.is_tracked and sense is not Sense.WORD
         ],
@@ -82,13 +86,8 @@ def _get_name_finder(brands: tuple[tuple[str, tuple[str, ...]], ...], gazetteer:
 
 def _is_inside_address(match: NameMatch, addresses: Sequence[Address], normalized: NormalizedText) -> bool:
     """Return whether the match is a part of an address. One that is the whole address ("Booking.com") is not."""
-    start, end = _get_offsets(match, normalized)
+    start, end = normalized.get_original_range(match.start, match.end)
     # The last address that starts before the match ends.
     index = bisect_left(addresses, end, key=lambda address: address.start)
     address = addresses[index - 1] if index else None
     return address is not None and start < address.end and not (start <= address.start and address.end <= end)
-
-
-def _get_offsets(match: NameMatch, normalized: NormalizedText) -> tuple[int, int]:
-    """Return the match's [start, end) in the original text."""
-    return normalized.start_offsets[match.start], normalized.end_offsets[match.end - 1]

@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,6 @@ from diagnosis.trends.panels import compute_panel_key
 from errors.placeholders import clean_text
 from progress.models import Stream
 
-MAX_IMPORTED_ANSWERS = 2000
 LEGACY_UUID_NAMESPACE = uuid.UUID("6d0f2c1e-6f0a-4e55-9c2b-8f9f6f2f7c11")
 
 
@@ -33,6 +33,63 @@ class DiagnosisRows:
     brands: list[Brand] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+
+    def add_answers(self, parsed: ParsedDiagnosis, platforms: PlatformResolver) -> None:
+        """Add an answer for each parsed one, and a pending answer for each that was requested and is missing."""
+        texts = [text[:500] for text in parsed.questions]
+        texts = list(dict.fromkeys([*texts, *(answer.question for answer in parsed.answers)]))
+        self.questions = [
+            Question(diagnosis=self.diagnosis, position=position, text=text) for position, text in enumerate(texts)
+        ]
+        by_text = {question.text: question for question in self.questions}
+        taken_repeats: dict[tuple[str, str], set[int]] = {}
+        spellings = build_brand_spellings(self.brands)
+        for parsed_answer in parsed.answers:
+            platform = platforms.resolve(parsed_answer.platform)
+            taken = taken_repeats.setdefault((parsed_answer.question, platform), set())
+            repeat = parsed_answer.repeat
+            if not repeat or repeat in taken:
+                repeat = next(number for number in itertools.count(1) if number not in taken)
+            taken.add(repeat)
+            answer = _build_answer(parsed_answer, spellings)
+            answer.diagnosis, answer.question = self.diagnosis, by_text[parsed_answer.question]
+            answer.platform_id, answer.repeat = platform, repeat
+            self.answers.append(answer)
+        requested_platforms = [platforms.resolve(name) for name in parsed.platforms]
+        for question, platform in itertools.product(
+            (text[:500] for text in parsed.questions), dict.fromkeys(requested_platforms)
+        ):
+            for repeat in set(range(1, self.diagnosis.repeats + 1)) - taken_repeats.get((question, platform), set()):
+                self.answers.append(
+                    Answer(diagnosis=self.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
+                )
+
+    def set_outcome(self, parsed: ParsedDiagnosis) -> None:
+        """Set the counts, the status, the event stream and, if it has ended, the end and the report."""
+        states = Counter(answer.state for answer in self.answers)
+        diagnosis = self.diagnosis
+        diagnosis.planned = len(self.answers)
+        diagnosis.valid = states[AnswerState.VALID]
+        diagnosis.failed, diagnosis.filtered = states[AnswerState.FAILED], states[AnswerState.FILTERED]
+        # Without a planned answer, nothing was asked.
+        fallback_status = DiagnosisStatus.ASKING if self.answers else DiagnosisStatus.QUEUED
+        status = parsed.status or fallback_status
+        diagnosis.status = fallback_status if status not in FINAL_STATUSES else status
+        diagnosis.stream = Stream(
+            id=uuid.uuid5(LEGACY_UUID_NAMESPACE, str(diagnosis.pk)),
+            owner_id=diagnosis.owner_id,
+            created_at=diagnosis.created_at,
+        )
+        if diagnosis.status not in FINAL_STATUSES:
+            return
+        times = [answer.answered_at for answer in self.answers if answer.answered_at]
+        last_activity_at = max([*times, diagnosis.started_at or diagnosis.created_at])
+        diagnosis.finished_at = parsed.times["finished_at"].at if "finished_at" in parsed.times else last_activity_at
+        diagnosis.stream.is_closed, diagnosis.stream.closed_at = True, diagnosis.finished_at
+        code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status))
+        diagnosis.error_code = code.value if code else ""
+        if parsed.has_report:
+            diagnosis.report = build_report_from_rows(diagnosis, self.brands, self.questions, self.answers)
 
 
 def build_diagnosis_rows(
@@ -58,9 +115,8 @@ def build_diagnosis_rows(
         Brand(diagnosis=diagnosis, name=brand, is_own=position == 0, position=position)
         for position, brand in enumerate(names)
     ]
-    _add_answers(rows, parsed, platforms)
-    _set_counts_and_status(rows, parsed)
-    _set_stream_and_end(rows, parsed)
+    rows.add_answers(parsed, platforms)
+    rows.set_outcome(parsed)
     request = DiagnosisRequest(
         RequestedBrand(parsed.brand),
         parsed.questions or list(dict.fromkeys(answer.question for answer in parsed.answers)),
@@ -72,37 +128,6 @@ def build_diagnosis_rows(
     platform_ids = {answer.platform_id for answer in rows.answers}
     diagnosis.panel = compute_panel_key(diagnosis.brand, (question.text for question in rows.questions), platform_ids)
     return rows
-
-
-def _add_answers(rows: DiagnosisRows, parsed: ParsedDiagnosis, platforms: PlatformResolver) -> None:
-    """Add an answer for each parsed one, and a pending answer for each that was requested and is missing."""
-    texts = [text[:500] for text in parsed.questions]
-    texts = list(dict.fromkeys([*texts, *(answer.question for answer in parsed.answers)]))
-    rows.questions = [
-        Question(diagnosis=rows.diagnosis, position=position, text=text) for position, text in enumerate(texts)
-    ]
-    by_text = {question.text: question for question in rows.questions}
-    taken_repeats: dict[tuple[str, str], set[int]] = {}
-    spellings = build_brand_spellings(rows.brands)
-    for parsed_answer in parsed.answers:
-        platform = platforms.resolve(parsed_answer.platform)
-        taken = taken_repeats.setdefault((parsed_answer.question, platform), set())
-        repeat = parsed_answer.repeat
-        if not repeat or repeat in taken:
-            repeat = next(number for number in itertools.count(1) if number not in taken)
-        taken.add(repeat)
-        answer = _build_answer(parsed_answer, spellings)
-        answer.diagnosis, answer.question = rows.diagnosis, by_text[parsed_answer.question]
-        answer.platform_id, answer.repeat = platform, repeat
-        rows.answers.append(answer)
-    requested_platforms = [platforms.resolve(name) for name in parsed.platforms]
-    for question, platform in itertools.product(
-        (text[:500] for text in parsed.questions), dict.fromkeys(requested_platforms)
-    ):
-        for repeat in set(range(1, rows.diagnosis.repeats + 1)) - taken_repeats.get((question, platform), set()):
-            rows.answers.append(
-                Answer(diagnosis=rows.diagnosis, question=by_text[question], platform_id=platform, repeat=repeat)
-            )
 
 
 def _build_answer(parsed_answer: ParsedAnswer, spellings: list[BrandSpellings]) -> Answer:
@@ -127,32 +152,10 @@ def _build_answer(parsed_answer: ParsedAnswer, spellings: list[BrandSpellings]) 
     )
 
 
-def _set_counts_and_status(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
-    states = Counter(answer.state for answer in rows.answers)
-    diagnosis = rows.diagnosis
-    diagnosis.planned = len(rows.answers)
-    diagnosis.valid = states[AnswerState.VALID]
-    diagnosis.failed, diagnosis.filtered = states[AnswerState.FAILED], states[AnswerState.FILTERED]
-    # Without a planned answer, nothing was asked.
-    fallback_status = DiagnosisStatus.ASKING if rows.answers else DiagnosisStatus.QUEUED
-    status = parsed.status or fallback_status
-    diagnosis.status = fallback_status if status not in FINAL_STATUSES else status
-
-
-def _set_stream_and_end(rows: DiagnosisRows, parsed: ParsedDiagnosis) -> None:
-    diagnosis = rows.diagnosis
-    diagnosis.stream = Stream(
-        id=uuid.uuid5(LEGACY_UUID_NAMESPACE, str(diagnosis.pk)),
-        owner_id=diagnosis.owner_id,
-        created_at=diagnosis.created_at,
-    )
-    if diagnosis.status not in FINAL_STATUSES:
-        return
-    times = [answer.answered_at for answer in rows.answers if answer.answered_at]
-    last_activity_at = max([*times, diagnosis.started_at or diagnosis.created_at])
-    diagnosis.finished_at = parsed.times["finished_at"].at if "finished_at" in parsed.times else last_activity_at
-    diagnosis.stream.is_closed, diagnosis.stream.closed_at = True, diagnosis.finished_at
-    code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status))
-    diagnosis.error_code = code.value if code else ""
-    if parsed.has_report:
-        diagnosis.report = build_report_from_rows(diagnosis, rows.brands, rows.questions, rows.answers)
+def save_diagnosis_rows(built: Sequence[DiagnosisRows]) -> None:
+    """Insert the rows of diagnoses."""
+    Stream.objects.bulk_create(rows.diagnosis.stream for rows in built)
+    Diagnosis.objects.bulk_create(rows.diagnosis for rows in built)
+    Brand.objects.bulk_create(brand for rows in built for brand in rows.brands)
+    Question.objects.bulk_create(question for rows in built for question in rows.questions)
+    Answer.objects.bulk_create((answer for rows in built for answer in rows.answers), batch_size=1000)

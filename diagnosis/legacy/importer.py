@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
-from diagnosis.legacy.builder import MAX_IMPORTED_ANSWERS, DiagnosisRows, build_diagnosis_rows
-from diagnosis.legacy.parser import ParsedDiagnosis, ParseStatistics, parse_diagnosis
+from diagnosis.legacy.builder import DiagnosisRows, build_diagnosis_rows, save_diagnosis_rows
+from diagnosis.legacy.parser import ParseStatistics, parse_diagnosis
 from diagnosis.legacy.platforms import PlatformResolver
 from diagnosis.legacy.reader import LEGACY_PAGE_SIZE, LegacyDiagnosis, LegacyExport, SourceRow
-from diagnosis.models import Answer, Brand, Diagnosis, LegacyRecord, Question
-from progress.models import Stream
+from diagnosis.models import Diagnosis, LegacyRecord
 
 OwnerLookup = Callable[[set[str]], dict[str, int]]
 """Maps user names of the export, and "" for no user, to keys of accounts."""
@@ -47,7 +47,17 @@ class LegacyImporter:
             with transaction.atomic():
                 self._import_page(page)
             on_progress(len(page))
-        self._import_orphans()
+        orphans = self._export.iter_orphans()
+        while batch := list(islice(orphans, LEGACY_PAGE_SIZE)):
+            records = [_build_record(source, LegacyRecord.State.ORPHAN, None, {}) for source in batch]
+            for source, record in zip(batch, records, strict=True):
+                record.problem = f"its diagnosis {str(source['ref'])[:100]} does not exist"
+            imported = _find_imported_keys(record.key for record in records)
+            new = [record for record in records if (record.table, record.key) not in imported]
+            self.result.already_imported += len(records) - len(new)
+            self.result.orphans += len(new)
+            if self._applies:
+                LegacyRecord.objects.bulk_create(new)
         return self.result
 
     def _import_page(self, page: list[LegacyDiagnosis]) -> None:
@@ -66,49 +76,27 @@ class LegacyImporter:
         built: list[DiagnosisRows] = []
         records: list[LegacyRecord] = []
         for legacy_diagnosis, parsed_diagnosis in parsed:
-            problem = _find_problem(parsed_diagnosis)
-            if problem:
-                self.result.unreadable[problem] += 1
-                record = _build_record(legacy_diagnosis.source, LegacyRecord.State.UNREADABLE, None, {})
+            source = legacy_diagnosis.source
+            if parsed_diagnosis.problem:
+                self.result.unreadable[parsed_diagnosis.problem] += 1
+                record = _build_record(source, LegacyRecord.State.UNREADABLE, None, {})
                 # Its answers are stored nowhere else.
                 record.raw = {"row": record.raw, "answers": [answer.raw for answer in legacy_diagnosis.answers]}
-                record.problem = problem
+                record.problem = parsed_diagnosis.problem
                 records.append(record)
                 continue
-            name = f"{_get_table_name(legacy_diagnosis.source)}:{legacy_diagnosis.source.key}"
+            name = f"{_get_table_name(source)}:{source.key}"
             owner = owners.get(parsed_diagnosis.owner, 0)
             rows = build_diagnosis_rows(
                 parsed_diagnosis, name, owner, self._platforms, fallback_time=self._fallback_time
             )
             built.append(rows)
-            records.append(
-                _build_record(
-                    legacy_diagnosis.source, LegacyRecord.State.IMPORTED, rows.diagnosis, _build_facts(parsed_diagnosis)
-                )
-            )
+            records.append(_build_record(source, LegacyRecord.State.IMPORTED, rows.diagnosis, parsed_diagnosis.facts))
             self.result.diagnoses += 1
             self.result.answers += len(legacy_diagnosis.answers)
         if self._applies:
-            _save_rows(built, records)
-
-    def _import_orphans(self) -> None:
-        batch: list[LegacyRecord] = []
-        for source in self._export.iter_orphans():
-            record = _build_record(source, LegacyRecord.State.ORPHAN, None, {})
-            record.problem = f"its diagnosis {str(source['ref'])[:100]} does not exist"
-            batch.append(record)
-            if len(batch) == LEGACY_PAGE_SIZE:
-                self._store_orphans(batch)
-                batch = []
-        self._store_orphans(batch)
-
-    def _store_orphans(self, batch: list[LegacyRecord]) -> None:
-        imported = _find_imported_keys(record.key for record in batch)
-        new = [record for record in batch if (record.table, record.key) not in imported]
-        self.result.already_imported += len(batch) - len(new)
-        self.result.orphans += len(new)
-        if self._applies:
-            LegacyRecord.objects.bulk_create(new)
+            save_diagnosis_rows(built)
+            LegacyRecord.objects.bulk_create(records)
 
 
 def _find_imported_keys(keys: Iterable[str]) -> set[tuple[str, str]]:
@@ -118,14 +106,6 @@ def _find_imported_keys(keys: Iterable[str]) -> set[tuple[str, str]]:
 
 def _get_table_name(source: SourceRow) -> str:
     return source.table.name[:128]
-
-
-def _find_problem(parsed: ParsedDiagnosis) -> str:
-    """Return why the diagnosis cannot be imported, empty if it can."""
-    if not parsed.brand:
-        return "it names no brand"
-    requested_answers = len(parsed.questions) * len(parsed.platforms) * parsed.repeats
-    return "it requests too many answers" if requested_answers + len(parsed.answers) > MAX_IMPORTED_ANSWERS else ""
 
 
 def _build_record(
@@ -139,20 +119,3 @@ def _build_record(
         facts=facts,
         diagnosis=diagnosis,
     )
-
-
-def _build_facts(parsed: ParsedDiagnosis) -> dict[str, Any]:
-    """Return the facts that repairs use, such as times without a zone and submitted competitors."""
-    naive = [name for name, time in parsed.times.items() if time.is_naive]
-    if any(answer.answered_at and answer.answered_at.is_naive for answer in parsed.answers):
-        naive.append("answered_at")
-    return {"naive": naive, "competitors": parsed.submitted, "progress": parsed.progress, "owner": parsed.owner}
-
-
-def _save_rows(built: list[DiagnosisRows], records: list[LegacyRecord]) -> None:
-    Stream.objects.bulk_create(rows.diagnosis.stream for rows in built)
-    Diagnosis.objects.bulk_create(rows.diagnosis for rows in built)
-    Brand.objects.bulk_create(brand for rows in built for brand in rows.brands)
-    Question.objects.bulk_create(question for rows in built for question in rows.questions)
-    Answer.objects.bulk_create((answer for rows in built for answer in rows.answers), batch_size=1000)
-    LegacyRecord.objects.bulk_create(records)

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.legacy.coercion import (
@@ -18,6 +18,8 @@ from diagnosis.legacy.coercion import (
 )
 from diagnosis.legacy.reader import LegacyDiagnosis, SourceRow
 from diagnosis.legacy.table_layout import COLUMN_ALIASES
+
+MAX_IMPORTED_ANSWERS = 2000
 
 _REASON_PATTERNS = [
     (FailureReason.QUOTA, r"quota|insufficient|balance|配额|余额|欠费"),
@@ -53,6 +55,16 @@ class ParseStatistics:
         self.naive_times += bool(time and time.is_naive)
         return time
 
+    def parse_status_columns(self, source: SourceRow) -> DiagnosisStatus | None:
+        """Return the status that the columns of a diagnosis indicate; none is counted as a problem."""
+        status = parse_status(source["status"]) or parse_status(source["stage"])
+        if status:
+            return status
+        if source.table.has("is_completed"):
+            return DiagnosisStatus.COMPLETED if self.parse_bool(source["is_completed"]) else DiagnosisStatus.ASKING
+        self.problems["the state is unknown"] += 1
+        return None
+
 
 @dataclass(frozen=True)
 class ParsedAnswer:
@@ -65,6 +77,26 @@ class ParsedAnswer:
     milliseconds: int | None
     answered_at: LegacyTime | None
     repeat: int | None
+
+    @classmethod
+    def from_row(cls, source: SourceRow, statistics: ParseStatistics) -> Self:
+        """Parse the columns of a row of answers."""
+        text, error = _to_text(source["text"]), _to_text(source["error"])
+        milliseconds = _parse_number(source["milliseconds"])
+        if milliseconds is None and (seconds := _parse_number(source["seconds"])) is not None:
+            milliseconds = seconds * 1000
+        repeat = _parse_number(source["repeat"])
+        return cls(
+            question=_to_text(source["question"])[:500],
+            platform=_to_text(source["platform"]),
+            model=_to_text(source["model"])[:128],
+            text=text,
+            error=error,
+            is_ok=bool(text) and (statistics.parse_bool(source["is_ok"]) if source["is_ok"] is not None else True),
+            milliseconds=None if milliseconds is None or not 0 <= milliseconds < 2**31 else int(milliseconds),
+            answered_at=statistics.parse_time(source["answered_at"], "answered_at"),
+            repeat=int(repeat) if repeat and 1 <= repeat <= 100 else None,
+        )
 
     @property
     def reason(self) -> FailureReason:
@@ -98,6 +130,22 @@ class ParsedDiagnosis:
         times = [*self.times.values(), *(answer.answered_at for answer in self.answers if answer.answered_at)]
         return min((time.at for time in times), default=None)
 
+    @property
+    def problem(self) -> str:
+        """Return why it cannot be imported, empty if it can."""
+        if not self.brand:
+            return "it names no brand"
+        answer_count = len(self.questions) * len(self.platforms) * self.repeats + len(self.answers)
+        return "it requests too many answers" if answer_count > MAX_IMPORTED_ANSWERS else ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the facts that repairs use, such as times without a zone and submitted competitors."""
+        naive = [name for name, time in self.times.items() if time.is_naive]
+        if any(answer.answered_at and answer.answered_at.is_naive for answer in self.answers):
+            naive.append("answered_at")
+        return {"naive": naive, "competitors": self.submitted, "progress": self.progress, "owner": self.owner}
+
 
 def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatistics) -> ParsedDiagnosis:
     """Parse the columns of a diagnosis, its answers and reports."""
@@ -114,7 +162,7 @@ def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatisti
     return ParsedDiagnosis(
         brand=brand[:100],
         owner=_to_text(source["owner"])[:64],
-        status=_parse_status_columns(source, statistics),
+        status=statistics.parse_status_columns(source),
         progress=_parse_number(source["progress"]),
         competitors=_exclude_own_brand(stored_competitors, brand),
         submitted=_exclude_own_brand(submitted_competitors, brand),
@@ -126,7 +174,7 @@ def parse_diagnosis(legacy_diagnosis: LegacyDiagnosis, statistics: ParseStatisti
         ),
         repeats=max(1, int(_parse_number(source["repeats"]) or 1)),
         times={name: time for name, time in times.items() if time},
-        answers=[_parse_answer(answer, statistics) for answer in legacy_diagnosis.answers],
+        answers=[ParsedAnswer.from_row(answer, statistics) for answer in legacy_diagnosis.answers],
         has_report=any(
             parse_json(row["report"]) and row["report"] not in ("null", "None")
             for row in [source, *legacy_diagnosis.reports]
@@ -140,36 +188,6 @@ def _parse_submitted_list(submission: dict[str, Any], field_name: str) -> list[s
 
 def _exclude_own_brand(names: list[str], brand: str) -> list[str]:
     return [name[:100] for name in dict.fromkeys(names) if name[:100] != brand[:100]]
-
-
-def _parse_status_columns(source: SourceRow, statistics: ParseStatistics) -> DiagnosisStatus | None:
-    for field_name in ("status", "stage"):
-        status = parse_status(source[field_name])
-        if status:
-            return status
-    if source.table.has("is_completed"):
-        return DiagnosisStatus.COMPLETED if statistics.parse_bool(source["is_completed"]) else DiagnosisStatus.ASKING
-    statistics.problems["the state is unknown"] += 1
-    return None
-
-
-def _parse_answer(source: SourceRow, statistics: ParseStatistics) -> ParsedAnswer:
-    text, error = _to_text(source["text"]), _to_text(source["error"])
-    milliseconds = _parse_number(source["milliseconds"])
-    if milliseconds is None and (seconds := _parse_number(source["seconds"])) is not None:
-        milliseconds = seconds * 1000
-    repeat = _parse_number(source["repeat"])
-    return ParsedAnswer(
-        question=_to_text(source["question"])[:500],
-        platform=_to_text(source["platform"]),
-        model=_to_text(source["model"])[:128],
-        text=text,
-        error=error,
-        is_ok=bool(text) and (statistics.parse_bool(source["is_ok"]) if source["is_ok"] is not None else True),
-        milliseconds=None if milliseconds is None or not 0 <= milliseconds < 2**31 else int(milliseconds),
-        answered_at=statistics.parse_time(source["answered_at"], "answered_at"),
-        repeat=int(repeat) if repeat and 1 <= repeat <= 100 else None,
-    )
 
 
 def _to_text(value: Any) -> str:

@@ -52,22 +52,15 @@ class PlatformResolver:
 
     def resolve(self, name: str) -> str:
         """Return the id of the platform with this name."""
-        normalized = name.strip().casefold()
-        if normalized not in self._id_by_name:
-            self._id_by_name[normalized] = self._find_or_create(name.strip())
-        return self._id_by_name[normalized]
-
-    def _find_or_create(self, name: str) -> str:
-        known = detect_platform(name)
-        if not name:
-            pk, display_name = BLANK_PLATFORM_ID, "（空白）"
-        elif known:
-            pk, display_name = known, name
-        else:
-            pk = slugify(name)[:32] or f"old-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-            display_name = name
+        name = name.strip()
+        if name.casefold() in self._id_by_name:
+            return self._id_by_name[name.casefold()]
+        pk = BLANK_PLATFORM_ID
+        if name:
+            fallback = slugify(name)[:32] or f"old-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+            pk = detect_platform(name) or fallback
         if self._creates_missing and pk not in self._id_by_name.values():
-            Platform.objects.get_or_create(
-                pk=pk, defaults={"name": display_name[:64], "is_enabled": False, "position": 200}
-            )
+            defaults = {"name": name[:64] or "（空白）", "is_enabled": False, "position": 200}
+            Platform.objects.get_or_create(pk=pk, defaults=defaults)
+        self._id_by_name[name.casefold()] = pk
         return pk

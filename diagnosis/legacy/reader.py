@@ -4,6 +4,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,10 +86,10 @@ class LegacyExport:
 
     def count(self) -> int:
         """Return the number of diagnoses."""
-        return sum(
-            int(self._file.execute(f"SELECT count(*) FROM {_quote_identifier(table.name)}").fetchone()[0])
-            for table in self.layout.diagnoses
-        )
+        return sum(self._count_rows(_quote_identifier(table.name)) for table in self.layout.diagnoses)
+
+    def _count_rows(self, source: str) -> int:
+        return int(self._file.execute(f"SELECT count(*) FROM {source}").fetchone()[0])
 
     def iter_pages(self) -> Iterator[list[LegacyDiagnosis]]:
         """Yield all diagnoses with their linked rows, `LEGACY_PAGE_SIZE` at a time."""
@@ -125,10 +126,24 @@ class LegacyExport:
 
     def _add_link(self, table: LegacyTable) -> None:
         """Link a table by the pair of columns with the most matching rows, and index it: exports may lack indexes."""
-        best = max(self._count_link_candidates(table), key=lambda pair: pair[0], default=(0, "", "", None))
-        matches, ref, key, diagnoses = best
-        if not matches or diagnoses is None:
+        candidates = [
+            (
+                self._count_rows(
+                    f"{_quote_identifier(table.name)} WHERE {_cast_to_text(ref)} IN "
+                    f"(SELECT {_cast_to_text(key)} FROM {_quote_identifier(diagnoses.name)})"
+                ),
+                ref,
+                key,
+                diagnoses,
+            )
+            for diagnoses in self.layout.diagnoses
+            for ref in _find_columns(table, "ref")
+            for key in _find_columns(diagnoses, "key")
+        ]
+        best = max(candidates, key=itemgetter(0), default=None)
+        if best is None or best[0] == 0:
             return
+        _matches, ref, key, diagnoses = best
         index = f"link_{sum(map(len, self._links.values()))}"
         self._file.execute(
             f"CREATE TEMP TABLE {index} AS SELECT {_cast_to_text(ref)} AS ref, rowid AS row, {_cast_to_text(ref)} IN "
@@ -137,16 +152,6 @@ class LegacyExport:
         )
         self._file.execute(f"CREATE INDEX temp.{index}_ref ON {index} (ref)")
         self._links[diagnoses.name].append(_Link(table, ref, key, index))
-
-    def _count_link_candidates(self, table: LegacyTable) -> Iterator[tuple[int, str, str, LegacyTable | None]]:
-        for diagnoses in self.layout.diagnoses:
-            for ref in _find_columns(table, "ref"):
-                for key in _find_columns(diagnoses, "key"):
-                    counted = self._file.execute(
-                        f"SELECT count(*) FROM {_quote_identifier(table.name)} WHERE {_cast_to_text(ref)} IN "
-                        f"(SELECT {_cast_to_text(key)} FROM {_quote_identifier(diagnoses.name)})"
-                    )
-                    yield int(counted.fetchone()[0]), ref, key, diagnoses
 
 
 def _find_columns(table: LegacyTable, field_name: str) -> list[str]:

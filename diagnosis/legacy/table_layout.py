@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 TEMPORARY_TABLE_PATTERN = re.compile(r"(temp_|tmp_|bak_).*|.*(_backup|_old|_v1|_v2)", re.IGNORECASE)
 """Names of tables left over from migrations or manual work."""
@@ -49,9 +50,38 @@ class LegacyTable:
     columns: Sequence[str]
     column_by_field: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def from_file(cls, file: sqlite3.Connection, name: str) -> Self:
+        """Return a table of the export with the columns that it has."""
+        quoted = name.replace('"', '""')
+        columns = [row[1] for row in file.execute(f'PRAGMA table_info("{quoted}")')]
+        column_by_normalized_name = {normalize_column_name(column): column for column in reversed(columns)}
+        column_by_field = {
+            field_name: column_by_normalized_name[alias]
+            for field_name, aliases in COLUMN_ALIASES.items()
+            for alias in reversed(aliases)
+            if alias in column_by_normalized_name
+        }
+        return cls(name, columns, column_by_field)
+
     def has(self, *field_names: str) -> bool:
         """Return whether it has a column for each field."""
         return all(name in self.column_by_field for name in field_names)
+
+    def detect_role(self) -> str:
+        """Return its role, or why it has none."""
+        if TEMPORARY_TABLE_PATTERN.fullmatch(self.name):
+            return "its name is that of a temporary table"
+        if self.has("text", "ref") or self.has("text", "question"):
+            return "answers"
+        has_request_columns = (
+            self.has("questions") or self.has("competitors") or self.has("status") or self.has("submission")
+        )
+        if has_request_columns and (self.has("brand") or self.has("brands")):
+            return "diagnoses"
+        if self.has("ref", "report"):
+            return "reports"
+        return "its columns are not those of diagnoses, answers or reports"
 
 
 @dataclass
@@ -69,8 +99,8 @@ def detect_layout(file: sqlite3.Connection, role_overrides: dict[str, str] | Non
     layout = TableLayout()
     names = file.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in names.fetchall():
-        table = _inspect_table(file, name)
-        role = (role_overrides or {}).get(name) or _detect_role(table)
+        table = LegacyTable.from_file(file, name)
+        role = (role_overrides or {}).get(name) or table.detect_role()
         if role in ("diagnoses", "answers", "reports"):
             getattr(layout, role).append(table)
         else:
@@ -78,35 +108,6 @@ def detect_layout(file: sqlite3.Connection, role_overrides: dict[str, str] | Non
     return layout
 
 
-def _inspect_table(file: sqlite3.Connection, name: str) -> LegacyTable:
-    quoted = name.replace('"', '""')
-    columns = [row[1] for row in file.execute(f'PRAGMA table_info("{quoted}")')]
-    column_by_normalized_name = {normalize_column_name(column): column for column in reversed(columns)}
-    column_by_field = {
-        field_name: column_by_normalized_name[alias]
-        for field_name, aliases in COLUMN_ALIASES.items()
-        for alias in reversed(aliases)
-        if alias in column_by_normalized_name
-    }
-    return LegacyTable(name, columns, column_by_field)
-
-
 def normalize_column_name(column: str) -> str:
     """Convert createdAt and Created-At to created_at."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)).casefold()
-
-
-def _detect_role(table: LegacyTable) -> str:
-    """Return its role, or why it has none."""
-    if TEMPORARY_TABLE_PATTERN.fullmatch(table.name):
-        return "its name is that of a temporary table"
-    if table.has("text", "ref") or table.has("text", "question"):
-        return "answers"
-    has_request_columns = (
-        table.has("questions") or table.has("competitors") or table.has("status") or table.has("submission")
-    )
-    if has_request_columns and (table.has("brand") or table.has("brands")):
-        return "diagnoses"
-    if table.has("ref", "report"):
-        return "reports"
-    return "its columns are not those of diagnoses, answers or reports"

@@ -142,12 +142,35 @@ class ErrorResponse:
     headers: Mapping[str, str]
     host: str = ""
 
+    @property
+    def error(self) -> dict[str, Any]:
+        """Return the object that has `code` and `type`, unwrapped from list and `error`."""
+        body = self.body
+        if isinstance(body, list) and body:  # Gemini wraps its errors in a list
+            body = body[0]
+        if not isinstance(body, dict):
+            return {}
+        error = body.get("error", body)
+        return error if isinstance(error, dict) else body
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """Return the value of Retry-After in either of its forms: seconds, or an HTTP date."""
+        value = self.headers.get("retry-after", "")
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            return (parsedate_to_datetime(value) - timezone.now()).total_seconds()
+        except (TypeError, ValueError):
+            return None
+
 
 def classify_error_response(response: ErrorResponse) -> FailureReason:
     """Return the reason of an error response."""
-    error = _get_error_object(response.body)
-    codes = [error.get(name) for name in ("code", "type", "status")]
-    details = error.get("details")  # Google: `status` is INVALID_ARGUMENT even for an invalid key
+    codes = [response.error.get(name) for name in ("code", "type", "status")]
+    details = response.error.get("details")  # Google: `status` is INVALID_ARGUMENT even for an invalid key
     if isinstance(details, list):
         codes += [detail.get("reason") for detail in details if isinstance(detail, dict)]
     for code in codes:
@@ -181,23 +204,13 @@ def _classify_code(code: str, response: ErrorResponse) -> FailureReason | None:
     return None
 
 
-def _get_error_object(body: Any) -> dict[str, Any]:
-    """Return the object that has `code` and `type`, unwrapped from list and `error`."""
-    if isinstance(body, list) and body:  # Gemini wraps its errors in a list
-        body = body[0]
-    if not isinstance(body, dict):
-        return {}
-    error = body.get("error", body)
-    return error if isinstance(error, dict) else body
-
-
 def get_platform_wait_seconds(response: ErrorResponse) -> float | None:
     """Return the requested wait in seconds: Retry-After, Google's retryDelay, or "after N seconds" in the message."""
-    waits = [_parse_retry_after_header(response.headers)]
+    waits = [response.retry_after_seconds]
     delay = re.search(rf"retryDelay['\"]?\s*:\s*['\"]({_NUMBER_PATTERN})s", str(response.body))
     if delay:
         waits.append(float(delay.group(1)))
-    message = _WAIT_PATTERN.search(str(_get_error_object(response.body).get("message") or "").lower())
+    message = _WAIT_PATTERN.search(str(response.error.get("message") or "").lower())
     if message:
         parts = _WAIT_PART_PATTERN.findall(message.group(1))
         waits.append(sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts))
@@ -205,16 +218,3 @@ def get_platform_wait_seconds(response: ErrorResponse) -> float | None:
         if seconds is not None and math.isfinite(seconds) and seconds > 0:
             return min(seconds, MAX_PLATFORM_WAIT_SECONDS)
     return None
-
-
-def _parse_retry_after_header(headers: Mapping[str, str]) -> float | None:
-    """Parse the header's two forms: seconds, or an HTTP date."""
-    value = headers.get("retry-after", "")
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        return (parsedate_to_datetime(value) - timezone.now()).total_seconds()
-    except (TypeError, ValueError):
-        return None

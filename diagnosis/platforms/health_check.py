@@ -24,7 +24,15 @@ async def probe_paused_platforms() -> int:
     """Probe the platforms whose pause is over; returns how many. Concurrent workers share them."""
     due = await database_sync_to_async(_claim_due_platforms, thread_sensitive=False)()
     for platform, claimed_until in due:
-        until, reason = await _probe_platform(platform)
+        until, reason = None, ""
+        try:
+            await get_platform_limits(platform).execute(
+                ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+            )
+        except CallFailed as failure:
+            if failure.reason != FailureReason.FILTERED:  # else it responds again, only not to this question
+                until = timezone.now() + PAUSE_DURATIONS.get(failure.reason, PROBE_INTERVAL)
+                reason = failure.reason.value
         # Unless an operator or a run has changed the pause meanwhile.
         unchanged = Platform.objects.filter(pk=platform.pk, paused_until=claimed_until)
         await database_sync_to_async(unchanged.update, thread_sensitive=False)(paused_until=until, pause_reason=reason)
@@ -42,16 +50,3 @@ def _claim_due_platforms() -> list[tuple[Platform, datetime]]:
         for platform in due
         if Platform.objects.filter(pk=platform.pk, paused_until=platform.paused_until).update(paused_until=until)
     ]
-
-
-async def _probe_platform(platform: Platform) -> tuple[datetime | None, str]:
-    """Return the end of the next pause and its reason; (None, "") if the platform works."""
-    try:
-        await get_platform_limits(platform).execute(
-            ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
-        )
-    except CallFailed as failure:
-        if failure.reason == FailureReason.FILTERED:  # it responds again, only not to this question
-            return None, ""
-        return timezone.now() + PAUSE_DURATIONS.get(failure.reason, PROBE_INTERVAL), failure.reason.value
-    return None, ""

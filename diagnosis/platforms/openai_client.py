@@ -79,6 +79,27 @@ class _Endpoint:
             classify_error_response(response), f"HTTP {status}: {body}", get_platform_wait_seconds(response)
         )
 
+    def parse_completion(self, completion: Any) -> PlatformReply:
+        """Return the reply, or raise CallFailed: the SDK accepts HTML, errors with status 200 and empty answers."""
+        from openai.types.chat import ChatCompletion
+
+        if not isinstance(completion, ChatCompletion):
+            raise self.build_failure(FailureReason.UNREADABLE, f"not a completion: {completion}")
+        extra_fields = completion.model_extra or {}
+        if extra_fields.get("error") or not completion.choices:
+            # Some platforms report errors with status 200, in `error` or in other fields next to `choices`.
+            raise self.build_refusal(200, extra_fields or "no choices")
+        choice = completion.choices[0]
+        reason = classify_finish_reason(choice.finish_reason)
+        if reason:
+            raise self.build_failure(reason, f"finish_reason {choice.finish_reason}")
+        text = _sanitize_text(choice.message.content)
+        if not text and choice.message.refusal:
+            raise self.build_failure(FailureReason.FILTERED, f"refusal: {choice.message.refusal}")
+        if not text:  # reasoning_content is never scored
+            raise self.build_failure(FailureReason.UNREADABLE, "an empty answer")
+        return PlatformReply(text, _sanitize_text(completion.model))
+
 
 @dataclass
 class _LoopClients:
@@ -141,7 +162,7 @@ async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_
                     body={"model": platform.model, "messages": [{"role": "user", "content": question}], **extra},
                     cast_to=ChatCompletion,
                 )
-        return _parse_completion(completion, endpoint)
+        return endpoint.parse_completion(completion)
     except openai.APIStatusError as error:
         body = error.body if error.body is not None else error.response.text
         raise endpoint.build_refusal(error.status_code, body, error.response.headers) from error
@@ -163,28 +184,6 @@ def has_usable_key(platform: Platform) -> bool:
     # Stripped, because a trailing newline would look like a network error.
     key = os.environ.get(platform.key_variable, "").strip()
     return platform.is_demo or bool(key and key.isascii() and key.isprintable())
-
-
-def _parse_completion(completion: Any, endpoint: _Endpoint) -> PlatformReply:
-    """Return the reply, or raise CallFailed: the SDK also accepts HTML, errors with status 200 and empty answers."""
-    from openai.types.chat import ChatCompletion
-
-    if not isinstance(completion, ChatCompletion):
-        raise endpoint.build_failure(FailureReason.UNREADABLE, f"not a completion: {completion}")
-    extra_fields = completion.model_extra or {}
-    if extra_fields.get("error") or not completion.choices:
-        # Some platforms report errors with status 200, in `error` or in other fields next to `choices`.
-        raise endpoint.build_refusal(200, extra_fields or "no choices")
-    choice = completion.choices[0]
-    reason = classify_finish_reason(choice.finish_reason)
-    if reason:
-        raise endpoint.build_failure(reason, f"finish_reason {choice.finish_reason}")
-    text = _sanitize_text(choice.message.content)
-    if not text and choice.message.refusal:
-        raise endpoint.build_failure(FailureReason.FILTERED, f"refusal: {choice.message.refusal}")
-    if not text:  # reasoning_content is never scored
-        raise endpoint.build_failure(FailureReason.UNREADABLE, "an empty answer")
-    return PlatformReply(text, _sanitize_text(completion.model))
 
 
 def _sanitize_text(text: Any) -> str:

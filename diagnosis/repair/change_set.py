@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -81,37 +81,24 @@ class ChangeSet:
 
     def write(self, run: RepairRun, defect: str) -> None:
         """Write all changes and their journal. Call it in a transaction that holds locks on the rows."""
-        journal_entries = [*self._write_new(), *self._write_changed(), *self._write_deleted()]
-        RepairChange.objects.bulk_create(
-            (RepairChange(run=run, defect=defect, **entry) for entry in journal_entries), batch_size=REPAIR_BATCH_SIZE
-        )
+        journal: list[RepairChange] = []
 
-    def _write_new(self) -> Iterator[ColumnValues]:
-        for model, rows in itertools.groupby(self._created, type):
-            for row in insert_rows(model, list(rows)):
-                yield {"model": get_model_label(model), "key": row.pk, "before": None, "after": get_column_values(row)}
+        def add_entry(row: Model, before: ColumnValues | None, after: ColumnValues | None) -> None:
+            label = get_model_label(type(row))
+            journal.append(RepairChange(run=run, defect=defect, model=label, key=row.pk, before=before, after=after))
 
-    def _write_changed(self) -> Iterator[ColumnValues]:
-        rows_by_columns: dict[tuple[type[Model], tuple[str, ...]], list[Model]] = defaultdict(list)
+        for model, created in itertools.groupby(self._created, type):
+            for row in insert_rows(model, list(created)):
+                add_entry(row, None, get_column_values(row))
+        update_columns(self._changed.values())
         for row, before in self._changed.values():
-            rows_by_columns[type(row), tuple(sorted(before))].append(row)
-        for (model, names), rows in rows_by_columns.items():
-            update_rows(model, rows, names)
-        for row, before in self._changed.values():
-            after = get_column_values(row, before)
-            yield {"model": get_model_label(type(row)), "key": row.pk, "before": before, "after": after}
-
-    def _write_deleted(self) -> Iterator[ColumnValues]:
+            add_entry(row, before, get_column_values(row, before))
         for roots in self._deleted.values():
-            for model, rows in collect_cascade(roots):
-                for row in rows:
-                    yield {
-                        "model": get_model_label(model),
-                        "key": row.pk,
-                        "before": get_column_values(row),
-                        "after": None,
-                    }
-                delete_rows(model, [row.pk for row in rows])
+            for model, deleted in collect_cascade(roots):
+                for row in deleted:
+                    add_entry(row, get_column_values(row), None)
+                delete_rows(model, [row.pk for row in deleted])
+        RepairChange.objects.bulk_create(journal, batch_size=REPAIR_BATCH_SIZE)
 
 
 def insert_rows(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:
@@ -119,17 +106,24 @@ def insert_rows(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:
     return model._default_manager.bulk_create(rows, batch_size=REPAIR_BATCH_SIZE)
 
 
-def update_rows(model: type[Model], rows: Sequence[Model], names: Sequence[str]) -> None:
-    """Update columns of rows. Rows with the same values, usually most of a batch, share one statement."""
-    rows_by_values: dict[str, list[Model]] = defaultdict(list)
-    for row in rows:
-        rows_by_values[repr([getattr(row, name) for name in names])].append(row)
-    if len(rows_by_values) * 4 < len(rows):
+def update_columns(rows: Iterable[tuple[Model, Iterable[str]]]) -> None:
+    """Update the named columns of each row.
+
+    Rows with the same values, usually most of a batch, share one statement.
+    """
+    rows_by_columns: dict[tuple[type[Model], tuple[str, ...]], list[Model]] = defaultdict(list)
+    for row, names in rows:
+        rows_by_columns[type(row), tuple(sorted(names))].append(row)
+    for (model, columns), column_rows in rows_by_columns.items():
+        rows_by_values: dict[str, list[Model]] = defaultdict(list)
+        for row in column_rows:
+            rows_by_values[repr([getattr(row, name) for name in columns])].append(row)
+        if len(rows_by_values) * 4 >= len(column_rows):
+            model._default_manager.bulk_update(column_rows, columns, batch_size=REPAIR_BATCH_SIZE)
+            continue
         for equal_rows in rows_by_values.values():
-            values = {name: getattr(equal_rows[0], name) for name in names}
+            values = {name: getattr(equal_rows[0], name) for name in columns}
             model._default_manager.filter(pk__in=[row.pk for row in equal_rows]).update(**values)
-    else:
-        model._default_manager.bulk_update(rows, names, batch_size=REPAIR_BATCH_SIZE)
 
 
 def delete_rows(model: type[Model], keys: Sequence[Any]) -> None:

@@ -1,9 +1,8 @@
 """Find defects of old records and fix them in batches, each in a transaction with its journal."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
@@ -58,7 +57,10 @@ def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = 
     run = RepairRun.objects.filter(finished_at=None, undone_at=None).order_by("-pk").first() or RepairRun()
     run.save()
     for defect in select_defects(names):
-        for keys in _iter_key_batches(defect.find_affected().order_by("pk").values_list("pk", flat=True)):
+        affected_keys = defect.find_affected().order_by("pk").values_list("pk", flat=True)
+        # From a server-side cursor, as there may be millions.
+        key_iterator = affected_keys.iterator(chunk_size=REPAIR_BATCH_SIZE)
+        while keys := list(islice(key_iterator, REPAIR_BATCH_SIZE)):
             with transaction.atomic():
                 fixed_count, changes = defect.fix_batch(keys)
                 changes.write(run, defect.name)
@@ -68,10 +70,3 @@ def run_repair(names: Sequence[str] = (), on_progress: RepairProgressCallback = 
     run.finished_at = timezone.now()
     run.save(update_fields=["finished_at"])
     return run
-
-
-def _iter_key_batches(keys: Any) -> Iterator[list[Any]]:
-    """Yield batches of keys from a server-side cursor, as there may be millions."""
-    key_iterator: Iterable[Any] = keys.iterator(chunk_size=REPAIR_BATCH_SIZE)
-    while batch := list(islice(key_iterator, REPAIR_BATCH_SIZE)):
-        yield batch

@@ -18,7 +18,7 @@ from diagnosis.repair.change_set import (
     get_model_by_label,
     insert_rows,
     set_column_values,
-    update_rows,
+    update_columns,
 )
 
 
@@ -59,8 +59,8 @@ def _undo_group(changes: Sequence[RepairChange], result: UndoResult) -> None:
     model = get_model_by_label(changes[0].model)
     if changes[0].after is None:
         deleted_rows = [model() for _change in changes]
-        for row, change in zip(deleted_rows, changes, strict=True):
-            set_column_values(row, change.before or {})
+        for deleted_row, change in zip(deleted_rows, changes, strict=True):
+            set_column_values(deleted_row, change.before or {})
         result.restored += len(insert_rows(model, deleted_rows))
         return
     locked_rows = model._default_manager.select_for_update().in_bulk([change.key for change in changes])
@@ -69,28 +69,18 @@ def _undo_group(changes: Sequence[RepairChange], result: UndoResult) -> None:
         restored_keys = [change.key for change in changes if _is_unchanged_since(rows.get(change.key), change.after)]
         delete_rows(model, restored_keys)
     else:
-        restored_keys = _restore_rows(model, changes, rows)
+        restored_keys = []
+        columns_by_key: dict[str, set[str]] = defaultdict(set)
+        for change in changes:
+            row = rows.get(change.key)
+            if row is not None and _is_unchanged_since(row, change.after):
+                set_column_values(row, change.before or {})
+                columns_by_key[change.key] |= set(change.before or {})
+                restored_keys.append(change.key)
+        update_columns((rows[key], columns) for key, columns in columns_by_key.items())
     result.restored += len(restored_keys)
     result.skipped += len(changes) - len(restored_keys)
 
 
 def _is_unchanged_since(row: Model | None, after: dict[str, Any] | None) -> bool:
     return row is not None and after is not None and get_column_values(row, after) == after
-
-
-def _restore_rows(model: type[Model], changes: Sequence[RepairChange], rows: dict[str, Model]) -> list[str]:
-    """Restore the columns of changed rows; return a key for each change that was undone, newest first."""
-    columns_by_key: dict[str, set[str]] = defaultdict(set)
-    restored_keys = []
-    for change in changes:
-        row = rows.get(change.key)
-        if row is not None and _is_unchanged_since(row, change.after):
-            set_column_values(row, change.before or {})
-            columns_by_key[change.key] |= set(change.before or {})
-            restored_keys.append(change.key)
-    rows_by_columns: dict[tuple[str, ...], list[Model]] = defaultdict(list)
-    for key, columns in columns_by_key.items():
-        rows_by_columns[tuple(sorted(columns))].append(rows[key])
-    for columns_, column_rows in rows_by_columns.items():
-        update_rows(model, column_rows, columns_)
-    return restored_keys

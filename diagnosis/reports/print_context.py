@@ -38,6 +38,12 @@ def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> di
     """Return the template context. `answers` are in the order of questions, platforms and repeats."""
     diagnosis = report["diagnosis"]
     platforms = {platform["id"]: platform for platform in report["platforms"]}
+    by_platform = []
+    for platform in report["platforms"]:
+        brands = _build_brands(report["brands"], "by_platform", platform["id"])
+        # The rates cover the questions that name no brand, so the counts shown must too.
+        counts = {name: brands[0]["figures"][name] for name in ("valid", "planned")} if brands else {}
+        by_platform.append(platform | counts | {"brands": brands})
     return {
         "report": report,
         "created_at": parse_datetime(diagnosis["created_at"]),
@@ -45,8 +51,8 @@ def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> di
         "ai_label": ai_labels.get_ai_label(),
         "demo_label": ai_labels.get_demo_label(report["demo"]),
         "aigc": ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report)),
-        "brands": [_build_brand(brand) for brand in _sort_own_brand_first(report["brands"])],
-        "by_platform": [_build_platform(platform, report["brands"]) for platform in report["platforms"]],
+        "brands": [_build_brand(brand, brand["figures"]) for brand in _sort_own_brand_first(report["brands"])],
+        "by_platform": by_platform,
         "questions": _build_questions(report),
         "failures": [
             failure | {"name": _get_platform_name(platforms, failure["platform"])} for failure in report["failures"]
@@ -87,8 +93,16 @@ def _sort_own_brand_first(brands: Iterable[dict[str, Any]]) -> list[dict[str, An
     return sorted(brands, key=lambda brand: (not brand["is_own"], -(brand["figures"]["mention_rate"] or 0)))
 
 
-def _build_brand(brand: dict[str, Any], metrics: dict[str, Any] | None = None) -> dict[str, Any]:
-    metrics = metrics or brand["figures"]
+def _build_brands(brands: Iterable[dict[str, Any]], breakdown: str, group: str) -> list[dict[str, Any]]:
+    """Return the brands with their figures of one group of a breakdown: a platform or a question."""
+    return [
+        _build_brand(brand, brand[breakdown][group])
+        for brand in _sort_own_brand_first(brands)
+        if brand[breakdown].get(group)
+    ]
+
+
+def _build_brand(brand: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": brand["name"],
         "is_own": brand["is_own"],
@@ -99,14 +113,6 @@ def _build_brand(brand: dict[str, Any], metrics: dict[str, Any] | None = None) -
     }
 
 
-def _build_platform(platform: dict[str, Any], brands: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    metrics_by_brand = [(brand, brand["by_platform"].get(platform["id"])) for brand in _sort_own_brand_first(brands)]
-    shown = [_build_brand(brand, figures) for brand, figures in metrics_by_brand if figures]
-    # The rates cover the questions that name no brand, so the counts shown must too.
-    counts = {name: shown[0]["figures"][name] for name in ("valid", "planned")} if shown else {}
-    return platform | counts | {"brands": shown}
-
-
 def _build_questions(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each question with its counts, the figures of each brand, and the leading competitors."""
     winners = {lost["question"]: lost["winners"] for lost in report["lost"]}
@@ -115,11 +121,7 @@ def _build_questions(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         question
         | {
-            "brands": [
-                _build_brand(brand, brand["by_question"][question["id"]])
-                for brand in _sort_own_brand_first(brands_by_kind[question["kind"]])
-                if question["id"] in brand["by_question"]
-            ],
+            "brands": _build_brands(brands_by_kind[question["kind"]], "by_question", question["id"]),
             "winners": winners.get(question["id"], []),
         }
         for question in report["questions"]

@@ -2,8 +2,6 @@
 
 from typing import Any, cast
 
-from django.utils import timezone
-
 from diagnosis.analysis.columns import get_mentioned_brands
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import ERROR_CODES_BY_REASON
@@ -29,19 +27,8 @@ def build_progress_event(diagnosis: Diagnosis) -> ProgressData:
         "percent": percent,
         "done": settled,
         "planned": planned,
-        "eta_s": _estimate_seconds_left(diagnosis),
+        "eta_s": diagnosis.estimate_seconds_left(),
     }
-
-
-def _estimate_seconds_left(diagnosis: Diagnosis) -> int | None:
-    """Extrapolate from the answers of this run, at most until the deadline; None before the first answer."""
-    answered = diagnosis.settled_count - diagnosis.carried_over
-    if diagnosis.started_at is None or diagnosis.deadline_at is None or answered <= 0:
-        return None
-    now = timezone.now()
-    seconds_per_answer = (now - diagnosis.started_at).total_seconds() / answered
-    until_deadline = max(0.0, (diagnosis.deadline_at - now).total_seconds())
-    return round(min(seconds_per_answer * (diagnosis.planned - diagnosis.settled_count), until_deadline))
 
 
 def build_result_event(answer: Answer) -> ResultData:

@@ -56,6 +56,13 @@ def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: 
     if enabled and all(platform.typical_seconds for platform in enabled):
         rounds = ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY)
         seconds = ceil(rounds * max(platform.typical_seconds for platform in enabled))
+    skip_reason = None
+    if any(name not in platforms for name in schedule.platforms):
+        skip_reason = SkipReason.PLATFORMS
+    elif spent.calls + run.calls > schedule.budget_calls:
+        skip_reason = SkipReason.BUDGET_CALLS
+    elif spent.money + run.money > schedule.budget_money:
+        skip_reason = SkipReason.BUDGET_MONEY
     runs = MAX_RUNS_PER_MONTH[Frequency(schedule.every)]
     month = Cost(run.calls * runs, run.money * runs)
     return Estimate(
@@ -65,19 +72,9 @@ def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: 
         seconds=seconds,
         unpriced=[platform.pk for platform in enabled if not platform.price_per_call and not platform.is_demo],
         spent=spent,
-        refused=_find_skip_reason(schedule, platforms, run, spent),
+        refused=skip_reason,
         carries_month=month.calls <= schedule.budget_calls and month.money <= schedule.budget_money,
     )
-
-
-def _find_skip_reason(
-    schedule: Schedule, platforms: Mapping[str, Platform], run: Cost, spent: Cost
-) -> SkipReason | None:
-    if any(name not in platforms for name in schedule.platforms):
-        return SkipReason.PLATFORMS
-    if spent.calls + run.calls > schedule.budget_calls:
-        return SkipReason.BUDGET_CALLS
-    return SkipReason.BUDGET_MONEY if spent.money + run.money > schedule.budget_money else None
 
 
 def get_enabled_platforms() -> dict[str, Platform]:

@@ -42,6 +42,18 @@ class ComparisonData:
     questions: dict[str, str] = field(default_factory=dict)
     cells: dict[CellKey, CellCounts] = field(default_factory=dict)
 
+    def add_cells(self, rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> None:
+        """Add the cells of a report that have valid answers, merging questions that an imported diagnosis has twice.
+
+        questions: normalized text by id; cells of other questions are ignored.
+        """
+        for row in rows:
+            if row["valid"] and row["question"] in questions:
+                mentions = Counter({normalize_panel_text(name): count for name, count in row["mentions"].items()})
+                key = questions[row["question"]], row["platform"]
+                existing = self.cells.get(key, CellCounts(0, {}))
+                self.cells[key] = CellCounts(existing.valid + row["valid"], mentions + Counter(existing.mentions))
+
     def count_mentions(self, brand: str) -> tuple[int, int]:
         """Return (answers that mention the brand, valid answers)."""
         cells = self.cells.values()
@@ -76,7 +88,7 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
     counted_cells = _count_cells_from_answers(without_cells) if without_cells else {}
     for pk, cells in report_cells.items():
         rows = counted_cells.get(pk, ()) if pk in without_cells else cells
-        data[pk].cells = _merge_cells(rows, questions)
+        data[pk].add_cells(rows, questions)
     return data
 
 
@@ -107,18 +119,6 @@ def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID,
     for (diagnosis, _question, _platform), cell in cells.items():
         cells_by_diagnosis.setdefault(diagnosis, []).append(cell)
     return cells_by_diagnosis
-
-
-def _merge_cells(rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> dict[CellKey, CellCounts]:
-    """Return the cells with valid answers, merging questions that an imported diagnosis has twice."""
-    merged: dict[CellKey, CellCounts] = {}
-    for row in rows:
-        if row["valid"] and row["question"] in questions:
-            mentions = Counter({normalize_panel_text(name): count for name, count in row["mentions"].items()})
-            key = questions[row["question"]], row["platform"]
-            existing = merged.get(key, CellCounts(0, {}))
-            merged[key] = CellCounts(existing.valid + row["valid"], mentions + Counter(existing.mentions))
-    return merged
 
 
 def _unify_brand_spellings(data: Sequence[ComparisonData]) -> None:

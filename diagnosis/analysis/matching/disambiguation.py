@@ -55,22 +55,14 @@ class MatchContext:
     word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        candidates = _SENTENCE_END.finditer(self.normalized.text)
-        object.__setattr__(
-            self, "sentence_ends", [match.start() for match in candidates if self._is_sentence_end(match.start())]
-        )
-
-    def _is_sentence_end(self, index: int) -> bool:
-        """Return whether a sentence ends here: a full stop, a newline (now a space), or a space after a period."""
-        normalized = self.normalized
-        if normalized.text[index] != " ":
-            return True
-        if "\n" in self.text[normalized.start_offsets[index] : normalized.end_offsets[index]]:
-            return True
-        # 「1. 苹果」 is one sentence.
-        return (
-            normalized.text[index - 1 : index] == "." and not normalized.text[max(0, index - 2) : index - 1].isdigit()
-        )
+        sentence_ends = []
+        for match in _SENTENCE_END.finditer(self.normalized.text):
+            is_newline = "\n" in self.text[slice(*self.normalized.get_original_range(*match.span()))]
+            before = self.normalized.text[max(0, match.start() - 2) : match.start()]
+            follows_period = before.endswith(".") and not before[:-1].isdigit()  # 「1. 苹果」 is one sentence
+            if match.group() != " " or is_newline or follows_period:
+                sentence_ends.append(match.start())
+        object.__setattr__(self, "sentence_ends", sentence_ends)
 
     def get_sentence_bounds(self, match: NameMatch) -> tuple[int, int]:
         """Return the bounds of its sentence, at most MAX_CONTEXT_CHARACTERS away on each side."""
@@ -119,7 +111,8 @@ def classify_senses(context: MatchContext) -> list[Sense]:
 
 
 def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
-    brand_words, ordinary_words = _get_sense_words(match.name.known_brand, context.common_brand_words)
+    known_brand = match.name.known_brand
+    brand_words, ordinary_words = _get_sense_words(known_brand, context.common_brand_words)
     start, end = context.get_sentence_bounds(match)
     brand_ranges = _exclude_ranges_inside(match, context.find_words(brand_words, start, end))
     word_ranges = _exclude_ranges_inside(match, context.find_words(ordinary_words, start, end))
@@ -135,9 +128,11 @@ def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
         match, other_brand_ranges
     )
     word_score = _compute_proximity_score(match, word_ranges)
-    if _has_brand_case(context, match, start):
+    written = context.text[slice(*context.normalized.get_original_range(match.start, match.end))]
+    is_sentence_start = not context.normalized.text[start : match.start].strip()
+    if known_brand and written.isascii() and written in known_brand.original_spellings and not is_sentence_start:
         brand_score += BRAND_CASE_WEIGHT
-    if match.name.known_brand is None and brand_score < MIN_UNKNOWN_NAME_SCORE:
+    if known_brand is None and brand_score < MIN_UNKNOWN_NAME_SCORE:
         return Sense.UNCERTAIN
     return _compare_scores(brand_score, word_score)
 
@@ -157,16 +152,6 @@ def _exclude_ranges_inside(match: NameMatch, ranges: Iterable[OffsetRange]) -> l
 
 def _compute_proximity_score(match: NameMatch, ranges: Iterable[OffsetRange]) -> float:
     return sum(1 / (1 + max(start - match.end, match.start - end, 0)) for start, end in ranges)
-
-
-def _has_brand_case(context: MatchContext, match: NameMatch, sentence_start: int) -> bool:
-    """Return whether a name in letters has the brand's own case, except at the start of a sentence."""
-    written = context.text[
-        context.normalized.start_offsets[match.start] : context.normalized.end_offsets[match.end - 1]
-    ]
-    if not match.name.known_brand or not written.isascii() or written not in match.name.known_brand.original_spellings:
-        return False
-    return bool(context.normalized.text[sentence_start : match.start].strip())
 
 
 # In the rest of the answer --------------------------------------------------------------------------------------------

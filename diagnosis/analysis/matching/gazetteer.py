@@ -79,15 +79,15 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"{path}: {error}") from error
     for name, table in tables.items():
-        if not isinstance(table, dict) or not all(map(_is_list_of_texts, table.values())):
+        is_valid = isinstance(table, dict) and all(
+            isinstance(texts, list) and all(isinstance(text, str) and normalize_spelling(text) for text in texts)
+            for texts in table.values()
+        )
+        if not is_valid:
             raise ImproperlyConfigured(f'{path}: [{name}] must contain lists of texts, such as aliases = ["..."]')
         if name not in ("common", "plain") and not table.keys() <= _FIELDS:
             raise ImproperlyConfigured(f"{path}: [{name}] may contain {', '.join(sorted(_FIELDS))} only")
     return tables
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) and normalize_spelling(text) for text in value)
 
 
 def _build_known_brand(name: str, table: dict[str, list[str]]) -> KnownBrand:

@@ -56,9 +56,26 @@ class NameFinder:
     """Finds the names of the brands of a diagnosis and of all known brands; reused for all its answers."""
 
     def __init__(self, brands: Sequence[BrandSpellings], gazetteer: Gazetteer) -> None:
-        self._tracked_names, tracked_by_known_brand = _map_tracked_names(brands, gazetteer)
+        # The user's own spellings take precedence over other known spellings of the same brands.
+        brand_by_spelling: dict[str, str] = {}
+        for brand in brands:
+            for spelling in brand.spellings:
+                brand_by_spelling.setdefault(normalize_spelling(spelling), brand.name)
+        brand_by_spelling.pop("", None)
+        self._tracked_by_known_brand: dict[str, str] = {}
+        for spelling, brand_name in brand_by_spelling.items():
+            for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
+                known_brand = gazetteer.by_spelling.get(text)
+                if known_brand:
+                    self._tracked_by_known_brand.setdefault(known_brand.name, brand_name)
+        for other, brand_name in self._tracked_by_known_brand.items():
+            for spelling in gazetteer.brands[other].names:
+                brand_by_spelling.setdefault(spelling, brand_name)
+        self._tracked_names = {
+            text: BrandName(name, text, True, gazetteer.by_spelling.get(text))
+            for text, name in brand_by_spelling.items()
+        }
         self._known_automaton = _build_known_automaton(gazetteer)
-        self._tracked_by_known_brand = tracked_by_known_brand
         self._tracked_automaton = _build_automaton(
             {text: (name, frozenset()) for text, name in self._tracked_names.items()}
         )
@@ -129,32 +146,6 @@ def _build_known_automaton(gazetteer: Gazetteer) -> Any:
         name = BrandName(brand.name, spelling, is_tracked=False, known_brand=brand)
         meanings[spelling] = (name, meanings.get(spelling, (None, frozenset()))[1])
     return _build_automaton(meanings)
-
-
-def _map_tracked_names(
-    brands: Sequence[BrandSpellings], gazetteer: Gazetteer
-) -> tuple[dict[str, BrandName], dict[str, str]]:
-    """Return {normalized spelling: brand name} and {known brand: brand of the diagnosis}.
-
-    The user's own spellings take precedence over other known spellings of the same brands.
-    """
-    brand_by_spelling: dict[str, str] = {}
-    for brand in brands:
-        for spelling in brand.spellings:
-            brand_by_spelling.setdefault(normalize_spelling(spelling), brand.name)
-    brand_by_spelling.pop("", None)
-    tracked_by_known_brand: dict[str, str] = {}
-    for spelling, brand_name in brand_by_spelling.items():
-        for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
-            known_brand = gazetteer.by_spelling.get(text)
-            if known_brand:
-                tracked_by_known_brand.setdefault(known_brand.name, brand_name)
-    for other, brand_name in tracked_by_known_brand.items():
-        for spelling in gazetteer.brands[other].names:
-            brand_by_spelling.setdefault(spelling, brand_name)
-    return {
-        text: BrandName(name, text, True, gazetteer.by_spelling.get(text)) for text, name in brand_by_spelling.items()
-    }, tracked_by_known_brand
 
 
 # Latin, Greek and Cyrillic letters, digits, and combining accents; × and ÷ are excluded.

@@ -21,6 +21,10 @@ class NormalizedText:
     start_offsets: list[int]
     end_offsets: list[int]
 
+    def get_original_range(self, start: int, end: int) -> tuple[int, int]:
+        """Return the [start, end) in the original text of a range of the normalized one, which is not empty."""
+        return self.start_offsets[start], self.end_offsets[end - 1]
+
 
 def normalize_spelling(text: str) -> str:
     """Return the text without differences of width, case, composition, traditional and invisible characters."""
@@ -59,21 +63,19 @@ class _NormalizedTextBuilder:
         """Add any characters."""
         for offset in range(start, end):
             normalized, is_combining = _normalize_character(text[offset])
-            if normalized:
-                self._add(normalized, offset, is_combining=is_combining)
-
-    def _add(self, normalized: str, offset: int, *, is_combining: bool) -> None:
-        if normalized == " " and self.pieces and self.pieces[-1] == " ":
-            self.end_offsets[-1] = offset + 1
-            return
-        if is_combining and self.end_offsets:
-            # It belongs to the character before it and is now the end of that.
-            self.start_offsets += [-1] * len(normalized)
-            self.end_offsets[-1] = -1
-        else:
-            self.start_offsets += [offset, *[-1] * (len(normalized) - 1)]
-        self.pieces.append(normalized)
-        self.end_offsets += [*[-1] * (len(normalized) - 1), offset + 1]
+            if not normalized:
+                continue
+            if normalized == " " and self.pieces and self.pieces[-1] == " ":
+                self.end_offsets[-1] = offset + 1
+                continue
+            if is_combining and self.end_offsets:
+                # It belongs to the character before it and is now the end of that.
+                self.start_offsets += [-1] * len(normalized)
+                self.end_offsets[-1] = -1
+            else:
+                self.start_offsets += [offset, *[-1] * (len(normalized) - 1)]
+            self.pieces.append(normalized)
+            self.end_offsets += [*[-1] * (len(normalized) - 1), offset + 1]
 
 
 class _TranslationTable(dict[int, str]):

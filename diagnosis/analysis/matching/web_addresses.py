@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Self
 
 _HAN = "\u3400-\u9fff"
 # Printable ASCII except what ends an address in prose. Chinese only directly after a separator: it belongs to
@@ -31,34 +32,30 @@ class Address:
     end: int
     host: str
 
+    @classmethod
+    def from_match(cls, match: re.Match[str]) -> Self:
+        """Return the address of a match of `_ADDRESS`."""
+        start, matched_text = match.start(), match.group()
+        if match["mail"]:
+            return cls(start, match.end(), "")
+        host = match["bare"]
+        if match["full"]:
+            # Chinese text directly after a host belongs to the sentence.
+            host_match = _HOST_START.match(match["full"])
+            host = host_match.group() if host_match else ""
+            matched_text = matched_text if host == match["full"] else match["scheme"] + host
+        end = start + len(matched_text.rstrip(_TRAILING_PUNCTUATION))
+        host = host.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower().removeprefix("www.")
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return cls(start, end, host if "." in host else "")
+        return cls(start, end, "")  # an IP address is no domain
+
 
 def find_addresses(text: str) -> list[Address]:
     """Return all addresses in order: with a scheme, of mail, or a bare host under a well-known top-level domain."""
-    return [_parse_address(match) for match in _ADDRESS.finditer(text)] if "." in text or "://" in text else []
-
-
-def _parse_address(match: re.Match[str]) -> Address:
-    start, matched_text = match.start(), match.group()
-    if match["mail"]:
-        return Address(start, match.end(), "")
-    if not match["full"]:
-        return Address(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(match["bare"]))
-    # Chinese text directly after a host belongs to the sentence.
-    host_match = _HOST_START.match(match["full"])
-    host = host_match.group() if host_match else ""
-    if host != match["full"]:
-        matched_text = match["scheme"] + host
-    return Address(start, start + len(matched_text.rstrip(_TRAILING_PUNCTUATION)), _normalize_host(host))
-
-
-def _normalize_host(raw: str) -> str:
-    name = raw.rpartition("@")[2].partition(":")[0].strip(_TRAILING_PUNCTUATION).lower()
-    name = name.removeprefix("www.")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name if "." in name else ""
-    return ""  # an IP address is no domain
+    return [Address.from_match(match) for match in _ADDRESS.finditer(text)] if "." in text or "://" in text else []
 
 
 def find_cited_domains(text: str) -> list[str]:

@@ -33,7 +33,7 @@ class Defect(ABC):
 
     name: str
     description: str
-    """What is wrong, in one line."""
+    """Description of the defect in one line."""
     fix_description: str
     """How it is fixed, in one line."""
 

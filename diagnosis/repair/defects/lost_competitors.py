@@ -1,7 +1,5 @@
 """Competitors that were submitted but not stored."""
 
-from collections.abc import Iterator
-
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q
 
 from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_columns
@@ -36,8 +34,11 @@ class LostCompetitors(DiagnosisDefect):
 
     def fix(self, repair: DiagnosisRepair) -> None:
         diagnosis = repair.diagnosis
+        reported_brands = [brand for brand in (diagnosis.report or {}).get("brands") or [] if isinstance(brand, dict)]
+        reported_names = [brand["name"] for brand in reported_brands if brand.get("name")]
+        named_competitors = [str(name)[:100] for name in [*repair.facts.get("competitors", []), *reported_names]]
         existing_names = {brand.name for brand in repair.brands} | {diagnosis.brand}
-        for name in dict.fromkeys(_iter_named_competitors(repair)):
+        for name in dict.fromkeys(named_competitors):
             if name not in existing_names:
                 brand = Brand(diagnosis=diagnosis, name=name, is_own=False, position=len(repair.brands))
                 repair.changes.create(brand)
@@ -50,11 +51,3 @@ class LostCompetitors(DiagnosisDefect):
             )
         if diagnosis.report is not None:
             repair.rebuild_report()
-
-
-def _iter_named_competitors(repair: DiagnosisRepair) -> Iterator[str]:
-    """Yield the submitted names in order, then names that only the report has."""
-    yield from (str(name)[:100] for name in repair.facts.get("competitors", []))
-    for brand in (repair.diagnosis.report or {}).get("brands") or []:
-        if isinstance(brand, dict) and brand.get("name"):
-            yield str(brand["name"])[:100]

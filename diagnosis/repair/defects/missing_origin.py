@@ -51,7 +51,17 @@ class MissingOrigin(DiagnosisDefect):
                 repair.answers.remove(answer)
             elif answer.platform_id == BLANK_PLATFORM_ID:
                 _assign_platform(repair, answer)
-        _fill_or_delete_blank_questions(repair)
+        # A blank question without answers is deleted; another gets the text of the retried diagnosis or a placeholder.
+        retry_of = repair.diagnosis.retry_of_id
+        retried_questions = Question.objects.filter(diagnosis=retry_of) if retry_of else Question.objects.none()
+        retried_texts = dict(retried_questions.values_list("position", "text"))
+        for question in [question for question in repair.questions if not question.text.strip()]:
+            if any(answer.question_id == question.pk for answer in repair.answers):
+                text = retried_texts.get(question.position, "")
+                repair.changes.set(question, text=text if text.strip() else LOST_QUESTION_TEXT)
+            else:
+                repair.changes.delete(question)
+                repair.questions.remove(question)
         repair.recompute_counts()
         repair.recompute_status()
         if repair.diagnosis.report is not None:
@@ -88,17 +98,3 @@ def _assign_platform(repair: DiagnosisRepair, answer: Answer) -> None:
     }
     repeat = next(number for number in range(1, len(taken) + 2) if number not in taken)
     repair.changes.set(answer, platform_id=platform, repeat=repeat)
-
-
-def _fill_or_delete_blank_questions(repair: DiagnosisRepair) -> None:
-    """Delete blank questions without answers; fill others from the retried diagnosis or with a placeholder."""
-    retry_of = repair.diagnosis.retry_of_id
-    retried_questions = Question.objects.filter(diagnosis=retry_of) if retry_of else Question.objects.none()
-    retried_texts = dict(retried_questions.values_list("position", "text"))
-    for question in [question for question in repair.questions if not question.text.strip()]:
-        if any(answer.question_id == question.pk for answer in repair.answers):
-            text = retried_texts.get(question.position, "")
-            repair.changes.set(question, text=text if text.strip() else LOST_QUESTION_TEXT)
-        else:
-            repair.changes.delete(question)
-            repair.questions.remove(question)

@@ -45,7 +45,11 @@ class MixedTimezones(DiagnosisDefect):
         interpretation = _find_best_interpretation(repair)
         if interpretation:
             repair.changes.set(repair.diagnosis, **interpretation)
-        _fix_answer_times(repair)
+        first, last = repair.diagnosis.created_at, repair.diagnosis.finished_at or repair.get_last_activity_at()
+        for answer in repair.answers:
+            at = answer.answered_at
+            if at and not first <= at <= last and first <= at + _get_utc_offset(at) <= last:
+                repair.changes.set(answer, answered_at=at + _get_utc_offset(at))
         outcome = "mended" if interpretation else "unclear"
         repair.changes.set(repair.legacy, facts={**repair.facts, "times": outcome})
 
@@ -66,13 +70,3 @@ def _find_best_interpretation(repair: DiagnosisRepair) -> dict[str, datetime] | 
             plausible.append((duration, times))
     # min returns the first of the shortest, which has the fewest changes.
     return min(plausible, key=itemgetter(0))[1] if plausible else None
-
-
-def _fix_answer_times(repair: DiagnosisRepair) -> None:
-    first, last = repair.diagnosis.created_at, repair.diagnosis.finished_at or repair.get_last_activity_at()
-    for answer in repair.answers:
-        at = answer.answered_at
-        if at and not first <= at <= last:
-            as_utc = at + _get_utc_offset(at)
-            if first <= as_utc <= last:
-                repair.changes.set(answer, answered_at=as_utc)

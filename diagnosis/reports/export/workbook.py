@@ -38,19 +38,6 @@ VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
 def write_workbook(file: IO[bytes], content: ExportContent) -> None:
     """Write the workbook; the file stays open."""
     book = Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
-    _set_properties(book, content)
-    for title, table in (
-        (_("说明"), NOTES_TABLE),
-        (_("指标"), FIGURES_TABLE),
-        (_("回答"), ANSWERS_TABLE),
-        (_("失败原因"), FAILURES_TABLE),
-    ):
-        _SheetWriter(book, title, table).write(content)
-    book.close()
-
-
-def _set_properties(book: Workbook, content: ExportContent) -> None:
-    """Set the labels in the metadata of the file."""
     report = content.report
     demo = ai_labels.get_demo_label(report["demo"])
     book.set_properties(
@@ -60,11 +47,18 @@ def _set_properties(book: Workbook, content: ExportContent) -> None:
             "created": content.exported_at,
         }
     )
-    book.set_custom_property(
-        "AIGC", replace_forbidden_characters(ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report)))
-    )
+    aigc = ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report))
+    book.set_custom_property("AIGC", replace_forbidden_characters(aigc))
     if demo:
         book.set_custom_property("demo", demo)
+    for title, table in (
+        (_("说明"), NOTES_TABLE),
+        (_("指标"), FIGURES_TABLE),
+        (_("回答"), ANSWERS_TABLE),
+        (_("失败原因"), FAILURES_TABLE),
+    ):
+        _SheetWriter(book, title, table).write(content)
+    book.close()
 
 
 class _SheetWriter:

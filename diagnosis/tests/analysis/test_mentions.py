@@ -127,9 +127,9 @@ def test_spelling_of_two_brands_counts_for_the_first() -> None:
 
 def test_offsets_are_code_points_of_the_original_text() -> None:
     text = "👨‍👩‍👧推荐🍵ｂｙ㍿山岚。𠮷野家"
-    found = find_mentions(text, [_brand("山岚"), _brand("𠮷野家")])
-    assert [text[mention.start : mention.end] for mention in found] == ["山岚", "𠮷野家"]
-    assert found[0].start == text.index("山岚")
+    mentions = find_mentions(text, [_brand("山岚"), _brand("𠮷野家")])
+    assert [text[mention.start : mention.end] for mention in mentions] == ["山岚", "𠮷野家"]
+    assert mentions[0].start == text.index("山岚")
 
 
 def test_part_of_a_character_is_no_mention() -> None:
@@ -213,6 +213,6 @@ def test_offsets_are_exact_in_adversarial_texts(text: str, question: str) -> Non
 
 def test_cited_domains_are_separate_from_mentions() -> None:
     text = "小米和 vivo 手机可以看 https://www.mi.com/小米14 与 Notebookcheck.net。"
-    found = analyse_text(text, [_brand("小米")])
-    assert [(mention.start, mention.end) for mention in found.mentions] == [(0, 2)]
-    assert (found.others, found.domains) == (["vivo"], ["mi.com", "notebookcheck.net"])
+    analysis = analyse_text(text, [_brand("小米")])
+    assert [(mention.start, mention.end) for mention in analysis.mentions] == [(0, 2)]
+    assert (analysis.others, analysis.domains) == (["vivo"], ["mi.com", "notebookcheck.net"])

@@ -106,7 +106,7 @@ def test_new_alias_changes_the_kind_of_a_question(client: Client, owner: Abstrac
     )
     url = f"/api/diagnoses/{diagnosis.pk}"
     report = client.get(f"{url}/report").json()
-    assert [(one["kind"], one["named"]) for one in report["questions"]] == [
+    assert [(question["kind"], question["named"]) for question in report["questions"]] == [
         ("unbranded", []),
         ("recognition", ["山岚"]),
         ("recognition", ["木石坊"]),
@@ -126,7 +126,7 @@ def test_trend_print_and_export_separate_recognition(client: Client, owner: Abst
     assert facts.count_mentions(facts.own_brand) == (0, 1)
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     unbranded, recognition = build_print_context(report, [])["questions"]
-    assert [one["brands"][0]["figures"]["mentions"] for one in (unbranded, recognition)] == [0, 1]
+    assert [question["brands"][0]["figures"]["mentions"] for question in (unbranded, recognition)] == [0, 1]
     content = load_export_content(owner, str(diagnosis.pk))
     mentions = {row[2]: row[list(FIGURES_TABLE.columns).index("mentions")] for row in FIGURES_TABLE.rows(content)}
     assert (mentions["all"], mentions["recognition"]) == (0, 1)
@@ -148,7 +148,7 @@ def test_check_returns_the_brands_that_questions_name(client: Client) -> None:
     ]
     response = _check(client, brand="山岚", aliases=["Shanlan"], competitors=competitors, questions=questions)
     assert [question["named"] for question in response.json()] == [[], ["山岚"], ["山岚", "苹果"], [], []]
-    assert [one["kind"] == "recognition" for one in response.json()] == [False, True, True, False, False]
+    assert [question["kind"] == "recognition" for question in response.json()] == [False, True, True, False, False]
 
 
 @pytest.mark.django_db

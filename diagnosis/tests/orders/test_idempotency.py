@@ -54,7 +54,7 @@ class TestOneKey:
 
     def test_is_not_consumed_by_a_rejected_request(self, client: Client) -> None:
         assert (
-            post_diagnosis(client, build_request_body(platforms=["nobody"]), **{"Idempotency-Key": "k1"}).status_code
+            post_diagnosis(client, build_request_body(platforms=["missing"]), **{"Idempotency-Key": "k1"}).status_code
             == 422
         )
         assert post_diagnosis(client, build_request_body(), **{"Idempotency-Key": "k1"}).status_code == 202

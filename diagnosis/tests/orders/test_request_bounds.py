@@ -110,8 +110,8 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, tuple[str, str]]]] = [
     ("many platforms", {"platforms": MANY[:11]}, {"platforms": ("最多 10 项。", "At most 10.")}),
     (
         "unknown platform",
-        {"platforms": ["fake", "nobody"]},
-        {"platforms.1": ("没有名为“nobody”的可用平台。", "There is no platform “nobody” to choose.")},
+        {"platforms": ["fake", "missing"]},
+        {"platforms.1": ("没有名为“missing”的可用平台。", "There is no platform “missing” to choose.")},
     ),
     (
         "NUL in a platform",

@@ -93,7 +93,7 @@ def test_processes_share_the_rate_limit_through_redis(
             task.cancel()
         return len(waiting)
 
-    # An event loop of its own knows no more of another than a process does.
+    # Separate event loops share as little as separate processes do.
     assert asyncio.run(ask_until(3)) == 0
     assert asyncio.run(ask_until(1)) == 2
     assert fake.count() == 4

@@ -40,7 +40,7 @@ in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL_PLATFORMS}
 
-# reason: the code that users see, what becomes of the answer, whether it is asked again, whether the platform rests
+# reason: code that users see, state of the answer, whether the call is retried, whether the platform is paused
 MEANINGS = {
     FailureReason.QUOTA: ("AI_QUOTA_EXHAUSTED", AnswerState.FAILED, False, True),
     FailureReason.RATE: ("AI_RATE_LIMIT", AnswerState.FAILED, True, False),

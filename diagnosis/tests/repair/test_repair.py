@@ -39,9 +39,9 @@ def test_every_defect_has_a_generator() -> None:
 
 def test_all_broken_records_are_found_and_good_ones_unchanged(owner: AbstractUser) -> None:
     truth = create_broken_records(owner.pk, broken=200, good=80)
-    found = {name: _find_affected(name) for name in DEFECT_NAMES}
-    assert {name: len(truth.broken[name] - found[name]) for name in found} == dict.fromkeys(DEFECT_NAMES, 0)
-    assert set().union(*found.values()) == set().union(*truth.broken.values())
+    affected = {name: _find_affected(name) for name in DEFECT_NAMES}
+    assert {name: len(truth.broken[name] - affected[name]) for name in affected} == dict.fromkeys(DEFECT_NAMES, 0)
+    assert set().union(*affected.values()) == set().union(*truth.broken.values())
     before = compute_fingerprints(truth.good | truth.in_progress)
     run_repair()
     assert not any(summary.count for summary in find_defects())

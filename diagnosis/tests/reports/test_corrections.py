@@ -152,7 +152,8 @@ def test_competitor_is_added_with_its_mentions_and_removed(
         make_valid_result("小米手机好。"),
         make_valid_result(),
     )
-    assert [one["name"] for one in client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["others"]] == ["小米"]
+    others = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["others"]
+    assert [brand["name"] for brand in others] == ["小米"]
     added = _add_competitor(client, diagnosis, "小米").json()
     assert added == {"name": "小米", "aliases": [], "is_own": False, "is_added": True}
     assert _rates(client, diagnosis) == {"山岚": 0.5, "小米": 0.5}

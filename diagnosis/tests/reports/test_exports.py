@@ -106,7 +106,7 @@ def test_csv_escapes_formulas_and_forbidden_characters(client: Client, diagnosis
 @pytest.mark.parametrize(
     "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "'=1", "''-1", "\u3000@x", "'\n", "''\tx"]
 )
-def test_escape_formula_quotes_whatever_a_spreadsheet_evaluates(text: str) -> None:
+def test_escape_formula_quotes_texts_that_spreadsheets_evaluate(text: str) -> None:
     assert escape_formula(text) == f"'{text}"
 
 

@@ -21,7 +21,8 @@ def test_student_t_quantile_equals_published_tables(
 
 def _pairs(before: list[int], after: list[int], each: int = 3) -> list[CellPair]:
     return [
-        CellPair(str(n), "p", (one, each), (two, each)) for n, (one, two) in enumerate(zip(before, after, strict=True))
+        CellPair(str(number), "p", (earlier, each), (later, each))
+        for number, (earlier, later) in enumerate(zip(before, after, strict=True))
     ]
 
 

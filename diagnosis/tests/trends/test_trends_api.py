@@ -122,8 +122,8 @@ def test_long_trend_is_limited_and_takes_few_queries(
         assert _trend(client, made[0])["points"] == body["points"]
 
 
-def _compare(client: Client, one: Diagnosis, two: Diagnosis) -> Any:
-    return client.get("/api/compare", {"a": str(one.pk), "b": str(two.pk)})
+def _compare(client: Client, first: Diagnosis, second: Diagnosis) -> Any:
+    return client.get("/api/compare", {"a": str(first.pk), "b": str(second.pk)})
 
 
 def test_comparison_uses_the_common_part_and_lists_the_rest(
