@@ -1,11 +1,9 @@
 """The roles of staff: groups that `manage.py seed` creates and that operators may change."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from diagsite.models import Role
 
@@ -73,48 +71,29 @@ def seed_roles() -> Counter[str]:
     counts: Counter[str] = Counter(added=0, updated=0, kept=0, deleted=0)
     for name, (group_name, permissions) in ROLES.items():
         with transaction.atomic():
-            outcome = _seed_role(name, group_name, permissions)
-        if outcome:
+            role, is_new = Role.objects.select_for_update().get_or_create(name=name)
+            if is_new:
+                role.group, _is_new_group = Group.objects.get_or_create(name=group_name)
+                outcome = "added"
+            elif role.group is None:
+                outcome = "deleted"
+            elif role.permissions == sorted(permissions):
+                continue
+            else:
+                is_changed = get_permission_names(role.group) != set(role.permissions)
+                outcome = "kept" if is_changed else "updated"
+            if role.group and outcome in ("added", "updated"):
+                existing = {
+                    f"{permission.content_type.app_label}.{permission.codename}": permission
+                    for permission in Permission.objects.select_related("content_type")
+                }
+                role.group.permissions.set([existing[permission] for permission in permissions])
+                role.permissions = sorted(permissions)
+                role.save()
             counts[outcome] += 1
     return counts
-
-
-def _seed_role(name: str, group_name: str, permissions: frozenset[str]) -> str:
-    role, is_new = Role.objects.select_for_update().get_or_create(name=name)
-    if is_new:
-        role.group, _is_new_group = Group.objects.get_or_create(name=group_name)
-        _assign_permissions(role, permissions)
-        return "added"
-    if role.group is None:
-        return "deleted"
-    if role.permissions == sorted(permissions):
-        return ""
-    if get_permission_names(role.group) != set(role.permissions):
-        return "kept"
-    _assign_permissions(role, permissions)
-    return "updated"
-
-
-def _assign_permissions(role: Role, permissions: frozenset[str]) -> None:
-    assert role.group
-    role.group.permissions.set(_find_permissions(permissions))
-    role.permissions = sorted(permissions)
-    role.save()
 
 
 def get_permission_names(group: Group) -> set[str]:
     """Return `app.codename` of each permission of a group."""
     return {f"{app}.{code}" for app, code in group.permissions.values_list("content_type__app_label", "codename")}
-
-
-def _find_permissions(names: Iterable[str]) -> QuerySet[Permission]:
-    """Those of the names. Raises LookupError for one that no model has."""
-    condition = Q(pk=None)
-    for name in names:
-        app, _dot, code = name.partition(".")
-        condition |= Q(content_type__app_label=app, codename=code)
-    found = Permission.objects.filter(condition)
-    known = {f"{app}.{code}" for app, code in found.values_list("content_type__app_label", "codename")}
-    if unknown := sorted(set(names) - known):
-        raise LookupError(f"no such permissions: {', '.join(unknown)}")
-    return found

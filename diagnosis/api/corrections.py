@@ -24,11 +24,11 @@ router = Router(tags=["corrections"])
 @router.get(
     "/diagnoses/{diagnosis_id}/corrections",
     response=list[CorrectionOut],
-    summary="The corrections",
+    summary="List the corrections",
     operation_id="diagnosis_corrections_api_list_corrections",
 )
 def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
-    """All that were made of a diagnosis, the oldest first."""
+    """Return all corrections of a diagnosis, oldest first."""
     corrections = get_visible_diagnosis(request, diagnosis_id).corrections.all()
     return [serializers.serialize_correction(correction) for correction in corrections]
 
@@ -36,11 +36,11 @@ def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, 
 @router.post(
     "/diagnoses/{diagnosis_id}/corrections",
     response=CorrectionOut,
-    summary="Correct",
+    summary="Add a correction",
     operation_id="diagnosis_corrections_api_correct",
 )
 def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -> dict[str, Any]:
-    """Confirm or reject a hit, or add an alias; the report follows at once. 409 while the diagnosis runs."""
+    """Confirm or reject a mention, or add an alias; the report is updated at once. 409 while the diagnosis runs."""
     diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
     if isinstance(body, AliasIn):
         return serializers.serialize_correction(add_alias(diagnosis, body.brand, body.alias, user))
@@ -53,11 +53,11 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
 @router.delete(
     "/diagnoses/{diagnosis_id}/corrections/{correction_id}",
     response={204: None},
-    summary="Take back",
+    summary="Undo a correction",
     operation_id="diagnosis_corrections_api_undo",
 )
 def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
-    """As if it had never been made."""
+    """Undo a correction; the report is updated at once."""
     undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
     return Response(204, None)
 
@@ -69,17 +69,17 @@ def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Respons
     operation_id="diagnosis_corrections_api_add",
 )
 def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
-    """Count one more brand in the stored answers; the report follows at once. 409 while the diagnosis runs."""
+    """Look for another brand in the stored answers; the report is updated at once. 409 while the diagnosis runs."""
     return serializers.serialize_brand(add_competitor(get_visible_diagnosis(request, diagnosis_id), body.name))
 
 
 @router.delete(
     "/diagnoses/{diagnosis_id}/competitors/{path:name}",
     response={204: None},
-    summary="Take a competitor away",
+    summary="Remove a competitor",
     operation_id="diagnosis_corrections_api_remove",
 )
 def remove(request: HttpRequest, diagnosis_id: str, name: str) -> Response[None]:
-    """Only one that was added; those of the order stay."""
+    """Remove a competitor that was added after the diagnosis had ended; the original ones cannot be removed."""
     remove_competitor(get_visible_diagnosis(request, diagnosis_id), name)
     return Response(204, None)

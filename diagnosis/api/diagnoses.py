@@ -64,11 +64,11 @@ def _build_request_context(request: HttpRequest, idempotency_key: str | None = N
 @router.get(
     "/platforms",
     response=list[PlatformOut],
-    summary="The platforms to choose from",
+    summary="List the platforms",
     operation_id="diagnosis_api_list_platforms",
 )
 async def list_platforms(request: HttpRequest) -> HttpResponse:
-    """Enabled platforms, with health, price and typical time."""
+    """Return the enabled platforms with health, price and typical duration."""
     return HttpResponse(await cache.get_platforms_json(), content_type="application/json")
 
 
@@ -85,7 +85,7 @@ def start_diagnosis(
         str | None, P(alias="Idempotency-Key", min_length=1, max_length=128, pattern="^[ -~]*$")
     ] = None,
 ) -> Response[dict[str, Any]]:
-    """202 when it was accepted; 200 with the same answer when the same key and body came before."""
+    """202 if a diagnosis was created; 200 with the first one if the same key was sent with the same body before."""
     diagnosis, is_new = services.create_diagnosis(body.to_request(), _build_request_context(request, idempotency_key))
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
@@ -93,7 +93,7 @@ def start_diagnosis(
 @router.get(
     "/diagnoses",
     response=DiagnosisPage,
-    summary="The history, newest first",
+    summary="List the diagnoses, newest first",
     operation_id="diagnosis_api_list_diagnoses",
 )
 def list_diagnoses(
@@ -105,8 +105,11 @@ def list_diagnoses(
     until: IsoDate | None = None,
     scheduled: bool = False,
 ) -> dict[str, Any]:
-    """The caller's diagnoses, a page at a time: by status, by a part of the brand's name, by the days of the site's
-    time zone between which they were started, both included, or only those that a schedule started."""
+    """Return a page of the caller's diagnoses.
+
+    Filters: status, part of the brand's name (`q`), first and last day of the start (`since`, `until`; both inclusive,
+    in the site's time zone), and only those that a schedule started (`scheduled`).
+    """
     visible = Diagnosis.objects.visible_to(get_request_user(request))
     queryset = filter_history(visible, status=status, search=q, since=since, until=until)
     if scheduled:
@@ -118,22 +121,22 @@ def list_diagnoses(
 @router.get(
     "/diagnoses/{diagnosis_id}",
     response=DiagnosisDetailOut,
-    summary="A diagnosis as it stands",
+    summary="Get a diagnosis",
     operation_id="diagnosis_api_get_diagnosis",
 )
 def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
-    """State, counts, and what was asked of whom."""
+    """Return the current status and counts, with brands, questions and platforms."""
     return serializers.serialize_diagnosis_detail(get_visible_diagnosis(request, diagnosis_id))
 
 
 @router.get(
     "/diagnoses/{diagnosis_id}/report",
     response=ReportOut,
-    summary="The report",
+    summary="Get the report",
     operation_id="diagnosis_api_get_report",
 )
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
-    """The report with an ETag; 409 while the diagnosis runs."""
+    """Return the report with an ETag. 409 while the diagnosis runs."""
     try:
         report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
     except (ValueError, Diagnosis.DoesNotExist) as error:
@@ -151,13 +154,13 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
 @router.get(
     "/diagnoses/{diagnosis_id}/answers",
     response=AnswerPage,
-    summary="The answers with their texts",
+    summary="List the answers",
     operation_id="diagnosis_api_list_answers",
 )
 def list_answers(
     request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
 ) -> dict[str, Any]:
-    """In the order of questions, platforms and repeats, 100 a page."""
+    """Return a page of 100 answers with their texts, ordered by question, platform and repeat."""
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     # At most 1,000 answers, all created with the diagnosis, so an offset is a stable cursor.
     ordered = diagnosis.answers.order_by(*ANSWER_ORDERING)
@@ -172,22 +175,22 @@ def list_answers(
 @router.post(
     "/diagnoses/{diagnosis_id}/cancel",
     response=DiagnosisOut,
-    summary="Cancel",
+    summary="Cancel a diagnosis",
     operation_id="diagnosis_api_cancel_diagnosis",
 )
 def cancel(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
-    """Ends it now with its answers kept; one that has ended stays as it is."""
+    """Cancel a running diagnosis, keeping its answers; one that has ended is returned unchanged."""
     return serializers.serialize_diagnosis(services.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
 
 
 @router.post(
     "/diagnoses/{diagnosis_id}/retry",
     response={202: AcceptedOut, 200: AcceptedOut},
-    summary="Retry",
+    summary="Retry the failed calls",
     operation_id="diagnosis_api_retry_diagnosis",
 )
 def retry(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
-    """A new diagnosis that asks again only what failed; 200 when such a retry is running already."""
+    """Start a new diagnosis that repeats only the failed calls; 200 if such a retry is already running."""
     diagnosis, is_new = services.create_retry(
         get_visible_diagnosis(request, diagnosis_id), _build_request_context(request)
     )
@@ -197,17 +200,19 @@ def retry(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
 @router.get(
     "/suggestions",
     response=SuggestionsOut,
-    summary="Competitors to suggest",
+    summary="Suggest competitors",
     operation_id="diagnosis_api_get_suggestions",
 )
 def get_suggestions(
     request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Those that the caller has compared the brand with before, newest first."""
+    """Return the competitors that the caller compared with this brand before, newest first."""
     return {"competitors": suggest_competitors(get_request_user(request), brand.replace("\x00", ""))}
 
 
-@router.get("/statistics", response=StatisticsOut, summary="Overview", operation_id="diagnosis_api_get_statistics")
+@router.get(
+    "/statistics", response=StatisticsOut, summary="Get statistics", operation_id="diagnosis_api_get_statistics"
+)
 async def get_statistics(request: HttpRequest) -> HttpResponse:
-    """Counts over all diagnoses of real platforms; the demo platform is left out."""
+    """Return counts over all diagnoses of real platforms; those of the demo platform are excluded."""
     return HttpResponse(await cache.get_statistics_json(), content_type="application/json")

@@ -31,13 +31,13 @@ def _build_file_response_schema(content_type: str) -> dict[str, Any]:
 @router.get(
     "/diagnoses/{diagnosis_id}/export.csv",
     openapi_extra=_build_file_response_schema("text/csv"),
-    summary="As CSV",
+    summary="Export as CSV",
     operation_id="diagnosis_export_api_export_csv",
 )
 def export_csv(
     request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
 ) -> StreamingHttpResponse:
-    """The answers, or the figures; UTF-8 with a byte order mark. 409 while the diagnosis runs."""
+    """Return the answers or the figures as CSV, in UTF-8 with a byte order mark. 409 while the diagnosis runs."""
     content = load_export_content(get_request_user(request), diagnosis_id)
     table = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE}[of]
     write = partial(write_csv, table=table, content=content)
@@ -47,11 +47,11 @@ def export_csv(
 @router.get(
     "/diagnoses/{diagnosis_id}/export.xlsx",
     openapi_extra=_build_file_response_schema(XLSX_CONTENT_TYPE),
-    summary="As a workbook",
+    summary="Export as a workbook",
     operation_id="diagnosis_export_api_export_xlsx",
 )
 def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
-    """Notes, figures, answers and failures, a sheet each. 409 while the diagnosis runs."""
+    """Return a workbook with sheets of notes, figures, answers and failures. 409 while the diagnosis runs."""
     content = load_export_content(get_request_user(request), diagnosis_id)
     return build_download_response(
         request, content, ".xlsx", XLSX_CONTENT_TYPE, partial(write_workbook, content=content)
@@ -61,17 +61,17 @@ def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpRespons
 @router.get(
     "/diagnoses/{diagnosis_id}/export.json",
     response=ExportOut,
-    summary="As JSON",
+    summary="Export as JSON",
     operation_id="diagnosis_export_api_export_json",
 )
 def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
-    """The whole report with all its answers. 409 while the diagnosis runs."""
+    """Return the complete report with all answers. 409 while the diagnosis runs."""
     content = load_export_content(get_request_user(request), diagnosis_id)
     return build_download_response(request, content, ".json", "application/json", partial(write_json, content=content))
 
 
 class PrintOut(Schema):
-    """Where a browser finds the printable report, without a header, until then."""
+    """The URL of the printable report, which needs no authentication until it expires."""
 
     url: str
     expires_at: datetime
@@ -80,11 +80,14 @@ class PrintOut(Schema):
 @router.post(
     "/diagnoses/{diagnosis_id}/print",
     response=PrintOut,
-    summary="An address to print from",
+    summary="Create a URL for printing",
     operation_id="diagnosis_export_api_prepare_print",
 )
 def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
-    """For clients with a token: a browser cannot send it along when it opens a page. 409 while the diagnosis runs."""
+    """Create a URL for clients that use a token, which a browser cannot send when it opens a page.
+
+    409 while the diagnosis runs.
+    """
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning

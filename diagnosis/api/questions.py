@@ -1,4 +1,4 @@
-"""HTTP API of questions: check what a question measures, before any call is paid for."""
+"""HTTP API of questions: checks what a question measures before a diagnosis is started."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ router = Router(tags=["questions"])
 
 
 class QuestionsIn(Schema):
-    """A form as far as it is filled in: brand may be empty, what else is empty is not sent."""
+    """An incomplete order form. The brand may be empty; other empty fields are omitted."""
 
     brand: NameText | Annotated[str, StringConstraints(max_length=0)] = ""
     aliases: list[NameText] = Field(default_factory=list, max_length=10)
@@ -24,7 +24,10 @@ class QuestionsIn(Schema):
 
 
 class CheckedQuestionOut(Schema):
-    """recognition: the question names brands, so its answers are counted apart from the mention rate."""
+    """The kind of a question, and the brands that it names.
+
+    kind: "recognition" if the question names a brand; its answers are not part of the mention rate.
+    """
 
     kind: Literal["unbranded", "recognition"]
     named: list[str]
@@ -33,11 +36,11 @@ class CheckedQuestionOut(Schema):
 @router.post(
     "/questions/check",
     response=list[CheckedQuestionOut],
-    summary="Which questions name a brand",
+    summary="Check which questions name a brand",
     operation_id="diagnosis_questions_api_check_questions",
 )
 def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, Any]]:
-    """One for each question, in their order, as the report will count them. Nothing is stored."""
+    """Return how the report will classify each question, in their order. Nothing is stored."""
     brands = [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
     if body.brand:
         brands.insert(0, BrandSpellings(body.brand, [body.brand, *body.aliases]))

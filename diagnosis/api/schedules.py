@@ -27,10 +27,13 @@ router = Router(tags=["schedules"])
 
 
 @router.get(
-    "/schedules", response=ScheduleList, summary="The schedules", operation_id="diagnosis_schedules_api_list_schedules"
+    "/schedules",
+    response=ScheduleList,
+    summary="List the schedules",
+    operation_id="diagnosis_schedules_api_list_schedules",
 )
 def list_schedules(request: HttpRequest) -> dict[str, Any]:
-    """The caller's, with what each costs and has spent this month."""
+    """Return the caller's schedules with their cost estimates and the spending of this month."""
     items = _serialize_schedules(list(Schedule.objects.visible_to(get_request_user(request))))
     return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
 
@@ -38,11 +41,11 @@ def list_schedules(request: HttpRequest) -> dict[str, Any]:
 @router.post(
     "/schedules/estimate",
     response=EstimateOut,
-    summary="What it would cost",
+    summary="Estimate the cost of a schedule",
     operation_id="diagnosis_schedules_api_estimate_schedule",
 )
 def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
-    """Before it is made: calls, money and seconds of a run and of a month, and whether the budget carries them."""
+    """Return calls, money and duration per run and per month, and whether the budget suffices. Nothing is stored."""
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
@@ -52,11 +55,11 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
 @router.post(
     "/schedules",
     response={201: ScheduleOut},
-    summary="Repeat a diagnosis",
+    summary="Create a schedule",
     operation_id="diagnosis_schedules_api_start_schedule",
 )
 def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str, Any]]:
-    """Place the order of a diagnosis again every week or month; the first time at `next_at`."""
+    """Repeat a diagnosis every week or month; the first run is at `next_at`."""
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
@@ -66,41 +69,44 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
 @router.get(
     "/schedules/{schedule_id}",
     response=ScheduleOut,
-    summary="A schedule",
+    summary="Get a schedule",
     operation_id="diagnosis_schedules_api_get_schedule",
 )
 def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
-    """As it stands."""
+    """Return the current state of a schedule."""
     return _serialize_schedules([_get_visible_schedule(request, schedule_id)])[0]
 
 
 @router.post(
     "/schedules/{schedule_id}/pause",
     response=ScheduleOut,
-    summary="Pause",
+    summary="Pause a schedule",
     operation_id="diagnosis_schedules_api_pause",
 )
 def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
-    """Start nothing until it is resumed."""
+    """Pause a schedule: no run is started until it is resumed."""
     return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
 
 
 @router.post(
     "/schedules/{schedule_id}/resume",
     response=ScheduleOut,
-    summary="Resume",
+    summary="Resume a schedule",
     operation_id="diagnosis_schedules_api_resume",
 )
 def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
-    """Go on at the next time; what was missed is not made up for."""
+    """Resume a schedule at its next time; missed runs are not repeated."""
     return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
 
 
 @router.delete(
-    "/schedules/{schedule_id}", response={204: None}, summary="Delete", operation_id="diagnosis_schedules_api_delete"
+    "/schedules/{schedule_id}",
+    response={204: None},
+    summary="Delete a schedule",
+    operation_id="diagnosis_schedules_api_delete",
 )
 def delete(request: HttpRequest, schedule_id: str) -> Response[None]:
-    """The diagnoses that it has started stay."""
+    """Delete a schedule; the diagnoses that it started are kept."""
     _get_visible_schedule(request, schedule_id).delete()
     return Response(204, None)
 

@@ -47,7 +47,7 @@ class BrandIn(Schema):
 
 
 class OrderIn(Schema):
-    """What the user asks for."""
+    """The request of a diagnosis."""
 
     brand: NameText
     aliases: list[NameText] = Field(default_factory=list, max_length=10)
@@ -58,7 +58,7 @@ class OrderIn(Schema):
 
     @model_validator(mode="after")
     def _validate_unique(self) -> "OrderIn":
-        """Reject duplicates: they would be paid twice, or be counted for the wrong brand."""
+        """Reject duplicates, which would be paid for twice or counted for the wrong brand."""
         _reject_duplicates((f"questions.{index}", text, index) for index, text in enumerate(self.questions))
         _reject_duplicates((f"platforms.{index}", name, index) for index, name in enumerate(self.platforms))
         # An alias may repeat its own brand, but not another one.
@@ -90,7 +90,7 @@ def _reject_duplicates(spellings: Iterable[tuple[str, str, int]]) -> None:
 
 
 class PlatformOut(Schema):
-    """A platform as the picker shows it."""
+    """A platform that can be chosen."""
 
     id: str
     name: str
@@ -104,7 +104,7 @@ class PlatformOut(Schema):
 
 
 class AcceptedOut(Schema):
-    """The order was taken; it will not be lost."""
+    """A diagnosis that was accepted, which survives restarts, and the URLs of its events."""
 
     id: uuid.UUID
     status: str
@@ -117,7 +117,7 @@ class AcceptedOut(Schema):
 
 
 class BrandOut(Schema):
-    """A brand that is looked for. is_added: a competitor that was added to the finished diagnosis."""
+    """A brand of a diagnosis. is_added: a competitor that was added after the diagnosis had ended."""
 
     name: str
     aliases: list[str]
@@ -126,14 +126,14 @@ class BrandOut(Schema):
 
 
 class QuestionOut(Schema):
-    """A question as it was put."""
+    """A question of a diagnosis."""
 
     id: uuid.UUID
     text: str
 
 
 class PlatformRef(Schema):
-    """A platform that was asked."""
+    """A platform of a diagnosis."""
 
     id: str
     name: str
@@ -142,7 +142,7 @@ class PlatformRef(Schema):
 
 
 class DiagnosisOut(Schema):
-    """A diagnosis as it stands."""
+    """The current state of a diagnosis. error: a problem body, unless it runs or completed."""
 
     id: uuid.UUID
     status: str
@@ -166,7 +166,7 @@ class DiagnosisOut(Schema):
 
 
 class DiagnosisDetailOut(DiagnosisOut):
-    """The same with what was asked, and of whom."""
+    """A diagnosis with its brands, questions and platforms."""
 
     brands: list[BrandOut]
     questions: list[QuestionOut]
@@ -174,33 +174,33 @@ class DiagnosisDetailOut(DiagnosisOut):
 
 
 class DiagnosisPage(Schema):
-    """A page of the history; `next` is the cursor of the following one."""
+    """A page of diagnoses. next: the cursor of the next page; null on the last one."""
 
     items: list[DiagnosisOut]
     next: str | None
 
 
 class AnswerOut(AnswerFactsOut):
-    """The same with the problem of a failed one, in the caller's words."""
+    """An answer. error: a problem body in the caller's language if the call failed."""
 
     error: dict[str, Any] | None
 
 
 class AnswerPage(Schema):
-    """A page of answers; `next` is the cursor of the following one."""
+    """A page of answers. next: the cursor of the next page; null on the last one."""
 
     items: list[AnswerOut]
     next: str | None
 
 
 class CompetitorIn(Schema):
-    """Another brand to count in the answers that are stored."""
+    """Another brand to look for in the stored answers."""
 
     name: NameText
 
 
 class HitIn(Schema):
-    """A hit that the user confirms or rejects: as `mentions` of the answer tell it."""
+    """A mention to confirm or reject, with the brand and offsets from `mentions` of the answer."""
 
     kind: Literal["confirm", "reject"]
     answer: uuid.UUID
@@ -210,7 +210,7 @@ class HitIn(Schema):
 
 
 class AliasIn(Schema):
-    """Another spelling of a brand of the diagnosis."""
+    """Another spelling to add to a brand of the diagnosis."""
 
     kind: Literal["alias"]
     brand: NameText
@@ -221,7 +221,7 @@ CorrectionIn = Annotated[HitIn | AliasIn, Field(discriminator="kind")]
 
 
 class CorrectionOut(Schema):
-    """What the user has said; answer, start and end of a hit, alias of an alias."""
+    """A correction. answer, start, end: of a confirmed or rejected mention; alias: of an added alias."""
 
     id: int
     kind: Literal["confirm", "reject", "alias"]
@@ -241,13 +241,13 @@ class SuggestedBrand(Schema):
 
 
 class SuggestionsOut(Schema):
-    """What may be filled in for a brand."""
+    """The competitors that are suggested for a brand."""
 
     competitors: list[SuggestedBrand]
 
 
 class DayOut(Schema):
-    """A day on which something was started."""
+    """The diagnoses started on a day. ended_well: those that completed, also partially."""
 
     day: date
     started: int
@@ -255,7 +255,7 @@ class DayOut(Schema):
 
 
 class StatisticsOut(Schema):
-    """An overview of real platforms' diagnoses, at most a minute old; the demo platform is left out."""
+    """Counts over all diagnoses of real platforms, at most a minute old; the demo platform is excluded."""
 
     as_of: datetime
     diagnoses: int

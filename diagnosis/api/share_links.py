@@ -16,13 +16,13 @@ router = Router(tags=["shares"])
 
 
 class ShareIn(Schema):
-    """How long the link shall be good."""
+    """The number of days for which the link is valid."""
 
     days: int = Field(ge=1, le=MAX_LINK_DAYS)
 
 
 class ShareOut(Schema):
-    """A link that opens. opens: how often it has been opened."""
+    """An active link. opens: how often it was opened."""
 
     id: uuid.UUID
     url: str
@@ -34,11 +34,11 @@ class ShareOut(Schema):
 @router.get(
     "/diagnoses/{diagnosis_id}/shares",
     response=list[ShareOut],
-    summary="The links that open",
+    summary="List the active share links",
     operation_id="diagnosis_sharing_api_list_shares",
 )
 def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
-    """The newest first; expired and revoked ones are left out."""
+    """Return the share links, newest first, without expired and revoked ones."""
     return [
         _serialize_share_link(request, link)
         for link in get_visible_diagnosis(request, diagnosis_id).share_links.active()
@@ -48,11 +48,11 @@ def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]
 @router.post(
     "/diagnoses/{diagnosis_id}/shares",
     response={201: ShareOut},
-    summary="Share",
+    summary="Create a share link",
     operation_id="diagnosis_sharing_api_share",
 )
 def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[dict[str, Any]]:
-    """Whoever has the link may read the report, and learns nothing of who shared it. 409 while the diagnosis runs."""
+    """Create a link to the report that needs no sign-in and does not reveal the owner. 409 while the diagnosis runs."""
     link = create_link(get_visible_diagnosis(request, diagnosis_id), body.days, get_request_user(request))
     return Response(201, _serialize_share_link(request, link))
 
@@ -60,11 +60,11 @@ def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[di
 @router.delete(
     "/diagnoses/{diagnosis_id}/shares/{share_id}",
     response={204: None},
-    summary="Revoke",
+    summary="Revoke a share link",
     operation_id="diagnosis_sharing_api_revoke",
 )
 def revoke(request: HttpRequest, diagnosis_id: str, share_id: uuid.UUID) -> Response[None]:
-    """The link opens nothing any more, at once."""
+    """Revoke a link, which stops working at once."""
     revoke_link(get_visible_diagnosis(request, diagnosis_id), share_id)
     return Response(204, None)
 

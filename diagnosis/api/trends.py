@@ -18,22 +18,22 @@ router = Router(tags=["trends"])
 @router.get(
     "/diagnoses/{diagnosis_id}/trend",
     response=TrendOut,
-    summary="The trend of its panel",
+    summary="Get the trend of the panel",
     operation_id="diagnosis_trends_api_get_trend",
 )
 def get_trend(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
-    """The ended diagnoses of the same brand, questions and platforms, and what changed from each to the next."""
+    """Return the ended diagnoses of the same brand, questions and platforms, and the changes between them."""
     return build_trend(get_visible_diagnosis(request, diagnosis_id), get_request_user(request))
 
 
 @router.get(
     "/compare",
     response=ComparisonOut,
-    summary="Two diagnoses side by side",
+    summary="Compare two diagnoses",
     operation_id="diagnosis_trends_api_get_comparison",
 )
 def get_comparison(request: HttpRequest, a: str, b: str) -> dict[str, Any]:
-    """What both asked, and what changed on it from `a` to `b`; 409 while either runs."""
+    """Return the common part of two diagnoses, and its changes from `a` to `b`. 409 while either runs."""
     before, after = get_visible_diagnosis(request, a), get_visible_diagnosis(request, b)
     if before.pk == after.pk:
         raise InvalidInput(fields={"b": _("请选择另一次诊断来比较。")})

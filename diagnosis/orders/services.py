@@ -222,10 +222,13 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext) -> Diagnosis:
     return _enqueue(diagnosis)
 
 
-def cancel_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
-    """Cancel an unfinished diagnosis, keeping its stored answers. Returns the diagnosis in its current state."""
+def cancel_diagnosis(diagnosis: Diagnosis, status: DiagnosisStatus = DiagnosisStatus.CANCELLED) -> Diagnosis:
+    """End an unfinished diagnosis, keeping its stored answers. Returns the diagnosis in its current state.
+
+    status: why it ends, CANCELLED or TIMED_OUT.
+    """
     with transaction.atomic():
-        cancelled = end_diagnosis(diagnosis.pk, DiagnosisStatus.CANCELLED)
-        if cancelled:
-            queue.abort_run(cancelled.job_id)
+        ended = end_diagnosis(diagnosis.pk, status)
+        if ended:
+            queue.abort_run(ended.job_id)
     return Diagnosis.objects.get(pk=diagnosis.pk)

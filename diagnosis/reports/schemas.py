@@ -192,10 +192,9 @@ class ReportOut(CountsOut):
 
 
 class MentionOut(Schema):
-    """Offsets in code points of the answer's text.
+    """A mention of a brand, at [start, end) in code points of the answer's text.
 
-    state: "certain"; "uncertain" where the name may be an ordinary word, and then it counts for nothing; "confirmed"
-    by the user.
+    state: "certain"; "uncertain" and not counted if the name may be an ordinary word; or "confirmed" by the user.
     """
 
     brand: str
@@ -205,7 +204,10 @@ class MentionOut(Schema):
 
 
 class AnswerFactsOut(Schema):
-    """A planned answer with its text. others: known brands that nobody asked for; None where nobody has looked."""
+    """A planned answer with its text.
+
+    others: known brands in the text that are not part of the diagnosis; null if they were not searched for.
+    """
 
     id: uuid.UUID
     question: uuid.UUID

@@ -14,12 +14,12 @@ MAX_BUDGET_MONEY = 1_000_000
 
 
 class RecurrenceIn(Schema):
-    """When: a weekday (0 is Monday) every week, or a day of every month, of which a short month takes its last."""
+    """A weekday of every week (0 is Monday), or a day of every month; short months use their last day."""
 
     every: Literal["weekly", "monthly"]
     weekday: int | None = Field(default=None, ge=0, le=6)
     day: int | None = Field(default=None, ge=1, le=31)
-    time: datetime.time = Field(default=datetime.time(9), description="of the site's time zone, to the minute")
+    time: datetime.time = Field(default=datetime.time(9), description="in the site's time zone, to the minute")
 
     @model_validator(mode="after")
     def _validate_day(self) -> "RecurrenceIn":
@@ -32,16 +32,16 @@ class RecurrenceIn(Schema):
 
 
 class ScheduleIn(RecurrenceIn):
-    """What to repeat: the order of a diagnosis; and how much may be spent on it in a calendar month."""
+    """The diagnosis to repeat, and the budget of a calendar month."""
 
     diagnosis: uuid.UUID
-    repeats: int | None = Field(default=None, ge=1, le=5, description="as the diagnosis when it is left out")
+    repeats: int | None = Field(default=None, ge=1, le=5, description="default: as in the diagnosis")
     budget_calls: int = Field(ge=1, le=MAX_BUDGET_CALLS)
     budget_money: Decimal = Field(ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2, description="yuan")
 
 
 class EstimateIn(RecurrenceIn):
-    """The same before a budget is decided on."""
+    """A schedule to estimate; the budget may be missing."""
 
     diagnosis: uuid.UUID
     repeats: int | None = Field(default=None, ge=1, le=5)
@@ -50,17 +50,17 @@ class EstimateIn(RecurrenceIn):
 
 
 class CostOut(Schema):
-    """Calls and yuan."""
+    """A number of calls, and an amount of money in yuan."""
 
     calls: int
     money: Decimal
 
 
 class EstimateOut(Schema):
-    """Before a start. month: as many runs as a calendar month may have; spent: of this month.
+    """The estimated cost. month: of `runs` runs, the most that a calendar month can have; spent: in this month.
 
-    refused: why the next run would be left out ("budget_calls", "budget_money", "platforms"), "" when it would not.
-    unpriced: platforms without a price, which count as free.
+    refused: why the next run would be skipped ("budget_calls", "budget_money", "platforms"), otherwise "".
+    unpriced: platforms without a price, which count as free. carries_month: whether the budget covers `month`.
     """
 
     run: CostOut
@@ -75,7 +75,7 @@ class EstimateOut(Schema):
 
 
 class ScheduleOut(Schema):
-    """A schedule as it stands. skipped_at, skip_reason: the last run that was left out, until one is started again."""
+    """The current state of a schedule. skipped_at, skip_reason: of the latest run, if it was skipped."""
 
     id: uuid.UUID
     brand: str
@@ -100,7 +100,7 @@ class ScheduleOut(Schema):
 
 
 class ScheduleList(Schema):
-    """All of the caller's, the oldest first; `most` is how many there may be, `zone` what their times are of."""
+    """The caller's schedules, oldest first. most: the maximum number; zone: the time zone of their times."""
 
     items: list[ScheduleOut]
     most: int

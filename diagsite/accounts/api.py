@@ -21,13 +21,13 @@ DeviceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8,
 
 
 class SignInIn(Schema):
-    """One of the two."""
+    """A `wx.login` code or a device id: exactly one of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
-                {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
-                for one, other in (("code", "device_id"), ("device_id", "code"))
+                {"required": [given], "properties": {given: {"type": "string"}, other: {"type": "null"}}}
+                for given, other in (("code", "device_id"), ("device_id", "code"))
             ]
         }
     )
@@ -43,7 +43,7 @@ class SignInIn(Schema):
 
 
 class UserOut(Schema):
-    """Who is signed in."""
+    """The user who is signed in."""
 
     id: int
     name: str
@@ -51,7 +51,7 @@ class UserOut(Schema):
 
 
 class SessionOut(Schema):
-    """A token; renew it before it expires."""
+    """A token, to be renewed before it expires."""
 
     token: str
     expires_at: datetime
@@ -60,7 +60,7 @@ class SessionOut(Schema):
 
 @router.post("/session", auth=None, response=SessionOut, summary="Sign in", operation_id="diagsite_api_sign_in")
 def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
-    """Exchange a `wx.login` code for our token; with DEMO=1 a device id does as well."""
+    """Exchange a `wx.login` code for a token; on a demo site (DEMO=1) a device id is accepted too."""
     if body.code is not None:
         user = users.get_or_create_wechat_user(wechat.exchange_login_code(body.code))
     elif settings.DEMO and body.device_id is not None:
@@ -79,7 +79,7 @@ def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
 
 @router.delete("/session", response={204: None}, summary="Sign out", operation_id="diagsite_api_sign_out")
 def sign_out(request: HttpRequest) -> Status[None]:
-    """Revoke the token that came with the request."""
+    """Revoke the token of the request."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         tokens.revoke_token(token.strip())
@@ -87,7 +87,7 @@ def sign_out(request: HttpRequest) -> Status[None]:
 
 
 class ForgetIn(Schema):
-    """The word that says that it is meant."""
+    """The confirmation of the deletion."""
 
     confirm: Literal["DELETE"]
 
@@ -95,11 +95,11 @@ class ForgetIn(Schema):
 @router.delete(
     "/account",
     response={204: None},
-    summary="Delete the account and everything of it",
+    summary="Delete the account with all its data",
     operation_id="diagsite_api_delete_account",
 )
 def delete_account(request: HttpRequest, body: ForgetIn) -> Status[None]:
-    """At once and for good; what runs is cancelled. Accounts of staff are deleted by an administrator."""
+    """Delete the account permanently and cancel its running diagnoses. Staff accounts are refused with 403."""
     user: User = request.auth  # type: ignore[attr-defined]
     if user.is_staff:
         raise Forbidden

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from ninja.security import HttpBearer, SessionAuth
 
@@ -25,11 +24,7 @@ class TokenAuth(HttpBearer):
             asyncio.get_running_loop()
         except RuntimeError:
             return token_cache.get_cached_user(token) or token_cache.load_user(token)
-        return self._authenticate_async(token)
-
-    async def _authenticate_async(self, token: str) -> User | None:
-        # A cached token needs no thread.
-        return token_cache.get_cached_user(token) or await sync_to_async(token_cache.load_user)(token)
+        return token_cache.aget_user(token)
 
 
 class PageAuth(SessionAuth):

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.models import Session as BrowserSession
 from django.core import signing
@@ -63,6 +64,10 @@ class TokenCache:
                 self._entries[token] = (user, started_at + lifetime_seconds)
         return user
 
+    async def aget_user(self, token: str) -> User | None:
+        """Return the user of a valid token; a cached token needs no thread."""
+        return self.get_cached_user(token) or await sync_to_async(self.load_user)(token)
+
     def clear(self) -> None:
         """Remove all tokens."""
         with self._lock:
@@ -111,26 +116,20 @@ def revoke_token(token: str) -> None:
 def find_invalid_credentials(credentials: Collection[Credential]) -> set[Credential]:
     """Return the credentials that are no longer valid: revoked, signed out, or of a deleted or inactive account."""
     claims = {credential: _parse_claims(credential.token) for credential in credentials if credential.token}
+    session_keys = [credential.session_key for credential in credentials if credential.session_key]
+    unexpired = BrowserSession.objects.filter(pk__in=session_keys, expire_date__gt=timezone.now())
+    session_users = {session.pk: int(session.get_decoded().get("_auth_user_id", 0)) for session in unexpired}
     token_ids = [parsed[0] for parsed in claims.values() if parsed]
-    user_ids = [parsed[1] for parsed in claims.values() if parsed]
+    user_ids = [parsed[1] for parsed in claims.values() if parsed] + list(session_users.values())
     revoked = set(RevokedToken.objects.filter(pk__in=token_ids).values_list("pk", flat=True))
     active = set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
-    invalid = {
+    invalid_tokens = {
         credential
         for credential, parsed in claims.items()
         if parsed is None or parsed[0] in revoked or parsed[1] not in active
     }
-    session_keys = [credential.session_key for credential in credentials if credential.session_key]
-    return invalid | {
-        Credential(session_key=key) for key in set(session_keys) - _find_active_session_keys(session_keys)
-    }
-
-
-def _find_active_session_keys(keys: list[str]) -> set[str]:
-    unexpired = BrowserSession.objects.filter(pk__in=keys, expire_date__gt=timezone.now())
-    users = {session.pk: str(session.get_decoded().get("_auth_user_id", 0)) for session in unexpired}
-    active = {str(pk) for pk in User.objects.filter(pk__in=users.values(), is_active=True).values_list("pk", flat=True)}
-    return {key for key, user in users.items() if user in active}
+    invalid_sessions = {Credential(session_key=key) for key in session_keys if session_users.get(key) not in active}
+    return invalid_tokens | invalid_sessions
 
 
 def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:

@@ -34,9 +34,12 @@ def exchange_login_code(code: str) -> str:
     return openid
 
 
-def get_wechat_hosts() -> list[str]:
-    """Return the hosts that calls to WeChat may use."""
-    return [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS]
+def create_wechat_client() -> httpx.Client:
+    """Create a client that may call only WeChat and the hosts in settings.OUTGOING_HOSTS."""
+    return restrict_hosts(
+        httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT),
+        lambda: [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS],
+    )
 
 
 def _request_openid(code: str) -> str:
@@ -47,10 +50,7 @@ def _request_openid(code: str) -> str:
         "grant_type": "authorization_code",
     }
     try:
-        with (
-            measure_call("wechat.session") as call,
-            restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
-        ):
+        with measure_call("wechat.session") as call, create_wechat_client() as client:
             response = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
             response.raise_for_status()
             body = response.json()

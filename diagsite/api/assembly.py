@@ -18,7 +18,7 @@ from progress.api import router as progress_router
 api = SiteApi(
     title="Brand diagnosis",
     version="1",
-    description="How visible is a brand in the answers of AI platforms? The socket: docs/reference/protocol.md.",
+    description="The visibility of brands in answers of AI platforms. The WebSocket: docs/reference/protocol.md.",
     auth=[TokenAuth(), PageAuth()],
     urls_namespace="api",
 )

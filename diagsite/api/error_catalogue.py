@@ -13,10 +13,10 @@ router = Router(tags=["errors"])
 
 
 @router.get(
-    "/errors", auth=None, summary="The words of every error code", operation_id="diagsite_api_get_error_catalogue"
+    "/errors", auth=None, summary="Get the messages of all error codes", operation_id="diagsite_api_get_error_catalogue"
 )
 def get_error_catalogue(request: HttpRequest, locale: QueryEx[str, P(max_length=16)] = "") -> Any:
-    """For clients that must explain a failure while they cannot reach us."""
+    """Return the messages, for clients that must explain a failure while they cannot reach the site."""
     body = json.dumps(build_error_catalogue(locale or get_current_locale()), ensure_ascii=False)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
     headers = {"ETag": etag, "Cache-Control": "public, no-cache", "Vary": "Accept-Language"}

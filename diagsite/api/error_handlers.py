@@ -1,5 +1,8 @@
 """Exceptions of the API as problem bodies, recorded as errors."""
 
+from collections.abc import Callable
+from typing import Any
+
 import structlog
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -14,6 +17,14 @@ from errors.recording import record_problem
 
 log = structlog.get_logger(__name__)
 
+# The site's exceptions for those of ninja.
+_CONVERSIONS: dict[type[Exception], Callable[[Any], AppError]] = {
+    AuthenticationError: lambda error: Unauthorized(),
+    ValidationError: lambda error: InvalidInput(fields=build_field_errors(error.errors)),
+    # A failed CSRF check, or a body that is not JSON.
+    HttpError: lambda error: Forbidden() if error.status_code == 403 else DataFormatError(),
+}
+
 
 def add_error_handlers(api: NinjaAPI) -> None:
     """Have the API answer every exception with a problem body."""
@@ -23,7 +34,8 @@ def add_error_handlers(api: NinjaAPI) -> None:
 
 
 def _handle_error(request: HttpRequest, error: Exception) -> HttpResponse:
-    body = build_problem_from_exception(_convert_ninja_error(error))
+    convert = next((convert for kind, convert in _CONVERSIONS.items() if isinstance(error, kind)), None)
+    body = build_problem_from_exception(convert(error) if convert else error)
     if not isinstance(error, AppError) and body["code"] in (ErrorCode.SERVER_ERROR, ErrorCode.UNKNOWN_ERROR):
         log.exception("request_failed", path=request.path)
     body["instance"] = body["instance"] or request.path
@@ -35,13 +47,3 @@ def _handle_error(request: HttpRequest, error: Exception) -> HttpResponse:
     }
     record_problem(body, error=error, context=context)
     return build_problem_response(body)
-
-
-def _convert_ninja_error(error: Exception) -> Exception:
-    if isinstance(error, AuthenticationError):
-        return Unauthorized()
-    if isinstance(error, ValidationError):
-        return InvalidInput(fields=build_field_errors(error.errors))
-    if isinstance(error, HttpError):  # a failed CSRF check, or a body that is not JSON
-        return Forbidden() if error.status_code == 403 else DataFormatError()
-    return error

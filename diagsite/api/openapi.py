@@ -29,8 +29,8 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     ],
 }
 FAILURE_DESCRIPTIONS = {
-    "4XX": "What the caller can mend, or must wait for",
-    "5XX": "Our fault, or somebody's behind us",
+    "4XX": "An error that the caller can correct, or after which they must wait",
+    "5XX": "An error of the site or of a service that it uses",
 }
 
 

@@ -95,7 +95,17 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     if report["demo"]:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
     console.print(_build_brand_table(report, _("%(valid)s / %(planned)s 有效") % report["unbranded"]))
-    console.print(_build_platform_table(report))
+    own = next(brand for brand in report["brands"] if brand["is_own"])
+    table = Table(title=_("“%(brand)s”在各平台") % {"brand": own["name"]}, title_justify="left")
+    table.add_column(_("平台"))
+    table.add_column(_("有效 / 计划"), justify="right")
+    table.add_column(_("提及率"), justify="right")
+    for platform in report["platforms"]:
+        figures = own["by_platform"][platform["id"]]
+        mark = _("（演示）") if platform["demo"] else ""
+        valid = f"{figures['valid']} / {figures['planned']}"
+        table.add_row(platform["name"] + mark, valid, _format_percent(figures["mention_rate"]))
+    console.print(table)
     if report["recognition"]:
         template = _("另有 %(valid)s / %(planned)s 条有效回答的问题写了品牌名，单独计为“认知”，不在上面的数字里。")
         console.print(template % report["recognition"], style="dim")
@@ -119,20 +129,6 @@ def _build_brand_table(report: dict[str, Any], title: str) -> Table:
             _format_percent(figures["first_mention_rate"]),
             _format_percent(figures["share_of_voice"]),
         )
-    return table
-
-
-def _build_platform_table(report: dict[str, Any]) -> Table:
-    own = next(brand for brand in report["brands"] if brand["is_own"])
-    table = Table(title=_("“%(brand)s”在各平台") % {"brand": own["name"]}, title_justify="left")
-    table.add_column(_("平台"))
-    table.add_column(_("有效 / 计划"), justify="right")
-    table.add_column(_("提及率"), justify="right")
-    for platform in report["platforms"]:
-        figures = own["by_platform"][platform["id"]]
-        mark = _("（演示）") if platform["demo"] else ""
-        valid = f"{figures['valid']} / {figures['planned']}"
-        table.add_row(platform["name"] + mark, valid, _format_percent(figures["mention_rate"]))
     return table
 
 

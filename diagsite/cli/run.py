@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from rich.console import Console
 
@@ -18,7 +18,6 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis
 from diagnosis.orders.services import cancel_diagnosis
 from diagnosis.running import queue
-from diagnosis.running.state_machine import end_diagnosis
 from diagsite.cli.progress_display import ProgressDisplay
 from diagsite.server.demo_platform import is_demo_platform_up, serve_demo_platform
 from diagsite.server.embedded_worker import (
@@ -39,15 +38,6 @@ _has_live_worker_async = database_sync_to_async(queue.has_live_worker, thread_se
 _cancel_async = database_sync_to_async(cancel_diagnosis, thread_sensitive=False)
 
 
-def _time_out_diagnosis(diagnosis: Diagnosis) -> None:
-    with transaction.atomic():
-        if end_diagnosis(diagnosis.pk, DiagnosisStatus.TIMED_OUT):
-            queue.abort_run(Diagnosis.objects.get(pk=diagnosis.pk).job_id)
-
-
-_time_out_async = database_sync_to_async(_time_out_diagnosis, thread_sensitive=False)
-
-
 class TerminalRun:
     """A diagnosis followed in the terminal. is_cancel_requested: the user pressed Ctrl-C and confirmed it."""
 
@@ -66,7 +56,13 @@ class TerminalRun:
 
     async def run(self) -> None:
         """Return when the diagnosis has ended."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._on_interrupt)
+
+        def interrupt() -> None:
+            if self.is_cancel_requested:  # a further Ctrl-C after the confirmation
+                raise SystemExit(130)
+            self._interrupts.put_nowait(None)
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
         with self._resources, self._bar:
             try:
                 while not await self._poll():
@@ -88,7 +84,8 @@ class TerminalRun:
                 return True
             is_late = time.monotonic() > self._deadline
             if not self._is_end_requested and (self.is_cancel_requested or is_late):
-                await (_cancel_async if self.is_cancel_requested else _time_out_async)(self._diagnosis)
+                status = DiagnosisStatus.CANCELLED if self.is_cancel_requested else DiagnosisStatus.TIMED_OUT
+                await _cancel_async(self._diagnosis, status)
                 self._is_end_requested = True
             await self._ensure_worker()
         except DatabaseError as error:  # temporary; the log keeps the events
@@ -110,23 +107,12 @@ class TerminalRun:
         )
         self._worker_tasks = [asyncio.create_task(work) for work in coroutines]
 
-    def _on_interrupt(self) -> None:
-        if self.is_cancel_requested:  # a further Ctrl-C after the confirmation
-            raise SystemExit(130)
-        self._interrupts.put_nowait(None)
-
     async def _confirm_cancel(self) -> bool:
-        """Ask the user once; without a terminal, or after another Ctrl-C, the answer is yes."""
+        """Ask the user in the terminal; without a terminal, or after another Ctrl-C, the answer is yes."""
         if not (sys.stdin.isatty() and self._console.is_terminal):
             return True
         self._bar.pause()
         self._console.print(_("取消这次诊断？已经得到的回答会保留。[Y/n] "), end="")
-        answer = await self._read_terminal_line()
-        self._bar.resume()
-        return answer.strip().lower() not in ("n", "no", "否", "不")
-
-    async def _read_terminal_line(self) -> str:
-        """Read a line from the terminal; "" after another Ctrl-C."""
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str] = loop.create_future()
 
@@ -140,4 +126,5 @@ class TerminalRun:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(sys.stdin)
         interrupt.cancel()
-        return line.result() if line.done() else ""
+        self._bar.resume()
+        return not line.done() or line.result().strip().lower() not in ("n", "no", "否", "不")

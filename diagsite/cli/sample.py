@@ -3,7 +3,6 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,7 +66,13 @@ class SampleDiagnosis:
                 reason = str(error) if isinstance(error, SampleError) else type(error).__name__
                 message = _("示例诊断没有完成（%(error)s），网站仍在运行。") % {"error": reason}
                 self._console.print(message, style="yellow")
-            self._print_urls(base_url)
+            admin = _("%(url)s（账号：.venv/bin/python manage.py createsuperuser）") % {"url": f"{base_url}/admin/"}
+            self._print_field(_("首页"), f"{base_url}/#device={self._device_id}")
+            self._print_field("API", f"{base_url}/api/docs")
+            self._print_field(_("后台"), admin)
+            if settings.LOG_FILE:
+                self._print_field(_("日志"), settings.LOG_FILE)
+            self._console.print("\n" + _("按 Ctrl-C 停止。"))
 
     def print_stopping(self) -> None:
         """Print that the site stops after a first Ctrl-C."""
@@ -79,7 +84,14 @@ class SampleDiagnosis:
             raise SampleError("DEMO=0")
         token = (await _request_json(http, "POST", "/api/session", json={"device_id": self._device_id}))["token"]
         http.headers["Authorization"] = f"Bearer {token}"
-        self._print_previous_diagnoses((await _request_json(http, "GET", "/api/diagnoses"))["items"])
+        previous = (await _request_json(http, "GET", "/api/diagnoses"))["items"]
+        if previous:
+            when = datetime.fromisoformat(previous[0]["created_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
+            template = _("找到之前的诊断，最近一次：%(when)s（%(status)s）")
+            self._console.print(template % {"when": when, "status": get_status_label(previous[0]["status"])})
+        unfinished = sum(item["status"] in UNFINISHED_STATUSES for item in previous)
+        if unfinished:
+            self._console.print(_("其中 %(count)s 个没有完成，正在继续。") % {"count": unfinished})
         key = {"Idempotency-Key": uuid.uuid4().hex}
         accepted = await _request_json(http, "POST", "/api/diagnoses", json=SAMPLE_REQUEST, headers=key)
         socket_url = f"{base_url.replace('http', 'ws', 1)}{accepted['socket_url']}"
@@ -87,25 +99,6 @@ class SampleDiagnosis:
             await _follow_stream(socket_url, token, bar)
         print_report(self._console, await _request_json(http, "GET", f"/api/diagnoses/{accepted['id']}/report"))
         self._print_field(_("报告"), f"{base_url}/diagnoses/{accepted['id']}/#device={self._device_id}", before="\n")
-
-    def _print_previous_diagnoses(self, items: Sequence[dict[str, Any]]) -> None:
-        if not items:
-            return
-        when = datetime.fromisoformat(items[0]["created_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
-        template = _("找到之前的诊断，最近一次：%(when)s（%(status)s）")
-        self._console.print(template % {"when": when, "status": get_status_label(items[0]["status"])})
-        unfinished = sum(item["status"] in UNFINISHED_STATUSES for item in items)
-        if unfinished:
-            self._console.print(_("其中 %(count)s 个没有完成，正在继续。") % {"count": unfinished})
-
-    def _print_urls(self, base_url: str) -> None:
-        self._print_field(_("首页"), f"{base_url}/#device={self._device_id}")
-        self._print_field("API", f"{base_url}/api/docs")
-        admin = _("%(url)s（账号：.venv/bin/python manage.py createsuperuser）") % {"url": f"{base_url}/admin/"}
-        self._print_field(_("后台"), admin)
-        if settings.LOG_FILE:
-            self._print_field(_("日志"), settings.LOG_FILE)
-        self._console.print("\n" + _("按 Ctrl-C 停止。"))
 
     def _print_field(self, name: str, value: str, *, before: str = "") -> None:
         self._console.print(f"{before}{name}: {value}", soft_wrap=True)

@@ -10,7 +10,6 @@ from ninja import Field, Router, Schema, Status
 from pydantic import StrictInt
 
 from diagnosis.api.access import get_request_user
-from diagsite.models import Notification
 from diagsite.notifications.outbox import get_unread_notifications
 
 router = Router(tags=["notices"])
@@ -19,7 +18,10 @@ MAX_LISTED_NOTIFICATIONS = 50
 
 
 class MoveOut(Schema):
-    """A brand whose rate moved: 0-1 before and after, on what both diagnoses asked."""
+    """A brand whose mention rate (0 to 1) changed on the common part of two diagnoses.
+
+    low, high: the interval of the difference.
+    """
 
     name: str
     is_own: bool
@@ -31,7 +33,10 @@ class MoveOut(Schema):
 
 
 class NoticeOut(Schema):
-    """moves: of "moved". reason: of "skipped", as a schedule's skip_reason; at: when it happened."""
+    """A notification. at: the time of the event.
+
+    moves: the changes, for kind "moved". reason: the schedule's skip_reason, for kind "skipped".
+    """
 
     id: int
     kind: Literal["moved", "skipped"]
@@ -45,48 +50,57 @@ class NoticeOut(Schema):
 
 
 class NoticeList(Schema):
-    """The newest fifty that are unread."""
+    """The newest fifty unread notifications."""
 
     items: list[NoticeOut]
 
 
 class ReadIn(Schema):
-    """Which were read."""
+    """The ids of the notifications to mark as read."""
 
     ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTIFICATIONS)
 
 
-@router.get("/notices", response=NoticeList, summary="Unread notices", operation_id="diagsite_notices_api_list_notices")
+@router.get(
+    "/notices",
+    response=NoticeList,
+    summary="List the unread notifications",
+    operation_id="diagsite_notices_api_list_notices",
+)
 def list_notices(request: HttpRequest) -> dict[str, Any]:
-    """The caller's, the newest first; without what WeChat has delivered."""
+    """Return the caller's unread notifications, newest first, without those that WeChat delivered."""
     rows = (
         get_unread_notifications(get_request_user(request))
         .select_related("diagnosis", "schedule")
         .defer("diagnosis__report")[:MAX_LISTED_NOTIFICATIONS]
     )
-    return {"items": [_serialize_notification(row) for row in rows]}
+    items = []
+    for row in rows:
+        subject = row.diagnosis or row.schedule
+        assert subject
+        items.append(
+            {
+                "id": row.pk,
+                "kind": row.kind,
+                "brand": subject.brand,
+                "demo": subject.is_demo,
+                "diagnosis": row.diagnosis_id,
+                "schedule": row.diagnosis.schedule_id if row.diagnosis else row.schedule_id,
+                "at": row.slot_at or row.due_at,
+                "moves": row.data.get("moves", []),
+                "reason": row.data.get("reason", ""),
+            }
+        )
+    return {"items": items}
 
 
 @router.post(
-    "/notices/read", response={204: None}, summary="Mark as read", operation_id="diagsite_notices_api_read_notices"
+    "/notices/read",
+    response={204: None},
+    summary="Mark notifications as read",
+    operation_id="diagsite_notices_api_read_notices",
 )
 def read_notices(request: HttpRequest, body: ReadIn) -> Status[None]:
-    """Of the caller's own; others' are left as they are."""
+    """Mark notifications of the caller as read; ids of other users' notifications are ignored."""
     get_unread_notifications(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
     return Status(204, None)
-
-
-def _serialize_notification(notification: Notification) -> dict[str, Any]:
-    subject = notification.diagnosis or notification.schedule
-    assert subject
-    return {
-        "id": notification.pk,
-        "kind": notification.kind,
-        "brand": subject.brand,
-        "demo": subject.is_demo,
-        "diagnosis": notification.diagnosis_id,
-        "schedule": notification.diagnosis.schedule_id if notification.diagnosis else notification.schedule_id,
-        "at": notification.slot_at or notification.due_at,
-        "moves": notification.data.get("moves", []),
-        "reason": notification.data.get("reason", ""),
-    }

@@ -8,9 +8,8 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from diagsite.accounts.wechat import WECHAT_TIMEOUT, get_wechat_hosts
+from diagsite.accounts.wechat import create_wechat_client
 from performance.client_metrics import measure_call
-from performance.ssrf_guard import get_ssl_context, restrict_hosts
 
 log = structlog.get_logger(__name__)
 
@@ -61,10 +60,7 @@ def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tupl
 def _post_message(message: dict[str, Any]) -> int:
     url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
     token = _get_access_token()
-    with (
-        measure_call("wechat.message") as call,
-        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
-    ):
+    with measure_call("wechat.message") as call, create_wechat_client() as client:
         response = client.post(url, params={"access_token": token}, json=message)
         response.raise_for_status()
         code = int(response.json()["errcode"])
@@ -83,10 +79,7 @@ def _get_access_token() -> str:
         "appid": settings.WECHAT_APP_ID,
         "secret": settings.WECHAT_APP_SECRET,
     }
-    with (
-        measure_call("wechat.token"),
-        restrict_hosts(httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT), get_wechat_hosts) as client,
-    ):
+    with measure_call("wechat.token"), create_wechat_client() as client:
         response = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
         response.raise_for_status()
         body = response.json()

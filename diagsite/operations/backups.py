@@ -114,9 +114,16 @@ def _export_snapshot() -> Iterator[str]:
 
 
 def _run_tool(tool: str, *arguments: str) -> None:
-    command = [str(_find_tool(tool)), *arguments]
+    # The connection parameters are in the environment, because command lines are visible to all users.
+    parameters = connection.get_connection_params()
+    names = {"PGDATABASE": "dbname", **{f"PG{name.upper()}": name for name in _CONNECTION_PARAMETERS}}
+    environment = {variable: str(parameters[name]) for variable, name in names.items() if parameters.get(name)}
     process = subprocess.run(
-        command, env=_build_tool_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [str(_find_tool(tool)), *arguments],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if process.returncode:
         raise BackupFailed(f"{tool}: {process.stderr.strip()[:1000] or process.returncode}")
@@ -127,28 +134,13 @@ def _find_tool(name: str) -> Path:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version_num")
         server = int(cursor.fetchone()[0]) // 10_000
-    candidates = [
-        Path(found)
-        for found in (shutil.which(name), str(get_binaries_directory() / name))
-        if found and Path(found).exists()
-    ]
-    versions = {version: path for path in reversed(candidates) if (version := _get_tool_version(path)) >= server}
-    if not versions:
+    paths_by_version: dict[int, Path] = {}
+    for candidate in (shutil.which(name), str(get_binaries_directory() / name)):  # of equal versions, the first one
+        if candidate and Path(candidate).exists():
+            output = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
+            version = re.search(r"\d+", output)
+            paths_by_version.setdefault(int(version[0]) if version else 0, Path(candidate))
+    usable = [version for version in paths_by_version if version >= server]
+    if not usable:
         raise BackupFailed(f"no {name} of PostgreSQL {server} or newer: install postgresql-client-{server}")
-    return versions[min(versions)]
-
-
-def _get_tool_version(path: Path) -> int:
-    output = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
-    found = re.search(r"\d+", output)
-    return int(found[0]) if found else 0
-
-
-def _build_tool_environment() -> dict[str, str]:
-    """Pass the connection parameters by environment, because command lines are visible to all users."""
-    parameters = connection.get_connection_params()
-    names = {"PGDATABASE": "dbname", **{f"PG{name.upper()}": name for name in _CONNECTION_PARAMETERS}}
-    return {
-        **os.environ,
-        **{variable: str(parameters[name]) for variable, name in names.items() if parameters.get(name)},
-    }
+    return paths_by_version[min(usable)]

@@ -12,7 +12,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis.models import RepairChange, ShareLink
 from diagsite.models import Notification, RevokedToken
@@ -95,22 +97,11 @@ def _build_row_rule(
     )
 
 
-def _select_expired_error_counts(cutoff: datetime) -> QuerySet[ErrorCount]:
-    now = timezone.now()
-    return ErrorCount.objects.filter(hour__lt=now - ERROR_COUNT_RETENTION_FACTOR * (now - cutoff))
-
-
 _EXPIRED_JOBS_SQL = """
     SELECT j.id FROM procrastinate_jobs j
     WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
         AND coalesce((SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id), '-infinity') < %s
 """
-
-
-def _count_expired_jobs(cutoff: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({_EXPIRED_JOBS_SQL}) AS expired", [cutoff])
-        return int(cursor.fetchone()[0])
 
 
 def _delete_job_batch(cutoff: datetime) -> int:
@@ -143,7 +134,9 @@ RETENTION_RULES = [
         settings.ERRORS_KEPT_DAYS,
         lambda cutoff: ErrorEvent.objects.filter(created_at__lt=cutoff),
         order_by="created_at",
-        select_dependents=_select_expired_error_counts,
+        select_dependents=lambda cutoff: ErrorCount.objects.filter(
+            hour__lt=cutoff - (ERROR_COUNT_RETENTION_FACTOR - 1) * (timezone.now() - cutoff)
+        ),
     ),
     _build_row_rule(
         "samples",
@@ -153,7 +146,13 @@ RETENTION_RULES = [
         order_by="bucket",
         select_dependents=lambda cutoff: Process.objects.filter(seen_at__lt=cutoff, samples=None),
     ),
-    RetentionRule("jobs", "finished jobs, with their events", 7, _count_expired_jobs, _delete_job_batch),
+    RetentionRule(
+        "jobs",
+        "finished jobs, with their events",
+        7,
+        lambda cutoff: ProcrastinateJob.objects.filter(pk__in=RawSQL(_EXPIRED_JOBS_SQL, [cutoff])).count(),
+        _delete_job_batch,
+    ),
     _build_row_rule(
         "deliveries",
         "alert messages, sent or abandoned",

@@ -16,7 +16,7 @@ from diagnosis.legacy.table_layout import TEMPORARY_TABLE_PATTERN
 DROP_LOCK_TIMEOUT_SECONDS = 3
 
 _LIST_TABLES_SQL = """
-    SELECT c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint, pg_relation_filepath(c.oid),
+    SELECT c.relname, pg_total_relation_size(c.oid), pg_relation_filepath(c.oid),
         EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') AS of_extension,
         EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.conrelid <> c.oid) AS is_referenced,
         EXISTS (SELECT 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
@@ -40,17 +40,25 @@ class TemporaryTable:
 
 
 def find_temporary_tables() -> list[TemporaryTable]:
-    """Return the tables with temporary names. `written_at` is None if the role may not read it."""
+    """Return the tables with temporary names. `written_at` is None if the role may not read files' times."""
     model_tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     # Libraries may have tables without models, whose names begin with the name of an app.
     prefixes = tuple({f"{app.label}_" for app in apps.get_app_configs()} | {"procrastinate_", "django_", "auth_"})
     tables = []
     with connection.cursor() as cursor:
         cursor.execute(_LIST_TABLES_SQL)
-        for name, size, _rows, path, *flags in cursor.fetchall():
-            if TEMPORARY_TABLE_PATTERN.fullmatch(name):
-                keep_reason = _get_keep_reason(name, model_tables, prefixes, flags)
-                tables.append(TemporaryTable(name, size, _count_rows(name), _get_last_write(path), keep_reason))
+        listed = [row for row in cursor.fetchall() if TEMPORARY_TABLE_PATTERN.fullmatch(row[0])]
+        cursor.execute("SELECT has_function_privilege('pg_stat_file(text)', 'EXECUTE')")
+        can_read_times = cursor.fetchone()[0]
+        for name, size, path, *flags in listed:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)))
+            rows = int(cursor.fetchone()[0])
+            written_at = None
+            if can_read_times:
+                cursor.execute("SELECT (pg_stat_file(%s, true)).modification", [path])
+                written_at = cursor.fetchone()[0]
+            keep_reason = _get_keep_reason(name, model_tables, prefixes, flags)
+            tables.append(TemporaryTable(name, size, rows, written_at, keep_reason))
     return tables
 
 
@@ -66,23 +74,6 @@ def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...
         "its name has the prefix of an app's tables": name.startswith(prefixes),
     }
     return next((reason for reason, holds in keep_reasons.items() if holds), "")
-
-
-def _count_rows(name: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)))
-        return int(cursor.fetchone()[0])
-
-
-def _get_last_write(path: str) -> datetime | None:
-    """Return the modification time of the table's file, which few roles may read."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT has_function_privilege('pg_stat_file(text)', 'EXECUTE')")
-        if not cursor.fetchone()[0]:
-            return None
-        cursor.execute("SELECT (pg_stat_file(%s, true)).modification", [path])
-        row = cursor.fetchone()
-    return row[0] if row else None
 
 
 def back_up_and_drop_table(name: str, directory: Path) -> Path:

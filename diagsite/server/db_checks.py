@@ -6,7 +6,6 @@ import psycopg
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
@@ -38,23 +37,18 @@ def require_migrations_applied() -> None:
 def migrate_and_seed() -> None:
     """Migrate and seed; processes that start at the same time wait for each other."""
     with connection.cursor() as cursor:
-        _acquire_migration_lock(cursor)
+        # Polled, because a concurrent index build waits for all earlier statements: a statement that waited for this
+        # lock would cause a deadlock.
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK_ID])
+        while not cursor.fetchone()[0]:
+            time.sleep(MIGRATION_LOCK_RETRY_SECONDS)
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK_ID])
         try:
             if _count_unapplied_migrations():
                 call_command("migrate", verbosity=0, interactive=False)
             call_command("seed", verbosity=0)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK_ID])
-
-
-def _acquire_migration_lock(cursor: CursorWrapper) -> None:
-    # Polled, because a concurrent index build waits for all earlier statements: a statement that waited for this lock
-    # would cause a deadlock.
-    while True:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK_ID])
-        if cursor.fetchone()[0]:
-            return
-        time.sleep(MIGRATION_LOCK_RETRY_SECONDS)
 
 
 def _count_unapplied_migrations() -> int:

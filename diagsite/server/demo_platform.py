@@ -40,8 +40,16 @@ def is_demo_platform_up() -> bool:
 @contextlib.contextmanager
 def serve_demo_platform() -> Iterator[None]:
     """Serve the demo platform while the block runs, and set settings.DEMO_BASE_URL to it."""
+    site = WSGIHandler()
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == DEMO_ENDPOINT_PATH:
+            return site(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])  # nothing else of the site is reachable
+        return [b""]
+
     server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietRequestHandler)
-    server.set_app(_restrict_to_path(DEMO_ENDPOINT_PATH, WSGIHandler()))
+    server.set_app(answer)
     thread = threading.Thread(target=server.serve_forever, name="demo-platform", daemon=True)
     previous_url = settings.DEMO_BASE_URL
     settings.DEMO_BASE_URL = f"http://127.0.0.1:{server.server_port}/demo/v1"
@@ -52,15 +60,3 @@ def serve_demo_platform() -> Iterator[None]:
         settings.DEMO_BASE_URL = previous_url
         server.shutdown()
         server.server_close()
-
-
-def _restrict_to_path(path: str, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Answer 404 at all other paths, so that nothing else of the site is reachable."""
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == path:
-            return application(environ, start_response)
-        start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b""]
-
-    return answer

@@ -87,7 +87,11 @@ class EmbeddedPostgres:
                 self._create_data_directory()
             if not self._find_postmaster():
                 self._start_server()
-            self._wait_until_ready()
+            child = self._child
+            self._wait_for(lambda: self._is_ready() or (child and child.poll() is not None), START_TIMEOUT_SECONDS)
+            if not self.is_running:
+                output = self.log.read_bytes()[self._log_offset :].decode(errors="replace")
+                raise OSError(f"{_extract_error(output)} (log: {self.log})")
 
     def release(self) -> None:
         """Stop using the server; the last user stops it."""
@@ -99,22 +103,19 @@ class EmbeddedPostgres:
                 fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # another process uses it
-            self._stop()
-
-    def _stop(self) -> None:
-        # Fast shutdown, then immediate shutdown, then kill.
-        for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            postmaster = self._find_postmaster()
-            if postmaster is None:
-                break
-            socket_directory = self.socket_directory
-            with contextlib.suppress(psutil.NoSuchProcess):
-                postmaster.send_signal(signal_number)
-            self._wait_for(lambda: self._find_postmaster() is None, STOP_TIMEOUT_SECONDS)
-            self._remove_socket_directory(socket_directory)
-        if self._child:
-            self._child.wait()
-            self._child = None
+            # Fast shutdown, then immediate shutdown, then kill.
+            for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+                postmaster = self._find_postmaster()
+                if postmaster is None:
+                    break
+                socket_directory = self.socket_directory
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    postmaster.send_signal(signal_number)
+                self._wait_for(lambda: self._find_postmaster() is None, STOP_TIMEOUT_SECONDS)
+                self._remove_socket_directory(socket_directory)
+            if self._child:
+                self._child.wait()
+                self._child = None
 
     def _get_sibling_path(self, suffix: str) -> Path:
         return self.data_directory.with_suffix(suffix)
@@ -176,6 +177,13 @@ class EmbeddedPostgres:
             (self.data_directory / name).unlink(missing_ok=True)
         if _is_root():
             _make_traversable(self.data_directory)
+        socket_directory = self.data_directory
+        socket_path = str(self.data_directory / ".s.PGSQL.5432")
+        # A comma would separate two directories in the option.
+        if len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES or set(socket_path) & {",", '"'}:
+            socket_directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+            if _is_root():
+                os.chown(socket_directory, pwd.getpwnam(SYSTEM_USER).pw_uid, -1)
         command = [
             str(get_binaries_directory() / "postgres"),
             "-D",
@@ -183,33 +191,16 @@ class EmbeddedPostgres:
             "-c",
             "listen_addresses=",
         ]
-        command += ["-c", f"unix_socket_directories={self._choose_socket_directory()}"]
+        command += ["-c", f"unix_socket_directories={socket_directory}"]
         with self.log.open("ab") as log:
             self._log_offset = log.tell()
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_build_process_options()
             )
 
-    def _choose_socket_directory(self) -> Path:
-        path = str(self.data_directory / ".s.PGSQL.5432")
-        # A comma would separate two directories in the option.
-        if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not set(path) & {",", '"'}:
-            return self.data_directory
-        short = Path(tempfile.mkdtemp(prefix="postgres-"))
-        if _is_root():
-            os.chown(short, pwd.getpwnam(SYSTEM_USER).pw_uid, -1)
-        return short
-
     def _remove_socket_directory(self, directory: Path) -> None:
         if directory != self.data_directory:
             shutil.rmtree(directory, ignore_errors=True)
-
-    def _wait_until_ready(self) -> None:
-        child = self._child
-        self._wait_for(lambda: self._is_ready() or (child and child.poll() is not None), START_TIMEOUT_SECONDS)
-        if not self.is_running:
-            output = self.log.read_bytes()[self._log_offset :].decode(errors="replace")
-            raise OSError(f"{_extract_error(output)} (log: {self.log})")
 
     @staticmethod
     def _wait_for(condition: Callable[[], object], timeout_seconds: float) -> None:

@@ -19,19 +19,17 @@ ACCEPT_GRACE_SECONDS = 0.2
 
 async def stop_listening(server: Any) -> None:
     """Close the listening sockets of a daphne server; its connections stay."""
+
+    # Accept the connections in the kernel's queue, which would be reset, and close the socket at once: Twisted's
+    # stopListening closes it one iteration of the loop later, when new connections may be queued.
+    def close(port: Any) -> Any:
+        if port.connected:
+            port.doRead()
+            port.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
+        return port
+
     for listener in server.listeners:
-        listener.addCallback(_close_listener)
-
-
-def _close_listener(port: Any) -> Any:
-    """Close the socket at once, after accepting the connections in the kernel's queue, which would be reset.
-
-    Twisted's stopListening closes it one iteration of the loop later, when new connections may be queued.
-    """
-    if port.connected:
-        port.doRead()
-        port.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
-    return port
+        listener.addCallback(close)
 
 
 async def drain_requests(server: Any, timeout_seconds: float) -> None:
@@ -46,13 +44,9 @@ async def drain_requests(server: Any, timeout_seconds: float) -> None:
 
 def get_open_requests(server: Any) -> "list[asyncio.Future[Any]]":
     """Return the HTTP requests in progress, without sockets and idle connections."""
-    return [
-        details["application_instance"]
+    applications = [
+        details.get("application_instance")
         for protocol, details in server.connections.items()
-        if isinstance(protocol, WebRequest) and not _is_finished(details)
+        if isinstance(protocol, WebRequest) and "disconnected" not in details
     ]
-
-
-def _is_finished(details: dict[str, Any]) -> bool:
-    application = details.get("application_instance")
-    return application is None or application.done() or "disconnected" in details
+    return [application for application in applications if application is not None and not application.done()]

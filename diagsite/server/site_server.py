@@ -101,7 +101,14 @@ class SiteServer:
     def run(self) -> None:
         """Serve until stopped. Raises ListenError if the port is in use."""
         self._server.run()
-        _cancel_remaining_tasks()
+        # Cancel all tasks, as `asyncio.run` does; Python 3.11 can crash when it deletes pending ones.
+        loop = asyncio.get_event_loop()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT_SECONDS))
+        loop.run_until_complete(loop.shutdown_asyncgens())
         if self._server.listen_failure:
             raise ListenError(self._server.listen_failure)
 
@@ -145,7 +152,9 @@ class SiteServer:
             self._skip_drain.set()
             return
         log.info("stopping", reason=reason)
-        _schedule_forced_exit(FORCED_EXIT_SECONDS)
+        timer = threading.Timer(FORCED_EXIT_SECONDS, _force_exit)
+        timer.daemon = True
+        timer.start()
         self._stop_task = asyncio.get_event_loop().create_task(self._stop())
         if self.sample:
             self.sample.print_stopping()
@@ -176,27 +185,10 @@ async def _send_going_away() -> None:
         log.warning("goodbye_failed", error=repr(error))
 
 
-def _cancel_remaining_tasks() -> None:
-    """Cancel all tasks, as `asyncio.run` does; Python 3.11 can crash when it deletes pending ones."""
-    loop = asyncio.get_event_loop()
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT_SECONDS))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-
-
-def _schedule_forced_exit(seconds: float) -> None:
-    """End the process after a time, even if a thread still waits."""
-
-    def end() -> None:
-        log.error("stop_took_too_long", seconds=seconds)
-        database = embedded_postgres.get_embedded_server()
-        if database:
-            database.release()
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+def _force_exit() -> None:
+    """End the process even if a thread still waits."""
+    log.error("stop_took_too_long", seconds=FORCED_EXIT_SECONDS)
+    database = embedded_postgres.get_embedded_server()
+    if database:
+        database.release()
+    os._exit(1)

@@ -16,15 +16,13 @@ _policy_before, _connect_src, _policy_after = _policy.partition("connect-src 'se
 
 def add_security_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     """Set Content-Security-Policy and Permissions-Policy."""
-    is_page = response.headers.get("Content-Type", "").startswith("text/html")
-    response.headers.setdefault(CSP_HEADER, _build_page_policy(request) if is_page else DENY_ALL_POLICY)
-    response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
-
-
-def _build_page_policy(request: HttpRequest) -> str:
-    """Add the URL of the WebSocket, which WebKit before 15.4 does not include in 'self'."""
-    try:
+    policy = DENY_ALL_POLICY
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        # WebKit before 15.4 does not include the URL of the WebSocket in 'self'.
         scheme = "wss" if request.is_secure() else "ws"
-        return f"{_policy_before}{_connect_src} {scheme}://{request.get_host()}{_policy_after}"
-    except DisallowedHost:
-        return _policy
+        try:
+            policy = f"{_policy_before}{_connect_src} {scheme}://{request.get_host()}{_policy_after}"
+        except DisallowedHost:
+            policy = _policy
+    response.headers.setdefault(CSP_HEADER, policy)
+    response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)

@@ -4,7 +4,6 @@ import json
 import math
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -86,10 +85,17 @@ def _record_and_respond(request: HttpRequest, body: Problem, error: BaseExceptio
     record_problem(body, error=error, place=place, context={"route": route, "method": request.method})
     if request.path.startswith("/api/"):
         return build_problem_response(body)
+    home = reverse("pages:start")
+    action_urls = {
+        ActionKind.RETRY: request.get_full_path() if request.method == "GET" else home,
+        ActionKind.OPEN_HISTORY: reverse("pages:history"),
+        ActionKind.SIGN_IN: reverse("pages:login"),
+        ActionKind.SWITCH_PLATFORM: f"{home}?platforms=healthy",
+    }
+    address = action_urls.get(body["copy"]["action"]["kind"], home)
     # The page uses neither session nor user, so it works without the database.
-    return _add_retry_after(
-        render(request, "site/error.html", _build_template_context(request, body), status=body["status"]), body
-    )
+    context = {"problem": body, "copy": body["copy"], "address": address}
+    return _add_retry_after(render(request, "site/error.html", context, status=body["status"]), body)
 
 
 def build_problem_response(body: Problem) -> HttpResponse:
@@ -104,15 +110,3 @@ def _add_retry_after(response: HttpResponse, body: Problem) -> HttpResponse:
     if body["retry_after_ms"]:
         response["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1000))
     return response
-
-
-def _build_template_context(request: HttpRequest, body: Problem) -> dict[str, Any]:
-    home = reverse("pages:start")
-    action_urls = {
-        ActionKind.RETRY: request.get_full_path() if request.method == "GET" else home,
-        ActionKind.OPEN_HISTORY: reverse("pages:history"),
-        ActionKind.SIGN_IN: reverse("pages:login"),
-        ActionKind.SWITCH_PLATFORM: f"{home}?platforms=healthy",
-    }
-    action = body["copy"]["action"]
-    return {"problem": body, "copy": body["copy"], "address": action_urls.get(action["kind"], home)}

@@ -24,9 +24,11 @@ WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"
 PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
 
 
-def _build_page_config(request: HttpRequest) -> dict[str, Any]:
-    """Build the configuration of the page's scripts."""
-    return {
+def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
+    """Render a page; on a site without demo only for signed-in users."""
+    if not settings.DEMO and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    config = {
         "demo": settings.DEMO,
         "signed_in": request.user.is_authenticated,
         "csrf_token": get_token(request),
@@ -42,13 +44,7 @@ def _build_page_config(request: HttpRequest) -> dict[str, Any]:
             "login": resolve_url(settings.LOGIN_URL),
         },
     }
-
-
-def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
-    """Render a page; on a site without demo only for signed-in users."""
-    if not settings.DEMO and not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
-    context |= {"current": page_name, "config": _build_page_config(request)}
+    context |= {"current": page_name, "config": config}
     return render(request, f"site/{page_name}.html", context)
 
 

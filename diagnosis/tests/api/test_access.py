@@ -34,7 +34,7 @@ def diagnosis(owner: AbstractUser, platform: Platform) -> Diagnosis:
     )
 
 
-def _ask(client: Client, method: str, path: str) -> Any:
+def _request(client: Client, method: str, path: str) -> Any:
     return client.generic(method, path, content_type="application/json")
 
 
@@ -43,33 +43,33 @@ def test_owner_and_staff_have_access(
     client: Client, client_of_staff: Client, diagnosis: Diagnosis, method: str, rest: str
 ) -> None:
     for allowed in (client, client_of_staff):
-        assert _ask(allowed, method, f"/api/diagnoses/{diagnosis.pk}{rest}").status_code in (200, 202)
+        assert _request(allowed, method, f"/api/diagnoses/{diagnosis.pk}{rest}").status_code in (200, 202)
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
 def test_other_user_gets_the_same_404_as_for_an_unknown_id(
     client_of_stranger: Client, diagnosis: Diagnosis, method: str, rest: str
 ) -> None:
-    def seen(pk: object) -> tuple[int, str, dict[str, str]]:
-        response = _ask(client_of_stranger, method, f"/api/diagnoses/{pk}{rest}")
+    def request(pk: object) -> tuple[int, str, dict[str, str]]:
+        response = _request(client_of_stranger, method, f"/api/diagnoses/{pk}{rest}")
         body = response.content.decode().replace(str(pk), "ID")
         body = re.sub(r'"request_id": "[^"]*"', '"request_id": "ID"', body)
         headers = {name: value for name, value in response.headers.items() if name != "X-Request-ID"}
         return response.status_code, body, headers
 
-    strangers = seen(diagnosis.pk)
+    strangers = request(diagnosis.pk)
     assert strangers[0] == 404
     assert '"code": "DATA_NOT_FOUND"' in strangers[1]
-    for nothing in (uuid.uuid4(), "1", "not-a-uuid", "00000000-0000-0000-0000-000000000000"):
-        assert seen(nothing)[:2] == strangers[:2]
-    assert seen(uuid.uuid4()) == strangers
+    for unknown_id in (uuid.uuid4(), "1", "not-a-uuid", "00000000-0000-0000-0000-000000000000"):
+        assert request(unknown_id)[:2] == strangers[:2]
+    assert request(uuid.uuid4()) == strangers
     assert Diagnosis.objects.get().status == DiagnosisStatus.PARTIAL
 
 
 @pytest.mark.parametrize(("method", "rest"), ROUTES)
 def test_anonymous_request_gets_401_for_any_id(diagnosis: Diagnosis, method: str, rest: str) -> None:
     for pk in (diagnosis.pk, uuid.uuid4()):
-        response = _ask(Client(), method, f"/api/diagnoses/{pk}{rest}")
+        response = _request(Client(), method, f"/api/diagnoses/{pk}{rest}")
         assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
         assert response["Content-Type"] == "application/problem+json"
     assert Diagnosis.objects.count() == 1
@@ -93,7 +93,7 @@ def test_other_routes_require_sign_in(method: str, path: str) -> None:
 def test_any_signed_in_user_may_use_the_open_routes(
     client_of_stranger: Client, diagnosis: Diagnosis, method: str, path: str
 ) -> None:
-    response = _ask(client_of_stranger, method, path)
+    response = _request(client_of_stranger, method, path)
     assert response.status_code == 200
     assert str(diagnosis.pk) not in response.content.decode()
 

@@ -137,15 +137,15 @@ def test_filter_by_status(client: Client, owner: AbstractUser, platform: Platfor
 
 
 @pytest.mark.parametrize(
-    ("q", "found"),
+    ("q", "expected"),
     [("山", ["山岚"]), ("KETTLE", ["Kettlewood"]), ("100%", ["100% 茶"]), ("%", ["100% 茶"]), ("_", []), ("木", [])],
 )
 def test_search_matches_parts_of_the_brand(
-    client: Client, owner: AbstractUser, platform: Platform, q: str, found: list[str]
+    client: Client, owner: AbstractUser, platform: Platform, q: str, expected: list[str]
 ) -> None:
     for brand in ("山岚", "Kettlewood", "100% 茶"):
         make_diagnosis(owner, [platform], brand=brand)
-    assert _brands(_page(client, q=q)) == found
+    assert _brands(_page(client, q=q)) == expected
 
 
 def test_too_long_search_is_named_in_the_error(client: Client) -> None:

@@ -19,10 +19,10 @@ from testing import fake_platform
 from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from testing.fake_platform import Behaviour, Exchange, FakePlatform
 
-# The client is one per event loop and takes 50 ms to make: these tests share a loop.
+# The client is one per event loop and takes 50 ms to create, so these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
-# As the platforms make them: OpenAI's, DeepSeek's, 豆包's, 智谱's, 文心's, Gemini's, and one like no other.
+# Keys in the platforms' formats: OpenAI's, DeepSeek's, 豆包's, 智谱's, 文心's, Gemini's, and one in another format.
 KEYS = [
     "sk-proj-Ab3dEf6hIj9kLmNoPqRsT",
     "sk-0123456789abcdef0123456789abcdef",
@@ -93,7 +93,7 @@ def test_details_are_short_and_storable() -> None:
 async def test_unusable_key_fails_with_reason_key(
     fake: FakePlatform, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    if "\x00" not in key:  # which no environment holds
+    if "\x00" not in key:  # an environment variable cannot contain it
         monkeypatch.setenv(API_KEY_VARIABLE, key)
     else:
         monkeypatch.delenv(API_KEY_VARIABLE)

@@ -10,11 +10,11 @@ from diagnosis.orders.services import RequestedBrand
 from testing.diagnosis_rows import make_diagnosis, make_platform
 
 
-def suggested(client: Client, brand: str) -> list[dict[str, Any]]:
+def get_suggestions(client: Client, brand: str) -> list[dict[str, Any]]:
     answer = client.get("/api/suggestions", {"brand": brand})
     assert answer.status_code == 200
-    found: list[dict[str, Any]] = answer.json()["competitors"]
-    return found
+    competitors: list[dict[str, Any]] = answer.json()["competitors"]
+    return competitors
 
 
 def compare(owner: AbstractUser, platform: Platform, *rivals: RequestedBrand, brand: str = "Shanlan") -> None:
@@ -25,7 +25,7 @@ def test_suggestions_are_unique_newest_first_with_latest_aliases(owner: Abstract
     platform = make_platform()
     compare(owner, platform, RequestedBrand("云栖壶", ["云栖"]), RequestedBrand("木石坊"))
     compare(owner, platform, RequestedBrand("云栖壶", ["Yunqi"]))
-    assert suggested(client, " shanlan ") == [
+    assert get_suggestions(client, " shanlan ") == [
         {"name": "云栖壶", "aliases": ["Yunqi"]},
         {"name": "木石坊", "aliases": []},
     ]
@@ -37,7 +37,7 @@ def test_competitors_of_other_brands_and_users_are_not_suggested(
     platform = make_platform()
     compare(owner, platform, RequestedBrand("甲"), brand="别的")
     compare(stranger, platform, RequestedBrand("乙"))
-    assert suggested(client, "Shanlan") == []
+    assert get_suggestions(client, "Shanlan") == []
 
 
 def test_brand_is_required(client: Client) -> None:

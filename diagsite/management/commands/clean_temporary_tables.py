@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from django.db import Error
 from django.utils import timezone
 
-from diagsite.operations.temporary_tables import TemporaryTable, back_up_and_drop_table, find_temporary_tables
+from diagsite.operations.temporary_tables import back_up_and_drop_table, find_temporary_tables
 from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
@@ -44,7 +44,12 @@ class Command(ExamplesCommand):
         """List the tables; with --apply back them up and drop them."""
         tables = [table for table in find_temporary_tables() if not options["table"] or table.name in options["table"]]
         for table in tables:
-            self.stdout.write(_format_table(table))
+            written = f"{timezone.localtime(table.written_at):%Y-%m-%d %H:%M}" if table.written_at else "unknown"
+            keep_note = f"  kept: {table.keep_reason}" if table.keep_reason else ""
+            size_mb = table.size_bytes / 1e6
+            self.stdout.write(
+                f"{table.name:32} {table.rows:10} rows {size_mb:9.1f} MB  last write {written}{keep_note}"
+            )
         removable = [table for table in tables if not table.keep_reason]
         size = sum(table.size_bytes for table in removable) / 1e6
         self.stdout.write(f"{len(removable)} of {len(tables)} tables can be dropped, {size:.1f} MB")
@@ -52,21 +57,13 @@ class Command(ExamplesCommand):
             if removable:
                 self.stdout.write("nothing was changed; --apply backs them up and drops them")
             return
-        removed = [self._back_up_and_drop(table, options["backups"]) for table in removable]
-        if not all(removed):
+        is_complete = True
+        for table in removable:
+            try:
+                backup = back_up_and_drop_table(table.name, options["backups"])
+                self.stdout.write(f"{table.name} dropped; backup: {backup}")
+            except (Error, OSError) as error:
+                self.stderr.write(f"{table.name} is kept: {str(error).splitlines()[0]}")
+                is_complete = False
+        if not is_complete:
             raise CommandError("some tables were not dropped", returncode=1)
-
-    def _back_up_and_drop(self, table: TemporaryTable, directory: Path) -> bool:
-        try:
-            backup = back_up_and_drop_table(table.name, directory)
-        except (Error, OSError) as error:
-            self.stderr.write(f"{table.name} is kept: {str(error).splitlines()[0]}")
-            return False
-        self.stdout.write(f"{table.name} dropped; backup: {backup}")
-        return True
-
-
-def _format_table(table: TemporaryTable) -> str:
-    written = f"{timezone.localtime(table.written_at):%Y-%m-%d %H:%M}" if table.written_at else "unknown"
-    keep_note = f"  kept: {table.keep_reason}" if table.keep_reason else ""
-    return f"{table.name:32} {table.rows:10} rows {table.size_bytes / 1e6:9.1f} MB  last write {written}{keep_note}"

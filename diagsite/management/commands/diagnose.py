@@ -108,15 +108,17 @@ class Command(ExamplesCommand):
             metavar="ID",
             help="repeatable, at most 10; default: every real platform that has its key and is not paused",
         )
-        parser.add_argument("--repeats", type=int, default=1, help="how often each question is put, 1 to 5 (default 1)")
         parser.add_argument(
-            "--timeout", type=float, metavar="SECONDS", help="end it after so long, keeping the answers"
+            "--repeats", type=int, default=1, help="how often each question is asked, 1 to 5 (default 1)"
         )
-        parser.add_argument("--user", help="whose diagnosis it is, by user name (default: the account `terminal`)")
+        parser.add_argument(
+            "--timeout", type=float, metavar="SECONDS", help="end the diagnosis after this time, keeping the answers"
+        )
+        parser.add_argument("--user", help="username of the owner (default: the account `terminal`)")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of the report")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Order, follow, print; ends with the exit code that `--help` tells."""
+        """Run the diagnosis, print the report, and exit with the code described in `--help`."""
         is_quiet = options["verbosity"] < 2 and not settings.LOG_FILE
         with (
             translation.override(get_terminal_language()),
@@ -127,7 +129,7 @@ class Command(ExamplesCommand):
 
 @contextlib.contextmanager
 def _log_errors_only() -> Iterator[None]:
-    """Keep the log off the terminal: the bar and the report tell what a person needs."""
+    """Keep other log records off the terminal, which shows the progress bar and the report."""
     previous_levels = {handler: handler.level for handler in logging.getLogger().handlers}
     for handler in previous_levels:
         handler.setLevel(logging.ERROR)
@@ -139,16 +141,28 @@ def _log_errors_only() -> Iterator[None]:
 
 
 def _run_diagnosis(options: Mapping[str, Any]) -> int:
+    timeout = options["timeout"]
+    if timeout is not None and timeout <= 0:
+        raise CommandError("--timeout: must be more than 0", returncode=EXIT_INVALID_INPUT)
     require_database()
     if embedded_postgres.get_embedded_server():
         migrate_and_seed()
     require_migrations_applied()
     console = create_console(sys.stderr)
     diagnosis = _create_diagnosis(console, options)
-    run = TerminalRun(diagnosis, console, timeout_seconds=options["timeout"])
+    run = TerminalRun(diagnosis, console, timeout_seconds=timeout)
     asyncio.run(run.run())
     diagnosis.refresh_from_db()
-    _print_result(diagnosis, as_json=options["json"])
+    report = serialize_report(diagnosis)
+    if options["json"]:
+        document = {
+            "diagnosis": serialize_diagnosis_detail(diagnosis),
+            "report": report,
+            "answers": [serialize_answer(answer) for answer in diagnosis.answers.all()],
+        }
+        print(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        print_report(create_console(), report)
     status = DiagnosisStatus(diagnosis.status)
     return (
         EXIT_INTERRUPTED
@@ -158,10 +172,11 @@ def _run_diagnosis(options: Mapping[str, Any]) -> int:
 
 
 def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis:
-    owner = _find_owner(options["user"])
-    timeout = options["timeout"]
-    if timeout is not None and timeout <= 0:
-        raise CommandError("--timeout: must be more than 0", returncode=EXIT_INVALID_INPUT)
+    name = options["user"]
+    users = User.objects.filter(username=name, is_active=True)
+    owner = get_or_create_terminal_user() if name is None else users.first()
+    if owner is None:
+        raise CommandError(_("--user: 没有账号“%(name)s”。") % {"name": name}, returncode=EXIT_INVALID_INPUT)
     body = {
         "brand": options["brand"],
         "aliases": options["alias"],
@@ -183,15 +198,6 @@ def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis
     if diagnosis.is_demo:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
     return diagnosis
-
-
-def _find_owner(name: str | None) -> User:
-    if name is None:
-        return get_or_create_terminal_user()
-    user = User.objects.filter(username=name, is_active=True).first()
-    if user is None:
-        raise CommandError(_("--user: 没有账号“%(name)s”。") % {"name": name}, returncode=EXIT_INVALID_INPUT)
-    return user
 
 
 def _read_questions(file: str | None) -> list[str]:
@@ -220,13 +226,6 @@ def _get_default_platforms(console: Console) -> list[str]:
     return [FALLBACK_PLATFORM_ID]
 
 
-def _build_input_error(fields: Mapping[str, str]) -> CommandError:
-    """Build an error that names the options instead of the API's fields; positions count from 1."""
-    return CommandError(
-        "; ".join(f"{_format_option(name)}: {reason}" for name, reason in fields.items()), returncode=EXIT_INVALID_INPUT
-    )
-
-
 _OPTION_BY_FIELD = {
     "brand": "brand",
     "aliases": "--alias",
@@ -237,20 +236,11 @@ _OPTION_BY_FIELD = {
 }
 
 
-def _format_option(field: str) -> str:
-    name, *path = field.split(".")
-    positions = [str(int(part) + 1) for part in path if part.isdigit()]
-    return " ".join([_OPTION_BY_FIELD.get(name, name), *positions[:1]])
-
-
-def _print_result(diagnosis: Diagnosis, *, as_json: bool) -> None:
-    if as_json:
-        answers = [serialize_answer(answer) for answer in diagnosis.answers.all()]
-        document = {
-            "diagnosis": serialize_diagnosis_detail(diagnosis),
-            "report": serialize_report(diagnosis),
-            "answers": answers,
-        }
-        print(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))  # noqa: T201
-    else:
-        print_report(create_console(), serialize_report(diagnosis))
+def _build_input_error(fields: Mapping[str, str]) -> CommandError:
+    """Build an error that names the options instead of the API's fields; positions count from 1."""
+    messages = []
+    for field, reason in fields.items():
+        name, *path = field.split(".")
+        positions = [str(int(part) + 1) for part in path if part.isdigit()]
+        messages.append(f"{' '.join([_OPTION_BY_FIELD.get(name, name), *positions[:1]])}: {reason}")
+    return CommandError("; ".join(messages), returncode=EXIT_INVALID_INPUT)

@@ -54,7 +54,12 @@ class Command(ExamplesCommand):
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"{path}: no such file")
-        table_roles = dict(_parse_table_role(text) for text in options["table"])
+        table_roles = {}
+        for text in options["table"]:
+            name, _equals, role = text.rpartition("=")
+            if not name or role not in TABLE_ROLES:
+                raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
+            table_roles[name] = role
         try:
             with (
                 LegacyExport(path, table_roles) as export,
@@ -81,7 +86,7 @@ class Command(ExamplesCommand):
         notes = result.statistics
         self.stdout.write(f"{result.diagnoses} diagnoses with {result.answers} answers {verb}")
         self.stdout.write(f"{result.already_imported} rows were imported before")
-        self.stdout.write(f"{result.orphans} answers name a diagnosis that is not there")
+        self.stdout.write(f"{result.orphans} answers refer to a diagnosis that does not exist")
         self.stdout.write(f"{notes.naive_times} times without a zone were read as local time")
         self.stdout.write(f"{notes.boolean_texts} booleans were texts")
         for problem, count in notes.problems.most_common():
@@ -90,10 +95,3 @@ class Command(ExamplesCommand):
             self.stdout.write(f"{count} diagnoses could not be read: {problem}")
         if apply:
             self.stdout.write("next: manage.py repair_history")
-
-
-def _parse_table_role(text: str) -> tuple[str, str]:
-    name, _equals, role = text.rpartition("=")
-    if not name or role not in TABLE_ROLES:
-        raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
-    return name, role

@@ -1,7 +1,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from diagsite.operations.retention import RETENTION_RULES, RetentionRule
+from diagsite.operations.retention import RETENTION_RULES
 from monitoring.management.base import ExamplesCommand
 
 EXAMPLES = """\
@@ -35,17 +35,15 @@ class Command(ExamplesCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one line per table."""
+        verb = "deleted" if options["apply"] else "to delete"
         for rule in RETENTION_RULES:
-            if not options["only"] or rule.name in options["only"]:
-                self.stdout.write(_apply_rule(rule, apply=options["apply"]))
+            if options["only"] and rule.name not in options["only"]:
+                continue
+            cutoff = rule.get_cutoff()
+            if cutoff is None:
+                self.stdout.write(f"{rule.name:11} kept forever: {rule.description}")
+                continue
+            count = rule.prune(cutoff) if options["apply"] else rule.count(cutoff)
+            self.stdout.write(f"{rule.name:11} {count:9} {verb}, kept {rule.retention_days:g} days: {rule.description}")
         if not options["apply"]:
             self.stdout.write("nothing was changed; --apply deletes them")
-
-
-def _apply_rule(rule: RetentionRule, *, apply: bool) -> str:
-    cutoff = rule.get_cutoff()
-    if cutoff is None:
-        return f"{rule.name:11} kept forever: {rule.description}"
-    count = rule.prune(cutoff) if apply else rule.count(cutoff)
-    verb = "deleted" if apply else "to delete"
-    return f"{rule.name:11} {count:9} {verb}, kept {rule.retention_days:g} days: {rule.description}"

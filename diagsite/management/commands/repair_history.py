@@ -53,7 +53,15 @@ class Command(ExamplesCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """List, fix or undo."""
         if options["undo"]:
-            self._undo()
+            run = get_latest_repair_run()
+            if run is None:
+                raise CommandError("there is no repair to undo")
+            with _create_progress_bar(self.stderr.isatty()) as bar:
+                task = bar.add_task(f"undo #{run.pk}", total=run.changes.filter(is_undone=False).count())
+                done = undo_repair_run(run, lambda rows: bar.update(task, advance=rows))
+            self.stdout.write(f"repair #{run.pk}: {done.restored} rows restored")
+            if done.skipped:
+                self.stdout.write(f"{done.skipped} rows were changed since the repair and are kept")
             return
         summaries = find_defects(options["only"])
         for summary in summaries:
@@ -82,17 +90,6 @@ class Command(ExamplesCommand):
         for name, count in run.mended.items():
             self.stdout.write(f"{count:8}  {name} fixed")
         self.stdout.write(f"repair #{run.pk}: {run.changes.count()} rows changed; --undo reverts it")
-
-    def _undo(self) -> None:
-        run = get_latest_repair_run()
-        if run is None:
-            raise CommandError("there is no repair to undo")
-        with _create_progress_bar(self.stderr.isatty()) as bar:
-            task = bar.add_task(f"undo #{run.pk}", total=run.changes.filter(is_undone=False).count())
-            done = undo_repair_run(run, lambda rows: bar.update(task, advance=rows))
-        self.stdout.write(f"repair #{run.pk}: {done.restored} rows restored")
-        if done.skipped:
-            self.stdout.write(f"{done.skipped} rows were changed since the repair and are kept")
 
 
 def _create_progress_bar(is_terminal: bool) -> Progress:

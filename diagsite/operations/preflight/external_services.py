@@ -9,12 +9,14 @@ from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
-from diagnosis.platforms.openai_client import ask_platform, has_usable_key
+from diagnosis.platforms.openai_client import PlatformReply, ask_platform, has_usable_key
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
 from monitoring.delivery.channel_check import send_test_message
 from monitoring.delivery.channel_secrets import decrypt_secrets
 from monitoring.exceptions import DeliveryFailed, SecretsDecryptionFailed
 from monitoring.models import Channel, Rule
+
+_TRANSIENT_REASONS = (FailureReason.FILTERED, FailureReason.RATE, FailureReason.BUSY)
 
 
 def check_keys() -> Iterator[CheckFinding]:
@@ -40,21 +42,21 @@ def check_platforms() -> Iterator[CheckFinding]:
         yield CheckFinding(WARNING, "no real platform is enabled")
         return
 
-    async def probe_all() -> list[CheckFinding]:
-        return await asyncio.gather(*map(_probe_platform, platforms))
-
-    yield from asyncio.run(probe_all())
-
-
-async def _probe_platform(platform: Platform) -> CheckFinding:
-    try:
-        reply = await ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
-    except CallFailed as failure:
-        level = (
-            WARNING if failure.reason in (FailureReason.FILTERED, FailureReason.RATE, FailureReason.BUSY) else FAILED
+    async def ask_all() -> list[PlatformReply | BaseException]:
+        calls = (
+            ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+            for platform in platforms
         )
-        return CheckFinding(level, f"{failure.reason.value}: {failure.detail[:160]}", platform.pk)
-    return CheckFinding(OK, f"{reply.model} answered", platform.pk)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    for platform, reply in zip(platforms, asyncio.run(ask_all()), strict=True):
+        if isinstance(reply, CallFailed):
+            level = WARNING if reply.reason in _TRANSIENT_REASONS else FAILED
+            yield CheckFinding(level, f"{reply.reason.value}: {reply.detail[:160]}", platform.pk)
+        elif isinstance(reply, BaseException):
+            raise reply
+        else:
+            yield CheckFinding(OK, f"{reply.model} answered", platform.pk)
 
 
 def check_alerts() -> Iterator[CheckFinding]:

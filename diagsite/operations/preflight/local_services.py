@@ -77,9 +77,9 @@ def check_cache() -> Iterator[CheckFinding]:
         cache: BaseCache = caches[alias]
         key, value = f"preflight:{uuid.uuid4().hex}", uuid.uuid4().hex
         cache.set(key, value, 10)
-        found = cache.get(key)
+        stored = cache.get(key)
         cache.delete(key)
-        if found == value:
+        if stored == value:
             yield CheckFinding(OK, type(cache).__name__, alias)
         else:
             yield CheckFinding(FAILED, "a written value could not be read; is Redis running at REDIS_URL?", alias)

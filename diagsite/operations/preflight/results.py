@@ -1,7 +1,7 @@
 """The results of checks, and running them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,21 +44,18 @@ def run_checks(checks: dict[str, CheckFunction], dependencies: Mapping[str, str]
         dependency = (dependencies or {}).get(name)
         if any(result.name == dependency and result.level == FAILED for result in results):
             results.append(CheckResult(name, FAILED, f"skipped: see {dependency}", 0.0))
-        else:
-            results += _run_check(name, check)
+            continue
+        started_at = time.perf_counter()
+        try:
+            findings = list(check())
+        except Exception as error:  # noqa: BLE001 - any exception is the check's finding
+            reason = (str(error).strip().splitlines() or [""])[0]
+            findings = [CheckFinding(FAILED, f"{type(error).__name__}: {reason}")]
+        ms = round((time.perf_counter() - started_at) * 1000, 1)
+        results += [
+            CheckResult(f"{name} {finding.subject}".strip(), finding.level, finding.detail, ms) for finding in findings
+        ]
     return results
-
-
-def _run_check(name: str, check: CheckFunction) -> Iterator[CheckResult]:
-    started_at = time.perf_counter()
-    try:
-        findings = list(check())
-    except Exception as error:  # noqa: BLE001 - any exception is the check's finding
-        reason = (str(error).strip().splitlines() or [""])[0]
-        findings = [CheckFinding(FAILED, f"{type(error).__name__}: {reason}")]
-    ms = round((time.perf_counter() - started_at) * 1000, 1)
-    for finding in findings:
-        yield CheckResult(f"{name} {finding.subject}".strip(), finding.level, finding.detail, ms)
 
 
 def get_exit_code(results: Iterable[CheckResult], *, strict: bool) -> int:

@@ -59,7 +59,7 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
-def token_that(user: User, **claims: Any) -> str:
+def sign_claims(user: User, **claims: Any) -> str:
     """Sign a token with modified claims."""
     until = (timezone.now() + timedelta(hours=1)).timestamp()
     ours = {"user": user.pk, "id": uuid.uuid4().hex, "until": until}
@@ -194,7 +194,7 @@ def test_modified_token_is_invalid(client: Client, user: User) -> None:
 
 
 def _expired(user: User) -> str:
-    return token_that(user, until=(timezone.now() - timedelta(seconds=1)).timestamp())
+    return sign_claims(user, until=(timezone.now() - timedelta(seconds=1)).timestamp())
 
 
 def _revoked(user: User) -> str:
@@ -203,13 +203,13 @@ def _revoked(user: User) -> str:
     return token
 
 
-def _of_a_user_who_was_switched_off(user: User) -> str:
+def _of_inactive_user(user: User) -> str:
     token = tokens.issue_token(user).token
     User.objects.filter(pk=user.pk).update(is_active=False)
     return token
 
 
-def _of_a_user_who_is_gone(user: User) -> str:
+def _of_deleted_user(user: User) -> str:
     token = tokens.issue_token(user).token
     User.objects.filter(pk=user.pk).delete()
     return token
@@ -223,8 +223,8 @@ BAD: list[Callable[[User], str]] = [
     _forged,
     _expired,
     _revoked,
-    _of_a_user_who_was_switched_off,
-    _of_a_user_who_is_gone,
+    _of_inactive_user,
+    _of_deleted_user,
 ]
 
 
@@ -323,7 +323,7 @@ def test_session_of_inactive_user_is_refused(client: Client, user: User) -> None
 # Credentials of open sockets
 
 
-@pytest.mark.parametrize("bad", [_revoked, _of_a_user_who_was_switched_off, _of_a_user_who_is_gone])
+@pytest.mark.parametrize("bad", [_revoked, _of_inactive_user, _of_deleted_user])
 def test_find_invalid_credentials_finds_a_revoked_token(user: User, bad: Callable[[User], str]) -> None:
     other = User.objects.create(username="other")
     good, gone = Credential(token=tokens.issue_token(other).token), Credential(token=bad(user))
@@ -343,13 +343,13 @@ def test_find_invalid_credentials_finds_an_ended_session(user: User) -> None:
     assert tokens.find_invalid_credentials(set(proofs)) == set(proofs)
 
 
-def test_find_invalid_credentials_uses_four_queries(user: User, django_assert_num_queries: Any) -> None:
+def test_find_invalid_credentials_uses_three_queries(user: User, django_assert_num_queries: Any) -> None:
     proofs = {Credential(token=tokens.issue_token(user).token) for _ in range(20)}
     for _ in range(20):
         client = Client()
         client.force_login(user)
         proofs.add(Credential(session_key=client.cookies["sessionid"].value))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert tokens.find_invalid_credentials(proofs) == set()
 
 

@@ -18,7 +18,7 @@ from testing.invariants import assert_consistent, build_diagnosis_body, request_
 from testing.site import running_site
 
 AT_ONCE = 3
-PATIENT = {"JOB_STALLED_SECONDS": "30"}  # a slow worker must not count as stalled, or its calls are repeated
+LONG_STALL_TIMEOUT = {"JOB_STALLED_SECONDS": "30"}  # a slow worker must not count as stalled, or its calls are repeated
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def fake() -> Iterator[FakePlatform]:
 def test_concurrent_diagnoses_of_a_process_are_limited(fake: FakePlatform, where: str) -> None:
     concurrency = AT_ONCE if where == "in the server" else 0
     with (
-        running_site(concurrency=concurrency, DIAGNOSES_AT_ONCE=str(AT_ONCE), **PATIENT) as site,
+        running_site(concurrency=concurrency, DIAGNOSES_AT_ONCE=str(AT_ONCE), **LONG_STALL_TIMEOUT) as site,
         site.client() as client,
     ):
         site.add_platform("roomy", fake.base_url, concurrency=50)
@@ -47,7 +47,7 @@ def test_concurrent_diagnoses_of_a_process_are_limited(fake: FakePlatform, where
 
 
 def test_concurrent_calls_to_a_platform_are_limited_across_diagnoses(fake: FakePlatform) -> None:
-    with running_site(**PATIENT) as site, site.client() as client:
+    with running_site(**LONG_STALL_TIMEOUT) as site, site.client() as client:
         site.add_platform("narrow", fake.base_url, concurrency=2)
         site.add_platform("wide", fake.base_url, concurrency=6)
         diagnoses = [request_diagnosis(client, ["narrow", "wide"], questions=4) for _ in range(5)]
@@ -59,7 +59,7 @@ def test_concurrent_calls_to_a_platform_are_limited_across_diagnoses(fake: FakeP
 
 
 def test_twenty_concurrent_requests_with_one_key_create_one_diagnosis(fake: FakePlatform) -> None:
-    with running_site(**PATIENT) as site, site.client() as client:
+    with running_site(**LONG_STALL_TIMEOUT) as site, site.client() as client:
         site.add_platform("roomy", fake.base_url, concurrency=50)
         fake.release()
         headers, body = {"Idempotency-Key": uuid.uuid4().hex}, build_diagnosis_body(["roomy"])
@@ -84,7 +84,7 @@ def test_twenty_concurrent_requests_with_one_key_create_one_diagnosis(fake: Fake
 
 
 def test_fully_occupied_server_still_probes_a_paused_platform(fake: FakePlatform) -> None:
-    with running_site(concurrency=1, **PATIENT) as site, site.client() as client:
+    with running_site(concurrency=1, **LONG_STALL_TIMEOUT) as site, site.client() as client:
         site.add_platform("busy", fake.base_url)
         site.add_platform("paused", fake.base_url, pause_reason="quota", paused_until=timezone.now())
         diagnosis = request_diagnosis(client, ["busy"], questions=1)

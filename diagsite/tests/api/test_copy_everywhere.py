@@ -19,19 +19,19 @@ VALUES (%s, 'zh-hans', '', %s, '', '', now() - interval '1 minute', now() + inte
 """
 
 
-def override(address: str, title: str, code: str = "SERVICE_UNAVAILABLE") -> None:
+def override_title(address: str, title: str, code: str = "SERVICE_UNAVAILABLE") -> None:
     execute_sql(address, "DELETE FROM errors_copyoverride")
     execute_sql(address, OVERRIDE, code, title)
 
 
-def shown(site: Site, code: str = "SERVICE_UNAVAILABLE") -> str:
+def get_title(site: Site, code: str = "SERVICE_UNAVAILABLE") -> str:
     answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=30, **LOCAL_HTTPX_OPTIONS)
     return str(answer.json()["errors"][code]["title"])
 
 
-def seconds_until_shown(sites: list[Site], title: str) -> float:
+def wait_for_title(sites: list[Site], title: str) -> float:
     started = time.monotonic()
-    wait_until(lambda: all(shown(site) == title for site in sites), f"“{title}” in every process")
+    wait_until(lambda: all(get_title(site) == title for site in sites), f"“{title}” in every process")
     return time.monotonic() - started
 
 
@@ -39,10 +39,10 @@ def test_edit_reaches_two_processes_within_a_second() -> None:
     with running_site(concurrency=0) as first, running_site_at(first.address) as second:
         waits = []
         for title in ("预计 15:00 恢复", "预计 16:00 恢复", "预计 17:00 恢复"):
-            override(first.address, title)
-            waits.append(seconds_until_shown([first, second], title))
+            override_title(first.address, title)
+            waits.append(wait_for_title([first, second], title))
         execute_sql(first.address, "DELETE FROM errors_copyoverride")
-        waits.append(seconds_until_shown([first, second], "服务维护中"))
+        waits.append(wait_for_title([first, second], "服务维护中"))
     print("edit to both processes:", ", ".join(f"{wait:.2f} s" for wait in waits))
     assert min(waits) < get_load_factor()
 
@@ -53,15 +53,15 @@ def test_messages_stay_during_a_database_outage(tmp_path: Path) -> None:
     run_management_command(["migrate"], address)
     run_management_command(["seed"], address)
     with running_site_at(address) as site, site.client() as client:
-        override(address, "数据库维护中")
-        seconds_until_shown([site], "数据库维护中")
+        override_title(address, "数据库维护中")
+        wait_for_title([site], "数据库维护中")
         server.release()
-        assert shown(site) == "数据库维护中"
+        assert get_title(site) == "数据库维护中"
         answer = client.get("/api/diagnoses")
-        assert_told(answer, "SERVICE_UNAVAILABLE", "数据库维护中")
+        assert_problem_body(answer, "SERVICE_UNAVAILABLE", "数据库维护中")
         server.start()
-        override(address, "刚刚恢复")
-        wait_until(lambda: shown(site) == "刚刚恢复", "the edit after the outage", 90)
+        override_title(address, "刚刚恢复")
+        wait_until(lambda: get_title(site) == "刚刚恢复", "the edit after the outage", 90)
         wait_until(lambda: client.get("/api/diagnoses").status_code == 200, "the site after the outage", 90)
     server.release()
 
@@ -70,16 +70,16 @@ def test_messages_stay_during_a_database_outage(tmp_path: Path) -> None:
 def test_messages_and_edits_work_without_redis(redis_server: RedisServer) -> None:
     with running_site(concurrency=0, REDIS_URL=redis_server.url) as site, site.client() as client:
         redis_server.stop()
-        override(site.address, "缓存维护中")
-        seconds_until_shown([site], "缓存维护中")
-        assert_told(client.get(f"/api/diagnoses/{uuid.uuid4()}"), "DATA_NOT_FOUND", "没有找到")
+        override_title(site.address, "缓存维护中")
+        wait_for_title([site], "缓存维护中")
+        assert_problem_body(client.get(f"/api/diagnoses/{uuid.uuid4()}"), "DATA_NOT_FOUND", "没有找到")
 
 
 def test_process_with_an_empty_database_uses_the_default_messages() -> None:
     address = create_database()
     execute_sql(address, "TRUNCATE errors_errorcopy, errors_copyrevision, errors_catalogueversion CASCADE")
     with running_site_at(address) as site:
-        assert shown(site) == "服务维护中"
+        assert get_title(site) == "服务维护中"
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def running_site_at(address: str) -> Iterator[Site]:
         site.server.kill()
 
 
-def assert_told(answer: httpx.Response, code: str, title: str) -> None:
+def assert_problem_body(answer: httpx.Response, code: str, title: str) -> None:
     body = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert (body["code"], body["copy"]["title"]) == (code, title)

@@ -22,15 +22,15 @@ from progress.models import Stream
 from progress.services import append_events, open_stream
 
 EACH = [(code, language) for code in ErrorCode for language in ("zh-CN", "en")]
-OWN = {"instance", "request_id"}  # differ for each occurrence
+OCCURRENCE_FIELDS = {"instance", "request_id"}
 
 
-def words_alone(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in OWN}
+def remove_occurrence_fields(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in OCCURRENCE_FIELDS}
 
 
-def expected(code: ErrorCode, language: str) -> dict[str, Any]:
-    return words_alone(build_problem(code, locale=language))
+def build_expected_body(code: ErrorCode, language: str) -> dict[str, Any]:
+    return remove_occurrence_fields(build_problem(code, locale=language))
 
 
 @pytest.mark.parametrize(("code", "language"), EACH)
@@ -45,7 +45,7 @@ def test_http_response_has_the_problem_body(code: ErrorCode, language: str, monk
     body = answer.json()
     assert answer.status_code == ERROR_SPECS[code].http_status
     assert answer["Content-Type"] == "application/problem+json"
-    assert words_alone(body) == expected(code, language)
+    assert remove_occurrence_fields(body) == build_expected_body(code, language)
     assert (body["instance"], body["request_id"]) == ("/api/errors", "a-request-1")
     wait = ERROR_SPECS[code].retry_after_ms
     assert answer.get("Retry-After") == (str(wait // 1000) if wait else None)
@@ -72,13 +72,13 @@ async def test_socket_frame_has_the_problem_body(
     await socket.send_to(text_data="not a frame")
     frame = await get_error_frame(socket)
     assert frame["type"] == "error"
-    assert words_alone(frame["problem"]) == expected(code, language)
+    assert remove_occurrence_fields(frame["problem"]) == build_expected_body(code, language)
     assert frame["problem"]["request_id"]
     assert (await socket.receive_output(SECONDS))["code"] == CloseCode.BAD_FRAME
     await socket.disconnect(timeout=SECONDS)
 
 
-def a_stream_of_errors() -> tuple[Stream, str]:
+def create_stream_of_errors() -> tuple[Stream, str]:
     users: Any = get_user_model().objects
     user = users.create_user(username=uuid.uuid4().hex)
     stream = open_stream(user)
@@ -89,11 +89,11 @@ def a_stream_of_errors() -> tuple[Stream, str]:
 
 @pytest.mark.django_db(transaction=True)
 async def test_polled_and_pushed_events_have_the_message() -> None:
-    stream, token = await sync_to_async(a_stream_of_errors)()
+    stream, token = await sync_to_async(create_stream_of_errors)()
     address = f"/api/streams/{stream.pk}/events?wait=0"
     answer = await AsyncClient().get(address, headers={"Authorization": f"Bearer {token}"})
     polled = answer.json()["events"]
-    assert [words_alone(data) for _, _, data in polled] == [expected(*each) for each in EACH]
+    assert [remove_occurrence_fields(data) for _, _, data in polled] == [build_expected_body(*each) for each in EACH]
 
     socket = WebsocketCommunicator(application, f"/ws/diagnosis/{stream.pk}/", headers=[(b"host", b"testserver")])
     await socket.connect(SECONDS)

@@ -207,7 +207,7 @@ def test_empty_body_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "why"),
+    ("changes", "field", "reason"),
     [
         ({"brand": ""}, "brand", "至少 1 个字。"),
         ({"brand": "山" * 101}, "brand", "最多 100 个字。"),
@@ -225,10 +225,12 @@ def test_empty_body_is_refused(client: Client) -> None:
         ({"questions": [{}]}, "questions.0", "应为文字。"),
     ],
 )
-def test_invalid_field_is_named_with_the_reason(client: Client, changes: dict[str, Any], field: str, why: str) -> None:
+def test_invalid_field_is_named_with_the_reason(
+    client: Client, changes: dict[str, Any], field: str, reason: str
+) -> None:
     answer = client.post("/api/diagnoses", json.dumps(ORDER | changes), content_type="application/json")
     body = problem_in(answer)
-    assert (answer.status_code, body["fields"]) == (422, {field: why})
+    assert (answer.status_code, body["fields"]) == (422, {field: reason})
 
 
 def test_all_invalid_fields_are_named(client: Client) -> None:
@@ -247,7 +249,7 @@ def test_reasons_use_the_client_language(client: Client, language: str) -> None:
     )
     body = problem_in(answer)
     assert body["copy"]["locale"] == "en"
-    assert all(why.isascii() for why in body["fields"].values())
+    assert all(reason.isascii() for reason in body["fields"].values())
 
 
 @pytest.mark.parametrize("language", ["", "zh", "zh-TW", "fr", "*", "x" * 600, "en;q=nonsense", "\xff"])

@@ -15,8 +15,8 @@ FEW = {"CALLS_PER_MINUTE": "5", "SIGN_INS_PER_MINUTE": "3", "STARTS_PER_MINUTE":
 def test_each_limit_refuses_its_requests_with_a_retry_time() -> None:
     with running_site(**FEW) as site, ExitStack() as stack:
         wait_for_minute_start()
-        one, other = (stack.enter_context(site.client(f"device-{name}")) for name in ("one", "two"))
-        calls = [one.get("/api/platforms") for _ in range(6)]
+        client, other_client = (stack.enter_context(site.client(f"device-{name}")) for name in ("one", "two"))
+        calls = [client.get("/api/platforms") for _ in range(6)]
         assert Counter(call.status_code for call in calls) == {200: 5, 429: 1}
         body = calls[-1].json()
         assert (body["code"], body["retryable"]) == ("RATE_LIMITED", True)
@@ -24,11 +24,11 @@ def test_each_limit_refuses_its_requests_with_a_retry_time() -> None:
         assert int(calls[-1].headers["Retry-After"]) >= 1
         assert body["copy"]["title"] == "操作太频繁"
 
-        assert other.get("/api/platforms").status_code == 200
-        orders = [other.post("/api/diagnoses", json=build_diagnosis_body(["demo-fast"])) for _ in range(3)]
+        assert other_client.get("/api/platforms").status_code == 200
+        orders = [other_client.post("/api/diagnoses", json=build_diagnosis_body(["demo-fast"])) for _ in range(3)]
         assert [order.status_code for order in orders] == [202, 202, 429]
 
-        sign_ins = [other.post("/api/session", json={"device_id": f"device-{n}"}, headers={}) for n in range(2)]
+        sign_ins = [other_client.post("/api/session", json={"device_id": f"device-{n}"}, headers={}) for n in range(2)]
         assert sign_ins[-1].status_code == 429
 
 

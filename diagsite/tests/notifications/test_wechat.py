@@ -178,9 +178,9 @@ def test_secrets_are_neither_logged_nor_sent(
     local.body = body
     with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as lines:
         answer = Client().post("/api/session", {"code": CODE}, content_type="application/json")
-    told = "\n".join([answer.content.decode(), caplog.text, json.dumps(lines, default=str), *capfd.readouterr()])
+    output = "\n".join([answer.content.decode(), caplog.text, json.dumps(lines, default=str), *capfd.readouterr()])
     for hidden in (SECRET, CODE, KEY):
-        assert hidden not in told
+        assert hidden not in output
 
 
 @pytest.mark.django_db

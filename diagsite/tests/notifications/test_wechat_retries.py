@@ -19,21 +19,21 @@ class FakeWeChat(HTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.says: list[Any] = []
-        self.asked = 0
+        self.responses: list[Any] = []
+        self.request_count = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: FakeWeChat
 
     def do_GET(self) -> None:
-        self.server.asked += 1
-        says = self.server.says.pop(0) if len(self.server.says) > 1 else self.server.says[0]
-        if says is None:  # closes the connection without a response
+        self.server.request_count += 1
+        response = self.server.responses.pop(0) if len(self.server.responses) > 1 else self.server.responses[0]
+        if response is None:  # closes the connection without a response
             return
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(says if isinstance(says, bytes) else json.dumps(says).encode())
+        self.wfile.write(response if isinstance(response, bytes) else json.dumps(response).encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""
@@ -50,13 +50,13 @@ def fake(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]
 
 
 def test_busy_wechat_is_retried(fake: FakeWeChat) -> None:
-    fake.says = [{"errcode": -1}, {"openid": "of-a-user"}]
+    fake.responses = [{"errcode": -1}, {"openid": "of-a-user"}]
     assert wechat.exchange_login_code("code") == "of-a-user"
-    assert fake.asked == 2
+    assert fake.request_count == 2
 
 
 @pytest.mark.parametrize(
-    ("says", "error"),
+    ("response", "error"),
     [
         (None, WeChatResponseLost),
         (b"<html>", WeChatResponseLost),
@@ -65,12 +65,12 @@ def test_busy_wechat_is_retried(fake: FakeWeChat) -> None:
     ],
 )
 def test_request_that_may_have_used_the_code_is_not_retried(
-    fake: FakeWeChat, says: Any, error: type[Exception]
+    fake: FakeWeChat, response: Any, error: type[Exception]
 ) -> None:
-    fake.says = [says]
+    fake.responses = [response]
     with pytest.raises(error):
         wechat.exchange_login_code("code")
-    assert fake.asked == 1
+    assert fake.request_count == 1
 
 
 def test_unreachable_wechat_fails_after_all_attempts(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,10 @@ def _first_column(page: str, heading: str) -> list[str]:
 def test_every_retention_rule_is_documented_with_its_days(page: str, heading: str) -> None:
     assert _first_column(page, heading) == [rule.name for rule in RETENTION_RULES]
     text = (PROJECT_ROOT / page).read_text()
-    told = {
+    documented_days = {
         name: float(days) for name, days in re.findall(r"^\| `(\w+)` \|.*\| (?:`\w+`[，,] ?)?(\d+) \|$", text, re.M)
     }
-    assert told == {rule.name: rule.days for rule in RETENTION_RULES}
+    assert documented_days == {rule.name: rule.days for rule in RETENTION_RULES}
 
 
 @pytest.mark.parametrize(("page", "heading"), [(PAGES[0], "修复历史记录"), (PAGES[1], "Repair old records")])

@@ -20,8 +20,8 @@ def test_unknown_page_shows_the_error_page(client: Client) -> None:
     answer = client.get("/no/such/page", headers={"Accept-Language": "zh-CN", "X-Request-ID": "7f3a9c01deadbeef"})
     text = answer.content.decode()
     assert answer.status_code == 404
-    for words in ("没有找到", "返回首页", "7f3a9c01"):
-        assert words in text
+    for text_part in ("没有找到", "返回首页", "7f3a9c01"):
+        assert text_part in text
     assert "deadbeef" not in text
     english = client.get("/no/such/page", headers={"Accept-Language": "en"})
     assert "Go home" in english.content.decode()

@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 
 @pytest.fixture(autouse=True)
-def as_they_are_served(settings: Any) -> None:
+def listed_static_files(settings: Any) -> None:
     """List all files at the start, as a server process does; other tests look them up on request."""
     settings.WHITENOISE_AUTOREFRESH = False
 
