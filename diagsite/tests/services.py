@@ -26,9 +26,11 @@ from diagsite.embedded import EmbeddedPostgres
 from performance.stores import store_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 _DIRECTORY = "DIAGSITE_TEST_DIRECTORY"
+# The bound of every wait of the browser tests: generous, because everything is slow on a busy machine.
+BROWSER_TIMEOUT_MS = 120_000
 
 # A shell's background job ignores Ctrl-C, and whatever a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -210,7 +212,7 @@ def chromium() -> str:
     assert found
     from playwright.sync_api import expect  # not for those who start a site and no browser
 
-    expect.set_options(timeout=60_000)  # a busy machine draws late
+    expect.set_options(timeout=BROWSER_TIMEOUT_MS)
     return found
 
 
@@ -222,6 +224,14 @@ def browser(chromium: str) -> Iterator["Browser"]:
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        new_context = running.new_context
+
+        def new_patient_context(**options: Any) -> "BrowserContext":
+            context = new_context(**options)
+            context.set_default_timeout(BROWSER_TIMEOUT_MS)
+            return context
+
+        running.new_context = new_patient_context  # type: ignore[method-assign]
         yield running
         running.close()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from diagsite.tests.fake_platform import FakePlatform, answer
 from diagsite.tests.proof import wait_until_all_ended
 from diagsite.tests.site import Site, running_site
-from diagsite.tests.test_browser import TIMEOUT, a_page, has_no_sideways_scroll
+from diagsite.tests.test_browser import a_page, has_no_sideways_scroll
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +51,7 @@ def _report(site: Site) -> str:
 def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site: Site) -> None:
     page.goto(f"/diagnoses/{_report(site)}/")
     trend = page.locator("#trend-section")
-    expect(trend.locator("#trend-summary")).to_contain_text("一共诊断过 3 次", timeout=TIMEOUT)
+    expect(trend.locator("#trend-summary")).to_contain_text("一共诊断过 3 次")
     expect(trend.locator("#trend-summary")).to_contain_text("上升")
     expect(trend.locator(".trend-point")).to_have_count(3)
     assert [line.get_attribute("data-changed") for line in trend.locator(".trend-line").all()] == ["none", "up"]
@@ -68,14 +68,14 @@ def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site
 def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     page.goto("/history/")
     boxes = page.locator(".compare-checkbox")
-    expect(boxes).to_have_count(3, timeout=TIMEOUT)
+    expect(boxes).to_have_count(3)
     boxes.nth(0).check()
     expect(page.locator("#compare")).to_be_disabled()
     boxes.nth(2).focus()
     page.keyboard.press("Space")
     expect(boxes.nth(1)).to_be_disabled()
     page.get_by_role("button", name="比较", exact=True).click()
-    expect(page.locator("#changes li").first).to_contain_text("山岚", timeout=TIMEOUT)
+    expect(page.locator("#changes li").first).to_contain_text("山岚")
     expect(page.locator("#changes li").first).to_contain_text("0% → 100%")
     expect(page.locator("#changes li").nth(1)).to_contain_text("无显著变化")
     expect(page.locator("#differences-section")).to_be_hidden()
@@ -85,7 +85,7 @@ def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
 def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, site: Site) -> None:
     page.goto(f"/diagnoses/{_report(site)}/")
     page.get_by_role("link", name="定期重复").click()
-    expect(page.locator("#estimate")).to_contain_text("30 次调用", timeout=TIMEOUT)
+    expect(page.locator("#estimate")).to_contain_text("30 次调用")
     expect(page.locator("#budget_calls")).to_have_value("150")
     expect(page.locator("#budget_money")).to_have_value("3.00")
     expect(page.locator("#budget-status")).to_have_text("预算够一个月里的每一次。")
@@ -99,7 +99,7 @@ def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, s
     page.locator("#day").select_option("31")
     page.get_by_role("button", name="开始定期诊断").click()
     schedule = page.locator(".schedule")
-    expect(schedule).to_contain_text("每月 31 日 09:00", timeout=TIMEOUT)
+    expect(schedule).to_contain_text("每月 31 日 09:00")
     expect(page.locator("#list-heading")).to_be_focused()
     schedule.get_by_role("button", name="暂停").click()
     expect(schedule).to_contain_text("已暂停")
@@ -118,7 +118,7 @@ def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:
         _report(site),
     )
     page.goto("/history/")
-    expect(page.locator("#notifications")).to_contain_text("0% → 100%", timeout=TIMEOUT)
+    expect(page.locator("#notifications")).to_contain_text("0% → 100%")
     expect(page.locator(".diagnosis-item").first).to_contain_text("有变化")
     assert has_no_sideways_scroll(page)
     page.get_by_role("button", name="知道了", exact=True).click()
@@ -128,10 +128,10 @@ def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:
 
 def test_filters_are_in_the_address_and_hold_after_a_reload(page: Page) -> None:
     page.goto("/history/?since=2001-01-01&until=2001-01-02&scheduled=true")
-    expect(page.locator("#history")).to_contain_text("没有符合条件的诊断", timeout=TIMEOUT)
+    expect(page.locator("#history")).to_contain_text("没有符合条件的诊断")
     expect(page.locator("#since")).to_have_value("2001-01-01")
     page.locator("#since").fill("")
     page.locator("#until").fill("")
     page.locator("#scheduled").uncheck()
-    expect(page.locator(".diagnosis-item")).to_have_count(3, timeout=TIMEOUT)
+    expect(page.locator(".diagnosis-item")).to_have_count(3)
     assert page.url.endswith("/history/")
