@@ -16,7 +16,6 @@ from testing.busy_hour import write_busy_hour
 from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql
 from testing.site import Site, run_management_command, running_site
 
-TIMEOUT = 60_000  # ms; generous, for a busy machine
 PAGE = "/admin/monitoring/dashboard/"
 CHARTS = ["success", "calls", "latency", "ended", "requests", "cache", "running", "connections"]
 FIRE = """
@@ -50,7 +49,7 @@ def session(browser: Browser, site: Site) -> str:
     page.locator("#id_username").fill("op")
     page.locator("#id_password").fill("op")
     page.locator("[type=submit]").click()
-    expect(page.locator("#dashboard")).to_be_visible(timeout=TIMEOUT)
+    expect(page.locator("#dashboard")).to_be_visible()
     found = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "sessionid")
     context.close()
     return found
@@ -80,19 +79,24 @@ def test_every_chart_is_drawn_and_has_its_table(browser: Browser, site: Site, se
         page.locator("#summary-success").click()
         expect(page.locator("#data-success tbody tr")).to_have_count(60)
         expect(page.locator("#chart-errors [data-code]").first).to_be_visible()
-        expect(page.locator("#chart-health tr", has_text="任务进程")).to_contain_text("正常", timeout=TIMEOUT)
+        expect(page.locator("#chart-health tr", has_text="任务进程")).to_contain_text("正常")
         expect(page.locator("#part-platforms tr", has_text="kimi")).to_contain_text("%")
-        expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live", timeout=TIMEOUT)
+        expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live")
 
 
 def test_an_alert_arrives_without_a_reload(browser: Browser, site: Site, session: str) -> None:
     with a_page(browser, site, session) as page:
         page.goto(PAGE)
-        expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live", timeout=TIMEOUT)
+        expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live")
         page.evaluate("window.isTheSamePage = true")
         page.locator("#summary-calls").click()
+<<<<<<< HEAD:tests/browser/test_dashboard.py
         run_management_command(["shell", "-c", FIRE], site.address)
         expect(page.locator("#part-alerts")).to_contain_text("磁盘将满", timeout=TIMEOUT)
+=======
+        manage(["shell", "-c", FIRE], site.address)
+        expect(page.locator("#part-alerts")).to_contain_text("磁盘将满")
+>>>>>>> js:monitoring/tests/test_dashboard_in_browser.py
         expect(page.locator("#dashboard-news")).to_have_text("新告警：磁盘将满")
         expect(page.locator("#data-calls")).to_have_attribute("open", "")
         assert page.evaluate("window.isTheSamePage")
@@ -168,7 +172,7 @@ def test_no_page_needs_what_the_policy_forbids_and_injected_script_does_not_run(
         page.goto(path, wait_until="load")
         violations[path] = page.evaluate("window.violations")
     page.goto("/api/docs")
-    expect(page.locator(".opblock").first).to_be_visible(timeout=TIMEOUT)
+    expect(page.locator(".opblock").first).to_be_visible()
     violations["the documentation, drawn"] = page.evaluate("window.violations")
     assert {path: found for path, found in violations.items() if found} == {}
     page.evaluate(INJECT)

@@ -12,7 +12,6 @@ from testing.site import Site, running_site
 
 pytestmark = pytest.mark.browser
 
-TIMEOUT = 60_000  # ms; generous, for a busy machine
 DEVICE = "device-that-prints"
 AI, DEMO = "由 AI 生成，仅供参考", "演示数据，并非真实平台的回答"
 
@@ -40,16 +39,16 @@ def test_a_report_is_saved_printed_shared_and_taken_back(browser: Browser) -> No
         page = context.new_page()
         page.goto(f"/diagnoses/{diagnosis.id}/#device={DEVICE}")
 
-        expect(page.locator("#report-actions")).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("#report-actions")).to_be_visible()
 
         # By keyboard: open the menu, leave it, come back, take the figures.
         page.locator("#export-menu summary").focus()
         page.keyboard.press("Enter")
-        expect(page.locator("[data-export]").first).to_be_visible(timeout=TIMEOUT)
+        expect(page.locator("[data-export]").first).to_be_visible()
         assert _fits(page)
         page.keyboard.press("Escape")
-        expect(page.locator("[data-export]").first).to_be_hidden(timeout=TIMEOUT)
-        expect(page.locator("#export-menu summary")).to_be_focused(timeout=TIMEOUT)
+        expect(page.locator("[data-export]").first).to_be_hidden()
+        expect(page.locator("#export-menu summary")).to_be_focused()
         page.keyboard.press("Enter")
         with page.expect_download() as saved:
             page.locator("[data-export][href$='of=figures']").press("Enter")
@@ -60,7 +59,7 @@ def test_a_report_is_saved_printed_shared_and_taken_back(browser: Browser) -> No
         with context.expect_page() as opened:
             page.locator("#open-print").click()
         printed = opened.value
-        expect(printed.locator("h1")).to_be_visible(timeout=TIMEOUT)
+        expect(printed.locator("h1")).to_be_visible()
         assert _fits(printed)
 
         page.locator("#open-share").click()
@@ -80,11 +79,11 @@ def test_a_report_is_saved_printed_shared_and_taken_back(browser: Browser) -> No
         assert any("这些数字怎么算" in text for text in texts)
 
         page.locator("#share-links button").last.click()
-        expect(page.locator("#share-links li")).to_have_count(0, timeout=TIMEOUT)
+        expect(page.locator("#share-links li")).to_have_count(0)
         answer = visitor.goto(link)
         assert answer
         assert answer.status == 404
-        expect(visitor.locator("h1")).to_have_text("这个链接打不开了", timeout=TIMEOUT)
+        expect(visitor.locator("h1")).to_have_text("这个链接打不开了")
 
 
 def _plain(text: str) -> str:
