@@ -27,7 +27,10 @@ from testing.services import (
 pytest.register_assert_rewrite("testing.invariants", "testing.site", "testing.stream_client")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
+
+# The bound of every wait of the browser tests: generous, because everything is slow on a busy machine.
+BROWSER_TIMEOUT_MS = 120_000
 
 
 @pytest.hookimpl(wrapper=True)
@@ -125,7 +128,7 @@ def chromium() -> str:
     path = find_program("chromium", "chromium-browser", "google-chrome")
     from playwright.sync_api import expect  # takes long to import; most tests need no browser
 
-    expect.set_options(timeout=60_000)  # milliseconds; rendering is slow on a busy machine
+    expect.set_options(timeout=BROWSER_TIMEOUT_MS)
     return path
 
 
@@ -137,5 +140,13 @@ def browser(chromium: str) -> Iterator["Browser"]:
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         running: Any = playwright.chromium.launch(executable_path=chromium, args=flags)
+        new_context = running.new_context
+
+        def new_patient_context(**options: Any) -> "BrowserContext":
+            context: BrowserContext = new_context(**options)
+            context.set_default_timeout(BROWSER_TIMEOUT_MS)
+            return context
+
+        running.new_context = new_patient_context
         yield running
         running.close()

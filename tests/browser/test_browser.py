@@ -15,11 +15,6 @@ from testing.invariants import request_diagnosis, wait_until_all_ended
 from testing.services import get_load_factor, wait_until
 from testing.site import Site, running_site
 
-<<<<<<< HEAD:tests/browser/test_browser.py
-PAGE_TIMEOUT_MS = 60_000  # ms; generous, for a busy machine
-
-=======
->>>>>>> js:diagsite/tests/test_browser.py
 DEVICE = "device-of-a-browser"
 HOSTILE = [
     "<script>alert(1)</script>山岚不错<img src=x onerror=alert(1)>",
@@ -114,15 +109,6 @@ def test_a_diagnosis_is_started_watched_reloaded_and_read(
 ) -> None:
     with open_page(browser, site) as page:
         start_the_sample(page, platform="fake")
-<<<<<<< HEAD:tests/browser/test_browser.py
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
-        before = percent(page)
-        page.reload()
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
-        assert percent(page) == before > 0
-        three_answers.release()
-        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-=======
         expect(page.locator("#count-valid")).to_have_text("3")
         before = percent(page)
         page.reload()
@@ -130,7 +116,6 @@ def test_a_diagnosis_is_started_watched_reloaded_and_read(
         assert percent(page) == before > 0
         three_answers.release()
         expect(page.locator("#report")).to_be_visible()
->>>>>>> js:diagsite/tests/test_browser.py
         expect(page.locator("#coverage")).to_contain_text("15 / 15 有效")
         expect(page.locator("#figures tr").first).to_contain_text("山岚")
         expect(page.locator("#ai-label")).to_contain_text("AI")
@@ -143,11 +128,7 @@ def test_a_diagnosis_is_started_watched_reloaded_and_read(
 def test_no_page_is_wider_than_the_smallest_phone(browser: Browser, site: Site) -> None:
     with open_page(browser, site, width=320) as page:
         start_the_sample(page, repeats=1)
-<<<<<<< HEAD:tests/browser/test_browser.py
-        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-=======
         expect(page.locator("#report")).to_be_visible()
->>>>>>> js:diagsite/tests/test_browser.py
         expect(page.locator("#demo-banner")).to_be_visible()
         assert has_no_horizontal_scroll(page)
         for path in ("/", "/history/"):
@@ -159,19 +140,11 @@ def test_no_page_is_wider_than_the_smallest_phone(browser: Browser, site: Site) 
 def test_a_cancelled_diagnosis_keeps_its_answers(browser: Browser, site: Site, three_answers: FakePlatform) -> None:
     with open_page(browser, site) as page:
         start_the_sample(page, platform="fake")
-<<<<<<< HEAD:tests/browser/test_browser.py
-        expect(page.locator("#count-valid")).to_have_text("3", timeout=PAGE_TIMEOUT_MS)
-        page.locator("#cancel").click()
-        page.get_by_role("dialog").get_by_role("button", name="取消诊断").click()
-        expect(page.locator("#status")).to_contain_text("已取消", timeout=PAGE_TIMEOUT_MS)
-        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-=======
         expect(page.locator("#count-valid")).to_have_text("3")
         page.locator("#cancel").click()
         page.get_by_role("dialog").get_by_role("button", name="取消诊断").click()
         expect(page.locator("#status")).to_contain_text("已取消")
         expect(page.locator("#report")).to_be_visible()
->>>>>>> js:diagsite/tests/test_browser.py
         expect(page.locator("#coverage")).to_contain_text("3 / 15 有效")
 
 
@@ -179,11 +152,7 @@ def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: Fake
     fake.set_behaviour(respond_with_answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
     with open_page(browser, site, width=320) as page:
         order_with_a_branded_question(page)
-<<<<<<< HEAD:tests/browser/test_browser.py
-        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-=======
         expect(page.locator("#report")).to_be_visible()
->>>>>>> js:diagsite/tests/test_browser.py
         # The answer to the question that names the brand is in no unbranded figure.
         own = page.locator("#figures tr.own td").first
         expect(own).to_contain_text("2 / 2 条回答提到")
@@ -225,11 +194,7 @@ def test_what_a_platform_says_is_text_on_the_page(browser: Browser, site: Site, 
         for number in range(len(HOSTILE)):
             page.locator("#heatmap button").nth(number).click()
         for text in HOSTILE:
-<<<<<<< HEAD:tests/browser/test_browser.py
-            expect(page.locator("#answers")).to_contain_text(text, timeout=PAGE_TIMEOUT_MS)
-=======
             expect(page.locator("#answers")).to_contain_text(text)
->>>>>>> js:diagsite/tests/test_browser.py
         assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.url).netloc}
         assert not [url for url in asked if url.endswith("/x")]
 
@@ -285,11 +250,7 @@ def test_an_event_is_on_the_page_soon_after_its_commit(
         wait_until(lambda: page.evaluate("Object.keys(window.arrivals).length"), "it to follow")
         fake.set_behaviour(respond_with_answer(delay_seconds=0.3))
         fake.release()
-<<<<<<< HEAD:tests/browser/test_browser.py
-        expect(page.locator("#report")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-=======
         expect(page.locator("#report")).to_be_visible()
->>>>>>> js:diagsite/tests/test_browser.py
         arrivals: dict[str, float] = json.loads(page.evaluate("JSON.stringify(window.arrivals)"))
         rows = site.query(
             "SELECT seq, extract(epoch FROM e.created_at) * 1000 FROM progress_event e "

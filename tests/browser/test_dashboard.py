@@ -90,13 +90,8 @@ def test_an_alert_arrives_without_a_reload(browser: Browser, site: Site, session
         expect(page.locator("#dashboard-connection")).to_have_attribute("data-state", "live")
         page.evaluate("window.isTheSamePage = true")
         page.locator("#summary-calls").click()
-<<<<<<< HEAD:tests/browser/test_dashboard.py
         run_management_command(["shell", "-c", FIRE], site.address)
-        expect(page.locator("#part-alerts")).to_contain_text("磁盘将满", timeout=TIMEOUT)
-=======
-        manage(["shell", "-c", FIRE], site.address)
         expect(page.locator("#part-alerts")).to_contain_text("磁盘将满")
->>>>>>> js:monitoring/tests/test_dashboard_in_browser.py
         expect(page.locator("#dashboard-news")).to_have_text("新告警：磁盘将满")
         expect(page.locator("#data-calls")).to_have_attribute("open", "")
         assert page.evaluate("window.isTheSamePage")

@@ -7,17 +7,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
 from testing.fake_platform import FakePlatform, respond_with_answer
 from testing.invariants import wait_until_all_ended
 from testing.site import Site, running_site
-from tests.browser.test_browser import PAGE_TIMEOUT_MS, has_no_horizontal_scroll, open_page
-=======
-from diagsite.tests.fake_platform import FakePlatform, answer
-from diagsite.tests.proof import wait_until_all_ended
-from diagsite.tests.site import Site, running_site
-from diagsite.tests.test_browser import a_page, has_no_sideways_scroll
->>>>>>> js:diagsite/tests/test_trend_pages.py
+from tests.browser.test_browser import has_no_horizontal_scroll, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -58,11 +51,7 @@ def _report(site: Site) -> str:
 def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site: Site) -> None:
     page.goto(f"/diagnoses/{_report(site)}/")
     trend = page.locator("#trend-section")
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(trend.locator("#trend-summary")).to_contain_text("一共诊断过 3 次", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(trend.locator("#trend-summary")).to_contain_text("一共诊断过 3 次")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(trend.locator("#trend-summary")).to_contain_text("上升")
     expect(trend.locator(".trend-point")).to_have_count(3)
     assert [line.get_attribute("data-changed") for line in trend.locator(".trend-line").all()] == ["none", "up"]
@@ -79,22 +68,14 @@ def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site
 def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     page.goto("/history/")
     boxes = page.locator(".compare-checkbox")
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(boxes).to_have_count(3, timeout=PAGE_TIMEOUT_MS)
-=======
     expect(boxes).to_have_count(3)
->>>>>>> js:diagsite/tests/test_trend_pages.py
     boxes.nth(0).check()
     expect(page.locator("#compare")).to_be_disabled()
     boxes.nth(2).focus()
     page.keyboard.press("Space")
     expect(boxes.nth(1)).to_be_disabled()
     page.get_by_role("button", name="比较", exact=True).click()
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(page.locator("#changes li").first).to_contain_text("山岚", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(page.locator("#changes li").first).to_contain_text("山岚")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(page.locator("#changes li").first).to_contain_text("0% → 100%")
     expect(page.locator("#changes li").nth(1)).to_contain_text("无显著变化")
     expect(page.locator("#differences-section")).to_be_hidden()
@@ -104,11 +85,7 @@ def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
 def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, site: Site) -> None:
     page.goto(f"/diagnoses/{_report(site)}/")
     page.get_by_role("link", name="定期重复").click()
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(page.locator("#estimate")).to_contain_text("30 次调用", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(page.locator("#estimate")).to_contain_text("30 次调用")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(page.locator("#budget_calls")).to_have_value("150")
     expect(page.locator("#budget_money")).to_have_value("3.00")
     expect(page.locator("#budget-status")).to_have_text("预算够一个月里的每一次。")
@@ -122,11 +99,7 @@ def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, s
     page.locator("#day").select_option("31")
     page.get_by_role("button", name="开始定期诊断").click()
     schedule = page.locator(".schedule")
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(schedule).to_contain_text("每月 31 日 09:00", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(schedule).to_contain_text("每月 31 日 09:00")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(page.locator("#list-heading")).to_be_focused()
     schedule.get_by_role("button", name="暂停").click()
     expect(schedule).to_contain_text("已暂停")
@@ -145,11 +118,7 @@ def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:
         _report(site),
     )
     page.goto("/history/")
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(page.locator("#notifications")).to_contain_text("0% → 100%", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(page.locator("#notifications")).to_contain_text("0% → 100%")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(page.locator(".diagnosis-item").first).to_contain_text("有变化")
     assert has_no_horizontal_scroll(page)
     page.get_by_role("button", name="知道了", exact=True).click()
@@ -159,18 +128,10 @@ def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:
 
 def test_filters_are_in_the_address_and_hold_after_a_reload(page: Page) -> None:
     page.goto("/history/?since=2001-01-01&until=2001-01-02&scheduled=true")
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(page.locator("#history")).to_contain_text("没有符合条件的诊断", timeout=PAGE_TIMEOUT_MS)
-=======
     expect(page.locator("#history")).to_contain_text("没有符合条件的诊断")
->>>>>>> js:diagsite/tests/test_trend_pages.py
     expect(page.locator("#since")).to_have_value("2001-01-01")
     page.locator("#since").fill("")
     page.locator("#until").fill("")
     page.locator("#scheduled").uncheck()
-<<<<<<< HEAD:tests/browser/test_trend_pages.py
-    expect(page.locator(".diagnosis-item")).to_have_count(3, timeout=PAGE_TIMEOUT_MS)
-=======
     expect(page.locator(".diagnosis-item")).to_have_count(3)
->>>>>>> js:diagsite/tests/test_trend_pages.py
     assert page.url.endswith("/history/")
