@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from testing.fake_platform import Call, FakePlatform
+from testing.fakes.platform import Call, FakePlatform
 from testing.services import wait_until
 from testing.site import Site
 

@@ -43,7 +43,7 @@ def _create_incidents() -> int:
     from django.db import connection
 
     from monitoring.models import Alert, Channel, Rule
-    from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
+    from testing.data.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
 
     Rule.objects.all().delete()
     Alert.objects.all().delete()
@@ -78,7 +78,7 @@ def _evaluate_all(barrier: Barrier, results: "multiprocessing.Queue[int | str]")
 
         django.setup()
         from monitoring.rules.evaluator import run_evaluation
-        from testing.samples import BUCKET, NOON
+        from testing.data.samples import BUCKET, NOON
 
         own_ticks = 0
         for tick in range(1, TICK_COUNT + 1):

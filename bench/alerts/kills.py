@@ -39,8 +39,8 @@ class KillReport:
 
 def kill_sender_repeatedly(*, alerts: int, kills: int, seed: int) -> KillReport:
     """Run it on a new database of the running PostgreSQL (`testing.services`)."""
-    from testing.alert_channels import create_default_channel
-    from testing.fake_chat_bots import FakeChatBots
+    from testing.data.alert_channels import create_default_channel
+    from testing.fakes.chat_bots import FakeChatBots
     from testing.site import SiteProcess, create_database, run_management_command
 
     rng = random.Random(seed)

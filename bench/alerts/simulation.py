@@ -54,7 +54,7 @@ class PlatformDay:
 def simulate_alerts(*, seed: int, days: int = 10, hours: int = 24, tick_step: int = 1) -> list[VolumeResult]:
     """Simulate and evaluate every tick_step-th tick. Needs the site's tables, and leaves its rows in them."""
     from monitoring.rules.evaluator import run_evaluation
-    from testing.samples import BUCKET, NOON
+    from testing.data.samples import BUCKET, NOON
 
     rng = random.Random(seed)
     plans = [
@@ -79,7 +79,7 @@ def _plan_day(rng: random.Random, volume: int, number: int, start: datetime, hou
 
 
 def _write_samples(rng: random.Random, plans: list[PlatformDay], start: datetime, ticks: int) -> None:
-    from testing.samples import BUCKET, make_process, write_calls
+    from testing.data.samples import BUCKET, make_process, write_calls
 
     middle = ticks // 2
     for first, last in ((0, middle), (middle, ticks)):

@@ -25,7 +25,7 @@ def create_samples_and_rules(
     """Store the samples of processes that flush every 15 s, and rules on them; return the end of the samples."""
     from django.db import connection
 
-    from testing.samples import BUCKET, NOON, make_process, make_series, write_values
+    from testing.data.samples import BUCKET, NOON, make_process, make_series, write_values
 
     all_series = [make_series(metric, labels) for metric, labels in _list_series()]
     buckets = -(-samples // (processes * len(all_series)))

@@ -37,8 +37,8 @@ class EvaluatorOutage:
 
 def kill_evaluator(*, interval_seconds: float) -> EvaluatorOutage:
     """Run it on a new database of the running PostgreSQL (`testing.services`)."""
-    from testing.alert_channels import create_default_channel
-    from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+    from testing.data.alert_channels import create_default_channel
+    from testing.fakes.chat_bots import SIGNING_SECRET, FakeChatBots
     from testing.services import wait_until
     from testing.site import SiteProcess, create_database, running_site
 

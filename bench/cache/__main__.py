@@ -15,8 +15,8 @@ from bench.cache.speedup import CacheSpeedup, measure_calls
 from bench.environment import running_services_with_redis
 from bench.harness import INFO_ONLY, BenchmarkResult, run_measurements
 from bench.jobs.environment import running_jobs_environment
-from testing.cache_process import count_cold_key_loads
 from testing.site import PLATFORM_KEY_SETTINGS, PROJECT_ROOT, build_environment, create_database
+from testing.workers.cache_process import count_cold_key_loads
 
 COLD_KEY_ROUNDS = 3
 

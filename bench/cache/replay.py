@@ -20,7 +20,7 @@ django.setup()
 
 from diagnosis.reports import cache  # noqa: E402
 from performance.cache import invalidate_tags  # noqa: E402
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_user, make_valid_result, run_and_end  # noqa: E402
+from testing.data.diagnoses import make_diagnosis, make_platform, make_user, make_valid_result, run_and_end  # noqa: E402
 
 ZIPF_EXPONENT = 1.1
 WRITE_SHARE = 0.05

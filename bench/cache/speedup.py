@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import redis
 
 from bench.jobs.environment import FAKE_PLATFORMS, JobsEnvironment
-from testing.fake_platform import respond_with_answer
+from testing.fakes.platform import respond_with_answer
 from testing.invariants import wait_until_all_ended
 from testing.services import execute_sql
 

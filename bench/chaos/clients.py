@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from testing.clients.stream_client import StreamClient
 from testing.invariants import Event, StartedDiagnosis
 from testing.site import Site
-from testing.stream_client import StreamClient
 
 RECONNECT_DELAY_SECONDS = 0.2
 UNAVAILABLE_STATUSES = (502, 503, 504)

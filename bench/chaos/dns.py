@@ -17,7 +17,7 @@ from bench.chaos.processes import ExternalProcess
 from bench.chaos.scenario import ScenarioContext
 from bench.chaos.workload import add_fake_platforms, build_normal_behaviours
 from bench.harness import BenchmarkResult
-from testing.fake_platform import FakePlatform
+from testing.fakes.platform import FakePlatform
 from testing.site import Site, SiteProcess
 
 PLATFORM_HOST = "platform.chaos.test"

@@ -19,10 +19,16 @@ from bench.chaos.scenario import ScenarioContext
 from bench.chaos.workload import add_fake_platforms
 from bench.harness import BenchmarkResult
 from progress.frames import CloseCode, parse_client_frame
-from testing.fake_platform import FakePlatform, hold_response
-from testing.frame_strategies import VALID_HELLO, client_frames
+from testing.clients.raw_websocket import (
+    RawBytes,
+    ReceivedFrames,
+    build_masked_frame,
+    encode_message,
+    run_raw_conversation,
+)
+from testing.data.frame_strategies import VALID_HELLO, client_frames
+from testing.fakes.platform import FakePlatform, hold_response
 from testing.invariants import build_diagnosis_body
-from testing.raw_websocket import RawBytes, ReceivedFrames, build_masked_frame, encode_message, run_raw_conversation
 
 MAX_MESSAGES_PER_CONVERSATION = 6
 MAX_CONCURRENT_CONVERSATIONS = 150

@@ -10,7 +10,7 @@ from bench.chaos.cluster import SLOW_STALL_SETTINGS, Cluster, running_cluster
 from bench.chaos.scenario import ScenarioContext
 from bench.chaos.workload import Workload, add_fake_platforms
 from bench.harness import BenchmarkResult
-from testing.fake_platform import (
+from testing.fakes.platform import (
     Behaviour,
     Exchange,
     FakePlatform,

@@ -9,7 +9,7 @@ from typing import Any
 from bench.chaos.cluster import ChaosEnvironment, Cluster
 from bench.chaos.workload import Workload, WorkloadSize, add_fake_platforms, build_normal_behaviours
 from bench.harness import BenchmarkResult
-from testing.fake_platform import FakePlatform
+from testing.fakes.platform import FakePlatform
 
 FaultInjector = Callable[[Workload, Cluster], None]
 

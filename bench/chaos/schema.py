@@ -13,8 +13,8 @@ from bench.chaos.cluster import Cluster, running_cluster
 from bench.chaos.scenario import ScenarioContext
 from bench.chaos.workload import add_fake_platforms, build_normal_behaviours
 from bench.harness import RESULTS_DIRECTORY, BenchmarkResult
-from testing.fake_platform import FakePlatform
-from testing.fake_wechat import FakeWeChat
+from testing.fakes.platform import FakePlatform
+from testing.fakes.wechat import FakeWeChat
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 TOKEN_ENDING_PATHS = "^/api/(session|account)"

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from bench.push.feeds import LogFeed
-from testing.raw_websocket import TEXT, build_masked_frame, build_upgrade_request
+from testing.clients.raw_websocket import TEXT, build_masked_frame, build_upgrade_request
 
 MIN_BUFFERED_BYTES = 16 * 1024  # with less, a reader was disconnected for another reason than being slow
 SECONDS_UNTIL_DISCONNECTED = 25.0  # a ping after 10 s, 5 s for its pong, and a margin

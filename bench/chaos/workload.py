@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.chaos.clients import ClientGroup, start_clients
 from bench.harness import BenchmarkResult
-from testing.fake_platform import Behaviour, Call, FakePlatform, respond_with_answer
+from testing.fakes.platform import Behaviour, Call, FakePlatform, respond_with_answer
 from testing.invariants import (
     StartedDiagnosis,
     assert_consistent,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.environment import running_services_with_redis
 from bench.harness import BenchmarkResult, run_measurements
-from testing.fake_platform import FakePlatform, respond_with_answer
+from testing.fakes.platform import FakePlatform, respond_with_answer
 from testing.proxied_site import running_proxied_site
 from testing.rolling_restart import TrafficReport, restart_under_traffic
 from testing.site import Site, create_database

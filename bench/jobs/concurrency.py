@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from bench.jobs.environment import FAKE_PLATFORMS, JobsEnvironment, fail_some_calls_once
-from testing.fake_platform import hold_response, respond_with_answer
+from testing.fakes.platform import hold_response, respond_with_answer
 from testing.invariants import StartedDiagnosis, wait_until_all_ended
 from testing.services import wait_until
 

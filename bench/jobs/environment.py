@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from bench.environment import BENCH_SITE_SETTINGS
-from testing.fake_platform import Behaviour, Exchange, FakePlatform, respond_with_answer, respond_with_error
+from testing.fakes.platform import Behaviour, Exchange, FakePlatform, respond_with_answer, respond_with_error
 from testing.invariants import StartedDiagnosis, request_diagnosis, wait_until_all_ended
 from testing.site import Site, SiteProcess, running_site
 

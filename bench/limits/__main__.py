@@ -12,7 +12,7 @@ import django
 
 from bench.environment import running_services_with_redis
 from bench.harness import BenchmarkResult, info_only, run_measurements
-from testing.contention import run_contention
+from testing.workers.contention import run_contention
 
 SLOTS = 10
 

@@ -22,8 +22,8 @@ def measure_repair(*, broken: int, good: int, seed: int) -> list[BenchmarkResult
     from diagnosis.models import LegacyRecord
     from diagnosis.repair.runner import find_defects, run_repair, select_defects
     from diagnosis.repair.undo import undo_repair_run
-    from testing.broken_records import compute_fingerprints, create_broken_records
-    from testing.diagnosis_rows import make_user
+    from testing.data.broken_records import compute_fingerprints, create_broken_records
+    from testing.data.diagnoses import make_user
 
     truth = create_broken_records(make_user("of-the-bench").pk, broken=broken, good=good, seed=seed)
     with connection.cursor() as cursor:

@@ -1,9 +1,9 @@
-"""Precision and recall of brand matching on the cases of testing/matching_cases."""
+"""Precision and recall of brand matching on the cases of testing/data/matching_cases."""
 
 from dataclasses import replace
 
 from bench.harness import INFO_ONLY, BenchmarkResult
-from testing.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingScore, read_cases, score_cases
+from testing.data.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingScore, read_cases, score_cases
 
 MIN_SCORE, MIN_HELD_OUT_SCORE = 0.97, 0.93
 

@@ -20,7 +20,7 @@ from diagnosis.models import Answer, Diagnosis, Platform, Question
 from diagnosis.platforms.status import count_unfinished_by_status
 from progress.models import Event, Stream
 from progress.services import read_logs
-from testing.diagnosis_rows import make_platform, make_user
+from testing.data.diagnoses import make_platform, make_user
 
 QUESTIONS_PER_DIAGNOSIS, PLATFORM_COUNT, EVENTS_PER_DIAGNOSIS = 7, 4, 60  # of each diagnosis: 28 answers
 DIAGNOSES_PER_OWNER = 20  # diagnoses each

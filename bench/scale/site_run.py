@@ -14,7 +14,7 @@ import psutil
 
 from bench.environment import BENCH_SITE_SETTINGS
 from bench.scale.queueing import PlannedDiagnosis, Timing
-from testing.fake_platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with
+from testing.fakes.platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with
 from testing.invariants import wait_until_all_ended
 from testing.services import find_postmaster, get_run_directory
 from testing.site import Site, running_site

@@ -18,9 +18,9 @@ from bench.chaos.scenarios import SCENARIOS
 from bench.chaos.schema import parse_summary
 from bench.chaos.soak import MIB, ProcessSample, get_growth_mib_per_minute
 from bench.chaos.workload import Workload, WorkloadSize
-from testing.fake_platform import Call, FakePlatform
+from testing.clients.raw_websocket import ReceivedFrames
+from testing.fakes.platform import Call, FakePlatform
 from testing.invariants import Event, StartedDiagnosis
-from testing.raw_websocket import ReceivedFrames
 from testing.site import PROJECT_ROOT, Site
 
 SMALL = WorkloadSize(diagnoses=4, clients=8, questions=4, times=1)

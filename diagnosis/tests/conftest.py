@@ -10,8 +10,8 @@ from django.contrib.auth.models import AbstractUser, Permission
 from django.test import Client
 
 from diagnosis.models import Platform
-from testing.diagnosis_rows import API_KEY_VARIABLE, TEST_API_KEY, make_platform, make_user
-from testing.fake_platform import FakePlatform
+from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY, make_platform, make_user
+from testing.fakes.platform import FakePlatform
 
 
 @pytest.fixture(autouse=True)

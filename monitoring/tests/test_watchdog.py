@@ -15,7 +15,7 @@ from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
 from monitoring.models import Alert, Channel, Heartbeat
 from monitoring.watchdog import check_heartbeats, create_expected_heartbeats
-from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+from testing.fakes.chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,8 +20,8 @@ from performance import circuit_breaker
 from performance.cache import Cache, get_cache, invalidate_tags
 from performance.cache_backends import MemoryCacheBackend, RedisCacheBackend, get_cache_backend
 from performance.circuit_breaker import BREAKER_RESET_SECONDS, cache_breaker
-from testing.cache_process import count_cold_key_loads
 from testing.services import RedisServer
+from testing.workers.cache_process import count_cold_key_loads
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from performance.concurrency import ConcurrencyController
 from performance.exceptions import ConcurrencyLimitExceeded
-from testing.contention import run_contention
 from testing.services import RedisServer
+from testing.workers.contention import run_contention
 
 
 async def fail() -> None:

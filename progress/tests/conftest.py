@@ -87,6 +87,6 @@ def closed_stream(stream: Stream) -> Stream:
 
 @pytest.fixture
 def authenticated_by_tests(settings: Settings) -> None:
-    """Authenticate with the tokens of `testing.sockets`."""
-    settings.PROGRESS_AUTHENTICATE = "testing.sockets.authenticate_test_token"
-    settings.PROGRESS_SIGNED_OUT = "testing.sockets.find_revoked_test_tokens"
+    """Authenticate with the tokens of `testing.clients.sockets`."""
+    settings.PROGRESS_AUTHENTICATE = "testing.clients.sockets.authenticate_test_token"
+    settings.PROGRESS_SIGNED_OUT = "testing.clients.sockets.find_revoked_test_tokens"

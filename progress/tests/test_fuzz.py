@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from progress.consumers import open_sockets
 from progress.frames import CloseCode, parse_client_frame
 from progress.models import Stream
-from testing.frame_strategies import VALID_HELLO, client_frames, client_texts
-from testing.sockets import SocketClient, append_numbered_events_async, make_test_token
+from testing.clients.sockets import SocketClient, append_numbered_events_async, make_test_token
+from testing.data.frame_strategies import VALID_HELLO, client_frames, client_texts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 

@@ -23,7 +23,12 @@ from progress.hub.log_reader import MAX_FRAME_BYTES, SerializedPage, encode_fram
 from progress.models import Stream
 from progress.publisher import anotify_subscribers
 from progress.services import LogPage, open_stream, prune_streams, read_log
-from testing.sockets import RECEIVE_TIMEOUT_SECONDS, append_numbered_events_async, complete_stream_async, run_in_thread
+from testing.clients.sockets import (
+    RECEIVE_TIMEOUT_SECONDS,
+    append_numbered_events_async,
+    complete_stream_async,
+    run_in_thread,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from progress.polling import poll_stream
 from progress.services import LogPage, prune_streams
 from progress.statistics import _get_metric_value
 from progress.tests.conftest import create_stream_user
-from testing.sockets import (
+from testing.clients.sockets import (
     RECEIVE_TIMEOUT_SECONDS,
     append_numbered_events_async,
     complete_stream_async,

@@ -24,7 +24,7 @@ from progress.frames import MAX_UNACKNOWLEDGED_BYTES, CloseCode
 from progress.models import Stream
 from progress.services import append_events, open_stream, prune_streams
 from progress.tests.conftest import create_stream_user
-from testing.sockets import (
+from testing.clients.sockets import (
     SocketClient,
     append_numbered_events_async,
     complete_stream_async,

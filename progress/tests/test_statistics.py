@@ -11,7 +11,7 @@ from pytest_django import Settings
 from progress.models import PushProcess, Stream
 from progress.statistics import PROCESS_NAME, PROCESS_STALE_AFTER, ConnectionStatistics, get_connection_statistics
 from progress.tests.conftest import create_stream_user, run_in_own_thread
-from testing.sockets import SocketClient, append_numbered_events_async, get_over_http, make_test_token
+from testing.clients.sockets import SocketClient, append_numbered_events_async, get_over_http, make_test_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("authenticated_by_tests")]
 

@@ -14,8 +14,8 @@ from diagsite.roles import seed_roles
 from progress.routing import websocket_urlpatterns
 from progress.services import open_stream
 from progress.tests.conftest import complete_stream
-from testing.access_fixtures import ACTORS, AccessFixtures, create_actor_users
-from testing.sockets import SocketClient, get_over_http, run_in_thread
+from testing.clients.sockets import SocketClient, get_over_http, run_in_thread
+from testing.data.access import ACTORS, AccessFixtures, create_actor_users
 
 TABLE = Path(__file__).with_name("access.txt")
 SOCKET = "SOCKET"

@@ -22,7 +22,7 @@ from diagsite.accounts.deletion import (
 from diagsite.models import Notification, User
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
 
 pytestmark = pytest.mark.django_db
 

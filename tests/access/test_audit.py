@@ -14,7 +14,7 @@ from errors.audit import SECRET_MASK, AuditedAdmin
 from errors.catalogue.publishing import seed_error_messages
 from errors.models import ErrorCopy
 from monitoring.models import Channel
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, run_and_end
 
 pytestmark = pytest.mark.django_db
 

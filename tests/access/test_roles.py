@@ -12,8 +12,8 @@ from diagsite.roles import (
     get_permission_names,
     seed_roles,
 )
-from testing.access_fixtures import create_actor_users
-from testing.diagnosis_rows import make_platform
+from testing.data.access import create_actor_users
+from testing.data.diagnoses import make_platform
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from diagsite.accounts.deletion import count_rows_containing
 from errors.recording import error_recorder
 from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.models import Channel
-from testing.access_fixtures import AccessFixtures
-from testing.diagnosis_rows import API_KEY_VARIABLE
+from testing.data.access import AccessFixtures
+from testing.data.diagnoses import API_KEY_VARIABLE
 from tests.access.test_access_table import is_stream_route, read_access_table
 
 MARK = "RecognisableSecret"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import request_diagnosis, wait_until_all_ended
 from testing.services import get_load_factor, wait_until
 from testing.site import Site, running_site

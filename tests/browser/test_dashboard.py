@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from monitoring.dashboard.push import DASHBOARD_STREAM_ID
-from testing.busy_hour import write_busy_hour
+from testing.data.busy_hour import write_busy_hour
 from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql
 from testing.site import Site, run_management_command, running_site
 

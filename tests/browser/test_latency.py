@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.clients.stream_client import StreamClient, assert_received_every_event_once
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import request_diagnosis
 from testing.services import RedisServer, get_load_factor, wait_until
 from testing.site import Site, running_site
-from testing.stream_client import StreamClient, assert_received_every_event_once
 
 EVENTS = 200
 MAX_SECONDS = 1.0

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from testing.fake_platform import FakePlatform, respond_with_answer
+from testing.fakes.platform import FakePlatform, respond_with_answer
 from testing.invariants import wait_until_all_ended
 from testing.site import Site, running_site
 from tests.browser.test_browser import has_no_horizontal_scroll, open_page

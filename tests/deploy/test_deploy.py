@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testing.fake_platform import FakePlatform, respond_with_answer
+from testing.fakes.platform import FakePlatform, respond_with_answer
 from testing.proxied_site import ProxiedSite, running_proxied_site
 from testing.rolling_restart import restart_under_traffic
 from testing.services import RedisServer, find_program

@@ -19,10 +19,10 @@ from diagsite.operations.preflight.results import (
 )
 from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.models import Channel
-from testing.alert_channels import create_default_channel
-from testing.diagnosis_rows import API_KEY_VARIABLE, TEST_API_KEY, make_platform
-from testing.fake_chat_bots import FakeChatBots
-from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from testing.data.alert_channels import create_default_channel
+from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY, make_platform
+from testing.fakes.chat_bots import FakeChatBots
+from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 from testing.site import SiteProcess, create_database, running_site
 
 # A busy worker must not count as stalled.

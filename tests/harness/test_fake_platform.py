@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 
-from testing import fake_platform
-from testing.fake_platform import Behaviour, FakePlatform
+from testing.fakes import platform
+from testing.fakes.platform import Behaviour, FakePlatform
 from testing.services import wait_until
 
 
@@ -34,7 +34,7 @@ async def test_it_answers_and_remembers_what_was_asked(fake: FakePlatform, clien
 async def test_a_plan_is_followed_step_by_step_and_its_last_step_stays(
     fake: FakePlatform, client: openai.AsyncOpenAI
 ) -> None:
-    fake.set_behaviour(fake_platform.respond_with_error(503), fake_platform.respond_with_answer("好"), model="m")
+    fake.set_behaviour(platform.respond_with_error(503), platform.respond_with_answer("好"), model="m")
     with pytest.raises(openai.InternalServerError):
         await _ask(client)
     for _ in range(2):
@@ -44,11 +44,11 @@ async def test_a_plan_is_followed_step_by_step_and_its_last_step_stays(
 @pytest.mark.parametrize(
     ("behaviour", "raises"),
     [
-        (fake_platform.respond_with_error(402, {"error": {"message": "x"}}), openai.APIStatusError),
-        (fake_platform.respond_with_invalid_json(), ValueError),
-        (fake_platform.reset_connection(), openai.APIConnectionError),
-        (fake_platform.respond_with_truncated_body(), openai.APIConnectionError),
-        (fake_platform.hold_response(), openai.APITimeoutError),
+        (platform.respond_with_error(402, {"error": {"message": "x"}}), openai.APIStatusError),
+        (platform.respond_with_invalid_json(), ValueError),
+        (platform.reset_connection(), openai.APIConnectionError),
+        (platform.respond_with_truncated_body(), openai.APIConnectionError),
+        (platform.hold_response(), openai.APITimeoutError),
     ],
 )
 async def test_it_fails_as_it_is_told(
@@ -66,7 +66,7 @@ async def test_what_asks_for_another_path_is_no_call(fake: FakePlatform, client:
 
 
 async def test_a_caller_that_leaves_is_seen_to_leave(fake: FakePlatform, client: openai.AsyncOpenAI) -> None:
-    fake.set_behaviour(fake_platform.hold_response())
+    fake.set_behaviour(platform.hold_response())
     with pytest.raises(openai.APITimeoutError):
         await _ask(client.with_options(timeout=0.5))
     wait_until(lambda: fake.calls[0].outcome == "dropped", "the call to be dropped")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from testing.diagnosis_rows import API_KEY_VARIABLE, TEST_API_KEY, make_platform
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
-from testing.pseudo_terminal import PseudoTerminal
+from testing.clients.pseudo_terminal import PseudoTerminal
+from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY, make_platform
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.services import get_load_factor, wait_until
 from testing.site import PROJECT_ROOT, Site, SiteProcess, build_environment, create_database, running_site
 

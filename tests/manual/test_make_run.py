@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from testing.checkout import Checkout
-from testing.pseudo_terminal import PseudoTerminal
+from testing.clients.pseudo_terminal import PseudoTerminal
 from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, get_database_url, wait_until
 from testing.site import SiteProcess
 

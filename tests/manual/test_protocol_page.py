@@ -10,7 +10,7 @@ import websockets
 
 from diagsite.api.assembly import api
 from progress.events import DiagnosisEvent, ErrorData
-from testing.fake_platform import FakePlatform, hold_response
+from testing.fakes.platform import FakePlatform, hold_response
 from testing.site import PROJECT_ROOT, running_site
 
 PAGE = (PROJECT_ROOT / "docs/reference/protocol.md").read_text()

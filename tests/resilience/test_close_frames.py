@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from progress.frames import CloseCode
-from testing.raw_websocket import RawBytes, build_masked_frame, build_upgrade_request, run_raw_conversation
+from testing.clients.raw_websocket import RawBytes, build_masked_frame, build_upgrade_request, run_raw_conversation
 from testing.site import Site, running_site
 
 # The server's timer may be a second short (txaio counts whole seconds), so one of a second could be none at all.

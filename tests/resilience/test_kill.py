@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
     StartedDiagnosis,
     assert_consistent,

@@ -13,7 +13,8 @@ from psycopg_pool import ConnectionPool
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
 from testing.checkout import running_embedded_site
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.clients.stream_client import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
     assert_consistent,
     assert_no_call_after_stored_answer,
@@ -24,7 +25,6 @@ from testing.invariants import (
 )
 from testing.services import RedisServer, find_postmaster, wait_until, wait_until_exited
 from testing.site import Site, create_database_on, running_site, start_site_postgres
-from testing.stream_client import MAX_FOLLOW_SECONDS, StreamClient, assert_received_every_event_once
 
 PLATFORMS = ["one", "two"]
 PATIENCE_OF_A_WORKER_SECONDS = 5  # settings.PROCRASTINATE_WORKER_DEFAULTS: then it drops what still runs

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.clients.stream_client import StreamClient, assert_received_every_event_once
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import assert_consistent, request_diagnosis
 from testing.site import Site, running_site
-from testing.stream_client import StreamClient, assert_received_every_event_once
 
 DISCONNECTS = 20
 

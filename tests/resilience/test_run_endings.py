@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.clients.stream_client import StreamClient, assert_received_every_event_once
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
     StartedDiagnosis,
     assert_consistent,
@@ -19,7 +20,6 @@ from testing.invariants import (
 )
 from testing.services import get_load_factor, wait_until
 from testing.site import Site, SiteProcess, running_site
-from testing.stream_client import StreamClient, assert_received_every_event_once
 
 QUESTIONS = 3
 PLATFORMS = ["quick", "held"]

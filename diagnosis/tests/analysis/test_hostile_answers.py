@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis
-from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import FakePlatform, build_completion, respond_with
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import FakePlatform, build_completion, respond_with
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"

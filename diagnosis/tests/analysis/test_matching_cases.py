@@ -2,7 +2,7 @@
 
 import pytest
 
-from testing.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingCase, read_cases, score_cases
+from testing.data.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingCase, read_cases, score_cases
 
 CASES = list(read_cases(DEVELOPMENT_SET))
 

@@ -17,7 +17,7 @@ from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.tables import FIGURES_TABLE
 from diagnosis.reports.print_context import build_print_context
 from diagnosis.trends.service import load_comparison_data
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
 OWN, COMPETITOR = ReportBrand("山岚", True), ReportBrand("木石坊", False)
 

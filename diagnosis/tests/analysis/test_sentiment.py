@@ -9,8 +9,8 @@ from django.test import Client
 
 from diagnosis.analysis.judge_prompt import build_judge_prompt, looks_like_prompt_injection, parse_verdicts
 from diagnosis.orders.services import RequestedBrand
-from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import (
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import (
     Exchange,
     FakePlatform,
     build_completion,

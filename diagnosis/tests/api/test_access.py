@@ -14,7 +14,7 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.tests.orders.test_request_bounds import build_request_body
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
 ROUTES = [
     ("GET", ""),

@@ -13,7 +13,7 @@ from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.platforms.status import get_platform_statuses
 from diagnosis.tests.conftest import make_signed_in_client
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     make_diagnosis,
     make_failed_result,
     make_platform,

@@ -15,7 +15,7 @@ from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.running import state_machine
 from progress.models import Event
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
     make_failed_result,

@@ -15,7 +15,7 @@ from diagnosis.api.history import DIAGNOSES_PER_PAGE
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Diagnosis, Platform, Schedule
 from diagnosis.schedules.runner import start_due_schedules
-from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_failed_result, make_valid_result, run_and_end
+from testing.data.diagnoses import begin_and_record, make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
 PATH = "/api/diagnoses"
 

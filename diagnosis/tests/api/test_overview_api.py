@@ -11,7 +11,7 @@ from django.utils import timezone
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Platform
 from diagnosis.orders import services
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     API_KEY_VARIABLE,
     TEST_API_KEY,
     begin_and_record,

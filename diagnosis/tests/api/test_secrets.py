@@ -15,9 +15,9 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.openai_client import ask_platform, has_usable_key, redact_secrets
 from progress.models import Event
-from testing import fake_platform
-from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import Behaviour, Exchange, FakePlatform
+from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from testing.fakes import platform as fake_platform
+from testing.fakes.platform import Behaviour, Exchange, FakePlatform
 
 # The client is one per event loop and takes 50 ms to create, so these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from diagnosis.models import Diagnosis, Platform, ShareLink
 from diagnosis.orders.services import RequestedBrand
-from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_and_end
+from testing.data.diagnoses import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_and_end
 
 pytestmark = pytest.mark.django_db
 

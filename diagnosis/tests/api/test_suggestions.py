@@ -7,7 +7,7 @@ from django.test import Client
 
 from diagnosis.models import Platform
 from diagnosis.orders.services import RequestedBrand
-from testing.diagnosis_rows import make_diagnosis, make_platform
+from testing.data.diagnoses import make_diagnosis, make_platform
 
 
 def get_suggestions(client: Client, brand: str) -> list[dict[str, Any]]:

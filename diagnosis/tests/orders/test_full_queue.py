@@ -9,7 +9,7 @@ from diagnosis.choices import FailureReason
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.tests.orders.test_request_bounds import build_request_body, post_diagnosis
 from progress.models import Stream
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from diagnosis.orders.services import DiagnosisRequest, RequestContext, Requeste
 from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.tests.orders.test_request_bounds import build_request_body, post_diagnosis
 from progress.models import Stream
-from testing.diagnosis_rows import make_platform
+from testing.data.diagnoses import make_platform
 
 
 @pytest.mark.usefixtures("platform")

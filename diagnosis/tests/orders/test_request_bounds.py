@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
 from progress.models import Event, Stream
-from testing.diagnosis_rows import make_platform
+from testing.data.diagnoses import make_platform
 
 pytestmark = pytest.mark.usefixtures("platform")
 

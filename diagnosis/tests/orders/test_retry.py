@@ -12,7 +12,7 @@ from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.tests.conftest import make_signed_in_client
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
     make_failed_result,
@@ -21,7 +21,7 @@ from testing.diagnosis_rows import (
     run_and_end,
     run_diagnoses,
 )
-from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 
 def _retry(client: Client, diagnosis: Diagnosis) -> Any:

@@ -13,8 +13,8 @@ from diagnosis.models import Platform
 from diagnosis.platforms import demo
 from diagnosis.platforms.demo import DEMO_BRANDS
 from diagnosis.platforms.seed import seed_platforms
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result, run_and_end, run_diagnoses
-from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end, run_diagnoses
+from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 PATH = "/demo/v1/chat/completions"
 

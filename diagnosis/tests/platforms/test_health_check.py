@@ -11,8 +11,8 @@ from diagnosis.api.serializers import serialize_platform
 from diagnosis.choices import FailureReason
 from diagnosis.models import Platform
 from diagnosis.platforms.health_check import probe_paused_platforms
-from testing.diagnosis_rows import make_platform
-from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from testing.data.diagnoses import make_platform
+from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,9 +19,9 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms import openai_client
 from diagnosis.platforms.openai_client import MAX_ANSWER_CHARACTERS, PlatformReply, ask_platform
-from testing import fake_platform
-from testing.diagnosis_rows import API_KEY_VARIABLE, TEST_API_KEY
-from testing.fake_platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with
+from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY
+from testing.fakes import platform as fake_platform
+from testing.fakes.platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with
 from testing.services import find_free_port
 from testing.site import PROJECT_ROOT
 

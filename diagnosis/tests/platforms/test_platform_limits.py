@@ -12,8 +12,8 @@ from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Answer, Platform
 from diagnosis.platforms.limits import PlatformLimits, get_platform_limits
 from diagnosis.running.calls import call_with_retries
-from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import Exchange, FakePlatform, hold_response, respond_with_answer
+from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import Exchange, FakePlatform, hold_response, respond_with_answer
 from testing.services import RedisServer, get_load_factor
 
 SIX = [f"问题 {number}" for number in range(6)]

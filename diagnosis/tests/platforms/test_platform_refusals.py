@@ -20,8 +20,8 @@ from diagnosis.platforms.errors import (
 from diagnosis.platforms.openai_client import ask_platform
 from diagnosis.platforms.seed import REAL_PLATFORMS
 from diagnosis.tests.conftest import build_fake_base_url
-from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import (
+from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import (
     Behaviour,
     FakePlatform,
     build_completion,
@@ -32,7 +32,7 @@ from testing.fake_platform import (
     respond_with_error,
     respond_with_html,
 )
-from testing.platform_bodies import PLATFORM_ERROR_CASES, PlatformErrorCase
+from testing.fakes.platform_bodies import PLATFORM_ERROR_CASES, PlatformErrorCase
 from testing.services import get_load_factor
 
 # The client is one per event loop and takes 50 ms to make: these tests share a loop.

@@ -12,7 +12,7 @@ from diagnosis.repair.runner import find_defects, run_repair, select_defects
 from diagnosis.repair.undo import get_latest_repair_run, undo_repair_run
 from diagnosis.reports.serializers import serialize_report
 from progress.models import Event
-from testing.broken_records import (
+from testing.data.broken_records import (
     DEFECT_NAMES,
     QUESTION_TEXTS,
     GroundTruth,

@@ -7,7 +7,7 @@ from django.test import Client
 from diagnosis.models import LegacyRecord, RepairChange
 from diagnosis.repair.runner import run_repair
 from diagnosis.tests.conftest import make_signed_in_client
-from testing.broken_records import create_broken_records
+from testing.data.broken_records import create_broken_records
 
 PAGES = ["legacyrecord", "repairrun", "repairchange"]
 

@@ -12,7 +12,7 @@ from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.service import REPORT_VERSION
 from performance.cache import invalidate_tags
-from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_valid_result, run_and_end
+from testing.data.diagnoses import begin_and_record, make_diagnosis, make_valid_result, run_and_end
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,7 +23,7 @@ from diagnosis.reports.export.json_file import build_export_schema
 from diagnosis.reports.export.sanitize import escape_formula, replace_forbidden_characters, truncate_for_excel
 from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, ExportTable
 from diagnosis.reports.schemas import FiguresOut
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
     make_failed_result,

@@ -17,7 +17,7 @@ from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.cache import get_report_cache_tag
 from diagnosis.reports.service import build_report_from_database
 from performance.cache import invalidate_tags
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end
 
 MAX_QUERIES = 6
 MEGABYTE = 1024 * 1024

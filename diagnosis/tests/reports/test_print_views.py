@@ -14,7 +14,7 @@ from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.export import print_tickets
 from diagnosis.reports.print_context import TextSpan, build_rate_bar, format_percent, split_by_mentions
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
     make_failed_result,

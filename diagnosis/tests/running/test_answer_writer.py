@@ -18,8 +18,8 @@ from diagnosis.running.answer_writer import ANSWER_BATCH_SIZE, AnswerWriter
 from diagnosis.running.calls import CallResult
 from diagnosis.running.state_machine import PlannedCall, Run
 from progress.models import Event
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result, run_diagnoses
-from testing.fake_platform import FakePlatform, respond_with_answer
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_diagnoses
+from testing.fakes.platform import FakePlatform, respond_with_answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

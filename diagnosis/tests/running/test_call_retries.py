@@ -17,8 +17,8 @@ from diagnosis.platforms.openai_client import PlatformReply, ask_platform
 from diagnosis.running import calls as calls_module
 from diagnosis.running.calls import CallResult, call_with_retries, get_call_retry_delay_seconds
 from progress.models import Event
-from testing.diagnosis_rows import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import FakePlatform, respond_with_answer, respond_with_error
+from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 BUSY = respond_with_error(503)
 

@@ -7,7 +7,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from diagnosis.models import Diagnosis
 from diagnosis.orders.services import cancel_diagnosis
 from diagnosis.running import queue, recovery
-from testing.diagnosis_rows import make_diagnosis, make_platform
+from testing.data.diagnoses import make_diagnosis, make_platform
 
 
 @pytest.mark.django_db

@@ -15,8 +15,8 @@ from diagnosis.running import recovery, state_machine
 from diagnosis.running.runner import MAX_CRASHES
 from errors.codes import ErrorCode
 from progress.models import Event
-from testing.diagnosis_rows import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_diagnoses
-from testing.fake_platform import FakePlatform
+from testing.data.diagnoses import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_diagnoses
+from testing.fakes.platform import FakePlatform
 
 
 @pytest.fixture

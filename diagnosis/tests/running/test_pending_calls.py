@@ -13,7 +13,7 @@ from django.db import OperationalError
 from diagnosis.running import state_machine
 from diagnosis.running.pending_calls import PendingCallChecker
 from diagnosis.running.state_machine import PlannedCall, Run
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from diagnosis.models import Diagnosis
 from diagnosis.running import state_machine
 from diagnosis.running.recovery import expire_overdue, requeue_orphans
 from diagnosis.running.runner import run_diagnosis
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_valid_result
-from testing.fake_platform import FakePlatform, hold_response
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result
+from testing.fakes.platform import FakePlatform, hold_response
 from testing.services import get_database_url, wait_until
 from testing.site import SiteProcess
 

@@ -11,8 +11,8 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.running import state_machine
 from diagnosis.running.recovery import expire_overdue
-from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import FakePlatform
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import FakePlatform
 
 _true_now = timezone.now
 

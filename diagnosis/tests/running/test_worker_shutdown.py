@@ -8,8 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.running.runner import run_diagnosis
-from testing.diagnosis_rows import make_diagnosis, make_platform, run_diagnoses
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

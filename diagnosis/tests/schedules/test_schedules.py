@@ -22,7 +22,7 @@ from diagnosis.schedules import runner
 from diagnosis.schedules.estimates import MAX_RUNS_PER_MONTH, get_spent_this_month
 from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
 from diagnosis.schedules.runner import start_due_schedules
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
+from testing.data.diagnoses import make_diagnosis, make_platform, make_user
 
 pytestmark = pytest.mark.django_db
 

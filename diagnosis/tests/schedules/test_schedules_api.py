@@ -15,7 +15,7 @@ from django.utils import timezone
 from diagnosis.models import Diagnosis, Platform, Schedule
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.schedules.runner import start_due_schedules
-from testing.diagnosis_rows import make_diagnosis, make_platform
+from testing.data.diagnoses import make_diagnosis, make_platform
 
 PATH = "/api/schedules"
 WEEKLY: dict[str, Any] = {"every": "weekly", "weekday": 0, "time": "09:00", "budget_calls": 60, "budget_money": "6.00"}

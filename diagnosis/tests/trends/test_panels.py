@@ -10,7 +10,7 @@ from django.db import connection
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, create_retry
 from diagnosis.trends.panels import compute_panel_key
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
 
 
 def test_panel_key_ignores_order_case_width_and_spaces() -> None:

@@ -11,7 +11,7 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, RequestedBrand, create_retry
 from diagnosis.trends import service
-from testing.diagnosis_rows import (
+from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
     make_failed_result,

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from diagsite.api import rate_limits
 from diagsite.models import User
 from diagsite.roles import seed_roles
-from testing.access_fixtures import create_actor_users
+from testing.data.access import create_actor_users
 
 PASSWORD = "a password for a test"
 PAGES = ["/accounts/login/", "/admin/login/"]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from diagnosis.tests.conftest import make_signed_in_client
 from diagsite.admin.home import get_todo_items
 from monitoring.alerts.lifecycle import fire_alert
-from testing.diagnosis_rows import make_platform, make_user
+from testing.data.diagnoses import make_platform, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.test import RequestFactory
 from django.utils.translation import override
 
-from testing.diagnosis_rows import make_user
+from testing.data.diagnoses import make_user
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 SAME_IN_CHINESE = {"ID", "id", "-"}

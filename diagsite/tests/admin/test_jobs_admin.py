@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis.tests.conftest import make_signed_in_client
-from testing.diagnosis_rows import make_user
+from testing.data.diagnoses import make_user
 
 PAGE = "/admin/procrastinate/procrastinatejob/"
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from procrastinate import App, SyncPsycopgConnector
 
 from diagnosis.running.queue import MAINTENANCE_QUEUE
-from testing.fake_platform import FakePlatform, hold_response
+from testing.fakes.platform import FakePlatform, hold_response
 from testing.invariants import assert_consistent, build_diagnosis_body, request_diagnosis, wait_until_all_ended
 from testing.site import running_site
 

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from testing.fake_platform import FakePlatform, hold_response
+from testing.fakes.platform import FakePlatform, hold_response
 from testing.invariants import build_diagnosis_body
 from testing.services import wait_until
 from testing.site import running_site

@@ -17,8 +17,8 @@ from diagnosis.running.state_machine import end_diagnosis
 from diagsite.models import Notification
 from diagsite.notifications import outbox
 from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
-from testing.diagnosis_rows import make_diagnosis, make_platform, make_user
-from testing.fake_wechat import FakeWeChat
+from testing.data.diagnoses import make_diagnosis, make_platform, make_user
+from testing.fakes.wechat import FakeWeChat
 from testing.services import LOCAL_HTTPX_OPTIONS, wait_until
 from testing.site import Site, running_site
 

@@ -19,8 +19,8 @@ from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.trends import service
 from diagsite.models import Notification
 from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
-from testing.diagnosis_rows import begin_and_record, make_platform, make_user, make_valid_result, run_and_end
-from testing.fake_wechat import FakeWeChat
+from testing.data.diagnoses import begin_and_record, make_platform, make_user, make_valid_result, run_and_end
+from testing.fakes.wechat import FakeWeChat
 
 OPENID = "openid-of-a-user"
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -24,7 +24,7 @@ from diagsite.operations.retention import RETENTION_BY_MODEL, RETENTION_RULES, p
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Process, Sample
 from progress.models import Event, PushProcess, Stream
-from testing.samples import make_process, make_series, write_values
+from testing.data.samples import make_process, make_series, write_values
 from testing.site import PROJECT_ROOT
 
 pytestmark = pytest.mark.django_db

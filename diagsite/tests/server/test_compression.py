@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from testing.fake_platform import FakePlatform
+from testing.fakes.platform import FakePlatform
 from testing.invariants import StartedDiagnosis, request_diagnosis
 from testing.services import LOCAL_HTTPX_OPTIONS
 from testing.site import Site, running_site

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from testing.fake_platform import FakePlatform, hold_response, respond_with_answer
+from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.services import execute_sql, running_services
 from testing.site import PLATFORM_KEY_SETTINGS, UNLIMITED_SETTINGS, Site, create_database
 

@@ -24,7 +24,7 @@ from monitoring.exceptions import (
     DeliveryFailed,
     MessageRejected,
 )
-from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+from testing.fakes.chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import find_free_port
 
 MESSAGE = Message(

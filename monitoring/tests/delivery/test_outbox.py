@@ -13,7 +13,7 @@ from monitoring.alerts.lifecycle import fire_alert, resolve_alert
 from monitoring.delivery import outbox
 from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.models import Alert, AlertNote, Channel, Delivery
-from testing.fake_chat_bots import SIGNING_SECRET, FakeChatBots
+from testing.fakes.chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

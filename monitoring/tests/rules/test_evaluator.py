@@ -13,7 +13,7 @@ from errors.recording import error_recorder
 from monitoring.models import Alert, AlertNote, Channel, Delivery, Heartbeat, Rule, RuleState, Silence
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import evaluate_rules, run_evaluation
-from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
+from testing.data.samples import BUCKET, CALLS_METRIC, NOON, make_process, write_calls
 
 FAILED = [{"label": "outcome", "op": "!=", "values": ["valid"]}]
 

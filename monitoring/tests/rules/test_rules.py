@@ -20,7 +20,7 @@ from monitoring.rules.backtest import run_backtest
 from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 from monitoring.rules.evaluator import run_evaluation
 from monitoring.rules.rule_query import build_rule_query
-from testing.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
+from testing.data.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
 
 pytestmark = pytest.mark.django_db
 

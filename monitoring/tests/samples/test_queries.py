@@ -14,7 +14,7 @@ from monitoring.samples.queries import (
     get_complete_until,
     read_increases_by_bucket,
 )
-from testing.samples import (
+from testing.data.samples import (
     BUCKET,
     CALLS_METRIC,
     NOON,

@@ -1,6 +1,6 @@
 """One of several processes that contend for slots.
 
-    python -m testing.lease_process REDIS_URL SLOTS TASKS MAX_TASK_SECONDS
+    python -m testing.workers.lease_process REDIS_URL SLOTS TASKS MAX_TASK_SECONDS
 
 Prints when each task began and ended, by the monotonic clock of the machine.
 """

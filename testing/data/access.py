@@ -27,7 +27,7 @@ from monitoring.delivery.messages import Message
 from monitoring.models import Alert, Channel, Delivery, Rule, Silence
 from monitoring.rules.defaults import seed_rules
 from progress.models import PushProcess
-from testing.diagnosis_rows import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
+from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
 
 ACTORS = ["out", "stranger", "owner", "staff", "editor", "operator", "admin", "root"]
 ROLE_BY_ACTOR = {"editor": "editor", "operator": "operator", "admin": "administrator"}
@@ -143,7 +143,7 @@ class AccessFixtures:
 
         def fill(match: re.Match[str]) -> str:
             name = match[0].strip("<>").rpartition(":")[2]
-            assert name in values, f"add a value for <{name}> of {route} in testing/access_fixtures.py"
+            assert name in values, f"add a value for <{name}> of {route} in testing/data/access.py"
             return str(values[name]())
 
         return "/" + re.sub(r"<[^>]+>", fill, route)

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from performance.cache_backends import get_cache_backend
-from testing.fake_platform import FakePlatform
+from testing.fakes.platform import FakePlatform
 from testing.services import (
     MissingServiceError,
     RedisServer,
@@ -24,7 +24,7 @@ from testing.services import (
     stop_services,
 )
 
-pytest.register_assert_rewrite("testing.invariants", "testing.site", "testing.stream_client")
+pytest.register_assert_rewrite("testing.invariants", "testing.site", "testing.clients.stream_client")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext

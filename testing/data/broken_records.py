@@ -21,7 +21,7 @@ from diagnosis.repair.runner import analyze_tables
 from diagnosis.reports.service import build_report_from_rows
 from diagnosis.running import queue
 from progress.models import Stream
-from testing.diagnosis_rows import make_platform
+from testing.data.diagnoses import make_platform
 
 OWN_BRAND, COMPETITOR_BRANDS = "山岚", ("木石坊", "一盏")
 ANSWER_TEXTS = ("山岚和木石坊都不错。", "木石坊更好。", "一盏，其次山岚。", "不好说。")

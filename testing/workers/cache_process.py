@@ -1,6 +1,6 @@
 """Processes that read the same cold key of the cache at once.
 
-    python -m testing.cache_process KEY READERS FILE
+    python -m testing.workers.cache_process KEY READERS FILE
 
 Waits for a line on standard input, so that all begin together. Each load adds a line to FILE. Prints how many readers
 got the value.
@@ -24,7 +24,7 @@ def count_cold_key_loads(redis_url: str, *, processes: int, readers: int) -> tup
     """Read a cold key by so many readers in each of so many processes; return the loads and the readers served."""
     with tempfile.TemporaryDirectory() as directory:
         loads_file = Path(directory) / "loads"
-        command = [sys.executable, "-m", "testing.cache_process", "cold", str(readers), str(loads_file)]
+        command = [sys.executable, "-m", "testing.workers.cache_process", "cold", str(readers), str(loads_file)]
         environment = {**os.environ, "REDIS_URL": redis_url, "ENVIRONMENT": "development"}
         pipe = subprocess.PIPE
         running = [

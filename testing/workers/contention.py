@@ -21,7 +21,7 @@ class ContentionResult:
 class _ContenderProcess:
     def __init__(self, redis_url: str, places: int, tasks: int, longest_seconds: float) -> None:
         numbers = [str(places), str(tasks), str(longest_seconds)]
-        command = [sys.executable, "-m", "testing.lease_process", redis_url, *numbers]
+        command = [sys.executable, "-m", "testing.workers.lease_process", redis_url, *numbers]
         self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
         self.lines: list[tuple[float, int]] = []
         self.killed_at: float | None = None
