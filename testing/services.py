@@ -1,7 +1,7 @@
 """The real servers of a test or bench run: one PostgreSQL in a temporary directory, Redis where it is installed.
 
-Importing this module starts nothing: `testing.plugins.fixtures` starts the services for pytest, `running_services` for a
-bench.
+Importing this module starts nothing: `testing.plugins.fixtures` starts the services of pytest, `running_services` those
+of a bench.
 """
 
 import fcntl
