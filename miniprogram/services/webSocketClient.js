@@ -1,7 +1,7 @@
 /**
  * Reads one event stream over a socket or, while that is down, by long polling the same log.
  *
- * Every event reaches `onEvents` exactly once and in order, whatever the network does, because one buffer
+ * Every event reaches `onEvents` exactly once and in order under any network failure, because one buffer
  * orders the events of both transports by sequence number. The file depends on no platform: sockets, requests,
  * tokens and, optionally, clock and randomness are passed in. A mini-program requires it; a page loads it with
  * a script tag. The types are in types.d.ts.

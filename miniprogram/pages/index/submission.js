@@ -21,7 +21,7 @@ module.exports = {
 
   /**
    * Ask for permission to send one message when the diagnosis ends. WeChat allows this only in a tap; the diagnosis
-   * starts whatever the user answers.
+   * starts in any case.
    * @param {() => void} done
    */
   requestNotification(done) {

@@ -9,12 +9,12 @@
   const TAP_MS = 1000;
   const TOAST_MS = 60 * 60 * 1000;
 
-  function load(sources, cache, name, nameOf) {
+  function load(sources, cache, name, resolveName) {
     if (!cache[name]) {
       if (!sources[name]) throw new Error(`no module ${name}`);
       const module = { exports: {} };
       cache[name] = module;
-      sources[name]((wanted) => load(sources, cache, nameOf(name, wanted), nameOf), module, module.exports);
+      sources[name]((wanted) => load(sources, cache, resolveName(name, wanted), resolveName), module, module.exports);
     }
     return cache[name].exports;
   }
@@ -24,7 +24,7 @@
   const adapter = library('glass-easel-miniprogram-adapter');
   if (globalOptions) globalOptions.throwGlobalError = true;
 
-  function fileOf(from, wanted) {
+  function resolveFile(from, wanted) {
     const steps = wanted.startsWith('/') ? [] : from.split('/').slice(0, -1);
     for (const step of wanted.replace(/^\//, '').split('/')) {
       if (step === '..') steps.pop();
@@ -34,7 +34,7 @@
     return host.modules[name] ? name : `${name}.js`;
   }
   const modules = {};
-  const require = (name) => load(host.modules, modules, name, fileOf);
+  const require = (name) => load(host.modules, modules, name, resolveFile);
 
   const environment = new adapter.MiniProgramEnv();
   const space = environment.createCodeSpace('', true);
@@ -57,16 +57,16 @@
     return [{ ...prepared, writeIdToDOM: true, idPrefixGenerator: isPage ? undefined : prepared.idPrefixGenerator }, isolation];
   };
 
-  const elementOf = (component) => component._$ && component._$.$$;
-  const attributeOf = (name) => (name.startsWith('aria') ? (name === 'ariaRole' ? 'role' : `aria-${name.slice(4).toLowerCase()}`) : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const getElement = (component) => component._$ && component._$.$$;
+  const getAttributeName = (name) => (name.startsWith('aria') ? (name === 'ariaRole' ? 'role' : `aria-${name.slice(4).toLowerCase()}`) : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 
   function reflect(component, name, value) {
-    const element = elementOf(component);
+    const element = getElement(component);
     if (!element) return;
     const isAria = name.startsWith('aria');
-    if (isAria && typeof value === 'boolean') element.setAttribute(attributeOf(name), String(value));
-    else if (value === false || value === '' || value === null || value === undefined) element.removeAttribute(attributeOf(name));
-    else element.setAttribute(attributeOf(name), value === true ? '' : String(value));
+    if (isAria && typeof value === 'boolean') element.setAttribute(getAttributeName(name), String(value));
+    else if (value === false || value === '' || value === null || value === undefined) element.removeAttribute(getAttributeName(name));
+    else element.setAttribute(getAttributeName(name), value === true ? '' : String(value));
   }
 
   function defineBuiltin([tag, { properties, reflect: shown = [], role }]) {
@@ -82,7 +82,7 @@
     if (declared.placeholder) {
       observers.value = function (value) { if (this._isAttached && field(this).value !== value) field(this).value = value; };
     }
-    const field = (component) => elementOf(component).querySelector('input, textarea');
+    const field = (component) => getElement(component).querySelector('input, textarea');
     space.addComponentStaticConfig(name, { component: true });
     space.addCompiledTemplate(name, { groupList: host.templates, content: host.templates[name] });
     space.componentEnv(name, ({ Component }) => Component({
@@ -92,7 +92,7 @@
         attached() {
           this._isAttached = true;
           if (declared.placeholder) field(this).value = this.data.value;
-          if (role) elementOf(this).setAttribute('role', role);
+          if (role) getElement(this).setAttribute('role', role);
           if (tag === 'page-meta' && this.data.rootFontSize === 'system') document.documentElement.style.fontSize = `${host.wx.fontSize}px`;
           if (this.data.focus) field(this).focus();
         },

@@ -248,7 +248,7 @@ test('a site of one\'s own may take other credentials than a code', async () => 
   assert.equal(site.codes, 0);
 });
 
-test('without a clock it uses the real one', async () => {
+test('the real clock is the default', async () => {
   const { http, wx } = setUp();
   const session = createSession({ wx, http });
   const { begunAt } = await session.getToken();

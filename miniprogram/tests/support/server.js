@@ -37,7 +37,7 @@ function createServer({ clock, latencyMs = () => 5 }) {
   function append(kind, data = {}) {
     server.log.push([server.log.length + 1, kind, data]);
     if (server.faults.notify()) server.connections.forEach((connection) => connection.push());
-    server.polls.forEach((request) => request.wake());
+    server.polls.forEach((request) => request.notify());
     return server.log.length;
   }
 
@@ -200,7 +200,7 @@ function createPoll(server, clock, latencyMs, path, options, callback) {
   const query = new URLSearchParams(path.split('?')[1]);
   const after = Number(query.get('after'));
   const request = {
-    path, options, at: clock.now(), endedAt: null, isAborted: false, handle: { abort }, begin, wake,
+    path, options, at: clock.now(), endedAt: null, isAborted: false, handle: { abort }, begin, notify,
   };
   let isWaiting = false;
 
@@ -221,9 +221,9 @@ function createPoll(server, clock, latencyMs, path, options, callback) {
     if (!server.tokens.has(options.token)) return answer(401, { code: 'UNAUTHORIZED', status: 401 });
     isWaiting = true;
     clock.setTimeout(respond, Number(query.get('wait')) * 1000);
-    return wake();
+    return notify();
   }
-  function wake() {
+  function notify() {
     if (isWaiting && (server.last() > after || isMoved() || server.isClosed())) respond();
   }
   const isMoved = () => Boolean(query.get('epoch')) && query.get('epoch') !== server.epoch;
