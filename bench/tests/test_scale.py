@@ -31,8 +31,8 @@ def test_random_orders_wait_as_erlang_c_says(processes: int, places: int) -> Non
 
 def test_calls_wait_for_their_platform_and_answers_for_their_core() -> None:
     order = PlannedDiagnosis(0.0, [("a", 1.0), ("a", 1.0), ("b", 1.0)])
-    house = QueueModel(1, 1, platform_concurrency=1, start_seconds=0.5, diagnosis_seconds=0.2, call_seconds=0.1)
-    (course,) = simulate_queue(house, [order])
+    model = QueueModel(1, 1, platform_concurrency=1, start_seconds=0.5, diagnosis_seconds=0.2, call_seconds=0.1)
+    (course,) = simulate_queue(model, [order])
     assert (course.wait_seconds, course.total_seconds) == pytest.approx((0.5, 0.5 + 0.1 + 2.0 + 0.1 + 0.1))
 
 

@@ -1,7 +1,7 @@
-"""Django's handler, whose requests hold a thread only while they have something to do in one.
+"""Django's ASGI handler; a request holds a thread only while it does blocking work.
 
-Django gives each request a thread from its first synchronous line to its end. Making one costs as much as a short
-answer itself, and a long poll, which waits for 25 s, would keep it for nothing: a thousand of them, a thousand threads.
+Django assigns a thread to each request from its first synchronous call to its end. Starting one costs as much as a
+short response, and a long poll would keep it while it waits: a thousand polls, a thousand threads (decision 0014).
 """
 
 import threading
@@ -23,13 +23,13 @@ MAX_IDLE_THREADS = 32
 
 
 class RequestThreadPool:
-    """As many as there is work for at once, of which a few stay for the work to come."""
+    """Threads for blocking work: as many as needed, of which MAX_IDLE_THREADS are kept."""
 
     def __init__(self) -> None:
         self.idle: list[ThreadPoolExecutor] = []
 
     def run_soon(self, function: Callable[[], None]) -> None:
-        """Have it done, soon."""
+        """Run a function in an idle thread, or in a new one."""
         try:
             thread = self.idle.pop()
         except IndexError:
@@ -47,9 +47,9 @@ class RequestThreadPool:
 
 
 class _SerialExecutor(Executor):
-    """What one request does in threads: one thing after another, each in whichever is free.
+    """Runs the calls of one request in order, each in any idle thread.
 
-    The next thing may be done in another thread, so none keeps a connection to the database for it.
+    The next call may run in another thread, so the database connection is returned when no call is left.
     """
 
     def __init__(self, threads: RequestThreadPool) -> None:
@@ -59,7 +59,6 @@ class _SerialExecutor(Executor):
         self._is_running = False
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        """As ever."""
         future: Future[Any] = Future()
         with self._lock:
             self._pending.append((future, partial(function, *args, **named)))
@@ -75,7 +74,7 @@ class _SerialExecutor(Executor):
                 continue
             try:
                 result = call()
-            except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits for it elsewhere
+            except BaseException as error:  # noqa: BLE001 - passed on to the waiting caller
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -84,7 +83,7 @@ class _SerialExecutor(Executor):
         if not self._pending:
             try:
                 close_old_connections()
-            except Exception:  # the request goes on, or it would wait for its thread for ever
+            except Exception:  # the request continues; it would wait for its thread forever
                 log.exception("connection_not_given_back")
         with self._lock:
             self._is_running = bool(self._pending)
@@ -92,16 +91,15 @@ class _SerialExecutor(Executor):
 
 
 class SiteASGIHandler(ASGIHandler):
-    """Answers each request in a context of its own, as Django does."""
+    """Gives each request an executor of its own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.thread_pool = RequestThreadPool()
-        # Django would begin each request with a hop to a thread for them; the threads see to their connections.
+        # Django would run these in a thread before each request; the executor closes its connections itself.
         request_started.disconnect(close_old_connections)
         request_started.disconnect(reset_queries)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
         async with ThreadSensitiveContext(executor=_SerialExecutor(self.thread_pool)):
             await super().__call__(scope, receive, send)

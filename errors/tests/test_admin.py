@@ -67,13 +67,13 @@ def row(code: ErrorCode = C.SERVER_ERROR, locale: str = "zh-hans") -> ErrorCopy:
     return ErrorCopy.objects.get(code=code, locale=locale)
 
 
-def form_of(copy: ErrorCopy, **changes: str) -> dict[str, Any]:
+def get_form(copy: ErrorCopy, **changes: str) -> dict[str, Any]:
     values = {name: getattr(copy, name) for name in CONTENT_FIELDS} | {"action_params": "{}"}
     return values | changes
 
 
 def change(client: Client, copy: ErrorCopy, **changes: str) -> Any:
-    return client.post(reverse("admin:errors_errorcopy_change", args=[copy.pk]), form_of(copy, **changes))
+    return client.post(reverse("admin:errors_errorcopy_change", args=[copy.pk]), get_form(copy, **changes))
 
 
 def test_the_list_shows_how_often_each_code_was_shown_in_few_queries(

@@ -18,7 +18,7 @@ from testing.site import Site, run_management_command, running_site
 pytestmark = pytest.mark.browser
 
 PASSWORD = "a-password-of-a-test"
-# Pictures are kept only when somebody wants to look at them.
+# Screenshots are kept only in this directory, when it is set.
 PICTURES = os.environ.get("ERROR_PICTURES", "")
 
 SHOW = """async (body) => {

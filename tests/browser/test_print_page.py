@@ -1,4 +1,4 @@
-"""A report taken away in a real browser: as a file, on paper, by a link that somebody else opens."""
+"""Export, print page and share link of a report in a real browser."""
 
 import io
 import unicodedata

@@ -13,7 +13,7 @@ async function fillForm(phone, { platforms, questions, repeats = 1 }) {
 }
 
 /**
- * Follow 24 answers, 6 of them held back until the page is hidden: how often the page calls setData, with how many bytes,
+ * Follow 24 answers, 6 of them delayed until the page is hidden: how often the page calls setData, with how many bytes,
  * and whether anything moves.
  */
 async function measureSetData(pages) {
