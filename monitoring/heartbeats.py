@@ -38,10 +38,11 @@ def ping_external_monitor() -> None:
     """Fetch HEARTBEAT_PING_URL; failures are logged without the URL, which is secret."""
     with measure_call("heartbeat_ping") as call:
         try:
-            client = httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS)
             allowed_hosts = [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
-            with restrict_hosts(client, lambda: allowed_hosts) as restricted_client:
-                restricted_client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
+            with restrict_hosts(
+                httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), lambda: allowed_hosts
+            ) as client:
+                client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__
             log.warning("heartbeat_ping_failed", error=type(error).__name__)

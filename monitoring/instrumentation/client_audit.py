@@ -6,6 +6,7 @@ client, a message) may be created anywhere in a module that has such a block.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ NETWORK_CALLS = (
     *("django.core.mail.send_mail", "django.core.mail.EmailMessage", "django.core.mail.EmailMultiAlternatives"),
     *("django.core.mail.mail_admins", "django.core.mail.get_connection", "apprise.Apprise"),
 )
+# Functions of the project that create such a client.
+CLIENT_FACTORY = re.compile(r"\.create_\w+_client$")
 EXCLUDED_PACKAGES = {"tests", "migrations"}
 MEASURING_CONTEXT_MANAGER = "measure_call"
 
@@ -59,7 +62,8 @@ def _find_network_calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
         if isinstance(node, ast.Call):
             first, *rest = _get_dotted_name(node.func).split(".")
             full_name = ".".join([names.get(first, ""), *rest])
-            if any(full_name == name or full_name.startswith(f"{name}.") for name in NETWORK_CALLS):
+            is_network_call = any(full_name == name or full_name.startswith(f"{name}.") for name in NETWORK_CALLS)
+            if is_network_call or CLIENT_FACTORY.search(full_name):
                 yield node, full_name
 
 

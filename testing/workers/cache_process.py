@@ -17,7 +17,7 @@ from pathlib import Path
 from performance import cache_backends
 from performance.cache import get_cache
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 def count_cold_key_loads(redis_url: str, *, processes: int, readers: int) -> tuple[int, int]:

@@ -50,7 +50,7 @@ def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, furnished: Path) -> Iterator[Checkout]:
-    checkout = Checkout(tmp_path / "house")
+    checkout = Checkout(tmp_path / "checkout")
     subprocess.run(["cp", "-a", str(furnished), str(checkout.root / "var")], check=True)
     yield checkout
     _end_all(checkout)

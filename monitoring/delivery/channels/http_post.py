@@ -78,10 +78,11 @@ def _post_with_deadline(url: str, content: bytes, headers: Mapping[str, str]) ->
     # httpx limits each read only: a response that trickles in would outlast the lease of the message.
     deadline = time.monotonic() + POST_TOTAL_TIMEOUT_SECONDS
     data = b""
-    client = httpx.Client(**HTTPX_CLIENT_OPTIONS, verify=get_ssl_context())
     with (
-        restrict_hosts(client, lambda: settings.ALERT_HOSTS) as restricted_client,
-        restricted_client.stream("POST", url, content=content, headers=dict(headers)) as response,
+        restrict_hosts(
+            httpx.Client(**HTTPX_CLIENT_OPTIONS, verify=get_ssl_context()), lambda: settings.ALERT_HOSTS
+        ) as client,
+        client.stream("POST", url, content=content, headers=dict(headers)) as response,
     ):
         for chunk in response.iter_bytes(4096):
             data += chunk
