@@ -9,7 +9,7 @@ const { createStorage } = require('../support/storage.js');
 
 /** The mutation test runs in a copy below the project's directory. */
 const ROOT = module.paths.map((folder) => path.dirname(folder)).find((folder) => fs.existsSync(path.join(folder, 'errors', 'codes.py')));
-const TEXTS = fs.readFileSync(['errors/default_texts.py', 'errors/copy.py'].map((name) => path.join(ROOT, name)).find(fs.existsSync), 'utf8');
+const TEXTS = fs.readFileSync(['errors/messages/default_texts.py', 'errors/copy.py'].map((name) => path.join(ROOT, name)).find(fs.existsSync), 'utf8');
 const PUBLISHED = {
   locale: 'zh-hans',
   errors: {
