@@ -262,6 +262,7 @@ DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
 # Limits on unfinished diagnoses; further requests are refused. 0 for no limit.
 MAX_UNFINISHED_DIAGNOSES: int = env.int("MAX_UNFINISHED_DIAGNOSES", 2000)
 MAX_UNFINISHED_PER_OWNER: int = env.int("MAX_UNFINISHED_PER_OWNER", 100)
+DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
 # A file in the format of diagnosis/analysis/matching/brands.toml that adds known brands; empty for none.
@@ -271,7 +272,6 @@ JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
-DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 # In development also 127.0.0.1, for the demo platform and the fakes of the tests.
 OUTGOING_HOSTS: list[str] = env.list(
     "OUTGOING_HOSTS",

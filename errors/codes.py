@@ -1,4 +1,7 @@
-"""Error codes and their specifications. Their default texts: `errors/messages/default_texts.py`."""
+"""Error codes and their specifications. Default texts: `errors/messages/default_texts.py`.
+
+To add one: CONTRIBUTING, "An error code".
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +16,7 @@ from errors.placeholders import (
 
 
 class ErrorCode(StrEnum):
-    """The fifteen codes of the legacy system, followed by the codes added since."""
+    """Stable identifiers sent to clients: never rename one."""
 
     NETWORK_ERROR = "NETWORK_ERROR"
     NETWORK_TIMEOUT = "NETWORK_TIMEOUT"

@@ -1,4 +1,7 @@
-"""Metrics of requests, WebSockets, jobs, management commands, samples and alert deliveries."""
+"""Metrics of requests, WebSockets, jobs, management commands, samples and alert deliveries.
+
+Every other app has its own `metrics.py`.
+"""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -94,7 +94,7 @@ class PingFrame(TypedDict):
 
 
 class ResetFrame(TypedDict):
-    """The log has been pruned: read the report over HTTP."""
+    """The client's cursor is not valid (new epoch or pruned log): read the current state over HTTP."""
 
     type: Literal["reset"]
     epoch: str

@@ -2,6 +2,9 @@
 
 Width, case and traditional characters are normalized; the longest name wins; an alphabetic name must be a whole word;
 text inside a URL is ignored; an ambiguous name counts if its context shows that the brand is meant.
+
+The rules are in `matching/`: `normalization`, `names`, `web_addresses` and `disambiguation`; the known brands are in
+`brands.toml`.
 """
 
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""The only module that uses the job engine: enqueue and abort runs, find live and stalled jobs."""
+"""Jobs of diagnoses: enqueue and abort runs, find live and stalled jobs."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""The state machine of a diagnosis. Every change of its status is here, in one transaction with its events.
+"""The state machine of a diagnosis. Every change of a running diagnosis's status is here, with its events.
 
 The row is locked first, so that counts are exact and a final status is written once. `run_number` is a fencing token:
 a worker that was suspended and resumes finds that another run has begun, stores the answer it paid for, and stops.
@@ -46,7 +46,7 @@ ERROR_CODES_BY_STATUS = {
     DiagnosisStatus.TIMED_OUT: ErrorCode.DIAGNOSIS_TIMEOUT,
     DiagnosisStatus.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,
 }
-REASONS_OF_UNMADE_CALLS = {
+REASONS_FOR_SKIPPED_CALLS = {
     DiagnosisStatus.TIMED_OUT: FailureReason.DEADLINE,
     DiagnosisStatus.CANCELLED: FailureReason.CANCELLED,
 }
@@ -212,7 +212,7 @@ def end_diagnosis(
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis_id)
         if diagnosis.is_final or run_number not in (None, diagnosis.run_number):
             return None
-        reason = REASONS_OF_UNMADE_CALLS.get(status or DiagnosisStatus.FAILED, FailureReason.BUG)
+        reason = REASONS_FOR_SKIPPED_CALLS.get(status or DiagnosisStatus.FAILED, FailureReason.BUG)
         pending = diagnosis.answers.filter(state=AnswerState.PENDING)
         diagnosis.failed += pending.update(
             state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason]

@@ -37,7 +37,7 @@ class RetentionRule:
 
     days: the default, which settings.KEPT_DAYS overrides by the rule's name; 0 keeps rows forever.
     count: the number of rows older than a time. prune_batch: deletes up to PRUNE_BATCH_SIZE of them.
-    prune_dependents: does the same for rows that are not counted, when no counted row is left.
+    prune_dependents: deletes rows that belong to pruned ones and are not counted; runs last.
     """
 
     name: str
@@ -230,6 +230,7 @@ RETENTION_BY_MODEL = {
     "diagnosis.RepairChange": "repairs",
     "diagnosis.RepairRun": f"{_KEEP_FOREVER}one row per repair",
     "admin.LogEntry": "actions",
+    # diagnosis.Diagnosis, diagnosis.Answer, …
     **dict.fromkeys(
         [
             f"diagnosis.{name}"
