@@ -47,6 +47,7 @@ class EmbeddedPostgres:
         self._child: subprocess.Popen[bytes] | None = None
         self._log_offset = 0
         self._users_lock: IO[bytes] | None = None
+        self._temporary_socket_directory: Path | None = None  # if the path of the data directory is too long
 
     @property
     def log(self) -> Path:
@@ -69,6 +70,8 @@ class EmbeddedPostgres:
             self._users_lock = self._get_sibling_path(".users").open("ab")
             fcntl.flock(self._users_lock, fcntl.LOCK_SH)  # waits while another process stops the server
             self.ensure_running()
+            if self.socket_directory != self.data_directory:
+                self._temporary_socket_directory = self.socket_directory
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
             self.release()
             raise EmbeddedDatabaseError(
@@ -181,7 +184,9 @@ class EmbeddedPostgres:
         socket_path = str(self.data_directory / ".s.PGSQL.5432")
         # A comma would separate two directories in the option.
         if len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES or set(socket_path) & {",", '"'}:
-            socket_directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+            # The same after a crash: the processes that use the server have its URL in their settings.
+            socket_directory = self._temporary_socket_directory or Path(tempfile.mkdtemp(prefix="postgres-"))
+            socket_directory.mkdir(mode=0o700, exist_ok=not self._temporary_socket_directory)
             if _is_root():
                 os.chown(socket_directory, pwd.getpwnam(SYSTEM_USER).pw_uid, -1)
         command = [

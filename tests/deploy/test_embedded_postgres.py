@@ -152,6 +152,20 @@ def test_killed_server_is_restarted(directory: Path) -> None:
         assert _run_query(server.get_uri()) == "É"
 
 
+@pytest.mark.parametrize("name", ["short", "x" * 120])
+def test_restarted_server_keeps_its_address(whole_directory: Path, tmp_path: Path, name: str) -> None:
+    """Processes that use the server have its URL in their settings."""
+    directory = _copy(whole_directory, tmp_path / name / "postgres")
+    with embedded_database(directory) as server:
+        uri, postmaster = server.get_uri(), _find_postmaster(directory)
+        assert postmaster
+        postmaster.kill()
+        wait_until(lambda: not server.is_running, "the server to be dead")
+        server.ensure_running()
+        assert server.get_uri() == uri
+        assert _run_query(uri) == "É"
+
+
 def test_pid_of_another_process_is_ignored(directory: Path) -> None:
     # As after a reboot: the file is from a dead server, and its pid belongs to another process.
     lines = [str(os.getpid()), str(directory), "1700000000", "5432", str(directory), "", "1 1", "ready"]
