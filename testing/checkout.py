@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
+from testing.services import find_free_port
 from testing.site import FAST_SETTINGS, PLATFORM_KEY_SETTINGS, PROJECT_ROOT, Site, SiteProcess
 
 # Settings and make's own variables of the tests' process.
@@ -63,7 +64,7 @@ class Checkout:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=self.environment(**extra),
+            env=self.environment(**{"PORT": str(find_free_port())} | extra),  # another site may use the default
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
