@@ -105,7 +105,7 @@ _TODO_SPECS = [
         lambda: Diagnosis.objects.unfinished().count(),
     ),
     _TodoSpec(
-        "未能完成的诊断（24 小时）",
+        "失败的诊断（24 小时）",
         "diagnosis.view_diagnosis",
         "diagnosis_diagnosis",
         "status__exact=failed",
