@@ -184,9 +184,12 @@ class EmbeddedPostgres:
         socket_path = str(self.data_directory / ".s.PGSQL.5432")
         # A comma would separate two directories in the option.
         if len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES or set(socket_path) & {",", '"'}:
-            # The same after a crash: the processes that use the server have its URL in their settings.
-            socket_directory = self._temporary_socket_directory or Path(tempfile.mkdtemp(prefix="postgres-"))
-            socket_directory.mkdir(mode=0o700, exist_ok=not self._temporary_socket_directory)
+            if self._temporary_socket_directory:  # the same again: the processes that use the server have its URL
+                socket_directory = self._temporary_socket_directory
+                shutil.rmtree(socket_directory, ignore_errors=True)
+                socket_directory.mkdir(mode=0o700)
+            else:
+                socket_directory = Path(tempfile.mkdtemp(prefix="postgres-"))
             if _is_root():
                 os.chown(socket_directory, pwd.getpwnam(SYSTEM_USER).pw_uid, -1)
         command = [

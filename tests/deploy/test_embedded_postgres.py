@@ -152,15 +152,20 @@ def test_killed_server_is_restarted(directory: Path) -> None:
         assert _run_query(server.get_uri()) == "É"
 
 
-@pytest.mark.parametrize("name", ["short", "x" * 120])
-def test_restarted_server_keeps_its_address(whole_directory: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("name", ["short", "x" * 120], ids=["short", "long"])
+def test_restarted_server_keeps_its_address(
+    whole_directory: Path, tmp_path: Path, name: str, number: signal.Signals
+) -> None:
     """Processes that use the server have its URL in their settings."""
     directory = _copy(whole_directory, tmp_path / name / "postgres")
     with embedded_database(directory) as server:
         uri, postmaster = server.get_uri(), _find_postmaster(directory)
         assert postmaster
-        postmaster.kill()
-        wait_until(lambda: not server.is_running, "the server to be dead")
+        postmaster.send_signal(number)
+        wait_until(
+            lambda: not postmaster.is_running() or postmaster.status() == psutil.STATUS_ZOMBIE, "the server to end"
+        )
         server.ensure_running()
         assert server.get_uri() == uri
         assert _run_query(uri) == "É"
