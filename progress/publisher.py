@@ -56,7 +56,7 @@ async def send_stream_notification(stream_ids: set[uuid.UUID]) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             message = {"type": "wake", "streams": [stream_id.bytes for stream_id in stream_ids]}
             await get_channel_layer().group_send(STREAM_NOTIFICATIONS_GROUP, message)
-    except Exception as error:  # noqa: BLE001 - whatever fails in the layer, the log holds the events
+    except Exception as error:  # noqa: BLE001 - the log holds the events if the layer fails
         metrics.stream_notifications_lost.inc(len(stream_ids))
         log.warning("wakeup_lost", streams=[str(stream_id) for stream_id in stream_ids], error=repr(error))
     else:

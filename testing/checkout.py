@@ -105,5 +105,5 @@ def running_embedded_site(
         yield site, database
     finally:
         site.server.kill()
-        database.start()  # as its last user, whatever has become of the server, this process stops it
+        database.start()  # as its last user, this process stops it in any case
         database.release()

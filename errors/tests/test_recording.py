@@ -38,7 +38,7 @@ def raise_and_catch(error: Exception) -> Exception:
     """Return the error with a traceback."""
     try:
         raise error
-    except Exception as caught:  # noqa: BLE001 - whatever it was given
+    except Exception as caught:  # noqa: BLE001 - any exception is a failure here
         return caught
 
 

@@ -124,7 +124,7 @@ class Topic:
                 subscription.start_task(self._run_delivery(subscription))
 
     async def _run_delivery(self, subscription: _Subscription, page: SerializedPage | None = None) -> None:
-        """Deliver a page, if given, and then whatever the subscriber lacks up to the end of the topic."""
+        """Deliver a page, if given, and then what the subscriber lacks up to the end of the topic."""
         subscriber = subscription.subscriber
         try:
             if page:

@@ -68,7 +68,7 @@ def three_answers(fake: FakePlatform) -> Iterator[FakePlatform]:
 
 @contextmanager
 def open_page(browser: Browser, site: Site, *, width: int = 375, locale: str = "zh-CN") -> Iterator[Page]:
-    """A page on a phone of its own; whatever the browser complains about fails the test."""
+    """A page on a phone of its own; every browser error fails the test."""
     context = browser.new_context(base_url=site.url, locale=locale, viewport={"width": width, "height": 800})
     page = context.new_page()
     complaints: list[str] = []

@@ -57,7 +57,7 @@ def session(browser: Browser, site: Site) -> str:
 
 @contextmanager
 def a_page(browser: Browser, site: Site, session: str, *, width: int = 1280, locale: str = "zh-CN") -> Iterator[Page]:
-    """The operator's page; whatever the browser complains about fails the test."""
+    """The operator's page; every browser error fails the test."""
     context: BrowserContext = browser.new_context(
         base_url=site.url, locale=locale, viewport={"width": width, "height": 900}
     )

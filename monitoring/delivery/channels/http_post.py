@@ -55,7 +55,7 @@ def post(
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
 ) -> HttpResult:
-    """Post once and return the response, whatever its status. Raises DeliveryFailed if there is none.
+    """Post once and return the response of any status. Raises DeliveryFailed if there is none.
 
     client_name: label of the call metrics. Errors never contain the URL, which may be secret.
     """
