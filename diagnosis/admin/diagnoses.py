@@ -1,5 +1,5 @@
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, Question
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, PlatformQuerySet, Question
 from diagnosis.orders import services
+from diagnosis.orders.retries import create_retry
 from errors.audit import AuditedAdmin, ReadOnlyAdmin
 from errors.exceptions import Conflict
 
@@ -41,10 +42,11 @@ class PlatformAdmin(AuditedAdmin[Platform]):
 
     @admin.action(description="暂停所选平台一小时", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
-        count = queryset.update(
-            paused_until=timezone.now() + OPERATOR_PAUSE_DURATION, pause_reason=FailureReason.OPERATOR
-        )
+        platforms = cast(PlatformQuerySet, queryset)
+        count = platforms.pause(timezone.now() + OPERATOR_PAUSE_DURATION, FailureReason.OPERATOR)
         self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
+        if longer := len(queryset) - count:
+            self.message_user(request, f"另有 {longer} 个平台已暂停更久，没有缩短。", messages.INFO)
 
     @admin.action(description="恢复所选平台", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
@@ -115,7 +117,7 @@ class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
                 diagnosis.owner, None, request.META.get("REQUEST_ID", ""), diagnosis.locale
             )
             try:
-                started += services.create_retry(diagnosis, context)[1]
+                started += create_retry(diagnosis, context)[1]
             except (Conflict, DiagnosisRunning) as refusal:
                 refusals.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
         self.message_user(request, f"已开始 {started} 个补问。", messages.SUCCESS if started else messages.WARNING)

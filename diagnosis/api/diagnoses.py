@@ -32,6 +32,7 @@ from diagnosis.brands.suggestions import suggest_competitors
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
+from diagnosis.orders.retries import create_retry
 from diagnosis.reports.cache import aget_cached_report
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.reports.service import ANSWER_ORDERING
@@ -49,6 +50,8 @@ def _require_iso_date(value: Any) -> Any:
 
 
 IsoDate = Annotated[date, BeforeValidator(_require_iso_date)]
+
+IdempotencyKey = HeaderEx[str | None, P(alias="Idempotency-Key", min_length=1, max_length=128, pattern="^[ -~]*$")]
 
 _aget_visible_diagnosis = sync_to_async(get_visible_diagnosis)
 
@@ -81,9 +84,7 @@ async def list_platforms(request: HttpRequest) -> HttpResponse:
 def start_diagnosis(
     request: HttpRequest,
     body: OrderIn,
-    idempotency_key: HeaderEx[
-        str | None, P(alias="Idempotency-Key", min_length=1, max_length=128, pattern="^[ -~]*$")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[dict[str, Any]]:
     """202 if a diagnosis was created; 200 with the first one if the same key was sent with the same body before."""
     diagnosis, is_new = services.create_diagnosis(body.to_request(), _build_request_context(request, idempotency_key))
@@ -189,10 +190,13 @@ def cancel(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     summary="Retry the failed calls",
     operation_id="diagnosis_api_retry_diagnosis",
 )
-def retry(request: HttpRequest, diagnosis_id: str) -> Response[dict[str, Any]]:
-    """Start a new diagnosis that repeats only the failed calls; 200 if such a retry is already running."""
-    diagnosis, is_new = services.create_retry(
-        get_visible_diagnosis(request, diagnosis_id), _build_request_context(request)
+def retry(request: HttpRequest, diagnosis_id: str, idempotency_key: IdempotencyKey = None) -> Response[dict[str, Any]]:
+    """Start a new diagnosis that repeats only the failed calls on available platforms.
+
+    200 with an existing one if the same key was sent before, if a retry is running, or if one has every answer.
+    """
+    diagnosis, is_new = create_retry(
+        get_visible_diagnosis(request, diagnosis_id), _build_request_context(request, idempotency_key)
     )
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 

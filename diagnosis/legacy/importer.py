@@ -1,7 +1,7 @@
 """Import an export. Rows that cannot be read are kept unchanged with the reason."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,8 +13,16 @@ from django.db import transaction
 from diagnosis.legacy.builder import DiagnosisRows, build_diagnosis_rows, save_diagnosis_rows
 from diagnosis.legacy.parser import ParseStatistics, parse_diagnosis
 from diagnosis.legacy.platforms import PlatformResolver
-from diagnosis.legacy.reader import LEGACY_PAGE_SIZE, LegacyDiagnosis, LegacyExport, SourceRow
+from diagnosis.legacy.reader import (
+    LEGACY_PAGE_SIZE,
+    MAX_RECORD_KEY_LENGTH,
+    LegacyDiagnosis,
+    LegacyExport,
+    SourceRow,
+)
 from diagnosis.models import Diagnosis, LegacyRecord
+
+REPEATED_KEY_PROBLEM = "its key is that of an earlier row, which has its answers"
 
 OwnerLookup = Callable[[set[str]], dict[str, int]]
 """Maps user names of the export, and "" for no user, to keys of accounts."""
@@ -52,7 +60,7 @@ class LegacyImporter:
             records = [_build_record(source, LegacyRecord.State.ORPHAN, None, {}) for source in batch]
             for source, record in zip(batch, records, strict=True):
                 record.problem = f"its diagnosis {str(source['ref'])[:100]} does not exist"
-            imported = _find_imported_keys(record.key for record in records)
+            imported = _find_imported_rows(batch)
             new = [record for record in records if (record.table, record.key) not in imported]
             self.result.already_imported += len(records) - len(new)
             self.result.orphans += len(new)
@@ -61,11 +69,11 @@ class LegacyImporter:
         return self.result
 
     def _import_page(self, page: list[LegacyDiagnosis]) -> None:
-        imported = _find_imported_keys(legacy_diagnosis.source.key for legacy_diagnosis in page)
+        imported = _find_imported_rows([legacy_diagnosis.source for legacy_diagnosis in page])
         new = [
             legacy_diagnosis
             for legacy_diagnosis in page
-            if (_get_table_name(legacy_diagnosis.source), legacy_diagnosis.source.key) not in imported
+            if (_get_table_name(legacy_diagnosis.source), legacy_diagnosis.source.record_key) not in imported
         ]
         self.result.already_imported += len(page) - len(new)
         parsed = [
@@ -77,12 +85,13 @@ class LegacyImporter:
         records: list[LegacyRecord] = []
         for legacy_diagnosis, parsed_diagnosis in parsed:
             source = legacy_diagnosis.source
-            if parsed_diagnosis.problem:
-                self.result.unreadable[parsed_diagnosis.problem] += 1
+            problem = REPEATED_KEY_PROBLEM if source.duplicates_another else parsed_diagnosis.problem
+            if problem:
+                self.result.unreadable[problem] += 1
                 record = _build_record(source, LegacyRecord.State.UNREADABLE, None, {})
                 # Its answers are stored nowhere else.
                 record.raw = {"row": record.raw, "answers": [answer.raw for answer in legacy_diagnosis.answers]}
-                record.problem = parsed_diagnosis.problem
+                record.problem = problem
                 records.append(record)
                 continue
             name = f"{_get_table_name(source)}:{source.key}"
@@ -99,9 +108,18 @@ class LegacyImporter:
             LegacyRecord.objects.bulk_create(records)
 
 
-def _find_imported_keys(keys: Iterable[str]) -> set[tuple[str, str]]:
-    """Return (table, key) of the records with one of these keys."""
-    return set(LegacyRecord.objects.filter(key__in=list(keys)).values_list("table", "key"))
+def _find_imported_rows(sources: Sequence[SourceRow]) -> set[tuple[str, str]]:
+    """Return (table, record key) of the rows that have a record."""
+    keys = {source.record_key for source in sources}
+    found = set(LegacyRecord.objects.filter(key__in=keys).values_list("table", "key"))
+    # Earlier versions stored the beginning of a long key.
+    long = {source.key[:MAX_RECORD_KEY_LENGTH]: source for source in sources if source.record_key != source.key}
+    for record in LegacyRecord.objects.filter(key__in=long):
+        for source in sources:
+            is_same = source.key[:MAX_RECORD_KEY_LENGTH] == record.key and record.table == _get_table_name(source)
+            if is_same and source.raw in (record.raw, record.raw.get("row")):
+                found.add((record.table, source.record_key))
+    return found
 
 
 def _get_table_name(source: SourceRow) -> str:
@@ -113,7 +131,7 @@ def _build_record(
 ) -> LegacyRecord:
     return LegacyRecord(
         table=_get_table_name(source),
-        key=source.key[:128],
+        key=source.record_key,
         state=state,
         raw=source.raw,
         facts=facts,

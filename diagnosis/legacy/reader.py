@@ -1,5 +1,6 @@
 """Read diagnoses with their answers and reports from an SQLite export, a page at a time."""
 
+import hashlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,16 +13,18 @@ from diagnosis.exceptions import InvalidLegacyExport
 from diagnosis.legacy.table_layout import COLUMN_ALIASES, LegacyTable, TableLayout, detect_layout, normalize_column_name
 
 LEGACY_PAGE_SIZE = 200
+MAX_RECORD_KEY_LENGTH = 128
 
 LegacyRow = dict[str, Any]  # by the column names of the export
 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A row of the export, accessed by our field names."""
+    """A row of the export, accessed by our field names. is_repeated: an earlier row of the table has the same key."""
 
     table: LegacyTable
     row: LegacyRow
+    is_repeated: bool = False
 
     def __getitem__(self, field_name: str) -> Any:
         column = self.table.column_by_field.get(field_name)
@@ -29,9 +32,22 @@ class SourceRow:
 
     @property
     def key(self) -> str:
-        """Return its primary key as text, SQLite's rowid if the table has none."""
-        value = self["key"]
-        return str(self.row["rowid_"] if value is None else value)
+        """Return its primary key as text, SQLite's rowid if it has none; with the rowid if the key is repeated."""
+        key = _to_key(self["key"], self.row["rowid_"])
+        return f"{key} [row {self.row['rowid_']}]" if self.is_repeated else key
+
+    @property
+    def record_key(self) -> str:
+        """Return the key as it is stored: a long one ends in its hash."""
+        if len(self.key) <= MAX_RECORD_KEY_LENGTH:
+            return self.key
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:32]
+        return f"{self.key[: MAX_RECORD_KEY_LENGTH - 33]}~{digest}"
+
+    @property
+    def duplicates_another(self) -> bool:
+        """Return whether its own primary key, not only its rowid, is that of an earlier row."""
+        return self.is_repeated and self["key"] is not None
 
     @property
     def raw(self) -> LegacyRow:
@@ -77,6 +93,9 @@ class LegacyExport:
         self._links: dict[str, list[_Link]] = {table.name: [] for table in self.layout.diagnoses}
         for table in [*self.layout.answers, *self.layout.reports]:
             self._add_link(table)
+        self._file.create_function("record_key", 2, _to_key, deterministic=True)
+        self._repeated = {table.name: self._find_repeated(table) for table in self.layout.diagnoses}
+        self._repeated |= {table.name: self._find_repeated(table) for table in self.layout.answers}
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +115,9 @@ class LegacyExport:
         for table in self.layout.diagnoses:
             rows = self._file.execute(f"SELECT rowid AS rowid_, * FROM {_quote_identifier(table.name)} ORDER BY rowid")
             while page := rows.fetchmany(LEGACY_PAGE_SIZE):
-                yield self._attach_linked_rows(table, [LegacyDiagnosis(SourceRow(table, dict(row))) for row in page])
+                yield self._attach_linked_rows(
+                    table, [LegacyDiagnosis(self._to_source_row(table, row)) for row in page]
+                )
 
     def iter_orphans(self) -> Iterator[SourceRow]:
         """Yield the answers without a diagnosis in the export."""
@@ -106,7 +127,23 @@ class LegacyExport:
             where = f"WHERE rowid NOT IN ({known})" if known else ""
             query = f"SELECT rowid AS rowid_, * FROM {_quote_identifier(table.name)} {where} ORDER BY rowid"
             for row in self._file.execute(query):
-                yield SourceRow(table, dict(row))
+                yield self._to_source_row(table, row)
+
+    def _to_source_row(self, table: LegacyTable, row: sqlite3.Row) -> SourceRow:
+        return SourceRow(table, dict(row), row["rowid_"] in self._repeated[table.name])
+
+    def _find_repeated(self, table: LegacyTable) -> set[int]:
+        """Return the rowids of the rows whose key an earlier row has."""
+        column = table.column_by_field.get("key")
+        if column is None:
+            return set()
+        quoted = _quote_identifier(column)
+        window = f"PARTITION BY record_key({quoted}, rowid) ORDER BY {quoted} IS NULL, rowid"
+        rows = self._file.execute(
+            f"SELECT rowid FROM (SELECT rowid, row_number() OVER ({window}) AS number "
+            f"FROM {_quote_identifier(table.name)}) WHERE number > 1"
+        )
+        return {row[0] for row in rows}
 
     def _attach_linked_rows(self, table: LegacyTable, page: list[LegacyDiagnosis]) -> list[LegacyDiagnosis]:
         for link in self._links[table.name]:
@@ -120,6 +157,8 @@ class LegacyExport:
             for row in linked_rows:
                 rows_by_key[_to_text(row[link.ref])].append(SourceRow(link.table, dict(row)))
             for diagnosis in page:
+                if diagnosis.source.duplicates_another:
+                    continue  # the rows belong to the first row with this key
                 rows = rows_by_key[_to_text(diagnosis.source.row[link.key])]
                 (diagnosis.reports if link.table in self.layout.reports else diagnosis.answers).extend(rows)
         return page
@@ -164,6 +203,10 @@ def _quote_identifier(name: str) -> str:
 
 def _cast_to_text(column: str) -> str:
     return f"CAST({_quote_identifier(column)} AS TEXT)"
+
+
+def _to_key(value: Any, rowid: int) -> str:
+    return str(rowid if value is None else _to_json(value))
 
 
 def _to_text(value: Any) -> str:

@@ -1,5 +1,6 @@
 """The AI platforms that questions are sent to."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -23,6 +24,11 @@ class PlatformQuerySet(models.QuerySet["Platform"]):
         """Update, and invalidate cached platforms after the commit."""
         invalidate_tags(PLATFORMS_CACHE_TAG)
         return super().update(**columns)
+
+    def pause(self, until: datetime, reason: FailureReason) -> int:
+        """Pause until then, except the platforms that are paused for longer: a pause is never shortened."""
+        earlier = self.filter(Q(paused_until=None) | Q(paused_until__lt=until))
+        return earlier.update(paused_until=until, pause_reason=reason)
 
 
 class Platform(models.Model):

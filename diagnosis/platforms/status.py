@@ -6,9 +6,9 @@ from django.conf import settings
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import UNFINISHED_STATUSES, FailureReason
+from diagnosis.choices import UNFINISHED_STATUSES
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.platforms.openai_client import has_usable_key
+from diagnosis.platforms.availability import Obstacle, describe_obstacle, describe_pause_reason, find_obstacle
 
 
 def count_unfinished_by_status() -> dict[str, int]:
@@ -40,12 +40,9 @@ def get_platform_statuses() -> list[dict[str, Any]]:
 
 def _describe_problem(platform: Platform) -> str | None:
     """Return why the platform is not called, localized; None if it is."""
-    if not platform.is_enabled:
-        return _("已停用")
-    if not has_usable_key(platform):
-        return _("没有密钥")
-    if platform.is_paused:
-        reason = platform.pause_reason
-        label = str(FailureReason(reason).label) if reason in FailureReason.values else _("原因未知")
-        return _("已暂停：%(reason)s") % {"reason": label}
+    obstacle = find_obstacle(platform)
+    if obstacle == Obstacle.PAUSED:
+        return _("已暂停：%(reason)s") % {"reason": describe_pause_reason(platform)}
+    if obstacle:
+        return describe_obstacle(platform)
     return _("待检查") if platform.is_awaiting_probe else None

@@ -169,7 +169,7 @@ def pause_platform(run: Run, platform: Platform, reason: FailureReason) -> None:
     until = timezone.now() + PAUSE_DURATIONS[reason]
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=run.diagnosis_id)
-        Platform.objects.filter(pk=platform.pk).update(paused_until=until, pause_reason=reason)
+        Platform.objects.filter(pk=platform.pk).pause(until, reason)
         if not diagnosis.is_final:
             event = build_pause_event(diagnosis, platform, reason)
             append_events(diagnosis.stream_id, [("error", event)])
@@ -205,8 +205,9 @@ def end_diagnosis(
 ) -> Diagnosis | None:
     """Write the final status, the report and the `complete` event; answers still pending are counted as failed.
 
-    status: decided from the counts if None. run_number: if given, end only if this run is the current one.
-    code: error code, if the status does not determine it. Returns None if the diagnosis has ended already.
+    status: decided from the counts if None, and instead of TIMED_OUT if every answer is stored. run_number: if given,
+    end only if this run is the current one. code: error code, if the status does not determine it. Returns None if the
+    diagnosis has ended already.
     """
     with transaction.atomic():
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis_id)
@@ -214,10 +215,10 @@ def end_diagnosis(
             return None
         reason = REASONS_FOR_SKIPPED_CALLS.get(status or DiagnosisStatus.FAILED, FailureReason.BUG)
         pending = diagnosis.answers.filter(state=AnswerState.PENDING)
-        diagnosis.failed += pending.update(
-            state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason]
-        )
-        diagnosis.status = status or decide_final_status(diagnosis)
+        skipped = pending.update(state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason])
+        diagnosis.failed += skipped
+        is_too_late_to_matter = status == DiagnosisStatus.TIMED_OUT and not skipped
+        diagnosis.status = decide_final_status(diagnosis) if is_too_late_to_matter or status is None else status
         error_code = ERROR_CODES_BY_STATUS.get(DiagnosisStatus(diagnosis.status)) if code is None else code
         diagnosis.error_code = "" if error_code is None else error_code.value
         diagnosis.report = _build_report(diagnosis, allow_minimal=status is not None)

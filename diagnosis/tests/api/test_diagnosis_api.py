@@ -11,6 +11,7 @@ from diagnosis.api.diagnoses import ANSWERS_PER_PAGE
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders import services
+from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.running import state_machine
@@ -269,7 +270,10 @@ class TestCancel:
     def test_of_an_ended_diagnosis_changes_nothing(
         self, client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus
     ) -> None:
-        diagnosis = run_and_end(make_diagnosis(owner, [platform]), make_valid_result(), status=status)
+        questions = ["甲？", "乙？"]
+        diagnosis = run_and_end(
+            make_diagnosis(owner, [platform], questions=questions), make_valid_result(), status=status
+        )
         events = Event.objects.count()
         response = client.post(path(diagnosis, "/cancel"))
         assert (response.status_code, response.json()["status"]) == (200, status.value)
@@ -318,7 +322,7 @@ def test_queries_for_creating_do_not_grow_with_the_size(
         diagnosis = make_diagnosis(owner, platforms, questions=questions, repeats=5)
     ended = run_and_end(diagnosis, *[make_valid_result()] * 10)
     with django_assert_max_num_queries(20):
-        services.create_retry(ended, services.RequestContext(owner))
+        create_retry(ended, services.RequestContext(owner))
 
 
 def test_id_is_accepted_in_any_uuid_notation(client: Client, owner: AbstractUser, platform: Platform) -> None:

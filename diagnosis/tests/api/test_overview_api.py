@@ -11,6 +11,7 @@ from django.utils import timezone
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.models import Platform
 from diagnosis.orders import services
+from diagnosis.orders.retries import create_retry
 from testing.data.diagnoses import (
     API_KEY_VARIABLE,
     TEST_API_KEY,
@@ -130,7 +131,7 @@ class TestStatistics:
         source = run_and_end(
             make_diagnosis(owner, [platform], questions=["甲？", "乙？"]), make_valid_result(), make_failed_result()
         )
-        retry, _is_new = services.create_retry(source, services.RequestContext(owner))
+        retry, _is_new = create_retry(source, services.RequestContext(owner))
         ended = run_and_end(retry, make_valid_result())
         assert (ended.status, ended.valid) == (DiagnosisStatus.COMPLETED, 2)
         body = client.get("/api/statistics").json()

@@ -1,16 +1,25 @@
 """`POST /api/diagnoses/<id>/retry`: a new diagnosis that copies stored answers and repeats failed calls."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractUser
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
+from diagnosis.reports.corrections import (
+    MentionSpan,
+    add_alias,
+    add_competitor,
+    confirm_or_reject_mention,
+    undo_correction,
+)
 from diagnosis.tests.conftest import make_signed_in_client
 from testing.data.diagnoses import (
     begin_and_record,
@@ -24,8 +33,9 @@ from testing.data.diagnoses import (
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 
-def _retry(client: Client, diagnosis: Diagnosis) -> Any:
-    return client.post(f"/api/diagnoses/{diagnosis.pk}/retry")
+def _retry(client: Client, diagnosis: Diagnosis, key: str | None = None) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post(f"/api/diagnoses/{diagnosis.pk}/retry", headers=headers)
 
 
 def _new_one(response: Any) -> Diagnosis:
@@ -209,3 +219,82 @@ def test_retry_keeps_demo_mark_and_language(client: Client, owner: AbstractUser)
     source = run_and_end(make_diagnosis(owner, [demo], locale="en"), make_failed_result())
     retry = _new_one(_retry(client, source))
     assert (retry.is_demo, retry.answers.get().is_demo) == (True, True)
+
+
+def test_repeated_key_returns_the_first_retry_even_after_it_has_ended(
+    client: Client, client_of_staff: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    first = _new_one(_retry(client, source, "k1"))
+    run_and_end(first, make_failed_result(), make_failed_result())
+    again = _retry(client, source, "k1")
+    assert (again.status_code, again.json()["id"]) == (200, str(first.pk))
+    assert _retry(client, first, "k1").status_code == 409  # the same key for another diagnosis
+    other = _new_one(_retry(client_of_staff, source, "k1"))  # the key of another user
+    assert other.owner_id == owner.pk
+    assert _retry(client_of_staff, source, "k1").json()["id"] == str(other.pk)
+
+
+def test_answers_of_a_finished_retry_are_not_asked_again(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    source = _mixed(owner, platform)
+    partial = run_and_end(_new_one(_retry(client, source)), make_valid_result("山岚"), make_failed_result())
+    second = _new_one(_retry(client, source))
+    assert (second.retry_of, second.carried_over, second.valid) == (partial, 3, 2)
+    complete = run_and_end(second, make_valid_result())
+    for diagnosis in (source, partial):
+        response = _retry(client, diagnosis)
+        assert (response.status_code, response.json()["id"]) == (200, str(complete.pk))
+    assert _retry(client, complete).status_code == 409
+    assert Diagnosis.objects.count() == 3
+
+
+def test_corrections_are_copied(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    source = run_and_end(
+        make_diagnosis(owner, [platform], questions=["甲？", "乙？"], competitors=[RequestedBrand("木石坊")]),
+        make_valid_result("山岚不错，木石坊也行"),
+        make_failed_result(),
+    )
+    answer = source.answers.get(state=AnswerState.VALID)
+    add_alias(source, "木石坊", "也行", owner)
+    rejected = MentionSpan(answer.pk, "山岚", 0, 2)
+    confirm_or_reject_mention(source, rejected, owner, is_confirmed=False)
+    retry = _new_one(_retry(client, source))
+    ended = run_and_end(retry, make_valid_result("木石坊"))
+    kept = ended.answers.get(is_carried_over=True)
+    assert [brand for brand, *_span in kept.mentions] == ["木石坊", "木石坊"]
+    listed = client.get(f"/api/diagnoses/{retry.pk}/corrections").json()
+    assert [(one["kind"], one["answer"], one["alias"]) for one in listed] == [
+        ("alias", None, "也行"),
+        ("reject", str(kept.pk), ""),
+    ]
+    # Another correction analyses every answer again: the rejected mention must not come back.
+    add_competitor(ended, "云栖壶")
+    kept.refresh_from_db()
+    assert "山岚" not in [brand for brand, *_span in kept.mentions]
+    undo_correction(ended, listed[1]["id"])
+    kept.refresh_from_db()
+    assert "山岚" in [brand for brand, *_span in kept.mentions]
+    assert source.corrections.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"paused_until": timezone.now() + timedelta(days=7), "pause_reason": "operator"}, "暂停至"),
+        ({"key_variable": "MISSING_KEY"}, "没有密钥"),
+        ({"is_enabled": False}, "停用"),
+    ],
+)
+def test_platform_that_cannot_answer_is_not_asked_again(
+    client: Client, owner: AbstractUser, columns: dict[str, Any], reason: str
+) -> None:
+    platforms = [make_platform("on"), make_platform("off")]
+    both = run_and_end(make_diagnosis(owner, platforms), make_failed_result(), make_failed_result())
+    only_off = run_and_end(make_diagnosis(owner, platforms), make_valid_result(), make_failed_result())
+    Platform.objects.filter(pk="off").update(**columns)
+    assert _new_one(_retry(client, both)).answers.get(state=AnswerState.PENDING).platform_id == "on"
+    response = _retry(client, only_off)
+    assert response.status_code == 409
+    assert reason in response.json()["fields"]["id"]

@@ -5,13 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis.api.serializers import serialize_platform
 from diagnosis.choices import FailureReason
 from diagnosis.models import Platform
 from diagnosis.platforms.health_check import probe_paused_platforms
-from testing.data.diagnoses import make_platform
+from diagnosis.running import state_machine
+from testing.data.diagnoses import make_diagnosis, make_platform
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,3 +96,39 @@ def test_change_by_an_operator_during_a_probe_is_kept(fake: FakePlatform) -> Non
     asyncio.run(probe_while_an_operator_pauses())
     platform.refresh_from_db()
     assert serialize_platform(platform)["healthy"] is False
+
+
+@pytest.mark.parametrize("minutes", [61, 7 * 24 * 60])
+@pytest.mark.parametrize("reason", [FailureReason.OPERATOR, ""])
+def test_longer_pause_is_never_shortened(
+    owner: AbstractUser, fake: FakePlatform, minutes: float, reason: str, admin_client: Client
+) -> None:
+    """An operator pauses while a run is calling; then the run, the probe and the admin's action pause again."""
+    fake.set_behaviour(respond_with_error(401))
+    platform = paused(fake, minutes=minutes, reason=reason)
+    until = platform.paused_until
+    Platform.objects.update(paused_until=None)
+    diagnosis = make_diagnosis(owner, [platform])
+    run = state_machine.begin_run(diagnosis.pk)
+    assert run
+    Platform.objects.update(paused_until=until)
+    for failure in (FailureReason.KEY, FailureReason.QUOTA):
+        state_machine.pause_platform(run, platform, failure)
+    probed, platform = after_probe(platform)
+    action = {"action": "pause", "_selected_action": [platform.pk]}
+    admin_client.post(reverse("admin:diagnosis_platform_changelist"), action)
+    platform.refresh_from_db()
+    assert (probed, platform.paused_until, platform.pause_reason) == (0, until, reason)
+
+
+def test_shorter_pause_is_extended(owner: AbstractUser, fake: FakePlatform) -> None:
+    platform = paused(fake)
+    diagnosis = make_diagnosis(owner, [platform])
+    run = state_machine.begin_run(diagnosis.pk)
+    assert run
+    Platform.objects.update(paused_until=timezone.now() + timedelta(minutes=5), pause_reason=FailureReason.OPERATOR)
+    state_machine.pause_platform(run, platform, FailureReason.QUOTA)
+    platform.refresh_from_db()
+    assert platform.paused_until
+    assert platform.paused_until - timezone.now() > timedelta(minutes=59)
+    assert platform.pause_reason == FailureReason.QUOTA

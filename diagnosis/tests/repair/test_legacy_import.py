@@ -239,3 +239,67 @@ def test_value_formats() -> None:
     assert [parse_status(value) for value in ("AI_FETCHING", "partial success", "timeout", "?")] == [
         DiagnosisStatus.ASKING, DiagnosisStatus.PARTIAL, DiagnosisStatus.TIMED_OUT, None,
     ]  # fmt: skip
+
+
+def _without_ids(path: Path) -> SourceDatabase:
+    """A source whose tables have no `id`, so that `execution_id` is the key."""
+    source = SourceDatabase(path)
+    for table in ("diagnosis_reports", "diagnosis_results"):
+        source.file.execute(f"ALTER TABLE {table} RENAME TO with_ids")
+        columns = [row[1] for row in source.file.execute("PRAGMA table_info(with_ids)") if row[1] != "id"]
+        source.file.execute(f"CREATE TABLE {table} ({', '.join(f'{name} TEXT' for name in columns)})")
+        source.file.execute("DROP TABLE with_ids")
+    return source
+
+
+def _add_without_id(source: SourceDatabase, execution_id: Any, brand: str = "山岚", answers: int = 1) -> None:
+    source._insert("diagnosis_reports", {"execution_id": execution_id, "brand_name": brand, "status": "completed"})
+    for number in range(answers):
+        row = {
+            "execution_id": execution_id,
+            "question": f"{number}？",
+            "ai_platform": "豆包",
+            "response_content": "山岚",
+        }
+        source._insert("diagnosis_results", row)
+
+
+LONG_KEYS = ["长" * 128 + end for end in "甲乙"]
+
+
+def test_repeated_and_long_keys_do_not_stop_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = _without_ids(tmp_path / "database.db")
+    _add_without_id(source, "run-1", "山岚")
+    _add_without_id(source, "run-1", "云栖壶", answers=0)
+    _add_without_id(source, None, "木石坊", answers=0)  # SQLite's rowid 3 is its key
+    _add_without_id(source, "3", "石上泉")
+    for key in LONG_KEYS:
+        _add_without_id(source, key)
+    for _number in range(2):  # answers of a diagnosis that does not exist, with one key
+        row = {"execution_id": "gone", "question": "？", "ai_platform": "豆包", "response_content": "好"}
+        source._insert("diagnosis_results", row)
+    _import(source)
+    assert "1 diagnoses could not be read: its key is that of an earlier row" in capsys.readouterr().out
+    imported = dict(Diagnosis.objects.order_by("brand").values_list("brand", "valid").distinct())
+    assert imported == {"山岚": 1, "木石坊": 0, "石上泉": 1}
+    assert Diagnosis.objects.count() == 5
+    repeated = LegacyRecord.objects.get(state=LegacyRecord.State.UNREADABLE)
+    assert repeated.raw["row"]["brand_name"] == "云栖壶"
+    assert LegacyRecord.objects.filter(state=LegacyRecord.State.ORPHAN).count() == 2
+    before = set(LegacyRecord.objects.values_list("pk", "key"))
+    _import(source)
+    assert set(LegacyRecord.objects.values_list("pk", "key")) == before
+    assert Diagnosis.objects.count() == 5
+
+
+def test_import_interrupted_at_a_repeated_key_continues(tmp_path: Path) -> None:
+    """Rows that an earlier version imported, also under the beginning of a long key, are recognized."""
+    source = _without_ids(tmp_path / "database.db")
+    _add_without_id(source, LONG_KEYS[0])
+    _import(source)
+    LegacyRecord.objects.update(key=LONG_KEYS[0][:128])
+    _add_without_id(source, LONG_KEYS[1])
+    _add_without_id(source, LONG_KEYS[1])
+    _import(source)
+    assert Diagnosis.objects.count() == 2
+    assert LegacyRecord.objects.count() == 3

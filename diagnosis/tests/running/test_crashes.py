@@ -12,10 +12,18 @@ from diagnosis.models import Diagnosis
 from diagnosis.reports import service
 from diagnosis.reports.service import build_minimal_report
 from diagnosis.running import recovery, state_machine
+from diagnosis.running.calls import CallResult
 from diagnosis.running.runner import MAX_CRASHES
 from errors.codes import ErrorCode
 from progress.models import Event
-from testing.data.diagnoses import begin_and_record, make_diagnosis, make_platform, make_valid_result, run_diagnoses
+from testing.data.diagnoses import (
+    begin_and_record,
+    make_diagnosis,
+    make_failed_result,
+    make_platform,
+    make_valid_result,
+    run_diagnoses,
+)
 from testing.fakes.platform import FakePlatform
 
 
@@ -75,3 +83,25 @@ def test_sweep_continues_after_a_diagnosis_that_cannot_be_ended(
     assert recovery.expire_overdue() == 1
     good.refresh_from_db()
     assert good.status == DiagnosisStatus.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ([make_valid_result(), make_valid_result()], DiagnosisStatus.COMPLETED),
+        ([make_valid_result(), make_failed_result()], DiagnosisStatus.PARTIAL),
+        ([make_failed_result(), make_failed_result()], DiagnosisStatus.FAILED),
+        ([make_valid_result()], DiagnosisStatus.TIMED_OUT),
+    ],
+)
+@pytest.mark.parametrize("stage", [DiagnosisStatus.ASKING, DiagnosisStatus.ANALYSING])
+def test_diagnosis_with_all_answers_is_not_timed_out_when_its_worker_is_dead(
+    owner: AbstractUser, results: list[CallResult], status: DiagnosisStatus, stage: DiagnosisStatus
+) -> None:
+    diagnosis = begin_and_record(make_diagnosis(owner, [make_platform()], questions=["甲？", "乙？"]), *results)
+    Diagnosis.objects.update(deadline_at=timezone.now() - timedelta(minutes=1), status=stage)
+    assert recovery.expire_overdue() == 1
+    diagnosis.refresh_from_db()
+    assert diagnosis.status == status
+    assert diagnosis.report is not None
+    assert Event.objects.filter(stream=diagnosis.stream, kind="complete").count() == 1

@@ -8,7 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import connection
 
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders.services import RequestContext, create_retry
+from diagnosis.orders.retries import create_retry
+from diagnosis.orders.services import RequestContext
 from diagnosis.trends.panels import compute_panel_key
 from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
 

@@ -9,7 +9,8 @@ from django.test import Client
 
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders.services import RequestContext, RequestedBrand, create_retry
+from diagnosis.orders.retries import create_retry
+from diagnosis.orders.services import RequestContext, RequestedBrand
 from diagnosis.trends import service
 from testing.data.diagnoses import (
     begin_and_record,
