@@ -1,6 +1,7 @@
 """Exceptions of diagnoses and of calls to platforms."""
 
 from diagnosis.choices import FailureReason
+from diagnosis.replies import Usage
 from errors.codes import ErrorCode
 from errors.exceptions import AppError
 
@@ -50,14 +51,23 @@ class CallFailed(Exception):
     """A call to a platform gave no valid answer.
 
     wait_seconds: the delay before a retry that the platform requested; detail: for operators and logs, redacted and
-    capped, never shown to users.
+    capped, never shown to users; usage: what the call consumed all the same, None if it consumed nothing or it is
+    unknown.
     """
 
-    def __init__(self, reason: FailureReason, detail: str = "", *, wait_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: FailureReason,
+        detail: str = "",
+        *,
+        wait_seconds: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         super().__init__(reason.value, detail)
         self.reason = reason
         self.detail = detail[:500]
         self.wait_seconds = wait_seconds
+        self.usage = usage
 
     @property
     def is_retryable(self) -> bool:

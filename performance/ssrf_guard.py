@@ -1,7 +1,8 @@
 """SSRF guard for calls to other services: only allowed hosts, and never an internal address that is not allowed itself.
 
 The name is checked when a request starts, its addresses when the connection is made. The connection uses the checked
-address, so changing the DNS record in between has no effect. Every HTTP client is wrapped by `restrict_hosts`.
+address, so changing the DNS record in between has no effect. Every httpx client is wrapped by `restrict_hosts`; the
+aiohttp resolver of `diagnosis/platforms/transport.py` uses `resolve_allowed_addresses`.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class HostNotAllowed(ValueError):
 
 
 def restrict_hosts(client: _Client, allowed: AllowedHosts) -> _Client:
-    """Restrict an httpx or httpx2 client, synchronous or asynchronous, to allowed hosts; it raises HostNotAllowed.
+    """Restrict an httpx client, synchronous or asynchronous, to allowed hosts; it raises HostNotAllowed.
 
     allowed: returns the current list of host names, addresses and networks such as 10.0.0.0/8. A private address must
     be allowed by itself or by its network; allowing a name that resolves to it is not enough. Behind a proxy, which

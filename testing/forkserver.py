@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerContext
 
 # Third-party modules only, none of which reads Django's settings or starts an event loop on import.
 PRELOADED_MODULES = [
-    "openai",
+    "aiohttp",
     "numpy",
     "apprise",
     "httpx",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
-from diagnosis.platforms.openai_client import has_usable_key
+from diagnosis.platforms.endpoint import has_usable_key
 from diagnosis.reports.serializers import serialize_answer_record
 from diagnosis.running.events import build_diagnosis_problem, build_progress_event
 from errors.codes import ErrorCode

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from diagnosis.choices import FailureReason
 from diagnosis.models import Platform
-from diagnosis.platforms.openai_client import has_usable_key
+from diagnosis.platforms.endpoint import has_usable_key
 
 
 class Obstacle(StrEnum):

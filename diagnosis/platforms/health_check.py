@@ -9,9 +9,9 @@ from django.utils import timezone
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
+from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.platforms.limits import get_platform_limits
-from diagnosis.platforms.openai_client import ask_platform
 
 log = structlog.get_logger(__name__)
 

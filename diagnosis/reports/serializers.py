@@ -102,7 +102,7 @@ def _serialize_method(diagnosis: Diagnosis, platform_models: list[dict[str, Any]
         "share_interval": "bootstrap over questions, 95 %",
         "scope": {"these_questions": _("针对本问题集"), "population": _("针对同类问题")},
         "repeats": diagnosis.repeats,
-        # What diagnosis/platforms/openai_client.py sends: one message, without a system prompt or sampling options.
+        # What diagnosis/platforms/protocols/chat.py sends: one message, without a system prompt or sampling options.
         "parameters": {"messages": "question only", "sampling": "platform defaults"},
         "models": sorted({model for models in by_platform.values() for model in models}),
         "models_by_platform": by_platform,

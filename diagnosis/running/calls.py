@@ -12,8 +12,9 @@ from diagnosis import metrics
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
+from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.limits import get_platform_limits
-from diagnosis.platforms.openai_client import PlatformReply, ask_platform
+from diagnosis.replies import PlatformReply
 from errors import retry
 from errors.codes import ERROR_SPECS
 from errors.recording import record_error

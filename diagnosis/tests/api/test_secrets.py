@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.openai_client import ask_platform, has_usable_key, redact_secrets
+from diagnosis.platforms.client import ask_platform
+from diagnosis.platforms.endpoint import has_usable_key, redact_secrets
 from progress.models import Event
 from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from testing.fakes import platform as fake_platform
 from testing.fakes.platform import Behaviour, Exchange, FakePlatform
 
-# The client is one per event loop and takes 50 ms to create, so these tests share a loop.
+# The session is one per event loop: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 # Keys in the platforms' formats: OpenAI's, DeepSeek's, 豆包's, 智谱's, 文心's, Gemini's, and one in another format.

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Diagnosis, Platform
+from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.errors import (
     MAX_PLATFORM_WAIT_SECONDS,
     ErrorResponse,
     classify_error_response,
     get_platform_wait_seconds,
 )
-from diagnosis.platforms.openai_client import ask_platform
 from diagnosis.platforms.seed import REAL_PLATFORMS
 from diagnosis.tests.conftest import build_fake_base_url
 from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
@@ -35,7 +35,7 @@ from testing.fakes.platform import (
 from testing.fakes.platform_bodies import PLATFORM_ERROR_CASES, PlatformErrorCase
 from testing.services import get_load_factor
 
-# The client is one per event loop and takes 50 ms to make: these tests share a loop.
+# The session is one per event loop: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL_PLATFORMS}

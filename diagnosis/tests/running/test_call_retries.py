@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.openai_client import PlatformReply, ask_platform
+from diagnosis.platforms.client import ask_platform
+from diagnosis.replies import PlatformReply, Usage
 from diagnosis.running import calls as calls_module
 from diagnosis.running.calls import CallResult, call_with_retries, get_call_retry_delay_seconds
 from progress.models import Event
@@ -37,7 +38,7 @@ async def _call(platform: Platform) -> CallResult:
 async def test_success_at_the_second_attempt_is_valid(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_answer("好"))
     result = await _call(platform)
-    assert (result.reply, result.failure, result.attempts) == (PlatformReply("好", "m"), None, 2)
+    assert (result.reply, result.failure, result.attempts) == (PlatformReply("好", "m", Usage(1, 1)), None, 2)
 
 
 async def test_attempts_are_capped(fake: FakePlatform, platform: Platform, settings: Any) -> None:

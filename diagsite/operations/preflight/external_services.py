@@ -8,8 +8,10 @@ from django.conf import settings
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
+from diagnosis.platforms.client import ask_platform
+from diagnosis.platforms.endpoint import has_usable_key
 from diagnosis.platforms.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
-from diagnosis.platforms.openai_client import PlatformReply, ask_platform, has_usable_key
+from diagnosis.replies import PlatformReply
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
 from monitoring.delivery.channel_check import send_test_message
 from monitoring.delivery.channel_secrets import decrypt_secrets

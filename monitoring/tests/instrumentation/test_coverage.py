@@ -74,7 +74,7 @@ def test_surfaces_are_derived_from_the_code() -> None:
     assert {"diagnosis.run", "diagnosis.sweep"} <= list_names("job")
     assert {"serve", "diagnose", "procrastinate", "monitoring_coverage"} <= list_names("command")
     assert {
-        "diagnosis.platforms.openai_client",
+        "diagnosis.platforms.transport",
         "diagsite.accounts.wechat",
         "diagsite.notifications.wechat",
     } <= list_names("client")
@@ -133,7 +133,7 @@ CLIENTS = {
     "counted": "import httpx\ndef f():\n    with measure_call('a') as call:\n        return httpx.get('http://a')\n",
     "around": "import httpx\ndef f():\n    return httpx.get('a')\ndef g():\n    with measure_call(1):\n        f()",
     "maker": "import httpx\nc = httpx.Client()\ndef f():\n    with metrics.measure_call('a'):\n        c.get('a')\n",
-    "idle_maker": "import openai\nc = openai.AsyncOpenAI()\n",
+    "idle_maker": "import aiohttp\nc = aiohttp.ClientSession()\n",
     "no_client": "import httpx\ndef f(error):\n    return isinstance(error, httpx.HTTPError)\n",
 }
 
@@ -152,7 +152,7 @@ def test_clients_are_found_by_their_calls_and_must_count_each(tmp_path: Path) ->
         "shop.counted": (),
         "shop.around": (),
         "shop.maker": (),
-        "shop.idle_maker": ("openai.AsyncOpenAI in line 2",),
+        "shop.idle_maker": ("aiohttp.ClientSession in line 2",),
     }
 
 
