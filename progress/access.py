@@ -19,6 +19,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 from progress.models import Stream
 
+MAX_LOGGED_CHARACTERS = 200
+
 
 class AuthenticatedUser(NamedTuple):
     """A user, and when the token expires (None for a session)."""
@@ -70,7 +72,11 @@ def find_stream(stream_id: str, user: Any) -> Stream | None:
 
 
 def is_origin_allowed(origin: str | None, host: str) -> bool:
-    """Whether the origin is this site's or trusted. Browsers send one, mini-programs do not."""
+    """Whether the origin is this site's or trusted, or absent: every browser sends one.
+
+    Only for clients that a cookie authenticates. Another site cannot make a browser send a token in a frame, and the
+    origins of mini-programs depend on the device: `https://servicewechat.com`, `weapp://...`, `null`, or none.
+    """
     if not origin:
         return True
     try:
@@ -82,6 +88,15 @@ def is_origin_allowed(origin: str | None, host: str) -> bool:
         origin_url.scheme == trusted.scheme and is_same_domain(origin_url.netloc, trusted.netloc.removeprefix("*"))
         for trusted in map(urlsplit, settings.CSRF_TRUSTED_ORIGINS)
     )
+
+
+def describe_client(headers: Mapping[bytes, str]) -> dict[str, str]:
+    """Return what the headers tell about a client, for the log, without the query of the referring page."""
+    return {
+        "origin": headers.get(b"origin", "")[:MAX_LOGGED_CHARACTERS],
+        "referer": headers.get(b"referer", "").partition("?")[0][:MAX_LOGGED_CHARACTERS],
+        "user_agent": headers.get(b"user-agent", "")[:MAX_LOGGED_CHARACTERS],
+    }
 
 
 def negotiate_language(cookies: Mapping[str, str], accept_language: str) -> str | None:

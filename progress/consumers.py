@@ -60,6 +60,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     is_closing = False
     language: str | None = None
     request_id = ""
+    _is_origin_allowed = False
     _expires_at = 0.0
     _last_ping_at = 0.0
     _last_received_at = 0.0
@@ -98,10 +99,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.language = access.negotiate_language(self.scope["cookies"], headers.get(b"accept-language", ""))
         self._bind_request_id(uuid.uuid4().hex)
         ensure_revocation_check(open_sockets)
-        if access.is_origin_allowed(headers.get(b"origin"), headers.get(b"host", "")):
-            self._replace_background_task(self._wait_for_hello())
-        else:
-            await self.refuse(CloseCode.ORIGIN_NOT_ALLOWED)
+        self._is_origin_allowed = access.is_origin_allowed(headers.get(b"origin"), headers.get(b"host", ""))
+        log.info("socket_opened", **access.describe_client(headers))
+        self._replace_background_task(self._wait_for_hello())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a client frame. An invalid one is answered by an error frame and a 44xx close."""
@@ -162,6 +162,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._replace_background_task(None)  # the hello is in time, however long it takes to handle
         if hello.v != PROTOCOL_VERSION:
             await self.refuse(CloseCode.UNSUPPORTED_VERSION)
+            return
+        if hello.token is None and not self._is_origin_allowed:
+            await self.refuse(CloseCode.ORIGIN_NOT_ALLOWED)
             return
         authenticated = await self._authenticate_hello(hello.token)
         if authenticated is None:

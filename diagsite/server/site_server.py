@@ -15,7 +15,6 @@ from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE
 from diagsite.asgi import application
 from diagsite.notifications.outbox import run_notification_sender_loop
 from diagsite.server import embedded_postgres
-from diagsite.server.compression import enable_frame_compression
 from diagsite.server.embedded_worker import (
     WORKER_DRAIN_SECONDS,
     run_sweep_loop,
@@ -23,6 +22,7 @@ from diagsite.server.embedded_worker import (
     supervise_embedded_database,
 )
 from diagsite.server.shutdown import drain_requests, stop_listening
+from diagsite.server.websocket_protocol import configure_websockets
 from monitoring.dashboard.push import run_dashboard_push_loop
 from monitoring.delivery.outbox import run_alert_sender_loop
 from monitoring.watchdog import run_watchdog_loop
@@ -31,11 +31,7 @@ from progress.consumers import close_all_sockets
 log = structlog.get_logger(__name__)
 
 MAINTENANCE_CONCURRENCY = 2
-MAX_SOCKET_MESSAGE_BYTES = 64 * 1024
 GOING_AWAY_TIMEOUT_SECONDS = 1.0
-# autobahn's default of 1 s can become 0, as its timer counts whole seconds; then the connection is dropped before the
-# close frame is sent.
-CLOSE_HANDSHAKE_TIMEOUT_SECONDS = 3
 CANCEL_TIMEOUT_SECONDS = 2.0
 REQUEST_DRAIN_SECONDS = 2.0
 PING_DISABLED = float("inf")
@@ -91,8 +87,6 @@ class SiteServer:
             application,
             endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
             signal_handlers=False,
-            websocket_max_message_size=MAX_SOCKET_MESSAGE_BYTES,
-            websocket_max_frame_size=MAX_SOCKET_MESSAGE_BYTES,
             # The protocol has its own ping, which browsers and mini-programs can see. (0 would mean every 2 s.)
             ping_interval=PING_DISABLED,
             ready_callable=self._on_ready,
@@ -113,11 +107,7 @@ class SiteServer:
             raise ListenError(self._server.listen_failure)
 
     def _on_ready(self) -> None:
-        enable_frame_compression(self._server.ws_factory, MAX_SOCKET_MESSAGE_BYTES)
-        # A client that violates the protocol gets a close frame with the reason.
-        self._server.ws_factory.setProtocolOptions(
-            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_TIMEOUT_SECONDS
-        )
+        configure_websockets(self._server.ws_factory)
         loop = asyncio.get_event_loop()
         loop.set_default_executor(ThreadPoolExecutor(MAX_EXECUTOR_THREADS, "site"))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -14,8 +14,7 @@
   const MAX_SERVER_DELAY_MS = 5000;
   const RETRIED_STATUSES = [429, 502, 503, 504];
   /** The code of a response without a problem body, such as a proxy's page. @type {{[status: number]: string}} */
-  const CODES_BY_STATUS = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'DATA_NOT_FOUND', 429: 'RATE_LIMITED',
-    502: 'SERVICE_UNAVAILABLE', 503: 'SERVICE_UNAVAILABLE', 504: 'NETWORK_TIMEOUT' };
+  const CODES_BY_STATUS = { 429: 'RATE_LIMITED', 502: 'SERVICE_UNAVAILABLE', 503: 'SERVICE_UNAVAILABLE', 504: 'NETWORK_TIMEOUT' };
 
   /** @param {any} problem */
   const createError = (problem) => Object.assign(new Error(problem.code), { problem });

@@ -124,7 +124,8 @@ declare namespace Diag {
     stream: string;
     transport: Transport;
     /**
-     * A rejection is a temporary failure and retried; null means that the session cookie authenticates the user.
+     * A rejection is retried; after three renewals that the site refused (the error's `problem` says so) it is fatal.
+     * null means that the session cookie authenticates the user.
      * With a `renewAt`, the client asks again at that time and sends the new token over the open socket.
      */
     getToken(request: TokenRequest): Promise<string | null | { token: string; renewAt: number }>;

@@ -51,13 +51,18 @@
   const BAD_FRAME = 4400;
   const UNAUTHORIZED = 4401;
   const GOING_AWAY = 4503;
-  const FATAL_CLOSE_CODES = [BAD_FRAME, 4403, 4404, 4409, 4413];
-  const FATAL_STATUSES = [403, 404];
+  const FATAL_CLOSE_CODES = [BAD_FRAME, 4404, 4409, 4413];
+  const ORIGIN_REFUSED = 4403;
+  // A firewall, or a proxy during a deployment, answers with the same statuses: only the site's own code is final.
+  const FATAL_CODES = /^(UNAUTHORIZED|FORBIDDEN|DATA_NOT_FOUND)$/;
 
   const ignore = () => {};
 
   /** @param {any} ms  the wait that the server asks for */
   const limitServerWait = (ms) => (ms > 0 ? Math.min(ms, MAX_SERVER_WAIT_MS) : 0);
+
+  /** @param {any} problem */
+  const isFatal = (problem) => FATAL_CODES.test(Object(problem).code);
 
   /** @returns {Diag.Clock} */
   function systemClock() {
@@ -188,7 +193,8 @@
         renewing = null;
         return toIssuedToken(result, renewals);
       }, (error) => {
-        failures += 1;
+        // Without the site's refusal, the sign-in may have failed on the way, so it is tried again.
+        if (isFatal(Object(error).problem)) failures += 1;
         renewing = null;
         throw error;
       });
@@ -257,8 +263,8 @@
       endedAt = timers.now();
     }
     function startPoll() {
-      /** @type {any} */
-      const poll = current = { auth: null, epoch: null, handle: null };
+      /** @type {any} gets `auth`, `epoch` and `handle` when it is sent */
+      const poll = current = {};
       timers.start('poll', POLL_CALLBACK_TIMEOUT_MS, () => fail(poll));
       tokens.get().then((auth) => send(poll, auth), () => handleTokenFailure(poll));
     }
@@ -299,14 +305,13 @@
     }
     /** @type {(poll: any, response: Diag.PollResponse) => void} */
     function handleResponse(poll, { status, body, retryAfterMs }) {
-      const isRefused = status === 401;
-      const isFinal = isRefused ? tokens.refuse('poll', poll.auth) : FATAL_STATUSES.includes(status);
-      if (isFinal) return onFatal(status, body && body.code ? body : null);
-      if (!isRefused && (status !== 200 || !isReadable(body))) {
-        return fail(poll, retryAfterMs || (body && body.retry_after_ms));
+      if (isFatal(body)) {
+        if (status !== 401 || tokens.refuse('poll', poll.auth)) return onFatal(status, body);
+        end();
+        return pause(0);
       }
+      if (status !== 200 || !isReadable(body)) return fail(poll, retryAfterMs || (body && body.retry_after_ms));
       end();
-      if (isRefused) return pause(0);
       tokens.accept('poll');
       isAnswered = true;
       // A pruned log answers immediately every time, so resets back off like failures.
@@ -315,7 +320,7 @@
       onBody(body, poll);
     }
     /** @param {any} body  any JSON: a captive portal answers 200 as well */
-    const isReadable = (body) => Boolean(body && body.epoch && (body.reset || Array.isArray(body.events)));
+    const isReadable = (body) => body && body.epoch && (body.reset || Array.isArray(body.events));
 
     return { start, stop, isOn: () => isOn, isAnswered: () => isAnswered };
   }
@@ -402,11 +407,8 @@
       if (state === 'connecting' || state === 'polling') timers.start('connect', delayMs, connect);
     }
     function connect() {
-      /** @type {any} */
-      const connection = current = {
-        handle: null, auth: null, epoch: null, problem: null, pingMs: PING_S * 1000, heardAt: 0,
-        isOpen: false, isWelcome: false, isStable: false,
-      };
+      /** @type {any} gets `handle`, `auth`, `epoch`, `problem`, `heardAt`, `isOpen`, `isWelcome` and `isStable` as it goes */
+      const connection = current = { pingMs: PING_S * 1000 };
       timers.start('welcome', WELCOME_TIMEOUT_MS, () => disconnect(connection));
       if (!poller.isOn() && !timers.has('polling')) timers.start('polling', POLL_FALLBACK_MS, startPolling);
       tokens.get().then((auth) => openSocket(connection, auth), () => handleTokenFailure(connection));
@@ -497,14 +499,14 @@
       if (connection.isStable) timers.start('restart', RESTART_MS, ignore);
       else unstable += 1;
       if (isFinal(connection, code)) return fail(/** @type {number} */ (code), connection.problem);
-      if (unstable >= MAX_UNSTABLE) startPolling();
+      if (unstable >= MAX_UNSTABLE || code === ORIGIN_REFUSED) startPolling();
       if (!poller.isOn()) setState('connecting', { code });
       scheduleConnect(retryDelay(connection, code));
     }
     /** @type {(connection: any, code?: number) => boolean} */
     function isFinal(connection, code) {
       if (code === UNAUTHORIZED && connection.auth) return tokens.refuse('socket', connection.auth);
-      return FATAL_CLOSE_CODES.includes(code || 0);
+      return FATAL_CLOSE_CODES.includes(/** @type {number} */ (code));
     }
     /** @type {(connection: any, code?: number) => number} */
     function retryDelay(connection, code) {
@@ -553,7 +555,7 @@
       if (!frame) return;
       connection.heardAt = timers.now();
       connection.isHeard = true;
-      if (frame.type === 'error') connection.problem = frame.problem || null;
+      if (frame.type === 'error') connection.problem = frame.problem;
       else if (frame.type === 'welcome' && !connection.isWelcome) handleWelcome(connection, frame);
       else if (!connection.isWelcome && frame.type !== 'reset') return; // its epoch is not known yet
       else if (frames.hasOwnProperty(frame.type)) frames[frame.type](connection, frame);
@@ -617,7 +619,7 @@
       const ready = buffer.insert(events);
       // Events that are still arriving must not be requested again.
       if (ready.length && timers.has('request')) requestedAt = timers.now();
-      const isEnd = ready.length > 0 && ready[ready.length - 1][1] === 'complete';
+      const isEnd = ready.some((event) => event[1] === 'complete');
       try {
         if (ready.length) onEvents(ready, buffer.cursor().epoch);
       } finally {

@@ -133,22 +133,51 @@ async def test_an_invalid_token_is_refused_despite_a_valid_session(stream: Strea
 @pytest.mark.parametrize(
     "origin", [b"https://testserver", b"http://testserver", b"https://trusted.example", b"https://a.wild.example"]
 )
-async def test_own_and_trusted_origins_are_accepted(
-    stream: Stream, token: str, settings: Settings, origin: bytes
+async def test_own_and_trusted_origins_may_use_the_session(
+    stream: Stream, owner: AbstractUser, settings: Settings, origin: bytes
 ) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example", "https://*.wild.example"]
-    async with SocketClient(stream, headers=[(b"origin", origin)]) as socket:
-        assert await socket.send_hello(token)
+    cookie = await run_in_thread(build_session_cookie)(owner)
+    async with SocketClient(stream, headers=[cookie, (b"origin", origin)]) as socket:
+        assert await socket.send_hello(None)
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [b"https://evil.example", b"null", b"https://testserver.evil.example", b"http://[", b"https://wild.example.evil"],
-)
-async def test_other_origins_are_refused(stream: Stream, settings: Settings, origin: bytes) -> None:
+FOREIGN_ORIGINS = [
+    b"https://evil.example",
+    b"https://testserver.evil.example",
+    b"http://[",
+    b"https://wild.example.evil",
+    # WeChat's, by device.
+    b"null",
+    b"https://servicewechat.com",
+    b"weapp://wx0123456789abcdef",
+    b"http://testserver,undefined",
+    b"wechatgame://",
+    b"file://",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+async def test_other_origins_may_not_use_the_session(
+    stream: Stream, owner: AbstractUser, settings: Settings, origin: bytes
+) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.wild.example"]
-    async with SocketClient(stream, headers=[(b"origin", origin)]) as socket:
+    cookie = await run_in_thread(build_session_cookie)(owner)
+    async with SocketClient(stream, headers=[cookie, (b"origin", origin)]) as socket:
+        await socket.send_frame(type="hello", v=1, token=None)
         await assert_refused(socket, CloseCode.ORIGIN_NOT_ALLOWED, ErrorCode.FORBIDDEN)
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+async def test_a_token_is_accepted_from_any_origin(stream: Stream, token: str, origin: bytes) -> None:
+    headers = [(b"origin", origin), (b"referer", b"https://servicewechat.com/wx0/1/page-frame.html?secret=1")]
+    with structlog.testing.capture_logs() as entries:
+        async with SocketClient(stream, headers=[*headers, (b"user-agent", b"MicroMessenger/8")]) as socket:
+            assert await socket.send_hello(token)
+    opened = [entry for entry in entries if entry["event"] == "socket_opened"]
+    assert [(entry["origin"], entry["referer"], entry["user_agent"]) for entry in opened] == [
+        (origin.decode(), "https://servicewechat.com/wx0/1/page-frame.html", "MicroMessenger/8")
+    ]
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/", "/ws/diagnosis/", "/ws/other/1/", "/api/diagnoses"])

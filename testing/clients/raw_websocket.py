@@ -106,13 +106,14 @@ async def run_raw_conversation(
                 await asyncio.wait([receiving])
 
 
-def build_upgrade_request(path: str) -> bytes:
-    """Build the request that opens a WebSocket."""
+def build_upgrade_request(path: str, *header_lines: str) -> bytes:
+    """Build the request that opens a WebSocket, with further header lines."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        + "".join(f"{line}\r\n" for line in [*header_lines, ""])
+    ).encode("latin-1")
 
 
 async def _exchange(line: _RawConnection, path: str, frames: Sequence[bytes], *, is_bytewise: bool) -> ReceivedFrames:

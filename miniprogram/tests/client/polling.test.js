@@ -296,14 +296,24 @@ for (const isBack of [true, false]) {
   });
 }
 
-for (const [status, body] of [[403, { page: 'of a proxy' }], [404, null]]) {
-  test(`a fatal ${status} without a problem body has no problem`, async () => {
+for (const [status, body] of [
+  [403, { page: 'of a proxy' }], [404, null], [404, { code: 404, message: 'no route' }], [403, { code: 'AccessDenied' }],
+  [401, null], [401, { code: 'login_required' }], [403, ['blocked']], [407, null], [410, null],
+]) {
+  test(`a ${status} with ${JSON.stringify(body)}, which is not the site's, is followed by a retry`, async () => {
     const fixture = createClientFixture();
+    let isBlocked = true;
     fixture.server.faults.connect = () => 'silent';
-    fixture.server.faults.poll = () => ({ status, body });
+    fixture.server.faults.poll = () => (isBlocked ? { status, body } : null);
     fixture.client.start();
-    await fixture.advance(4000);
-    assert.deepEqual(fixture.fatals, [{ code: status, problem: null }]);
+    await fixture.advance(10 * 60 * 1000);
+    assert.deepEqual(fixture.fatals, []);
+    assert.deepEqual(fixture.renewals.filter(Boolean), [], 'no token was refused');
+    isBlocked = false;
+    fixture.server.append('progress');
+    await fixture.advance(22000);
+    assert.deepEqual(fixture.seqs(), [1]);
+    assert.equal(fixture.client.state(), 'polling');
   });
 }
 
@@ -316,7 +326,7 @@ for (const status of [403, 404]) {
     await fixture.advance(60000);
     assert.equal(fixture.fatals.length, 1);
     assert.equal(fixture.fatals[0].code, status);
-    assert.equal(fixture.fatals[0].problem.code, 'SERVER_ERROR');
+    assert.equal(fixture.fatals[0].problem.status, status);
     assert.equal(fixture.client.state(), 'closed');
     assert.equal(fixture.server.polls.length, 1);
     assert.equal(fixture.clientClock.pending(), 0);

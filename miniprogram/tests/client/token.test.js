@@ -123,13 +123,36 @@ test('a socket and a poll that are refused together renew once', async () => {
   assert.equal(fixture.client.state(), 'live');
 });
 
-test('a failed renewal is retried with backoff, and fatal after three failures', async () => {
+/** What a session's rejection looks like when the site refuses to sign the user in. */
+const createRefusal = (code = 'UNAUTHORIZED') => Object.assign(new Error(code), { problem: { code } });
+
+for (const error of [new Error('no network'), createRefusal('NETWORK_ERROR'), createRefusal('DATA_FORMAT_ERROR'), undefined]) {
+  test(`a renewal that fails with ${error} is retried until it succeeds`, async () => {
+    let isBroken = true;
+    const fixture = createClientFixture({
+      getToken: async ({ renew }) => {
+        if (!renew) return 'old';
+        if (isBroken) throw error;
+        return 'token-1';
+      },
+    });
+    fixture.server.append('progress');
+    fixture.client.start();
+    await fixture.advance(5 * 60 * 1000);
+    assert.deepEqual(fixture.fatals, []);
+    isBroken = false;
+    await fixture.advance(62000);
+    assert.deepEqual(fixture.seqs(), [1]);
+  });
+}
+
+test('a refused renewal is retried with backoff, and fatal after three refusals', async () => {
   const asked = [];
   const fixture = createClientFixture({
     getToken: async ({ renew }) => {
       if (!renew) return 'old';
       asked.push(fixture.clock.now());
-      throw new Error('no network');
+      throw createRefusal('FORBIDDEN');
     },
   });
   fixture.client.start();
@@ -138,13 +161,13 @@ test('a failed renewal is retried with backoff, and fatal after three failures',
   assert.deepEqual(fixture.fatals, [{ code: 4401, problem: null }]);
 });
 
-test('three failed renewals after a live connection are fatal, without a poll', async () => {
+test('three refused renewals after a live connection are fatal, without a poll', async () => {
   let renewals = 0;
   const fixture = createClientFixture({
     async getToken({ renew }) {
       if (!renew) return 'token-1';
       renewals += 1;
-      throw new Error('no network');
+      throw createRefusal();
     },
   });
   await fixture.startLive();
@@ -166,7 +189,7 @@ for (const how of ['socket', 'poll']) {
         renewals += 1;
         if (renewals > 3) return 'token-1';
         return new Promise((resolve, reject) => {
-          rejectRenewal = () => reject(new Error('no network'));
+          rejectRenewal = () => reject(createRefusal());
           if (renewals < 3) rejectRenewal();
         });
       },

@@ -79,7 +79,8 @@ test('a missing body is null for status 204 and an error otherwise', async () =>
 });
 
 for (const [status, code] of [
-  [300, 'DATA_FORMAT_ERROR'], [302, 'DATA_FORMAT_ERROR'], [400, 'DATA_FORMAT_ERROR'], [403, 'FORBIDDEN'], [404, 'DATA_NOT_FOUND'], [429, 'RATE_LIMITED'],
+  [300, 'DATA_FORMAT_ERROR'], [302, 'DATA_FORMAT_ERROR'], [400, 'DATA_FORMAT_ERROR'], [401, 'DATA_FORMAT_ERROR'], [403, 'DATA_FORMAT_ERROR'],
+  [404, 'DATA_FORMAT_ERROR'], [429, 'RATE_LIMITED'],
   [500, 'SERVER_ERROR'], [502, 'SERVICE_UNAVAILABLE'], [503, 'SERVICE_UNAVAILABLE'], [504, 'NETWORK_TIMEOUT'], [599, 'SERVER_ERROR'],
 ]) {
   test(`a bare ${status} is a ${code}`, async () => {
@@ -131,8 +132,9 @@ test('a refused token is renewed once, and the call is repeated', async () => {
 });
 
 test('a renewed token that is refused as well is an error', async () => {
-  const { api, sent, outcome } = setUp([{ status: 401 }]);
-  assert.deepEqual((await outcome(api.listPlatforms())).error.problem, { code: 'UNAUTHORIZED', status: 401 });
+  const problem = { code: 'UNAUTHORIZED', status: 401 };
+  const { api, sent, outcome } = setUp([{ status: 401, body: problem }]);
+  assert.deepEqual((await outcome(api.listPlatforms())).error.problem, problem);
   assert.equal(sent.length, 2);
 });
 

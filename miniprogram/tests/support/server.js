@@ -3,6 +3,8 @@
 const assert = require('node:assert/strict');
 
 const PAGE = 200;
+/** The site's codes; without one, a status comes from something in front of it. */
+const CODES = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'DATA_NOT_FOUND' };
 
 /**
  * A simulated server of one stream and the network in front of it, in virtual time. It follows the protocol; a test
@@ -216,7 +218,7 @@ function createPoll(server, clock, latencyMs, path, options, callback) {
   function serve(fault) {
     if (fault === 'hang') return undefined;
     if (fault === 'error') return end(new Error('no network'));
-    if (typeof fault === 'number') return answer(fault, { code: 'SERVER_ERROR', status: fault });
+    if (typeof fault === 'number') return answer(fault, { code: CODES[fault] || 'SERVER_ERROR', status: fault });
     if (fault) return end(null, fault);
     if (!server.tokens.has(options.token)) return answer(401, { code: 'UNAUTHORIZED', status: 401 });
     isWaiting = true;

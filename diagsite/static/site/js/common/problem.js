@@ -2,13 +2,18 @@
 
 import { _ } from "./config.js";
 
-/** Thrown by api.js; `body` is always a complete problem body with its texts. */
+/** Thrown by api.js and session.js; `body` is always a complete problem body with its texts. */
 export class Problem extends Error {
   constructor(body, { isLocal = false } = {}) {
     super(body.code || "UNKNOWN_ERROR");
     this.name = "Problem";
     this.body = body;
     this.isLocal = isLocal;
+  }
+
+  /** The name by which the shared client core reads it. */
+  get problem() {
+    return this.body;
   }
 }
 
