@@ -1,10 +1,9 @@
 """One followed stream in this process: its log is read once, and each subscriber receives it at its own pace."""
 
 import asyncio
-import contextvars
 import uuid
-from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from django.db import Error as DatabaseError
@@ -44,17 +43,31 @@ class Subscriber(Protocol):
 
 
 class _Subscription:
-    """The task that brings a subscriber to the end of the topic; None when it is there."""
+    """A subscriber, and the task that delivers to it as long as it is subscribed."""
 
-    __slots__ = ("context", "subscriber", "task")
+    __slots__ = ("_wakeup", "subscriber", "task")
+
+    task: asyncio.Task[None]
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.subscriber = subscriber
-        self.context = contextvars.copy_context()  # so that log lines carry the subscriber's request id
-        self.task: asyncio.Task[None] | None = None
+        self._wakeup: asyncio.Future[SerializedPage | None] | None = None
 
-    def start_task(self, coro: Coroutine[Any, Any, None]) -> None:
-        self.task = asyncio.create_task(coro, name="subscriber", context=self.context)
+    @property
+    def is_idle(self) -> bool:
+        """Whether the task waits at the end of the topic."""
+        return self._wakeup is not None
+
+    async def wait(self) -> SerializedPage | None:
+        """Wait for `wake`, and return its page."""
+        self._wakeup = asyncio.get_running_loop().create_future()
+        return await self._wakeup
+
+    def wake(self, page: SerializedPage | None = None) -> None:
+        """Let an idle task deliver the page and what follows it; without a page, read the log from the cursor on."""
+        if self._wakeup and not self._wakeup.done():  # it is done if the task has been cancelled
+            self._wakeup.set_result(page)
+        self._wakeup = None
 
 
 class Topic:
@@ -80,12 +93,13 @@ class Topic:
         """Deliver to the subscriber from its cursor on. Adding it again restarts delivery from its cursor."""
         self.remove(subscriber)
         subscription = self.subscriptions[subscriber] = _Subscription(subscriber)
-        subscription.start_task(self._run_delivery(subscription))
+        # Its context is the subscriber's, so that log lines carry the right request id.
+        subscription.task = asyncio.create_task(self._run_delivery(subscription), name="subscriber")
 
     def remove(self, subscriber: Subscriber) -> bool:
         """Stop delivering; False if it was not subscribed."""
         subscription = self.subscriptions.pop(subscriber, None)
-        if subscription and subscription.task:
+        if subscription:
             subscription.task.cancel()
         return subscription is not None
 
@@ -112,39 +126,42 @@ class Topic:
             self.cursor = page.end_cursor
             self._needs_reread = self._needs_reread or self.cursor < page.log_page.last_seq
             for subscription in self.subscriptions.values():
-                if subscription.task is None and subscription.subscriber.cursor < page.end_cursor:
-                    is_at_start = subscription.subscriber.cursor == start
-                    subscription.start_task(self._run_delivery(subscription, page if is_at_start else None))
+                if subscription.is_idle and subscription.subscriber.cursor < page.end_cursor:
+                    subscription.wake(page if subscription.subscriber.cursor == start else None)
         elif self.is_closed != was_closed:
             self._start_catch_up()
 
     def _start_catch_up(self) -> None:
         for subscription in self.subscriptions.values():
-            if subscription.task is None:
-                subscription.start_task(self._run_delivery(subscription))
+            subscription.wake()
 
-    async def _run_delivery(self, subscription: _Subscription, page: SerializedPage | None = None) -> None:
-        """Deliver a page, if given, and then what the subscriber lacks up to the end of the topic."""
+    async def _run_delivery(self, subscription: _Subscription) -> None:
+        """Deliver from the subscriber's cursor on until the stream ends or the subscriber is removed."""
         subscriber = subscription.subscriber
+        page: SerializedPage | None = None
         try:
-            if page:
-                await subscriber.deliver(page.frames)
-                subscriber.cursor = page.end_cursor
-            if page and page.log_page.is_closed and _is_at_end(subscriber, page.log_page):
-                # Without another read: a client that has received the last event may disconnect at once.
-                await _deliver_end(subscriber, page.log_page)
-            elif page and (subscriber.epoch, subscriber.cursor) == (self.epoch, self.cursor):
-                subscription.task = None
-            else:
-                await self._catch_up(subscription)
+            while True:
+                if page:
+                    await subscriber.deliver(page.frames)
+                    subscriber.cursor = page.end_cursor
+                else:
+                    page = await self._read_until_end(subscriber)
+                if page.log_page.is_closed and _is_at_end(subscriber, page.log_page):
+                    # Without another read: a client that has received the last event may disconnect at once.
+                    await _deliver_end(subscriber, page.log_page)
+                    return
+                if subscriber.epoch != self.epoch or subscriber.cursor > self.cursor:
+                    self.request_read()
+                # No await between this comparison and the wait, so that no page is missed.
+                is_at_end = subscriber.epoch == self.epoch and subscriber.cursor >= self.cursor
+                page = await subscription.wait() if is_at_end else None
         except Exception as error:
             if not isinstance(error, Stream.DoesNotExist):
                 log.exception("subscriber_failed", stream=str(self.stream_id))
             await subscriber.fail(error)
 
-    async def _catch_up(self, subscription: _Subscription) -> None:
-        """Read the log for one subscriber until it has reached the end of the topic."""
-        subscriber = subscription.subscriber
+    async def _read_until_end(self, subscriber: Subscriber) -> SerializedPage:
+        """Read the log for one subscriber and deliver it up to its end; return the last page."""
         while True:
             try:
                 page = await self._reader.read(self.stream_id, subscriber.cursor)
@@ -153,16 +170,8 @@ class Topic:
                 await asyncio.sleep(READ_RETRY_SECONDS)
                 continue
             await _deliver_page(subscriber, page)
-            if not _is_at_end(subscriber, page.log_page):
-                continue
-            if page.log_page.is_closed:
-                await _deliver_end(subscriber, page.log_page)
-                return
-            if subscriber.epoch != self.epoch or subscriber.cursor > self.cursor:
-                self.request_read()
-            if subscriber.epoch == self.epoch and subscriber.cursor >= self.cursor:
-                subscription.task = None  # without an await since the comparison, so no page is missed
-                return
+            if _is_at_end(subscriber, page.log_page):
+                return page
 
 
 async def _deliver_page(subscriber: Subscriber, page: SerializedPage) -> None:

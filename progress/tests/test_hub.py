@@ -138,9 +138,7 @@ async def subscribe(hub: Hub, stream: Stream, *recorders: RecordingSubscriber) -
     for recorder in recorders:
         hub.subscribe(stream, recorder)
     topic = hub.topics[stream.pk]
-    await until(
-        lambda: hub.has_joined_group and all(topic.subscriptions[recorder].task is None for recorder in recorders)
-    )
+    await until(lambda: hub.has_joined_group and all(topic.subscriptions[recorder].is_idle for recorder in recorders))
 
 
 async def test_a_notification_causes_one_read_for_all_subscribers(hub: Hub, stream: Stream, reads: list[int]) -> None:
