@@ -9,8 +9,8 @@ import numpy
 
 from bench.harness import BenchmarkResult
 from bench.report.interval_coverage import BETA_CONCENTRATION, RANDOM_SEED
-from diagnosis.reports.intervals import newcombe_difference_interval
-from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, compute_rate_difference
+from diagnosis.reports.intervals import CONFIDENCE_LEVEL, newcombe_difference_interval
+from diagnosis.trends.significance import CellPair, compute_rate_difference
 
 PAIR_COUNT = 2000
 MENTION_RATE, ANSWERS_PER_DIAGNOSIS = 0.4, 60

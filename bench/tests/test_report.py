@@ -8,9 +8,12 @@ from bench.harness import BenchmarkResult
 from bench.report.interval_coverage import measure_bootstrap, measure_wilson
 from bench.report.significance import measure_correlated, measure_independent
 from bench.report.speed import measure_analysis
+from bench.report.verdicts import measure_false_differences
 
 
-@pytest.mark.parametrize("measure", [measure_wilson, measure_bootstrap, measure_independent, measure_correlated])
+@pytest.mark.parametrize(
+    "measure", [measure_wilson, measure_bootstrap, measure_independent, measure_correlated, measure_false_differences]
+)
 def test_intervals_have_their_nominal_coverage(measure: Callable[[int], BenchmarkResult]) -> None:
     result = measure(400)
     assert result.is_held, result

@@ -9,6 +9,7 @@ from diagnosis.analysis.judge_prompt import SENTIMENTS
 from diagnosis.choices import AnswerState
 from diagnosis.reports.bootstrap import bootstrap_share_intervals
 from diagnosis.reports.brand_metrics import compute_brand_metrics
+from diagnosis.reports.verdict import AnswerMentions, build_verdict
 
 GroupKey = TypeVar("GroupKey")
 
@@ -70,6 +71,12 @@ def build_report(
     return {
         **_count_states(answers),
         "unbranded": _count_states(unbranded),
+        "verdict": build_verdict(
+            next((brand.name for brand in brands if brand.is_own), None),
+            [brand.name for brand in brands if not brand.is_own],
+            [AnswerMentions(answer.question, answer.mentioned) for answer in _filter_valid(unbranded)],
+            is_only_recognition=bool(branded) and not unbranded,
+        ),
         "brands": brand_reports,
         "platforms": [{"id": platform, **_count_states(group)} for platform, group in platforms.items()],
         "questions": [

@@ -5,6 +5,8 @@ from math import atan, cos, fsum, pi, sin, sqrt
 
 from performance.intervals import Z_95, wilson_interval
 
+CONFIDENCE_LEVEL = 0.95
+
 
 def compute_rate(successes: int, trials: int) -> float | None:
     """Return the share, 0 to 1, or None without trials."""

@@ -12,6 +12,7 @@ from diagnosis.choices import AnswerState
 from diagnosis.models import Answer
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
 from diagnosis.reports.export import ai_labels
+from diagnosis.reports.formatting import format_percent
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,6 @@ def build_rate_bar(metrics: dict[str, Any], name: str) -> RateBar | None:
     return RateBar(
         _format_css_length(value), _format_css_length(low), _format_css_length(high), format_percent(value), text_range
     )
-
-
-def format_percent(share: float) -> str:
-    """Format 0.4167 as "42%", rounded as on the live page."""
-    return f"{int(share * 100 + 0.5)}%"
 
 
 def _format_css_length(share: float) -> str:

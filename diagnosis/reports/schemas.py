@@ -117,6 +117,59 @@ class CellOut(CountsOut):
     mentions: dict[str, int]
 
 
+VerdictKind = Literal[
+    "higher",
+    "lower",
+    "undecided",
+    "no_competitors",
+    "not_mentioned",
+    "only_recognition",
+    "no_answers",
+    "not_analysed",
+]
+
+
+class RivalDifferenceOut(Schema):
+    """The own brand's mention rate minus a competitor's, on the same answers (diagnosis/reports/paired.py).
+
+    low, high: its interval at `confidence`, which is corrected for the number of competitors. The result is "higher" or
+    "lower" only when the interval excludes 0.
+    """
+
+    rival: str
+    rival_rate: float
+    result: Literal["higher", "lower", "undecided"]
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    p_value: float = Field(description="of McNemar's exact test, two-sided")
+    only_own: int = Field(description="answers that mention the own brand and not the competitor")
+    only_rival: int
+    answers: int
+    questions: int
+    method: Literal["mcnemar", "mcnemar_by_question"]
+
+
+class VerdictOut(Schema):
+    """The report in one sentence, and the data behind it.
+
+    kind: "higher", "lower" and "undecided" compare the own brand with the leading competitors; "not_mentioned": no
+    answer mentions a brand of the diagnosis; "only_recognition": every question names a brand; "not_analysed": no
+    figures.
+    """
+
+    kind: VerdictKind
+    brand: str | None
+    rate: float | None
+    answers: int = Field(description="valid answers to questions that name no brand")
+    rivals: list[str] = Field(description="the competitors with the highest rate; several when they are equal")
+    rival_rate: float | None
+    leader: RivalDifferenceOut | None = Field(description="the comparison with them; of several, the least certain")
+    comparisons: list[RivalDifferenceOut] = Field(description="one for each competitor")
+    text: str
+
+
 class RecognitionOut(CountsOut):
     """Figures over the questions that name a brand, apart because answers repeat the brands of their question."""
 
@@ -177,6 +230,7 @@ class ReportOut(CountsOut):
     demo: bool
     ai_label: str
     unbranded: CountsOut = Field(description="counts of the answers behind `brands`, `cells` and `lost`")
+    verdict: VerdictOut
     brands: list[BrandReportOut]
     platforms: list[PlatformReportOut]
     questions: list[QuestionReportOut]

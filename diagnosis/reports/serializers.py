@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.reports.service import get_current_report
+from diagnosis.reports.verdict import describe_verdict
 from errors.codes import ErrorCode
 from errors.problems import build_displayed_message, get_current_locale
 
@@ -80,6 +81,7 @@ def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None =
         "demo": diagnosis.is_demo,
         "ai_label": _("以下回答由 AI 生成，仅供参考"),
         **{name: report[name] for name in _STORED_REPORT_KEYS},
+        "verdict": report["verdict"] | {"text": describe_verdict(report["verdict"])},
         "platforms": [platforms[counts["id"]] | counts for counts in report["platforms"]],
         "questions": [
             question_counts.get(str(question.pk), {}) | {"id": question.pk, "text": question.text}

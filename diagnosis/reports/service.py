@@ -11,9 +11,10 @@ from diagnosis.analysis.columns import (
 )
 from diagnosis.models import Answer, Brand, Diagnosis, Question
 from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.verdict import build_unknown_verdict
 
 # Increment when `build_report_from_rows` returns something else: older stored reports are then rebuilt when read.
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 ANSWER_ORDERING = ("question__position", "platform__position", "platform_id", "repeat")
 
@@ -71,6 +72,7 @@ def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return a report with counts only, for a diagnosis whose analysis failed."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
+    lists["verdict"] = build_unknown_verdict("not_analysed" if diagnosis.valid else "no_answers")
     unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}
     return {"version": REPORT_VERSION, **counts, "unbranded": counts, **lists, **unknown, "failures": []}
 

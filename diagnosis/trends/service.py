@@ -13,9 +13,9 @@ from diagnosis.analysis.columns import build_brand_spellings, find_named_brands,
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
-from diagnosis.reports.intervals import compute_rate, compute_rate_interval
+from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
-from diagnosis.trends.significance import CONFIDENCE_LEVEL, CellPair, RateDifference, compute_rate_difference
+from diagnosis.trends.significance import CellPair, RateDifference, compute_rate_difference
 
 MAX_TREND_POINTS = 52
 

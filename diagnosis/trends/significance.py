@@ -6,9 +6,7 @@ from math import fsum, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-from diagnosis.reports.intervals import newcombe_difference_interval, student_t_quantile
-
-CONFIDENCE_LEVEL = 0.95
+from diagnosis.reports.intervals import CONFIDENCE_LEVEL, newcombe_difference_interval, student_t_quantile
 
 ChangeDirection = Literal["up", "down", "none"]
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from diagnosis.choices import DiagnosisStatus
+from diagnosis.reports.formatting import format_percent
 
 PLAIN_OUTPUT_STEP_PERCENT = 10
 
@@ -94,6 +95,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print()
     if report["demo"]:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
+    console.print(report["verdict"]["text"], style="bold")
     console.print(_build_brand_table(report, _("%(valid)s / %(planned)s 有效") % report["unbranded"]))
     own = next(brand for brand in report["brands"] if brand["is_own"])
     table = Table(title=_("“%(brand)s”在各平台") % {"brand": own["name"]}, title_justify="left")
@@ -104,7 +106,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         figures = own["by_platform"][platform["id"]]
         mark = _("（演示）") if platform["demo"] else ""
         valid = f"{figures['valid']} / {figures['planned']}"
-        table.add_row(platform["name"] + mark, valid, _format_percent(figures["mention_rate"]))
+        table.add_row(platform["name"] + mark, valid, format_percent(figures["mention_rate"]))
     console.print(table)
     if report["recognition"]:
         template = _("另有 %(valid)s / %(planned)s 条有效回答的问题写了品牌名，单独计为“认知”，不在上面的数字里。")
@@ -124,13 +126,9 @@ def _build_brand_table(report: dict[str, Any], title: str) -> Table:
         figures = brand["figures"]
         table.add_row(
             f"★ {brand['name']}" if brand["is_own"] else brand["name"],
-            _format_percent(figures["mention_rate"]),
-            f"{_format_percent(figures['mention_rate_low'])} – {_format_percent(figures['mention_rate_high'])}",
-            _format_percent(figures["first_mention_rate"]),
-            _format_percent(figures["share_of_voice"]),
+            format_percent(figures["mention_rate"]),
+            f"{format_percent(figures['mention_rate_low'])} – {format_percent(figures['mention_rate_high'])}",
+            format_percent(figures["first_mention_rate"]),
+            format_percent(figures["share_of_voice"]),
         )
     return table
-
-
-def _format_percent(rate: float | None) -> str:
-    return "—" if rate is None else f"{rate:.0%}"

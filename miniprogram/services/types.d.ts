@@ -299,7 +299,6 @@ declare namespace Diag {
   }
 
   interface DiagnosisText {
-    headline(report: any): string;
     coverage(counts: { valid: number; planned: number; failed: number; filtered: number }): string;
     retryExplanation(kept: number, failed: number): string;
     timeLeft(seconds: number, percentDone: number): string;

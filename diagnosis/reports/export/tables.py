@@ -163,6 +163,7 @@ def iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
     yield [str(_("品牌")), diagnosis["brand"]]
     yield [str(_("诊断编号")), diagnosis["id"]]
     yield [str(_("状态")), diagnosis["status"]]
+    yield [str(_("结论")), report["verdict"]["text"]]
     yield [str(_("创建时间")), diagnosis["created_at"]]
     yield [str(_("结束时间")), diagnosis["finished_at"]]
     yield [str(_("导出时间")), content.exported_at]

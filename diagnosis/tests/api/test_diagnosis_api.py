@@ -14,6 +14,7 @@ from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.schemas import ReportOut
+from diagnosis.reports.service import REPORT_VERSION
 from diagnosis.running import state_machine
 from progress.models import Event
 from testing.data.diagnoses import (
@@ -194,7 +195,7 @@ class TestReport:
         assert method["scope"][own["figures"]["scope"]] == "针对本问题集"
         assert [(row["valid"], row["text"]) for row in body["questions"]] == [(1, "甲？"), (1, "乙？"), (0, "丙？")]
         assert [(row["question"], row["winners"]) for row in body["lost"]] == [(body["questions"][1]["id"], ["木石坊"])]
-        assert (body["version"], body["domains"], body["others"], body["judged"]) == (3, None, [], None)
+        assert (body["version"], body["domains"], body["others"], body["judged"]) == (REPORT_VERSION, None, [], None)
         assert body["demo"] is False
         assert body["ai_label"] == "以下回答由 AI 生成，仅供参考"
 

@@ -13,7 +13,8 @@ from diagnosis.choices import FailureReason
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.export import print_tickets
-from diagnosis.reports.print_context import TextSpan, build_rate_bar, format_percent, split_by_mentions
+from diagnosis.reports.formatting import format_percent
+from diagnosis.reports.print_context import TextSpan, build_rate_bar, split_by_mentions
 from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,

@@ -1,7 +1,7 @@
 /** The report of a finished diagnosis: what is shown, and the actions on it. */
 'use strict';
 
-const { coverage, headline, retryExplanation } = require('../../presentation/diagnosisText');
+const { coverage, retryExplanation } = require('../../presentation/diagnosisText');
 const { number } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
 const { buildCharts, buildHeatmap, buildSentiment, listLostQuestions, ownRateByPlatform, toCounts, uncertainNote } = require('./charts');
@@ -32,7 +32,7 @@ module.exports = {
       notices: [],
       isDemo: report.demo,
       report: {
-        headline: headline(report),
+        headline: report.verdict.text,
         aiLabel: report.ai_label,
         hasFigures: report.valid > 0,
         uncertainNote: uncertainNote(report),

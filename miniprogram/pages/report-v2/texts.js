@@ -39,7 +39,7 @@ module.exports = {
   marks: '文中标记：',
   correctionHint: '点一下标记，可以说明它是不是这个品牌。',
   missing: '没有等到回答',
-  noBrands: '没有提到任何品牌',
+  noBrands: '没有提到本次诊断的品牌',
   carriedOver: '沿用',
   reading: '正在读取回答…',
   again: '改一改，再诊断一次',

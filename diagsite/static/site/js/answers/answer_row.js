@@ -55,7 +55,7 @@ export class AnswerRow {
     const mentionsNone = result.state === "valid" && !chips.length;
     return [
       h("span", { class: "answer-state" }, stateText(result)),
-      mentionsNone && h("span", { class: "answer-none" }, _("没有提到任何品牌")),
+      mentionsNone && h("span", { class: "answer-none" }, _("没有提到本次诊断的品牌")),
       chips.length > 0 && h("span", { class: "answer-brands" }, chips),
       result.carried_over && h("span", { class: "chip" }, _("沿用")),
       result.ms > 0 && h("span", { class: "answer-time" }, duration(result.ms / 1000)),

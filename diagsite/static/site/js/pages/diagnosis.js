@@ -12,7 +12,7 @@ import { problemCard, showProblem } from "../common/problem_display.js";
 import { randomId } from "../common/storage.js";
 import { subscribe } from "../diagnosis/event_stream.js";
 import { Progress } from "../diagnosis/progress.js";
-import { connectionStatus, headline, retryExplanation } from "../diagnosis/texts.js";
+import { connectionStatus, retryExplanation } from "../diagnosis/texts.js";
 import { showReportActions } from "../report/actions.js";
 import { scopeLabel } from "../report/cells.js";
 import { ReportSections } from "../report/sections.js";
@@ -179,12 +179,12 @@ function showReport({ report, corrections }) {
   answers.markEnded();
   byId("answers-tools").hidden = false;
   showReportActions(id);
-  announce(`${statusLabel(diagnosis.status)} ${headline(report)}`);
+  announce(`${statusLabel(diagnosis.status)} ${report.verdict.text}`);
   showTrend(id);
 }
 
 function drawReport({ report, corrections }) {
-  setText(byId("headline"), headline(report));
+  setText(byId("headline"), report.verdict.text);
   drawHeadlineNotes(report);
   answers.markRecognition(report.questions);
   sections.draw({ report, corrections, diagnosis });
