@@ -55,3 +55,23 @@ class FailureReason(TextChoices):
     DEADLINE = "deadline", _("诊断超时前未询问")
     CANCELLED = "cancelled", _("诊断已取消")
     OPERATOR = "operator", _("运营人员暂停")
+    BUDGET = "budget", _("预算已用完")
+
+
+class CallPurpose(TextChoices):
+    """What a paid call is made for."""
+
+    ANSWER = "answer", _("回答")
+    JUDGE = "judge", _("情感判断")
+    PROBE = "probe", _("恢复检查")
+    PREFLIGHT = "preflight", _("上线检查")
+    TEST = "test", _("平台测试")
+
+
+class BudgetScope(TextChoices):
+    """Whose budget it is. The judge's is a number of calls for each diagnosis, the others are monthly."""
+
+    PLATFORM = "platform", _("平台")
+    ACCOUNT = "account", _("账号")
+    SCHEDULE = "schedule", _("定期诊断")
+    JUDGE = "judge", _("情感判断")

@@ -1,6 +1,6 @@
 """Exceptions of diagnoses and of calls to platforms."""
 
-from diagnosis.choices import FailureReason
+from diagnosis.choices import BudgetScope, FailureReason
 from diagnosis.replies import Usage
 from errors.codes import ErrorCode
 from errors.exceptions import AppError
@@ -22,6 +22,17 @@ class TooManyUnfinished(AppError):
     """The owner has reached the limit of unfinished diagnoses per account."""
 
     code = ErrorCode.TOO_MANY_UNFINISHED
+
+
+class BudgetExhausted(AppError):
+    """The cost does not fit into a budget. scope: whose; key: the id of the platform, account or schedule."""
+
+    code = ErrorCode.BUDGET_EXHAUSTED
+
+    def __init__(self, scope: BudgetScope, key: str = "", *, fields: dict[str, str] | None = None) -> None:
+        super().__init__(fields=fields)
+        self.scope = scope
+        self.key = key
 
 
 class RunSuperseded(AppError):
@@ -102,4 +113,5 @@ ERROR_CODES_BY_REASON = {
     FailureReason.DEADLINE: ErrorCode.DIAGNOSIS_TIMEOUT,
     FailureReason.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,
     FailureReason.OPERATOR: ErrorCode.AI_PLATFORM_ERROR,
+    FailureReason.BUDGET: ErrorCode.BUDGET_EXHAUSTED,
 }

@@ -30,6 +30,8 @@ OPERATOR_PERMISSIONS = (
     | _build_permission_names("monitoring", "delivery", "view", "change")
     | _build_permission_names("errors", "errorevent", "view")
     | _build_permission_names("diagnosis", "platform", "view")
+    | _build_permission_names("diagnosis", "dailyspending", "view")
+    | _build_permission_names("diagnosis", "budgetuse", "view")
 )
 ADMINISTRATOR_PERMISSIONS = (
     EDITOR_PERMISSIONS
@@ -45,6 +47,8 @@ ADMINISTRATOR_PERMISSIONS = (
     | _build_permission_names("diagnosis", "question", "view")
     | _build_permission_names("diagnosis", "correction", "view")
     | _build_permission_names("diagnosis", "schedule", "view", "change")
+    | _build_permission_names("diagnosis", "paidcall", "view")
+    | _build_permission_names("diagnosis", "accountbudget", *_ALL_ACTIONS)
     | _build_permission_names("diagnosis", "sharelink", "view", "delete")
     | _build_permission_names("diagnosis", "legacyrecord", "view")
     | _build_permission_names("diagnosis", "repairrun", "view")

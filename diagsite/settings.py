@@ -8,12 +8,14 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError
+from marshmallow.validate import Range
 
 from diagsite.server import db_pool
 
@@ -271,6 +273,8 @@ KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
 JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
+# The most that an account may spend in a calendar month, in yuan, unless it has a budget of its own; None for no limit.
+ACCOUNT_MONTHLY_BUDGET: Decimal | None = env.decimal("ACCOUNT_MONTHLY_BUDGET", None, validate=Range(min=0))
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
 # In development also 127.0.0.1, for the demo platform and the fakes of the tests.
 OUTGOING_HOSTS: list[str] = env.list(

@@ -41,6 +41,7 @@ class ErrorCode(StrEnum):
     DIAGNOSIS_RUNNING = "DIAGNOSIS_RUNNING"
     QUEUE_FULL = "QUEUE_FULL"
     TOO_MANY_UNFINISHED = "TOO_MANY_UNFINISHED"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
 
 
 class ErrorSeverity(StrEnum):
@@ -273,5 +274,15 @@ ERROR_SPECS: dict[ErrorCode, ErrorSpec] = {
         30_000,
         _WAIT_PLACEHOLDERS,
         allowed_actions=_DIAGNOSIS_ACTIONS,
+    ),
+    _C.BUDGET_EXHAUSTED: ErrorSpec(
+        402,
+        _S.WARNING,
+        NO_RETRY,
+        _D.MODAL,
+        _A.SWITCH_PLATFORM,
+        None,
+        _PLATFORM_PLACEHOLDERS,
+        allowed_actions=_PLATFORM_ACTIONS,
     ),
 }

@@ -6,16 +6,21 @@ from diagnosis.models.platforms import PLATFORMS_CACHE_TAG, Platform, PlatformQu
 from diagnosis.models.repair import LegacyRecord, RepairChange, RepairRun
 from diagnosis.models.schedules import Frequency, Schedule, ScheduleQuerySet, SkipReason
 from diagnosis.models.share_links import ShareLink, ShareLinkQuerySet
+from diagnosis.models.spending import AccountBudget, BudgetUse, DailySpending, PaidCall
 
 __all__ = [
     "PLATFORMS_CACHE_TAG",
+    "AccountBudget",
     "Answer",
     "Brand",
+    "BudgetUse",
     "Correction",
+    "DailySpending",
     "Diagnosis",
     "DiagnosisQuerySet",
     "Frequency",
     "LegacyRecord",
+    "PaidCall",
     "Platform",
     "PlatformQuerySet",
     "Question",

@@ -77,6 +77,10 @@ class Diagnosis(models.Model):
         related_name="diagnoses",
         verbose_name="定期诊断",
     )
+    estimated_cost = models.DecimalField(
+        "估计费用（元）", max_digits=12, decimal_places=4, null=True, blank=True, help_text="空：有平台没有价格"
+    )
+    judge_calls = models.PositiveIntegerField("情感判断调用数", default=0, db_default=0, editable=False)
     panel = models.CharField("问题集", max_length=64, blank=True, db_default="", editable=False)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     report = models.JSONField("报告", null=True, blank=True)

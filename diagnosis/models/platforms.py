@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -11,6 +12,7 @@ from diagnosis.choices import FailureReason
 from performance.cache import invalidate_tags
 
 PLATFORMS_CACHE_TAG = "platforms"  # of every cached value that contains platforms
+_NOT_NEGATIVE = [MinValueValidator(0)]
 
 
 class PlatformQuerySet(models.QuerySet["Platform"]):
@@ -43,7 +45,50 @@ class Platform(models.Model):
     is_demo = models.BooleanField("演示", default=False, editable=False)
     concurrency = models.PositiveSmallIntegerField("同时请求数", default=5)
     requests_per_minute = models.PositiveIntegerField("每分钟请求数", default=60)
-    price_per_call = models.DecimalField("每次价格（元）", max_digits=8, decimal_places=4, default=0)
+    price_per_call = models.DecimalField(
+        "每次价格（元）",
+        max_digits=8,
+        decimal_places=4,
+        default=0,
+        validators=_NOT_NEGATIVE,
+        help_text="每次调用都收，无论是否答复；按量计费的平台填 0",
+    )
+    price_per_million_input_tokens = models.DecimalField(
+        "每百万输入词元价格（元）", max_digits=10, decimal_places=4, default=0, db_default=0, validators=_NOT_NEGATIVE
+    )
+    price_per_million_output_tokens = models.DecimalField(
+        "每百万输出词元价格（元）",
+        max_digits=10,
+        decimal_places=4,
+        default=0,
+        db_default=0,
+        validators=_NOT_NEGATIVE,
+        help_text="推理词元按输出计费",
+    )
+    price_per_search = models.DecimalField(
+        "每次搜索价格（元）", max_digits=8, decimal_places=4, default=0, db_default=0, validators=_NOT_NEGATIVE
+    )
+    max_input_tokens = models.PositiveIntegerField(
+        "每次最多输入词元",
+        null=True,
+        blank=True,
+        help_text="调用前按此预留费用；联网搜索的结果也算输入。留空则按问题长度估算",
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        "每次最多输出词元", default=8192, db_default=8192, help_text="调用前按此预留费用，含推理词元"
+    )
+    max_searches = models.PositiveSmallIntegerField(
+        "每次最多搜索次数", default=5, db_default=5, help_text="调用前按此预留费用；没有搜索价格时不计"
+    )
+    monthly_budget = models.DecimalField(
+        "每月预算（元）",
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=_NOT_NEGATIVE,
+        help_text="留空不限；0 表示不允许付费调用。用完后本月不再调用",
+    )
     typical_seconds = models.FloatField("通常耗时（秒）", default=10)
     paused_until = models.DateTimeField("暂停至", null=True, blank=True, help_text="配额用尽时自动暂停；清空即恢复")
     pause_reason = models.CharField("暂停原因", max_length=16, choices=FailureReason.choices, blank=True)

@@ -12,7 +12,8 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from diagnosis.models import Diagnosis, LegacyRecord, RepairChange
+from diagnosis.choices import BudgetScope
+from diagnosis.models import BudgetUse, Diagnosis, LegacyRecord, RepairChange, Schedule
 from diagnosis.orders.services import cancel_diagnosis
 from diagnosis.reports.cache import get_report_cache_tag
 from diagsite.models import User
@@ -78,6 +79,9 @@ def _delete_rows_of_user(user: User, deleted: Counter[str]) -> None:
         invalidate_tags(get_report_cache_tag(pk))
     _delete(ErrorEvent.objects.filter(diagnosis_id__in=diagnoses), deleted)
     _delete(LegacyRecord.objects.filter(diagnosis__in=diagnoses), deleted)
+    _delete(BudgetUse.objects.filter(scope=BudgetScope.ACCOUNT, key=str(user.pk)), deleted)
+    schedules = [str(pk) for pk in Schedule.objects.filter(owner_id=user.pk).values_list("pk", flat=True)]
+    _delete(BudgetUse.objects.filter(scope=BudgetScope.SCHEDULE, key__in=schedules), deleted)
     _delete(AccessAttempt.objects.filter(username=user.username), deleted)
     sessions = Session.objects.iterator(chunk_size=500)
     session_keys = [row.pk for row in sessions if row.get_decoded().get("_auth_user_id") == str(user.pk)]

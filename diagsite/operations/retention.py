@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.models import RepairChange, ShareLink
+from diagnosis.models import PaidCall, RepairChange, ShareLink
 from diagsite.models import Notification, RevokedToken
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
@@ -197,6 +197,12 @@ RETENTION_RULES = [
         lambda cutoff: RepairChange.objects.filter(run__finished_at__lt=cutoff),
     ),
     _build_row_rule(
+        "calls",
+        "paid calls that belong to no diagnosis, such as checks of platforms; their daily totals are kept",
+        90,
+        lambda cutoff: PaidCall.objects.filter(diagnosis__isnull=True, made_at__lt=cutoff),
+    ),
+    _build_row_rule(
         "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
@@ -228,6 +234,10 @@ RETENTION_BY_MODEL = {
     "axes.AccessFailureLog": f"{_KEEP_FOREVER}not written",
     "axes.AccessLog": f"{_KEEP_FOREVER}not written",
     "diagnosis.RepairChange": "repairs",
+    "diagnosis.PaidCall": "calls",
+    "diagnosis.DailySpending": f"{_KEEP_FOREVER}the site's accounts; a deleted account's rows lose its name",
+    "diagnosis.BudgetUse": f"{_KEEP_FOREVER}one row per budget and month",
+    "diagnosis.AccountBudget": f"{_KEEP_FOREVER}until the account is deleted",
     "diagnosis.RepairRun": f"{_KEEP_FOREVER}one row per repair",
     "admin.LogEntry": "actions",
     # diagnosis.Diagnosis, diagnosis.Answer, …

@@ -70,6 +70,11 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "等您的一个诊断结束后才能开始新的，您填写的内容都已保留。",
             "可以在历史记录中查看或取消进行中的诊断。",
         ),
+        C.BUDGET_EXHAUSTED: DefaultText(
+            "预算不足",
+            "本月剩余的预算不够支付这次调用，没有多花一分钱，已有的结果和填写的内容都已保留。",
+            "可以换用其他平台、减少问题，或请运营人员提高预算。",
+        ),
     },
     "en": {
         C.NETWORK_ERROR: DefaultText(
@@ -168,6 +173,11 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "Too many diagnoses at once",
             "A new one can start when one of yours has ended. What you entered is kept.",
             "See those that run in the history, or cancel one there.",
+        ),
+        C.BUDGET_EXHAUSTED: DefaultText(
+            "Not enough budget",
+            "What is left of this month's budget does not cover the cost. Nothing more was spent; your results and input are kept.",
+            "Choose other platforms or fewer questions, or ask the operators for a higher budget.",
         ),
     },
 }

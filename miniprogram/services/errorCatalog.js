@@ -41,6 +41,7 @@
     DIAGNOSIS_RUNNING: ['诊断进行中', '报告会在诊断结束后生成。', '请稍等，进度会自动更新。', 'inline', 'dismiss', 'info'],
     QUEUE_FULL: ['排队的诊断太多', '现在排队的人很多，这次还没有开始，您填写的内容都已保留。', '请在 {seconds} 秒后再试。', 'modal', 'retry', 'warning'],
     TOO_MANY_UNFINISHED: ['进行中的诊断已到上限', '等您的一个诊断结束后才能开始新的，您填写的内容都已保留。', '可以在历史记录中查看或取消进行中的诊断。', 'modal', 'open_history', 'warning'],
+    BUDGET_EXHAUSTED: ['预算不足', '本月剩余的预算不够支付这次调用，没有多花一分钱，已有的结果和填写的内容都已保留。', '可以换用其他平台、减少问题，或请运营人员提高预算。', 'modal', 'switch_platform', 'warning'],
   };
   /** @type {{[kind: string]: string}} */
   const ACTION_LABELS = {

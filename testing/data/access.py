@@ -16,8 +16,20 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.models import Correction, Diagnosis, LegacyRecord, Platform, RepairChange, RepairRun, Schedule, ShareLink
+from diagnosis.choices import CallPurpose
+from diagnosis.models import (
+    AccountBudget,
+    Correction,
+    Diagnosis,
+    LegacyRecord,
+    Platform,
+    RepairChange,
+    RepairRun,
+    Schedule,
+    ShareLink,
+)
 from diagnosis.reports.corrections import add_alias, add_competitor
+from diagnosis.spending.ledger import CallRequest, reserve
 from diagsite.models import Role, User
 from diagsite.roles import seed_roles
 from errors.catalogue.publishing import seed_error_messages
@@ -86,6 +98,8 @@ class AccessFixtures:
             budget_calls=10,
             budget_money=1,
         )
+        reserve(CallRequest(platform.pk, CallPurpose.PROBE, "问"))
+        AccountBudget.objects.create(owner_id=self.users["owner"].pk, monthly_budget=100)
         self._create_system_rows()
         self.rows = self._find_admin_rows()
         self.routes_with_inline_code: list[

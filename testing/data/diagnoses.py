@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
+from django.utils import timezone
 
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.exceptions import CallFailed
-from diagnosis.models import Diagnosis, Platform
+from diagnosis.models import Diagnosis, Frequency, Platform, Schedule
 from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
 from diagnosis.replies import PlatformReply
 from diagnosis.running import state_machine
@@ -54,6 +57,23 @@ def make_diagnosis(
         RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
     )
     return create_diagnosis(request, RequestContext(owner, **context))[0]
+
+
+def make_schedule(owner: AbstractUser, platforms: Sequence[Platform], **columns: Any) -> Schedule:
+    """Due a minute ago, with a sufficient budget."""
+    row = {
+        "brand": "山岚",
+        "questions": ["甲？", "乙？"],
+        "platforms": [platform.pk for platform in platforms],
+        "repeats": 2,
+        "every": Frequency.WEEKLY,
+        "weekday": 0,
+        "time": time(9),
+        "next_at": timezone.now() - timedelta(minutes=1),
+        "budget_calls": 1000,
+        "budget_money": Decimal(100),
+    }
+    return Schedule.objects.create(owner_id=owner.pk, **(row | columns))
 
 
 def make_valid_result(text: str = "山岚不错。", *, milliseconds: int = 5) -> CallResult:

@@ -22,7 +22,7 @@ from diagnosis.schedules import runner
 from diagnosis.schedules.estimates import MAX_RUNS_PER_MONTH, get_spent_this_month
 from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
 from diagnosis.schedules.runner import start_due_schedules
-from testing.data.diagnoses import make_diagnosis, make_platform, make_user
+from testing.data.diagnoses import make_diagnosis, make_platform, make_schedule, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -91,23 +91,6 @@ def test_next_due_time_is_in_the_future_and_monthly_runs_match_the_estimate(rhyt
     while slot < month_end:
         runs, slot = runs + 1, get_next_due_at(rhythm, slot, BERLIN)
     assert 1 <= runs <= MAX_RUNS_PER_MONTH[Frequency(rhythm.every)]
-
-
-def make_schedule(owner: AbstractUser, platforms: list[Platform], **columns: Any) -> Schedule:
-    """Due a minute ago, with a sufficient budget."""
-    row = {
-        "brand": "山岚",
-        "questions": ["甲？", "乙？"],
-        "platforms": [platform.pk for platform in platforms],
-        "repeats": 2,
-        "every": Frequency.WEEKLY,
-        "weekday": 0,
-        "time": time(9),
-        "next_at": timezone.now() - timedelta(minutes=1),
-        "budget_calls": 1000,
-        "budget_money": Decimal(100),
-    }
-    return Schedule.objects.create(owner_id=owner.pk, **(row | columns))
 
 
 def test_due_schedule_starts_once_and_moves_to_its_next_time(owner: AbstractUser, platform: Platform) -> None:

@@ -1,0 +1,1 @@
+"""What calls cost, the ledger of paid calls, and budgets."""

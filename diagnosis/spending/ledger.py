@@ -1,0 +1,211 @@
+"""The ledger of paid calls: every attempt is reserved before its request is sent, and settled after it.
+
+A reservation charges the most that the call can cost to the budgets of its platform, account and schedule, under a
+lock, so that concurrent processes never exceed one together. Settling replaces it by the actual cost.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from diagnosis.choices import BudgetScope, CallPurpose
+from diagnosis.exceptions import BudgetExhausted
+from diagnosis.models import BudgetUse, Diagnosis, PaidCall, Platform
+from diagnosis.replies import Usage
+from diagnosis.spending.budgets import (
+    BudgetKey,
+    Limit,
+    build_keys,
+    create_uses,
+    get_month,
+    has_room,
+    load_limits,
+    lock_uses,
+)
+from diagnosis.spending.daily import TOKEN_FIELDS, SpendingChange, add_to_daily_spending
+from diagnosis.spending.pricing import get_cost, get_max_cost
+
+log = structlog.get_logger(__name__)
+
+# After its timeout a call is over; the rest is for a process that cannot reach the database.
+ABANDONED_AFTER_TIMEOUT = timedelta(seconds=120)
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """A call to reserve. text: what is sent. owner_id and schedule_id: whose budgets it is charged to, if any."""
+
+    platform_id: str
+    purpose: CallPurpose
+    text: str
+    owner_id: int | None = None
+    schedule_id: uuid.UUID | None = None
+    diagnosis_id: uuid.UUID | None = None
+    answer_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A call that may be made. platform: its row at the time, whose prices apply."""
+
+    call_id: int
+    platform: Platform
+    amount: Decimal
+
+
+def reserve(request: CallRequest) -> Reservation:
+    """Count a call and charge its maximum cost. Raises BudgetExhausted if a budget has no room; nothing is counted."""
+    (outcome,) = reserve_calls([request])
+    if isinstance(outcome, BudgetExhausted):
+        raise outcome
+    return outcome
+
+
+def reserve_calls(requests: Sequence[CallRequest]) -> list[Reservation | BudgetExhausted]:
+    """Reserve calls in one transaction; return for each its reservation, or the budget that has no room for it."""
+    now = timezone.now()
+    keys = {
+        key
+        for request in requests
+        for key in build_keys(get_month(now), request.platform_id, request.owner_id, request.schedule_id)
+    }
+    outcomes = _reserve_with_locks(requests, keys, now)
+    if outcomes is None:
+        create_uses(keys)
+        outcomes = _reserve_with_locks(requests, keys, now)
+        assert outcomes is not None  # rows of the current month are not deleted
+    return outcomes
+
+
+def _reserve_with_locks(
+    requests: Sequence[CallRequest], keys: set[BudgetKey], now: datetime
+) -> list[Reservation | BudgetExhausted] | None:
+    """Reserve calls; None if the row of a budget does not exist yet."""
+    with transaction.atomic():
+        platforms = Platform.objects.in_bulk({request.platform_id for request in requests})
+        # Locked before budgets, which many calls share: the row of a diagnosis can be locked for longer.
+        judged_ids = {request.diagnosis_id for request in requests if request.purpose == CallPurpose.JUDGE}
+        judged: dict[uuid.UUID | None, Diagnosis] = {}
+        judged |= Diagnosis.objects.select_for_update(no_key=True).order_by("pk").in_bulk(judged_ids)
+        calls = PaidCall.objects.bulk_create(
+            _build_paid_call(request, platforms[request.platform_id], now) for request in requests
+        )
+        uses = lock_uses(keys)
+        if len(uses) < len(keys):
+            transaction.set_rollback(True)
+            return None
+        limits = load_limits(keys, platforms)
+        refusals = dict[int, BudgetExhausted]()
+        for call in calls:
+            call_keys = _get_keys(call)
+            refusal = _find_refusal(call, {key: (uses[key], limits[key]) for key in call_keys}, judged)
+            if refusal:
+                refusals[call.pk] = refusal
+            else:
+                _charge(call, [uses[key] for key in call_keys], judged)
+        PaidCall.objects.filter(pk__in=refusals).delete()
+        BudgetUse.objects.bulk_update(uses.values(), ["calls", "money", "refused_limit"])
+        Diagnosis.objects.bulk_update(judged.values(), ["judge_calls"])
+        accepted = [call for call in calls if call.pk not in refusals]
+        add_to_daily_spending([(call, SpendingChange(calls=1, cost=call.reserved)) for call in accepted])
+    return [refusals.get(call.pk) or Reservation(call.pk, platforms[call.platform_id], call.reserved) for call in calls]
+
+
+def _build_paid_call(request: CallRequest, platform: Platform, now: datetime) -> PaidCall:
+    amount = get_max_cost(platform, request.text)
+    return PaidCall(
+        purpose=request.purpose,
+        platform_id=request.platform_id,
+        owner_id=request.owner_id,
+        schedule_id=request.schedule_id,
+        diagnosis_id=request.diagnosis_id,
+        answer_id=request.answer_id,
+        reserved=amount,
+        cost=amount,
+        made_at=now,
+    )
+
+
+def _get_keys(call: PaidCall) -> list[BudgetKey]:
+    """Return the budgets that the call is charged to, in the month in which it is made."""
+    return build_keys(get_month(call.made_at), call.platform_id, call.owner_id, call.schedule_id)
+
+
+def _find_refusal(
+    call: PaidCall, budgets: Mapping[BudgetKey, tuple[BudgetUse, Limit]], judged: Mapping[uuid.UUID | None, Diagnosis]
+) -> BudgetExhausted | None:
+    """Return the budget that has no room for the call."""
+    if call.purpose == CallPurpose.JUDGE and judged[call.diagnosis_id].judge_calls >= settings.JUDGE_CALLS:
+        return BudgetExhausted(BudgetScope.JUDGE)
+    for (scope, key, _month), (use, limit) in budgets.items():
+        if not has_room(use, limit, call.reserved, 1):
+            use.refused_limit = limit.money
+            return BudgetExhausted(BudgetScope(scope), key)
+    return None
+
+
+def _charge(call: PaidCall, uses: Sequence[BudgetUse], judged: Mapping[uuid.UUID | None, Diagnosis]) -> None:
+    for use in uses:
+        use.calls += 1
+        use.money += call.reserved
+    if call.purpose == CallPurpose.JUDGE:
+        judged[call.diagnosis_id].judge_calls += 1
+
+
+def settle(reservation: Reservation, usage: Usage | None) -> None:
+    """Replace the reserved amount by the actual cost. usage: None if it is unknown, which keeps the amount."""
+    settle_calls([(reservation, usage)])
+
+
+def settle_calls(settlements: Sequence[tuple[Reservation, Usage | None]]) -> None:
+    """Settle calls in one transaction. Settling a call again changes nothing."""
+    by_id = {reservation.call_id: (reservation, usage) for reservation, usage in settlements}
+    with transaction.atomic():
+        calls = PaidCall.objects.select_for_update().exclude(state=PaidCall.State.SETTLED)
+        changes = []
+        for call in calls.filter(pk__in=by_id).order_by("pk"):
+            reservation, usage = by_id[call.pk]
+            changes.append((call, _settle_call(call, reservation.platform, usage)))
+        _save_settled(changes)
+
+
+def _settle_call(call: PaidCall, platform: Platform, usage: Usage | None) -> SpendingChange:
+    """Set the columns of a settled call; return by how much they change the totals."""
+    if usage is None:
+        call.state = PaidCall.State.UNKNOWN
+        return SpendingChange()
+    old_cost, call.cost = call.cost, get_cost(platform, usage)
+    call.state = PaidCall.State.SETTLED
+    if call.cost > call.reserved:  # the limits of the platform's row are too low, or it does not keep to them
+        log.warning("call_above_maximum_cost", platform=platform.pk, call=call.pk, cost=str(call.cost))
+    for name in TOKEN_FIELDS:
+        setattr(call, name, getattr(usage, name))
+    return SpendingChange(cost=call.cost - old_cost, **{name: getattr(usage, name) or 0 for name in TOKEN_FIELDS})
+
+
+def _save_settled(changes: Sequence[tuple[PaidCall, SpendingChange]]) -> None:
+    PaidCall.objects.bulk_update([call for call, _change in changes], ["state", "cost", *TOKEN_FIELDS])
+    uses = lock_uses({key for call, _change in changes for key in _get_keys(call)})
+    for call, change in changes:
+        for key in _get_keys(call):
+            if key in uses:  # the account may have been deleted meanwhile
+                uses[key].money += change.cost
+    BudgetUse.objects.bulk_update(uses.values(), ["money"])
+    add_to_daily_spending(changes)
+
+
+def settle_abandoned_calls() -> int:
+    """Settle as unknown the calls whose process did not settle them in time; returns how many."""
+    made_before = timezone.now() - timedelta(seconds=settings.CALL_TIMEOUT_SECONDS) - ABANDONED_AFTER_TIMEOUT
+    abandoned = PaidCall.objects.filter(state=PaidCall.State.RESERVED, made_at__lt=made_before)
+    settled = abandoned.update(state=PaidCall.State.UNKNOWN)
+    if settled:
+        log.warning("paid_calls_abandoned", calls=settled)
+    return settled
