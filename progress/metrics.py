@@ -10,4 +10,10 @@ frames_sent = Counter("progress_frames_sent", "Frames sent over WebSockets")
 bytes_sent = Counter("progress_bytes_sent", "Payload bytes sent over WebSockets")
 bytes_received = Counter("progress_bytes_received", "Payload bytes received over WebSockets")
 stream_notifications_sent = Counter("progress_wakeups_sent", "Notifications handed to the channel layer")
+push_working = Gauge(
+    "progress_push_working",
+    "1 while notifications reach this process; 0 while only the sweep delivers events",
+)
+push_working.set(1)
+push_reopened = Counter("progress_push_reopened", "Connections of the channel layer opened again after a silence")
 stream_notifications_lost = Counter("progress_wakeups_lost", "Notifications that the channel layer did not accept")

@@ -3,6 +3,9 @@
 The channel layer only carries the ids of streams with new events between processes. Each process reads the new events
 once, serializes them once, and delivers them to all subscribers at that position; a slow subscriber falls behind and
 reads the log itself. A sweep compares the heads of all streams, so a lost notification costs at most its interval.
+
+With each sweep the hub sends a message to itself. A subscription can be lost without any error, when a proxy or a NAT
+drops its connection; then no message arrives, and the hub opens the connections of the layer again.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from progress import metrics
 from progress.groups import STREAM_NOTIFICATIONS_GROUP
 from progress.hub.log_reader import LogReader
 from progress.hub.topics import Subscriber, Topic
@@ -29,6 +33,7 @@ LAYER_RETRY_SECONDS = 1.0
 MAX_TICK_INTERVAL_SECONDS = 1.0
 LAYER_CALL_TIMEOUT_SECONDS = 2.0
 SWEEP_QUERY_TIMEOUT_SECONDS = 10.0  # then the next sweep tries again
+MAX_UNHEARD_ECHOES = 3  # then the subscription counts as lost
 
 _report_connections_async = database_sync_to_async(report_connections, thread_sensitive=False)
 _get_stream_heads_async = database_sync_to_async(get_stream_heads, thread_sensitive=False)
@@ -45,6 +50,12 @@ class Hub:
         self._reader = LogReader()
         self._channel = ""
         self._channel_lock = asyncio.Lock()
+        self._unheard_echoes = 0
+
+    @property
+    def is_push_working(self) -> bool:
+        """Whether notifications arrive, as far as this process knows; without subscribers it needs none."""
+        return not self.topics or (self.has_joined_group and self._unheard_echoes < MAX_UNHEARD_ECHOES)
 
     def subscribe(self, stream: Stream, subscriber: Subscriber) -> None:
         """Deliver the stream to the subscriber from its cursor on, until `unsubscribe`. Repeating it restarts there."""
@@ -70,6 +81,8 @@ class Hub:
             task.cancel()
         self._reader.stop()
         channel, self._tasks, self._channel, self.has_joined_group = self._channel, [], "", False
+        self._unheard_echoes = 0
+        metrics.push_working.set(1)
         if channel:
             await self._call_layer("group_discard", channel)
         await self._report_connections()
@@ -83,6 +96,7 @@ class Hub:
                 if not self.has_joined_group:
                     await self._join_group()
                 message = await get_channel_layer().receive(channel)
+                self._unheard_echoes = 0
                 for name in message["streams"]:
                     topic = self._topics_by_id_bytes.get(name)
                     if topic:
@@ -115,13 +129,36 @@ class Hub:
             return False
         return True
 
+    async def _check_echo(self) -> None:
+        """Count the echoes that were not heard, replace a lost subscription, and send the next echo."""
+        metrics.push_working.set(self.is_push_working)
+        if self._unheard_echoes and self._unheard_echoes % MAX_UNHEARD_ECHOES == 0:
+            log.warning("subscription_lost", unheard_echoes=self._unheard_echoes)
+            await self._reopen_layer()
+        self._unheard_echoes += 1
+        async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
+            await get_channel_layer().send(await self._get_channel(), {"type": "wake", "streams": []})
+
+    async def _reopen_layer(self) -> None:
+        """Close the connections of the channel layer, and listen and join again over new ones."""
+        metrics.push_reopened.inc()
+        listen_task = self._tasks[0]
+        listen_task.cancel()
+        await asyncio.wait([listen_task], timeout=LAYER_CALL_TIMEOUT_SECONDS)
+        self._channel, self.has_joined_group = "", False
+        try:
+            async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
+                await get_channel_layer().flush()
+        finally:
+            self._tasks[0] = asyncio.create_task(self._run_listen_loop(), name="hub", context=contextvars.Context())
+
     # Periodic tasks ------------------------------------------------------------------------------------------
 
     async def _run_sweep_loop(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
             # Each step has a timeout, so that none blocks the others or the next sweep.
-            for step in (self._check_stream_heads, self._join_group, self._report_connections):
+            for step in (self._check_stream_heads, self._join_group, self._check_echo, self._report_connections):
                 try:
                     await step()
                 except Exception as error:  # noqa: BLE001 - the database may be unavailable; the next sweep tries again
