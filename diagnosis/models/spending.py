@@ -72,7 +72,7 @@ class DailySpending(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="账号"
     )
     purpose = models.CharField("用途", max_length=12, choices=CallPurpose.choices)
-    calls = models.PositiveIntegerField("调用次数", default=0)
+    calls = models.IntegerField("调用次数", default=0)
     prompt_tokens = models.BigIntegerField("输入词元", default=0)
     completion_tokens = models.BigIntegerField("输出词元", default=0)
     reasoning_tokens = models.BigIntegerField("推理词元", default=0)

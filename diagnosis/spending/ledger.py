@@ -5,7 +5,7 @@ lock, so that concurrent processes never exceed one together. Settling replaces 
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from decimal import Decimal
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from diagnosis.choices import BudgetScope, CallPurpose
@@ -30,7 +31,7 @@ from diagnosis.spending.budgets import (
     lock_uses,
 )
 from diagnosis.spending.daily import TOKEN_FIELDS, SpendingChange, add_to_daily_spending
-from diagnosis.spending.pricing import get_cost, get_max_cost
+from diagnosis.spending.pricing import get_cost, get_max_usage
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +54,11 @@ class CallRequest:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A call that may be made. platform: its row at the time, whose prices apply."""
+    """A call that may be made. platform: its row at the time, whose prices apply; amount: for its maximum usage."""
 
     call_id: int
     platform: Platform
+    max_usage: Usage
     amount: Decimal
 
 
@@ -94,8 +96,10 @@ def _reserve_with_locks(
         judged_ids = {request.diagnosis_id for request in requests if request.purpose == CallPurpose.JUDGE}
         judged: dict[uuid.UUID | None, Diagnosis] = {}
         judged |= Diagnosis.objects.select_for_update(no_key=True).order_by("pk").in_bulk(judged_ids)
+        max_usages = [get_max_usage(platforms[request.platform_id], request.text) for request in requests]
         calls = PaidCall.objects.bulk_create(
-            _build_paid_call(request, platforms[request.platform_id], now) for request in requests
+            _build_paid_call(request, platforms[request.platform_id], max_usage, now)
+            for request, max_usage in zip(requests, max_usages, strict=True)
         )
         uses = lock_uses(keys)
         if len(uses) < len(keys):
@@ -115,11 +119,14 @@ def _reserve_with_locks(
         Diagnosis.objects.bulk_update(judged.values(), ["judge_calls"])
         accepted = [call for call in calls if call.pk not in refusals]
         add_to_daily_spending([(call, SpendingChange(calls=1, cost=call.reserved)) for call in accepted])
-    return [refusals.get(call.pk) or Reservation(call.pk, platforms[call.platform_id], call.reserved) for call in calls]
+    return [
+        refusals.get(call.pk) or Reservation(call.pk, platforms[call.platform_id], max_usage, call.reserved)
+        for call, max_usage in zip(calls, max_usages, strict=True)
+    ]
 
 
-def _build_paid_call(request: CallRequest, platform: Platform, now: datetime) -> PaidCall:
-    amount = get_max_cost(platform, request.text)
+def _build_paid_call(request: CallRequest, platform: Platform, max_usage: Usage, now: datetime) -> PaidCall:
+    amount = get_cost(platform, max_usage, max_usage)
     return PaidCall(
         purpose=request.purpose,
         platform_id=request.platform_id,
@@ -168,21 +175,34 @@ def settle_calls(settlements: Sequence[tuple[Reservation, Usage | None]]) -> Non
     """Settle calls in one transaction. Settling a call again changes nothing."""
     by_id = {reservation.call_id: (reservation, usage) for reservation, usage in settlements}
     with transaction.atomic():
-        calls = PaidCall.objects.select_for_update().exclude(state=PaidCall.State.SETTLED)
-        changes = []
-        for call in calls.filter(pk__in=by_id).order_by("pk"):
-            reservation, usage = by_id[call.pk]
-            changes.append((call, _settle_call(call, reservation.platform, usage)))
-        _save_settled(changes)
+        changes = [(call, _settle_call(call, *by_id[call.pk])) for call in _lock_unsettled(by_id)]
+        PaidCall.objects.bulk_update([call for call, _change in changes], ["state", "cost", *TOKEN_FIELDS])
+        _change_totals(changes)
 
 
-def _settle_call(call: PaidCall, platform: Platform, usage: Usage | None) -> SpendingChange:
+def cancel_reservations(reservations: Sequence[Reservation]) -> None:
+    """Uncount calls that were not made after all, in one transaction."""
+    with transaction.atomic():
+        calls = _lock_unsettled(reservation.call_id for reservation in reservations)
+        for diagnosis_id in [call.diagnosis_id for call in calls if call.purpose == CallPurpose.JUDGE]:
+            if diagnosis_id:
+                Diagnosis.objects.filter(pk=diagnosis_id).update(judge_calls=F("judge_calls") - 1)
+        PaidCall.objects.filter(pk__in=[call.pk for call in calls]).delete()
+        _change_totals([(call, SpendingChange(calls=-1, cost=-call.cost)) for call in calls])
+
+
+def _lock_unsettled(call_ids: Iterable[int]) -> list[PaidCall]:
+    calls = PaidCall.objects.select_for_update(of=("self",)).exclude(state=PaidCall.State.SETTLED)
+    return list(calls.filter(pk__in=list(call_ids)).order_by("pk"))
+
+
+def _settle_call(call: PaidCall, reservation: Reservation, usage: Usage | None) -> SpendingChange:
     """Set the columns of a settled call; return by how much they change the totals."""
     if usage is None:
         call.state = PaidCall.State.UNKNOWN
         return SpendingChange()
-    old_cost, call.cost = call.cost, get_cost(platform, usage)
-    call.state = PaidCall.State.SETTLED
+    platform, old_cost = reservation.platform, call.cost
+    call.state, call.cost = PaidCall.State.SETTLED, get_cost(platform, usage, reservation.max_usage)
     if call.cost > call.reserved:  # the limits of the platform's row are too low, or it does not keep to them
         log.warning("call_above_maximum_cost", platform=platform.pk, call=call.pk, cost=str(call.cost))
     for name in TOKEN_FIELDS:
@@ -190,14 +210,14 @@ def _settle_call(call: PaidCall, platform: Platform, usage: Usage | None) -> Spe
     return SpendingChange(cost=call.cost - old_cost, **{name: getattr(usage, name) or 0 for name in TOKEN_FIELDS})
 
 
-def _save_settled(changes: Sequence[tuple[PaidCall, SpendingChange]]) -> None:
-    PaidCall.objects.bulk_update([call for call, _change in changes], ["state", "cost", *TOKEN_FIELDS])
+def _change_totals(changes: Sequence[tuple[PaidCall, SpendingChange]]) -> None:
     uses = lock_uses({key for call, _change in changes for key in _get_keys(call)})
     for call, change in changes:
         for key in _get_keys(call):
             if key in uses:  # the account may have been deleted meanwhile
+                uses[key].calls += change.calls
                 uses[key].money += change.cost
-    BudgetUse.objects.bulk_update(uses.values(), ["money"])
+    BudgetUse.objects.bulk_update(uses.values(), ["calls", "money"])
     add_to_daily_spending(changes)
 
 

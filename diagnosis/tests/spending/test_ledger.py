@@ -18,11 +18,13 @@ from diagnosis.replies import Usage
 from diagnosis.spending.ledger import (
     CallRequest,
     Reservation,
+    cancel_reservations,
     reserve,
     reserve_calls,
     settle,
     settle_abandoned_calls,
 )
+from diagnosis.spending.pricing import NOTHING
 from testing.data.diagnoses import make_diagnosis, make_platform, make_schedule
 
 pytestmark = pytest.mark.django_db
@@ -73,8 +75,28 @@ def test_unknown_outcome_keeps_the_reserved_amount_until_it_is_known() -> None:
     settle(reservation, None)
     assert PaidCall.objects.get().state == PaidCall.State.UNKNOWN
     assert _get_use(BudgetScope.PLATFORM, platform.pk) == (1, MAX_COST)
-    settle(reservation, Usage())  # the process was only suspended
+    settle(reservation, NOTHING)  # the process was only suspended
     assert _get_use(BudgetScope.PLATFORM, platform.pk) == (1, Decimal("0.01"))
+
+
+def test_what_is_not_reported_is_charged_at_its_maximum() -> None:
+    platform = make_platform(**PRICES)
+    settle(reserve(_request(platform)), Usage(prompt_tokens=1_000, completion_tokens=500))
+    assert PaidCall.objects.get().cost == Decimal("0.082")  # with two searches
+
+
+def test_cancelled_reservation_leaves_no_trace_in_the_totals(owner: AbstractUser) -> None:
+    platform = make_platform(**PRICES)
+    made = _request(
+        platform, owner_id=owner.pk, purpose=CallPurpose.JUDGE, diagnosis_id=make_diagnosis(owner, [platform]).pk
+    )
+    cancelled, kept = reserve(made), reserve(made)
+    for _again in range(2):
+        cancel_reservations([cancelled])
+    assert PaidCall.objects.get().pk == kept.call_id
+    assert Diagnosis.objects.get().judge_calls == 1
+    assert (DailySpending.objects.get().calls, DailySpending.objects.get().cost) == (1, MAX_COST)
+    assert _get_use(BudgetScope.PLATFORM, platform.pk) == _get_use(BudgetScope.ACCOUNT, owner.pk) == (1, MAX_COST)
 
 
 def test_abandoned_calls_are_settled_as_unknown(settings: Any) -> None:
@@ -111,7 +133,7 @@ def test_refused_call_names_the_budget_and_is_not_counted(owner: AbstractUser, s
     assert BudgetUse.objects.get(scope=scope).refused_limit == limit
     for outcome in outcomes[:2]:
         assert isinstance(outcome, Reservation)
-        settle(outcome, Usage())
+        settle(outcome, NOTHING)
     assert reserve(request).amount == MAX_COST  # 0.02 were spent
 
 
@@ -158,7 +180,7 @@ def test_month_and_day_are_those_of_the_site(settings: Any, monkeypatch: pytest.
         monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
         reservation = reserve(_request(platform))
     monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 1, 1, tzinfo=UTC))
-    settle(reservation, Usage())
+    settle(reservation, NOTHING)
     months = BudgetUse.objects.order_by("month").values_list("month", "money")
     assert list(months) == [(date(2026, 11, 1), MAX_COST), (date(2026, 12, 1), Decimal("0.01"))]
     assert set(DailySpending.objects.values_list("day", flat=True)) == {date(2026, 11, 30), date(2026, 12, 1)}
