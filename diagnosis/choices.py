@@ -51,6 +51,8 @@ class FailureReason(TextChoices):
     UNREADABLE = "unreadable", _("回答无法识别")
     TIMEOUT = "timeout", _("超时")
     CONNECTION = "connection", _("无法连接")
+    CONFIG = "config", _("平台设置有误")
+    UNFINISHED = "unfinished", _("没有答完：长度或步数已用尽")
     BUG = "bug", _("内部错误")
     DEADLINE = "deadline", _("诊断超时前未询问")
     CANCELLED = "cancelled", _("诊断已取消")
@@ -75,3 +77,39 @@ class BudgetScope(TextChoices):
     ACCOUNT = "account", _("账号")
     SCHEDULE = "schedule", _("定期诊断")
     JUDGE = "judge", _("情感判断")
+
+
+class PlatformSurface(TextChoices):
+    """What is measured at a platform. Figures of different surfaces are never pooled."""
+
+    MEMORY = "memory", _("模型记忆（不联网）")
+    SEARCH = "search", _("联网搜索")
+    APP = "app", _("应用内搜索")
+
+
+class Thinking(TextChoices):
+    """How much the model reasons before it answers."""
+
+    DEFAULT = "", _("平台默认")
+    OFF = "off", _("不思考")
+    ON = "on", _("思考")
+    LOW = "low", _("低")
+    MEDIUM = "medium", _("中")
+    HIGH = "high", _("高")
+
+
+class Ternary(TextChoices):
+    """A fact that a platform may leave open: unknown is neither yes nor no."""
+
+    YES = "yes", _("是")
+    NO = "no", _("否")
+    UNKNOWN = "unknown", _("未知")
+
+
+class SourceOrigin(TextChoices):
+    """Where in a reply a source stands."""
+
+    RESULT = "result", _("搜索结果")
+    CITATION = "citation", _("引用标注")
+    OPENED = "opened", _("打开的网页")
+    SELF_REPORTED = "self_reported", _("回答自述")

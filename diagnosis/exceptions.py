@@ -109,6 +109,8 @@ ERROR_CODES_BY_REASON = {
     FailureReason.UNREADABLE: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.TIMEOUT: ErrorCode.NETWORK_TIMEOUT,
     FailureReason.CONNECTION: ErrorCode.NETWORK_ERROR,
+    FailureReason.CONFIG: ErrorCode.AI_PLATFORM_ERROR,
+    FailureReason.UNFINISHED: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.BUG: ErrorCode.SERVER_ERROR,
     FailureReason.DEADLINE: ErrorCode.DIAGNOSIS_TIMEOUT,
     FailureReason.CANCELLED: ErrorCode.DIAGNOSIS_CANCELLED,

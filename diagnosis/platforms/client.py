@@ -1,25 +1,126 @@
-"""One question to a platform and its reply. Every failure becomes a CallFailed with its reason."""
+"""Calls to platforms, step by step. Every failure becomes a CallFailed with its reason."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 from diagnosis.choices import FailureReason
+from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.endpoint import Endpoint
-from diagnosis.platforms.protocols import chat
-from diagnosis.platforms.transport import TransportError, send
-from diagnosis.replies import PlatformReply
+from diagnosis.platforms.protocols.base import CallProfile, Protocol, StepKind, StepRequest, StepResponse, Steps
+from diagnosis.platforms.protocols.registry import PROTOCOLS
+from diagnosis.platforms.transport import PlatformRequest, PlatformResponse, TransportError, send
+from diagnosis.replies import PlatformReply, Usage
+
+SETUP_CACHE_SECONDS = 3600
+MAX_CACHED_SETUPS = 50
+
+_setups: dict[tuple[str, str], tuple[float, StepResponse]] = {}
 
 
 async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_seconds: float) -> PlatformReply:
     """Return the platform's reply to a question. Raises only CallFailed and CancelledError.
 
     seed: varies the answers of the demo platform; it is not sent to real platforms.
+    timeout_seconds: of each step.
     """
-    endpoint = Endpoint.from_platform(platform)
-    request = chat.build_request(endpoint, platform.model, question, seed=seed if platform.is_demo else None)
+    call = PlatformCall(platform, question)
+    while True:
+        reply = await call.take_step(seed=seed, timeout_seconds=timeout_seconds)
+        if reply:
+            return reply
+
+
+@dataclass
+class PlatformCall:
+    """A call of one or more paid steps. A step that failed can be taken again; earlier ones are not repeated.
+
+    usage: what the last step consumed, None if that is unknown.
+    """
+
+    platform: Platform
+    question: str
+    usage: Usage | None = None
+    _responses: list[StepResponse] = field(default_factory=list)
+
+    async def take_step(self, *, seed: int, timeout_seconds: float) -> PlatformReply | None:
+        """Make the next paid request; return the reply, or None if another step must follow.
+
+        Raises only CallFailed and CancelledError.
+        """
+        self.usage = None
+        endpoint = Endpoint.from_platform(self.platform)
+        protocol = PROTOCOLS["chat"]
+        profile = CallProfile(endpoint.base_url, self.platform.model, seed=seed if self.platform.is_demo else None)
+        try:
+            steps = protocol.run(profile, self.question)
+            request = self._replay(steps)
+            while request.kind == StepKind.SETUP:
+                request = self._advance(steps, await _get_setup(endpoint, protocol, request, timeout_seconds))
+            response = await _send_step(endpoint, protocol, request, timeout_seconds)
+            if 200 <= response.status < 300:
+                self.usage = protocol.parse_usage(response.body)
+            self._advance(steps, response)
+        except StopIteration as stop:
+            reply: PlatformReply = stop.value
+            return reply
+        except CallFailed as failure:
+            raise endpoint.build_failure(
+                failure.reason, failure.detail, wait_seconds=failure.wait_seconds, usage=self.usage
+            ) from failure
+        except RecursionError as error:
+            raise endpoint.build_failure(FailureReason.UNREADABLE, "a body nested too deeply") from error
+        return None
+
+    def _replay(self, steps: Steps) -> StepRequest:
+        """Give the steps the responses that were received; return the next request."""
+        request = next(steps)
+        for response in self._responses:
+            request = steps.send(response)
+        return request
+
+    def _advance(self, steps: Steps, response: StepResponse) -> StepRequest:
+        request = steps.send(response)
+        self._responses.append(response)
+        return request
+
+
+async def _get_setup(
+    endpoint: Endpoint, protocol: Protocol, request: StepRequest, timeout_seconds: float
+) -> StepResponse:
+    """Return the response of a free request that is the same for every question, from memory if it is known."""
+    cache_key = (request.url, endpoint.key)
+    known = _setups.get(cache_key)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    response = await _send_step(endpoint, protocol, request, timeout_seconds)
+    if response.status == 200:
+        if len(_setups) >= MAX_CACHED_SETUPS:
+            _setups.clear()
+        _setups[cache_key] = (time.monotonic() + SETUP_CACHE_SECONDS, response)
+    return response
+
+
+async def _send_step(
+    endpoint: Endpoint, protocol: Protocol, request: StepRequest, timeout_seconds: float
+) -> StepResponse:
+    """Send a request with its key. Raises CallFailed if there is no response."""
+    headers = {**protocol.build_auth_headers(endpoint.key), **request.headers, "Content-Type": "application/json"}
+    body = b"" if request.body is None else json.dumps(request.body).encode()
     try:
-        response = await send(request, timeout_seconds=timeout_seconds)
+        response = await send(
+            PlatformRequest(request.method, request.url, headers, body), timeout_seconds=timeout_seconds
+        )
     except TransportError as error:
-        raise endpoint.build_failure(error.reason, error) from error
+        raise CallFailed(error.reason, str(error)) from error
+    return StepResponse(response.status, _parse_body(response), response.headers)
+
+
+def _parse_body(response: PlatformResponse) -> Any:
+    """Return the parsed JSON, else the text."""
     try:
-        return chat.parse_reply(endpoint, response)
-    except RecursionError as error:
-        raise endpoint.build_failure(FailureReason.UNREADABLE, "a body nested too deeply") from error
+        return json.loads(response.body)  # unlike orjson it accepts lone surrogates, which platforms do send
+    except ValueError:  # also invalid UTF-8
+        return response.body.decode("utf-8", "replace")

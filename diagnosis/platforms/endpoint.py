@@ -1,11 +1,9 @@
 """Where and with which key a platform is called, and the failures of its calls, with secrets redacted."""
 
-import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,11 +11,8 @@ from django.conf import settings
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.errors import ErrorResponse, classify_error_response, get_platform_wait_seconds
-from diagnosis.platforms.transport import PlatformResponse
+from diagnosis.platforms.protocols.text import remove_unstorable_characters
 from diagnosis.replies import Usage
-
-MAX_ANSWER_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -57,27 +52,6 @@ class Endpoint:
         """Build the failure. usage: what the call consumed all the same."""
         return CallFailed(reason, redact_secrets(str(detail), self.key), wait_seconds=wait_seconds, usage=usage)
 
-    def build_refusal(self, status: int, body: Any, headers: Mapping[str, str]) -> CallFailed:
-        """Build the failure of an error response, classified by its body first. body: parsed JSON, else text."""
-        response = ErrorResponse(status, body, headers, urlsplit(self.base_url).hostname or "")
-        return self.build_failure(
-            classify_error_response(response),
-            f"HTTP {status}: {body}",
-            wait_seconds=get_platform_wait_seconds(response),
-        )
-
-    def parse_json(self, response: PlatformResponse) -> Any:
-        """Return the body of a successful response. Raises CallFailed for another status and for invalid JSON."""
-        try:
-            body = json.loads(response.body)  # unlike orjson it accepts lone surrogates, which platforms do send
-        except ValueError as error:  # also invalid UTF-8
-            body = response.body.decode("utf-8", "replace")
-            if 200 <= response.status < 300:
-                raise self.build_failure(FailureReason.UNREADABLE, f"{error!r}: {body[:200]}") from error
-        if not 200 <= response.status < 300:
-            raise self.build_refusal(response.status, body, response.headers)
-        return body
-
 
 def has_usable_key(platform: Platform) -> bool:
     """Return whether the platform's key is set and printable ASCII; the HTTP client would refuse another one."""
@@ -86,21 +60,12 @@ def has_usable_key(platform: Platform) -> bool:
     return platform.is_demo or bool(key and key.isascii() and key.isprintable())
 
 
-def sanitize_text(text: Any) -> str:
-    """Return text that PostgreSQL can store (no NUL, no lone surrogates), capped; "" for anything else."""
-    return _strip_unstorable_characters(text).strip()[:MAX_ANSWER_CHARACTERS] if isinstance(text, str) else ""
-
-
-def _strip_unstorable_characters(text: str) -> str:
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-
-
 _SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_-]{32,}(?:\.[A-Za-z0-9_-]+)*")
 
 
 def redact_secrets(text: str, key: str = "") -> str:
     """Remove the key and anything that looks like one, since platforms may echo requests; capped and storable."""
-    text = _strip_unstorable_characters(text)
+    text = remove_unstorable_characters(text)
     if key:
         text = text.replace(key, "***")
     return _SECRET_PATTERN.sub("***", text)[:400]

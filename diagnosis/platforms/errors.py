@@ -20,6 +20,7 @@ PAUSE_DURATIONS = {
     FailureReason.QUOTA: timedelta(hours=1),
     FailureReason.KEY: timedelta(minutes=10),
     FailureReason.MODEL: timedelta(minutes=10),
+    FailureReason.CONFIG: timedelta(minutes=10),
 }
 
 # Codes and types in lower case, tried in this order; a trailing * matches any suffix.
@@ -38,6 +39,9 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("outputtextriskdetection", FailureReason.FILTERED),
     ("invalidendpoint*", FailureReason.MODEL),
     ("modelnotopen*", FailureReason.MODEL),
+    ("toolnotopen*", FailureReason.CONFIG),
+    ("invalidparameter*", FailureReason.CONFIG),
+    ("missingparameter*", FailureReason.CONFIG),
     # 通义千问
     ("arrearage", FailureReason.QUOTA),
     ("allocationquota.freetieronly", FailureReason.QUOTA),
@@ -46,6 +50,7 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("datainspectionfailed", FailureReason.FILTERED),
     ("invalidapikey", FailureReason.KEY),
     ("model_not_found", FailureReason.MODEL),
+    ("invalid_parameter*", FailureReason.CONFIG),
     # Kimi
     ("exceeded_current_quota_error", FailureReason.QUOTA),
     ("rate_limit_reached_error", FailureReason.RATE),
@@ -64,6 +69,10 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("1305", FailureReason.BUSY),
     ("1312", FailureReason.BUSY),
     ("1301", FailureReason.FILTERED),
+    ("1210", FailureReason.CONFIG),
+    ("1213", FailureReason.CONFIG),
+    ("1214", FailureReason.CONFIG),
+    ("1215", FailureReason.CONFIG),
     ("1211", FailureReason.MODEL),
     ("1311", FailureReason.MODEL),
     ("1000", FailureReason.KEY),
@@ -84,6 +93,12 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("invalid_iam_token", FailureReason.KEY),
     ("invalid_model", FailureReason.MODEL),
     # OpenAI, Gemini
+    ("unsupported_parameter", FailureReason.CONFIG),
+    ("unsupported_value", FailureReason.CONFIG),
+    ("unknown_parameter", FailureReason.CONFIG),
+    ("missing_required_parameter", FailureReason.CONFIG),
+    ("invalid_type", FailureReason.CONFIG),
+    ("invalid_value", FailureReason.CONFIG),
     ("insufficient_quota", FailureReason.QUOTA),
     ("rate_limit_exceeded", FailureReason.RATE),
     ("slow_down", FailureReason.RATE),
@@ -92,13 +107,28 @@ _REASONS_BY_CODE: list[tuple[str, FailureReason]] = [
     ("unavailable", FailureReason.BUSY),
     ("api_key_invalid", FailureReason.KEY),
     ("failed_precondition", FailureReason.KEY),
+    # Claude
+    ("authentication_error", FailureReason.KEY),
+    ("billing_error", FailureReason.QUOTA),
+    ("rate_limit_error", FailureReason.RATE),
+    ("overloaded_error", FailureReason.BUSY),
+    ("timeout_error", FailureReason.TIMEOUT),
+    ("not_found_error", FailureReason.MODEL),
 ]
 
 # DeepSeek uses one code for every invalid request; only the message distinguishes them.
 _REASONS_BY_MESSAGE = [
     ("content exists risk", FailureReason.FILTERED),
     ("model not exist", FailureReason.MODEL),
+    ("credit balance is too low", FailureReason.QUOTA),
 ]
+
+# A 400 that names one of these is about a setting of the row, not about the question.
+_SETTING_PATTERN = re.compile(
+    r"enable_thinking|enable_search|reasoning[_.]effort|\bthinking|tool_choice|\btools?\b|web_search|max_\w*tokens"
+    r"|\bstream\b|temperature|not support|unsupported|unknown (?:parameter|field|name)|unrecogni[sz]ed"
+    r"|extra inputs are not permitted|不支持|参数"
+)
 
 _REASONS_BY_HTTP_STATUS = {
     401: FailureReason.KEY,
@@ -129,7 +159,12 @@ _WAIT_PATTERN = re.compile(
     rf"\b(?:after|in)\s+((?:{_NUMBER_PATTERN}\s*(?:ms|hours?|minutes?|seconds?|h|m|s)\b\s*|{_NUMBER_PATTERN}[hm])+)"
 )
 _WAIT_PART_PATTERN = re.compile(rf"({_NUMBER_PATTERN})\s*(ms\b|h|m|s)")
-_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_CHINESE_WAIT_PATTERN = re.compile(
+    rf"((?:{_NUMBER_PATTERN}\s*(?:毫秒|秒钟?|分钟?|个?小时)\s*)+)(?:之?后|以后|再|内请勿)"
+    rf"|(?:等待?|稍候|稍等)\s*((?:{_NUMBER_PATTERN}\s*(?:毫秒|秒钟?|分钟?|个?小时)\s*)+)"
+)
+_CHINESE_WAIT_PART_PATTERN = re.compile(rf"({_NUMBER_PATTERN})\s*(毫秒|秒|分|个?小时)")
+_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "毫秒": 0.001, "秒": 1, "分": 60, "小时": 3600}
 MAX_PLATFORM_WAIT_SECONDS = 120.0
 
 
@@ -154,8 +189,21 @@ class ErrorResponse:
         return error if isinstance(error, dict) else body
 
     @property
+    def nested_status(self) -> int:
+        """The HTTP status that an error inside of a 200 names as its code, else 200."""
+        for name in ("code", "status", "status_code", "http_code"):
+            value = str(self.error.get(name) or "")
+            if re.fullmatch(r"[45]\d\d", value):
+                return int(value)
+        return 200
+
+    @property
     def retry_after_seconds(self) -> float | None:
-        """Return the value of Retry-After in either of its forms: seconds, or an HTTP date."""
+        """Return the value of Retry-After in any of its forms: milliseconds, seconds, or an HTTP date."""
+        try:
+            return float(self.headers.get("retry-after-ms", "")) / 1000
+        except ValueError:
+            pass
         value = self.headers.get("retry-after", "")
         try:
             return float(value)
@@ -181,11 +229,12 @@ def classify_error_response(response: ErrorResponse) -> FailureReason:
     for phrase, reason in _REASONS_BY_MESSAGE:
         if phrase in text:
             return reason
-    if response.status in _REASONS_BY_HTTP_STATUS:
-        return _REASONS_BY_HTTP_STATUS[response.status]
-    if 400 <= response.status < 500:
-        return FailureReason.BUG  # the request is invalid: retrying cannot help
-    return FailureReason.BUSY if response.status >= 500 else FailureReason.UNREADABLE  # an error inside a 200
+    status = response.status if response.status != 200 else response.nested_status
+    if status in _REASONS_BY_HTTP_STATUS:
+        return _REASONS_BY_HTTP_STATUS[status]
+    if 400 <= status < 500:  # the request is invalid: retrying cannot help
+        return FailureReason.CONFIG if _SETTING_PATTERN.search(text) else FailureReason.BUG
+    return FailureReason.BUSY if status >= 500 else FailureReason.UNREADABLE  # an error inside a 200
 
 
 def classify_finish_reason(finish_reason: Any) -> FailureReason | None:
@@ -205,15 +254,19 @@ def _classify_code(code: str, response: ErrorResponse) -> FailureReason | None:
 
 
 def get_platform_wait_seconds(response: ErrorResponse) -> float | None:
-    """Return the requested wait in seconds: Retry-After, Google's retryDelay, or "after N seconds" in the message."""
+    """Return the requested wait in seconds: a header, Google's retryDelay, or "after N seconds" / "N 秒后"."""
     waits = [response.retry_after_seconds]
     delay = re.search(rf"retryDelay['\"]?\s*:\s*['\"]({_NUMBER_PATTERN})s", str(response.body))
     if delay:
         waits.append(float(delay.group(1)))
-    message = _WAIT_PATTERN.search(str(response.error.get("message") or "").lower())
-    if message:
+    text = str(response.error.get("message") or response.error.get("msg") or "").lower()
+    parts: list[tuple[str, str]] = []
+    if message := _WAIT_PATTERN.search(text):
         parts = _WAIT_PART_PATTERN.findall(message.group(1))
-        waits.append(sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts))
+    elif message := _CHINESE_WAIT_PATTERN.search(text):
+        parts = _CHINESE_WAIT_PART_PATTERN.findall(message.group(1) or message.group(2))
+    if parts:
+        waits.append(sum(float(number) * _SECONDS_PER_UNIT[unit.removeprefix("个")] for number, unit in parts))
     for seconds in waits:
         if seconds is not None and math.isfinite(seconds) and seconds > 0:
             return min(seconds, MAX_PLATFORM_WAIT_SECONDS)

@@ -112,7 +112,7 @@ PLATFORM_ERROR_CASES: list[PlatformErrorCase] = [
     _doubao(404, "InvalidEndpointOrModel.NotFound", "NotFound", "The model does not exist.", R.MODEL),
     _doubao(404, "ModelNotOpen", "NotFound", "Your account has not activated the model.", R.MODEL),
     _doubao(400, "InvalidEndpoint.ClosedEndpoint", "BadRequest", "The endpoint is currently closed.", R.MODEL),
-    _doubao(400, "InvalidParameter", "BadRequest", "A parameter is not valid.", R.BUG),
+    _doubao(400, "InvalidParameter", "BadRequest", "A parameter is not valid.", R.CONFIG),
     _deepseek(402, "Insufficient Balance", "unknown_error", R.QUOTA),
     _deepseek(429, "Rate limit reached", "rate_limit_error", R.RATE),
     _deepseek(503, "Service is too busy", "service_unavailable_error", R.BUSY),

@@ -15,8 +15,7 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms import transport
 from diagnosis.platforms.client import ask_platform
-from diagnosis.platforms.endpoint import MAX_ANSWER_CHARACTERS
-from diagnosis.replies import PlatformReply, Usage
+from diagnosis.replies import MAX_ANSWER_CHARACTERS, PlatformReply, Usage
 from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY
 from testing.fakes import platform as fake_platform
 from testing.fakes.platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with
@@ -49,7 +48,8 @@ def _with_choice(**choice: Any) -> dict[str, Any]:
 @in_one_loop
 async def test_reply_has_the_model_that_the_platform_names(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(respond_with(build_completion("  山岚不错。\n", model="m-20260215")))
-    assert await _ask(platform) == PlatformReply("山岚不错。", "m-20260215", Usage(1, 1))
+    reply = await _ask(platform)
+    assert (reply.text, reply.model, reply.usage) == ("山岚不错。", "m-20260215", Usage(1, 1))
 
 
 @in_one_loop
@@ -144,12 +144,19 @@ async def test_filtered_or_interrupted_answer_is_not_valid(
 
 
 @in_one_loop
-@pytest.mark.parametrize("finish_reason", ["stop", "length", "STOP", "normal", None, ""])
-async def test_other_finish_reasons_are_valid(
-    fake: FakePlatform, platform: Platform, finish_reason: str | None
-) -> None:
+@pytest.mark.parametrize("finish_reason", ["stop", "length", "STOP", "normal"])
+async def test_endings_known_to_be_good_are_valid(fake: FakePlatform, platform: Platform, finish_reason: str) -> None:
     fake.set_behaviour(respond_with(_with_choice(finish_reason=finish_reason)))
-    assert (await _ask(platform)).text == "好"
+    reply = await _ask(platform)
+    assert (reply.text, reply.is_truncated) == ("好", finish_reason == "length")
+
+
+@in_one_loop
+@pytest.mark.parametrize("finish_reason", ["error", "pause", None, "", 7, ["stop"]])
+async def test_other_endings_are_asked_again(fake: FakePlatform, platform: Platform, finish_reason: Any) -> None:
+    fake.set_behaviour(respond_with(_with_choice(finish_reason=finish_reason)))
+    failure = await _failure(platform)
+    assert (failure.reason, failure.is_retryable) == (FailureReason.BUSY, True)
 
 
 @in_one_loop
@@ -287,13 +294,15 @@ async def test_a_hundred_concurrent_calls_get_their_own_answers(fake: FakePlatfo
 async def test_unstorable_characters_are_removed_from_the_answer(fake: FakePlatform, platform: Platform) -> None:
     body = json.dumps(build_completion("山\x00岚\ud83d", model="m\x00\ud800")).encode()
     fake.set_behaviour(respond_with(body))
-    assert await _ask(platform) == PlatformReply("山岚?", "m?", Usage(1, 1))
+    reply = await _ask(platform)
+    assert (reply.text, reply.model) == ("山岚?", "m?")
 
 
 @in_one_loop
 async def test_invalid_model_name_is_ignored(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(respond_with(build_completion("好") | {"model": 42}))
-    assert await _ask(platform) == PlatformReply("好", "", Usage(1, 1))
+    reply = await _ask(platform)
+    assert (reply.text, reply.model) == ("好", "")
 
 
 @in_one_loop

@@ -51,6 +51,7 @@ MEANINGS = {
     FailureReason.UNREADABLE: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
     FailureReason.TIMEOUT: ("NETWORK_TIMEOUT", AnswerState.FAILED, True, False),
     FailureReason.CONNECTION: ("NETWORK_ERROR", AnswerState.FAILED, True, False),
+    FailureReason.CONFIG: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
     FailureReason.BUG: ("SERVER_ERROR", AnswerState.FAILED, False, False),
 }
 
@@ -147,6 +148,12 @@ def test_arbitrary_bodies_are_classified_without_errors(status: int, body: Any, 
         ("in 5 models", None),
         ("after 1e9 s", None),
         ("", None),
+        ("请求过于频繁，请在 17 秒后重试", 17),
+        ("请等待1分30秒后再试", 90),
+        ("500毫秒后重试", 0.5),
+        ("3分钟之后再试", MAX_PLATFORM_WAIT_SECONDS),
+        ("2小时以后恢复", MAX_PLATFORM_WAIT_SECONDS),
+        ("第 17 秒的限额", None),
     ],
 )
 def test_wait_is_parsed_from_the_message(message: str, seconds: float | None) -> None:
