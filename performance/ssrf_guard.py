@@ -22,7 +22,23 @@ _Client = TypeVar("_Client")
 AllowedHosts = Callable[[], Iterable[str]]
 
 MAX_CONNECT_ATTEMPTS = 3  # addresses per name; each may take the whole connect timeout
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Addresses that embed an IPv4 address, which is what is reached: IPv4-mapped and NAT64.
+_IPV4_PREFIXES = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96")))
+# The registries of special-purpose addresses, https://www.iana.org/assignments/iana-ipv4-special-registry and
+# iana-ipv6-special-registry: everything that is not globally reachable, multicast, and anycast to relays. Python's
+# `is_global` differs between its versions. Of IPv6 only 2000::/3 is assigned to hosts.
+_NOT_GLOBAL_IPV4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 "
+        "192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 "
+        "203.0.113.0/24 224.0.0.0/4 240.0.0.0/4".split(),
+    )
+)
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+_NOT_GLOBAL_IPV6 = tuple(
+    map(ipaddress.IPv6Network, "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20".split())
+)
 
 
 class HostNotAllowed(ValueError):
@@ -75,9 +91,7 @@ def resolve_allowed_addresses(host: str, port: int, allowed: Iterable[str]) -> l
     addresses = [str(info[4][0]) for info in address_infos]
     allowed_hosts = list(allowed)
     for address in addresses:
-        ip_address = _unwrap_ipv4(ipaddress.ip_address(address.partition("%")[0]))
-        is_public = ip_address.is_global and not ip_address.is_multicast
-        if not is_public and not _is_address_allowed(address, allowed_hosts):
+        if not _is_global(address.partition("%")[0]) and not _is_address_allowed(address, allowed_hosts):
             raise HostNotAllowed(f"{host[:100]} resolves to {address}, an internal address that is not allowed itself")
     return list(dict.fromkeys(addresses))[:MAX_CONNECT_ATTEMPTS]
 
@@ -94,13 +108,19 @@ def _is_address_allowed(address: str, allowed: Iterable[str]) -> bool:
     return False
 
 
+def _is_global(address: str) -> bool:
+    """Return whether the address is globally reachable."""
+    ip_address = _unwrap_ipv4(ipaddress.ip_address(address))
+    if isinstance(ip_address, ipaddress.IPv4Address):
+        return not any(ip_address in network for network in _NOT_GLOBAL_IPV4)
+    return ip_address in _GLOBAL_IPV6 and not any(ip_address in network for network in _NOT_GLOBAL_IPV6)
+
+
 def _unwrap_ipv4(address: _IPAddress) -> _IPAddress:
-    """Return the IPv4 address that an IPv6 address embeds: mapped, 6to4, Teredo or NAT64."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
+    """Return the IPv4 address that an IPv6 address embeds, else the address."""
+    if any(address in network for network in _IPV4_PREFIXES):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+    return address
 
 
 class _GuardedBackend:

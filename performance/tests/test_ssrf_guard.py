@@ -12,7 +12,7 @@ import httpx
 import pytest
 from django.conf import settings
 
-from performance.ssrf_guard import HostNotAllowed, check_host_allowed, restrict_hosts
+from performance.ssrf_guard import HostNotAllowed, check_host_allowed, resolve_allowed_addresses, restrict_hosts
 
 
 class _RedirectingHandler(BaseHTTPRequestHandler):
@@ -79,8 +79,12 @@ def test_other_spellings_of_an_internal_address_are_blocked(port: int, address: 
 
 INTERNAL_ADDRESSES = (
     "127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 "
-    "::1 fe80::1 fd00::1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: ::"
+    "192.0.0.8 192.0.0.170 192.88.99.1 198.18.0.1 203.0.113.5 240.0.0.1 255.255.255.255 "
+    "::1 fe80::1 fd00::1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: 2002:5db8:d822:: :: ff02::1 "
+    # IPv4-compatible, local NAT64, site-local, translated, Teredo, documentation, discard-only, segment routing
+    "::7f00:1 ::a00:1 64:ff9b:1::a00:1 fec0::1 ::ffff:0:a00:1 2001::1 2001:db8::1 3fff::1 100::1 5f00::1"
 )
+PUBLIC_ADDRESSES = "93.184.216.34 1.1.1.1 192.0.1.1 2606:4700::1111 2400:3200::1 64:ff9b::5db8:d822 ::ffff:1.1.1.1"
 
 
 @pytest.mark.parametrize("address", INTERNAL_ADDRESSES.split())
@@ -88,6 +92,12 @@ def test_an_allowed_name_with_an_internal_address_is_blocked(monkeypatch: pytest
     resolve_all_names_to(monkeypatch, "93.184.216.34", address)
     with pytest.raises(HostNotAllowed, match=r"api\.example\.com resolves to"):
         get("https://api.example.com/", "api.example.com")
+
+
+@pytest.mark.parametrize("address", PUBLIC_ADDRESSES.split())
+def test_public_addresses_are_allowed(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    resolve_all_names_to(monkeypatch, address)
+    assert resolve_allowed_addresses("api.example.com", 443, []) == [address]
 
 
 def test_an_internal_address_is_reached_when_it_is_allowed_itself(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
