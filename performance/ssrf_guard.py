@@ -27,31 +27,29 @@ _IPV4_PREFIXES = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/9
 # The registries of special-purpose addresses, https://www.iana.org/assignments/iana-ipv4-special-registry and
 # iana-ipv6-special-registry: everything that is not globally reachable, multicast, and anycast to relays. Python's
 # `is_global` differs between its versions. Of IPv6 only 2000::/3 is assigned to hosts.
-_NOT_GLOBAL_IPV4 = tuple(
-    map(
-        ipaddress.IPv4Network,
-        [
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.0.0.0/24",
-            "192.0.2.0/24",
-            "192.31.196.0/24",
-            "192.52.193.0/24",
-            "192.88.99.0/24",
-            "192.168.0.0/16",
-            "192.175.48.0/24",
-            "198.18.0.0/15",
-            "198.51.100.0/24",
-            "203.0.113.0/24",
-            "224.0.0.0/4",
-            "240.0.0.0/4",
-        ],
+_NOT_GLOBAL_IPV4 = [
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
     )
-)
+]
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NOT_GLOBAL_IPV6 = tuple(
     map(ipaddress.IPv6Network, ["2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"])

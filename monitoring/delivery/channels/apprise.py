@@ -123,7 +123,7 @@ def _parse_options(address: str) -> set[str]:
     """Return the names of the address's options as Apprise reads them."""
     from apprise.utils.parse import parse_url
 
-    parsed = parse_url(address, verify_host=False) or {}
+    parsed = parse_url(address, verify_host=False) or {}  # type: ignore[no-untyped-call]
     return {name.lower() for name in parsed.get("qsd", {})}
 
 

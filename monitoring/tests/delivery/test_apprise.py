@@ -10,11 +10,11 @@ import requests
 from apprise.manager_plugins import NotificationManager
 
 from monitoring.delivery.channels import TRANSPORTS
-from monitoring.delivery.channels import apprise as apprise_channel
 from monitoring.delivery.channels.apprise import COMMON_OPTIONS, SERVICES
 from monitoring.delivery.channels.base import OutgoingMessage
 from monitoring.delivery.messages import Message
 from monitoring.exceptions import ChannelMisconfigured, ChannelUnavailable
+from performance.ssrf_guard import resolve_allowed_addresses
 from testing.fakes.chat_bots import FakeChatBots
 
 # An address of each service with a fixed host: tokens of the documented form.
@@ -89,13 +89,12 @@ class StandIn:
 def resolve_to(address: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let every name of a channel resolve to the address; returns the list of resolved names."""
     names: list[str] = []
-    resolve = apprise_channel.resolve_allowed_addresses
 
     def resolve_instead(host: str, port: int, allowed: Any) -> list[str]:
         names.append(host)
-        return resolve(address, port, allowed)
+        return resolve_allowed_addresses(address, port, allowed)
 
-    monkeypatch.setattr(apprise_channel, "resolve_allowed_addresses", resolve_instead)
+    monkeypatch.setattr("monitoring.delivery.channels.apprise.resolve_allowed_addresses", resolve_instead)
     return names
 
 
@@ -135,14 +134,8 @@ def test_a_service_on_an_own_host_calls_that_host(
 def test_every_other_option_is_refused(scheme: str, bots: FakeChatBots, monkeypatch: pytest.MonkeyPatch) -> None:
     address = (FIXED_HOST_ADDRESSES | CUSTOM_HOST_ADDRESSES)[scheme].format(port=bots.server_port)
     stand_in = StandIn(bots, monkeypatch)
-    known = set(NotificationManager()[scheme].template_args) | {
-        "template",
-        "attach",
-        "include",
-        "rto",
-        "cto",
-        "redirect",
-    }
+    plugins = NotificationManager()  # type: ignore[no-untyped-call]
+    known = {*plugins[scheme].template_args, "template", "attach", "include", "rto", "cto", "redirect"}
     dangerous = known - SERVICES[scheme].options - COMMON_OPTIONS
     target = quote(f"{bots.url}/inside", safe="")
     for option in [*sorted(dangerous), *(f"{sign}{name}" for sign in "+-:" for name in ("template", "Host"))]:
