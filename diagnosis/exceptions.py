@@ -1,9 +1,11 @@
 """Exceptions of diagnoses and of calls to platforms."""
 
+from datetime import datetime
+
 from diagnosis.choices import BudgetScope, FailureReason
 from diagnosis.replies import Usage
 from errors.codes import ErrorCode
-from errors.exceptions import AppError
+from errors.exceptions import AppError, InvalidInput
 
 
 class DiagnosisRunning(AppError):
@@ -33,6 +35,14 @@ class BudgetExhausted(AppError):
         super().__init__(fields=fields)
         self.scope = scope
         self.key = key
+
+
+class PlatformsUnavailable(InvalidInput):
+    """None of the requested platforms can be called now. until: the end of the first pause, None if unknown."""
+
+    def __init__(self, *, fields: dict[str, str], until: datetime | None) -> None:
+        super().__init__(fields=fields)
+        self.until = until
 
 
 class RunSuperseded(AppError):

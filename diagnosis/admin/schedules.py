@@ -3,6 +3,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from diagnosis.models import Schedule
 from diagnosis.schedules.services import set_paused
@@ -17,7 +18,8 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
         "brand",
         "owner",
         "every",
-        "next_at",
+        "next_run",
+        "wait_reason",
         "is_paused",
         "is_demo",
         "budget_calls",
@@ -29,6 +31,11 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
     search_fields = ["brand", "owner__username"]
     list_select_related = ["owner", "last_diagnosis"]
     actions = ["pause", "resume"]
+
+    @admin.display(description="下次运行", ordering="next_at")
+    def next_run(self, schedule: Schedule) -> str:
+        """Return the next run in the zone of the schedule's time, with its name."""
+        return f"{timezone.localtime(schedule.next_at):%Y-%m-%d %H:%M}（{timezone.get_default_timezone_name()}）"
 
     @admin.action(description="暂停所选定期诊断", permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:

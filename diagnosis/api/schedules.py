@@ -1,6 +1,7 @@
 """HTTP API of schedules."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,8 @@ from ninja import Router
 from ninja import Status as Response
 
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
-from diagnosis.models import Schedule
+from diagnosis.models import Platform, Schedule
+from diagnosis.platforms.availability import describe_obstacle, find_obstacle
 from diagnosis.schedules.estimates import (
     ZERO_COST,
     Estimate,
@@ -19,7 +21,7 @@ from diagnosis.schedules.estimates import (
     get_spent_this_month,
 )
 from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
-from diagnosis.schedules.services import build_schedule, set_paused, store_schedule
+from diagnosis.schedules.services import build_schedule, has_duplicate, set_paused, store_schedule
 from errors.exceptions import NotFound
 from errors.problems import get_current_locale
 
@@ -49,7 +51,9 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
-    return _serialize_estimate(schedule, estimate_cost(schedule, get_enabled_platforms()))
+    platforms = get_enabled_platforms()
+    estimate = _serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms)
+    return estimate | {"is_duplicate": has_duplicate(schedule)}
 
 
 @router.post(
@@ -59,11 +63,15 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     operation_id="diagnosis_schedules_api_start_schedule",
 )
 def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str, Any]]:
-    """Repeat a diagnosis every week or month; the first run is at `next_at`."""
+    """Repeat a diagnosis every day, week or month; the first run is at `next_at`.
+
+    409 if the caller has one of the same brand, questions and platforms at the same time; `confirm_duplicate` creates
+    it nevertheless.
+    """
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
-    return Response(201, _serialize_schedules([store_schedule(schedule)])[0])
+    return Response(201, _serialize_schedules([store_schedule(schedule, confirms_duplicate=body.confirm_duplicate)])[0])
 
 
 @router.get(
@@ -129,6 +137,9 @@ _SERIALIZED_FIELDS = [
     "day",
     "time",
     "next_at",
+    "slot_at",
+    "retry_until",
+    "wait_reason",
     "is_paused",
     "budget_calls",
     "budget_money",
@@ -145,14 +156,31 @@ def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
         | {
             "competitors": [competitor["name"] for competitor in schedule.competitors],
             "demo": schedule.is_demo,
+            "zone": settings.TIME_ZONE,
             "last_diagnosis": schedule.last_diagnosis_id,
             "estimate": _serialize_estimate(
-                schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST))
+                schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST)), platforms
             ),
         }
         for schedule in schedules
     ]
 
 
-def _serialize_estimate(schedule: Schedule, cost_estimate: Estimate) -> dict[str, Any]:
-    return asdict(cost_estimate) | {"refused": cost_estimate.refused or "", "next_at": schedule.next_at}
+def _serialize_estimate(
+    schedule: Schedule, cost_estimate: Estimate, platforms: Mapping[str, Platform]
+) -> dict[str, Any]:
+    return asdict(cost_estimate) | {
+        "refused": cost_estimate.refused or "",
+        "next_at": schedule.next_at,
+        "zone": settings.TIME_ZONE,
+        "unavailable": [
+            {
+                "id": platform.pk,
+                "name": platform.name,
+                "reason": describe_obstacle(platform),
+                "until": platform.paused_until if platform.is_paused else None,
+            }
+            for pk, platform in platforms.items()
+            if pk in schedule.platforms and find_obstacle(platform)
+        ],
+    }

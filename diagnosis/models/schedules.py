@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Frequency(models.TextChoices):
     """Frequency of a schedule."""
 
+    DAILY = "daily", "每天"
     WEEKLY = "weekly", "每周"
     MONTHLY = "monthly", "每月"
 
@@ -30,6 +31,8 @@ class SkipReason(models.TextChoices):
     BUDGET_MONEY = "budget_money", _("本月的费用预算不足")
     PLATFORMS = "platforms", _("有平台已停用")
     REFUSED = "refused", _("未能发起")
+    QUEUE_FULL = "queue_full", _("进行中的诊断太多")
+    UNAVAILABLE = "unavailable", _("平台都已暂停或没有密钥")
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -45,7 +48,10 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
 
 class Schedule(models.Model):
-    """A repeated diagnosis. Times are in the site's TIME_ZONE; a budget covers a calendar month of it."""
+    """A repeated diagnosis. Times are in the site's TIME_ZONE; a budget covers a calendar month of it.
+
+    While a due time waits because it could not be started, next_at is the next attempt and slot_at that due time.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="schedules", verbose_name="所有者")
@@ -70,6 +76,9 @@ class Schedule(models.Model):
     )
     time = models.TimeField("时间")
     next_at = models.DateTimeField("下次运行")
+    slot_at = models.DateTimeField("等待运行的时间", null=True, blank=True, help_text="暂时不能发起、正在重试时填写")
+    retry_until = models.DateTimeField("重试至", null=True, blank=True)
+    wait_reason = models.CharField("等待原因", max_length=16, choices=SkipReason.choices, blank=True)
     is_paused = models.BooleanField("已暂停", default=False)
     budget_calls = models.PositiveIntegerField("每月调用次数预算")
     budget_money = models.DecimalField("每月费用预算（元）", max_digits=10, decimal_places=2)
@@ -88,7 +97,8 @@ class Schedule(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(every=Frequency.WEEKLY, weekday__range=(0, 6), day=None)
-                | Q(every=Frequency.MONTHLY, day__range=(1, 31), weekday=None),
+                | Q(every=Frequency.MONTHLY, day__range=(1, 31), weekday=None)
+                | Q(every=Frequency.DAILY, day=None, weekday=None),
                 name="diagnosis_schedule_day",
             ),
         ]

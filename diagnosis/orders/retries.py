@@ -81,6 +81,8 @@ def _lock_retries(source: Diagnosis) -> list[Diagnosis]:
 
 def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: str) -> Diagnosis:
     answers = list(source.answers.select_related("platform"))
+    if len({answer.is_demo for answer in answers}) > 1:  # of an earlier version
+        raise Conflict(fields={"id": _("这次诊断混有演示平台和真实平台，不能补问，请分别新建诊断。")})
     retried_ids = _find_retried_answers(answers)
     carried_over = [answer for answer in answers if answer.pk not in retried_ids]
     diagnosis = create_diagnosis_row(

@@ -12,8 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from diagnosis.choices import DiagnosisStatus
+from diagnosis.exceptions import PlatformsUnavailable
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
 from diagnosis.orders.quotas import check_quota
+from diagnosis.platforms.availability import Obstacle, describe_obstacle, find_obstacle
 from diagnosis.running import queue
 from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
@@ -52,7 +54,8 @@ class DiagnosisRequest:
 class RequestContext:
     """The circumstances of a request: the owner, their language, and the ids of the request.
 
-    schedule: id of the schedule that makes the request.
+    schedule: id of the schedule that makes the request. knows_keys: whether this process has the platforms' keys; a
+    terminal may leave them to a worker.
     """
 
     owner: AbstractBaseUser
@@ -60,19 +63,21 @@ class RequestContext:
     request_id: str = ""
     locale: str = "zh-hans"
     schedule: uuid.UUID | None = None
+    knows_keys: bool = True
 
 
 def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tuple[Diagnosis, bool]:
     """Create a diagnosis; returns it and whether it is new: a repeated idempotency key returns the first one.
 
-    Raises Conflict if the key was used for a different request, InvalidInput if a platform does not exist or is
-    disabled, QueueFull and TooManyUnfinished (see `check_quota`).
+    Raises Conflict if the key was used for a different request, what `get_requested_platforms` raises,
+    PlatformsUnavailable if none of the platforms can be called, QueueFull and TooManyUnfinished (see `check_quota`).
     """
     fingerprint = request.fingerprint()
     existing = find_by_idempotency_key(context, fingerprint)
     if existing:
         return existing, False
     platforms = get_requested_platforms(request.platforms)
+    _check_one_is_available(platforms, knows_keys=context.knows_keys)
     check_quota(context.owner)
     try:
         with transaction.atomic():
@@ -95,7 +100,10 @@ def find_by_idempotency_key(context: RequestContext, fingerprint: str) -> Diagno
 
 
 def get_requested_platforms(ids: Sequence[str]) -> list[Platform]:
-    """Return the platforms in the order of the ids. Raises InvalidInput if one does not exist or is disabled."""
+    """Return the platforms in the order of the ids.
+
+    Raises InvalidInput if one does not exist or is disabled, or if demo platforms are mixed with real ones.
+    """
     platforms = {platform.pk: platform for platform in Platform.objects.enabled().filter(pk__in=ids)}
     missing = {
         f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": platform_id}
@@ -104,7 +112,21 @@ def get_requested_platforms(ids: Sequence[str]) -> list[Platform]:
     }
     if missing:
         raise InvalidInput(fields=missing)
+    if len({platform.is_demo for platform in platforms.values()}) > 1:
+        raise InvalidInput(fields={"platforms": _("演示平台的回答是虚构的，不能与真实平台放在同一次诊断里。")})
     return [platforms[platform_id] for platform_id in ids]
+
+
+def _check_one_is_available(platforms: Sequence[Platform], *, knows_keys: bool) -> None:
+    ignored = (None,) if knows_keys else (None, Obstacle.NO_KEY)
+    if any(find_obstacle(platform) in ignored for platform in platforms):
+        return
+    reasons = "；".join(f"{platform.name}：{describe_obstacle(platform)}" for platform in platforms)
+    message = _("所选平台现在都不能询问（%(reasons)s），请换别的平台，或等恢复后再试。") % {"reasons": reasons}
+    pause_ends = [platform.paused_until for platform in platforms if find_obstacle(platform) == Obstacle.PAUSED]
+    raise PlatformsUnavailable(
+        fields={"platforms": message}, until=min((until for until in pause_ends if until), default=None)
+    )
 
 
 def _create_rows(

@@ -1,1 +1,1 @@
-"""Diagnoses that are repeated every week or month, within a budget."""
+"""Diagnoses that are repeated every day, week or month, within a budget."""

@@ -12,7 +12,7 @@ from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
 from diagnosis.schedules.recurrence import get_month_bounds
 
 ASSUMED_PLATFORM_CONCURRENCY = 4  # concurrent calls per platform; the start page assumes the same
-MAX_RUNS_PER_MONTH = {Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
+MAX_RUNS_PER_MONTH = {Frequency.DAILY: 31, Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
 
 
 @dataclass(frozen=True)

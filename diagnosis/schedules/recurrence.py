@@ -21,6 +21,12 @@ class Recurrence(Protocol):
     time: time
 
 
+def can_coincide(one: Recurrence, other: Recurrence) -> bool:
+    """Return whether both are due at the same time on every due day of one of them."""
+    is_same_day = (one.every, one.weekday, one.day) == (other.every, other.weekday, other.day)
+    return one.time == other.time and (is_same_day or Frequency.DAILY in (one.every, other.every))
+
+
 def get_next_due_at(recurrence: Recurrence, after: datetime, zone: tzinfo | None = None) -> datetime:
     """Return the first due time after `after`, in UTC. zone: the site's by default.
 
@@ -37,6 +43,10 @@ def get_next_due_at(recurrence: Recurrence, after: datetime, zone: tzinfo | None
 
 def _iter_days(recurrence: Recurrence, start: date) -> Iterator[date]:
     """Yield the days of the recurrence, beginning in the week or month of `start`; the first may precede it."""
+    if recurrence.every == Frequency.DAILY:
+        while True:
+            yield start
+            start += timedelta(days=1)
     if recurrence.every == Frequency.WEEKLY:
         day = start + timedelta(days=((recurrence.weekday or 0) - start.weekday()) % DAYS_PER_WEEK)
         while True:

@@ -14,19 +14,20 @@ MAX_BUDGET_MONEY = 1_000_000
 
 
 class RecurrenceIn(Schema):
-    """A weekday of every week (0 is Monday), or a day of every month; short months use their last day."""
+    """Every day, a weekday of every week (0 is Monday), or a day of every month; short months use their last day."""
 
-    every: Literal["weekly", "monthly"]
+    every: Literal["daily", "weekly", "monthly"]
     weekday: int | None = Field(default=None, ge=0, le=6)
     day: int | None = Field(default=None, ge=1, le=31)
     time: datetime.time = Field(default=datetime.time(9), description="in the site's time zone, to the minute")
 
     @model_validator(mode="after")
     def _validate_day(self) -> "RecurrenceIn":
-        needed, other = ("weekday", "day") if self.every == "weekly" else ("day", "weekday")
-        if getattr(self, needed) is None:
+        needed = {"daily": None, "weekly": "weekday", "monthly": "day"}[self.every]
+        if needed and getattr(self, needed) is None:
             raise PydanticCustomError("missing", "field required", {"field": needed})
-        setattr(self, other, None)
+        self.weekday = self.weekday if needed == "weekday" else None
+        self.day = self.day if needed == "day" else None
         self.time = self.time.replace(second=0, microsecond=0, tzinfo=None)
         return self
 
@@ -38,6 +39,7 @@ class ScheduleIn(RecurrenceIn):
     repeats: int | None = Field(default=None, ge=1, le=5, description="default: as in the diagnosis")
     budget_calls: int = Field(ge=1, le=MAX_BUDGET_CALLS)
     budget_money: Decimal = Field(ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2, description="yuan")
+    confirm_duplicate: bool = Field(default=False, description="create it beside one of the same panel and time")
 
 
 class EstimateIn(RecurrenceIn):
@@ -56,11 +58,22 @@ class CostOut(Schema):
     money: Decimal
 
 
+class UnavailablePlatformOut(Schema):
+    """A platform that cannot be called now. reason: localized; until: the end of its pause, null if it has no key."""
+
+    id: str
+    name: str
+    reason: str
+    until: datetime.datetime | None
+
+
 class EstimateOut(Schema):
     """The estimated cost. month: of `runs` runs, the most that a calendar month can have; spent: in this month.
 
     refused: why the next run would be skipped ("budget_calls", "budget_money", "platforms"), otherwise "".
     unpriced: platforms without a price, which count as free. carries_month: whether the budget covers `month`.
+    zone: the time zone of the schedule, in which `next_at` is to be shown. unavailable: platforms that cannot be called
+    now. is_duplicate: whether a new schedule must be confirmed.
     """
 
     run: CostOut
@@ -72,10 +85,17 @@ class EstimateOut(Schema):
     refused: str
     carries_month: bool
     next_at: datetime.datetime
+    zone: str
+    unavailable: list[UnavailablePlatformOut]
+    is_duplicate: bool = False
 
 
 class ScheduleOut(Schema):
-    """The current state of a schedule. skipped_at, skip_reason: of the latest run, if it was skipped."""
+    """The current state of a schedule. skipped_at, skip_reason: of the latest run, if it was skipped.
+
+    zone: the time zone of `time`, in which `next_at` is to be shown. slot_at, retry_until, wait_reason: a due time that
+    could not be started for a passing reason; until then it is tried again, next at `next_at`.
+    """
 
     id: uuid.UUID
     brand: str
@@ -84,11 +104,15 @@ class ScheduleOut(Schema):
     platforms: list[str]
     repeats: int
     demo: bool
-    every: Literal["weekly", "monthly"]
+    every: Literal["daily", "weekly", "monthly"]
     weekday: int | None
     day: int | None
     time: datetime.time
+    zone: str
     next_at: datetime.datetime
+    slot_at: datetime.datetime | None
+    retry_until: datetime.datetime | None
+    wait_reason: str
     is_paused: bool
     budget_calls: int
     budget_money: Decimal

@@ -9,14 +9,24 @@ from django.utils.translation import gettext as _
 
 from diagnosis.models import Diagnosis, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
+from diagnosis.platforms.availability import Obstacle, find_obstacle
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms
-from diagnosis.schedules.recurrence import get_next_due_at
+from diagnosis.schedules.recurrence import can_coincide, get_next_due_at
 from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
+from diagnosis.trends.panels import compute_panel_key
 from errors.exceptions import Conflict, InvalidInput
 
 # The limits of a requested diagnosis; an imported diagnosis may exceed them.
 MAX_SCHEDULE_ITEMS = {"questions": 20, "platforms": 10, "competitors": 10}
 MAX_SCHEDULE_REPEATS = 5
+
+
+WAIT_FIELDS = ["slot_at", "retry_until", "wait_reason"]
+
+
+def clear_wait(schedule: Schedule) -> None:
+    """Reset the fields of a due time that waits, without saving."""
+    schedule.slot_at, schedule.retry_until, schedule.wait_reason = None, None, ""
 
 
 def build_schedule(
@@ -48,15 +58,18 @@ def build_schedule(
     is_too_big = any(len(getattr(schedule, name)) > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
     if is_too_big or not schedule.questions or not schedule.platforms:
         raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
-    get_requested_platforms(schedule.platforms)
+    requested = get_requested_platforms(schedule.platforms)
+    if all(find_obstacle(platform) == Obstacle.NO_KEY for platform in requested):
+        raise InvalidInput(fields={"platforms": _("这些平台都没有密钥，不能定期询问。")})
     schedule.next_at = get_next_due_at(schedule, timezone.now())
     return schedule
 
 
-def store_schedule(schedule: Schedule) -> Schedule:
+def store_schedule(schedule: Schedule, *, confirms_duplicate: bool = False) -> Schedule:
     """Store an unsaved schedule.
 
-    Raises InvalidInput if its budget does not cover one run, Conflict if its owner has too many schedules.
+    Raises InvalidInput if its budget does not cover one run, Conflict if its owner has too many schedules or, unless
+    `confirms_duplicate`, one of the same panel at the same time.
     """
     skip_reason = estimate_cost(schedule, get_enabled_platforms(), ZERO_COST).refused
     if skip_reason == SkipReason.BUDGET_CALLS:
@@ -69,15 +82,29 @@ def store_schedule(schedule: Schedule) -> Schedule:
         if Schedule.objects.filter(owner_id=schedule.owner_id).count() >= settings.SCHEDULES_PER_OWNER:
             params = {"most": settings.SCHEDULES_PER_OWNER}
             raise Conflict(fields={"diagnosis": _("最多 %(most)s 个定期诊断，请先删除一个。") % params})
+        if not confirms_duplicate and has_duplicate(schedule):
+            message = _("已有同样的品牌、问题、平台和时间的定期诊断，再建一个会重复付费。")
+            raise Conflict(fields={"confirm_duplicate": message})
         schedule.save(force_insert=True)
     return schedule
+
+
+def has_duplicate(schedule: Schedule) -> bool:
+    """Return whether its owner has a schedule of the same panel at the same time."""
+    others = Schedule.objects.filter(owner_id=schedule.owner_id)
+    return any(can_coincide(schedule, other) and _get_panel(schedule) == _get_panel(other) for other in others)
+
+
+def _get_panel(schedule: Schedule) -> str:
+    return compute_panel_key(schedule.brand, schedule.questions, schedule.platforms)
 
 
 def set_paused(schedule: Schedule, *, is_paused: bool) -> Schedule:
     """Pause or resume. Due times that were missed during a pause are not made up for."""
     if schedule.is_paused != is_paused:
         schedule.is_paused = is_paused
+        clear_wait(schedule)
         if not is_paused:
             schedule.next_at = get_next_due_at(schedule, timezone.now())
-        schedule.save(update_fields=["is_paused", "next_at"])
+        schedule.save(update_fields=["is_paused", "next_at", *WAIT_FIELDS])
     return schedule

@@ -30,7 +30,9 @@
         "budget_calls": "本月的调用次数预算不足",
         "budget_money": "本月的费用预算不足",
         "platforms": "有平台已停用",
-        "refused": "未能发起"
+        "refused": "未能发起",
+        "queue_full": "进行中的诊断太多",
+        "unavailable": "平台都已暂停或没有密钥"
       }
     },
     "en": {
@@ -54,7 +56,9 @@
         "budget_calls": "This month's call budget is too small for a run",
         "budget_money": "This month's cost budget is too small for a run",
         "platforms": "A platform is disabled",
-        "refused": "The run could not be started"
+        "refused": "The run could not be started",
+        "queue_full": "Too many diagnoses in progress",
+        "unavailable": "All platforms are paused or have no key"
       }
     }
   };

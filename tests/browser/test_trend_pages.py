@@ -100,13 +100,30 @@ def test_a_schedule_shows_its_estimate_then_starts_pauses_and_goes(page: Page, s
     page.get_by_role("button", name="开始定期诊断").click()
     schedule = page.locator(".schedule")
     expect(schedule).to_contain_text("每月 31 日 09:00")
+    expect(schedule).to_contain_text("09:00（Asia/Shanghai）")
     expect(page.locator("#list-heading")).to_be_focused()
+    _try_to_make_it_twice(page, site)
     schedule.get_by_role("button", name="暂停").click()
     expect(schedule).to_contain_text("已暂停")
     assert has_no_horizontal_scroll(page)
     schedule.get_by_role("button", name="删除").click()
     page.get_by_role("dialog").get_by_role("button", name="删除").click()
     expect(schedule).to_have_count(0)
+
+
+def _try_to_make_it_twice(page: Page, site: Site) -> None:
+    """The same panel every day at the same time needs a confirmation; Escape declines."""
+    page.goto(f"/diagnoses/{_report(site)}/")
+    page.get_by_role("link", name="定期重复").click()
+    page.locator("label", has_text="每天").click()
+    expect(page.locator("#estimate")).to_contain_text("最多 31 次运行")
+    assert has_no_horizontal_scroll(page)
+    page.get_by_role("button", name="开始定期诊断").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("重复付费")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".schedule")).to_have_count(1)
 
 
 def test_what_moved_is_unread_until_it_is_read(page: Page, site: Site) -> None:

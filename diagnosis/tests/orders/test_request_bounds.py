@@ -1,10 +1,12 @@
 """Validation of requested diagnoses. Errors name the field; a rejected request stores nothing."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -295,7 +297,7 @@ def test_brand_is_not_added_to_the_question(client: Client) -> None:
 
 def test_diagnosis_with_a_demo_platform_is_marked_as_demo(client: Client) -> None:
     Platform.objects.create(pk="demo-fast", name="演示", model="demo-fast", is_demo=True)
-    assert post_diagnosis(client, build_request_body(platforms=["fake", "demo-fast"])).json()["demo"] is True
+    assert post_diagnosis(client, build_request_body(platforms=["demo-fast"])).json()["demo"] is True
     assert post_diagnosis(client, build_request_body()).json()["demo"] is False
     assert set(Answer.objects.values_list("platform_id", "is_demo")) == {("fake", False), ("demo-fast", True)}
 
@@ -316,3 +318,30 @@ def test_arbitrary_bodies_cause_no_server_error_and_leave_no_rows(client: Client
     accepted = response.status_code == 202
     assert accepted or (response.status_code == 422 and response.json()["fields"])
     assert (Diagnosis.objects.count(), Stream.objects.count()) == (before[0] + accepted, before[1] + accepted)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"paused_until": timezone.now() + timedelta(days=7), "pause_reason": "operator"}, "暂停至"),
+        ({"key_variable": "MISSING_KEY"}, "没有密钥"),
+    ],
+)
+def test_only_platforms_that_cannot_answer_are_refused(client: Client, columns: dict[str, Any], reason: str) -> None:
+    make_platform("second", **columns)
+    Platform.objects.filter(pk="fake").update(**columns)
+    response = post_diagnosis(client, build_request_body(platforms=["fake", "second"]))
+    assert (response.status_code, list(response.json()["fields"])) == (422, ["platforms"])
+    assert response.json()["fields"]["platforms"].count(reason) == 2
+    assert_nothing_was_made()
+    make_platform("third")
+    assert post_diagnosis(client, build_request_body(platforms=["fake", "third"])).status_code == 202
+
+
+def test_demo_and_real_platforms_are_not_mixed(client: Client) -> None:
+    make_platform("demo", is_demo=True)
+    response = post_diagnosis(client, build_request_body(platforms=["fake", "demo"]), language="en")
+    assert_refused(
+        response,
+        {"platforms": "Answers of demo platforms are fictional. They cannot be in one diagnosis with real platforms."},
+    )

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from diagnosis import tasks
 from diagnosis.models import Diagnosis, Frequency, Platform, Schedule
+from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.schedules import runner
 from diagnosis.schedules.estimates import MAX_RUNS_PER_MONTH, get_spent_this_month
 from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
 from diagnosis.schedules.runner import start_due_schedules
+from diagnosis.schedules.services import set_paused
 from testing.data.diagnoses import make_diagnosis, make_platform, make_schedule, make_user
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +64,12 @@ def test_short_month_uses_its_last_day() -> None:
     assert _slots(rhythm, start, SHANGHAI) == ["01-31 09:00", "02-29 09:00", "03-31 09:00", "04-30 09:00"]
 
 
+def test_daily_recurrence_keeps_the_hour_when_clocks_change() -> None:
+    daily = Rhythm(Frequency.DAILY, time=time(2, 30))
+    start = datetime(2026, 3, 27, 12, tzinfo=UTC)
+    assert _slots(daily, start, BERLIN, 3) == ["03-28 02:30", "03-29 03:30", "03-30 02:30"]
+
+
 def test_local_hour_is_kept_when_clocks_change() -> None:
     """Berlin, on 2026-03-29 and 2026-10-25."""
     weekly = Rhythm(Frequency.WEEKLY, weekday=6)
@@ -76,13 +84,14 @@ def test_local_hour_is_kept_when_clocks_change() -> None:
 
 RHYTHMS = st.one_of(
     st.builds(Rhythm, st.just(Frequency.WEEKLY), weekday=st.integers(0, 6), time=st.times()),
+    st.builds(Rhythm, st.just(Frequency.DAILY), time=st.times()),
     st.builds(Rhythm, st.just(Frequency.MONTHLY), day=st.integers(1, 31), time=st.times()),
 )
 
 
 @given(RHYTHMS, st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
 def test_next_due_time_is_in_the_future_and_monthly_runs_match_the_estimate(rhythm: Rhythm, start: datetime) -> None:
-    longest = timedelta(days=8 if rhythm.every == Frequency.WEEKLY else 32)
+    longest = timedelta(days={Frequency.DAILY: 2, Frequency.WEEKLY: 8, Frequency.MONTHLY: 32}[Frequency(rhythm.every)])
     slot = get_next_due_at(rhythm, start, BERLIN)
     assert start < slot <= start + longest
     month_start, month_end = get_month_bounds(start, BERLIN)
@@ -233,3 +242,90 @@ def test_demo_schedule_is_marked(owner: AbstractUser) -> None:
     make_schedule(owner, [demo])
     start_due_schedules()
     assert Diagnosis.objects.get().is_demo
+
+
+def test_full_queue_postpones_and_every_schedule_of_the_slot_runs(
+    owner: AbstractUser, platform: Platform, settings: Any
+) -> None:
+    settings.MAX_UNFINISHED_DIAGNOSES = 3
+    slot = timezone.now() - timedelta(minutes=1)
+    schedules = [make_schedule(owner, [platform], brand=f"品牌{number}", next_at=slot) for number in range(5)]
+    later = make_schedule(owner, [platform], brand="晚到", next_at=slot + timedelta(seconds=30))
+    assert start_due_schedules() == 3
+    waiting = list(Schedule.objects.exclude(slot_at=None).order_by("brand"))
+    assert {(schedule.slot_at, schedule.wait_reason) for schedule in waiting} == {
+        (slot, "queue_full"),
+        (later.next_at, "queue_full"),
+    }
+    assert all(schedule.next_at > timezone.now() and schedule.skip_reason == "" for schedule in waiting)
+    assert not Notification.objects.exists()
+    for _minute in range(5):
+        first = Diagnosis.objects.unfinished().earliest("created_at")
+        end_diagnosis(first.pk)
+        Schedule.objects.exclude(slot_at=None).update(next_at=timezone.now())
+        start_due_schedules()
+    started = Diagnosis.objects.order_by("created_at").values_list("brand", flat=True)
+    assert list(started) == [*(schedule.brand for schedule in schedules), "晚到"]
+    assert not Schedule.objects.exclude(slot_at=None, retry_until=None, wait_reason="").exists()
+    assert all(schedule.next_at > timezone.now() for schedule in Schedule.objects.all())
+
+
+@pytest.mark.parametrize("limit", ["MAX_UNFINISHED_DIAGNOSES", "MAX_UNFINISHED_PER_OWNER"])
+@pytest.mark.parametrize("every", [Frequency.DAILY, Frequency.WEEKLY])
+def test_slot_is_skipped_after_its_day(
+    owner: AbstractUser, platform: Platform, settings: Any, limit: str, every: Frequency
+) -> None:
+    make_diagnosis(owner, [platform])
+    setattr(settings, limit, 1)
+    weekday = 0 if every == Frequency.WEEKLY else None
+    slot = timezone.now() - timedelta(days=3)  # missed while no worker was running: its day begins now
+    schedule = make_schedule(owner, [platform], every=every, weekday=weekday, next_at=slot)
+    start_due_schedules()
+    schedule.refresh_from_db()
+    assert (schedule.slot_at, schedule.skip_reason) == (slot, "")
+    assert schedule.retry_until
+    assert schedule.retry_until - timezone.now() <= timedelta(days=1)
+    Schedule.objects.update(next_at=timezone.now(), retry_until=timezone.now() + timedelta(seconds=30))
+    start_due_schedules()
+    schedule.refresh_from_db()
+    assert (schedule.skip_reason, schedule.skipped_at, schedule.slot_at) == ("queue_full", slot, None)
+    assert schedule.next_at > timezone.now()
+    assert Notification.objects.get().data == {"reason": "queue_full"}
+
+
+def test_paused_platforms_postpone_until_one_is_back(owner: AbstractUser) -> None:
+    first, second = make_platform("first"), make_platform("second", key_variable="MISSING_KEY")
+    until = timezone.now() + timedelta(minutes=3)
+    Platform.objects.filter(pk="first").update(paused_until=until, pause_reason="operator")
+    schedule = make_schedule(owner, [first, second])
+    assert start_due_schedules() == 0
+    schedule.refresh_from_db()
+    assert (schedule.wait_reason, schedule.next_at) == ("unavailable", until)
+    Platform.objects.update(paused_until=timezone.now() + timedelta(days=30))
+    Schedule.objects.update(next_at=timezone.now())
+    start_due_schedules()
+    schedule.refresh_from_db()
+    assert schedule.next_at - timezone.now() < timedelta(minutes=11)  # an operator may end the pause
+    Platform.objects.update(paused_until=None)
+    Schedule.objects.update(next_at=timezone.now())
+    assert start_due_schedules() == 1
+
+
+def test_waiting_slot_ends_with_a_pause_of_its_schedule(owner: AbstractUser, platform: Platform, settings: Any) -> None:
+    make_diagnosis(owner, [platform])
+    settings.MAX_UNFINISHED_DIAGNOSES = 1
+    schedule = make_schedule(owner, [platform])
+    start_due_schedules()
+    schedule.refresh_from_db()
+    set_paused(schedule, is_paused=True)
+    set_paused(schedule, is_paused=False)
+    schedule.refresh_from_db()
+    assert (schedule.slot_at, schedule.wait_reason) == (None, "")
+    assert schedule.next_at == get_next_due_at(schedule, timezone.now())
+
+
+def test_mixed_schedule_of_an_earlier_version_is_skipped(owner: AbstractUser, platform: Platform) -> None:
+    schedule = make_schedule(owner, [platform, make_platform("demo", is_demo=True)])
+    assert start_due_schedules() == 0
+    schedule.refresh_from_db()
+    assert (schedule.skip_reason, schedule.slot_at) == ("refused", None)

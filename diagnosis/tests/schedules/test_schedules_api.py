@@ -38,6 +38,7 @@ def _post(client: Client, path: str = PATH, **body: Any) -> Any:
 
 def test_estimate_states_what_the_budget_covers(client: Client, diagnosis: Diagnosis) -> None:
     body = _post(client, f"{PATH}/estimate", diagnosis=diagnosis.pk, **WEEKLY).json()
+    assert body["zone"] == "Asia/Shanghai"
     assert body | {"next_at": ""} == {
         "run": {"calls": 12, "money": "0.6000"},
         "month": {"calls": 60, "money": "3.0000"},
@@ -48,6 +49,9 @@ def test_estimate_states_what_the_budget_covers(client: Client, diagnosis: Diagn
         "refused": "",
         "carries_month": True,
         "next_at": "",
+        "zone": "Asia/Shanghai",
+        "unavailable": [],
+        "is_duplicate": False,
     }
     assert datetime.fromisoformat(body["next_at"]) > timezone.now()
     small = WEEKLY | {"budget_calls": 59}
@@ -82,7 +86,7 @@ def test_schedule_repeats_the_diagnosis_as_requested(client: Client, owner: Abst
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"every": "daily"}, "every"),
+        ({"every": "hourly"}, "every"),
         ({"weekday": None}, "weekday"),
         ({"weekday": 7}, "weekday"),
         ({"every": "monthly"}, "day"),
@@ -117,7 +121,8 @@ def test_oversized_diagnosis_cannot_be_repeated(client: Client, owner: AbstractU
 
 def test_number_of_schedules_is_limited(client: Client, diagnosis: Diagnosis, settings: Any) -> None:
     settings.SCHEDULES_PER_OWNER = 2
-    answers = [_post(client, diagnosis=diagnosis.pk, **WEEKLY) for _number in range(3)]
+    again = {"confirm_duplicate": True}
+    answers = [_post(client, diagnosis=diagnosis.pk, **(WEEKLY | again)) for _number in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 409]
     assert "2" in answers[2].json()["fields"]["diagnosis"]
 
@@ -165,7 +170,7 @@ def test_queries_do_not_grow_with_the_number_of_schedules(
     client: Client, diagnosis: Diagnosis, django_assert_max_num_queries: Any
 ) -> None:
     for _number in range(5):
-        _post(client, diagnosis=diagnosis.pk, **WEEKLY)
+        _post(client, diagnosis=diagnosis.pk, confirm_duplicate=True, **WEEKLY)
     with django_assert_max_num_queries(5):  # session, user, schedules, platforms, spent
         assert len(client.get(PATH).json()["items"]) == 5
 
@@ -183,3 +188,62 @@ def test_only_operators_with_permission_pause_and_resume(
     for action, is_paused in (("pause", True), ("resume", False)):
         client_of_staff.post(page, {"action": action, "_selected_action": made["id"]})
         assert Schedule.objects.get().is_paused == is_paused
+
+
+DAILY = {name: value for name, value in WEEKLY.items() if name != "weekday"} | {"every": "daily"}
+
+
+def test_daily_schedule(client: Client, diagnosis: Diagnosis) -> None:
+    made = _post(client, diagnosis=diagnosis.pk, **(DAILY | {"budget_calls": 400, "weekday": 3})).json()
+    assert (made["every"], made["weekday"], made["day"], made["zone"]) == ("daily", None, None, "Asia/Shanghai")
+    assert (made["estimate"]["runs"], made["estimate"]["month"]["calls"]) == (31, 372)
+    assert datetime.fromisoformat(made["next_at"]) - timezone.now() <= timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("second", "is_duplicate"),
+    [
+        (WEEKLY, True),
+        (DAILY, True),  # every Monday both run at nine
+        (WEEKLY | {"weekday": 1}, False),
+        (WEEKLY | {"time": "09:30"}, False),
+        (DAILY | {"every": "monthly", "day": 3}, False),
+    ],
+)
+def test_duplicate_must_be_confirmed(
+    client: Client, owner: AbstractUser, diagnosis: Diagnosis, second: dict[str, Any], is_duplicate: bool
+) -> None:
+    assert _post(client, diagnosis=diagnosis.pk, **WEEKLY).status_code == 201
+    # The same panel in another order, with other repeats and competitors.
+    platforms = list(Platform.objects.order_by("-position"))
+    same_panel = make_diagnosis(owner, platforms, questions=["乙？", "甲？"])
+    estimate = _post(client, f"{PATH}/estimate", diagnosis=same_panel.pk, **second).json()
+    assert estimate["is_duplicate"] == is_duplicate
+    response = _post(client, diagnosis=same_panel.pk, **second)
+    assert response.status_code == (409 if is_duplicate else 201)
+    if is_duplicate:
+        assert list(response.json()["fields"]) == ["confirm_duplicate"]
+        assert Schedule.objects.count() == 1
+        assert _post(client, diagnosis=same_panel.pk, confirm_duplicate=True, **second).status_code == 201
+    other_panel = make_diagnosis(owner, platforms, questions=["甲？"])
+    assert _post(client, diagnosis=other_panel.pk, **second).status_code == 201
+
+
+def test_unavailable_platforms_are_named_and_a_schedule_without_keys_is_refused(
+    client: Client, diagnosis: Diagnosis
+) -> None:
+    until = timezone.now().replace(microsecond=0) + timedelta(days=7)
+    Platform.objects.filter(pk="priced").update(paused_until=until)
+    Platform.objects.filter(pk="unpriced").update(key_variable="MISSING_KEY")
+    paused, keyless = _post(client, diagnosis=diagnosis.pk, **WEEKLY).json()["estimate"]["unavailable"]
+    assert (paused["id"], datetime.fromisoformat(paused["until"])) == ("priced", until)
+    assert "Asia/Shanghai" in paused["reason"]
+    assert keyless == {"id": "unpriced", "name": "平台 unpriced", "reason": "没有密钥", "until": None}
+    Platform.objects.update(key_variable="MISSING_KEY")
+    refused = _post(client, diagnosis=diagnosis.pk, confirm_duplicate=True, **WEEKLY)
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["platforms"])
+
+
+def test_admin_names_the_zone(admin_client: Client, client: Client, diagnosis: Diagnosis) -> None:
+    _post(client, diagnosis=diagnosis.pk, **WEEKLY)
+    assert "（Asia/Shanghai）" in admin_client.get(reverse("admin:diagnosis_schedule_changelist")).content.decode()

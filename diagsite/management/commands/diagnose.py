@@ -23,7 +23,9 @@ from diagnosis.api.serializers import serialize_answer, serialize_diagnosis_deta
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestContext, create_diagnosis
+from diagnosis.platforms.availability import describe_obstacle
 from diagnosis.reports.serializers import serialize_report
+from diagnosis.running import queue
 from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
 from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
@@ -188,13 +190,20 @@ def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis
         "platforms": options["platform"] or _get_default_platforms(console),
         "repeats": options["repeats"],
     }
-    request = RequestContext(owner, request_id=uuid.uuid4().hex, locale=get_terminal_language())
+    # A worker that runs already has the keys in its own environment.
+    knows_keys = not queue.has_live_worker(settings.JOB_STALLED_SECONDS)
+    request = RequestContext(owner, request_id=uuid.uuid4().hex, locale=get_terminal_language(), knows_keys=knows_keys)
     try:
         diagnosis, _is_new = create_diagnosis(OrderIn.model_validate(body).to_request(), request)
     except ValidationError as error:
         raise _build_input_error(build_field_errors([dict(details) for details in error.errors()])) from error
     except InvalidInput as error:
         raise _build_input_error(error.fields or {}) from error
+    for platform in diagnosis.get_platforms():
+        if platform.is_paused:
+            template = _("%(platform)s %(reason)s，它的回答会缺失。")
+            message = template % {"platform": platform.name, "reason": describe_obstacle(platform)}
+            console.print(message, style="yellow")
     if diagnosis.is_demo:
         console.print(_("演示数据，并非真实平台的回答"), style="bold yellow")
     return diagnosis

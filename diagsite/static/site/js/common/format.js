@@ -1,6 +1,6 @@
 // Numbers, durations and labels as text, shared with the mini-program; dates and times as the browser writes them.
 
-import { config, i18n } from "./config.js";
+import { config, i18n, _ } from "./config.js";
 
 export const {
   percent,
@@ -20,5 +20,11 @@ const dateTimes = new Intl.DateTimeFormat(config.language, { dateStyle: "medium"
 const times = new Intl.DateTimeFormat(config.language, { timeStyle: "short" });
 
 export const dateTimeText = (iso) => dateTimes.format(new Date(iso));
+
+/** In a named zone, which need not be the user's, with its name. */
+export function zonedTimeText(iso, zone) {
+  const text = new Intl.DateTimeFormat(config.language, { dateStyle: "medium", timeStyle: "short", timeZone: zone }).format(new Date(iso));
+  return _("{time}（{zone}）", { time: text, zone });
+}
 
 export const timeOfDay = (iso) => times.format(new Date(iso));

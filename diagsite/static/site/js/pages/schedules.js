@@ -4,12 +4,12 @@ import { deleteSchedule, listSchedules, pauseSchedule, resumeSchedule } from "..
 import { _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { byId, h, setText } from "../common/dom.js";
-import { dateTime, demoTag, emptyItem } from "../common/elements.js";
-import { money, number, skipReasonLabel } from "../common/format.js";
+import { demoTag, emptyItem } from "../common/elements.js";
+import { money, number, skipReasonLabel, zonedTimeText } from "../common/format.js";
 import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { openForm } from "../schedules/schedule_form.js";
-import { costText, fact, recurrenceText } from "../schedules/schedule_text.js";
+import { costText, fact, recurrenceText, zonedTime } from "../schedules/schedule_text.js";
 
 const list = byId("schedules");
 
@@ -24,8 +24,12 @@ function spentText({ estimate: { spent }, budget_calls: budgetCalls, budget_mone
 
 function warning(schedule) {
   if (schedule.is_paused) return null;
+  if (schedule.slot_at) {
+    const values = { why: skipReasonLabel(schedule.wait_reason), until: zonedTimeText(schedule.retry_until, schedule.zone) };
+    return h("p", { class: "warning" }, _("还没有运行：{why}。会一直重试到 {until}。", values));
+  }
   if (schedule.skip_reason) {
-    return h("p", { class: "warning" }, dateTime(schedule.skipped_at), " ", _("没有运行：{why}", { why: skipReasonLabel(schedule.skip_reason) }));
+    return h("p", { class: "warning" }, zonedTime(schedule.skipped_at, schedule.zone), " ", _("没有运行：{why}", { why: skipReasonLabel(schedule.skip_reason) }));
   }
   if (!schedule.estimate.refused) return null;
   return h("p", { class: "warning" }, _("按现在的情况，下一次会跳过：{why}", { why: skipReasonLabel(schedule.estimate.refused) }));
@@ -55,7 +59,7 @@ function scheduleCard(schedule) {
       "dl",
       {},
       fact(_("周期"), recurrenceText(schedule)),
-      fact(_("下一次"), schedule.is_paused ? "–" : dateTime(schedule.next_at)),
+      fact(schedule.slot_at ? _("下一次重试") : _("下一次"), schedule.is_paused ? "–" : zonedTime(schedule.next_at, schedule.zone)),
       fact(_("本月用了"), spentText(schedule)),
       fact(_("每次"), costText(schedule.estimate.run)),
       lastDiagnosis && fact(_("最近一次"), h("a", { href: diagnosisUrl(lastDiagnosis) }, _("查看报告"))),

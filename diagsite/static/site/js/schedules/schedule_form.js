@@ -3,12 +3,13 @@
 import { createSchedule, estimateSchedule, getDiagnosis } from "../common/api.js";
 import { _ } from "../common/config.js";
 import { announce, byId, debounce, h, setText } from "../common/dom.js";
-import { dateTime, demoTag } from "../common/elements.js";
+import { confirmDialog } from "../common/confirm_dialog.js";
+import { demoTag } from "../common/elements.js";
 import { clearErrors, setError } from "../common/fields.js";
-import { dateTimeText, joinNames, number, roundedDuration, skipReasonLabel } from "../common/format.js";
+import { joinNames, number, roundedDuration, skipReasonLabel, zonedTimeText } from "../common/format.js";
 import { asProblem } from "../common/problem.js";
 import { showProblem } from "../common/problem_display.js";
-import { costText, fact } from "./schedule_text.js";
+import { costText, fact, zonedTime } from "./schedule_text.js";
 
 const ESTIMATE_DELAY_MS = 300;
 
@@ -19,11 +20,10 @@ let latestEstimate = null;
 // The budget is filled in with the cost of a month until the user changes it.
 let fillsBudget = true;
 
-const isWeekly = () => form.every.value === "weekly";
-
 function readRecurrence() {
-  const day = isWeekly() ? { weekday: Number(form.weekday.value) } : { day: Number(form.day.value) };
-  return { every: form.every.value, ...day, time: form.time.value };
+  const days = { daily: {}, weekly: { weekday: Number(form.weekday.value) }, monthly: { day: Number(form.day.value) } };
+  const every = form.every.value;
+  return { every, ...days[every], time: form.time.value };
 }
 
 const readBudget = () => ({ budget_calls: form.budget_calls.valueAsNumber, budget_money: form.budget_money.value });
@@ -35,7 +35,8 @@ function drawEstimate(estimate) {
   const facts = [
     fact(_("每次"), costText(estimate.run), duration),
     fact(_("每月"), costText(estimate.month, estimate.runs)),
-    fact(_("第一次"), dateTime(estimate.next_at)),
+    fact(_("第一次"), zonedTime(estimate.next_at, estimate.zone)),
+    ...estimate.unavailable.map(({ name, reason }) => fact(_("现在不能询问"), _("{name}：{reason}", { name, reason }))),
     estimate.unpriced.length > 0 && fact(_("没有填价格的平台"), joinNames(estimate.unpriced)),
   ];
   byId("estimate").replaceChildren(...facts.filter(Boolean));
@@ -94,17 +95,42 @@ function validate() {
   return !first;
 }
 
+const confirmDuplicate = () =>
+  confirmDialog({
+    title: _("再建一个同样的定期诊断？"),
+    message: _("已有同样的品牌、问题、平台和时间的定期诊断，再建一个会重复付费。"),
+    yes: _("仍然新建"),
+    no: _("不建了"),
+  });
+
+/** Create a schedule; ask first if there is one like it. Resolves to null if the user declines. */
+async function createConfirmed(body) {
+  if (!latestEstimate?.is_duplicate) {
+    try {
+      return await createSchedule(body);
+    } catch (error) {
+      // The estimate was not yet that of the latest input.
+      if (!asProblem(error).body.fields?.confirm_duplicate) throw error;
+    }
+  }
+  return (await confirmDuplicate()) ? createSchedule({ ...body, confirm_duplicate: true }) : null;
+}
+
 async function submit(event, onCreated) {
   event.preventDefault();
   if (!validate()) return;
   const button = byId("submit");
   button.disabled = true;
   try {
-    const created = await createSchedule({ diagnosis: diagnosisId, ...readRecurrence(), ...readBudget() });
+    const created = await createConfirmed({ diagnosis: diagnosisId, ...readRecurrence(), ...readBudget() });
+    if (!created) {
+      button.disabled = false;
+      return;
+    }
     history.replaceState(null, "", location.pathname);
     form.hidden = true;
     await onCreated();
-    announce(_("已开始，第一次在 {when}。", { when: dateTimeText(created.next_at) }));
+    announce(_("已开始，第一次在 {when}。", { when: zonedTimeText(created.next_at, created.zone) }));
   } catch (error) {
     showRejection(asProblem(error));
     form.querySelector("[data-invalid]")?.focus();
@@ -117,8 +143,8 @@ const updateEstimateSoon = debounce(updateEstimate, ESTIMATE_DELAY_MS);
 function handleInput({ target }) {
   if (target.name === "every") fillsBudget = true;
   if (target.hasAttribute("data-invalid")) setError(target, "");
-  byId("weekday-field").hidden = !isWeekly();
-  byId("day-field").hidden = isWeekly();
+  byId("weekday-field").hidden = form.every.value !== "weekly";
+  byId("day-field").hidden = form.every.value !== "monthly";
   updateEstimateSoon();
 }
 
