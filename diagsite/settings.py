@@ -269,7 +269,7 @@ CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)
 # A file in the format of diagnosis/analysis/matching/brands.toml that adds known brands; empty for none.
 KNOWN_BRANDS_FILE: str = env.str("KNOWN_BRANDS_FILE", "")
-# The id of the platform that judges sentiment; if empty, reports say that sentiment was not evaluated.
+# The id of the platform that extracts brands and judgements from answers; if empty, reports say "not evaluated".
 JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)

@@ -1,17 +1,19 @@
 """The analysis of an answer's text as the row of the answer stores it.
 
-A mention is stored as [brand, start, end], with a fourth item `MENTION_UNCERTAIN` or `MENTION_CONFIRMED` unless the
-analysis alone is certain. Offsets are code points of the text.
+A mention is stored as [brand, start, end], with a fourth item unless the matcher alone is certain: `MENTION_UNCERTAIN`,
+`MENTION_JUDGED` (certain by the judge) or `MENTION_CONFIRMED` (by the user). Offsets are code points of the text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from diagnosis.analysis.mentions import BrandSpellings, analyse_text
+from diagnosis.analysis.extraction import ExtractedBrand, read_extraction
+from diagnosis.analysis.matching.gazetteer import get_gazetteer
+from diagnosis.analysis.mentions import BrandSpellings, analyse_text, normalize_spelling
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand
 
-MENTION_UNCERTAIN, MENTION_CONFIRMED = "uncertain", "confirmed"
+MENTION_UNCERTAIN, MENTION_JUDGED, MENTION_CONFIRMED = "uncertain", "judged", "confirmed"
 
 
 def build_brand_spellings(brands: Iterable[Brand]) -> list[BrandSpellings]:
@@ -19,21 +21,73 @@ def build_brand_spellings(brands: Iterable[Brand]) -> list[BrandSpellings]:
     return [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in brands]
 
 
-def compute_analysis_columns(text: str, brands: list[BrandSpellings], question: str) -> dict[str, Any]:
-    """Return the columns mentions, others and domains for the text of a valid answer."""
+def compute_analysis_columns(
+    text: str, brands: list[BrandSpellings], question: str, extraction: Any = None
+) -> dict[str, Any]:
+    """Return the columns mentions, others and domains for the text of a valid answer, and its extraction if any."""
     analysis = analyse_text(text, brands, question)
     mentions = [
         [mention.brand, mention.start, mention.end, *([] if mention.is_certain else [MENTION_UNCERTAIN])]
         for mention in analysis.mentions
     ]
-    return {"mentions": mentions, "others": analysis.others, "domains": analysis.domains}
+    columns = {"mentions": mentions, "others": analysis.others, "domains": analysis.domains}
+    extracted = read_extraction(extraction)
+    if extracted is None or isinstance(extraction, list):
+        return columns
+    by_brand = match_extracted_brands(extracted, brands, mentions)
+    columns["mentions"] = _settle_mentions(mentions, by_brand, is_complete=extraction["complete"])
+    matched = {id(item) for item in by_brand.values()}
+    columns["others"] = list(
+        dict.fromkeys(_get_canonical_name(item.name) for item in extracted if id(item) not in matched)
+    )
+    return columns
+
+
+def match_extracted_brands(
+    extracted: Iterable[ExtractedBrand], brands: Iterable[BrandSpellings], mentions: Iterable[list[Any]]
+) -> dict[str, ExtractedBrand]:
+    """Return what was extracted about each brand of the diagnosis, by the spelling or the place of its mention."""
+    by_spelling = {normalize_spelling(spelling): brand.name for brand in brands for spelling in brand.spellings}
+    by_brand: dict[str, ExtractedBrand] = {}
+    for item in extracted:
+        overlapping = (brand for brand, start, end, *_state in mentions if start < item.at[1] and item.at[0] < end)
+        brand = by_spelling.get(normalize_spelling(item.name)) or next(overlapping, None)
+        if brand:
+            by_brand.setdefault(brand, item)
+    return by_brand
+
+
+def _settle_mentions(
+    mentions: Iterable[list[Any]], by_brand: Mapping[str, ExtractedBrand], *, is_complete: bool
+) -> list[list[Any]]:
+    """Decide the uncertain mentions: certain where the judge named the brand, none where it listed everything else.
+
+    A name that the matcher took for an ordinary word is added where the judge found the brand.
+    """
+    settled = []
+    for brand, start, end, *state in mentions:
+        if state != [MENTION_UNCERTAIN]:
+            settled.append([brand, start, end, *state])
+        elif brand in by_brand:
+            settled.append([brand, start, end, MENTION_JUDGED])
+        elif not is_complete:
+            settled.append([brand, start, end, MENTION_UNCERTAIN])
+    known = {mention[0] for mention in settled}
+    settled += [[brand, *item.at, MENTION_JUDGED] for brand, item in by_brand.items() if brand not in known]
+    return sorted(settled, key=lambda mention: (mention[1], mention[2]))
+
+
+def _get_canonical_name(name: str) -> str:
+    known = get_gazetteer().by_spelling.get(normalize_spelling(name))
+    return known.name if known else " ".join(name.split())
 
 
 def reanalyse_answers(answers: Iterable[Answer], brands: list[BrandSpellings]) -> list[Answer]:
     """Set the analysis columns of the valid answers and return these, unsaved. Select `question` with the answers."""
     valid = [answer for answer in answers if answer.state == AnswerState.VALID]
     for answer in valid:
-        for name, value in compute_analysis_columns(answer.text, brands, answer.question.text).items():
+        columns = compute_analysis_columns(answer.text, brands, answer.question.text, answer.extraction)
+        for name, value in columns.items():
             setattr(answer, name, value)
     return valid
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import fsum
+from typing import Any
 
 from diagnosis.reports.intervals import compute_rate, compute_rate_interval
 from diagnosis.reports.schemas import FiguresOut
@@ -20,11 +21,12 @@ def compute_brand_metrics(
     total_mentions: int,
     question_count: int,
     share_interval: tuple[float, float] | None,
+    recommendations: dict[str, Any],
 ) -> FiguresOut:
     """Return the figures of a brand.
 
     `ranks` has the brand's position in each valid answer, None where it is not mentioned; `total_mentions` counts the
-    mentions of all brands together.
+    mentions of all brands together; `recommendations` are the figures of `count_recommendations`.
     """
     valid, named_ranks = len(ranks), [rank for rank in ranks if rank is not None]
     mentions, first_mentions = len(named_ranks), named_ranks.count(1)
@@ -50,6 +52,7 @@ def compute_brand_metrics(
         # fsum is exact, so the order of the answers does not matter.
         mean_reciprocal_rank=fsum(1 / rank for rank in named_ranks) / valid if valid else None,
         uncertain=uncertain,
+        **recommendations,
         # Answers to several questions are not independent.
         scope="population" if question_count == 1 and valid >= MIN_ANSWERS_FOR_POPULATION else "these_questions",
         voice_scope="population" if question_count >= MIN_QUESTIONS_FOR_POPULATION else "these_questions",

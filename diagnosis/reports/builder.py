@@ -2,51 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from diagnosis.analysis.judge_prompt import SENTIMENTS
 from diagnosis.choices import AnswerState
+from diagnosis.reports.answers import ReportAnswer, ReportBrand, count_states, filter_valid
 from diagnosis.reports.bootstrap import bootstrap_share_intervals
 from diagnosis.reports.brand_metrics import compute_brand_metrics
+from diagnosis.reports.judgements import count_recommendations, summarize_sentiment
 from diagnosis.reports.verdict import AnswerMentions, build_verdict
 
 GroupKey = TypeVar("GroupKey")
 
 MAX_OTHER_BRANDS = 20
 MAX_DOMAINS = 50
-MAX_QUOTES = 30
 
 KIND_UNBRANDED, KIND_RECOGNITION = "unbranded", "recognition"  # of a question
-
-StoredVerdict = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ReportAnswer:
-    """The part of a planned answer that the report uses.
-
-    mentioned: brands in order of their first mention; uncertain: brands with uncertain mentions only.
-    others: known brands that are not part of the diagnosis. domains: cited hosts, None if not analysed.
-    verdicts: sentiment as {brand, sentiment, start, end}, None if not rated.
-    """
-
-    platform: str
-    state: str
-    mentioned: Sequence[str] = ()
-    error_code: str = ""
-    question: str = ""
-    uncertain: Sequence[str] = ()
-    others: Sequence[str] = ()
-    domains: Sequence[str] | None = None
-    id: str = ""
-    verdicts: Sequence[StoredVerdict] | None = None
-
-
-@dataclass(frozen=True)
-class ReportBrand:
-    name: str
-    is_own: bool
 
 
 def build_report(
@@ -64,35 +34,35 @@ def build_report(
     brands_by_question = {question: list(names) for question, names in (named_brands or {}).items() if names}
     unbranded = [answer for answer in answers if answer.question not in brands_by_question]
     branded = [answer for answer in answers if answer.question in brands_by_question]
-    valid = _filter_valid(answers)
+    valid = filter_valid(answers)
     platforms = _group_by(answers, lambda answer: answer.platform)
     questions = _group_by(answers, lambda answer: answer.question)
     brand_reports = _build_brand_reports(brands, unbranded, platforms, seed)
     return {
-        **_count_states(answers),
-        "unbranded": _count_states(unbranded),
+        **count_states(answers),
+        "unbranded": count_states(unbranded),
         "verdict": build_verdict(
             next((brand.name for brand in brands if brand.is_own), None),
             [brand.name for brand in brands if not brand.is_own],
-            [AnswerMentions(answer.question, answer.mentioned) for answer in _filter_valid(unbranded)],
+            [AnswerMentions(answer.question, answer.mentioned) for answer in filter_valid(unbranded)],
             is_only_recognition=bool(branded) and not unbranded,
         ),
         "brands": brand_reports,
-        "platforms": [{"id": platform, **_count_states(group)} for platform, group in platforms.items()],
+        "platforms": [{"id": platform, **count_states(group)} for platform, group in platforms.items()],
         "questions": [
             {
                 "id": question,
                 "kind": KIND_RECOGNITION if question in brands_by_question else KIND_UNBRANDED,
                 "named": brands_by_question.get(question, []),
-                **_count_states(question_answers),
+                **count_states(question_answers),
             }
             for question, question_answers in questions.items()
         ],
         "cells": _build_cells(brands, unbranded),
-        "judged": sum(answer.verdicts is not None for answer in valid) or None,
+        "judged": sum(answer.extracted is not None for answer in valid) or None,
         "lost": _find_lost_questions(brand_reports),
         "recognition": {
-            **_count_states(branded),
+            **count_states(branded),
             "brands": _build_brand_reports(brands, branded, platforms, seed),
             "cells": _build_cells(brands, branded),
         }
@@ -125,7 +95,7 @@ def _build_brand_reports(
             "name": brand.name,
             "is_own": brand.is_own,
             "figures": overall[brand.name],
-            "sentiment": _summarize_sentiment(brand.name, answers),
+            "sentiment": summarize_sentiment(brand.name, answers),
             "by_platform": {platform: metrics[brand.name] for platform, metrics in by_platform.items()},
             "by_question": {question: metrics[brand.name] for question, metrics in by_question.items()},
         }
@@ -142,24 +112,10 @@ def _group_by(
     return groups
 
 
-def _count_states(answers: Sequence[ReportAnswer]) -> dict[str, int]:
-    states = Counter(answer.state for answer in answers)
-    return {
-        "planned": len(answers),
-        "valid": states[AnswerState.VALID],
-        "failed": states[AnswerState.FAILED],
-        "filtered": states[AnswerState.FILTERED],
-    }
-
-
-def _filter_valid(answers: Iterable[ReportAnswer]) -> list[ReportAnswer]:
-    return [answer for answer in answers if answer.state == AnswerState.VALID]
-
-
 def _compute_metrics_by_brand(
     names: Sequence[str], answers: Sequence[ReportAnswer], seed: int
 ) -> dict[str, dict[str, Any]]:
-    valid = _filter_valid(answers)
+    valid = filter_valid(answers)
     # Positions, from 1, among the brands of the diagnosis that an answer mentions.
     ranks = [
         {name: rank for rank, name in enumerate((name for name in dict.fromkeys(answer.mentioned) if name in names), 1)}
@@ -181,6 +137,7 @@ def _compute_metrics_by_brand(
             total_mentions=sum(map(sum, counts)),
             question_count=len(mention_counts),
             share_interval=interval,
+            recommendations=count_recommendations(name, valid),
         ).model_dump()
         for name, interval in zip(names, intervals, strict=True)
     }
@@ -193,10 +150,9 @@ def _build_cells(brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer])
         answers, lambda answer: (answer.question, answer.platform)
     ).items():
         mentions = {
-            brand.name: sum(brand.name in answer.mentioned for answer in _filter_valid(cell_answers))
-            for brand in brands
+            brand.name: sum(brand.name in answer.mentioned for answer in filter_valid(cell_answers)) for brand in brands
         }
-        cells.append({"question": question, "platform": platform, **_count_states(cell_answers), "mentions": mentions})
+        cells.append({"question": question, "platform": platform, **count_states(cell_answers), "mentions": mentions})
     return cells
 
 
@@ -221,22 +177,6 @@ def _find_lost_questions(brand_reports: Sequence[dict[str, Any]]) -> list[dict[s
     return lost
 
 
-def _summarize_sentiment(name: str, answers: Iterable[ReportAnswer]) -> dict[str, Any] | None:
-    """Count the ratings of the answers that mention the brand and collect their quotes; None without ratings."""
-    counts: dict[str, int] = dict.fromkeys(SENTIMENTS, 0)
-    quotes: list[dict[str, Any]] = []
-    for answer in _filter_valid(answers):
-        for verdict in answer.verdicts or () if name in answer.mentioned else ():
-            if verdict["brand"] != name:
-                continue
-            counts[verdict["sentiment"]] += 1
-            if verdict["end"] and len(quotes) < MAX_QUOTES:
-                source = {"answer": answer.id, "question": answer.question, "platform": answer.platform}
-                quotes.append(source | {key: verdict[key] for key in ("sentiment", "start", "end")})
-    judged = sum(counts.values())
-    return {"judged": judged, **counts, "quotes": quotes} if judged else None
-
-
 def _count_most_common(key: str, values_by_answer: Iterable[Iterable[str]], *, limit: int) -> list[dict[str, Any]]:
     """Return [{key: value, "answers": count}] of the values in most answers; equal counts in alphabetical order."""
     counts = Counter(value for values in values_by_answer for value in dict.fromkeys(values))
@@ -246,7 +186,7 @@ def _count_most_common(key: str, values_by_answer: Iterable[Iterable[str]], *, l
 
 def _count_domains(answers: Iterable[ReportAnswer]) -> list[dict[str, Any]] | None:
     """Return None, not an empty list, when no answer cites any: the platforms may just not name their sources."""
-    domains_by_answer = (answer.domains or () for answer in _filter_valid(answers))
+    domains_by_answer = (answer.domains or () for answer in filter_valid(answers))
     return _count_most_common("domain", domains_by_answer, limit=MAX_DOMAINS) or None
 
 

@@ -106,6 +106,7 @@ def _build_brand(brand: dict[str, Any], metrics: dict[str, Any]) -> dict[str, An
         "mention": build_rate_bar(metrics, "mention_rate"),
         "first": build_rate_bar(metrics, "first_mention_rate"),
         "share": build_rate_bar(metrics, "share_of_voice"),
+        "recommended": build_rate_bar(metrics, "recommendation_rate"),
     }
 
 

@@ -36,6 +36,12 @@ class FiguresOut(Schema):
     share_of_voice_high: float | None
     mean_position: float | None = Field(description="1 is first, over answers with a mention; null below five")
     mean_reciprocal_rank: float | None = Field(description="mean of 1/position over valid answers, 0 without a mention")
+    judged: int = Field(description="valid answers that the judge has read; 0 without a judge")
+    recommendations: int = Field(description="judged answers that recommend the brand")
+    recommendation_rate: float | None = Field(description="of the judged answers")
+    recommendation_rate_low: float | None
+    recommendation_rate_high: float | None
+    advised_against: int = Field(description="judged answers that advise against the brand")
     uncertain: int = Field(description="answers with uncertain mentions only, for the user to confirm; in no rate")
     scope: Scope
     voice_scope: Scope
@@ -54,7 +60,10 @@ class QuoteOut(Schema):
 
 
 class SentimentOut(Schema):
-    """Counts over the rated answers that mention the brand; a rating without a matching quote is unclear."""
+    """Counts over the judged answers that mention the brand; a judgement without a matching quote is unclear.
+
+    praise, blame: what the brand is praised and blamed for, verbatim.
+    """
 
     judged: int
     positive: int
@@ -62,6 +71,8 @@ class SentimentOut(Schema):
     negative: int
     unclear: int
     quotes: list[QuoteOut]
+    praise: list[QuoteOut]
+    blame: list[QuoteOut]
 
 
 class BrandReportOut(Schema):
@@ -76,12 +87,14 @@ class BrandReportOut(Schema):
 
 
 class CountsOut(Schema):
-    """Counts of answers by state; failed and filtered answers are in no denominator."""
+    """Counts of answers by state; only valid ones are in a denominator."""
 
     planned: int
     valid: int
     failed: int
     filtered: int
+    truncated: int = Field(description="answers that the platform cut off; kept, and in no rate")
+    repeated: int = Field(description="valid answers with the same text as an earlier one, as from a platform's cache")
 
 
 class PlatformReportOut(CountsOut):
@@ -107,6 +120,8 @@ class QuestionReportOut(Schema):
     valid: int | None = None
     failed: int | None = None
     filtered: int | None = None
+    truncated: int | None = None
+    repeated: int | None = None
 
 
 class CellOut(CountsOut):
@@ -235,7 +250,7 @@ class ReportOut(CountsOut):
     platforms: list[PlatformReportOut]
     questions: list[QuestionReportOut]
     cells: list[CellOut]
-    judged: int | None = Field(description="answers with a sentiment rating; null is 未评估")
+    judged: int | None = Field(description="valid answers that the judge has read; null is 未评估")
     lost: list[LostOut]
     recognition: RecognitionOut | None = Field(description="null when no question names a brand")
     others: list[OtherBrandOut]
@@ -248,13 +263,14 @@ class ReportOut(CountsOut):
 class MentionOut(Schema):
     """A mention of a brand, at [start, end) in code points of the answer's text.
 
-    state: "certain"; "uncertain" and not counted if the name may be an ordinary word; or "confirmed" by the user.
+    state: "certain"; "uncertain" and not counted if the name may be an ordinary word; "judged", certain by the judge;
+    or "confirmed" by the user.
     """
 
     brand: str
     start: int
     end: int
-    state: Literal["certain", "uncertain", "confirmed"]
+    state: Literal["certain", "uncertain", "judged", "confirmed"]
 
 
 class AnswerFactsOut(Schema):
@@ -268,6 +284,7 @@ class AnswerFactsOut(Schema):
     platform: str
     repeat: int
     state: str
+    truncated: bool
     text: str
     mentions: list[MentionOut]
     others: list[str] | None

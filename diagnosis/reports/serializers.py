@@ -16,8 +16,8 @@ AnswerTextReader = Callable[[Collection[str]], Mapping[str, str]]
 """Given ids of answers, returns their texts by id, and possibly more."""
 
 _STORED_REPORT_KEYS = (
-    *("version", "planned", "valid", "failed", "filtered", "unbranded", "brands", "cells", "judged"),
-    *("lost", "recognition", "others", "domains", "domains_by_platform"),
+    *("version", "planned", "valid", "failed", "filtered", "truncated", "repeated", "unbranded", "brands", "cells"),
+    *("judged", "lost", "recognition", "others", "domains", "domains_by_platform"),
 )
 
 
@@ -29,6 +29,7 @@ def serialize_answer_record(answer: Answer) -> dict[str, Any]:
         "platform": answer.platform_id,
         "repeat": answer.repeat,
         "state": answer.state,
+        "truncated": answer.is_truncated,
         "text": answer.text,
         "mentions": [
             {"brand": brand, "start": start, "end": end, "state": state[0] if state else "certain"}
@@ -115,7 +116,12 @@ def _serialize_method(diagnosis: Diagnosis, platform_models: list[dict[str, Any]
 
 def _fill_quote_texts(diagnosis: Diagnosis, brands: list[dict[str, Any]], read_texts: AnswerTextReader | None) -> None:
     """Add the text of each quote. Quotes are stored as offsets into answers, so they cannot differ from them."""
-    quotes = [quote for brand in brands for quote in (brand.get("sentiment") or {}).get("quotes", [])]
+    quotes = [
+        quote
+        for brand in brands
+        for name in ("quotes", "praise", "blame")
+        for quote in (brand.get("sentiment") or {}).get(name, [])
+    ]
     if not quotes:
         return
     answer_ids = {quote["answer"] for quote in quotes}

@@ -1,16 +1,24 @@
 """Build the report of a diagnosis from its rows, and read the stored one."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from django.db.models.functions import MD5
 
 from diagnosis.analysis.columns import (
     build_brand_spellings,
     find_named_brands,
     get_mentioned_brands,
     get_uncertain_brands,
+    match_extracted_brands,
 )
+from diagnosis.analysis.extraction import ExtractedBrand, read_extraction
+from diagnosis.analysis.mentions import BrandSpellings
+from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, Question
-from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.answers import ReportAnswer, ReportBrand
+from diagnosis.reports.builder import build_report
 from diagnosis.reports.verdict import build_unknown_verdict
 
 # Increment when `build_report_from_rows` returns something else: older stored reports are then rebuilt when read.
@@ -28,13 +36,15 @@ _REPORT_COLUMNS = (
     "question",
     "others",
     "domains",
-    "verdicts",
+    "extraction",
+    "is_truncated",
+    "repeat",
 )
 
 
 def build_report_from_database(diagnosis: Diagnosis) -> dict[str, Any]:
     """Build the report of the stored answers, in four queries for any number of them."""
-    answers = diagnosis.answers.order_by(*ANSWER_ORDERING).only(*_REPORT_COLUMNS)
+    answers = diagnosis.answers.order_by(*ANSWER_ORDERING).only(*_REPORT_COLUMNS).annotate(text_digest=MD5("text"))
     return build_report_from_rows(diagnosis, diagnosis.brands.all(), diagnosis.questions.all(), answers)
 
 
@@ -44,6 +54,8 @@ def build_report_from_rows(
     """Build the report of rows that may be unsaved; answers in the order of questions and platforms."""
     brands = list(brands)
     spellings = build_brand_spellings(brands)
+    answers = list(answers)
+    repeated = _find_repeated(answers)
     report_answers = [
         ReportAnswer(
             answer.platform_id,
@@ -55,7 +67,9 @@ def build_report_from_rows(
             others=answer.others or (),
             domains=answer.domains,
             id=str(answer.pk),
-            verdicts=answer.verdicts,
+            extracted=_match_extraction(answer, spellings),
+            is_truncated=answer.is_truncated,
+            is_repeated=answer.pk in repeated,
         )
         for answer in answers
     ]
@@ -68,9 +82,30 @@ def build_report_from_rows(
     return {"version": REPORT_VERSION, **report}
 
 
+def _find_repeated(answers: Iterable[Answer]) -> set[uuid.UUID]:
+    """Return the valid answers with the same text as an earlier one to the same question on the same platform."""
+    seen: set[tuple[uuid.UUID, str, str]] = set()
+    repeated = set()
+    for answer in sorted(answers, key=lambda answer: answer.repeat):
+        if answer.state != AnswerState.VALID:
+            continue
+        # Texts are not loaded where their digests are.
+        key = (answer.question_id, answer.platform_id, vars(answer).get("text_digest") or answer.text)
+        if key in seen:
+            repeated.add(answer.pk)
+        seen.add(key)
+    return repeated
+
+
+def _match_extraction(answer: Answer, spellings: Sequence[BrandSpellings]) -> dict[str, ExtractedBrand] | None:
+    extracted = read_extraction(answer.extraction)
+    return None if extracted is None else match_extracted_brands(extracted, spellings, answer.mentions)
+
+
 def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return a report with counts only, for a diagnosis whose analysis failed."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
+    counts |= {"truncated": 0, "repeated": 0}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
     lists["verdict"] = build_unknown_verdict("not_analysed" if diagnosis.valid else "no_answers")
     unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}

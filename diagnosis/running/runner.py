@@ -15,8 +15,8 @@ from diagnosis.running import state_machine
 from diagnosis.running.answer_writer import AnswerWriter
 from diagnosis.running.calls import call_with_retries
 from diagnosis.running.db import run_db_write_with_retry
+from diagnosis.running.extraction import extract_from_answers
 from diagnosis.running.pending_calls import PendingCallChecker
-from diagnosis.running.sentiment import judge_answers
 from diagnosis.running.state_machine import PlannedCall, Run
 from errors.codes import ErrorCode
 from errors.recording import record_error
@@ -85,7 +85,7 @@ async def _run_to_completion(run: Run, shutdown: asyncio.Event) -> None:
     if shutdown.is_set():
         return
     await run_db_write_with_retry(state_machine.begin_analysis, run)
-    await judge_answers(run.diagnosis_id)
+    await extract_from_answers(run.diagnosis_id)
     await run_db_write_with_retry(state_machine.end_diagnosis, run.diagnosis_id, run_number=run.number)
 
 

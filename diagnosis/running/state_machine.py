@@ -152,7 +152,12 @@ def _build_answer_columns(run: Run, call: PlannedCall, result: CallResult) -> di
         "answered_at": timezone.now(),
     }
     if result.reply:
-        reply_columns = {"state": AnswerState.VALID.value, "text": result.reply.text, "model": result.reply.model[:128]}
+        reply_columns = {
+            "state": AnswerState.VALID.value,
+            "text": result.reply.text,
+            "model": result.reply.model[:128],
+            "is_truncated": result.reply.is_truncated,
+        }
         return columns | reply_columns | compute_analysis_columns(result.reply.text, run.brands, call.question)
     assert result.failure
     is_filtered = result.failure.reason == FailureReason.FILTERED

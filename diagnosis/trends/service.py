@@ -107,7 +107,7 @@ def _has_cells(cells: Any) -> bool:
 def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
     """Return the same cells as in a report, counted from the answers."""
     cells: dict[tuple[uuid.UUID, uuid.UUID, str], dict[str, Any]] = {}
-    valid = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID).order_by()
+    valid = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID, is_truncated=False).order_by()
     for diagnosis, question, platform, mentions in valid.values_list(
         "diagnosis_id", "question_id", "platform_id", "mentions"
     ):

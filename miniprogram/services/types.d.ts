@@ -299,7 +299,7 @@ declare namespace Diag {
   }
 
   interface DiagnosisText {
-    coverage(counts: { valid: number; planned: number; failed: number; filtered: number }): string;
+    coverage(counts: { valid: number; planned: number; failed: number; filtered: number; truncated?: number; repeated?: number }): string;
     retryExplanation(kept: number, failed: number): string;
     timeLeft(seconds: number, percentDone: number): string;
     connectionStatus(state: string, wasConnected: boolean): { id: string; label: string };

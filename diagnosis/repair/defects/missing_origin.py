@@ -21,7 +21,7 @@ _COPIED_COLUMNS = (
     "mentions",
     "others",
     "domains",
-    "verdicts",
+    "extraction",
     "reason",
     "error_code",
     "error_detail",

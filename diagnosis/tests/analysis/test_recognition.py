@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from diagnosis.choices import AnswerState
 from diagnosis.models import Platform
 from diagnosis.orders.services import RequestedBrand
-from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.answers import ReportAnswer, ReportBrand
+from diagnosis.reports.builder import build_report
 from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.tables import FIGURES_TABLE
 from diagnosis.reports.print_context import build_print_context
@@ -38,7 +39,9 @@ def test_unbranded_figures_exclude_questions_that_name_a_brand() -> None:
     assert (rival["mention_rate"], rival["share_of_voice"]) == (0.5, 1.0)
     assert report["brands"][0]["by_platform"]["a"]["valid"] == 2
     assert [cell["question"] for cell in report["cells"]] == list(report["brands"][0]["by_question"]) == ["甲"]
-    assert report["unbranded"] == {"planned": 2, "valid": 2, "failed": 0, "filtered": 0}
+    assert report["unbranded"] == {
+        **{"planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0}
+    }
     # Counts and failures cover all answers.
     assert (report["valid"], report["planned"], len(report["failures"])) == (4, 5, 1)
 

@@ -179,7 +179,14 @@ class TestReport:
         assert own["by_platform"]["fake"] == own["figures"]
         assert body["platforms"] == [
             {"id": "fake", "name": "平台 fake", "model": "fake", "demo": False}
-            | {"planned": 3, "valid": 2, "failed": 1, "filtered": 0}
+            | {
+                "planned": 3,
+                "valid": 2,
+                "failed": 1,
+                "filtered": 0,
+                "truncated": 0,
+                "repeated": 0,
+            }
         ]
         (failure,) = body["failures"]
         assert (failure["platform"], failure["code"], failure["count"]) == ("fake", "NETWORK_TIMEOUT", 1)

@@ -37,7 +37,7 @@ def large(owner: AbstractUser, request: pytest.FixtureRequest) -> Diagnosis:
         text=text,
         model="model-1",
         mentions=[["山岚", 0, 2], ["竞品1", 5, 8]],
-        verdicts=[verdict],
+        extraction=[verdict],
         answered_at=timezone.now(),
     )
     now, count = timezone.now(), diagnosis.planned

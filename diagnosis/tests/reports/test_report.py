@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis.choices import AnswerState
-from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.answers import ReportAnswer, ReportBrand
+from diagnosis.reports.builder import build_report
 
 OWN, COMPETITOR, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
 
@@ -56,7 +57,9 @@ def test_figures_by_platform_in_order_of_the_answers() -> None:
     assert [counts["id"] for counts in report["platforms"]] == ["b", "a"]
     assert _figures(report, "山岚", "b")["mention_rate"] == 1
     assert _figures(report, "山岚", "a")["mention_rate"] == 0.5
-    assert report["platforms"][1] == {"id": "a", "planned": 2, "valid": 2, "failed": 0, "filtered": 0}
+    assert report["platforms"][1] == {
+        **{"id": "a", "planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0}
+    }
 
 
 def test_brand_counts_once_per_answer() -> None:
@@ -75,7 +78,7 @@ def test_rates_are_unknown_without_valid_answers() -> None:
     own = _figures(build_report([OWN], [_failed(AnswerState.FAILED, "SERVER_ERROR")]), "山岚")
     unknown = {name: value for name, value in own.items() if "rate" in name or name == "share_of_voice"}
     assert set(unknown.values()) == {None}
-    assert len(unknown) == 7
+    assert len(unknown) == 10
 
 
 def test_share_of_voice_is_unknown_without_mentions() -> None:

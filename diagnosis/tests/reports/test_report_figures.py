@@ -3,7 +3,8 @@
 from typing import Any
 
 from diagnosis.choices import AnswerState
-from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.answers import ReportAnswer, ReportBrand
+from diagnosis.reports.builder import build_report
 
 OWN, RIVAL, OTHER = ReportBrand("山岚", True), ReportBrand("木石坊", False), ReportBrand("一盏", False)
 

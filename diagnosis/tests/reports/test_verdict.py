@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis.choices import AnswerState
-from diagnosis.reports.builder import ReportAnswer, ReportBrand, build_report
+from diagnosis.reports.answers import ReportAnswer, ReportBrand
+from diagnosis.reports.builder import build_report
 from diagnosis.reports.paired import PairedAnswer, compare_paired, mcnemar_exact_p_value, newcombe_paired_interval
 from diagnosis.reports.verdict import describe_verdict
 

@@ -35,6 +35,7 @@ function createAnswers(diagnosis) {
     const result = { state: answer.state };
     const found = mentioned.map((name) => brandNames.indexOf(name)).filter((index) => index >= 0);
     if (found.length) result.brands = found;
+    if (answer.truncated) result.isTruncated = true;
     if (answer.carried_over) result.isCarriedOver = true;
     if (answer.code) result.reason = getApp().errors.present(answer.error || { code: answer.code }).title;
     return result;

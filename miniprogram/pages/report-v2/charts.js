@@ -58,6 +58,9 @@ function buildCharts(report, platform) {
   return {
     mention: rows.map(({ figures, brand }) => bar(figures, 'mention_rate', Object.assign({ count: mentionCount(figures) }, brand))),
     first: rows.map(({ figures, brand }) => bar(figures, 'first_mention_rate', brand)),
+    recommended: rows.filter(({ figures }) => figures.judged).map(({ figures, brand }) => (
+      bar(figures, 'recommendation_rate', Object.assign({ count: _('{n} / {judged} 条推荐它', { n: number(figures.recommendations), judged: number(figures.judged) }) }, brand))
+    )),
     voice: rows.map(({ figures, brand }) => Object.assign({
       rate: percent(figures.share_of_voice),
       value: toWidth(figures.share_of_voice || 0),

@@ -208,7 +208,7 @@ function drawEnd(report) {
   const actions = { retry, open_report: () => byId("answers-heading").scrollIntoView() };
   byId("end-problem").replaceChildren(...(hasProblem ? [problemCard(diagnosis.error, { actions })] : []));
   byId("retry-section").hidden = report.failed === 0;
-  setText(byId("retry-explanation"), retryExplanation(report.valid + report.filtered, report.failed));
+  setText(byId("retry-explanation"), retryExplanation(report.planned - report.failed, report.failed));
 }
 
 /** Ask the failed questions again, as a new diagnosis. */

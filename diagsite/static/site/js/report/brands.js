@@ -3,7 +3,7 @@
 import { _ } from "../common/config.js";
 import { h, setText } from "../common/dom.js";
 import { joinNames, number } from "../common/format.js";
-import { cell, mentionCount, rate, rateParts, remark, scopeLabel, sentimentParts } from "./cells.js";
+import { cell, mentionCount, rate, rateParts, recommendationParts, remark, scopeLabel, sentimentParts } from "./cells.js";
 
 const MIN_MENTIONS_FOR_MEAN = 5;
 
@@ -52,7 +52,7 @@ function positionCell({ mean_position: mean, mentions }) {
 function brandRow(brand, platform, requested, actions) {
   const figures = getFigures(brand, platform);
   const name = nameCell(brand, requested, actions);
-  if (!figures) return h("tr", { role: "row" }, name, h("td", { role: "cell", colspan: 6 }, "–"));
+  if (!figures) return h("tr", { role: "row" }, name, h("td", { role: "cell", colspan: 7 }, "–"));
   return h(
     "tr",
     { role: "row", class: brand.is_own ? "own" : null },
@@ -62,6 +62,7 @@ function brandRow(brand, platform, requested, actions) {
     cell(_("声量份额"), rateParts(figures.share_of_voice, figures.share_of_voice_low, figures.share_of_voice_high, _("无法估计区间"))),
     positionCell(figures),
     cell(_("平均倒数排名"), rate(figures.mean_reciprocal_rank === null ? "–" : figures.mean_reciprocal_rank.toFixed(2))),
+    cell(_("推荐率"), recommendationParts(figures)),
     cell(_("情感"), sentimentParts(brand.sentiment), platform !== null && brand.sentiment && remark(_("全部平台"))),
   );
 }

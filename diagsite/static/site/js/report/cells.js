@@ -32,5 +32,16 @@ export function sentimentParts(sentiment) {
   return present.map((name) => h("span", { class: "sentiment" }, `${SENTIMENTS[name]} ${number(sentiment[name])}`));
 }
 
+/** The share of the judged answers that recommend a brand, or that none was judged. */
+export function recommendationParts(figures) {
+  if (!figures.judged) return [remark(_("未评估"))];
+  const counts = _("{n} / {judged} 条推荐它", { n: number(figures.recommendations), judged: number(figures.judged) });
+  return [
+    ...rateParts(figures.recommendation_rate, figures.recommendation_rate_low, figures.recommendation_rate_high),
+    remark(counts),
+    figures.advised_against > 0 && remark(_("{n} 条劝人不选", { n: number(figures.advised_against) })),
+  ];
+}
+
 /** What an interval generalises to. */
 export const scopeLabel = (scope, report) => report.method.scope[scope];

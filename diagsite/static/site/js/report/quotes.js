@@ -7,6 +7,7 @@ import { brandChip } from "../answers/mentions.js";
 import { SENTIMENTS } from "./cells.js";
 
 const MAX_SHOWN = 3;
+const MAX_REASONS = 8;
 
 /** `[name, quotes]` of each brand with quotes. */
 function groupQuotes(report) {
@@ -30,6 +31,18 @@ function quoteItem(quote, { names, numbers, onOpen }) {
   );
 }
 
+/** What answers praise and blame a brand for, verbatim, the most frequent first. */
+function reasonLines(report, name) {
+  const brands = [...report.brands, ...(report.recognition?.brands || [])].filter((brand) => brand.name === name && brand.sentiment);
+  const list = (kind) => {
+    const counts = new Map();
+    for (const { text } of brands.flatMap((brand) => brand.sentiment[kind])) counts.set(text, (counts.get(text) || 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1]).slice(0, MAX_REASONS).map(([text, count]) => (count > 1 ? `${text} × ${number(count)}` : text)).join(" · ");
+  };
+  const lines = [[_("被称赞"), list("praise")], [_("被批评"), list("blame")]];
+  return lines.filter(([, text]) => text).map(([label, text]) => h("p", { class: "reasons" }, h("b", {}, label), " ", text));
+}
+
 /** Fill the section; hide it without quotes. */
 export function drawQuotes(section, report, onOpen) {
   const groups = groupQuotes(report);
@@ -44,7 +57,7 @@ export function drawQuotes(section, report, onOpen) {
     const items = quotes.map((quote) => quoteItem(quote, context));
     const rest = items.slice(MAX_SHOWN);
     const more = h("details", { class: "method" }, h("summary", {}, _("还有 {n} 条", { n: number(rest.length) })), h("ul", { class: "quotes" }, rest));
-    return h("div", { class: "quote-group" }, h("h3", {}, brandChip(name, own)), h("ul", { class: "quotes" }, items.slice(0, MAX_SHOWN)), rest.length > 0 && more);
+    return h("div", { class: "quote-group" }, h("h3", {}, brandChip(name, own)), reasonLines(report, name), h("ul", { class: "quotes" }, items.slice(0, MAX_SHOWN)), rest.length > 0 && more);
   };
   section.querySelector("div").replaceChildren(...groups.map(createGroup));
 }

@@ -1,0 +1,61 @@
+"""What the report uses of a planned answer and of a brand."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from diagnosis.analysis.extraction import ExtractedBrand
+from diagnosis.choices import AnswerState
+
+
+@dataclass(frozen=True)
+class ReportAnswer:
+    """The part of a planned answer that the report uses.
+
+    mentioned: brands in order of their first mention; uncertain: brands with uncertain mentions only.
+    others: brands that are not part of the diagnosis. domains: cited hosts, None if not analysed.
+    extracted: what the judge found about the brands of the diagnosis, None if the answer was not judged.
+    is_truncated: cut off by the platform. is_repeated: same text as an earlier answer of the platform to the question.
+    """
+
+    platform: str
+    state: str
+    mentioned: Sequence[str] = ()
+    error_code: str = ""
+    question: str = ""
+    uncertain: Sequence[str] = ()
+    others: Sequence[str] = ()
+    domains: Sequence[str] | None = None
+    id: str = ""
+    extracted: Mapping[str, ExtractedBrand] | None = None
+    is_truncated: bool = False
+    is_repeated: bool = False
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it counts in rates: a complete answer."""
+        return self.state == AnswerState.VALID and not self.is_truncated
+
+
+@dataclass(frozen=True)
+class ReportBrand:
+    name: str
+    is_own: bool
+
+
+def filter_valid(answers: Iterable[ReportAnswer]) -> list[ReportAnswer]:
+    """Return the answers that count in rates."""
+    return [answer for answer in answers if answer.is_valid]
+
+
+def count_states(answers: Sequence[ReportAnswer]) -> dict[str, int]:
+    """Count answers by state. valid + truncated + failed + filtered + pending = planned; repeated ones are valid."""
+    states = [answer.state for answer in answers]
+    valid = filter_valid(answers)
+    return {
+        "planned": len(answers),
+        "valid": len(valid),
+        "failed": states.count(AnswerState.FAILED),
+        "filtered": states.count(AnswerState.FILTERED),
+        "truncated": states.count(AnswerState.VALID) - len(valid),
+        "repeated": sum(answer.is_repeated for answer in valid),
+    }
