@@ -79,6 +79,24 @@ class BudgetScope(TextChoices):
     JUDGE = "judge", _("情感判断")
 
 
+class WireProtocol(TextChoices):
+    """The protocol of a platform, with the dialect of its vendor; diagnosis/platforms/protocols has one class each."""
+
+    CHAT = "chat", _("Chat Completions（通用，不联网）")
+    ZHIPU = "zhipu", _("智谱 Chat Completions")
+    QIANFAN = "qianfan", _("文心（千帆）Chat Completions")
+    KIMI = "kimi", _("Kimi Chat Completions")
+    RESPONSES = "responses", _("OpenAI Responses")
+    ARK = "ark", _("豆包（方舟）Responses")
+    TOKENHUB = "tokenhub", _("腾讯混元（TokenHub）Responses")
+    PERPLEXITY = "perplexity", _("Perplexity Agent API")
+    MESSAGES = "messages", _("Claude Messages")
+    DEEPSEEK = "deepseek", _("DeepSeek Messages")
+    DASHSCOPE = "dashscope", _("通义千问 DashScope")
+    DASHSCOPE_MULTIMODAL = "dashscope_multimodal", _("通义千问 DashScope（多模态模型）")
+    GEMINI = "gemini", _("Gemini generateContent")
+
+
 class PlatformSurface(TextChoices):
     """What is measured at a platform. Figures of different surfaces are never pooled."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from diagnosis.choices import SourceOrigin, Ternary
+from diagnosis.choices import PlatformSurface, SourceOrigin, Ternary, WireProtocol
 
 MAX_ANSWER_CHARACTERS = 20_000
 MAX_SOURCES = 200
@@ -43,6 +43,7 @@ class ReplySource:
     """A page that a reply names. position: its place in the platform's own order, duplicates counted.
 
     cited: whether the answer refers to it; a search result that is not referred to is an exposure, not a citation.
+    final_url: where `url` redirects to, if that was followed.
     """
 
     position: int
@@ -54,6 +55,7 @@ class ReplySource:
     site: str = ""
     published: str = ""
     snippet: str = ""
+    final_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class SearchRecord:
 class PlatformReply:
     """A valid reply. queries: what the platform searched for, None if it does not tell.
 
-    model: as the platform names it. raw: the parsed body of each step, unknown fields included.
+    model: as the platform names it. raw: the parsed body of each step, unknown fields included, without the key.
+    params_hash: of everything that was sent besides the question.
     """
 
     text: str
@@ -95,3 +98,7 @@ class PlatformReply:
     sources: tuple[ReplySource, ...] = ()
     spans: tuple[CitationSpan, ...] = ()
     raw: tuple[Any, ...] = field(default=(), repr=False)
+    protocol: WireProtocol = WireProtocol.CHAT
+    surface: PlatformSurface = PlatformSurface.MEMORY
+    requested_model: str = ""
+    params_hash: str = ""

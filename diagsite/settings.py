@@ -289,6 +289,9 @@ OUTGOING_HOSTS: list[str] = env.list(
         "qianfan.baidubce.com",
         "api.openai.com",
         "generativelanguage.googleapis.com",
+        "vertexaisearch.cloud.google.com",  # redirects to Gemini's sources
+        "api.anthropic.com",
+        "api.perplexity.ai",
         *([] if PRODUCTION else ["127.0.0.1"]),
     ],
 )

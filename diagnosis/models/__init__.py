@@ -6,6 +6,7 @@ from diagnosis.models.platforms import PLATFORMS_CACHE_TAG, Platform, PlatformQu
 from diagnosis.models.repair import LegacyRecord, RepairChange, RepairRun
 from diagnosis.models.schedules import Frequency, Schedule, ScheduleQuerySet, SkipReason
 from diagnosis.models.share_links import ShareLink, ShareLinkQuerySet
+from diagnosis.models.sources import RawReply, SearchQuery, Source
 from diagnosis.models.spending import AccountBudget, BudgetUse, DailySpending, PaidCall
 
 __all__ = [
@@ -24,12 +25,15 @@ __all__ = [
     "Platform",
     "PlatformQuerySet",
     "Question",
+    "RawReply",
     "RepairChange",
     "RepairRun",
     "Schedule",
     "ScheduleQuerySet",
+    "SearchQuery",
     "ShareLink",
     "ShareLinkQuerySet",
     "SkipReason",
+    "Source",
     "can_view_all_diagnoses",
 ]

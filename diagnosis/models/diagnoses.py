@@ -9,7 +9,16 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from diagnosis.choices import FINAL_STATUSES, UNFINISHED_STATUSES, AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.choices import (
+    FINAL_STATUSES,
+    UNFINISHED_STATUSES,
+    AnswerState,
+    DiagnosisStatus,
+    FailureReason,
+    PlatformSurface,
+    Ternary,
+    WireProtocol,
+)
 from diagnosis.models.platforms import Platform
 from diagnosis.models.schedules import Schedule
 from progress.models import Stream
@@ -204,7 +213,32 @@ class Answer(models.Model):
     repeat = models.PositiveSmallIntegerField("第几次")
     state = models.CharField("状态", max_length=8, choices=AnswerState.choices, default=AnswerState.PENDING)
     text = models.TextField("回答", blank=True)
-    model = models.CharField("模型", max_length=128, blank=True)
+    model = models.CharField("模型", max_length=128, blank=True, help_text="平台回复中的名称")
+    requested_model = models.CharField("请求的模型", max_length=128, default="", db_default="", blank=True)
+    protocol = models.CharField(
+        "协议", max_length=24, choices=WireProtocol.choices, default=WireProtocol.CHAT, db_default=WireProtocol.CHAT
+    )
+    surface = models.CharField(
+        "测量方式",
+        max_length=8,
+        choices=PlatformSurface.choices,
+        default=PlatformSurface.MEMORY,
+        db_default=PlatformSurface.MEMORY,
+    )
+    params_hash = models.CharField(
+        "参数摘要", max_length=16, default="", db_default="", blank=True, help_text="相同：问题以外的请求内容相同"
+    )
+    finish = models.CharField("结束方式", max_length=64, default="", db_default="", blank=True)
+    is_search_forced = models.BooleanField("强制搜索", default=False, db_default=False)
+    search_happened = models.CharField(
+        "搜索过", max_length=8, choices=Ternary.choices, default=Ternary.NO, db_default=Ternary.NO
+    )
+    search_count = models.PositiveIntegerField("搜索次数", null=True, blank=True)
+    search_count_basis = models.CharField(
+        "次数按什么算", max_length=16, default="", db_default="", blank=True, help_text="各平台计数的对象不同"
+    )
+    search_errors = models.JSONField("搜索错误", default=list, db_default=[], blank=True)
+    tells_queries = models.BooleanField("平台给出搜索词", default=False, db_default=False)
     mentions = models.JSONField("提及", default=list, blank=True)
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
     domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
@@ -235,3 +269,13 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform_id} {self.state}"
+
+    @property
+    def is_search_requested(self) -> bool:
+        """Whether the platform was asked to search."""
+        return self.surface != PlatformSurface.MEMORY
+
+    @property
+    def is_without_requested_search(self) -> bool:
+        """Whether a search was asked for and is not known to have happened: no evidence of what a search would find."""
+        return self.is_search_requested and self.search_happened != Ternary.YES

@@ -3,15 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.validators import MinValueValidator
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from diagnosis.choices import FailureReason
+from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
 from performance.cache import invalidate_tags
 
 PLATFORMS_CACHE_TAG = "platforms"  # of every cached value that contains platforms
+MAX_TIMEOUT_SECONDS = 600
+LONG_TIMEOUT_SECONDS = 240  # of a call that searches or thinks
 _NOT_NEGATIVE = [MinValueValidator(0)]
 
 
@@ -34,13 +37,72 @@ class PlatformQuerySet(models.QuerySet["Platform"]):
 
 
 class Platform(models.Model):
-    """An AI platform with the OpenAI Chat Completions protocol. A row, because model ids change often."""
+    """One way to ask an AI platform: protocol, model, and whether it searches. A row, because model ids change often.
+
+    The same vendor has a row for each surface, because their figures are different measurements.
+    """
 
     id = models.SlugField("标识", primary_key=True, max_length=32)
     name = models.CharField("名称", max_length=64)
     base_url = models.CharField("接口地址", max_length=255, blank=True, help_text="演示平台留空：由本站自己提供")
     model = models.CharField("模型", max_length=128)
     key_variable = models.CharField("密钥的环境变量", max_length=64, blank=True, help_text="密钥只放在环境变量里")
+    protocol = models.CharField(
+        "协议",
+        max_length=24,
+        choices=WireProtocol.choices,
+        default=WireProtocol.CHAT,
+        db_default=WireProtocol.CHAT,
+        help_text="必须与接口地址一致；只有各家自己的协议能联网搜索并返回来源",
+    )
+    surface = models.CharField(
+        "测量方式",
+        max_length=8,
+        choices=PlatformSurface.choices,
+        default=PlatformSurface.MEMORY,
+        db_default=PlatformSurface.MEMORY,
+        help_text="不联网、联网搜索、应用内搜索是三种不同的测量，结果从不合并；要比较请各建一行",
+    )
+    search_options = models.JSONField(
+        "搜索选项",
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="JSON 对象，留 {} 用默认值；可填的名称见保存时的提示和运维手册",
+    )
+    thinking = models.CharField(
+        "思考",
+        max_length=8,
+        choices=Thinking.choices,
+        default=Thinking.DEFAULT,
+        db_default="",
+        blank=True,
+        help_text="思考过程从不计入结果；开启后更慢也更贵，请同时调大超时",
+    )
+    country = models.CharField(
+        "国家", max_length=2, default="", db_default="", blank=True, help_text="两位大写代码，例如 CN；留空不指定地点"
+    )
+    timeout_seconds = models.PositiveSmallIntegerField(
+        "超时（秒）",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TIMEOUT_SECONDS)],
+        help_text="一次请求最多等多久；留空：联网或思考时 240 秒，否则用 CALL_TIMEOUT_SECONDS",
+    )
+    max_answer_tokens = models.PositiveIntegerField(
+        "回答最多词元",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="随请求发送；留空用平台默认。太小会截断回答，被截断的回答单独标出",
+    )
+    extra_body = models.JSONField(
+        "附加请求体",
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text='JSON 对象，原样加入请求，例如 {"temperature": 0}；不能覆盖协议自己填写的内容',
+    )
     is_enabled = models.BooleanField("启用", default=True)
     is_demo = models.BooleanField("演示", default=False, editable=False)
     concurrency = models.PositiveSmallIntegerField("同时请求数", default=5)
@@ -111,6 +173,19 @@ class Platform(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}（演示）" if self.is_demo else self.name
+
+    @property
+    def has_search(self) -> bool:
+        """Whether its answers are searched for."""
+        return self.surface != PlatformSurface.MEMORY
+
+    @property
+    def call_timeout_seconds(self) -> float:
+        """How long one request may take."""
+        if self.timeout_seconds:
+            return self.timeout_seconds
+        is_slow = self.has_search or self.thinking not in (Thinking.DEFAULT, Thinking.OFF)
+        return max(LONG_TIMEOUT_SECONDS, settings.CALL_TIMEOUT_SECONDS) if is_slow else settings.CALL_TIMEOUT_SECONDS
 
     @property
     def is_paused(self) -> bool:

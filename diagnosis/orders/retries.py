@@ -14,6 +14,7 @@ from diagnosis.models import Answer, Brand, Correction, Diagnosis, Question
 from diagnosis.orders.quotas import check_quota
 from diagnosis.orders.services import RequestContext, create_diagnosis_row, enqueue, find_by_idempotency_key
 from diagnosis.platforms.availability import describe_obstacle, find_obstacle
+from diagnosis.running.reply_records import copy_reply_rows
 from errors.exceptions import Conflict
 
 
@@ -117,6 +118,8 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
             platform_id=answer.platform_id,
             repeat=answer.repeat,
             is_demo=answer.is_demo,
+            protocol=answer.platform.protocol,
+            surface=answer.platform.surface,
         )
         for answer in answers
         if answer.pk in retried_ids
@@ -125,6 +128,7 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
     for answer in carried_over:
         answer.pk, answer.is_carried_over = copies[answer.pk], True
     Answer.objects.bulk_create(retried + carried_over)
+    copy_reply_rows(copies)
     _copy_corrections(source, diagnosis, copies)
     return enqueue(diagnosis)
 

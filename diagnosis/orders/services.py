@@ -151,7 +151,15 @@ def _create_rows(
         Question(diagnosis=diagnosis, position=index, text=text) for index, text in enumerate(request.questions)
     )
     Answer.objects.bulk_create(
-        Answer(diagnosis=diagnosis, question=question, platform=platform, repeat=repeat, is_demo=platform.is_demo)
+        Answer(
+            diagnosis=diagnosis,
+            question=question,
+            platform=platform,
+            repeat=repeat,
+            is_demo=platform.is_demo,
+            protocol=platform.protocol,
+            surface=platform.surface,
+        )
         for question in questions
         for platform in platforms
         for repeat in range(1, request.repeats + 1)

@@ -2,15 +2,16 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from diagnosis.choices import FailureReason
+from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.endpoint import Endpoint
 from diagnosis.platforms.protocols.base import CallProfile, Protocol, StepKind, StepRequest, StepResponse, Steps
 from diagnosis.platforms.protocols.registry import PROTOCOLS
+from diagnosis.platforms.redirects import resolve_redirects
 from diagnosis.platforms.transport import PlatformRequest, PlatformResponse, TransportError, send
 from diagnosis.replies import PlatformReply, Usage
 
@@ -33,6 +34,29 @@ async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_
             return reply
 
 
+def get_protocol(platform: Platform) -> Protocol:
+    """Return the protocol of a platform. Raises CallFailed if its row names none that exists."""
+    protocol = PROTOCOLS.get(platform.protocol)
+    if protocol is None:
+        raise CallFailed(FailureReason.CONFIG, f"there is no protocol {platform.protocol[:50]}")
+    return protocol
+
+
+def build_profile(platform: Platform, base_url: str = "", *, seed: int | None = None) -> CallProfile:
+    """Return what a platform's row says about its calls. seed: used for the demo platform only."""
+    return CallProfile(
+        base_url or platform.base_url,
+        platform.model,
+        PlatformSurface(platform.surface),
+        Thinking(platform.thinking),
+        platform.country,
+        platform.max_answer_tokens,
+        platform.search_options,
+        platform.extra_body,
+        seed if platform.is_demo else None,
+    )
+
+
 @dataclass
 class PlatformCall:
     """A call of one or more paid steps. A step that failed can be taken again; earlier ones are not repeated.
@@ -52,8 +76,8 @@ class PlatformCall:
         """
         self.usage = None
         endpoint = Endpoint.from_platform(self.platform)
-        protocol = PROTOCOLS["chat"]
-        profile = CallProfile(endpoint.base_url, self.platform.model, seed=seed if self.platform.is_demo else None)
+        protocol = get_protocol(self.platform)
+        profile = build_profile(self.platform, endpoint.base_url, seed=seed)
         try:
             steps = protocol.run(profile, self.question)
             request = self._replay(steps)
@@ -64,8 +88,7 @@ class PlatformCall:
                 self.usage = protocol.parse_usage(response.body)
             self._advance(steps, response)
         except StopIteration as stop:
-            reply: PlatformReply = stop.value
-            return reply
+            return await _complete_reply(stop.value, self.platform, endpoint, profile)
         except CallFailed as failure:
             raise endpoint.build_failure(
                 failure.reason, failure.detail, wait_seconds=failure.wait_seconds, usage=self.usage
@@ -85,6 +108,25 @@ class PlatformCall:
         request = steps.send(response)
         self._responses.append(response)
         return request
+
+
+async def _complete_reply(
+    reply: PlatformReply, platform: Platform, endpoint: Endpoint, profile: CallProfile
+) -> PlatformReply:
+    """Add what was asked for, follow redirects of sources, and remove the key from the raw bodies."""
+    protocol = get_protocol(platform)
+    raw = reply.raw
+    if endpoint.key in json.dumps(raw, ensure_ascii=False):
+        raw = tuple(json.loads(json.dumps(raw, ensure_ascii=False).replace(endpoint.key, "***")))
+    return replace(
+        reply,
+        sources=await resolve_redirects(reply.sources, protocol.redirect_hosts),
+        raw=raw,
+        protocol=WireProtocol(protocol.name),
+        surface=profile.surface,
+        requested_model=profile.model,
+        params_hash=protocol.compute_params_hash(profile),
+    )
 
 
 async def _get_setup(

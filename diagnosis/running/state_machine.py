@@ -33,6 +33,7 @@ from diagnosis.running.events import (
     build_result_event,
 )
 from diagnosis.running.queue import filter_with_live_job
+from diagnosis.running.reply_records import build_reply_columns, create_reply_rows
 from errors.codes import ErrorCode
 from errors.recording import record_error, record_problem
 from progress.events import DiagnosisEvent
@@ -139,6 +140,8 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
             # Every row exists, so this only updates; unlike `bulk_update`, without a CASE for each value.
             names = sorted({name for columns in columns_by_answer.values() for name in columns})
             Answer.objects.bulk_create(answers, update_conflicts=True, unique_fields=["id"], update_fields=names)
+            replies = {call.answer_id: result.reply for call, result in results if result.reply}
+            create_reply_rows((answer, replies[answer.pk]) for answer in answers if answer.pk in replies)
             diagnosis.save(update_fields=["valid", "failed", "filtered"])
             append_events(diagnosis.stream_id, events)
     if diagnosis.run_number != run.number:
@@ -152,12 +155,7 @@ def _build_answer_columns(run: Run, call: PlannedCall, result: CallResult) -> di
         "answered_at": timezone.now(),
     }
     if result.reply:
-        reply_columns = {
-            "state": AnswerState.VALID.value,
-            "text": result.reply.text,
-            "model": result.reply.model[:128],
-            "is_truncated": result.reply.is_truncated,
-        }
+        reply_columns = build_reply_columns(result.reply) | {"state": AnswerState.VALID.value}
         return columns | reply_columns | compute_analysis_columns(result.reply.text, run.brands, call.question)
     assert result.failure
     is_filtered = result.failure.reason == FailureReason.FILTERED

@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.models import PaidCall, RepairChange, ShareLink
+from diagnosis.models import PaidCall, RawReply, RepairChange, ShareLink
 from diagsite.models import Notification, RevokedToken
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
@@ -203,6 +203,13 @@ RETENTION_RULES = [
         lambda cutoff: PaidCall.objects.filter(diagnosis__isnull=True, made_at__lt=cutoff),
     ),
     _build_row_rule(
+        "raw_replies",
+        "raw replies of platforms, for support",
+        30,
+        lambda cutoff: RawReply.objects.filter(created_at__lt=cutoff),
+        order_by="created_at",
+    ),
+    _build_row_rule(
         "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
@@ -234,6 +241,7 @@ RETENTION_BY_MODEL = {
     "axes.AccessFailureLog": f"{_KEEP_FOREVER}not written",
     "axes.AccessLog": f"{_KEEP_FOREVER}not written",
     "diagnosis.RepairChange": "repairs",
+    "diagnosis.RawReply": "raw_replies",
     "diagnosis.PaidCall": "calls",
     "diagnosis.DailySpending": f"{_KEEP_FOREVER}the site's accounts; a deleted account's rows lose its name",
     "diagnosis.BudgetUse": f"{_KEEP_FOREVER}one row per budget and month",
@@ -244,7 +252,17 @@ RETENTION_BY_MODEL = {
     **dict.fromkeys(
         [
             f"diagnosis.{name}"
-            for name in ("Diagnosis", "Brand", "Question", "Answer", "Correction", "LegacyRecord", "Schedule")
+            for name in (
+                "Diagnosis",
+                "Brand",
+                "Question",
+                "Answer",
+                "Source",
+                "SearchQuery",
+                "Correction",
+                "LegacyRecord",
+                "Schedule",
+            )
         ],
         f"{_KEEP_FOREVER}data of the user, until the account is deleted",
     ),

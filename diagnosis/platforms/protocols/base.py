@@ -103,11 +103,12 @@ class Protocol(ABC):
     """A wire protocol, with the dialect of one vendor where vendors differ."""
 
     name: ClassVar[str]
-    label: ClassVar[str]
     surfaces: ClassVar[frozenset[PlatformSurface]] = frozenset({PlatformSurface.MEMORY})
     options: ClassVar[type[SearchOptions]] = NoSearchOptions
     thinking_values: ClassVar[frozenset[Thinking]] = frozenset({Thinking.DEFAULT})
     takes_country: ClassVar[bool] = False
+    # Hosts whose addresses of sources are redirects.
+    redirect_hosts: ClassVar[frozenset[str]] = frozenset()
     owned_fields: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
     # The path of the list of models after the base URL; empty if the platform has none.
     models_path: ClassVar[str] = "/models"

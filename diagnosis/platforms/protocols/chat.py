@@ -54,7 +54,6 @@ class ChatProtocol(Protocol):
     """Chat Completions as every platform speaks it, without search."""
 
     name: ClassVar[str] = "chat"
-    label: ClassVar[str] = "Chat Completions（通用）"
     thinking_values = frozenset({Thinking.DEFAULT, *_EFFORTS})
     owned_fields = frozenset({"model", "messages", "stream", "seed", "n", "reasoning_effort", "max_tokens"})
     uncited: ClassVar[Ternary] = Ternary.UNKNOWN
@@ -126,7 +125,6 @@ class ZhipuProtocol(ChatProtocol):
     """智谱: a web_search tool in the request, results at the top level of the response."""
 
     name = "zhipu"
-    label = "智谱 Chat Completions"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     options = ZhipuSearchOptions
     thinking_values = frozenset(Thinking)
@@ -189,7 +187,6 @@ class QianfanProtocol(ChatProtocol):
     """文心 (Qianfan v2): web_search in the request, search_results and ^[1]^ in the response."""
 
     name = "qianfan"
-    label = "文心（千帆）Chat Completions"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     options = QianfanSearchOptions
     owned_fields = ChatProtocol.owned_fields | {"web_search"}

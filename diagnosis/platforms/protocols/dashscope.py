@@ -35,7 +35,6 @@ class DashScopeProtocol(Protocol):
     """Text generation with `enable_search`."""
 
     name: ClassVar[str] = "dashscope"
-    label: ClassVar[str] = "通义千问 DashScope"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     options = DashScopeSearchOptions
     thinking_values = frozenset(Thinking)
@@ -117,7 +116,6 @@ class DashScopeMultimodalProtocol(DashScopeProtocol):
     """The same for multimodal models, whose content is a list of parts."""
 
     name = "dashscope_multimodal"
-    label = "通义千问 DashScope（多模态模型）"
     path = "/services/aigc/multimodal-generation/generation"
 
     def build_body(self, profile: CallProfile, question: str) -> dict[str, Any]:

@@ -33,10 +33,10 @@ class GeminiProtocol(Protocol):
     """generateContent with google_search. The platform decides whether it searches."""
 
     name: ClassVar[str] = "gemini"
-    label: ClassVar[str] = "Gemini generateContent"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     thinking_values = frozenset(Thinking)
     owned_fields = frozenset({"contents", "tools", "model", "stream"})
+    redirect_hosts = frozenset({"vertexaisearch.cloud.google.com"})
     models_keys = ("models", "name")
 
     def build_body(self, profile: CallProfile, question: str) -> dict[str, Any]:

@@ -43,7 +43,6 @@ class KimiProtocol(ChatProtocol):
     """Kimi with its search tool."""
 
     name: ClassVar[str] = "kimi"
-    label: ClassVar[str] = "Kimi Chat Completions"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     options = KimiSearchOptions
     thinking_values = frozenset(Thinking)

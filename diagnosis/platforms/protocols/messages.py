@@ -42,7 +42,6 @@ class MessagesProtocol(Protocol):
     """Messages as Claude speaks it. `pause_turn` is continued by sending the content back."""
 
     name: ClassVar[str] = "messages"
-    label: ClassVar[str] = "Claude Messages"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     options: ClassVar[type[SearchOptions]] = ClaudeSearchOptions
     thinking_values = frozenset(Thinking)
@@ -144,7 +143,6 @@ class DeepSeekProtocol(MessagesProtocol):
     """DeepSeek's Messages with its own search tool. The names of its blocks are not documented: any is accepted."""
 
     name = "deepseek"
-    label = "DeepSeek Messages"
     options = SearchOptions
     takes_country = False
     switched_on = "enabled"

@@ -36,7 +36,6 @@ class ResponsesProtocol(Protocol):
     """Responses as OpenAI speaks it."""
 
     name: ClassVar[str] = "responses"
-    label: ClassVar[str] = "OpenAI Responses"
     surfaces = frozenset({PlatformSurface.MEMORY, PlatformSurface.SEARCH})
     thinking_values = frozenset(Thinking)
     takes_country = True
@@ -172,7 +171,6 @@ class ArkProtocol(ResponsesProtocol):
     """豆包 on Ark. The surface `search` is the web_search tool, `app` what the app itself answers: two products."""
 
     name = "ark"
-    label = "豆包（方舟）Responses"
     surfaces = frozenset(PlatformSurface)
     options = ArkSearchOptions
     takes_country = False
@@ -222,7 +220,6 @@ class TokenHubProtocol(ResponsesProtocol):
     """腾讯混元 on TokenHub. Reasoning is on unless the effort is sent."""
 
     name = "tokenhub"
-    label = "腾讯混元（TokenHub）Responses"
     takes_country = False
     is_forced = False
     shows_every_search = False
@@ -245,7 +242,6 @@ class PerplexityProtocol(ResponsesProtocol):
     """Perplexity's Agent API."""
 
     name = "perplexity"
-    label = "Perplexity Agent API"
     thinking_values = frozenset({Thinking.DEFAULT, Thinking.LOW, Thinking.MEDIUM, Thinking.HIGH})
     takes_country = False
     is_forced = False

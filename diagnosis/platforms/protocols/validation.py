@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from diagnosis.choices import PlatformSurface, Thinking
+from diagnosis.choices import PlatformSurface, Thinking, WireProtocol
 from diagnosis.platforms.protocols.base import CallProfile, Protocol
 
 MAX_EXTRA_BODY_CHARACTERS = 4000
@@ -19,16 +19,18 @@ def find_profile_errors(protocol: Protocol, profile: CallProfile) -> dict[str, s
     if profile.surface not in protocol.surfaces:
         allowed = "、".join(str(surface.label) for surface in PlatformSurface if surface in protocol.surfaces)
         errors["surface"] = _("协议“%(protocol)s”只支持：%(allowed)s") % {
-            "protocol": protocol.label,
+            "protocol": WireProtocol(protocol.name).label,
             "allowed": allowed,
         }
     if profile.thinking not in protocol.thinking_values:
         allowed = "、".join(str(value.label) for value in Thinking if value in protocol.thinking_values)
         errors["thinking"] = _(
             "协议“%(protocol)s”没有这个思考设置，可选：%(allowed)s；平台自己的开关请写进“附加请求体”"
-        ) % {"protocol": protocol.label, "allowed": allowed}
+        ) % {"protocol": WireProtocol(protocol.name).label, "allowed": allowed}
     if profile.country and not protocol.takes_country:
-        errors["country"] = _("协议“%(protocol)s”不能指定国家，请留空") % {"protocol": protocol.label}
+        errors["country"] = _("协议“%(protocol)s”不能指定国家，请留空") % {
+            "protocol": WireProtocol(protocol.name).label
+        }
     elif profile.country and not (
         len(profile.country) == 2 and profile.country.isascii() and profile.country.isupper()
     ):
