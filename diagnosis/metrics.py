@@ -14,6 +14,11 @@ platform_call_seconds = Histogram(
     buckets=(0.1, 0.3, 1, 2, 5, 10, 20, 30, 60),
 )
 diagnoses_ended = Counter("diagnosis_ended", "Diagnoses that reached a final state", ["status", "demo"])
+budgets_used = Gauge(
+    "diagnosis_budgets_used",
+    "Monthly budgets of platforms and accounts of which at least `percentage` % is used, of the whole site",
+    ["scope", "percentage"],
+)
 diagnoses_running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])
 
 

@@ -342,6 +342,7 @@ SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # Gauges computed from database rows once for the whole site: {gauge: function}.
 SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running_by_demo",
+    "diagnosis_budgets_used": "diagnosis.spending.overview.count_used_budgets",
     "jobs_waiting": "monitoring.instrumentation.db_gauges.count_waiting_jobs",
 }
 # Functions of a higher layer that the dashboard calls.

@@ -3,6 +3,7 @@
 from diagnosis.api.serializers import serialize_platform
 from diagnosis.models import PLATFORMS_CACHE_TAG, Platform
 from diagnosis.reports.cache import serialize_json
+from diagnosis.spending.estimates import get_costs_per_answer
 from diagnosis.statistics import compute_statistics
 from performance.cache import get_cache
 
@@ -15,10 +16,16 @@ async def get_platforms_json() -> str:
     """Return the enabled platforms with health, price and typical duration, as JSON."""
     body: str = await _platform_cache.aload_blocking(
         "all",
-        lambda: serialize_json([serialize_platform(platform) for platform in Platform.objects.enabled()]),
+        _build_platforms_json,
         tags=[PLATFORMS_CACHE_TAG],
     )
     return body
+
+
+def _build_platforms_json() -> str:
+    platforms = list(Platform.objects.enabled())
+    costs = get_costs_per_answer(platforms)
+    return serialize_json([serialize_platform(platform, costs[platform.pk]) for platform in platforms])
 
 
 async def get_statistics_json() -> str:

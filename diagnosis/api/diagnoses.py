@@ -116,7 +116,7 @@ def list_diagnoses(
     if scheduled:
         queryset = queryset.filter(schedule__isnull=False)
     page, next_cursor = get_history_page(queryset, cursor)
-    return {"items": [serializers.serialize_diagnosis(diagnosis) for diagnosis in page], "next": next_cursor}
+    return {"items": serializers.serialize_diagnoses(page), "next": next_cursor}
 
 
 @router.get(

@@ -52,7 +52,7 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
     platforms = get_enabled_platforms()
-    estimate = _serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms)
+    estimate = _serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms.by_id)
     return estimate | {"is_duplicate": has_duplicate(schedule)}
 
 
@@ -150,7 +150,8 @@ _SERIALIZED_FIELDS = [
 
 
 def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
-    platforms, spent = get_enabled_platforms(), get_spent_this_month(schedules)
+    platforms = get_enabled_platforms()
+    spent = get_spent_this_month(schedules, platforms)
     return [
         {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}
         | {
@@ -159,7 +160,7 @@ def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
             "zone": settings.TIME_ZONE,
             "last_diagnosis": schedule.last_diagnosis_id,
             "estimate": _serialize_estimate(
-                schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST)), platforms
+                schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST)), platforms.by_id
             ),
         }
         for schedule in schedules

@@ -90,7 +90,10 @@ def _reject_duplicates(spellings: Iterable[tuple[str, str, int]]) -> None:
 
 
 class PlatformOut(Schema):
-    """A platform that can be chosen."""
+    """A platform that can be chosen.
+
+    cost_per_answer: the expected cost of one answer with its sentiment rating, null without a price.
+    """
 
     id: str
     name: str
@@ -99,6 +102,7 @@ class PlatformOut(Schema):
     paused_until: datetime | None
     pause_reason: str
     price_per_call: Decimal
+    cost_per_answer: Decimal | None
     typical_seconds: float
     demo: bool
 
@@ -142,7 +146,11 @@ class PlatformRef(Schema):
 
 
 class DiagnosisOut(Schema):
-    """The current state of a diagnosis. error: a problem body, unless it runs or completed."""
+    """The current state of a diagnosis. error: a problem body, unless it runs or completed.
+
+    estimated_cost: expected when it was ordered, null if a platform had no price. cost: of the calls made so far, with
+    retries and sentiment rating, null if none was made. Both in yuan.
+    """
 
     id: uuid.UUID
     status: str
@@ -162,6 +170,8 @@ class DiagnosisOut(Schema):
     finished_at: datetime | None
     retry_of: uuid.UUID | None
     schedule: uuid.UUID | None
+    estimated_cost: Decimal | None
+    cost: Decimal | None
     error: dict[str, Any] | None
 
 

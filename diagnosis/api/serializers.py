@@ -1,16 +1,19 @@
 """Rows as the HTTP API returns them."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
 from diagnosis.platforms.endpoint import has_usable_key
 from diagnosis.reports.serializers import serialize_answer_record
 from diagnosis.running.events import build_diagnosis_problem, build_progress_event
+from diagnosis.spending.overview import get_diagnosis_costs
 from errors.codes import ErrorCode
 from errors.problems import build_problem
 
 
-def serialize_platform(platform: Platform) -> dict[str, Any]:
+def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = None) -> dict[str, Any]:
     """Serialize a platform. healthy: it has a key, is not paused, and has responded since its last pause."""
     is_unhealthy = platform.is_paused or platform.is_awaiting_probe
     return {
@@ -21,6 +24,7 @@ def serialize_platform(platform: Platform) -> dict[str, Any]:
         "paused_until": platform.paused_until if platform.is_paused else None,
         "pause_reason": platform.pause_reason if is_unhealthy else "",
         "price_per_call": platform.price_per_call,
+        "cost_per_answer": cost_per_answer,
         "typical_seconds": platform.typical_seconds,
         "demo": platform.is_demo,
     }
@@ -43,6 +47,16 @@ def serialize_accepted(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def serialize_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
     """Serialize a diagnosis in its current state."""
+    return serialize_diagnoses([diagnosis])[0]
+
+
+def serialize_diagnoses(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    """Serialize diagnoses in their current state."""
+    costs = get_diagnosis_costs(diagnosis.pk for diagnosis in diagnoses)
+    return [_serialize_diagnosis(diagnosis, costs.get(diagnosis.pk)) for diagnosis in diagnoses]
+
+
+def _serialize_diagnosis(diagnosis: Diagnosis, cost: Decimal | None) -> dict[str, Any]:
     return {
         "id": diagnosis.pk,
         "status": diagnosis.status,
@@ -62,6 +76,8 @@ def serialize_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "finished_at": diagnosis.finished_at,
         "retry_of": diagnosis.retry_of_id,
         "schedule": diagnosis.schedule_id,
+        "estimated_cost": diagnosis.estimated_cost,
+        "cost": cost,
         "error": build_diagnosis_problem(diagnosis),
     }
 

@@ -29,6 +29,7 @@ class SkipReason(models.TextChoices):
 
     BUDGET_CALLS = "budget_calls", _("本月的调用次数预算不足")
     BUDGET_MONEY = "budget_money", _("本月的费用预算不足")
+    BUDGET = "budget", _("账号或平台本月的预算不足")
     PLATFORMS = "platforms", _("有平台已停用")
     REFUSED = "refused", _("未能发起")
     QUEUE_FULL = "queue_full", _("进行中的诊断太多")

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from diagnosis.orders.quotas import check_quota
 from diagnosis.orders.services import RequestContext, create_diagnosis_row, enqueue, find_by_idempotency_key
 from diagnosis.platforms.availability import describe_obstacle, find_obstacle
 from diagnosis.running.reply_records import copy_reply_rows
+from diagnosis.spending.estimates import check_budgets, plan_cost
 from errors.exceptions import Conflict
 
 
@@ -24,7 +26,7 @@ def create_retry(source: Diagnosis, context: RequestContext) -> tuple[Diagnosis,
     Returns it and whether it is new. Instead of a new one, returns the first one of a repeated idempotency key, a retry
     of the source that is unfinished, or one that has no failed answer left. Otherwise the new one continues the retry
     with the fewest failed answers. Raises DiagnosisRunning while the source runs, Conflict if the key was used for
-    another request or no call failed on an available platform, QueueFull and TooManyUnfinished.
+    another request or no call failed on an available platform, QueueFull, TooManyUnfinished and BudgetExhausted.
     """
     context = _act_for_owner(context, source)
     fingerprint = hashlib.sha256(f"retry:{source.pk}".encode()).hexdigest()
@@ -86,6 +88,10 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
         raise Conflict(fields={"id": _("这次诊断混有演示平台和真实平台，不能补问，请分别新建诊断。")})
     retried_ids = _find_retried_answers(answers)
     carried_over = [answer for answer in answers if answer.pk not in retried_ids]
+    platforms = {answer.platform_id: answer.platform for answer in answers if answer.pk in retried_ids}
+    calls = Counter(answer.platform_id for answer in answers if answer.pk in retried_ids)
+    cost = plan_cost(platforms.values(), calls)
+    check_budgets(cost, platforms, source.owner_id, source.schedule_id)
     diagnosis = create_diagnosis_row(
         context,
         brand=source.brand,
@@ -98,6 +104,8 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
         failed=source.failed - len(retried_ids),
         carried_over=len(carried_over),
         retry_of=source,
+        schedule_id=source.schedule_id,  # whose budget pays for it
+        estimated_cost=cost.money,
         request_hash=fingerprint,
     )
     Brand.objects.bulk_create(

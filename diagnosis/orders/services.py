@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -19,6 +20,7 @@ from diagnosis.platforms.availability import Obstacle, describe_obstacle, find_o
 from diagnosis.running import queue
 from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
+from diagnosis.spending.estimates import check_budgets, plan_cost
 from diagnosis.trends.panels import compute_panel_key
 from errors.exceptions import Conflict, InvalidInput
 from progress.services import append_events, open_stream
@@ -70,7 +72,8 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     """Create a diagnosis; returns it and whether it is new: a repeated idempotency key returns the first one.
 
     Raises Conflict if the key was used for a different request, what `get_requested_platforms` raises,
-    PlatformsUnavailable if none of the platforms can be called, QueueFull and TooManyUnfinished (see `check_quota`).
+    PlatformsUnavailable if none of the platforms can be called, QueueFull and TooManyUnfinished (see `check_quota`),
+    BudgetExhausted if the expected cost does not fit into a budget of this month.
     """
     fingerprint = request.fingerprint()
     existing = find_by_idempotency_key(context, fingerprint)
@@ -79,9 +82,11 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     platforms = get_requested_platforms(request.platforms)
     _check_one_is_available(platforms, knows_keys=context.knows_keys)
     check_quota(context.owner)
+    cost = plan_cost(platforms, dict.fromkeys(request.platforms, len(request.questions) * request.repeats))
+    check_budgets(cost, {platform.pk: platform for platform in platforms}, context.owner.pk, context.schedule)
     try:
         with transaction.atomic():
-            return _create_rows(request, platforms, context, fingerprint), True
+            return _create_rows(request, platforms, context, fingerprint, cost.money), True
     except IntegrityError:  # a concurrent request with the same key was first
         existing = find_by_idempotency_key(context, fingerprint)
         if existing is None:
@@ -130,13 +135,18 @@ def _check_one_is_available(platforms: Sequence[Platform], *, knows_keys: bool) 
 
 
 def _create_rows(
-    request: DiagnosisRequest, platforms: Sequence[Platform], context: RequestContext, fingerprint: str
+    request: DiagnosisRequest,
+    platforms: Sequence[Platform],
+    context: RequestContext,
+    fingerprint: str,
+    estimated_cost: Decimal | None,
 ) -> Diagnosis:
     diagnosis = create_diagnosis_row(
         context,
         brand=request.brand.name,
         panel=compute_panel_key(request.brand.name, request.questions, request.platforms),
         schedule_id=context.schedule,
+        estimated_cost=estimated_cost,
         is_demo=any(platform.is_demo for platform in platforms),
         repeats=request.repeats,
         planned=len(request.questions) * len(platforms) * request.repeats,

@@ -1,18 +1,28 @@
 """Cost of a schedule's runs in advance, and its spending in the current month."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 
-from django.db.models import Count, Sum
-from django.utils import timezone
+from django.db.models import Count
 
+from diagnosis.choices import UNFINISHED_STATUSES, AnswerState
 from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
-from diagnosis.schedules.recurrence import get_month_bounds
+from diagnosis.spending.budgets import build_keys, find_uses, get_month
+from diagnosis.spending.estimates import get_costs_per_answer
 
 ASSUMED_PLATFORM_CONCURRENCY = 4  # concurrent calls per platform; the start page assumes the same
 MAX_RUNS_PER_MONTH = {Frequency.DAILY: 31, Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
+
+
+@dataclass(frozen=True)
+class EnabledPlatforms:
+    """The enabled platforms, and the expected cost of an answer of each, None without a price; both by id."""
+
+    by_id: Mapping[str, Platform]
+    costs: Mapping[str, Decimal | None]
 
 
 @dataclass(frozen=True)
@@ -44,20 +54,20 @@ class Estimate:
 ZERO_COST = Cost(0, Decimal(0))
 
 
-def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: Cost = ZERO_COST) -> Estimate:
-    """Estimate a schedule, stored or not. platforms: enabled platforms by id."""
-    enabled = [platforms[name] for name in schedule.platforms if name in platforms]
+def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost = ZERO_COST) -> Estimate:
+    """Estimate a schedule, stored or not."""
+    enabled = [platforms.by_id[name] for name in schedule.platforms if name in platforms.by_id]
     calls_per_platform = len(schedule.questions) * schedule.repeats
     run = Cost(
         calls_per_platform * len(schedule.platforms),
-        calls_per_platform * sum((platform.price_per_call for platform in enabled), Decimal(0)),
+        calls_per_platform * sum((platforms.costs[platform.pk] or Decimal(0) for platform in enabled), Decimal(0)),
     )
     seconds = None
     if enabled and all(platform.typical_seconds for platform in enabled):
         rounds = ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY)
         seconds = ceil(rounds * max(platform.typical_seconds for platform in enabled))
     skip_reason = None
-    if any(name not in platforms for name in schedule.platforms):
+    if any(name not in platforms.by_id for name in schedule.platforms):
         skip_reason = SkipReason.PLATFORMS
     elif spent.calls + run.calls > schedule.budget_calls:
         skip_reason = SkipReason.BUDGET_CALLS
@@ -70,23 +80,33 @@ def estimate_cost(schedule: Schedule, platforms: Mapping[str, Platform], spent: 
         month=month,
         runs=runs,
         seconds=seconds,
-        unpriced=[platform.pk for platform in enabled if not platform.price_per_call and not platform.is_demo],
+        unpriced=[platform.pk for platform in enabled if platforms.costs[platform.pk] is None],
         spent=spent,
         refused=skip_reason,
         carries_month=month.calls <= schedule.budget_calls and month.money <= schedule.budget_money,
     )
 
 
-def get_enabled_platforms() -> dict[str, Platform]:
-    """Return the enabled platforms by id."""
-    return {platform.pk: platform for platform in Platform.objects.enabled()}
+def get_enabled_platforms() -> EnabledPlatforms:
+    """Return the enabled platforms with their costs."""
+    by_id = {platform.pk: platform for platform in Platform.objects.enabled()}
+    return EnabledPlatforms(by_id, get_costs_per_answer(by_id.values()))
 
 
-def get_spent_this_month(schedules: Sequence[Schedule]) -> dict[object, Cost]:
-    """Return {schedule id: cost of its diagnoses of this calendar month, at current prices} in one query."""
-    start, end = get_month_bounds(timezone.now())
-    answers = Answer.objects.filter(
-        diagnosis__schedule__in=schedules, diagnosis__created_at__gte=start, diagnosis__created_at__lt=end
+def get_spent_this_month(schedules: Sequence[Schedule], platforms: EnabledPlatforms) -> dict[object, Cost]:
+    """Return {schedule id: what its runs and their retries have used of this month's budget}, in two queries.
+
+    Every attempt counts in the month in which it is made; answers of unfinished runs count as expected.
+    """
+    month = get_month()
+    uses = find_uses(key for schedule in schedules for key in build_keys(month, schedule_id=schedule.pk))
+    spent: dict[object, Cost] = {uuid.UUID(use.key): Cost(use.calls, use.money) for use in uses}
+    pending = Answer.objects.filter(
+        diagnosis__schedule__in=schedules, state=AnswerState.PENDING, diagnosis__status__in=UNFINISHED_STATUSES
     )
-    rows = answers.order_by().values_list("diagnosis__schedule").annotate(Count("pk"), Sum("platform__price_per_call"))
-    return {schedule: Cost(calls, money or Decimal(0)) for schedule, calls, money in rows}
+    counts = pending.order_by().values_list("diagnosis__schedule", "platform").annotate(Count("pk"))
+    for schedule, platform, calls in counts:
+        earlier = spent.get(schedule, ZERO_COST)
+        cost = platforms.costs.get(platform) or Decimal(0)
+        spent[schedule] = Cost(earlier.calls + calls, earlier.money + calls * cost)
+    return spent

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from diagnosis.exceptions import PlatformsUnavailable, QueueFull, TooManyUnfinished
+from diagnosis.exceptions import BudgetExhausted, PlatformsUnavailable, QueueFull, TooManyUnfinished
 from diagnosis.models import Schedule, SkipReason
 from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms, get_spent_this_month
@@ -58,8 +58,9 @@ def _start_schedule(pk: uuid.UUID, due_at: datetime) -> bool:
     if not Schedule.objects.filter(pk=pk, next_at=due_at, is_paused=False).update(next_at=schedule.next_at):
         return False
     slot_at = schedule.slot_at or due_at
-    spent = get_spent_this_month([schedule]).get(schedule.pk, ZERO_COST)
-    skip_reason = estimate_cost(schedule, get_enabled_platforms(), spent).refused
+    platforms = get_enabled_platforms()
+    spent = get_spent_this_month([schedule], platforms).get(schedule.pk, ZERO_COST)
+    skip_reason = estimate_cost(schedule, platforms, spent).refused
     if skip_reason:
         _skip(schedule, slot_at, skip_reason)
         return False
@@ -76,6 +77,9 @@ def _start_schedule(pk: uuid.UUID, due_at: datetime) -> bool:
         latest = timezone.now() + MAX_PAUSE_RETRY_INTERVAL
         retry_at = max(min(error.until or latest, latest), timezone.now() + RETRY_INTERVAL)
         _postpone(schedule, slot_at, SkipReason.UNAVAILABLE, retry_at)
+        return False
+    except BudgetExhausted:
+        _skip(schedule, slot_at, SkipReason.BUDGET)
         return False
     except AppError as error:
         log.warning("schedule_start_rejected", schedule=str(schedule.pk), error=repr(error))

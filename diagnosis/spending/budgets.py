@@ -26,6 +26,9 @@ class Limit:
     calls: int | None = None
 
 
+UNLIMITED = Limit()
+
+
 def get_month(moment: datetime | None = None) -> date:
     """Return the first day of the moment's month in the site's time zone; of the current one by default."""
     return timezone.localtime(moment, timezone.get_default_timezone()).date().replace(day=1)

@@ -1,8 +1,9 @@
 """The price of a call: an upper bound before it, the actual price after it."""
 
+from dataclasses import replace
 from decimal import ROUND_UP, Decimal
 
-from diagnosis.choices import FailureReason
+from diagnosis.choices import FailureReason, Ternary
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.replies import PlatformReply, Usage
@@ -53,7 +54,9 @@ def get_usage(outcome: PlatformReply | BaseException) -> Usage | None:
     A response that refuses the request consumes nothing. A call without a readable response may have been answered.
     """
     if isinstance(outcome, PlatformReply):
-        return outcome.usage
+        usage, search = outcome.usage, outcome.search
+        is_known = usage.searches is not None or (search.requested and search.happened != Ternary.NO)
+        return usage if is_known else replace(usage, searches=search.count or 0)
     if not isinstance(outcome, CallFailed):
         return None
     return outcome.usage or (None if outcome.reason in REASONS_OF_UNKNOWN_USAGE else NOTHING)

@@ -29,6 +29,7 @@
       "skipReasons": {
         "budget_calls": "本月的调用次数预算不足",
         "budget_money": "本月的费用预算不足",
+        "budget": "账号或平台本月的预算不足",
         "platforms": "有平台已停用",
         "refused": "未能发起",
         "queue_full": "进行中的诊断太多",
@@ -55,6 +56,7 @@
       "skipReasons": {
         "budget_calls": "This month's call budget is too small for a run",
         "budget_money": "This month's cost budget is too small for a run",
+        "budget": "not enough budget of the account or a platform this month",
         "platforms": "A platform is disabled",
         "refused": "The run could not be started",
         "queue_full": "Too many diagnoses in progress",

@@ -16,8 +16,8 @@
   // Calls that one platform answers in parallel; only for the estimate.
   const PARALLEL_CALLS = 4;
 
-  /** Only the demo is free: a real platform at 0 is one whose price has not been entered. @param {any} platform */
-  const hasPrice = (platform) => platform.demo || Number(platform.price_per_call) > 0;
+  /** Only the demo is free: a real platform without a cost is one whose prices have not been entered. @param {any} platform */
+  const hasPrice = (platform) => platform.demo || Number(platform.cost_per_answer) > 0;
 
   /** @param {any} platform */
   function describeHealth(platform) {
@@ -28,7 +28,7 @@
   /** @param {any} platform */
   function describePrice(platform) {
     if (!hasPrice(platform)) return '';
-    const value = Number(platform.price_per_call);
+    const value = Number(platform.cost_per_answer);
     return value > 0 ? _('{price}/次', { price: money(value) }) : _('免费');
   }
 
@@ -58,7 +58,7 @@
     const calls = callsPerPlatform * platforms.length;
     const rounds = Math.ceil(callsPerPlatform / PARALLEL_CALLS);
     const seconds = Math.max(0, ...platforms.map((platform) => rounds * Number(platform.typical_seconds)));
-    const cost = platforms.reduce((sum, platform) => sum + callsPerPlatform * Number(platform.price_per_call), 0);
+    const cost = platforms.reduce((sum, platform) => sum + callsPerPlatform * Number(platform.cost_per_answer), 0);
     const hasTime = calls > 0 && platforms.every((platform) => platform.typical_seconds);
     const hasCost = calls > 0 && platforms.every(hasPrice);
     const costText = cost > 0 ? _('约 {price}', { price: money(cost) }) : _('免费');

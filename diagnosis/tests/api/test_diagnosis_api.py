@@ -303,7 +303,7 @@ def test_queries_for_reading_do_not_grow_with_answers(
     diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=rivals)
     run_and_end(diagnosis, *[make_valid_result(), make_failed_result()] * 25)
     # The session, the user and the diagnosis, then brands, questions and platforms, or the answers.
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert client.get(path(diagnosis, rest)).status_code == 200
 
 

@@ -204,6 +204,8 @@ def test_each_row_has_its_current_state(client: Client, owner: AbstractUser, pla
         "finished_at": None,
         "retry_of": None,
         "schedule": None,
+        "estimated_cost": None,
+        "cost": None,
         "error": None,
     }
     assert item["created_at"].endswith("Z")
@@ -225,11 +227,11 @@ def test_queries_do_not_grow_with_the_page(
     client: Client, owner: AbstractUser, platform: Platform, django_assert_max_num_queries: Any
 ) -> None:
     run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
-    with django_assert_max_num_queries(3):  # the session, the user, the page
+    with django_assert_max_num_queries(4):  # the session, the user, the page, its costs
         _page(client)
     for _ in range(DIAGNOSES_PER_PAGE):
         run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
 
 

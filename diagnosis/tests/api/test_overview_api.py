@@ -45,6 +45,7 @@ class TestPlatforms:
                 "paused_until": None,
                 "pause_reason": "",
                 "price_per_call": "0.0123",
+                "cost_per_answer": "0.0123",
                 "typical_seconds": 7.5,
                 "demo": False,
             }

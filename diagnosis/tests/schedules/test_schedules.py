@@ -17,14 +17,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis import tasks
-from diagnosis.models import Diagnosis, Frequency, Platform, Schedule
+from diagnosis.choices import CallPurpose
+from diagnosis.models import AccountBudget, BudgetUse, Diagnosis, Frequency, Platform, Schedule
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.schedules import runner
-from diagnosis.schedules.estimates import MAX_RUNS_PER_MONTH, get_spent_this_month
+from diagnosis.schedules.estimates import (
+    MAX_RUNS_PER_MONTH,
+    ZERO_COST,
+    Cost,
+    get_enabled_platforms,
+    get_spent_this_month,
+)
 from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
 from diagnosis.schedules.runner import start_due_schedules
 from diagnosis.schedules.services import set_paused
-from testing.data.diagnoses import make_diagnosis, make_platform, make_schedule, make_user
+from diagnosis.spending.budgets import get_month
+from diagnosis.spending.ledger import CallRequest, reserve, settle
+from diagnosis.spending.pricing import NOTHING
+from testing.data.diagnoses import (
+    make_diagnosis,
+    make_platform,
+    make_schedule,
+    make_user,
+    make_valid_result,
+    run_and_end,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -197,13 +214,33 @@ def test_successful_start_clears_the_skip(owner: AbstractUser, platform: Platfor
     assert (schedule.skip_reason, schedule.skipped_at) == ("", None)
 
 
-def test_spending_excludes_other_months_and_other_diagnoses(owner: AbstractUser, platform: Platform) -> None:
+def test_spending_is_that_of_the_attempts_made_in_this_month(owner: AbstractUser) -> None:
+    platform = make_platform(price_per_call="0.1")
     schedule = make_schedule(owner, [platform])
     start_due_schedules()
     make_diagnosis(owner, [platform])
-    assert get_spent_this_month([schedule])[schedule.pk].calls == 4
-    Diagnosis.objects.update(created_at=get_month_bounds(timezone.now())[0] - timedelta(seconds=1))
-    assert get_spent_this_month([schedule]) == {}
+    diagnosis = Diagnosis.objects.get(schedule=schedule)
+
+    def get_spent() -> Cost:
+        return get_spent_this_month([schedule], get_enabled_platforms()).get(schedule.pk, ZERO_COST)
+
+    assert get_spent() == Cost(4, Decimal("0.4"))  # as expected, until the run ends
+    request = CallRequest(platform.pk, CallPurpose.ANSWER, "问", owner.pk, schedule.pk, diagnosis.pk)
+    for _attempt in range(3):
+        settle(reserve(request), NOTHING)
+    run_and_end(diagnosis, *[make_valid_result()] * 4)
+    assert get_spent() == Cost(3, Decimal("0.3"))
+    BudgetUse.objects.update(month=get_month() - timedelta(days=1))
+    assert get_spent() == ZERO_COST
+
+
+def test_run_that_does_not_fit_into_the_accounts_budget_is_skipped(owner: AbstractUser) -> None:
+    schedule = make_schedule(owner, [make_platform(price_per_call="0.1")])
+    AccountBudget.objects.create(owner_id=owner.pk, monthly_budget="0.39")
+    assert start_due_schedules() == 0
+    schedule.refresh_from_db()
+    assert schedule.skip_reason == "budget"
+    assert not Diagnosis.objects.exists()
 
 
 @pytest.mark.parametrize("why", ["paused", "inactive owner"])

@@ -57,11 +57,11 @@ def make_form(**changes: Any) -> dict[str, Any]:
 
 
 def test_default_rules_can_be_evaluated_and_have_a_runbook(operator: Client) -> None:
-    assert seed_rules()["added"] == len(DEFAULT_RULES) == 5
+    assert seed_rules()["added"] == len(DEFAULT_RULES) == 7
     for rule in Rule.objects.all():
         build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
-    assert [result.error for result in run_evaluation(NOON)] == [None] * 5
+    assert [result.error for result in run_evaluation(NOON)] == [None] * 7
 
 
 def test_seeding_twice_changes_nothing() -> None:
@@ -285,7 +285,7 @@ def test_command_explains_every_rule_in_a_line() -> None:
 def test_command_evaluates_now_and_rejects_past_times_without_dry_run() -> None:
     seed_rules()
     assert "no_data" in evaluate_alerts()
-    assert RuleState.objects.count() == 5
+    assert RuleState.objects.count() == 7
     with pytest.raises(CommandError, match="--dry-run"):
         evaluate_alerts("--at", "2026-02-27 03:10")
     with pytest.raises(CommandError, match="is not a time"):

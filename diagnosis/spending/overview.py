@@ -1,0 +1,73 @@
+"""What has been spent: by a diagnosis, by a platform today, and of the budgets of this month."""
+
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from diagnosis.choices import BudgetScope, CallPurpose
+from diagnosis.models import AccountBudget, BudgetUse, DailySpending, PaidCall, Platform
+from diagnosis.spending.budgets import get_month
+
+ALERT_PERCENTAGES = (80, 100)
+
+
+def count_used_budgets() -> dict[tuple[str, ...], float]:
+    """Return, by scope and percentage, how many budgets of platforms and accounts are used up to it this month."""
+    uses = BudgetUse.objects.filter(month=get_month())
+    platforms = Platform.objects.filter(monthly_budget__isnull=False)
+    platform_limits = {platform.pk: platform.monthly_budget or Decimal(0) for platform in platforms}
+    own_limits = {str(pk): limit for pk, limit in AccountBudget.objects.values_list("pk", "monthly_budget")}
+    of_accounts = uses.filter(scope=BudgetScope.ACCOUNT)
+    if settings.ACCOUNT_MONTHLY_BUDGET is None:
+        of_accounts = of_accounts.filter(key__in=own_limits)
+    percentages = {
+        BudgetScope.PLATFORM: [
+            get_used_percentage(use, platform_limits[use.key])
+            for use in uses.filter(scope=BudgetScope.PLATFORM, key__in=platform_limits)
+        ],
+        BudgetScope.ACCOUNT: [
+            get_used_percentage(use, limit)
+            for use in of_accounts
+            if (limit := own_limits.get(use.key, settings.ACCOUNT_MONTHLY_BUDGET)) is not None
+        ],
+    }
+    return {
+        (scope.value, str(level)): sum(percentage >= level for percentage in values)
+        for scope, values in percentages.items()
+        for level in ALERT_PERCENTAGES
+    }
+
+
+def get_used_percentage(use: BudgetUse, limit: Decimal) -> float:
+    """Return how much of a budget is used, in percent; at least 100 once it has refused a call."""
+    if use.refused_limit is not None and use.refused_limit >= limit:
+        return 100.0
+    return float(100 * use.money / limit) if limit else 0.0
+
+
+def get_costs_today() -> dict[str, Decimal]:
+    """Return today's cost by platform."""
+    today = timezone.localdate(timezone=timezone.get_default_timezone())
+    rows = DailySpending.objects.filter(day=today).order_by().values_list("platform").annotate(Sum("cost"))
+    return dict(rows)
+
+
+def get_platform_uses() -> dict[str, BudgetUse]:
+    """Return what each platform has used of its budget of this month."""
+    return {use.key: use for use in BudgetUse.objects.filter(scope=BudgetScope.PLATFORM, month=get_month())}
+
+
+def get_diagnosis_costs(diagnosis_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Decimal]:
+    """Return the cost of each diagnosis that has made calls, in one query; calls in flight are excluded."""
+    calls = PaidCall.objects.filter(diagnosis__in=diagnosis_ids).exclude(state=PaidCall.State.RESERVED)
+    return dict(calls.order_by().values_list("diagnosis").annotate(Sum("cost")))
+
+
+def count_attempts(answer_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Return how many calls were made for each answer, those of killed workers included."""
+    calls = PaidCall.objects.filter(answer__in=answer_ids, purpose=CallPurpose.ANSWER)
+    return dict(calls.order_by().values_list("answer").annotate(Count("pk")))
