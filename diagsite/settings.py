@@ -118,7 +118,10 @@ MIDDLEWARE = [
 ]
 
 # These checks look for Django's middleware by name; the site uses subclasses (test_middleware.py).
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+SILENCED_SYSTEM_CHECKS = [
+    *("security.W001", "security.W002", "security.W003"),
+    *("security.W005", "security.W021"),  # HSTS for subdomains and preloading are the operator's decision
+]
 
 ROOT_URLCONF = "diagsite.urls"
 ASGI_APPLICATION = "diagsite.asgi.application"
@@ -178,8 +181,13 @@ AUTH_PASSWORD_VALIDATORS = [
 CSRF_FAILURE_VIEW = "diagsite.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
-SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 31_536_000) if SECURE_SSL_REDIRECT else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
+# Supervisors and Prometheus ask a process for these by its own address, over HTTP: no check of the host, no redirect.
+PROBE_PATHS = ["/healthz", "/healthz/full", "/readyz", "/metrics"]
+SECURE_REDIRECT_EXEMPT = [f"^{path.lstrip('/')}$" for path in PROBE_PATHS]
+# A day, for this host only: a browser remembers it even when the certificate is gone.
+SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 86_400) if SECURE_SSL_REDIRECT else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD: bool = env.bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
 # In the format of Django 6. diagsite/web/csp.py builds the header and adds the address of the WebSocket.
 SECURE_CSP = {

@@ -20,19 +20,8 @@ from testing.services import LOCAL_HTTPX_OPTIONS, find_free_port, find_program, 
 from testing.site import PLATFORM_KEY_SETTINGS, PROJECT_ROOT, UNLIMITED_SETTINGS, SiteProcess
 
 NGINX_CONF = PROJECT_ROOT / "deploy" / "nginx" / "diagsite.conf"
-NGINX_MAIN_CONF = """
-daemon off;
-{user}
-worker_processes 1;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/f;
-    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
-    include {directory}/diagsite.conf;
-}}
-"""
+NGINX_MAIN_CONF = PROJECT_ROOT / "deploy" / "nginx" / "nginx.conf"
+TEMPORARY_PATHS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
@@ -72,7 +61,7 @@ class ProxiedSite:
         variables = {
             "ENVIRONMENT": "production",
             "SECRET_KEY": "only-of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
-            "ALLOWED_HOSTS": "localhost,127.0.0.1",
+            "ALLOWED_HOSTS": "localhost",
             "REDIS_URL": redis_url,
             "OUTGOING_HOSTS": "127.0.0.1",
             "DEMO": "1",
@@ -91,24 +80,26 @@ class ProxiedSite:
 
     def write_nginx_config(self) -> Path:
         """Write the shipped configuration with this test's ports and paths; return the path of nginx's main file."""
-        text = NGINX_CONF.read_text()
-        for old, new in [
-            (r"listen \[::\]:\d+[^;]*;", ""),
-            (r"listen 80;", f"listen 127.0.0.1:{self._http_port};"),
-            (r"listen 443", f"listen 127.0.0.1:{self.port}"),
-            (r"site\.example", "localhost"),
-            (r"127\.0\.0\.1:8765", f"127.0.0.1:{self.ports[0]}"),
-            (r"127\.0\.0\.1:8766", f"127.0.0.1:{self.ports[1]}"),
-            (r"/etc/ssl/diagsite|/var/log/nginx", str(self.directory)),
-        ]:
-            text, count = re.subn(old, new, text)
-            assert count, old
-        (self.directory / "diagsite.conf").write_text(text)
-        main = self.directory / "nginx.conf"
-        main.write_text(
-            NGINX_MAIN_CONF.format(directory=self.directory, user="user root;" if os.geteuid() == 0 else "")
-        )
-        return main
+        site = {
+            r"listen \[::\]:\d+[^;]*;": "",
+            r"listen 80;": f"listen 127.0.0.1:{self._http_port};",
+            r"listen 443": f"listen 127.0.0.1:{self.port}",
+            r"site\.example": "localhost",
+            r"127\.0\.0\.1:8765": f"127.0.0.1:{self.ports[0]}",
+            r"127\.0\.0\.1:8766": f"127.0.0.1:{self.ports[1]}",
+            r"/etc/ssl/diagsite|/var/log/nginx": str(self.directory),
+        }
+        temporary = "".join(f"{name}_temp_path {self.directory}/{name};" for name in TEMPORARY_PATHS)
+        main = {
+            r"user www-data;": "user root;" if os.geteuid() == 0 else "",
+            r"include /etc/nginx/modules-enabled/\*\.conf;": "daemon off;",
+            r"/run(?=/nginx\.pid)|/var/log/nginx": str(self.directory),
+            r"include /etc/nginx/conf\.d/\*\.conf;": f"{temporary} include {self.directory}/diagsite.conf;",
+        }
+        path = self.directory / "nginx.conf"
+        path.write_text(_replace_all(NGINX_MAIN_CONF.read_text(), main))
+        (self.directory / "diagsite.conf").write_text(_replace_all(NGINX_CONF.read_text(), site))
+        return path
 
     def build_nginx_command(self, *arguments: str) -> list[str]:
         """Return a command line of nginx with this configuration."""
@@ -117,8 +108,7 @@ class ProxiedSite:
     def is_ready(self, port: int) -> bool:
         """Tell whether a server is ready, by the same request as deploy/wait-until-ready."""
         with contextlib.suppress(httpx.TransportError):
-            headers = {"X-Forwarded-Proto": "https"}
-            response = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=5, **LOCAL_HTTPX_OPTIONS)
+            response = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5, **LOCAL_HTTPX_OPTIONS)
             return response.status_code == 200
         return False
 
@@ -146,6 +136,14 @@ class ProxiedSite:
         if self._nginx:
             self._nginx.terminate()
             self._nginx.wait()
+
+
+def _replace_all(text: str, replacements: dict[str, str]) -> str:
+    """Replace regular expressions; each must occur."""
+    for pattern, new in replacements.items():
+        text, count = re.subn(pattern, new, text)
+        assert count, pattern
+    return text
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ async def send_requests(
     site: ProxiedSite, report: TrafficReport, stop: asyncio.Event, body: dict[str, Any] | None = None
 ) -> None:
     """Send requests over one connection until the event: start diagnoses if there is a body, otherwise read."""
-    async with _signed_in_client(site) as client:
+    async with signed_in_client(site) as client:
         while not stop.is_set():
             try:
                 if body:
@@ -49,7 +49,8 @@ async def send_requests(
 
 
 @contextlib.asynccontextmanager
-async def _signed_in_client(site: ProxiedSite) -> AsyncIterator[httpx.AsyncClient]:
+async def signed_in_client(site: ProxiedSite) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the API through the proxy, with a token of its own device."""
     async with httpx.AsyncClient(base_url=site.url, verify=site.ssl_context, trust_env=False, timeout=20) as client:
         response = await client.post("/api/session", json={"device_id": f"device-{uuid.uuid4().hex}"})
         client.headers["Authorization"] = f"Bearer {response.raise_for_status().json()['token']}"
@@ -64,7 +65,7 @@ async def follow_stream(
     on_connected: Callable[[], None],
 ) -> None:
     """Follow a new diagnosis until the event, reconnecting as the protocol requires after each disconnect."""
-    async with _signed_in_client(site) as client:
+    async with signed_in_client(site) as client:
         response = await client.post("/api/diagnoses", json=body, headers={"Idempotency-Key": uuid.uuid4().hex})
         url = site.url.replace("https", "wss") + response.raise_for_status().json()["socket_url"]
         token = client.headers["Authorization"].removeprefix("Bearer ")

@@ -2,7 +2,9 @@
 
 nginx runs the shipped configuration with a self-signed certificate; servers and worker have production settings.
 
-    python -m bench.deploy [--readers N] [--followers N] [--times N]
+Then open many sockets at once through the same nginx.
+
+    python -m bench.deploy [--readers N] [--followers N] [--times N] [--sockets N]
 """
 
 import argparse
@@ -12,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.deploy.sockets import measure_sockets
 from bench.environment import running_services_with_redis
 from bench.harness import BenchmarkResult, run_measurements
 from testing.fakes.platform import FakePlatform, respond_with_answer
@@ -57,6 +60,7 @@ def main() -> int:
     parser.add_argument("--readers", type=int, default=10)
     parser.add_argument("--followers", type=int, default=50)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--sockets", type=int, default=10_000)
     options = parser.parse_args()
     with running_services_with_redis(parser) as redis_url:
 
@@ -65,7 +69,12 @@ def main() -> int:
                 redis_url, readers=options.readers, followers=options.followers, times=options.times
             )
 
-        return run_measurements("deploy-restart", [("restarts under traffic", measure)])
+        def measure_open_sockets() -> list[BenchmarkResult]:
+            return measure_sockets(redis_url, sockets=options.sockets)
+
+        return run_measurements(
+            "deploy-restart", [("restarts under traffic", measure), ("open sockets", measure_open_sockets)]
+        )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, locale, security
 
@@ -44,7 +45,7 @@ class _InlineMiddlewareMixin:
 
 
 class SecurityMiddleware(_InlineMiddlewareMixin, security.SecurityMiddleware):
-    """Adds redirects, security headers and the content security policy."""
+    """Adds redirects, except for probes, security headers and the content security policy."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         answer: HttpResponse = super().process_response(request, response)
@@ -64,7 +65,10 @@ class LocaleMiddleware(_InlineMiddlewareMixin, locale.LocaleMiddleware):
 
 
 class CommonMiddleware(_InlineMiddlewareMixin, common.CommonMiddleware):
-    """Appends slashes and sets Content-Length."""
+    """Checks the host, except that of probes, appends slashes and sets Content-Length."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path_info in settings.PROBE_PATHS else super().process_request(request)
 
 
 class CsrfViewMiddleware(_InlineMiddlewareMixin, csrf.CsrfViewMiddleware):

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 MAINTENANCE_CONCURRENCY = 2
 GOING_AWAY_TIMEOUT_SECONDS = 1.0
+LISTEN_BACKLOG = 4096  # clients of a process that was restarted arrive within a second
 CANCEL_TIMEOUT_SECONDS = 2.0
 REQUEST_DRAIN_SECONDS = 2.0
 PING_DISABLED = float("inf")
@@ -85,7 +86,7 @@ class SiteServer:
         self._skip_drain = asyncio.Event()
         self._server = _DaphneServer(
             application,
-            endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
+            endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}:backlog={LISTEN_BACKLOG}"],
             signal_handlers=False,
             # The protocol has its own ping, which browsers and mini-programs can see. (0 would mean every 2 s.)
             ping_interval=PING_DISABLED,

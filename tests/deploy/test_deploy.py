@@ -5,12 +5,16 @@ import os
 import ssl
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
+from progress.frames import CloseCode
 from testing.fakes.platform import FakePlatform, respond_with_answer
 from testing.proxied_site import ProxiedSite, running_proxied_site
 from testing.rolling_restart import restart_under_traffic
@@ -64,12 +68,22 @@ def proxied(tmp_path: Path, redis_server: RedisServer) -> Iterator[ProxiedSite]:
 ORDER = {"brand": "山岚", "questions": ["哪个手冲壶好？"], "platforms": ["slow"]}
 
 
+async def _get_close_code(site: ProxiedSite) -> int | None:
+    """Connect as a page of the site without a session: with the port of its origin, it is no foreign origin."""
+    url = f"{site.url.replace('https', 'wss')}/ws/diagnosis/{uuid.uuid4()}/"
+    async with connect(url, ssl=site.ssl_context, proxy=None, origin=Origin(site.url)) as socket:
+        await socket.send('{"type": "hello", "v": 1, "token": null}')
+        await socket.wait_closed()
+        return socket.close_code
+
+
 @pytest.mark.redis
 def test_restart_under_traffic_fails_no_request_and_sockets_reconnect(proxied: ProxiedSite) -> None:
     with httpx.Client(verify=ssl.create_default_context(cafile=str(proxied.certificate)), trust_env=False) as client:
         answer = client.get(f"{proxied.url}/healthz")
         assert answer.status_code == 200
         assert client.get(f"{proxied.url}/metrics").status_code == 404
+    assert asyncio.run(_get_close_code(proxied)) == CloseCode.UNAUTHORIZED
     seen = asyncio.run(restart_under_traffic(proxied, ORDER, readers=3, followers=4))
     assert seen.failures == []
     assert seen.request_count > 20

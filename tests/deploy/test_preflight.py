@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from diagnosis.models import Platform
 from diagsite.operations.preflight.checks import CHECKS, select_checks
 from diagsite.operations.preflight.results import (
     FAILED,
@@ -100,6 +101,13 @@ def test_package_with_another_version_is_named(settings: Any, tmp_path: Any) -> 
     (tmp_path / "requirements.txt").write_text("Django==1.0  # old\nno-such-package==1.0\nredis\n")
     detail = _run("packages")["packages"].detail
     assert "Django is " in detail and "not 1.0; no-such-package is missing" in detail
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_start_needs_no_platform(settings: Any) -> None:
+    settings.PRODUCTION, settings.DEMO = True, False
+    Platform.objects.update(is_enabled=False)
+    assert {result.level for result in _run("keys").values()} == {WARNING}
 
 
 @pytest.fixture

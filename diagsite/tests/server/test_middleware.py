@@ -41,8 +41,19 @@ async def test_a_page_may_load_what_is_ours_and_nothing_else(client: AsyncClient
 
 async def test_http_is_sent_to_https_where_it_must_be(client: AsyncClient, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
-    answer = await client.get("/healthz")
-    assert (answer.status_code, answer["Location"]) == (301, "https://testserver/healthz")
+    answer = await client.get("/accounts/login/")
+    assert (answer.status_code, answer["Location"]) == (301, "https://testserver/accounts/login/")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz/full", "/metrics"])
+async def test_probes_by_address_are_neither_refused_nor_redirected(
+    client: AsyncClient, settings: Settings, path: str
+) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.ALLOWED_HOSTS = True, ["site.example"]
+    assert (await client.get(path)).status_code == 200
+    assert (await client.get("/")).status_code == 400
+    assert (await client.get("/", headers={"x-forwarded-proto": "https"}, secure=True)).status_code == 400
 
 
 @pytest.mark.django_db(transaction=True)
