@@ -14,8 +14,10 @@ from functools import lru_cache
 
 from diagnosis.analysis.matching.disambiguation import MatchContext, Sense, classify_senses
 from diagnosis.analysis.matching.gazetteer import Gazetteer, get_gazetteer
+from diagnosis.analysis.matching.lexicon import Segmentation
 from diagnosis.analysis.matching.names import BrandSpellings, NameFinder, NameMatch
 from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling, normalize_text
+from diagnosis.analysis.matching.structure import find_groups
 from diagnosis.analysis.matching.web_addresses import Address, find_addresses, find_cited_domains
 
 __all__ = ["BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_mentions", "normalize_spelling"]
@@ -59,7 +61,14 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
     normalized = normalize_text(text)
     addresses = find_addresses(text)
     matches = [match for match in finder.find(normalized) if not _is_inside_address(match, addresses, normalized)]
-    context = MatchContext(text, normalized, matches, normalize_spelling(question), tuple(gazetteer.brand_context))
+    context = MatchContext(
+        normalized,
+        matches,
+        normalize_spelling(question),
+        tuple(gazetteer.brand_context),
+        find_groups(text),
+        Segmentation(normalized.text),
+    )
     classified_matches = list(zip(matches, classify_senses(context), strict=True))
     return TextAnalysis(
         [

@@ -1,9 +1,9 @@
-"""Word-sense disambiguation of ambiguous names: is the brand meant, or the ordinary word?
+"""Word-sense disambiguation of names that are also words: is the brand meant, or the ordinary word?
 
-First by the sentence: context words of either sense and other brands, weighted by proximity. Without evidence there,
-by the sense of the same name elsewhere in the answer (Gale, Church and Yarowsky 1992, One sense per discourse), then by
-the context words of the whole answer and its question. Without evidence, or with contradictory evidence, the match is
-uncertain.
+First by the sentence: form (`evidence.py`), context words of either sense and other brands, weighted by proximity.
+Without evidence there, by the sense of the same name elsewhere in the answer (Gale, Church and Yarowsky 1992, One sense
+per discourse), then by the context words of the whole answer and its question. Without evidence, or with contradictory
+evidence, the match is uncertain.
 """
 
 import re
@@ -11,23 +11,33 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import ahocorasick
 
+from diagnosis.analysis.matching.boundaries import WordFit, get_word_fit, is_whole_word
+from diagnosis.analysis.matching.evidence import (
+    Evidence,
+    PlaceEvidence,
+    get_case_evidence,
+    get_grammar_evidence,
+    get_question_words,
+)
 from diagnosis.analysis.matching.gazetteer import KnownBrand
-from diagnosis.analysis.matching.names import NameMatch, is_whole_word
+from diagnosis.analysis.matching.lexicon import Ambiguity, Segmentation
+from diagnosis.analysis.matching.names import NameMatch
 from diagnosis.analysis.matching.normalization import NormalizedText
+from diagnosis.analysis.matching.structure import Group
 
 MAX_CONTEXT_CHARACTERS = 80  # a sentence is limited to this distance on each side
 MIN_SCORE_RATIO = 2.0  # of the scores of both senses, for a decision
 MIN_ANSWER_SCORE = 2  # context words in the whole answer, for a decision
 QUESTION_WORD_WEIGHT = 2  # of a context word in the question, relative to one in the answer
 OTHER_BRAND_WEIGHT = 0.6  # of another brand, relative to a context word
-MIN_UNKNOWN_NAME_SCORE = 0.3  # for unknown names of one character, which may be a part of any word
-BRAND_CASE_WEIGHT = 0.5  # of a name in letters written in the brand's own case
+MIN_UNKNOWN_NAME_SCORE = 0.3  # for words without context words of their own in the list of known brands
+CATEGORY_WEIGHT = 1.5  # of a noun of the question directly after a name: 「老板油烟机」
 
 OffsetRange = tuple[int, int]
 
@@ -41,28 +51,37 @@ class Sense(Enum):
     NO_EVIDENCE = "silent"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchContext:
-    """A text with its matches. `text` is the original; `question` is normalized."""
+    """A text with its matches and structure. `question` is normalized."""
 
-    text: str
     normalized: NormalizedText
     matches: Sequence[NameMatch]
     question: str
     common_brand_words: tuple[str, ...]
-    sentence_ends: list[int] = field(init=False)
-    """Positions of sentence ends in the normalized text."""
+    groups: Sequence[Group]
+    segmentation: Segmentation
     word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def sentence_ends(self) -> list[int]:
+        """Return the positions of sentence ends in the normalized text."""
         sentence_ends = []
         for match in _SENTENCE_END.finditer(self.normalized.text):
-            is_newline = "\n" in self.text[slice(*self.normalized.get_original_range(*match.span()))]
+            is_newline = match.group() == " " and "\n" in self.normalized.get_original(*match.span())
             before = self.normalized.text[max(0, match.start() - 2) : match.start()]
             follows_period = before.endswith(".") and not before[:-1].isdigit()  # 「1. 苹果」 is one sentence
             if match.group() != " " or is_newline or follows_period:
                 sentence_ends.append(match.start())
-        object.__setattr__(self, "sentence_ends", sentence_ends)
+        return sentence_ends
+
+    @cached_property
+    def place(self) -> PlaceEvidence:
+        return PlaceEvidence(self.normalized, self.groups, self.matches)
+
+    @cached_property
+    def question_words(self) -> frozenset[str]:
+        return get_question_words(self.question)
 
     def get_sentence_bounds(self, match: NameMatch) -> tuple[int, int]:
         """Return the bounds of its sentence, at most MAX_CONTEXT_CHARACTERS away on each side."""
@@ -94,9 +113,7 @@ _SENTENCE_END = re.compile("[。!?;！？；… ]")
 
 def classify_senses(context: MatchContext) -> list[Sense]:
     """Return a sense for each match, never NO_EVIDENCE."""
-    senses = [
-        _classify_by_sentence(context, match) if match.name.is_ambiguous else Sense.BRAND for match in context.matches
-    ]
+    senses = [_classify_by_sentence(context, match) for match in context.matches]
     sense_by_spelling: dict[str, Sense] = {}
     for match, sense in zip(context.matches, senses, strict=True):
         if sense is Sense.NO_EVIDENCE and match.name.spelling not in sense_by_spelling:
@@ -111,12 +128,17 @@ def classify_senses(context: MatchContext) -> list[Sense]:
 
 
 def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
+    fit = get_word_fit(context.segmentation, context.normalized.text, match.start, match.end)
+    if fit in (WordFit.STRADDLED, WordFit.LONGER):
+        return Sense.WORD
+    if not match.name.is_ambiguous:
+        return Sense.BRAND
     known_brand = match.name.known_brand
     brand_words, ordinary_words = _get_sense_words(known_brand, context.common_brand_words)
     start, end = context.get_sentence_bounds(match)
     brand_ranges = _exclude_ranges_inside(match, context.find_words(brand_words, start, end))
     word_ranges = _exclude_ranges_inside(match, context.find_words(ordinary_words, start, end))
-    if any(span[0] == match.end for span in brand_ranges):
+    if fit is WordFit.LINE or any(span[0] == match.end for span in brand_ranges):
         return Sense.BRAND  # a noun directly after the name decides: 「苹果手机」
     # Brands tend to be listed together, so unambiguous other brands in the sentence are evidence.
     other_brand_ranges = [
@@ -127,14 +149,29 @@ def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
     brand_score = _compute_proximity_score(match, brand_ranges) + OTHER_BRAND_WEIGHT * _compute_proximity_score(
         match, other_brand_ranges
     )
-    word_score = _compute_proximity_score(match, word_ranges)
-    written = context.text[slice(*context.normalized.get_original_range(match.start, match.end))]
-    is_sentence_start = not context.normalized.text[start : match.start].strip()
-    if known_brand and written.isascii() and written in known_brand.original_spellings and not is_sentence_start:
-        brand_score += BRAND_CASE_WEIGHT
-    if known_brand is None and brand_score < MIN_UNKNOWN_NAME_SCORE:
-        return Sense.UNCERTAIN
-    return _compare_scores(brand_score, word_score)
+    form = _get_form_evidence(context, match, has_other_brands=bool(other_brand_ranges))
+    scores = Evidence(brand_score, _compute_proximity_score(match, word_ranges)).add(form)
+    return _decide(match, scores)
+
+
+def _get_form_evidence(context: MatchContext, match: NameMatch, *, has_other_brands: bool) -> Evidence:
+    normalized = context.normalized
+    following = context.segmentation.get_word(match.end).text if match.end < len(normalized.text) else ""
+    category = Evidence(CATEGORY_WEIGHT if following in context.question_words else 0.0)
+    return (
+        category.add(context.place.get(*normalized.get_original_range(match.start, match.end)))
+        .add(get_case_evidence(normalized, match, is_neighbour_named=has_other_brands))
+        .add(get_grammar_evidence(context.segmentation, normalized.text, match))
+    )
+
+
+def _decide(match: NameMatch, scores: Evidence) -> Sense:
+    if match.name.ambiguity in (Ambiguity.POSSIBLE, Ambiguity.PERSON):
+        return Sense.WORD if scores.word >= MIN_SCORE_RATIO * scores.brand and scores.word >= 1 else Sense.BRAND
+    has_context_words = match.name.known_brand and match.name.known_brand.word_context
+    if not has_context_words and scores.brand < MIN_UNKNOWN_NAME_SCORE and scores.word < MIN_UNKNOWN_NAME_SCORE:
+        return Sense.NO_EVIDENCE
+    return _compare_scores(scores.brand, scores.word)
 
 
 def _compare_scores(brand_score: float, word_score: float) -> Sense:

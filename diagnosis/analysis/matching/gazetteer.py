@@ -19,7 +19,7 @@ _FIELDS = {"aliases", "decoys", "brand_context", "word_context", "ambiguous"}
 
 @dataclass(frozen=True, eq=False)  # compared by identity, so that it can be a cache key
 class KnownBrand:
-    """A brand of the file; everything except `name` and `original_spellings` is normalized.
+    """A brand of the file; everything except `name` and `written_names` is normalized.
 
     names: all spellings, its name first. decoys: phrases that contain a name and never mean the brand.
     ambiguous: names that are also ordinary words; brand_context, word_context: context words of either sense.
@@ -32,7 +32,7 @@ class KnownBrand:
     brand_context: Sequence[str] = ()
     word_context: Sequence[str] = ()
     # With their case: "Apple" is more likely to mean the brand than "apple".
-    original_spellings: frozenset[str] = frozenset()
+    written_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,5 +101,5 @@ def _build_known_brand(name: str, table: dict[str, list[str]]) -> KnownBrand:
         frozenset(map(normalize_spelling, ambiguous)),
         tuple(map(normalize_spelling, table.get("brand_context", []))),
         tuple(map(normalize_spelling, table.get("word_context", []))),
-        frozenset(spellings),
+        tuple(spellings),
     )

@@ -1,15 +1,24 @@
-"""Find names in normalized text with an automaton of all spellings and decoys; the first, then the longest wins."""
+"""Find names in normalized text with automata of all spellings and decoys; the first, then the longest wins."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import ahocorasick
 
+from diagnosis.analysis.matching.boundaries import COMPANY_SUFFIXES, is_name_in_text
 from diagnosis.analysis.matching.gazetteer import Gazetteer, KnownBrand
+from diagnosis.analysis.matching.lexicon import Ambiguity, get_ambiguity
 from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling
+from diagnosis.analysis.matching.spellings import (
+    JoinedSpelling,
+    JoinedText,
+    get_joined_spelling,
+    get_other_spellings,
+    join_text,
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,19 @@ class BrandName:
     spelling: str
     is_tracked: bool
     known_brand: KnownBrand | None
+    written: str = field(default="", compare=False)
+
+    @cached_property
+    def ambiguity(self) -> Ambiguity:
+        """Whether the spelling alone shows that the brand is meant. The list of known brands is trusted first."""
+        if self.known_brand and self.spelling in self.known_brand.ambiguous:
+            return Ambiguity.WORD
+        ambiguity = get_ambiguity(self.spelling, self.written)
+        return ambiguity if not self.known_brand or ambiguity is Ambiguity.WORD else Ambiguity.NONE
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether the spelling alone does not show that the brand is meant."""
-        is_single_han = len(self.spelling) == 1 and "\u3400" <= self.spelling <= "\u9fff"
-        return is_single_han or bool(self.known_brand and self.spelling in self.known_brand.ambiguous)
+        return self.ambiguity is not Ambiguity.NONE
 
 
 @dataclass(frozen=True)
@@ -45,126 +61,143 @@ class NameMatch:
     end: int
 
 
-# A known brand with one of these suffixes is the same brand: 「福特汽车」 is 「福特」.
-_GENERIC_SUFFIXES = (
-    "汽车 电动车 手机 电器 电脑 家居 家具 卫浴 瓷砖 洗发水 热水器 户外 体育 酒店 地产 集团 公司 网 旅行 快递 乳业"
-)
-GENERIC_SUFFIXES = frozenset(_GENERIC_SUFFIXES.split())
-
-
 class NameFinder:
     """Finds the names of the brands of a diagnosis and of all known brands; reused for all its answers."""
 
     def __init__(self, brands: Sequence[BrandSpellings], gazetteer: Gazetteer) -> None:
         # The user's own spellings take precedence over other known spellings of the same brands.
-        brand_by_spelling: dict[str, str] = {}
+        spellings: dict[str, tuple[str, str]] = {}
         for brand in brands:
-            for spelling in brand.spellings:
-                brand_by_spelling.setdefault(normalize_spelling(spelling), brand.name)
-        brand_by_spelling.pop("", None)
+            for written in brand.spellings:
+                for spelling in (written, *get_other_spellings(written)):
+                    spellings.setdefault(normalize_spelling(spelling), (brand.name, spelling))
+        spellings.pop("", None)
         self._tracked_by_known_brand: dict[str, str] = {}
-        for spelling, brand_name in brand_by_spelling.items():
-            for text in (spelling, *(spelling + suffix for suffix in GENERIC_SUFFIXES)):
+        for spelling, (brand_name, _written) in spellings.items():
+            for text in (spelling, *(spelling + suffix for suffix in COMPANY_SUFFIXES)):
                 known_brand = gazetteer.by_spelling.get(text)
                 if known_brand:
                     self._tracked_by_known_brand.setdefault(known_brand.name, brand_name)
         for other, brand_name in self._tracked_by_known_brand.items():
-            for spelling in gazetteer.brands[other].names:
-                brand_by_spelling.setdefault(spelling, brand_name)
-        self._tracked_names = {
-            text: BrandName(name, text, True, gazetteer.by_spelling.get(text))
-            for text, name in brand_by_spelling.items()
+            for written in gazetteer.brands[other].written_names:
+                spellings.setdefault(normalize_spelling(written), (brand_name, written))
+        names = {
+            text: BrandName(name, text, True, gazetteer.by_spelling.get(text), written)
+            for text, (name, written) in spellings.items()
         }
-        self._known_automaton = _build_known_automaton(gazetteer)
-        self._tracked_automaton = _build_automaton(
-            {text: (name, frozenset()) for text, name in self._tracked_names.items()}
-        )
+        self._tracked = _Patterns(names.values())
+        self._known = _build_known_patterns(gazetteer)
 
     def find(self, normalized: NormalizedText) -> list[NameMatch]:
         """Return the names in order without overlaps: the one that starts first, then the longest, wins."""
-        matches = [
-            NameMatch(name, start, end)
-            for start, end, name, _of in _find_whole_words(self._tracked_automaton, normalized)
-            if name
+        joined = join_text(normalized)
+        matches = list(self._tracked.find(normalized, joined))
+        matches += [
+            match
+            for match in self._known.find(normalized, joined)
+            if match.name.brand not in self._tracked_by_known_brand
+            and normalized.text[match.start : match.end] not in self._tracked.names
         ]
-        decoys: list[tuple[int, int, frozenset[str]]] = []
-        for start, end, name, decoyed_spellings in _find_whole_words(self._known_automaton, normalized):
-            if normalized.text[start:end] in self._tracked_names:
-                continue  # a spelling given by the user takes precedence
-            if decoyed_spellings:
-                decoys.append((start, end, decoyed_spellings))
-            if name and name.brand not in self._tracked_by_known_brand:
-                matches.append(NameMatch(name, start, end))
+        decoys = _Decoys(
+            decoy for decoy in self._known.find_decoys(normalized) if decoy.text not in self._tracked.names
+        )
         kept: list[NameMatch] = []
-        for match in sorted(matches, key=lambda match: (match.start, -match.end)):
-            if kept and match.start < kept[-1].end:
-                continue
-            if not any(
-                start <= match.start and match.end <= end and match.name.spelling in decoyed_spellings
-                for start, end, decoyed_spellings in decoys
-            ):
+        for match in sorted(matches, key=lambda match: (match.start, -match.end, not match.name.is_tracked)):
+            if not (kept and match.start < kept[-1].end) and not decoys.cover(match):
                 kept.append(match)
         return kept
 
 
-PatternMeaning = tuple[BrandName | None, frozenset[str]]
-"""The brand that a text names, and the spellings that it contains as a decoy."""
+@dataclass(frozen=True)
+class _Decoy:
+    start: int
+    end: int
+    text: str
+    spellings: frozenset[str]
 
 
-def _build_automaton(meanings: dict[str, PatternMeaning]) -> Any:
+class _Decoys:
+    """The decoys of a text, to be asked for by position."""
+
+    def __init__(self, decoys: Iterable[_Decoy]) -> None:
+        self._decoys = sorted(decoys, key=lambda decoy: decoy.start)
+        self._starts = [decoy.start for decoy in self._decoys]
+        self._longest = max((decoy.end - decoy.start for decoy in self._decoys), default=0)
+
+    def cover(self, match: NameMatch) -> bool:
+        """Return whether a match is a part of a phrase that never means the brand."""
+        first = bisect_left(self._starts, match.end - self._longest)
+        last = bisect_right(self._starts, match.start)
+        return any(
+            match.end <= decoy.end and match.name.spelling in decoy.spellings for decoy in self._decoys[first:last]
+        )
+
+
+class _Patterns:
+    """Automata of names as written, of names without separators, and of decoys."""
+
+    def __init__(self, names: Iterable[BrandName], decoys: dict[str, frozenset[str]] | None = None) -> None:
+        self.names = {name.spelling: name for name in names}
+        self._exact = _build_automaton({text: (len(text), name) for text, name in self.names.items()})
+        joined: dict[str, tuple[int, BrandName, JoinedSpelling]] = {}
+        for name in self.names.values():
+            spelling = get_joined_spelling(name.written)
+            if spelling:
+                joined.setdefault(spelling.text, (len(spelling.text), name, spelling))
+        self._joined = _build_automaton(joined)
+        self._decoys = _build_automaton({text: (len(text), spellings) for text, spellings in (decoys or {}).items()})
+
+    def find(self, normalized: NormalizedText, joined: JoinedText | None) -> Iterator[NameMatch]:
+        """Yield the names in a text, in any order, overlaps included."""
+        for last, (length, name) in _iterate(self._exact, normalized.text):
+            if _is_name(normalized, last + 1 - length, last + 1):
+                yield NameMatch(name, last + 1 - length, last + 1)
+        for last, (length, name, spelling) in _iterate(self._joined, joined.text if joined else normalized.text):
+            start, end = last + 1 - length, last + 1
+            if joined:
+                start, end = joined.get_range(start, end)
+            is_spelled = joined is None or joined.spells(spelling, last + 1 - length, normalized)
+            if is_spelled and normalized.text[start:end] not in self.names and _is_name(normalized, start, end):
+                yield NameMatch(name, start, end)
+
+    def find_decoys(self, normalized: NormalizedText) -> Iterator[_Decoy]:
+        """Yield the phrases that never mean a brand."""
+        for last, (length, spellings) in _iterate(self._decoys, normalized.text):
+            start, end = last + 1 - length, last + 1
+            if _is_name(normalized, start, end):
+                yield _Decoy(start, end, normalized.text[start:end], spellings)
+
+
+def _is_name(normalized: NormalizedText, start: int, end: int) -> bool:
+    # A part of a character is no match: 「会社」 in 「㍿」.
+    is_complete = normalized.start_offsets[start] >= 0 and normalized.end_offsets[end - 1] >= 0
+    return is_complete and is_name_in_text(normalized, start, end)
+
+
+def _build_automaton(meanings: dict[str, Any]) -> Any:
     automaton = ahocorasick.Automaton()
     for text, meaning in meanings.items():
-        automaton.add_word(text, (len(text), *meaning))
+        automaton.add_word(text, meaning)
     automaton.make_automaton()
     return automaton
 
 
-def _find_whole_words(
-    automaton: Any, normalized: NormalizedText
-) -> Iterator[tuple[int, int, BrandName | None, frozenset[str]]]:
-    """Yield (start, end, brand name, decoyed spellings) of whole words."""
-    for last, (length, name, decoyed_spellings) in automaton.iter(normalized.text) if len(automaton) else ():
-        start, end = last + 1 - length, last + 1
-        # A part of a character is no match: 「会社」 in 「㍿」, "x" in "x́".
-        if (
-            normalized.start_offsets[start] >= 0
-            and normalized.end_offsets[last] >= 0
-            and is_whole_word(normalized.text, start, end)
-        ):
-            yield start, end, name, decoyed_spellings
+def _iterate(automaton: Any, text: str) -> Iterator[tuple[int, Any]]:
+    return automaton.iter(text) if len(automaton) else iter(())
 
 
 @lru_cache(maxsize=4)
-def _build_known_automaton(gazetteer: Gazetteer) -> Any:
-    """Return the automaton of all known names and decoys, which is too large to build for each diagnosis."""
-    meanings: dict[str, PatternMeaning] = {}
+def _build_known_patterns(gazetteer: Gazetteer) -> _Patterns:
+    """Return the patterns of all known names and decoys, which are too many to build for each diagnosis."""
+    decoys: dict[str, frozenset[str]] = {}
     for brand in gazetteer.brands.values():
         for decoy in brand.decoys:
-            decoyed_spellings = frozenset(name for name in brand.names if name in decoy)
-            meanings[decoy] = (None, meanings.get(decoy, (None, frozenset()))[1] | decoyed_spellings)
-    for spelling, brand in gazetteer.by_spelling.items():
-        name = BrandName(brand.name, spelling, is_tracked=False, known_brand=brand)
-        meanings[spelling] = (name, meanings.get(spelling, (None, frozenset()))[1])
-    return _build_automaton(meanings)
-
-
-# Latin, Greek and Cyrillic letters, digits, and combining accents; × and ÷ are excluded.
-_WORD_CHARACTERS = "a-z0-9\u00df-\u00f6\u00f8-\u02af\u0300-\u036f\u0370-\u052f"
-_match_word_character = re.compile(f"[{_WORD_CHARACTERS}]").match
-_match_model_number = re.compile(rf"\d{{1,4}}(?![{_WORD_CHARACTERS}])|\d{{1,4}}(?:pro|max|ultra|plus|s|x|i|t|e)").match
-MIN_LENGTH_BEFORE_MODEL_NUMBER = 4
-
-
-def is_whole_word(normalized: str, start: int, end: int) -> bool:
-    """Return whether an alphabetic name is a whole word, apart from a model number; Chinese has no word boundary."""
-    if start and _match_word_character(normalized[start]) and _match_word_character(normalized[start - 1]):
-        return False
-    if (
-        end == len(normalized)
-        or not _match_word_character(normalized[end - 1])
-        or not _match_word_character(normalized[end])
-    ):
-        return True
-    # 「iPhone15」 mentions iPhone; 「how2」 may be anything.
-    may_precede_number = end - start >= MIN_LENGTH_BEFORE_MODEL_NUMBER and not normalized[end - 1].isdigit()
-    return may_precede_number and bool(_match_model_number(normalized, end))
+            decoys[decoy] = decoys.get(decoy, frozenset()) | {name for name in brand.names if name in decoy}
+    written = {normalize_spelling(text): text for brand in gazetteer.brands.values() for text in brand.written_names}
+    return _Patterns(
+        [
+            BrandName(brand.name, spelling, is_tracked=False, known_brand=brand, written=written[spelling])
+            for spelling, brand in gazetteer.by_spelling.items()
+        ],
+        decoys,
+    )
