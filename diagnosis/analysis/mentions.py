@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from diagnosis.analysis.matching.disambiguation import MatchContext, Sense, classify_senses
+from diagnosis.analysis.matching.discovery import NamedRange, discover_brands
 from diagnosis.analysis.matching.gazetteer import Gazetteer, get_gazetteer
 from diagnosis.analysis.matching.lexicon import Segmentation
 from diagnosis.analysis.matching.names import BrandSpellings, NameFinder, NameMatch
@@ -38,10 +39,14 @@ class Mention:
 
 @dataclass(frozen=True)
 class TextAnalysis:
-    """The findings in a text. others: known brands outside the diagnosis; domains: cited hosts in order."""
+    """The findings in a text.
+
+    others: known brands outside the diagnosis; discovered: guesses from the text's structure; domains: cited hosts.
+    """
 
     mentions: list[Mention]
     others: list[str]
+    discovered: list[str]
     domains: list[str]
 
 
@@ -55,40 +60,42 @@ def find_mentions(text: str, brands: Iterable[BrandSpellings], question: str = "
 
 
 def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = "") -> TextAnalysis:
-    """Return all mentions of the brands, other known brands with a certain mention, and the cited domains."""
+    """Return the mentions of the brands, other brands, known or guessed, and the cited domains."""
     gazetteer = get_gazetteer()
     finder = _get_name_finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), gazetteer)
     normalized = normalize_text(text)
     addresses = find_addresses(text)
     matches = [match for match in finder.find(normalized) if not _is_inside_address(match, addresses, normalized)]
+    groups = find_groups(text)
     context = MatchContext(
         normalized,
         matches,
         normalize_spelling(question),
         tuple(gazetteer.brand_context),
-        find_groups(text),
+        groups,
         Segmentation(normalized.text),
     )
-    classified_matches = list(zip(matches, classify_senses(context), strict=True))
+    found = [(match, sense) for match, sense in zip(matches, classify_senses(context), strict=True)]
+    known = [
+        NamedRange(*normalized.get_original_range(match.start, match.end), is_certain=sense is Sense.BRAND)
+        for match, sense in found
+        if match.name.is_tracked or sense is Sense.BRAND
+    ]
+    known += [NamedRange(address.start, address.end, is_certain=False) for address in addresses]
     return TextAnalysis(
         [
-            Mention(
-                match.name.brand,
-                *normalized.get_original_range(match.start, match.end),
-                is_certain=sense is Sense.BRAND,
-            )
-            for match, sense in classified_matches
+            Mention(match.name.brand, *normalized.get_original_range(match.start, match.end), sense is Sense.BRAND)
+            for match, sense in found
             if match.name.is_tracked and sense is not Sense.WORD
         ],
-        list(
-            dict.fromkeys(
-                match.name.brand
-                for match, sense in classified_matches
-                if not match.name.is_tracked and sense is Sense.BRAND
-            )
-        ),
+        list(dict.fromkeys(match.name.brand for match, sense in found if _is_other_brand(match, sense))),
+        discover_brands(groups, known, question),
         find_cited_domains(text),
     )
+
+
+def _is_other_brand(match: NameMatch, sense: Sense) -> bool:
+    return not match.name.is_tracked and sense is Sense.BRAND
 
 
 @lru_cache(maxsize=64)

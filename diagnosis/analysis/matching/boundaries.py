@@ -7,7 +7,7 @@ words around it are read better without it (精华|为主 for 华为), and where
 import re
 from enum import Enum
 
-from diagnosis.analysis.matching.lexicon import Segmentation, Word, is_chinese_word, is_english_phrase, split_words
+from diagnosis.analysis.matching.lexicon import Segmentation, Word, is_chinese_name, is_chinese_word, is_english_phrase, split_words
 from diagnosis.analysis.matching.normalization import NormalizedText
 
 # Latin, Greek and Cyrillic letters, digits, and combining accents; × and ÷ are excluded.
@@ -94,6 +94,7 @@ class WordFit(Enum):
 
 # Parts of speech of characters that stand alone: adverbs, prepositions, conjunctions, particles, pronouns, and so on.
 _FUNCTION_TAGS = ("d", "p", "c", "u", "r", "f", "y", "x")
+_AUXILIARIES = frozenset("能会可是有在要太很")
 
 
 def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) -> WordFit:
@@ -103,7 +104,7 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
     right = last.end - end if _is_han(text[end - 1]) else 0
     if not left and not right:
         return WordFit.ALIGNED
-    if first is last:
+    if first == last:
         return _get_fit_inside(segmentation, first, text, start, end)
     index, last_index = segmentation.get_index(start), segmentation.get_index(end - 1)
     # With the words beside it: 维基|本身 is better than 维|基本|身.
@@ -124,7 +125,7 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
 def _get_fit_inside(segmentation: Segmentation, word: Word, text: str, start: int, end: int) -> WordFit:
     prefix, suffix = text[word.start : start], text[end : word.end]
     name = text[start:end]
-    if not prefix and (suffix in COMPANY_SUFFIXES or (is_chinese_word(suffix) and not is_chinese_word(name))):
+    if not prefix and (suffix in COMPANY_SUFFIXES or ((is_chinese_word(suffix) or (len(suffix) > 1 and is_chinese_name(suffix))) and not is_chinese_word(name))):
         return WordFit.LINE
     if not prefix and len(suffix) == 1 and word.end < len(text):  # 京东|方便 rather than 京东方|便
         following = segmentation.get_word(word.end)
@@ -135,4 +136,4 @@ def _get_fit_inside(segmentation: Segmentation, word: Word, text: str, start: in
 
 def _is_orphan(word: Word, standalone_tags: tuple[str, ...] = _FUNCTION_TAGS) -> bool:
     """Return whether a word is a single character that does not stand alone."""
-    return len(word.text) == 1 and not word.tag.startswith(standalone_tags)
+    return len(word.text) == 1 and word.text not in _AUXILIARIES and not word.tag.startswith(standalone_tags)

@@ -5,6 +5,7 @@ contradicts it.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class Evidence(NamedTuple):
 
 # Place in lists, tables, enumerations ---------------------------------------------------------------------------------
 
-_BRAND_TITLE = re.compile(r"品牌|牌子|厂商|厂家|公司|brand|company|maker|vendor", re.IGNORECASE)
+BRAND_TITLE = re.compile(r"品牌|牌子|厂商|厂家|公司|brand|company|maker|vendor", re.IGNORECASE)
 _MODEL_TAIL = re.compile(
     r"(?:(?:[\s-]?[A-Za-z][A-Za-z+.]{0,12}){0,3}[\s-]?[A-Za-z]{0,3}\d[\w+.-]*(?:\s?[A-Za-z0-9+]+){0,4}|\s?[A-Z][\w+ .-]*)?"
 )
@@ -77,7 +78,7 @@ class PlaceEvidence:
 
     def _rate(self, group: Group) -> Evidence:
         named, doubtful, ordinary = self._count(group)
-        if group.kind == "table" and _BRAND_TITLE.search(group.title):
+        if group.kind == "table" and BRAND_TITLE.search(group.title):
             return Evidence(STRONG)
         if group.kind == "emphasis":
             return Evidence(1.0 if named or ordinary <= doubtful else 0.0)
@@ -137,8 +138,8 @@ def looks_like_name(text: str) -> bool:
 
 # Case of letters ------------------------------------------------------------------------------------------------------
 
-_NEXT_VERB = re.compile(
-    r"(?:'s)?\s(?:is|isn't|was|has|have|offers?|makes?|sells?|costs?|provides?|lets|also|remains|uses|builds|runs|does|"
+_POSSESSIVE_OR_VERB = re.compile(
+    r"['’]s\s|\s(?:is|isn't|was|has|have|offers?|makes?|sells?|costs?|provides?|lets|also|remains|uses|builds|runs|does|"
     r"comes|supports|focuses|stands|wins|leads|keeps|gives|works)\b"
 )
 _PREVIOUS_WORD = re.compile(r"([A-Za-z][\w'’-]*)\s$")
@@ -151,7 +152,8 @@ def get_case_evidence(normalized: NormalizedText, match: NameMatch, *, is_neighb
     """Return evidence from capitals, for a name in letters that is also a word."""
     start, end = normalized.get_original_range(match.start, match.end)
     text, written = normalized.original, normalized.original[start:end]
-    if not written.isascii() or not any(character.isalpha() for character in written):
+    written = unicodedata.normalize("NFKC", written)
+    if not match.name.spelling.isascii() or not any(character.isalpha() for character in written):
         return Evidence()
     before, after = text[max(0, start - 60) : start], text[end : end + 60]
     is_chinese = bool(_IS_HAN.search(before[-12:]) or _IS_HAN.search(after[:12]))
@@ -167,7 +169,7 @@ def get_case_evidence(normalized: NormalizedText, match: NameMatch, *, is_neighb
     if _SENTENCE_START.search(before):
         is_compound = " " in written and all(word[:1].isupper() for word in written.split())
         has_inner_capital = written != written.capitalize() and written == own and not is_compound
-        is_subject = bool(_NEXT_VERB.match(after)) and match.name.spelling not in _SUBJECT_WORDS
+        is_subject = bool(_POSSESSIVE_OR_VERB.match(after)) and match.name.spelling not in _SUBJECT_WORDS
         return Evidence(CLEAR) if is_compound or has_inner_capital else Evidence(1.0 if is_subject else 0.0)
     return Evidence(CLEAR)
 
@@ -187,8 +189,6 @@ def _is_part_of_title(before: str, after: str, written: str) -> bool:
 # Grammar of Chinese ---------------------------------------------------------------------------------------------------
 
 _DEGREE = re.compile(r"(?:近乎|几乎|接近|追求|非常|十分|比较|更加|最为|尽善尽|不够|如此|这么|那么|不太|很|更|太|最|较|挺|极|不)$")
-_QUANTITY = re.compile(r"[\d一二三四五六七八九十百千万两几半每这那][个只条把颗粒斤克公斤份碗勺种盏杯块头匹位群棵袋盒些]$")
-_ASPECT = re.compile(r"[着过到起于得地]")
 _ASPECT_PHRASES = ("到", "起来", "起", "着", "过", "于", "地")
 _CHOICE = re.compile(r"(?:推荐|首推|首选|优选|认准|选|品牌|牌子|国货|国产|竞品|友商|品牌有|比如|例如|如|像)[：: 「“]?$")
 _MODEL = re.compile(r"[ -]?(?:[a-z][a-z+]{0,11}[ -]?\d|[a-z]{1,3}\d|[a-z]{2,12})[a-z0-9+]*")
@@ -209,8 +209,10 @@ def get_grammar_evidence(segmentation: Segmentation, text: str, match: NameMatch
         brand += WEAK
     if _DEGREE.search(before):
         word += CLEAR
-    if _QUANTITY.search(before):
+    if _is_counted(segmentation, match.start):
         word += CLEAR
+    if before.endswith("《") and after.startswith("》"):
+        word += STRONG
     if after.startswith(_ASPECT_PHRASES) and segmentation.get_word(match.end - 1).tag[:1] in ("v", "a"):
         word += CLEAR
     if is_counted_phrase(match.name.spelling) and after and segmentation.get_word(match.end).tag == "n":
@@ -218,6 +220,20 @@ def get_grammar_evidence(segmentation: Segmentation, text: str, match: NameMatch
     if after.startswith(("化", "性", "感", "主义", "们")):
         word += CLEAR
     return Evidence(brand, word)
+
+
+# Measure words of products: 「一台小米」 may be the brand, 「一把小米」 is not.
+_PRODUCT_MEASURES = frozenset("款台部双件家辆瓶支套箱罐间店年月日元次")
+
+
+def _is_counted(segmentation: Segmentation, start: int) -> bool:
+    """Return whether a number with a measure word stands directly before: 一锅豆包."""
+    index = segmentation.get_index(start)
+    previous, before = segmentation.get_word_at(index - 1), segmentation.get_word_at(index - 2)
+    if previous is None or not _IS_HAN.match(previous.text[-1]) or previous.text[-1] in _PRODUCT_MEASURES:
+        return False
+    is_measure = len(previous.text) == 1 and before is not None and before.tag == "m" and bool(_IS_HAN.match(before.text))
+    return previous.tag[:1] in ("m", "q") or is_measure
 
 
 def get_question_words(question: str) -> frozenset[str]:

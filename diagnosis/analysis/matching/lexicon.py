@@ -83,13 +83,15 @@ def split_words(text: str) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def get_ambiguity(name: str, written: str) -> Ambiguity:
-    """Return whether a name is also a word. name: normalized; written: with its case."""
+def get_ambiguity(name: str) -> Ambiguity:
+    """Return whether a name is also a word. name: normalized."""
     if _HAN.fullmatch(name):
         return _get_chinese_ambiguity(name)
-    if name.isascii() and is_english_phrase(name):
+    if not name.isascii():
+        return Ambiguity.NONE
+    if is_english_phrase(name):
         return Ambiguity.WORD
-    return Ambiguity.NONE
+    return Ambiguity.POSSIBLE if name in _load_english().names else Ambiguity.NONE
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +128,7 @@ def is_chinese_name(text: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_english_word(text: str) -> bool:
     """Return whether a text in lower case is an ordinary English word or one of its forms."""
-    words = _load_english()
+    words = _load_english().ordinary
     if text in words:
         return True
     stems = [text.removesuffix(ending) for ending in _INFLECTIONS if text.endswith(ending)]
@@ -161,6 +163,14 @@ def _load_chinese() -> _ChineseDictionary:
     return _ChineseDictionary(frozenset(ordinary), frozenset(proper), frozenset(persons))
 
 
+@dataclass(frozen=True)
+class _EnglishDictionary:
+    ordinary: frozenset[str]
+    names: frozenset[str]  # of days, places and persons, in lower case
+
+
 @lru_cache(maxsize=1)
-def _load_english() -> frozenset[str]:
-    return frozenset(word for word in get_english_words_set(["web2"]) if word.islower())
+def _load_english() -> _EnglishDictionary:
+    words = get_english_words_set(["web2"])
+    ordinary = frozenset(word for word in words if word.islower())
+    return _EnglishDictionary(ordinary, frozenset(word.lower() for word in words if not word.islower()) - ordinary)

@@ -44,7 +44,7 @@ class BrandName:
         """Whether the spelling alone shows that the brand is meant. The list of known brands is trusted first."""
         if self.known_brand and self.spelling in self.known_brand.ambiguous:
             return Ambiguity.WORD
-        ambiguity = get_ambiguity(self.spelling, self.written)
+        ambiguity = get_ambiguity(self.spelling)
         return ambiguity if not self.known_brand or ambiguity is Ambiguity.WORD else Ambiguity.NONE
 
     @property

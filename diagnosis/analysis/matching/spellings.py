@@ -42,7 +42,7 @@ def get_joined_spelling(spelling: str) -> JoinedSpelling | None:
                 parts.add(len(text))
             text += part
     is_short = len(text) < MIN_JOINED_LENGTH and not any(character.isdigit() for character in text)
-    if not parts or is_short or not re.fullmatch(r"\w+", text) or is_english_word(text):
+    if not parts or is_short or not re.fullmatch(r"[\w+&!]+", text) or is_english_word(text):
         return None
     return JoinedSpelling(text, frozenset(parts), frozenset(added))
 
@@ -84,7 +84,9 @@ class JoinedText:
 
 def join_text(normalized: NormalizedText) -> JoinedText | None:
     """Return the text without separators between words; None if it has none."""
-    text, pieces, offsets, position = normalized.text, [], [], 0
+    text, position = normalized.text, 0
+    pieces: list[str] = []
+    offsets: list[int] = []
     for separator in _SEPARATORS.finditer(text):
         pieces.append(text[position : separator.start()])
         offsets += range(position, separator.start())

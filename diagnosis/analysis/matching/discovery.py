@@ -1,0 +1,121 @@
+"""Guess brands that nobody listed, from their places: heads of list items, cells of tables, names beside known brands.
+
+A place is believed when its group also holds certain brands, names that are no ordinary words, or a column for brands.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from diagnosis.analysis.matching.evidence import BRAND_TITLE, is_ordinary_text, looks_like_name
+from diagnosis.analysis.matching.lexicon import is_chinese_word, is_english_word, split_words
+from diagnosis.analysis.matching.normalization import normalize_spelling
+from diagnosis.analysis.matching.structure import Group, Slot
+
+MAX_DISCOVERED = 30
+MAX_HAN_LENGTH, MAX_LATIN_LENGTH = 6, 30
+_NAME_TITLE = re.compile(r"产品|名称|型号|款式|店|平台|工具|软件|推荐|product|name|model|tool|app|option|service", re.IGNORECASE)
+_ASKS_FOR_BRANDS = re.compile(
+    r"牌子|品牌|哪家|哪个|哪些|哪款|推荐|有什么|brand|compan|best|which|recommend|alternative|good", re.IGNORECASE
+)
+_HAN_NAME = re.compile(r"[\u3400-\u9fff·]{2,}")
+_LATIN_NAME = re.compile(r"[A-Z0-9][\w'’&.+-]*(?: (?:[A-Z0-9&][\w'’&.+-]*|of|the|and|de|la|le))*|[a-z]+[A-Z]\w*|[a-z]{4,}")
+_ENUMERATION_END = re.compile(r"等|都|也|的|这|这类|之类|均|是|比较|更|各|两|三|几|都是|to |are |is |all |both |, ")
+_GRAMMATICAL_TAGS = ("u", "d", "p", "c", "r", "y")
+
+
+@dataclass(frozen=True)
+class NamedRange:
+    """A name that is already known to stand at [start, end), certain or not."""
+
+    start: int
+    end: int
+    is_certain: bool
+
+
+def discover_brands(groups: Sequence[Group], known: Sequence[NamedRange], question: str) -> list[str]:
+    """Return guessed names of brands in order of appearance, as written; known ones are not repeated."""
+    found: dict[str, tuple[int, str]] = {}
+    for group in groups:
+        for start, name in _discover_in_group(group, known, bool(_ASKS_FOR_BRANDS.search(question))):
+            key = normalize_spelling(name)
+            if key and (key not in found or start < found[key][0]):
+                found[key] = (start, name)
+    return [name for _start, name in sorted(found.values())][:MAX_DISCOVERED]
+
+
+def _discover_in_group(group: Group, known: Sequence[NamedRange], is_asked: bool) -> Iterator[tuple[int, str]]:
+    named = {slot.start for slot in group.slots if _find_known(slot, known, only_certain=True)}
+    others = [slot for slot in group.slots if not _find_known(slot, known)]
+    names = [slot for slot in others if looks_like_name(_strip_model(slot.text))]
+    ordinary = [slot for slot in others if is_ordinary_text(slot.text)]
+    if not _is_believed(group, len(named), len(names), len(ordinary), is_asked):
+        return
+    is_strong = len(named) + len(names) > len(ordinary)
+    for index, slot in enumerate(others):
+        is_edge = group.kind == "enumeration" and (slot is group.slots[0] or slot is group.slots[-1])
+        name = _read_name(slot.text, is_edge=is_edge, is_first=is_edge and not index, is_strong=is_strong)
+        if name:
+            yield slot.start, name
+
+
+def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: bool) -> bool:
+    if group.kind == "table":
+        is_titled = bool(BRAND_TITLE.search(group.title))
+        return is_titled or (bool(named or _NAME_TITLE.search(group.title)) and named + names > ordinary)
+    if group.kind in ("enumeration", "emphasis"):
+        return named > 0 and named + names >= ordinary
+    return (named > 0 and named + names >= ordinary) or (names > 1 and names >= ordinary) or (
+        is_asked and names > 0 and names >= ordinary
+    )
+
+
+def _find_known(slot: Slot, known: Sequence[NamedRange], *, only_certain: bool = False) -> bool:
+    return any(
+        one.start < slot.end and slot.start < one.end and (one.is_certain or not only_certain) for one in known
+    )
+
+
+def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> str:
+    """Return the name that a slot holds, without model and product; empty if it holds none."""
+    if is_edge:
+        text = text.split(" ")[-1] if is_first and _HAN_NAME.search(text) else _ENUMERATION_END.split(text)[0].strip()
+        return text if looks_like_name(text) else ""
+    han = _HAN_NAME.match(text)
+    if han:
+        return _read_han_name(han.group(), text[han.end() :], is_strong=is_strong)
+    latin = _LATIN_NAME.match(text)
+    if not latin or len(latin.group()) > MAX_LATIN_LENGTH:
+        return ""
+    return _read_latin_name(latin.group(), text[latin.end() :])
+
+
+def _read_han_name(name: str, rest: str, *, is_strong: bool) -> str:
+    words = [word.text for word in split_words(name)]
+    if any(word.tag.startswith(_GRAMMATICAL_TAGS) for word in split_words(name)):
+        return ""
+    while len(name) > 4 and len(words) > 1 and len(words[-1]) > 1:
+        name = name.removesuffix(words.pop())
+    if len(name) > MAX_HAN_LENGTH or len(name) < 2 or is_chinese_word(name) or re.match(r"[^\s（(A-Za-z0-9]", rest):
+        return ""
+    if is_ordinary_text(name):
+        return name if is_strong and len(name) <= 4 and any(len(word) == 1 for word in words) else ""
+    return name
+
+
+def _read_latin_name(name: str, rest: str) -> str:
+    words = name.split(" ")
+    kept: list[str] = []
+    for word in words:
+        if kept and (re.search(r"\d", word) or (not is_english_word(kept[0].lower()) and len(kept[0]) > 3)):
+            break
+        kept.append(word)
+    name = " ".join(kept).rstrip(".-&'’")
+    is_word = all(is_english_word(word.lower()) or word.lower() in ("of", "the", "and") for word in kept)
+    if is_word and (len(kept) == 1 or len(kept) > 3 or name.islower() or kept[1:] and kept[1].islower()):
+        return ""
+    return name if re.search("[A-Za-z]{2}", name) and not re.match(r"[\u3400-\u9fff]{5}", rest) else ""
+
+
+def _strip_model(text: str) -> str:
+    return re.sub(r"\s*[A-Za-z]*\d.*$", "", text).strip() or text
