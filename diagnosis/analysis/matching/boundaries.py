@@ -1,13 +1,21 @@
 """Where a name ends: boundaries of alphabetic words, and evidence from Chinese words, which have none.
 
-An alphabetic name may be followed by an ending (Teslas) or by a model (OPPOReno13). A Chinese name is doubtful where the
-words around it are read better without it (精华|为主 for 华为), and where it is a part of a longer word (伊利诺伊 for 伊利).
+An alphabetic name may be followed by an ending (Teslas) or by a model (OPPOReno13). A Chinese name is doubtful where
+the words around it make more sense without it (精华|为主 for 华为), and as a part of a longer word (伊利诺伊 for 伊利).
 """
 
 import re
 from enum import Enum
 
-from diagnosis.analysis.matching.lexicon import Segmentation, Word, is_chinese_name, is_chinese_word, is_english_phrase, split_words
+from diagnosis.analysis.matching.lexicon import (
+    Segmentation,
+    Word,
+    is_chinese_name,
+    is_chinese_word,
+    is_english_phrase,
+    is_english_word,
+    split_words,
+)
 from diagnosis.analysis.matching.normalization import NormalizedText
 
 # Latin, Greek and Cyrillic letters, digits, and combining accents; × and ÷ are excluded.
@@ -27,8 +35,11 @@ _MARKERS = frozenset("*_~`<>\\")
 
 # A longer word with one of these endings is still the brand: 百度网, 京东商城.
 COMPANY_SUFFIXES = frozenset(
-    "汽车 电动车 手机 电器 电脑 家居 家具 卫浴 瓷砖 洗发水 热水器 户外 体育 酒店 地产 集团 公司 网 旅行 快递 乳业 "
-    "商城 科技 股份 牌 家 店 超市 银行 饮料 药业 食品 品牌 官网 旗舰店".split()
+    re.split(
+        r"\s+",
+        """汽车 电动车 手机 电器 电脑 家居 家具 卫浴 瓷砖 洗发水 热水器 户外 体育 酒店 地产 集团 公司 网 旅行 快递 乳业
+        商城 科技 股份 牌 家 店 超市 银行 饮料 药业 食品 品牌 官网 旗舰店""",
+    )
 )
 
 
@@ -46,7 +57,13 @@ def is_name_in_text(text: NormalizedText, start: int, end: int) -> bool:
     name, rest_end = text.text[start:end], _read_word(text.text, end).end()  # type: ignore[union-attr]
     rest = text.text[end:rest_end]
     if rest in ("s", "es"):
-        return len(name) >= 3 and name[-1].isalpha() and not is_english_phrase(name)
+        # "Fords" is Ford, "apples" are no Apple, and "cities" no Citi.
+        is_word = (
+            is_english_word(name + rest)
+            if is_english_phrase(name) is False
+            else text.get_original(start, end).islower()
+        )
+        return len(name) >= 3 and name[-1].isalpha() and not is_word
     return _is_model(name, rest, text.get_original(start, end), text.get_original(end, rest_end))
 
 
@@ -94,7 +111,7 @@ class WordFit(Enum):
 
 # Parts of speech of characters that stand alone: adverbs, prepositions, conjunctions, particles, pronouns, and so on.
 _FUNCTION_TAGS = ("d", "p", "c", "u", "r", "f", "y", "x")
-_AUXILIARIES = frozenset("能会可是有在要太很")
+_AUXILIARIES = frozenset("能会可是有在要太很选看买用上挑换叫像去到给让把被")
 
 
 def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) -> WordFit:
@@ -125,7 +142,10 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
 def _get_fit_inside(segmentation: Segmentation, word: Word, text: str, start: int, end: int) -> WordFit:
     prefix, suffix = text[word.start : start], text[end : word.end]
     name = text[start:end]
-    if not prefix and (suffix in COMPANY_SUFFIXES or ((is_chinese_word(suffix) or (len(suffix) > 1 and is_chinese_name(suffix))) and not is_chinese_word(name))):
+    if not prefix and (
+        suffix in COMPANY_SUFFIXES
+        or ((is_chinese_word(suffix) or (len(suffix) > 1 and is_chinese_name(suffix))) and not is_chinese_word(name))
+    ):
         return WordFit.LINE
     if not prefix and len(suffix) == 1 and word.end < len(text):  # 京东|方便 rather than 京东方|便
         following = segmentation.get_word(word.end)

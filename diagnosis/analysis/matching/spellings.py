@@ -1,7 +1,7 @@
 """The ways in which one name is written: with and without the separators between its parts.
 
-"Coca-Cola" is also "Coca Cola" and "CocaCola", "SK-II" also "SK2", "Dr. Martens" also "Dr.Martens". A part begins after a
-separator, at a change of case, and where letters, digits and Chinese characters meet.
+"Coca-Cola" is also "Coca Cola" and "CocaCola", "SK-II" also "SK2", "Dr. Martens" also "Dr.Martens". A part begins after
+a separator, at a change of case, and where letters, digits and Chinese characters meet.
 """
 
 import re
@@ -21,7 +21,10 @@ MIN_JOINED_LENGTH = 4  # of a name written without its separators; "A.P.C." is n
 
 @dataclass(frozen=True)
 class JoinedSpelling:
-    """A normalized spelling without separators. parts: indices where a part begins; added: those without a separator."""
+    """A normalized spelling without separators.
+
+    parts: indices where a part begins; added: those of them without a separator.
+    """
 
     text: str
     parts: frozenset[int]

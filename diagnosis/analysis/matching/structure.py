@@ -12,19 +12,24 @@ from itertools import groupby
 from diagnosis.analysis.matching.markup import find_emphasized
 
 _ITEM = re.compile(
-    r"^(?P<indent>[ \t\u3000>]*)(?:#{1,6}[ \t]+)?"
-    r"(?P<marker>[-*+•·▪◦●○■–—][ \t\u3000]+|[•●▪■]|[(（]?\d{1,2}[.)、．）](?!\d)|\d️?⃣|[①-⑳❶-❿]|[一二三四五六七八九十]{1,3}[、.．]"
-    r"|(?:第[一二三四五六七八九十\d]{1,2}(?:名|位|款|个)?|TOP ?\d{1,2}|No\. ?\d{1,2})[：:、. ])?[ \t\u3000]*"
+    r"^(?P<indent>[ \t\u3000>]*)(?:#{1,6}[ \t]+)?(?P<bold>\*{2,3})?"
+    r"(?P<marker>[-*+•·▪◦●○■–—][ \t\u3000]+|[(（]?\d{1,2}[.)、．）](?!\d)|\d\ufe0f?\u20e3|[①-⑳❶-❿]"
+    r"|[一二三四五六七八九十]{1,3}[、.．]"
+    r"|(?:第[一二三四五六七八九十\d]{1,2}(?:名|位|款|个)?|TOP ?\d{1,2}|No\. ?\d{1,2})[：:、. ]"
+    r"|[^\w\s\u3000-\u303f\uff00-\uffef!-/:-@\[-`{-~“”‘’…]{1,4}[ \t\u3000]*)?[ \t\u3000]*"
     r"(?P<content>\S[^\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
+_LABELLED_LINE = re.compile(r"[ \t]*[^\s：:，。|][^：:，。；|]{0,18}[：:]\s*\S")
+_COLON = re.compile(r"[^\n：:。！？；|]{0,25}[：:][*_]{0,3}[ \t]*(?=\S)")
 _HEAD_END = re.compile(
     r"[：:（(【\[,，。；;！!？?|、/]|\s?(?:—|–|--|-(?=\s)|→|=|～|~(?!~))|\s-|\.(?=\s|$)|\*\*(?=.)|\n|$"
 )
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|\*\*[^*\n]+\*\*[：:]?[ \t]*$)", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-[ \t:|-]*$")
 _SEPARATOR = re.compile(
-    r"\s?[、/／｜&+＋]\s?|, (?:and |or )?|\s?(?:以及|或者|还是|[和与及或跟])\s?|\s(?:and|or|vs\.?|versus)\s", re.IGNORECASE
+    r"\s?[、/／｜&+＋]\s?|, (?:and |or )?|\s?(?:以及|或者|还是|[和与及或跟])\s?|\s(?:and|or|vs\.?|versus)\s",
+    re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[。！？!?；;：:\n（()），|]|,(?! )|\.(?=\s|$)|\s[–—-]\s")
 _EDGES = " \t\u3000*_`~\"'“”‘’「」『』《》【】[]<>#。.,，：:！!"
@@ -74,20 +79,38 @@ def _make_slot(text: str, start: int, end: int) -> Slot | None:
 
 
 def _find_lists(text: str) -> Iterator[Group]:
-    """Yield the heads of list items; items of one kind of marker and one indentation are a list."""
+    """Yield the heads of list items and what their labels introduce: 「音质最好：山岚」.
+
+    Items of one kind of marker and one indentation are a list, as are lines that begin with a label.
+    """
     items: dict[tuple[int, str], list[Slot]] = {}
     for line in _ITEM.finditer(text):
         marker = line["marker"]
-        is_heading = bool(_HEADING.match(text, line.start(), line.end())) and not marker
-        if not marker and not is_heading:
-            continue
-        slot = _make_head(text, line.start("content"), line.end("content"))
+        kind = re.sub(r"\d+|[一二三四五六七八九十①-⑳❶-❿]+", "1", marker.strip()) if marker else _get_kind(line.group())
+        start = line.start("bold") if line["bold"] and not marker else line.start("content")
+        slot = _make_head(text, start, line.end()) if kind else None
         if slot:
-            kind = "#" if is_heading else re.sub(r"\d+|[一二三四五六七八九十①-⑳❶-❿]+", "1", marker.strip())
             items.setdefault((len(line["indent"]), kind), []).append(slot)
     for slots in items.values():
         yield Group("list", slots[:MAX_SLOTS])
+        labelled = [value for slot in slots[:MAX_SLOTS] if (value := _find_labelled(text, slot))]
+        if labelled:
+            yield Group("list", labelled)
     yield from _find_inline_lists(text)
+
+
+def _get_kind(line: str) -> str:
+    """Return the kind of a line without a marker: a heading, a label, or none."""
+    if _HEADING.match(line):
+        return "#"
+    return "label" if _LABELLED_LINE.match(line) else ""
+
+
+def _find_labelled(text: str, label: Slot) -> Slot | None:
+    """Return the head of what follows the colon after a label: 「便宜、好用（免费）：山岚」."""
+    colon = _COLON.match(text, label.end)
+    line_end = text.find("\n", label.end)
+    return _make_head(text, colon.end(), line_end if line_end > 0 else len(text)) if colon else None
 
 
 _INLINE_NUMBER = re.compile(r"(?<![\d.])(?P<number>\d{1,2})[.)、．）][ \t]*(?=\S)(?!\d)")

@@ -32,17 +32,17 @@ def test_every_decoy_contains_a_name_of_its_brand() -> None:
 
 
 def test_operators_can_add_a_brand_with_decoys(tmp_path: Path, settings: Any) -> None:
-    assert _find_mentions("一盏灯和一盏公道杯", "一盏") == [("一盏", True), ("一盏", True)]
+    assert _find_mentions("云栖灯和云栖公道杯", "云栖") == [("云栖", True), ("云栖", True)]
     _write_operators_file(
-        tmp_path, settings, '["一盏"]\naliases = ["YIZHAN"]\ndecoys = ["一盏灯"]\n[plain]\ntea = ["松间"]'
+        tmp_path, settings, '["云栖"]\naliases = ["YUNQI"]\ndecoys = ["云栖灯"]\n[plain]\ntea = ["松间"]'
     )
-    assert _find_mentions("一盏灯和 yizhan 公道杯", "一盏") == [("yizhan", True)]
+    assert _find_mentions("云栖灯和 yunqi 公道杯", "云栖") == [("yunqi", True)]
     assert _find_mentions("小米粥养胃", "小米") == []
 
 
 def test_operators_can_replace_a_brand(tmp_path: Path, settings: Any) -> None:
-    _write_operators_file(tmp_path, settings, '["小米"]\naliases = ["MI"]')
-    assert _find_mentions("小米粥养胃", "小米") == [("小米", True)]
+    _write_operators_file(tmp_path, settings, '["九阳"]\naliases = ["JY"]')
+    assert _find_mentions("张无忌练的是九阳神功", "九阳") == [("九阳", True)]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,19 @@
 """Brand matching on annotated cases; `make bench-report` prints precision and recall."""
 
+from pathlib import Path
+
 import pytest
 
-from testing.data.matching_cases import DEVELOPMENT_SET, HELD_OUT_SET, MatchingCase, read_cases, score_cases
+from testing.data.matching_cases import (
+    DEVELOPMENT_SET,
+    HELD_OUT_SET,
+    KINDS_SET,
+    REPORTED_SET,
+    MatchingCase,
+    read_cases,
+    read_named_brands_cases,
+    score_cases,
+)
 
 CASES = list(read_cases(DEVELOPMENT_SET))
 
@@ -26,3 +37,10 @@ def test_precision_and_recall_on_held_out_cases() -> None:
     score = score_cases(read_cases(HELD_OUT_SET), certain_only=True)
     assert score.precision >= 0.93
     assert score.recall >= 0.93
+
+
+@pytest.mark.parametrize("path", [REPORTED_SET, KINDS_SET], ids=lambda path: path.stem)
+def test_certain_brands_of_every_kind(path: Path) -> None:
+    cases = list(read_named_brands_cases(path))
+    wrong = [(case.kind, case.text, set(case.find_brands())) for case in cases if case.find_brands() != case.expected]
+    assert wrong == []

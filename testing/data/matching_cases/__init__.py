@@ -6,9 +6,13 @@ A row is `trap,brands,text,question`, with brands as `名称=别名=别名;名�
 
 `mentions.csv` was used in development and grows with every bug. `mentions_untouched.csv` was written later; neither the
 code nor the list of known brands was ever adapted to it.
+
+`reported.jsonl` and `kinds.jsonl` hold texts with the brands that they certainly name, `{"brands", "text", "expect",
+"tag", "question"?}`: those that were reported as wrong, and others of the same kinds.
 """
 
 import csv
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from diagnosis.analysis.mentions import BrandSpellings, Mention, analyse_text
 CASES_DIRECTORY = Path(__file__).parent
 DEVELOPMENT_SET = CASES_DIRECTORY / "mentions.csv"
 HELD_OUT_SET = CASES_DIRECTORY / "mentions_untouched.csv"
+REPORTED_SET, KINDS_SET = CASES_DIRECTORY / "reported.jsonl", CASES_DIRECTORY / "kinds.jsonl"
 _MARK = re.compile(r"\\([\[\]])|\[([^\[\]]+)\]")
 
 
@@ -44,6 +49,29 @@ def read_cases(path: Path) -> Iterator[MatchingCase]:
             brands = [_parse_brand(text) for text in row["brands"].split(";")]
             text, expected = _parse_marked_text(row["text"])
             yield MatchingCase(f"{path.name}:{number}", row["trap"], brands, text, expected, row["question"] or "")
+
+
+@dataclass(frozen=True)
+class NamedBrandsCase:
+    """A text with the brands that it certainly names, in any order. kind: what makes it hard."""
+
+    kind: str
+    brands: list[BrandSpellings]
+    text: str
+    expected: frozenset[str]
+    question: str
+
+    def find_brands(self) -> frozenset[str]:
+        mentions = analyse_text(self.text, self.brands, self.question).mentions
+        return frozenset(mention.brand for mention in mentions if mention.is_certain)
+
+
+def read_named_brands_cases(path: Path) -> Iterator[NamedBrandsCase]:
+    """Yield the cases of a file of JSON lines in order."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        brands = [BrandSpellings(spellings[0], spellings) for spellings in case["brands"]]
+        yield NamedBrandsCase(case["tag"], brands, case["text"], frozenset(case["expect"]), case.get("question", ""))
 
 
 def _parse_brand(text: str) -> BrandSpellings:
