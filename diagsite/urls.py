@@ -3,13 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from diagnosis.platforms.demo import chat_completions
 from diagsite.api.assembly import api
 
 urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    path("demo/v1/chat/completions", chat_completions, name="demo-platform"),
+    path("demo/v1/", include("diagnosis.platforms.demo.urls")),
     path("", include("monitoring.urls")),
     path("", include("diagsite.web.urls")),
 ]

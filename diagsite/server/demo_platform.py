@@ -13,7 +13,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer
 
 from performance.client_metrics import measure_call
 
-DEMO_ENDPOINT_PATH = "/demo/v1/chat/completions"
+DEMO_ENDPOINT_PREFIX = "/demo/v1/"
 DEMO_PROBE_TIMEOUT_SECONDS = 2.0
 
 
@@ -43,7 +43,7 @@ def serve_demo_platform() -> Iterator[None]:
     site = WSGIHandler()
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == DEMO_ENDPOINT_PATH:
+        if environ["PATH_INFO"].startswith(DEMO_ENDPOINT_PREFIX):
             return site(environ, start_response)
         start_response("404 Not Found", [("Content-Type", "text/plain")])  # nothing else of the site is reachable
         return [b""]

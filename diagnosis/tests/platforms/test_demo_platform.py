@@ -10,9 +10,9 @@ from django.test import AsyncClient, AsyncRequestFactory, Client
 
 from diagnosis.choices import AnswerState
 from diagnosis.models import Platform
-from diagnosis.platforms import demo
-from diagnosis.platforms.demo import DEMO_BRANDS
-from diagnosis.platforms.seed import seed_platforms
+from diagnosis.platforms.demo.chat import chat_completions
+from diagnosis.platforms.demo.web import DEMO_BRANDS, get_pages
+from diagnosis.platforms.seed import DEMO_SEARCH_PLATFORMS, seed_platforms
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end, run_diagnoses
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
@@ -32,7 +32,7 @@ async def _ask(model: str, seed: int | None = None, question: str = "推荐哪�
 
 
 async def _post(body: Any) -> Any:
-    return await demo.chat_completions(AsyncRequestFactory().post(PATH, body, content_type="application/json"))
+    return await chat_completions(AsyncRequestFactory().post(PATH, body, content_type="application/json"))
 
 
 def _text(response: Any) -> str:
@@ -96,7 +96,7 @@ async def test_fast_is_faster_than_slow(monkeypatch: pytest.MonkeyPatch, setting
         async def note(seconds: float, waited: list[float] = waited) -> None:
             waited.append(seconds)
 
-        monkeypatch.setattr("diagnosis.platforms.demo.asyncio.sleep", note)
+        monkeypatch.setattr("diagnosis.platforms.demo.chat.asyncio.sleep", note)
         for seed in range(40):
             await _ask(model, seed)
     assert 0.6 <= min(waits["demo-fast"]) <= max(waits["demo-fast"]) <= 3
@@ -163,3 +163,57 @@ def test_demo_platform_cannot_be_requested_with_demo_off(client: Client, setting
     body = {"brand": "山岚", "questions": ["甲？"], "platforms": ["demo-fast"]}
     response = client.post("/api/diagnoses", body, content_type="application/json")
     assert (response.status_code, list(response.json()["fields"])) == (422, ["platforms.0"])
+
+
+def test_the_fictional_web_has_sixty_distinct_pages() -> None:
+    pages = get_pages()
+    assert len({page.url for page in pages}) == len(pages) == 60
+    assert {page.kind for page in pages} == {"brand", "media", "shop", "forum", "reference"}
+    assert all(".example/" in page.url for page in pages)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_searching_demo_platform_gives_sources_that_fit_its_answers(
+    owner: AbstractUser, live_server: Any, settings: Any
+) -> None:
+    settings.DEMO, settings.DEMO_LATENCY = True, 0.0
+    settings.DEMO_BASE_URL = f"{live_server.url}/demo/v1".replace("localhost", "127.0.0.1")
+    seed_platforms()
+    platforms = list(Platform.objects.filter(is_demo=True).exclude(surface="memory"))
+    assert len(platforms) == len(DEMO_SEARCH_PLATFORMS)
+    questions = [f"第 {number} 个问题：哪个手冲壶好？" for number in range(6)]
+    (diagnosis,) = run_diagnoses(make_diagnosis(owner, platforms, questions=questions))
+    assert (diagnosis.status, diagnosis.valid, diagnosis.is_demo) == ("completed", 6 * len(platforms), True)
+    pages = {page.url: page for page in get_pages()}
+    for platform in platforms:
+        answers = list(diagnosis.answers.filter(platform=platform).prefetch_related("sources"))
+        searched = [answer for answer in answers if answer.search_happened == "yes"]
+        assert searched and all(answer.sources.exists() for answer in searched), platform.pk
+        assert not any(answer.sources.exists() for answer in answers if answer not in searched), platform.pk
+        for answer in searched:
+            for source in answer.sources.all():
+                page = pages[source.url]
+                assert source.cited in ("yes", "no", "unknown")
+                for start, end in source.spans:
+                    line = answer.text[answer.text.rfind("\n", 0, start) + 1 : answer.text.find("\n", end)]
+                    assert any(brand in line for brand in page.brands), (platform.pk, line, page)
+    truncated = diagnosis.answers.filter(is_truncated=True).count()
+    skipped = diagnosis.answers.exclude(search_happened="yes").count()
+    assert 0 < truncated < 20 and 0 < skipped < 20
+
+
+async def test_searching_models_reject_other_bodies() -> None:
+    for path, body in [
+        ("responses", {"model": "demo-openai-search"}),
+        ("responses", []),
+        ("agent", {"input": 1, "model": "m"}),
+        ("messages", {"model": "m", "messages": []}),
+        ("services/aigc/text-generation/generation", {"model": "m", "input": {}}),
+        ("models/m:generateContent", {"contents": "x"}),
+        ("formulas/moonshot/web-search:latest/fibers", {"arguments": "{"}),
+        ("chat/completions", {"model": "demo-glm-search", "messages": [], "tools": [{}]}),
+        ("chat/completions", {"model": "demo-kimi-search", "messages": "x"}),
+    ]:
+        response = await AsyncClient().post(f"/demo/v1/{path}", json.dumps(body), content_type="application/json")
+        assert response.status_code == 400, path
+        assert json.loads(response.content)["error"]["code"] == "invalid_request_error"

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
+from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason, WireProtocol
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.platforms.client import ask_platform
@@ -38,7 +38,7 @@ from testing.services import get_load_factor
 # The session is one per event loop: these tests share a loop.
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
-BASE_URLS = {pk: base_url for pk, _name, base_url, _model, _variable in REAL_PLATFORMS}
+BASE_URLS = {seeded.pk: seeded.base_url for seeded in REAL_PLATFORMS if seeded.protocol == WireProtocol.CHAT}
 
 # reason: code that users see, state of the answer, whether the call is retried, whether the platform is paused
 MEANINGS = {

@@ -1,8 +1,4 @@
-"""The demo platform: an OpenAI-compatible endpoint with fictional brands, so that the site runs without a key.
-
-Served only with DEMO=1. A run calls it over HTTP like any platform; its results are marked as demo everywhere. The same
-body gives the same answer.
-"""
+"""The Chat Completions endpoint of the demo platform: models that are fast, slow or faulty, and the search dialects."""
 
 import asyncio
 import hashlib
@@ -16,26 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-DEMO_BRANDS = ["山岚", "云栖壶", "木石坊", "松间集", "半日闲", "一盏", "青禾器", "Kettlewood"]
-DEMO_OPENINGS = [
-    "如果是日常使用，我会先看这几个牌子：",
-    "按口碑和性价比来说，可以考虑下面几款：",
-    "这个问题没有唯一答案，不过常被提到的有：",
-    "新手入门的话，建议从这些品牌里挑：",
-]
-DEMO_PRAISES = [
-    "做工扎实，售后也稳定",
-    "上手容易，适合新手",
-    "设计好看，价格略高",
-    "性价比突出",
-    "控温准，口碑一直不错",
-    "小众但用料讲究",
-]
-DEMO_CLOSINGS = [
-    "以上仅供参考，建议结合预算选择。",
-    "最好先到店里上手试一试。",
-    "不同批次略有差别，下单前看看近期评价。",
-]
+from diagnosis.platforms.demo.answers import DEMO_CLOSINGS, DEMO_NOTICE, DEMO_OPENINGS, DEMO_PRAISES
+from diagnosis.platforms.demo.views import answer_chat, build_demo_error
+from diagnosis.platforms.demo.web import DEMO_BRANDS
 
 
 class _ChatMessage(BaseModel):
@@ -59,10 +38,12 @@ async def chat_completions(request: HttpRequest) -> HttpResponse:
     """POST /demo/v1/chat/completions: respond as a platform would."""
     if not settings.DEMO:
         raise Http404
+    if (searching := await _answer_search_model(request)) is not None:
+        return searching
     try:
         body = _ChatRequest.model_validate_json(request.body)
     except ValidationError:
-        return _build_error_response(400, "invalid_request_error", "the body is not a chat completion request")
+        return build_demo_error("the body is not a chat completion request")
     responder = DEMO_MODEL_RESPONDERS.get(body.model)
     if responder is None:
         return _build_error_response(
@@ -70,6 +51,22 @@ async def chat_completions(request: HttpRequest) -> HttpResponse:
         )
     digest = hashlib.sha256(f"{body.model}|{body.seed}|{body.messages[-1:]}".encode()).digest()
     return await responder(body, random.Random(digest))
+
+
+async def _answer_search_model(request: HttpRequest) -> HttpResponse | None:
+    """Respond as one of the models that search; None if another model is asked."""
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or body.get("model") not in DEMO_SEARCH_MODELS:
+        return None
+    try:
+        content = answer_chat(body)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError):
+        return build_demo_error("the body is not a chat completion request with a search")
+    await _simulate_latency(random.Random(request.body).uniform(0.5, 2.5))
+    return JsonResponse(content, json_dumps_params={"ensure_ascii": False})
 
 
 def _respond_after(min_seconds: float, max_seconds: float) -> DemoResponder:
@@ -103,6 +100,9 @@ async def _respond_flakily(body: _ChatRequest, rng: random.Random) -> HttpRespon
     return _build_completion_response(body, rng)
 
 
+# Models of the Chat Completions endpoint that search, each in the way of its vendor.
+DEMO_SEARCH_MODELS = ("demo-glm-search", "demo-ernie-search", "demo-kimi-search")
+
 DEMO_MODEL_RESPONDERS: dict[str, DemoResponder] = {
     "demo-fast": _respond_after(0.3, 1.5),
     "demo-slow": _respond_after(3, 8),
@@ -121,7 +121,7 @@ def _build_completion_response(body: _ChatRequest, rng: random.Random) -> HttpRe
     weights = [1 / (rank + 1) ** 0.6 for rank in range(len(DEMO_BRANDS))]
     chosen = list(dict.fromkeys(rng.choices(DEMO_BRANDS, weights, k=rng.randint(2, 6))))
     lines = [f"{number}. {brand}：{rng.choice(DEMO_PRAISES)}。" for number, brand in enumerate(chosen, 1)]
-    text = "\n".join([rng.choice(DEMO_OPENINGS), *lines, rng.choice(DEMO_CLOSINGS), "（演示回答，品牌均为虚构）"])
+    text = "\n".join([rng.choice(DEMO_OPENINGS), *lines, rng.choice(DEMO_CLOSINGS), DEMO_NOTICE])
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {
         "id": f"demo-{rng.getrandbits(64):016x}",
