@@ -8,8 +8,15 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason, JobContext
 
+from diagnosis.corrections.recalculation import requeue_recalculations, run_recalculation
 from diagnosis.platforms.health_check import probe_paused_platforms
-from diagnosis.running.queue import DIAGNOSIS_QUEUE, MAINTENANCE_QUEUE, RUN_TASK, fail_stalled_jobs
+from diagnosis.running.queue import (
+    DIAGNOSIS_QUEUE,
+    MAINTENANCE_QUEUE,
+    RECALCULATION_TASK,
+    RUN_TASK,
+    fail_stalled_jobs,
+)
 from diagnosis.running.recovery import expire_overdue, requeue_orphans
 from diagnosis.running.runner import run_diagnosis
 from diagnosis.schedules.runner import start_due_schedules
@@ -17,6 +24,8 @@ from diagnosis.schedules.runner import start_due_schedules
 log = structlog.get_logger(__name__)
 
 _aexpire_overdue = database_sync_to_async(expire_overdue, thread_sensitive=False)
+_arequeue_recalculations = database_sync_to_async(requeue_recalculations, thread_sensitive=False)
+_arun_recalculation = database_sync_to_async(run_recalculation, thread_sensitive=False)
 _arequeue_orphans = database_sync_to_async(requeue_orphans, thread_sensitive=False)
 _astart_due_schedules = database_sync_to_async(start_due_schedules, thread_sensitive=False)
 
@@ -25,6 +34,12 @@ _astart_due_schedules = database_sync_to_async(start_due_schedules, thread_sensi
 async def run_diagnosis_job(context: JobContext, diagnosis_id: str) -> None:
     """Run one diagnosis to its end."""
     await run_diagnosis(uuid.UUID(diagnosis_id), lambda: context.abort_reason() is AbortReason.SHUTDOWN)
+
+
+@app.task(name=RECALCULATION_TASK, queue=MAINTENANCE_QUEUE)
+async def recalculate_job(diagnosis_id: str, revision: int, spelling: str, all_answers: bool) -> None:
+    """Recalculate a diagnosis with many answers after a correction."""
+    await _arun_recalculation(uuid.UUID(diagnosis_id), revision, spelling, all_answers=all_answers)
 
 
 @app.periodic(cron=f"* * * * * */{settings.JOB_SWEEP_SECONDS}")
@@ -67,6 +82,7 @@ async def sweep_diagnoses() -> None:
         for job_id in failed_ids:
             log.warning("job_stalled", job=job_id)
         await _arequeue_orphans()
+        await _arequeue_recalculations()
         await _aexpire_overdue()
     finally:
         await aclose_old_connections()

@@ -26,6 +26,7 @@ def main() -> int:
         verdicts.measure_detected_differences,
         speed.measure_analysis,  # first, as it measures peak memory
         speed.measure_report,
+        speed.measure_correction,
     ]
     return run_measurements(
         "report", [(getattr(measure, "__name__", "").replace("_", " "), measure) for measure in measurements]

@@ -16,8 +16,11 @@ def get_request_user(request: HttpRequest) -> AbstractBaseUser:
 
 
 def get_visible_diagnosis(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
-    """Return a diagnosis that the caller may see. Raises NotFound, the same for a foreign id and an unknown one."""
+    """Return a diagnosis, without its report, that the caller may see.
+
+    Raises NotFound, the same for a foreign id and an unknown one.
+    """
     try:
-        return Diagnosis.objects.visible_to(get_request_user(request)).get(pk=uuid.UUID(diagnosis_id))
+        return Diagnosis.objects.visible_to(get_request_user(request)).defer("report").get(pk=uuid.UUID(diagnosis_id))
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error

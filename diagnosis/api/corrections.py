@@ -9,7 +9,7 @@ from ninja import Status as Response
 from diagnosis.api import serializers
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
 from diagnosis.api.schemas import AliasIn, BrandOut, CompetitorIn, CorrectionIn, CorrectionOut
-from diagnosis.reports.corrections import (
+from diagnosis.corrections.services import (
     MentionSpan,
     add_alias,
     add_competitor,
@@ -40,7 +40,7 @@ def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, 
     operation_id="diagnosis_corrections_api_correct",
 )
 def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -> dict[str, Any]:
-    """Confirm or reject a mention, or add an alias; the report is updated at once. 409 while the diagnosis runs."""
+    """Confirm or reject a mention, or add an alias; the report follows (`report_pending`). 409 while it runs."""
     diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
     if isinstance(body, AliasIn):
         return serializers.serialize_correction(add_alias(diagnosis, body.brand, body.alias, user))
@@ -57,7 +57,7 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
     operation_id="diagnosis_corrections_api_undo",
 )
 def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
-    """Undo a correction; the report is updated at once."""
+    """Undo a correction; the report follows (`report_pending`)."""
     undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
     return Response(204, None)
 
@@ -69,7 +69,7 @@ def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Respons
     operation_id="diagnosis_corrections_api_add",
 )
 def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
-    """Look for another brand in the stored answers; the report is updated at once. 409 while the diagnosis runs."""
+    """Look for another brand in the stored answers; the report follows (`report_pending`). 409 while it runs."""
     return serializers.serialize_brand(add_competitor(get_visible_diagnosis(request, diagnosis_id), body.name))
 
 

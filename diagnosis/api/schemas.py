@@ -172,6 +172,8 @@ class DiagnosisOut(Schema):
     schedule: uuid.UUID | None
     estimated_cost: Decimal | None
     cost: Decimal | None
+    revision: int = Field(description="number of corrections")
+    report_pending: bool = Field(description="whether the report does not include the latest correction yet")
     error: dict[str, Any] | None
 
 

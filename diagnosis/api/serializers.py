@@ -70,6 +70,8 @@ def _serialize_diagnosis(diagnosis: Diagnosis, cost: Decimal | None) -> dict[str
         "brand": diagnosis.brand,
         "repeats": diagnosis.repeats,
         "demo": diagnosis.is_demo,
+        "revision": diagnosis.revision,
+        "report_pending": diagnosis.revision > diagnosis.report_revision,
         "stream": diagnosis.stream_id,
         "created_at": diagnosis.created_at,
         "started_at": diagnosis.started_at,

@@ -8,7 +8,7 @@ from diagnosis.models.diagnoses import Answer, Diagnosis
 
 
 class Correction(models.Model):
-    """A confirmed or rejected mention, or an added alias (diagnosis/reports/corrections.py)."""
+    """A confirmed or rejected mention, or an added alias (diagnosis/corrections/services.py)."""
 
     class Kind(models.TextChoices):
         """Kind of a correction."""

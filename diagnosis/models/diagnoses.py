@@ -93,6 +93,8 @@ class Diagnosis(models.Model):
     panel = models.CharField("问题集", max_length=64, blank=True, db_default="", editable=False)
     error_code = models.CharField("错误代码", max_length=40, blank=True)
     report = models.JSONField("报告", null=True, blank=True)
+    revision = models.PositiveIntegerField("更正次数", default=0, db_default=0, editable=False)
+    report_revision = models.PositiveIntegerField("报告所含的更正", default=0, db_default=0, editable=False)
     idempotency_key = models.CharField("幂等键", max_length=128, null=True, blank=True)
     request_hash = models.CharField("请求摘要", max_length=64, blank=True)
     request_id = models.CharField("请求编号", max_length=64, blank=True)
@@ -125,6 +127,12 @@ class Diagnosis(models.Model):
             models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
             # get_spent_this_month: diagnoses of a schedule
             models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
+            # requeue_recalculations: reports that do not include all corrections
+            models.Index(
+                fields=["id"],
+                name="diagnosis_diagnosis_outdated",
+                condition=Q(revision__gt=models.F("report_revision")),
+            ),
             # requeue_orphans, expire_overdue, check_quota: unfinished diagnoses
             models.Index(
                 fields=["created_at"],

@@ -16,6 +16,7 @@ from procrastinate.jobs import Status
 from diagnosis.models import DiagnosisQuerySet
 
 RUN_TASK = "diagnosis.run"
+RECALCULATION_TASK = "diagnosis.recalculate"
 DIAGNOSIS_QUEUE = "diagnoses"
 MAINTENANCE_QUEUE = "maintenance"
 
@@ -30,6 +31,20 @@ def enqueue_run(diagnosis_id: uuid.UUID, *, is_prioritized: bool = False) -> int
         RUN_TASK, queue=DIAGNOSIS_QUEUE, lock=f"diagnosis:{diagnosis_id}", priority=1 if is_prioritized else 0
     )
     return deferrer.defer(diagnosis_id=str(diagnosis_id))
+
+
+def enqueue_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str, *, all_answers: bool = False) -> None:
+    """Enqueue `run_recalculation` in the current transaction. A lock runs those of a diagnosis one after another."""
+    deferrer = _transactional_app.configure_task(
+        RECALCULATION_TASK, queue=MAINTENANCE_QUEUE, lock=f"recalculation:{diagnosis_id}", priority=5
+    )
+    deferrer.defer(diagnosis_id=str(diagnosis_id), revision=revision, spelling=spelling, all_answers=all_answers)
+
+
+def has_live_recalculation(diagnosis_id: uuid.UUID) -> bool:
+    """Return whether a recalculation of the diagnosis is waiting or running."""
+    jobs = ProcrastinateJob.objects.filter(lock=f"recalculation:{diagnosis_id}", status__in=["todo", "doing"])
+    return jobs.exists()
 
 
 def abort_run(job_id: int | None) -> None:

@@ -38,7 +38,8 @@ class PointOut(Schema):
 class ChangeOut(Schema):
     """A brand's rates on the cells (question x platform) with valid answers in both diagnoses, and their difference.
 
-    changed: "none" when the interval of the difference, low to high, includes 0.
+    changed: "none" when the interval of the difference, low to high, includes 0. counted_differently: aliases,
+    corrections or judging of the brand differ, so the difference shows no change; `changed` is then "none".
     """
 
     name: str
@@ -49,6 +50,7 @@ class ChangeOut(Schema):
     low: float | None
     high: float | None
     changed: Literal["up", "down", "none"]
+    counted_differently: bool
     cells: int
     questions: int
     valid_before: int

@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from diagnosis.analysis.columns import build_brand_spellings, find_named_brands, get_mentioned_brands
-from diagnosis.analysis.mentions import BrandSpellings
+from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
 from diagnosis.choices import AnswerState
-from diagnosis.models import Answer, Brand, Diagnosis, DiagnosisQuerySet, Question
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Question
 from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CellPair, RateDifference, compute_rate_difference
@@ -35,12 +35,20 @@ class ComparisonData:
     """The part of a diagnosis that comparisons use.
 
     `brands` and `questions` map normalized text to the text shown; `own_brand` and the cells use normalized text.
+    `spellings` are the names that count for each brand; `corrected` are brands with mentions confirmed or rejected.
     """
 
     own_brand: str
     brands: dict[str, str] = field(default_factory=dict)
     questions: dict[str, str] = field(default_factory=dict)
     cells: dict[CellKey, CellCounts] = field(default_factory=dict)
+    spellings: dict[str, frozenset[str]] = field(default_factory=dict)
+    corrected: set[str] = field(default_factory=set)
+    is_judged: bool = False
+
+    def get_counting(self, brand: str) -> tuple[object, ...]:
+        """Return how a brand was counted: two rates are comparable only if it is equal."""
+        return self.spellings.get(brand), brand in self.corrected, self.is_judged
 
     def add_cells(self, rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> None:
         """Add the cells of a report that have valid answers, merging questions that an imported diagnosis has twice.
@@ -75,15 +83,23 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
     data = {diagnosis.pk: ComparisonData(normalize_panel_text(diagnosis.brand)) for diagnosis in diagnoses}
     spellings: dict[uuid.UUID, list[BrandSpellings]] = {pk: [] for pk in data}
     for brand in Brand.objects.filter(diagnosis__in=diagnoses):
-        data[brand.diagnosis_id].brands[normalize_panel_text(brand.name)] = brand.name
+        key = normalize_panel_text(brand.name)
+        data[brand.diagnosis_id].brands[key] = brand.name
+        data[brand.diagnosis_id].spellings[key] = frozenset(map(normalize_spelling, (brand.name, *brand.aliases)))
         spellings[brand.diagnosis_id] += build_brand_spellings([brand])
+    decisions = Correction.objects.filter(diagnosis__in=diagnoses).exclude(kind=Correction.Kind.ALIAS)
+    for pk, name in decisions.values_list("diagnosis_id", "brand").distinct():
+        data[pk].corrected.add(normalize_panel_text(name))
     questions: dict[str, str] = {}
     for question in Question.objects.filter(diagnosis__in=diagnoses):
         if find_named_brands(question.text, spellings[question.diagnosis_id]):
             continue  # its answers measure recognition, not the mention rate
         questions[str(question.pk)] = normalize_panel_text(question.text)
         data[question.diagnosis_id].questions[normalize_panel_text(question.text)] = question.text
-    report_cells = dict(Diagnosis.objects.filter(pk__in=data).values_list("pk", "report__cells"))
+    rows_with_reports = list(Diagnosis.objects.filter(pk__in=data).values_list("pk", "report__cells", "report__judged"))
+    for pk, _cells, judged in rows_with_reports:
+        data[pk].is_judged = bool(judged)
+    report_cells = {pk: cells for pk, cells, _judged in rows_with_reports}
     without_cells = [pk for pk, cells in report_cells.items() if not _has_cells(cells)]
     counted_cells = _count_cells_from_answers(without_cells) if without_cells else {}
     for pk, cells in report_cells.items():
@@ -202,7 +218,16 @@ def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[s
     for brand in get_common_brands(before, after):
         difference = compare_brand_rates(brand, before, after)
         difference_json = asdict(difference) if difference else _NO_COMMON_CELLS
-        changes.append({"name": after.brands[brand], "is_own": brand == after.own_brand, **difference_json})
+        is_comparable = before.get_counting(brand) == after.get_counting(brand)
+        changes.append(
+            {
+                "name": after.brands[brand],
+                "is_own": brand == after.own_brand,
+                **difference_json,
+                **({} if is_comparable else {"changed": "none"}),
+                "counted_differently": not is_comparable,
+            }
+        )
     return changes
 
 
@@ -250,7 +275,11 @@ def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
         return []
     data = load_comparison_data([earlier, diagnosis])
     earlier_data, current_data = data[earlier.pk], data[diagnosis.pk]
-    brands = get_common_brands(earlier_data, current_data)
+    brands = [
+        brand
+        for brand in get_common_brands(earlier_data, current_data)
+        if earlier_data.get_counting(brand) == current_data.get_counting(brand)
+    ]
     changes = []
     for brand in brands:
         difference = compare_brand_rates(brand, earlier_data, current_data, 1 - (1 - CONFIDENCE_LEVEL) / len(brands))

@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from diagnosis.choices import CallPurpose
+from diagnosis.corrections.services import add_alias, add_competitor
 from diagnosis.models import (
     AccountBudget,
     Correction,
@@ -28,7 +29,6 @@ from diagnosis.models import (
     Schedule,
     ShareLink,
 )
-from diagnosis.reports.corrections import add_alias, add_competitor
 from diagnosis.spending.ledger import CallRequest, reserve
 from diagsite.models import Role, User
 from diagsite.roles import seed_roles

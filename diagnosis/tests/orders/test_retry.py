@@ -11,15 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
-from diagnosis.models import Diagnosis, Platform
-from diagnosis.orders.services import RequestedBrand
-from diagnosis.reports.corrections import (
+from diagnosis.corrections.services import (
     MentionSpan,
     add_alias,
     add_competitor,
     confirm_or_reject_mention,
     undo_correction,
 )
+from diagnosis.models import Diagnosis, Platform
+from diagnosis.orders.services import RequestedBrand
 from diagnosis.tests.conftest import make_signed_in_client
 from testing.data.diagnoses import (
     begin_and_record,

@@ -8,7 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
 from diagnosis.choices import DiagnosisStatus
-from diagnosis.models import Diagnosis, Platform
+from diagnosis.corrections.services import add_alias
+from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestContext, RequestedBrand
 from diagnosis.trends import service
@@ -55,6 +56,23 @@ def test_trend_is_oldest_first_and_detects_a_rise(client: Client, owner: Abstrac
     assert (rise["valid_before"], rise["valid_after"], rise["cells"], rise["questions"]) == (30, 30, 10, 10)
     assert rise["low"] > 0
     assert rise["difference"] == pytest.approx(24 / 30)
+
+
+def test_alias_or_correction_in_one_report_is_no_change(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    before, after = _ended(owner, platform, 3), _ended(owner, platform, 3)
+    Answer.objects.filter(diagnosis=after, text="木石坊好。").update(text="木石坊好，Shanlan也好。")
+    add_alias(after, "山岚", "Shanlan", owner)
+    (step,) = _trend(client, after)["changes"]
+    own, rival = step["brands"]
+    assert own["difference"] == pytest.approx(27 / 30)
+    assert (own["changed"], own["counted_differently"]) == ("none", True)
+    assert (rival["changed"], rival["counted_differently"]) == ("none", False)
+    assert service.find_significant_changes(after) == []
+    add_alias(before, "山岚", "SHANLAN", owner)
+    (step,) = _trend(client, after)["changes"]
+    assert (step["brands"][0]["changed"], step["brands"][0]["counted_differently"]) == ("up", False)
 
 
 def test_trend_has_ended_diagnoses_with_answers_and_retries_replace_their_source(
@@ -114,12 +132,12 @@ def test_long_trend_is_limited_and_takes_few_queries(
     monkeypatch.setattr(service, "MAX_TREND_POINTS", 3)
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [_ended(owner, platform, 1, **order) for _number in range(4)]
-    with django_assert_max_num_queries(7):  # session, user, diagnosis, members, brands, questions, cells
+    with django_assert_max_num_queries(8):  # session, user, diagnosis, members, brands, corrections, questions, cells
         body = _trend(client, made[0])
     assert body["has_more"]
     assert [point["id"] for point in body["points"]] == [str(diagnosis.pk) for diagnosis in made[1:]]
     Diagnosis.objects.update(report=None)
-    with django_assert_max_num_queries(8):  # and the answers
+    with django_assert_max_num_queries(9):  # and the answers
         assert _trend(client, made[0])["points"] == body["points"]
 
 

@@ -6,6 +6,9 @@ const { duration } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
 const { splitAtMentions } = require('./mentions');
 
+const REPORT_POLL_MS = 500;
+const MAX_REPORT_POLLS = 120;
+
 module.exports = {
   toggleAnswer({ currentTarget: { dataset: { index } } }) {
     if (!this.data.results[index]) return;
@@ -61,10 +64,19 @@ module.exports = {
     });
   },
 
+  /** Wait until the report includes the latest correction. @type {(polls?: number) => Promise<void>} */
+  waitForReport(polls = MAX_REPORT_POLLS) {
+    return getApp().api.getDiagnosis(this.id).then((diagnosis) => {
+      if (!diagnosis.report_pending || !polls) return undefined;
+      return new Promise((resolve) => { setTimeout(resolve, REPORT_POLL_MS); }).then(() => this.waitForReport(polls - 1));
+    });
+  },
+
   /** @type {(index: number, correction: any) => Promise<void>} */
   correctMention(index, correction) {
     const { api } = getApp();
     return api.correctMention(this.id, correction)
+      .then(() => this.waitForReport())
       .then(() => Promise.all([api.getReport(this.id), this.answers.reload(index)]))
       .then(([report, changes]) => {
         this.view.update(changes);

@@ -12,12 +12,14 @@ const LABELS = { up: _("上升"), down: _("下降"), none: _("无显著变化") 
 const SIGNS = { up: "▲", down: "▼", none: "＝" };
 
 /** `▲ 上升`: the sign and the label say it, not the colour alone. */
-export function changeChip({ changed }) {
+export function changeChip({ changed, counted_differently: isBreak }) {
+  if (isBreak) return h("span", { class: "chip change", "data-changed": "none" }, _("口径不同"));
   return h("span", { class: "chip change", "data-changed": changed }, h("span", { "aria-hidden": "true" }, SIGNS[changed]), ` ${LABELS[changed]}`);
 }
 
 /** `+24 个百分点（区间 +8 至 +40）` */
-export function changeText({ difference, low, high }) {
+export function changeText({ difference, low, high, counted_differently: isBreak }) {
+  if (isBreak) return _("两次的别名、更正或评估不同，不能直接比较");
   if (difference === null) return _("没有共同的有效回答，无法比较");
   return _("{d} 个百分点（区间 {low} 至 {high}）", { d: toPoints(difference), low: toPoints(low), high: toPoints(high) });
 }

@@ -29,6 +29,10 @@ let unsubscribe = () => {};
 let wasConnected = false;
 let hasReport = false;
 
+const REPORT_POLL_MS = 500;
+const MAX_REPORT_POLLS = 120;
+const otherTabs = new BroadcastChannel(`diagnosis:${id}`);
+
 // The head
 
 function drawHead() {
@@ -144,26 +148,49 @@ async function handleEnd() {
   try {
     await answers.loadAll();
     const stored = await loadReport();
-    sections = new ReportSections({ answers, reload });
+    sections = new ReportSections({ answers, reload: reloadEverywhere });
     keepInPlace(byId("answers-section"), () => showReport(stored));
-    answers.allowCorrections(reload);
+    answers.allowCorrections(reloadEverywhere);
   } catch (error) {
     hasReport = false;
     showProblem(error, { actions: { retry: handleEnd }, container: byId("page-problem"), display: "inline" });
   }
 }
 
+/** Load the report, after a correction as soon as it includes that. */
 async function loadReport() {
-  const [stored, report, corrections] = await Promise.all([getDiagnosis(id), getReport(id), listCorrections(id)]);
-  diagnosis = stored;
+  diagnosis = await getDiagnosis(id);
+  for (let attempt = 0; diagnosis.report_pending && attempt < MAX_REPORT_POLLS; attempt += 1) {
+    await new Promise((resolve) => setTimeout(resolve, REPORT_POLL_MS));
+    diagnosis = await getDiagnosis(id);
+  }
+  const [report, corrections] = await Promise.all([getReport(id), listCorrections(id)]);
   return { report, corrections };
 }
 
 /** Load and draw everything again after a correction, without moving the answers on the screen. */
 async function reload() {
-  await answers.reload();
   const stored = await loadReport();
+  await answers.reload();
   keepInPlace(byId("answers-section"), () => drawReport(stored));
+  showTrend(id);
+}
+
+/** After a correction here: other tabs show it too. */
+async function reloadEverywhere() {
+  otherTabs.postMessage("corrected");
+  await reload();
+}
+
+/** Corrections made in another tab or on another device. */
+async function checkForCorrections() {
+  if (!hasReport || !sections || document.visibilityState !== "visible") return;
+  try {
+    const { revision } = await getDiagnosis(id);
+    if (revision !== diagnosis.revision) await reload();
+  } catch {
+    // The next check, or the next action, shows what is wrong.
+  }
 }
 
 function showReport({ report, corrections }) {
@@ -246,6 +273,8 @@ async function open() {
   unsubscribe = subscribe(diagnosis.stream, { onEvents: handleEvents, onState: drawConnection, onReset: handleReset, onFatal: handleFatal });
 }
 
+otherTabs.addEventListener("message", checkForCorrections);
+document.addEventListener("visibilitychange", checkForCorrections);
 byId("cancel").addEventListener("click", cancel);
 byId("retry").addEventListener("click", retry);
 byId("toggle-all").addEventListener("click", async (event) => {

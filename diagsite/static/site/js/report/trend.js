@@ -36,7 +36,7 @@ function chart(steps, currentId) {
   const picture = svg("svg", { width: "100%", height: HEIGHT, "aria-hidden": "true", focusable: "false" }, scale());
   steps.forEach(({ brand, change }, index) => {
     const before = steps[index - 1]?.brand;
-    if (!change || !before || before.rate === null || brand.rate === null) return;
+    if (!change || change.counted_differently || !before || before.rate === null || brand.rate === null) return;
     const ends = { x1: toLength(toX(index - 1)), x2: toLength(toX(index)), y1: toY(before.rate), y2: toY(brand.rate) };
     picture.append(svg("line", { class: "trend-line", "data-changed": change.changed, ...ends }));
   });

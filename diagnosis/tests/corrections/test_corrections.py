@@ -4,13 +4,18 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
 
+from diagnosis.analysis.columns import reanalyse_answers
+from diagnosis.corrections import recalculation
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.service import REPORT_VERSION
+from diagnosis.tasks import recalculate_job
 from performance.cache import invalidate_tags
 from testing.data.diagnoses import begin_and_record, make_diagnosis, make_valid_result, run_and_end
 
@@ -175,3 +180,69 @@ def test_limits_of_adding_and_removing_competitors(
     assert "name" in _add_competitor(client, diagnosis, "再来一个").json()["fields"]
     assert client_of_stranger.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/甲/乙 8").status_code == 404
     assert client.delete(f"/api/diagnoses/{diagnosis.pk}/competitors/甲/乙 8").status_code == 204
+
+
+@pytest.fixture
+def large(owner: AbstractUser, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
+    """Two answers, which count as too many to be recalculated at once."""
+    monkeypatch.setattr(recalculation, "MAX_INLINE_ANSWERS", 1)
+    order = make_diagnosis(owner, [platform], brand="苹果", questions=["甲？", "乙？"])
+    return run_and_end(order, *map(make_valid_result, TEXTS))
+
+
+def _is_pending(client: Client, diagnosis: Diagnosis) -> bool:
+    return bool(client.get(f"/api/diagnoses/{diagnosis.pk}").json()["report_pending"])
+
+
+def _list_jobs(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    jobs = ProcrastinateJob.objects.filter(lock=f"recalculation:{diagnosis.pk}", status="todo").order_by("pk")
+    return [job.args for job in jobs]
+
+
+def _run_job(args: dict[str, Any]) -> None:
+    async_to_sync(recalculate_job.func)(**args)
+
+
+def test_many_answers_are_recalculated_by_a_job(client: Client, large: Diagnosis) -> None:
+    assert _figures(client, large) == (1, 1)
+    assert _post(client, large, kind="confirm", **_get_span(_answers(client, large)[0])).status_code == 200
+    assert _answers(client, large)[0]["mentions"][0]["state"] == "confirmed"  # at once
+    assert (_is_pending(client, large), _figures(client, large)) == (True, (1, 1))
+    _post(client, large, kind="alias", brand="苹果", alias="PINGGUO")
+    confirm_job, alias_job = _list_jobs(large)
+    _run_job(confirm_job)
+    assert (_is_pending(client, large), _figures(client, large)) == (True, (2, 0))
+    assert [len(answer["mentions"]) for answer in _answers(client, large)] == [1, 1]
+    _run_job(alias_job)
+    assert (_is_pending(client, large), _figures(client, large)) == (False, (2, 0))
+    assert [len(answer["mentions"]) for answer in _answers(client, large)] == [1, 2]
+    assert _answers(client, large)[0]["mentions"][0]["state"] == "confirmed"
+    _run_job(confirm_job)  # again, later: changes nothing
+    assert (_is_pending(client, large), _figures(client, large)) == (False, (2, 0))
+
+
+def test_lost_recalculation_is_enqueued_again(client: Client, large: Diagnosis) -> None:
+    _post(client, large, kind="alias", brand="苹果", alias="PINGGUO")
+    assert recalculation.requeue_recalculations() == 0
+    ProcrastinateJob.objects.all().delete()
+    assert recalculation.requeue_recalculations() == 1
+    _run_job(_list_jobs(large)[0])
+    assert not _is_pending(client, large)
+    assert [len(answer["mentions"]) for answer in _answers(client, large)] == [1, 2]
+
+
+def test_correction_analyses_only_the_answers_it_concerns(
+    client: Client, diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysed: list[str] = []
+
+    def spy(answers: Any, brands: Any) -> Any:
+        analysed.extend(answer.text for answer in answers)
+        return reanalyse_answers(answers, brands)
+
+    monkeypatch.setattr(recalculation, "reanalyse_answers", spy)
+    correction = _post(client, diagnosis, kind="confirm", **_get_span(_answers(client, diagnosis)[0])).json()
+    assert analysed == TEXTS[:1]
+    client.delete(f"/api/diagnoses/{diagnosis.pk}/corrections/{correction['id']}")
+    _post(client, diagnosis, kind="alias", brand="苹果", alias="Ping guo")
+    assert analysed == [TEXTS[0], TEXTS[0], TEXTS[1]]

@@ -1,6 +1,7 @@
 """Corrections by the user: confirmed or rejected mentions, aliases, competitors.
 
-Each correction updates rows, mentions and report in one transaction.
+Each correction is stored in one transaction and touches only the answers that it concerns; recalculation.py updates the
+report.
 """
 
 import uuid
@@ -12,14 +13,13 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from diagnosis.analysis.columns import MENTION_CONFIRMED, build_brand_spellings, reanalyse_answers
+from diagnosis.analysis.columns import build_brand_spellings
 from diagnosis.analysis.mentions import normalize_spelling
+from diagnosis.choices import AnswerState
+from diagnosis.corrections.recalculation import analyse_and_store, recalculate
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis
-from diagnosis.reports.cache import get_report_cache_tag
-from diagnosis.reports.service import build_report_from_database
 from errors.exceptions import InvalidInput, NotFound
-from performance.cache import invalidate_tags
 
 MAX_ALIASES = 20
 MAX_COMPETITORS = 10  # as in a new diagnosis
@@ -42,22 +42,32 @@ def confirm_or_reject_mention(
 
     Raises DiagnosisRunning before the end, and InvalidInput if the answer has no such mention and has had none.
     """
+    _check_is_final(diagnosis)
     with transaction.atomic():
-        diagnosis = _lock_final_diagnosis(diagnosis)
-        answer = diagnosis.answers.filter(pk=span.answer).first()
+        answer = _lock_answer(diagnosis, span.answer)
         span_fields: dict[str, Any] = {"answer": answer, "brand": span.brand, "start": span.start, "end": span.end}
         is_known = answer is not None and (
             any(mention[:3] == [span.brand, span.start, span.end] for mention in answer.mentions)
             or diagnosis.corrections.filter(**span_fields).exists()
         )
-        if not is_known:
+        if answer is None or not is_known:
             raise InvalidInput(fields={"start": _("这个回答的这个位置没有找到该品牌。")})
         kind = Correction.Kind.CONFIRM if is_confirmed else Correction.Kind.REJECT
         correction, _is_new = diagnosis.corrections.update_or_create(
             **span_fields, defaults={"kind": kind, "user_id": user.pk}
         )
-        _reanalyse_and_store_report(diagnosis)
+        _analyse_answer(diagnosis, answer)
+        recalculate(diagnosis)
     return correction
+
+
+def _lock_answer(diagnosis: Diagnosis, answer_id: uuid.UUID) -> Answer | None:
+    answers = diagnosis.answers.select_related("question").select_for_update(of=("self",))
+    return answers.filter(pk=answer_id, state=AnswerState.VALID).first()
+
+
+def _analyse_answer(diagnosis: Diagnosis, answer: Answer) -> None:
+    analyse_and_store(diagnosis.answers.all(), [answer], build_brand_spellings(diagnosis.brands.all()))
 
 
 def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUser) -> Correction:
@@ -74,7 +84,7 @@ def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUs
         brand_row.aliases = [*brand_row.aliases, alias]
         brand_row.save(update_fields=["aliases"])
         correction = diagnosis.corrections.create(kind=Correction.Kind.ALIAS, brand=brand, alias=alias, user_id=user.pk)
-        _reanalyse_and_store_report(diagnosis)
+        recalculate(diagnosis, spelling=alias)
     return correction
 
 
@@ -97,7 +107,7 @@ def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
             raise InvalidInput(fields={"name": _("竞品最多 %(most)s 个。") % {"most": MAX_COMPETITORS}})
         last = max((brand.position for brand in brands), default=0)
         added = diagnosis.brands.create(name=name, position=max(last + 1, Brand.FIRST_ADDED_POSITION))
-        _reanalyse_and_store_report(diagnosis)
+        recalculate(diagnosis, spelling=name)
     return added
 
 
@@ -110,7 +120,7 @@ def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
             raise NotFound
         diagnosis.corrections.filter(brand=name).delete()
         brand.delete()
-        _reanalyse_and_store_report(diagnosis)
+        recalculate(diagnosis, spelling=name)
 
 
 def undo_correction(diagnosis: Diagnosis, correction_id: int) -> None:
@@ -124,35 +134,20 @@ def undo_correction(diagnosis: Diagnosis, correction_id: int) -> None:
             for brand in diagnosis.brands.filter(name=correction.brand):
                 brand.aliases = [alias for alias in brand.aliases if alias != correction.alias]
                 brand.save(update_fields=["aliases"])
+        answer = _lock_answer(diagnosis, correction.answer_id) if correction.answer_id else None
         correction.delete()
-        _reanalyse_and_store_report(diagnosis)
+        if answer is not None:
+            _analyse_answer(diagnosis, answer)
+        recalculate(diagnosis, spelling=correction.alias)
 
 
 def _lock_final_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
-    locked = Diagnosis.objects.select_for_update().get(pk=diagnosis.pk)
-    if not locked.is_final:
-        raise DiagnosisRunning
+    """Lock the row, so that the brands are changed by one request at a time."""
+    locked = Diagnosis.objects.defer("report").select_for_update().get(pk=diagnosis.pk)
+    _check_is_final(locked)
     return locked
 
 
-def _reanalyse_and_store_report(diagnosis: Diagnosis) -> None:
-    """Analyse all answers again, apply the corrections, and store the new report."""
-    brands = build_brand_spellings(diagnosis.brands.all())
-    answers = reanalyse_answers(diagnosis.answers.select_related("question"), brands)
-    decisions_by_answer: dict[uuid.UUID | None, dict[tuple[Any, ...], str]] = {}
-    for correction in diagnosis.corrections.exclude(answer=None):
-        span = correction.brand, correction.start, correction.end
-        decisions_by_answer.setdefault(correction.answer_id, {})[span] = correction.kind
-    for answer in answers:
-        answer.mentions = apply_corrections(answer.mentions, decisions_by_answer.get(answer.pk, {}))
-    Answer.objects.bulk_update(answers, ["mentions", "others", "domains"], batch_size=200)
-    diagnosis.report = build_report_from_database(diagnosis)
-    diagnosis.save(update_fields=["report"])
-    invalidate_tags(get_report_cache_tag(diagnosis.pk))
-
-
-def apply_corrections(mentions: list[list[Any]], decisions: dict[tuple[Any, ...], str]) -> list[list[Any]]:
-    """Return the mentions without the rejected ones and with all confirmed ones, even if no longer found."""
-    kept = [mention for mention in mentions if tuple(mention[:3]) not in decisions]
-    confirmed = [[*span, MENTION_CONFIRMED] for span, kind in decisions.items() if kind == Correction.Kind.CONFIRM]
-    return sorted([*kept, *confirmed], key=lambda mention: (mention[1], mention[2]))
+def _check_is_final(diagnosis: Diagnosis) -> None:
+    if not diagnosis.is_final:
+        raise DiagnosisRunning

@@ -1,0 +1,1 @@
+"""Corrections of a finished diagnosis by its user."""
