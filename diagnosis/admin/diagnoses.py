@@ -11,6 +11,7 @@ from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, PlatformQuerySet, Question
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
+from diagnosis.spending.overview import annotate_cost, annotate_spending, format_money
 from errors.audit import AuditedAdmin, ReadOnlyAdmin
 from errors.exceptions import Conflict
 
@@ -31,10 +32,24 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         "pause_reason",
         "concurrency",
         "requests_per_minute",
-        "price_per_call",
+        "cost_today",
+        "used_budget",
     ]
     list_filter = ["is_enabled", "is_demo"]
     actions = ["pause", "resume"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
+        """Annotate the platforms with their spending."""
+        return annotate_spending(super().get_queryset(request))
+
+    @admin.display(description="今日费用（元）", ordering="cost_today")
+    def cost_today(self, platform: Platform) -> str:
+        return format_money(platform.cost_today)  # type: ignore[attr-defined]
+
+    @admin.display(description="本月费用 / 预算（元）", ordering="cost_of_month")
+    def used_budget(self, platform: Platform) -> str:
+        budget = "不限" if platform.monthly_budget is None else format_money(platform.monthly_budget)
+        return f"{format_money(platform.cost_of_month)} / {budget}"  # type: ignore[attr-defined]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
         """Make the id of an existing platform read-only, as answers refer to it."""
@@ -87,6 +102,8 @@ class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
         "failed",
         "filtered",
         "planned",
+        "estimated_cost",
+        "cost",
         "is_demo",
         "created_at",
         "finished_at",
@@ -99,6 +116,14 @@ class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
     actions = ["cancel", "retry"]
     list_per_page = 50
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Diagnosis]:
+        """Annotate the diagnoses with their cost."""
+        return annotate_cost(super().get_queryset(request), "diagnosis")
+
+    @admin.display(description="实际费用（元）")
+    def cost(self, diagnosis: Diagnosis) -> str:
+        return format_money(diagnosis.cost)  # type: ignore[attr-defined]
 
     @admin.action(description="取消所选诊断", permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Diagnosis]) -> None:
@@ -133,12 +158,30 @@ class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
 class AnswerAdmin(ReadOnlyAdmin[Answer]):
     """Answers of platforms, or the reasons why they are missing."""
 
-    list_display = ["id", "platform", "state", "reason", "error_detail", "attempts", "milliseconds", "answered_at"]
+    list_display = [
+        "id",
+        "platform",
+        "state",
+        "reason",
+        "error_detail",
+        "attempts",
+        "cost",
+        "milliseconds",
+        "answered_at",
+    ]
     list_filter = ["state", "reason", "platform", "is_demo"]
     list_select_related = ["platform"]
     raw_id_fields = ["diagnosis", "question"]
     ordering = ["-pk"]
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
+        """Annotate the answers with their cost."""
+        return annotate_cost(super().get_queryset(request), "answer")
+
+    @admin.display(description="费用（元）")
+    def cost(self, answer: Answer) -> str:
+        return format_money(answer.cost)  # type: ignore[attr-defined]
 
 
 @admin.register(Correction)

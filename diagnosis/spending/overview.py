@@ -3,15 +3,17 @@
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from diagnosis.choices import BudgetScope, CallPurpose
 from diagnosis.models import AccountBudget, BudgetUse, DailySpending, PaidCall, Platform
 from diagnosis.spending.budgets import get_month
 
+ModelT = TypeVar("ModelT", bound=Model)
 ALERT_PERCENTAGES = (80, 100)
 
 
@@ -49,16 +51,31 @@ def get_used_percentage(use: BudgetUse, limit: Decimal) -> float:
     return float(100 * use.money / limit) if limit else 0.0
 
 
-def get_costs_today() -> dict[str, Decimal]:
-    """Return today's cost by platform."""
+def annotate_spending(platforms: QuerySet[Platform]) -> QuerySet[Platform]:
+    """Annotate platforms with `cost_today` and `cost_of_month`."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
-    rows = DailySpending.objects.filter(day=today).order_by().values_list("platform").annotate(Sum("cost"))
-    return dict(rows)
+    days = DailySpending.objects.filter(platform=OuterRef("pk"), day=today).order_by().values("platform")
+    uses = BudgetUse.objects.filter(scope=BudgetScope.PLATFORM, key=OuterRef("pk"), month=get_month())
+    return platforms.annotate(
+        cost_today=Subquery(days.annotate(total=Sum("cost")).values("total")),
+        cost_of_month=Subquery(uses.values("money")),
+    )
 
 
-def get_platform_uses() -> dict[str, BudgetUse]:
-    """Return what each platform has used of its budget of this month."""
-    return {use.key: use for use in BudgetUse.objects.filter(scope=BudgetScope.PLATFORM, month=get_month())}
+def annotate_cost(rows: QuerySet[ModelT], field: str) -> QuerySet[ModelT]:
+    """Annotate diagnoses or answers with `cost`, None without calls. field: theirs in PaidCall."""
+    calls = PaidCall.objects.filter(**{field: OuterRef("pk")}).exclude(state=PaidCall.State.RESERVED)
+    totals = calls.order_by().values(field).annotate(total=Sum("cost"))
+    annotated: QuerySet[ModelT] = rows.annotate(cost=Subquery(totals.values("total")))  # type: ignore[assignment]
+    return annotated
+
+
+def format_money(amount: Decimal | None) -> str:
+    """Return an amount with two to four decimals; a dash for None."""
+    if amount is None:
+        return "–"
+    whole, decimals = f"{amount:,.4f}".split(".")
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
 def get_diagnosis_costs(diagnosis_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Decimal]:

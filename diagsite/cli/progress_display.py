@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, TextIO
 
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.reports.formatting import format_percent
+from diagnosis.spending.overview import format_money
 
 PLAIN_OUTPUT_STEP_PERCENT = 10
 
@@ -88,6 +90,14 @@ class ProgressDisplay:
         if not self._console.is_terminal and percent >= self._next_line_percent:
             self._console.print(f"{self._title} {percent:>3}% {note}")
             self._next_line_percent = percent - percent % PLAIN_OUTPUT_STEP_PERCENT + PLAIN_OUTPUT_STEP_PERCENT
+
+
+def print_cost(console: Console, estimated: Decimal | None, actual: Decimal | None) -> None:
+    """Print what a diagnosis was expected to cost and did cost, as far as it is known."""
+    if estimated is not None:
+        console.print(_("预计费用：约 %(money)s 元") % {"money": format_money(estimated)})
+    if actual is not None:
+        console.print(_("实际费用：%(money)s 元") % {"money": format_money(actual)})
 
 
 def print_report(console: Console, report: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ module.exports = {
   '竞品名称': 'Competitor',
   '约 {price}': 'About {price}',
   '约 {time}': 'About {time}',
+  '实际 {price}': '{price} spent',
   '美妆护肤': 'Beauty',
   '英文名、简称等，用顿号或逗号隔开。': 'Names in other languages, short forms. Separate them with commas.',
   '要比较的竞品': 'Competitors to compare',

@@ -28,6 +28,16 @@
     return `${isEnglish() ? 'CN¥' : '¥'}${number(Number(whole))}.${decimals.replace(/0{1,2}$/, '')}`;
   }
 
+  /** What a diagnosis is expected to cost, and once it has ended also what it did cost; empty if neither is known. @type {Diag.Format['costText']} */
+  function costText({ status, demo, estimated_cost: estimated, cost }) {
+    if (demo) return '';
+    const isKnown = (/** @type {any} */ value) => value !== null && value !== undefined;
+    const expected = isKnown(estimated) ? _('约 {price}', { price: money(Number(estimated)) }) : '';
+    if (RUNNING.includes(status) || !isKnown(cost)) return expected;
+    const actual = _('实际 {price}', { price: money(Number(cost)) });
+    return expected ? `${expected} → ${actual}` : actual;
+  }
+
   /** @param {string[]} names */
   function joinNames(names) {
     if (names.length < 2) return names.join('');
@@ -60,6 +70,7 @@
     interval,
     number,
     money,
+    costText,
     joinNames,
     duration,
     roundedDuration,

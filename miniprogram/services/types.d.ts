@@ -289,6 +289,7 @@ declare namespace Diag {
     interval(low: number, high: number): string;
     number(value: number): string;
     money(value: number): string;
+    costText(diagnosis: { status: string; demo: boolean; estimated_cost?: string | null; cost?: string | null }): string;
     joinNames(names: string[]): string;
     duration(seconds: number): string;
     roundedDuration(seconds: number): string;

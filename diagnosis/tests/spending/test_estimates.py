@@ -22,6 +22,7 @@ from testing.data.diagnoses import (
     make_failed_result,
     make_platform,
     make_schedule,
+    make_user,
     make_valid_result,
     run_and_end,
 )
@@ -120,3 +121,18 @@ def test_used_budgets_are_counted_by_percentage(owner: AbstractUser, stranger: A
     AccountBudget.objects.update(monthly_budget=5)
     assert count_used_budgets()["account", "100"] == 0
     assert PaidCall.objects.count() == 9
+
+
+def test_admin_shows_the_cost_of_platforms_diagnoses_and_answers(owner: AbstractUser) -> None:
+    platform = make_platform(price_per_call="0.1", monthly_budget=2)
+    diagnosis = make_diagnosis(owner, [platform])
+    answer = diagnosis.answers.get()
+    _spend(platform, owner_id=owner.pk, diagnosis_id=diagnosis.pk, answer_id=answer.pk)
+    client = Client()
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))  # type: ignore[arg-type]
+    pages = {
+        model: client.get(f"/admin/diagnosis/{model}/").content.decode()
+        for model in ("platform", "diagnosis", "answer", "dailyspending", "paidcall", "budgetuse")
+    }
+    assert "0.10 / 2.00" in pages["platform"]
+    assert all("0.10" in page for page in pages.values())

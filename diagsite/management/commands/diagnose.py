@@ -26,9 +26,10 @@ from diagnosis.orders.services import RequestContext, create_diagnosis
 from diagnosis.platforms.availability import describe_obstacle
 from diagnosis.reports.serializers import serialize_report
 from diagnosis.running import queue
+from diagnosis.spending.overview import get_diagnosis_costs
 from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
-from diagsite.cli.progress_display import create_console, get_terminal_language, print_report
+from diagsite.cli.progress_display import create_console, get_terminal_language, print_cost, print_report
 from diagsite.cli.run import TerminalRun
 from diagsite.models import User
 from diagsite.server import embedded_postgres
@@ -152,6 +153,8 @@ def _run_diagnosis(options: Mapping[str, Any]) -> int:
     require_migrations_applied()
     console = create_console(sys.stderr)
     diagnosis = _create_diagnosis(console, options)
+    if not diagnosis.is_demo:
+        print_cost(console, diagnosis.estimated_cost, None)
     run = TerminalRun(diagnosis, console, timeout_seconds=timeout)
     asyncio.run(run.run())
     diagnosis.refresh_from_db()
@@ -165,6 +168,9 @@ def _run_diagnosis(options: Mapping[str, Any]) -> int:
         print(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))  # noqa: T201
     else:
         print_report(create_console(), report)
+        if not diagnosis.is_demo:
+            cost = get_diagnosis_costs([diagnosis.pk]).get(diagnosis.pk)
+            print_cost(create_console(), diagnosis.estimated_cost, cost)
     status = DiagnosisStatus(diagnosis.status)
     return (
         EXIT_INTERRUPTED

@@ -5,7 +5,7 @@ const { createClient } = require('../../services/webSocketClient');
 const { createPresenter } = require('../../services/reportPresenter');
 const { dateTime } = require('../../presentation/dates');
 const { connectionStatus, timeLeft } = require('../../presentation/diagnosisText');
-const { answerStateLabel, isRunning, number, statusLabel } = require('../../presentation/format');
+const { answerStateLabel, costText, isRunning, number, statusLabel } = require('../../presentation/format');
 const { _, addTranslations, translateAll } = require('../../presentation/i18n');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 const { createAnswers } = require('./answers');
@@ -106,7 +106,12 @@ const page = {
       status,
       statusLabel: statusLabel(status),
       isDemo: demo,
-      facts: [dateTime(createdAt), _('{n} 次调用', { n: number(planned) })].concat(competitors ? _('竞品 {n} 个', { n: competitors }) : []),
+      facts: [
+        dateTime(createdAt),
+        _('{n} 次调用', { n: number(planned) }),
+        competitors ? _('竞品 {n} 个', { n: competitors }) : '',
+        costText(this.diagnosis),
+      ].filter(Boolean),
       previous: previous || '',
       carriedOver: previous ? _('这是一次补问：沿用了 {n} 条已有的回答，只重新询问失败的。', { n: number(carried) }) : '',
     });
@@ -250,6 +255,7 @@ const page = {
     const missing = this.answers.isComplete() ? Promise.resolve({}) : this.answers.loadAll();
     return Promise.all([api.getDiagnosis(this.id), api.getReport(this.id), missing]).then(([diagnosis, report, changes]) => {
       this.diagnosis = diagnosis;
+      this.showHead();
       this.selectComponent('#problem').hide();
       this.view.update(changes);
       this.showReport(report);

@@ -7,6 +7,7 @@ export const {
   interval,
   number,
   money,
+  costText,
   joinNames,
   duration,
   roundedDuration,

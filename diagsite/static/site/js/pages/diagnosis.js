@@ -6,7 +6,7 @@ import { config, _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { announce, byId, h, keepInPlace, setText } from "../common/dom.js";
 import { dateTime, statusChip } from "../common/elements.js";
-import { isRunning, number, statusLabel } from "../common/format.js";
+import { costText, isRunning, number, statusLabel } from "../common/format.js";
 import { isProblemBody } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { randomId } from "../common/storage.js";
@@ -42,6 +42,7 @@ function drawHead() {
     dateTime(diagnosis.created_at),
     _("{n} 次调用", { n: number(diagnosis.planned) }),
     competitors > 0 && _("竞品 {n} 个", { n: competitors }),
+    costText(diagnosis),
   ].filter(Boolean);
   byId("facts").replaceChildren(...facts.map((fact) => h("li", {}, fact)));
   byId("demo-banner").hidden = !diagnosis.demo;
