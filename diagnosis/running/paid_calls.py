@@ -1,0 +1,105 @@
+"""The ledger of one run's calls. Reservations requested together share a transaction, and so do settlements."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError
+
+from diagnosis.choices import FailureReason
+from diagnosis.exceptions import BudgetExhausted, CallFailed
+from diagnosis.replies import Usage
+from diagnosis.running.db import run_db_write_with_retry
+from diagnosis.spending import ledger
+from diagnosis.spending.ledger import CallRequest, Reservation
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class PaidCalls:
+    """Reserves the calls of a run and settles them. While the database is unavailable, no call is reserved."""
+
+    def __init__(self) -> None:
+        self._requests: list[tuple[CallRequest, asyncio.Future[Reservation]]] = []
+        self._settlements: list[tuple[Reservation, Usage | None]] = []
+        self._cancelled: list[Reservation] = []
+        self._reserve_task: asyncio.Task[None] | None = None
+        self._settle_task: asyncio.Task[None] | None = None
+
+    async def reserve(self, request: CallRequest) -> Reservation:
+        """Count a call right before it is made. Raises CallFailed if a budget has no room, or a database error."""
+        future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
+        self._requests.append((request, future))
+        if self._reserve_task is None:
+            self._reserve_task = asyncio.create_task(self._reserve_waiting(), name="reserve_calls")
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and not future.exception():
+                self.cancel(future.result())
+            raise
+
+    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
+        """Settle a call soon, in the background; see `flush`. usage: None if it is unknown."""
+        self._settlements.append((reservation, usage))
+        self._start_settling()
+
+    def cancel(self, reservation: Reservation) -> None:
+        """Uncount a call that is not made after all, in the background."""
+        self._cancelled.append(reservation)
+        self._start_settling()
+
+    async def flush(self) -> None:
+        """Return once every call is settled, or the database was unavailable for too long."""
+        while self._reserve_task or self._settle_task:
+            await asyncio.wait([task for task in (self._reserve_task, self._settle_task) if task])
+
+    async def _reserve_waiting(self) -> None:
+        while self._requests:
+            batch, self._requests = self._requests, []
+            outcomes: Sequence[Reservation | Exception]
+            try:
+                outcomes = await run_db_write_with_retry(ledger.reserve_calls, [request for request, _ in batch])
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                outcomes = [error] * len(batch)
+            for (_request, future), outcome in zip(batch, outcomes, strict=True):
+                self._resolve(future, outcome)
+        self._reserve_task = None
+
+    def _resolve(self, future: asyncio.Future[Reservation], outcome: Reservation | Exception) -> None:
+        if isinstance(outcome, Reservation):
+            if future.done():  # its task was cancelled
+                self.cancel(outcome)
+            else:
+                future.set_result(outcome)
+        elif not future.done():
+            future.set_exception(_build_failure(outcome) if isinstance(outcome, BudgetExhausted) else outcome)
+
+    def _start_settling(self) -> None:
+        if self._settle_task is None:
+            self._settle_task = asyncio.create_task(self._settle_waiting(), name="settle_calls")
+
+    async def _settle_waiting(self) -> None:
+        while self._settlements or self._cancelled:
+            settlements, self._settlements = self._settlements, []
+            cancelled, self._cancelled = self._cancelled, []
+            if settlements:
+                await self._write(ledger.settle_calls, settlements)
+            if cancelled:
+                await self._write(ledger.cancel_reservations, cancelled)
+        self._settle_task = None
+
+    async def _write(self, write: Callable[[list[T]], None], rows: list[T]) -> None:
+        try:
+            await run_db_write_with_retry(write, rows)
+        except (OperationalError, InterfaceError) as error:  # settle_abandoned_calls settles them later
+            log.warning("calls_not_settled", calls=len(rows), error=repr(error))
+        except Exception:  # must not keep the others from being settled
+            log.exception("calls_not_settled", calls=len(rows))
+
+
+def _build_failure(refusal: BudgetExhausted) -> CallFailed:
+    return CallFailed(FailureReason.BUDGET, f"the budget of {refusal.scope} {refusal.key} is exhausted")
