@@ -189,6 +189,8 @@ SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 86_400) if SECURE_SSL_REDIREC
 SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD: bool = env.bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
+# Proxies in front of the site, each of which adds to X-Forwarded-For.
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 1, validate=Range(min=1))
 # In the format of Django 6. diagsite/web/csp.py builds the header and adds the address of the WebSocket.
 SECURE_CSP = {
     "default-src": ["'self'"],

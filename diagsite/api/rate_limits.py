@@ -1,20 +1,22 @@
-"""Rate limits of the API: per credential, per IP address, and lower ones for sign-ins, new diagnoses and exports.
+"""Rate limits of the API: per user, per IP address, and lower ones for sign-ins, new diagnoses and exports.
 
 Exports and print pages contain whole reports, so their concurrency per caller is limited too.
 """
 
 import asyncio
-import hashlib
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from diagsite.accounts.tokens import get_token_user_id
 from diagsite.web.client_ip import get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.concurrency import ConcurrencyController
@@ -45,7 +47,7 @@ class ApiLimits:
 
     async def check(self, request: HttpRequest) -> None:
         """Raise RateLimitExceeded if the request exceeds a limit."""
-        address, caller = get_client_ip(request), get_caller_key(request)
+        address, caller = get_address_key(request), await get_caller_key(request)
         await self.address.check(address)
         if caller:
             await self.caller.check(caller)
@@ -54,11 +56,11 @@ class ApiLimits:
         elif request.method == "POST" and (request.path == "/api/diagnoses" or request.path.endswith("/retry")):
             await self.start.check(caller or address)
         elif is_export_request(request):
-            await self.export.check(get_export_key(request))
+            await self.export.check(await get_export_key(request))
 
-    def get_export_controller(self, request: HttpRequest) -> ConcurrencyController:
+    async def get_export_controller(self, request: HttpRequest) -> ConcurrencyController:
         """Return the caller's concurrency controller of this process; keep it while the export is in progress."""
-        key = get_export_key(request)
+        key = await get_export_key(request)
         controller = self._export_controllers.get(key)
         if controller is None:
             controller = ConcurrencyController(settings.EXPORTS_AT_ONCE, max_waiting=MAX_WAITING_EXPORTS)
@@ -76,16 +78,35 @@ def is_sign_in_request(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path in SIGN_IN_PATHS
 
 
-def get_caller_key(request: HttpRequest) -> str:
-    """Return a hash of the token or the browser session; "" without either."""
-    credential = request.headers.get("Authorization", "") or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    return hashlib.sha256(credential.encode()).hexdigest()[:32] if credential else ""
+def get_address_key(request: HttpRequest) -> str:
+    """Return the client's IPv4 address, or the /64 network of its IPv6 address: one client has a whole network."""
+    client_ip = get_client_ip(request)
+    try:
+        is_ipv6 = ipaddress.ip_address(client_ip).version == 6
+    except ValueError:  # a Unix socket has no address
+        return client_ip
+    return str(ipaddress.ip_network(f"{client_ip}/64", strict=False)) if is_ipv6 else client_ip
 
 
-def get_export_key(request: HttpRequest) -> str:
+async def get_caller_key(request: HttpRequest) -> str:
+    """Return a key of the verified user, however its credential is spelled; "" without a valid one.
+
+    A token is verified by its signature and expiry only, so a revoked one counts for its user too.
+    """
+    if "Authorization" in request.headers:
+        scheme, _space, token = request.headers["Authorization"].partition(" ")
+        user_id = get_token_user_id(token) if scheme.lower() == "bearer" else None
+    elif settings.SESSION_COOKIE_NAME in request.COOKIES:
+        user_id = await sync_to_async(request.session.get)(SESSION_KEY)
+    else:
+        user_id = None
+    return f"user:{user_id}" if user_id else ""
+
+
+async def get_export_key(request: HttpRequest) -> str:
     """Return the key of the export limit: the IP address for share links, where credentials are not verified."""
-    is_shared = request.path.startswith("/shared/")
-    return get_client_ip(request) if is_shared else get_caller_key(request) or get_client_ip(request)
+    address = get_address_key(request)
+    return address if request.path.startswith("/shared/") else await get_caller_key(request) or address
 
 
 _limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, ApiLimits] = WeakKeyDictionary()
@@ -104,9 +125,8 @@ def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callabl
         try:
             await limits.check(request)
             if is_export_request(request):
-                return cast(
-                    HttpResponse, await limits.get_export_controller(request).execute(get_response(request), "export")
-                )
+                controller = await limits.get_export_controller(request)
+                return cast(HttpResponse, await controller.execute(get_response(request), "export"))
         except LimitExceeded as error:
             return build_error_response(request, error, place="rate_limit")
         return cast(HttpResponse, await get_response(request))

@@ -7,13 +7,15 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
+from diagsite.accounts.tokens import issue_token
 from diagsite.api.rate_limits import MAX_WAITING_EXPORTS, get_export_key, is_export_request, rate_limit_middleware
+from diagsite.models import User
 
 EXPORT = "/api/diagnoses/5a6c1f9e-0000-4000-8000-000000000000/export.csv"
 
 
-def _request(path: str = EXPORT, token: str = "one", address: str = "192.0.2.1") -> HttpRequest:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+def _request(path: str = EXPORT, user: int | None = 1, address: str = "192.0.2.1") -> HttpRequest:
+    headers = {"Authorization": f"Bearer {issue_token(User(pk=user)).token}"} if user else {}
     return RequestFactory().get(path, headers=headers, REMOTE_ADDR=address)
 
 
@@ -23,9 +25,9 @@ def test_export_requests_are_recognized() -> None:
     assert [is_export_request(_request(path)) for path in dear + cheap] == [True] * 4 + [False] * 4
 
 
-def test_share_links_are_limited_by_address() -> None:
-    assert len({get_export_key(_request("/shared/t/", token)) for token in ("", "one", "two")}) == 1
-    assert len({get_export_key(_request(token=token)) for token in ("", "one", "two")}) == 3
+async def test_share_links_are_limited_by_address() -> None:
+    assert len({await get_export_key(_request("/shared/t/", user)) for user in (None, 1, 2)}) == 1
+    assert len({await get_export_key(_request(user=user)) for user in (None, 1, 2)}) == 3
 
 
 async def test_concurrent_exports_are_limited_per_caller(settings: Any) -> None:
@@ -49,7 +51,7 @@ async def test_concurrent_exports_are_limited_per_caller(settings: Any) -> None:
     refused = await served(_request())
     assert (refused.status_code, b"SERVICE_UNAVAILABLE" in refused.content) == (503, True)
     assert int(refused["Retry-After"]) >= 1
-    other = asyncio.ensure_future(served(_request(token="two")))
+    other = asyncio.ensure_future(served(_request(user=2)))
     while at_once < 3:
         await asyncio.sleep(0)
     go.set()
@@ -66,7 +68,7 @@ async def test_exceeded_export_limit_answers_as_page_or_problem_body(settings: A
 
     served = rate_limit_middleware(quick)
     address = f"192.0.2.{len(path)}"  # the rate windows are shared by all tests of the process
-    answers = [await served(_request(path, token=f"of {path}", address=address)) for _ in range(2)]
+    answers = [await served(_request(path, user=len(path), address=address)) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert answers[1]["Content-Type"].startswith(kind)
     assert int(answers[1]["Retry-After"]) >= 1
