@@ -1,72 +1,16 @@
-from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from diagnosis.choices import FailureReason
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform, PlatformQuerySet, Question
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, Question
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
-from diagnosis.spending.overview import annotate_cost, annotate_spending, format_money
-from errors.audit import AuditedAdmin, ReadOnlyAdmin
+from diagnosis.spending.overview import annotate_cost, format_money
+from errors.audit import ReadOnlyAdmin
 from errors.exceptions import Conflict
-
-OPERATOR_PAUSE_DURATION = timedelta(hours=1)
-
-
-@admin.register(Platform)
-class PlatformAdmin(AuditedAdmin[Platform]):
-    """Platforms with address, model, limits and price; keys stay in the environment."""
-
-    list_display = [
-        "name",
-        "id",
-        "model",
-        "is_enabled",
-        "is_demo",
-        "paused_until",
-        "pause_reason",
-        "concurrency",
-        "requests_per_minute",
-        "cost_today",
-        "used_budget",
-    ]
-    list_filter = ["is_enabled", "is_demo"]
-    actions = ["pause", "resume"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
-        """Annotate the platforms with their spending."""
-        return annotate_spending(super().get_queryset(request))
-
-    @admin.display(description="今日费用（元）", ordering="cost_today")
-    def cost_today(self, platform: Platform) -> str:
-        return format_money(platform.cost_today)  # type: ignore[attr-defined]
-
-    @admin.display(description="本月费用 / 预算（元）", ordering="cost_of_month")
-    def used_budget(self, platform: Platform) -> str:
-        budget = "不限" if platform.monthly_budget is None else format_money(platform.monthly_budget)
-        return f"{format_money(platform.cost_of_month)} / {budget}"  # type: ignore[attr-defined]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
-        """Make the id of an existing platform read-only, as answers refer to it."""
-        return ["is_demo"] if obj is None else ["id", "is_demo"]
-
-    @admin.action(description="暂停所选平台一小时", permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
-        platforms = cast(PlatformQuerySet, queryset)
-        count = platforms.pause(timezone.now() + OPERATOR_PAUSE_DURATION, FailureReason.OPERATOR)
-        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
-        if longer := len(queryset) - count:
-            self.message_user(request, f"另有 {longer} 个平台已暂停更久，没有缩短。", messages.INFO)
-
-    @admin.action(description="恢复所选平台", permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
-        count = queryset.update(paused_until=None, pause_reason="")
-        self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
 
 
 class _ReadOnlyInline(admin.TabularInline[Any, Any]):

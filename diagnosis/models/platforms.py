@@ -155,6 +155,14 @@ class Platform(models.Model):
     paused_until = models.DateTimeField("暂停至", null=True, blank=True, help_text="配额用尽时自动暂停；清空即恢复")
     pause_reason = models.CharField("暂停原因", max_length=16, choices=FailureReason.choices, blank=True)
     position = models.PositiveSmallIntegerField("顺序", default=100)
+    notice = models.TextField(
+        "系统提示",
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="模型下线、改名或设置被系统更新时写在这里",
+    )
 
     objects = PlatformQuerySet.as_manager()
 

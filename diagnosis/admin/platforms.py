@@ -1,0 +1,213 @@
+"""The admin of platforms: settings that are checked before they are saved, pauses, and a test call."""
+
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+
+from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
+from diagnosis.models import Platform, PlatformQuerySet
+from diagnosis.platforms.endpoint import has_usable_key
+from diagnosis.platforms.protocols.base import CallProfile
+from diagnosis.platforms.protocols.registry import PROTOCOLS
+from diagnosis.platforms.protocols.validation import describe_search_options, find_profile_errors
+from diagnosis.spending.overview import annotate_spending, format_money
+from errors.audit import AuditedAdmin
+
+OPERATOR_PAUSE_DURATION = timedelta(hours=1)
+# What belongs after the base URL, not into it.
+_ENDPOINT_PATHS = ("/chat/completions", "/responses", "/messages", "/agent", "/generation", ":generateContent")
+
+
+class PlatformForm(forms.ModelForm[Platform]):
+    """A platform's row. Every refusal names the field that is wrong and what it may be."""
+
+    class Meta:
+        model = Platform
+        fields = "__all__"
+        widgets = {
+            "search_options": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+            "extra_body": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+        }
+
+    def clean_base_url(self) -> str:
+        """Check the address: scheme, host, and that it ends before the path of the protocol."""
+        base_url: str = self.cleaned_data["base_url"].strip()
+        if not base_url:
+            if not self.instance.is_demo:
+                raise forms.ValidationError("请填写接口地址，例如 https://api.example.com/v1")
+            return base_url
+        try:
+            parts = urlsplit(base_url)
+            host, is_valid = parts.hostname, parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            host, is_valid = None, False
+        if not is_valid or not host:
+            raise forms.ValidationError("这不是网址。请填写以 https:// 开头的接口地址，例如 https://api.example.com/v1")
+        for path in _ENDPOINT_PATHS:
+            if base_url.rstrip("/").endswith(path):
+                raise forms.ValidationError(f"请去掉末尾的 {path}：协议会自己加上路径")
+        if host not in settings.OUTGOING_HOSTS:
+            raise forms.ValidationError(
+                f"主机 {host} 不在允许访问的名单里。请先把它加入环境变量 OUTGOING_HOSTS 并重启，再保存"
+            )
+        return base_url
+
+    def clean_search_options(self) -> dict[str, Any]:
+        return self._clean_object("search_options")
+
+    def clean_extra_body(self) -> dict[str, Any]:
+        return self._clean_object("extra_body")
+
+    def _clean_object(self, name: str) -> dict[str, Any]:
+        value = self.cleaned_data[name]
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict):
+            raise forms.ValidationError("必须是一个 JSON 对象，例如 {}")
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        """Check that the protocol can carry out the settings together."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        protocol = PROTOCOLS.get(cleaned.get("protocol", ""))
+        if protocol is None or {"search_options", "extra_body", "surface", "thinking"} & set(self.errors):
+            return cleaned
+        profile = CallProfile(
+            cleaned.get("base_url") or "",
+            cleaned.get("model") or "",
+            PlatformSurface(cleaned["surface"]),
+            Thinking(cleaned["thinking"]),
+            cleaned.get("country") or "",
+            cleaned.get("max_answer_tokens"),
+            cleaned["search_options"],
+            cleaned["extra_body"],
+        )
+        for name, problem in find_profile_errors(protocol, profile).items():
+            self.add_error(name, problem)
+        return cleaned
+
+
+@admin.register(Platform)
+class PlatformAdmin(AuditedAdmin[Platform]):
+    """Platforms with address, protocol, model, limits and prices; keys stay in the environment."""
+
+    form = PlatformForm
+    list_display = [
+        "name",
+        "id",
+        "protocol",
+        "surface",
+        "model",
+        "key_state",
+        "is_enabled",
+        "is_demo",
+        "paused_until",
+        "pause_reason",
+        "concurrency",
+        "requests_per_minute",
+        "cost_today",
+        "used_budget",
+    ]
+    list_filter = ["is_enabled", "surface", "protocol", "is_demo"]
+    fieldsets = [
+        (None, {"fields": ["id", "name", "is_enabled", "is_demo", "position", "notice"]}),
+        ("接口", {"fields": ["protocol", "base_url", "model", "key_variable", "key_state"]}),
+        (
+            "怎么问",
+            {
+                "fields": [
+                    "surface",
+                    "search_options",
+                    "option_help",
+                    "thinking",
+                    "country",
+                    "max_answer_tokens",
+                    "extra_body",
+                ],
+                "description": "这里的任何改动都会开始一组新的测量：趋势会在改动处断开并注明。",
+            },
+        ),
+        ("限额与超时", {"fields": ["concurrency", "requests_per_minute", "timeout_seconds", "typical_seconds"]}),
+        (
+            "价格与预算",
+            {
+                "fields": [
+                    "price_per_call",
+                    "price_per_million_input_tokens",
+                    "price_per_million_output_tokens",
+                    "price_per_search",
+                    "max_input_tokens",
+                    "max_output_tokens",
+                    "max_searches",
+                    "monthly_budget",
+                ]
+            },
+        ),
+        ("状态", {"fields": ["paused_until", "pause_reason"]}),
+    ]
+    actions = ["pause", "resume"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
+        """Annotate the platforms with their spending."""
+        return annotate_spending(super().get_queryset(request))
+
+    @admin.display(description="今日费用（元）", ordering="cost_today")
+    def cost_today(self, platform: Platform) -> str:
+        return format_money(platform.cost_today)  # type: ignore[attr-defined]
+
+    @admin.display(description="本月费用 / 预算（元）", ordering="cost_of_month")
+    def used_budget(self, platform: Platform) -> str:
+        budget = "不限" if platform.monthly_budget is None else format_money(platform.monthly_budget)
+        return f"{format_money(platform.cost_of_month)} / {budget}"  # type: ignore[attr-defined]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
+        """Make the id of an existing platform read-only, as answers refer to it."""
+        computed = ["is_demo", "notice", "key_state", "option_help"]
+        return computed if obj is None else ["id", *computed]
+
+    @admin.display(description="密钥")
+    def key_state(self, platform: Platform) -> str:
+        """Return whether the key is there; never the key."""
+        if platform.is_demo:
+            return "不需要"
+        if not platform.key_variable:
+            return "没有填写环境变量名"
+        return "已设置" if has_usable_key(platform) else f"环境变量 {platform.key_variable} 没有设置或不能用"
+
+    @admin.display(description="各协议的搜索选项")
+    def option_help(self, platform: Platform) -> SafeString:
+        """Return the search options of each protocol that has some."""
+        lines = [
+            f"<li>{WireProtocol(name).label}：{describe_search_options(protocol)}</li>"
+            for name, protocol in PROTOCOLS.items()
+            if describe_search_options(protocol)
+        ]
+        return mark_safe(f"<ul>{''.join(lines)}</ul>")
+
+    def save_model(self, request: HttpRequest, obj: Platform, form: Any, change: bool) -> None:
+        """Save, and say when the row cannot be used yet."""
+        if obj.is_enabled and not has_usable_key(obj):
+            name = obj.key_variable or "密钥的环境变量"
+            self.message_user(request, f"已保存，但 {name} 没有设置，平台还不能使用。", messages.WARNING)
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="暂停所选平台一小时", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        platforms = cast(PlatformQuerySet, queryset)
+        count = platforms.pause(timezone.now() + OPERATOR_PAUSE_DURATION, FailureReason.OPERATOR)
+        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
+        if longer := len(queryset) - count:
+            self.message_user(request, f"另有 {longer} 个平台已暂停更久，没有缩短。", messages.INFO)
+
+    @admin.action(description="恢复所选平台", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        count = queryset.update(paused_until=None, pause_reason="")
+        self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
