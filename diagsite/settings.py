@@ -12,12 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError
 from marshmallow.validate import Range
 
 from diagsite.server import db_pool
+from diagsite.server.database_url import FAILOVER_OPTIONS, split_hosts
+from performance.redis_clients import build_cache_settings, build_channel_layer_host, parse_sentinel_url
 
 django_stubs_ext.monkeypatch()
 
@@ -40,10 +43,19 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS") if PRODUCTION else env.list("ALLOWED_HOSTS", ["*"])
 DATABASE_URL = _read_required("DATABASE_URL", "postgresql://postgres@127.0.0.1/postgres")
 REDIS_URL = _read_required("REDIS_URL", "")
+try:
+    parse_sentinel_url(REDIS_URL or "")
+except ValueError as error:
+    raise ImproperlyConfigured(f"in the environment, REDIS_URL {error}") from error
 DEBUG: bool = env.bool("DEBUG", False)
 
 try:
-    DATABASES: dict[str, Any] = {"default": env.dj_db_url("DATABASE_URL", DATABASE_URL)}
+    _first_host_url, _database_hosts = split_hosts(DATABASE_URL or "")
+    DATABASES: dict[str, Any] = {
+        "default": dj_database_url.parse(_first_host_url) | _database_hosts
+        if _database_hosts
+        else env.dj_db_url("DATABASE_URL", DATABASE_URL)
+    }
     env.seal()
 except EnvValidationError as error:
     messages = error.error_messages if isinstance(error.error_messages, Mapping) else {}
@@ -53,7 +65,7 @@ except EnvValidationError as error:
     raise ImproperlyConfigured(f"in the environment, {'; '.join(problems)}") from error
 except ValueError as error:
     raise ImproperlyConfigured(
-        "DATABASE_URL is not a database URL: postgresql://user:password@host:5432/name"
+        "DATABASE_URL is not a database URL: postgresql://user:password@host:5432/name, or host:5432,host:5432"
     ) from error
 
 env = Env()
@@ -64,6 +76,8 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):
     )
 DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"  # Django's backend, with query metrics
 _database_options = DATABASES["default"].setdefault("OPTIONS", {})
+if _database_hosts:
+    _database_options |= FAILOVER_OPTIONS | _database_options
 _database_options["pool"] = {
     "min_size": 2,
     "max_size": env.int("DATABASE_POOL_SIZE", 16),
@@ -251,16 +265,10 @@ if REDIS_URL:
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             # By default redis-py 8 closes an idle subscription after 5 s.
-            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+            "CONFIG": {"hosts": [build_channel_layer_host(REDIS_URL, socket_timeout=None, socket_connect_timeout=1)]},
         }
     }
-    CACHES: dict[str, Any] = {
-        "default": {
-            "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": REDIS_URL,
-            "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
-        },
-    }
+    CACHES: dict[str, Any] = {"default": build_cache_settings(REDIS_URL)}
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

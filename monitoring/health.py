@@ -27,7 +27,8 @@ from health_check.contrib.psutil import Disk
 from health_check.contrib.redis import Redis
 from health_check.exceptions import HealthCheckException, ServiceUnavailable
 from procrastinate.contrib.django.models import ProcrastinateWorker
-from redis.asyncio import Redis as RedisClient
+
+from performance.redis_clients import create_async_redis
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ async def check_health(names: Iterable[str] | None = None) -> list[HealthResult]
     checks: dict[str, HealthCheck] = {"database": Database()}
     if settings.REDIS_URL:
         checks["redis"] = Redis(
-            client_factory=lambda: RedisClient.from_url(
+            client_factory=lambda: create_async_redis(
                 settings.REDIS_URL, socket_timeout=CHECK_TIMEOUT_SECONDS, socket_connect_timeout=CHECK_TIMEOUT_SECONDS
             )
         )

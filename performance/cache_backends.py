@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 import orjson
 from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+
+from performance.redis_clients import create_async_redis, create_redis
 
 VERSION_TTL_SECONDS = 7 * 24 * 3600.0  # longer than the lifetime of any entry
 USE_RECORD_INTERVAL_SECONDS = 1.0  # per entry and process; an entry in constant use stays recent
@@ -93,7 +94,7 @@ class RedisCacheBackend:
     """Entries of a namespace in Redis, for all processes. A sorted set of the last uses limits their number."""
 
     def __init__(self, namespace: str, max_entries: int) -> None:
-        self._redis: Any = Redis.from_url(settings.REDIS_URL, **REDIS_TIMEOUTS)
+        self._redis: Any = create_redis(settings.REDIS_URL, **REDIS_TIMEOUTS)
         self._last_uses_key = _build_redis_key(f"uses:{namespace}")
         self._max_entries = max_entries
         self._use_recorded_at: dict[str, float] = {}
@@ -158,7 +159,7 @@ _async_redis_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] =
 def _get_async_redis() -> Any:
     loop = asyncio.get_running_loop()
     if loop not in _async_redis_clients:
-        _async_redis_clients[loop] = AsyncRedis.from_url(settings.REDIS_URL, **REDIS_TIMEOUTS)
+        _async_redis_clients[loop] = create_async_redis(settings.REDIS_URL, **REDIS_TIMEOUTS)
     return _async_redis_clients[loop]
 
 

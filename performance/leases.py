@@ -10,9 +10,9 @@ import uuid
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
 from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
+from performance.redis_clients import create_async_redis
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class DistributedSemaphore:
         self._key = f"leases:{name}"
         self._slots = slots
         self._lease_seconds = lease_seconds
-        self._redis: Any = Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=1)
+        self._redis: Any = create_async_redis(redis_url, socket_connect_timeout=1, socket_timeout=1)
         self._acquire_script = self._redis.register_script(_ACQUIRE_SCRIPT)
         self._renew_script = self._redis.register_script(_RENEW_SCRIPT)
         self._lease_ids: set[str] = set()

@@ -14,6 +14,7 @@ from limits.errors import StorageError
 
 from performance.exceptions import RateLimitExceeded
 from performance.metrics import limit_wait_seconds
+from performance.redis_clients import create_async_redis
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +47,12 @@ class RateLimiter:
         self._local_window = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared_window = self._local_window
         if redis_url:
+            client = create_async_redis(redis_url, socket_connect_timeout=1, socket_timeout=1)
             storage = RedisStorage(
-                f"async+{redis_url}",
+                "async+redis://",
                 implementation="redispy",
                 wrap_exceptions=True,
-                socket_connect_timeout=1,
-                socket_timeout=1,
+                connection_pool=client.connection_pool,  # type: ignore[arg-type] # as documented
             )
             self._shared_window = SlidingWindowCounterRateLimiter(storage)
 

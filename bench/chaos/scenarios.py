@@ -4,6 +4,7 @@ from bench.chaos.clock import run_clock_steps
 from bench.chaos.deploy import run_rolling_deploy
 from bench.chaos.disk import run_full_disk
 from bench.chaos.dns import run_faulty_dns
+from bench.chaos.failover import run_postgres_failover, run_redis_failover
 from bench.chaos.faults import FAULT_SCENARIOS
 from bench.chaos.fuzzing import run_frame_scenario
 from bench.chaos.platforms import run_failing_platforms
@@ -13,6 +14,8 @@ from bench.chaos.soak import run_soak
 
 SCENARIOS = [
     *FAULT_SCENARIOS,
+    Scenario("redis-failover", "the master of three Sentinels killed", run_redis_failover, max_injections=3),
+    Scenario("postgres-failover", "PostgreSQL killed, its standby promoted", run_postgres_failover, max_injections=1),
     Scenario("platforms", "platforms slow, half-open, resetting, cutting off, dripping", run_failing_platforms),
     Scenario("dns", "names resolved late, wrongly, or not at all", run_faulty_dns),
     Scenario("disk", "a full disk under PostgreSQL for 4 to 8 s", run_full_disk, max_injections=4),

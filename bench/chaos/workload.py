@@ -64,6 +64,7 @@ class Workload:
     """Every answer that was observed stored, by id, as it was then."""
     injections: list[tuple[datetime, datetime]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     allowed_statuses: frozenset[str] = frozenset({"completed"})
     platforms: tuple[str, ...] = WORKLOAD_PLATFORMS
     checks_repeated_calls: bool = True
@@ -129,7 +130,7 @@ class Workload:
         )
         problems = [f"{problem} ({count}x)" for problem, count in Counter(self.problems).most_common(4)]
         is_held = not self.problems and len(self.injections) >= 1
-        return BenchmarkResult(title, EXPECTATION, "; ".join([measured, *problems]), is_held)
+        return BenchmarkResult(title, EXPECTATION, "; ".join([measured, *self.notes, *problems]), is_held)
 
     def _check_consistency(self, started: StartedDiagnosis) -> bool:
         try:
