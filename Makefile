@@ -7,6 +7,7 @@
 # Measurements; each prints a row a figure and exits 1 when one falls short. ARGS="--rounds 3" passes options on.
 # make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the server; docs/benchmarks.md shows the results
 # make bench-report   brand matching, interval coverage, speed of the report
+# make bench-spending   paid calls: wanted, counted and within budget
 # make bench-alerts   monitoring and alerts
 # make bench-client   the mini-program's client (some rows only: ROWS=restart,comeBack)
 # make bench-repair   100,000 broken records: found, fixed, untouched, undone
@@ -35,7 +36,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://check@127.0.0.1:1
 SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
 .PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock torture soak errors-coverage \
-	bench-report bench-repair bench-restart bench-scale bench-client bench-alerts $(SERVER_BENCHES) \
+	bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending $(SERVER_BENCHES) \
 	requirements requirements-dev node node-modules bench-modules
 
 run: requirements
@@ -94,6 +95,9 @@ $(SERVER_BENCHES): requirements-dev
 
 bench-report: requirements-dev
 	@$(CLEAN) $(PY) -m bench.report
+
+bench-spending: requirements-dev
+	@$(CLEAN) $(PY) -m bench.spending
 
 bench-alerts: requirements-dev
 	@$(CLEAN) $(PY) -m bench.alerts

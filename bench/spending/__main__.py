@@ -1,0 +1,13 @@
+"""Calls that are paid for: wanted, counted and within budget: `make bench-spending`.
+
+python -m bench.spending
+"""
+
+import sys
+
+from bench.harness import run_modules
+
+MODULES = ["bench.spending.ledger"]
+
+if __name__ == "__main__":
+    sys.exit(run_modules("spending", MODULES))
