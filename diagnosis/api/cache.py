@@ -1,6 +1,6 @@
 """Response bodies that are requested often, from the cache. A cache hit needs no thread."""
 
-from diagnosis.api.serializers import serialize_platform
+from diagnosis.api.serializers import serialize_platforms
 from diagnosis.models import PLATFORMS_CACHE_TAG, Platform
 from diagnosis.reports.cache import serialize_json
 from diagnosis.spending.estimates import get_costs_per_answer
@@ -25,7 +25,7 @@ async def get_platforms_json() -> str:
 def _build_platforms_json() -> str:
     platforms = list(Platform.objects.enabled())
     costs = get_costs_per_answer(platforms)
-    return serialize_json([serialize_platform(platform, costs[platform.pk]) for platform in platforms])
+    return serialize_json(serialize_platforms(platforms, costs))
 
 
 async def get_statistics_json() -> str:

@@ -92,7 +92,8 @@ def _reject_duplicates(spellings: Iterable[tuple[str, str, int]]) -> None:
 class PlatformOut(Schema):
     """A platform that can be chosen.
 
-    cost_per_answer: the expected cost of one answer with its sentiment rating, null without a price.
+    cost_per_answer: the expected cost of one answer with its sentiment rating, null without a price. seconds_per_call:
+    mean of its latest answers, null if unknown.
     """
 
     id: str
@@ -104,6 +105,9 @@ class PlatformOut(Schema):
     price_per_call: Decimal
     cost_per_answer: Decimal | None
     typical_seconds: float
+    seconds_per_call: float | None
+    concurrency: int
+    requests_per_minute: int
     demo: bool
 
 
@@ -137,12 +141,14 @@ class QuestionOut(Schema):
 
 
 class PlatformRef(Schema):
-    """A platform of a diagnosis."""
+    """A platform of a diagnosis. obstacle: why it cannot be called now, localized; empty if it can."""
 
     id: str
     name: str
     model: str
     demo: bool
+    obstacle: str
+    paused_until: datetime | None
 
 
 class DiagnosisOut(Schema):
@@ -178,8 +184,9 @@ class DiagnosisOut(Schema):
 
 
 class DiagnosisDetailOut(DiagnosisOut):
-    """A diagnosis with its brands, questions and platforms."""
+    """A diagnosis with its brands, questions and platforms. eta_s: estimated seconds left, null while unknown."""
 
+    eta_s: int | None
     brands: list[BrandOut]
     questions: list[QuestionOut]
     platforms: list[PlatformRef]

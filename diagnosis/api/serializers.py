@@ -1,16 +1,31 @@
 """Rows as the HTTP API returns them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
+from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
+from diagnosis.platforms.availability import describe_obstacle, get_pause_end
+from diagnosis.platforms.durations import TimeLeft, get_seconds_per_call
 from diagnosis.platforms.endpoint import has_usable_key
 from diagnosis.reports.serializers import serialize_answer_record
 from diagnosis.running.events import build_diagnosis_problem, build_progress_event
+from diagnosis.running.state_machine import count_pending_by_platform
 from diagnosis.spending.overview import get_diagnosis_costs
 from errors.codes import ErrorCode
 from errors.problems import build_problem
+
+
+def serialize_platforms(platforms: Sequence[Platform], costs: Mapping[str, Decimal | None]) -> list[dict[str, Any]]:
+    """Serialize platforms with the latest duration of their calls. costs: expected cost of an answer by id."""
+    seconds = get_seconds_per_call(platforms)
+    return [
+        serialize_platform(platform, costs[platform.pk]) | {"seconds_per_call": seconds[platform.pk]}
+        for platform in platforms
+    ]
 
 
 def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = None) -> dict[str, Any]:
@@ -21,11 +36,13 @@ def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = Non
         "name": platform.name,
         "model": platform.model,
         "healthy": not is_unhealthy and has_usable_key(platform),
-        "paused_until": platform.paused_until if platform.is_paused else None,
+        "paused_until": get_pause_end(platform),
         "pause_reason": platform.pause_reason if is_unhealthy else "",
         "price_per_call": platform.price_per_call,
         "cost_per_answer": cost_per_answer,
         "typical_seconds": platform.typical_seconds,
+        "concurrency": platform.concurrency,
+        "requests_per_minute": platform.requests_per_minute,
         "demo": platform.is_demo,
     }
 
@@ -86,14 +103,25 @@ def _serialize_diagnosis(diagnosis: Diagnosis, cost: Decimal | None) -> dict[str
 
 def serialize_diagnosis_detail(diagnosis: Diagnosis) -> dict[str, Any]:
     """Serialize a diagnosis with its brands, questions and platforms."""
+    platforms = diagnosis.get_platforms()
     return serialize_diagnosis(diagnosis) | {
+        "eta_s": _estimate_seconds_left(diagnosis, platforms),
         "brands": [serialize_brand(brand) for brand in diagnosis.brands.all()],
         "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
         "platforms": [
             {"id": platform.pk, "name": platform.name, "model": platform.model, "demo": platform.is_demo}
-            for platform in diagnosis.get_platforms()
+            | {"obstacle": describe_obstacle(platform), "paused_until": get_pause_end(platform)}
+            for platform in platforms
         ],
     }
+
+
+def _estimate_seconds_left(diagnosis: Diagnosis, platforms: Sequence[Platform]) -> int | None:
+    """Estimate as the events of the run do; None while unknown, and when no call is being made."""
+    if diagnosis.status != DiagnosisStatus.ASKING or diagnosis.deadline_at is None:
+        return None
+    seconds_to_deadline = (diagnosis.deadline_at - timezone.now()).total_seconds()
+    return TimeLeft(platforms).estimate(count_pending_by_platform(diagnosis), seconds_to_deadline)
 
 
 def serialize_brand(brand: Brand) -> dict[str, Any]:

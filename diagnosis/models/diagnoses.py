@@ -158,16 +158,6 @@ class Diagnosis(models.Model):
         """Number of answers that are no longer pending."""
         return self.valid + self.failed + self.filtered
 
-    def estimate_seconds_left(self) -> int | None:
-        """Extrapolate from the answers of this run, at most until the deadline; None before the first answer."""
-        answered = self.settled_count - self.carried_over
-        if self.started_at is None or self.deadline_at is None or answered <= 0:
-            return None
-        now = timezone.now()
-        seconds_per_answer = (now - self.started_at).total_seconds() / answered
-        until_deadline = max(0.0, (self.deadline_at - now).total_seconds())
-        return round(min(seconds_per_answer * (self.planned - self.settled_count), until_deadline))
-
 
 class Brand(models.Model):
     """A brand to find in the answers: the user's own, or a competitor."""
@@ -273,6 +263,12 @@ class Answer(models.Model):
         indexes = [
             # begin_run, find_pending_answers: pending answers of a diagnosis
             models.Index(fields=["diagnosis"], name="diagnosis_answer_pending", condition=Q(state=AnswerState.PENDING)),
+            # get_recent_latencies: the latest answers of a platform
+            models.Index(
+                fields=["platform", "-answered_at"],
+                name="diagnosis_answer_latency",
+                condition=Q(state=AnswerState.VALID, is_carried_over=False),
+            ),
         ]
 
     def __str__(self) -> str:

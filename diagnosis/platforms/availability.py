@@ -1,5 +1,6 @@
 """Whether a platform can be called now, and why not."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from django.utils import timezone
@@ -39,6 +40,11 @@ def describe_obstacle(platform: Platform) -> str:
             return _("暂停至 %(time)s") % {"time": _format_pause_end(platform)}
         case None:
             return ""
+
+
+def get_pause_end(platform: Platform) -> datetime | None:
+    """Return the end of its pause; None if it is not paused."""
+    return platform.paused_until if platform.is_paused else None
 
 
 def describe_pause_reason(platform: Platform) -> str:

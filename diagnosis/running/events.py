@@ -13,8 +13,8 @@ from progress.events import CompleteData, ErrorData, ProgressData, ResultData
 PERCENT_BEFORE_ANALYSIS = 95  # the rest is the analysis
 
 
-def build_progress_event(diagnosis: Diagnosis) -> ProgressData:
-    """Return the `progress` event of a diagnosis in its current state."""
+def build_progress_event(diagnosis: Diagnosis, seconds_left: int | None = None) -> ProgressData:
+    """Return the `progress` event of a diagnosis in its current state. seconds_left: None while unknown."""
     settled, planned = diagnosis.settled_count, diagnosis.planned
     if diagnosis.status == DiagnosisStatus.QUEUED:
         percent = 0
@@ -27,7 +27,7 @@ def build_progress_event(diagnosis: Diagnosis) -> ProgressData:
         "percent": percent,
         "done": settled,
         "planned": planned,
-        "eta_s": diagnosis.estimate_seconds_left(),
+        "eta_s": seconds_left,
     }
 
 

@@ -5,14 +5,16 @@ a worker that was suspended and resumes finds that another run has begun, stores
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -23,6 +25,7 @@ from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.clock import get_database_time
 from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
 from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.platforms.durations import TimeLeft
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.reports.service import build_minimal_report, build_report_from_database
 from diagnosis.running.calls import CallResult
@@ -65,7 +68,10 @@ class PlannedCall:
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt of one worker to run a diagnosis. calls: the answers that were pending when it began."""
+    """One attempt of one worker to run a diagnosis. calls: the answers that were pending when it began.
+
+    time_left: of the calls, learned from the answers as they are stored.
+    """
 
     diagnosis_id: uuid.UUID
     number: int
@@ -74,6 +80,8 @@ class Run:
     seconds_left: float
     brands: list[BrandSpellings]
     calls: list[PlannedCall]
+    deadline_at: datetime
+    time_left: TimeLeft
 
 
 def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
@@ -84,14 +92,22 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             return None
         diagnosis.run_number += 1
         now = get_database_time()
+        pending = diagnosis.answers.filter(state=AnswerState.PENDING).select_related("question", "platform")
+        calls = [
+            PlannedCall(answer.pk, answer.question.text, answer.platform, answer.repeat)
+            for answer in pending.order_by("repeat", "question__position", "platform__position")
+        ]
+        time_left = TimeLeft({call.platform.pk: call.platform for call in calls}.values())
         if diagnosis.status == DiagnosisStatus.QUEUED:
             diagnosis.started_at = now
             diagnosis.deadline_at = now + timedelta(seconds=settings.DIAGNOSIS_TIMEOUT_SECONDS)
             diagnosis.status = DiagnosisStatus.ASKING
-            append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis))])
+            seconds = time_left.estimate(
+                Counter(call.platform.pk for call in calls), settings.DIAGNOSIS_TIMEOUT_SECONDS
+            )
+            append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis, seconds))])
         diagnosis.save(update_fields=["run_number", "started_at", "deadline_at", "status"])
         assert diagnosis.deadline_at
-        pending = diagnosis.answers.filter(state=AnswerState.PENDING).select_related("question", "platform")
         return Run(
             diagnosis.pk,
             diagnosis.run_number,
@@ -99,11 +115,16 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             diagnosis.request_id,
             (diagnosis.deadline_at - now).total_seconds(),
             build_brand_spellings(diagnosis.brands.all()),
-            [
-                PlannedCall(answer.pk, answer.question.text, answer.platform, answer.repeat)
-                for answer in pending.order_by("repeat", "question__position", "platform__position")
-            ],
+            calls,
+            diagnosis.deadline_at,
+            time_left,
         )
+
+
+def count_pending_by_platform(diagnosis: Diagnosis) -> dict[str, int]:
+    """Return {platform id: number of its pending answers}."""
+    pending = diagnosis.answers.filter(state=AnswerState.PENDING).order_by()
+    return dict(pending.values_list("platform_id").annotate(count=Count("pk")))
 
 
 def find_pending_answers(run: Run, calls: Sequence[PlannedCall]) -> set[uuid.UUID]:
@@ -130,12 +151,17 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
             raise RunSuperseded
         pending = Answer.objects.filter(state=AnswerState.PENDING).in_bulk(list(columns_by_answer))
         answers = [pending[pk] for pk in columns_by_answer if pk in pending]
+        pending_by_platform = count_pending_by_platform(diagnosis)
+        seconds_to_deadline = (run.deadline_at - timezone.now()).total_seconds()
         events: list[DiagnosisEvent] = []
         for answer in answers:
             for name, value in columns_by_answer[answer.pk].items():
                 setattr(answer, name, value)
             setattr(diagnosis, answer.state, getattr(diagnosis, answer.state) + 1)
-            events += [("result", build_result_event(answer)), ("progress", build_progress_event(diagnosis))]
+            pending_by_platform[answer.platform_id] -= 1
+            run.time_left.observe(answer.platform_id, answer.milliseconds or 0)
+            seconds = run.time_left.estimate(pending_by_platform, seconds_to_deadline)
+            events += [("result", build_result_event(answer)), ("progress", build_progress_event(diagnosis, seconds))]
         if answers:
             # Every row exists, so this only updates; unlike `bulk_update`, without a CASE for each value.
             names = sorted({name for columns in columns_by_answer.values() for name in columns})

@@ -10,19 +10,23 @@ from django.db.models import Count
 
 from diagnosis.choices import UNFINISHED_STATUSES, AnswerState
 from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
+from diagnosis.platforms.durations import estimate_seconds, get_seconds_per_call
 from diagnosis.spending.budgets import build_keys, find_uses, get_month
 from diagnosis.spending.estimates import get_costs_per_answer
 
-ASSUMED_PLATFORM_CONCURRENCY = 4  # concurrent calls per platform; the start page assumes the same
 MAX_RUNS_PER_MONTH = {Frequency.DAILY: 31, Frequency.WEEKLY: 5, Frequency.MONTHLY: 1}  # in a calendar month
 
 
 @dataclass(frozen=True)
 class EnabledPlatforms:
-    """The enabled platforms, and the expected cost of an answer of each, None without a price; both by id."""
+    """The enabled platforms by id. costs: expected cost of an answer, None without a price.
+
+    seconds_per_call: None if unknown.
+    """
 
     by_id: Mapping[str, Platform]
     costs: Mapping[str, Decimal | None]
+    seconds_per_call: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,8 @@ def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost =
         calls_per_platform * len(schedule.platforms),
         calls_per_platform * sum((platforms.costs[platform.pk] or Decimal(0) for platform in enabled), Decimal(0)),
     )
-    seconds = None
-    if enabled and all(platform.typical_seconds for platform in enabled):
-        rounds = ceil(calls_per_platform / ASSUMED_PLATFORM_CONCURRENCY)
-        seconds = ceil(rounds * max(platform.typical_seconds for platform in enabled))
+    calls = dict.fromkeys(schedule.platforms, calls_per_platform)
+    seconds = estimate_seconds(enabled, calls, platforms.seconds_per_call)
     skip_reason = None
     if any(name not in platforms.by_id for name in schedule.platforms):
         skip_reason = SkipReason.PLATFORMS
@@ -79,7 +81,7 @@ def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost =
         run=run,
         month=month,
         runs=runs,
-        seconds=seconds,
+        seconds=ceil(seconds) if seconds else None,
         unpriced=[platform.pk for platform in enabled if platforms.costs[platform.pk] is None],
         spent=spent,
         refused=skip_reason,
@@ -88,9 +90,9 @@ def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost =
 
 
 def get_enabled_platforms() -> EnabledPlatforms:
-    """Return the enabled platforms with their costs."""
+    """Return the enabled platforms with the costs and durations of their answers."""
     by_id = {platform.pk: platform for platform in Platform.objects.enabled()}
-    return EnabledPlatforms(by_id, get_costs_per_answer(by_id.values()))
+    return EnabledPlatforms(by_id, get_costs_per_answer(by_id.values()), get_seconds_per_call(by_id.values()))
 
 
 def get_spent_this_month(schedules: Sequence[Schedule], platforms: EnabledPlatforms) -> dict[object, Cost]:

@@ -11,7 +11,7 @@
   const { _ } = i18n;
   const { number, roundedDuration } = format;
 
-  const NEARLY_DONE_PERCENT = 90;
+  const ANALYSIS_PERCENT = 95; // every answer is there
 
   /** `18 / 20 有效 · 1 条失败 · 1 条被过滤`. @param {any} counts */
   function coverage({ valid, planned, failed, filtered, truncated, repeated }) {
@@ -29,10 +29,17 @@
     return _('已有的 {kept} 条回答会原样沿用，只重新询问失败的 {failed} 条。', { kept: number(kept), failed: number(failed) });
   }
 
-  /** @type {(seconds: number, percentDone: number) => string} */
+  /** null: unknown; at most 0: it takes longer than estimated. @type {Diag.DiagnosisText['timeLeft']} */
   function timeLeft(seconds, percentDone) {
-    if (seconds > 1) return _('还需约 {time}', { time: roundedDuration(seconds) });
-    return percentDone >= NEARLY_DONE_PERCENT ? _('即将完成') : _('还需要一会儿');
+    if (percentDone >= ANALYSIS_PERCENT) return _('即将完成');
+    if (seconds === null) return _('剩余时间未知');
+    return seconds > 0 ? _('还需约 {time}', { time: roundedDuration(seconds) }) : _('比预计的久，剩余时间未知');
+  }
+
+  /** When it will end, in milliseconds; null while unknown. Never later than estimated before. @type {Diag.DiagnosisText['updateEnd']} */
+  function updateEnd(endsAt, seconds, now) {
+    if (seconds === null || seconds === undefined) return endsAt;
+    return Math.min(endsAt === null ? Infinity : endsAt, now + seconds * 1000);
   }
 
   /**
@@ -55,5 +62,5 @@
 
   const sentimentLabels = () => ({ positive: _('正面'), neutral: _('中性'), negative: _('负面'), unclear: _('不明确') });
 
-  return { coverage, retryExplanation, timeLeft, connectionStatus, sentimentLabels };
+  return { coverage, retryExplanation, timeLeft, updateEnd, connectionStatus, sentimentLabels };
 });

@@ -10,6 +10,8 @@
 
   const { _, language } = i18n;
 
+  const HOUR_SECONDS = 3600;
+  const DAY_SECONDS = 24 * HOUR_SECONDS;
   const RUNNING = ['queued', 'asking', 'analysing'];
   const isEnglish = () => language() === 'en';
 
@@ -51,13 +53,20 @@
   function duration(seconds) {
     const whole = Math.max(1, Math.round(seconds));
     if (whole < 60) return _('{s} 秒', { s: whole });
+    if (whole >= 2 * DAY_SECONDS) return _('{d} 天', { d: Math.ceil(whole / DAY_SECONDS) });
+    if (whole >= HOUR_SECONDS) {
+      const hours = Math.floor(whole / HOUR_SECONDS);
+      const restMinutes = Math.floor((whole % HOUR_SECONDS) / 60);
+      return restMinutes ? _('{h} 小时 {m} 分', { h: hours, m: restMinutes }) : _('{h} 小时', { h: hours });
+    }
     const minutes = Math.floor(whole / 60);
     const rest = whole % 60;
     return rest ? _('{m} 分 {s} 秒', { m: minutes, s: rest }) : _('{m} 分钟', { m: minutes });
   }
 
-  /** An estimate: rounded up to 5 s beyond 10 s, to 15 s beyond a minute. @param {number} seconds */
+  /** An estimate: rounded up to 5 s beyond 10 s, to 15 s beyond a minute, to 5 min beyond an hour. @param {number} seconds */
   function roundedDuration(seconds) {
+    if (seconds > HOUR_SECONDS) return duration(Math.ceil(seconds / 300) * 300);
     const step = seconds < 60 ? 5 : 15;
     return duration(seconds <= 10 ? Math.ceil(seconds) : Math.ceil(seconds / step) * step);
   }

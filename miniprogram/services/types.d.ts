@@ -302,7 +302,8 @@ declare namespace Diag {
   interface DiagnosisText {
     coverage(counts: { valid: number; planned: number; failed: number; filtered: number; truncated?: number; repeated?: number }): string;
     retryExplanation(kept: number, failed: number): string;
-    timeLeft(seconds: number, percentDone: number): string;
+    timeLeft(seconds: number | null, percentDone: number): string;
+    updateEnd(endsAt: number | null, seconds: number | null | undefined, now: number): number | null;
     connectionStatus(state: string, wasConnected: boolean): { id: string; label: string };
     sentimentLabels(): { [sentiment: string]: string };
   }
@@ -311,8 +312,12 @@ declare namespace Diag {
     MAX_PLATFORMS: number;
     /** empty where the price or the speed is unknown */
     describePlatform(platform: any): { health: string; price: string; speed: string };
-    /** The ids to select first: the preferred ones, all healthy ones on request, else the first healthy one. */
+    /** The ids to select first: the healthy preferred ones of one kind, all healthy ones on request, else the first healthy one. */
     selectPlatforms(platforms: any[], choice: { preferred: string[]; allHealthy?: boolean }): string[];
+    describePauseEnd(iso: string): string;
+    estimateSeconds(platform: any, calls: number, now?: number): number | null;
+    /** error: why it cannot be sent, else empty */
+    describeSelection(platforms: any[]): { warnings: string[]; error: string };
     describeEstimate(platforms: any[], questions: number, repeats: number): { calls: string; breakdown: string; duration: string; cost: string };
   }
 

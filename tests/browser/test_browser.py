@@ -4,10 +4,12 @@ import json
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
@@ -268,3 +270,37 @@ def test_an_event_is_on_the_page_soon_after_its_commit(
         print(f"\ncommit to Chromium: {len(delays)} events, p50 {statistics.median(delays):.0f} ms, p95 {p95:.0f} ms")
     assert len(delays) >= 20
     assert p95 < 1000 * get_load_factor()
+
+
+def test_the_picker_warns_of_pauses_and_refuses_what_cannot_work(
+    browser: Browser, site: Site, fake: FakePlatform
+) -> None:
+    until = timezone.now() + timedelta(days=7)
+    site.add_platform("resting", fake.base_url, pause_reason="operator", paused_until=until)
+    try:
+        with open_page(browser, site, width=320) as page:
+            page.goto(f"/#device={DEVICE}-picker")
+            names = ("fake", "resting", "demo-fast")
+            real, resting, demo = (page.locator(f"#platforms [value={name}]") for name in names)
+            expect(real).to_be_checked()
+            expect(resting).not_to_be_checked()
+            warning = page.locator("#platforms-warning")
+            expect(warning).to_be_hidden()
+            resting.check()
+            expect(warning).to_contain_text("暂停至")
+            expect(warning).to_contain_text("回答会缺失")
+            page.locator("[name=brand]").fill("山岚")
+            page.locator("#questions textarea").first.fill("推荐哪个手冲壶？")
+            expect(page.locator("#estimated-duration")).to_contain_text("天")  # not a second: the pause counts
+            for ticked, message in ((demo, "演示平台的回答是虚构的"), (None, "都不能询问")):
+                if ticked:
+                    ticked.check()
+                else:
+                    demo.uncheck()
+                    real.uncheck()
+                page.get_by_role("button", name="开始诊断").click()
+                expect(page.locator("#platforms-field")).to_be_focused()
+                expect(page.locator("#platforms-field .field-error")).to_contain_text(message)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        site.query("UPDATE diagnosis_platform SET is_enabled = false WHERE id = 'resting' RETURNING id")

@@ -47,6 +47,9 @@ class TestPlatforms:
                 "price_per_call": "0.0123",
                 "cost_per_answer": "0.0123",
                 "typical_seconds": 7.5,
+                "seconds_per_call": 7.5,
+                "concurrency": 5,
+                "requests_per_minute": 100_000,
                 "demo": False,
             }
         ]

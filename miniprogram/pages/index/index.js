@@ -4,7 +4,7 @@
 const { diagnosisItem } = require('../../presentation/diagnosisItem');
 const drafts = require('../../presentation/draft');
 const { _, translateAll } = require('../../presentation/i18n');
-const { MAX_PLATFORMS, describeEstimate, describePlatform, selectPlatforms } = require('../../presentation/platforms');
+const { MAX_PLATFORMS, describeEstimate, describePlatform, describeSelection, selectPlatforms } = require('../../presentation/platforms');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 const competitorMethods = require('./competitors');
 const questionMethods = require('./questions');
@@ -25,6 +25,7 @@ const page = {
     competitors: [],
     questions: [],
     platforms: [],
+    platformWarnings: [],
     platformState: 'loading',
     showsHealthyNote: false,
     repeats: 1,
@@ -104,13 +105,21 @@ const page = {
   /** Update the estimate at once; save the draft and check the questions when the user stops typing. */
   handleChange() {
     const questions = this.form.questions.filter(({ text }) => text.trim()).length;
-    const platforms = this.platforms.filter(({ id }) => this.form.platforms.includes(id));
-    this.view.update({ estimate: describeEstimate(platforms, questions, this.form.repeats) });
+    const platforms = this.selectedPlatforms();
+    const { warnings, error } = describeSelection(platforms);
+    this.view.update({
+      estimate: describeEstimate(platforms, questions, this.form.repeats),
+      platformWarnings: error ? warnings.concat(error) : warnings,
+    });
     clearTimeout(this.saveTimer);
     this.saveTimer = setTimeout(() => {
       this.saveDraft();
       this.view.update({ questions: this.describeQuestions() });
     }, SAVE_DELAY_MS);
+  },
+
+  selectedPlatforms() {
+    return this.platforms.filter(({ id }) => this.form.platforms.includes(id));
   },
 
   onInput({ currentTarget: { dataset: { name } }, detail: { value } }) {

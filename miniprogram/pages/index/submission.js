@@ -4,6 +4,7 @@
 const { TEMPLATE_ID } = require('../../config');
 const drafts = require('../../presentation/draft');
 const { _ } = require('../../presentation/i18n');
+const { describeSelection } = require('../../presentation/platforms');
 
 module.exports = {
   start() {
@@ -52,7 +53,9 @@ module.exports = {
       if (!name) fields[`competitors.${index}.name`] = _('请填写竞品名称，或删除这一行。');
     });
     if (!body.questions.length) fields.questions = _('请至少填写一个问题。');
+    const { error } = describeSelection(this.selectedPlatforms());
     if (!body.platforms.length) fields.platforms = _('请至少选择一个平台。');
+    else if (error) fields.platforms = error;
     return fields;
   },
 

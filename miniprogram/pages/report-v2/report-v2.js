@@ -4,7 +4,7 @@
 const { createClient } = require('../../services/webSocketClient');
 const { createPresenter } = require('../../services/reportPresenter');
 const { dateTime } = require('../../presentation/dates');
-const { connectionStatus, timeLeft } = require('../../presentation/diagnosisText');
+const { connectionStatus, timeLeft, updateEnd } = require('../../presentation/diagnosisText');
 const { answerStateLabel, costText, isRunning, number, statusLabel } = require('../../presentation/format');
 const { _, addTranslations, translateAll } = require('../../presentation/i18n');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
@@ -182,15 +182,17 @@ const page = {
       failed: counts.failed,
       filtered: counts.filtered,
     });
-    if (Number.isFinite(view.etaSeconds)) this.endsAt = Date.now() + view.etaSeconds * 1000;
+    const seconds = view.etaSeconds === undefined ? view.eta_s : view.etaSeconds; // of a view, or of a stored diagnosis
+    this.endsAt = updateEnd(this.endsAt || null, seconds, Date.now());
     this.updateTimeLeft();
   },
 
   /** Count the remaining time down between two events. */
   updateTimeLeft() {
     clearTimeout(this.timeLeftTimer);
-    if (this.isHidden || !this.endsAt || this.hasReport) return;
-    this.view.update({ timeLeft: timeLeft((this.endsAt - Date.now()) / 1000, this.percent) });
+    if (this.isHidden || this.hasReport) return;
+    const seconds = this.endsAt ? (this.endsAt - Date.now()) / 1000 : null;
+    this.view.update({ timeLeft: timeLeft(seconds, this.percent) });
     this.timeLeftTimer = setTimeout(() => this.updateTimeLeft(), TICK_MS);
   },
 

@@ -3,7 +3,7 @@
 import { _ } from "../common/config.js";
 import { byId, setText } from "../common/dom.js";
 import { number, statusLabel } from "../common/format.js";
-import { timeLeft } from "./texts.js";
+import { timeLeft, updateEnd } from "./texts.js";
 
 const sum = ({ valid = 0, failed = 0, filtered = 0 }) => valid + failed + filtered;
 
@@ -24,7 +24,7 @@ export class Progress {
     if (sum(counts) >= this.done) this.drawCounts(counts);
     this.done = Math.max(this.done, view.done ?? 0, sum(counts));
     this.drawBar(this.done, view.planned);
-    this.startCountdown(view.etaSeconds);
+    this.startCountdown(view.etaSeconds ?? view.eta_s);
     const isNew = Boolean(view.stage) && view.stage !== this.stage;
     this.stage = view.stage || this.stage;
     setText(byId("stage"), statusLabel(this.stage || "queued"));
@@ -48,17 +48,16 @@ export class Progress {
     byId("filtered-part").hidden = filtered === 0;
   }
 
-  /** Count the remaining time down between two events. */
+  /** Count the remaining time down between two events; it never increases. */
   startCountdown(seconds) {
-    if (seconds === null || seconds === undefined) return;
-    this.endsAt = Date.now() + seconds * 1000;
+    this.endsAt = updateEnd(this.endsAt, seconds, Date.now());
     clearInterval(this.timer);
     this.timer = setInterval(() => this.drawTimeLeft(), 1000);
     this.drawTimeLeft();
   }
 
   drawTimeLeft() {
-    setText(byId("time-left"), timeLeft((this.endsAt - Date.now()) / 1000, this.percent));
+    setText(byId("time-left"), timeLeft(this.endsAt === null ? null : (this.endsAt - Date.now()) / 1000, this.percent));
     if (byId("progress").hidden) clearInterval(this.timer);
   }
 }

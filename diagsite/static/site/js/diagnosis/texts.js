@@ -3,4 +3,4 @@
 import { i18n } from "../common/config.js";
 import * as format from "../common/format.js";
 
-export const { coverage, retryExplanation, timeLeft, connectionStatus, sentimentLabels } = window.diag.createDiagnosisText(i18n, format);
+export const { coverage, retryExplanation, timeLeft, updateEnd, connectionStatus, sentimentLabels } = window.diag.createDiagnosisText(i18n, format);

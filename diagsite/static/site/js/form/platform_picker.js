@@ -5,9 +5,9 @@ import { h } from "../common/dom.js";
 import { demoTag } from "../common/elements.js";
 import * as format from "../common/format.js";
 
-const { describeEstimate, describePlatform, selectPlatforms } = window.diag.createPlatforms(i18n, format);
+const { describeEstimate, describePlatform, describeSelection, selectPlatforms } = window.diag.createPlatforms(i18n, format);
 
-export { describeEstimate, selectPlatforms };
+export { describeEstimate, describeSelection, selectPlatforms };
 
 function platformCard(platform, isSelected) {
   const { health, price, speed } = describePlatform(platform);

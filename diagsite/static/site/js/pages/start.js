@@ -4,7 +4,7 @@ import { createDiagnosis, getDiagnosis, listDiagnoses, listPlatforms } from "../
 import { _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
-import { announce, byId, debounce, setText } from "../common/dom.js";
+import { announce, byId, debounce, h, setText } from "../common/dom.js";
 import { emptyItem } from "../common/elements.js";
 import { clearErrors, fitHeight, setError } from "../common/fields.js";
 import { number } from "../common/format.js";
@@ -13,7 +13,7 @@ import { problemCard, showProblem } from "../common/problem_display.js";
 import { localStore } from "../common/storage.js";
 import { buildRequest, clearDraft, clearSubmissionKey, draftFromDiagnosis, getSubmissionKey, loadDraft, saveDraft } from "../form/draft.js";
 import { FormRows, handleLines } from "../form/form_rows.js";
-import { describeEstimate, drawPlatforms, getSelectedIds, selectPlatforms } from "../form/platform_picker.js";
+import { describeEstimate, describeSelection, drawPlatforms, getSelectedIds, selectPlatforms } from "../form/platform_picker.js";
 import { QuestionTemplates } from "../form/question_templates.js";
 import { RecognitionCheck } from "../form/recognition_check.js";
 import { sampleDraft } from "../form/sample.js";
@@ -82,10 +82,24 @@ function tickPlatforms(ids) {
   handleChange();
 }
 
-function showEstimate() {
+function getSelectedPlatforms() {
   const selected = getSelectedIds(platformList);
+  return platforms.filter(({ id }) => selected.includes(id));
+}
+
+/** Say at the platforms what is paused, and why the selection cannot be sent. */
+function showSelection() {
+  const { warnings, error } = describeSelection(getSelectedPlatforms());
+  const texts = error && !warnings.includes(error) ? [...warnings, error] : warnings;
+  const list = byId("platforms-warning");
+  if (list.textContent === texts.join("")) return; // not announced again
+  list.replaceChildren(...texts.map((text) => h("li", {}, text)));
+  list.hidden = texts.length === 0;
+}
+
+function showEstimate() {
   const count = getQuestionTexts().filter(Boolean).length;
-  const estimate = describeEstimate(platforms.filter(({ id }) => selected.includes(id)), count, Number(form.repeats.value));
+  const estimate = describeEstimate(getSelectedPlatforms(), count, Number(form.repeats.value));
   setText(byId("calls"), estimate.calls);
   setText(byId("calls-breakdown"), estimate.breakdown);
   setText(byId("estimated-duration"), estimate.duration);
@@ -119,6 +133,7 @@ const templates = new QuestionTemplates({
 const saveDraftSoon = debounce(() => saveDraft(readForm()), SAVE_DELAY_MS);
 
 function handleChange() {
+  showSelection();
   showEstimate();
   recognitionCheck.schedule();
   templates.draw();
@@ -140,7 +155,8 @@ async function submit(event) {
   byId("form-problem").replaceChildren();
   await platformsLoaded;
   const { body, rows } = buildRequest(readForm());
-  const fields = findMissingFields(body);
+  const { error: selectionError } = describeSelection(getSelectedPlatforms());
+  const fields = { ...findMissingFields(body), ...(selectionError && { platforms: selectionError }) };
   if (Object.keys(fields).length) {
     showFieldErrors(form, fields, rows);
     return;
