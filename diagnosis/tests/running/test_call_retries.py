@@ -196,6 +196,7 @@ def test_platform_is_paused_after_a_permanent_failure(
     fake.set_behaviour(respond_with_error(status))
     platform = make_platform(base_url=fake.base_url, concurrency=1)
     questions = [f"问题 {number}" for number in range(6)]
+    second = make_diagnosis(owner, [platform])
     started = timezone.now()
     (diagnosis,) = run_diagnoses(make_diagnosis(owner, [platform], questions=questions))
     assert fake.count() == 1
@@ -209,7 +210,7 @@ def test_platform_is_paused_after_a_permanent_failure(
     events = Event.objects.filter(stream_id=diagnosis.stream_id, kind="error")
     assert [event.data["platform"] for event in events] == [platform.pk]
 
-    (second,) = run_diagnoses(make_diagnosis(owner, [platform]))
+    (second,) = run_diagnoses(second)
     assert fake.count() == 1
     assert second.answers.get().reason == reason
 
