@@ -52,7 +52,8 @@ def make_diagnosis(
     repeats: int = 1,
     **context: Any,
 ) -> Diagnosis:
-    """Create a diagnosis as the API does."""
+    """Create a diagnosis as the API does, also without the platform's key."""
+    context = {"knows_keys": False} | context
     request = DiagnosisRequest(
         RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
     )
