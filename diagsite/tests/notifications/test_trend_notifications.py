@@ -19,7 +19,15 @@ from diagnosis.tests.conftest import make_signed_in_client
 from diagnosis.trends import service
 from diagsite.models import Notification
 from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
-from testing.data.diagnoses import begin_and_record, make_platform, make_user, make_valid_result, run_and_end
+from testing.data.diagnoses import (
+    API_KEY_VARIABLE,
+    TEST_API_KEY,
+    begin_and_record,
+    make_platform,
+    make_user,
+    make_valid_result,
+    run_and_end,
+)
 from testing.fakes.wechat import FakeWeChat
 
 OPENID = "openid-of-a-user"
@@ -48,7 +56,8 @@ def client(owner: AbstractUser) -> Client:
 
 
 @pytest.fixture
-def platform() -> Platform:
+def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
+    monkeypatch.setenv(API_KEY_VARIABLE, TEST_API_KEY)
     return make_platform()
 
 
