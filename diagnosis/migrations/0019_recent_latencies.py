@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0016_search_and_sources'),
+        ('diagnosis', "0018_report_revisions"),
     ]
 
     operations = [
