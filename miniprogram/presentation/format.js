@@ -55,9 +55,7 @@
     if (whole < 60) return _('{s} 秒', { s: whole });
     if (whole >= 2 * DAY_SECONDS) return _('{d} 天', { d: Math.ceil(whole / DAY_SECONDS) });
     if (whole >= HOUR_SECONDS) {
-      const hours = Math.floor(whole / HOUR_SECONDS);
-      const restMinutes = Math.floor((whole % HOUR_SECONDS) / 60);
-      return restMinutes ? _('{h} 小时 {m} 分', { h: hours, m: restMinutes }) : _('{h} 小时', { h: hours });
+      return _('{h} 小时 {m} 分', { h: Math.floor(whole / HOUR_SECONDS), m: Math.floor((whole % HOUR_SECONDS) / 60) });
     }
     const minutes = Math.floor(whole / 60);
     const rest = whole % 60;

@@ -108,11 +108,11 @@
    */
   function describeSelection(platforms) {
     const warnings = platforms.filter(cannotBeCalled).map((platform) =>
-      _('{name}：{health}。现在开始的话，它的回答会缺失。', { name: platform.name, health: describeHealth(platform) }));
+      _('{name}：{health}，现在不会回答。', { name: platform.name, health: describeHealth(platform) }));
     const isMixed = platforms.some(({ demo }) => demo) && platforms.some(({ demo }) => !demo);
-    if (isMixed) return { warnings, error: _('演示平台的回答是虚构的，不能与真实平台放在同一次诊断里。') };
+    if (isMixed) return { warnings, error: _('演示和真实平台不能放在同一次诊断里。') };
     const isHopeless = platforms.length > 0 && platforms.every(cannotBeCalled);
-    return { warnings, error: isHopeless ? _('所选平台现在都不能询问，请换别的平台，或等恢复后再试。') : '' };
+    return { warnings, error: isHopeless ? _('所选平台现在都不能询问。') : '' };
   }
 
   return { MAX_PLATFORMS, describePauseEnd, describePlatform, selectPlatforms, estimateSeconds, describeEstimate, describeSelection };
