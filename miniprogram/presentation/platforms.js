@@ -115,5 +115,5 @@
     return { warnings, error: isHopeless ? _('所选平台现在都不能询问。') : '' };
   }
 
-  return { MAX_PLATFORMS, describePauseEnd, describePlatform, selectPlatforms, estimateSeconds, describeEstimate, describeSelection };
+  return { MAX_PLATFORMS, describePlatform, selectPlatforms, estimateSeconds, describeEstimate, describeSelection };
 });

@@ -314,7 +314,6 @@ declare namespace Diag {
     describePlatform(platform: any): { health: string; price: string; speed: string };
     /** The ids to select first: the healthy preferred ones of one kind, all healthy ones on request, else the first healthy one. */
     selectPlatforms(platforms: any[], choice: { preferred: string[]; allHealthy?: boolean }): string[];
-    describePauseEnd(iso: string): string;
     estimateSeconds(platform: any, calls: number, now?: number): number | null;
     /** error: why it cannot be sent, else empty */
     describeSelection(platforms: any[]): { warnings: string[]; error: string };

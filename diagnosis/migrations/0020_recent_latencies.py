@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', "0018_report_revisions"),
+        ('diagnosis', "0019_retired_models"),
     ]
 
     operations = [
