@@ -24,19 +24,25 @@ def build_brand_spellings(brands: Iterable[Brand]) -> list[BrandSpellings]:
 def compute_analysis_columns(
     text: str, brands: list[BrandSpellings], question: str, extraction: Any = None
 ) -> dict[str, Any]:
-    """Return the columns mentions, others and domains for the text of a valid answer, and its extraction if any."""
+    """Return the columns mentions, others, discovered and domains for a valid answer, with its extraction if any."""
     analysis = analyse_text(text, brands, question)
     mentions = [
         [mention.brand, mention.start, mention.end, *([] if mention.is_certain else [MENTION_UNCERTAIN])]
         for mention in analysis.mentions
     ]
-    columns = {"mentions": mentions, "others": analysis.others, "domains": analysis.domains}
+    columns: dict[str, Any] = {
+        "mentions": mentions,
+        "others": analysis.others,
+        "discovered": analysis.discovered,
+        "domains": analysis.domains,
+    }
     extracted = read_extraction(extraction)
     if extracted is None or isinstance(extraction, list):
         return columns
     by_brand = match_extracted_brands(extracted, brands, mentions)
     columns["mentions"] = _settle_mentions(mentions, by_brand, is_complete=extraction["complete"])
     matched = {id(item) for item in by_brand.values()}
+    columns["discovered"] = []
     columns["others"] = list(
         dict.fromkeys(_get_canonical_name(item.name) for item in extracted if id(item) not in matched)
     )

@@ -29,7 +29,7 @@ MAX_INLINE_ANSWERS = 200
 BATCH_SIZE = 50  # answers written in one transaction
 MAX_PER_SWEEP = 100
 
-ANALYSIS_COLUMNS = ("mentions", "others", "domains")
+ANALYSIS_COLUMNS = ("mentions", "others", "discovered", "domains")
 
 
 def recalculate(diagnosis: Diagnosis, *, spelling: str = "") -> None:

@@ -239,6 +239,7 @@ class Answer(models.Model):
     tells_queries = models.BooleanField("平台给出搜索词", default=False, db_default=False)
     mentions = models.JSONField("提及", default=list, blank=True)
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
+    discovered = models.JSONField("推测的其他品牌", default=list, db_default=[], blank=True)
     domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
     extraction = models.JSONField("评估模型的提取", null=True, blank=True, db_column="verdicts", help_text="空：未评估")
     reason = models.CharField("原因", max_length=16, choices=FailureReason.choices, blank=True)

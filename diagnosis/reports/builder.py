@@ -68,7 +68,7 @@ def build_report(
         }
         if branded
         else None,
-        "others": _count_most_common("name", (answer.others for answer in valid), limit=MAX_OTHER_BRANDS),
+        "others": _count_other_brands(valid),
         "domains": _count_domains(answers),
         "domains_by_platform": {
             platform: _count_domains(platform_answers) for platform, platform_answers in platforms.items()
@@ -175,6 +175,19 @@ def _find_lost_questions(brand_reports: Sequence[dict[str, Any]]) -> list[dict[s
             }
             lost.append({"question": question, **counts, "winners": winners, "winners_mentions": winner_mentions})
     return lost
+
+
+def _count_other_brands(answers: Sequence[ReportAnswer]) -> list[dict[str, Any]]:
+    """Count the brands that are not part of the diagnosis, after them the guesses that are none of these."""
+    known = _count_most_common("name", (answer.others for answer in answers), limit=MAX_OTHER_BRANDS)
+    names = {row["name"] for row in known}
+    guesses = _count_most_common(
+        "name",
+        ([name for name in answer.discovered if name not in names] for answer in answers),
+        limit=MAX_OTHER_BRANDS,
+    )
+    rows = [*(row | {"is_guess": False} for row in known), *(row | {"is_guess": True} for row in guesses)]
+    return rows[:MAX_OTHER_BRANDS]
 
 
 def _count_most_common(key: str, values_by_answer: Iterable[Iterable[str]], *, limit: int) -> list[dict[str, Any]]:

@@ -94,6 +94,7 @@ class CountsOut(Schema):
     failed: int
     filtered: int
     truncated: int = Field(description="answers that the platform cut off; kept, and in no rate")
+    without_search: int = Field(description="complete answers without the search that was asked for; in no rate")
     repeated: int = Field(description="valid answers with the same text as an earlier one, as from a platform's cache")
 
 
@@ -121,6 +122,7 @@ class QuestionReportOut(Schema):
     failed: int | None = None
     filtered: int | None = None
     truncated: int | None = None
+    without_search: int | None = None
     repeated: int | None = None
 
 
@@ -204,10 +206,11 @@ class LostOut(Schema):
 
 
 class OtherBrandOut(Schema):
-    """A known brand that is not part of the diagnosis."""
+    """A brand that is not part of the diagnosis. is_guess: found by the structure of the answers only."""
 
     name: str
     answers: int
+    is_guess: bool
 
 
 class DomainOut(Schema):
@@ -276,7 +279,8 @@ class MentionOut(Schema):
 class AnswerFactsOut(Schema):
     """A planned answer with its text.
 
-    others: known brands in the text that are not part of the diagnosis; null if they were not searched for.
+    others: brands in the text that are not part of the diagnosis; null if they were not searched for. discovered:
+    guesses of such, by the structure of the text.
     """
 
     id: uuid.UUID
@@ -285,9 +289,11 @@ class AnswerFactsOut(Schema):
     repeat: int
     state: str
     truncated: bool
+    without_search: bool
     text: str
     mentions: list[MentionOut]
     others: list[str] | None
+    discovered: list[str]
     domains: list[str] | None
     model: str
     ms: int | None

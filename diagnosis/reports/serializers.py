@@ -6,7 +6,9 @@ from typing import Any
 from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
+from diagnosis.choices import PlatformSurface
 from diagnosis.models import Answer, Diagnosis
+from diagnosis.reports.formatting import SURFACE_LABELS
 from diagnosis.reports.service import get_current_report
 from diagnosis.reports.verdict import describe_verdict
 from errors.codes import ErrorCode
@@ -16,8 +18,8 @@ AnswerTextReader = Callable[[Collection[str]], Mapping[str, str]]
 """Given ids of answers, returns their texts by id, and possibly more."""
 
 _STORED_REPORT_KEYS = (
-    *("version", "planned", "valid", "failed", "filtered", "truncated", "repeated", "unbranded", "brands", "cells"),
-    *("judged", "lost", "recognition", "others", "domains", "domains_by_platform"),
+    *("version", "planned", "valid", "failed", "filtered", "truncated", "repeated", "without_search"),
+    *("unbranded", "brands", "cells", "judged", "lost", "recognition", "others", "domains", "domains_by_platform"),
 )
 
 
@@ -30,12 +32,14 @@ def serialize_answer_record(answer: Answer) -> dict[str, Any]:
         "repeat": answer.repeat,
         "state": answer.state,
         "truncated": answer.is_truncated,
+        "without_search": answer.is_without_requested_search,
         "text": answer.text,
         "mentions": [
             {"brand": brand, "start": start, "end": end, "state": state[0] if state else "certain"}
             for brand, start, end, *state in answer.mentions
         ],
         "others": answer.others,
+        "discovered": answer.discovered,
         "domains": answer.domains,
         "model": answer.model,
         "ms": answer.milliseconds,
@@ -52,7 +56,7 @@ def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None =
     read_texts: supplies the texts of the quoted answers to a caller that has them; by default they are queried.
     """
     report = get_current_report(diagnosis)
-    columns = ("platform_id", "platform__name", "platform__model", "platform__is_demo", "model")
+    columns = ("platform_id", "platform__name", "platform__model", "platform__is_demo", "model", "surface")
     answers = diagnosis.answers.order_by("platform_id", "model").values(*columns)
     platform_models = list(answers.annotate(first=Min("answered_at"), last=Max("answered_at")))
     platforms = {
@@ -96,6 +100,7 @@ def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None =
 def _serialize_method(diagnosis: Diagnosis, platform_models: list[dict[str, Any]]) -> dict[str, Any]:
     """Describe how the report was measured. models: as the platforms name them in their responses."""
     by_platform: dict[str, list[str]] = {}
+    surfaces = {row["platform_id"]: row["surface"] for row in platform_models}
     for row in platform_models:
         if row["model"]:
             by_platform.setdefault(row["platform_id"], []).append(row["model"])
@@ -109,6 +114,8 @@ def _serialize_method(diagnosis: Diagnosis, platform_models: list[dict[str, Any]
         "parameters": {"messages": "question only", "sampling": "platform defaults"},
         "models": sorted({model for models in by_platform.values() for model in models}),
         "models_by_platform": by_platform,
+        "surfaces": surfaces,
+        "surface_labels": {pk: str(SURFACE_LABELS[PlatformSurface(surface)]) for pk, surface in surfaces.items()},
         "first_answer_at": min((row["first"] for row in platform_models if row["first"]), default=None),
         "last_answer_at": max((row["last"] for row in platform_models if row["last"]), default=None),
     }

@@ -39,6 +39,9 @@ _REPORT_COLUMNS = (
     "extraction",
     "is_truncated",
     "repeat",
+    "surface",
+    "search_happened",
+    "discovered",
 )
 
 
@@ -68,7 +71,9 @@ def build_report_from_rows(
             domains=answer.domains,
             id=str(answer.pk),
             extracted=_match_extraction(answer, spellings),
+            discovered=answer.discovered,
             is_truncated=answer.is_truncated,
+            is_without_search=answer.is_without_requested_search,
             is_repeated=answer.pk in repeated,
         )
         for answer in answers
@@ -105,7 +110,7 @@ def _match_extraction(answer: Answer, spellings: Sequence[BrandSpellings]) -> di
 def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return a report with counts only, for a diagnosis whose analysis failed."""
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
-    counts |= {"truncated": 0, "repeated": 0}
+    counts |= {"truncated": 0, "repeated": 0, "without_search": 0}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
     lists["verdict"] = build_unknown_verdict("not_analysed" if diagnosis.valid else "no_answers")
     unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}

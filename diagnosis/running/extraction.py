@@ -79,6 +79,8 @@ def _load_work(diagnosis_id: uuid.UUID) -> _JudgeWork:
     judged = valid.filter(extraction__isnull=False).values("question", "text").distinct().count()
     tasks: dict[tuple[uuid.UUID, str], _JudgeTask] = {}  # equal answers to a question need one call
     for answer in valid.filter(extraction__isnull=True).select_related("question"):
+        if answer.is_without_requested_search:
+            continue  # in no rate
         if looks_like_prompt_injection(answer.text):
             log.warning("prompt_injection_suspected", answer=str(answer.pk))
             continue

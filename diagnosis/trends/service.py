@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 
 from diagnosis.analysis.columns import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, PlatformSurface, Ternary
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Question
 from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
@@ -123,7 +124,9 @@ def _has_cells(cells: Any) -> bool:
 def _count_cells_from_answers(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
     """Return the same cells as in a report, counted from the answers."""
     cells: dict[tuple[uuid.UUID, uuid.UUID, str], dict[str, Any]] = {}
-    valid = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID, is_truncated=False).order_by()
+    is_without_search = ~Q(surface=PlatformSurface.MEMORY) & ~Q(search_happened=Ternary.YES)
+    complete = Answer.objects.filter(diagnosis__in=diagnoses, state=AnswerState.VALID, is_truncated=False)
+    valid = complete.exclude(is_without_search).order_by()
     for diagnosis, question, platform, mentions in valid.values_list(
         "diagnosis_id", "question_id", "platform_id", "mentions"
     ):

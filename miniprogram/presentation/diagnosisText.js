@@ -14,11 +14,12 @@
   const ANALYSIS_PERCENT = 95; // every answer is there
 
   /** `18 / 20 有效 · 1 条失败 · 1 条被过滤`. @param {any} counts */
-  function coverage({ valid, planned, failed, filtered, truncated, repeated }) {
+  function coverage({ valid, planned, failed, filtered, truncated, repeated, without_search: withoutSearch }) {
     const parts = [_('{valid} / {planned} 有效', { valid: number(valid), planned: number(planned) })];
     if (failed) parts.push(_('{n} 条失败', { n: number(failed) }));
     if (filtered) parts.push(_('{n} 条被过滤', { n: number(filtered) }));
     if (truncated) parts.push(_('{n} 条被截断，不计入比例', { n: number(truncated) }));
+    if (withoutSearch) parts.push(_('{n} 条没有按要求联网，不计入比例', { n: number(withoutSearch) }));
     if (repeated) parts.push(_('{n} 条与另一次逐字相同', { n: number(repeated) }));
     return parts.join(' · ');
   }

@@ -300,7 +300,7 @@ declare namespace Diag {
   }
 
   interface DiagnosisText {
-    coverage(counts: { valid: number; planned: number; failed: number; filtered: number; truncated?: number; repeated?: number }): string;
+    coverage(counts: { valid: number; planned: number; failed: number; filtered: number; truncated?: number; repeated?: number; without_search?: number }): string;
     retryExplanation(kept: number, failed: number): string;
     timeLeft(seconds: number | null, percentDone: number): string;
     updateEnd(endsAt: number | null, seconds: number | null | undefined, now: number): number | null;

@@ -206,7 +206,7 @@ def test_report_has_recommendations_sentiment_and_discovered_brands(
     assert (sentiment["judged"], sentiment["positive"]) == (3, 3)
     assert {quote["text"] for quote in sentiment["quotes"]} == {"做工扎实，售后也好"}
     assert {quote["text"] for quote in sentiment["praise"]} == {"做工扎实", "售后也好"}
-    assert body["others"] == [{"name": "Kettlewood", "answers": 3}]
+    assert body["others"] == [{"name": "Kettlewood", "answers": 3, "is_guess": False}]
 
 
 @transactional_db_test

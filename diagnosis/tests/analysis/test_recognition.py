@@ -40,7 +40,8 @@ def test_unbranded_figures_exclude_questions_that_name_a_brand() -> None:
     assert report["brands"][0]["by_platform"]["a"]["valid"] == 2
     assert [cell["question"] for cell in report["cells"]] == list(report["brands"][0]["by_question"]) == ["甲"]
     assert report["unbranded"] == {
-        **{"planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0}
+        **{"planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0},
+        "without_search": 0,
     }
     # Counts and failures cover all answers.
     assert (report["valid"], report["planned"], len(report["failures"])) == (4, 5, 1)

@@ -186,6 +186,7 @@ class TestReport:
                 "filtered": 0,
                 "truncated": 0,
                 "repeated": 0,
+                "without_search": 0,
             }
         ]
         (failure,) = body["failures"]

@@ -58,7 +58,8 @@ def test_figures_by_platform_in_order_of_the_answers() -> None:
     assert _figures(report, "山岚", "b")["mention_rate"] == 1
     assert _figures(report, "山岚", "a")["mention_rate"] == 0.5
     assert report["platforms"][1] == {
-        **{"id": "a", "planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0}
+        **{"id": "a", "planned": 2, "valid": 2, "failed": 0, "filtered": 0, "truncated": 0, "repeated": 0},
+        "without_search": 0,
     }
 
 

@@ -79,4 +79,4 @@ def test_it_says_for_whom_an_interval_holds() -> None:
 
 def test_others_are_counted_once_an_answer() -> None:
     report = build_report([OWN], [_valid(others=["小米", "小米"]), _valid(others=["华为", "小米"])])
-    assert report["others"] == [{"name": "小米", "answers": 2}, {"name": "华为", "answers": 1}]
+    assert [(other["name"], other["answers"]) for other in report["others"]] == [("小米", 2), ("华为", 1)]

@@ -36,6 +36,7 @@ function createAnswers(diagnosis) {
     const found = mentioned.map((name) => brandNames.indexOf(name)).filter((index) => index >= 0);
     if (found.length) result.brands = found;
     if (answer.truncated) result.isTruncated = true;
+    if (answer.without_search) result.isWithoutSearch = true;
     if (answer.carried_over) result.isCarriedOver = true;
     if (answer.code) result.reason = getApp().errors.present(answer.error || { code: answer.code }).title;
     return result;

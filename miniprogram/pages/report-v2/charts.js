@@ -45,7 +45,9 @@ function meanPosition({ mean_position: mean, mentions }) {
 }
 
 /** @type {(list: any[] | null | undefined) => any[]} */
-const toCounts = (list) => (list || []).map((item) => ({ name: item.name || item.domain, count: number(item.answers) }));
+const toCounts = (list) => (list || []).map((item) => ({
+  name: item.name || item.domain, label: item.is_guess ? _('{name}（推测）', { name: item.name }) : item.name || item.domain, count: number(item.answers),
+}));
 
 /** The charts of one platform, or with an empty id of all. @type {(report: any, platform: string) => any} */
 function buildCharts(report, platform) {

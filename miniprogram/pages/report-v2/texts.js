@@ -43,6 +43,7 @@ module.exports = {
   noBrands: '没有提到本次诊断的品牌',
   carriedOver: '沿用',
   truncated: '被截断，不计入比例',
+  withoutSearch: '没有联网，不计入比例',
   reading: '正在读取回答…',
   again: '改一改，再诊断一次',
   previous: '查看上一次',

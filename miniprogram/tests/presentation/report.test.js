@@ -75,7 +75,7 @@ test('a lost question has the winner and both counts', () => {
 
 test('the sources are those of the selected platform', () => {
   assert.deepEqual(buildCharts(reportOf(), '').domains, []);
-  assert.deepEqual(buildCharts(reportOf(), 'a').domains, [{ name: 'a.example', count: '2' }]);
+  assert.deepEqual(buildCharts(reportOf(), 'a').domains, [{ name: 'a.example', label: 'a.example', count: '2' }]);
 });
 
 test('sentiment that was not judged is marked, and a quote has its source', () => {

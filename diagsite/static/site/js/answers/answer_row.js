@@ -58,6 +58,7 @@ export class AnswerRow {
       mentionsNone && h("span", { class: "answer-none" }, _("没有提到本次诊断的品牌")),
       chips.length > 0 && h("span", { class: "answer-brands" }, chips),
       result.truncated && h("span", { class: "chip" }, _("被截断，不计入比例")),
+      result.without_search && h("span", { class: "chip" }, _("没有联网，不计入比例")),
       result.carried_over && h("span", { class: "chip" }, _("沿用")),
       result.ms > 0 && h("span", { class: "answer-time" }, duration(result.ms / 1000)),
     ];

@@ -19,7 +19,7 @@ function timeSpan({ first_answer_at: first, last_answer_at: last }) {
 export function drawMethod(list, report) {
   const { method } = report;
   const facts = [
-    [_("来源"), _("各平台的 API，不是它们的 App：App 可能联网搜索，回答会不同。")],
+    [_("来源"), h("ul", {}, report.platforms.map((platform) => h("li", {}, `${platform.name}: ${method.surface_labels[platform.id] || ""}`)))],
     [_("回答的时间"), timeSpan(method)],
     [_("模型"), h("ul", {}, report.platforms.map((platform) => modelItem(platform, method)))],
     [_("参数"), _("只发送问题本身，没有系统提示和上下文；温度等用平台的默认值。")],
