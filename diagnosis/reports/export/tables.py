@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
+from diagnosis.reports.formatting import list_surfaces
 
 CellValue = str | int | float | bool | datetime | list[str] | None
 """None is unknown or not available: an empty cell, never 0."""
@@ -44,9 +47,11 @@ def iter_answer_rows(content: ExportContent) -> Iterator[list[CellValue]]:
             answer.milliseconds,
             answer.is_carried_over,
             answer.is_truncated,
+            answer.is_without_requested_search,
             get_mentioned_brands(answer.mentions),
             get_uncertain_brands(answer.mentions),
             answer.others,
+            answer.discovered,
             answer.domains,
             answer.text or None,
             ai_label if answer.state == AnswerState.VALID else None,
@@ -68,9 +73,11 @@ ANSWERS_TABLE = ExportTable(
         "milliseconds": _("耗时（毫秒）"),
         "carried_over": _("沿用自上次"),
         "truncated": _("被截断，不计入比例"),
+        "without_search": _("没有联网，不计入比例"),
         "mentions": _("提到的品牌（按先后）"),
         "uncertain": _("可能提到的品牌"),
         "other_brands": _("提到的其他品牌"),
+        "guessed_brands": _("推测的其他品牌"),
         "domains": _("引用的网站"),
         "text": _("回答"),
         "ai_label": _("AI 内容标识"),
@@ -170,15 +177,17 @@ def iter_note_rows(content: ExportContent) -> Iterator[list[CellValue]]:
         yield [str(_("演示标识")), ai_labels.get_demo_label(True)]
     yield [str(_("品牌")), diagnosis["brand"]]
     yield [str(_("诊断编号")), diagnosis["id"]]
-    yield [str(_("状态")), diagnosis["status"]]
+    yield [str(_("状态")), str(DiagnosisStatus(diagnosis["status"]).label)]
     yield [str(_("结论")), report["verdict"]["text"]]
-    yield [str(_("创建时间")), diagnosis["created_at"]]
-    yield [str(_("结束时间")), diagnosis["finished_at"]]
+    yield [str(_("时区")), timezone.get_current_timezone_name()]
+    yield [str(_("创建时间")), parse_datetime(diagnosis["created_at"])]
+    yield [str(_("结束时间")), parse_datetime(diagnosis["finished_at"] or "")]
     yield [str(_("导出时间")), content.exported_at]
     for name, title in COUNT_COLUMNS.items():
         yield [str(title), report[name]]
     yield [str(_("模型")), report["method"]["models"]]
-    yield [str(_("区间")), f"{report['method']['interval']}；{report['method']['share_interval']}"]
+    yield [str(_("区间")), str(_("提及率、首位提及率、推荐率：95% 威尔逊区间；声量份额：按问题重抽的 95% 自助区间"))]
+    yield [str(_("测量方式")), [f"{name}：{label}" for name, label in list_surfaces(report)]]
 
 
 COUNT_COLUMNS = {
@@ -187,6 +196,7 @@ COUNT_COLUMNS = {
     "failed": _("失败"),
     "filtered": _("被过滤"),
     "truncated": _("被截断，不计入比例"),
+    "without_search": _("没有按要求联网，不计入比例"),
     "repeated": _("与另一次逐字相同"),
 }
 NOTES_TABLE = ExportTable({"what": _("项目"), "value": _("内容")}, iter_note_rows)

@@ -26,10 +26,17 @@ from diagnosis.reports.export.tables import (
 DEFAULT_COLUMN_WIDTH = 14
 COLUMN_WIDTHS = {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 
+TIME_COLUMNS = {"answered_at"}
+
 # Cells that hold a code in CSV hold a text here.
 VALUE_LABELS: dict[str, dict[str, Any]] = {
     "state": dict(AnswerState.choices),
-    "of": {"all": lazy("全部"), "platform": lazy("平台"), "question": lazy("问题")},
+    "of": {
+        "all": lazy("全部"),
+        "platform": lazy("平台"),
+        "question": lazy("问题"),
+        "recognition": lazy("认知：写了品牌名的问题"),
+    },
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }
 VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
@@ -77,7 +84,11 @@ class _SheetWriter:
         for column, name in enumerate(names):
             self._worksheet.set_column(column, column, COLUMN_WIDTHS.get(name, DEFAULT_COLUMN_WIDTH))
         for column, title in enumerate(self._table.columns.values()):
-            self._worksheet.write_string(0, column, str(title), self._header_format)
+            # A workbook has no time zones: times are those of the site, whose zone the title names.
+            header = (
+                f"{title}（{timezone.get_current_timezone_name()}）" if names[column] in TIME_COLUMNS else str(title)
+            )
+            self._worksheet.write_string(0, column, header, self._header_format)
         self._worksheet.freeze_panes(1, 0)
         row_number = 0
         for row_number, row in enumerate(self._table.rows(content), 1):
@@ -95,7 +106,6 @@ class _SheetWriter:
             is_rate = "_rate" in name or name.startswith("share_of_voice")
             self._worksheet.write_number(row, column, cell, self._rate_format if is_rate else self._plain_format)
         elif isinstance(cell, datetime):
-            # A workbook has no time zones: times are those of the site.
             local_time = timezone.localtime(cell.astimezone(UTC)).replace(tzinfo=None)
             self._worksheet.write_datetime(row, column, local_time, self._time_format)
         else:

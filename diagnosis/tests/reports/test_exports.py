@@ -5,8 +5,10 @@ import io
 import json
 import re
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import openpyxl
@@ -237,3 +239,23 @@ def test_report_without_valid_answers_can_be_exported(client: Client, owner: Abs
     Answer.objects.filter(diagnosis=ended).update(mentions=[])
     for kind in KINDS:
         assert _get(client, ended, kind).status_code == 200
+
+
+def test_workbook_has_translated_states_and_times_of_one_named_zone(
+    client: Client, diagnosis: Diagnosis, settings: Any
+) -> None:
+    settings.TIME_ZONE = "America/New_York"
+    book = _book(_get(client, diagnosis, "xlsx"))
+    notes = {row[0].value: row[1].value for row in book.worksheets[0].iter_rows()}
+    finished_at = diagnosis.finished_at
+    assert finished_at
+    local = finished_at.astimezone(ZoneInfo("America/New_York")).replace(tzinfo=None)
+    assert (notes["时区"], notes["状态"]) == ("America/New_York", diagnosis.get_status_display())
+    assert abs(notes["结束时间"] - local) < timedelta(seconds=1)
+    assert notes["结论"].startswith("“")
+    assert "API，只凭模型记忆" in notes["测量方式"]
+    assert "时间（America/New_York）" in [cell.value for cell in book.worksheets[2][1]]
+    english = {"Accept-Language": "en"}
+    book = _book(client.get(f"/api/diagnoses/{diagnosis.pk}/export.xlsx", headers=english))
+    texts = {str(cell.value) for sheet in book.worksheets for row in sheet.iter_rows() for cell in row}
+    assert not texts & {"valid", "failed", "partial", "completed", "these_questions", "recognition", "all"}
