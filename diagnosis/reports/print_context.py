@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from diagnosis.analysis.columns import MENTION_UNCERTAIN
 from diagnosis.choices import AnswerState
-from diagnosis.models import Answer
+from diagnosis.models import Answer, Brand, Correction
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
 from diagnosis.reports.export import ai_labels
-from diagnosis.reports.formatting import format_percent
+from diagnosis.reports.formatting import format_percent, list_surfaces
+
+HEATMAP_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,18 @@ class TextSpan:
     is_own: bool = False
 
 
-def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return the template context. `answers` are in the order of questions, platforms and repeats."""
+def build_print_context(
+    report: dict[str, Any],
+    answers: Sequence[Answer],
+    *,
+    named: Iterable[Brand] = (),
+    corrections: Iterable[Correction] = (),
+    trend: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the template context. `answers` are in the order of questions, platforms and repeats.
+
+    named: the brands of the diagnosis, with their aliases. trend: as the API returns it, None without one.
+    """
     diagnosis = report["diagnosis"]
     platforms = {platform["id"]: platform for platform in report["platforms"]}
     by_platform = []
@@ -55,6 +69,12 @@ def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> di
         "brands": [_build_brand(brand, brand["figures"]) for brand in _sort_own_brand_first(report["brands"])],
         "by_platform": by_platform,
         "questions": _build_questions(report),
+        "heatmap": _build_heatmap(report),
+        "recognition": _sort_own_brand_first((report["recognition"] or {"brands": []})["brands"]),
+        "trend": _build_trend_rows(trend) if trend else [],
+        "aliases": [{"name": brand.name, "aliases": _("、").join(brand.aliases)} for brand in named if brand.aliases],
+        "corrections": [_describe_correction(correction) for correction in corrections],
+        "surfaces": list_surfaces(report),
         "failures": [
             failure | {"name": _get_platform_name(platforms, failure["platform"])} for failure in report["failures"]
         ],
@@ -65,6 +85,65 @@ def build_print_context(report: dict[str, Any], answers: Sequence[Answer]) -> di
             for quote in (brand["sentiment"] or {}).get("quotes", [])
         ],
     }
+
+
+def _build_heatmap(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per question that names no brand: the answers that mention the own brand, by platform."""
+    own = next((brand["name"] for brand in report["brands"] if brand["is_own"]), None)
+    cells = {(cell["question"], cell["platform"]): cell for cell in report["cells"]}
+    rows = []
+    for number, question in enumerate(report["questions"], 1):
+        row = [cells.get((question["id"], platform["id"])) for platform in report["platforms"]]
+        if own and any(row):
+            rows.append({"number": number, "cells": [_build_heatmap_cell(cell, own) for cell in row]})
+    return rows
+
+
+def _build_heatmap_cell(cell: dict[str, Any] | None, own: str) -> dict[str, Any]:
+    if not cell or not cell["valid"]:
+        return {"text": "–", "level": None}
+    mentions = cell["mentions"].get(own, 0)
+    return {"text": f"{mentions} / {cell['valid']}", "level": ceil(mentions / cell["valid"] * HEATMAP_LEVELS)}
+
+
+def _build_trend_rows(trend: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the own brand's rate in each diagnosis of the panel, the latest first; none for a single one."""
+    if len(trend["points"]) < 2:
+        return []
+    changes = {step["after"]: step["brands"] for step in trend["changes"]}
+    rows = []
+    for point in reversed(trend["points"]):
+        own = next((brand for brand in point["brands"] if brand["is_own"]), None)
+        change = next((one for one in changes.get(point["id"], ()) if one["is_own"]), None)
+        if own:
+            has_rate = own["rate"] is not None
+            rows.append(
+                {
+                    "created_at": point["created_at"],
+                    "rate": format_percent(own["rate"]),
+                    "range": f"{format_percent(own['low'])}–{format_percent(own['high'])}" if has_rate else "",
+                    "change": _describe_change(change) if change else "–",
+                }
+            )
+    return rows
+
+
+def _describe_change(change: dict[str, Any]) -> str:
+    if change["counted_differently"]:
+        return _("口径不同，不能比较")
+    if change["difference"] is None:
+        return _("没有共同的有效回答，无法比较")
+    label = {"up": _("上升"), "down": _("下降"), "none": _("无显著变化")}[change["changed"]]
+    return f"{label} {change['difference'] * 100:+.0f} ({change['low'] * 100:+.0f} – {change['high'] * 100:+.0f})"
+
+
+def _describe_correction(correction: Correction) -> str:
+    values = {"brand": correction.brand, "alias": correction.alias}
+    if correction.kind == Correction.Kind.ALIAS:
+        return _("更正：“%(alias)s”也算“%(brand)s”") % values
+    if correction.kind == Correction.Kind.CONFIRM:
+        return _("更正：一处“%(brand)s”确认是这个品牌") % values
+    return _("更正：一处“%(brand)s”不是这个品牌") % values
 
 
 def build_rate_bar(metrics: dict[str, Any], name: str) -> RateBar | None:
@@ -126,24 +205,23 @@ def _build_questions(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _group_answers_by_question(report: dict[str, Any], answers: Sequence[Answer]) -> Iterable[dict[str, Any]]:
-    """Return the answers by question, each with its text split by mentions."""
+    """Return the valid answers by question, each with its text split by mentions, and the number of the others."""
     own = {brand["name"] for brand in report["brands"] if brand["is_own"]}
     platforms = {platform["id"]: platform for platform in report["platforms"]}
     questions = {row["id"]: (number, row["text"]) for number, row in enumerate(report["questions"], 1)}
-    reasons = {failure["code"]: failure["title"] for failure in report["failures"]}
     for question, question_answers in groupby(answers, key=lambda answer: str(answer.question_id)):
         number, text = questions.get(question, ("", ""))
+        rows = list(question_answers)
         shown = [
             {
                 "answer": answer,
                 "name": _get_platform_name(platforms, answer.platform_id),
-                "is_valid": answer.state == AnswerState.VALID,
                 "pieces": split_by_mentions(answer.text, answer.mentions, own),
-                "reason": reasons.get(answer.error_code, ""),
             }
-            for answer in question_answers
+            for answer in rows
+            if answer.state == AnswerState.VALID
         ]
-        yield {"number": number, "text": text, "answers": shown}
+        yield {"number": number, "text": text, "answers": shown, "missing": len(rows) - len(shown)}
 
 
 def _get_platform_name(platforms: dict[str, Any], platform: str) -> str:

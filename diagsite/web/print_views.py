@@ -15,6 +15,7 @@ from diagnosis.reports.export.content import get_ordered_answers
 from diagnosis.reports.export.print_tickets import is_valid_print_ticket
 from diagnosis.reports.print_context import build_print_context
 from diagnosis.sharing.links import open_link
+from diagnosis.trends.service import build_trend
 from diagsite.web.error_pages import build_error_response
 from errors.exceptions import AppError, NotFound
 from errors.problems import get_current_locale
@@ -33,8 +34,10 @@ PRINTED_ANSWER_FIELDS = (
     "text",
     "model",
     "mentions",
-    "error_code",
     "is_demo",
+    "is_truncated",
+    "surface",
+    "search_happened",
 )
 
 
@@ -89,7 +92,15 @@ class _LazyAnswers:
 def _render_report(
     request: HttpRequest, report: cache.CachedReport, answers: _LazyAnswers, *, is_shared: bool
 ) -> HttpResponse:
-    context = build_print_context(orjson.loads(report["body"]), answers.rows()) | {"is_shared": is_shared}
+    body = orjson.loads(report["body"])
+    diagnosis = Diagnosis.objects.defer("report").select_related("owner").get(pk=body["diagnosis"]["id"])
+    context = build_print_context(
+        body,
+        answers.rows(),
+        named=diagnosis.brands.all(),
+        corrections=diagnosis.corrections.all(),
+        trend=build_trend(diagnosis, diagnosis.owner),
+    ) | {"is_shared": is_shared}
     return _add_private_headers(render(request, "site/print.html", context))
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from diagnosis.choices import FailureReason
+from diagnosis.corrections.services import MentionSpan, add_alias, confirm_or_reject_mention
 from diagnosis.models import Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.export import print_tickets
@@ -60,7 +61,11 @@ def test_page_shows_figures_questions_failures_and_answers(client: Client, diagn
     assert f"<b>{format_percent(own['mention_rate'])}</b>" in body
     for bound in ("low", "high"):
         assert f'x1="{own[f"mention_rate_{bound}"] * 100:.2f}%"' in body
-    assert body.count("<article") == 4
+    assert body.count("<article") == 3
+    assert "另有 1 条没有得到可用的回答" in body  # no block for it
+    assert report["verdict"]["text"] in body
+    assert "API，只凭模型记忆" in body
+    assert body.count('<td data-level="') == body.count(" / 1</td>") > 0
     assert '<mark class="own">山岚</mark>和<mark class="rival">木石坊</mark>。' in body
     assert "木石坊领先" in body
     assert report["failures"][0]["title"] in body
@@ -128,3 +133,25 @@ def test_rate_bar_without_interval_is_a_point_and_unknown_rate_has_none() -> Non
     assert bar
     assert (bar.value, bar.low, bar.high, bar.text, bar.range) == ("50.00%", "50.00%", "50.00%", "50%", "")
     assert build_rate_bar(dict.fromkeys(figures), "share_of_voice") is None
+
+
+def test_page_has_aliases_corrections_recognition_and_trend(client: Client, owner: AbstractUser) -> None:
+    platform = make_platform()
+    questions = ["哪个好？", "山岚好吗？"]
+
+    def run(text: str) -> Diagnosis:
+        order = make_diagnosis(owner, [platform], questions=questions, aliases=["Shanlan"])
+        return run_and_end(order, make_valid_result(text), make_valid_result("山岚不错。"))
+
+    run("都行。")
+    current = run("山岚好，Shanlan 也好。")
+    answer = current.answers.get(question__text="哪个好？")
+    brand, start, end = answer.mentions[1]
+    confirm_or_reject_mention(current, MentionSpan(answer.pk, brand, start, end), owner, is_confirmed=False)
+    add_alias(current, "山岚", "SL 壶", owner)
+    body = _get_page(client, current).content.decode()
+    for text in ("“山岚”也叫 Shanlan、SL 壶", "更正：一处“山岚”不是这个品牌", "更正：“SL 壶”也算“山岚”"):
+        assert text in body
+    assert '<h2 id="recognition">' in body
+    assert '<h2 id="trend">' in body
+    assert "口径不同，不能比较" in body
