@@ -10,7 +10,7 @@ def main() -> int:
     """Run all measurements."""
     start_bench_database()
     # These modules need the database.
-    from bench.report import interval_coverage, matching, significance, speed, verdicts
+    from bench.report import interval_coverage, judged_answers, matching, significance, speed, verdicts
 
     measurements: list[Measure] = [
         matching.measure_certain_mentions,
@@ -22,6 +22,7 @@ def main() -> int:
         significance.measure_fixed_question_rates,
         significance.measure_false_notifications,
         significance.measure_real_changes,
+        judged_answers.measure_discovery_with_judge,
         verdicts.measure_false_differences,
         verdicts.measure_detected_differences,
         speed.measure_analysis,  # first, as it measures peak memory

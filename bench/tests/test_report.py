@@ -6,6 +6,7 @@ import pytest
 
 from bench.harness import BenchmarkResult
 from bench.report.interval_coverage import measure_bootstrap, measure_wilson
+from bench.report.judged_answers import measure_discovery_with_judge
 from bench.report.significance import measure_correlated, measure_independent
 from bench.report.speed import measure_analysis
 from bench.report.verdicts import measure_false_differences
@@ -22,3 +23,8 @@ def test_intervals_have_their_nominal_coverage(measure: Callable[[int], Benchmar
 def test_answers_are_analysed_fast_enough() -> None:
     result = measure_analysis(100)
     assert float(result.measured.split()[0]) < 2  # a hundredth of the target's 10,000, on a possibly busy machine
+
+
+def test_brands_are_discovered_with_a_judge() -> None:
+    for result in measure_discovery_with_judge():
+        assert result.is_held, result
