@@ -26,7 +26,7 @@ from diagnosis.reports.export.tables import (
 DEFAULT_COLUMN_WIDTH = 14
 COLUMN_WIDTHS = {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 
-TIME_COLUMNS = {"answered_at"}
+LOCAL_TIME_COLUMNS = {"answered_at"}
 
 # Cells that hold a code in CSV hold a text here.
 VALUE_LABELS: dict[str, dict[str, Any]] = {
@@ -86,7 +86,9 @@ class _SheetWriter:
         for column, title in enumerate(self._table.columns.values()):
             # A workbook has no time zones: times are those of the site, whose zone the title names.
             header = (
-                f"{title}（{timezone.get_current_timezone_name()}）" if names[column] in TIME_COLUMNS else str(title)
+                f"{title}（{timezone.get_current_timezone_name()}）"
+                if names[column] in LOCAL_TIME_COLUMNS
+                else str(title)
             )
             self._worksheet.write_string(0, column, header, self._header_format)
         self._worksheet.freeze_panes(1, 0)
