@@ -1,5 +1,6 @@
 """The admin of platforms: settings that are checked before they are saved, pauses, and a test call."""
 
+import json
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -7,10 +8,15 @@ from urllib.parse import urlsplit
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_POST
 
 from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
 from diagnosis.models import Platform, PlatformQuerySet
@@ -18,10 +24,14 @@ from diagnosis.platforms.endpoint import has_usable_key
 from diagnosis.platforms.protocols.base import CallProfile
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.platforms.protocols.validation import describe_search_options, find_profile_errors
+from diagnosis.running.single_call import make_single_call
 from diagnosis.spending.overview import annotate_spending, format_money
-from errors.audit import AuditedAdmin
+from errors.audit import AuditedAdmin, log_action
 
 OPERATOR_PAUSE_DURATION = timedelta(hours=1)
+TEST_QUESTION = "入门手冲咖啡壶推荐哪个牌子？"
+MAX_TEST_SECONDS = 100.0  # less than a proxy waits
+MAX_SHOWN_CHARACTERS = 50_000
 # What belongs after the base URL, not into it.
 _ENDPOINT_PATHS = ("/chat/completions", "/responses", "/messages", "/agent", "/generation", ":generateContent")
 
@@ -51,9 +61,9 @@ class PlatformForm(forms.ModelForm[Platform]):
             host, is_valid = None, False
         if not is_valid or not host:
             raise forms.ValidationError("这不是网址。请填写以 https:// 开头的接口地址，例如 https://api.example.com/v1")
-        for path in _ENDPOINT_PATHS:
-            if base_url.rstrip("/").endswith(path):
-                raise forms.ValidationError(f"请去掉末尾的 {path}：协议会自己加上路径")
+        for ending in _ENDPOINT_PATHS:
+            if base_url.rstrip("/").endswith(ending):
+                raise forms.ValidationError(f"请去掉末尾的 {ending}：协议会自己加上路径")
         if host not in settings.OUTGOING_HOSTS:
             raise forms.ValidationError(
                 f"主机 {host} 不在允许访问的名单里。请先把它加入环境变量 OUTGOING_HOSTS 并重启，再保存"
@@ -100,6 +110,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     """Platforms with address, protocol, model, limits and prices; keys stay in the environment."""
 
     form = PlatformForm
+    change_form_template = "admin/diagnosis/platform/change_form.html"
     list_display = [
         "name",
         "id",
@@ -211,3 +222,29 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     def resume(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
         count = queryset.update(paused_until=None, pause_reason="")
         self.message_user(request, f"已恢复 {count} 个平台。", messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the test call."""
+        view = self.admin_site.admin_view(require_POST(self.test_view))
+        return [path("<slug:platform_id>/test/", view, name="diagnosis_platform_test"), *super().get_urls()]
+
+    def test_view(self, request: HttpRequest, platform_id: str) -> HttpResponse:
+        """Make one call with the saved settings; show what was sent, what came back and how it was read."""
+        platform = get_object_or_404(Platform, pk=platform_id)
+        if not self.has_change_permission(request, platform):
+            raise PermissionDenied
+        log_action(self, request, platform, "测试调用一次")
+        call = make_single_call(platform, TEST_QUESTION, max_seconds=MAX_TEST_SECONDS)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"测试 {platform}",
+            "call": call,
+            "reason": FailureReason(call.failure.reason).label if call.failure else "",
+            "happened": call.reply.search.happened.label if call.reply else "",
+            "steps": [{name: _format_json(part) for name, part in step.items()} for step in call.steps],
+        }
+        return TemplateResponse(request, "admin/diagnosis/platform/test.html", context)
+
+
+def _format_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)[:MAX_SHOWN_CHARACTERS]

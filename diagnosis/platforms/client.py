@@ -61,12 +61,14 @@ def build_profile(platform: Platform, base_url: str = "", *, seed: int | None = 
 class PlatformCall:
     """A call of one or more paid steps. A step that failed can be taken again; earlier ones are not repeated.
 
-    usage: what the last step consumed, None if that is unknown.
+    usage: what the last step consumed, None if that is unknown. exchanges: every request with its response, without the
+    key; a request without a response has None.
     """
 
     platform: Platform
     question: str
     usage: Usage | None = None
+    exchanges: list[tuple[StepRequest, StepResponse | None]] = field(default_factory=list)
     _responses: list[StepResponse] = field(default_factory=list)
 
     async def take_step(self, *, seed: int, timeout_seconds: float) -> PlatformReply | None:
@@ -83,9 +85,11 @@ class PlatformCall:
             request = self._replay(steps)
             while request.kind == StepKind.SETUP:
                 request = self._advance(steps, await _get_setup(endpoint, protocol, request, timeout_seconds))
+            self.exchanges.append((request, None))
             response = await _send_step(endpoint, protocol, request, timeout_seconds)
+            self.exchanges[-1] = (request, response)
             if 200 <= response.status < 300:
-                self.usage = protocol.parse_usage(response.body)
+                self.usage = _complete_usage(protocol.parse_usage(response.body), profile)
             self._advance(steps, response)
         except StopIteration as stop:
             return await _complete_reply(stop.value, self.platform, endpoint, profile)
@@ -108,6 +112,11 @@ class PlatformCall:
         request = steps.send(response)
         self._responses.append(response)
         return request
+
+
+def _complete_usage(usage: Usage, profile: CallProfile) -> Usage:
+    """Return the usage; without a search tool no search can have been bought."""
+    return usage if profile.has_search or usage.searches is not None else replace(usage, searches=0)
 
 
 async def _complete_reply(

@@ -148,6 +148,8 @@ class AccessFixtures:
             "number": lambda: 1,
             "alert_id": lambda: Alert.objects.get().pk,
             "channel_id": lambda: Channel.objects.get().pk,
+            "platform_id": lambda: "fake",
+            "model": lambda: "demo-gemini-search",
             "rule_id": lambda: Rule.objects.get(name="high_latency").pk,
             "name": lambda: "木石坊" if "competitors" in route else "high_latency",
             "id": lambda: self.users["stranger"].pk,

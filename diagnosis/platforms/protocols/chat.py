@@ -172,7 +172,8 @@ class ZhipuProtocol(ChatProtocol):
 
     def parse_usage(self, body: Any) -> Usage:
         # One search a call; the list counts results.
-        return super().parse_usage(body) + Usage(searches=1 if get_dicts(body, "web_search") else None)
+        listed = get_value(body, "web_search")
+        return super().parse_usage(body) + Usage(searches=None if listed is None else int(bool(listed)))
 
 
 class QianfanSearchOptions(SearchOptions):
@@ -225,4 +226,4 @@ class QianfanProtocol(ChatProtocol):
 
     def parse_usage(self, body: Any) -> Usage:
         has_results = get_dicts(body, "search_results") or get_value(body, "choices", 0, "message", "search_results")
-        return super().parse_usage(body) + Usage(searches=1 if has_results else None)
+        return super().parse_usage(body) + Usage(searches=int(bool(has_results)))

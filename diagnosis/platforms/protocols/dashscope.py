@@ -104,11 +104,14 @@ class DashScopeProtocol(Protocol):
         return record, marks > 0
 
     def parse_usage(self, body: Any) -> Usage:
+        searches = get_count(body, "usage", "plugins", "search", "count")
+        if searches is None and not get_dicts(body, "output", "search_info", "search_results"):
+            searches = 0  # above its rate the platform skips the search silently
         return Usage(
             prompt_tokens=get_count(body, "usage", "input_tokens"),
             completion_tokens=get_count(body, "usage", "output_tokens"),
             reasoning_tokens=get_count(body, "usage", "output_tokens_details", "reasoning_tokens"),
-            searches=get_count(body, "usage", "plugins", "search", "count"),
+            searches=searches,
         )
 
 

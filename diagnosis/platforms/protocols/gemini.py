@@ -97,7 +97,7 @@ class GeminiProtocol(Protocol):
             prompt_tokens=None if prompt is None and tool is None else (prompt or 0) + (tool or 0),
             completion_tokens=output,
             reasoning_tokens=thoughts,
-            searches=len(queries) or None,
+            searches=len(queries),
         )
 
 

@@ -154,7 +154,7 @@ class KimiProtocol(ChatProtocol):
         calls = get_dicts(body, "choices", 0, "message", "tool_calls")
         is_builtin = any(get_text(call, "function", "name") == BUILTIN_TOOL for call in calls)
         is_fiber = isinstance(body, dict) and "choices" not in body
-        return super().parse_usage(body) + Usage(searches=1 if is_builtin or is_fiber else None)
+        return super().parse_usage(body) + Usage(searches=int(is_builtin or is_fiber))
 
 
 def _parse_queries(arguments: str) -> list[str]:

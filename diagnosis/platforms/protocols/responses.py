@@ -146,10 +146,9 @@ class ResponsesProtocol(Protocol):
         return billed if billed is not None else _count_searches(body)
 
 
-def _count_searches(body: Any) -> int | None:
+def _count_searches(body: Any) -> int:
     items = [item for item in get_dicts(body, "output") if item.get("type") == "web_search_call"]
-    done = [item for item in items if _is_search_done(item)]
-    return len(done) or None
+    return sum(map(_is_search_done, items))
 
 
 def _is_search_done(item: dict[str, Any]) -> bool:
@@ -235,7 +234,7 @@ class TokenHubProtocol(ResponsesProtocol):
             billed = get_count(usage, "tool_usage", name)
             if billed is not None:
                 return billed
-        return _count_searches(body)
+        return _count_searches(body) or None
 
 
 class PerplexityProtocol(ResponsesProtocol):
@@ -265,7 +264,8 @@ class PerplexityProtocol(ResponsesProtocol):
             if "search" in str(name)
         ]
         known = [count for count in counts if count is not None]
-        return sum(known) if known else None
+        results = [item for item in get_dicts(body, "output") if item.get("type") == "search_results"]
+        return sum(known) if known else len(results)
 
 
 class OutputParser:

@@ -88,7 +88,7 @@ def test_a_failed_step_of_a_loop_repeats_no_earlier_one() -> None:
     paths = [request.path.rpartition("/")[2] for request in server.requests]
     assert paths == ["tools", "completions", "fibers", "fibers", "completions", "completions"]
     assert (failures, reply.text, reply.usage.searches) == (2, "好", 1)
-    assert [usage and usage.searches for usage in usages] == [None, 1, None]
+    assert [usage and usage.searches for usage in usages] == [0, 1, 0]
 
 
 def test_a_paid_reply_that_is_no_answer_tells_its_usage() -> None:
