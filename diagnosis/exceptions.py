@@ -96,9 +96,18 @@ class CallFailed(Exception):
         return self.reason in RETRYABLE_REASONS
 
     @property
+    def is_refused_for_rate(self) -> bool:
+        """Whether the platform works but wants fewer calls, or none for a time that it named."""
+        return self.reason == FailureReason.RATE or (self.is_retryable and self.wait_seconds is not None)
+
+    @property
     def code(self) -> ErrorCode:
         """The error code for users and clients."""
         return ERROR_CODES_BY_REASON[self.reason]
+
+
+class CallRefused(CallFailed):
+    """A call that was not made: its platform must not be called now, or a budget has no room for it."""
 
 
 RETRYABLE_REASONS = {

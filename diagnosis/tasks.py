@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason, JobContext
 
 from diagnosis.corrections.recalculation import requeue_recalculations, run_recalculation
-from diagnosis.platforms.health_check import probe_paused_platforms
+from diagnosis.running.health_check import probe_paused_platforms
 from diagnosis.running.queue import (
     DIAGNOSIS_QUEUE,
     MAINTENANCE_QUEUE,

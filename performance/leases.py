@@ -43,37 +43,28 @@ return lost
 """
 
 
-class DistributedSemaphore:
-    """At most `slots` leases at once under a name, over all processes that use this Redis."""
+class LeaseHolder:
+    """The leases of this process under a name, renewed until they are released."""
 
-    def __init__(self, name: str, slots: int, redis_url: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
-        self._key = f"leases:{name}"
-        self._slots = slots
+    def __init__(self, name: str, redis_url: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.key = f"leases:{name}"
         self._lease_seconds = lease_seconds
-        self._redis: Any = create_async_redis(redis_url, socket_connect_timeout=1, socket_timeout=1)
-        self._acquire_script = self._redis.register_script(_ACQUIRE_SCRIPT)
-        self._renew_script = self._redis.register_script(_RENEW_SCRIPT)
+        self.redis: Any = create_async_redis(redis_url, socket_connect_timeout=1, socket_timeout=1)
+        self._renew_script = self.redis.register_script(_RENEW_SCRIPT)
         self._lease_ids: set[str] = set()
         self._renewal_task: asyncio.Task[None] | None = None
 
-    async def acquire(self) -> str | None:
-        """Return the id of a new lease, or None when no slot is free.
-
-        Raises one of REDIS_UNAVAILABLE_ERRORS. The lease is renewed until `release`.
-        """
-        lease_id = uuid.uuid4().hex
-        if not await self._acquire_script(keys=[self._key], args=[lease_id, self._slots, self._lease_seconds]):
-            return None
+    def keep_renewing(self, lease_id: str) -> None:
+        """Renew a lease that a script has acquired, until `release`."""
         self._lease_ids.add(lease_id)
         if self._renewal_task is None or self._renewal_task.done():
             self._renewal_task = asyncio.get_running_loop().create_task(self._run_renewal_loop())
-        return lease_id
 
     async def release(self, lease_id: str) -> None:
         """Free the slot; while Redis is unavailable the lease expires instead."""
         self._lease_ids.discard(lease_id)
         with contextlib.suppress(*REDIS_UNAVAILABLE_ERRORS):
-            await self._redis.zrem(self._key, lease_id)
+            await self.redis.zrem(self.key, lease_id)
 
     async def _run_renewal_loop(self) -> None:
         while self._lease_ids:
@@ -81,10 +72,30 @@ class DistributedSemaphore:
             if not self._lease_ids:
                 return
             try:
-                lost = await self._renew_script(keys=[self._key], args=[self._lease_seconds, *self._lease_ids])
+                lost = await self._renew_script(keys=[self.key], args=[self._lease_seconds, *self._lease_ids])
             except REDIS_UNAVAILABLE_ERRORS as error:
-                log.warning("leases_not_renewed", key=self._key, error=repr(error))
+                log.warning("leases_not_renewed", key=self.key, error=repr(error))
                 continue
             for lease_id in lost:
                 self._lease_ids.discard(lease_id.decode())
-                log.warning("lease_lost", key=self._key)
+                log.warning("lease_lost", key=self.key)
+
+
+class DistributedSemaphore(LeaseHolder):
+    """At most `slots` leases at once under a name, over all processes that use this Redis."""
+
+    def __init__(self, name: str, slots: int, redis_url: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        super().__init__(name, redis_url, lease_seconds=lease_seconds)
+        self._slots = slots
+        self._acquire_script = self.redis.register_script(_ACQUIRE_SCRIPT)
+
+    async def acquire(self) -> str | None:
+        """Return the id of a new lease, or None when no slot is free.
+
+        Raises one of REDIS_UNAVAILABLE_ERRORS. The lease is renewed until `release`.
+        """
+        lease_id = uuid.uuid4().hex
+        if not await self._acquire_script(keys=[self.key], args=[lease_id, self._slots, self._lease_seconds]):
+            return None
+        self.keep_renewing(lease_id)
+        return lease_id

@@ -1,45 +1,39 @@
 """Limits of each platform, shared by all diagnoses of this process; with Redis, of all processes."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
 from diagnosis.models import Platform
 from errors.retry import RetryBudget
-from performance.concurrency import ConcurrencyController
-from performance.rate import RateLimiter
-
-T = TypeVar("T")
+from performance.call_limits import CallLimits, Limits
 
 
-class PlatformLimits:
-    """Concurrency limit, rate limit and retry budget of a platform."""
+class PlatformLimits(CallLimits):
+    """Limits and retry budget of a platform. The numbers are those of the row that each decision passes."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.configured_limits = (platform.concurrency, platform.requests_per_minute)
+    def __init__(self, platform_id: str) -> None:
+        super().__init__(get_limits_name(platform_id), settings.REDIS_URL)
         self.retry_budget = RetryBudget()
-        name, redis_url = f"platform:{platform.pk}", settings.REDIS_URL
-        self._concurrency = ConcurrencyController(platform.concurrency, name=name, redis_url=redis_url)
-        self._rate = RateLimiter(platform.requests_per_minute, 60, key=name, redis_url=redis_url)
 
-    async def execute(self, call: Coroutine[Any, Any, T]) -> T:
-        """Await the call once both limits allow it."""
-        try:
-            return await self._concurrency.execute(self._rate.execute(call), task_name="platform_call")
-        finally:
-            call.close()  # it may never have been awaited
+
+def get_limits_name(platform_id: str) -> str:
+    """Return the name under which processes share the limits of a platform."""
+    return f"platform:{platform_id}"
+
+
+def get_row_limits(platform: Platform) -> Limits:
+    """Return the limits of a platform's row."""
+    return Limits(platform.concurrency, platform.requests_per_minute)
 
 
 _limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()
 
 
-def get_platform_limits(platform: Platform) -> PlatformLimits:
-    """Return the platform's limits in this event loop; new ones after an operator has changed its settings."""
+def get_platform_limits(platform_id: str) -> PlatformLimits:
+    """Return the limits of a platform in this event loop."""
     loop_limits = _limits_by_loop.setdefault(asyncio.get_running_loop(), {})
-    limits = loop_limits.get(platform.pk)
-    if limits is None or limits.configured_limits != (platform.concurrency, platform.requests_per_minute):
-        limits = loop_limits[platform.pk] = PlatformLimits(platform)
-    return limits
+    if platform_id not in loop_limits:
+        loop_limits[platform_id] = PlatformLimits(platform_id)
+    return loop_limits[platform_id]

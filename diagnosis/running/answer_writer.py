@@ -7,8 +7,8 @@ from django.db import InterfaceError, OperationalError
 
 from diagnosis.exceptions import RunSuperseded
 from diagnosis.running import state_machine
-from diagnosis.running.calls import CallResult
 from diagnosis.running.db import finish_despite_cancel, run_db_write_with_retry
+from diagnosis.running.results import CallResult
 from diagnosis.running.state_machine import PlannedCall, Run
 
 ANSWER_BATCH_SIZE = 20  # bounds a transaction, so that clients see the first answers of a burst early

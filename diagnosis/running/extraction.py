@@ -1,6 +1,7 @@
 """Let the judge platform extract the brands of a run's answers, bounded in calls and time."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from diagnosis.analysis.columns import build_brand_spellings, compute_analysis_c
 from diagnosis.analysis.extraction import build_extraction
 from diagnosis.analysis.judge_prompt import build_judge_prompt, looks_like_prompt_injection
 from diagnosis.analysis.mentions import BrandSpellings
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, CallPurpose
 from diagnosis.clock import get_database_time
+from diagnosis.exceptions import CallNoLongerNeeded
 from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.running.admission import Admission, Call
 from diagnosis.running.calls import call_with_retries
-from diagnosis.running.db import run_in_db_thread
+from diagnosis.running.db import run_db_write_with_retry, run_in_db_thread
+from diagnosis.running.results import CallResult
+from diagnosis.running.state_machine import Run
 from errors.codes import ErrorCode
 from errors.recording import record_error
 
@@ -44,22 +49,24 @@ class _JudgeWork:
     timeout_seconds: float
 
 
-async def extract_from_answers(diagnosis_id: uuid.UUID) -> None:
-    """Extract from the answers of a diagnosis that have no extraction yet. Raises only CancelledError.
+async def extract_from_answers(run: Run, admission: Admission) -> None:
+    """Extract from the answers of a run's diagnosis that have no extraction yet. Raises only CancelledError.
 
     Does nothing without settings.JUDGE_PLATFORM. Answers beyond the time limit or settings.JUDGE_CALLS stay without
     extraction; the report states how many were judged.
     """
     if not settings.JUDGE_PLATFORM:
         return
+    diagnosis_id = run.diagnosis_id
     try:
         work = await run_in_db_thread(_load_work, diagnosis_id)
         if work.platform is None:
             log.warning("judge_missing", platform=settings.JUDGE_PLATFORM)
             return
-        async with asyncio.timeout(work.timeout_seconds), asyncio.TaskGroup() as group:
+        deadline = asyncio.get_running_loop().time() + work.timeout_seconds
+        async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
             for number, task in enumerate(work.tasks):
-                group.create_task(_extract(work.platform, work.brands, task, number))
+                group.create_task(_extract(admission, work, task, number, deadline))
     except TimeoutError:
         log.warning("judging_timed_out", diagnosis=str(diagnosis_id))
     except Exception as error:
@@ -90,11 +97,17 @@ def _load_work(diagnosis_id: uuid.UUID) -> _JudgeWork:
     return _JudgeWork(platform, build_brand_spellings(diagnosis.brands.all()), allowed, seconds)
 
 
-async def _extract(platform: Platform, brands: Sequence[BrandSpellings], task: _JudgeTask, seed: int) -> None:
-    names = list(dict.fromkeys(spelling for brand in brands for spelling in brand.spellings))
-    result = await call_with_retries(platform, build_judge_prompt(task.text, names), seed=seed)
-    if result.reply is not None:  # a failed call is recorded; its answers stay without extraction
-        await run_in_db_thread(_store, task, list(brands), result.reply.text)
+async def _extract(admission: Admission, work: _JudgeWork, task: _JudgeTask, seed: int, deadline: float) -> None:
+    async def finish(result: CallResult) -> None:
+        if result.reply is not None:  # a failed call is recorded; its answers stay without extraction
+            await run_db_write_with_retry(_store, task, list(work.brands), result.reply.text)
+
+    assert work.platform
+    names = list(dict.fromkeys(spelling for brand in work.brands for spelling in brand.spellings))
+    prompt = build_judge_prompt(task.text, names)
+    call = Call(work.platform.pk, CallPurpose.JUDGE, prompt, seed=seed, answer_id=task.answer_ids[0])
+    with contextlib.suppress(CallNoLongerNeeded):
+        await call_with_retries(admission, call, finish, deadline=deadline)
 
 
 def _store(task: _JudgeTask, brands: list[BrandSpellings], reply: str) -> None:

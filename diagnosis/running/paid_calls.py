@@ -1,4 +1,4 @@
-"""The ledger of one run's calls. Reservations requested together share a transaction, and so do settlements."""
+"""The ledger of calls. Reservations requested together share a transaction, and so do settlements."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import structlog
 from django.db import InterfaceError, OperationalError
 
 from diagnosis.choices import FailureReason
-from diagnosis.exceptions import BudgetExhausted, CallFailed
+from diagnosis.exceptions import BudgetExhausted, CallRefused
 from diagnosis.replies import Usage
 from diagnosis.running.db import run_db_write_with_retry
 from diagnosis.spending import ledger
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class PaidCalls:
-    """Reserves the calls of a run and settles them. While the database is unavailable, no call is reserved."""
+    """Reserves calls and settles them. While the database is unavailable, no call is reserved."""
 
     def __init__(self) -> None:
         self._requests: list[tuple[CallRequest, asyncio.Future[Reservation]]] = []
@@ -30,7 +30,7 @@ class PaidCalls:
         self._settle_task: asyncio.Task[None] | None = None
 
     async def reserve(self, request: CallRequest) -> Reservation:
-        """Count a call right before it is made. Raises CallFailed if a budget has no room, or a database error."""
+        """Count a call right before it is made. Raises CallRefused if a budget has no room, or a database error."""
         future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
         self._requests.append((request, future))
         if self._reserve_task is None:
@@ -101,5 +101,5 @@ class PaidCalls:
             log.exception("calls_not_settled", calls=len(rows))
 
 
-def _build_failure(refusal: BudgetExhausted) -> CallFailed:
-    return CallFailed(FailureReason.BUDGET, f"the budget of {refusal.scope} {refusal.key} is exhausted")
+def _build_failure(refusal: BudgetExhausted) -> CallRefused:
+    return CallRefused(FailureReason.BUDGET, f"the budget of {refusal.scope} {refusal.key} is exhausted")

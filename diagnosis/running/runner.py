@@ -1,22 +1,24 @@
 """Run a diagnosis: make its pending calls concurrently, store each answer as it arrives, then finish."""
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
 from django.db import InterfaceError, OperationalError
 
-from diagnosis.choices import DiagnosisStatus
+from diagnosis.choices import CallPurpose, DiagnosisStatus
 from diagnosis.exceptions import CallNoLongerNeeded, RunSuperseded
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.running import state_machine
+from diagnosis.running.admission import Admission, Call, forget_platform
 from diagnosis.running.answer_writer import AnswerWriter
 from diagnosis.running.calls import call_with_retries
 from diagnosis.running.db import run_db_write_with_retry
 from diagnosis.running.extraction import extract_from_answers
-from diagnosis.running.pending_calls import PendingCallChecker
+from diagnosis.running.results import CallResult
 from diagnosis.running.state_machine import PlannedCall, Run
 from errors.codes import ErrorCode
 from errors.recording import record_error
@@ -72,11 +74,21 @@ async def _run_until_cancelled(run: Run, is_shutting_down: Callable[[], bool] | 
 
 
 async def _run_to_completion(run: Run, shutdown: asyncio.Event) -> None:
-    checker, writer = PendingCallChecker(run, shutdown), AnswerWriter(run)
+    admission = Admission(run, shutdown)
     try:
-        async with asyncio.timeout(max(0.0, run.seconds_left)), asyncio.TaskGroup() as group:
+        await _ask_and_finish(run, admission, shutdown)
+    finally:
+        await admission.flush()
+
+
+async def _ask_and_finish(run: Run, admission: Admission, shutdown: asyncio.Event) -> None:
+    deadline = asyncio.get_running_loop().time() + run.seconds_left
+    writer, paused = AnswerWriter(run), set[str]()  # platforms that this run paused
+    try:
+        async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
             for call in run.calls:
-                group.create_task(_make_call(run, call, checker, writer))
+                finish = partial(_finish_call, run, call, writer, paused)
+                group.create_task(_make_call(admission, call, finish, deadline))
     except TimeoutError:
         await run_db_write_with_retry(
             state_machine.end_diagnosis, run.diagnosis_id, DiagnosisStatus.TIMED_OUT, run_number=run.number
@@ -85,18 +97,31 @@ async def _run_to_completion(run: Run, shutdown: asyncio.Event) -> None:
     if shutdown.is_set():
         return
     await run_db_write_with_retry(state_machine.begin_analysis, run)
-    await extract_from_answers(run.diagnosis_id)
+    await extract_from_answers(run, admission)
+    await admission.flush()  # the report shows the actual cost
     await run_db_write_with_retry(state_machine.end_diagnosis, run.diagnosis_id, run_number=run.number)
 
 
-async def _make_call(run: Run, call: PlannedCall, checker: PendingCallChecker, writer: AnswerWriter) -> None:
-    platform = call.platform
-    try:
-        result = await call_with_retries(platform, call.question, seed=call.repeat, check=partial(checker.check, call))
-    except CallNoLongerNeeded:
-        return
-    reason = result.failure.reason if result.failure else None
-    if reason in PAUSE_DURATIONS and platform.pk not in checker.paused:
-        checker.paused[platform.pk] = reason
+async def _make_call(
+    admission: Admission, planned: PlannedCall, finish: Callable[[CallResult], Awaitable[None]], deadline: float
+) -> None:
+    call = Call(
+        planned.platform.pk,
+        CallPurpose.ANSWER,
+        planned.question,
+        seed=planned.repeat,
+        answer_id=planned.answer_id,
+    )
+    with contextlib.suppress(CallNoLongerNeeded):
+        await call_with_retries(admission, call, finish, deadline=deadline)
+
+
+async def _finish_call(run: Run, call: PlannedCall, writer: AnswerWriter, paused: set[str], result: CallResult) -> None:
+    """Pause the platform after a failure that retrying cannot fix, and store the answer."""
+    reason, platform = result.failure.reason if result.failure else None, call.platform
+    was_called = result.milliseconds > 0
+    if was_called and reason in PAUSE_DURATIONS and platform.pk not in paused:
+        paused.add(platform.pk)
         await run_db_write_with_retry(state_machine.pause_platform, run, platform, reason)
+        forget_platform(platform.pk)
     await writer.store(call, result)

@@ -6,7 +6,7 @@ a worker that was suspended and resumes finds that another run has begun, stores
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,11 +24,10 @@ from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.clock import get_database_time
 from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
-from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, Platform
 from diagnosis.platforms.durations import TimeLeft
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.reports.service import build_minimal_report, build_report_from_database
-from diagnosis.running.calls import CallResult
 from diagnosis.running.events import (
     build_complete_event,
     build_pause_event,
@@ -37,6 +36,7 @@ from diagnosis.running.events import (
 )
 from diagnosis.running.queue import filter_with_live_job
 from diagnosis.running.reply_records import build_reply_columns, create_reply_rows
+from diagnosis.running.results import CallResult
 from errors.codes import ErrorCode
 from errors.recording import record_error, record_problem
 from progress.events import DiagnosisEvent
@@ -78,6 +78,8 @@ class Run:
     job_id: int | None
     request_id: str
     seconds_left: float
+    owner_id: int | None
+    schedule_id: uuid.UUID | None
     brands: list[BrandSpellings]
     calls: list[PlannedCall]
     deadline_at: datetime
@@ -114,6 +116,8 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             diagnosis.job_id,
             diagnosis.request_id,
             (diagnosis.deadline_at - now).total_seconds(),
+            diagnosis.owner_id,
+            diagnosis.schedule_id,
             build_brand_spellings(diagnosis.brands.all()),
             calls,
             diagnosis.deadline_at,
@@ -127,15 +131,24 @@ def count_pending_by_platform(diagnosis: Diagnosis) -> dict[str, int]:
     return dict(pending.values_list("platform_id").annotate(count=Count("pk")))
 
 
-def find_pending_answers(run: Run, calls: Sequence[PlannedCall]) -> set[uuid.UUID]:
-    """Return the ids of the calls' answers that are still pending; none if the run is not the current one.
+def find_wanted_answers(run: Run, answer_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of the answers are still pending; none if the run is not the current one.
 
     A run that was presumed dead may still store answers while its successor's calls wait for a slot. Conversely, once
     its job is marked as failed it makes no more calls, even if its successor has not begun.
     """
-    current = filter_with_live_job(Diagnosis.objects.unfinished()).filter(run_number=run.number, job_id=run.job_id)
-    pending = Answer.objects.filter(pk__in=[call.answer_id for call in calls], state=AnswerState.PENDING)
-    return set(pending.filter(diagnosis__in=current).values_list("pk", flat=True))
+    pending = Answer.objects.filter(pk__in=answer_ids, state=AnswerState.PENDING)
+    return set(pending.filter(diagnosis__in=_filter_current(run)).values_list("pk", flat=True))
+
+
+def is_current(run: Run) -> bool:
+    """Whether the diagnosis is still this run's, and neither ended nor cancelled."""
+    return _filter_current(run).exists()
+
+
+def _filter_current(run: Run) -> DiagnosisQuerySet:
+    unfinished = Diagnosis.objects.unfinished().filter(pk=run.diagnosis_id)
+    return filter_with_live_job(unfinished).filter(run_number=run.number, job_id=run.job_id)
 
 
 def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) -> None:

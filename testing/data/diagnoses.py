@@ -16,7 +16,7 @@ from diagnosis.models import Diagnosis, Frequency, Platform, Schedule
 from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
 from diagnosis.replies import PlatformReply
 from diagnosis.running import state_machine
-from diagnosis.running.calls import CallResult
+from diagnosis.running.results import CallResult
 from diagnosis.running.runner import run_diagnosis
 
 API_KEY_VARIABLE = "TEST_KEY"

@@ -1,7 +1,6 @@
-"""Concurrency and rate limits of platforms across diagnoses and processes."""
+"""Concurrency and rate limits of platforms across diagnoses and processes, and their changes while calls wait."""
 
 import asyncio
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,21 +9,16 @@ from django.contrib.auth.models import AbstractUser
 
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Answer, Platform
-from diagnosis.platforms.limits import PlatformLimits, get_platform_limits
-from diagnosis.running.calls import call_with_retries
-from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
-from testing.fakes.platform import Exchange, FakePlatform, hold_response, respond_with_answer
+from testing.data.calls import call_platform
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
+from testing.fakes.platform import Exchange, FakePlatform, hold_response, respond_with_answer, respond_with_error
 from testing.services import RedisServer, get_load_factor
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SIX = [f"问题 {number}" for number in range(6)]
 
 
-def _unsaved(fake: FakePlatform, pk: str = "p", **columns: Any) -> Platform:
-    row = {"model": pk, "key_variable": API_KEY_VARIABLE, "base_url": fake.base_url, "requests_per_minute": 100_000}
-    return Platform(pk=pk, **(row | columns))
-
-
-@pytest.mark.django_db(transaction=True)
 def test_concurrent_diagnoses_share_the_concurrency_limit(owner: AbstractUser, fake: FakePlatform) -> None:
     most = {"narrow": 2, "wide": 5}
 
@@ -42,21 +36,23 @@ def test_concurrent_diagnoses_share_the_concurrency_limit(owner: AbstractUser, f
     assert fake.max_in_flight == most
 
 
-async def test_hanging_platform_does_not_delay_others(fake: FakePlatform) -> None:
+def test_hanging_platform_does_not_delay_others(fake: FakePlatform) -> None:
     fake.set_behaviour(hold_response(), model="slow")
-    slow = [
-        asyncio.ensure_future(call_with_retries(_unsaved(fake, "slow", concurrency=1), text, seed=1)) for text in SIX
-    ]
-    quick = [call_with_retries(_unsaved(fake, "quick"), text, seed=1) for text in SIX]
-    assert all(outcome.reply for outcome in await asyncio.gather(*quick))
-    assert not any(task.done() for task in slow)
-    fake.release()
-    assert all(outcome.reply for outcome in await asyncio.gather(*slow))
+    slow_platform = make_platform("slow", base_url=fake.base_url, concurrency=1)
+    quick_platform = make_platform("quick", base_url=fake.base_url)
+
+    async def call_both() -> None:
+        slow = [asyncio.create_task(call_platform(slow_platform, text)) for text in SIX]
+        quick = [call_platform(quick_platform, text) for text in SIX]
+        assert all(result.reply for result in await asyncio.gather(*quick))
+        assert not any(task.done() for task in slow)
+        fake.release()
+        assert all(result.reply for result in await asyncio.gather(*slow))
+
+    asyncio.run(call_both())
     assert fake.max_in_flight["slow"] == 1
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("well_inside_a_minute")
 def test_concurrent_diagnoses_share_the_rate_limit(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * get_load_factor()
     slow = make_platform("slow", base_url=fake.base_url, requests_per_minute=4)
@@ -67,12 +63,79 @@ def test_concurrent_diagnoses_share_the_rate_limit(owner: AbstractUser, fake: Fa
     assert [(stored.platform_id, stored.reason) for stored in waiting] == [("slow", FailureReason.DEADLINE)] * 2
 
 
-async def test_changed_limits_apply_at_once(fake: FakePlatform) -> None:
-    before = get_platform_limits(_unsaved(fake, concurrency=1))
-    assert get_platform_limits(_unsaved(fake, concurrency=1)) is before
-    after = get_platform_limits(_unsaved(fake, concurrency=2))
-    assert after is not before
-    assert after.configured_limits == (2, 100_000)
+@pytest.mark.parametrize(("column", "before", "after"), [("concurrency", 1, 3), ("requests_per_minute", 1, 3)])
+def test_a_raised_limit_applies_to_waiting_calls(fake: FakePlatform, column: str, before: int, after: int) -> None:
+    fake.set_behaviour(hold_response())
+    platform = make_platform(base_url=fake.base_url)
+    Platform.objects.update(**{column: before})
+
+    async def call_and_raise() -> None:
+        calls = [asyncio.create_task(call_platform(platform, text)) for text in SIX]
+        await asyncio.to_thread(fake.wait_for_calls, before)
+        await Platform.objects.aupdate(**{column: after})
+        await asyncio.to_thread(fake.wait_for_calls, after, seconds=10)
+        await asyncio.sleep(0.3)  # one too many would be seen
+        assert fake.count() == after
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+    asyncio.run(call_and_raise())
+
+
+def test_runs_with_an_old_and_a_new_limit_use_the_newest(owner: AbstractUser, fake: FakePlatform) -> None:
+    platform = make_platform(base_url=fake.base_url, concurrency=5)
+    fake.set_behaviour(hold_response())
+
+    async def run_both() -> None:
+        calls = [asyncio.create_task(call_platform(platform, text)) for text in SIX]
+        await asyncio.to_thread(fake.wait_for_calls, 5)
+        await Platform.objects.aupdate(concurrency=2)
+        fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
+        fake.max_in_flight.clear()
+        fake.release()
+        edited = await Platform.objects.aget()
+        calls += [asyncio.create_task(call_platform(row, text)) for row in (platform, edited) for text in SIX]
+        assert all(result.reply for result in await asyncio.gather(*calls))
+
+    asyncio.run(run_both())
+    later = sorted(call.started_at for call in fake.calls[5:])
+    assert len(later) == 13
+    ends = [call.ended_at for call in fake.calls]
+    for call in fake.calls[5:]:
+        open_calls = [
+            other
+            for other, ended_at in zip(fake.calls, ends, strict=True)
+            if ended_at and other.started_at <= call.started_at < ended_at
+        ]
+        assert len(open_calls) <= 2
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("uses_redis", [False, True])
+def test_a_refusal_for_rate_holds_every_call_and_all_answers_arrive(
+    fake: FakePlatform, settings: Any, redis_server: RedisServer, uses_redis: bool
+) -> None:
+    settings.REDIS_URL = redis_server.url if uses_redis else ""
+    accepted: list[float] = []
+
+    async def handle_ten_per_second(exchange: Exchange) -> None:
+        now = asyncio.get_running_loop().time()
+        if sum(at > now - 1 for at in accepted) >= 10:
+            await respond_with_error(429, {}, {"Retry-After": "1"})(exchange)
+        else:
+            accepted.append(now)
+            await respond_with_answer(delay_seconds=0.02)(exchange)
+
+    fake.set_behaviour(handle_ten_per_second)
+    platform = make_platform(base_url=fake.base_url, concurrency=10)
+
+    async def call_all() -> list[bool]:
+        results = await asyncio.gather(*(call_platform(platform, f"问 {n}", seconds=600) for n in range(40)))
+        return [result.reply is not None for result in results]
+
+    assert all(asyncio.run(call_all()))
+    assert fake.count() <= 40 + 14
 
 
 @pytest.mark.redis
@@ -80,11 +143,11 @@ def test_processes_share_the_rate_limit_through_redis(
     fake: FakePlatform, settings: Any, redis_server: RedisServer
 ) -> None:
     settings.REDIS_URL = redis_server.url
-    platform = _unsaved(fake, requests_per_minute=4)
+    platform = make_platform(base_url=fake.base_url, requests_per_minute=4)
 
     async def ask_until(enough: int) -> int:
         """Make three concurrent calls; returns how many are still waiting a second after the first were answered."""
-        waiting = {asyncio.ensure_future(call_with_retries(platform, text, seed=1)) for text in SIX[:3]}
+        waiting = {asyncio.ensure_future(call_platform(platform, text)) for text in SIX[:3]}
         while len(waiting) > 3 - enough:
             _done, waiting = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         if waiting:
@@ -100,24 +163,16 @@ def test_processes_share_the_rate_limit_through_redis(
 
 
 @pytest.mark.redis
-async def test_platforms_are_called_while_redis_is_unavailable(
+def test_platforms_are_called_while_redis_is_unavailable(
     fake: FakePlatform, settings: Any, redis_server: RedisServer
 ) -> None:
     settings.REDIS_URL = redis_server.url
-    platform = _unsaved(fake)
-    changes: list[Callable[[], None]] = [lambda: None, redis_server.stop, redis_server.start]
-    for change in changes:
-        change()
-        assert (await call_with_retries(platform, "问", seed=1)).reply
+    platform = make_platform(base_url=fake.base_url)
 
+    async def call_in_each_state() -> None:
+        changes: list[Callable[[], None]] = [lambda: None, redis_server.stop, redis_server.start]
+        for change in changes:
+            change()
+            assert (await call_platform(platform)).reply
 
-async def test_call_cancelled_while_waiting_is_closed() -> None:
-    limits = PlatformLimits(Platform(pk="p", concurrency=1, requests_per_minute=60))
-    first = asyncio.ensure_future(limits.execute(asyncio.sleep(60)))
-    call = asyncio.sleep(0)
-    waiting = asyncio.ensure_future(limits.execute(call))
-    await asyncio.sleep(0)
-    for task in (waiting, first):
-        task.cancel()
-    await asyncio.gather(first, waiting, return_exceptions=True)
-    assert inspect.getcoroutinestate(call) == inspect.CORO_CLOSED
+    asyncio.run(call_in_each_state())

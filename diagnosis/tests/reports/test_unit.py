@@ -9,7 +9,7 @@ from django.test import Client
 from diagnosis.choices import PlatformSurface, Ternary
 from diagnosis.models import Diagnosis
 from diagnosis.replies import PlatformReply, SearchRecord
-from diagnosis.running.calls import CallResult
+from diagnosis.running.results import CallResult
 from diagnosis.trends.service import load_comparison_data
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end
 

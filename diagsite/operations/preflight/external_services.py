@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 
-from diagnosis.choices import FailureReason
-from diagnosis.exceptions import CallFailed
+from diagnosis.choices import CallPurpose, FailureReason
+from diagnosis.exceptions import CallFailed, CallRefused
 from diagnosis.models import Platform
-from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.endpoint import has_usable_key
-from diagnosis.platforms.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
 from diagnosis.replies import PlatformReply
+from diagnosis.running.admission import Admission, Call
+from diagnosis.running.calls import call_once
+from diagnosis.running.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
 from monitoring.delivery.channel_check import send_test_message
 from monitoring.delivery.channel_secrets import decrypt_secrets
@@ -45,15 +46,23 @@ def check_platforms() -> Iterator[CheckFinding]:
         return
 
     async def ask_all() -> list[PlatformReply | BaseException]:
+        admission = Admission()
         calls = (
-            ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+            call_once(
+                admission,
+                Call(platform.pk, CallPurpose.PREFLIGHT, PROBE_QUESTION),
+                timeout_seconds=PROBE_TIMEOUT_SECONDS,
+            )
             for platform in platforms
         )
-        return await asyncio.gather(*calls, return_exceptions=True)
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        await admission.flush()
+        return replies
 
     for platform, reply in zip(platforms, asyncio.run(ask_all()), strict=True):
         if isinstance(reply, CallFailed):
-            level = WARNING if reply.reason in _TRANSIENT_REASONS else FAILED
+            is_expected = isinstance(reply, CallRefused) and reply.reason != FailureReason.KEY  # paused, no budget
+            level = WARNING if is_expected or reply.reason in _TRANSIENT_REASONS else FAILED
             yield CheckFinding(level, f"{reply.reason.value}: {reply.detail[:160]}", platform.pk)
         elif isinstance(reply, BaseException):
             raise reply

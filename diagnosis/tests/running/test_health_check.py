@@ -13,8 +13,8 @@ from django.utils import timezone
 from diagnosis.api.serializers import serialize_platform
 from diagnosis.choices import FailureReason
 from diagnosis.models import Platform
-from diagnosis.platforms.health_check import probe_paused_platforms
 from diagnosis.running import state_machine
+from diagnosis.running.health_check import probe_paused_platforms
 from testing.data.diagnoses import make_diagnosis, make_platform
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 

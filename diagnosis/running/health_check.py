@@ -6,12 +6,12 @@ import structlog
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from diagnosis.choices import FailureReason
-from diagnosis.exceptions import CallFailed
+from diagnosis.choices import CallPurpose, FailureReason
+from diagnosis.exceptions import CallFailed, CallNoLongerNeeded, CallRefused
 from diagnosis.models import Platform
-from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.errors import PAUSE_DURATIONS
-from diagnosis.platforms.limits import get_platform_limits
+from diagnosis.running.admission import Admission, Call
+from diagnosis.running.calls import call_once
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +23,14 @@ PROBE_INTERVAL = timedelta(minutes=1)  # also the time for which a worker claims
 async def probe_paused_platforms() -> int:
     """Probe the platforms whose pause is over; returns how many. Concurrent workers share them."""
     due = await database_sync_to_async(_claim_due_platforms, thread_sensitive=False)()
+    admission = Admission()
     for platform, claimed_until in due:
         until, reason = None, ""
+        call = Call(platform.pk, CallPurpose.PROBE, PROBE_QUESTION, probe_claim=claimed_until)
         try:
-            await get_platform_limits(platform).execute(
-                ask_platform(platform, PROBE_QUESTION, seed=0, timeout_seconds=PROBE_TIMEOUT_SECONDS)
-            )
+            await call_once(admission, call, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+        except (CallRefused, CallNoLongerNeeded):
+            continue  # an operator has changed the platform, or its budget is used up: the pause remains
         except CallFailed as failure:
             if failure.reason != FailureReason.FILTERED:  # else it responds again, only not to this question
                 until = timezone.now() + PAUSE_DURATIONS.get(failure.reason, PROBE_INTERVAL)
@@ -37,6 +39,7 @@ async def probe_paused_platforms() -> int:
         unchanged = Platform.objects.filter(pk=platform.pk, paused_until=claimed_until)
         await database_sync_to_async(unchanged.update, thread_sensitive=False)(paused_until=until, pause_reason=reason)
         log.info("platform_probed", platform=platform.pk, reason=reason, until=until and until.isoformat())
+    await admission.flush()
     return len(due)
 
 
