@@ -59,6 +59,8 @@ def fire_alert(
         summary=summary[:500],
         runbook_url=runbook_url,
         fired_at=now,
+        current_value=columns["value"],
+        peak_value=columns["value"],
         **columns,
     )
     with transaction.atomic():
@@ -69,11 +71,22 @@ def fire_alert(
     return alert
 
 
-def resolve_alert(alert: Alert, *, text: str = "", now: datetime | None = None) -> bool:
-    """Close an alert and notify of it; return False if it was closed already."""
+def resolve_alert(
+    alert: Alert,
+    *,
+    text: str = "",
+    current_value: float | None = None,
+    peak_value: float | None = None,
+    now: datetime | None = None,
+) -> bool:
+    """Close an alert and notify of it; return False if it was closed already.
+
+    current_value: the value now; peak_value: the worst value while it was open.
+    """
     now = now or timezone.now()
+    values = {"current_value": current_value, "peak_value": alert.peak_value if peak_value is None else peak_value}
     with transaction.atomic():
-        if not Alert.objects.open().filter(pk=alert.pk).update(resolved_at=now):
+        if not Alert.objects.open().filter(pk=alert.pk).update(resolved_at=now, **values):
             return False
         alert.refresh_from_db()
         _notify(alert, AlertNote.Kind.RESOLVED, text, now)
@@ -81,9 +94,20 @@ def resolve_alert(alert: Alert, *, text: str = "", now: datetime | None = None) 
     return True
 
 
-def repeat_alert(alert: Alert, *, text: str = "", now: datetime | None = None) -> None:
-    """Notify again that an alert is still open."""
+def repeat_alert(
+    alert: Alert,
+    *,
+    text: str = "",
+    current_value: float | None = None,
+    peak_value: float | None = None,
+    now: datetime | None = None,
+) -> None:
+    """Notify again that an alert is still open, with its value now and the worst one so far."""
+    alert.current_value = current_value
+    alert.peak_value = alert.peak_value if peak_value is None else peak_value
+    alert.repeats += 1
     with transaction.atomic():
+        alert.save(update_fields=["current_value", "peak_value", "repeats"])
         _notify(alert, AlertNote.Kind.REPEATED, text, now or timezone.now())
 
 
@@ -141,7 +165,7 @@ def _notify(alert: Alert, kind: AlertNote.Kind, text: str, now: datetime) -> Non
             created_at=now,
         )
     else:
-        outbox.enqueue_deliveries(alert, kind.value)
+        outbox.enqueue_deliveries(alert, kind.value, text)
         transaction.on_commit(partial(manager.notify_alert_callbacks, alert, kind))
     alert.notified_at = now
     alert.save(update_fields=["held_back_by", "notified_at"])

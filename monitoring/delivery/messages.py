@@ -85,9 +85,9 @@ class Message:
         return truncate_utf8("\n".join(lines), max_bytes)
 
 
-def build_alert_message(alert: Alert, kind: str) -> Message:
-    """Build the message of an alert that has fired, is repeated or is resolved."""
-    facts = [(name, value[:MAX_FACT_CHARACTERS]) for name, value in _iter_facts(alert, kind)]
+def build_alert_message(alert: Alert, kind: str, text: str = "") -> Message:
+    """Build the message of an alert that has fired, is repeated or is resolved; text: why it is sent now."""
+    facts = [(name, value[:MAX_FACT_CHARACTERS]) for name, value in _iter_facts(alert, kind, text)]
     links = []
     if is_http_url(alert.runbook_url):
         # Quoted, so that no character ends the link in Markdown.
@@ -104,20 +104,11 @@ def build_text_message(title: str, text: str, severity: str, kind: str = "summar
     return Message(title, kind, severity, [("", line) for line in lines], links)
 
 
-def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
-    if alert.summary:
-        yield "说明", alert.summary
+def _iter_facts(alert: Alert, kind: str, text: str) -> Iterable[tuple[str, str]]:
+    if description := text or alert.summary:
+        yield "说明", description
     if alert.value is not None:
-        value_text = _format_number(alert, alert.value)
-        if alert.low is not None and alert.high is not None:
-            value_text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
-        if alert.numerator is not None and alert.denominator is not None:
-            value_text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
-        yield "当前值", value_text
-    threshold = alert.rule_as_it_was.get("threshold")
-    if isinstance(threshold, int | float):
-        comparison = {">": "高于", "<": "低于"}.get(str(alert.rule_as_it_was.get("comparison")), "")
-        yield "阈值", f"{comparison} {_format_number(alert, threshold)}".strip()
+        yield from _iter_values(alert, alert.value, kind)
     yield "编号", f"告警 #{alert.pk}，{alert.get_source_display()} {alert.rule_name}"
     yield "开始于", _format_time(alert.fired_at)
     if kind != "fired":
@@ -125,8 +116,25 @@ def _iter_facts(alert: Alert, kind: str) -> Iterable[tuple[str, str]]:
         yield ("共持续" if alert.resolved_at else "已持续"), format_duration(seconds)
     if alert.resolved_at:
         yield "解除于", _format_time(alert.resolved_at)
-    for name, value in list(alert.labels.items())[:MAX_LABEL_FACTS]:
-        yield f"标签 {name}", str(value)
+    for name, label in list(alert.labels.items())[:MAX_LABEL_FACTS]:
+        yield f"标签 {name}", str(label)
+
+
+def _iter_values(alert: Alert, value: float, kind: str) -> Iterable[tuple[str, str]]:
+    """Yield the value now, the worst one, the one that made it fire, and the threshold."""
+    if kind != "fired":
+        yield "当前值", _format_number(alert, alert.current_value)
+        yield "最差值", _format_number(alert, alert.peak_value)
+    text = _format_number(alert, value)
+    if alert.low is not None and alert.high is not None:
+        text += f"（区间 {_format_number(alert, alert.low)} 至 {_format_number(alert, alert.high)}）"
+    if alert.numerator is not None and alert.denominator is not None:
+        text += f"，{alert.numerator:g} / n = {alert.denominator:g}"
+    yield "当前值" if kind == "fired" else "触发时的值", text
+    threshold = alert.rule_as_it_was.get("threshold")
+    if isinstance(threshold, int | float):
+        comparison = {">": "高于", "<": "低于"}.get(str(alert.rule_as_it_was.get("comparison")), "")
+        yield "阈值", f"{comparison} {_format_number(alert, threshold)}".strip()
 
 
 def _format_number(alert: Alert, value: float | None) -> str:

@@ -30,12 +30,12 @@ OUTBOX_POLL_INTERVAL_SECONDS = 1.0
 SENDER_CONCURRENCY = 3  # concurrent sends in a process, each to a different channel
 
 
-def enqueue_deliveries(alert: Alert, kind: str) -> list[Delivery]:
+def enqueue_deliveries(alert: Alert, kind: str, text: str = "") -> list[Delivery]:
     """Write one message per channel of an alert, in the caller's transaction.
 
-    kind: "fired", "repeated", "resolved". An alert without any channel is logged.
+    kind: "fired", "repeated", "resolved"; text: what has changed. An alert without any channel is logged.
     """
-    deliveries = _enqueue(build_alert_message(alert, kind), select_channels(alert.rule), alert)
+    deliveries = _enqueue(build_alert_message(alert, kind, text), select_channels(alert.rule), alert)
     if not deliveries:
         log.warning("alert_without_channel", alert=alert.pk, kind=kind)
     return deliveries

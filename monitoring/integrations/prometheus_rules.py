@@ -13,7 +13,8 @@ from typing import Any
 from django.conf import settings
 
 from monitoring.models import Rule
-from monitoring.rules.decision import RuleParameters, get_z_quantile
+from monitoring.rules.decision import get_z_quantile
+from monitoring.rules.evidence import RuleParameters
 from monitoring.rules.rule_query import get_rule_parameters, get_rule_selectors
 from monitoring.samples.queries import SeriesSelector
 

@@ -72,13 +72,24 @@ class Rule(models.Model):
         help_text="样本不足时，时间窗最多放宽到这里",
         validators=[MaxValueValidator(86_400)],
     )
-    enough_samples = models.PositiveIntegerField("足够的样本数", default=50, help_text="达到后不再放宽时间窗")
+    enough_samples = models.PositiveIntegerField(
+        "足够的样本数",
+        default=50,
+        validators=[MaxValueValidator(10_000)],
+        help_text="达到后不再放宽时间窗；也是按次数取证时最多看的次数",
+    )
     least_samples = models.PositiveIntegerField("最少样本数", default=8, help_text="不足则不判断")
+    evidence_days = models.FloatField(
+        "按次数取证（天）",
+        default=3,
+        validators=[MinValueValidator(0), MaxValueValidator(7)],
+        help_text="时间窗内样本不足时，改看这些天里最近的若干次；0 为不看",
+    )
     confidence = models.FloatField(
         "置信度",
         default=0.95,
-        validators=[MinValueValidator(0.5), MaxValueValidator(0.999)],
-        help_text="单侧；0.95 即 z = 1.645",
+        validators=[MinValueValidator(0.5), MaxValueValidator(0.99999)],
+        help_text="单侧，对最宽的时间窗；较窄的时间窗和较少的次数要求更高",
     )
     for_seconds = models.PositiveIntegerField("持续多久才触发（秒）", default=60)
     keep_firing_seconds = models.PositiveIntegerField("恢复多久才解除（秒）", default=120)
@@ -133,6 +144,8 @@ class RuleState(models.Model):
     since = models.DateTimeField("开始于", default=timezone.now)
     breached_since = models.DateTimeField("超过阈值起", null=True, blank=True)
     recovered_since = models.DateTimeField("恢复起", null=True, blank=True)
+    insufficient_since = models.DateTimeField("没有样本起", null=True, blank=True)
+    peak_value = models.FloatField("告警期间最差的值", null=True, blank=True)
     resolved_at = models.DateTimeField("上次解除", null=True, blank=True)
     evaluated_at = models.DateTimeField("最近计算", null=True, blank=True)
     value = models.FloatField("值", null=True, blank=True)

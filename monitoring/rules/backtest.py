@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from monitoring.measurement import Measurement
 from monitoring.models import Rule
 from monitoring.models.samples import BUCKET_SECONDS, floor_to_bucket
-from monitoring.rules.decision import AlertAction, EvaluationState, ThresholdVerdict, WindowSums, decide
+from monitoring.rules.decision import AlertAction, EvaluationState, ThresholdVerdict, decide
+from monitoring.rules.ending_series import EndingSeries
+from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums
 from monitoring.rules.rule_query import build_rule_query, get_rule_selectors
 from monitoring.samples.queries import (
     SAMPLE_DELAY,
@@ -24,7 +26,8 @@ from monitoring.samples.queries import (
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
-WindowSumsSource = Callable[[int], list[WindowSums]]  # number of a bucket edge -> the sums up to it
+# Number of a bucket edge, state before the evaluation -> the evidence up to the edge.
+EvidenceSource = Callable[[int, EvaluationState], Evidence]
 
 
 @dataclass
@@ -73,14 +76,14 @@ def run_backtest(rule: Rule, now: datetime, period: timedelta) -> Backtest:
     """
     parameters = build_rule_query(rule).parameters
     start, end = floor_to_bucket(now - period), floor_to_bucket(now)
-    widest = timedelta(seconds=max(parameters.windows, default=0))
+    widest = timedelta(seconds=max(parameters.windows, default=0), days=parameters.evidence_days)
     origin = floor_to_bucket(start - SAMPLE_DELAY - widest) - 2 * BUCKET
-    sums_at = _build_sums_source(rule, parameters.windows, origin, get_complete_until(end))
+    build_evidence = _build_evidence_source(rule, parameters, origin, get_complete_until(end))
     result, state = Backtest(start, end), EvaluationState()
     first_edge = int((start - SAMPLE_DELAY - origin) / BUCKET)
     for number in range(int((end - start) / BUCKET) + 1):
         at = start + number * BUCKET
-        decision = decide(parameters, state, sums_at(first_edge + number), at)
+        decision = decide(parameters, state, build_evidence(first_edge + number, state), at)
         state = decision.new_state
         result.points.append(BacktestPoint(at, decision.measurement, decision.verdict))
         if decision.action is AlertAction.FIRE:
@@ -90,47 +93,41 @@ def run_backtest(rule: Rule, now: datetime, period: timedelta) -> Backtest:
     return result
 
 
-def _build_sums_source(rule: Rule, windows: list[int], origin: datetime, end: datetime) -> WindowSumsSource:
+def _build_evidence_source(rule: Rule, parameters: RuleParameters, origin: datetime, end: datetime) -> EvidenceSource:
     numerator, denominator = get_rule_selectors(rule)
     if denominator is None:
         return _build_gauge_source(numerator, origin, end)
-    numerator_totals, _ = _load_running_totals(numerator, origin, end)
-    denominator_totals, last_seen = _load_running_totals(denominator, origin, end)
-    # Rounded up, because a window starts at a bucket edge.
-    window_buckets = [-(-window // BUCKET_SECONDS) for window in windows]
-    max_age_buckets = max(window_buckets) + 2
+    numerators, _ = _load_increases(numerator, origin, end)
+    denominators, last_seen = _load_increases(denominator, origin, end)
+    pairs = enumerate(zip(numerators, denominators, strict=True), 1)
+    series = EndingSeries((origin + number * BUCKET, x, n) for number, (x, n) in pairs if x or n)
+    # Older samples are not read by the evaluator; see read_totals.
+    max_age_buckets = max(parameters.windows) // BUCKET_SECONDS + 3
 
-    def sums_at(edge: int) -> list[WindowSums]:
-        if edge - last_seen[edge] > max_age_buckets:
-            return []
-        return [
-            WindowSums(
-                window,
-                max(0.0, numerator_totals[edge] - numerator_totals[edge - width]),
-                max(0.0, denominator_totals[edge] - denominator_totals[edge - width]),
-            )
-            for window, width in zip(windows, window_buckets, strict=True)
-        ]
+    def build_evidence(edge: int, state: EvaluationState) -> Evidence:
+        until = origin + edge * BUCKET
+        since = None if state.resolved_at is None else get_complete_until(state.resolved_at)
+        evidence = series.build_evidence(parameters, until, since=since, recovered_since=state.recovered_since)
+        is_old = edge - last_seen[edge] > max_age_buckets
+        return Evidence(until, (), evidence.endings, evidence.recovery) if is_old else evidence
 
-    return sums_at
+    return build_evidence
 
 
-def _load_running_totals(selector: SeriesSelector, origin: datetime, end: datetime) -> tuple[list[float], list[int]]:
-    """Return, by edge, the increase since the origin and the number of the last earlier bucket with a sample."""
+def _load_increases(selector: SeriesSelector, origin: datetime, end: datetime) -> tuple[list[float], list[int]]:
+    """Return the increase in each bucket and, by edge, the number of the last earlier bucket with a sample."""
     size = max(0, int((end - origin) / BUCKET))
-    increases = [0.0] * size
+    increases, last_seen = [0.0] * size, [-size - 10_000]
     seen = [False] * size
     for bucket, increase in read_increases_by_bucket(find_series_ids(selector), origin, end):
         number = int((bucket - origin) / BUCKET)
         increases[number], seen[number] = increase, True
-    totals, last_seen = [0.0], [-size - 10_000]
     for number in range(size):
-        totals.append(totals[-1] + increases[number])
         last_seen.append(number if seen[number] else last_seen[-1])
-    return totals, last_seen
+    return increases, last_seen
 
 
-def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetime) -> WindowSumsSource:
+def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetime) -> EvidenceSource:
     """Return a source of the last value of each process within 3 buckets, unless the process has ended."""
     size = max(0, int((end - origin) / BUCKET))
     stale_after_buckets = int(SAMPLE_STALE_AFTER / BUCKET)
@@ -141,8 +138,8 @@ def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetim
             if ended_at is None or ended_at >= origin + edge * BUCKET:
                 by_edge[edge][process] = value  # buckets are in order: the last value wins
 
-    def sums_at(edge: int) -> list[WindowSums]:
+    def build_evidence(edge: int, _state: EvaluationState) -> Evidence:
         values = by_edge[edge].values()
-        return [WindowSums(0, sum(values), 1.0)] if values else []
+        return Evidence(origin + edge * BUCKET, [WindowSums(0, sum(values), 1.0)] if values else [])
 
-    return sums_at
+    return build_evidence

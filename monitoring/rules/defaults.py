@@ -66,6 +66,8 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "comparison": "<",
         "threshold": 0.9,
         "resolve_threshold": 0.93,
+        "least_samples": 3,
+        "enough_samples": 10,
         "cooldown_seconds": 300,
     },
     "high_concurrent_tasks": {

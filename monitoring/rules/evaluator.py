@@ -23,7 +23,7 @@ from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 from monitoring.models import Alert, Rule, RuleState
 from monitoring.rules.decision import AlertAction, Decision, EvaluationState, decide
 from monitoring.rules.explanations import build_evaluation_summary
-from monitoring.rules.rule_query import RuleQuery, build_rule_query, build_rule_snapshot
+from monitoring.rules.rule_query import RuleQuery, add_last_endings, build_rule_query, build_rule_snapshot
 from monitoring.samples.queries import SampleReader, get_complete_until
 
 log = structlog.get_logger(__name__)
@@ -98,21 +98,25 @@ def get_tick(now: datetime) -> int:
 def evaluate_rules(rules: Iterable[Rule], now: datetime) -> list[EvaluationResult]:
     """Return the results that the rules would have now; store nothing."""
     rules = list(rules)
+    states = load_evaluation_states(rules)
     queries: dict[int, RuleQuery] = {}
     errors: dict[int, Exception] = {}
     for rule in rules:
+        state = states[rule.pk]
+        since = None if state.resolved_at is None else get_complete_until(state.resolved_at)
         try:
-            queries[rule.pk] = build_rule_query(rule)
+            queries[rule.pk] = build_rule_query(rule, since=since, recovered_since=state.recovered_since)
         except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
             errors[rule.pk] = error
     reader = SampleReader(
         [sample_query for query in queries.values() for sample_query in query.queries], get_complete_until(now)
     )
-    states = load_evaluation_states(rules)
+    evidence = {pk: query.build_evidence(reader) for pk, query in queries.items()}
+    evidence = add_last_endings(evidence, queries, reader)
     decisions: dict[int, Decision] = {}
     for pk, query in queries.items():
         try:
-            decisions[pk] = decide(query.parameters, states[pk], query.get_window_sums(reader), now)
+            decisions[pk] = decide(query.parameters, states[pk], evidence[pk], now)
         except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
             errors[pk] = error
     return [EvaluationResult(rule, decisions.get(rule.pk), errors.get(rule.pk)) for rule in rules]
@@ -131,9 +135,14 @@ def load_evaluation_states(rules: Iterable[Rule]) -> dict[int, EvaluationState]:
             since=row.since,
             breached_since=row.breached_since,
             recovered_since=row.recovered_since,
+            insufficient_since=row.insufficient_since,
             resolved_at=row.resolved_at,
+            evaluated_at=row.evaluated_at,
             is_open=alert is not None,
+            fired_value=alert.value if alert else None,
+            peak_value=row.peak_value if alert else None,
             notified_at=(alert.notified_at or alert.fired_at) if alert else None,
+            repeats=alert.repeats if alert else 0,
             is_acknowledged=bool(alert and alert.acknowledged_at),
         )
     return states
@@ -159,19 +168,23 @@ def _claim_rules(tick: int) -> list[Rule]:
 _STORE_DECISIONS_SQL = """
 UPDATE monitoring_rulestate AS state SET
     state = new.state, since = coalesce(new.since, state.since), breached_since = new.breached_since,
-    recovered_since = new.recovered_since, resolved_at = new.resolved_at, evaluated_at = %(now)s,
+    recovered_since = new.recovered_since, insufficient_since = new.insufficient_since,
+    resolved_at = new.resolved_at, peak_value = new.peak_value, evaluated_at = %(now)s,
     value = new.value, low = new.low, high = new.high, numerator = new.numerator, denominator = new.denominator,
     window_seconds = new.window_seconds
 FROM unnest(
     %(pk)s::bigint[], %(state)s::text[], %(since)s::timestamptz[], %(breached_since)s::timestamptz[],
-    %(recovered_since)s::timestamptz[], %(resolved_at)s::timestamptz[], %(value)s::float8[], %(low)s::float8[],
-    %(high)s::float8[], %(numerator)s::float8[], %(denominator)s::float8[], %(window_seconds)s::int[]
-) AS new (pk, state, since, breached_since, recovered_since, resolved_at, value, low, high, numerator, denominator,
-    window_seconds)
+    %(recovered_since)s::timestamptz[], %(insufficient_since)s::timestamptz[], %(resolved_at)s::timestamptz[],
+    %(peak_value)s::float8[], %(value)s::float8[], %(low)s::float8[], %(high)s::float8[], %(numerator)s::float8[],
+    %(denominator)s::float8[], %(window_seconds)s::int[]
+) AS new (pk, state, since, breached_since, recovered_since, insufficient_since, resolved_at, peak_value, value, low,
+    high, numerator, denominator, window_seconds)
 WHERE state.rule_id = new.pk AND state.tick = %(tick)s
 RETURNING state.rule_id
 """
-_STATE_COLUMNS = ["state", "since", "breached_since", "recovered_since", "resolved_at"]
+_STATE_COLUMNS = [
+    *("state", "since", "breached_since", "recovered_since", "insufficient_since", "resolved_at", "peak_value"),
+]
 
 
 def _store_decisions(decisions: Mapping[int, Decision], tick: int, now: datetime) -> set[int]:
@@ -229,10 +242,14 @@ def _apply_transition(rule: Rule, decision: Decision, tick: int, now: datetime) 
                 )
                 return
             for alert in Alert.objects.open().filter(rule=rule):
-                if decision.action is AlertAction.REPEAT:
-                    repeat_alert(alert, text=summary, now=now)
-                else:
-                    resolve_alert(alert, text=summary, now=now)
+                change = repeat_alert if decision.action is AlertAction.REPEAT else resolve_alert
+                change(
+                    alert,
+                    text=summary,
+                    current_value=decision.measurement.value,
+                    peak_value=decision.new_state.peak_value,
+                    now=now,
+                )
     except Exception as error:  # noqa: BLE001 - the other rules continue, and the next tick tries again
         _store_failure(rule, error, tick, now)
 

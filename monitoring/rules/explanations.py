@@ -11,7 +11,9 @@ REASON_TEXTS_EN = {
     DecisionReason.STILL_BREACHED: "still beyond the threshold",
     DecisionReason.NOT_RECOVERED: "not back at the resolve threshold",
     DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "recovered, not long enough yet",
-    DecisionReason.RECOVERED: "recovered for long enough",
+    DecisionReason.RECOVERED: "recovered",
+    DecisionReason.STALE: "no evidence for a day",
+    DecisionReason.INHIBITED: "beyond the threshold, explained by another open alert",
     DecisionReason.TOO_FEW: "too few samples",
     DecisionReason.NO_DATA: "no samples",
 }
@@ -23,7 +25,9 @@ REASON_TEXTS_ZH = {
     DecisionReason.STILL_BREACHED: "仍超过阈值",
     DecisionReason.NOT_RECOVERED: "尚未回到恢复阈值",
     DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "已恢复，持续时间还不够",
-    DecisionReason.RECOVERED: "已恢复足够久",
+    DecisionReason.RECOVERED: "已恢复",
+    DecisionReason.STALE: "一天没有足够的样本，无从判断，告警就此结束",
+    DecisionReason.INHIBITED: "超过阈值，已由另一个未解除的告警说明",
     DecisionReason.TOO_FEW: "样本不足，无法判断",
     DecisionReason.NO_DATA: "没有数据",
 }

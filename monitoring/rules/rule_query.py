@@ -1,6 +1,9 @@
 """Translates a stored rule into sample queries and parameters of the evaluation."""
 
-from dataclasses import dataclass, fields
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -8,8 +11,12 @@ from monitoring.exceptions import InvalidRule
 from monitoring.instrumentation.registry import get_series_names
 from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
-from monitoring.rules.decision import RuleParameters, WindowSums
-from monitoring.samples.queries import SampleQuery, SampleReader, SeriesSelector
+from monitoring.models.samples import BUCKET_SECONDS
+from monitoring.rules.ending_series import build_ending_series
+from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums, has_enough_samples
+from monitoring.samples.queries import SampleQuery, SampleReader, SeriesSelector, read_steps
+
+BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
 _PARAMETER_NAMES = [field.name for field in fields(RuleParameters)]
 # The fields of the rule that an alert keeps.
@@ -32,22 +39,67 @@ class RuleQuery:
         """The sample queries of the rule."""
         return [self.numerator] if self.denominator is None else [self.numerator, self.denominator]
 
-    def get_window_sums(self, reader: SampleReader) -> list[WindowSums]:
-        """Return the sums of each window, or the one value of a gauge; empty if there are no samples."""
+    def build_evidence(self, reader: SampleReader) -> Evidence:
+        """Return the sums of each window and since the recovery, or the one value of a gauge; without last endings."""
         if self.denominator is None:
             value = reader.get_gauge(self.numerator)
-            return [] if value is None else [WindowSums(0, value, 1.0)]
+            return Evidence(reader.end, [] if value is None else [WindowSums(0, value, 1.0)])
         denominators = reader.get_increases(self.denominator)
         if not denominators:
-            return []
+            return Evidence(reader.end)
         numerators = reader.get_increases(self.numerator) or [0.0] * len(denominators)
-        return [WindowSums(*sums) for sums in zip(self.parameters.windows, numerators, denominators, strict=True)]
+        recovered_since = self.denominator.recovered_since
+        seconds = list(self.parameters.windows)
+        if recovered_since is not None:
+            seconds.append(max(0, int((reader.end - recovered_since).total_seconds())))
+        sums = [WindowSums(*each) for each in zip(seconds, numerators, denominators, strict=True)]
+        return Evidence(reader.end, sums[: len(self.parameters.windows)], (), sums[-1] if recovered_since else None)
 
 
-def build_rule_query(rule: Rule) -> RuleQuery:
-    """Build the query of a rule. Raises InvalidRule for unknown metrics and invalid matchers."""
+def add_last_endings(
+    evidence: dict[int, Evidence], queries: Mapping[int, RuleQuery], reader: SampleReader
+) -> dict[int, Evidence]:
+    """Add the last endings to the evidence of the rules whose windows are not sufficient, in one database query."""
+    quiet = {
+        pk: query
+        for pk, query in queries.items()
+        if query.denominator is not None
+        and query.parameters.ending_counts
+        and not has_enough_samples(query.parameters, evidence[pk].windows)
+    }
+    if not quiet:
+        return evidence
+    series = {pk for query in quiet.values() for each in query.queries for pk in reader.get_series_ids(each)}
+    days = max(query.parameters.evidence_days for query in quiet.values())
+    steps: dict[int, list[tuple[datetime, float]]] = defaultdict(list)
+    for series_id, bucket, increase in read_steps(series, reader.end - timedelta(days=days), reader.end):
+        if increase > 0:
+            steps[series_id].append((bucket + BUCKET, increase))
+    added = {}
+    for pk, query in quiet.items():
+        assert query.denominator is not None
+        endings = build_ending_series(
+            [step for series_id in reader.get_series_ids(query.numerator) for step in steps[series_id]],
+            [step for series_id in reader.get_series_ids(query.denominator) for step in steps[series_id]],
+        ).sum_last_endings(query.parameters, query.denominator.since, reader.end)
+        added[pk] = replace(evidence[pk], endings=endings)
+    return evidence | added
+
+
+def build_rule_query(
+    rule: Rule,
+    *,
+    since: datetime | None = None,
+    recovered_since: datetime | None = None,
+) -> RuleQuery:
+    """Build the query of a rule. Raises InvalidRule for unknown metrics and invalid matchers.
+
+    since: samples before it do not count; recovered_since: the start of the recovery of its open alert.
+    """
     errors = validate_matchers(rule.matchers) + validate_matchers(rule.denominator_matchers)
     parameters = get_rule_parameters(rule)
+    if not 0.5 <= parameters.confidence < 1:
+        errors.append("confidence must be from 0.5 to below 1")
     windows = tuple(parameters.windows)
     numerator, denominator = get_rule_selectors(rule)
     metrics = {selector.metric for selector in (numerator, denominator) if selector}
@@ -55,7 +107,9 @@ def build_rule_query(rule: Rule) -> RuleQuery:
     if errors or unknown:
         raise InvalidRule(rule=rule.name, faults=errors, unknown=sorted(unknown))
     return RuleQuery(
-        parameters, SampleQuery(numerator, windows), SampleQuery(denominator, windows) if denominator else None
+        parameters,
+        SampleQuery(numerator, windows, since, recovered_since),
+        SampleQuery(denominator, windows, since, recovered_since) if denominator else None,
     )
 
 

@@ -45,10 +45,15 @@ class SeriesSelector:
 
 @dataclass(frozen=True)
 class SampleQuery:
-    """Asks for the increase over each window, in seconds; without windows, for the value of a gauge."""
+    """Asks for the increase over each window, in seconds; without windows, for the value of a gauge.
+
+    since: samples before it do not count; recovered_since: one more window, which begins then. Both are bucket edges.
+    """
 
     selector: SeriesSelector
     windows: tuple[int, ...] = ()
+    since: datetime | None = None
+    recovered_since: datetime | None = None
 
 
 def get_complete_until(now: datetime) -> datetime:
@@ -77,12 +82,19 @@ class SampleReader:
         self._gauges = read_gauges(gauges, end) if gauges else {}
 
     def get_increases(self, query: SampleQuery) -> list[float]:
-        """Return the increase over each window of the query; empty if none of its series was ever stored."""
+        """Return the increase over each window of the query, and since `recovered_since` if it is given.
+
+        Empty if none of its series was ever stored.
+        """
         ids = [pk for pk in self._ids[id(query)] if (pk, self.end) in self._values]
         if not ids:
             return []
         last, *firsts = [sum(self._values.get((pk, edge), 0.0) for pk in ids) for edge in self._get_window_edges(query)]
         return [max(0.0, last - first) for first in firsts]
+
+    def get_series_ids(self, query: SampleQuery) -> list[int]:
+        """Return the series that the query selects."""
+        return self._ids[id(query)]
 
     def get_gauge(self, query: SampleQuery) -> float | None:
         """Return the sum of the last values of running processes; None if there are none."""
@@ -90,7 +102,10 @@ class SampleReader:
         return sum(values) if values else None
 
     def _get_window_edges(self, query: SampleQuery) -> list[datetime]:
-        return [self.end, *(floor_to_bucket(self.end - timedelta(seconds=window)) for window in query.windows)]
+        starts = [floor_to_bucket(self.end - timedelta(seconds=window)) for window in query.windows]
+        if query.since is not None:
+            starts = [max(start, query.since) for start in starts]
+        return [self.end, *starts, *([] if query.recovered_since is None else [query.recovered_since])]
 
 
 def find_series_ids(selector: SeriesSelector) -> list[int]:
@@ -160,9 +175,9 @@ def read_gauges(series: Iterable[int], end: datetime) -> dict[int, float]:
         return dict(cursor.fetchall())
 
 
-_INCREASES_BY_BUCKET_SQL = """
-SELECT bucket, sum(value - before) FROM (
-    SELECT bucket, value, coalesce(
+_STEPS_SQL = """
+SELECT series_id, bucket, sum(value - before) FROM (
+    SELECT series_id, bucket, value, coalesce(
         lag(value) OVER (PARTITION BY series_id, process_id ORDER BY bucket),
         (SELECT value FROM monitoring_sample AS earlier
          WHERE earlier.series_id = sample.series_id AND earlier.process_id = sample.process_id
@@ -172,15 +187,23 @@ SELECT bucket, sum(value - before) FROM (
     FROM monitoring_sample AS sample
     WHERE series_id = ANY(%(series)s) AND bucket >= %(start)s AND bucket < %(end)s
 ) AS steps
-GROUP BY bucket ORDER BY bucket
+GROUP BY series_id, bucket ORDER BY bucket
 """
+
+
+def read_steps(series: Iterable[int], start: datetime, end: datetime) -> list[tuple[int, datetime, float]]:
+    """Return (series, start of the bucket, increase during it), ordered by bucket, without buckets without a sample."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS_SQL, {"series": list(series), "start": start, "end": end})
+        return list(cursor.fetchall())
 
 
 def read_increases_by_bucket(series: Sequence[int], start: datetime, end: datetime) -> list[tuple[datetime, float]]:
     """Return (start of the bucket, increase of all series during it), in order, without buckets that have no sample."""
-    with connection.cursor() as cursor:
-        cursor.execute(_INCREASES_BY_BUCKET_SQL, {"series": list(series), "start": start, "end": end})
-        return list(cursor.fetchall())
+    increases: dict[datetime, float] = {}
+    for _series, bucket, increase in read_steps(series, start, end):
+        increases[bucket] = increases.get(bucket, 0.0) + increase
+    return list(increases.items())
 
 
 _GAUGES_BY_BUCKET_SQL = """

@@ -36,7 +36,7 @@ def test_ratio_is_shown_in_percent_with_interval_and_sample_count(settings: Any)
     settings.SITE_URL = "https://site.example"
     text = build_alert_message(make_alert(), "repeated").to_text(9)
     assert "【错误·仍未解除】错误率过高（#9）" in text
-    assert "当前值：12.5 %（区间 8.1 % 至 18.7 %），20 / n = 160" in text
+    assert "触发时的值：12.5 %（区间 8.1 % 至 18.7 %），20 / n = 160" in text
     assert "阈值：高于 5 %" in text and "已持续：1 小时 2 分 " in text and "标签 platform：doubao" in text
     assert "https://site.example/admin/monitoring/alert/7/change/" in text
 

@@ -116,7 +116,7 @@ def test_too_few_samples_are_insufficient() -> None:
     write_calls(make_process(NOON, NOON + 40 * BUCKET), NOON, [(0, 1)] * 5 + [(0, 0)] * 35)
     run_evaluation(NOON + 41 * BUCKET)
     state = RuleState.objects.get()
-    assert (state.state, state.denominator, state.window_seconds) == ("insufficient", 5, 1800)
+    assert (state.state, state.denominator, state.window_seconds) == ("insufficient", 5, 570)
 
 
 @pytest.mark.django_db
