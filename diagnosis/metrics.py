@@ -7,6 +7,11 @@ platform_calls = Counter(
     "Calls to platforms, by outcome: valid, or the reason of the failure; demo calls apart",
     ["platform", "outcome", "demo"],
 )
+answers_ended = Counter(
+    "diagnosis_answers",
+    "Answers stored, whether the platform was called or not; outcome: valid, or the reason of the failure",
+    ["platform", "outcome", "demo"],
+)
 platform_call_seconds = Histogram(
     "diagnosis_call_seconds",
     "How long a call to a platform took",
@@ -18,6 +23,14 @@ budgets_used = Gauge(
     "diagnosis_budgets_used",
     "Monthly budgets of platforms and accounts of which at least `percentage` % is used, of the whole site",
     ["scope", "percentage"],
+)
+diagnoses_unfinished = Gauge(
+    "diagnosis_unfinished", "Diagnoses that are queued or run now, of the whole site", ["demo"]
+)
+longest_wait_seconds = Gauge(
+    "diagnosis_longest_wait_seconds",
+    "How long the first diagnosis in the queue has waited, of the whole site",
+    ["demo"],
 )
 diagnoses_running = Gauge("diagnosis_running", "Diagnoses that run now, of the whole site", ["demo"])
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from diagnosis.choices import UNFINISHED_STATUSES, AnswerState, DiagnosisStatus
@@ -21,8 +21,25 @@ SUCCESSFUL_STATUSES = [DiagnosisStatus.COMPLETED, DiagnosisStatus.PARTIAL]
 def count_running_by_demo() -> dict[tuple[str, ...], float]:
     """Return the number of running diagnoses by the value of the label `demo`."""
     running = Diagnosis.objects.unfinished().filter(status__in=RUNNING_STATUSES).order_by().values_list("is_demo")
-    counts = dict(running.annotate(count=Count("pk")))
-    return {(get_demo_label_value(is_demo=is_demo),): counts.get(is_demo, 0) for is_demo in (False, True)}
+    return _build_demo_values(dict(running.annotate(count=Count("pk"))))
+
+
+def count_unfinished_by_demo() -> dict[tuple[str, ...], float]:
+    """Return the number of queued and running diagnoses by the value of the label `demo`."""
+    unfinished = Diagnosis.objects.unfinished().order_by().values_list("is_demo")
+    return _build_demo_values(dict(unfinished.annotate(count=Count("pk"))))
+
+
+def get_longest_waits_by_demo() -> dict[tuple[str, ...], float]:
+    """Return the seconds that the first queued diagnosis has waited by the value of the label `demo`."""
+    queued = Diagnosis.objects.unfinished().filter(status=DiagnosisStatus.QUEUED).order_by().values_list("is_demo")
+    now = timezone.now()
+    first = dict(queued.annotate(first=Min("created_at")))
+    return _build_demo_values({is_demo: (now - created).total_seconds() for is_demo, created in first.items()})
+
+
+def _build_demo_values(values: dict[bool, float]) -> dict[tuple[str, ...], float]:
+    return {(get_demo_label_value(is_demo=is_demo),): values.get(is_demo, 0) for is_demo in (False, True)}
 
 
 # One round trip. Columns: subject, group, kind, count.

@@ -360,12 +360,17 @@ SAMPLED_BUCKETS = ["diagnosis_call_seconds"]
 # Gauges computed from database rows once for the whole site: {gauge: function}.
 SITE_GAUGES = {
     "diagnosis_running": "diagnosis.statistics.count_running_by_demo",
+    "diagnosis_unfinished": "diagnosis.statistics.count_unfinished_by_demo",
+    "diagnosis_longest_wait_seconds": "diagnosis.statistics.get_longest_waits_by_demo",
     "diagnosis_budgets_used": "diagnosis.spending.overview.count_used_budgets",
     "jobs_waiting": "monitoring.instrumentation.db_gauges.count_waiting_jobs",
 }
 # Functions of a higher layer that the dashboard calls.
 DASHBOARD_DIAGNOSES = "diagnosis.platforms.status.count_unfinished_by_status"
 DASHBOARD_PLATFORMS = "diagnosis.platforms.status.get_platform_statuses"
+# What alerts name as their causes (monitoring/alerts/platform_alerts.py, monitoring/rules/breakdown.py).
+ALERT_PLATFORM_PROBLEMS = "diagnosis.platforms.problems.find_platform_problems"
+ALERT_FAILED_ANSWERS = "diagnosis.platforms.problems.count_failed_answers"
 # Where a worker process serves /metrics; 0 disables it. A server process serves it on its own port.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")

@@ -54,6 +54,8 @@ ALLOWED_UNUSED = {
     "get_alert_manager": "beside add_callback",
     "jobs_waiting": "filled from the database (settings.SITE_GAUGES), registered by its creation",
     "diagnoses_running": "beside jobs_waiting",
+    "diagnoses_unfinished": "beside jobs_waiting",
+    "longest_wait_seconds": "beside jobs_waiting",
     "budgets_used": "beside jobs_waiting",
     "PROCRASTINATE_ON_APP_READY": "a setting of the bench's own settings module",
     "success_rate": "part of the statistics that the controller promises",

@@ -270,6 +270,12 @@ class Answer(models.Model):
                 name="diagnosis_answer_latency",
                 condition=Q(state=AnswerState.VALID, is_carried_over=False),
             ),
+            # find_platform_problems: the last answers of a platform
+            models.Index(
+                fields=["platform", "-answered_at"],
+                name="diagnosis_answer_recent",
+                condition=~Q(state=AnswerState.PENDING) & Q(is_carried_over=False),
+            ),
         ]
 
     def __str__(self) -> str:

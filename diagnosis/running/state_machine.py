@@ -183,6 +183,10 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
             create_reply_rows((answer, replies[answer.pk]) for answer in answers if answer.pk in replies)
             diagnosis.save(update_fields=["valid", "failed", "filtered"])
             append_events(diagnosis.stream_id, events)
+    for answer in answers:
+        demo = metrics.get_demo_label_value(is_demo=answer.is_demo)
+        outcome = answer.reason or answer.state
+        metrics.answers_ended.labels(platform=answer.platform_id, outcome=outcome, demo=demo).inc()
     if diagnosis.run_number != run.number:
         raise RunSuperseded
 

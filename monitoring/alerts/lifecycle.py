@@ -4,7 +4,7 @@ Each step is one transaction that changes the alert, appends to its timeline and
 the messages to the outbox. Callbacks (alerts/manager.py) run after the commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ def fire_alert(
     rule_as_it_was: Mapping[str, Any] | None = None,
     labels: Mapping[str, str] | None = None,
     summary: str = "",
+    details: Sequence[str] = (),
     runbook_url: str = "",
     measurement: Measurement | None = None,
     now: datetime | None = None,
@@ -42,7 +43,7 @@ def fire_alert(
     """Open an alert and notify of it; return None if one with the same fingerprint is already open.
 
     fingerprint: the incident, such as `rule:high_error_rate` or `watchdog:evaluator`; title: the first line of the
-    message; summary: one sentence with details; measurement: the values that made a rule fire.
+    message; summary: one sentence; details: lines of a breakdown; measurement: the values that made a rule fire.
     """
     now = now or timezone.now()
     columns = asdict(measurement or Measurement())
@@ -57,6 +58,7 @@ def fire_alert(
         severity=severity,
         labels=dict(labels or {}),
         summary=summary[:500],
+        details=list(details),
         runbook_url=runbook_url,
         fired_at=now,
         current_value=columns["value"],

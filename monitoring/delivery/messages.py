@@ -28,6 +28,7 @@ KIND_LABELS = {
 }
 MAX_FACT_CHARACTERS = 600
 MAX_LABEL_FACTS = 12
+MAX_DETAIL_FACTS = 8
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def _iter_facts(alert: Alert, kind: str, text: str) -> Iterable[tuple[str, str]]
         yield "说明", description
     if alert.value is not None:
         yield from _iter_values(alert, alert.value, kind)
+    yield from (("明细", line) for line in alert.details[:MAX_DETAIL_FACTS])
     yield "编号", f"告警 #{alert.pk}，{alert.get_source_display()} {alert.rule_name}"
     yield "开始于", _format_time(alert.fired_at)
     if kind != "fired":

@@ -51,6 +51,7 @@ class Alert(models.Model):
     severity = models.CharField("级别", max_length=8, choices=AlertSeverity.choices)
     labels = models.JSONField("标签", default=dict, blank=True)
     summary = models.CharField("经过", max_length=500, blank=True)
+    details = models.JSONField("明细", default=list, blank=True)
     runbook_url = models.CharField("处理手册", max_length=300, blank=True)
     value = models.FloatField("值", null=True, blank=True)
     low = models.FloatField("下界", null=True, blank=True)

@@ -96,6 +96,12 @@ class Rule(models.Model):
     repeat_seconds = models.PositiveIntegerField("未解除时多久再通知（秒）", default=14_400, help_text="0 为不再通知")
     cooldown_seconds = models.PositiveIntegerField("解除后多久内不再触发（秒）", default=300)
     no_data = models.CharField("没有数据时", max_length=5, choices=NoData.choices, default=NoData.KEEP)
+    inhibited_by = models.JSONField(
+        "由哪些告警说明",
+        default=list,
+        blank=True,
+        help_text="这些告警未解除时，本规则不另行告警：规则名称的列表，platform_unavailable 为平台无法回答",
+    )
     runbook_url = models.CharField("处理手册", max_length=300, blank=True)
     channels = models.ManyToManyField(Channel, verbose_name="通知渠道", blank=True, help_text="留空则用所有默认渠道")
     includes_demo = models.BooleanField("包含演示平台", default=False, help_text="只在 DEMO=1 时才有演示数据")

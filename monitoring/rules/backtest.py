@@ -12,7 +12,7 @@ from monitoring.models import Rule
 from monitoring.models.samples import BUCKET_SECONDS, floor_to_bucket
 from monitoring.rules.decision import AlertAction, EvaluationState, ThresholdVerdict, decide
 from monitoring.rules.ending_series import EndingSeries
-from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums
+from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums
 from monitoring.rules.rule_query import build_rule_query, get_rule_selectors
 from monitoring.samples.queries import (
     SAMPLE_DELAY,
@@ -27,7 +27,7 @@ from monitoring.samples.queries import (
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
 # Number of a bucket edge, state before the evaluation -> the evidence up to the edge.
-EvidenceSource = Callable[[int, EvaluationState], Evidence]
+EvidenceSource = Callable[[int, EvaluationState], RuleEvidence]
 
 
 @dataclass
@@ -104,12 +104,12 @@ def _build_evidence_source(rule: Rule, parameters: RuleParameters, origin: datet
     # Older samples are not read by the evaluator; see read_totals.
     max_age_buckets = max(parameters.windows) // BUCKET_SECONDS + 3
 
-    def build_evidence(edge: int, state: EvaluationState) -> Evidence:
+    def build_evidence(edge: int, state: EvaluationState) -> RuleEvidence:
         until = origin + edge * BUCKET
         since = None if state.resolved_at is None else get_complete_until(state.resolved_at)
         evidence = series.build_evidence(parameters, until, since=since, recovered_since=state.recovered_since)
         is_old = edge - last_seen[edge] > max_age_buckets
-        return Evidence(until, (), evidence.endings, evidence.recovery) if is_old else evidence
+        return RuleEvidence(until, (), evidence.endings, evidence.recovery) if is_old else evidence
 
     return build_evidence
 
@@ -138,8 +138,8 @@ def _build_gauge_source(selector: SeriesSelector, origin: datetime, end: datetim
             if ended_at is None or ended_at >= origin + edge * BUCKET:
                 by_edge[edge][process] = value  # buckets are in order: the last value wins
 
-    def build_evidence(edge: int, _state: EvaluationState) -> Evidence:
+    def build_evidence(edge: int, _state: EvaluationState) -> RuleEvidence:
         values = by_edge[edge].values()
-        return Evidence(origin + edge * BUCKET, [WindowSums(0, sum(values), 1.0)] if values else [])
+        return RuleEvidence(origin + edge * BUCKET, [WindowSums(0, sum(values), 1.0)] if values else [])
 
     return build_evidence

@@ -20,7 +20,7 @@ from math import exp, log, log1p, sqrt
 from statistics import NormalDist
 
 from monitoring.measurement import Measurement
-from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums
+from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums
 from performance.intervals import exact_interval
 
 RECOVERY_ODDS = 1e7
@@ -102,7 +102,7 @@ class Decision:
     reason: DecisionReason
 
 
-def decide(parameters: RuleParameters, previous: EvaluationState, evidence: Evidence, now: datetime) -> Decision:
+def decide(parameters: RuleParameters, previous: EvaluationState, evidence: RuleEvidence, now: datetime) -> Decision:
     """Decide one evaluation."""
     if previous.evaluated_at is None or not timedelta(0) <= now - previous.evaluated_at <= MAX_EVALUATION_GAP:
         is_gauge = parameters.kind == "gauge"
@@ -155,7 +155,7 @@ _STATE_AND_REASON_WHILE_CLOSED = {
 def _update_incident(
     parameters: RuleParameters,
     previous: EvaluationState,
-    evidence: Evidence,
+    evidence: RuleEvidence,
     measurement: Measurement,
     verdict: ThresholdVerdict,
     now: datetime,
@@ -184,7 +184,7 @@ def _update_incident(
 def _decide_while_open(
     parameters: RuleParameters,
     current: EvaluationState,
-    evidence: Evidence,
+    evidence: RuleEvidence,
     verdict: ThresholdVerdict,
     now: datetime,
 ) -> tuple[EvaluationState, AlertAction, DecisionReason]:
@@ -216,13 +216,13 @@ _REASON_WHILE_OPEN = {
 }
 
 
-def has_recent_samples(parameters: RuleParameters, evidence: Evidence) -> bool:
+def has_recent_samples(parameters: RuleParameters, evidence: RuleEvidence) -> bool:
     """Return whether anything ended in the widest window, so that a repeated message says something new."""
     return parameters.kind == "gauge" or bool(evidence.windows and evidence.windows[-1].denominator > 0)
 
 
 def compare_with_threshold(
-    parameters: RuleParameters, previous: EvaluationState, evidence: Evidence
+    parameters: RuleParameters, previous: EvaluationState, evidence: RuleEvidence
 ) -> tuple[Measurement, ThresholdVerdict]:
     """Return the measured value and what it means; of an open alert that recovers, the value since then."""
     if not evidence.has_data:
@@ -250,7 +250,7 @@ def _compare_gauge(parameters: RuleParameters, value: float) -> tuple[Measuremen
     return measurement, ThresholdVerdict.CLEAR if is_clear else ThresholdVerdict.BETWEEN
 
 
-def select_candidates(parameters: RuleParameters, evidence: Evidence) -> list[tuple[WindowSums, float]]:
+def select_candidates(parameters: RuleParameters, evidence: RuleEvidence) -> list[tuple[WindowSums, float]]:
     """Return the sums that may breach, each with its confidence: the first sufficient window, else the last endings.
 
     A narrow window, and a small number of endings, is looked at afresh more often, so it has to be more certain.
@@ -295,7 +295,7 @@ def get_resolve_threshold(parameters: RuleParameters) -> float:
     return parameters.threshold if parameters.resolve_threshold is None else parameters.resolve_threshold
 
 
-def is_recovered(parameters: RuleParameters, previous: EvaluationState, evidence: Evidence) -> bool:
+def is_recovered(parameters: RuleParameters, previous: EvaluationState, evidence: RuleEvidence) -> bool:
     """Return whether the samples since the start of the recovery prove it.
 
     Those of a whole `evidence_days` prove it by their value alone: a quieter site never has more.

@@ -23,22 +23,25 @@ def _build_matcher(label: str, op: str, *values: str) -> dict[str, Any]:
     return {"label": label, "op": op, "values": list(values)}
 
 
-# A cancelled call is not a failure, and a refusal of the content is an answer of the platform.
+_PLATFORMS = "platform_unavailable"  # the alerts of monitoring/alerts/platform_alerts.py
+_UNDECIDED = ("filtered", "cancelled", "budget", "operator", "deadline")
+
 DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "high_error_rate": {
-        "title": "平台调用失败率过高",
-        "title_en": "Too many failed calls to AI platforms",
-        "description": "失败的平台调用 / 全部调用。用户取消的不计，平台因内容拒答的不算失败。",
+        "title": "平台回答失败率过高",
+        "title_en": "Too many failed answers of AI platforms",
+        "description": "失败的回答 / 有效与失败的回答。因内容拒答、用户取消、预算用完的，既不算成功也不算失败。",
         "severity": "error",
         "kind": "ratio",
-        "metric": "diagnosis_calls_total",
-        "matchers": [_build_matcher("outcome", "!=", "valid", "filtered", "cancelled")],
-        "denominator": "diagnosis_calls_total",
-        "denominator_matchers": [_build_matcher("outcome", "!=", "cancelled")],
+        "metric": "diagnosis_answers_total",
+        "matchers": [_build_matcher("outcome", "!=", "valid", *_UNDECIDED)],
+        "denominator": "diagnosis_answers_total",
+        "denominator_matchers": [_build_matcher("outcome", "!=", *_UNDECIDED)],
         "comparison": ">",
         "threshold": 0.05,
         "resolve_threshold": 0.03,
         "cooldown_seconds": 300,
+        "inhibited_by": [_PLATFORMS],
     },
     "high_latency": {
         "title": "平台调用变慢",
@@ -52,6 +55,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "threshold": 10.0,
         "resolve_threshold": 8.0,
         "cooldown_seconds": 300,
+        "inhibited_by": [_PLATFORMS, "high_error_rate"],
     },
     "low_success_rate": {
         "title": "诊断成功率过低",
@@ -68,20 +72,35 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "resolve_threshold": 0.93,
         "least_samples": 3,
         "enough_samples": 10,
+        "inhibited_by": [_PLATFORMS, "high_error_rate"],
         "cooldown_seconds": 300,
     },
     "high_concurrent_tasks": {
-        "title": "同时进行的诊断过多",
-        "title_en": "Too many diagnoses at once",
-        "description": "全站正在进行的诊断数。",
+        "title": "未完成的诊断过多",
+        "title_en": "Too many unfinished diagnoses",
+        "description": "全站排队和进行中的诊断数。",
         "severity": "warning",
         "kind": "gauge",
-        "metric": "diagnosis_running",
+        "metric": "diagnosis_unfinished",
         "matchers": [],
         "comparison": ">",
         "threshold": 100.0,
         "resolve_threshold": 90.0,
         "cooldown_seconds": 300,
+    },
+    "long_wait": {
+        "title": "诊断排队过久",
+        "title_en": "Diagnoses wait too long",
+        "description": "排在最前面、还没有开始的诊断已等待的秒数。",
+        "severity": "error",
+        "kind": "gauge",
+        "metric": "diagnosis_longest_wait_seconds",
+        "matchers": [],
+        "comparison": ">",
+        "threshold": 300.0,
+        "resolve_threshold": 60.0,
+        "cooldown_seconds": 300,
+        "inhibited_by": ["high_concurrent_tasks"],
     },
     "budget_nearly_used": {
         "title": "预算即将用完",

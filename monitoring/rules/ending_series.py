@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums, has_enough_samples
+from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums, has_enough_samples
 
 Step = tuple[datetime, float, float]  # end of a bucket, increase of the numerator and of the denominator during it
 
@@ -27,7 +27,7 @@ class EndingSeries:
         return self._sum(bisect_right(self._moments, start), bisect_right(self._moments, until), until - start)
 
     def sum_last_endings(self, parameters: RuleParameters, since: datetime | None, until: datetime) -> list[WindowSums]:
-        """Return the sums of the last endings for each number of them; see Evidence.endings."""
+        """Return the sums of the last endings for each number of them; see RuleEvidence.endings."""
         earliest = until - timedelta(days=parameters.evidence_days)
         first = bisect_right(self._moments, earliest if since is None else max(earliest, since))
         last = bisect_right(self._moments, until)
@@ -44,7 +44,7 @@ class EndingSeries:
 
     def build_evidence(
         self, parameters: RuleParameters, until: datetime, *, since: datetime | None, recovered_since: datetime | None
-    ) -> Evidence:
+    ) -> RuleEvidence:
         """Return the evidence at a moment, of samples after `since`."""
         windows = []
         for seconds in parameters.windows:
@@ -52,7 +52,7 @@ class EndingSeries:
             windows.append(self.sum_between(start if since is None else max(start, since), until))
         endings = [] if has_enough_samples(parameters, windows) else self.sum_last_endings(parameters, since, until)
         recovery = None if recovered_since is None else self.sum_between(recovered_since, until)
-        return Evidence(until, windows, endings, recovery)
+        return RuleEvidence(until, windows, endings, recovery)
 
     def _sum(self, first: int, last: int, duration: timedelta) -> WindowSums:
         return WindowSums(

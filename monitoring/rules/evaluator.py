@@ -18,11 +18,14 @@ from django.utils import timezone
 from errors.exceptions import get_error_code
 from errors.recording import record_error
 from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
+from monitoring.alerts.platform_alerts import sync_platform_alerts
 from monitoring.alerts.silence_notifications import send_silence_notifications
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 from monitoring.models import Alert, Rule, RuleState
+from monitoring.rules.breakdown import build_breakdown
 from monitoring.rules.decision import AlertAction, Decision, EvaluationState, decide
 from monitoring.rules.explanations import build_evaluation_summary
+from monitoring.rules.inhibition import inhibit, load_inhibitions
 from monitoring.rules.rule_query import RuleQuery, add_last_endings, build_rule_query, build_rule_snapshot
 from monitoring.samples.queries import SampleReader, get_complete_until
 
@@ -67,7 +70,7 @@ def run_evaluation(now: datetime | None = None) -> list[EvaluationResult]:
     are raised.
     """
     now = now or timezone.now()
-    for step in (send_silence_notifications, _resolve_orphaned_alerts):
+    for step in (send_silence_notifications, _resolve_orphaned_alerts, sync_platform_alerts):
         try:
             step(now)
         except Exception as error:  # must not keep the rules from being evaluated
@@ -81,7 +84,8 @@ def run_evaluation(now: datetime | None = None) -> list[EvaluationResult]:
     decisions = {result.rule.pk: result.decision for result in results if result.decision}
     unchanged = {pk: decision for pk, decision in decisions.items() if decision.action is AlertAction.NOTHING}
     _store_decisions(unchanged, tick, now)
-    for result in results:
+    # A cause fires before its symptoms, which it then inhibits.
+    for result in sorted(results, key=lambda result: len(result.rule.inhibited_by)):
         if result.error:
             _store_failure(result.rule, result.error, tick, now)
         elif result.decision and result.rule.pk not in unchanged:
@@ -99,13 +103,18 @@ def evaluate_rules(rules: Iterable[Rule], now: datetime) -> list[EvaluationResul
     """Return the results that the rules would have now; store nothing."""
     rules = list(rules)
     states = load_evaluation_states(rules)
+    inhibitions = load_inhibitions(now)
     queries: dict[int, RuleQuery] = {}
     errors: dict[int, Exception] = {}
     for rule in rules:
         state = states[rule.pk]
-        since = None if state.resolved_at is None else get_complete_until(state.resolved_at)
+        explained = inhibitions.get_explained(rule)
+        ends = [end for end in (state.resolved_at, explained.until) if end is not None]
+        since = get_complete_until(max(ends)) if ends else None
         try:
-            queries[rule.pk] = build_rule_query(rule, since=since, recovered_since=state.recovered_since)
+            queries[rule.pk] = build_rule_query(
+                rule, since=since, recovered_since=state.recovered_since, excluded_platforms=explained.platforms
+            )
         except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
             errors[rule.pk] = error
     reader = SampleReader(
@@ -113,10 +122,12 @@ def evaluate_rules(rules: Iterable[Rule], now: datetime) -> list[EvaluationResul
     )
     evidence = {pk: query.build_evidence(reader) for pk, query in queries.items()}
     evidence = add_last_endings(evidence, queries, reader)
+    inhibited = {rule.pk for rule in rules if inhibitions.is_inhibited(rule)}
     decisions: dict[int, Decision] = {}
     for pk, query in queries.items():
         try:
-            decisions[pk] = decide(query.parameters, states[pk], evidence[pk], now)
+            decision = decide(query.parameters, states[pk], evidence[pk], now)
+            decisions[pk] = inhibit(decision) if pk in inhibited else decision
         except Exception as error:  # noqa: BLE001 - an invalid rule must not stop the others
             errors[pk] = error
     return [EvaluationResult(rule, decisions.get(rule.pk), errors.get(rule.pk)) for rule in rules]
@@ -224,9 +235,12 @@ def _apply_transition(rule: Rule, decision: Decision, tick: int, now: datetime) 
     )
     try:
         with transaction.atomic():
-            if not _store_decisions({rule.pk: decision}, tick, now):
+            if decision.action is AlertAction.FIRE and rule.inhibited_by and load_inhibitions(now).is_inhibited(rule):
+                decision = inhibit(decision)  # another rule has just fired
+            if not _store_decisions({rule.pk: decision}, tick, now) or decision.action is AlertAction.NOTHING:
                 return
             if decision.action is AlertAction.FIRE:
+                details, labels = build_breakdown(rule, decision.measurement, now)
                 fire_alert(
                     source=Alert.Source.RULE,
                     fingerprint=f"rule:{rule.name}",
@@ -235,6 +249,8 @@ def _apply_transition(rule: Rule, decision: Decision, tick: int, now: datetime) 
                     title=rule.title or rule.name,
                     severity=rule.severity,
                     summary=summary,
+                    details=details,
+                    labels=labels,
                     # Absolute, because the message is read outside the site.
                     runbook_url=f"{settings.SITE_URL if rule.runbook_url.startswith('/') else ''}{rule.runbook_url}",
                     measurement=decision.measurement,

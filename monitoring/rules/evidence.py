@@ -56,7 +56,7 @@ class WindowSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RuleEvidence:
     """The sums at one evaluation; all empty if there are no samples.
 
     windows: one per window of the rule, narrowest first; one for a gauge. endings: one per number of last endings,

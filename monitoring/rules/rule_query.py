@@ -1,7 +1,7 @@
 """Translates a stored rule into sample queries and parameters of the evaluation."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,10 +13,10 @@ from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
 from monitoring.models.samples import BUCKET_SECONDS
 from monitoring.rules.ending_series import build_ending_series
-from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums, has_enough_samples
+from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums, has_enough_samples
 from monitoring.samples.queries import SampleQuery, SampleReader, SeriesSelector, read_steps
 
-BUCKET = timedelta(seconds=BUCKET_SECONDS)
+_BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
 _PARAMETER_NAMES = [field.name for field in fields(RuleParameters)]
 # The fields of the rule that an alert keeps.
@@ -39,26 +39,26 @@ class RuleQuery:
         """The sample queries of the rule."""
         return [self.numerator] if self.denominator is None else [self.numerator, self.denominator]
 
-    def build_evidence(self, reader: SampleReader) -> Evidence:
+    def build_evidence(self, reader: SampleReader) -> RuleEvidence:
         """Return the sums of each window and since the recovery, or the one value of a gauge; without last endings."""
         if self.denominator is None:
             value = reader.get_gauge(self.numerator)
-            return Evidence(reader.end, [] if value is None else [WindowSums(0, value, 1.0)])
+            return RuleEvidence(reader.end, [] if value is None else [WindowSums(0, value, 1.0)])
         denominators = reader.get_increases(self.denominator)
         if not denominators:
-            return Evidence(reader.end)
+            return RuleEvidence(reader.end)
         numerators = reader.get_increases(self.numerator) or [0.0] * len(denominators)
         recovered_since = self.denominator.recovered_since
         seconds = list(self.parameters.windows)
         if recovered_since is not None:
             seconds.append(max(0, int((reader.end - recovered_since).total_seconds())))
         sums = [WindowSums(*each) for each in zip(seconds, numerators, denominators, strict=True)]
-        return Evidence(reader.end, sums[: len(self.parameters.windows)], (), sums[-1] if recovered_since else None)
+        return RuleEvidence(reader.end, sums[: len(self.parameters.windows)], (), sums[-1] if recovered_since else None)
 
 
 def add_last_endings(
-    evidence: dict[int, Evidence], queries: Mapping[int, RuleQuery], reader: SampleReader
-) -> dict[int, Evidence]:
+    evidence: dict[int, RuleEvidence], queries: Mapping[int, RuleQuery], reader: SampleReader
+) -> dict[int, RuleEvidence]:
     """Add the last endings to the evidence of the rules whose windows are not sufficient, in one database query."""
     quiet = {
         pk: query
@@ -74,7 +74,7 @@ def add_last_endings(
     steps: dict[int, list[tuple[datetime, float]]] = defaultdict(list)
     for series_id, bucket, increase in read_steps(series, reader.end - timedelta(days=days), reader.end):
         if increase > 0:
-            steps[series_id].append((bucket + BUCKET, increase))
+            steps[series_id].append((bucket + _BUCKET, increase))
     added = {}
     for pk, query in quiet.items():
         assert query.denominator is not None
@@ -91,10 +91,12 @@ def build_rule_query(
     *,
     since: datetime | None = None,
     recovered_since: datetime | None = None,
+    excluded_platforms: Sequence[str] = (),
 ) -> RuleQuery:
     """Build the query of a rule. Raises InvalidRule for unknown metrics and invalid matchers.
 
-    since: samples before it do not count; recovered_since: the start of the recovery of its open alert.
+    since: samples before it do not count; recovered_since: the start of the recovery of its open alert;
+    excluded_platforms: those whose samples another alert explains.
     """
     errors = validate_matchers(rule.matchers) + validate_matchers(rule.denominator_matchers)
     parameters = get_rule_parameters(rule)
@@ -102,6 +104,10 @@ def build_rule_query(
         errors.append("confidence must be from 0.5 to below 1")
     windows = tuple(parameters.windows)
     numerator, denominator = get_rule_selectors(rule)
+    if excluded_platforms and not errors:
+        excluded = {"label": "platform", "op": "!=", "values": list(excluded_platforms)}
+        numerator = replace(numerator, matchers=[*numerator.matchers, excluded])
+        denominator = denominator and replace(denominator, matchers=[*denominator.matchers, excluded])
     metrics = {selector.metric for selector in (numerator, denominator) if selector}
     unknown = metrics - _get_known_series_names()
     if errors or unknown:

@@ -11,7 +11,7 @@ from monitoring.models.samples import BUCKET_SECONDS
 from monitoring.samples.collector import build_series_key
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
-CALLS_METRIC = "diagnosis_calls_total"
+CALLS_METRIC, ANSWERS_METRIC = "diagnosis_calls_total", "diagnosis_answers_total"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, and the edge of a bucket
 
 
@@ -45,9 +45,15 @@ def write_counter(process: Process, series: Series, start: datetime, increases: 
 
 
 def write_calls(
-    process: Process, start: datetime, calls: Sequence[tuple[int, int]], *, platform: str = "p", demo: str = "false"
+    process: Process,
+    start: datetime,
+    calls: Sequence[tuple[int, int]],
+    *,
+    platform: str = "p",
+    demo: str = "false",
+    metric: str = CALLS_METRIC,
 ) -> None:
-    """Write the (valid, failed) calls to a platform in each bucket."""
+    """Write the (valid, failed) calls to a platform in each bucket, or its answers."""
     for column, outcome in enumerate(("valid", "busy")):
-        series = make_series(CALLS_METRIC, {"platform": platform, "outcome": outcome, "demo": demo})
+        series = make_series(metric, {"platform": platform, "outcome": outcome, "demo": demo})
         write_counter(process, series, start, [counts[column] for counts in calls])

@@ -22,7 +22,7 @@ from monitoring.rules.decision import (
     select_candidates,
 )
 from monitoring.rules.ending_series import EndingSeries
-from monitoring.rules.evidence import Evidence, RuleParameters, WindowSums
+from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums
 from performance.intervals import exact_interval, wilson_interval
 
 START = datetime(2026, 2, 27, 12, tzinfo=UTC)
@@ -44,7 +44,7 @@ def run_decisions(counts_by_tick: Sequence[Counts], parameters: RuleParameters =
         evidence = series.build_evidence(
             parameters, until, since=state.resolved_at, recovered_since=state.recovered_since
         )
-        decisions.append(decide(parameters, state, evidence if number >= first else Evidence(until), until))
+        decisions.append(decide(parameters, state, evidence if number >= first else RuleEvidence(until), until))
         state = decisions[-1].new_state
     return decisions
 
@@ -55,7 +55,7 @@ def list_actions(decisions: list[Decision]) -> list[str]:
 
 def find_verdict(parameters: RuleParameters, sums: WindowSums) -> ThresholdVerdict:
     """Return the verdict on one window of a closed rule."""
-    return compare_with_threshold(parameters, EvaluationState(), Evidence(START, [sums]))[1]
+    return compare_with_threshold(parameters, EvaluationState(), RuleEvidence(START, [sums]))[1]
 
 
 def test_wilson_interval_equals_published_values() -> None:
@@ -115,8 +115,8 @@ def test_rule_below_compares_the_upper_bound() -> None:
 def test_narrowest_window_with_enough_samples_counts() -> None:
     assert RATIO.windows == [300, 600, 1200, 1800]
     window_sums = [WindowSums(300, 1, 10), WindowSums(600, 2, 30), WindowSums(1200, 3, 55), WindowSums(1800, 4, 90)]
-    assert [sums.window_seconds for sums, _ in select_candidates(RATIO, Evidence(START, window_sums))] == [1200]
-    assert [sums.window_seconds for sums, _ in select_candidates(RATIO, Evidence(START, window_sums[:2]))] == [600]
+    assert [sums.window_seconds for sums, _ in select_candidates(RATIO, RuleEvidence(START, window_sums))] == [1200]
+    assert [sums.window_seconds for sums, _ in select_candidates(RATIO, RuleEvidence(START, window_sums[:2]))] == [600]
 
 
 def test_windows_of_invalid_rules_are_finite() -> None:
@@ -179,7 +179,7 @@ def test_cooldown_delays_the_next_alert() -> None:
 
 
 def test_breach_before_a_pause_of_the_evaluations_does_not_count() -> None:
-    breach = Evidence(START, [WindowSums(300, 30, 100)])
+    breach = RuleEvidence(START, [WindowSums(300, 30, 100)])
     first = decide(RATIO, EvaluationState(), breach, START)
     assert first.new_state.breached_since == START
     later = decide(RATIO, first.new_state, breach, START + timedelta(hours=1))
@@ -191,7 +191,7 @@ def test_alert_is_repeated_less_and_less_until_acknowledged() -> None:
     decisions = run_decisions([BREACHED] * (10 + 4 * 240), hourly)
     assert list_actions(decisions) == ["fire", "repeat", "repeat"]  # after 1 and 3 hours
     open_state = next(each.new_state for each in decisions if each.action is AlertAction.FIRE)
-    breach = Evidence(START, [WindowSums(300, 30, 100)])
+    breach = RuleEvidence(START, [WindowSums(300, 30, 100)])
     tomorrow = START + timedelta(days=1)
     assert decide(hourly, replace(open_state, evaluated_at=tomorrow), breach, tomorrow).action is AlertAction.REPEAT
     seen = replace(open_state, evaluated_at=tomorrow, is_acknowledged=True)
@@ -212,7 +212,7 @@ def test_no_data_policy(policy: str, expected: list[str]) -> None:
     state, actions = EvaluationState(), []
     for number in range(30):
         now = START + number * TICK
-        decision = decide(gauge, state, Evidence(now, [WindowSums(0, 20, 1)] if number < 6 else ()), now)
+        decision = decide(gauge, state, RuleEvidence(now, [WindowSums(0, 20, 1)] if number < 6 else ()), now)
         state = decision.new_state
         actions += [decision.action.value] if decision.action is not AlertAction.NOTHING else []
     assert actions == expected

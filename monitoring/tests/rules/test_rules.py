@@ -20,7 +20,16 @@ from monitoring.rules.backtest import run_backtest
 from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 from monitoring.rules.evaluator import run_evaluation
 from monitoring.rules.rule_query import build_rule_query
-from testing.data.samples import BUCKET, CALLS_METRIC, NOON, make_process, make_series, write_calls, write_values
+from testing.data.samples import (
+    ANSWERS_METRIC,
+    BUCKET,
+    CALLS_METRIC,
+    NOON,
+    make_process,
+    make_series,
+    write_calls,
+    write_values,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -57,11 +66,11 @@ def make_form(**changes: Any) -> dict[str, Any]:
 
 
 def test_default_rules_can_be_evaluated_and_have_a_runbook(operator: Client) -> None:
-    assert seed_rules()["added"] == len(DEFAULT_RULES) == 7
+    assert seed_rules()["added"] == len(DEFAULT_RULES) == 8
     for rule in Rule.objects.all():
         build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
-    assert [result.error for result in run_evaluation(NOON)] == [None] * 7
+    assert [result.error for result in run_evaluation(NOON)] == [None] * 8
 
 
 def test_seeding_twice_changes_nothing() -> None:
@@ -154,7 +163,9 @@ def write_hour(end: Any) -> None:
     """Write ten calls per bucket for the hour before; half of them fail from minute 20 to 28."""
     start = floor_to_bucket(end) - timedelta(hours=1)
     calls = [(5, 5) if 80 <= n < 112 else (10, 0) for n in range(240)]
-    write_calls(make_process(start, end), start, calls)
+    process = make_process(start, end)
+    for metric in (CALLS_METRIC, ANSWERS_METRIC):
+        write_calls(process, start, calls, metric=metric)
 
 
 def test_backtest_agrees_with_the_evaluator() -> None:
@@ -285,7 +296,7 @@ def test_command_explains_every_rule_in_a_line() -> None:
 def test_command_evaluates_now_and_rejects_past_times_without_dry_run() -> None:
     seed_rules()
     assert "no_data" in evaluate_alerts()
-    assert RuleState.objects.count() == 7
+    assert RuleState.objects.count() == 8
     with pytest.raises(CommandError, match="--dry-run"):
         evaluate_alerts("--at", "2026-02-27 03:10")
     with pytest.raises(CommandError, match="is not a time"):
