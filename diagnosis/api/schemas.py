@@ -184,9 +184,13 @@ class DiagnosisOut(Schema):
 
 
 class DiagnosisDetailOut(DiagnosisOut):
-    """A diagnosis with its brands, questions and platforms. eta_s: estimated seconds left, null while unknown."""
+    """A diagnosis with its brands, questions and platforms. eta_s: estimated seconds left, null while unknown.
+
+    retry_blocked: why no failed answer can be asked for again now, localized; empty if one can, or none failed.
+    """
 
     eta_s: int | None
+    retry_blocked: str
     brands: list[BrandOut]
     questions: list[QuestionOut]
     platforms: list[PlatformRef]

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from diagnosis.choices import DiagnosisStatus
+from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
 from diagnosis.platforms.availability import describe_obstacle, get_pause_end
 from diagnosis.platforms.durations import TimeLeft, get_seconds_per_call
@@ -106,6 +107,7 @@ def serialize_diagnosis_detail(diagnosis: Diagnosis) -> dict[str, Any]:
     platforms = diagnosis.get_platforms()
     return serialize_diagnosis(diagnosis) | {
         "eta_s": _estimate_seconds_left(diagnosis, platforms),
+        "retry_blocked": _describe_blocked_retry(diagnosis, platforms),
         "brands": [serialize_brand(brand) for brand in diagnosis.brands.all()],
         "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
         "platforms": [
@@ -114,6 +116,19 @@ def serialize_diagnosis_detail(diagnosis: Diagnosis) -> dict[str, Any]:
             for platform in platforms
         ],
     }
+
+
+def _describe_blocked_retry(diagnosis: Diagnosis, platforms: Sequence[Platform]) -> str:
+    """Return why the failed answers cannot be asked for again now, localized; empty if they can, or none failed."""
+    if not diagnosis.is_final or not diagnosis.failed:
+        return ""
+    failed = diagnosis.answers.filter(state=AnswerState.FAILED).order_by()
+    failed_ids = set(failed.values_list("platform_id", flat=True).distinct())
+    reasons = {platform.name: describe_obstacle(platform) for platform in platforms if platform.pk in failed_ids}
+    if not all(reasons.values()):
+        return ""
+    text = "；".join(f"{name}：{reason}" for name, reason in reasons.items())
+    return _("失败的平台现在都不能询问（%(reasons)s），请换平台，或等恢复后再补问。") % {"reasons": text}
 
 
 def _estimate_seconds_left(diagnosis: Diagnosis, platforms: Sequence[Platform]) -> int | None:

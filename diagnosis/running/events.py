@@ -78,7 +78,7 @@ def build_diagnosis_problem(diagnosis: Diagnosis, locale: str | None = None) -> 
     """Return the problem body that explains the final status; None if it completed or is not final."""
     if not diagnosis.error_code:
         return None
-    return build_problem(
+    problem = build_problem(
         ErrorCode(diagnosis.error_code),
         locale=locale,
         request_id=diagnosis.request_id,
@@ -86,3 +86,7 @@ def build_diagnosis_problem(diagnosis: Diagnosis, locale: str | None = None) -> 
         action_params={"diagnosis": str(diagnosis.pk)},
         params={"valid": diagnosis.valid, "planned": diagnosis.planned},
     )
+    action = problem["copy"]["action"]
+    if action["kind"] == "open_report" and not diagnosis.valid:  # there is no answer to open
+        problem["copy"]["action"] = {"kind": "switch_platform", "params": action["params"]}
+    return problem

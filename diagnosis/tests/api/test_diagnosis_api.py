@@ -48,7 +48,14 @@ def test_detail_lists_brands_questions_and_platforms(client: Client, owner: Abst
     ]
     assert [question["text"] for question in body["questions"]] == ["甲？", "乙？"]
     assert [row["id"] for row in body["platforms"]] == ["first", "fake"]
-    assert body["platforms"][0] == {"id": "first", "name": "平台 first", "model": "first", "demo": False}
+    assert body["platforms"][0] == {
+        "id": "first",
+        "name": "平台 first",
+        "model": "first",
+        "demo": False,
+        "obstacle": "",
+        "paused_until": None,
+    }
 
 
 def test_percentage_follows_the_stages(client: Client, owner: AbstractUser, platform: Platform) -> None:
@@ -303,8 +310,8 @@ def test_queries_for_reading_do_not_grow_with_answers(
     rivals = [RequestedBrand(f"竞品 {number}") for number in range(5)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=rivals)
     run_and_end(diagnosis, *[make_valid_result(), make_failed_result()] * 25)
-    # The session, the user and the diagnosis, then brands, questions and platforms, or the answers.
-    with django_assert_max_num_queries(7):
+    # The session, the user and the diagnosis, then brands, questions, platforms, cost and failed platforms, or the answers.
+    with django_assert_max_num_queries(8):
         assert client.get(path(diagnosis, rest)).status_code == 200
 
 
@@ -330,7 +337,7 @@ def test_queries_for_creating_do_not_grow_with_the_size(
     with django_assert_max_num_queries(15):
         diagnosis = make_diagnosis(owner, platforms, questions=questions, repeats=5)
     ended = run_and_end(diagnosis, *[make_valid_result()] * 10)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         create_retry(ended, services.RequestContext(owner))
 
 

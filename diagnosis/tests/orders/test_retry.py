@@ -298,3 +298,21 @@ def test_platform_that_cannot_answer_is_not_asked_again(
     response = _retry(client, only_off)
     assert response.status_code == 409
     assert reason in response.json()["fields"]["id"]
+    assert client.get(f"/api/diagnoses/{only_off.pk}").json()["retry_blocked"] == response.json()["fields"]["id"]
+    assert client.get(f"/api/diagnoses/{both.pk}").json()["retry_blocked"] == ""
+
+
+@pytest.mark.parametrize("status", [None, DiagnosisStatus.CANCELLED])
+def test_action_after_a_failure_leads_somewhere(
+    client: Client, owner: AbstractUser, platform: Platform, status: DiagnosisStatus | None
+) -> None:
+    """Partial results are offered only if there is an answer, else other platforms."""
+    questions = ["甲？", "乙？"]
+    none = run_and_end(make_diagnosis(owner, [platform], questions=questions), make_failed_result(), status=status)
+    action = client.get(f"/api/diagnoses/{none.pk}").json()["error"]["copy"]["action"]
+    assert (action["kind"], action["params"]) == ("switch_platform", {"diagnosis": str(none.pk)})
+    some = run_and_end(
+        make_diagnosis(owner, [platform], questions=questions), make_valid_result(), status=DiagnosisStatus.CANCELLED
+    )
+    action = client.get(f"/api/diagnoses/{some.pk}").json()["error"]["copy"]["action"]
+    assert action["kind"] == "open_report"

@@ -236,7 +236,8 @@ function drawEnd(report) {
   const actions = { retry, open_report: () => byId("answers-heading").scrollIntoView() };
   byId("end-problem").replaceChildren(...(hasProblem ? [problemCard(diagnosis.error, { actions })] : []));
   byId("retry-section").hidden = report.failed === 0;
-  setText(byId("retry-explanation"), retryExplanation(report.planned - report.failed, report.failed));
+  byId("retry").hidden = diagnosis.retry_blocked !== "";
+  setText(byId("retry-explanation"), diagnosis.retry_blocked || retryExplanation(report.planned - report.failed, report.failed));
 }
 
 /** Ask the failed questions again, as a new diagnosis. */
