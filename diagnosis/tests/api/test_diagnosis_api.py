@@ -310,7 +310,7 @@ def test_queries_for_reading_do_not_grow_with_answers(
     rivals = [RequestedBrand(f"竞品 {number}") for number in range(5)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=rivals)
     run_and_end(diagnosis, *[make_valid_result(), make_failed_result()] * 25)
-    # The session, the user and the diagnosis, then brands, questions, platforms, cost and failed platforms, or the answers.
+    # Session, user and diagnosis, then brands, questions, platforms, cost and failed platforms, or the answers.
     with django_assert_max_num_queries(8):
         assert client.get(path(diagnosis, rest)).status_code == 200
 
