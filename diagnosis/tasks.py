@@ -20,6 +20,7 @@ from diagnosis.running.queue import (
 from diagnosis.running.recovery import expire_overdue, requeue_orphans
 from diagnosis.running.runner import run_diagnosis
 from diagnosis.schedules.runner import start_due_schedules
+from diagnosis.spending.ledger import settle_abandoned_calls
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +28,7 @@ _aexpire_overdue = database_sync_to_async(expire_overdue, thread_sensitive=False
 _arequeue_recalculations = database_sync_to_async(requeue_recalculations, thread_sensitive=False)
 _arun_recalculation = database_sync_to_async(run_recalculation, thread_sensitive=False)
 _arequeue_orphans = database_sync_to_async(requeue_orphans, thread_sensitive=False)
+_asettle_abandoned_calls = database_sync_to_async(settle_abandoned_calls, thread_sensitive=False)
 _astart_due_schedules = database_sync_to_async(start_due_schedules, thread_sensitive=False)
 
 
@@ -84,5 +86,6 @@ async def sweep_diagnoses() -> None:
         await _arequeue_orphans()
         await _arequeue_recalculations()
         await _aexpire_overdue()
+        await _asettle_abandoned_calls()
     finally:
         await aclose_old_connections()

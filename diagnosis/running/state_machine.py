@@ -37,6 +37,7 @@ from diagnosis.running.events import (
 from diagnosis.running.queue import filter_with_live_job
 from diagnosis.running.reply_records import build_reply_columns, create_reply_rows
 from diagnosis.running.results import CallResult
+from diagnosis.spending.overview import count_attempts
 from errors.codes import ErrorCode
 from errors.recording import record_error, record_problem
 from progress.events import DiagnosisEvent
@@ -166,10 +167,12 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
         answers = [pending[pk] for pk in columns_by_answer if pk in pending]
         pending_by_platform = count_pending_by_platform(diagnosis)
         seconds_to_deadline = (run.deadline_at - timezone.now()).total_seconds()
+        attempts = count_attempts(columns_by_answer)
         events: list[DiagnosisEvent] = []
         for answer in answers:
             for name, value in columns_by_answer[answer.pk].items():
                 setattr(answer, name, value)
+            answer.attempts = max(answer.attempts, attempts.get(answer.pk, 0))  # also those of a killed worker
             setattr(diagnosis, answer.state, getattr(diagnosis, answer.state) + 1)
             pending_by_platform[answer.platform_id] -= 1
             run.time_left.observe(answer.platform_id, answer.milliseconds or 0)

@@ -25,7 +25,7 @@ from diagnosis.spending.ledger import (
     settle_abandoned_calls,
 )
 from diagnosis.spending.pricing import NOTHING
-from testing.data.diagnoses import make_diagnosis, make_platform, make_schedule
+from testing.data.diagnoses import begin_and_record, make_diagnosis, make_platform, make_schedule, make_valid_result
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +107,18 @@ def test_abandoned_calls_are_settled_as_unknown(settings: Any) -> None:
     )
     assert [settle_abandoned_calls() for _look in range(2)] == [1, 0]
     assert PaidCall.objects.get(pk=recent.call_id).state == PaidCall.State.RESERVED
+
+
+def test_attempts_of_a_killed_worker_count_for_the_answer(owner: AbstractUser) -> None:
+    platform = make_platform(**PRICES)
+    diagnosis = make_diagnosis(owner, [platform])
+    request = _request(
+        platform, purpose=CallPurpose.ANSWER, diagnosis_id=diagnosis.pk, answer_id=diagnosis.answers.get().pk
+    )
+    reserve(request)  # its worker was killed
+    settle(reserve(request), NOTHING)
+    begin_and_record(diagnosis, make_valid_result())
+    assert diagnosis.answers.get().attempts == 2
 
 
 def test_input_without_a_limit_is_at_most_a_token_for_each_byte() -> None:
