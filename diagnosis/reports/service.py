@@ -22,7 +22,7 @@ from diagnosis.reports.builder import build_report
 from diagnosis.reports.verdict import build_unknown_verdict
 
 # Increment when `build_report_from_rows` returns something else: older stored reports are then rebuilt when read.
-REPORT_VERSION = 4
+REPORT_VERSION = 5
 
 ANSWER_ORDERING = ("question__position", "platform__position", "platform_id", "repeat")
 

@@ -193,6 +193,8 @@ def test_each_row_has_its_current_state(client: Client, owner: AbstractUser, pla
         "planned": 6,
         "valid": 2,
         "failed": 1,
+        "revision": 0,
+        "report_pending": False,
         "filtered": 1,
         "carried_over": 0,
         "brand": "山岚",
