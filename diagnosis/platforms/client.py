@@ -70,6 +70,7 @@ class PlatformCall:
     usage: Usage | None = None
     exchanges: list[tuple[StepRequest, StepResponse | None]] = field(default_factory=list)
     _responses: list[StepResponse] = field(default_factory=list)
+    _seed: int | None = None  # of the first paid step; later ones belong to the same answer
 
     async def take_step(self, *, seed: int, timeout_seconds: float) -> PlatformReply | None:
         """Make the next paid request; return the reply, or None if another step must follow.
@@ -79,7 +80,7 @@ class PlatformCall:
         self.usage = None
         endpoint = Endpoint.from_platform(self.platform)
         protocol = get_protocol(self.platform)
-        profile = build_profile(self.platform, endpoint.base_url, seed=seed)
+        profile = build_profile(self.platform, endpoint.base_url, seed=seed if self._seed is None else self._seed)
         try:
             steps = protocol.run(profile, self.question)
             request = self._replay(steps)
@@ -91,6 +92,7 @@ class PlatformCall:
             if 200 <= response.status < 300:
                 self.usage = _complete_usage(protocol.parse_usage(response.body), profile)
             self._advance(steps, response)
+            self._seed = profile.seed
         except StopIteration as stop:
             return await _complete_reply(stop.value, self.platform, endpoint, profile)
         except CallFailed as failure:

@@ -69,6 +69,6 @@ def test_page_has_no_broken_link(page: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_readme_names_every_platform_key_and_existing_make_targets(name: str) -> None:
     text = (PROJECT_ROOT / name).read_text()
-    assert [variable for *_, variable in REAL_PLATFORMS if f"`{variable}`" not in text] == []
+    assert [row.key_variable for row in REAL_PLATFORMS if f"`{row.key_variable}`" not in text] == []
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make (\w[\w-]*)", text)) <= targets

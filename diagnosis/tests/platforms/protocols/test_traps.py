@@ -10,6 +10,7 @@ from diagnosis.platforms.protocols.base import CallProfile, StepResponse
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.replies import PlatformReply
 from testing.fakes.protocols.all_traps import ALL_TRAPS
+from testing.fakes.protocols.table import PAGE, render_table
 from testing.fakes.protocols.trap import QUESTION, Expected, Trap
 
 
@@ -67,3 +68,7 @@ def test_trap(trap: Trap) -> None:
 
 def test_every_protocol_has_traps() -> None:
     assert {trap.protocol for trap in ALL_TRAPS} == set(PROTOCOLS)
+
+
+def test_the_documented_table_is_that_of_the_traps() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render_table(), "run python -m testing.fakes.protocols.table"
