@@ -109,9 +109,14 @@ def get_uncertain_brands(mentions: list[list[Any]]) -> list[str]:
     return list(dict.fromkeys(brand for brand, *_ in mentions if brand not in certain))
 
 
-def find_named_brands(question: str, brands: list[BrandSpellings]) -> list[str]:
-    """Return the brands that a question names, uncertain mentions included.
+def find_named_brands(question: str, brands: list[BrandSpellings], *, is_about_brand: bool = False) -> list[str]:
+    """Return the brands that a question names; uncertain mentions count if the user says that it is about the brand."""
+    mentions = analyse_text(question, brands).mentions
+    return list(dict.fromkeys(mention.brand for mention in mentions if mention.is_certain or is_about_brand))
 
-    One doubtful question in a mention rate would make the whole rate doubtful.
-    """
-    return list(dict.fromkeys(mention.brand for mention in analyse_text(question, brands).mentions))
+
+def find_possible_brands(question: str, brands: list[BrandSpellings]) -> list[str]:
+    """Return the brands whose names stand in a question, but may be ordinary words there."""
+    mentions = analyse_text(question, brands).mentions
+    certain = {mention.brand for mention in mentions if mention.is_certain}
+    return list(dict.fromkeys(mention.brand for mention in mentions if mention.brand not in certain))

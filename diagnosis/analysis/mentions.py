@@ -19,7 +19,7 @@ from diagnosis.analysis.matching.lexicon import Segmentation
 from diagnosis.analysis.matching.names import BrandSpellings, NameFinder, NameMatch
 from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling, normalize_text
 from diagnosis.analysis.matching.structure import find_groups
-from diagnosis.analysis.matching.web_addresses import Address, find_addresses, find_cited_domains
+from diagnosis.analysis.matching.web_addresses import Address, find_addresses, get_cited_domains
 
 __all__ = ["BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_mentions", "normalize_spelling"]
 
@@ -82,6 +82,7 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
         if match.name.is_tracked or sense is Sense.BRAND
     ]
     known += [NamedRange(address.start, address.end, is_certain=False) for address in addresses]
+    known.sort(key=lambda one: one.start)
     return TextAnalysis(
         [
             Mention(match.name.brand, *normalized.get_original_range(match.start, match.end), sense is Sense.BRAND)
@@ -90,7 +91,7 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
         ],
         list(dict.fromkeys(match.name.brand for match, sense in found if _is_other_brand(match, sense))),
         discover_brands(groups, known, question),
-        find_cited_domains(text),
+        get_cited_domains(addresses),
     )
 
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 from pydantic import StringConstraints
 
-from diagnosis.analysis.columns import find_named_brands
+from diagnosis.analysis.columns import find_named_brands, find_possible_brands
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.api.schemas import BrandIn, NameText, QuestionText
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
@@ -26,11 +26,13 @@ class QuestionsIn(Schema):
 class CheckedQuestionOut(Schema):
     """The kind of a question, and the brands that it names.
 
-    kind: "recognition" if the question names a brand; its answers are not part of the mention rate.
+    kind: "recognition" if the question names a brand; its answers are not part of the mention rate. uncertain: brands
+    whose names may be ordinary words in it, so that only the user can tell; see `questions_about_brand` of an order.
     """
 
     kind: Literal["unbranded", "recognition"]
     named: list[str]
+    uncertain: list[str]
 
 
 @router.post(
@@ -44,5 +46,9 @@ def check_questions(request: HttpRequest, body: QuestionsIn) -> list[dict[str, A
     brands = [BrandSpellings(brand.name, [brand.name, *brand.aliases]) for brand in body.competitors]
     if body.brand:
         brands.insert(0, BrandSpellings(body.brand, [body.brand, *body.aliases]))
-    named_by_question = [find_named_brands(question, brands) for question in body.questions]
-    return [{"kind": KIND_RECOGNITION if named else KIND_UNBRANDED, "named": named} for named in named_by_question]
+    checked = []
+    for question in body.questions:
+        named, uncertain = find_named_brands(question, brands), find_possible_brands(question, brands)
+        kind = KIND_RECOGNITION if named else KIND_UNBRANDED
+        checked.append({"kind": kind, "named": named, "uncertain": uncertain})
+    return checked

@@ -55,6 +55,11 @@ class OrderIn(Schema):
     questions: list[QuestionText] = Field(min_length=1, max_length=20)
     platforms: list[PlatformId] = Field(min_length=1, max_length=10)
     repeats: int = Field(default=1, ge=1, le=5)
+    questions_about_brand: list[Annotated[int, Field(ge=0, lt=20)]] = Field(
+        default_factory=list,
+        max_length=20,
+        description="indices of questions where a name that may be an ordinary word means the brand",
+    )
 
     @model_validator(mode="after")
     def _validate_unique(self) -> "OrderIn":
@@ -79,6 +84,7 @@ class OrderIn(Schema):
             questions=self.questions,
             platforms=self.platforms,
             repeats=self.repeats,
+            questions_about_brand=sorted(set(self.questions_about_brand)),
         )
 
 

@@ -191,6 +191,9 @@ class Question(models.Model):
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="questions", verbose_name="诊断")
     position = models.PositiveSmallIntegerField("顺序")
     text = models.CharField("问题", max_length=500)
+    is_about_brand = models.BooleanField(
+        "问的是品牌", default=False, db_default=False, help_text="用户确认：问题里既是词又是品牌名的字，指的是品牌"
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "问题"

@@ -113,7 +113,12 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
         for brand in source.brands.all()
     )
     questions = {
-        question.pk: Question(diagnosis=diagnosis, position=question.position, text=question.text)
+        question.pk: Question(
+            diagnosis=diagnosis,
+            position=question.position,
+            text=question.text,
+            is_about_brand=question.is_about_brand,
+        )
         for question in source.questions.all()
     }
     Question.objects.bulk_create(questions.values())

@@ -46,10 +46,14 @@ class DiagnosisRequest:
     platforms: Sequence[str]
     competitors: Sequence[RequestedBrand] = field(default_factory=list)
     repeats: int = 1
+    questions_about_brand: Sequence[int] = ()
 
     def fingerprint(self) -> str:
         """Return a hash that distinguishes a repeated request from another one with the same idempotency key."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        fields = asdict(self)
+        if not self.questions_about_brand:
+            del fields["questions_about_brand"]  # as before the field existed
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ def _create_rows(
         for index, brand in enumerate(brands)
     )
     questions = Question.objects.bulk_create(
-        Question(diagnosis=diagnosis, position=index, text=text) for index, text in enumerate(request.questions)
+        Question(diagnosis=diagnosis, position=index, text=text, is_about_brand=index in request.questions_about_brand)
+        for index, text in enumerate(request.questions)
     )
     Answer.objects.bulk_create(
         Answer(

@@ -82,7 +82,10 @@ def build_report_from_rows(
         [ReportBrand(brand.name, brand.is_own) for brand in brands],
         report_answers,
         seed=diagnosis.pk.int % 2**32,  # so that the same answers always have the same intervals
-        named_brands={str(question.pk): find_named_brands(question.text, spellings) for question in questions},
+        named_brands={
+            str(question.pk): find_named_brands(question.text, spellings, is_about_brand=question.is_about_brand)
+            for question in questions
+        },
     )
     return {"version": REPORT_VERSION, **report}
 

@@ -93,7 +93,7 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
         data[pk].corrected.add(normalize_panel_text(name))
     questions: dict[str, str] = {}
     for question in Question.objects.filter(diagnosis__in=diagnoses):
-        if find_named_brands(question.text, spellings[question.diagnosis_id]):
+        if find_named_brands(question.text, spellings[question.diagnosis_id], is_about_brand=question.is_about_brand):
             continue  # its answers measure recognition, not the mention rate
         questions[str(question.pk)] = normalize_panel_text(question.text)
         data[question.diagnosis_id].questions[normalize_panel_text(question.text)] = question.text

@@ -50,12 +50,18 @@ def make_diagnosis(
     aliases: Sequence[str] = (),
     competitors: Sequence[RequestedBrand] = (),
     repeats: int = 1,
+    questions_about_brand: Sequence[int] = (),
     **context: Any,
 ) -> Diagnosis:
     """Create a diagnosis as the API does, also without the platform's key."""
     context = {"knows_keys": False} | context
     request = DiagnosisRequest(
-        RequestedBrand(brand, aliases), questions, [platform.pk for platform in platforms], competitors, repeats=repeats
+        RequestedBrand(brand, aliases),
+        questions,
+        [platform.pk for platform in platforms],
+        competitors,
+        repeats=repeats,
+        questions_about_brand=questions_about_brand,
     )
     return create_diagnosis(request, RequestContext(owner, **context))[0]
 

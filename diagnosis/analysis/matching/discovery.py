@@ -4,8 +4,10 @@ A place is believed when its group also holds certain brands, names that are no 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from diagnosis.analysis.matching.evidence import is_ordinary_text, looks_like_name
 from diagnosis.analysis.matching.lexicon import FUNCTION_TAGS, is_chinese_word, is_english_word, split_words
@@ -77,7 +79,13 @@ def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: 
 
 
 def _find_known(slot: Slot, known: Sequence[NamedRange], *, only_certain: bool = False) -> bool:
-    return any(one.start < slot.end and slot.start < one.end and (one.is_certain or not only_certain) for one in known)
+    """Return whether a known name stands in a slot. `known` is in order, without overlaps."""
+    index = bisect_right(known, slot.start, key=attrgetter("end"))
+    while index < len(known) and known[index].start < slot.end:
+        if known[index].is_certain or not only_certain:
+            return True
+        index += 1
+    return False
 
 
 def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> str:
@@ -118,6 +126,8 @@ def _read_latin_name(name: str, rest: str) -> str:
     is_word = all(is_english_word(word.lower()) or word.lower() in ("of", "the", "and") for word in kept)
     if is_word and (len(kept) == 1 or len(kept) > 3 or name.islower() or (kept[1:] and kept[1].islower())):
         return ""
+    if re.match(r" [a-z]+\b", rest) and is_english_word(rest.split()[0].lower()):
+        return ""  # a description: "Gooseneck spout"
     return name if re.search("[A-Za-z]{2}", name) and not re.match(r"[\u3400-\u9fff]{5}", rest) else ""
 
 

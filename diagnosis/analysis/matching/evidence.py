@@ -48,4 +48,5 @@ def looks_like_name(text: str) -> bool:
         return not is_ordinary_text(text) and not any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(text))
     words = re.findall(r"[A-Za-z][A-Za-z'’&.-]*", text)
     is_latin = bool(words) and len(text) <= 30 and not re.search("[\u3400-\u9fff]", text)
-    return is_latin and words[0][:1].isupper() and not is_english_word(words[0].lower())
+    is_description = len(words) > 1 and words[1].islower() and is_english_word(words[1])  # "Gooseneck spout"
+    return is_latin and words[0][:1].isupper() and not is_english_word(words[0].lower()) and not is_description

@@ -22,6 +22,7 @@ from diagnosis.analysis.matching.spellings import (
     join_text,
 )
 
+MAX_MATCHES = 500  # in one text, so that a repetition costs no more than an answer
 MAX_ACRONYM_LENGTH = 3  # such names are also abbreviations and units: MG, MAC
 
 
@@ -99,7 +100,10 @@ class NameFinder:
         self._known = _build_known_patterns(gazetteer)
 
     def find(self, normalized: NormalizedText) -> list[NameMatch]:
-        """Return the names in order without overlaps: the one that starts first, then the longest, wins."""
+        """Return the names in order without overlaps: the one that starts first, then the longest, wins.
+
+        At most MAX_MATCHES.
+        """
         joined = join_text(normalized)
         matches = list(self._tracked.find(normalized, joined))
         matches += [
@@ -115,6 +119,8 @@ class NameFinder:
         for match in sorted(matches, key=lambda match: (match.start, -match.end, not match.name.is_tracked)):
             if not (kept and match.start < kept[-1].end) and not decoys.cover(match):
                 kept.append(match)
+            if len(kept) == MAX_MATCHES:
+                break
         return kept
 
 

@@ -7,7 +7,7 @@ A *slot* is a place for one name, such as the head of a list item; the slots of 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 
 from diagnosis.analysis.matching.markup import find_emphasized
 
@@ -84,7 +84,7 @@ def _find_lists(text: str) -> Iterator[Group]:
     Items of one kind of marker and one indentation are a list, as are lines that begin with a label.
     """
     items: dict[tuple[int, str], list[Slot]] = {}
-    for line in _ITEM.finditer(text):
+    for line in islice(_ITEM.finditer(text), MAX_SLOTS):
         marker = line["marker"]
         kind = re.sub(r"\d+|[一二三四五六七八九十①-⑳❶-❿]+", "1", marker.strip()) if marker else _get_kind(line.group())
         start = line.start("bold") if line["bold"] and not marker else line.start("content")
@@ -119,7 +119,7 @@ _INLINE_NUMBER = re.compile(r"(?<![\d.])(?P<number>\d{1,2})[.)、．）][ \t]*(?
 def _find_inline_lists(text: str) -> Iterator[Group]:
     """Yield lists in one line: 「1. Kettlewood 2. 一盏」."""
     for line in re.finditer(r"[^\n]+", text):
-        numbers = list(_INLINE_NUMBER.finditer(text, line.start(), line.end()))[:MAX_SLOTS]
+        numbers = list(islice(_INLINE_NUMBER.finditer(text, line.start(), line.end()), MAX_SLOTS))
         ordered = [number for index, number in enumerate(numbers) if int(number["number"]) == index + 1]
         if len(ordered) > 1 and len(ordered) == len(numbers):
             ends = [number.start() for number in ordered[1:]] + [line.end()]
@@ -154,7 +154,7 @@ def _find_tables(text: str) -> Iterator[Group]:
     """Yield the columns of Markdown tables, without their headers."""
     if "|" not in text:
         return
-    lines = [(match.start(), match.group()) for match in re.finditer(r"[^\n]+", text)]
+    lines = [(match.start(), match.group()) for match in islice(re.finditer(r"[^\n]+", text), MAX_SLOTS)]
     for is_table, rows_iterator in groupby(lines, key=lambda line: line[1].count("|") >= 1):
         rows = list(rows_iterator)
         if not is_table or len(rows) < 3 or not any(_TABLE_RULE.match(row) for _start, row in rows):
@@ -180,12 +180,14 @@ def _find_enumerations(text: str) -> Iterator[Group]:
     position, count = 0, 0
     for end in [*_CLAUSE_END.finditer(text), None]:
         clause_end = end.start() if end else len(text)
-        separators = list(_SEPARATOR.finditer(text, position, clause_end))
-        if separators and count < MAX_SLOTS:
+        separators = list(islice(_SEPARATOR.finditer(text, position, clause_end), MAX_SLOTS - count))
+        if separators:
             bounds = [position, *(bound for one in separators for bound in one.span()), clause_end]
             slots = [_make_slot(text, *bounds[index : index + 2]) for index in range(0, len(bounds), 2)]
             members = [slot for slot in slots if slot]
             count += len(members)
             if len(members) > 1:
                 yield Group("enumeration", members)
+            if count >= MAX_SLOTS:
+                return
         position = end.end() if end else clause_end

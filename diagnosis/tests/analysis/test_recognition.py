@@ -16,6 +16,7 @@ from diagnosis.reports.answers import ReportAnswer, ReportBrand
 from diagnosis.reports.builder import build_report
 from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.tables import FIGURES_TABLE
+from diagnosis.reports.service import build_report_from_database
 from diagnosis.reports.print_context import build_print_context
 from diagnosis.trends.service import load_comparison_data
 from testing.data.diagnoses import make_diagnosis, make_failed_result, make_valid_result, run_and_end
@@ -156,9 +157,33 @@ def test_check_returns_the_brands_that_questions_name(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_ambiguous_name_counts_as_named(client: Client) -> None:
-    response = _check(client, brand="苹果", questions=["苹果怎么样？"])
-    assert response.json()[0]["named"] == ["苹果"]
+@pytest.mark.parametrize(
+    ("brand", "question", "expected"),
+    [
+        ("苹果", "苹果怎么样？", ("unbranded", [], ["苹果"])),
+        ("苹果", "苹果手机怎么样？", ("recognition", ["苹果"], [])),
+        ("大众", "适合大众的跑鞋有哪些？", ("unbranded", [], ["大众"])),
+        ("On", "Which running shoes are on sale?", ("unbranded", [], [])),
+        ("On", "Are On shoes any good?", ("recognition", ["On"], [])),
+    ],
+)
+def test_word_in_a_question_is_asked_about(
+    client: Client, brand: str, question: str, expected: tuple[str, list[str], list[str]]
+) -> None:
+    (checked,) = _check(client, brand=brand, questions=[question]).json()
+    assert (checked["kind"], checked["named"], checked["uncertain"]) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_user_decides_whether_a_question_is_about_the_brand(owner: AbstractUser, platform: Platform) -> None:
+    questions = ["苹果怎么样？", "苹果好不好？"]
+    for about_brand in ([], [1]):
+        diagnosis = make_diagnosis(
+            owner, [platform], brand="苹果", questions=questions, questions_about_brand=about_brand
+        )
+        ended = run_and_end(diagnosis, make_valid_result("苹果手机。"), make_valid_result("苹果手机。"))
+        kinds = [question["kind"] for question in build_report_from_database(ended)["questions"]]
+        assert kinds == ["unbranded", "recognition" if about_brand else "unbranded"]
 
 
 @pytest.mark.django_db

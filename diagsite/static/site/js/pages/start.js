@@ -161,6 +161,8 @@ async function submit(event) {
     showFieldErrors(form, fields, rows);
     return;
   }
+  const aboutBrand = recognitionCheck.getQuestionsAboutBrand(body.questions);
+  if (aboutBrand.length) body.questions_about_brand = aboutBrand;
   setBusy(true);
   try {
     const created = await createDiagnosis(body, getSubmissionKey(body));
