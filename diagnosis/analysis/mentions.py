@@ -90,7 +90,7 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
             if match.name.is_tracked and sense is not Sense.WORD
         ],
         list(dict.fromkeys(match.name.brand for match, sense in found if _is_other_brand(match, sense))),
-        discover_brands(groups, known, question),
+        discover_brands(text, groups, known, question),
         get_cited_domains(addresses),
     )
 

@@ -7,10 +7,17 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 
 from diagnosis.analysis.matching.evidence import is_ordinary_text, looks_like_name
-from diagnosis.analysis.matching.lexicon import FUNCTION_TAGS, is_chinese_word, is_english_word, split_words
+from diagnosis.analysis.matching.lexicon import (
+    FUNCTION_TAGS,
+    is_chinese_word,
+    is_english_name,
+    is_english_word,
+    split_words,
+)
 from diagnosis.analysis.matching.normalization import normalize_spelling
 from diagnosis.analysis.matching.places import BRAND_TITLE
 from diagnosis.analysis.matching.structure import Group, Slot
@@ -27,6 +34,8 @@ _HAN_NAME = re.compile(r"[\u3400-\u9fff·]{2,}")
 _LATIN_NAME = re.compile(
     r"[A-Z0-9][\w'’&.+-]*(?: (?:[A-Z0-9&][\w'’&.+-]*|of|the|and|de|la|le))*|[a-z]+[A-Z]\w*|[a-z]{4,}"
 )
+_HAN = re.compile("[\u3400-\u9fff]")
+_DESCRIPTIVE_ENDINGS = ("式", "型", "化", "类", "款", "党", "性", "感", "客户", "人群")
 _ENUMERATION_END = re.compile(r"等|都|也|的|这|这类|之类|均|是|比较|更|各|两|三|几|都是|to |are |is |all |both |, ")
 
 
@@ -39,43 +48,66 @@ class NamedRange:
     is_certain: bool
 
 
-def discover_brands(groups: Sequence[Group], known: Sequence[NamedRange], question: str) -> list[str]:
+def discover_brands(text: str, groups: Sequence[Group], known: Sequence[NamedRange], question: str) -> list[str]:
     """Return guessed names of brands in order of appearance, as written; known ones are not repeated."""
+    is_asked = bool(_ASKS_FOR_BRANDS.search(question))
+    guesses = [guess for group in groups for guess in _discover_in_group(group, known, is_asked)]
+    if guesses or any(one.is_certain for one in known):
+        guesses += _discover_in_prose(text, known)
     found: dict[str, tuple[int, str]] = {}
-    for group in groups:
-        for start, name in _discover_in_group(group, known, bool(_ASKS_FOR_BRANDS.search(question))):
-            key = normalize_spelling(name)
-            if key and (key not in found or start < found[key][0]):
-                found[key] = (start, name)
-    return [name for _start, name in sorted(found.values())][:MAX_DISCOVERED]
+    for start, name in sorted(guesses):
+        found.setdefault(normalize_spelling(name), (start, name))
+    return [name for _start, name in found.values()][:MAX_DISCOVERED]
 
 
 def _discover_in_group(group: Group, known: Sequence[NamedRange], is_asked: bool) -> Iterator[tuple[int, str]]:
-    named = {slot.start for slot in group.slots if _find_known(slot, known, only_certain=True)}
-    others = [slot for slot in group.slots if not _find_known(slot, known)]
-    names = [slot for slot in others if looks_like_name(_strip_model(slot.text))]
-    ordinary = [slot for slot in others if is_ordinary_text(slot.text)]
-    if not _is_believed(group, len(named), len(names), len(ordinary), is_asked):
+    slots = _get_unlabelled(group, known)
+    named = sum(_find_known(slot, known, only_certain=True) for slot in slots)
+    others = [slot for slot in slots if not _find_known(slot, known)]
+    names = sum(looks_like_name(_strip_model(slot.text)) for slot in others)
+    ordinary = sum(is_ordinary_text(slot.text) for slot in others)
+    if not _is_believed(group, named, names, ordinary, is_asked):
         return
-    is_strong = len(named) + len(names) > len(ordinary)
-    for index, slot in enumerate(others):
-        is_edge = group.kind == "enumeration" and (slot is group.slots[0] or slot is group.slots[-1])
-        name = _read_name(slot.text, is_edge=is_edge, is_first=is_edge and not index, is_strong=is_strong)
-        if name:
+    for slot in others:
+        is_first = group.kind == "enumeration" and slot is group.slots[0]
+        is_edge = is_first or (group.kind == "enumeration" and slot is group.slots[-1])
+        name = _read_name(slot.text, is_edge=is_edge, is_first=is_first, is_strong=named + names > ordinary)
+        if name and not (group.kind == "labelled" and not looks_like_name(name)):
             yield slot.start, name
 
 
+def _get_unlabelled(group: Group, known: Sequence[NamedRange]) -> list[Slot]:
+    """Return the slots without those that a name introduces: they describe it."""
+    if group.kind != "labelled":
+        return group.slots
+    pairs = zip(group.labels, group.slots, strict=True)
+    return [slot for label, slot in pairs if not _find_known(label, known) and not looks_like_name(label.text)]
+
+
 def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: bool) -> bool:
+    """Return whether the slots of a group are brands, from the numbers of brands, apparent names, ordinary texts."""
     if group.kind == "table":
         is_titled = bool(BRAND_TITLE.search(group.title))
         return is_titled or (bool(named or _NAME_TITLE.search(group.title)) and named + names > ordinary)
-    if group.kind in ("enumeration", "emphasis"):
-        return named > 0 and named + names >= ordinary
-    return (
-        (named > 0 and named + names >= ordinary)
-        or (names > 1 and names >= ordinary)
-        or (is_asked and names > 0 and names >= ordinary)
-    )
+    has_majority = named + names >= ordinary
+    if group.kind in ("enumeration", "emphasis", "labels"):
+        return named > 0 and has_majority
+    return has_majority and (named > 0 or names > 1 or (is_asked and names > 0))
+
+
+_PROSE_NAME = re.compile(
+    r"(?<![A-Za-z0-9.\-_/&'’@])(?<![A-Za-z0-9] )(?=[A-Z])[A-Za-z]{4,20}(?![A-Za-z0-9\-_/.@]| ?\d| [A-Z])"
+)
+
+
+def _discover_in_prose(text: str, known: Sequence[NamedRange]) -> Iterator[tuple[int, str]]:
+    """Yield capitalized words of Chinese sentences that are neither words, models nor abbreviations: Shopify."""
+    for match in islice(_PROSE_NAME.finditer(text), MAX_DISCOVERED):
+        word = match.group()
+        around = text[max(0, match.start() - 12) : match.start()] + text[match.end() : match.end() + 12]
+        is_name = not word.isupper() and not is_english_word(word.lower()) and not is_english_name(word.lower())
+        if is_name and _HAN.search(around) and not _find_known(Slot(match.start(), match.end(), word), known):
+            yield match.start(), word
 
 
 def _find_known(slot: Slot, known: Sequence[NamedRange], *, only_certain: bool = False) -> bool:
@@ -104,7 +136,7 @@ def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> 
 
 def _read_han_name(name: str, rest: str, *, is_strong: bool) -> str:
     words = [word.text for word in split_words(name)]
-    if any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(name)):
+    if any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(name)) or name.endswith(_DESCRIPTIVE_ENDINGS):
         return ""
     while len(name) > 4 and len(words) > 1 and len(words[-1]) > 1:
         name = name.removesuffix(words.pop())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from diagnosis.analysis.matching.lexicon import (
     FUNCTION_TAGS,
-    is_chinese_word,
+    is_common_word,
     is_english_phrase,
     is_english_word,
     split_words,
@@ -37,9 +37,8 @@ def is_ordinary_text(text: str) -> bool:
     han = re.sub(r"[^\u3400-\u9fff]+", "", folded)
     if not han or len(han) < len(folded.replace(" ", "")) / 2:
         return False
-    return all(is_chinese_word(word.text) or len(word.text) == 1 for word in split_words(han)) and any(
-        len(word.text) > 1 for word in split_words(han)
-    )
+    words = split_words(han)
+    return all(len(word.text) == 1 or is_common_word(word) for word in words) and len(words) < len(han)
 
 
 def looks_like_name(text: str) -> bool:

@@ -143,6 +143,13 @@ def is_chinese_word(text: str) -> bool:
     return len(text) > 1 and text in _load_dictionary().chinese
 
 
+@lru_cache(maxsize=65536)
+def is_common_word(word: Word) -> bool:
+    """Return whether a Chinese word is an ordinary one, as a dictionary says or its tag and frequency."""
+    is_frequent = not word.tag.startswith(_PROPER_TAGS) and rjieba.suggest_freq(word.text) >= MIN_FREQUENCY
+    return is_chinese_word(word.text) or (len(word.text) > 1 and is_frequent)
+
+
 def is_chinese_name(text: str) -> bool:
     """Return whether a dictionary has the text as the name of a person, a place or a thing."""
     return text in _load_dictionary().chinese_names

@@ -39,7 +39,7 @@ class PlaceEvidence:
             tail = slot.text[end - slot.start :] if end <= slot.end else ""
             if _MODEL_TAIL.fullmatch(tail) or (is_last and group.kind == "enumeration" and end <= slot.end):
                 evidence = max(evidence, self._rate(group), key=sum)
-            elif group.kind in ("list", "table") and end <= slot.end and not tail.startswith("的"):
+            elif group.kind not in ("enumeration", "emphasis") and end <= slot.end and not tail.startswith("的"):
                 rated = self._rate(group)
                 evidence = max(evidence, Evidence(rated.brand / 2, rated.word / 2), key=sum)
         for group, slot in self._by_end.get(end, ()):
@@ -55,7 +55,7 @@ class PlaceEvidence:
             return Evidence(1.0 if named or ordinary <= doubtful else 0.0)
         if named and 2 * named >= ordinary:
             return Evidence(STRONG)
-        if group.kind == "list" and ordinary <= named + doubtful:
+        if group.kind in ("list", "labels", "labelled") and ordinary <= named + doubtful:
             return Evidence(1.0 if doubtful > 1 else WEAK)
         if ordinary > named:
             return Evidence(0.0, CLEAR)

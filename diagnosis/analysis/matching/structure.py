@@ -33,6 +33,7 @@ _SEPARATOR = re.compile(
 )
 _CLAUSE_END = re.compile(r"[。！？!?；;：:\n（()），|]|,(?! )|\.(?=\s|$)|\s[–—-]\s")
 _EDGES = " \t\u3000*_`~\"'“”‘’「」『』《》【】[]<>#。.,，：:！!"
+_NUMBER = re.compile(r"[*_#\s]*\d{1,2}[.)、．）][ \t]*(?=[^\d\s])")
 MAX_SLOT_LENGTH = 40
 MAX_SLOTS = 400
 
@@ -48,11 +49,16 @@ class Slot:
 
 @dataclass(frozen=True)
 class Group:
-    """Slots of one kind. kind: "list", "table", "enumeration", "emphasis"; title: the header of a column."""
+    """Slots of one kind.
+
+    kind: "list"; "labels" of lines without a marker; "labelled", what labels introduce, with these in `labels`; "table"
+    with the header of the column as `title`; "enumeration"; "emphasis".
+    """
 
     kind: str
     slots: list[Slot] = field(default_factory=list)
     title: str = ""
+    labels: list[Slot] = field(default_factory=list)
 
 
 def find_groups(text: str) -> list[Group]:
@@ -68,6 +74,8 @@ def find_groups(text: str) -> list[Group]:
 
 def _make_slot(text: str, start: int, end: int) -> Slot | None:
     """Return a slot without the characters around its text; None if nothing or too much remains."""
+    number = _NUMBER.match(text, start, end)
+    start = number.end() if number else start
     while start < end and text[start] in _EDGES:
         start += 1
     while end > start and text[end - 1] in _EDGES:
@@ -91,11 +99,11 @@ def _find_lists(text: str) -> Iterator[Group]:
         slot = _make_head(text, start, line.end()) if kind else None
         if slot:
             items.setdefault((len(line["indent"]), kind), []).append(slot)
-    for slots in items.values():
-        yield Group("list", slots[:MAX_SLOTS])
-        labelled = [value for slot in slots[:MAX_SLOTS] if (value := _find_labelled(text, slot))]
-        if labelled:
-            yield Group("list", labelled)
+    for (_indent, kind), slots in items.items():
+        yield Group("labels" if kind == "label" else "list", slots)
+        pairs = [(slot, value) for slot in slots if (value := _find_labelled(text, slot))]
+        if pairs:
+            yield Group("labelled", [value for _label, value in pairs], labels=[label for label, _value in pairs])
     yield from _find_inline_lists(text)
 
 

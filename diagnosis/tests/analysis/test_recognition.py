@@ -16,8 +16,8 @@ from diagnosis.reports.answers import ReportAnswer, ReportBrand
 from diagnosis.reports.builder import build_report
 from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.tables import FIGURES_TABLE
-from diagnosis.reports.service import build_report_from_database
 from diagnosis.reports.print_context import build_print_context
+from diagnosis.reports.service import build_report_from_database
 from diagnosis.trends.service import load_comparison_data
 from testing.data.diagnoses import make_diagnosis, make_failed_result, make_valid_result, run_and_end
 
