@@ -15,6 +15,9 @@ def main() -> int:
     measurements: list[Measure] = [
         matching.measure_certain_mentions,
         matching.measure_all_mentions,
+        matching.measure_reported_cases,
+        matching.measure_labelled_answers,
+        matching.measure_discovery,
         interval_coverage.measure_wilson,
         interval_coverage.measure_bootstrap,
         significance.measure_independent,
@@ -26,6 +29,7 @@ def main() -> int:
         verdicts.measure_false_differences,
         verdicts.measure_detected_differences,
         speed.measure_analysis,  # first, as it measures peak memory
+        speed.measure_repetition,
         speed.measure_report,
         speed.measure_correction,
     ]

@@ -4,6 +4,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,25 @@ def measure_analysis(count: int = ANSWER_COUNT) -> BenchmarkResult:
         "< 60 s, memory bounded",
         measured,
         cpu_seconds < 60 and added_mb < 50,
+    )
+
+
+REPEATED_TEXTS = ("完美团队", "山岚、", "大众大众点评", "On and ", "**苹果**", "| 小米 |\n", "https://a.example/")
+REPEATED_CHARACTERS = 20_000
+
+
+def measure_repetition() -> BenchmarkResult:
+    """Measure the analysis of answers that repeat a short text, as a model does that has lost its way."""
+    brands = [BrandSpellings(name, [name]) for name in (*BRAND_NAMES, "完美", "美团", "On")]
+    slowest = max(
+        (_get_median_seconds(partial(analyse_text, text, brands, "哪个牌子好？")), text[:8])
+        for text in ((repeated * REPEATED_CHARACTERS)[:REPEATED_CHARACTERS] for repeated in REPEATED_TEXTS)
+    )
+    return BenchmarkResult(
+        f"analysis of {REPEATED_CHARACTERS:,} characters of repetition",
+        "< 100 ms",
+        f"{slowest[0] * 1000:.0f} ms (slowest: {slowest[1]!r})",
+        slowest[0] < 0.1,
     )
 
 

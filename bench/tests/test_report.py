@@ -7,6 +7,7 @@ import pytest
 from bench.harness import BenchmarkResult
 from bench.report.interval_coverage import measure_bootstrap, measure_wilson
 from bench.report.judged_answers import measure_discovery_with_judge
+from bench.report.labelled_answers import REALISTIC, UNREAD_HALF, read_answers, score_answers
 from bench.report.significance import measure_correlated, measure_independent
 from bench.report.speed import measure_analysis
 from bench.report.verdicts import measure_false_differences
@@ -28,3 +29,9 @@ def test_answers_are_analysed_fast_enough() -> None:
 def test_brands_are_discovered_with_a_judge() -> None:
     for result in measure_discovery_with_judge():
         assert result.is_held, result
+
+
+def test_certain_mentions_of_labelled_answers() -> None:
+    scores = score_answers(list(read_answers([UNREAD_HALF], REALISTIC)))
+    assert min(scores.certain.precision, scores.certain.recall) >= 0.95
+    assert scores.uncertain_share <= 0.05

@@ -34,7 +34,7 @@ _HAN_NAME = re.compile(r"[\u3400-\u9fff·]{2,}")
 _LATIN_NAME = re.compile(
     r"[A-Z0-9][\w'’&.+-]*(?: (?:[A-Z0-9&][\w'’&.+-]*|of|the|and|de|la|le))*|[a-z]+[A-Z]\w*|[a-z]{4,}"
 )
-_HAN = re.compile("[\u3400-\u9fff]")
+_NAME_TAGS = ("nr", "nz", "nrt", "g", "j", "ag", "ng", "ns")
 _DESCRIPTIVE_ENDINGS = ("式", "型", "化", "类", "款", "党", "性", "感", "客户", "人群")
 _ENUMERATION_END = re.compile(r"等|都|也|的|这|这类|之类|均|是|比较|更|各|两|三|几|都是|to |are |is |all |both |, ")
 
@@ -95,19 +95,37 @@ def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: 
     return has_majority and (named > 0 or names > 1 or (is_asked and names > 0))
 
 
-_PROSE_NAME = re.compile(
-    r"(?<![A-Za-z0-9.\-_/&'’@])(?<![A-Za-z0-9] )(?=[A-Z])[A-Za-z]{4,20}(?![A-Za-z0-9\-_/.@]| ?\d| [A-Z])"
+_CAPITALIZED = re.compile(r"(?<![A-Za-z0-9.\-_/&'’@])(?=[A-Z])[A-Za-z]{4,20}(?![A-Za-z0-9\-_/@]| ?\d| [A-Z])")
+_BEFORE_IN_SENTENCE = re.compile(r"(?:[\u3400-\u9fff，、；：（] ?|\b[a-z]+,? )$")
+_HAN_SUBJECT = re.compile(
+    r"(?:^|[。；;：:！!，,\n]) ?([\u3400-\u9fff]{2,4}?)(?=的|在|从|上|也|则|适合|旗下)"
+    r"|(?:可以看|可以买|替代|比如|例如|买|送)([\u3400-\u9fff]{2,4}?)(?=[的，。、；或这等])",
+    re.MULTILINE,
 )
 
 
 def _discover_in_prose(text: str, known: Sequence[NamedRange]) -> Iterator[tuple[int, str]]:
-    """Yield capitalized words of Chinese sentences that are neither words, models nor abbreviations: Shopify."""
-    for match in islice(_PROSE_NAME.finditer(text), MAX_DISCOVERED):
-        word = match.group()
-        around = text[max(0, match.start() - 12) : match.start()] + text[match.end() : match.end() + 12]
+    """Yield capitalized words in sentences that are in no dictionary, and Chinese subjects of unknown words."""
+    for match in islice(_CAPITALIZED.finditer(text), 10 * MAX_DISCOVERED):
+        word, before = match.group(), text[max(0, match.start() - 20) : match.start()]
         is_name = not word.isupper() and not is_english_word(word.lower()) and not is_english_name(word.lower())
-        if is_name and _HAN.search(around) and not _find_known(Slot(match.start(), match.end(), word), known):
+        is_new = is_name and not _find_known(Slot(*match.span(), word), known)
+        if is_new and _BEFORE_IN_SENTENCE.search(before):
             yield match.start(), word
+    for match in islice(_HAN_SUBJECT.finditer(text), 10 * MAX_DISCOVERED):
+        name, (start, end) = match[1] or match[2], match.span(1 if match[1] else 2)
+        if _is_unknown_word(name) and not _find_known(Slot(start, end, name), known):
+            yield start, name
+
+
+def _is_unknown_word(text: str) -> bool:
+    """Return whether a Chinese text is no word, but a name or characters that occur in names."""
+    words = split_words(text)
+    if any(word.tag.startswith((*FUNCTION_TAGS, "m", "f", "t")) for word in words) or is_ordinary_text(text):
+        return False
+    if len(words) == 1:
+        return words[0].tag in ("nz", "nrt") and len(text) > 2 and not is_chinese_word(text)
+    return all(len(word.text) == 1 for word in words) and any(word.tag in _NAME_TAGS for word in words)
 
 
 def _find_known(slot: Slot, known: Sequence[NamedRange], *, only_certain: bool = False) -> bool:
@@ -135,15 +153,21 @@ def _read_name(text: str, *, is_edge: bool, is_first: bool, is_strong: bool) -> 
 
 
 def _read_han_name(name: str, rest: str, *, is_strong: bool) -> str:
+    name = name.partition("的")[0]
     words = [word.text for word in split_words(name)]
-    if any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(name)) or name.endswith(_DESCRIPTIVE_ENDINGS):
+    if (
+        len(name) < 2
+        or any(word.tag.startswith(FUNCTION_TAGS) for word in split_words(name))
+        or name.endswith(_DESCRIPTIVE_ENDINGS)
+    ):
         return ""
     while len(name) > 4 and len(words) > 1 and len(words[-1]) > 1:
         name = name.removesuffix(words.pop())
     if len(name) > MAX_HAN_LENGTH or len(name) < 2 or is_chinese_word(name) or re.match(r"[^\s（(A-Za-z0-9]", rest):
         return ""
     if is_ordinary_text(name):
-        return name if is_strong and len(name) <= 4 and any(len(word) == 1 for word in words) else ""
+        is_compound = len(words) > 1 and all(len(word) > 1 for word in words)
+        return name if is_strong and len(name) <= 4 and not is_compound else ""
     return name
 
 

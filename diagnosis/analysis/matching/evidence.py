@@ -10,6 +10,7 @@ from typing import NamedTuple
 from diagnosis.analysis.matching.lexicon import (
     FUNCTION_TAGS,
     is_common_word,
+    is_counted_phrase,
     is_english_phrase,
     is_english_word,
     split_words,
@@ -38,6 +39,8 @@ def is_ordinary_text(text: str) -> bool:
     if not han or len(han) < len(folded.replace(" ", "")) / 2:
         return False
     words = split_words(han)
+    if len(words) == 1 and is_counted_phrase(han):
+        return False  # 一盏
     return all(len(word.text) == 1 or is_common_word(word) for word in words) and len(words) < len(han)
 
 

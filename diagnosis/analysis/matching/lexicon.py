@@ -22,7 +22,7 @@ MIN_FREQUENCY = 20  # of a common word in jieba's corpus; rarer ones may be name
 _PROPER_TAGS = ("nr", "ns", "nt", "nz")
 # Adverbs, prepositions, conjunctions, particles, pronouns.
 FUNCTION_TAGS = ("d", "p", "c", "u", "r", "y")
-_INFLECTIONS = ("s", "es", "ed", "ing", "er", "ly")
+_INFLECTIONS = ("s", "es", "ed", "ing", "er", "ers", "ly")
 
 
 class Ambiguity(IntEnum):

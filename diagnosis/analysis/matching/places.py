@@ -14,6 +14,7 @@ _MODEL_TAIL = re.compile(
     r"(?:(?:[\s-]?[A-Za-z][A-Za-z+.]{0,12}){0,3}[\s-]?[A-Za-z]{0,3}\d[\w+.-]*(?:\s?[A-Za-z0-9+]+){0,4}"
     r"|\s?[A-Z][\w+ .-]*)?"
 )
+PERSON_WEIGHT = 2  # of the name of a person, relative to an ordinary word
 GUESS_WEIGHT = 0.5  # of a text that looks like a name, relative to a certain brand
 
 
@@ -71,6 +72,8 @@ class PlaceEvidence:
                     doubtful.add(name.brand)
                 elif name:
                     named += 1
+                elif is_person(slot.text):
+                    ordinary += PERSON_WEIGHT
                 elif _is_ordinary(group, slot):
                     ordinary += 1
                 elif looks_like_name(slot.text):
@@ -87,4 +90,4 @@ class PlaceEvidence:
 
 def _is_ordinary(group: Group, slot: Slot) -> bool:
     is_ordinary = is_chinese_word if group.kind == "enumeration" else is_ordinary_text
-    return is_person(slot.text) or is_ordinary(slot.text)
+    return is_ordinary(slot.text)
