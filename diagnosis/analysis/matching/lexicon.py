@@ -146,7 +146,7 @@ def is_chinese_word(text: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_common_word(word: Word) -> bool:
     """Return whether a Chinese word is an ordinary one, as a dictionary says or its tag and frequency."""
-    is_frequent = not word.tag.startswith(_PROPER_TAGS) and rjieba.suggest_freq(word.text) >= MIN_FREQUENCY
+    is_frequent = not word.tag.startswith(_PROPER_TAGS) and rjieba.suggest_freq(word.text) > 2 * MIN_FREQUENCY
     return is_chinese_word(word.text) or (len(word.text) > 1 and is_frequent)
 
 
