@@ -13,6 +13,7 @@
 # make bench-repair   100,000 broken records: found, fixed, untouched, undone
 # make bench-scale    a simulated queue against the real site; cost by number of rows
 # make bench-restart  both servers restarted behind nginx, under traffic
+# make bench-install  the operators' manual followed in a fresh Debian root (as root; ARGS="--language zh")
 # make torture        chaos tests: injected faults, load and fuzzing, half an hour (ARGS="--list", "--seed N")
 # make soak           the load part of it alone
 #
@@ -36,7 +37,8 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://check@127.0.0.1:1
 SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
 .PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock torture soak errors-coverage \
-	bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending $(SERVER_BENCHES) \
+	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending \
+	$(SERVER_BENCHES) \
 	requirements requirements-dev node node-modules bench-modules
 
 run: requirements
@@ -114,8 +116,13 @@ bench-scale: requirements-dev
 bench-restart: requirements-dev
 	@$(CLEAN) $(PY) -m bench.deploy
 
+bench-install: requirements-dev
+	@$(CLEAN) $(PY) -m bench.install $(ARGS)
+
 torture: requirements-dev
 	@$(CLEAN) $(PY) -m bench.chaos $(ARGS)
+	@$(MAKE) bench-install ARGS="--language en"
+	@$(MAKE) bench-install ARGS="--language zh"
 
 soak: requirements-dev
 	@$(CLEAN) $(PY) -m bench.chaos --only soak --name soak $(ARGS)

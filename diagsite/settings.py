@@ -195,8 +195,9 @@ AUTH_PASSWORD_VALIDATORS = [
 CSRF_FAILURE_VIEW = "diagsite.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
-# Supervisors and Prometheus ask a process for these by its own address, over HTTP: no check of the host, no redirect.
-PROBE_PATHS = ["/healthz", "/healthz/full", "/readyz", "/metrics"]
+# Supervisors, Prometheus and the callers of the demo platform ask a process for these by its own address, over HTTP: no
+# check of the host, no redirect.
+PROBE_PATHS = ["/healthz", "/healthz/full", "/readyz", "/metrics", "/demo/v1/chat/completions"]
 SECURE_REDIRECT_EXEMPT = [f"^{path.lstrip('/')}$" for path in PROBE_PATHS]
 # A day, for this host only: a browser remembers it even when the certificate is gone.
 SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 86_400) if SECURE_SSL_REDIRECT else 0

@@ -24,10 +24,10 @@ NGINX_MAIN_CONF = PROJECT_ROOT / "deploy" / "nginx" / "nginx.conf"
 TEMPORARY_PATHS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
-def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
-    """Create a self-signed certificate for localhost; return the paths of certificate and key."""
+def create_self_signed_certificate(directory: Path, host: str = "localhost") -> tuple[Path, Path]:
+    """Create a self-signed certificate for a host; return the paths of certificate and key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -37,7 +37,7 @@ def create_self_signed_certificate(directory: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     files = directory / "fullchain.pem", directory / "privkey.pem"

@@ -1,0 +1,180 @@
+"""Follow the operators' manual in a fresh Debian root, block by block, to a diagnosis, a scrape and a restore.
+
+The root is made by debootstrap, in a directory that is removed afterwards. Packages come from the network; then the
+blocks run in network and process namespaces of their own, so that the usual ports are free. There is no systemd: a
+script in its place runs the command lines of the units.
+
+    python -m bench.install [--language en|zh] [--keep DIRECTORY]
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.harness import BenchmarkResult, run_measurements
+from testing.manual_blocks import INSTALL_SECTIONS, METRICS_SECTIONS, RESTORE_SECTIONS, read_blocks
+from testing.proxied_site import create_self_signed_certificate
+from testing.services import find_program, wait_until
+from testing.site import PROJECT_ROOT
+
+PAGES = {"en": "manual.md", "zh": "manual.zh.md"}
+# Blocks of the install section, by index: before the second one the code is copied; from the third on none needs the
+# network; the last one starts the site.
+COPY_BLOCK, FIRST_ISOLATED_BLOCK, START_BLOCK = 1, 2, 4
+DOMAIN = "site.example"
+# What an operator edits: the demo platform stands for a real one.
+EDITS = "DEMO=1\nOUTGOING_HOSTS=127.0.0.1\nDEMO_BASE_URL=http://127.0.0.1:8765/demo/v1\nDEMO_LATENCY=0.1\n"
+SERVICES = """
+pg_ctlcluster 15 main start
+redis-server /etc/redis/redis.conf --daemonize yes --supervised no >/dev/null
+nginx
+"""
+CHECK_SCRIPT = PROJECT_ROOT / "bench" / "install" / "check_site.py"
+
+
+class FreshRoot:
+    """A Debian root in a directory, and commands inside it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory
+        self._holder: subprocess.Popen[bytes] | None = None
+
+    def create(self) -> None:
+        """Unpack Debian, the code, a certificate, and the script in place of systemctl."""
+        if not (self.path / "etc" / "debian_version").exists():
+            command = [find_program("debootstrap"), "--variant=minbase", "--include=ca-certificates"]
+            subprocess.run([*command, "bookworm", str(self.path)], check=True, stdout=subprocess.DEVNULL)
+        for name in ("etc/resolv.conf", "etc/apt/apt.conf.d"):
+            source = Path("/") / name
+            if source.is_dir():
+                shutil.copytree(source, self.path / name, dirs_exist_ok=True)
+            elif source.exists():
+                shutil.copy(source, self.path / name)
+        # The certificates that this machine trusts, for a network with a certificate of its own.
+        shutil.copy("/etc/ssl/certs/ca-certificates.crt", self.path / "etc/ssl/certs/ca-certificates.crt")
+        (self.path / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
+        policy = self.path / "usr/sbin/policy-rc.d"
+        policy.write_text("#!/bin/sh\nexit 101\n")  # Debian would start the servers when it installs them
+        policy.chmod(0o755)
+        shutil.copy(PROJECT_ROOT / "bench" / "install" / "systemctl", self.path / "usr/local/bin/systemctl")
+        certificates = self.path / "etc/ssl/diagsite"
+        certificates.mkdir(parents=True, exist_ok=True)
+        create_self_signed_certificate(certificates, DOMAIN)
+        with (self.path / "etc/hosts").open("a") as hosts:
+            hosts.write(f"127.0.0.1 localhost {DOMAIN}\n")
+
+    def copy_code(self) -> None:
+        """Put the committed code into /opt/diagsite."""
+        archive = subprocess.run(["git", "archive", "HEAD"], cwd=PROJECT_ROOT, check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(self.path / "opt/diagsite")], input=archive, check=True)
+
+    def isolate(self) -> None:
+        """Give the following commands namespaces of their own."""
+        mounts = f"mount -t proc proc {self.path}/proc && mount --rbind /dev {self.path}/dev"
+        ready = self.path / "run" / "isolated"
+        ready.unlink(missing_ok=True)
+        script = f"ip link set lo up && {mounts} && touch {ready} && sleep infinity"
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
+        )
+        wait_until(ready.exists, "the namespaces", 30)
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell script in the root; a failing line ends it."""
+        command = ["chroot", str(self.path), "/bin/bash", "-eu", "-c", script]
+        if self._holder:
+            (child,) = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
+            command = ["nsenter", "--target", child, "--net", "--mount", "--pid", *command]
+        else:
+            command = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={self.path}/proc", *command]
+        environment = {
+            **{name: value for name, value in os.environ.items() if "proxy" in name.lower() or name.startswith("PIP_")},
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "DEBIAN_FRONTEND": "noninteractive",
+            "LANG": "C.UTF-8",
+        }
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    def close(self) -> None:
+        """End everything that runs in it."""
+        if self._holder:
+            self._holder.kill()
+            self._holder.wait()
+
+
+class ManualRun:
+    """Runs the steps of one page in a root; nothing more after the first failure."""
+
+    def __init__(self, root: FreshRoot, page: str) -> None:
+        self.root, self.page = root, page
+        self.results: list[BenchmarkResult] = []
+
+    def run(self) -> list[BenchmarkResult]:
+        """Install, then check the site, its metrics, and a backup with its restore."""
+        self.root.create()
+        self.root.run("apt-get update -q")
+        for number, block in enumerate(read_blocks(self.page, INSTALL_SECTIONS[self.page])):
+            if number == COPY_BLOCK:
+                self.root.copy_code()
+            if number == FIRST_ISOLATED_BLOCK:
+                self.root.isolate()
+                self._step("services of Debian start", SERVICES)
+            if number == START_BLOCK:
+                self._step("the operator's edits", f"printf '{EDITS}' >>/etc/diagsite/environment")
+            self._step(f"install, block {number + 1}", block)
+        if all(result.is_held for result in self.results):
+            self._check_site()
+        return self.results
+
+    def _check_site(self) -> None:
+        shutil.copy(CHECK_SCRIPT, self.root.path / "tmp/check_site.py")
+        check = "/opt/diagsite/.venv/bin/python /tmp/check_site.py"
+        cron = (self.root.path / "etc/cron.d/diagsite").read_text()
+        backup = cron.split("diagsite  ", 1)[1].splitlines()[0]
+        (token_block,) = read_blocks(self.page, METRICS_SECTIONS[self.page])
+        (restore_block,) = read_blocks(self.page, RESTORE_SECTIONS[self.page])
+        self._step("a diagnosis through nginx with TLS", f"{check} diagnose")
+        self._step("the token for Prometheus", f"mkdir -p /etc/prometheus\n{token_block}")
+        self._step("a scrape of all processes", f"{check} scrape")
+        self._step("the nightly backup, by the line of its cron file", f"sudo -u diagsite sh -c '{backup}'")
+        self._step("restore", restore_block)
+        self._step("the diagnosis after the restore", f"{check} compare")
+
+    def _step(self, title: str, script: str) -> None:
+        if all(result.is_held for result in self.results):
+            done = self.root.run(script)
+            output = " ".join((done.stderr + done.stdout).split())[-300:]
+            measured = output if done.returncode else "passed"
+            result = BenchmarkResult(f"{self.page}: {title}", "passes as written", measured, not done.returncode)
+            self.results.append(result)
+
+
+def main() -> int:
+    """Run it for one language."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--language", choices=PAGES, default="en")
+    parser.add_argument("--keep", type=Path, help="use this directory for the root, and keep it")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        parser.error("root is needed: debootstrap and chroot")
+    directory = options.keep or Path(tempfile.mkdtemp(prefix="diagsite-root-"))
+    root = FreshRoot(directory)
+
+    def measure() -> list[BenchmarkResult]:
+        try:
+            return ManualRun(root, PAGES[options.language]).run()
+        finally:
+            root.close()
+            if not options.keep:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    return run_measurements(f"install-{options.language}", [("the manual in a fresh root", measure)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
