@@ -28,7 +28,9 @@ COPY_BLOCK, FIRST_ISOLATED_BLOCK, START_BLOCK = 1, 2, 4
 DOMAIN = "site.example"
 # What an operator edits: the demo platform stands for a real one.
 EDITS = "DEMO=1\nOUTGOING_HOSTS=127.0.0.1\nDEMO_BASE_URL=http://127.0.0.1:8765/demo/v1\nDEMO_LATENCY=0.1\n"
+# Debian gave the cluster another port if this machine has a PostgreSQL of its own.
 SERVICES = """
+pg_conftool 15 main set port 5432
 pg_ctlcluster 15 main start
 redis-server /etc/redis/redis.conf --daemonize yes --supervised no >/dev/null
 nginx
