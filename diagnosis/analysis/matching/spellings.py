@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from diagnosis.analysis.matching.lexicon import is_english_word
-from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling, normalize_text
+from diagnosis.analysis.matching.normalization import NormalizedText, normalize_spelling
 
 _SEPARATORS = re.compile(r"(?<=\w)(?:[ .'·_-]|\. | ?- ?| · )(?=\w)")
 _PART_START = re.compile(
@@ -97,9 +97,3 @@ def join_text(normalized: NormalizedText) -> JoinedText | None:
     if not position:
         return None
     return JoinedText("".join([*pieces, text[position:]]), [*offsets, *range(position, len(text))])
-
-
-def normalize_joined(spelling: str) -> str:
-    """Return the spelling in the form that all its ways of writing share."""
-    joined = join_text(normalize_text(spelling))
-    return joined.text if joined else normalize_spelling(spelling)
