@@ -1,14 +1,16 @@
-"""The periodic job that prunes the tables."""
+"""Periodic jobs of operations: pruning the tables, and checking the models of the platforms."""
 
 import structlog
 from channels.db import aclose_old_connections, database_sync_to_async
 from procrastinate.contrib.django import app
 
 from diagnosis.running.queue import MAINTENANCE_QUEUE
+from diagsite.operations.model_alerts import check_models
 from diagsite.operations.retention import prune_expired_rows
 
 log = structlog.get_logger(__name__)
 
+_check_models_async = database_sync_to_async(check_models, thread_sensitive=False)
 _prune_expired_rows_async = database_sync_to_async(prune_expired_rows, thread_sensitive=False)
 
 
@@ -19,5 +21,16 @@ async def prune_tables(timestamp: int) -> None:
     await aclose_old_connections()
     try:
         log.info("pruned", **await _prune_expired_rows_async())
+    finally:
+        await aclose_old_connections()
+
+
+@app.periodic(cron="17 4 * * 1")
+@app.task(name="diagsite.check_models", queue=MAINTENANCE_QUEUE, queueing_lock="diagsite.check_models")
+async def check_platform_models(timestamp: int) -> None:
+    """Compare the platforms' models with their lists and replies, every Monday."""
+    await aclose_old_connections()
+    try:
+        log.info("models_checked", problems=len(await _check_models_async()))
     finally:
         await aclose_old_connections()

@@ -28,7 +28,9 @@ async def probe_paused_platforms() -> int:
         until, reason = None, ""
         call = Call(platform.pk, CallPurpose.PROBE, PROBE_QUESTION, probe_claim=claimed_until)
         try:
-            await call_once(admission, call, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+            # A search takes longer than a short answer.
+            timeout_seconds = platform.call_timeout_seconds if platform.has_search else PROBE_TIMEOUT_SECONDS
+            await call_once(admission, call, timeout_seconds=timeout_seconds)
         except (CallRefused, CallNoLongerNeeded):
             continue  # an operator has changed the platform, or its budget is used up: the pause remains
         except CallFailed as failure:

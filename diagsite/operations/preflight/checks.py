@@ -21,10 +21,13 @@ CHECKS: dict[str, CheckFunction] = {
     "keys": external_services.check_keys,
     "alerts": external_services.check_alerts,
 }
-LIVE_CHECKS: dict[str, CheckFunction] = {"platforms": external_services.check_platforms}
+LIVE_CHECKS: dict[str, CheckFunction] = {
+    "platforms": external_services.check_platforms,
+    "models": external_services.check_listed_models,
+}
 NOTIFY_CHECKS: dict[str, CheckFunction] = {"channels": external_services.check_channels}
 
-DATABASE_CHECKS = ("migrations", "seeds", "clock", "services", "keys", "alerts", "platforms", "channels")
+DATABASE_CHECKS = ("migrations", "seeds", "clock", "services", "keys", "alerts", "platforms", "models", "channels")
 CHECK_DEPENDENCIES = dict.fromkeys(DATABASE_CHECKS, "database")
 
 

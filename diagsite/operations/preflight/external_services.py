@@ -11,6 +11,7 @@ from diagnosis.replies import PlatformReply
 from diagnosis.running.admission import Admission, Call
 from diagnosis.running.calls import call_once
 from diagnosis.running.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
+from diagsite.operations.model_alerts import check_models
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
 from monitoring.delivery.channel_check import send_test_message
 from monitoring.delivery.channel_secrets import decrypt_secrets
@@ -51,7 +52,7 @@ def check_platforms() -> Iterator[CheckFinding]:
             call_once(
                 admission,
                 Call(platform.pk, CallPurpose.PREFLIGHT, PROBE_QUESTION),
-                timeout_seconds=PROBE_TIMEOUT_SECONDS,
+                timeout_seconds=platform.call_timeout_seconds if platform.has_search else PROBE_TIMEOUT_SECONDS,
             )
             for platform in platforms
         )
@@ -68,6 +69,16 @@ def check_platforms() -> Iterator[CheckFinding]:
             raise reply
         else:
             yield CheckFinding(OK, f"{reply.model} answered", platform.pk)
+
+
+def check_listed_models() -> Iterator[CheckFinding]:
+    """Compare the models of the enabled real platforms with the platforms' lists and replies."""
+    problems = check_models()
+    for problem in problems:
+        detail = f"model {problem.platform.model} is " + ("not listed" if problem.is_missing else "answered by another")
+        yield CheckFinding(FAILED if problem.is_missing else WARNING, detail, problem.platform.pk)
+    if not problems:
+        yield CheckFinding(OK, "no model has disappeared or changed, as far as the platforms tell")
 
 
 def check_alerts() -> Iterator[CheckFinding]:
