@@ -124,6 +124,17 @@ class Ternary(TextChoices):
     UNKNOWN = "unknown", _("未知")
 
 
+class SiteKind(TextChoices):
+    """What kind of site a host is. The first two depend on the diagnosis, the others are rows of `SiteClass`."""
+
+    OWN = "own", _("自有网站")
+    COMPETITOR = "competitor", _("竞品网站")
+    MEDIA = "media", _("媒体")
+    COMMUNITY = "community", _("社区")
+    SHOP = "shop", _("电商")
+    REFERENCE = "reference", _("百科与机构")
+
+
 class SourceOrigin(TextChoices):
     """Where in a reply a source stands."""
 

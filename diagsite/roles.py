@@ -41,6 +41,7 @@ ADMINISTRATOR_PERMISSIONS = (
     | _build_permission_names("admin", "logentry", "view")
     | _build_permission_names("axes", "accessattempt", "view", "delete")
     | _build_permission_names("diagnosis", "platform", *_ALL_ACTIONS)
+    | _build_permission_names("diagnosis", "siteclass", *_ALL_ACTIONS)
     | _build_permission_names("diagnosis", "diagnosis", "view", "change")
     | _build_permission_names("diagnosis", "answer", "view")
     | _build_permission_names("diagnosis", "brand", "view")

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
 from diagnosis.reports.schemas import AnswerFactsOut
+from diagnosis.sites import normalize_site
 
 # Control characters and lone surrogates, which PostgreSQL cannot store.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
@@ -39,11 +40,27 @@ PlatformId = Annotated[
 ]
 
 
+def _validate_site(text: str) -> str:
+    host = normalize_site(text)
+    if not host:
+        raise PydanticCustomError("site", "not a host such as example.com")
+    return host
+
+
+SiteText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(_validate_site)
+]
+Sites = Annotated[
+    list[SiteText], Field(default_factory=list, max_length=5, description="hosts of the brand's own sites")
+]
+
+
 class BrandIn(Schema):
     """A competitor."""
 
     name: NameText
     aliases: list[NameText] = Field(default_factory=list, max_length=10)
+    sites: Sites
 
 
 class OrderIn(Schema):
@@ -51,6 +68,7 @@ class OrderIn(Schema):
 
     brand: NameText
     aliases: list[NameText] = Field(default_factory=list, max_length=10)
+    sites: Sites
     competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
     questions: list[QuestionText] = Field(min_length=1, max_length=20)
     platforms: list[PlatformId] = Field(min_length=1, max_length=10)
@@ -79,8 +97,10 @@ class OrderIn(Schema):
     def to_request(self) -> DiagnosisRequest:
         """Return the request for the service."""
         return DiagnosisRequest(
-            brand=RequestedBrand(self.brand, tuple(self.aliases)),
-            competitors=[RequestedBrand(brand.name, tuple(brand.aliases)) for brand in self.competitors],
+            brand=RequestedBrand(self.brand, tuple(self.aliases), tuple(self.sites)),
+            competitors=[
+                RequestedBrand(brand.name, tuple(brand.aliases), tuple(brand.sites)) for brand in self.competitors
+            ],
             questions=self.questions,
             platforms=self.platforms,
             repeats=self.repeats,
@@ -135,6 +155,7 @@ class BrandOut(Schema):
 
     name: str
     aliases: list[str]
+    sites: list[str]
     is_own: bool
     is_added: bool
 

@@ -141,7 +141,13 @@ def _estimate_seconds_left(diagnosis: Diagnosis, platforms: Sequence[Platform]) 
 
 def serialize_brand(brand: Brand) -> dict[str, Any]:
     """Serialize a brand of a diagnosis."""
-    return {"name": brand.name, "aliases": brand.aliases, "is_own": brand.is_own, "is_added": brand.is_added}
+    return {
+        "name": brand.name,
+        "aliases": brand.aliases,
+        "sites": brand.sites,
+        "is_own": brand.is_own,
+        "is_added": brand.is_added,
+    }
 
 
 def serialize_answer(answer: Answer) -> dict[str, Any]:

@@ -167,6 +167,14 @@ class Brand(models.Model):
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="brands", verbose_name="诊断")
     name = models.CharField("名称", max_length=100)
     aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
+    sites = ArrayField(
+        models.CharField(max_length=255),
+        verbose_name="网站",
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="品牌自己的网站的域名，例如 example.com；子域名也算",
+    )
     is_own = models.BooleanField("本品牌", default=False)
     position = models.PositiveSmallIntegerField("顺序", default=0)
 

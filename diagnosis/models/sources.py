@@ -3,8 +3,19 @@
 from django.db import models
 from django.utils import timezone
 
-from diagnosis.choices import SourceOrigin, Ternary
+from diagnosis.choices import AnswerState, SiteKind, SourceOrigin, Ternary
 from diagnosis.models.diagnoses import Answer
+from diagnosis.sites import normalize_site
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    """Selections of sources."""
+
+    def counted(self) -> "SourceQuerySet":
+        """Sources of the answers that count in rates: valid, complete, with a search."""
+        return self.filter(
+            answer__state=AnswerState.VALID, answer__is_truncated=False, answer__search_happened=Ternary.YES
+        )
 
 
 class Source(models.Model):
@@ -29,6 +40,8 @@ class Source(models.Model):
     cited = models.CharField("被引用", max_length=8, choices=Ternary.choices)
     spans = models.JSONField("引用处", default=list, help_text="回答中引用它的 [起, 止)，按 Unicode 字符")
 
+    objects = SourceQuerySet.as_manager()
+
     class Meta:
         verbose_name = verbose_name_plural = "来源"
         ordering = ["answer", "position"]
@@ -36,6 +49,27 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.url or self.url_raw
+
+
+class SiteClass(models.Model):
+    """The kind of a site, for all diagnoses. Subdomains follow their parent; other hosts stay unclassified."""
+
+    KINDS = [(kind.value, kind.label) for kind in SiteKind if kind not in (SiteKind.OWN, SiteKind.COMPETITOR)]
+
+    host = models.CharField("域名", max_length=255, unique=True, help_text="小写，不带 www.；子域名也算，除非另有一行")
+    kind = models.CharField("类别", max_length=16, choices=KINDS)
+    name = models.CharField("名称", max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "网站类别"
+        ordering = ["host"]
+
+    def __str__(self) -> str:
+        return self.name or self.host
+
+    def clean(self) -> None:
+        """Store the host as sources have it; an address is reduced to its host."""
+        self.host = normalize_site(self.host)
 
 
 class SearchQuery(models.Model):

@@ -109,7 +109,14 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
         request_hash=fingerprint,
     )
     Brand.objects.bulk_create(
-        Brand(diagnosis=diagnosis, name=brand.name, aliases=brand.aliases, is_own=brand.is_own, position=brand.position)
+        Brand(
+            diagnosis=diagnosis,
+            name=brand.name,
+            aliases=brand.aliases,
+            sites=brand.sites,
+            is_own=brand.is_own,
+            position=brand.position,
+        )
         for brand in source.brands.all()
     )
     questions = {

@@ -28,10 +28,11 @@ from progress.services import append_events, open_stream
 
 @dataclass(frozen=True)
 class RequestedBrand:
-    """A brand with its other spellings."""
+    """A brand with its other spellings and the hosts of its own sites."""
 
     name: str
     aliases: Sequence[str] = ()
+    sites: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,14 @@ def _create_rows(
     )
     brands = [request.brand, *request.competitors]
     Brand.objects.bulk_create(
-        Brand(diagnosis=diagnosis, name=brand.name, aliases=list(brand.aliases), is_own=index == 0, position=index)
+        Brand(
+            diagnosis=diagnosis,
+            name=brand.name,
+            aliases=list(brand.aliases),
+            sites=list(brand.sites),
+            is_own=index == 0,
+            position=index,
+        )
         for index, brand in enumerate(brands)
     )
     questions = Question.objects.bulk_create(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from diagnosis.analysis.extraction import ExtractedBrand
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, PlatformSurface
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class ReportAnswer:
     extracted: what the judge found about the brands of the diagnosis, None if the answer was not judged.
     is_truncated: cut off by the platform. is_repeated: same text as an earlier answer of the platform to the question.
     is_without_search: a search was asked for and is not known to have happened.
+    surface: what was measured; answers of different surfaces are never pooled.
     """
 
     platform: str
@@ -33,6 +34,7 @@ class ReportAnswer:
     is_truncated: bool = False
     is_repeated: bool = False
     is_without_search: bool = False
+    surface: str = PlatformSurface.MEMORY
 
     @property
     def is_valid(self) -> bool:

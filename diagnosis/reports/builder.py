@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, PlatformSurface
 from diagnosis.reports.answers import ReportAnswer, ReportBrand, count_states, filter_valid
 from diagnosis.reports.bootstrap import bootstrap_share_intervals
 from diagnosis.reports.brand_metrics import compute_brand_metrics
@@ -12,6 +12,9 @@ from diagnosis.reports.judgements import count_recommendations, summarize_sentim
 from diagnosis.reports.verdict import AnswerMentions, build_verdict
 
 GroupKey = TypeVar("GroupKey")
+
+# The first of them that a diagnosis has is what its headline measures: people ask with search on.
+SURFACES = (PlatformSurface.SEARCH, PlatformSurface.APP, PlatformSurface.MEMORY)
 
 MAX_OTHER_BRANDS = 20
 MAX_DOMAINS = 50
@@ -27,17 +30,24 @@ def build_report(
 ) -> dict[str, Any]:
     """Return the report as stored: figures of each brand overall, by platform and by question, and other findings.
 
+    Surfaces (memory, search, app) are different measurements: `surface` is the one of all figures, except by platform
+    and by cell, which have one surface each, and `surfaces`, which has the figures of every surface.
+
     `seed` is that of the bootstrap. `named_brands` maps a question to the brands that it names. Answers tend to repeat
     these, so the answers to such questions are in `recognition` only; counts, failures, other brands and domains cover
     all answers.
     """
     brands_by_question = {question: list(names) for question, names in (named_brands or {}).items() if names}
-    unbranded = [answer for answer in answers if answer.question not in brands_by_question]
-    branded = [answer for answer in answers if answer.question in brands_by_question]
+    surfaces = [surface for surface in SURFACES if any(answer.surface == surface for answer in answers)]
+    surface = surfaces[0] if surfaces else SURFACES[0]
+    all_unbranded = [answer for answer in answers if answer.question not in brands_by_question]
+    all_branded = [answer for answer in answers if answer.question in brands_by_question]
+    unbranded = [answer for answer in all_unbranded if answer.surface == surface]
+    branded = [answer for answer in all_branded if answer.surface == surface]
     valid = filter_valid(answers)
     platforms = _group_by(answers, lambda answer: answer.platform)
     questions = _group_by(answers, lambda answer: answer.question)
-    brand_reports = _build_brand_reports(brands, unbranded, platforms, seed)
+    brand_reports = _build_brand_reports(brands, unbranded, all_unbranded, platforms, seed)
     return {
         **count_states(answers),
         "unbranded": count_states(unbranded),
@@ -48,6 +58,8 @@ def build_report(
             is_only_recognition=bool(branded) and not unbranded,
         ),
         "brands": brand_reports,
+        "surface": surface,
+        "surfaces": [_build_surface_report(brands, each, all_unbranded, seed) for each in surfaces],
         "platforms": [{"id": platform, **count_states(group)} for platform, group in platforms.items()],
         "questions": [
             {
@@ -58,15 +70,15 @@ def build_report(
             }
             for question, question_answers in questions.items()
         ],
-        "cells": _build_cells(brands, unbranded),
+        "cells": _build_cells(brands, all_unbranded),
         "judged": sum(answer.extracted is not None for answer in valid) or None,
         "lost": _find_lost_questions(brand_reports),
         "recognition": {
             **count_states(branded),
-            "brands": _build_brand_reports(brands, branded, platforms, seed),
-            "cells": _build_cells(brands, branded),
+            "brands": _build_brand_reports(brands, branded, all_branded, platforms, seed),
+            "cells": _build_cells(brands, all_branded),
         }
-        if branded
+        if all_branded
         else None,
         "others": _count_other_brands(valid),
         "domains": _count_domains(answers),
@@ -77,13 +89,34 @@ def build_report(
     }
 
 
+def _build_surface_report(
+    brands: Sequence[ReportBrand], surface: str, answers: Sequence[ReportAnswer], seed: int
+) -> dict[str, Any]:
+    """Return the figures of one surface; `answers` are of all surfaces."""
+    measured = [answer for answer in answers if answer.surface == surface]
+    metrics = _compute_metrics_by_brand([brand.name for brand in brands], measured, seed)
+    return {
+        "surface": surface,
+        "platforms": list(dict.fromkeys(answer.platform for answer in measured)),
+        **count_states(measured),
+        "brands": [{"name": brand.name, "is_own": brand.is_own, "figures": metrics[brand.name]} for brand in brands],
+    }
+
+
 def _build_brand_reports(
-    brands: Sequence[ReportBrand], answers: Sequence[ReportAnswer], platforms: Iterable[str], seed: int
+    brands: Sequence[ReportBrand],
+    answers: Sequence[ReportAnswer],
+    all_answers: Sequence[ReportAnswer],
+    platforms: Iterable[str],
+    seed: int,
 ) -> list[dict[str, Any]]:
+    """answers: of one surface; all_answers: of every surface, for the figures by platform."""
     names = [brand.name for brand in brands]
     overall = _compute_metrics_by_brand(names, answers, seed)
     by_platform = {
-        platform: _compute_metrics_by_brand(names, [answer for answer in answers if answer.platform == platform], seed)
+        platform: _compute_metrics_by_brand(
+            names, [answer for answer in all_answers if answer.platform == platform], seed
+        )
         for platform in platforms
     }
     by_question = {

@@ -220,6 +220,124 @@ class DomainOut(Schema):
     answers: int
 
 
+class ListedShare(Schema):
+    """Answers that have a host among their sources, cited or only shown to the model, with a 95 % interval."""
+
+    listed: int
+    listed_rate: float | None
+    listed_rate_low: float | None
+    listed_rate_high: float | None
+
+
+class CitedShare(Schema):
+    """Answers that cite a host. A platform that does not mark its citations adds nothing: it is not known to cite."""
+
+    cited: int
+    cited_rate: float | None
+    cited_rate_low: float | None
+    cited_rate_high: float | None
+
+
+class OwnSiteOut(Schema):
+    """Answers that cite the brand's own site, and those that list it, cited or not."""
+
+    own_site_cited: int
+    own_site_cited_rate: float | None
+    own_site_cited_rate_low: float | None
+    own_site_cited_rate_high: float | None
+    own_site_listed: int
+    own_site_listed_rate: float | None
+    own_site_listed_rate_low: float | None
+    own_site_listed_rate_high: float | None
+
+
+SiteKindText = Literal["own", "competitor", "media", "community", "shop", "reference"]
+
+
+class SourceKindOut(ListedShare, CitedShare):
+    """Answers by kind of site; null is unclassified."""
+
+    kind: SiteKindText | None
+
+
+class SourceHostOut(SourceKindOut):
+    """A host, counted once per answer. brand: whose site it is. pages: different pages of it."""
+
+    host: str
+    brand: str | None
+    pages: int
+
+
+class SourcePageOut(Schema):
+    """A page; all addresses of one page are one."""
+
+    page: str
+    url: str
+    host: str
+    kind: SiteKindText | None
+    title: str
+    listed: int
+    cited: int
+
+
+class SourceGapOut(Schema):
+    """Answers that name a competitor and not the brand, and their sources. It says nothing about what a page says."""
+
+    answers: int
+    hosts: list[SourceHostOut]
+
+
+class SearchedTextOut(Schema):
+    """A query that platforms searched for."""
+
+    text: str
+    answers: int
+
+
+class PlatformSourcesOut(OwnSiteOut):
+    """A platform. tells_sources, tells_citations, tells_queries: whether its replies have them."""
+
+    platform: str
+    answers: int
+    tells_sources: bool
+    tells_citations: bool
+    tells_queries: bool
+    hosts: list[SourceHostOut]
+
+
+class SurfaceSourcesOut(OwnSiteOut):
+    """The sources of one surface. answers: the valid ones of platforms that tell their sources, the base of all rates.
+
+    answers_untold: valid answers of platforms that do not.
+    """
+
+    surface: Literal["search", "app"]
+    answers: int
+    answers_untold: int
+    kinds: list[SourceKindOut]
+    hosts: list[SourceHostOut]
+    pages: list[SourcePageOut]
+    gap: SourceGapOut
+    queries: list[SearchedTextOut]
+    platforms: list[PlatformSourcesOut]
+
+
+class SurfaceBrandOut(Schema):
+    """A brand's figures on one surface."""
+
+    name: str
+    is_own: bool
+    figures: FiguresOut
+
+
+class SurfaceReportOut(CountsOut):
+    """One surface: what was measured. Figures of different surfaces are never added up."""
+
+    surface: Literal["memory", "search", "app"]
+    platforms: list[str]
+    brands: list[SurfaceBrandOut]
+
+
 class FailureOut(Schema):
     """A reason for missing answers, by platform."""
 
@@ -259,6 +377,11 @@ class ReportOut(CountsOut):
     others: list[OtherBrandOut]
     domains: list[DomainOut] | None = Field(description="null when no answer cites any host")
     domains_by_platform: dict[str, list[DomainOut] | None]
+    surface: Literal["memory", "search", "app"] = Field(
+        description="what `verdict`, `brands`, `lost` and `recognition` measure; platforms and cells have their own"
+    )
+    surfaces: list[SurfaceReportOut] = Field(description="the same figures for each surface of the diagnosis")
+    sources: list[SurfaceSourcesOut] = Field(description="where the answers come from, for each surface with a search")
     failures: list[FailureOut]
     method: dict[str, Any]
 

@@ -20,6 +20,7 @@ AnswerTextReader = Callable[[Collection[str]], Mapping[str, str]]
 _STORED_REPORT_KEYS = (
     *("version", "planned", "valid", "failed", "filtered", "truncated", "repeated", "without_search"),
     *("unbranded", "brands", "cells", "judged", "lost", "recognition", "others", "domains", "domains_by_platform"),
+    *("surface", "surfaces", "sources"),
 )
 
 

@@ -15,10 +15,11 @@ from diagnosis.analysis.columns import (
 )
 from diagnosis.analysis.extraction import ExtractedBrand, read_extraction
 from diagnosis.analysis.mentions import BrandSpellings
-from diagnosis.choices import AnswerState
-from diagnosis.models import Answer, Brand, Diagnosis, Question
+from diagnosis.choices import AnswerState, PlatformSurface
+from diagnosis.models import Answer, Brand, Diagnosis, Question, SearchQuery, SiteClass, Source
 from diagnosis.reports.answers import ReportAnswer, ReportBrand
 from diagnosis.reports.builder import build_report
+from diagnosis.reports.sources import BrandSites, ReportSource, SiteClassifier, build_sources
 from diagnosis.reports.verdict import build_unknown_verdict
 
 # Increment when `build_report_from_rows` returns something else: older stored reports are then rebuilt when read.
@@ -75,6 +76,7 @@ def build_report_from_rows(
             is_truncated=answer.is_truncated,
             is_without_search=answer.is_without_requested_search,
             is_repeated=answer.pk in repeated,
+            surface=str(answer.surface),
         )
         for answer in answers
     ]
@@ -87,7 +89,31 @@ def build_report_from_rows(
             for question in questions
         },
     )
-    return {"version": REPORT_VERSION, **report}
+    return {"version": REPORT_VERSION, **report, "sources": _build_sources(diagnosis, brands, report_answers)}
+
+
+def _build_sources(
+    diagnosis: Diagnosis, brands: Sequence[Brand], answers: Sequence[ReportAnswer]
+) -> list[dict[str, Any]]:
+    if all(answer.surface == PlatformSurface.MEMORY for answer in answers):
+        return []
+    rows = Source.objects.filter(answer__diagnosis=diagnosis).order_by("answer", "position")
+    columns = rows.values_list("answer_id", "host", "page", "url", "title", "cited")
+    queries = SearchQuery.objects.filter(answer__diagnosis=diagnosis).order_by("answer", "position")
+    return build_sources(
+        answers,
+        [ReportSource(str(answer), *values) for answer, *values in columns],
+        [(str(answer), text) for answer, text in queries.values_list("answer_id", "text")],
+        get_site_classifier(brands),
+    )
+
+
+def get_site_classifier(brands: Iterable[Brand]) -> SiteClassifier:
+    """Return what tells the kinds of hosts for a diagnosis with these brands."""
+    return SiteClassifier(
+        [BrandSites(brand.name, brand.is_own, brand.sites, [brand.name, *brand.aliases]) for brand in brands],
+        dict(SiteClass.objects.values_list("host", "kind")),
+    )
 
 
 def _find_repeated(answers: Iterable[Answer]) -> set[uuid.UUID]:
@@ -115,6 +141,7 @@ def build_minimal_report(diagnosis: Diagnosis) -> dict[str, Any]:
     counts = {name: getattr(diagnosis, name) for name in ("planned", "valid", "failed", "filtered")}
     counts |= {"truncated": 0, "repeated": 0, "without_search": 0}
     lists: dict[str, Any] = {name: [] for name in ("brands", "platforms", "questions", "cells", "lost", "others")}
+    lists |= {"surface": PlatformSurface.MEMORY, "surfaces": [], "sources": []}
     lists["verdict"] = build_unknown_verdict("not_analysed" if diagnosis.valid else "no_answers")
     unknown: dict[str, Any] = {"domains": None, "domains_by_platform": {}, "judged": None, "recognition": None}
     return {"version": REPORT_VERSION, **counts, "unbranded": counts, **lists, **unknown, "failures": []}

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from diagnosis.models import Answer, RawReply, SearchQuery, Source
-from diagnosis.platforms.protocols.urls import clean_url, get_host, get_page_key
+from diagnosis.platforms.protocols.urls import clean_url, get_page_key
 from diagnosis.replies import PlatformReply
+from diagnosis.sites import get_host
 
 MAX_RAW_REPLY_BYTES = 1024 * 1024  # before compression
 

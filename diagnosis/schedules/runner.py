@@ -119,9 +119,12 @@ def _skip(schedule: Schedule, slot_at: datetime, reason: SkipReason) -> None:
 def build_diagnosis_request(schedule: Schedule) -> DiagnosisRequest:
     """Return the request for the schedule's diagnosis."""
     return DiagnosisRequest(
-        RequestedBrand(schedule.brand, tuple(schedule.aliases)),
+        RequestedBrand(schedule.brand, tuple(schedule.aliases), tuple(schedule.sites)),
         schedule.questions,
         schedule.platforms,
-        [RequestedBrand(competitor["name"], tuple(competitor["aliases"])) for competitor in schedule.competitors],
+        [
+            RequestedBrand(competitor["name"], tuple(competitor["aliases"]), tuple(competitor.get("sites", ())))
+            for competitor in schedule.competitors
+        ],
         schedule.repeats,
     )

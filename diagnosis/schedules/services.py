@@ -42,7 +42,10 @@ def build_schedule(
         owner_id=owner.pk,
         brand=diagnosis.brand,
         aliases=own_brand.aliases if own_brand else [],
-        competitors=[{"name": brand.name, "aliases": brand.aliases} for brand in brands if not brand.is_own],
+        sites=own_brand.sites if own_brand else [],
+        competitors=[
+            {"name": brand.name, "aliases": brand.aliases, "sites": brand.sites} for brand in brands if not brand.is_own
+        ],
         questions=[question.text for question in diagnosis.questions.all()],
         platforms=[platform.pk for platform in platforms],
         repeats=body.repeats or min(diagnosis.repeats, MAX_SCHEDULE_REPEATS),

@@ -6,6 +6,7 @@ from diagnosis.api.exports import router as export_router
 from diagnosis.api.questions import router as questions_router
 from diagnosis.api.schedules import router as schedules_router
 from diagnosis.api.share_links import router as sharing_router
+from diagnosis.api.sources import router as sources_router
 from diagnosis.api.trends import router as trends_router
 from diagsite.accounts.api import router as accounts_router
 from diagsite.accounts.authentication import PageAuth, TokenAuth
@@ -30,6 +31,7 @@ for router in (
     notifications_router,
     export_router,
     sharing_router,
+    sources_router,
     questions_router,
     progress_router,
     accounts_router,

@@ -23,6 +23,7 @@ _MESSAGE_TEMPLATES = {
     "int_from_float": _("应为整数。"),
     "greater_than_equal": _("不能小于 %(ge)s。"),
     "less_than_equal": _("不能大于 %(le)s。"),
+    "site": _("请填写域名，例如 example.com。"),
     "double": _("与前面的重复了。"),
     "one_of": _("code 与 device_id 请提供且只提供一个。"),
 }

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from diagnosis.sites import get_host
+
 MAX_URL_CHARACTERS = 2000
 
 _TRACKING_PARAMETERS = re.compile(
@@ -13,7 +15,6 @@ _TRACKING_PARAMETERS = re.compile(
     r"|scene|clicktime|enterid|sessionid|isappinstalled|wechat_redirect|wid|source_id|ws_call_id",
     re.IGNORECASE,
 )
-_MOBILE_HOST = re.compile(r"^(?:www|m|mobile|wap|h5|3g|amp)\.(?=[^.]+\.[^.]+)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -49,18 +50,3 @@ def get_page_key(url: str) -> str:
     path = quote(unquote(parts.path), safe="/:@!$&'()*+,;=~-._").rstrip("/")
     query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
     return f"{host}{port}{path}{'?' + query if query else ''}{'#' + parts.fragment if parts.fragment else ''}"
-
-
-def get_host(url: str) -> str:
-    """Return the host of a web address in lower case, without "www." or a mobile prefix, in Unicode."""
-    try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-    labels = []
-    for label in host.split("."):
-        try:
-            labels.append(label.encode("ascii").decode("idna") if label.startswith("xn--") else label)
-        except UnicodeError:
-            labels.append(label)
-    return _MOBILE_HOST.sub("", ".".join(labels))

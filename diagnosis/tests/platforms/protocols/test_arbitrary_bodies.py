@@ -13,8 +13,9 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.platforms.protocols.base import CallProfile, StepResponse
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.platforms.protocols.text import clean_answer_text
-from diagnosis.platforms.protocols.urls import clean_url, get_host, get_page_key
+from diagnosis.platforms.protocols.urls import clean_url, get_page_key
 from diagnosis.replies import CitationSpan, PlatformReply
+from diagnosis.sites import get_host
 from testing.fakes.protocols.all_traps import ALL_TRAPS
 from testing.fakes.protocols.trap import QUESTION, Trap
 

@@ -1,0 +1,182 @@
+"""Where answers come from: hosts and pages once per answer, kinds of sites, and surfaces that are never pooled."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+
+from diagnosis.choices import PlatformSurface, SourceOrigin, Ternary
+from diagnosis.models import Diagnosis, SiteClass
+from diagnosis.orders.services import RequestedBrand
+from diagnosis.replies import CitationSpan, PlatformReply, ReplySource, SearchRecord
+from diagnosis.reports.sources import BrandSites, SiteClassifier
+from diagnosis.running.results import CallResult
+from diagnosis.sites import normalize_site
+from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHIPPED = import_module("diagnosis.migrations.0023_site_classes").SITE_CLASSES
+SEARCHED = SearchRecord(True, False, Ternary.YES, 1)
+
+
+@pytest.fixture(autouse=True)
+def _site_classes() -> None:
+    if not SiteClass.objects.exists():  # another test has emptied the tables
+        SiteClass.objects.bulk_create(SiteClass(host=host, kind=kind, name=name) for host, kind, name in SHIPPED)
+
+
+def _source(position: int, url: str, cited: str = Ternary.YES, origin: str = SourceOrigin.CITATION) -> ReplySource:
+    return ReplySource(
+        position=position, url=url, title=f"标题 {position}", origin=SourceOrigin(origin), cited=Ternary(cited)
+    )
+
+
+def _searched(
+    text: str, *sources: ReplySource, surface: PlatformSurface = PlatformSurface.SEARCH, **reply: Any
+) -> CallResult:
+    return CallResult(
+        PlatformReply(text, "model-1", surface=surface, search=SEARCHED, sources=sources, **reply), None, 1, 5
+    )
+
+
+def _run(owner: AbstractUser, *results: CallResult, sites: list[str] | None = None) -> Diagnosis:
+    platform = make_platform(surface=PlatformSurface.SEARCH)
+    diagnosis = make_diagnosis(
+        owner,
+        [platform],
+        questions=[f"第 {number} 个问题？" for number in range(len(results))],
+        competitors=[RequestedBrand("木石坊")],
+    )
+    diagnosis.brands.filter(is_own=True).update(sites=sites or [])
+    return run_and_end(diagnosis, *results)
+
+
+def test_hosts_and_pages_count_once_per_answer_and_citations_apart(client: Client, owner: AbstractUser) -> None:
+    diagnosis = _run(
+        owner,
+        _searched(
+            "山岚不错。",
+            _source(0, "https://www.zhihu.com/question/1?utm_source=x"),
+            _source(1, "https://zhihu.com/question/1"),
+            _source(2, "https://shop.shanlan.example/a", Ternary.NO, SourceOrigin.RESULT),
+            spans=(CitationSpan(0, 4, (0,)),),
+        ),
+        _searched("山岚也行。", _source(0, "https://zhihu.com/question/2", Ternary.NO, SourceOrigin.RESULT)),
+        sites=["shanlan.example"],
+    )
+    [sources] = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["sources"]
+    hosts = {host["host"]: host for host in sources["hosts"]}
+    zhihu, own = hosts["zhihu.com"], hosts["shop.shanlan.example"]
+    assert (zhihu["listed"], zhihu["cited"], zhihu["pages"], zhihu["kind"]) == (2, 1, 2, "community")
+    assert (own["kind"], own["brand"], own["cited"]) == ("own", "山岚", 0)
+    assert (sources["answers"], sources["own_site_listed"], sources["own_site_cited"]) == (2, 1, 0)
+    assert 0 < sources["own_site_listed_rate_low"] < 0.5 < sources["own_site_listed_rate_high"]
+    listed = client.get(f"/api/diagnoses/{diagnosis.pk}/sources").json()
+    first = listed["items"][0]
+    assert (first["page"], first["listed"], first["cited"]) == ("zhihu.com/question/1", 1, 1)
+    assert [use["spans"] for use in first["answers"]] == [[[0, 4]], []]
+    assert listed["next"] is None
+    assert len(client.get(f"/api/diagnoses/{diagnosis.pk}/sources?host=zhihu.com&cited=true").json()["items"]) == 1
+
+
+def test_gap_is_told_of_answers_that_name_a_competitor_only(client: Client, owner: AbstractUser) -> None:
+    diagnosis = _run(
+        owner,
+        _searched("木石坊更好。", _source(0, "https://www.smzdm.com/p/1")),
+        _searched("山岚和木石坊。", _source(0, "https://www.jd.com/1")),
+        _searched("都可以。", _source(0, "https://unknown.example/1")),
+    )
+    [sources] = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["sources"]
+    assert sources["gap"]["answers"] == 1
+    assert [host["host"] for host in sources["gap"]["hosts"]] == ["smzdm.com"]
+    assert {kind["kind"]: kind["cited"] for kind in sources["kinds"]} == {"community": 1, "shop": 1, None: 1}
+
+
+def test_platform_without_sources_is_told_and_in_no_share(client: Client, owner: AbstractUser) -> None:
+    telling = make_platform("telling", surface=PlatformSurface.SEARCH)
+    silent = make_platform("silent", surface=PlatformSurface.SEARCH)
+    diagnosis = run_and_end(
+        make_diagnosis(owner, [telling, silent], questions=["甲？"]),
+        *[_searched("山岚不错。", _source(0, "https://www.zhihu.com/1")), _searched("山岚不错。")],
+    )
+    [sources] = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["sources"]
+    assert (sources["answers"], sources["answers_untold"]) == (1, 1)
+    assert sorted((row["tells_sources"], row["hosts"] != []) for row in sources["platforms"]) == [
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_surfaces_are_never_pooled(client: Client, owner: AbstractUser) -> None:
+    memory, search = make_platform("memory"), make_platform("search", surface=PlatformSurface.SEARCH)
+    diagnosis = make_diagnosis(owner, [memory, search], questions=["甲？", "乙？"])
+    results = [
+        make_valid_result("木石坊。") if answer.platform_id == "memory" else _searched("山岚。")
+        for answer in diagnosis.answers.order_by("question__position", "platform__position", "platform_id")
+    ]
+    body = client.get(f"/api/diagnoses/{run_and_end(diagnosis, *results).pk}/report").json()
+    assert body["surface"] == "search"
+    own = body["brands"][0]
+    assert (own["figures"]["mentions"], own["figures"]["valid"]) == (2, 2)
+    assert own["by_platform"]["memory"]["mention_rate"] == 0
+    assert [
+        (each["surface"], each["valid"], each["brands"][0]["figures"]["mentions"]) for each in body["surfaces"]
+    ] == [
+        ("search", 2, 2),
+        ("memory", 2, 0),
+    ]
+    assert body["verdict"]["answers"] == 2
+
+
+def test_memory_has_no_sources(client: Client, owner: AbstractUser) -> None:
+    diagnosis = run_and_end(make_diagnosis(owner, [make_platform()]), make_valid_result("见 https://www.zhihu.com/1"))
+    body = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
+    assert (body["sources"], body["surface"], body["domains"][0]["domain"]) == ([], "memory", "zhihu.com")
+
+
+def test_kinds_of_sites() -> None:
+    kinds = {"baidu.com": "media", "tieba.baidu.com": "community", "xiaomi.com": "media"}
+    brands = [
+        BrandSites("小米", True, ["mi.com"], ["小米", "Redmi"]),
+        BrandSites("Dr. Martens", False, [], ["Dr. Martens", "drmartens", "DM"]),
+    ]
+    classify = SiteClassifier(brands, kinds).classify
+    assert [classify(host) for host in ("tieba.baidu.com", "news.baidu.com", "a.tieba.baidu.com", "notbaidu.com")] == [
+        "community",
+        "media",
+        "community",
+        None,
+    ]
+    assert [classify(host) for host in ("mi.com", "store.mi.com", "redmi.cn", "xiaomi.com", "xmi.com")] == [
+        "own",
+        "own",
+        "own",
+        "media",
+        None,
+    ]
+    assert [classify(host) for host in ("drmartens.com", "dr-martens.com", "dm.com")] == ["competitor"] * 2 + [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("https://WWW.Example.com/a?b", "example.com"),
+        ("m.example.com.cn", "example.com.cn"),
+        (" shop.example.com ", "shop.example.com"),
+        ("xn--fiqs8s.xn--fiqs8s", "中国.中国"),
+        ("example", ""),
+        ("http://10.0.0.1/", ""),
+        ("a b.com", ""),
+        ("", ""),
+    ],
+)
+def test_sites_are_hosts(text: str, host: str) -> None:
+    assert normalize_site(text) == host
+
+
+def test_shipped_kinds_are_normalized_and_cover_each_kind() -> None:
+    assert {kind for _host, kind, _name in SHIPPED} == {kind for kind, _label in SiteClass.KINDS}
+    assert [host for host, _kind, _name in SHIPPED if normalize_site(host) != host] == []
