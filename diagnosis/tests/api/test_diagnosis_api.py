@@ -43,8 +43,8 @@ def test_detail_lists_brands_questions_and_platforms(client: Client, owner: Abst
     body = client.get(path(diagnosis)).json()
     assert (body["id"], body["status"], body["planned"]) == (str(diagnosis.pk), "queued", 4)
     assert body["brands"] == [
-        {"name": "山岚", "aliases": ["SL"], "is_own": True, "is_added": False},
-        {"name": "木石坊", "aliases": ["MSF"], "is_own": False, "is_added": False},
+        {"name": "山岚", "aliases": ["SL"], "sites": [], "is_own": True, "is_added": False},
+        {"name": "木石坊", "aliases": ["MSF"], "sites": [], "is_own": False, "is_added": False},
     ]
     assert [question["text"] for question in body["questions"]] == ["甲？", "乙？"]
     assert [row["id"] for row in body["platforms"]] == ["first", "fake"]
