@@ -270,7 +270,8 @@ RETENTION_BY_MODEL = {
     **dict.fromkeys(
         ["errors.ErrorCopy", "errors.CopyRevision", "errors.CopyOverride", "errors.CatalogueVersion"]
         + [f"monitoring.{name}" for name in ("Rule", "SeededRule", "RuleState", "Channel", "Silence", "Heartbeat")]
-        + ["diagnosis.Platform", "diagnosis.SiteClass", "diagsite.Role", "auth.Group", "auth.Permission", "contenttypes.ContentType"],
+        + ["diagnosis.Platform", "diagnosis.SiteClass", "diagsite.Role"]
+        + ["auth.Group", "auth.Permission", "contenttypes.ContentType"],
         f"{_KEEP_FOREVER}only people add rows",
     ),
 }

@@ -18,7 +18,7 @@ from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_res
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SHIPPED = import_module("diagnosis.migrations.0023_site_classes").SITE_CLASSES
+SHIPPED = import_module("diagnosis.migrations.0024_site_classes").SITE_CLASSES
 SEARCHED = SearchRecord(True, False, Ternary.YES, 1)
 
 

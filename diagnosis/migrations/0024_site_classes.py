@@ -144,7 +144,7 @@ def add_site_classes(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0022_recent_answers'),
+        ('diagnosis', '0023_question_about_brand'),
     ]
 
     operations = [
