@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser
 
 from diagnosis.choices import AnswerState, FailureReason, PlatformSurface, Ternary
 from diagnosis.exceptions import CallFailed
-from diagnosis.models import Answer, Platform, RawReply, SearchQuery, Source
+from diagnosis.models import Answer, PaidCall, Platform, RawReply, SearchQuery, Source
 from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestContext
 from diagnosis.platforms import client
@@ -173,3 +173,26 @@ def test_an_answer_without_the_requested_search_is_marked_and_a_retry_keeps_sour
 def test_every_real_platform_is_reached_by_the_default_hosts(settings: Any) -> None:
     assert len(REAL_PLATFORMS) >= 9
     assert {host for protocol in PROTOCOLS.values() for host in protocol.redirect_hosts} <= set(settings.OUTGOING_HOSTS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ledger_counts_every_paid_step_of_a_loop_and_no_other(owner: AbstractUser) -> None:
+    loop = [
+        Canned(kimi.TOOLS),
+        Canned(kimi.tool_calls("壶", "壶 口碑")),
+        Canned(kimi.fiber("x")),
+        BUSY,
+        Canned(kimi.fiber("y")),
+        BUSY,
+        Canned(completion("山岚好。")),
+    ]
+    with PlatformServer(loop) as server:
+        platform = make_platform(base_url=server.base_url, protocol="kimi", surface="search")
+        (diagnosis,) = run_diagnoses(make_diagnosis(owner, [platform]))
+        paid_requests = [request for request in server.requests if request.method == "POST"]
+    answer = diagnosis.answers.get()
+    assert (answer.state, answer.text, answer.search_count) == (AnswerState.VALID, "山岚好。", 2)
+    calls = PaidCall.objects.filter(answer=answer)
+    assert calls.count() == len(paid_requests) == 6
+    assert sum(call.searches or 0 for call in calls) == 2
+    assert list(answer.search_queries.values_list("text", flat=True)) == ["壶", "壶 口碑"]
