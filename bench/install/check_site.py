@@ -1,5 +1,6 @@
 """Runs inside the fresh root: diagnose through nginx, scrape as deploy/prometheus.yml says, compare after a restore."""
 
+import contextlib
 import json
 import re
 import ssl
@@ -24,7 +25,7 @@ def open_client() -> httpx.Client:
 
 def diagnose() -> None:
     """Start a diagnosis on the demo platform, and wait for its report."""
-    with open_client() as client:
+    with contextlib.closing(open_client()) as client:
         order = {"brand": "山岚", "questions": ["推荐哪个手冲壶？"], "platforms": ["demo-fast"]}
         accepted = client.post("/api/diagnoses", json=order, headers={"Idempotency-Key": "install"}).raise_for_status()
         path = f"/api/diagnoses/{accepted.json()['id']}"
@@ -49,7 +50,7 @@ def scrape() -> None:
 
 def compare() -> None:
     """Read the report of the diagnosis that was restored."""
-    with open_client() as client:
+    with contextlib.closing(open_client()) as client:
         assert client.get(json.loads(KNOWN.read_text())["path"] + "/report").status_code == 200
 
 
