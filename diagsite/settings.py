@@ -15,8 +15,7 @@ from typing import Any
 import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvValidationError
-from marshmallow.validate import Range
+from environs import Env, EnvValidationError, validate
 
 from diagsite.server import db_pool
 from diagsite.server.database_url import FAILOVER_OPTIONS, split_hosts
@@ -205,7 +204,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool("HSTS_INCLUDE_SUBDOMAINS", False
 SECURE_HSTS_PRELOAD: bool = env.bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and env.bool("BEHIND_PROXY", True) else None
 # Proxies in front of the site, each of which adds to X-Forwarded-For.
-TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 1, validate=Range(min=1))
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 1, validate=validate.Range(min=1))
 # In the format of Django 6. diagsite/web/csp.py builds the header and adds the address of the WebSocket.
 SECURE_CSP = {
     "default-src": ["'self'"],
@@ -293,7 +292,7 @@ JUDGE_PLATFORM: str = env.str("JUDGE_PLATFORM", "")
 JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 # The most that an account may spend in a calendar month, in yuan, unless it has a budget of its own; None for no limit.
-ACCOUNT_MONTHLY_BUDGET: Decimal | None = env.decimal("ACCOUNT_MONTHLY_BUDGET", None, validate=Range(min=0))
+ACCOUNT_MONTHLY_BUDGET: Decimal | None = env.decimal("ACCOUNT_MONTHLY_BUDGET", None, validate=validate.Range(min=0))
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
 # In development also 127.0.0.1, for the demo platform and the fakes of the tests.
 OUTGOING_HOSTS: list[str] = env.list(

@@ -44,8 +44,8 @@ FRAMEWORK_HOOKS = {
     "http.server": "log_message",
 }
 
-# Django's admin permissions; what a module of a bench measures (bench/harness.py).
-HOOK_NAME_PATTERN = re.compile(r"has_\w+_permission|(measure|check)_\w+")
+# Django's admin permissions, a form's checks of its fields, and what a module of a bench measures (bench/harness.py).
+HOOK_NAME_PATTERN = re.compile(r"has_\w+_permission|(clean|measure|check)_\w+")
 
 # Each with its reason.
 ALLOWED_UNUSED = {

@@ -21,19 +21,6 @@ MAX_CACHED_SETUPS = 50
 _setups: dict[tuple[str, str], tuple[float, StepResponse]] = {}
 
 
-async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_seconds: float) -> PlatformReply:
-    """Return the platform's reply to a question. Raises only CallFailed and CancelledError.
-
-    seed: varies the answers of the demo platform; it is not sent to real platforms.
-    timeout_seconds: of each step.
-    """
-    call = PlatformCall(platform, question)
-    while True:
-        reply = await call.take_step(seed=seed, timeout_seconds=timeout_seconds)
-        if reply:
-            return reply
-
-
 def get_protocol(platform: Platform) -> Protocol:
     """Return the protocol of a platform. Raises CallFailed if its row names none that exists."""
     protocol = PROTOCOLS.get(platform.protocol)

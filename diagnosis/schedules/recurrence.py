@@ -56,12 +56,3 @@ def _iter_days(recurrence: Recurrence, start: date) -> Iterator[date]:
     while True:
         yield month_start.replace(day=min(recurrence.day or 1, monthrange(month_start.year, month_start.month)[1]))
         month_start = (month_start + timedelta(days=31)).replace(day=1)
-
-
-def get_month_bounds(moment: datetime, zone: tzinfo | None = None) -> tuple[datetime, datetime]:
-    """Return the start of the moment's calendar month and of the next one, in UTC. zone: the site's by default."""
-    zone = zone or timezone.get_default_timezone()
-    first = moment.astimezone(zone).date().replace(day=1)
-    next_first = (first + timedelta(days=31)).replace(day=1)
-    start, end = (datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (first, next_first))
-    return start, end

@@ -4,6 +4,8 @@ import asyncio
 
 from diagnosis.choices import CallPurpose
 from diagnosis.models import Platform
+from diagnosis.platforms.client import PlatformCall
+from diagnosis.replies import PlatformReply
 from diagnosis.running.admission import Admission, Call
 from diagnosis.running.calls import call_with_retries
 from diagnosis.running.results import CallResult
@@ -27,3 +29,16 @@ async def call_platform(
         await admission.flush()
     (result,) = results
     return result
+
+
+async def ask_platform(platform: Platform, question: str, *, seed: int, timeout_seconds: float) -> PlatformReply:
+    """Return the platform's reply to a question. Raises only CallFailed and CancelledError.
+
+    seed: varies the answers of the demo platform; it is not sent to real platforms.
+    timeout_seconds: of each step.
+    """
+    call = PlatformCall(platform, question)
+    while True:
+        reply = await call.take_step(seed=seed, timeout_seconds=timeout_seconds)
+        if reply:
+            return reply

@@ -30,11 +30,11 @@ def start_spending_process(
 async def _spend(seed: int, concurrency: int, owner_id: int, schedule_id: uuid.UUID, platform_ids: list[str]) -> None:
     from diagnosis.choices import CallPurpose
     from diagnosis.exceptions import CallFailed
-    from diagnosis.platforms.client import ask_platform
     from diagnosis.replies import PlatformReply
     from diagnosis.running.paid_calls import PaidCalls
     from diagnosis.spending.ledger import CallRequest
     from diagnosis.spending.pricing import get_usage
+    from testing.data.calls import ask_platform
 
     paid_calls, rng = PaidCalls(), random.Random(seed)
 

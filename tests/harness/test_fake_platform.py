@@ -6,8 +6,8 @@ import pytest
 
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.transport import PlatformRequest, send
+from testing.data.calls import ask_platform
 from testing.data.diagnoses import API_KEY_VARIABLE
 from testing.fakes import platform as fake_platform
 from testing.fakes.platform import Behaviour, FakePlatform

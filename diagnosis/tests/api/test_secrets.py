@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.endpoint import has_usable_key, redact_secrets
 from progress.models import Event
+from testing.data.calls import ask_platform
 from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from testing.fakes import platform as fake_platform
 from testing.fakes.platform import Behaviour, Exchange, FakePlatform

@@ -14,8 +14,8 @@ from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms import transport
-from diagnosis.platforms.client import ask_platform
 from diagnosis.replies import MAX_ANSWER_CHARACTERS, PlatformReply, Usage
+from testing.data.calls import ask_platform
 from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY
 from testing.fakes import platform as fake_platform
 from testing.fakes.platform import Behaviour, Exchange, FakePlatform, build_completion, respond_with

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason, WireProtocol
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Diagnosis, Platform
-from diagnosis.platforms.client import ask_platform
 from diagnosis.platforms.errors import (
     MAX_PLATFORM_WAIT_SECONDS,
     ErrorResponse,
@@ -20,6 +19,7 @@ from diagnosis.platforms.errors import (
 )
 from diagnosis.platforms.seed import REAL_PLATFORMS
 from diagnosis.tests.conftest import build_fake_base_url
+from testing.data.calls import ask_platform
 from testing.data.diagnoses import API_KEY_VARIABLE, make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.platform import (
     Behaviour,

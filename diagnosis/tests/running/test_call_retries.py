@@ -13,10 +13,10 @@ from prometheus_client import REGISTRY
 from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
-from diagnosis.platforms.client import PlatformCall, ask_platform
+from diagnosis.platforms.client import PlatformCall
 from diagnosis.replies import PlatformReply, Usage
 from progress.models import Event
-from testing.data.calls import call_platform
+from testing.data.calls import ask_platform, call_platform
 from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 

@@ -28,7 +28,7 @@ from diagnosis.schedules.estimates import (
     get_enabled_platforms,
     get_spent_this_month,
 )
-from diagnosis.schedules.recurrence import get_month_bounds, get_next_due_at
+from diagnosis.schedules.recurrence import get_next_due_at
 from diagnosis.schedules.runner import start_due_schedules
 from diagnosis.schedules.services import set_paused
 from diagnosis.spending.budgets import get_month
@@ -111,7 +111,8 @@ def test_next_due_time_is_in_the_future_and_monthly_runs_match_the_estimate(rhyt
     longest = timedelta(days={Frequency.DAILY: 2, Frequency.WEEKLY: 8, Frequency.MONTHLY: 32}[Frequency(rhythm.every)])
     slot = get_next_due_at(rhythm, start, BERLIN)
     assert start < slot <= start + longest
-    month_start, month_end = get_month_bounds(start, BERLIN)
+    month_start = start.astimezone(BERLIN).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month_end = (month_start + timedelta(days=31)).replace(day=1)
     assert month_start <= start < month_end
     runs, slot = 0, get_next_due_at(rhythm, month_start - timedelta(microseconds=1), BERLIN)
     while slot < month_end:
