@@ -63,7 +63,7 @@ def is_name_in_text(text: NormalizedText, start: int, end: int) -> bool:
             if is_english_phrase(name) is False
             else text.get_original(start, end).islower()
         )
-        return len(name) >= 3 and name[-1].isalpha() and not is_word
+        return len(name) >= 3 and name[-1].isalpha() and not is_word and not _is_foreign(text.text[rest_end:])
     return _is_model(name, rest, text.get_original(start, end), text.get_original(end, rest_end))
 
 
@@ -79,6 +79,12 @@ def _is_marked(text: NormalizedText, position: int) -> bool:
     """Return whether markup stands before a position: **Nike**s."""
     between = text.original[text.end_offsets[position - 1] : text.start_offsets[position]]
     return text.end_offsets[position - 1] >= 0 and any(character in _MARKERS for character in between)
+
+
+def _is_foreign(after: str) -> bool:
+    """Return whether the next word has letters that are not English: "Cliniques esthetiques"."""
+    word = re.match(r" ([a-z]+)", after)
+    return bool(word and not is_english_word(word[1]))
 
 
 def _is_model(name: str, rest: str, written: str, written_rest: str) -> bool:
@@ -120,7 +126,8 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
     left = start - first.start if _is_han(text[start]) else 0
     right = last.end - end if _is_han(text[end - 1]) else 0
     if not left and not right:
-        return WordFit.ALIGNED
+        longer = _find_longer_word(segmentation, text, start, end)
+        return _get_fit_inside(segmentation, longer, text, start, end) if longer else WordFit.ALIGNED
     if first == last:
         return _get_fit_inside(segmentation, first, text, start, end)
     index, last_index = segmentation.get_index(start), segmentation.get_index(end - 1)
@@ -137,6 +144,34 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
     if count < count_with_name or (count == count_with_name and has_orphan):
         return WordFit.STRADDLED
     return WordFit.ALIGNED
+
+
+MAX_ADDED_CHARACTERS = 3  # of a longer word, on each side of a name
+
+
+def _find_longer_word(segmentation: Segmentation, text: str, start: int, end: int) -> Word | None:
+    """Return a word of the other dictionary that contains a name and ends where words of the text do: 爱国如家."""
+    if not _is_han(text[start]) or not _is_han(text[end - 1]):
+        return None
+    starts = [start, *_list_boundaries(segmentation, text, start, -1)]
+    ends = [end, *_list_boundaries(segmentation, text, end, 1)]
+    for word_start, word_end in ((first, last) for first in starts for last in ends if last - first > end - start):
+        word = text[word_start:word_end]
+        if is_chinese_word(word) or is_chinese_name(word):
+            return Word(word_start, word_end, word, "")
+    return None
+
+
+def _list_boundaries(segmentation: Segmentation, text: str, position: int, step: int) -> list[int]:
+    """Return the next boundaries of Chinese words to the left (-1) or right (1), MAX_ADDED_CHARACTERS away at most."""
+    boundaries, index = [], segmentation.get_index(position if step > 0 else position - 1)
+    while (word := segmentation.get_word_at(index)) and _is_han(word.text):
+        boundary = word.end if step > 0 else word.start
+        if not 0 < step * (boundary - position) <= MAX_ADDED_CHARACTERS:
+            break
+        boundaries.append(boundary)
+        index += step
+    return boundaries
 
 
 def _get_fit_inside(segmentation: Segmentation, word: Word, text: str, start: int, end: int) -> WordFit:

@@ -22,6 +22,12 @@ _PRONOUNS = frozenset(
 )
 _PREVIOUS_WORD = re.compile(r"([A-Za-z][\w'’-]*)\s$")
 _NEXT_WORD = re.compile(r"\s([A-Za-z][\w'’-]*)")
+# "Costa del Sol", "Marshall Islands": places and what is named after a person.
+_REST_OF_OTHER_NAME = re.compile(
+    r"\s(?:(?:del|de la|de los|della|do|dos)\s[A-Z]"
+    r"|(?:Act|Avenue|Bay|Bridge|County|Creek|Fjord|Island|Islands|Lake|Memorial|Mountain|Mountains|Peninsula|Plan|River|"
+    r"Road|Street|Theorem|Treaty|University|Valley)\b)"
+)
 _SENTENCE_START = re.compile(r"(?:^|[.!?。！？;；:：\n|*#>•·(（\"“”]|\d[.)]|\s-)\s*$")
 _HAN = re.compile("[\u3400-\u9fff]")
 
@@ -34,6 +40,8 @@ def get_case_evidence(normalized: NormalizedText, match: NameMatch, *, is_neighb
     if not match.name.spelling.isascii() or not any(character.isalpha() for character in written):
         return Evidence()
     before, after = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
+    if _REST_OF_OTHER_NAME.match(after):
+        return Evidence(0.0, STRONG)
     is_chinese = bool(_HAN.search(before[-12:]) or _HAN.search(after[:12]))
     return (
         _get_acronym_evidence(match.name.written, written, before, is_chinese=is_chinese)

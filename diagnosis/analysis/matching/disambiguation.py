@@ -21,7 +21,14 @@ from diagnosis.analysis.matching.boundaries import WordFit, get_word_fit, is_who
 from diagnosis.analysis.matching.capitals import get_case_evidence
 from diagnosis.analysis.matching.evidence import WEAK, Evidence
 from diagnosis.analysis.matching.gazetteer import KnownBrand
-from diagnosis.analysis.matching.grammar import get_grammar_evidence, get_question_words, is_embedded, is_in_title
+from diagnosis.analysis.matching.grammar import (
+    get_grammar_evidence,
+    get_question_words,
+    is_embedded,
+    is_in_title,
+    is_phrase_in_text,
+    is_subject,
+)
 from diagnosis.analysis.matching.lexicon import Ambiguity, Segmentation, is_counted_phrase
 from diagnosis.analysis.matching.names import NameMatch
 from diagnosis.analysis.matching.normalization import NormalizedText
@@ -31,6 +38,7 @@ from diagnosis.analysis.matching.structure import Group
 MAX_CONTEXT_CHARACTERS = 80  # a sentence is limited to this distance on each side
 MIN_SCORE_RATIO = 2.0  # of the scores of both senses, for a decision
 MIN_ANSWER_SCORE = 2  # context words in the whole answer, for a decision
+MIN_OTHER_BRANDS = 2  # of the diagnosis in an answer, for a name that begins a clause
 QUESTION_WORD_WEIGHT = 2  # of a context word in the question, relative to one in the answer
 OTHER_BRAND_WEIGHT = 0.6  # of another brand, relative to a context word
 MIN_UNKNOWN_NAME_SCORE = 0.3  # for words without context words of their own in the list of known brands
@@ -126,7 +134,8 @@ def classify_senses(context: MatchContext) -> list[Sense]:
 
 def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
     fit = get_word_fit(context.segmentation, context.normalized.text, match.start, match.end)
-    if fit in (WordFit.STRADDLED, WordFit.LONGER):
+    is_phrase = is_phrase_in_text(context.segmentation, context.normalized.text, match.start, match.end)
+    if is_phrase or fit in (WordFit.STRADDLED, WordFit.LONGER):
         return Sense.WORD
     if is_in_title(context.normalized.text, match.start):
         return Sense.WORD if match.name.is_ambiguous else Sense.UNCERTAIN
@@ -172,8 +181,9 @@ def _get_place_evidence(context: MatchContext, match: NameMatch) -> Evidence:
 
 
 def _decide(match: NameMatch, scores: Evidence) -> Sense:
-    spelling = match.name.spelling
-    if match.name.ambiguity is Ambiguity.POSSIBLE and (spelling.isascii() or is_counted_phrase(spelling)):
+    spelling, ambiguity = match.name.spelling, match.name.ambiguity
+    is_possible = ambiguity is Ambiguity.POSSIBLE and (spelling.isascii() or is_counted_phrase(spelling))
+    if is_possible or (ambiguity is Ambiguity.PERSON and match.name.known_brand):
         return Sense.WORD if scores.word >= MIN_SCORE_RATIO * scores.brand and scores.word >= 1 else Sense.BRAND
     if not _has_context_words(match) and scores.brand < MIN_UNKNOWN_NAME_SCORE and scores.word < MIN_UNKNOWN_NAME_SCORE:
         return Sense.NO_EVIDENCE
@@ -216,6 +226,8 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
     if decided_senses:
         return Sense.UNCERTAIN
     if not _has_context_words(match):
+        if _is_subject_among_brands(context, match, senses):
+            return Sense.BRAND
         is_word = is_embedded(context.normalized.text, match.start, match.end)
         return Sense.WORD if is_word else Sense.UNCERTAIN
     brand_words, ordinary_words = _get_sense_words(match.name.known_brand, ())
@@ -224,6 +236,17 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
     if max(brand_score, word_score) < MIN_ANSWER_SCORE:
         return Sense.UNCERTAIN
     return _compare_scores(brand_score, word_score)
+
+
+def _is_subject_among_brands(context: MatchContext, match: NameMatch, senses: Sequence[Sense]) -> bool:
+    """Return whether a name begins a clause of an answer that compares several brands of the diagnosis."""
+    others = {
+        other.name.brand
+        for other, sense in zip(context.matches, senses, strict=True)
+        if sense is Sense.BRAND and other.name.is_tracked
+    }
+    is_candidate = match.name.is_tracked and len(others) >= MIN_OTHER_BRANDS
+    return is_candidate and is_subject(context.segmentation, context.normalized.text, match)
 
 
 def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:

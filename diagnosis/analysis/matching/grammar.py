@@ -34,6 +34,33 @@ def get_grammar_evidence(segmentation: Segmentation, text: str, match: NameMatch
     )
 
 
+# A character that makes a simile, a predicate after an adverb, and the particles of classical Chinese.
+_SIMILE = re.compile("一般|般|一样|似的")
+_COMPLEMENT = re.compile("[得着了过坏翻疯]|开了|起来")
+_CLASSICAL_PRONOUN = re.compile("[汝尔君吾公]$")
+_OFFICE = "政治家|总统|将军|皇帝|丞相|诗人|演员|歌手|作家|学家|运动员|教练"
+_PERSON = re.compile(
+    f"(?:{_OFFICE})$"
+    "|^(?:计划|定律|定理|主义|效应|先生|女士|教授|博士|本人"
+    f"|[^。，！？]{{0,12}}(?:{_OFFICE}|出生|生于|去世|逝世))"
+)
+
+
+def is_phrase_in_text(segmentation: Segmentation, text: str, start: int, end: int) -> bool:
+    """Return whether the characters of a Chinese name are words of a phrase: 温暖如家一般, 宜家宜业, 小孩都乐开了花."""
+    before, name, after = text[max(0, start - 2) : start], text[start:end], text[end : end + 3]
+    if not _IS_HAN.match(name):
+        return False
+    if len(name) == 2 and after.startswith(name[0]) and segmentation.get_word(end).text == name[0]:
+        return split_words(name[0])[0].tag.startswith("v")
+    if not _IS_HAN.match(before[-1:]):
+        return False
+    if split_words(name[0])[0].tag == "d" and _COMPLEMENT.match(after):
+        return segmentation.get_word(start - 1).tag[:1] in ("n", "r")
+    is_simile = name[0] in "如似若像" and _SIMILE.match(after)
+    return bool(is_simile or (name[-1] in "乎矣焉哉" and _CLASSICAL_PRONOUN.search(before)))
+
+
 def _get_model_score(after: str) -> float:
     """Return the score of a model after the name: 理想L9, 苹果15."""
     number = _NUMBER.match(after)
@@ -64,6 +91,7 @@ def _count_signs_of_word(segmentation: Segmentation, match: NameMatch, before: s
                 after.startswith(_WORD_SUFFIXES),  # 大众化
                 is_verb and after.startswith(_VERB_ENDINGS),  # 联想到
                 counts_something,  # 一盏茶
+                match.name.ambiguity is Ambiguity.PERSON and (_PERSON.search(before) or _PERSON.search(after)),
             ),
         )
     )
@@ -80,9 +108,19 @@ def _is_counted(segmentation: Segmentation, start: int) -> bool:
     if previous is None or not _IS_HAN.match(previous.text[-1]) or previous.text[-1] in _PRODUCT_MEASURES:
         return False
     is_measure = (
-        len(previous.text) == 1 and before is not None and before.tag == "m" and bool(_IS_HAN.match(before.text))
+        len(previous.text) == 1
+        and previous.tag != "v"
+        and before is not None
+        and before.tag == "m"
+        and bool(_IS_HAN.match(before.text))
     )
     return previous.tag[:1] in ("m", "q") or is_measure
+
+
+def is_subject(segmentation: Segmentation, text: str, match: NameMatch) -> bool:
+    """Return whether a name begins a clause, before an adverb or a preposition: 始祖鸟就不展开了."""
+    is_followed = match.end < len(text) and segmentation.get_word(match.end).tag[:1] in ("d", "p")
+    return is_followed and bool(_CLAUSE_START.search(text[max(0, match.start - 2) : match.start]))
 
 
 def is_embedded(text: str, start: int, end: int) -> bool:

@@ -22,6 +22,7 @@ MIN_FREQUENCY = 20  # of a common word in jieba's corpus; rarer ones may be name
 _PROPER_TAGS = ("nr", "ns", "nt", "nz")
 # Adverbs, prepositions, conjunctions, particles, pronouns.
 FUNCTION_TAGS = ("d", "p", "c", "u", "r", "y")
+_SHOP_ENDINGS = frozenset("堂坊斋轩阁巷庄记")  # 鹿角巷 is a name although 鹿角 and 巷 are words
 _INFLECTIONS = ("s", "es", "ed", "ing", "er", "ers", "ly")
 
 
@@ -113,6 +114,8 @@ def _get_chinese_ambiguity(name: str) -> Ambiguity:
         return Ambiguity.WORD
     if name in dictionary.persons:
         return Ambiguity.PERSON
+    if len(name) > 2 and name[-1] in _SHOP_ENDINGS and not is_chinese_word(name):
+        return Ambiguity.NONE
     if _is_phrase(words) or (is_one_word and is_chinese_word(name[1:])) or (is_one_word and is_chinese_word(name[:-1])):
         return Ambiguity.PHRASE
     is_proper = has_proper_tag or name in dictionary.chinese_names

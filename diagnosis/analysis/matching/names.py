@@ -22,6 +22,8 @@ from diagnosis.analysis.matching.spellings import (
     join_text,
 )
 
+# "On Running" is the brand "On", if the list of known brands has it.
+_LATIN_SUFFIXES = (" auto", " coffee", " electronics", " foods", " group", " hotel", " hotels", " motors", " running")
 MAX_MATCHES = 500  # in one text, so that a repetition costs no more than an answer
 MAX_ACRONYM_LENGTH = 3  # such names are also abbreviations and units: MG, MAC
 
@@ -53,7 +55,7 @@ class BrandName:
             return Ambiguity.WORD
         has_accents = self.spelling.isascii() and not unicodedata.normalize("NFKC", self.written).isascii()
         ambiguity = Ambiguity.NONE if has_accents else get_ambiguity(self.spelling)  # Nestlé is not to nestle
-        if ambiguity is not Ambiguity.WORD and self.known_brand:
+        if self.known_brand and ambiguity not in (Ambiguity.WORD, Ambiguity.PERSON):
             return Ambiguity.NONE
         is_acronym = len(self.spelling) <= MAX_ACRONYM_LENGTH and self.written.isascii() and self.written.isupper()
         return max(ambiguity, Ambiguity.POSSIBLE) if is_acronym else ambiguity
@@ -85,7 +87,7 @@ class NameFinder:
         spellings.pop("", None)
         self._tracked_by_known_brand: dict[str, str] = {}
         for spelling, (brand_name, _written) in spellings.items():
-            for text in (spelling, *(spelling + suffix for suffix in COMPANY_SUFFIXES)):
+            for text in (spelling, *(spelling + suffix for suffix in (*COMPANY_SUFFIXES, *_LATIN_SUFFIXES))):
                 known_brand = gazetteer.by_spelling.get(text)
                 if known_brand:
                     self._tracked_by_known_brand.setdefault(known_brand.name, brand_name)

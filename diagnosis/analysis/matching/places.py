@@ -40,7 +40,7 @@ class PlaceEvidence:
             tail = slot.text[end - slot.start :] if end <= slot.end else ""
             if _MODEL_TAIL.fullmatch(tail) or (is_last and group.kind == "enumeration" and end <= slot.end):
                 evidence = max(evidence, self._rate(group), key=sum)
-            elif group.kind not in ("enumeration", "emphasis") and end <= slot.end and not tail.startswith("的"):
+            elif group.kind != "emphasis" and end <= slot.end and not tail.startswith("的"):
                 rated = self._rate(group)
                 evidence = max(evidence, Evidence(rated.brand / 2, rated.word / 2), key=sum)
         for group, slot in self._by_end.get(end, ()):
