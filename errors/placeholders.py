@@ -35,12 +35,25 @@ def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
     """Return one short line without invisible characters, markup, braces and text that looks like a key."""
     if not isinstance(value, str):
         return ""
+    return _to_short_line(_SECRET_PATTERN.sub("***", _remove_invisible(value, max_length)), max_length)
+
+
+def clean_identifier(value: str, max_length: int) -> str:
+    """Return the same of an identifier, such as a label: a long one looks like a key, but is none."""
+    return _to_short_line(_remove_invisible(value, max_length), max_length)
+
+
+def _remove_invisible(value: str, max_length: int) -> str:
     visible = "".join(
         " " if character in "\n\r\t" else character
         for character in value[: max_length * 8]
         if character in "\n\r\t" or unicodedata.category(character) not in _INVISIBLE_CATEGORIES
     )
-    line = " ".join(_SECRET_PATTERN.sub("***", visible.translate(_MARKUP_REMOVAL)).split())
+    return visible.translate(_MARKUP_REMOVAL)
+
+
+def _to_short_line(text: str, max_length: int) -> str:
+    line = " ".join(text.split())
     return line if len(line) <= max_length else line[: max_length - 1] + "…"
 
 

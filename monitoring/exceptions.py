@@ -11,7 +11,7 @@ MAX_DETAIL_CHARACTERS = 200
 class DeliveryFailed(AppError):
     """A message was not delivered. `detail` and `provider_code` are the provider's, without secrets.
 
-    `is_permanent`: a retry of this message cannot succeed; `disables_channel`: nor can any other message.
+    `is_permanent`: a retry of this message cannot succeed; `disables_channel`: no message can, if it is true for long.
     """
 
     code = ErrorCode.SERVICE_UNAVAILABLE
@@ -64,10 +64,12 @@ class MessageRejected(DeliveryFailed):
 
 
 class ChannelMisconfigured(DeliveryFailed):
-    """The channel's configuration is wrong or its destination is gone: disable it until an operator fixes it."""
+    """The channel's configuration is wrong or its destination is gone.
+
+    One such answer may be wrong, so it is retried; a channel that only gives such answers for long is disabled.
+    """
 
     code = ErrorCode.FORBIDDEN
-    is_permanent = True
     disables_channel = True
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Outcomes of a call or an answer that neither succeeded nor failed: the content filter refused it, or nobody asked.
+UNDECIDED_OUTCOMES = ["filtered", "cancelled", "budget", "operator", "deadline"]
+
 OPERATORS = ("=", "!=")
 MAX_MATCHERS = 10
 _WEEKLY_WINDOW_EXAMPLE = '{"days": [0, 6], "from": "22:00", "to": "06:00"}'

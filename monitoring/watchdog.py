@@ -1,4 +1,4 @@
-"""Dead man's switch: every server process checks the heartbeats and notifies when one stops.
+"""Dead man's switch: every server process checks the heartbeats and monitoring itself, and notifies of faults.
 
 A heartbeat is stale after two of its intervals, so that operators are notified within three. The evaluator and the
 sender are expected from the first start on, so a site without workers is reported too. For WATCHDOG_GRACE_SECONDS
@@ -18,6 +18,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
+from monitoring.alerts.self_checks import (
+    CLOCK_STEP,
+    SKIPPED_RULES,
+    SelfCheckFailure,
+    find_self_check_failures,
+    is_clock_step_over,
+)
 from monitoring.delivery.outbox import send_due_deliveries
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, SENDER_HEARTBEAT_SECONDS
 from monitoring.models import Alert, Heartbeat
@@ -46,41 +53,54 @@ def create_expected_heartbeats() -> None:
 
 
 def check_heartbeats(*, is_grace_period: bool = False) -> int:
-    """Check every heartbeat once and return how many are stale.
+    """Check every heartbeat, and monitoring itself, once; return the number of faults.
 
-    A stale heartbeat opens an alert (once, however many processes watch), which this process also sends; a recovered
-    one resolves it. During the grace period alerts are only resolved.
+    A fault opens an alert (once, however many processes watch), which this process also sends; its end resolves it.
+    During the grace period alerts are only resolved.
     """
     # By the database's clock: those of several machines differ.
     validity = F("interval_seconds") * Value(timedelta(seconds=STALE_INTERVALS))
     stale_at = F("beaten_at") + ExpressionWrapper(validity, output_field=DurationField())
     stale = list(Heartbeat.objects.alias(stale_at=stale_at).filter(stale_at__lt=Now()))
-    names = {heartbeat.name for heartbeat in stale}
+    failures = [_describe_stale_heartbeat(heartbeat) for heartbeat in stale]
+    # Without an evaluator every rule is skipped, which one alert says.
+    is_evaluating = EVALUATOR_HEARTBEAT not in {heartbeat.name for heartbeat in stale}
+    failures += [each for each in find_self_check_failures() if is_evaluating or each.name != SKIPPED_RULES]
+    names = {failure.name for failure in failures}
     for alert in Alert.objects.open().filter(source=Alert.Source.WATCHDOG):
-        if alert.rule_name not in names:
-            resolve_alert(alert, text="心跳已恢复")
+        is_over = is_clock_step_over(alert) if alert.rule_name == CLOCK_STEP else alert.rule_name not in names
+        if is_over:
+            resolve_alert(alert, text="心跳已恢复" if alert.rule_name in ALERT_TITLES else "已恢复")
     if not is_grace_period:
-        for heartbeat in stale:
-            _report_stale_heartbeat(heartbeat)
-    if stale:
+        for failure in failures:
+            _report(failure)
+    if failures:
         send_due_deliveries()
-    return len(stale)
+    return len(failures)
 
 
-def _report_stale_heartbeat(heartbeat: Heartbeat) -> None:
-    """Open an alert, or repeat the open one when that is due."""
+def _describe_stale_heartbeat(heartbeat: Heartbeat) -> SelfCheckFailure:
     sender_text = f"，由 {heartbeat.by}" if heartbeat.by else "（从未）"
     last_beat = f"{timezone.localtime(heartbeat.beaten_at):%Y-%m-%d %H:%M:%S}"
     advice = ALERT_ADVICE.get(heartbeat.name, "")
-    fingerprint = f"watchdog:{heartbeat.name}"
+    return SelfCheckFailure(
+        heartbeat.name,
+        ALERT_TITLES.get(heartbeat.name, f"心跳停止：{heartbeat.name}"),
+        f"最近一次：{last_beat}{sender_text}；应每 {heartbeat.interval_seconds:g} 秒一次。{advice}",
+    )
+
+
+def _report(failure: SelfCheckFailure) -> None:
+    """Open an alert, or repeat the open one when that is due."""
+    fingerprint = f"watchdog:{failure.name}"
     alert = fire_alert(
         fingerprint=fingerprint,
-        title=ALERT_TITLES.get(heartbeat.name, f"心跳停止：{heartbeat.name}"),
+        title=failure.title,
         severity=AlertSeverity.CRITICAL,
         source=Alert.Source.WATCHDOG,
-        rule_name=heartbeat.name,
-        labels={"heartbeat": heartbeat.name},
-        summary=f"最近一次：{last_beat}{sender_text}；应每 {heartbeat.interval_seconds:g} 秒一次。{advice}",
+        rule_name=failure.name,
+        labels={"check": failure.name},
+        summary=failure.summary,
     )
     if alert is not None:
         return
@@ -89,7 +109,7 @@ def _report_stale_heartbeat(heartbeat: Heartbeat) -> None:
     with transaction.atomic():  # the row lock lets one of several watching processes repeat it
         alert = due.filter(acknowledged_at=None).select_for_update(skip_locked=True, of=("self",)).first()
         if alert:
-            repeat_alert(alert, text="心跳仍未恢复")
+            repeat_alert(alert, text=failure.summary)
 
 
 def _check_once(*, is_grace_period: bool) -> float:

@@ -18,7 +18,7 @@ import math
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -79,18 +79,19 @@ class Cache:
         self._in_flight: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
         self.lookups: Counter[str] = Counter()
+        self._looked_up: OrderedDict[str, float] = OrderedDict()  # key -> when, of the last `max_entries` keys
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of this process's lookups that were hits, 0-1; None before the first."""
-        total = sum(self.lookups.values())
+        """Share of this process's lookups that were hits, 0-1, without those that could not be; None before any."""
+        total = sum(self.lookups.values()) - self.lookups["cold"]
         return self.lookups["hit"] / total if total else None
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or the default."""
         lookup = self._read_entry(key, ())
         is_hit = lookup.entry is not None and lookup.entry.expires_at > time.time()
-        self._count_lookup("hit" if is_hit else "error" if lookup.is_store_unavailable else "miss")
+        self._count_lookup(key, "hit" if is_hit else "error" if lookup.is_store_unavailable else "miss")
         return lookup.entry.value if lookup.entry and is_hit else default
 
     def set(self, key: str, value: Any, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
@@ -111,7 +112,7 @@ class Cache:
         """
         lookup = self._read_entry(key, tags)
         if lookup.entry is not None and not lookup.entry.is_refresh_due():
-            self._count_lookup("hit")
+            self._count_lookup(key, "hit")
             return lookup.entry.value
         return self._load_or_wait(key, loader, tags, lookup)
 
@@ -119,7 +120,7 @@ class Cache:
         """`load` for the event loop: a hit does not use a thread; a blocking loader runs in the request's thread."""
         lookup = await self._aread_entry(key, tags)
         if lookup.entry is not None and not lookup.entry.is_refresh_due():
-            self._count_lookup("hit")
+            self._count_lookup(key, "hit")
             return lookup.entry.value
         return await sync_to_async(self._load_or_wait)(key, loader, tags, lookup)
 
@@ -134,7 +135,7 @@ class Cache:
             if flight is None:
                 flight = self._in_flight[key] = Future()
         if not is_own_flight:
-            self._count_lookup("miss" if entry is None else "stale")
+            self._count_lookup(key, "miss" if entry is None else "stale")
             return flight.result() if entry is None else entry.value
         try:
             value = self._load_or_reuse(key, loader, tags, lookup)
@@ -149,12 +150,12 @@ class Cache:
     def _load_or_reuse(self, key: str, loader: Callable[[], Any], tags: Sequence[str], lookup: _LookupResult) -> Any:
         """Load the value, or take the one that another process has just stored or is loading."""
         if lookup.is_store_unavailable:
-            self._count_lookup("error")
+            self._count_lookup(key, "error")
             return loader()
         entry = lookup.entry
         is_acquired, latest = self._acquire_lock(key, tags)
         if entry is not None and not is_acquired:
-            self._count_lookup("stale" if entry.expires_at <= time.time() else "hit")
+            self._count_lookup(key, "stale" if entry.expires_at <= time.time() else "hit")
             return entry.value
         deadline = time.monotonic() + LOAD_LOCK_SECONDS
         while not (is_acquired or latest.entry or latest.is_store_unavailable or time.monotonic() > deadline):
@@ -164,7 +165,7 @@ class Cache:
         if latest.entry is not None and (entry is None or latest.entry.expires_at > entry.expires_at):
             if is_acquired:
                 self._release_lock(key)
-            self._count_lookup("miss" if entry is None else "hit")
+            self._count_lookup(key, "miss" if entry is None else "hit")
             return latest.entry.value
         return self._run_loader(key, loader, latest.versions, entry)
 
@@ -180,7 +181,7 @@ class Cache:
             # The lock is kept until it expires, so that a failing source is called once a second.
             with tolerate_unavailable_store():
                 self._backend.extend_lock(self._build_lock_key(key), FAILED_LOAD_RETRY_SECONDS)
-            self._count_lookup("stale")
+            self._count_lookup(key, "stale")
             log.warning("cache_serves_stale", namespace=self.namespace, error=repr(error))
             return entry.value
         if versions is None:
@@ -189,7 +190,7 @@ class Cache:
             with tolerate_unavailable_store():
                 load_seconds = time.monotonic() - started
                 self._store_entry(key, value, self.ttl, load_seconds, versions, self._build_lock_key(key))
-        self._count_lookup("miss")
+        self._count_lookup(key, "miss")
         return value
 
     # The store ---------------------------------------------------------------------------------------------------
@@ -251,7 +252,16 @@ class Cache:
         with tolerate_unavailable_store():
             self._backend.delete(self._build_lock_key(key))
 
-    def _count_lookup(self, result: str) -> None:
+    def _count_lookup(self, key: str, result: str) -> None:
+        """Count a look-up. A miss is `cold` if nothing looked the key up within the lifetime: it could not have hit."""
+        now = time.monotonic()
+        with self._lock:
+            last = self._looked_up.pop(key, None)
+            self._looked_up[key] = now
+            if len(self._looked_up) > self._max_entries:
+                self._looked_up.popitem(last=False)
+        if result == "miss" and (last is None or now - last > 0.9 * self.ttl):
+            result = "cold"
         self.lookups[result] += 1
         cache_lookups.labels(namespace=self.namespace, result=result).inc()
 

@@ -11,7 +11,11 @@ outgoing_call_seconds = Histogram(
     ["client"],
     buckets=(0.05, 0.1, 0.3, 1, 3, 5, 10, 30, 60),
 )
-cache_lookups = Counter("cache_lookups", "Cache lookups; result: hit, miss, stale or error", ["namespace", "result"])
+cache_lookups = Counter(
+    "cache_lookups",
+    "Cache lookups; result: hit, miss, stale, error, or cold (could not have hit: nothing had just looked the key up)",
+    ["namespace", "result"],
+)
 limit_wait_seconds = Histogram(
     "limit_wait_seconds",
     "How long a call waited for a limit; limit: concurrency or rate",

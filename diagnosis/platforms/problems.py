@@ -42,7 +42,8 @@ SELECT platform.id, answer.state, answer.reason, answer.answered_at
 FROM diagnosis_platform AS platform
 CROSS JOIN LATERAL (
     SELECT state, reason, answered_at FROM diagnosis_answer
-    WHERE platform_id = platform.id AND state <> 'pending' AND NOT is_carried_over AND answered_at >= %(since)s
+    WHERE platform_id = platform.id AND state <> 'pending' AND NOT is_carried_over
+      AND answered_at BETWEEN %(since)s AND %(now)s
       AND state <> 'filtered' AND reason <> ALL(%(ignored)s)
     ORDER BY answered_at DESC LIMIT %(limit)s
 ) AS answer
@@ -51,18 +52,22 @@ ORDER BY platform.id, answer.answered_at DESC
 """
 
 
-def find_platform_problems(failing_since: Mapping[str, datetime], now: datetime) -> list[dict[str, Any]]:
+def find_platform_problems(
+    failing_since: Mapping[str, datetime], recovered_at: Mapping[str, datetime], now: datetime
+) -> list[dict[str, Any]]:
     """Return the platforms that cannot answer, in their order, without demo platforms and those that operators paused.
 
     failing_since: {platform: since when it has been known to fail}; it has a problem until its answers prove otherwise.
+    recovered_at: {platform: when an earlier problem ended}; answers before that do not count.
     Each is {platform, name, reason, text, advice, is_paused}; texts in Chinese, for alerts.
     """
     platforms = list(Platform.objects.enabled().filter(is_demo=False))
     since = now - timedelta(days=RECENT_DAYS)
-    outcomes = _load_outcomes([platform.pk for platform in platforms], since, _IGNORED_REASONS)
+    outcomes = _load_outcomes([platform.pk for platform in platforms], since, now, _IGNORED_REASONS)
     problems = []
     for platform in platforms:
-        recent = outcomes.get(platform.pk, [])
+        recovered = recovered_at.get(platform.pk, since)
+        recent = [outcome for outcome in outcomes.get(platform.pk, []) if outcome[2] > recovered]
         if platform.pause_reason not in ("", FailureReason.OPERATOR):
             problems.append(_describe_paused(platform))
         elif _has_failed(recent, failing_since.get(platform.pk)):
@@ -94,11 +99,11 @@ def is_working_again(failed: Sequence[bool]) -> bool:
     return odds >= log(_RECOVERY_ODDS)
 
 
-def count_failed_answers(since: datetime) -> list[dict[str, Any]]:
-    """Return {platform, name, reason, count} of the failed answers since then, most first; for the text of an alert."""
+def count_failed_answers(since: datetime, now: datetime) -> list[dict[str, Any]]:
+    """Return {platform, name, reason, count} of the answers that failed since then, most first."""
     counts: Counter[tuple[str, str]] = Counter()
     names = dict(Platform.objects.filter(is_demo=False).values_list("pk", "name"))
-    for pk, recent in _load_outcomes(names, since, [FailureReason.CANCELLED]).items():
+    for pk, recent in _load_outcomes(names, since, now, [FailureReason.CANCELLED]).items():
         counts.update((pk, reason) for failed, reason, _at in recent if failed)
     return [
         {"platform": pk, "name": names[pk], "reason": str(_get_label(reason)), "count": count}
@@ -107,12 +112,13 @@ def count_failed_answers(since: datetime) -> list[dict[str, Any]]:
 
 
 def _load_outcomes(
-    platforms: Iterable[str], since: datetime, ignored: Sequence[FailureReason]
+    platforms: Iterable[str], since: datetime, now: datetime, ignored: Sequence[FailureReason]
 ) -> dict[str, list[tuple[bool, str, datetime]]]:
     """Return {platform: [(has failed, reason, at)]} of the last answers, newest first."""
     parameters: dict[str, Any] = {
         "platforms": list(platforms),
         "since": since,
+        "now": now,
         "ignored": [reason.value for reason in ignored],
         "limit": RECENT_ANSWERS,
     }

@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
 from errors.models import CopyOverride, ErrorCopy, ErrorCount
-from monitoring.models import Alert, Channel, Delivery, Silence
+from monitoring.models import Alert, Channel, Delivery, RuleState, Silence
 
 ONE_DAY = timedelta(days=1)
 
@@ -51,6 +51,22 @@ _TODO_SPECS = [
         "monitoring_alert",
         "open=unacknowledged",
         lambda: Alert.objects.open().filter(acknowledged_at=None).count(),
+        True,
+    ),
+    _TodoSpec(
+        "没有可用的通知渠道",
+        "monitoring.view_channel",
+        "monitoring_channel",
+        "",
+        lambda: int(not Channel.objects.filter(is_enabled=True).exists()),
+        True,
+    ),
+    _TodoSpec(
+        "无法计算的告警规则",
+        "monitoring.view_rule",
+        "monitoring_rule",
+        "state__state__exact=failed",
+        lambda: RuleState.objects.filter(state=RuleState.State.FAILED, rule__is_enabled=True).count(),
         True,
     ),
     _TodoSpec(

@@ -25,7 +25,7 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "AI 平台暂时不可用", "这个平台现在无法回答，其他平台不受影响。", "可以切换 AI 模型，或稍后再试。"
         ),
         C.AI_QUOTA_EXHAUSTED: DefaultText(
-            "AI 配额已用尽", "这个平台的配额已经用完，其他平台的回答照常保留。", "请切换平台，我们已通知运营人员。"
+            "AI 配额已用尽", "这个平台的配额已经用完，其他平台的回答照常保留。", "请切换平台，运营人员会收到告警。"
         ),
         C.AI_RATE_LIMIT: DefaultText("平台有点忙", "平台要求我们放慢速度，系统会自动重试。", "请稍等片刻，无需操作。"),
         C.DIAGNOSIS_TIMEOUT: DefaultText(
@@ -47,9 +47,7 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
         C.FORBIDDEN: DefaultText("没有权限", "当前账号不能进行这项操作。", "如有需要，请联系管理员。"),
         C.SERVER_ERROR: DefaultText("系统开小差了", "是我们的问题，已经记录下来，您的内容都还在。", "请稍后重试。"),
         C.SERVICE_UNAVAILABLE: DefaultText("服务维护中", "服务暂时不可用，已提交的诊断不会丢失。", "请稍等片刻再试。"),
-        C.UNKNOWN_ERROR: DefaultText(
-            "出了点问题", "发生了预料之外的情况，已经记录下来。", "请重试；如果反复出现，请联系客服。"
-        ),
+        C.UNKNOWN_ERROR: DefaultText("出了点问题", "发生了预料之外的情况。", "请重试；如果反复出现，请联系客服。"),
         C.CONTENT_FILTERED: DefaultText(
             "平台拒绝回答", "平台以内容规范为由没有回答这个问题，不计入统计。", "可以换一种问法再试。"
         ),
@@ -93,7 +91,7 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
         C.AI_QUOTA_EXHAUSTED: DefaultText(
             "AI quota used up",
             "This platform's quota is used up. Answers of the others are kept.",
-            "Pick another platform. Our operators have been told.",
+            "Pick another platform. Our operators are alerted.",
         ),
         C.AI_RATE_LIMIT: DefaultText(
             "The platform is busy", "It asks us to slow down. We retry by ourselves.", "Nothing to do, just a moment."
@@ -135,7 +133,7 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
         ),
         C.UNKNOWN_ERROR: DefaultText(
             "Something went wrong",
-            "Something unexpected happened. It has been recorded.",
+            "Something unexpected happened.",
             "Try again. If it keeps happening, contact support.",
         ),
         C.CONTENT_FILTERED: DefaultText(

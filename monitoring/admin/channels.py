@@ -128,13 +128,14 @@ class ChannelAdmin(AuditedAdmin[Channel]):
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         """Clear the reason for disabling when an operator enables the channel."""
         if obj.is_enabled:
-            obj.disabled_reason = ""
+            obj.disabled_reason, obj.rejecting_since, obj.rejections = "", None, 0
         super().save_model(request, obj, form, change)
 
     @admin.action(description="重新启用所选渠道", permissions=["change"])
     def reenable(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         """Enable channels after their problem was fixed."""
-        count = queryset.update(is_enabled=True, disabled_reason="", last_error="", free_at=timezone.now())
+        cleared: dict[str, Any] = {"disabled_reason": "", "last_error": "", "rejecting_since": None, "rejections": 0}
+        count = queryset.update(is_enabled=True, free_at=timezone.now(), **cleared)
         self.message_user(request, f"已重新启用 {count} 个渠道，建议各发一条测试消息。", messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:

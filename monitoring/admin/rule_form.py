@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.db import connection
+from django.utils import timezone
 
 from monitoring.instrumentation.registry import get_metrics
 from monitoring.label_matchers import validate_matchers
@@ -19,8 +21,37 @@ class MatchersWidget(forms.Textarea):
         super().__init__({"rows": 4, "cols": 80, "data-matchers": "yes", **attrs})
 
 
+# How much evidence a rule needs and how long it waits; the fields can still be set one by one.
+PRESETS: dict[str, dict[str, Any]] = {
+    "sensitive": {
+        "window_seconds": 300, "widest_window_seconds": 1800, "enough_samples": 30, "least_samples": 5,
+        "evidence_days": 3.0, "confidence": 0.9, "for_seconds": 0, "keep_firing_seconds": 60,
+    },
+    "normal": {
+        "window_seconds": 300, "widest_window_seconds": 1800, "enough_samples": 50, "least_samples": 8,
+        "evidence_days": 3.0, "confidence": 0.95, "for_seconds": 60, "keep_firing_seconds": 120,
+    },
+    "calm": {
+        "window_seconds": 600, "widest_window_seconds": 3600, "enough_samples": 100, "least_samples": 20,
+        "evidence_days": 3.0, "confidence": 0.99, "for_seconds": 300, "keep_firing_seconds": 600,
+    },
+}  # fmt: skip
+CUSTOM_PRESET = ""
+_PRESET_CHOICES = [
+    ("normal", "普通：几分钟内发现，很少误报"),
+    ("sensitive", "敏感：更早发现，偶尔误报"),
+    ("calm", "平稳：只报明确而持续的问题"),
+    (CUSTOM_PRESET, "自定：用“高级”里的数值"),
+]
+
+
 class RuleForm(forms.ModelForm[Rule]):
-    """All fields, validated together."""
+    """All fields, validated together. `version` is when the rule was last changed as the form was opened."""
+
+    preset = forms.ChoiceField(
+        label="灵敏度", choices=_PRESET_CHOICES, required=False, help_text="选定后代替“高级”里的证据和等待时间"
+    )
+    version = forms.CharField(required=False, widget=forms.HiddenInput())
 
     class Meta:
         model = Rule
@@ -34,6 +65,10 @@ class RuleForm(forms.ModelForm[Rule]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.metrics = get_metrics()
+        if "preset" in self.fields:
+            self.fields["preset"].initial = find_preset(self.instance)
+        if "version" in self.fields and self.instance.pk:
+            self.fields["version"].initial = self.instance.updated_at.isoformat()
         if "metric" not in self.fields:
             return  # read-only
         for name, kinds in (("metric", list(_METRIC_GROUP_LABELS)), ("denominator", ["counter"])):
@@ -53,10 +88,22 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean(self) -> dict[str, Any]:
         """Reject rules that could not be evaluated, or could never fire or resolve."""
         data = super().clean() or {}
+        data |= PRESETS.get(data.get("preset", CUSTOM_PRESET), {})
+        self._check_version(data.get("version", ""))
         for name, error in (self._validate_metrics(data) | _validate_numbers(data)).items():
             if name in self.fields and name not in self.errors:
                 self.add_error(name, error)
         return data
+
+    def _check_version(self, version: str) -> None:
+        """Reject a form that was opened before somebody else changed the rule: it would undo that change."""
+        if not version or not self.instance.pk:
+            return
+        rules = Rule.objects.select_for_update() if connection.in_atomic_block else Rule.objects.all()
+        stored = rules.filter(pk=self.instance.pk).values_list("updated_at", flat=True).first()
+        if stored is not None and stored.isoformat() != version:
+            changed = f"{timezone.localtime(stored):%m-%d %H:%M:%S}"
+            raise forms.ValidationError(f"这条规则在 {changed} 已被他人修改。请重新打开，再做您的修改。")
 
     def _validate_metrics(self, data: dict[str, Any]) -> dict[str, str]:
         """Require existing metrics of a suitable kind, and matchers on labels that they have."""
@@ -88,6 +135,12 @@ class RuleForm(forms.ModelForm[Rule]):
             expected, actual = (_METRIC_GROUP_LABELS[metric_kind][:2] for metric_kind in (expected_kind, metric.kind))
             return f"{Rule.Kind(kind).label}要用{expected}类指标，{name} 是{actual}"
         return ""
+
+
+def find_preset(rule: Rule) -> str:
+    """Return the preset whose values the rule has."""
+    matching = (name for name, values in PRESETS.items() if all(getattr(rule, key) == values[key] for key in values))
+    return next(matching, CUSTOM_PRESET)
 
 
 def _validate_numbers(data: dict[str, Any]) -> dict[str, str]:

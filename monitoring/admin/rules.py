@@ -56,18 +56,21 @@ class RuleAdmin(AuditedAdmin[Rule]):
                 ]
             },
         ),
+        ("灵敏度", {"fields": ["preset", "version"]}),
         (
-            "要有多少证据",
+            "高级",
             {
+                "classes": ["collapse"],
                 "fields": [
                     ("window_seconds", "widest_window_seconds"),
                     ("enough_samples", "least_samples"),
-                    "confidence",
-                    "no_data",
-                ]
+                    ("evidence_days", "confidence"),
+                    ("for_seconds", "keep_firing_seconds"),
+                    ("repeat_seconds", "cooldown_seconds"),
+                    ("no_data", "inhibited_by"),
+                ],
             },
         ),
-        ("何时通知", {"fields": [("for_seconds", "keep_firing_seconds"), ("repeat_seconds", "cooldown_seconds")]}),
         ("通知谁", {"fields": ["runbook_url", "channels"]}),
     ]
 
@@ -110,10 +113,6 @@ class RuleAdmin(AuditedAdmin[Rule]):
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> list[str]:
         """The name is fixed, because silences and alerts refer to it."""
         return ["name"] if obj else []
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """A new rule is disabled until its backtest was checked."""
-        return {"is_enabled": False, **super().get_changeform_initial_data(request)}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the metrics and their labels for the script."""

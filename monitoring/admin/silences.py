@@ -23,16 +23,18 @@ from monitoring.models import Alert, Silence
 
 
 class SilenceForm(forms.ModelForm[Silence]):
-    """Matchers as rows of fields, weekly windows as JSON with an example."""
+    """Matchers and weekly windows, which scripts turn into rows of fields."""
 
     class Meta:
         model = Silence
         fields = "__all__"
-        widgets = {"matchers": MatchersWidget(), "weekly": forms.Textarea({"rows": 3, "cols": 80})}
+        widgets = {
+            "matchers": MatchersWidget(),
+            "weekly": forms.Textarea({"rows": 3, "cols": 80, "data-weekly": "yes"}),
+        }
         help_texts = {
             "matchers": "全部满足才静默；标签可用 rule、severity、source 和告警自己的标签。没有条件则静默所有告警",
-            "weekly": '留空为整个时间。例：[{"days": [5, 6], "from": "22:00", "to": "08:00"}]，'
-            "0 为星期一；结束不晚于开始的，到第二天为止",
+            "weekly": "没有时段则为整个时间；结束不晚于开始的，到第二天为止",
         }
 
 
@@ -51,7 +53,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
 
     class Media:
         css = {"all": ["monitoring/alerts.css"]}
-        js = ["monitoring/label_matchers.js", "monitoring/form_fragments.js"]
+        js = ["monitoring/label_matchers.js", "monitoring/weekly_windows.js", "monitoring/form_fragments.js"]
 
     @admin.display(description="状态")
     def state(self, silence: Silence) -> str:

@@ -23,6 +23,7 @@ PLATFORM_ALERT_NAME = "platform_unavailable"  # silences and the rules that it i
 PLATFORM_LABEL = "platform"
 RUNBOOK_PATH = f"/admin/monitoring/rule/runbooks/{PLATFORM_ALERT_NAME}/"
 JOIN_QUIETLY = timedelta(minutes=10)
+REMEMBERED = timedelta(days=7)
 REPEAT_INTERVAL, MAX_REPEAT_INTERVAL = timedelta(hours=4), timedelta(hours=24)
 
 PlatformProblem = Mapping[str, Any]
@@ -36,7 +37,9 @@ def sync_platform_alerts(now: datetime) -> None:
     with transaction.atomic():
         open_alerts = list(list_open_platform_alerts().select_for_update(of=("self",)).order_by("pk"))
         failing_since = {name: alert.fired_at for alert in open_alerts for name in get_platforms(alert)}
-        problems: list[PlatformProblem] = import_string(settings.ALERT_PLATFORM_PROBLEMS)(failing_since, now)
+        problems: list[PlatformProblem] = import_string(settings.ALERT_PLATFORM_PROBLEMS)(
+            failing_since, _get_recoveries(now), now
+        )
         by_platform = {str(problem["platform"]): problem for problem in problems}
         for alert in open_alerts:
             _update_alert(alert, by_platform, now)
@@ -69,6 +72,14 @@ def get_platforms_of_symptoms() -> set[str]:
     """Return the platforms that open alerts of rules name already as their cause."""
     symptoms = Alert.objects.open().filter(source=Alert.Source.RULE)
     return {name for alert in symptoms for name in get_platforms(alert)}
+
+
+def _get_recoveries(now: datetime) -> dict[str, datetime]:
+    """Return {platform: end of its last alert} of the last days."""
+    ended = Alert.objects.filter(rule_name=PLATFORM_ALERT_NAME, resolved_at__gt=now - REMEMBERED).order_by(
+        "resolved_at"
+    )
+    return {name: alert.resolved_at for alert in ended if alert.resolved_at for name in get_platforms(alert)}
 
 
 def _update_alert(alert: Alert, problems: Mapping[str, PlatformProblem], now: datetime) -> None:

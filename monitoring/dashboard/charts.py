@@ -8,6 +8,7 @@ from typing import Literal
 from django.utils.translation import gettext as _
 
 from monitoring.dashboard.metric_history import MetricHistory
+from monitoring.label_matchers import UNDECIDED_OUTCOMES
 from monitoring.samples.histograms import compute_percentile
 from monitoring.samples.queries import Matchers
 
@@ -44,10 +45,10 @@ SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING = (
 CHART_GAUGES = (SOCKETS_OPEN, POLLS_OPEN, DIAGNOSES_RUNNING, JOBS_WAITING)
 
 VALID_CALLS = [{"label": "outcome", "op": "=", "values": ["valid"]}]
-# A cancelled call is not a failure of the platform.
-UNCANCELLED_CALLS = [{"label": "outcome", "op": "!=", "values": ["cancelled"]}]
-FAILED_CALLS = [{"label": "outcome", "op": "!=", "values": ["valid", "cancelled"]}]
+DECIDED_CALLS = [{"label": "outcome", "op": "!=", "values": UNDECIDED_OUTCOMES}]
+FAILED_CALLS = [{"label": "outcome", "op": "!=", "values": ["valid", *UNDECIDED_OUTCOMES]}]
 # A stale value is served from the cache too.
+CACHE_LOOKUPS = [{"label": "result", "op": "!=", "values": ["cold"]}]  # the others could not have hit
 CACHE_HITS = [{"label": "result", "op": "=", "values": ["hit", "stale"]}]
 ENDED_WITH_REPORT = [{"label": "status", "op": "=", "values": ["completed", "partial"]}]
 ENDED_WITHOUT_REPORT = [{"label": "status", "op": "=", "values": ["failed", "timed_out"]}]
@@ -114,7 +115,7 @@ def build_charts(history: MetricHistory) -> list[Chart]:
         "success",
         {"title": _("调用成功率"), "line": _("成功率"), "nothing": no_calls},
         history.get_increases(CALLS_TOTAL, VALID_CALLS),
-        history.get_increases(CALLS_TOTAL, UNCANCELLED_CALLS),
+        history.get_increases(CALLS_TOTAL, DECIDED_CALLS),
     )
     calls = {
         _("有效"): history.get_increases(CALLS_TOTAL, VALID_CALLS),
@@ -129,7 +130,7 @@ def build_charts(history: MetricHistory) -> list[Chart]:
         "cache",
         {"title": _("缓存命中率"), "line": _("命中率"), "nothing": _("这段时间没有查过缓存。")},
         history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_HITS),
-        history.get_increases(CACHE_LOOKUPS_TOTAL),
+        history.get_increases(CACHE_LOOKUPS_TOTAL, CACHE_LOOKUPS),
     )
     results = {
         _("有报告"): history.get_increases(DIAGNOSES_ENDED_TOTAL, ENDED_WITH_REPORT),
@@ -215,7 +216,7 @@ def list_frequent_errors(history: MetricHistory, limit: int = 12) -> list[ErrorR
 def compute_platform_stats(history: MetricHistory) -> dict[str, PlatformStats]:
     """Return the statistics of the time range by platform."""
     good = _sum_by_platform(history, CALLS_TOTAL, VALID_CALLS)
-    calls = _sum_by_platform(history, CALLS_TOTAL, UNCANCELLED_CALLS)
+    calls = _sum_by_platform(history, CALLS_TOTAL, DECIDED_CALLS)
     seconds, counts = _sum_by_platform(history, CALL_SECONDS_SUM), _sum_by_platform(history, CALL_SECONDS_COUNT)
     return {
         platform: PlatformStats(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from django.conf import settings
+
 from monitoring.models import Process, Series
 from monitoring.samples.queries import SAMPLE_STALE_AFTER, Matchers, SeriesSelector, get_complete_until
 from monitoring.samples.step_queries import read_gauges_at, read_increases_by_step
@@ -44,7 +46,7 @@ class MetricHistory:
         counters, gauges = set(counters), set(gauges)
         rows = Series.objects.filter(metric__in=counters | gauges).values_list("pk", "metric", "labels")
         for pk, metric, labels in rows:
-            if SeriesSelector(metric).matches(labels):
+            if SeriesSelector(metric, includes_demo=settings.DEMO).matches(labels):
                 self._labels.setdefault(metric, {})[pk] = labels
         ids = [pk for metric in counters for pk in self._labels.get(metric, ())]
         self._increases = read_increases_by_step(ids, self.edges)
@@ -69,7 +71,7 @@ class MetricHistory:
 
     def get_increases(self, metric: str, matchers: Matchers = ()) -> list[float]:
         """Return, by step, the increase of all matching series of a counter."""
-        selector = SeriesSelector(metric, matchers)
+        selector = SeriesSelector(metric, matchers, settings.DEMO)
         rows = [
             self._increases[pk]
             for pk, labels in self._labels.get(metric, {}).items()
@@ -79,7 +81,7 @@ class MetricHistory:
 
     def get_increases_by_label(self, metric: str, label: str, matchers: Matchers = ()) -> dict[str, list[float]]:
         """Return the increases by step for each value of a label, without unchanged series."""
-        selector = SeriesSelector(metric, matchers)
+        selector = SeriesSelector(metric, matchers, settings.DEMO)
         groups: dict[str, list[list[float]]] = {}
         for pk, labels in self._labels.get(metric, {}).items():
             if pk in self._increases and selector.matches(labels):

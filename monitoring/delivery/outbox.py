@@ -35,7 +35,8 @@ def enqueue_deliveries(alert: Alert, kind: str, text: str = "") -> list[Delivery
 
     kind: "fired", "repeated", "resolved"; text: what has changed. An alert without any channel is logged.
     """
-    deliveries = _enqueue(build_alert_message(alert, kind, text), select_channels(alert.rule), alert)
+    channels = select_channels(alert.rule, is_about_monitoring=alert.source == Alert.Source.WATCHDOG)
+    deliveries = _enqueue(build_alert_message(alert, kind, text), channels, alert)
     if not deliveries:
         log.warning("alert_without_channel", alert=alert.pk, kind=kind)
     return deliveries
@@ -56,10 +57,18 @@ def _enqueue(message: Message, channels: list[Channel], alert: Alert | None) -> 
     )
 
 
-def select_channels(rule: Rule | None) -> list[Channel]:
-    """Return the rule's channels, or the default ones if it has none; disabled ones are replaced by their fallback."""
+def select_channels(rule: Rule | None, *, is_about_monitoring: bool = False) -> list[Channel]:
+    """Return the rule's channels, or the default ones if it has none; disabled ones are replaced by their fallback.
+
+    is_about_monitoring: a channel may be what is broken, so those that reject messages are avoided, and any other
+    enabled channel is better than none.
+    """
     chosen = rule.channels.all() if rule else Channel.objects.none()
-    return _replace_disabled_channels(chosen) or _replace_disabled_channels(Channel.objects.filter(is_default=True))
+    selected = _replace_disabled_channels(chosen) or _replace_disabled_channels(Channel.objects.filter(is_default=True))
+    if not is_about_monitoring:
+        return selected
+    working = [channel for channel in selected if channel.rejecting_since is None]
+    return working or list(Channel.objects.filter(is_enabled=True, rejecting_since=None)) or selected
 
 
 def _replace_disabled_channels(channels: Iterable[Channel]) -> list[Channel]:

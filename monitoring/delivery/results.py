@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS_WITH_FALLBACK = 6
 MAX_ATTEMPTS_WITHOUT_FALLBACK = 12
 BASE_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 2.0, 300.0
+# A channel that only rejects for so long and so often is disabled; a single 404 or a wrong answer of a proxy is not.
+MIN_REJECTING_TIME, MIN_REJECTIONS = timedelta(minutes=20), 6
 WAITING, SENT, GIVEN_UP = Delivery.State.WAITING, Delivery.State.SENT, Delivery.State.GIVEN_UP
 
 
@@ -31,7 +33,9 @@ def record_delivery_success(delivery: Delivery, code: str) -> None:
         unsent = Delivery.objects.filter(pk=delivery.pk).exclude(state=SENT)
         if not unsent.update(state=SENT, sent_at=now, provider_code=code, reason=""):
             return
-        Channel.objects.filter(pk=delivery.channel_id).update(last_sent_at=now, last_error="")
+        Channel.objects.filter(pk=delivery.channel_id).update(
+            last_sent_at=now, last_error="", rejecting_since=None, rejections=0
+        )
         _add_timeline_note(delivery, AlertNote.Kind.DELIVERED, str(delivery.channel))
     alert_deliveries.labels(channel=delivery.channel.kind, outcome="sent").inc()
     log.info("message_sent", delivery=delivery.number, channel=delivery.channel.name, attempts=delivery.attempts)
@@ -52,7 +56,7 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
         fallback = find_enabled_fallback(channel, tried=delivery.tried_channel_ids)
         is_final = (
             failure.is_permanent
-            or not is_auto_retryable(failure.code)
+            or not (failure.disables_channel or is_auto_retryable(failure.code))
             or delivery.attempts >= (MAX_ATTEMPTS_WITH_FALLBACK if fallback else MAX_ATTEMPTS_WITHOUT_FALLBACK)
         )
         Delivery.objects.filter(pk=delivery.pk).update(
@@ -79,15 +83,18 @@ def record_delivery_failure(delivery: Delivery, failure: DeliveryFailed) -> None
 
 
 def _record_channel_error(channel: Channel, failure: DeliveryFailed) -> None:
-    """Store the error for the admin, and disable the channel if the failure demands it."""
+    """Store the error for the admin, and disable the channel after repeated permanent failures over time."""
+    now = timezone.now()
     channel.last_error = str(failure)[:200]
-    fields = ["last_error"]
-    if failure.disables_channel and channel.is_enabled:
-        channel.is_enabled = False
-        channel.disabled_reason = str(failure)[:200]
-        fields += ["is_enabled", "disabled_reason"]
-        log.error("channel_disabled", channel=channel.name, reason=channel.disabled_reason)
-    channel.save(update_fields=fields)
+    if failure.disables_channel:
+        channel.rejecting_since = channel.rejecting_since or now
+        channel.rejections += 1
+        is_lasting = now - channel.rejecting_since >= MIN_REJECTING_TIME and channel.rejections >= MIN_REJECTIONS
+        if is_lasting and channel.is_enabled:
+            channel.is_enabled = False
+            channel.disabled_reason = str(failure)[:200]
+            log.error("channel_disabled", channel=channel.name, reason=channel.disabled_reason)
+    channel.save(update_fields=["last_error", "rejecting_since", "rejections", "is_enabled", "disabled_reason"])
 
 
 def find_enabled_fallback(channel: Channel, *, tried: set[int]) -> Channel | None:

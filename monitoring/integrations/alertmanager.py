@@ -14,10 +14,11 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from errors.placeholders import clean_text
+from errors.placeholders import clean_identifier, clean_text
 from monitoring.alerts.lifecycle import fire_alert, resolve_alert
 from monitoring.bearer_token import matches_bearer_token
 from monitoring.delivery.text import is_http_url
+from monitoring.integrations.prometheus_rules import ORIGIN_LABEL, RULE_GROUP
 from monitoring.models import Alert
 from monitoring.models.rules import AlertSeverity
 
@@ -51,6 +52,8 @@ def receive_alerts(request: HttpRequest) -> JsonResponse:
         alerts = _parse_alerts(request.body)
     except ValueError as error:
         return JsonResponse({"error": str(error)}, status=400)
+    # The site's own rules, exported to Prometheus, come back here; the site evaluates and tells them itself.
+    alerts = [alert for alert in alerts if alert["labels"].get(ORIGIN_LABEL) != RULE_GROUP]
     fired = sum(_fire_external_alert(alert) for alert in alerts if alert["status"] == "firing")
     resolved = 0
     for alert in alerts:
@@ -93,7 +96,8 @@ def _build_fingerprint(alert: dict[str, Any]) -> str:
 
 def _fire_external_alert(alert: dict[str, Any]) -> bool:
     labels = {
-        clean_text(name, 60): clean_text(text, 200) for name, text in list(alert["labels"].items())[:MAX_ALERT_LABELS]
+        clean_identifier(name, 60): clean_identifier(text, 200)
+        for name, text in list(alert["labels"].items())[:MAX_ALERT_LABELS]
     }
     annotations = alert.get("annotations", {})
     name = labels.get("alertname", "Prometheus")

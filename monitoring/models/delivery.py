@@ -35,6 +35,8 @@ class Channel(models.Model):
         help_text="发不出去时改发到这里",
     )
     disabled_reason = models.CharField("停用原因", max_length=200, blank=True, editable=False)
+    rejecting_since = models.DateTimeField("一直拒绝，始于", null=True, blank=True, editable=False)
+    rejections = models.PositiveIntegerField("连续拒绝次数", default=0, editable=False)
     last_sent_at = models.DateTimeField("最近送达", null=True, blank=True, editable=False)
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
     # One message at a time: until then the channel is leased to a sender, or at its limit per minute.

@@ -104,7 +104,7 @@ class Rule(models.Model):
     )
     runbook_url = models.CharField("处理手册", max_length=300, blank=True)
     channels = models.ManyToManyField(Channel, verbose_name="通知渠道", blank=True, help_text="留空则用所有默认渠道")
-    includes_demo = models.BooleanField("包含演示平台", default=False, help_text="只在 DEMO=1 时才有演示数据")
+    includes_demo = models.BooleanField("包含演示平台", default=False, help_text="演示平台的失败不是事故，默认不计")
 
     seeded = models.JSONField("随版本提供的内容", default=dict, editable=False)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)

@@ -21,7 +21,7 @@ def build_breakdown(rule: Rule, measurement: Measurement, now: datetime) -> tupl
     if not rule.metric.startswith(DIAGNOSIS_METRIC_PREFIX) or rule.kind == Rule.Kind.GAUGE:
         return [], {}
     since = now - timedelta(seconds=measurement.window_seconds + 120)
-    counts: list[dict[str, Any]] = import_string(settings.ALERT_FAILED_ANSWERS)(since)
+    counts: list[dict[str, Any]] = import_string(settings.ALERT_FAILED_ANSWERS)(since, now)
     lines = [f"{row['name']}：{row['reason']} {row['count']} 次" for row in counts[:MAX_LINES]]
     total = sum(row["count"] for row in counts)
     by_platform: dict[str, int] = {}

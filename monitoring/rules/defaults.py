@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
+from monitoring.label_matchers import UNDECIDED_OUTCOMES
 from monitoring.models import Rule, SeededRule
 
 RUNBOOK_URL_PREFIX = "/admin/monitoring/rule/runbooks"  # the pages of docs/runbooks in the admin
@@ -24,7 +25,6 @@ def _build_matcher(label: str, op: str, *values: str) -> dict[str, Any]:
 
 
 _PLATFORMS = "platform_unavailable"  # the alerts of monitoring/alerts/platform_alerts.py
-_UNDECIDED = ("filtered", "cancelled", "budget", "operator", "deadline")
 
 DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "high_error_rate": {
@@ -34,9 +34,9 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "severity": "error",
         "kind": "ratio",
         "metric": "diagnosis_answers_total",
-        "matchers": [_build_matcher("outcome", "!=", "valid", *_UNDECIDED)],
+        "matchers": [_build_matcher("outcome", "!=", "valid", *UNDECIDED_OUTCOMES)],
         "denominator": "diagnosis_answers_total",
-        "denominator_matchers": [_build_matcher("outcome", "!=", *_UNDECIDED)],
+        "denominator_matchers": [_build_matcher("outcome", "!=", *UNDECIDED_OUTCOMES)],
         "comparison": ">",
         "threshold": 0.05,
         "resolve_threshold": 0.03,
@@ -131,13 +131,14 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "cache_hit_rate_low": {
         "title": "缓存命中率过低",
         "title_en": "Low cache hit rate",
-        "description": "命中 / 查询，每次查询只计一次；过期但仍可用的也算命中。",
+        "description": "命中 / 查询，每次查询只计一次；过期但仍可用的也算命中，有效期内第一次查询不可能命中，不计。",
         "severity": "info",
         "kind": "ratio",
         "metric": "cache_lookups_total",
         "matchers": [_build_matcher("result", "=", "hit", "stale")],
         "denominator": "cache_lookups_total",
-        "denominator_matchers": [],
+        "denominator_matchers": [_build_matcher("result", "!=", "cold")],
+        "evidence_days": 0.0,
         "comparison": "<",
         "threshold": 0.5,
         "resolve_threshold": 0.55,

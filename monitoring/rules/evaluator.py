@@ -19,6 +19,7 @@ from errors.exceptions import get_error_code
 from errors.recording import record_error
 from monitoring.alerts.lifecycle import fire_alert, repeat_alert, resolve_alert
 from monitoring.alerts.platform_alerts import sync_platform_alerts
+from monitoring.alerts.self_checks import report_clock_step
 from monitoring.alerts.silence_notifications import send_silence_notifications
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, beat
 from monitoring.models import Alert, Rule, RuleState
@@ -32,6 +33,7 @@ from monitoring.samples.queries import SampleReader, get_complete_until
 log = structlog.get_logger(__name__)
 
 EVALUATION_INTERVAL_SECONDS = 15
+MAX_CLOCK_DIFFERENCE_TICKS = 4  # between the clocks of two machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +162,26 @@ def load_evaluation_states(rules: Iterable[Rule]) -> dict[int, EvaluationState]:
 
 
 _CLAIM_RULES_SQL = """
-UPDATE monitoring_rulestate SET tick = %s
-WHERE tick < %s AND rule_id IN (
-    SELECT rule_id FROM monitoring_rulestate JOIN monitoring_rule ON id = rule_id AND is_enabled
-    WHERE tick < %s ORDER BY rule_id FOR UPDATE OF monitoring_rulestate SKIP LOCKED)
-RETURNING rule_id
+WITH claimed AS (
+    SELECT rule_id, tick AS earlier FROM monitoring_rulestate JOIN monitoring_rule ON id = rule_id AND is_enabled
+    WHERE tick < %(tick)s OR tick > %(future)s ORDER BY rule_id FOR UPDATE OF monitoring_rulestate SKIP LOCKED)
+UPDATE monitoring_rulestate AS state SET tick = %(tick)s FROM claimed WHERE state.rule_id = claimed.rule_id
+RETURNING state.rule_id, claimed.earlier
 """
 
 
 def _claim_rules(tick: int) -> list[Rule]:
-    """Return the rules claimed for this tick; one that another process is storing right now waits for the next tick."""
+    """Return the rules claimed for this tick; one that another process is storing right now waits for the next tick.
+
+    A tick far in the future was stored before the clock was set back: the rules go on, and operators are told.
+    """
+    future = tick + MAX_CLOCK_DIFFERENCE_TICKS
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_RULES_SQL, [tick, tick, tick])
-        claimed_ids = [pk for (pk,) in cursor.fetchall()]
-    return list(Rule.objects.filter(pk__in=claimed_ids).order_by("name")) if claimed_ids else []
+        cursor.execute(_CLAIM_RULES_SQL, {"tick": tick, "future": future})
+        claimed = dict(cursor.fetchall())
+    if latest := max((earlier for earlier in claimed.values() if earlier > future), default=0):
+        report_clock_step((latest - tick) * EVALUATION_INTERVAL_SECONDS)
+    return list(Rule.objects.filter(pk__in=claimed).order_by("name")) if claimed else []
 
 
 _STORE_DECISIONS_SQL = """

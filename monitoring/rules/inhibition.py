@@ -9,7 +9,7 @@ from monitoring.instrumentation.registry import get_metrics
 from monitoring.models import Alert, Rule
 from monitoring.rules.decision import AlertAction, Decision, DecisionReason
 
-# A cause that lasts for longer must not hide what else goes wrong.
+# A platform that is down for longer must not hide what else goes wrong.
 MAX_INHIBITION = timedelta(hours=24)
 # Causes that ended longer ago are in no rule's evidence.
 _REMEMBERED = timedelta(days=7)
@@ -47,10 +47,12 @@ class Inhibitions:
         return any(
             alert.is_open
             and alert.rule_name in rule.inhibited_by
-            and not (alert.rule_name == PLATFORM_ALERT_NAME and _is_by_platform(rule))
-            and self.now - alert.fired_at < MAX_INHIBITION
+            and (alert.rule_name != PLATFORM_ALERT_NAME or self._explains_everything(alert, rule))
             for alert in self.causes
         )
+
+    def _explains_everything(self, platform_alert: Alert, rule: Rule) -> bool:
+        return not _is_by_platform(rule) and self.now - platform_alert.fired_at < MAX_INHIBITION
 
 
 def load_inhibitions(now: datetime) -> Inhibitions:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from monitoring.label_matchers import matches
@@ -37,8 +36,8 @@ class SeriesSelector:
     includes_demo: bool = False
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Return whether a series is selected; the demo platform's only with DEMO=1 or includes_demo."""
-        if labels.get("demo") == "true" and not (self.includes_demo or settings.DEMO):
+        """Return whether a series is selected; the demo platform's only with includes_demo."""
+        if labels.get("demo") == "true" and not self.includes_demo:
             return False
         return matches(self.matchers, labels)
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from monitoring import watchdog
 from monitoring.delivery.channel_secrets import encrypt_secrets
 from monitoring.heartbeats import EVALUATOR_HEARTBEAT, SENDER_HEARTBEAT, beat
-from monitoring.models import Alert, Channel, Heartbeat
+from monitoring.models import Alert, Channel, Delivery, Heartbeat, Rule, RuleState
+from monitoring.rules.evaluator import run_evaluation
 from monitoring.watchdog import check_heartbeats, create_expected_heartbeats
 from testing.fakes.chat_bots import SIGNING_SECRET, FakeChatBots
 from testing.services import wait_until
@@ -136,3 +137,30 @@ def test_watchdog_loop_continues_after_database_errors(monkeypatch: pytest.Monke
     monkeypatch.setattr(watchdog, "MAX_CHECK_INTERVAL_SECONDS", 0.05)
     asyncio.run(run_until_checked())
     assert all(calls)  # within WATCHDOG_GRACE_SECONDS of the start
+
+
+def test_rules_that_fail_and_lost_messages_are_reported_once(bots: FakeChatBots) -> None:
+    rule = Rule.objects.create(name="broken", title="坏", kind="gauge", metric="gone", threshold=1)
+    now = timezone.now()
+    RuleState.objects.create(rule=rule, state="failed", since=now - timedelta(minutes=1), evaluated_at=now)
+    channel = Channel.objects.get()
+    Delivery.objects.create(channel=channel, kind="fired", message={}, state="given_up")
+    for _ in range(2):
+        check_heartbeats()
+    assert set(Alert.objects.open().values_list("rule_name", flat=True)) == {"rules_failed", "messages_lost"}
+    assert len(bots.received) == 2 and any("broken" in text for text in bots.get_message_texts())
+    RuleState.objects.update(state="ok")
+    check_heartbeats()
+    assert set(Alert.objects.open().values_list("rule_name", flat=True)) == {"messages_lost"}
+
+
+def test_skipped_rules_and_a_clock_that_was_set_back_are_reported(bots: FakeChatBots) -> None:
+    Rule.objects.create(name="runs", title="好", kind="gauge", metric="diagnosis_running", threshold=1)
+    now = timezone.now()
+    run_evaluation(now - timedelta(minutes=2))
+    check_heartbeats()
+    assert Alert.objects.open().get().rule_name == "rules_skipped"
+    run_evaluation(now + timedelta(hours=2))
+    assert len(run_evaluation(now)) == 1  # evaluated again at once
+    check_heartbeats()
+    assert Alert.objects.open().get().rule_name == "clock"

@@ -104,8 +104,11 @@ def test_each_lookup_is_counted_once(cache: Cache) -> None:
     cache.load("key", make_counting_loader())
     cache.get("key")
     cache.get("other")
-    assert [read_metric(result) for result in ("hit", "miss", "stale", "error")] == [2, 2, 0, 0]
-    assert cache.hit_rate == 0.5
+    assert [read_metric(result) for result in ("hit", "miss", "cold", "stale", "error")] == [2, 0, 2, 0, 0]
+    cache.delete("key")
+    cache.get("key")  # an entry could still be there
+    assert read_metric("miss") == 1
+    assert cache.hit_rate == 2 / 3
 
 
 def test_the_old_entry_is_served_when_a_load_fails(cache: Cache, clock: Any) -> None:
@@ -200,7 +203,7 @@ async def check_hits_in_event_loop(cache: Cache, forbid_threads: Any) -> None:
     assert await cache.aload_blocking("key", load, tags=tags) == 2
     forbid_threads()
     assert [await cache.aload_blocking("key", load, tags=tags) for _ in range(2)] == [2, 2]
-    assert cache.lookups == {"miss": 2, "hit": 2}
+    assert cache.lookups == {"cold": 1, "miss": 1, "hit": 2}
 
 
 async def test_a_hit_stays_in_the_event_loop(cache: Cache, forbid_threads: Any) -> None:

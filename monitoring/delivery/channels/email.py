@@ -62,7 +62,7 @@ class Email(Transport):
                     connection=get_connection(timeout=settings.EMAIL_TIMEOUT),
                 ).send()
             except Exception as error:
-                raise _classify_smtp_error(error) from error
+                raise classify_smtp_error(error) from error
         return "250"
 
 
@@ -71,13 +71,15 @@ def build_message_id(number: int, domain: str) -> str:
     return f"<alert-message-{number}@{domain}>" if number else make_msgid(domain=domain)
 
 
-def _classify_smtp_error(error: Exception) -> DeliveryFailed:
+def classify_smtp_error(error: Exception) -> DeliveryFailed:
     """Return the failure that an smtplib exception means. The server's reply is cleaned: it can name addresses."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()), (550, b""))
         return _classify_smtp_code(code, reply, ChannelMisconfigured, "收件人被拒绝")
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return ChannelMisconfigured("邮件服务器不接受用户名或密码", provider_code=str(error.smtp_code))
+        return _classify_smtp_code(
+            error.smtp_code, error.smtp_error, ChannelMisconfigured, "邮件服务器不接受用户名或密码"
+        )
     if isinstance(error, smtplib.SMTPSenderRefused):
         return _classify_smtp_code(
             error.smtp_code, error.smtp_error, ChannelMisconfigured, "发件人被拒绝（DEFAULT_FROM_EMAIL）"
@@ -87,7 +89,7 @@ def _classify_smtp_error(error: Exception) -> DeliveryFailed:
     if isinstance(error, TimeoutError | socket.timeout):
         return ChannelTimedOut("邮件服务器没有及时应答")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ChannelMisconfigured("邮件服务器的证书无效")
+        return ChannelUnreachable("邮件服务器的证书无效或已过期")
     if isinstance(error, OSError):  # base class of smtplib's other exceptions
         return ChannelUnreachable(f"连不上邮件服务器（{type(error).__name__}）")
     return MessageRejected(f"邮件无法写成（{type(error).__name__}）")

@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
+import smtplib
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from monitoring.delivery.channels import TRANSPORTS, parse_recipients
 from monitoring.delivery.channels.base import OutgoingMessage
+from monitoring.delivery.channels.email import classify_smtp_error
 from monitoring.delivery.messages import Message
 from monitoring.exceptions import (
     ChannelMisconfigured,
@@ -72,7 +75,7 @@ def test_long_message_is_truncated_to_the_limit_of_the_bot(kind: str, bots: Fake
 def test_wrong_key_is_a_misconfiguration(kind: str, key: str, code: str, bots: FakeChatBots) -> None:
     with pytest.raises(ChannelMisconfigured) as raised:
         TRANSPORTS[kind].send(make_outgoing(getattr(bots, kind), key))
-    assert raised.value.provider_code == code and raised.value.is_permanent
+    assert raised.value.provider_code == code and raised.value.disables_channel
 
 
 @pytest.mark.parametrize(("kind", "code"), [("dingtalk", "130101"), ("wecom", "45009"), ("feishu", "9499")])
@@ -241,3 +244,17 @@ def test_email_requires_a_server_and_valid_recipients(settings: Any) -> None:
     with pytest.raises(ChannelMisconfigured, match="EMAIL_URL"):
         TRANSPORTS["email"].send(make_email("a@site.example"))
     assert "recipients" in TRANSPORTS["email"].validate({}, ["a@site.example", "no address"])
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retried_only"),
+    [
+        (smtplib.SMTPAuthenticationError(454, b"try again later"), True),
+        (smtplib.SMTPSenderRefused(451, b"greylisted", "a@b.example"), True),
+        (ssl.SSLCertVerificationError("certificate has expired"), True),
+        (smtplib.SMTPAuthenticationError(535, b"wrong password"), False),
+    ],
+)
+def test_temporary_smtp_failures_never_count_against_the_channel(error: Exception, is_retried_only: bool) -> None:
+    failure = classify_smtp_error(error)
+    assert not failure.is_permanent and failure.disables_channel is not is_retried_only

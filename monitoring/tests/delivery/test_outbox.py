@@ -126,7 +126,25 @@ def test_messages_above_the_rate_limit_wait_and_are_not_lost(bots: FakeChatBots)
     assert len(bots.received) == 25
 
 
-def test_misconfigured_channel_is_disabled_and_its_fallback_used_once(bots: FakeChatBots) -> None:
+def send_repeatedly(attempts: int) -> None:
+    for _ in range(attempts):
+        make_everything_due()
+        outbox.send_due_deliveries()
+
+
+def test_one_rejection_is_retried(bots: FakeChatBots) -> None:
+    create_channel("群", "wecom", bots.wecom)
+    fire()
+    bots.queued_replies = [(404, {})]
+    outbox.send_due_deliveries()
+    channel = Channel.objects.get()
+    assert channel.is_enabled and channel.rejections == 1 and not bots.received
+    send_repeatedly(1)
+    channel.refresh_from_db()
+    assert len(bots.received) == 1 and channel.rejecting_since is None
+
+
+def test_channel_that_rejects_for_long_is_disabled_and_its_fallback_used_once(bots: FakeChatBots) -> None:
     fallback = create_channel("备用", "wecom", bots.wecom, is_default=False)
     broken = Channel.objects.create(
         name="群",
@@ -135,16 +153,21 @@ def test_misconfigured_channel_is_disabled_and_its_fallback_used_once(bots: Fake
         secrets=encrypt_secrets({"address": bots.dingtalk, "key": "SEC-no"}),
     )
     alert = fire()
-    outbox.send_due_deliveries()
-    broken.refresh_from_db()
-    assert not broken.is_enabled and "310000" in broken.disabled_reason
+    send_repeatedly(7)
     [text] = bots.get_message_texts()
     assert "原定渠道“群”未送达" in text and "310000" in text and "事件 1" in text
     kinds = list(alert.timeline.values_list("kind", flat=True))
     assert kinds.count("undelivered") == kinds.count("delivered") == 1
-    fire(2)  # the next alert is sent to the fallback directly
-    outbox.send_due_deliveries()
-    assert len(bots.received) == 2 and "原定渠道" not in bots.get_message_texts()[1]
+    assert Channel.objects.get(pk=broken.pk).is_enabled  # not for a minute of rejections
+    Channel.objects.filter(pk=broken.pk).update(rejecting_since=timezone.now() - timedelta(hours=1))
+    fire(2)
+    send_repeatedly(2)
+    broken.refresh_from_db()
+    assert not broken.is_enabled and "310000" in broken.disabled_reason
+    assert len(bots.received) == 2
+    fire(3)  # the next alert is sent to the fallback directly
+    send_repeatedly(1)
+    assert len(bots.received) == 3 and "原定渠道" not in bots.get_message_texts()[2]
 
 
 def test_circular_fallbacks_end(bots: FakeChatBots) -> None:
@@ -154,8 +177,7 @@ def test_circular_fallbacks_end(bots: FakeChatBots) -> None:
     )
     Channel.objects.filter(pk=first.pk).update(fallback=second)
     alert = fire()
-    outbox.send_due_deliveries()
-    assert len(bots.paths) == 2
+    send_repeatedly(20)
     assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.GIVEN_UP}
     assert alert.timeline.filter(kind=AlertNote.Kind.UNDELIVERED).count() == 2
 
@@ -165,8 +187,9 @@ def test_waiting_messages_of_a_disabled_channel_go_to_its_fallback(bots: FakeCha
     create_channel("群", "dingtalk", f"{bots.url}/robot/send?access_token=gone", fallback=fallback)
     for number in range(3):
         fire(number)
-    outbox.send_due_deliveries()
-    assert len(bots.received) == 3 and len(bots.paths) == 4
+    Channel.objects.filter(name="群").update(rejecting_since=timezone.now() - timedelta(hours=1), rejections=9)
+    send_repeatedly(3)
+    assert len(bots.received) == 3 and not Channel.objects.get(name="群").is_enabled
 
 
 @pytest.mark.parametrize(("has_spare", "attempts"), [(True, 6), (False, 12)])

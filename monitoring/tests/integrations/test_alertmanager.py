@@ -140,3 +140,12 @@ def _is_reachable(address: str) -> bool:
 
 def _post_to(api: str, alert: dict[str, Any]) -> None:
     httpx.post(f"{api}/alerts", json=[alert], **LOCAL_HTTPX_OPTIONS).raise_for_status()
+
+
+def test_labels_are_kept_and_the_sites_own_rules_are_not_told_twice(client: Client) -> None:
+    instance = "ip-10-0-12-34.eu-central-1.compute.internal:9100"
+    external = make_external_alert(instance=instance, pod="diagsite-worker-5d9c7b6f48-x2x7q")
+    own = make_external_alert(fingerprint="own", origin="diagsite")
+    assert post(client, external, own).json() == {"fired": 1, "resolved": 0}
+    labels = Alert.objects.get().labels
+    assert labels["instance"] == instance and labels["pod"] == "diagsite-worker-5d9c7b6f48-x2x7q"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from django.core.management import call_command
 
-from monitoring.integrations.prometheus_rules import render_rule_file
+from monitoring.integrations.prometheus_rules import build_recordings, render_rule_file
 from monitoring.models import Rule
 from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, find_program, wait_until
 from testing.site import run_management_command, running_site
@@ -62,7 +62,16 @@ RULES = [
 def test_promtool_accepts_exported_rules(promtool: str, tmp_path: Path, rules: list[Rule]) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(render_rule_file(rules))
-    assert f"{len(rules)} rules found" in run_promtool(promtool, ["check", "rules", str(file)])
+    recorded = sum(len(build_recordings(rule)) for rule in rules)
+    assert f"{len(rules) + recorded} rules found" in run_promtool(promtool, ["check", "rules", str(file)])
+    assert max(map(len, file.read_text().splitlines())) < 600
+
+
+def test_exported_runbook_links_are_absolute(settings: Any) -> None:
+    settings.SITE_URL = "https://site.example"
+    assert 'runbook_url: "https://site.example/admin/a/"' in render_rule_file(
+        [make_ratio_rule(runbook_url="/admin/a/")]
+    )
 
 
 def make_series(name: str, labels: str, per_minute: float) -> dict[str, str]:
@@ -117,7 +126,9 @@ def test_db_gauges_are_not_summed_over_processes(promtool: str, tmp_path: Path, 
 def is_firing(promtool: str, directory: Path, rule: Rule, input_series: list[dict[str, str]]) -> bool:
     """Return whether `promtool test rules` reports that the rule fires after 40 minutes of these series."""
     (directory / "rules.yml").write_text(render_rule_file([rule]))
-    expected = [{"exp_labels": {"severity": rule.severity}, "exp_annotations": {"summary": rule.title}}]
+    expected = [
+        {"exp_labels": {"severity": rule.severity, "origin": "diagsite"}, "exp_annotations": {"summary": rule.title}}
+    ]
     outcomes = []
     for number, alerts in enumerate(([], expected)):
         document = {

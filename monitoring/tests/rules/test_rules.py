@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from monitoring.admin.rule_form import find_preset
 from monitoring.alerts.lifecycle import fire_alert
 from monitoring.models import Alert, Rule, RuleState, Sample, Silence
 from monitoring.models.samples import floor_to_bucket
@@ -57,6 +58,7 @@ def make_form(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         field.name: getattr(rule, field.name) for field in Rule._meta.fields if field.editable and field.name != "id"
     }
+    values["inhibited_by"] = "[]"
     values |= {"matchers": '[{"label": "outcome", "op": "!=", "values": ["valid"]}]', "denominator_matchers": "[]"}
     values |= {"denominator": CALLS_METRIC, "is_enabled": "on", "resolve_threshold": "0.03"}
     return {name: value for name, value in (values | changes).items() if value not in (None, False)}
@@ -106,6 +108,29 @@ def test_added_rule_is_evaluated(operator: Client) -> None:
     response = operator.post(reverse("admin:monitoring_rule_add"), make_form())
     assert response.status_code == 302, response.context["errors"]
     assert run_evaluation()[0].error is None
+
+
+def test_preset_replaces_the_numbers_and_a_new_rule_is_on(operator: Client) -> None:
+    page = operator.get(reverse("admin:monitoring_rule_add"))
+    assert page.context["adminform"].form["is_enabled"].value() and "高级" in page.content.decode()
+    operator.post(reverse("admin:monitoring_rule_add"), make_form(preset="calm", confidence="0.6"))
+    rule = Rule.objects.get()
+    assert (rule.confidence, rule.enough_samples, rule.for_seconds) == (0.99, 100, 300) and find_preset(rule) == "calm"
+    operator.post(reverse("admin:monitoring_rule_change", args=[rule.pk]), make_form(confidence="0.6"))
+    rule.refresh_from_db()
+    assert rule.confidence == 0.6 and find_preset(rule) == ""
+
+
+def test_form_that_was_opened_before_another_change_is_rejected(operator: Client) -> None:
+    operator.post(reverse("admin:monitoring_rule_add"), make_form())
+    rule = Rule.objects.get()
+    address = reverse("admin:monitoring_rule_change", args=[rule.pk])
+    opened = operator.get(address).context["adminform"].form["version"].value()
+    assert operator.post(address, make_form(version=opened, threshold="0.2")).status_code == 302
+    response = operator.post(address, make_form(version=opened, threshold="0.3"))
+    assert "已被他人修改" in response.content.decode()
+    rule.refresh_from_db()
+    assert rule.threshold == 0.2
 
 
 @pytest.mark.parametrize(
