@@ -27,7 +27,9 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
         C.AI_QUOTA_EXHAUSTED: DefaultText(
             "AI 配额已用尽", "这个平台的配额已经用完，其他平台的回答照常保留。", "请切换平台，运营人员会收到告警。"
         ),
-        C.AI_RATE_LIMIT: DefaultText("平台有点忙", "平台要求我们放慢速度，系统会自动重试。", "请稍等片刻，无需操作。"),
+        C.AI_RATE_LIMIT: DefaultText(
+            "平台有点忙", "平台要求我们放慢速度，几次重试后仍没有答复。", "稍后可以只重试未答复的部分。"
+        ),
         C.DIAGNOSIS_TIMEOUT: DefaultText(
             "诊断超时", "这次诊断超过了时间上限，已得到的回答都已保存。", "可在历史记录中查看，或只重试未完成的部分。"
         ),
@@ -94,7 +96,9 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "Pick another platform. Our operators are alerted.",
         ),
         C.AI_RATE_LIMIT: DefaultText(
-            "The platform is busy", "It asks us to slow down. We retry by ourselves.", "Nothing to do, just a moment."
+            "The platform is busy",
+            "It asks us to slow down, and no retry got through.",
+            "Retry only what is missing later.",
         ),
         C.DIAGNOSIS_TIMEOUT: DefaultText(
             "Diagnosis timed out",

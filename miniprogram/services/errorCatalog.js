@@ -22,7 +22,7 @@
     NETWORK_TIMEOUT: ['等待超时', '对方没有在规定时间内答复，已有的结果都还在。', '请稍后重试。', 'toast', 'retry', 'warning'],
     AI_PLATFORM_ERROR: ['AI 平台暂时不可用', '这个平台现在无法回答，其他平台不受影响。', '可以切换 AI 模型，或稍后再试。', 'modal', 'switch_platform', 'error'],
     AI_QUOTA_EXHAUSTED: ['AI 配额已用尽', '这个平台的配额已经用完，其他平台的回答照常保留。', '请切换平台，运营人员会收到告警。', 'modal', 'switch_platform', 'warning'],
-    AI_RATE_LIMIT: ['平台有点忙', '平台要求我们放慢速度，系统会自动重试。', '请稍等片刻，无需操作。', 'inline', 'dismiss', 'warning'],
+    AI_RATE_LIMIT: ['平台有点忙', '平台要求我们放慢速度，几次重试后仍没有答复。', '稍后可以只重试未答复的部分。', 'inline', 'dismiss', 'warning'],
     DIAGNOSIS_TIMEOUT: ['诊断超时', '这次诊断超过了时间上限，已得到的回答都已保存。', '可在历史记录中查看，或只重试未完成的部分。', 'page', 'open_history', 'error'],
     DIAGNOSIS_FAILED: ['诊断失败', '这次没有得到可用的回答，您填写的内容都已保存。', '可以查看部分结果和原因，再重试。', 'page', 'open_report', 'error'],
     DIAGNOSIS_PARTIAL_SUCCESS: ['诊断已完成，部分平台未答复', '报告按已得到的回答计算，未答复的已单独列出。', '可以直接查看报告，或只重试未答复的部分。', 'inline', 'open_report', 'warning'],
