@@ -96,7 +96,7 @@ class RuleForm(forms.ModelForm[Rule]):
         return data
 
     def _check_version(self, version: str) -> None:
-        """Reject a form that was opened before somebody else changed the rule: it would undo that change."""
+        """Reject a form that was opened before another change of the rule, which it would undo."""
         if not version or not self.instance.pk:
             return
         rules = Rule.objects.select_for_update() if connection.in_atomic_block else Rule.objects.all()

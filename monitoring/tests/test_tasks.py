@@ -6,7 +6,7 @@ from procrastinate.contrib.django import app
 
 from monitoring import tasks
 from monitoring.models import Heartbeat, RuleState
-from monitoring.rules.defaults import seed_rules
+from monitoring.rules.defaults import DEFAULT_RULES, seed_rules
 
 
 def test_evaluation_is_a_periodic_job_of_the_maintenance_queue() -> None:
@@ -18,5 +18,5 @@ def test_evaluation_is_a_periodic_job_of_the_maintenance_queue() -> None:
 def test_job_evaluates_seeded_rules() -> None:
     seed_rules()
     async_to_sync(tasks.evaluate_alert_rules.func)(0)
-    assert RuleState.objects.filter(evaluated_at__isnull=False).count() == 5
+    assert RuleState.objects.filter(evaluated_at__isnull=False).count() == len(DEFAULT_RULES)
     assert Heartbeat.objects.filter(name="evaluator").exists()
