@@ -99,7 +99,7 @@ bench-report: requirements-dev
 	@$(CLEAN) $(PY) -m bench.report
 
 bench-spending: requirements-dev
-	@$(CLEAN) $(PY) -m bench.spending
+	@$(CLEAN) $(PY) -m bench.spending && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
 
 bench-alerts: requirements-dev
 	@$(CLEAN) $(PY) -m bench.alerts

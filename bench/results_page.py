@@ -47,6 +47,12 @@ SECTIONS = {
         "prefork worker on Redis with the same concurrency.",
     ),
     "limits": ("Concurrency and rate limits", "make bench-limits", "Four processes share one Redis."),
+    "spending": (
+        "Paid calls",
+        "make bench-spending",
+        "Worker processes run diagnoses of a fake AI platform, which counts the calls itself; edits, outages and kills "
+        "come at seeded random moments.",
+    ),
     "scale": (
         "Scale",
         "make bench-scale",

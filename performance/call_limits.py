@@ -134,6 +134,11 @@ class CallLimits:
         except REDIS_UNAVAILABLE_ERRORS as error:
             log.warning("call_limits_not_adapted", error=repr(error))
 
+    @property
+    def local_adaptation(self) -> Adaptation | None:
+        """The adaptation of this event loop alone; its times are those of the monotonic clock."""
+        return self._memory.adaptation
+
     async def get_cool_down_seconds(self) -> float:
         """Return for how long no call begins."""
         try:
@@ -150,10 +155,10 @@ class _MemoryStore:
     def __init__(self) -> None:
         self._active: set[str] = set()
         self._starts: deque[tuple[str, float]] = deque()
-        self._adaptation: Adaptation | None = None
+        self.adaptation: Adaptation | None = None
 
     async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
-        now, adaptation = time.monotonic(), self._adaptation
+        now, adaptation = time.monotonic(), self.adaptation
         while self._starts and self._starts[0][1] <= now - WINDOW_SECONDS:
             self._starts.popleft()
         max_concurrent, free_at = limits.max_concurrent, now
@@ -178,10 +183,10 @@ class _MemoryStore:
             self._starts = deque(start for start in self._starts if start[0] != call_id)
 
     async def load_adaptation(self) -> Adaptation | None:
-        return self._adaptation
+        return self.adaptation
 
     async def save_adaptation(self, adaptation: Adaptation | None) -> None:
-        self._adaptation = adaptation
+        self.adaptation = adaptation
 
     async def get_time_and_recent_calls(self) -> tuple[float, int]:
         now = time.monotonic()

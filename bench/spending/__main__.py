@@ -7,7 +7,7 @@ import sys
 
 from bench.harness import run_modules
 
-MODULES = ["bench.spending.ledger"]
+MODULES = ["bench.spending.calls", "bench.spending.ledger", "bench.spending.overhead"]
 
 if __name__ == "__main__":
     sys.exit(run_modules("spending", MODULES))

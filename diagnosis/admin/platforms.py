@@ -21,14 +21,17 @@ from django.views.decorators.http import require_POST
 from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
 from diagnosis.models import Platform, PlatformQuerySet
 from diagnosis.platforms.endpoint import has_usable_key
+from diagnosis.platforms.limits import load_lowered_limits
 from diagnosis.platforms.protocols.base import CallProfile
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.platforms.protocols.validation import describe_search_options, find_profile_errors
 from diagnosis.running.single_call import make_single_call
 from diagnosis.spending.overview import annotate_spending, format_money
 from errors.audit import AuditedAdmin, log_action
+from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 
 OPERATOR_PAUSE_DURATION = timedelta(hours=1)
+CALLS_IN_FLIGHT = "已经发出的请求会正常完成、计费并保存；尚未发出的不再发出。"
 TEST_QUESTION = "入门手冲咖啡壶推荐哪个牌子？"
 MAX_TEST_SECONDS = 100.0  # less than a proxy waits
 MAX_SHOWN_CHARACTERS = 50_000
@@ -162,7 +165,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
                 ]
             },
         ),
-        ("状态", {"fields": ["paused_until", "pause_reason"]}),
+        ("状态", {"fields": ["paused_until", "pause_reason", "present_limits"]}),
     ]
     actions = ["pause", "resume"]
 
@@ -181,7 +184,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
         """Make the id of an existing platform read-only, as answers refer to it."""
-        computed = ["is_demo", "notice", "key_state", "option_help"]
+        computed = ["is_demo", "notice", "key_state", "option_help", "present_limits"]
         return computed if obj is None else ["id", *computed]
 
     @admin.display(description="密钥")
@@ -192,6 +195,18 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         if not platform.key_variable:
             return "没有填写环境变量名"
         return "已设置" if has_usable_key(platform) else f"环境变量 {platform.key_variable} 没有设置或不能用"
+
+    @admin.display(description="当前限额")
+    def present_limits(self, platform: Platform) -> str:
+        """Return the limits in force, which are lower after the platform refused calls."""
+        try:
+            lowered = load_lowered_limits(platform)
+        except REDIS_UNAVAILABLE_ERRORS:
+            return "未知：无法连接 Redis"
+        if lowered is None:
+            return f"同时 {platform.concurrency} 个请求，没有被限速"
+        text = f"被限速：同时 {lowered.max_concurrent} 个，每分钟约 {lowered.calls_per_minute:.0f} 个请求，会慢慢恢复"
+        return f"{text}；{lowered.cool_down_seconds:.0f} 秒内不再请求" if lowered.cool_down_seconds > 0 else text
 
     @admin.display(description="各协议的搜索选项")
     def option_help(self, platform: Platform) -> SafeString:
@@ -208,13 +223,17 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         if obj.is_enabled and not has_usable_key(obj):
             name = obj.key_variable or "密钥的环境变量"
             self.message_user(request, f"已保存，但 {name} 没有设置，平台还不能使用。", messages.WARNING)
+        if change and form.changed_data:
+            self.message_user(
+                request, "改动一秒内对所有进程生效。已经发出的请求会正常完成、计费并保存。", messages.INFO
+            )
         super().save_model(request, obj, form, change)
 
     @admin.action(description="暂停所选平台一小时", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
         platforms = cast(PlatformQuerySet, queryset)
         count = platforms.pause(timezone.now() + OPERATOR_PAUSE_DURATION, FailureReason.OPERATOR)
-        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。", messages.SUCCESS)
+        self.message_user(request, f"已暂停 {count} 个平台，到时自动恢复。{CALLS_IN_FLIGHT}", messages.SUCCESS)
         if longer := len(queryset) - count:
             self.message_user(request, f"另有 {longer} 个平台已暂停更久，没有缩短。", messages.INFO)
 

@@ -29,7 +29,9 @@ from performance.call_limits import CallSlot
 
 # Together less than the second within which an operator's edit applies.
 MAX_ROW_AGE_SECONDS = 0.25  # of a platform's row, while calls wait
-MAX_CHECK_AGE_SECONDS = 0.1  # of the decision, when the call begins
+MAX_CHECK_AGE_SECONDS = 0.1  # of the decision, before the cost is reserved
+MAX_DECISION_AGE_SECONDS = 0.7  # of the decision, when the call begins
+MAX_DECISIONS = 10  # for one call, while the database is too slow for that
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,12 @@ class Admission:
 
         Raises CallRefused with the reason of a refusal, CallNoLongerNeeded if the answer is not wanted any more.
         """
-        platform = await self._check(call)
-        checked_at = time.monotonic()
+        checked_at, _platform = await self._check(call)
         limits = get_platform_limits(call.platform_id)
         slot = await self._wait_for_slot(call, limits)
         was_made = False
         try:
-            if time.monotonic() - checked_at > MAX_CHECK_AGE_SECONDS:
-                platform = await self._check(call)
-            reservation = await self._paid_calls.reserve(self._build_request(call))
+            platform, reservation = await self._reserve(call, checked_at)
             was_made = True
             admitted = AdmittedCall(platform, limits, slot, reservation)
             try:
@@ -91,6 +90,24 @@ class Admission:
         finally:
             await limits.release(slot, was_made=was_made)
 
+    async def _reserve(self, call: Call, checked_at: float) -> tuple[Platform, Reservation]:
+        """Reserve the call, and decide again if the decision is old by then, as while the database is slow."""
+        for _ in range(MAX_DECISIONS):
+            if time.monotonic() - checked_at > MAX_CHECK_AGE_SECONDS:
+                checked_at, _platform = await self._check(call)
+            reservation = await self._paid_calls.reserve(self._build_request(call))
+            try:
+                refuse_unavailable(reservation.platform, call.probe_claim)
+            except CallRefused:
+                self._paid_calls.cancel(reservation)
+                raise
+            if time.monotonic() - checked_at <= MAX_DECISION_AGE_SECONDS:
+                break
+            self._paid_calls.cancel(reservation)
+        else:  # the database takes longer: its state at this moment is the best there is
+            reservation = await self._paid_calls.reserve(self._build_request(call))
+        return reservation.platform, reservation
+
     def settle(self, admitted: AdmittedCall, usage: Usage | None) -> None:
         """Charge what the call consumed, in the background; None if it is unknown."""
         self._paid_calls.settle(admitted.reservation, usage)
@@ -100,14 +117,15 @@ class Admission:
         """Return once every call is settled, or the database was unavailable for too long."""
         await self._paid_calls.flush()
 
-    async def _check(self, call: Call) -> Platform:
-        """Return the current row of the platform, or raise what `admit` raises."""
+    async def _check(self, call: Call) -> tuple[float, Platform]:
+        """Return the time of the check and the current row of the platform, or raise what `admit` raises."""
+        started = time.monotonic()
         platform = await self._checks.submit(call)
         if platform is None or (self._shutdown and self._shutdown.is_set()):
             raise CallNoLongerNeeded
         _get_batches().remember(platform)
         refuse_unavailable(platform, call.probe_claim)
-        return platform
+        return started, platform
 
     def _find_platforms_of_wanted_calls(self, calls: Sequence[Call]) -> list[Platform | None]:
         """Return the current rows of the calls' platforms; None for a call that is not wanted any more."""

@@ -32,16 +32,21 @@ class Batch(Generic[K, V]):
         return await future
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                results = await run_while_database_is_unavailable(self._work, [request for request, _ in batch])
-            except Exception as error:  # noqa: BLE001 - raised where it is awaited
-                for _request, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._resolve(batch)
+        finally:
+            self._task = None
+
+    async def _resolve(self, batch: list[tuple[K, asyncio.Future[V]]]) -> None:
+        try:
+            results = await run_while_database_is_unavailable(self._work, [request for request, _ in batch])
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            for _request, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+        else:
             for (_request, future), result in zip(batch, results, strict=True):
                 if not future.done():  # else its task was cancelled
                     future.set_result(result)
-        self._task = None

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractUser
 
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Answer, Platform
+from diagnosis.platforms.limits import LoweredLimits, load_lowered_limits
 from testing.data.calls import call_platform
 from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.platform import Exchange, FakePlatform, hold_response, respond_with_answer, respond_with_error
@@ -136,6 +137,26 @@ def test_a_refusal_for_rate_holds_every_call_and_all_answers_arrive(
 
     assert all(asyncio.run(call_all()))
     assert fake.count() <= 40 + 14
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("uses_redis", [False, True])
+def test_lowered_limits_can_be_shown(
+    fake: FakePlatform, settings: Any, redis_server: RedisServer, uses_redis: bool
+) -> None:
+    settings.REDIS_URL = redis_server.url if uses_redis else ""
+    fake.set_behaviour(respond_with_error(429, {}, {"Retry-After": "50"}))
+    platform = make_platform(base_url=fake.base_url, concurrency=8)
+
+    async def be_refused() -> LoweredLimits | None:
+        assert load_lowered_limits(platform) is None
+        assert (await call_platform(platform, seconds=20)).failure
+        return load_lowered_limits(platform)
+
+    lowered = asyncio.run(be_refused())
+    assert lowered
+    assert lowered.max_concurrent == 4
+    assert 40 < lowered.cool_down_seconds <= 50
 
 
 @pytest.mark.redis

@@ -1,0 +1,26 @@
+"""The bench of paid calls in short: what no busy machine can change."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench.harness import RESULTS_DIRECTORY
+from testing.site import PROJECT_ROOT
+
+
+@pytest.mark.redis
+def test_no_call_is_unwanted_and_no_limit_exceeded() -> None:
+    command = [sys.executable, "-m", "bench.spending.calls", "--interleavings", "4", "--outages", "1", "--edits", "8"]
+    result_path = RESULTS_DIRECTORY / "spending-calls.json"
+    earlier = result_path.read_bytes() if result_path.exists() else None
+    try:
+        ended = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=280, check=False)
+        assert ended.stdout, ended.stderr
+        figures = json.loads(result_path.read_text())["figures"]
+    finally:
+        if earlier:
+            result_path.write_bytes(earlier)
+    assert len(figures) == 5
+    assert [figure["measured"] for figure in figures[:2] if not figure["is_held"]] == []
