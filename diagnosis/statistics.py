@@ -42,30 +42,45 @@ def _build_demo_values(values: dict[bool, float]) -> dict[tuple[str, ...], float
     return {(get_demo_label_value(is_demo=is_demo),): values.get(is_demo, 0) for is_demo in (False, True)}
 
 
-# One round trip. Columns: subject, group, kind, count.
+# One round trip. Columns: subject, group, kind, count. {owner} and {answers_of_owner} are conditions.
 _COUNTS_SQL = """
 SELECT 'diagnoses', status, is_imported::text, count(*)
-FROM diagnosis_diagnosis WHERE NOT is_demo GROUP BY status, is_imported
+FROM diagnosis_diagnosis WHERE NOT is_demo {owner} GROUP BY status, is_imported
 UNION ALL
 SELECT 'answers', platform_id, state, count(*)  -- answers that a retry copied count once
-FROM diagnosis_answer WHERE NOT is_demo AND NOT is_carried_over GROUP BY platform_id, state
+FROM diagnosis_answer WHERE NOT is_demo AND NOT is_carried_over {answers_of_owner} GROUP BY platform_id, state
 UNION ALL
 SELECT 'days', day::text, status, count(*)
 FROM (
-    SELECT (created_at AT TIME ZONE %s)::date AS day, status
-    FROM diagnosis_diagnosis WHERE NOT is_demo AND created_at >= %s
+    SELECT (created_at AT TIME ZONE %(zone)s)::date AS day, status
+    FROM diagnosis_diagnosis WHERE NOT is_demo AND created_at >= %(since)s {owner}
 ) AS recent GROUP BY day, status
 """
+_SITE_COUNTS_SQL = _COUNTS_SQL.format(owner="", answers_of_owner="")
+_OWNER_COUNTS_SQL = _COUNTS_SQL.format(
+    owner="AND owner_id = %(owner)s",
+    answers_of_owner="AND diagnosis_id IN (SELECT id FROM diagnosis_diagnosis WHERE owner_id = %(owner)s)",
+)
 
 
-def compute_statistics() -> dict[str, Any]:
-    """Count diagnoses and answers of real platforms: total, by status, by platform, by day in the site's time zone."""
+def compute_statistics(owner_id: int | None) -> dict[str, Any]:
+    """Count diagnoses and answers of real platforms: total, by status, by platform, by day in the site's time zone.
+
+    owner_id: only this user's; None for those of all users.
+    """
     now = timezone.now()
     by_status, running = Counter[str](), 0
     by_platform: dict[str, dict[str, int]] = {}
     by_day: dict[str, dict[str, int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS_SQL, [timezone.get_current_timezone_name(), now - timedelta(days=STATISTICS_DAYS)])
+        cursor.execute(
+            _SITE_COUNTS_SQL if owner_id is None else _OWNER_COUNTS_SQL,
+            {
+                "zone": timezone.get_current_timezone_name(),
+                "since": now - timedelta(days=STATISTICS_DAYS),
+                "owner": owner_id,
+            },
+        )
         rows: list[tuple[str, str, str, int]] = cursor.fetchall()
     for subject, group, kind, count in rows:
         if subject == "diagnoses":

@@ -3,12 +3,17 @@
 import uuid
 
 from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
 
 class User(AbstractUser):
-    """An account of a mini-program user (openid), of a device of a demo site, or made by an administrator."""
+    """An account of a mini-program user (openid), of a device of a demo site, or made by an administrator.
 
+    public_id: the id in the API, because the primary key would tell how many accounts the site has.
+    """
+
+    public_id = models.UUIDField("公开编号", db_default=RandomUUID(), unique=True, editable=False)
     wechat_openid = models.CharField("微信 openid", max_length=64, unique=True, null=True, blank=True, editable=False)
     device_id = models.CharField("设备编号", max_length=64, unique=True, null=True, blank=True, editable=False)
 
@@ -34,7 +39,7 @@ class Role(models.Model):
 class Notification(models.Model):
     """A message to a user: a diagnosis ended, a rate changed, or a scheduled run was skipped.
 
-    It is sent at most once; see diagsite/notifications/outbox.py.
+    It is sent at most once; see diagsite/notifications/outbox.py. public_id: the id in the API.
     """
 
     class Kind(models.TextChoices):
@@ -51,6 +56,7 @@ class Notification(models.Model):
         GIVEN_UP = "given_up", "已放弃"
         ON_PAGE = "on_page", "在网页上提示"
 
+    public_id = models.UUIDField("公开编号", db_default=RandomUUID(), unique=True, editable=False)
     kind = models.CharField("类型", max_length=8, choices=Kind.choices, default=Kind.ENDED, db_default=Kind.ENDED)
     owner = models.ForeignKey(
         User, models.CASCADE, null=True, blank=True, related_name="+", verbose_name="收件人", help_text="结束通知为空"

@@ -121,6 +121,7 @@ MIDDLEWARE = [
     "diagsite.server.middleware.SessionMiddleware",
     "diagsite.server.middleware.LocaleMiddleware",
     "diagsite.web.error_pages.method_not_allowed_middleware",
+    "diagsite.web.null_characters.null_character_middleware",
     "diagsite.api.rate_limits.rate_limit_middleware",
     "diagsite.server.middleware.CommonMiddleware",
     "diagsite.server.middleware.CsrfViewMiddleware",

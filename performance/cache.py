@@ -105,29 +105,53 @@ class Cache:
         with tolerate_unavailable_store():
             self._backend.delete(self._build_entry_key(key))
 
-    def load(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
+    def load(
+        self,
+        key: str,
+        loader: Callable[[], Any],
+        *,
+        tags: Sequence[str] = (),
+        check: Callable[[], object] | None = None,
+    ) -> Any:
         """Return the value of a key; load it if it is missing or due, or if one of its tags has been invalidated.
 
+        check: raises if this caller may not cause a load; called before it loads, or waits for one, not for a hit.
         Raises what the loader raises when there is no old value to return.
         """
         lookup = self._read_entry(key, tags)
         if lookup.entry is not None and not lookup.entry.is_refresh_due():
             self._count_lookup(key, "hit")
             return lookup.entry.value
-        return self._load_or_wait(key, loader, tags, lookup)
+        return self._load_or_wait(key, loader, tags, lookup, check)
 
-    async def aload_blocking(self, key: str, loader: Callable[[], Any], *, tags: Sequence[str] = ()) -> Any:
+    async def aload_blocking(
+        self,
+        key: str,
+        loader: Callable[[], Any],
+        *,
+        tags: Sequence[str] = (),
+        check: Callable[[], object] | None = None,
+    ) -> Any:
         """`load` for the event loop: a hit does not use a thread; a blocking loader runs in the request's thread."""
         lookup = await self._aread_entry(key, tags)
         if lookup.entry is not None and not lookup.entry.is_refresh_due():
             self._count_lookup(key, "hit")
             return lookup.entry.value
-        return await sync_to_async(self._load_or_wait)(key, loader, tags, lookup)
+        return await sync_to_async(self._load_or_wait)(key, loader, tags, lookup, check)
 
     # Single flight -----------------------------------------------------------------------------------------------
 
-    def _load_or_wait(self, key: str, loader: Callable[[], Any], tags: Sequence[str], lookup: _LookupResult) -> Any:
+    def _load_or_wait(
+        self,
+        key: str,
+        loader: Callable[[], Any],
+        tags: Sequence[str],
+        lookup: _LookupResult,
+        check: Callable[[], object] | None,
+    ) -> Any:
         """Load after a miss, or wait for another thread of this process that is loading the key."""
+        if check is not None:
+            check()
         entry = lookup.entry
         with self._lock:
             flight = self._in_flight.get(key)

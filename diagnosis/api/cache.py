@@ -1,5 +1,7 @@
 """Response bodies that are requested often, from the cache. A cache hit needs no thread."""
 
+from django.contrib.auth.base_user import AbstractBaseUser
+
 from diagnosis.api.serializers import serialize_platforms
 from diagnosis.models import PLATFORMS_CACHE_TAG, Platform
 from diagnosis.reports.cache import serialize_json
@@ -28,7 +30,17 @@ def _build_platforms_json() -> str:
     return serialize_json(serialize_platforms(platforms, costs))
 
 
-async def get_statistics_json() -> str:
-    """Return counts over the diagnoses of all users, at most a minute old, as JSON."""
-    body: str = await _statistics_cache.aload_blocking("all", lambda: serialize_json(compute_statistics()))
+async def get_statistics_json(user: AbstractBaseUser) -> str:
+    """Return counts over the user's diagnoses, for staff over those of all users, at most a minute old, as JSON."""
+    owner_id = None if user.is_staff else user.pk  # type: ignore[attr-defined]
+    body: str = await _statistics_cache.aload_blocking(
+        str(owner_id or "all"),
+        lambda: serialize_json(compute_statistics(owner_id)),
+        tags=[get_statistics_cache_tag(user.pk)],
+    )
     return body
+
+
+def get_statistics_cache_tag(user_id: int) -> str:
+    """Return the tag to invalidate when the user is deleted."""
+    return f"statistics:{user_id}"

@@ -1,5 +1,6 @@
 """HTTP API of corrections: confirm or reject mentions, add aliases and competitors."""
 
+import uuid
 from typing import Any
 
 from django.http import HttpRequest
@@ -56,7 +57,7 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
     summary="Undo a correction",
     operation_id="diagnosis_corrections_api_undo",
 )
-def undo(request: HttpRequest, diagnosis_id: str, correction_id: int) -> Response[None]:
+def undo(request: HttpRequest, diagnosis_id: str, correction_id: uuid.UUID) -> Response[None]:
     """Undo a correction; the report follows (`report_pending`)."""
     undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
     return Response(204, None)

@@ -3,6 +3,7 @@
 import re
 import uuid
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
@@ -29,7 +30,6 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
-from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
@@ -139,12 +139,10 @@ def get_diagnosis(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
 async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBase | None:
     """Return the report with an ETag. 409 while the diagnosis runs."""
     try:
-        report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale())
+        check = partial(get_visible_diagnosis, request, diagnosis_id)
+        report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale(), check)
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
-    except DiagnosisRunning:
-        await _aget_visible_diagnosis(request, diagnosis_id)  # NotFound: do not reveal that it exists
-        raise
     if report["owner"] != get_request_user(request).pk:
         await _aget_visible_diagnosis(request, diagnosis_id)
     headers = {"ETag": report["etag"], "Cache-Control": "private, no-cache"}
@@ -218,5 +216,6 @@ def get_suggestions(
     "/statistics", response=StatisticsOut, summary="Get statistics", operation_id="diagnosis_api_get_statistics"
 )
 async def get_statistics(request: HttpRequest) -> HttpResponse:
-    """Return counts over all diagnoses of real platforms; those of the demo platform are excluded."""
-    return HttpResponse(await cache.get_statistics_json(), content_type="application/json")
+    """Return counts over the caller's diagnoses of real platforms, for staff over those of all users."""
+    body = await cache.get_statistics_json(get_request_user(request))
+    return HttpResponse(body, content_type="application/json")

@@ -273,7 +273,7 @@ CorrectionIn = Annotated[HitIn | AliasIn, Field(discriminator="kind")]
 class CorrectionOut(Schema):
     """A correction. answer, start, end: of a confirmed or rejected mention; alias: of an added alias."""
 
-    id: int
+    id: uuid.UUID
     kind: Literal["confirm", "reject", "alias"]
     brand: str
     answer: uuid.UUID | None
@@ -305,7 +305,7 @@ class DayOut(Schema):
 
 
 class StatisticsOut(Schema):
-    """Counts over all diagnoses of real platforms, at most a minute old; the demo platform is excluded."""
+    """Counts over the caller's diagnoses of real platforms, at most a minute old; for staff over those of all users."""
 
     as_of: datetime
     diagnoses: int

@@ -158,5 +158,6 @@ def serialize_answer(answer: Answer) -> dict[str, Any]:
 
 def serialize_correction(correction: Correction) -> dict[str, Any]:
     """Serialize a confirmed or rejected mention, or an added alias."""
-    fields = ("id", "kind", "brand", "start", "end", "alias", "created_at")
-    return {name: getattr(correction, name) for name in fields} | {"answer": correction.answer_id}
+    fields = ("kind", "brand", "start", "end", "alias", "created_at")
+    ids = {"id": correction.public_id, "answer": correction.answer_id}
+    return ids | {name: getattr(correction, name) for name in fields}

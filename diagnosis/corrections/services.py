@@ -123,11 +123,11 @@ def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
         recalculate(diagnosis, spelling=name)
 
 
-def undo_correction(diagnosis: Diagnosis, correction_id: int) -> None:
+def undo_correction(diagnosis: Diagnosis, public_id: uuid.UUID) -> None:
     """Undo a correction. Raises NotFound if the diagnosis has none with this id."""
     with transaction.atomic():
         diagnosis = _lock_final_diagnosis(diagnosis)
-        correction = diagnosis.corrections.filter(pk=correction_id).first()
+        correction = diagnosis.corrections.filter(public_id=public_id).first()
         if correction is None:
             raise NotFound
         if correction.kind == Correction.Kind.ALIAS:

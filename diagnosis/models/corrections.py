@@ -1,6 +1,7 @@
 """Corrections of a report by users."""
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 
@@ -8,7 +9,10 @@ from diagnosis.models.diagnoses import Answer, Diagnosis
 
 
 class Correction(models.Model):
-    """A confirmed or rejected mention, or an added alias (diagnosis/corrections/services.py)."""
+    """A confirmed or rejected mention, or an added alias (diagnosis/corrections/services.py).
+
+    public_id: the id in the API, because the primary key would tell how many corrections the site has.
+    """
 
     class Kind(models.TextChoices):
         """Kind of a correction."""
@@ -17,6 +21,7 @@ class Correction(models.Model):
         REJECT = "reject", "否认"
         ALIAS = "alias", "添加别名"
 
+    public_id = models.UUIDField("公开编号", db_default=RandomUUID(), unique=True, editable=False)
     diagnosis = models.ForeignKey(Diagnosis, models.CASCADE, related_name="corrections", verbose_name="诊断")
     kind = models.CharField("类型", max_length=8, choices=Kind.choices)
     brand = models.CharField("品牌", max_length=100)

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypedDict
 
@@ -29,23 +30,28 @@ class CachedReport(TypedDict):
     etag: str
 
 
-def get_cached_report(diagnosis_id: uuid.UUID, locale: str, read_texts: AnswerTextReader | None = None) -> CachedReport:
+def get_cached_report(
+    diagnosis_id: uuid.UUID,
+    locale: str,
+    read_texts: AnswerTextReader | None = None,
+    check: Callable[[], object] | None = None,
+) -> CachedReport:
     """Return the report of a diagnosis. Raises Diagnosis.DoesNotExist, or DiagnosisRunning until it has ended.
 
-    read_texts: see `serialize_report`.
+    read_texts: see `serialize_report`. check: see `Cache.load`.
     """
     load = partial(_load_report, diagnosis_id, read_texts)
     report: CachedReport = _report_cache.load(
-        _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id)
+        _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id), check=check
     )
     return report
 
 
-async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str) -> CachedReport:
-    """Return the same as `get_cached_report`, for callers in the event loop."""
+async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str, check: Callable[[], object]) -> CachedReport:
+    """Return the same as `get_cached_report`, for callers in the event loop. check: see `Cache.load`."""
     load = partial(_load_report, diagnosis_id, None)
     report: CachedReport = await _report_cache.aload_blocking(
-        _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id)
+        _build_report_key(diagnosis_id, locale), load, tags=_get_report_tags(diagnosis_id), check=check
     )
     return report
 
@@ -57,14 +63,15 @@ def get_visible_report(
 
     Raises DiagnosisRunning until the diagnosis has ended. read_texts: see `serialize_report`.
     """
+
+    def check() -> None:
+        if not Diagnosis.objects.visible_to(user).filter(pk=diagnosis_id).exists():
+            raise NotFound
+
     try:
-        report = get_cached_report(uuid.UUID(str(diagnosis_id)), get_current_locale(), read_texts)
+        report = get_cached_report(uuid.UUID(str(diagnosis_id)), get_current_locale(), read_texts, check)
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
-    except DiagnosisRunning:
-        if not Diagnosis.objects.visible_to(user).filter(pk=diagnosis_id).exists():
-            raise NotFound from None  # do not reveal that it exists
-        raise
     if report["owner"] != user.pk and not can_view_all_diagnoses(user):
         raise NotFound
     return report

@@ -44,14 +44,17 @@ def get_link_path(link: ShareLink) -> str:
     return f"/shared/{_get_signer().sign(link.pk.hex)}/"
 
 
-def open_link(token: str) -> uuid.UUID | None:
-    """Count one opening and return the id of the diagnosis; None if the token is invalid, expired or revoked."""
+def open_link(token: str, *, is_counted: bool = True) -> uuid.UUID | None:
+    """Return the id of the diagnosis; None if the token is invalid, expired or revoked.
+
+    is_counted: count it as an opening.
+    """
     try:
         link = ShareLink.objects.active().filter(pk=uuid.UUID(_get_signer().unsign(token)))
     except (signing.BadSignature, ValueError):
         return None
-    if not link.update(opens=F("opens") + 1):
-        return None
+    if is_counted:
+        link.update(opens=F("opens") + 1)
     return link.values_list("diagnosis_id", flat=True).first()
 
 

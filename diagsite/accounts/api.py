@@ -1,5 +1,6 @@
 """The HTTP API of accounts: sign in, sign out, delete the account."""
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -45,7 +46,7 @@ class SignInIn(Schema):
 class UserOut(Schema):
     """The user who is signed in."""
 
-    id: int
+    id: uuid.UUID
     name: str
     is_staff: bool
 
@@ -73,7 +74,7 @@ def sign_in(request: HttpRequest, body: SignInIn) -> dict[str, Any]:
     return {
         "token": issued.token,
         "expires_at": issued.expires_at,
-        "user": {"id": user.pk, "name": user.get_full_name() or user.get_username(), "is_staff": user.is_staff},
+        "user": {"id": user.public_id, "name": user.get_full_name() or user.get_username(), "is_staff": user.is_staff},
     }
 
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
-from pydantic import StrictInt
 
 from diagnosis.api.access import get_request_user
 from diagsite.notifications.outbox import get_unread_notifications
@@ -38,7 +37,7 @@ class NoticeOut(Schema):
     moves: the changes, for kind "moved". reason: the schedule's skip_reason, for kind "skipped".
     """
 
-    id: int
+    id: uuid.UUID
     kind: Literal["moved", "skipped"]
     brand: str
     demo: bool
@@ -58,7 +57,7 @@ class NoticeList(Schema):
 class ReadIn(Schema):
     """The ids of the notifications to mark as read."""
 
-    ids: list[StrictInt] = Field(min_length=1, max_length=MAX_LISTED_NOTIFICATIONS)
+    ids: list[uuid.UUID] = Field(min_length=1, max_length=MAX_LISTED_NOTIFICATIONS)
 
 
 @router.get(
@@ -80,7 +79,7 @@ def list_notices(request: HttpRequest) -> dict[str, Any]:
         assert subject
         items.append(
             {
-                "id": row.pk,
+                "id": row.public_id,
                 "kind": row.kind,
                 "brand": subject.brand,
                 "demo": subject.is_demo,
@@ -102,5 +101,5 @@ def list_notices(request: HttpRequest) -> dict[str, Any]:
 )
 def read_notices(request: HttpRequest, body: ReadIn) -> Status[None]:
     """Mark notifications of the caller as read; ids of other users' notifications are ignored."""
-    get_unread_notifications(get_request_user(request)).filter(pk__in=body.ids).update(read_at=timezone.now())
+    get_unread_notifications(get_request_user(request)).filter(public_id__in=body.ids).update(read_at=timezone.now())
     return Status(204, None)

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, locale, security
 
-from diagsite.web.csp import add_security_headers
+from diagsite.web.csp import add_cache_header, add_security_headers
 
 _ProcessRequest = Callable[[HttpRequest], HttpResponseBase | None]
 _ProcessResponse = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
@@ -45,11 +45,12 @@ class _InlineMiddlewareMixin:
 
 
 class SecurityMiddleware(_InlineMiddlewareMixin, security.SecurityMiddleware):
-    """Adds redirects, except for probes, security headers and the content security policy."""
+    """Adds redirects, except for probes, and the headers of diagsite/web/csp.py."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         answer: HttpResponse = super().process_response(request, response)
         add_security_headers(request, answer)
+        add_cache_header(request, answer)
         return answer
 
 

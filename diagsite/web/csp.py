@@ -1,4 +1,4 @@
-"""The content security policy: what a page may load, so that the browser blocks injected scripts."""
+"""Headers of every response: the content security policy, and that nothing may store the API's data."""
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -26,3 +26,9 @@ def add_security_headers(request: HttpRequest, response: HttpResponseBase) -> No
             policy = _policy
     response.headers.setdefault(CSP_HEADER, policy)
     response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+
+
+def add_cache_header(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Keep browsers and proxies from storing what the API returns, unless its view has decided otherwise."""
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "private, no-store")

@@ -62,7 +62,7 @@ def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
 @require_safe
 def show_shared_report(request: HttpRequest, token: str) -> HttpResponse:
     """Show a report by a share link. Forged, expired, revoked and deleted links get the same page."""
-    diagnosis_id = open_link(token)
+    diagnosis_id = open_link(token, is_counted=request.method == "GET")
     if diagnosis_id is None:
         return _render_gone(request)
     answers = _LazyAnswers(diagnosis_id)

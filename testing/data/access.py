@@ -138,7 +138,7 @@ class AccessFixtures:
         values: dict[str, Callable[[], object]] = {
             "diagnosis_id": lambda: self.diagnosis.pk,
             "stream": lambda: self.diagnosis.stream_id,
-            "correction_id": lambda: Correction.objects.get().pk,
+            "correction_id": lambda: Correction.objects.get().public_id,
             "object_id": lambda: self._find_object_id(route),
             "schedule_id": lambda: Schedule.objects.get().pk,
             "share_id": lambda: ShareLink.objects.get().pk,

@@ -103,15 +103,25 @@ class TestStatistics:
             "by_day": [],
         }
 
-    def test_count_diagnoses_and_answers_of_all_users(
-        self, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser
+    def test_count_those_of_all_users_for_staff_and_for_others_their_own(
+        self, client_of_staff: Client, client_of_stranger: Client, owner: AbstractUser, stranger: AbstractUser
     ) -> None:
         one, two = make_platform("one"), make_platform("two")
         run_and_end(make_diagnosis(owner, [one, two]), make_valid_result(), make_failed_result())
         run_and_end(make_diagnosis(stranger, [one]), make_failed_result(FailureReason.FILTERED))
         begin_and_record(make_diagnosis(owner, [two], questions=["甲？", "乙？"]), make_valid_result())
         make_diagnosis(owner, [two])
+        today = timezone.localdate().isoformat()
         assert _statistics(client_of_stranger) == {
+            "diagnoses": 1,
+            "running": 0,
+            "by_status": {"failed": 1},
+            "answers": 1,
+            "valid_answers": 0,
+            "by_platform": {"one": {"filtered": 1}},
+            "by_day": [{"day": today, "started": 1, "ended_well": 0}],
+        }
+        assert _statistics(client_of_staff) == {
             "diagnoses": 4,
             "running": 2,
             "by_status": {"partial": 1, "failed": 1, "asking": 1, "queued": 1},
@@ -121,7 +131,7 @@ class TestStatistics:
                 "one": {"valid": 1, "filtered": 1},
                 "two": {"failed": 1, "valid": 1, "pending": 2},
             },
-            "by_day": [{"day": timezone.localdate().isoformat(), "started": 4, "ended_well": 1}],
+            "by_day": [{"day": today, "started": 4, "ended_well": 1}],
         }
 
     def test_exclude_the_demo_platform(self, client: Client, owner: AbstractUser) -> None:
