@@ -19,6 +19,7 @@ from environs import Env, EnvValidationError, validate
 
 from diagsite.server import db_pool
 from diagsite.server.database_url import FAILOVER_OPTIONS, split_hosts
+from diagsite.server.unsafe_settings import find_placeholders
 from performance.redis_clients import build_cache_settings, build_channel_layer_host, parse_sentinel_url
 
 django_stubs_ext.monkeypatch()
@@ -192,6 +193,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+DEFAULT_EXCEPTION_REPORTER_FILTER = "diagsite.server.unsafe_settings.ExceptionReporterFilter"
 CSRF_FAILURE_VIEW = "diagsite.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION and env.bool("HTTPS", True)
@@ -412,3 +414,25 @@ LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
 LOG_FILE: str = env.str("LOG_FILE", "")  # empty for standard error
 LOGGING_CONFIG = "diagsite.server.log_config.configure_logging"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL, "file": LOG_FILE}
+
+# Refusals ------------------------------------------------------------------------------------------------------------
+_unsafe = [f"DEBUG: must be off when ENVIRONMENT={ENVIRONMENT}"] if DEBUG else []
+_unsafe += [
+    f"{name}: a placeholder, not a secret; generate one, such as by python3 -c 'import secrets; "
+    "print(secrets.token_urlsafe(50))'"
+    for name in find_placeholders(
+        {
+            "SECRET_KEY": SECRET_KEY or "",
+            "SECRET_KEY_FALLBACKS": SECRET_KEY_FALLBACKS,
+            "METRICS_TOKEN": METRICS_TOKEN,
+            "ALERTMANAGER_TOKEN": ALERTMANAGER_TOKEN,
+            "ALERT_SECRETS_KEY": ALERT_SECRETS_KEY,
+            "WECHAT_APP_SECRET": WECHAT_APP_SECRET,
+            "DATABASE_URL": DATABASE_URL or "",
+            "REDIS_URL": REDIS_URL or "",
+            "EMAIL_URL": EMAIL_URL,
+        }
+    )
+]
+if PRODUCTION and _unsafe:
+    raise ImproperlyConfigured(f"in the environment, {'; '.join(_unsafe)}")

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from monitoring.models import Heartbeat
+from performance.bounded_reads import UNCOMPRESSED_HEADERS
 from performance.client_metrics import measure_call
 from performance.ssrf_guard import HostNotAllowed, get_ssl_context, parse_allowed_host, restrict_hosts
 
@@ -39,10 +40,15 @@ def ping_external_monitor() -> None:
     with measure_call("heartbeat_ping") as call:
         try:
             allowed_hosts = [*parse_allowed_host(settings.HEARTBEAT_PING_URL), *settings.ALERT_HOSTS]
-            with restrict_hosts(
-                httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS), lambda: allowed_hosts
-            ) as client:
-                client.get(settings.HEARTBEAT_PING_URL).raise_for_status()
+            with (
+                restrict_hosts(
+                    httpx.Client(verify=get_ssl_context(), timeout=HEARTBEAT_PING_TIMEOUT_SECONDS),
+                    lambda: allowed_hosts,
+                ) as client,
+                # Only the status counts, so the body is not read.
+                client.stream("GET", settings.HEARTBEAT_PING_URL, headers=UNCOMPRESSED_HEADERS) as response,
+            ):
+                response.raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, HostNotAllowed) as error:
             call.outcome = type(error).__name__
             log.warning("heartbeat_ping_failed", error=type(error).__name__)

@@ -147,7 +147,7 @@ class Cache:
         loader: Callable[[], Any],
         tags: Sequence[str],
         lookup: _LookupResult,
-        check: Callable[[], object] | None,
+        check: Callable[[], object] | None = None,
     ) -> Any:
         """Load after a miss, or wait for another thread of this process that is loading the key."""
         if check is not None:

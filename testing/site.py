@@ -40,7 +40,7 @@ FAST_SETTINGS = {
 UNLIMITED_SETTINGS = dict.fromkeys(
     ("CALLS_PER_MINUTE", "ADDRESS_CALLS_PER_MINUTE", "SIGN_INS_PER_MINUTE", "STARTS_PER_MINUTE"), "10000000"
 )
-PLATFORM_KEY_SETTINGS = {"TEST_KEY": "sk-of-a-test"}
+PLATFORM_KEY_SETTINGS = {"TEST_API_KEY": "sk-of-a-test"}
 
 
 def create_database() -> str:
@@ -206,13 +206,13 @@ class Site:
         return fetch_rows(self.address, statement, *parameters)
 
     def add_platform(self, slug: str, base_url: str, *, concurrency: int = 5, **columns: Any) -> None:
-        """Insert a platform that is not a demo; its API key is the variable TEST_KEY."""
+        """Insert a platform that is not a demo; its API key is the variable TEST_API_KEY."""
         row = {
             "id": slug,
             "name": slug,
             "base_url": base_url,
             "model": slug,
-            "key_variable": "TEST_KEY",
+            "key_variable": "TEST_API_KEY",
             "is_enabled": True,
             "is_demo": False,
             "concurrency": concurrency,

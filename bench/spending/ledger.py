@@ -123,7 +123,7 @@ def _spend_with_kills(seconds: float, seed: int) -> _SpendingRound:
 def check_budgets_under_kills(seconds: float, seed: int) -> list[BenchmarkResult]:
     """Spend from four processes, of which one after another is killed."""
     start_bench_database()
-    os.environ["TEST_KEY"] = "sk-of-the-bench"
+    os.environ["TEST_API_KEY"] = "sk-of-the-bench"
     spent = _spend_with_kills(seconds, seed)
     calls = spent.calls.total()
     difference, in_flight = spent.ledger_calls - calls, spent.kills * CONCURRENCY

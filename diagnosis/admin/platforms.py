@@ -20,7 +20,12 @@ from django.views.decorators.http import require_POST
 
 from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
 from diagnosis.models import Platform, PlatformQuerySet
-from diagnosis.platforms.endpoint import has_usable_key
+from diagnosis.platforms.endpoint import (
+    KEY_VARIABLE_PATTERN,
+    has_usable_key,
+    is_private_connection,
+    is_valid_base_url,
+)
 from diagnosis.platforms.limits import load_lowered_limits
 from diagnosis.platforms.protocols.base import CallProfile
 from diagnosis.platforms.protocols.registry import PROTOCOLS
@@ -57,13 +62,13 @@ class PlatformForm(forms.ModelForm[Platform]):
             if not self.instance.is_demo:
                 raise forms.ValidationError("请填写接口地址，例如 https://api.example.com/v1")
             return base_url
-        try:
-            parts = urlsplit(base_url)
-            host, is_valid = parts.hostname, parts.scheme in ("http", "https") and parts.port != 0
-        except ValueError:
-            host, is_valid = None, False
-        if not is_valid or not host:
-            raise forms.ValidationError("这不是网址。请填写以 https:// 开头的接口地址，例如 https://api.example.com/v1")
+        if not is_valid_base_url(base_url):
+            raise forms.ValidationError(
+                "这不是网址。请填写以 https:// 开头的接口地址，例如 https://api.example.com/v1，不带用户名、? 和 #"
+            )
+        if not is_private_connection(base_url):
+            raise forms.ValidationError("接口地址必须以 https:// 开头，否则密钥会不加密地发送")
+        host = urlsplit(base_url).hostname
         for ending in _ENDPOINT_PATHS:
             if base_url.rstrip("/").endswith(ending):
                 raise forms.ValidationError(f"请去掉末尾的 {ending}：协议会自己加上路径")
@@ -72,6 +77,13 @@ class PlatformForm(forms.ModelForm[Platform]):
                 f"主机 {host} 不在允许访问的名单里。请先把它加入环境变量 OUTGOING_HOSTS 并重启，再保存"
             )
         return base_url
+
+    def clean_key_variable(self) -> str:
+        """Check that the variable can only hold a platform's key."""
+        name: str = self.cleaned_data["key_variable"].strip()
+        if name and not KEY_VARIABLE_PATTERN.fullmatch(name):
+            raise forms.ValidationError("名称必须以 _API_KEY 结尾，只含大写字母、数字和下划线，例如 DEEPSEEK_API_KEY")
+        return name
 
     def clean_search_options(self) -> dict[str, Any]:
         return self._clean_object("search_options")

@@ -14,6 +14,10 @@ from diagnosis.models import Platform
 from diagnosis.platforms.protocols.text import remove_unstorable_characters
 from diagnosis.replies import Usage
 
+# An operator names the variable, so it must not be SECRET_KEY or any other secret of the site.
+KEY_VARIABLE_PATTERN = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -26,20 +30,18 @@ class Endpoint:
     def from_platform(cls, platform: Platform) -> Self:
         """Return the endpoint. Raises CallFailed if its URL is invalid, its host not allowed, or its key unusable."""
         base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
-        try:
-            parts = urlsplit(base_url)
-            is_valid_url = parts.scheme in ("http", "https") and parts.port != 0
-        except ValueError:  # unmatched brackets, or a port that is not a number
-            is_valid_url = False
-        if not is_valid_url:
+        if not is_valid_base_url(base_url):
             raise CallFailed(FailureReason.KEY, "the platform's base URL is not a valid URL")
+        parts = urlsplit(base_url)
+        if not is_private_connection(base_url):
+            raise CallFailed(FailureReason.KEY, "the platform's base URL is not an https URL")
         if parts.hostname not in settings.OUTGOING_HOSTS:
             raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
         if not has_usable_key(platform):
             raise CallFailed(
                 FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key"
             )
-        return cls(base_url.rstrip("/"), "demo" if platform.is_demo else os.environ[platform.key_variable].strip())
+        return cls(base_url.rstrip("/"), "demo" if platform.is_demo else get_key(platform))
 
     def build_failure(
         self,
@@ -53,10 +55,33 @@ class Endpoint:
         return CallFailed(reason, redact_secrets(str(detail), self.key), wait_seconds=wait_seconds, usage=usage)
 
 
+def is_valid_base_url(url: str) -> bool:
+    """Return whether it is an HTTP address without user, query and fragment, which could hold a secret in clear."""
+    try:
+        parts = urlsplit(url)
+        is_plain = not (parts.username or parts.password or "?" in url or "#" in url or "@" in parts.netloc)
+        return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unmatched brackets, or a port that is not a number
+        return False
+
+
+def is_private_connection(url: str) -> bool:
+    """Return whether a key may be sent there: encrypted, to this machine, or in development."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or not settings.PRODUCTION or parts.hostname in LOOPBACK_ADDRESSES
+
+
+def get_key(platform: Platform) -> str:
+    """Return the platform's key; empty if it is not set, or if the variable is not one of a platform's key."""
+    if not KEY_VARIABLE_PATTERN.fullmatch(platform.key_variable):
+        return ""
+    # Stripped, because a trailing newline would look like a network error.
+    return os.environ.get(platform.key_variable, "").strip()
+
+
 def has_usable_key(platform: Platform) -> bool:
     """Return whether the platform's key is set and printable ASCII; the HTTP client would refuse another one."""
-    # Stripped, because a trailing newline would look like a network error.
-    key = os.environ.get(platform.key_variable, "").strip()
+    key = get_key(platform)
     return platform.is_demo or bool(key and key.isascii() and key.isprintable())
 
 

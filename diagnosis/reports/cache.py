@@ -47,7 +47,9 @@ def get_cached_report(
     return report
 
 
-async def aget_cached_report(diagnosis_id: uuid.UUID, locale: str, check: Callable[[], object]) -> CachedReport:
+async def aget_cached_report(
+    diagnosis_id: uuid.UUID, locale: str, check: Callable[[], object] | None = None
+) -> CachedReport:
     """Return the same as `get_cached_report`, for callers in the event loop. check: see `Cache.load`."""
     load = partial(_load_report, diagnosis_id, None)
     report: CachedReport = await _report_cache.aload_blocking(

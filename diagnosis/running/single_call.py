@@ -1,7 +1,6 @@
 """One call outside of any diagnosis, for operators: what was sent, what came back, how it was read, what it cost."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from diagnosis.choices import CallPurpose, FailureReason
 from diagnosis.exceptions import BudgetExhausted, CallFailed
 from diagnosis.models import PaidCall, Platform
 from diagnosis.platforms.client import PlatformCall
+from diagnosis.platforms.endpoint import get_key
 from diagnosis.replies import PlatformReply
 from diagnosis.spending.ledger import CallRequest, reserve, settle
 
@@ -89,7 +89,7 @@ def _describe_steps(call: PlatformCall) -> list[dict[str, Any]]:
         }
         for request, response in call.exchanges
     ]
-    key = os.environ.get(call.platform.key_variable, "").strip()
+    key = get_key(call.platform)
     text = json.dumps(steps, ensure_ascii=False)
     described: list[dict[str, Any]] = json.loads(text.replace(key, "***") if key else text)
     return described

@@ -1,5 +1,8 @@
 """Sign-in by WeChat: exchanges a `wx.login` code for an openid. The session_key is discarded."""
 
+import json
+from typing import Any
+
 import httpx
 import structlog
 from django.conf import settings
@@ -12,12 +15,15 @@ from diagsite.accounts.exceptions import (
     WeChatUnavailable,
 )
 from errors.retry import RetryBudget, build_retrying
+from performance.bounded_reads import UNCOMPRESSED_HEADERS, read_bounded
 from performance.client_metrics import measure_call
 from performance.ssrf_guard import get_ssl_context, parse_allowed_host, restrict_hosts
 
 log = structlog.get_logger(__name__)
 
 WECHAT_TIMEOUT = httpx.Timeout(5, connect=2)
+WECHAT_TOTAL_TIMEOUT_SECONDS = 8.0  # of the whole response, however slowly it arrives
+MAX_WECHAT_RESPONSE_BYTES = 64 * 1024
 MAX_OPENID_CHARACTERS = 64  # usually 28
 REJECTED_LOGIN_CODES = {40029, 40163, 40226}  # invalid, used, blocked by WeChat's risk control
 WECHAT_BUSY_CODES = {-1, 45011}
@@ -42,6 +48,21 @@ def create_wechat_client() -> httpx.Client:
     )
 
 
+def request_json(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    """Return the JSON of WeChat's response, bounded. Raises httpx.HTTPError, also for an error status, or ValueError.
+
+    options: as of httpx.Client.request.
+    """
+    url = f"{settings.WECHAT_API_BASE}{path}"
+    with client.stream(method, url, headers=UNCOMPRESSED_HEADERS, **options) as response:
+        response.raise_for_status()
+        data = read_bounded(response, MAX_WECHAT_RESPONSE_BYTES, WECHAT_TOTAL_TIMEOUT_SECONDS)
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
 def _request_openid(code: str) -> str:
     query = {
         "appid": settings.WECHAT_APP_ID,
@@ -51,9 +72,7 @@ def _request_openid(code: str) -> str:
     }
     try:
         with measure_call("wechat.session") as call, create_wechat_client() as client:
-            response = client.get(f"{settings.WECHAT_API_BASE}/sns/jscode2session", params=query)
-            response.raise_for_status()
-            body = response.json()
+            body = request_json(client, "GET", "/sns/jscode2session", params=query)
             if isinstance(body, dict) and body.get("errcode"):
                 call.outcome = "refused"
     # The URL contains the secret, so the text of the error is not logged.

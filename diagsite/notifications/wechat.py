@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from diagsite.accounts.wechat import create_wechat_client
+from diagsite.accounts.wechat import create_wechat_client, request_json
 from performance.client_metrics import measure_call
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tupl
             cache.delete(ACCESS_TOKEN_CACHE_KEY)
             code = _post_message(message)
     # The URL contains the token, so the text of the error is not stored.
-    except (httpx.HTTPError, ValueError, LookupError) as error:
+    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
         log.warning("wechat_message_unsent", error=type(error).__name__)
         return WeChatSendResult.RETRY, type(error).__name__
     if code == 0:
@@ -58,12 +58,11 @@ def send_subscribe_message(openid: str, page: str, data: dict[str, str]) -> tupl
 
 
 def _post_message(message: dict[str, Any]) -> int:
-    url = f"{settings.WECHAT_API_BASE}/cgi-bin/message/subscribe/send"
+    path = "/cgi-bin/message/subscribe/send"
     token = _get_access_token()
     with measure_call("wechat.message") as call, create_wechat_client() as client:
-        response = client.post(url, params={"access_token": token}, json=message)
-        response.raise_for_status()
-        code = int(response.json()["errcode"])
+        body = request_json(client, "POST", path, params={"access_token": token}, json=message)
+        code = int(body["errcode"])
         if code:
             call.outcome = "refused"
     return code
@@ -80,9 +79,7 @@ def _get_access_token() -> str:
         "secret": settings.WECHAT_APP_SECRET,
     }
     with measure_call("wechat.token"), create_wechat_client() as client:
-        response = client.post(f"{settings.WECHAT_API_BASE}/cgi-bin/stable_token", json=credentials)
-        response.raise_for_status()
-        body = response.json()
+        body = request_json(client, "POST", "/cgi-bin/stable_token", json=credentials)
     token, lifetime = str(body["access_token"]), int(body["expires_in"])
     cache.set(ACCESS_TOKEN_CACHE_KEY, token, max(1, lifetime - ACCESS_TOKEN_MARGIN_SECONDS))
     return token

@@ -19,7 +19,7 @@ from diagnosis.running import state_machine
 from diagnosis.running.results import CallResult
 from diagnosis.running.runner import run_diagnosis
 
-API_KEY_VARIABLE = "TEST_KEY"
+API_KEY_VARIABLE = "TEST_API_KEY"
 TEST_API_KEY = "sk-of-these-tests"
 
 
@@ -29,7 +29,7 @@ def make_user(name: str, **columns: Any) -> AbstractUser:
 
 
 def make_platform(pk: str = "fake", **columns: Any) -> Platform:
-    """Create a real (non-demo) platform in the last position, with its id as model and its key in TEST_KEY."""
+    """Create a real (non-demo) platform in the last position, with its id as model and its key in TEST_API_KEY."""
     row = {
         "name": f"平台 {pk}",
         "base_url": "http://127.0.0.1:9/v1",

@@ -43,7 +43,7 @@ def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[s
 
 
 def test_running_site_passes_all_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEST_KEY", "sk-of-a-test")
+    monkeypatch.setenv("TEST_API_KEY", "sk-of-a-test")
     with FakePlatform() as fake, FakeChatBots() as robots, running_site(**PATIENT) as site:
         fake.set_behaviour(respond_with_answer("好"))
         site.add_platform("fake", fake.base_url)

@@ -19,7 +19,7 @@ from testing.services import get_load_factor, wait_until
 from testing.site import PROJECT_ROOT, Site, SiteProcess, build_environment, create_database, running_site
 
 QUESTION = ["--question", "推荐哪个手冲壶？"]
-KEYS = {"TEST_KEY": "sk-of-a-test"}
+KEYS = {"TEST_API_KEY": "sk-of-a-test"}
 TWO_QUESTIONS = [*QUESTION, "--question", "送礼选哪款？", "--platform", "held", "--repeats", "2"]
 
 
@@ -134,7 +134,7 @@ def test_timeout_ends_the_diagnosis_and_keeps_answers(diagnose: Callable[..., Do
 def test_default_platforms_are_all_available_real_ones(diagnose: Callable[..., Done], fake: FakePlatform) -> None:
     for pk in ("first", "second"):
         make_platform(pk, base_url=fake.base_url)
-    make_platform("keyless", base_url=fake.base_url, key_variable="NO_SUCH_KEY")
+    make_platform("keyless", base_url=fake.base_url, key_variable="NO_SUCH_API_KEY")
     make_platform("off", base_url=fake.base_url, is_enabled=False)
     done = diagnose(*QUESTION, "--json")
     assert done.code == 0
@@ -153,7 +153,7 @@ def test_running_worker_is_used_and_others_can_cancel(fake: FakePlatform) -> Non
     with running_site() as site, site.client() as client:
         site.add_platform("held", fake.base_url)
         user = site.query("SELECT username FROM diagsite_user")[0][0]
-        with _start(site, *QUESTION, "--platform", "held", "--user", user) as running:  # it has no TEST_KEY
+        with _start(site, *QUESTION, "--platform", "held", "--user", user) as running:  # it has no TEST_API_KEY
             fake.wait_for_calls(1)
             client.post(f"/api/diagnoses/{client.get('/api/diagnoses').json()['items'][0]['id']}/cancel")
             assert running.wait(30) == 5

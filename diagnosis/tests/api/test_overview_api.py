@@ -64,9 +64,9 @@ class TestPlatforms:
         assert [row["id"] for row in _platforms(client)] == ["c", "a", "b"]
 
     def test_without_a_key_are_not_healthy(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        make_platform(key_variable="NO_SUCH_KEY")
-        make_platform("odd", key_variable="ODD_KEY")
-        monkeypatch.setenv("ODD_KEY", "密钥")
+        make_platform(key_variable="NO_SUCH_API_KEY")
+        make_platform("odd", key_variable="ODD_API_KEY")
+        monkeypatch.setenv("ODD_API_KEY", "密钥")
         assert [row["healthy"] for row in _platforms(client)] == [False, False]
 
     def test_paused_ones_have_end_and_reason(self, client: Client) -> None:

@@ -324,7 +324,7 @@ def test_arbitrary_bodies_cause_no_server_error_and_leave_no_rows(client: Client
     ("columns", "reason"),
     [
         ({"paused_until": timezone.now() + timedelta(days=7), "pause_reason": "operator"}, "暂停至"),
-        ({"key_variable": "MISSING_KEY"}, "没有密钥"),
+        ({"key_variable": "MISSING_API_KEY"}, "没有密钥"),
     ],
 )
 def test_only_platforms_that_cannot_answer_are_refused(client: Client, columns: dict[str, Any], reason: str) -> None:

@@ -283,7 +283,7 @@ def test_corrections_are_copied(client: Client, owner: AbstractUser, platform: P
     ("columns", "reason"),
     [
         ({"paused_until": timezone.now() + timedelta(days=7), "pause_reason": "operator"}, "暂停至"),
-        ({"key_variable": "MISSING_KEY"}, "没有密钥"),
+        ({"key_variable": "MISSING_API_KEY"}, "没有密钥"),
         ({"is_enabled": False}, "停用"),
     ],
 )

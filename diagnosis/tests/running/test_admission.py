@@ -34,7 +34,7 @@ TEN = [f"问题 {number}" for number in range(10)]
 CHANGES: dict[str, dict[str, Any]] = {
     "disabled": {"is_enabled": False},
     "paused": {"paused_until": timezone.now() + timedelta(days=1), "pause_reason": FailureReason.OPERATOR},
-    "without key": {"key_variable": "NO_SUCH_KEY"},
+    "without key": {"key_variable": "NO_SUCH_API_KEY"},
     "forbidden host": {"base_url": "https://elsewhere.example/v1"},
 }
 

@@ -332,7 +332,7 @@ def test_slot_is_skipped_after_its_day(
 
 
 def test_paused_platforms_postpone_until_one_is_back(owner: AbstractUser) -> None:
-    first, second = make_platform("first"), make_platform("second", key_variable="MISSING_KEY")
+    first, second = make_platform("first"), make_platform("second", key_variable="MISSING_API_KEY")
     until = timezone.now() + timedelta(minutes=3)
     Platform.objects.filter(pk="first").update(paused_until=until, pause_reason="operator")
     schedule = make_schedule(owner, [first, second])

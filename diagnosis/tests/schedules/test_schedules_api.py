@@ -235,12 +235,12 @@ def test_unavailable_platforms_are_named_and_a_schedule_without_keys_is_refused(
 ) -> None:
     until = timezone.now().replace(microsecond=0) + timedelta(days=7)
     Platform.objects.filter(pk="priced").update(paused_until=until)
-    Platform.objects.filter(pk="unpriced").update(key_variable="MISSING_KEY")
+    Platform.objects.filter(pk="unpriced").update(key_variable="MISSING_API_KEY")
     paused, keyless = _post(client, diagnosis=diagnosis.pk, **WEEKLY).json()["estimate"]["unavailable"]
     assert (paused["id"], datetime.fromisoformat(paused["until"])) == ("priced", until)
     assert "Asia/Shanghai" in paused["reason"]
     assert keyless == {"id": "unpriced", "name": "平台 unpriced", "reason": "没有密钥", "until": None}
-    Platform.objects.update(key_variable="MISSING_KEY")
+    Platform.objects.update(key_variable="MISSING_API_KEY")
     refused = _post(client, diagnosis=diagnosis.pk, confirm_duplicate=True, **WEEKLY)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["platforms"])
 

@@ -15,6 +15,9 @@ from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFind
 _PINNED_REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 
 
+FAILING_WARNINGS = {"security.W009", "security.W018"}  # a short SECRET_KEY, DEBUG in production
+
+
 def check_python() -> Iterator[CheckFinding]:
     """Check that Python is 3.11 or later."""
     text = sys.version.split()[0]
@@ -44,7 +47,8 @@ def check_settings() -> Iterator[CheckFinding]:
     messages = checks.run_checks(include_deployment_checks=settings.PRODUCTION)
     for message in messages:
         if message.level >= checks.WARNING and not message.is_silenced():
-            yield CheckFinding(FAILED if message.level >= checks.ERROR else WARNING, message.msg, message.id or "")
+            is_failure = message.level >= checks.ERROR or message.id in FAILING_WARNINGS
+            yield CheckFinding(FAILED if is_failure else WARNING, message.msg, message.id or "")
     if not messages:
         yield CheckFinding(OK, f"{settings.ENVIRONMENT}, no messages from Django's checks")
 

@@ -90,9 +90,9 @@ def test_each_device_has_one_user(client: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_sign_ins_of_a_device_create_one_user() -> None:
-    def sign_in_elsewhere(_number: int) -> int:
+    def sign_in_elsewhere(_number: int) -> str:
         try:
-            return int(sign_in(Client(), device_id=DEVICE).json()["user"]["id"])
+            return str(sign_in(Client(), device_id=DEVICE).json()["user"]["id"])
         finally:
             connection.close()
 
@@ -146,7 +146,7 @@ def test_wechat_code_signs_in_the_user_of_its_openid(client: Client, monkeypatch
     monkeypatch.setattr(wechat, "exchange_login_code", lambda code: f"openid-of-{code.split('-')[0]}")
     first, again, other = (sign_in(client, code=code).json()["user"] for code in ("ann-1", "ann-2", "bob-1"))
     assert first == again != other
-    assert User.objects.get(pk=first["id"]).wechat_openid == "openid-of-ann"
+    assert User.objects.get(public_id=first["id"]).wechat_openid == "openid-of-ann"
     assert "openid" not in json.dumps(first)
 
 

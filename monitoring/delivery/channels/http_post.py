@@ -1,7 +1,6 @@
 """One HTTP POST, bounded in time and size and without redirects, and the meaning of its failures."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from monitoring.exceptions import (
     DeliveryFailed,
     MessageRejected,
 )
+from performance.bounded_reads import UNCOMPRESSED_HEADERS, ResponseTooLarge, read_bounded
 from performance.client_metrics import measure_call
 from performance.ssrf_guard import HostNotAllowed, get_ssl_context, restrict_hosts
 
@@ -75,21 +75,16 @@ def post(
 
 
 def _post_with_deadline(url: str, content: bytes, headers: Mapping[str, str]) -> HttpResult:
-    # httpx limits each read only: a response that trickles in would outlast the lease of the message.
-    deadline = time.monotonic() + POST_TOTAL_TIMEOUT_SECONDS
-    data = b""
     with (
         restrict_hosts(
             httpx.Client(**HTTPX_CLIENT_OPTIONS, verify=get_ssl_context()), lambda: settings.ALERT_HOSTS
         ) as client,
-        client.stream("POST", url, content=content, headers=dict(headers)) as response,
+        client.stream("POST", url, content=content, headers={**UNCOMPRESSED_HEADERS, **headers}) as response,
     ):
-        for chunk in response.iter_bytes(4096):
-            data += chunk
-            if len(data) > MAX_RESPONSE_BYTES:
-                break
-            if time.monotonic() > deadline:
-                raise TimeoutError
+        try:
+            data = read_bounded(response, MAX_RESPONSE_BYTES, POST_TOTAL_TIMEOUT_SECONDS)
+        except ResponseTooLarge:
+            data = b""
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
