@@ -36,7 +36,7 @@ CHANGES = ("disable", "pause", "cancel", "budget")
 def _set_up() -> "AbstractUser":
     from testing.data.diagnoses import make_user
 
-    os.environ["TEST_KEY"] = "sk-of-the-bench"
+    os.environ["TEST_API_KEY"] = "sk-of-the-bench"
     return make_user(f"bench-{time.monotonic_ns()}")
 
 

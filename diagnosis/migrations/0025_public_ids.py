@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0023_question_about_brand'),
+        ('diagnosis', '0024_site_classes'),
     ]
 
     operations = [
