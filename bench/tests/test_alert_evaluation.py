@@ -22,7 +22,7 @@ def clear_recorder() -> Iterator[None]:
 
 def test_simulation_alerts_only_during_the_incident() -> None:
     """`make bench-alerts` simulates ten days per volume."""
-    volumes = simulate_alerts(seed=20_260_227, days=1, hours=2, tick_step=3)
+    volumes = simulate_alerts(seed=20_260_228, days=1, hours=2, tick_step=3)
     assert [(volume.injected, volume.detected, volume.false_alarms) for volume in volumes[1:]] == [(1, 1, 0)] * 2
     # With two calls per minute the alert may come a minute too late to count as detected.
     assert volumes[0].detected + volumes[0].false_alarms == 1

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from monitoring.label_matchers import validate_matchers, validate_weekly_windows
@@ -51,7 +51,7 @@ class Alert(models.Model):
     severity = models.CharField("级别", max_length=8, choices=AlertSeverity.choices)
     labels = models.JSONField("标签", default=dict, blank=True)
     summary = models.CharField("经过", max_length=500, blank=True)
-    details = models.JSONField("明细", default=list, blank=True)
+    details = models.JSONField("明细", default=list, db_default=Value([], models.JSONField()), blank=True)
     runbook_url = models.CharField("处理手册", max_length=300, blank=True)
     value = models.FloatField("值", null=True, blank=True)
     low = models.FloatField("下界", null=True, blank=True)
@@ -60,7 +60,7 @@ class Alert(models.Model):
     denominator = models.FloatField("分母", null=True, blank=True)
     current_value = models.FloatField("最近通知时的值", null=True, blank=True)
     peak_value = models.FloatField("最差的值", null=True, blank=True)
-    repeats = models.PositiveSmallIntegerField("再次通知次数", default=0)
+    repeats = models.PositiveSmallIntegerField("再次通知次数", default=0, db_default=0)
     fired_at = models.DateTimeField("触发时间", default=timezone.now)
     notified_at = models.DateTimeField("最近通知", null=True, blank=True)
     resolved_at = models.DateTimeField("解除时间", null=True, blank=True)

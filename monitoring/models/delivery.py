@@ -36,7 +36,7 @@ class Channel(models.Model):
     )
     disabled_reason = models.CharField("停用原因", max_length=200, blank=True, editable=False)
     rejecting_since = models.DateTimeField("一直拒绝，始于", null=True, blank=True, editable=False)
-    rejections = models.PositiveIntegerField("连续拒绝次数", default=0, editable=False)
+    rejections = models.PositiveIntegerField("连续拒绝次数", default=0, db_default=0, editable=False)
     last_sent_at = models.DateTimeField("最近送达", null=True, blank=True, editable=False)
     last_error = models.CharField("最近错误", max_length=200, blank=True, editable=False)
     # One message at a time: until then the channel is leased to a sender, or at its limit per minute.

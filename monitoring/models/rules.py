@@ -82,6 +82,7 @@ class Rule(models.Model):
     evidence_days = models.FloatField(
         "按次数取证（天）",
         default=3,
+        db_default=3,
         validators=[MinValueValidator(0), MaxValueValidator(7)],
         help_text="时间窗内样本不足时，改看这些天里最近的若干次；0 为不看",
     )
@@ -99,6 +100,7 @@ class Rule(models.Model):
     inhibited_by = models.JSONField(
         "由哪些告警说明",
         default=list,
+        db_default=models.Value([], models.JSONField()),
         blank=True,
         help_text="这些告警未解除时，本规则不另行告警：规则名称的列表，platform_unavailable 为平台无法回答",
     )

@@ -6,10 +6,11 @@ Models and Methods for Lifetime Data, 4.1); a rule `<` compares the upper bound.
 narrowest time window with enough samples. On a site too quiet for any, it is the last few endings, however long ago
 they were within `evidence_days`; each of several numbers of endings may breach.
 
-Recovery. An open alert resolves when the samples since it fired are RECOVERY_ODDS times as likely under the resolve
-threshold as under the rate of the incident: Wald's sequential probability ratio test, restarted whenever the ratio
-falls below one (Page 1954, Continuous inspection schemes, Biometrika 41). So a total failure is over after a few good
-answers, and a rate just above the threshold is never taken for a recovery because of a short lucky streak.
+Recovery. An open alert resolves when the samples since it fired are far more likely under the resolve threshold than
+under the rate of the incident, by odds that grow with the number of samples a day: Wald's sequential probability ratio
+test, restarted whenever the ratio falls below one (Page 1954, Continuous inspection schemes, Biometrika 41). So a total
+failure is over after a few good answers, and a rate above the threshold is not taken for a recovery because of a lucky
+streak.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ from monitoring.measurement import Measurement
 from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums
 from performance.intervals import exact_interval
 
-RECOVERY_ODDS = 1e7
+# A recovery is false at most once in so many days: each ending is a chance to take a lucky streak for one.
+DAYS_PER_FALSE_RECOVERY = 20.0
+_MIN_RATE_WINDOW = timedelta(hours=1)  # a shorter time says little about how many samples a day has
 # An alert without evidence for this long ends, because nothing would ever resolve it.
 STALE_AFTER = timedelta(hours=24)
 # After a longer pause of the evaluations, a breach before it does not count towards `for_seconds`.
@@ -309,7 +312,9 @@ def is_recovered(parameters: RuleParameters, previous: EvaluationState, evidence
     is_whole = recovery.denominator >= parameters.least_samples and parameters.evidence_days > 0
     if is_whole and evidence.until - previous.recovered_since >= timedelta(days=parameters.evidence_days):
         return True
-    return get_recovery_log_odds(parameters, previous, recovery) >= log(RECOVERY_ODDS)
+    duration = max(evidence.until - previous.recovered_since, _MIN_RATE_WINDOW)
+    samples_per_day = recovery.denominator * (timedelta(days=1) / duration)
+    return get_recovery_log_odds(parameters, previous, recovery) >= log(DAYS_PER_FALSE_RECOVERY * samples_per_day)
 
 
 def get_recovery_log_odds(parameters: RuleParameters, previous: EvaluationState, recovery: WindowSums | None) -> float:

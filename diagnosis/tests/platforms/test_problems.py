@@ -38,7 +38,7 @@ def test_chance_does_not_make_a_platform_fail(newest_first: list[bool], expected
 def test_platform_works_again_after_enough_answers_without_failures() -> None:
     assert not is_working_again([OK] * 10)
     assert is_working_again([OK] * 20 + [FAILED] * 40)
-    assert not is_working_again([OK] * 10 + [FAILED] + [OK] * 10)
+    assert not is_working_again([OK] * 8 + [FAILED] + [OK] * 8)
 
 
 @pytest.mark.django_db
