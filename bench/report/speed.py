@@ -63,7 +63,7 @@ def measure_repetition() -> BenchmarkResult:
     """Measure the analysis of answers that repeat a short text, as a model does that has lost its way."""
     brands = [BrandSpellings(name, [name]) for name in (*BRAND_NAMES, "完美", "美团", "On")]
     slowest = max(
-        (_get_median_seconds(partial(analyse_text, text, brands, "哪个牌子好？")), text[:8])
+        (_get_median_seconds(partial(analyse_text, text, brands, "哪个牌子好？"), clock=time.process_time), text[:8])
         for text in ((repeated * REPEATED_CHARACTERS)[:REPEATED_CHARACTERS] for repeated in REPEATED_TEXTS)
     )
     return BenchmarkResult(
@@ -136,12 +136,14 @@ def measure_correction() -> BenchmarkResult:
     )
 
 
-def _get_median_seconds(call: Callable[[], object], times: int = 7) -> float:
+def _get_median_seconds(
+    call: Callable[[], object], times: int = 7, clock: Callable[[], float] = time.perf_counter
+) -> float:
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = clock()
         call()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return median(seconds)
 
 

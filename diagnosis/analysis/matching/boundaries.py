@@ -10,6 +10,7 @@ from enum import Enum
 from diagnosis.analysis.matching.lexicon import (
     Segmentation,
     Word,
+    get_longer_words,
     is_chinese_name,
     is_chinese_word,
     is_english_phrase,
@@ -146,32 +147,13 @@ def get_word_fit(segmentation: Segmentation, text: str, start: int, end: int) ->
     return WordFit.ALIGNED
 
 
-MAX_ADDED_CHARACTERS = 3  # of a longer word, on each side of a name
-
-
 def _find_longer_word(segmentation: Segmentation, text: str, start: int, end: int) -> Word | None:
     """Return a word of the other dictionary that contains a name and ends where words of the text do: 爱国如家."""
-    if not _is_han(text[start]) or not _is_han(text[end - 1]):
-        return None
-    starts = [start, *_list_boundaries(segmentation, text, start, -1)]
-    ends = [end, *_list_boundaries(segmentation, text, end, 1)]
-    for word_start, word_end in ((first, last) for first in starts for last in ends if last - first > end - start):
-        word = text[word_start:word_end]
-        if is_chinese_word(word) or is_chinese_name(word):
+    for word, offset in get_longer_words(text[start:end]):
+        word_start, word_end = start - offset, start - offset + len(word)
+        if text.startswith(word, max(0, word_start)) and segmentation.has_word(word_start, word_end):
             return Word(word_start, word_end, word, "")
     return None
-
-
-def _list_boundaries(segmentation: Segmentation, text: str, position: int, step: int) -> list[int]:
-    """Return the next boundaries of Chinese words to the left (-1) or right (1), MAX_ADDED_CHARACTERS away at most."""
-    boundaries, index = [], segmentation.get_index(position if step > 0 else position - 1)
-    while (word := segmentation.get_word_at(index)) and _is_han(word.text):
-        boundary = word.end if step > 0 else word.start
-        if not 0 < step * (boundary - position) <= MAX_ADDED_CHARACTERS:
-            break
-        boundaries.append(boundary)
-        index += step
-    return boundaries
 
 
 def _get_fit_inside(segmentation: Segmentation, word: Word, text: str, start: int, end: int) -> WordFit:

@@ -264,15 +264,18 @@ class WordFinder:
     def __init__(self, words: Iterable[str]) -> None:
         self._automaton: Any = ahocorasick.Automaton()
         for word in words:
-            self._automaton.add_word(word, len(word))
+            self._automaton.add_word(word, (len(word), word[0].isascii() or word[-1].isascii()))
         self._automaton.make_automaton()
 
     def find(self, text: str) -> list[OffsetRange]:
         """Return the ranges in order without overlaps, preferring longer words; alphabetic words as whole words."""
         if not len(self._automaton):
             return []
-        ranges = [(last + 1 - length, last + 1) for last, length in self._automaton.iter_long(text)]
-        return [span for span in ranges if is_whole_word(text, *span)]
+        return [
+            (last + 1 - length, last + 1)
+            for last, (length, may_continue) in self._automaton.iter_long(text)
+            if not may_continue or is_whole_word(text, last + 1 - length, last + 1)
+        ]
 
 
 @lru_cache(maxsize=1024)

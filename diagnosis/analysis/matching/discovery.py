@@ -14,7 +14,6 @@ from diagnosis.analysis.matching.evidence import is_ordinary_text, looks_like_na
 from diagnosis.analysis.matching.lexicon import (
     FUNCTION_TAGS,
     is_chinese_word,
-    is_english_name,
     is_english_word,
     split_words,
 )
@@ -95,8 +94,6 @@ def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: 
     return has_majority and (named > 0 or names > 1 or (is_asked and names > 0))
 
 
-_CAPITALIZED = re.compile(r"(?<![A-Za-z0-9.\-_/&'’@])(?=[A-Z])[A-Za-z]{4,20}(?![A-Za-z0-9\-_/@]| ?\d| [A-Z])")
-_BEFORE_IN_SENTENCE = re.compile(r"(?:[\u3400-\u9fff，、；：（] ?|\b[a-z]+,? )$")
 _HAN_SUBJECT = re.compile(
     r"(?:^|[。；;：:！!，,\n]) ?([\u3400-\u9fff]{2,4}?)(?=的|在|从|上|也|则|适合|旗下)"
     r"|(?:可以看|可以买|替代|比如|例如|买|送)([\u3400-\u9fff]{2,4}?)(?=[的，。、；或这等])",
@@ -105,13 +102,7 @@ _HAN_SUBJECT = re.compile(
 
 
 def _discover_in_prose(text: str, known: Sequence[NamedRange]) -> Iterator[tuple[int, str]]:
-    """Yield capitalized words in sentences that are in no dictionary, and Chinese subjects of unknown words."""
-    for match in islice(_CAPITALIZED.finditer(text), 10 * MAX_DISCOVERED):
-        word, before = match.group(), text[max(0, match.start() - 20) : match.start()]
-        is_name = not word.isupper() and not is_english_word(word.lower()) and not is_english_name(word.lower())
-        is_new = is_name and not _find_known(Slot(*match.span(), word), known)
-        if is_new and _BEFORE_IN_SENTENCE.search(before):
-            yield match.start(), word
+    """Yield Chinese subjects of unknown words."""
     for match in islice(_HAN_SUBJECT.finditer(text), 10 * MAX_DISCOVERED):
         name, (start, end) = match[1] or match[2], match.span(1 if match[1] else 2)
         if _is_unknown_word(name) and not _find_known(Slot(start, end, name), known):

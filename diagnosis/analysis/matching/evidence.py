@@ -5,6 +5,7 @@ A score of 1 is enough for a decision if nothing contradicts it. `places.py` tak
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from diagnosis.analysis.matching.lexicon import (
@@ -30,6 +31,7 @@ class Evidence(NamedTuple):
         return Evidence(self.brand + other.brand, self.word + other.word)
 
 
+@lru_cache(maxsize=16384)
 def is_ordinary_text(text: str) -> bool:
     """Return whether a text consists of ordinary words only."""
     folded = text.strip().lower()
@@ -44,6 +46,7 @@ def is_ordinary_text(text: str) -> bool:
     return all(len(word.text) == 1 or is_common_word(word) for word in words) and len(words) < len(han)
 
 
+@lru_cache(maxsize=16384)
 def looks_like_name(text: str) -> bool:
     """Return whether a text is a name and no ordinary word: Kettlewood, Garmin Forerunner 265, 木石坊."""
     if re.fullmatch("[\u3400-\u9fff]{2,5}", text):

@@ -5,7 +5,7 @@ has its pronunciation in lower case and a proper name in capitals, and the trans
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
@@ -62,6 +62,10 @@ class Segmentation:
     def get_index(self, position: int) -> int:
         """Return the index of the word at a position of the text."""
         return min(bisect_right(self._starts, position) - 1, len(self._tagged) - 1)
+
+    def has_word(self, start: int, end: int) -> bool:
+        """Return whether whole words stand at [start, end)."""
+        return all(self._starts[bisect_left(self._starts, position)] == position for position in (start, end))
 
     def get_word_at(self, index: int) -> Word | None:
         """Return a word by its index; None outside the text."""
@@ -153,6 +157,19 @@ def is_common_word(word: Word) -> bool:
     return is_chinese_word(word.text) or (len(word.text) > 1 and is_frequent)
 
 
+MAX_ADDED_CHARACTERS = 3  # of a longer word, on each side of a name
+
+
+@lru_cache(maxsize=4096)
+def get_longer_words(name: str) -> tuple[tuple[str, int], ...]:
+    """Return the Chinese words and names of the dictionary that contain a Chinese name, with its offset in each."""
+    if not _HAN.fullmatch(name) or name not in _load_dictionary().chinese_lines:
+        return ()
+    added = rf"[\u3400-\u9fff]{{0,{MAX_ADDED_CHARACTERS}}}"
+    matches = re.finditer(rf"^({added}){name}{added}$", _load_dictionary().chinese_lines, re.MULTILINE)
+    return tuple((match.group(), len(match[1])) for match in matches if match.group() != name)
+
+
 def is_chinese_name(text: str) -> bool:
     """Return whether a dictionary has the text as the name of a person, a place or a thing."""
     return text in _load_dictionary().chinese_names
@@ -198,6 +215,7 @@ class _Dictionary:
     english: frozenset[str]
     english_names: frozenset[str]
     long_names: frozenset[str]
+    chinese_lines: str
 
 
 MIN_ENGLISH_USES = 2  # of a word in the translations
@@ -226,6 +244,7 @@ def _load_dictionary() -> _Dictionary:
         ordinary,
         frozenset(word.lower() for word in uses if word[0].isupper()) - ordinary,
         frozenset(re.findall(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+", english)),
+        "\n".join(sorted(chinese | names)),
     )
 
 
