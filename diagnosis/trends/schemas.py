@@ -40,6 +40,7 @@ class ChangeOut(Schema):
 
     changed: "none" when the interval of the difference, low to high, includes 0. counted_differently: aliases,
     corrections or judging of the brand differ, so the difference shows no change; `changed` is then "none".
+    measured_differently: a platform was asked in another way, which `breaks` names; `changed` is then "none" too.
     """
 
     name: str
@@ -51,10 +52,24 @@ class ChangeOut(Schema):
     high: float | None
     changed: Literal["up", "down", "none"]
     counted_differently: bool
+    measured_differently: bool
     cells: int
     questions: int
     valid_before: int
     valid_after: int
+
+
+SurfaceText = Literal["memory", "search", "app"]
+
+
+class BreakOut(Schema):
+    """A platform that was asked in another way in the later diagnosis: what differs, before and after."""
+
+    platform: str
+    name: str
+    what: Literal["surface", "protocol", "requested_model", "model", "parameters"]
+    before: list[str]
+    after: list[str]
 
 
 class StepOut(Schema):
@@ -63,6 +78,7 @@ class StepOut(Schema):
     before: uuid.UUID
     after: uuid.UUID
     brands: list[ChangeOut]
+    breaks: list[BreakOut]
 
 
 class TrendOut(Schema):
@@ -71,6 +87,8 @@ class TrendOut(Schema):
     diagnosis: uuid.UUID
     brand: str
     confidence: float
+    surface: SurfaceText = Field(description="what all rates measure; surfaces are never pooled")
+    surfaces: list[SurfaceText] = Field(description="those that the diagnoses have")
     has_more: bool = Field(description="whether older diagnoses are omitted")
     points: list[PointOut]
     changes: list[StepOut]
@@ -94,6 +112,9 @@ class ComparisonOut(Schema):
     """Two diagnoses side by side; changes: of the brands that both include."""
 
     confidence: float
+    surface: SurfaceText = Field(description="what all rates measure; surfaces are never pooled")
+    surfaces: list[SurfaceText] = Field(description="those that the two diagnoses have")
+    breaks: list[BreakOut]
     before: PointOut
     after: PointOut
     common: CommonOut

@@ -14,7 +14,9 @@ from diagnosis.analysis.columns import build_brand_spellings, find_named_brands,
 from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
 from diagnosis.choices import AnswerState, PlatformSurface, Ternary
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Question
+from diagnosis.reports.builder import SURFACES
 from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
+from diagnosis.trends.measurements import Measurement, find_breaks, load_measurements
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CellPair, RateDifference, compute_rate_difference
 
@@ -37,6 +39,8 @@ class ComparisonData:
 
     `brands` and `questions` map normalized text to the text shown; `own_brand` and the cells use normalized text.
     `spellings` are the names that count for each brand; `corrected` are brands with mentions confirmed or rejected.
+    `measurements`: how each platform was asked. `surface`: the one whose cells are compared, since surfaces are never
+    pooled; see `select_surface`.
     """
 
     own_brand: str
@@ -46,6 +50,24 @@ class ComparisonData:
     spellings: dict[str, frozenset[str]] = field(default_factory=dict)
     corrected: set[str] = field(default_factory=set)
     is_judged: bool = False
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    surface: str = PlatformSurface.MEMORY
+
+    def get_surface(self, platform: str) -> str | None:
+        """Return what was measured on a platform; None if its answers are of several surfaces."""
+        measurement = self.measurements.get(platform)
+        surfaces = measurement.surfaces if measurement else frozenset([PlatformSurface.MEMORY.value])
+        return next(iter(surfaces)) if len(surfaces) == 1 else None
+
+    def list_surfaces(self) -> list[str]:
+        """Return the surfaces of the cells; the first is that of the report's headline."""
+        measured = {self.get_surface(platform) for _question, platform in self.cells}
+        return [surface.value for surface in SURFACES if surface in measured]
+
+    def select_surface(self, surface: str) -> None:
+        """Drop the cells of other surfaces."""
+        self.surface = surface
+        self.cells = {key: cell for key, cell in self.cells.items() if self.get_surface(key[1]) == surface}
 
     def get_counting(self, brand: str) -> tuple[object, ...]:
         """Return how a brand was counted: two rates are comparable only if it is equal."""
@@ -80,7 +102,7 @@ def find_same_panel(diagnosis: Diagnosis, user: AbstractBaseUser) -> DiagnosisQu
 
 
 def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, ComparisonData]:
-    """Return the data by diagnosis, from the reports or, for older reports, the answers. At most four queries."""
+    """Return the data by diagnosis, from the reports or, for older reports, the answers. At most six queries."""
     data = {diagnosis.pk: ComparisonData(normalize_panel_text(diagnosis.brand)) for diagnosis in diagnoses}
     spellings: dict[uuid.UUID, list[BrandSpellings]] = {pk: [] for pk in data}
     for brand in Brand.objects.filter(diagnosis__in=diagnoses):
@@ -106,7 +128,22 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
     for pk, cells in report_cells.items():
         rows = counted_cells.get(pk, ()) if pk in without_cells else cells
         data[pk].add_cells(rows, questions)
+    for pk, measurements in load_measurements(data).items():
+        data[pk].measurements = measurements
     return data
+
+
+def _select_surface(data: Sequence[ComparisonData], wanted: str | None) -> tuple[str, list[str]]:
+    """Keep the cells of one surface in all data: the wanted one, else that of the latest with cells.
+
+    Returns the surface, and all that the data have.
+    """
+    by_data = [each.list_surfaces() for each in data]
+    surfaces = [surface.value for surface in SURFACES if any(surface in listed for listed in by_data)]
+    latest = next((listed[0] for listed in reversed(by_data) if listed), PlatformSurface.MEMORY.value)
+    for each in data:
+        each.select_surface(wanted or latest)
+    return wanted or latest, surfaces
 
 
 _CELL_KEYS = {"question", "platform", "valid", "mentions"}
@@ -167,20 +204,31 @@ def get_common_brands(before: ComparisonData, after: ComparisonData) -> list[str
     return [brand for brand in after.brands if brand in before.brands]
 
 
-def build_trend(diagnosis: Diagnosis, user: AbstractBaseUser) -> dict[str, Any]:
-    """Return the latest `MAX_TREND_POINTS` diagnoses of the panel, oldest first, with the changes between them."""
+def build_trend(diagnosis: Diagnosis, user: AbstractBaseUser, surface: str | None = None) -> dict[str, Any]:
+    """Return the latest `MAX_TREND_POINTS` diagnoses of the panel, oldest first, with the changes between them.
+
+    surface: the one that is measured; by default that of the latest diagnosis' headline.
+    """
     rows = list(find_same_panel(diagnosis, user)[: MAX_TREND_POINTS + 1])
     members = rows[:MAX_TREND_POINTS][::-1]
     data = load_comparison_data(members)
     _unify_brand_spellings([data[member.pk] for member in members])
+    selected, surfaces = _select_surface([data[member.pk] for member in members], surface)
     return {
         "diagnosis": diagnosis.pk,
         "brand": diagnosis.brand,
         "confidence": CONFIDENCE_LEVEL,
+        "surface": selected,
+        "surfaces": surfaces,
         "has_more": len(rows) > MAX_TREND_POINTS,
         "points": [_build_point(member, data[member.pk]) for member in members],
         "changes": [
-            {"before": before.pk, "after": after.pk, "brands": _build_changes(data[before.pk], data[after.pk])}
+            {
+                "before": before.pk,
+                "after": after.pk,
+                "brands": _build_changes(data[before.pk], data[after.pk]),
+                "breaks": find_breaks(data[before.pk].measurements, data[after.pk].measurements),
+            }
             for before, after in pairwise(members)
         ],
     }
@@ -218,6 +266,7 @@ _NO_COMMON_CELLS = _UNKNOWN_DIFFERENCE | {"cells": 0, "questions": 0, "valid_bef
 
 def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
     changes = []
+    is_broken = _is_measured_differently(before, after)
     for brand in get_common_brands(before, after):
         difference = compare_brand_rates(brand, before, after)
         difference_json = asdict(difference) if difference else _NO_COMMON_CELLS
@@ -227,20 +276,31 @@ def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[s
                 "name": after.brands[brand],
                 "is_own": brand == after.own_brand,
                 **difference_json,
-                **({} if is_comparable else {"changed": "none"}),
+                **({} if is_comparable and not is_broken else {"changed": "none"}),
                 "counted_differently": not is_comparable,
+                "measured_differently": is_broken,
             }
         )
     return changes
 
 
-def compare_diagnoses(before: Diagnosis, after: Diagnosis) -> dict[str, Any]:
-    """Return what both diagnoses asked, what only one asked, and the changes on the common part."""
+def _is_measured_differently(before: ComparisonData, after: ComparisonData) -> bool:
+    """Whether a platform of the surface was asked in another way, or is of this surface in only one of the two."""
+    platforms = _get_platforms(before) | _get_platforms(after)
+    return any(item["platform"] in platforms for item in find_breaks(before.measurements, after.measurements))
+
+
+def compare_diagnoses(before: Diagnosis, after: Diagnosis, surface: str | None = None) -> dict[str, Any]:
+    """Return what both diagnoses asked, what only one asked, and the changes on the common part, of one surface."""
     data = load_comparison_data([before, after])
     before_data, after_data = data[before.pk], data[after.pk]
     _unify_brand_spellings([before_data, after_data])
+    selected, surfaces = _select_surface([before_data, after_data], surface)
     return {
         "confidence": CONFIDENCE_LEVEL,
+        "surface": selected,
+        "surfaces": surfaces,
+        "breaks": find_breaks(before_data.measurements, after_data.measurements),
         "before": _build_point(before, before_data),
         "after": _build_point(after, after_data),
         "common": {
@@ -278,6 +338,9 @@ def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
         return []
     data = load_comparison_data([earlier, diagnosis])
     earlier_data, current_data = data[earlier.pk], data[diagnosis.pk]
+    _select_surface([earlier_data, current_data], None)
+    if _is_measured_differently(earlier_data, current_data):
+        return []
     brands = [
         brand
         for brand in get_common_brands(earlier_data, current_data)

@@ -7,11 +7,13 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
-from diagnosis.choices import DiagnosisStatus
+from diagnosis.choices import DiagnosisStatus, PlatformSurface, Ternary
 from diagnosis.corrections.services import add_alias
 from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestContext, RequestedBrand
+from diagnosis.replies import PlatformReply, SearchRecord
+from diagnosis.running.results import CallResult
 from diagnosis.trends import service
 from testing.data.diagnoses import (
     begin_and_record,
@@ -132,12 +134,14 @@ def test_long_trend_is_limited_and_takes_few_queries(
     monkeypatch.setattr(service, "MAX_TREND_POINTS", 3)
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [_ended(owner, platform, 1, **order) for _number in range(4)]
-    with django_assert_max_num_queries(8):  # session, user, diagnosis, members, brands, corrections, questions, cells
+    with django_assert_max_num_queries(
+        9
+    ):  # session, user, diagnosis, members, brands, corrections, questions, cells, models
         body = _trend(client, made[0])
     assert body["has_more"]
     assert [point["id"] for point in body["points"]] == [str(diagnosis.pk) for diagnosis in made[1:]]
     Diagnosis.objects.update(report=None)
-    with django_assert_max_num_queries(9):  # and the answers
+    with django_assert_max_num_queries(10):  # and the answers
         assert _trend(client, made[0])["points"] == body["points"]
 
 
@@ -212,3 +216,84 @@ def test_spellings_of_a_brand_are_unified(client: Client, owner: AbstractUser, p
     body = _trend(client, made[0])
     assert [[brand["name"] for brand in point["brands"]] for point in body["points"]] == [["Shanlan", "Mushi"]] * 2
     assert _compare(client, *made).json()["only_before"]["brands"] == []
+
+
+SEARCHED = SearchRecord(True, False, Ternary.YES, 1)
+
+
+def _measured(owner: AbstractUser, platform: Platform, named: int, **reply: Any) -> Diagnosis:
+    """Ten questions asked three times, with these facts in each reply; the first `named` answers mention the brand."""
+    diagnosis = make_diagnosis(owner, [platform], questions=QUESTIONS, repeats=3)
+    facts = {"model": "model-1", "requested_model": "m", "params_hash": "a"} | reply
+    texts = ["山岚好。"] * named + ["都好。"] * (diagnosis.planned - named)
+    return run_and_end(diagnosis, *(CallResult(PlatformReply(text, **facts), None, 1, 5) for text in texts))
+
+
+@pytest.mark.parametrize(
+    ("what", "reply", "values"),
+    [
+        ("model", {"model": "model-2"}, (["model-1"], ["model-2"])),
+        ("requested_model", {"requested_model": "n"}, (["m"], ["n"])),
+        ("parameters", {"params_hash": "b"}, (["a"], ["b"])),
+    ],
+)
+def test_another_way_of_asking_breaks_the_line_and_is_named(
+    client: Client, owner: AbstractUser, platform: Platform, what: str, reply: dict[str, Any], values: Any
+) -> None:
+    made = [_measured(owner, platform, 3), _measured(owner, platform, 28, **reply)]
+    (step,) = _trend(client, made[0])["changes"]
+    names = {"platform": platform.pk, "name": platform.name}
+    assert step["breaks"] == [{**names, "what": what, "before": values[0], "after": values[1]}]
+    (own,) = step["brands"]
+    assert (own["changed"], own["measured_differently"], own["counted_differently"]) == ("none", True, False)
+    assert own["difference"] == pytest.approx(25 / 30)
+    assert _compare(client, *made).json()["breaks"] == step["breaks"]
+    assert service.find_significant_changes(made[1]) == []
+
+
+def test_what_an_older_answer_does_not_record_is_no_break(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    made = [_measured(owner, platform, 3, requested_model="", params_hash=""), _measured(owner, platform, 28)]
+    (step,) = _trend(client, made[0])["changes"]
+    assert (step["breaks"], step["brands"][0]["changed"]) == ([], "up")
+
+
+def test_surfaces_are_separate_lines(client: Client, owner: AbstractUser, platform: Platform) -> None:
+    def order(named: int) -> Diagnosis:
+        platforms = [platform, Platform.objects.get(pk="search")]
+        diagnosis = make_diagnosis(owner, platforms, questions=QUESTIONS)
+        answers = diagnosis.answers.order_by("question__position", "platform__position")
+        results = []
+        for number, answer in enumerate(answers):
+            is_search = answer.platform_id == "search"
+            surface = PlatformSurface.SEARCH if is_search else PlatformSurface.MEMORY
+            text = "山岚好。" if not is_search or number // 2 < named else "都好。"
+            reply = PlatformReply(text, "m", surface=surface, search=SEARCHED if is_search else SearchRecord())
+            results.append(CallResult(reply, None, 1, 5))
+        return run_and_end(diagnosis, *results)
+
+    make_platform("search", surface=PlatformSurface.SEARCH)
+    made = [order(0), order(10)]
+    body = _trend(client, made[0])
+    assert (body["surface"], body["surfaces"]) == ("search", ["search", "memory"])
+    rates = [(own["rate"], own["valid"]) for own in (point["brands"][0] for point in body["points"])]
+    assert rates == [(0, 10), (1, 10)]
+    assert body["changes"][0]["brands"][0]["changed"] == "up"
+    memory = client.get(f"/api/diagnoses/{made[0].pk}/trend?surface=memory").json()
+    assert [point["brands"][0]["rate"] for point in memory["points"]] == [1, 1]
+    compared = client.get("/api/compare", {"a": str(made[0].pk), "b": str(made[1].pk), "surface": "memory"}).json()
+    assert (compared["common"]["platforms"], compared["common"]["cells"]) == ([platform.pk], 10)
+
+
+def test_a_platform_that_searches_from_now_on_is_another_measurement(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    before = _measured(owner, platform, 28)
+    after = _measured(owner, platform, 3, surface=PlatformSurface.SEARCH, search=SEARCHED)
+    body = _trend(client, after)
+    assert [point["brands"][0]["rate"] for point in body["points"]] == [None, 0.1]
+    (step,) = body["changes"]
+    assert [item["what"] for item in step["breaks"]] == ["surface"]
+    assert (step["brands"][0]["difference"], step["brands"][0]["measured_differently"]) == (None, True)
+    assert _compare(client, before, after).json()["common"]["cells"] == 0
