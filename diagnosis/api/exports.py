@@ -15,12 +15,15 @@ from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.csv_file import write_csv
 from diagnosis.reports.export.download import build_download_response
 from diagnosis.reports.export.json_file import ExportOut, write_json
-from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE
+from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, QUERIES_TABLE, SOURCES_TABLE
 from diagnosis.reports.export.workbook import write_workbook
 
 router = Router(tags=["exports"])
 
 XLSX_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+_TABLES = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE, "sources": SOURCES_TABLE, "queries": QUERIES_TABLE}
 
 
 def _build_file_response_schema(content_type: str) -> dict[str, Any]:
@@ -35,11 +38,14 @@ def _build_file_response_schema(content_type: str) -> dict[str, Any]:
     operation_id="diagnosis_export_api_export_csv",
 )
 def export_csv(
-    request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures"] = "answers"
+    request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures", "sources", "queries"] = "answers"
 ) -> StreamingHttpResponse:
-    """Return the answers or the figures as CSV, in UTF-8 with a byte order mark. 409 while the diagnosis runs."""
+    """Return the answers, the figures, the sources or the search queries as CSV, in UTF-8 with a byte order mark.
+
+    409 while the diagnosis runs.
+    """
     content = load_export_content(get_request_user(request), diagnosis_id)
-    table = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE}[of]
+    table = _TABLES[of]
     write = partial(write_csv, table=table, content=content)
     return build_download_response(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
 
@@ -51,7 +57,7 @@ def export_csv(
     operation_id="diagnosis_export_api_export_xlsx",
 )
 def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
-    """Return a workbook with sheets of notes, figures, answers and failures. 409 while the diagnosis runs."""
+    """Return a workbook with all tables of the report. 409 while the diagnosis runs."""
     content = load_export_content(get_request_user(request), diagnosis_id)
     return build_download_response(
         request, content, ".xlsx", XLSX_CONTENT_TYPE, partial(write_workbook, content=content)

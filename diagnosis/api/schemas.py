@@ -71,7 +71,7 @@ class OrderIn(Schema):
     sites: Sites
     competitors: list[BrandIn] = Field(default_factory=list, max_length=10)
     questions: list[QuestionText] = Field(min_length=1, max_length=20)
-    platforms: list[PlatformId] = Field(min_length=1, max_length=10)
+    platforms: list[PlatformId] = Field(min_length=1, max_length=12)
     repeats: int = Field(default=1, ge=1, le=5)
     questions_about_brand: list[Annotated[int, Field(ge=0, lt=20)]] = Field(
         default_factory=list,

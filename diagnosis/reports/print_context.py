@@ -10,13 +10,14 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from diagnosis.analysis.columns import MENTION_UNCERTAIN
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, PlatformSurface, SiteKind
 from diagnosis.models import Answer, Brand, Correction
 from diagnosis.reports.builder import KIND_RECOGNITION, KIND_UNBRANDED
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.formatting import format_percent, list_surfaces
 
 HEATMAP_LEVELS = 4
+MAX_PRINTED_HOSTS = 15
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def build_print_context(
         "questions": _build_questions(report),
         "heatmap": _build_heatmap(report),
         "recognition": _sort_own_brand_first((report["recognition"] or {"brands": []})["brands"]),
+        "sources": [_build_surface_sources(each, platforms) for each in report["sources"]],
+        "surface_label": PlatformSurface(report["surface"]).label,
+        "surface_rates": _build_surface_rates(report),
         "trend": _build_trend_rows(trend) if trend else [],
         "aliases": [{"name": brand.name, "aliases": _("、").join(brand.aliases)} for brand in named if brand.aliases],
         "corrections": [_describe_correction(correction) for correction in corrections],
@@ -111,6 +115,7 @@ def _build_trend_rows(trend: dict[str, Any]) -> list[dict[str, Any]]:
     if len(trend["points"]) < 2:
         return []
     changes = {step["after"]: step["brands"] for step in trend["changes"]}
+    breaks = {step["after"]: step["breaks"] for step in trend["changes"]}
     rows = []
     for point in reversed(trend["points"]):
         own = next((brand for brand in point["brands"] if brand["is_own"]), None)
@@ -123,12 +128,82 @@ def _build_trend_rows(trend: dict[str, Any]) -> list[dict[str, Any]]:
                     "rate": format_percent(own["rate"]),
                     "range": f"{format_percent(own['low'])}–{format_percent(own['high'])}" if has_rate else "",
                     "change": _describe_change(change) if change else "–",
+                    "breaks": [_describe_break(item) for item in breaks.get(point["id"], ())],
                 }
             )
     return rows
 
 
+def _describe_break(item: dict[str, Any]) -> str:
+    what = {
+        "surface": _("测量方式"),
+        "protocol": _("协议"),
+        "requested_model": _("请求的模型"),
+        "model": _("平台回复中的模型"),
+        "parameters": _("参数"),
+    }[item["what"]]
+    if item["what"] == "parameters":
+        return _("%(platform)s：参数变了") % {"platform": item["name"]}
+    is_surface = item["what"] == "surface"
+    before, after = (
+        _("、").join(str(PlatformSurface(value).label) if is_surface else value for value in item[side])
+        for side in ("before", "after")
+    )
+    return _("%(platform)s：%(what)s %(before)s → %(after)s") % {
+        "platform": item["name"],
+        "what": what,
+        "before": before,
+        "after": after,
+    }
+
+
+def _build_surface_rates(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the mention rates by brand, with one of each surface; [] if only one was measured."""
+    if len(report["surfaces"]) < 2:
+        return []
+    return [
+        {
+            "name": brand["name"],
+            "is_own": brand["is_own"],
+            "rates": [
+                {
+                    "label": PlatformSurface(surface["surface"]).label,
+                    "bar": build_rate_bar(figures, "mention_rate"),
+                    "figures": figures,
+                }
+                for surface in report["surfaces"]
+                for figures in [one["figures"] for one in surface["brands"] if one["name"] == brand["name"]]
+            ],
+        }
+        for brand in _sort_own_brand_first(report["brands"])
+    ]
+
+
+def _build_surface_sources(surface: dict[str, Any], platforms: dict[str, Any]) -> dict[str, Any]:
+    """Return the sources of a surface with bars and labels."""
+    hosts = [
+        host
+        | {
+            "bar": build_rate_bar(host, "listed_rate"),
+            "kind_label": SiteKind(host["kind"]).label if host["kind"] else _("未归类"),
+        }
+        for host in surface["hosts"][:MAX_PRINTED_HOSTS]
+    ]
+    return surface | {
+        "label": PlatformSurface(surface["surface"]).label,
+        "cited": build_rate_bar(surface, "own_site_cited_rate"),
+        "listed": build_rate_bar(surface, "own_site_listed_rate"),
+        "hosts": hosts,
+        "queries": surface["queries"][:MAX_PRINTED_HOSTS],
+        "untold": [
+            _get_platform_name(platforms, row["platform"]) for row in surface["platforms"] if not row["tells_sources"]
+        ],
+    }
+
+
 def _describe_change(change: dict[str, Any]) -> str:
+    if change["measured_differently"]:
+        return _("测法不同，不能当作品牌的变化")
     if change["counted_differently"]:
         return _("口径不同，不能比较")
     if change["difference"] is None:

@@ -214,7 +214,7 @@ class OtherBrandOut(Schema):
 
 
 class DomainOut(Schema):
-    """A host that answers cite, with the number of these answers."""
+    """A host whose addresses stand in the text of answers, perhaps invented, with the number of these answers."""
 
     domain: str
     answers: int
@@ -375,7 +375,7 @@ class ReportOut(CountsOut):
     lost: list[LostOut]
     recognition: RecognitionOut | None = Field(description="null when no question names a brand")
     others: list[OtherBrandOut]
-    domains: list[DomainOut] | None = Field(description="null when no answer cites any host")
+    domains: list[DomainOut] | None = Field(description="null when no text names any; not a source")
     domains_by_platform: dict[str, list[DomainOut] | None]
     surface: Literal["memory", "search", "app"] = Field(
         description="what `verdict`, `brands`, `lost` and `recognition` measure; platforms and cells have their own"
@@ -424,3 +424,35 @@ class AnswerFactsOut(Schema):
     demo: bool
     carried_over: bool
     answered_at: datetime | None
+
+
+class AnswerSourceOut(Schema):
+    """A page that the platform names, in its own order with duplicates; position is from 0.
+
+    cited: "unknown" if the platform does not mark its citations. spans: where the text cites it, [start, end).
+    """
+
+    position: int
+    label: str
+    url: str
+    page: str
+    host: str
+    title: str
+    site: str
+    published: str
+    origin: Literal["result", "citation", "opened", "self_reported"]
+    cited: Literal["yes", "no", "unknown"]
+    spans: list[tuple[int, int]]
+
+
+class AnswerSearchOut(Schema):
+    """How an answer was asked for, and where it comes from. params_hash: equal if all but the question was equal."""
+
+    surface: Literal["memory", "search", "app"]
+    protocol: str
+    requested_model: str
+    params_hash: str
+    search_happened: Literal["yes", "no", "unknown"]
+    search_count: int | None
+    queries: list[str] | None = Field(description="what the platform searched for; null if it does not tell")
+    sources: list[AnswerSourceOut]

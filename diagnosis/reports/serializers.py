@@ -51,6 +51,17 @@ def serialize_answer_record(answer: Answer) -> dict[str, Any]:
     }
 
 
+def serialize_search_record(answer: Answer) -> dict[str, Any]:
+    """Serialize how an answer was asked for, and its search queries and sources, which the caller has prefetched."""
+    columns = ("surface", "protocol", "requested_model", "params_hash", "search_happened", "search_count")
+    names = ("position", "label", "url", "page", "host", "title", "site", "published", "origin", "cited", "spans")
+    return {
+        **{name: getattr(answer, name) for name in columns},
+        "queries": [query.text for query in answer.search_queries.all()] if answer.tells_queries else None,
+        "sources": [{name: getattr(source, name) for name in names} for source in answer.sources.all()],
+    }
+
+
 def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None = None) -> dict[str, Any]:
     """Serialize the report in the current language; docs/guide/report.md explains each figure.
 

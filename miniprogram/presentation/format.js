@@ -85,5 +85,7 @@
     statusLabel: labelFrom('statuses'),
     answerStateLabel: labelFrom('answerStates'),
     skipReasonLabel: labelFrom('skipReasons'),
+    siteKindLabel: labelFrom('siteKinds'),
+    surfaceLabel: labelFrom('surfaces'),
   };
 });

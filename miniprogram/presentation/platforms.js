@@ -12,7 +12,7 @@
   const { _ } = i18n;
   const { money, number, roundedDuration, timeOfDay } = format;
 
-  const MAX_PLATFORMS = 10;
+  const MAX_PLATFORMS = 12;
 
   /** Only the demo is free: a real platform without a cost is one whose prices have not been entered. @param {any} platform */
   const hasPrice = (platform) => platform.demo || Number(platform.cost_per_answer) > 0;

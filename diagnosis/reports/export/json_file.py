@@ -9,8 +9,8 @@ from ninja.responses import NinjaJSONEncoder
 
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
-from diagnosis.reports.schemas import AnswerFactsOut, ReportOut
-from diagnosis.reports.serializers import serialize_answer_record
+from diagnosis.reports.schemas import AnswerFactsOut, AnswerSearchOut, ReportOut
+from diagnosis.reports.serializers import serialize_answer_record, serialize_search_record
 
 FORMAT_VERSION = 1  # increment when a field is removed or changes its meaning
 
@@ -34,6 +34,10 @@ class AiContentOut(Schema):
     aigc: AigcOut
 
 
+class ExportedAnswerOut(AnswerFactsOut, AnswerSearchOut):
+    """A planned answer with its text, how it was asked for, and where it comes from."""
+
+
 class ExportOut(Schema):
     """A report with its answers. docs/reference/report.schema.json is its JSON Schema."""
 
@@ -43,7 +47,7 @@ class ExportOut(Schema):
     demo: bool
     demo_label: str | None = Field(description="label of demo data; null for answers of real platforms")
     report: ReportOut
-    answers: list[AnswerFactsOut]
+    answers: list[ExportedAnswerOut]
 
 
 def write_json(file: IO[bytes], content: ExportContent) -> None:
@@ -58,8 +62,10 @@ def write_json(file: IO[bytes], content: ExportContent) -> None:
         "report": report,
     }
     file.write(_serialize(head)[:-1] + b',"answers":[')
-    for number, answer in enumerate(content.iter_answers()):
-        file.write((b"," if number else b"") + _serialize(serialize_answer_record(answer)))
+    for number, answer in enumerate(content.iter_answers_with_sources()):
+        file.write(
+            (b"," if number else b"") + _serialize(serialize_answer_record(answer) | serialize_search_record(answer))
+        )
     file.write(b"]}")
 
 

@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
 from diagnosis.choices import AnswerState, DiagnosisStatus
+from diagnosis.models import Answer
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.formatting import list_surfaces
+from diagnosis.reports.service import get_site_classifier
 
 CellValue = str | int | float | bool | datetime | list[str] | None
 """None is unknown or not available: an empty cell, never 0."""
@@ -78,7 +80,7 @@ ANSWERS_TABLE = ExportTable(
         "uncertain": _("可能提到的品牌"),
         "other_brands": _("提到的其他品牌"),
         "guessed_brands": _("推测的其他品牌"),
-        "domains": _("引用的网站"),
+        "domains": _("提到的网址"),
         "text": _("回答"),
         "ai_label": _("AI 内容标识"),
         "demo_label": _("演示标识"),
@@ -144,6 +146,86 @@ FIGURES_TABLE = ExportTable(
         "demo_label": _("演示标识"),
     },
     iter_figure_rows,
+)
+
+
+def _describe_answer(content: ExportContent) -> Callable[[Answer], list[CellValue]]:
+    """Return what gives the cells that tell which answer a row belongs to."""
+    questions = {row["id"]: (number, row["text"]) for number, row in enumerate(content.report["questions"], 1)}
+    platforms = {platform["id"]: platform["name"] for platform in content.report["platforms"]}
+
+    def describe(answer: Answer) -> list[CellValue]:
+        number, question = questions.get(str(answer.question_id), (None, None))
+        name = platforms.get(answer.platform_id, answer.platform_id)
+        counted = answer.state == AnswerState.VALID and not answer.is_truncated
+        is_counted = counted and not answer.is_without_requested_search
+        return [number, question, answer.platform_id, name, answer.surface, answer.repeat, is_counted]
+
+    return describe
+
+
+_ANSWER_COLUMNS = {
+    "question_number": _("问题序号"),
+    "question": _("问题"),
+    "platform": _("平台标识"),
+    "platform_name": _("平台"),
+    "surface": _("测量方式"),
+    "repeat": _("第几次"),
+    "counted": _("计入比例"),
+}
+
+
+def iter_source_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    describe = _describe_answer(content)
+    classifier = get_site_classifier(content.load_brands())
+    for source in content.iter_sources():
+        brand = classifier.find_brand(source.host)
+        yield [
+            *describe(source.answer),
+            source.position,
+            source.label or None,
+            source.host or None,
+            classifier.classify(source.host),
+            brand.name if brand else None,
+            source.title or None,
+            source.page or None,
+            source.url or None,
+            source.origin,
+            source.cited,
+            [f"{start}-{end}" for start, end in source.spans],
+            source.published or None,
+        ]
+
+
+SOURCES_TABLE = ExportTable(
+    {
+        **_ANSWER_COLUMNS,
+        "position": _("顺序"),
+        "label": _("平台编号"),
+        "host": _("网站"),
+        "kind": _("网站类别"),
+        "brand": _("网站所属品牌"),
+        "source_title": _("标题"),
+        "page": _("网页"),
+        "url": _("地址"),
+        "origin": _("出处"),
+        "cited": _("被引用"),
+        "spans": _("引用处（字符）"),
+        "published": _("发布时间"),
+    },
+    iter_source_rows,
+)
+
+
+def iter_query_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    describe = _describe_answer(content)
+    for query in content.iter_queries():
+        yield [*describe(query.answer), query.position, query.text]
+
+
+QUERIES_TABLE = ExportTable(
+    {**_ANSWER_COLUMNS, "position": _("顺序"), "query": _("搜索词")},
+    iter_query_rows,
 )
 
 

@@ -1,4 +1,4 @@
-"""A report as an XLSX workbook of four sheets, written row by row with constant memory."""
+"""A report as an XLSX workbook of six sheets, written row by row with constant memory."""
 
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -10,7 +10,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, PlatformSurface, SiteKind, SourceOrigin, Ternary
 from diagnosis.reports.export import ai_labels
 from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.export.sanitize import replace_forbidden_characters, truncate_for_excel
@@ -19,12 +19,15 @@ from diagnosis.reports.export.tables import (
     FAILURES_TABLE,
     FIGURES_TABLE,
     NOTES_TABLE,
+    QUERIES_TABLE,
+    SOURCES_TABLE,
     CellValue,
     ExportTable,
 )
 
 DEFAULT_COLUMN_WIDTH = 14
 COLUMN_WIDTHS = {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
+COLUMN_WIDTHS |= {"host": 24, "source_title": 36, "page": 40, "url": 40, "query": 40}
 
 LOCAL_TIME_COLUMNS = {"answered_at"}
 
@@ -37,6 +40,10 @@ VALUE_LABELS: dict[str, dict[str, Any]] = {
         "question": lazy("问题"),
         "recognition": lazy("认知：写了品牌名的问题"),
     },
+    "surface": dict(PlatformSurface.choices),
+    "kind": dict(SiteKind.choices),
+    "origin": dict(SourceOrigin.choices),
+    "cited": dict(Ternary.choices),
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }
 VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
@@ -62,6 +69,8 @@ def write_workbook(file: IO[bytes], content: ExportContent) -> None:
         (_("说明"), NOTES_TABLE),
         (_("指标"), FIGURES_TABLE),
         (_("回答"), ANSWERS_TABLE),
+        (_("来源"), SOURCES_TABLE),
+        (_("搜索词"), QUERIES_TABLE),
         (_("失败原因"), FAILURES_TABLE),
     ):
         _SheetWriter(book, title, table).write(content)

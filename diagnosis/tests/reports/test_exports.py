@@ -23,7 +23,7 @@ from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.export.json_file import build_export_schema
 from diagnosis.reports.export.sanitize import escape_formula, replace_forbidden_characters, truncate_for_excel
-from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, ExportTable
+from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, QUERIES_TABLE, SOURCES_TABLE, ExportTable
 from diagnosis.reports.schemas import FiguresOut
 from testing.data.diagnoses import (
     begin_and_record,
@@ -127,9 +127,9 @@ def test_long_text_is_truncated_for_excel() -> None:
     assert len(cut.encode("utf-16-le")) // 2 <= 32_767
 
 
-def test_workbook_has_four_sheets_with_plain_text(client: Client, diagnosis: Diagnosis) -> None:
+def test_workbook_has_six_sheets_with_plain_text(client: Client, diagnosis: Diagnosis) -> None:
     book = _book(_get(client, diagnosis, "xlsx"))
-    assert book.sheetnames == ["说明", "指标", "回答", "失败原因"]
+    assert book.sheetnames == ["说明", "指标", "回答", "来源", "搜索词", "失败原因"]
     answers = list(book["回答"].iter_rows(values_only=True))
     texts = [row[answers[0].index("回答")] for row in answers[1:]]
     # _x005F_ is the escaped underscore of OOXML, which Excel decodes and openpyxl does not.
@@ -145,7 +145,7 @@ def test_workbook_has_four_sheets_with_plain_text(client: Client, diagnosis: Dia
 def test_workbook_has_no_formulas_or_links(client: Client, diagnosis: Diagnosis) -> None:
     with zipfile.ZipFile(io.BytesIO(_get(client, diagnosis, "xlsx").getvalue())) as parts:
         sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/")]
-    assert len(sheets) == 4
+    assert len(sheets) == 6
     assert not any(b"<f>" in sheet or b"<hyperlink" in sheet for sheet in sheets)
 
 
@@ -176,7 +176,7 @@ def test_published_schema_is_current() -> None:
     )
 
 
-@pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE])
+@pytest.mark.parametrize("table", [ANSWERS_TABLE, FIGURES_TABLE, QUERIES_TABLE, SOURCES_TABLE])
 def test_export_page_documents_every_column(table: ExportTable) -> None:
     words = set(re.findall(r"\w+", PAGE.read_text()))
     figures = set(FiguresOut.model_fields)
@@ -204,7 +204,7 @@ def test_titles_are_translated_and_column_names_are_not(client: Client, diagnosi
     english = {"Accept-Language": "en"}
     address = f"/api/diagnoses/{diagnosis.pk}/export"
     book = _book(client.get(f"{address}.xlsx", headers=english))
-    assert book.sheetnames == ["Notes", "Figures", "Answers", "Failures"]
+    assert book.sheetnames == ["Notes", "Figures", "Answers", "Sources", "Search queries", "Failures"]
     rows = _csv(client.get(f"{address}.csv", headers=english))
     assert rows[0]["ai_label"] == "Written by AI, for reference only"
 

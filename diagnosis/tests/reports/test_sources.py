@@ -1,8 +1,12 @@
 """Where answers come from: hosts and pages once per answer, kinds of sites, and surfaces that are never pooled."""
 
+import csv
+import io
+import json
 from importlib import import_module
 from typing import Any
 
+import openpyxl
 import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
@@ -180,3 +184,48 @@ def test_sites_are_hosts(text: str, host: str) -> None:
 def test_shipped_kinds_are_normalized_and_cover_each_kind() -> None:
     assert {kind for _host, kind, _name in SHIPPED} == {kind for kind, _label in SiteClass.KINDS}
     assert [host for host, _kind, _name in SHIPPED if normalize_site(host) != host] == []
+
+
+def _export(client: Client, diagnosis: Diagnosis, path: str) -> bytes:
+    response: Any = client.get(f"/api/diagnoses/{diagnosis.pk}/export.{path}")
+    assert response.status_code == 200
+    return b"".join(response.streaming_content)
+
+
+def test_sources_and_queries_are_exported_and_printed(client: Client, owner: AbstractUser) -> None:
+    diagnosis = _run(
+        owner,
+        _searched(
+            "山岚不错。",
+            _source(0, "https://www.zhihu.com/question/1"),
+            _source(1, "https://shop.shanlan.example/a", Ternary.NO, SourceOrigin.RESULT),
+            spans=(CitationSpan(0, 4, (0,)),),
+            queries=("手冲壶 推荐",),
+        ),
+        _searched("木石坊。", _source(0, "https://www.smzdm.com/p/1", Ternary.UNKNOWN, SourceOrigin.RESULT)),
+        sites=["shanlan.example"],
+    )
+    rows = list(csv.DictReader(io.StringIO(_export(client, diagnosis, "csv?of=sources").decode("utf-8-sig"))))
+    assert [(row["host"], row["kind"], row["brand"], row["cited"], row["spans"]) for row in rows] == [
+        ("zhihu.com", "community", "", "yes", '["0-4"]'),
+        ("shop.shanlan.example", "own", "山岚", "no", "[]"),
+        ("smzdm.com", "community", "", "unknown", "[]"),
+    ]
+    assert {(row["surface"], row["counted"]) for row in rows} == {("search", "true")}
+    queries = list(csv.DictReader(io.StringIO(_export(client, diagnosis, "csv?of=queries").decode("utf-8-sig"))))
+    assert [(row["question_number"], row["query"]) for row in queries] == [("1", "手冲壶 推荐")]
+    book = openpyxl.load_workbook(io.BytesIO(_export(client, diagnosis, "xlsx")))
+    assert [cell.value for cell in book["来源"]["J"]] == ["网站", "zhihu.com", "shop.shanlan.example", "smzdm.com"]
+    assert [cell.value for cell in book["搜索词"]["I"]] == ["搜索词", "手冲壶 推荐"]
+    first, second = json.loads(_export(client, diagnosis, "json"))["answers"]
+    assert (first["queries"], second["queries"]) == (["手冲壶 推荐"], None)
+    assert [source["spans"] for source in first["sources"]] == [[[0, 4]], []]
+    page = client.get(f"/diagnoses/{diagnosis.pk}/print/").content.decode()
+    for text in (
+        "测量的是：联网搜索",
+        "引用了官网的回答",
+        "zhihu.com",
+        "手冲壶 推荐",
+        "没有提到本品牌的回答用了哪些来源",
+    ):
+        assert text in page

@@ -51,6 +51,9 @@ export const listDiagnoses = (filters, signal) => request("GET", `/api/diagnoses
 
 export const getDiagnosis = (id) => request("GET", `/api/diagnoses/${id}`);
 
+/** A page of the pages that answers rest on; `filters` is `{surface, host, cursor}`. */
+export const listSources = (id, filters) => request("GET", `/api/diagnoses/${id}/sources${buildQuery(filters)}`);
+
 export const getReport = (id) => request("GET", `/api/diagnoses/${id}/report`);
 
 export const createDiagnosis = (body, key) =>
@@ -61,9 +64,9 @@ export const cancelDiagnosis = (id) => request("POST", `/api/diagnoses/${id}/can
 export const retryDiagnosis = (id, key) =>
   request("POST", `/api/diagnoses/${id}/retry`, { headers: { "Idempotency-Key": key } });
 
-export const getTrend = (id) => request("GET", `/api/diagnoses/${id}/trend`);
+export const getTrend = (id, surface) => request("GET", `/api/diagnoses/${id}/trend${buildQuery({ surface })}`);
 
-export const getComparison = (a, b) => request("GET", `/api/compare${buildQuery({ a, b })}`);
+export const getComparison = (a, b, surface) => request("GET", `/api/compare${buildQuery({ a, b, surface })}`);
 
 export const listSchedules = () => request("GET", "/api/schedules");
 

@@ -15,6 +15,8 @@ export const {
   statusLabel,
   answerStateLabel,
   skipReasonLabel,
+  siteKindLabel,
+  surfaceLabel,
 } = window.diag.createFormat(i18n);
 
 const dateTimes = new Intl.DateTimeFormat(config.language, { dateStyle: "medium", timeStyle: "short" });

@@ -8,7 +8,10 @@ const SUBMISSION_KEY = "diag.submission";
 /** `A、B, A` -> `["A", "B"]` */
 const splitNames = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean))];
 
-/** `{brand, aliases, competitors: [[name, aliases]], questions: [[text]], platforms, repeats}` as typed, or null. */
+/** Hosts may also be separated by spaces. */
+const splitSites = (text) => splitNames(text.replace(/\s+/g, ","));
+
+/** `{brand, aliases, sites, competitors: [[name, aliases]], questions: [[text]], platforms, repeats}` as typed, or null. */
 export const loadDraft = () => sessionStore.get(DRAFT_KEY);
 
 export const saveDraft = (draft) => sessionStore.set(DRAFT_KEY, draft);
@@ -21,6 +24,7 @@ export function draftFromDiagnosis(diagnosis) {
   return {
     brand: diagnosis.brand,
     aliases: (own?.aliases || []).join("、"),
+    sites: (own?.sites || []).join("、"),
     competitors: diagnosis.brands.filter((brand) => !brand.is_own).map((brand) => [brand.name, brand.aliases.join("、")]),
     questions: diagnosis.questions.map((question) => [question.text]),
     platforms: diagnosis.platforms.map((platform) => platform.id),
@@ -39,6 +43,7 @@ export function buildRequest(draft) {
     body: {
       brand: draft.brand.trim(),
       aliases: splitNames(draft.aliases),
+      sites: splitSites(draft.sites || ""),
       competitors: competitors.map(({ name, aliases }) => ({ name, aliases })),
       questions: questions.map(({ text }) => text),
       platforms: draft.platforms,

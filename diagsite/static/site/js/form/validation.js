@@ -4,6 +4,9 @@ import { _ } from "../common/config.js";
 import { announce, byId } from "../common/dom.js";
 import { setError } from "../common/fields.js";
 
+/** Whether a text looks like a host or a web address; the API decides. */
+const isSite = (text) => /^(https?:\/\/)?[^\s/.]+(\.[^\s/.]+)+\.?([/:?#]|$)/i.test(text);
+
 /** Return error messages by path, as the API would, for what can be checked without it. */
 export function findMissingFields(body) {
   const fields = {};
@@ -11,6 +14,7 @@ export function findMissingFields(body) {
   body.competitors.forEach(({ name }, index) => {
     if (!name) fields[`competitors.${index}.name`] = _("请填写竞品名称，或删除这一行。");
   });
+  if (!body.sites.every(isSite)) fields.sites = _("请填写域名，例如 example.com。");
   if (!body.questions.length) fields.questions = _("请至少填写一个问题。");
   if (!body.platforms.length) fields.platforms = _("请至少选择一个平台。");
   return fields;
@@ -26,7 +30,7 @@ function findInput(form, path, rows) {
   }
   if (name === "platforms") return byId("platforms-field");
   if (name === "repeats") return form.querySelector("[name=repeats]:checked");
-  return name === "brand" || name === "aliases" ? form[name] : null;
+  return ["brand", "aliases", "sites"].includes(name) ? form[name] : null;
 }
 
 /** Show each error at its field and move to the first; false when no error belongs to a field. */

@@ -7,7 +7,7 @@ import { dateTime, demoTag, emptyItem, statusChip } from "../common/elements.js"
 import { number, percent } from "../common/format.js";
 import { intervalBar } from "../common/interval_bar.js";
 import { showProblem } from "../common/problem_display.js";
-import { changeChip, changeText, ratesText } from "../common/rate_changes.js";
+import { breakTexts, changeChip, changeText, drawSurfaceSwitch, ratesText } from "../common/rate_changes.js";
 
 const KINDS = [
   ["questions", _("问题")],
@@ -61,6 +61,9 @@ function draw(comparison) {
   byId("demo-banner").hidden = !(before.demo || after.demo);
   byId("compared-diagnoses").replaceChildren(diagnosisCard(_("前一次"), before), diagnosisCard(_("后一次"), after));
   const counts = { q: number(common.questions.length), p: number(common.platforms.length), c: number(common.cells) };
+  drawSurfaceSwitch(byId("compare-surfaces"), comparison, load);
+  byId("breaks").replaceChildren(...breakTexts(comparison.breaks).map((text) => h("li", {}, text)));
+  byId("breaks").hidden = !comparison.breaks.length;
   setText(byId("common"), _("共同的问题 {q} 个、平台 {p} 个，其中 {c} 处两次都有有效回答。", counts));
   const items = changes.map((change) => changeItem(change, comparison));
   byId("changes").replaceChildren(...(items.length ? items : [emptyItem(_("两次诊断没有共同的品牌。"))]));
@@ -69,14 +72,14 @@ function draw(comparison) {
   byId("differences-section").hidden = !differences.length;
 }
 
-async function load() {
+async function load(surface = null) {
   const parameters = new URLSearchParams(location.search);
   byId("page-problem").replaceChildren();
   try {
-    draw(await getComparison(parameters.get("a") || "-", parameters.get("b") || "-"));
+    draw(await getComparison(parameters.get("a") || "-", parameters.get("b") || "-", surface));
     byId("comparison").hidden = false;
   } catch (error) {
-    showProblem(error, { actions: { retry: load }, container: byId("page-problem") });
+    showProblem(error, { actions: { retry: () => load(surface) }, container: byId("page-problem") });
   } finally {
     byId("loading").hidden = true;
   }

@@ -6,7 +6,7 @@ import { config, _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { announce, byId, h, keepInPlace, setText } from "../common/dom.js";
 import { dateTime, statusChip } from "../common/elements.js";
-import { costText, isRunning, number, statusLabel } from "../common/format.js";
+import { costText, isRunning, number, statusLabel, surfaceLabel } from "../common/format.js";
 import { isProblemBody } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { randomId } from "../common/storage.js";
@@ -222,6 +222,8 @@ function drawHeadlineNotes(report) {
   const own = report.brands.find((brand) => brand.is_own);
   byId("scope").hidden = !own?.figures.valid;
   if (own?.figures.valid) setText(byId("scope"), scopeLabel(own.figures.scope, report));
+  byId("headline-surface").hidden = !own?.figures.valid;
+  setText(byId("headline-surface"), _("测量的是：{surface}", { surface: surfaceLabel(report.surface) }));
   const { recognition } = report;
   const line = byId("recognition-line");
   line.hidden = !recognition;

@@ -59,6 +59,7 @@ function readForm() {
   return {
     brand: form.brand.value,
     aliases: form.aliases.value,
+    sites: form.sites.value,
     competitors: competitors.values,
     questions: questions.values,
     platforms: getSelectedIds(platformList),
@@ -69,6 +70,7 @@ function readForm() {
 function fillForm(draft) {
   form.brand.value = draft.brand;
   form.aliases.value = draft.aliases;
+  form.sites.value = draft.sites || "";
   competitors.fill(draft.competitors);
   questions.fill(draft.questions.length ? draft.questions : [[""]]);
   form.repeats.value = String(draft.repeats);

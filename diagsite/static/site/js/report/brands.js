@@ -2,7 +2,7 @@
 
 import { _ } from "../common/config.js";
 import { h, setText } from "../common/dom.js";
-import { joinNames, number } from "../common/format.js";
+import { joinNames, number, surfaceLabel } from "../common/format.js";
 import { cell, mentionCount, rate, rateParts, recommendationParts, remark, scopeLabel, sentimentParts } from "./cells.js";
 
 const MIN_MENTIONS_FOR_MEAN = 5;
@@ -97,7 +97,9 @@ export function drawPlatformSwitch(fieldset, report, platform) {
     const counts = report.brands[0]?.by_platform[one.id] || one;
     return platformRadio(one.id, one.name, countText(counts), one.id === platform);
   });
-  const all = platformRadio("", _("全部平台"), countText(report.unbranded), platform === null);
+  const isMixed = report.surfaces.length > 1;
+  const label = isMixed ? _("全部（{surface}）", { surface: surfaceLabel(report.surface) }) : _("全部平台");
+  const all = platformRadio("", label, countText(report.unbranded), platform === null);
   fieldset.querySelector(".segments").replaceChildren(all, ...radios);
   fieldset.hidden = report.platforms.length < 2;
 }

@@ -17,6 +17,8 @@ import { drawOtherBrands } from "./other_brands.js";
 import { drawPlatformRates } from "./platforms.js";
 import { drawQuotes } from "./quotes.js";
 import { drawRecognition } from "./recognition.js";
+import { SourcesSection } from "./sources.js";
+import { drawSurfaces } from "./surfaces.js";
 
 export class ReportSections {
   /** `reload` loads everything again and calls `draw`; `answers` shows the answers behind a figure. */
@@ -25,6 +27,7 @@ export class ReportSections {
     this.reload = reload;
     this.platform = null;
     this.brand = null;
+    this.sources = new SourcesSection(byId("sources-section"), answers);
     byId("platform-switch").addEventListener("change", (event) => this.selectPlatform(event.target.value || null));
     byId("heatmap-brand").addEventListener("change", (event) => this.selectBrand(event.target.value));
   }
@@ -41,6 +44,7 @@ export class ReportSections {
     setText(byId("coverage"), coverage(report));
     drawPlatformSwitch(byId("platform-switch"), report, this.platform);
     this.selectPlatform(this.platform);
+    drawSurfaces(byId("surfaces-section"), report);
     drawPlatformRates(byId("platforms-section"), report);
     drawOtherBrands(byId("other-brands-section"), report, (name, button) => this.change(() => addCompetitor(diagnosis.id, name), { button }));
     drawBrandOptions(byId("heatmap-brand"), report, this.brand);
@@ -54,6 +58,7 @@ export class ReportSections {
     drawLostQuestions(byId("lost-questions-section"), report, onOpen);
     drawRecognition(byId("recognition-section"), report, { requested: diagnosis.brands, actions: this.brandActions(), onOpen });
     drawQuotes(byId("quotes-section"), report, onOpen);
+    this.sources.draw(report, diagnosis);
     drawDomains(byId("domains-section"), report);
     drawFailures(byId("failures-section"), report);
     drawMethod(byId("method"), report);

@@ -6,7 +6,7 @@ import { byId, h, setText, svg } from "../common/dom.js";
 import { dateTime } from "../common/elements.js";
 import { interval, number, percent } from "../common/format.js";
 import { showProblem } from "../common/problem_display.js";
-import { changeChip, changeText } from "../common/rate_changes.js";
+import { breakTexts, changeChip, changeText, drawSurfaceSwitch } from "../common/rate_changes.js";
 
 const HEIGHT = 200;
 const PADDING = 14; // above 100 % and below 0 %, for points and the ends of whiskers
@@ -29,16 +29,21 @@ function whisker(x, { low, high }) {
   return [line(toY(low), toY(high), 0), line(toY(low), toY(low), 0.7), line(toY(high), toY(high), 0.7)];
 }
 
-/** `steps`: `[{point, brand, change}]`, the oldest first. Hidden from screen readers, because the table says the same. */
+/** `steps`: `[{point, brand, change, breaks}]`, the oldest first. Hidden from screen readers, because the table says the same. */
 function chart(steps, currentId) {
   const width = 100 - SCALE_WIDTH - LEFT_MARGIN - RIGHT_MARGIN;
   const toX = (index) => SCALE_WIDTH + LEFT_MARGIN + (steps.length > 1 ? (width * index) / (steps.length - 1) : width / 2);
   const picture = svg("svg", { width: "100%", height: HEIGHT, "aria-hidden": "true", focusable: "false" }, scale());
   steps.forEach(({ brand, change }, index) => {
     const before = steps[index - 1]?.brand;
-    if (!change || change.counted_differently || !before || before.rate === null || brand.rate === null) return;
+    if (!change || change.counted_differently || change.measured_differently || !before || before.rate === null || brand.rate === null) return;
     const ends = { x1: toLength(toX(index - 1)), x2: toLength(toX(index)), y1: toY(before.rate), y2: toY(brand.rate) };
     picture.append(svg("line", { class: "trend-line", "data-changed": change.changed, ...ends }));
+  });
+  steps.forEach(({ breaks }, index) => {
+    if (!breaks.length || !index) return;
+    const x = toLength((toX(index - 1) + toX(index)) / 2);
+    picture.append(svg("line", { class: "trend-break", x1: x, x2: x, y1: toY(1), y2: toY(0) }));
   });
   steps.forEach(({ point, brand }, index) => {
     if (brand.rate === null) return;
@@ -51,7 +56,7 @@ function chart(steps, currentId) {
   return [picture, h("p", { class: "trend-dates" }, date(0), steps.length > 1 && date(steps.length - 1))];
 }
 
-function tableRow({ point, brand, change }, currentId) {
+function tableRow({ point, brand, change, breaks }, currentId) {
   const isCurrent = point.id === currentId;
   const created = dateTime(point.created_at);
   return h(
@@ -62,10 +67,15 @@ function tableRow({ point, brand, change }, currentId) {
       "td",
       {},
       percent(brand.rate),
-      h("span", { class: "range" }, interval(brand.low, brand.high)),
+      brand.rate !== null && h("span", { class: "range" }, interval(brand.low, brand.high)),
       h("span", { class: "range" }, _("共 {n} 条有效", { n: number(brand.valid) })),
     ),
-    h("td", {}, change ? [changeChip(change), h("span", { class: "range" }, changeText(change))] : "–"),
+    h(
+      "td",
+      {},
+      change ? [changeChip(change), h("span", { class: "range" }, changeText(change))] : "–",
+      breakTexts(breaks).map((text) => h("span", { class: "range break-text" }, text)),
+    ),
   );
 }
 
@@ -73,8 +83,9 @@ function tableRow({ point, brand, change }, currentId) {
 function listSteps(trend, name) {
   const findBrand = (brands) => brands.find((brand) => brand.name === name);
   const changes = new Map(trend.changes.map((change) => [change.after, findBrand(change.brands)]));
+  const breaks = new Map(trend.changes.map((change) => [change.after, change.breaks]));
   return trend.points
-    .map((point) => ({ point, brand: findBrand(point.brands), change: changes.get(point.id) }))
+    .map((point) => ({ point, brand: findBrand(point.brands), change: changes.get(point.id), breaks: breaks.get(point.id) || [] }))
     .filter(({ brand }) => brand);
 }
 
@@ -108,16 +119,17 @@ function drawBrandSwitch(trend, currentId) {
 }
 
 /** Load and show the trend that a diagnosis belongs to. */
-export async function showTrend(diagnosisId) {
+export async function showTrend(diagnosisId, surface = null) {
   byId("repeat").href = `${config.urls.schedules}?from=${diagnosisId}`;
   byId("trend-section").hidden = false;
   try {
-    const trend = await getTrend(diagnosisId);
+    const trend = await getTrend(diagnosisId, surface);
+    drawSurfaceSwitch(byId("trend-surfaces"), trend, (selected) => showTrend(diagnosisId, selected));
     byId("trend-summary").replaceChildren(...summary(trend));
     byId("trend-figures").hidden = trend.points.length < 2;
     if (trend.points.length > 1) drawBrandSwitch(trend, diagnosisId);
   } catch (error) {
     setText(byId("trend-summary"), "");
-    showProblem(error, { actions: { retry: () => showTrend(diagnosisId) }, container: byId("trend-problem"), display: "inline" });
+    showProblem(error, { actions: { retry: () => showTrend(diagnosisId, surface) }, container: byId("trend-problem"), display: "inline" });
   }
 }
