@@ -18,7 +18,7 @@ _COLUMN_BY_ASPECT = {
 
 
 @dataclass
-class Measurement:
+class PlatformMeasurement:
     """How the valid answers of a platform in one diagnosis were asked for. An aspect that is not recorded is empty."""
 
     name: str = ""
@@ -30,21 +30,23 @@ class Measurement:
         return frozenset(self.aspects["surface"])
 
 
-def load_measurements(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, Measurement]]:
+def load_measurements(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, PlatformMeasurement]]:
     """Return how each platform was asked, by diagnosis and platform, in one query."""
     columns = _COLUMN_BY_ASPECT.values()
     valid = Answer.objects.filter(diagnosis__in=list(diagnoses), state=AnswerState.VALID).order_by()
     rows = valid.values_list("diagnosis_id", "platform_id", "platform__name", *columns).distinct()
-    measurements: dict[uuid.UUID, dict[str, Measurement]] = {}
+    measurements: dict[uuid.UUID, dict[str, PlatformMeasurement]] = {}
     for diagnosis, platform, name, *values in rows:
-        measurement = measurements.setdefault(diagnosis, {}).setdefault(platform, Measurement(name))
+        measurement = measurements.setdefault(diagnosis, {}).setdefault(platform, PlatformMeasurement(name))
         for aspect, value in zip(_COLUMN_BY_ASPECT, values, strict=True):
             if value:
                 measurement.aspects[aspect].add(str(value))
     return measurements
 
 
-def find_breaks(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> list[dict[str, Any]]:
+def find_breaks(
+    before: Mapping[str, PlatformMeasurement], after: Mapping[str, PlatformMeasurement]
+) -> list[dict[str, Any]]:
     """Return what differs on the platforms that both have. An aspect that one of them does not record is no break."""
     return [
         {

@@ -16,7 +16,7 @@ from diagnosis.choices import AnswerState, PlatformSurface, Ternary
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Question
 from diagnosis.reports.builder import SURFACES
 from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
-from diagnosis.trends.measurements import Measurement, find_breaks, load_measurements
+from diagnosis.trends.measurements import PlatformMeasurement, find_breaks, load_measurements
 from diagnosis.trends.panels import compute_panel_key, normalize_panel_text
 from diagnosis.trends.significance import CellPair, RateDifference, compute_rate_difference
 
@@ -50,7 +50,7 @@ class ComparisonData:
     spellings: dict[str, frozenset[str]] = field(default_factory=dict)
     corrected: set[str] = field(default_factory=set)
     is_judged: bool = False
-    measurements: dict[str, Measurement] = field(default_factory=dict)
+    measurements: dict[str, PlatformMeasurement] = field(default_factory=dict)
     surface: str = PlatformSurface.MEMORY
 
     def get_surface(self, platform: str) -> str | None:
