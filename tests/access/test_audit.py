@@ -35,7 +35,7 @@ def post_form(client: Client, path: str, **changes: Any) -> None:
     """Submit the form of a page with changed fields."""
     form = client.get(path).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
-    data = {name: value for name, value in (values | changes).items() if value not in (None, False)}
+    data = {name: value for name, value in (values | changes).items() if value is not None and value is not False}
     answer = client.post(path, data)
     assert answer.status_code == 302, answer.context["errors"]
 

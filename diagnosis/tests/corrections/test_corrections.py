@@ -160,7 +160,7 @@ def test_competitor_is_added_with_its_mentions_and_removed(
     others = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["others"]
     assert [brand["name"] for brand in others] == ["小米"]
     added = _add_competitor(client, diagnosis, "小米").json()
-    assert added == {"name": "小米", "aliases": [], "is_own": False, "is_added": True}
+    assert added == {"name": "小米", "aliases": [], "sites": [], "is_own": False, "is_added": True}
     assert _rates(client, diagnosis) == {"山岚": 0.5, "小米": 0.5}
     report = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()
     assert (report["others"], len(report["lost"])) == ([], 1)

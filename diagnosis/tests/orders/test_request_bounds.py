@@ -252,7 +252,9 @@ def test_text_is_stored_unchanged(client: Client, text: str) -> None:
     assert response.status_code == 202, response.json()
     detail = client.get(f"/api/diagnoses/{response.json()['id']}").json()
     assert (detail["brand"], detail["questions"][0]["text"]) == (text, text)
-    assert detail["brands"] == [{"name": text, "aliases": [f"{text}茶"], "is_own": True, "is_added": False}]
+    assert detail["brands"] == [
+        {"name": text, "aliases": [f"{text}茶"], "sites": [], "is_own": True, "is_added": False}
+    ]
 
 
 def test_surrounding_space_is_removed(client: Client) -> None:
