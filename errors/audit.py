@@ -70,11 +70,10 @@ def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
         field = form.fields.get(name)  # Django's password form lists a field that it does not have
         if field is None or is_secret_field(name) or isinstance(field.widget, forms.PasswordInput):
             changes[name] = [SECRET_MASK, SECRET_MASK]
-        else:
-            changes[name] = [
-                format_logged_value(form.get_initial_for_field(field, name)),
-                format_logged_value(form.cleaned_data.get(name)),
-            ]
+            continue
+        before, after = form.get_initial_for_field(field, name), form.cleaned_data.get(name)
+        if str(before) != str(after):  # a value that was only written in another way has not changed
+            changes[name] = [format_logged_value(before), format_logged_value(after)]
     return changes
 
 

@@ -34,13 +34,17 @@ class DailySpendingAdmin(ReadOnlyAdmin[DailySpending]):
 class PaidCallAdmin(ReadOnlyAdmin[PaidCall]):
     """The ledger: every attempt to call a platform."""
 
-    list_display = ["made_at", "platform", "purpose", "state", "owner", "cost", "reserved", "diagnosis_id"]
+    list_display = ["made_at", "platform", "purpose", "state", "owner", "cost", "reserved", "diagnosis_key"]
     list_filter = ["state", "purpose", "platform", "made_at"]
     search_fields = ["=diagnosis__id", "owner__username"]
     list_select_related = ["platform", "owner"]
     raw_id_fields = ["diagnosis", "answer", "schedule", "owner"]
     list_per_page = 50
     show_full_result_count = False
+
+    @admin.display(description="诊断", ordering="diagnosis")
+    def diagnosis_key(self, call: PaidCall) -> str:
+        return str(call.diagnosis_id or "")
 
 
 @admin.register(BudgetUse)

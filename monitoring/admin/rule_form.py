@@ -51,7 +51,7 @@ class RuleForm(forms.ModelForm[Rule]):
     preset = forms.ChoiceField(
         label="灵敏度", choices=_PRESET_CHOICES, required=False, help_text="选定后代替“高级”里的证据和等待时间"
     )
-    version = forms.CharField(required=False, widget=forms.HiddenInput())
+    version = forms.CharField(label="版本", required=False, widget=forms.HiddenInput())
 
     class Meta:
         model = Rule

@@ -349,6 +349,6 @@ async def test_usage_is_what_the_platform_reports(
 @in_one_loop
 async def test_a_failure_that_consumed_tokens_reports_them(fake: FakePlatform, platform: Platform) -> None:
     fake.set_behaviour(fake_platform.respond_filtered())
-    assert (await _failure(platform)).usage == Usage(1, 1)
+    assert (await _failure(platform)).usage == Usage(1, 1, searches=0)
     fake.set_behaviour(fake_platform.respond_with_error(503))
     assert (await _failure(platform)).usage is None
