@@ -105,6 +105,13 @@ class Cache:
         with tolerate_unavailable_store():
             self._backend.delete(self._build_entry_key(key))
 
+    def find_keys(self, text: str) -> list[str]:
+        """Return the keys of stored entries that contain a text, also of invalidated ones; empty without the store."""
+        with tolerate_unavailable_store():
+            prefix = self._build_entry_key("")
+            return [key.removeprefix(prefix) for key in self._backend.list_keys() if text in key]
+        return []
+
     def load(
         self,
         key: str,

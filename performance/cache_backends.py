@@ -43,6 +43,9 @@ class CacheBackend(Protocol):
     def delete(self, key: str) -> None:
         """Delete a value or release a lock."""
 
+    def list_keys(self) -> list[str]:
+        """Return the keys of the entries, also of those that have expired or are invalid."""
+
     def record_use(self, key: str) -> None:
         """Mark an entry as the most recently used."""
 
@@ -82,6 +85,9 @@ class MemoryCacheBackend:
     def delete(self, key: str) -> None:
         self._entries.delete(key)
         self._locks.delete(key)
+
+    def list_keys(self) -> list[str]:
+        return [key.split(":", 2)[2] for key in list(self._entries._cache)]  # type: ignore[attr-defined]
 
     def record_use(self, key: str) -> None:
         """`read` has done so already."""
@@ -131,7 +137,13 @@ class RedisCacheBackend:
         self._redis.set(_build_redis_key(lock), 1, px=_to_milliseconds(seconds))
 
     def delete(self, key: str) -> None:
-        self._redis.delete(_build_redis_key(key))
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.delete(_build_redis_key(key))
+        pipeline.zrem(self._last_uses_key, key)
+        pipeline.execute()
+
+    def list_keys(self) -> list[str]:
+        return [key.decode() for key in self._redis.zrange(self._last_uses_key, 0, -1)]
 
     def record_use(self, key: str) -> None:
         """Write to Redis at most once per USE_RECORD_INTERVAL_SECONDS."""

@@ -36,11 +36,10 @@ async def get_statistics_json(user: AbstractBaseUser) -> str:
     body: str = await _statistics_cache.aload_blocking(
         str(owner_id or "all"),
         lambda: serialize_json(compute_statistics(owner_id)),
-        tags=[get_statistics_cache_tag(user.pk)],
     )
     return body
 
 
-def get_statistics_cache_tag(user_id: int) -> str:
-    """Return the tag to invalidate when the user is deleted."""
-    return f"statistics:{user_id}"
+def delete_cached_statistics(user_id: int) -> None:
+    """Delete the stored counts of a user."""
+    _statistics_cache.delete(str(user_id))

@@ -97,5 +97,7 @@ def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
-    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={print_tickets.issue_print_ticket(diagnosis.pk)}"
+    token_id = getattr(request, "token_id", None)  # set by the authentication
+    ticket = print_tickets.PrintTicket(diagnosis.pk, get_request_user(request).pk, token_id)
+    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={print_tickets.issue_print_ticket(ticket)}"
     return {"url": url, "expires_at": timezone.now() + timedelta(seconds=print_tickets.PRINT_TICKET_TTL_SECONDS)}

@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 
@@ -11,8 +12,10 @@ class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
     """Selections of share links."""
 
     def active(self) -> "ShareLinkQuerySet":
-        """Links that are neither revoked nor expired."""
-        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+        """Links that are neither revoked nor expired, of accounts that are not switched off."""
+        is_creator_active = Q(created_by=None) | Q(created_by__is_active=True)
+        unexpired = self.filter(revoked_at=None, expires_at__gt=timezone.now())
+        return unexpired.filter(is_creator_active, diagnosis__owner__is_active=True)
 
 
 class ShareLink(models.Model):

@@ -102,6 +102,17 @@ def _load_report(diagnosis_id: uuid.UUID, read_texts: AnswerTextReader | None) -
     return {"owner": diagnosis.owner_id, "body": body, "etag": etag}
 
 
+def find_cached_reports(diagnosis_id: uuid.UUID) -> list[str]:
+    """Return the keys of a diagnosis' reports that are still stored, also of outdated ones."""
+    return _report_cache.find_keys(str(diagnosis_id))
+
+
+def delete_cached_reports(diagnosis_id: uuid.UUID) -> None:
+    """Delete all stored reports of a diagnosis; after the deletion of its rows, or they could be stored again."""
+    for key in find_cached_reports(diagnosis_id):
+        _report_cache.delete(key)
+
+
 def serialize_json(body: Any) -> str:
     """Return the body as JSON, formatted as in the rest of the API."""
     return orjson.dumps(body, default=_encoder.default, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()

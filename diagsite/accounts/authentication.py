@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security import HttpBearer, SessionAuth
 
-from diagsite.accounts.tokens import token_cache
+from diagsite.accounts.tokens import get_token_id, token_cache
 from diagsite.models import User
 
 
@@ -20,6 +20,7 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | Coroutine[Any, Any, User | None] | None:
         """Return the token's user, or in an event loop a coroutine of it; None if the token is not valid."""
+        request.token_id = get_token_id(token)  # type: ignore[attr-defined]
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -1,6 +1,7 @@
 """Delete all data of a user, and verify that no table contains any of their identifiers afterwards."""
 
 import re
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
+from diagnosis.api.cache import delete_cached_statistics
 from diagnosis.choices import BudgetScope
-from diagnosis.models import BudgetUse, Diagnosis, LegacyRecord, RepairChange, Schedule
+from diagnosis.models import BudgetUse, Diagnosis, LegacyRecord, RepairChange, Schedule, ShareLink
 from diagnosis.orders.services import cancel_diagnosis
-from diagnosis.reports.cache import get_report_cache_tag
+from diagnosis.reports.cache import delete_cached_reports, find_cached_reports, get_report_cache_tag
 from diagsite.models import User
 from errors.audit import SECRET_MASK
 from errors.models import ErrorEvent
@@ -45,6 +48,8 @@ def delete_user_data(user: User, *, apply: bool = True, verify: bool = True) -> 
     verify: search all tables for the user's identifiers afterwards, which reads every row once.
     """
     report = DeletionReport()
+    diagnoses = list(Diagnosis.objects.filter(owner=user).values_list("pk", flat=True))
+    user_id = user.pk
     if apply:  # stops the workers that run one
         for diagnosis in Diagnosis.objects.filter(owner=user).unfinished():
             cancel_diagnosis(diagnosis)
@@ -56,15 +61,24 @@ def delete_user_data(user: User, *, apply: bool = True, verify: bool = True) -> 
             if not apply:
                 raise _DryRunRollback
     except _DryRunRollback:
-        pass
+        return report
+    _delete_from_cache(user_id, diagnoses)
+    if cached := sum(len(find_cached_reports(pk)) for pk in diagnoses):
+        report.remaining["cache"] = cached
     return report
+
+
+def _delete_from_cache(user_id: int, diagnoses: list[uuid.UUID]) -> None:
+    delete_cached_statistics(user_id)
+    for pk in diagnoses:
+        delete_cached_reports(pk)
 
 
 def collect_identifiers(user: User) -> list[str]:
     """Return the texts that identify the user in a row: names, openid, device id, and the ids of their data."""
     names = [user.username, user.email, user.wechat_openid, user.device_id, user.get_full_name()]
     ids = [*Diagnosis.objects.filter(owner=user).values_list("pk", flat=True), *_get_stream_ids(user)]
-    return [text for text in names if text] + [str(pk) for pk in ids]
+    return [text for text in names if text] + [str(pk) for pk in [user.public_id, *ids]]
 
 
 def _get_stream_ids(user: User) -> list[Any]:
@@ -94,6 +108,7 @@ def _delete_rows_of_user(user: User, deleted: Counter[str]) -> None:
     _delete(Diagnosis.objects.filter(pk__in=diagnoses), deleted)
     _delete(Stream.objects.filter(pk__in=streams), deleted)
     _redact_references(user, keys)
+    ShareLink.objects.filter(created_by=user, revoked_at=None).update(revoked_at=timezone.now())
     _delete(User.objects.filter(pk=user.pk), deleted)
 
 

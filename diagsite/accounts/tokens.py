@@ -3,12 +3,14 @@
 import threading
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session as BrowserSession
 from django.core import signing
 from django.db import transaction
@@ -119,23 +121,52 @@ def revoke_token(token: str) -> None:
         token_cache.clear()
 
 
+class Access(NamedTuple):
+    """What somebody was let in with: an account, and the token or the session hash that it had then."""
+
+    user_id: int
+    token_id: uuid.UUID | None = None
+    session_hash: str | None = None
+
+
+def find_ended(accesses: Collection[Access]) -> set[Access]:
+    """Return those that no longer hold: the account is off or deleted, the token revoked, the password changed."""
+    users = User.objects.filter(pk__in={access.user_id for access in accesses}, is_active=True).only("password")
+    hashes = {user.pk: {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()} for user in users}
+    token_ids = {access.token_id for access in accesses if access.token_id}
+    revoked = set(RevokedToken.objects.filter(pk__in=token_ids).values_list("pk", flat=True))
+    return {
+        access
+        for access in accesses
+        if access.user_id not in hashes
+        or access.token_id in revoked
+        or (access.session_hash is not None and access.session_hash not in hashes[access.user_id])
+    }
+
+
 def find_invalid_credentials(credentials: Collection[Credential]) -> set[Credential]:
-    """Return the credentials that are no longer valid: revoked, signed out, or of a deleted or inactive account."""
-    claims = {credential: _parse_claims(credential.token) for credential in credentials if credential.token}
+    """Return the credentials that are no longer valid; three queries, however many they are."""
     session_keys = [credential.session_key for credential in credentials if credential.session_key]
     unexpired = BrowserSession.objects.filter(pk__in=session_keys, expire_date__gt=timezone.now())
-    session_users = {session.pk: int(session.get_decoded().get("_auth_user_id", 0)) for session in unexpired}
-    token_ids = [parsed[0] for parsed in claims.values() if parsed]
-    user_ids = [parsed[1] for parsed in claims.values() if parsed] + list(session_users.values())
-    revoked = set(RevokedToken.objects.filter(pk__in=token_ids).values_list("pk", flat=True))
-    active = set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
-    invalid_tokens = {
-        credential
-        for credential, parsed in claims.items()
-        if parsed is None or parsed[0] in revoked or parsed[1] not in active
-    }
-    invalid_sessions = {Credential(session_key=key) for key in session_keys if session_users.get(key) not in active}
-    return invalid_tokens | invalid_sessions
+    sessions = {session.pk: session.get_decoded() for session in unexpired}
+    accesses = {credential: _get_access(credential, sessions) for credential in credentials}
+    ended = find_ended({access for access in accesses.values() if access})
+    return {credential for credential, access in accesses.items() if access is None or access in ended}
+
+
+def _get_access(credential: Credential, sessions: Mapping[str, dict[str, Any]]) -> Access | None:
+    if credential.token:
+        claims = _parse_claims(credential.token)
+        return Access(claims[1], claims[0]) if claims else None
+    session = sessions.get(credential.session_key, {})
+    user_id = int(session.get(SESSION_KEY, 0))
+    return Access(user_id, session_hash=session.get(HASH_SESSION_KEY, "")) if user_id else None
+
+
+def get_token_id(token: str) -> uuid.UUID | None:
+    """Return the id of a token with a valid signature."""
+    claims = _parse_claims(token)
+    return claims[0] if claims else None
 
 
 def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:

@@ -12,12 +12,14 @@ from django.views.decorators.http import require_safe
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.reports import cache
 from diagnosis.reports.export.content import get_ordered_answers
-from diagnosis.reports.export.print_tickets import is_valid_print_ticket
+from diagnosis.reports.export.print_tickets import read_print_ticket
 from diagnosis.reports.print_context import build_print_context
 from diagnosis.sharing.links import open_link
 from diagnosis.trends.service import build_trend
+from diagsite.accounts.tokens import Access, find_ended
+from diagsite.models import User
 from diagsite.web.error_pages import build_error_response
-from errors.exceptions import AppError, NotFound
+from errors.exceptions import AppError
 from errors.problems import get_current_locale
 
 # The URL gives access to the page, so it must not reach search engines, other sites or caches.
@@ -46,17 +48,26 @@ def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """Show a report to a user who may see it, or with a print ticket of the API."""
     answers = _LazyAnswers(diagnosis_id)
     try:
-        if is_valid_print_ticket(request.GET.get("ticket", ""), diagnosis_id):
-            report = cache.get_cached_report(diagnosis_id, get_current_locale(), answers.texts)
+        ticket_user = _get_ticket_user(request, diagnosis_id)
+        if ticket_user:
+            report = cache.get_visible_report(ticket_user, diagnosis_id, answers.texts)
         elif not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         else:
             report = cache.get_visible_report(request.user, diagnosis_id, answers.texts)
-    except Diagnosis.DoesNotExist:
-        return build_error_response(request, NotFound())
     except AppError as error:
         return build_error_response(request, error)
     return _render_report(request, report, answers, is_shared=False)
+
+
+def _get_ticket_user(request: HttpRequest, diagnosis_id: UUID) -> User | None:
+    """Return the user of the print ticket, if they still have the access with which they got it."""
+    ticket = read_print_ticket(request.GET.get("ticket", ""))
+    if ticket is None or ticket.diagnosis_id != diagnosis_id:
+        return None
+    if find_ended({Access(ticket.user_id, ticket.token_id)}):
+        return None
+    return User.objects.filter(pk=ticket.user_id).first()
 
 
 @require_safe

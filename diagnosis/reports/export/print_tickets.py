@@ -4,24 +4,37 @@ A browser that opens an address cannot send an Authorization header.
 """
 
 import uuid
+from typing import NamedTuple
 
 from django.core import signing
 
 PRINT_TICKET_TTL_SECONDS = 300  # for opening the page; an open page can be printed later
 
 
-def issue_print_ticket(diagnosis_id: uuid.UUID) -> str:
-    """Return a ticket that opens the printable page. The caller must have access to the diagnosis."""
-    return _get_signer().sign(diagnosis_id.hex)
+class PrintTicket(NamedTuple):
+    """A report, the user who may open it, and the token they had; None for a session."""
+
+    diagnosis_id: uuid.UUID
+    user_id: int
+    token_id: uuid.UUID | None
 
 
-def is_valid_print_ticket(ticket: str, diagnosis_id: uuid.UUID) -> bool:
-    """Return whether the ticket was issued for this diagnosis within the last `PRINT_TICKET_TTL_SECONDS`."""
+def issue_print_ticket(ticket: PrintTicket) -> str:
+    """Return the signed ticket. The caller must have access to the diagnosis."""
+    token_id = ticket.token_id.hex if ticket.token_id else ""
+    return _get_signer().sign(f"{ticket.diagnosis_id.hex}-{ticket.user_id}-{token_id}")
+
+
+def read_print_ticket(signed: str) -> PrintTicket | None:
+    """Return a ticket that was issued within the last PRINT_TICKET_TTL_SECONDS; whether its user still has access is
+    for the caller to check.
+    """
     try:
-        return _get_signer().unsign(ticket, max_age=PRINT_TICKET_TTL_SECONDS) == diagnosis_id.hex
-    except signing.BadSignature:
-        return False
+        diagnosis_id, user_id, token_id = _get_signer().unsign(signed, max_age=PRINT_TICKET_TTL_SECONDS).split("-")
+    except (signing.BadSignature, ValueError):
+        return None
+    return PrintTicket(uuid.UUID(diagnosis_id), int(user_id), uuid.UUID(token_id) if token_id else None)
 
 
 def _get_signer() -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt="diagnosis.print", sep=".")
+    return signing.TimestampSigner(salt="diagnosis.print.of_user", sep=".")
