@@ -279,6 +279,7 @@ else:
 PING_SECONDS: float = env.float("PING_SECONDS", 10)
 PONG_GRACE_SECONDS: float = env.float("PONG_GRACE_SECONDS", 5)
 HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
+SOCKETS_PER_ACCOUNT: int = env.int("SOCKETS_PER_ACCOUNT", 20)  # per server process; 0 for no limit
 
 # Diagnoses -----------------------------------------------------------------------------------------------------------
 DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ _notify_stream_ended = database_sync_to_async(access.notify_stream_ended, thread
 _stream_ended_tasks: set[asyncio.Task[None]] = set()  # referenced, so that they are not garbage-collected
 
 open_sockets: "set[StreamConsumer]" = set()
+_socket_counts: Counter[int] = Counter()  # by user id, after their hello
 
 
 class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -55,6 +57,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     epoch = ""
     cursor = 0
     stream: Stream | None = None
+    user_id: int | None = None
     is_owner = False
     credential: access.Credential | None = None
     is_closing = False
@@ -77,6 +80,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await super().__call__(scope, receive, send)
         finally:
             self.is_closing = True
+            self._uncount()
             if self._background_task:
                 self._background_task.cancel()
             if self in open_sockets:
@@ -170,6 +174,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if authenticated is None:
             await self.refuse(CloseCode.UNAUTHORIZED)
             return
+        if not self._count_for(authenticated.user.pk):
+            await self.refuse(CloseCode.TOO_FAST)
+            return
         stream: Stream | None = await _find_stream(self.scope["url_route"]["kwargs"]["stream"], authenticated.user)
         if stream is None:
             await self.refuse(CloseCode.NOT_FOUND)
@@ -186,6 +193,23 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.stream is None:
             self.is_owner = authenticated.user.pk == stream.owner_id
             self._subscribe(stream, hello)
+
+    def _count_for(self, user_id: int) -> bool:
+        """Count this socket as one of the user's; return False if they have too many in this process."""
+        if self.user_id != user_id:
+            if 0 < settings.SOCKETS_PER_ACCOUNT <= _socket_counts[user_id]:
+                return False
+            self._uncount()
+            self.user_id = user_id
+            _socket_counts[user_id] += 1
+        return True
+
+    def _uncount(self) -> None:
+        if self.user_id is not None:
+            _socket_counts[self.user_id] -= 1
+            if not _socket_counts[self.user_id]:
+                del _socket_counts[self.user_id]
+            self.user_id = None
 
     async def _authenticate_hello(self, token: str | None) -> access.AuthenticatedUser | None:
         if token is not None:

@@ -418,6 +418,19 @@ async def test_frames_after_the_end_are_ignored(closed_stream: Stream, token: st
         assert await socket.receive_nothing(0.05)
 
 
+async def test_sockets_of_an_account_are_limited(stream: Stream, token: str, settings: Settings) -> None:
+    settings.SOCKETS_PER_ACCOUNT = 2
+    async with SocketClient(stream) as first, SocketClient(stream) as extra:
+        await first.send_hello(token)
+        async with SocketClient(stream) as second:
+            await second.send_hello(token)
+            await second.send_hello(token)  # renews the token of the same socket
+            await extra.send_frame(type="hello", v=1, token=token, after=0, epoch=None)
+            assert (await extra.receive_refusal())[1] == CloseCode.TOO_FAST
+        async with SocketClient(stream) as third:
+            await third.send_hello(token)
+
+
 async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, token: str) -> None:
     sockets = [SocketClient(stream) for _ in range(20)]
     for socket in sockets:
