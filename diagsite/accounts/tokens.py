@@ -122,7 +122,7 @@ def revoke_token(token: str) -> None:
 
 
 class Access(NamedTuple):
-    """What somebody was let in with: an account, and the token or the session hash that it had then."""
+    """The account that was let in, and the token or session hash that it had then."""
 
     user_id: int
     token_id: uuid.UUID | None = None
