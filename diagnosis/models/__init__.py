@@ -6,7 +6,7 @@ from diagnosis.models.platforms import PLATFORMS_CACHE_TAG, Platform, PlatformQu
 from diagnosis.models.repair import LegacyRecord, RepairChange, RepairRun
 from diagnosis.models.schedules import Frequency, Schedule, ScheduleQuerySet, SkipReason
 from diagnosis.models.share_links import ShareLink, ShareLinkQuerySet
-from diagnosis.models.sources import RawReply, SearchQuery, SiteClass, Source
+from diagnosis.models.sources import PartialReply, RawReply, SearchQuery, SiteClass, Source
 from diagnosis.models.spending import AccountBudget, BudgetUse, DailySpending, PaidCall
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Frequency",
     "LegacyRecord",
     "PaidCall",
+    "PartialReply",
     "Platform",
     "PlatformQuerySet",
     "Question",

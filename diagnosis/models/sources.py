@@ -107,3 +107,22 @@ class RawReply(models.Model):
 
     def __str__(self) -> str:
         return str(self.answer_id)
+
+
+class PartialReply(models.Model):
+    """The responses to the paid steps of a pending answer, without the key: another run continues after them.
+
+    Compressed JSON; the row is deleted when the answer is stored.
+    """
+
+    answer = models.OneToOneField(
+        Answer, models.CASCADE, primary_key=True, related_name="partial_reply", verbose_name="回答"
+    )
+    content = models.BinaryField("内容", help_text="JSON，zlib 压缩")
+    created_at = models.DateTimeField("时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "未完成的回复"
+
+    def __str__(self) -> str:
+        return str(self.answer_id)

@@ -44,20 +44,32 @@ def build_profile(platform: Platform, base_url: str = "", *, seed: int | None = 
     )
 
 
+@dataclass(frozen=True)
+class CallProgress:
+    """The responses that a call has received, without the key, to continue it with the same question and parameters.
+
+    seed: of the first step, for the demo platform; later ones belong to the same answer.
+    """
+
+    parameters: str = ""
+    seed: int | None = None
+    responses: tuple[StepResponse, ...] = ()
+
+
 @dataclass
 class PlatformCall:
     """A call of one or more paid steps. A step that failed can be taken again; earlier ones are not repeated.
 
+    progress: the steps so far, of this process or an earlier one; dropped if the platform's row has changed since.
     usage: what the last step consumed, None if that is unknown. exchanges: every request with its response, without the
     key; a request without a response has None.
     """
 
     platform: Platform
     question: str
+    progress: CallProgress = field(default_factory=CallProgress)
     usage: Usage | None = None
     exchanges: list[tuple[StepRequest, StepResponse | None]] = field(default_factory=list)
-    _responses: list[StepResponse] = field(default_factory=list)
-    _seed: int | None = None  # of the first paid step; later ones belong to the same answer
 
     async def take_step(self, *, seed: int, timeout_seconds: float) -> PlatformReply | None:
         """Make the next paid request; return the reply, or None if another step must follow.
@@ -67,19 +79,23 @@ class PlatformCall:
         self.usage = None
         endpoint = Endpoint.from_platform(self.platform)
         protocol = get_protocol(self.platform)
-        profile = build_profile(self.platform, endpoint.base_url, seed=seed if self._seed is None else self._seed)
+        profile = build_profile(self.platform, endpoint.base_url, seed=seed)
         try:
-            steps = protocol.run(profile, self.question)
-            request = self._replay(steps)
+            parameters = f"{profile.surface}:{protocol.compute_params_hash(profile)}"
+            if self.progress.parameters != parameters:
+                self.progress = CallProgress(parameters)
+            if self.progress.seed is not None:
+                profile = replace(profile, seed=self.progress.seed)
+            steps, request = self._resume(protocol, profile)
             while request.kind == StepKind.SETUP:
-                request = self._advance(steps, await _get_setup(endpoint, protocol, request, timeout_seconds))
+                request = self._advance(steps, endpoint, await _get_setup(endpoint, protocol, request, timeout_seconds))
             self.exchanges.append((request, None))
             response = await _send_step(endpoint, protocol, request, timeout_seconds)
             self.exchanges[-1] = (request, response)
             if 200 <= response.status < 300:
                 self.usage = _complete_usage(protocol.parse_usage(response.body), profile)
-            self._advance(steps, response)
-            self._seed = profile.seed
+            self._advance(steps, endpoint, response)
+            self.progress = replace(self.progress, seed=profile.seed)
         except StopIteration as stop:
             return await _complete_reply(stop.value, self.platform, endpoint, profile)
         except CallFailed as failure:
@@ -90,16 +106,26 @@ class PlatformCall:
             raise endpoint.build_failure(FailureReason.UNREADABLE, "a body nested too deeply") from error
         return None
 
-    def _replay(self, steps: Steps) -> StepRequest:
-        """Give the steps the responses that were received; return the next request."""
-        request = next(steps)
-        for response in self._responses:
-            request = steps.send(response)
-        return request
+    def _resume(self, protocol: Protocol, profile: CallProfile) -> tuple[Steps, StepRequest]:
+        """Return the steps after the responses that were received, with their next request.
 
-    def _advance(self, steps: Steps, response: StepResponse) -> StepRequest:
+        Responses that this version of the protocol does not accept are dropped.
+        """
+        steps = protocol.run(profile, self.question)
+        request = next(steps)
+        try:
+            for response in self.progress.responses:
+                request = steps.send(response)
+        except (StopIteration, CallFailed):
+            self.progress = replace(self.progress, responses=())
+            steps = protocol.run(profile, self.question)
+            request = next(steps)
+        return steps, request
+
+    def _advance(self, steps: Steps, endpoint: Endpoint, response: StepResponse) -> StepRequest:
         request = steps.send(response)
-        self._responses.append(response)
+        kept = replace(response, body=endpoint.remove_key(response.body))
+        self.progress = replace(self.progress, responses=(*self.progress.responses, kept))
         return request
 
 
@@ -113,13 +139,10 @@ async def _complete_reply(
 ) -> PlatformReply:
     """Add what was asked for, follow redirects of sources, and remove the key from the raw bodies."""
     protocol = get_protocol(platform)
-    raw = reply.raw
-    if endpoint.key in json.dumps(raw, ensure_ascii=False):
-        raw = tuple(json.loads(json.dumps(raw, ensure_ascii=False).replace(endpoint.key, "***")))
     return replace(
         reply,
         sources=await resolve_redirects(reply.sources, protocol.redirect_hosts),
-        raw=raw,
+        raw=tuple(endpoint.remove_key(reply.raw)),
         protocol=WireProtocol(protocol.name),
         surface=profile.surface,
         requested_model=profile.model,

@@ -1,9 +1,10 @@
 """Where and with which key a platform is called, and the failures of its calls, with secrets redacted."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from diagnosis.replies import Usage
 # An operator names the variable, so it must not be SECRET_KEY or any other secret of the site.
 KEY_VARIABLE_PATTERN = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+DEMO_KEY = "demo"  # no secret
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Endpoint:
             raise CallFailed(
                 FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key"
             )
-        return cls(base_url.rstrip("/"), "demo" if platform.is_demo else get_key(platform))
+        return cls(base_url.rstrip("/"), DEMO_KEY if platform.is_demo else get_key(platform))
 
     def build_failure(
         self,
@@ -53,6 +55,12 @@ class Endpoint:
     ) -> CallFailed:
         """Build the failure. usage: what the call consumed all the same."""
         return CallFailed(reason, redact_secrets(str(detail), self.key), wait_seconds=wait_seconds, usage=usage)
+
+    def remove_key(self, content: Any) -> Any:
+        """Return JSON content with *** instead of the key."""
+        text = json.dumps(content)
+        has_key = self.key != DEMO_KEY and self.key in text
+        return json.loads(text.replace(self.key, "***")) if has_key else content
 
 
 def is_valid_base_url(url: str) -> bool:

@@ -11,7 +11,7 @@ from diagnosis import metrics
 from diagnosis.choices import FailureReason
 from diagnosis.exceptions import CallFailed, CallRefused
 from diagnosis.models import Platform
-from diagnosis.platforms.client import PlatformCall
+from diagnosis.platforms.client import CallProgress, PlatformCall
 from diagnosis.platforms.limits import get_platform_limits, get_row_limits
 from diagnosis.replies import PlatformReply
 from diagnosis.running.admission import Admission, AdmittedCall, Call
@@ -25,12 +25,19 @@ log = structlog.get_logger(__name__)
 
 
 async def call_with_retries(
-    admission: Admission, call: Call, finish: Callable[[CallResult], Awaitable[None]], *, deadline: float
+    admission: Admission,
+    call: Call,
+    finish: Callable[[CallResult], Awaitable[None]],
+    *,
+    deadline: float,
+    get_progress: Callable[[], CallProgress] = CallProgress,
+    save_progress: Callable[[CallProgress], Awaitable[None]] | None = None,
 ) -> None:
     """Make the call, retry it where that can help, and pass the result to `finish` before its slot is free again.
 
     deadline: by the clock of the event loop. Until then a call that the platform refused for its rate is repeated;
-    other failures are retried up to settings.CALL_ATTEMPTS times. Raises CallNoLongerNeeded, and what `finish` raises.
+    other failures are retried up to settings.CALL_ATTEMPTS times. get_progress: the steps of an earlier run.
+    save_progress: called before each further step. Raises CallNoLongerNeeded, and what the callbacks raise.
     """
     get_platform_limits(call.platform_id).retry_budget.record_call()
     attempts, failures = 0, list[CallFailed]()
@@ -38,12 +45,14 @@ async def call_with_retries(
     while True:
         try:
             async with admission.admit(call) as admitted:
-                steps = steps or PlatformCall(admitted.platform, call.text)
+                steps = steps or PlatformCall(admitted.platform, call.text, get_progress())
                 result = await _attempt(admission, admitted, steps, call.seed, attempts)
                 attempts = result.attempts
                 if result.failure:
                     failures.append(result.failure)
                 if not result.reply and not result.failure:
+                    if save_progress:
+                        await save_progress(steps.progress)
                     continue  # the protocol needs another request
                 delay = await _get_retry_delay_seconds(admitted, failures, deadline) if result.failure else None
                 if delay is None:

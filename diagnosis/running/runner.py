@@ -11,13 +11,16 @@ from django.db import InterfaceError, OperationalError
 
 from diagnosis.choices import CallPurpose, DiagnosisStatus
 from diagnosis.exceptions import CallNoLongerNeeded, RunSuperseded
+from diagnosis.platforms.client import CallProgress
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.running import state_machine
 from diagnosis.running.admission import Admission, Call, forget_platform
 from diagnosis.running.answer_writer import AnswerWriter
+from diagnosis.running.batching import Batch
 from diagnosis.running.calls import call_with_retries
-from diagnosis.running.db import run_db_write_with_retry
+from diagnosis.running.db import finish_despite_cancel, run_db_write_with_retry
 from diagnosis.running.extraction import extract_from_answers
+from diagnosis.running.partial_replies import read_partial_reply, save_partial_replies
 from diagnosis.running.results import CallResult
 from diagnosis.running.state_machine import PlannedCall, Run
 from errors.codes import ErrorCode
@@ -83,12 +86,13 @@ async def _run_to_completion(run: Run, shutdown: asyncio.Event) -> None:
 
 async def _ask_and_finish(run: Run, admission: Admission, shutdown: asyncio.Event) -> None:
     deadline = asyncio.get_running_loop().time() + run.seconds_left
-    writer, paused = AnswerWriter(run), set[str]()  # platforms that this run paused
+    writer, steps_writer = AnswerWriter(run), Batch(partial(save_partial_replies, run.number))
+    paused = set[str]()  # platforms that this run paused
     try:
         async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
             for call in run.calls:
                 finish = partial(_finish_call, run, call, writer, paused)
-                group.create_task(_make_call(admission, call, finish, deadline))
+                group.create_task(_make_call(admission, call, finish, steps_writer, deadline))
     except TimeoutError:
         await run_db_write_with_retry(
             state_machine.end_diagnosis, run.diagnosis_id, DiagnosisStatus.TIMED_OUT, run_number=run.number
@@ -103,8 +107,20 @@ async def _ask_and_finish(run: Run, admission: Admission, shutdown: asyncio.Even
 
 
 async def _make_call(
-    admission: Admission, planned: PlannedCall, finish: Callable[[CallResult], Awaitable[None]], deadline: float
+    admission: Admission,
+    planned: PlannedCall,
+    finish: Callable[[CallResult], Awaitable[None]],
+    steps_writer: Batch[tuple[uuid.UUID, CallProgress], None],
+    deadline: float,
 ) -> None:
+    def get_progress() -> CallProgress:
+        return read_partial_reply(planned.partial_reply) if planned.partial_reply else CallProgress()
+
+    async def save_progress(progress: CallProgress) -> None:
+        # Finished even if the worker loses its database and cancels the run: the step has been paid for.
+        saving = steps_writer.submit((planned.answer_id, progress))
+        await finish_despite_cancel(asyncio.create_task(saving))
+
     call = Call(
         planned.platform.pk,
         CallPurpose.ANSWER,
@@ -113,7 +129,9 @@ async def _make_call(
         answer_id=planned.answer_id,
     )
     with contextlib.suppress(CallNoLongerNeeded):
-        await call_with_retries(admission, call, finish, deadline=deadline)
+        await call_with_retries(
+            admission, call, finish, deadline=deadline, get_progress=get_progress, save_progress=save_progress
+        )
 
 
 async def _finish_call(run: Run, call: PlannedCall, writer: AnswerWriter, paused: set[str], result: CallResult) -> None:

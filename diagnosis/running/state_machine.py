@@ -24,7 +24,7 @@ from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.clock import get_database_time
 from diagnosis.exceptions import ERROR_CODES_BY_REASON, RunSuperseded
-from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, Platform
+from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, PartialReply, Platform
 from diagnosis.platforms.durations import TimeLeft
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.reports.service import build_minimal_report, build_report_from_database
@@ -34,6 +34,7 @@ from diagnosis.running.events import (
     build_progress_event,
     build_result_event,
 )
+from diagnosis.running.partial_replies import load_partial_replies
 from diagnosis.running.queue import filter_with_live_job
 from diagnosis.running.reply_records import build_reply_columns, create_reply_rows
 from diagnosis.running.results import CallResult
@@ -59,12 +60,13 @@ REASONS_FOR_SKIPPED_CALLS = {
 
 @dataclass(frozen=True)
 class PlannedCall:
-    """A pending answer with what is needed to make its call."""
+    """A pending answer with what is needed to make its call. partial_reply: the steps that an earlier run paid for."""
 
     answer_id: uuid.UUID
     question: str
     platform: Platform
     repeat: int
+    partial_reply: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
         diagnosis.run_number += 1
         now = get_database_time()
         pending = diagnosis.answers.filter(state=AnswerState.PENDING).select_related("question", "platform")
+        partial_replies = load_partial_replies(pending)
         calls = [
-            PlannedCall(answer.pk, answer.question.text, answer.platform, answer.repeat)
+            PlannedCall(answer.pk, answer.question.text, answer.platform, answer.repeat, partial_replies.get(answer.pk))
             for answer in pending.order_by("repeat", "question__position", "platform__position")
         ]
         time_left = TimeLeft({call.platform.pk: call.platform for call in calls}.values())
@@ -184,6 +187,7 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
             Answer.objects.bulk_create(answers, update_conflicts=True, unique_fields=["id"], update_fields=names)
             replies = {call.answer_id: result.reply for call, result in results if result.reply}
             create_reply_rows((answer, replies[answer.pk]) for answer in answers if answer.pk in replies)
+            PartialReply.objects.filter(answer__in=answers).delete()
             diagnosis.save(update_fields=["valid", "failed", "filtered"])
             append_events(diagnosis.stream_id, events)
     for answer in answers:
@@ -265,6 +269,7 @@ def end_diagnosis(
         reason = REASONS_FOR_SKIPPED_CALLS.get(status or DiagnosisStatus.FAILED, FailureReason.BUG)
         pending = diagnosis.answers.filter(state=AnswerState.PENDING)
         skipped = pending.update(state=AnswerState.FAILED, reason=reason, error_code=ERROR_CODES_BY_REASON[reason])
+        PartialReply.objects.filter(answer__diagnosis=diagnosis).delete()
         diagnosis.failed += skipped
         is_too_late_to_matter = status == DiagnosisStatus.TIMED_OUT and not skipped
         diagnosis.status = decide_final_status(diagnosis) if is_too_late_to_matter or status is None else status

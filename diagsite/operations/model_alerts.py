@@ -1,11 +1,14 @@
 """Alerts of models that have disappeared or changed, once a week and after each deployment's preflight."""
 
+from django.conf import settings
+
 from diagnosis.platforms.model_check import ModelProblem, find_model_problems
 from monitoring.alerts.lifecycle import fire_alert, resolve_alert
 from monitoring.models import Alert
 from monitoring.models.rules import AlertSeverity
 
 MODEL_ALERT_NAME = "platform_model"
+_RUNBOOK_PATH = f"/admin/monitoring/rule/runbooks/{MODEL_ALERT_NAME}/"
 
 
 def check_models() -> list[ModelProblem]:
@@ -24,5 +27,6 @@ def check_models() -> list[ModelProblem]:
             rule_name=MODEL_ALERT_NAME,
             labels={"platform": problem.platform.pk, "reason": "missing" if problem.is_missing else "changed"},
             summary=f"{problem.text}。到后台“AI 平台”核对模型；改动会开始一组新的测量",
+            runbook_url=f"{settings.SITE_URL}{_RUNBOOK_PATH}",
         )
     return problems

@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.models import PaidCall, RawReply, RepairChange, ShareLink
+from diagnosis.models import PaidCall, PartialReply, RawReply, RepairChange, ShareLink
 from diagsite.models import Notification, RevokedToken
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
@@ -210,6 +210,12 @@ RETENTION_RULES = [
         order_by="created_at",
     ),
     _build_row_rule(
+        "partial_replies",
+        "paid steps of answers that were never finished",
+        1,
+        lambda cutoff: PartialReply.objects.filter(created_at__lt=cutoff),
+    ),
+    _build_row_rule(
         "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
@@ -242,6 +248,7 @@ RETENTION_BY_MODEL = {
     "axes.AccessLog": f"{_KEEP_FOREVER}not written",
     "diagnosis.RepairChange": "repairs",
     "diagnosis.RawReply": "raw_replies",
+    "diagnosis.PartialReply": "partial_replies",
     "diagnosis.PaidCall": "calls",
     "diagnosis.DailySpending": f"{_KEEP_FOREVER}the site's accounts; a deleted account's rows lose its name",
     "diagnosis.BudgetUse": f"{_KEEP_FOREVER}one row per budget and month",

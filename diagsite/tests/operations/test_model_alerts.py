@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from diagnosis.models import Answer, Platform
@@ -33,7 +35,7 @@ def _open_alerts() -> set[str]:
     [("responses", {"data": [{"id": "m-1"}, {"id": 3}]}), ("gemini", {"models": [{"name": "models/m-1"}]})],
 )
 def test_a_model_that_left_the_list_is_an_alert_until_it_is_back(
-    server: PlatformServer, protocol: str, listed: Any
+    server: PlatformServer, admin_client: Client, protocol: str, listed: Any
 ) -> None:
     server.set_path("/models", Canned(listed))
     make_platform("gone", base_url=server.base_url, protocol=protocol, model="m-0")
@@ -43,6 +45,8 @@ def test_a_model_that_left_the_list_is_an_alert_until_it_is_back(
     assert [(problem.platform.pk, problem.is_missing) for problem in check_models()] == [("gone", True)]
     assert len(check_models()) == 1
     assert _open_alerts() == {"gone"}
+    runbook_url = Alert.objects.get(rule_name=MODEL_ALERT_NAME).runbook_url
+    assert admin_client.get(urlsplit(runbook_url).path).status_code == 200
     assert "m-0" in Platform.objects.get(pk="gone").notice
     Platform.objects.filter(pk="gone").update(model="m-1")
     assert check_models() == []

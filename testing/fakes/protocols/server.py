@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from testing.fakes.protocols.trap import Canned
 
@@ -52,7 +52,7 @@ class PlatformServer:
         """Respond to a path after the base URL with this."""
         self._by_path[f"/v1{path}"] = canned
 
-    def __enter__(self) -> "PlatformServer":
+    def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _build_handler(self.respond))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="platform-server", daemon=True

@@ -1,6 +1,7 @@
 """Calls over HTTP: the number of requests, what is repeated after a failure, redirects, and what is stored."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from diagnosis.platforms.client import PlatformCall
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.platforms.seed import REAL_PLATFORMS
 from diagnosis.replies import PlatformReply
+from diagnosis.running.partial_replies import MAX_PARTIAL_REPLY_BYTES, build_partial_reply, read_partial_reply
 from diagnosis.running.reply_records import read_raw_reply
 from testing.data.diagnoses import API_KEY_VARIABLE, TEST_API_KEY, make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.protocols import gemini, kimi, responses
@@ -33,10 +35,8 @@ def no_cached_setups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _platform(server: PlatformServer, protocol: str, **columns: Any) -> Platform:
-    columns = {"surface": PlatformSurface.SEARCH} | columns
-    return Platform(
-        pk="p", model="m-1", key_variable=API_KEY_VARIABLE, base_url=server.base_url, protocol=protocol, **columns
-    )
+    columns = {"surface": PlatformSurface.SEARCH, "model": "m-1"} | columns
+    return Platform(pk="p", key_variable=API_KEY_VARIABLE, base_url=server.base_url, protocol=protocol, **columns)
 
 
 async def _take_all(call: PlatformCall) -> PlatformReply:
@@ -89,6 +89,60 @@ def test_a_failed_step_of_a_loop_repeats_no_earlier_one() -> None:
     assert paths == ["tools", "completions", "fibers", "fibers", "completions", "completions"]
     assert (failures, reply.text, reply.usage.searches) == (2, "好", 1)
     assert [usage and usage.searches for usage in usages] == [0, 1, 0]
+
+
+def _continue_elsewhere(call: PlatformCall) -> PlatformCall:
+    """Return the call as another process continues it."""
+    return PlatformCall(call.platform, call.question, read_partial_reply(build_partial_reply(call.progress)))
+
+
+@pytest.mark.parametrize("trap", [trap for trap in ALL_TRAPS if trap.calls > 1], ids=str)
+def test_a_call_is_continued_elsewhere_after_any_step(trap: Trap) -> None:
+    async def run(call: PlatformCall, *, moves: bool) -> Any:
+        try:
+            while not (reply := await call.take_step(seed=1, timeout_seconds=20)):
+                call = _continue_elsewhere(call) if moves else call
+        except CallFailed as failure:
+            return failure.reason, failure.detail.replace(call.platform.base_url, "")
+        return reply
+
+    outcomes = []
+    for moves in (False, True):
+        with PlatformServer(trap.responses) as server:
+            platform = _platform(server, trap.protocol, surface=trap.surface, search_options=trap.search_options)
+            outcome = asyncio.run(run(PlatformCall(platform, "问"), moves=moves))
+            outcomes.append(replace(outcome, params_hash="") if isinstance(outcome, PlatformReply) else outcome)
+            assert (len(server.requests), server.problems) == (trap.calls, [])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("columns", [{"model": "m-2"}, {"surface": "memory"}, {"extra_body": {"top_p": 0.5}}])
+def test_steps_of_other_parameters_are_dropped(columns: dict[str, Any]) -> None:
+    with PlatformServer([Canned(kimi.tool_calls("壶")), Canned(completion("好"))]) as server:
+        server.set_path("/formulas/moonshot/web-search:latest/tools", Canned(kimi.TOOLS))
+        call = PlatformCall(_platform(server, "kimi"), "问")
+        assert asyncio.run(call.take_step(seed=1, timeout_seconds=20)) is None
+        call = _continue_elsewhere(call)
+        call.platform = _platform(server, "kimi", **columns)
+        reply = asyncio.run(_take_all(call))
+        bodies = [request.body for request in server.requests if request.path.endswith("/completions")]
+    assert reply.text == "好"
+    assert [len(body["messages"]) for body in bodies] == [1, 1]
+
+
+def test_stored_steps_are_bounded_and_without_the_key() -> None:
+    query = f"壶 {TEST_API_KEY}"
+    large = "x" * (MAX_PARTIAL_REPLY_BYTES - 300)
+    with PlatformServer([Canned(kimi.tool_calls(query)), Canned(kimi.fiber(large))]) as server:
+        server.set_path("/formulas/moonshot/web-search:latest/tools", Canned(kimi.TOOLS))
+        call = PlatformCall(_platform(server, "kimi"), "问")
+        asyncio.run(call.take_step(seed=1, timeout_seconds=20))
+        asyncio.run(call.take_step(seed=1, timeout_seconds=20))
+    assert len(call.progress.responses) == 3
+    stored = read_partial_reply(build_partial_reply(call.progress)).responses
+    assert [response.body for response in stored[:1]] == [kimi.TOOLS]
+    assert len(stored) == 2
+    assert TEST_API_KEY not in str(stored) and "壶 ***" in str(stored)
 
 
 def test_a_paid_reply_that_is_no_answer_tells_its_usage() -> None:
