@@ -24,8 +24,8 @@ from monitoring.measurement import Measurement
 from monitoring.rules.evidence import RuleEvidence, RuleParameters, WindowSums
 from performance.intervals import exact_interval
 
-# A recovery is false at most once in so many days: each ending is a chance to take a lucky streak for one.
-DAYS_PER_FALSE_RECOVERY = 20.0
+# A recovery is false about once in so many days at most: each ending is a chance to take a lucky streak for one.
+DAYS_PER_FALSE_RECOVERY = 200.0
 _MIN_RATE_WINDOW = timedelta(hours=1)  # a shorter time says little about how many samples a day has
 # An alert without evidence for this long ends, because nothing would ever resolve it.
 STALE_AFTER = timedelta(hours=24)
