@@ -85,7 +85,5 @@
     statusLabel: labelFrom('statuses'),
     answerStateLabel: labelFrom('answerStates'),
     skipReasonLabel: labelFrom('skipReasons'),
-    siteKindLabel: labelFrom('siteKinds'),
-    surfaceLabel: labelFrom('surfaces'),
   };
 });

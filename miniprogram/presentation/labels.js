@@ -34,19 +34,6 @@
         "refused": "未能发起",
         "queue_full": "进行中的诊断太多",
         "unavailable": "平台都已暂停或没有密钥"
-      },
-      "siteKinds": {
-        "own": "自有网站",
-        "competitor": "竞品网站",
-        "media": "媒体",
-        "community": "社区",
-        "shop": "电商",
-        "reference": "百科与机构"
-      },
-      "surfaces": {
-        "memory": "模型记忆（不联网）",
-        "search": "联网搜索",
-        "app": "应用内搜索"
       }
     },
     "en": {
@@ -74,19 +61,6 @@
         "refused": "The run could not be started",
         "queue_full": "Too many diagnoses in progress",
         "unavailable": "All platforms are paused or have no key"
-      },
-      "siteKinds": {
-        "own": "own site",
-        "competitor": "competitor's site",
-        "media": "media",
-        "community": "community",
-        "shop": "shop",
-        "reference": "reference"
-      },
-      "surfaces": {
-        "memory": "model memory (no search)",
-        "search": "web search",
-        "app": "search inside the app"
       }
     }
   };

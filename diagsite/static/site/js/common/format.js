@@ -1,6 +1,7 @@
 // Numbers, durations and labels as text, shared with the mini-program; dates and times as the browser writes them.
 
 import { config, i18n, _ } from "./config.js";
+import { sourceLabels } from "./source_labels.js";
 
 export const {
   percent,
@@ -15,9 +16,11 @@ export const {
   statusLabel,
   answerStateLabel,
   skipReasonLabel,
-  siteKindLabel,
-  surfaceLabel,
 } = window.diag.createFormat(i18n);
+
+export const siteKindLabel = (kind) => sourceLabels[config.language].siteKinds[kind] || kind;
+
+export const surfaceLabel = (surface) => sourceLabels[config.language].surfaces[surface] || surface;
 
 const dateTimes = new Intl.DateTimeFormat(config.language, { dateStyle: "medium", timeStyle: "short" });
 const times = new Intl.DateTimeFormat(config.language, { timeStyle: "short" });
