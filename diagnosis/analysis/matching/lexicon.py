@@ -192,11 +192,6 @@ def is_english_phrase(text: str) -> bool:
     return bool(words) and all(is_english_word(word) for word in words)
 
 
-def is_english_name(text: str) -> bool:
-    """Return whether the dictionary has a word in lower case as a name: of a day, a place, a person."""
-    return text in _load_dictionary().english_names
-
-
 def is_person(text: str) -> bool:
     """Return whether the dictionary has a Chinese text as the name of persons."""
     return text in _load_dictionary().persons
