@@ -108,11 +108,11 @@
    */
   function describeSelection(platforms) {
     const warnings = platforms.filter(cannotBeCalled).map((platform) =>
-      _('{name}：{health}，现在不会回答。', { name: platform.name, health: describeHealth(platform) }));
+      _('{name}：{health}，暂不回答。', { name: platform.name, health: describeHealth(platform) }));
     const isMixed = platforms.some(({ demo }) => demo) && platforms.some(({ demo }) => !demo);
-    if (isMixed) return { warnings, error: _('演示和真实平台不能放在同一次诊断里。') };
+    if (isMixed) return { warnings, error: _('演示与真实平台不能混选。') };
     const isHopeless = platforms.length > 0 && platforms.every(cannotBeCalled);
-    return { warnings, error: isHopeless ? _('所选平台现在都不能询问。') : '' };
+    return { warnings, error: isHopeless ? _('所选平台现在都不可用。') : '' };
   }
 
   return { MAX_PLATFORMS, describePlatform, selectPlatforms, estimateSeconds, describeEstimate, describeSelection };
