@@ -251,7 +251,7 @@ class Answer(models.Model):
     mentions = models.JSONField("提及", default=list, blank=True)
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
     discovered = models.JSONField("推测的其他品牌", default=list, db_default=[], blank=True)
-    domains = models.JSONField("引用的网站", null=True, blank=True, help_text="空：尚未分析")
+    domains = models.JSONField("提到的网站", null=True, blank=True, help_text="空：尚未分析")
     extraction = models.JSONField("评估模型的提取", null=True, blank=True, db_column="verdicts", help_text="空：未评估")
     reason = models.CharField("原因", max_length=16, choices=FailureReason.choices, blank=True)
     error_code = models.CharField("错误代码", max_length=40, blank=True)

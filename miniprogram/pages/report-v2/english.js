@@ -32,7 +32,7 @@ module.exports = {
   '已有的 {kept} 条回答会原样沿用，只重新询问失败的 {failed} 条。': 'The {kept} existing answers are carried over unchanged. Only the {failed} failed ones are asked again.',
   '已经得到的回答会保留，没有问完的不再询问。': 'The answers so far are kept. The rest will not be asked.',
   '平均位次': 'Mean position',
-  '引用的来源': 'Cited sources',
+  '提到的网址': 'Addresses mentioned',
   '得到了完整、可用的文字的回答。失败、被平台过滤和被截断的回答不计入分母。': 'An answer with complete, usable text. Failed, filtered and cut-off answers are in no denominator.',
   '您没有要求比较它们。点一下，就加进新的诊断。': 'You did not ask to compare them. Tap one to add it to a new diagnosis.',
   '推荐率': 'Recommendation rate',

@@ -25,7 +25,7 @@ module.exports = {
   otherBrandsExplanation: '您没有要求比较它们。点一下，就加进新的诊断。',
   sentiment: '情感',
   notJudged: '未评估',
-  domains: '引用的来源',
+  domains: '提到的网址',
   noDomains: '回答里没有给出来源，这不等于没有来源。',
   method: '这些数字怎么算',
   mentionExplanation: '提到这个品牌的有效回答，占全部有效回答的比例。须线是 95% 的威尔逊区间：样本越少，区间越宽。',
