@@ -288,11 +288,11 @@ def test_the_picker_warns_of_pauses_and_refuses_what_cannot_work(
             expect(warning).to_be_hidden()
             resting.check()
             expect(warning).to_contain_text("暂停至")
-            expect(warning).to_contain_text("现在不会回答")
+            expect(warning).to_contain_text("暂不回答")
             page.locator("[name=brand]").fill("山岚")
             page.locator("#questions textarea").first.fill("推荐哪个手冲壶？")
             expect(page.locator("#estimated-duration")).to_contain_text("天")  # not a second: the pause counts
-            for ticked, message in ((demo, "演示和真实平台"), (None, "都不能询问")):
+            for ticked, message in ((demo, "演示与真实平台"), (None, "都不可用")):
                 if ticked:
                     ticked.check()
                 else:

@@ -46,7 +46,7 @@ test('healthy platforms of one kind are selected first', () => {
 test('what cannot work is refused, and what is paused is named with its end', () => {
   const error = (...platforms) => describeSelection(platforms).error;
   assert.match(error(demo('a'), platform('b')), /演示与真实/);
-  assert.match(error(paused('a'), keyless('b')), /都不能询问/);
+  assert.match(error(paused('a'), keyless('b')), /都不可用/);
   assert.equal(error(paused('a'), platform('b')), '');
   assert.equal(error(awaitingProbe('a')), '');
   assert.equal(error(), '');
