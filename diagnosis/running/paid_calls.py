@@ -33,7 +33,7 @@ class PaidCalls:
         """Count a call right before it is made. Raises CallRefused if a budget has no room, or a database error."""
         future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
         self._requests.append((request, future))
-        if self._reserve_task is None:
+        if self._reserve_task is None or self._reserve_task.done():
             self._reserve_task = asyncio.create_task(self._reserve_waiting(), name="reserve_calls")
         try:
             return await future
@@ -54,8 +54,9 @@ class PaidCalls:
 
     async def flush(self) -> None:
         """Return once every call is settled, or the database was unavailable for too long."""
-        while self._reserve_task or self._settle_task:
-            await asyncio.wait([task for task in (self._reserve_task, self._settle_task) if task])
+        # A task that was cancelled before its first step has not reset its attribute.
+        while pending := [task for task in (self._reserve_task, self._settle_task) if task and not task.done()]:
+            await asyncio.wait(pending)
 
     async def _reserve_waiting(self) -> None:
         while self._requests:
@@ -79,7 +80,7 @@ class PaidCalls:
             future.set_exception(_build_failure(outcome) if isinstance(outcome, BudgetExhausted) else outcome)
 
     def _start_settling(self) -> None:
-        if self._settle_task is None:
+        if self._settle_task is None or self._settle_task.done():
             self._settle_task = asyncio.create_task(self._settle_waiting(), name="settle_calls")
 
     async def _settle_waiting(self) -> None:
