@@ -66,7 +66,7 @@ def test_fresh_clone_runs_a_sample_and_finds_it_after_a_restart(fresh_checkout: 
     port = find_free_port()
     first = _make_run(fresh_checkout, port)
     first.wait_for("按 Ctrl-C 停止")
-    assert "100% 部分完成" in first.text
+    assert "100% 已完成" in first.text
     assert "演示数据" in first.text
     assert f"报告: http://127.0.0.1:{port}/diagnoses/" in first.text
     assert _is_ready(port)
