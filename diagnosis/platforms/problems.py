@@ -8,6 +8,7 @@ from math import log
 from typing import Any
 
 from django.db import connection
+from django.utils import translation
 
 from diagnosis.choices import AnswerState, FailureReason
 from diagnosis.models import Platform
@@ -52,6 +53,7 @@ ORDER BY platform.id, answer.answered_at DESC
 """
 
 
+@translation.override("zh-hans")
 def find_platform_problems(
     failing_since: Mapping[str, datetime], recovered_at: Mapping[str, datetime], now: datetime
 ) -> list[dict[str, Any]]:

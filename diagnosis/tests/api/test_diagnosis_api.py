@@ -321,7 +321,7 @@ def test_queries_for_storing_and_ending_do_not_grow_with_answers(
     platforms = [make_platform(f"p{number}") for number in range(10)]
     questions = [f"问题 {number}" for number in range(20)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         begin_and_record(diagnosis, *[make_valid_result(), make_failed_result()] * 100)
     with django_assert_max_num_queries(20):
         ended = state_machine.end_diagnosis(diagnosis.pk)

@@ -109,7 +109,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, tuple[str, str]]]] = [
     ("many questions", {"questions": MANY[:21]}, {"questions": ("最多 20 项。", "At most 20.")}),
     ("one question as text", {"questions": "好"}, {"questions": ("应为列表。", "Must be a list.")}),
     ("no platforms", {"platforms": []}, {"platforms": ("至少 1 项。", "At least 1.")}),
-    ("many platforms", {"platforms": MANY[:11]}, {"platforms": ("最多 10 项。", "At most 10.")}),
+    ("many platforms", {"platforms": MANY[:13]}, {"platforms": ("最多 12 项。", "At most 12.")}),
     (
         "unknown platform",
         {"platforms": ["fake", "missing"]},
