@@ -101,6 +101,7 @@ def is_working_again(failed: Sequence[bool]) -> bool:
     return odds >= log(_RECOVERY_ODDS)
 
 
+@translation.override("zh-hans")
 def count_failed_answers(since: datetime, now: datetime) -> list[dict[str, Any]]:
     """Return {platform, name, reason, count} of the answers that failed since then, most first."""
     counts: Counter[tuple[str, str]] = Counter()
