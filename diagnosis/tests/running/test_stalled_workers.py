@@ -31,10 +31,15 @@ def _make_two_questions(owner: AbstractUser, fake: FakePlatform) -> Diagnosis:
     return make_diagnosis(owner, [make_platform(base_url=fake.base_url, concurrency=1)], questions=["甲？", "乙？"])
 
 
+# A decision to call may be that old (diagnosis/running/admission.py).
+ADMISSION_DELAY_SECONDS = 1.0
+
+
 async def _run_during_first_call(diagnosis: Diagnosis, fake: FakePlatform, then: object) -> None:
     running = asyncio.create_task(run_diagnosis(diagnosis.pk))
     await asyncio.to_thread(wait_until, lambda: fake.count() == 1, "the first call")
     await sync_to_async(then, thread_sensitive=False)()  # type: ignore[call-overload]
+    await asyncio.sleep(ADMISSION_DELAY_SECONDS)
     fake.release()
     await running
 
