@@ -32,7 +32,7 @@ def find_successor(base_url, model):
 
 def move_retired_models(apps, schema_editor):
     """Change only the model, so that operators' other settings stay, and say so in the row."""
-    for platform in apps.get_model("diagnosis", "Platform").objects.filter(is_demo=False):
+    for platform in apps.get_model("diagnosis", "Platform").objects.using(schema_editor.connection.alias).filter(is_demo=False):
         successor = find_successor(platform.base_url, platform.model)
         if successor:
             platform.notice = f"模型 {platform.model} 已被平台下线，升级时改成了 {successor}；其余设置没有变动，请核对价格。"

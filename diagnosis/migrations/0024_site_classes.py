@@ -138,7 +138,8 @@ SITE_CLASSES = [
 
 def add_site_classes(apps, schema_editor):
     SiteClass = apps.get_model("diagnosis", "SiteClass")
-    SiteClass.objects.bulk_create(SiteClass(host=host, kind=kind, name=name) for host, kind, name in SITE_CLASSES)
+    rows = [SiteClass(host=host, kind=kind, name=name) for host, kind, name in SITE_CLASSES]
+    SiteClass.objects.using(schema_editor.connection.alias).bulk_create(rows)
 
 
 class Migration(migrations.Migration):
