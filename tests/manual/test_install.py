@@ -1,6 +1,7 @@
 """The manual's install section in short: its blocks, and the site with environment.example as shipped."""
 
 import re
+import secrets
 import subprocess
 
 import httpx
@@ -52,6 +53,9 @@ def test_processes_with_the_example_are_ready_and_scraped(redis_server: RedisSer
         "LOG_FILE": "",
         "ENVIRONMENT": "production",
         "DEMO": "0",
+        # The manual replaces the placeholders.
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "METRICS_TOKEN": secrets.token_urlsafe(50),
     }
     del example["DATABASE_URL"], example["LOG_FILE"]
     unit = (DEPLOY / "systemd" / "diagsite-web@.service").read_text().replace("%i", str(port))
