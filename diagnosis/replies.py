@@ -1,4 +1,4 @@
-"""What a platform's reply consists of, whatever its protocol: everything above the protocols reads only this."""
+"""What a platform's reply consists of, for every protocol: everything above the protocols reads only this."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal

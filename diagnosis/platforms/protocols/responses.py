@@ -289,7 +289,7 @@ class OutputParser:
         }
 
     def parse(self, items: list[dict[str, Any]]) -> None:
-        """Read the items: searches first, so that a citation finds its result whatever the order."""
+        """Read the items: searches first, so that a citation finds its result in any order."""
         readers = [(self._readers.get(get_text(item, "type")), item) for item in items]
         for is_message in (False, True):
             for reader, item in readers:
