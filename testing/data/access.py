@@ -16,7 +16,7 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.choices import CallPurpose
+from diagnosis.choices import CallPurpose, SiteKind
 from diagnosis.corrections.services import add_alias, add_competitor
 from diagnosis.models import (
     AccountBudget,
@@ -28,6 +28,7 @@ from diagnosis.models import (
     RepairRun,
     Schedule,
     ShareLink,
+    SiteClass,
 )
 from diagnosis.spending.ledger import CallRequest, reserve
 from diagsite.models import Role, User
@@ -112,6 +113,7 @@ class AccessFixtures:
         CopyOverride.objects.create(code="SERVER_ERROR", title="维护", ends_at=now + timedelta(hours=1), reason="演练")
         PushProcess.objects.create(name="web:1", started_at=now, seen_at=now)
         LegacyRecord.objects.create(table="t", key="1", raw={})
+        SiteClass.objects.get_or_create(host="site.example", defaults={"kind": SiteKind.COMMUNITY})
         run = RepairRun.objects.create()
         RepairChange.objects.create(run=run, defect="x", model="diagnosis.diagnosis", key="1")
         fire_alert(fingerprint="test", title="t", severity="error", source=Alert.Source.WATCHDOG, rule_name="r")

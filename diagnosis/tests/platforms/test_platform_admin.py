@@ -2,10 +2,12 @@
 
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -111,7 +113,7 @@ def test_switched_off_models_are_moved_and_other_settings_kept() -> None:
         make_platform(pk, **columns)
     (path,) = Path(migrations.__file__ or "").parent.glob("*_retired_models.py")
     migration = import_module(f"diagnosis.migrations.{path.stem}")
-    migration.move_retired_models(apps, None)
+    migration.move_retired_models(apps, SimpleNamespace(connection=connection))
     moved = {platform.pk: platform for platform in Platform.objects.filter(pk__in=rows)}
     assert (moved["kimi"].model, moved["kimi"].concurrency) == ("kimi-k2.6", 2)
     assert "moonshot-v1-32k" in moved["kimi"].notice
