@@ -236,6 +236,8 @@ class _RedisStore:
         self._acquire_script = self._redis.register_script(_ACQUIRE_SCRIPT)
 
     async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
+        if self._leases.count >= limits.max_concurrent:
+            return Wait(WINDOW_SECONDS)  # a release ends the wait
         call_id = uuid.uuid4().hex
         now, seconds, state = await self._acquire_script(
             keys=self._keys,

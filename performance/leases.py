@@ -54,6 +54,11 @@ class LeaseHolder:
         self._lease_ids: set[str] = set()
         self._renewal_task: asyncio.Task[None] | None = None
 
+    @property
+    def count(self) -> int:
+        """The number of leases of this process."""
+        return len(self._lease_ids)
+
     def keep_renewing(self, lease_id: str) -> None:
         """Renew a lease that a script has acquired, until `release`."""
         self._lease_ids.add(lease_id)

@@ -71,7 +71,7 @@ def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = ""
         normalized,
         matches,
         normalize_spelling(question),
-        tuple(gazetteer.brand_context),
+        gazetteer,
         groups,
         Segmentation(normalized.text),
     )

@@ -1,8 +1,9 @@
 """The admission of every paid call: whether it is wanted, allowed and within budget, decided from current rows.
 
-`admit_call` decides before the call waits for the limits of its platform, while it waits, and again right before the
-call. A call that is refused takes no limit, and ends at once with its reason. While the database is unavailable or
-accepts no writes, calls wait: an unknown state is never taken for a wanted call.
+While a call waits for the limits of its platform, `admit` reads the platform's row again and again; right before the
+call it reserves the cost, in the same step as it decides for the last time. A call that is refused uses no limit, and
+ends at once with its reason. While the database is unavailable or accepts no writes, calls wait: an unknown state is
+never taken for a wanted call.
 """
 
 import asyncio
@@ -29,7 +30,6 @@ from performance.call_limits import CallSlot
 
 # Together less than the second within which an operator's edit applies.
 MAX_ROW_AGE_SECONDS = 0.25  # of a platform's row, while calls wait
-MAX_CHECK_AGE_SECONDS = 0.1  # of the decision, before the cost is reserved
 MAX_DECISION_AGE_SECONDS = 0.7  # of the decision, when the call begins
 MAX_DECISIONS = 10  # for one call, while the database is too slow for that
 
@@ -65,8 +65,7 @@ class Admission:
 
     def __init__(self, run: Run | None = None, shutdown: asyncio.Event | None = None) -> None:
         self._run, self._shutdown = run, shutdown
-        self._paid_calls = PaidCalls()
-        self._checks = Batch(self._find_platforms_of_wanted_calls)
+        self._paid_calls = PaidCalls(self._find_wanted)
 
     @asynccontextmanager
     async def admit(self, call: Call) -> AsyncIterator[AdmittedCall]:
@@ -74,14 +73,13 @@ class Admission:
 
         Raises CallRefused with the reason of a refusal, CallNoLongerNeeded if the answer is not wanted any more.
         """
-        checked_at, _platform = await self._check(call)
         limits = get_platform_limits(call.platform_id)
         slot = await self._wait_for_slot(call, limits)
         was_made = False
         try:
-            platform, reservation = await self._reserve(call, checked_at)
+            reservation = await self._reserve(call)
             was_made = True
-            admitted = AdmittedCall(platform, limits, slot, reservation)
+            admitted = AdmittedCall(reservation.platform, limits, slot, reservation)
             try:
                 yield admitted
             finally:
@@ -90,23 +88,21 @@ class Admission:
         finally:
             await limits.release(slot, was_made=was_made)
 
-    async def _reserve(self, call: Call, checked_at: float) -> tuple[Platform, Reservation]:
-        """Reserve the call, and decide again if the decision is old by then, as while the database is slow."""
-        for _ in range(MAX_DECISIONS):
-            if time.monotonic() - checked_at > MAX_CHECK_AGE_SECONDS:
-                checked_at, _platform = await self._check(call)
-            reservation = await self._paid_calls.reserve(self._build_request(call))
+    async def _reserve(self, call: Call) -> Reservation:
+        """Decide and reserve, and once more if the decision is old by then, as while the database is slow."""
+        for attempt in range(MAX_DECISIONS):
+            reservation, decided_at = await self._paid_calls.reserve(self._build_request(call))
             try:
+                self._refuse_on_shutdown()
                 refuse_unavailable(reservation.platform, call.probe_claim)
-            except CallRefused:
+            except (CallNoLongerNeeded, CallRefused):
                 self._paid_calls.cancel(reservation)
                 raise
-            if time.monotonic() - checked_at <= MAX_DECISION_AGE_SECONDS:
+            is_current = time.monotonic() - decided_at <= MAX_DECISION_AGE_SECONDS
+            if is_current or attempt == MAX_DECISIONS - 1:  # the state of this moment is the best there is
                 break
             self._paid_calls.cancel(reservation)
-        else:  # the database takes longer: its state at this moment is the best there is
-            reservation = await self._paid_calls.reserve(self._build_request(call))
-        return reservation.platform, reservation
+        return reservation
 
     def settle(self, admitted: AdmittedCall, usage: Usage | None) -> None:
         """Charge what the call consumed, in the background; None if it is unknown."""
@@ -117,29 +113,20 @@ class Admission:
         """Return once every call is settled, or the database was unavailable for too long."""
         await self._paid_calls.flush()
 
-    async def _check(self, call: Call) -> tuple[float, Platform]:
-        """Return the time of the check and the current row of the platform, or raise what `admit` raises."""
-        started = time.monotonic()
-        platform = await self._checks.submit(call)
-        if platform is None or (self._shutdown and self._shutdown.is_set()):
+    def _refuse_on_shutdown(self) -> None:
+        if self._shutdown and self._shutdown.is_set():
             raise CallNoLongerNeeded
-        _get_batches().remember(platform)
-        refuse_unavailable(platform, call.probe_claim)
-        return started, platform
 
-    def _find_platforms_of_wanted_calls(self, calls: Sequence[Call]) -> list[Platform | None]:
-        """Return the current rows of the calls' platforms; None for a call that is not wanted any more."""
-        platforms = Platform.objects.in_bulk({call.platform_id for call in calls})
+    def _find_wanted(self, requests: Sequence[CallRequest]) -> list[bool]:
+        """Return for each call whether its result is still wanted."""
         if self._run is None:
-            return [platforms.get(call.platform_id) for call in calls]
-        answer_ids = [call.answer_id for call in calls if call.purpose == CallPurpose.ANSWER and call.answer_id]
+            return [True] * len(requests)
+        answers = [request for request in requests if request.purpose == CallPurpose.ANSWER]
+        answer_ids = [request.answer_id for request in answers if request.answer_id]
         wanted = state_machine.find_wanted_answers(self._run, answer_ids) if answer_ids else set()
-        is_current = len(answer_ids) < len(calls) and state_machine.is_current(self._run)
+        is_current = len(answers) < len(requests) and state_machine.is_current(self._run)
         return [
-            platforms.get(call.platform_id)
-            if (call.answer_id in wanted if call.purpose == CallPurpose.ANSWER else is_current)
-            else None
-            for call in calls
+            request.answer_id in wanted if request.purpose == CallPurpose.ANSWER else is_current for request in requests
         ]
 
     async def _wait_for_slot(self, call: Call, limits: PlatformLimits) -> CallSlot:
@@ -147,8 +134,9 @@ class Admission:
         async with limits.line:
             while True:
                 platform = await _get_batches().get_recent_platform(call.platform_id)
-                if platform is None or (self._shutdown and self._shutdown.is_set()):
+                if platform is None:
                     raise CallNoLongerNeeded
+                self._refuse_on_shutdown()
                 refuse_unavailable(platform, call.probe_claim)
                 acquired = await limits.try_acquire(get_row_limits(platform))
                 if isinstance(acquired, CallSlot):

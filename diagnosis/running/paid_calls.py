@@ -1,14 +1,16 @@
 """The ledger of calls. Reservations requested together share a transaction, and so do settlements."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError
 
 from diagnosis.choices import FailureReason
-from diagnosis.exceptions import BudgetExhausted, CallRefused
+from diagnosis.exceptions import BudgetExhausted, CallNoLongerNeeded, CallRefused
 from diagnosis.replies import Usage
 from diagnosis.running.db import run_db_write_with_retry
 from diagnosis.spending import ledger
@@ -22,16 +24,21 @@ T = TypeVar("T")
 class PaidCalls:
     """Reserves calls and settles them. While the database is unavailable, no call is reserved."""
 
-    def __init__(self) -> None:
-        self._requests: list[tuple[CallRequest, asyncio.Future[Reservation]]] = []
+    def __init__(self, find_wanted: Callable[[Sequence[CallRequest]], Sequence[bool]]) -> None:
+        """find_wanted: called right before calls are reserved, in their thread; the others are not reserved."""
+        self._find_wanted = find_wanted
+        self._requests: list[tuple[CallRequest, asyncio.Future[tuple[Reservation, float]]]] = []
         self._settlements: list[tuple[Reservation, Usage | None]] = []
         self._cancelled: list[Reservation] = []
         self._reserve_task: asyncio.Task[None] | None = None
         self._settle_task: asyncio.Task[None] | None = None
 
-    async def reserve(self, request: CallRequest) -> Reservation:
-        """Count a call right before it is made. Raises CallRefused if a budget has no room, or a database error."""
-        future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
+    async def reserve(self, request: CallRequest) -> tuple[Reservation, float]:
+        """Count a call right before it is made; return also the monotonic time at which it was wanted.
+
+        Raises CallNoLongerNeeded, CallRefused if a budget has no room, or a database error.
+        """
+        future: asyncio.Future[tuple[Reservation, float]] = asyncio.get_running_loop().create_future()
         self._requests.append((request, future))
         if self._reserve_task is None or self._reserve_task.done():
             self._reserve_task = asyncio.create_task(self._reserve_waiting(), name="reserve_calls")
@@ -39,7 +46,7 @@ class PaidCalls:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and not future.exception():
-                self.cancel(future.result())
+                self.cancel(future.result()[0])
             raise
 
     def settle(self, reservation: Reservation, usage: Usage | None) -> None:
@@ -61,21 +68,29 @@ class PaidCalls:
     async def _reserve_waiting(self) -> None:
         while self._requests:
             batch, self._requests = self._requests, []
+            decided_at = time.monotonic()
             outcomes: Sequence[Reservation | Exception]
             try:
-                outcomes = await run_db_write_with_retry(ledger.reserve_calls, [request for request, _ in batch])
+                outcomes = await run_db_write_with_retry(self._reserve_wanted, [request for request, _ in batch])
             except Exception as error:  # noqa: BLE001 - raised where it is awaited
                 outcomes = [error] * len(batch)
             for (_request, future), outcome in zip(batch, outcomes, strict=True):
-                self._resolve(future, outcome)
+                self._resolve(future, outcome, decided_at)
         self._reserve_task = None
 
-    def _resolve(self, future: asyncio.Future[Reservation], outcome: Reservation | Exception) -> None:
+    def _reserve_wanted(self, requests: Sequence[CallRequest]) -> list[Reservation | Exception]:
+        wanted = self._find_wanted(requests)
+        reserved = iter(ledger.reserve_calls(list(compress(requests, wanted))) if any(wanted) else ())
+        return [next(reserved) if is_wanted else CallNoLongerNeeded() for is_wanted in wanted]
+
+    def _resolve(
+        self, future: asyncio.Future[tuple[Reservation, float]], outcome: Reservation | Exception, decided_at: float
+    ) -> None:
         if isinstance(outcome, Reservation):
             if future.done():  # its task was cancelled
                 self.cancel(outcome)
             else:
-                future.set_result(outcome)
+                future.set_result((outcome, decided_at))
         elif not future.done():
             future.set_exception(_build_failure(outcome) if isinstance(outcome, BudgetExhausted) else outcome)
 

@@ -170,12 +170,13 @@ def record_answers(run: Run, results: Sequence[tuple[PlannedCall, CallResult]]) 
         answers = [pending[pk] for pk in columns_by_answer if pk in pending]
         pending_by_platform = count_pending_by_platform(diagnosis)
         seconds_to_deadline = (run.deadline_at - timezone.now()).total_seconds()
-        attempts = count_attempts(columns_by_answer)
+        # An earlier run, of a killed worker, may have made calls too.
+        attempts = count_attempts(columns_by_answer) if run.number > 1 else {}
         events: list[DiagnosisEvent] = []
         for answer in answers:
             for name, value in columns_by_answer[answer.pk].items():
                 setattr(answer, name, value)
-            answer.attempts = max(answer.attempts, attempts.get(answer.pk, 0))  # also those of a killed worker
+            answer.attempts = max(answer.attempts, attempts.get(answer.pk, 0))
             setattr(diagnosis, answer.state, getattr(diagnosis, answer.state) + 1)
             pending_by_platform[answer.platform_id] -= 1
             run.time_left.observe(answer.platform_id, answer.milliseconds or 0)

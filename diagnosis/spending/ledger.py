@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Model
 from django.utils import timezone
 
 from diagnosis.choices import BudgetScope, CallPurpose
@@ -34,6 +35,8 @@ from diagnosis.spending.daily import TOKEN_FIELDS, SpendingChange, add_to_daily_
 from diagnosis.spending.pricing import get_cost, get_max_usage
 
 log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=Model)
 
 # After its timeout a call is over; the rest is for a process that cannot reach the database.
 ABANDONED_AFTER_TIMEOUT = timedelta(seconds=120)
@@ -115,7 +118,7 @@ def _reserve_with_locks(
             else:
                 _charge(call, [uses[key] for key in call_keys], judged)
         PaidCall.objects.filter(pk__in=refusals).delete()
-        BudgetUse.objects.bulk_update(uses.values(), ["calls", "money", "refused_limit"])
+        _update_rows(BudgetUse, list(uses.values()), ["calls", "money", "refused_limit"])
         Diagnosis.objects.bulk_update(judged.values(), ["judge_calls"])
         accepted = [call for call in calls if call.pk not in refusals]
         add_to_daily_spending([(call, SpendingChange(calls=1, cost=call.reserved)) for call in accepted])
@@ -176,7 +179,7 @@ def settle_calls(settlements: Sequence[tuple[Reservation, Usage | None]]) -> Non
     by_id = {reservation.call_id: (reservation, usage) for reservation, usage in settlements}
     with transaction.atomic():
         changes = [(call, _settle_call(call, *by_id[call.pk])) for call in _lock_unsettled(by_id)]
-        PaidCall.objects.bulk_update([call for call, _change in changes], ["state", "cost", *TOKEN_FIELDS])
+        _update_rows(PaidCall, [call for call, _change in changes], ["state", "cost", *TOKEN_FIELDS])
         _change_totals(changes)
 
 
@@ -217,8 +220,13 @@ def _change_totals(changes: Sequence[tuple[PaidCall, SpendingChange]]) -> None:
             if key in uses:  # the account may have been deleted meanwhile
                 uses[key].calls += change.calls
                 uses[key].money += change.cost
-    BudgetUse.objects.bulk_update(uses.values(), ["calls", "money"])
+    _update_rows(BudgetUse, list(uses.values()), ["calls", "money"])
     add_to_daily_spending(changes)
+
+
+def _update_rows(model: type[M], rows: list[M], columns: list[str]) -> None:
+    """Update locked rows. Unlike `bulk_update`, which takes five times as long, without a CASE for each value."""
+    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
 
 def settle_abandoned_calls() -> int:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Permission
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -63,6 +64,7 @@ def _delete_created_rows() -> None:
     while _created_users:
         _created_users.pop().delete()
     PushProcess.objects.all().delete()
+    Session.objects.all().delete()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ async def _spend(seed: int, concurrency: int, owner_id: int, schedule_id: uuid.U
     from diagnosis.spending.pricing import get_usage
     from testing.data.calls import ask_platform
 
-    paid_calls, rng = PaidCalls(), random.Random(seed)
+    paid_calls, rng = PaidCalls(lambda requests: [True] * len(requests)), random.Random(seed)
 
     async def call_repeatedly() -> None:
         while True:
@@ -50,7 +50,7 @@ async def _spend(seed: int, concurrency: int, owner_id: int, schedule_id: uuid.U
                 schedule_id if is_answer else None,
             )
             try:
-                reservation = await paid_calls.reserve(request)
+                reservation, _decided_at = await paid_calls.reserve(request)
             except Exception:  # noqa: BLE001 - a budget without room
                 await asyncio.sleep(PAUSE_AFTER_REFUSAL_SECONDS)
                 continue

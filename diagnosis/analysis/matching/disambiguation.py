@@ -8,8 +8,8 @@ evidence, the match is uncertain.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
@@ -20,7 +20,7 @@ import ahocorasick
 from diagnosis.analysis.matching.boundaries import WordFit, get_word_fit, is_whole_word
 from diagnosis.analysis.matching.capitals import get_case_evidence
 from diagnosis.analysis.matching.evidence import WEAK, Evidence
-from diagnosis.analysis.matching.gazetteer import KnownBrand
+from diagnosis.analysis.matching.gazetteer import Gazetteer, KnownBrand
 from diagnosis.analysis.matching.grammar import (
     get_grammar_evidence,
     get_question_words,
@@ -63,10 +63,9 @@ class MatchContext:
     normalized: NormalizedText
     matches: Sequence[NameMatch]
     question: str
-    common_brand_words: tuple[str, ...]
+    gazetteer: Gazetteer
     groups: Sequence[Group]
     segmentation: Segmentation
-    word_ranges: dict["WordFinder", list[OffsetRange]] = field(default_factory=dict, init=False)
 
     @cached_property
     def sentence_ends(self) -> list[int]:
@@ -95,11 +94,17 @@ class MatchContext:
         end = self.sentence_ends[right] if right < len(self.sentence_ends) else len(self.normalized.text)
         return max(start, match.start - MAX_CONTEXT_CHARACTERS), min(end, match.end + MAX_CONTEXT_CHARACTERS)
 
-    def find_words(self, words: "WordFinder", start: int, end: int) -> list[OffsetRange]:
-        """Return where the words occur in a part of the normalized text. The whole text is searched once."""
-        if words not in self.word_ranges:
-            self.word_ranges[words] = words.find(self.normalized.text)
-        ranges = self.word_ranges[words]
+    @cached_property
+    def words(self) -> "ContextWords":
+        return ContextWords(self.normalized.text, self.gazetteer)
+
+    @cached_property
+    def question_context_words(self) -> "ContextWords":
+        return ContextWords(self.question, self.gazetteer)
+
+    def find_words(self, words: frozenset[str], start: int, end: int) -> list[OffsetRange]:
+        """Return where the words occur in a part of the normalized text."""
+        ranges = self.words.find(words)
         first, last = (
             bisect_left(ranges, start, key=itemgetter(0)),
             bisect_right(ranges, end - 1, key=itemgetter(0)),
@@ -142,7 +147,7 @@ def _classify_by_sentence(context: MatchContext, match: NameMatch) -> Sense:
     if not match.name.is_ambiguous:
         return Sense.BRAND
     known_brand = match.name.known_brand
-    brand_words, ordinary_words = _get_sense_words(known_brand, context.common_brand_words)
+    brand_words, ordinary_words = _get_sense_words(known_brand, context.gazetteer)
     start, end = context.get_sentence_bounds(match)
     brand_ranges = _exclude_ranges_inside(match, context.find_words(brand_words, start, end))
     word_ranges = _exclude_ranges_inside(match, context.find_words(ordinary_words, start, end))
@@ -230,9 +235,9 @@ def _classify_by_answer(context: MatchContext, match: NameMatch, senses: Sequenc
             return Sense.BRAND
         is_word = is_embedded(context.normalized.text, match.start, match.end)
         return Sense.WORD if is_word else Sense.UNCERTAIN
-    brand_words, ordinary_words = _get_sense_words(match.name.known_brand, ())
-    brand_score = _count_distinct_words(brand_words, context)
-    word_score = _count_distinct_words(ordinary_words, context)
+    assert match.name.known_brand
+    brand_score = _count_distinct_words(frozenset(match.name.known_brand.brand_context), context)
+    word_score = _count_distinct_words(frozenset(match.name.known_brand.word_context), context)
     if max(brand_score, word_score) < MIN_ANSWER_SCORE:
         return Sense.UNCERTAIN
     return _compare_scores(brand_score, word_score)
@@ -249,40 +254,59 @@ def _is_subject_among_brands(context: MatchContext, match: NameMatch, senses: Se
     return is_candidate and is_subject(context.segmentation, context.normalized.text, match)
 
 
-def _count_distinct_words(words: "WordFinder", context: MatchContext) -> int:
+def _count_distinct_words(words: frozenset[str], context: MatchContext) -> int:
     """Return the number of distinct words in the answer and, weighted, in the question."""
-    texts = ((context.normalized.text, 1), (context.question, QUESTION_WORD_WEIGHT))
-    return sum(weight * len({text[start:end] for start, end in words.find(text)}) for text, weight in texts)
+    texts = ((context.words, 1), (context.question_context_words, QUESTION_WORD_WEIGHT))
+    return sum(weight * len(found.find_distinct(words)) for found, weight in texts)
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-class WordFinder:
-    """Finds normalized words in a text."""
+class ContextWords:
+    """The context words of all known brands in one normalized text, found in one pass."""
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._automaton: Any = ahocorasick.Automaton()
-        for word in words:
-            self._automaton.add_word(word, (len(word), word[0].isascii() or word[-1].isascii()))
-        self._automaton.make_automaton()
+    def __init__(self, text: str, gazetteer: Gazetteer) -> None:
+        self._text = text
+        found = ((last + 1 - len(word), last + 1, word) for last, word in _build_automaton(gazetteer).iter(text))
+        self._found = sorted(found, key=lambda one: (one[0], -one[1]))
+        self._ranges_by_words: dict[frozenset[str], list[OffsetRange]] = {}
 
-    def find(self, text: str) -> list[OffsetRange]:
+    def find(self, words: frozenset[str]) -> list[OffsetRange]:
         """Return the ranges in order without overlaps, preferring longer words; alphabetic words as whole words."""
-        if not len(self._automaton):
-            return []
-        return [
-            (last + 1 - length, last + 1)
-            for last, (length, may_continue) in self._automaton.iter_long(text)
-            if not may_continue or is_whole_word(text, last + 1 - length, last + 1)
-        ]
+        if words not in self._ranges_by_words:
+            self._ranges_by_words[words] = list(self._find(words))
+        return self._ranges_by_words[words]
+
+    def find_distinct(self, words: frozenset[str]) -> set[str]:
+        """Return which of the words occur."""
+        return {self._text[start:end] for start, end in self.find(words)}
+
+    def _find(self, words: frozenset[str]) -> Iterator[OffsetRange]:
+        position = 0
+        for start, end, word in self._found:
+            if start >= position and word in words:
+                position = end
+                is_alphabetic = word[0].isascii() or word[-1].isascii()
+                if not is_alphabetic or is_whole_word(self._text, start, end):
+                    yield start, end
 
 
-@lru_cache(maxsize=1024)
-def _get_sense_words(
-    known_brand: KnownBrand | None, common_brand_words: tuple[str, ...]
-) -> tuple[WordFinder, WordFinder]:
-    """Return finders for the context words of the brand and of the ordinary word."""
+@lru_cache(maxsize=4)
+def _build_automaton(gazetteer: Gazetteer) -> Any:
+    automaton = ahocorasick.Automaton()
+    for brand in gazetteer.brands.values():
+        for word in (*brand.brand_context, *brand.word_context):
+            automaton.add_word(word, word)
+    for word in gazetteer.brand_context:
+        automaton.add_word(word, word)
+    automaton.make_automaton()
+    return automaton
+
+
+@lru_cache(maxsize=4096)
+def _get_sense_words(known_brand: KnownBrand | None, gazetteer: Gazetteer) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the context words of the brand, with those of any brand, and of the ordinary word."""
     if known_brand is None:
-        return WordFinder(common_brand_words), WordFinder(())
-    return WordFinder((*known_brand.brand_context, *common_brand_words)), WordFinder(known_brand.word_context)
+        return frozenset(gazetteer.brand_context), frozenset()
+    return frozenset((*known_brand.brand_context, *gazetteer.brand_context)), frozenset(known_brand.word_context)

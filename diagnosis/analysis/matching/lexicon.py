@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from operator import itemgetter
 from typing import NamedTuple
 
 import rjieba
@@ -57,7 +58,7 @@ class Segmentation:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return list(accumulate((len(word) for word, _tag in self._tagged), initial=0))
+        return list(accumulate(map(len, map(itemgetter(0), self._tagged)), initial=0))
 
     def get_index(self, position: int) -> int:
         """Return the index of the word at a position of the text."""

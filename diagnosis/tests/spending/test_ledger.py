@@ -15,6 +15,7 @@ from diagnosis.choices import BudgetScope, CallPurpose
 from diagnosis.exceptions import BudgetExhausted
 from diagnosis.models import AccountBudget, BudgetUse, DailySpending, Diagnosis, PaidCall, Platform
 from diagnosis.replies import Usage
+from diagnosis.running import state_machine
 from diagnosis.spending.ledger import (
     CallRequest,
     Reservation,
@@ -115,6 +116,7 @@ def test_attempts_of_a_killed_worker_count_for_the_answer(owner: AbstractUser) -
     request = _request(
         platform, purpose=CallPurpose.ANSWER, diagnosis_id=diagnosis.pk, answer_id=diagnosis.answers.get().pk
     )
+    state_machine.begin_run(diagnosis.pk)
     reserve(request)  # its worker was killed
     settle(reserve(request), NOTHING)
     begin_and_record(diagnosis, make_valid_result())
