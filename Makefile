@@ -8,6 +8,7 @@
 # make bench-push, bench-bytes, bench-cache, bench-jobs, bench-limits   the server; docs/benchmarks.md shows the results
 # make bench-report   brand matching, interval coverage, speed of the report
 # make bench-spending   paid calls: wanted, counted and within budget
+# make bench-sources   sources of answers: cited pages, speed of report and list, search calls at once
 # make bench-alerts   monitoring and alerts
 # make bench-client   the mini-program's client (some rows only: ROWS=restart,comeBack)
 # make bench-repair   100,000 broken records: found, fixed, untouched, undone
@@ -37,7 +38,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://check@127.0.0.1:1
 SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
 .PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock torture soak errors-coverage \
-	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending \
+	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending bench-sources \
 	$(SERVER_BENCHES) \
 	requirements requirements-dev node node-modules bench-modules
 
@@ -100,6 +101,9 @@ bench-report: requirements-dev
 
 bench-spending: requirements-dev
 	@$(CLEAN) $(PY) -m bench.spending && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
+
+bench-sources: requirements-dev
+	@$(CLEAN) $(PY) -m bench.sources && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
 
 bench-alerts: requirements-dev
 	@$(CLEAN) $(PY) -m bench.alerts

@@ -53,6 +53,12 @@ SECTIONS = {
         "Worker processes run diagnoses of a fake AI platform, which counts the calls itself; edits, outages and kills "
         "come at seeded random moments.",
     ),
+    "sources": (
+        "Sources",
+        "make bench-sources",
+        "Cited pages are those that the fakes and the demo platforms have cited, in the shape of each protocol. A page "
+        "of sources is requested at the server, without the network.",
+    ),
     "scale": (
         "Scale",
         "make bench-scale",

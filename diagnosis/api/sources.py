@@ -3,7 +3,8 @@
 import uuid
 from typing import Any, Literal
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 from ninja import P, QueryEx, Router, Schema
 
@@ -16,6 +17,14 @@ from diagnosis.reports.service import get_site_classifier
 router = Router(tags=["sources"])
 
 SOURCE_PAGE_SIZE = 50
+MAX_USES, MAX_USES_OF_ONE_PAGE = 10, 1000
+_USE_COLUMNS = ("answer", "position", "label", "origin", "cited", "spans", "snippet", "published")
+
+_ANSWER_COLUMNS = {
+    "question": F("answer__question"),
+    "platform": F("answer__platform"),
+    "surface": F("answer__surface"),
+}
 
 
 class SourceUseOut(Schema):
@@ -35,7 +44,7 @@ class SourceUseOut(Schema):
 
 
 class SourceListItem(Schema):
-    """A page with the valid answers that list it; kind is null for an unknown site."""
+    """A page with the valid answers that list it, ten unless `page` is given; kind is null for an unknown site."""
 
     page: str
     url: str
@@ -68,15 +77,20 @@ def list_sources(
     surface: Literal["search", "app"] | None = None,
     platform: QueryEx[str, P(max_length=32)] = "",
     host: QueryEx[str, P(max_length=255)] = "",
+    page: QueryEx[str, P(max_length=2000)] = "",
     cited: bool = False,
     cursor: QueryEx[int, P(ge=0, le=100_000)] = 0,
 ) -> dict[str, Any]:
-    """Return 50 pages that platforms name as sources, with the valid answers they stand in."""
+    """Return 50 pages that platforms name as sources, each with ten of the valid answers they stand in.
+
+    page: only this page, with up to 1,000 answers.
+    """
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     filters = {
         "answer__surface": surface,
         "answer__platform": platform.replace("\x00", ""),
         "host": host.replace("\x00", "").lower(),
+        "page": page.replace("\x00", ""),
         "cited": Ternary.YES if cited else None,
     }
     rows = Source.objects.counted().filter(answer__diagnosis=diagnosis).exclude(page="")
@@ -93,34 +107,19 @@ def list_sources(
     selected = list(counts[cursor : cursor + SOURCE_PAGE_SIZE + 1])
     items: dict[str, dict[str, Any]] = {row["page"]: row | {"answers": []} for row in selected[:SOURCE_PAGE_SIZE]}
     classifier = get_site_classifier(diagnosis.brands.all())
-    for source in (
-        rows.filter(page__in=items).select_related("answer").defer("answer__text").order_by("answer", "position")
-    ):
-        item = items[source.page]
+    ranked = rows.filter(page__in=items).annotate(
+        rank=Window(RowNumber(), partition_by="page", order_by=["answer", "position"])
+    )
+    uses = ranked.filter(rank__lte=MAX_USES_OF_ONE_PAGE if page else MAX_USES).order_by("page", "rank")
+    for use in uses.values(*_USE_COLUMNS, "page", "url", "host", "site", "title", **_ANSWER_COLUMNS):
+        item = items[use["page"]]
         if not item["answers"]:
-            brand = classifier.find_brand(source.host)
-            item |= {"url": source.url, "host": source.host, "kind": classifier.classify(source.host)}
-            item |= {"site": source.site, "title": source.title, "brand": brand.name if brand else None}
-        item["title"] = item["title"] or source.title
-        item["answers"].append(_serialize_use(source))
+            brand = classifier.find_brand(use["host"])
+            item |= {"url": use["url"], "host": use["host"], "kind": classifier.classify(use["host"])}
+            item |= {"site": use["site"], "title": use["title"], "brand": brand.name if brand else None}
+        item["title"] = item["title"] or use["title"]
+        item["answers"].append(use)
     return {
         "items": list(items.values()),
         "next": cursor + SOURCE_PAGE_SIZE if len(selected) > SOURCE_PAGE_SIZE else None,
-    }
-
-
-def _serialize_use(source: Source) -> dict[str, Any]:
-    answer = source.answer
-    return {
-        "answer": answer.pk,
-        "question": answer.question_id,
-        "platform": answer.platform_id,
-        "surface": answer.surface,
-        "position": source.position,
-        "label": source.label,
-        "origin": source.origin,
-        "cited": source.cited,
-        "spans": source.spans,
-        "snippet": source.snippet,
-        "published": source.published,
     }

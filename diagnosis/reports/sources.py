@@ -47,6 +47,7 @@ class SiteClassifier:
         self._kinds = kinds
         self._brands: dict[str, BrandSites] = {}
         self._labels: dict[str, BrandSites] = {}
+        self._kinds_by_host: dict[str, str | None] = {}
         self.own_brand: str | None = None
         for brand in sorted(brands, key=lambda brand: not brand.is_own):
             self.own_brand = brand.name if brand.is_own else self.own_brand
@@ -69,6 +70,11 @@ class SiteClassifier:
 
     def classify(self, host: str) -> str | None:
         """Return a `SiteKind`, or None for an unknown host."""
+        if host not in self._kinds_by_host:
+            self._kinds_by_host[host] = self._find_kind(host)
+        return self._kinds_by_host[host]
+
+    def _find_kind(self, host: str) -> str | None:
         brand = self.find_brand(host)
         if brand:
             return SiteKind.OWN if brand.is_own else SiteKind.COMPETITOR

@@ -29,6 +29,7 @@ DEMO_CLOSINGS = [
 DEMO_NOTICE = "（演示回答，品牌均为虚构）"
 SKIPPED_SEARCHES = 0.08  # of the answers
 TRUNCATED_ANSWERS = 0.05
+MAX_RESULTS = 8  # of a search
 
 Segment = tuple[str, tuple[int, ...]]
 
@@ -63,7 +64,9 @@ def compose_answer(model: str, question: str, seed: int, *, searches: bool) -> D
     queries = (
         (question.rstrip("？?。"), f"{question.rstrip('？?。')} 口碑")[: rng.randint(1, 2)] if has_searched else ()
     )
-    results = tuple(dict.fromkeys(page for query in queries for page in search_pages(query, rng.randint(5, 8))))
+    results = tuple(
+        dict.fromkeys(page for query in queries for page in search_pages(query, rng.randint(5, MAX_RESULTS)))
+    )
     brands = _choose_brands(rng, results)
     segments: list[Segment] = [(rng.choice(DEMO_OPENINGS) + "\n", ())]
     for number, brand in enumerate(brands, 1):

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from diagnosis.platforms.demo import shapes
-from diagnosis.platforms.demo.answers import DemoAnswer, compose_answer
+from diagnosis.platforms.demo.answers import MAX_RESULTS, DemoAnswer, compose_answer
 from diagnosis.platforms.demo.web import search_pages
 from diagnosis.platforms.seed import DEMO_PLATFORMS, DEMO_SEARCH_PLATFORMS
 
@@ -138,7 +138,7 @@ def _answer_gemini(request: HttpRequest, body: dict[str, Any]) -> Any:
 
 
 def _answer_fibers(request: HttpRequest, body: dict[str, Any]) -> Any:
-    return shapes.build_kimi_fiber(search_pages(json.loads(body["arguments"])["query"], 6))
+    return shapes.build_kimi_fiber(search_pages(json.loads(body["arguments"])["query"], MAX_RESULTS))
 
 
 def _list_formula_tools(request: HttpRequest, body: dict[str, Any]) -> Any:

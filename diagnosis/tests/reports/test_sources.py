@@ -86,6 +86,16 @@ def test_hosts_and_pages_count_once_per_answer_and_citations_apart(client: Clien
     assert len(client.get(f"/api/diagnoses/{diagnosis.pk}/sources?host=zhihu.com&cited=true").json()["items"]) == 1
 
 
+def test_a_page_lists_ten_answers_and_all_of_them_by_itself(client: Client, owner: AbstractUser) -> None:
+    pages = ["https://zhihu.com/question/1", "https://zhihu.com/question/2"]
+    results = [_searched("山岚不错。", *[_source(place, url) for place, url in enumerate(pages)]) for _ in range(12)]
+    diagnosis = _run(owner, *results)
+    items = client.get(f"/api/diagnoses/{diagnosis.pk}/sources").json()["items"]
+    assert [(item["listed"], len(item["answers"])) for item in items] == [(12, 10), (12, 10)]
+    [item] = client.get(f"/api/diagnoses/{diagnosis.pk}/sources", {"page": "zhihu.com/question/2"}).json()["items"]
+    assert (item["page"], len({use["answer"] for use in item["answers"]})) == ("zhihu.com/question/2", 12)
+
+
 def test_gap_is_told_of_answers_that_name_a_competitor_only(client: Client, owner: AbstractUser) -> None:
     diagnosis = _run(
         owner,
