@@ -1,7 +1,6 @@
 """HTTP API of exports: files, and a URL for printing."""
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Literal
 
 from django.http import HttpRequest, StreamingHttpResponse
@@ -10,20 +9,10 @@ from ninja import Router, Schema
 
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.reports.export import print_tickets
-from diagnosis.reports.export.content import load_export_content
-from diagnosis.reports.export.csv_file import write_csv
-from diagnosis.reports.export.download import build_download_response
-from diagnosis.reports.export.json_file import ExportOut, write_json
-from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, QUERIES_TABLE, SOURCES_TABLE
-from diagnosis.reports.export.workbook import write_workbook
+from diagnosis.reports.export import files, print_tickets
+from diagnosis.reports.export.json_file import ExportOut
 
 router = Router(tags=["exports"])
-
-XLSX_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-_TABLES = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE, "sources": SOURCES_TABLE, "queries": QUERIES_TABLE}
 
 
 def _build_file_response_schema(content_type: str) -> dict[str, Any]:
@@ -44,24 +33,18 @@ def export_csv(
 
     409 while the diagnosis runs.
     """
-    content = load_export_content(get_request_user(request), diagnosis_id)
-    table = _TABLES[of]
-    write = partial(write_csv, table=table, content=content)
-    return build_download_response(request, content, f"-{of}.csv", "text/csv; charset=utf-8", write)
+    return files.build_csv_file(request, get_request_user(request), diagnosis_id, of)
 
 
 @router.get(
     "/diagnoses/{diagnosis_id}/export.xlsx",
-    openapi_extra=_build_file_response_schema(XLSX_CONTENT_TYPE),
+    openapi_extra=_build_file_response_schema(files.XLSX_CONTENT_TYPE),
     summary="Export as a workbook",
     operation_id="diagnosis_export_api_export_xlsx",
 )
 def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """Return a workbook with all tables of the report. 409 while the diagnosis runs."""
-    content = load_export_content(get_request_user(request), diagnosis_id)
-    return build_download_response(
-        request, content, ".xlsx", XLSX_CONTENT_TYPE, partial(write_workbook, content=content)
-    )
+    return files.build_xlsx_file(request, get_request_user(request), diagnosis_id)
 
 
 @router.get(
@@ -72,8 +55,7 @@ def export_xlsx(request: HttpRequest, diagnosis_id: str) -> StreamingHttpRespons
 )
 def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpResponse:
     """Return the complete report with all answers. 409 while the diagnosis runs."""
-    content = load_export_content(get_request_user(request), diagnosis_id)
-    return build_download_response(request, content, ".json", "application/json", partial(write_json, content=content))
+    return files.build_json_file(request, get_request_user(request), diagnosis_id)
 
 
 class PrintOut(Schema):

@@ -1,16 +1,18 @@
 """Print views of a report: for its owner, and for a share link."""
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.reports import cache
+from diagnosis.reports.export import files
 from diagnosis.reports.export.content import get_ordered_answers
 from diagnosis.reports.export.print_tickets import read_print_ticket
 from diagnosis.reports.print_context import build_print_context
@@ -19,7 +21,7 @@ from diagnosis.trends.service import build_trend
 from diagsite.accounts.tokens import Access, find_ended
 from diagsite.models import User
 from diagsite.web.error_pages import build_error_response
-from errors.exceptions import AppError
+from errors.exceptions import AppError, NotFound
 from errors.problems import get_current_locale
 
 # The URL gives access to the page, so it must not reach search engines, other sites or caches.
@@ -28,6 +30,7 @@ PRIVATE_PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-store",
 }
+EXPORTS = {"csv": files.build_csv_file, "xlsx": files.build_xlsx_file, "json": files.build_json_file}
 PRINTED_ANSWER_FIELDS = (
     "question_id",
     "platform_id",
@@ -41,6 +44,9 @@ PRINTED_ANSWER_FIELDS = (
     "surface",
     "search_happened",
 )
+
+
+_Response = TypeVar("_Response", bound=HttpResponseBase)
 
 
 @require_safe
@@ -58,6 +64,21 @@ def show_print_report(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     except AppError as error:
         return build_error_response(request, error)
     return _render_report(request, report, answers, is_shared=False)
+
+
+@require_safe
+def download_export(request: HttpRequest, diagnosis_id: UUID, extension: str) -> HttpResponseBase:
+    """Return a report as a file, for a link with a print ticket: a mini-program cannot hand a file to a browser."""
+    export = EXPORTS.get(extension)
+    user = _get_ticket_user(request, diagnosis_id) or request.user
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    try:
+        if export is None:
+            raise NotFound
+        return _add_private_headers(export(request, user, str(diagnosis_id)))
+    except AppError as error:
+        return build_error_response(request, error)
 
 
 def _get_ticket_user(request: HttpRequest, diagnosis_id: UUID) -> User | None:
@@ -119,7 +140,7 @@ def _render_gone(request: HttpRequest) -> HttpResponse:
     return _add_private_headers(render(request, "site/share_unavailable.html", status=404))
 
 
-def _add_private_headers(response: HttpResponse) -> HttpResponse:
+def _add_private_headers(response: _Response) -> _Response:
     for name, value in PRIVATE_PAGE_HEADERS.items():
         response[name] = value
     return response

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.show_start, name="start"),
     path("diagnoses/<uuid:diagnosis_id>/", views.show_diagnosis, name="diagnosis"),
     path("diagnoses/<uuid:diagnosis_id>/print/", print_views.show_print_report, name="print"),
+    path("diagnoses/<uuid:diagnosis_id>/export.<str:extension>", print_views.download_export, name="export"),
     path("shared/<str:token>/", print_views.show_shared_report, name="shared"),
     path("history/", views.show_history, name="history"),
     path("compare/", views.show_comparison, name="compare"),

@@ -145,6 +145,7 @@ class AccessFixtures:
             "schedule_id": lambda: Schedule.objects.get().pk,
             "share_id": lambda: ShareLink.objects.get().pk,
             "token": lambda: "nobody-s",
+            "extension": lambda: "json",
             "content_type_id": lambda: ContentType.objects.get_for_model(Diagnosis).pk,
             "copy_id": lambda: ErrorCopy.objects.filter(code="SERVER_ERROR").first().pk,  # type: ignore[union-attr]
             "number": lambda: 1,

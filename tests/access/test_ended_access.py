@@ -54,9 +54,13 @@ def test_print_ticket_ends_with_the_sign_in_the_account_and_the_permission(world
     of_session = _get_ticket_url(world.client_by_actor["owner"], world.diagnosis)
     of_admin = _get_ticket_url(world.client_by_actor["admin"], world.diagnosis)
     assert [Client().get(url).status_code for url in (of_token, of_session, of_admin)] == [200, 200, 200]
+    of_file = of_token.replace("/print/?", "/export.csv?")
+    assert "山岚" in b"".join(Client().get(of_file)).decode()
+    assert Client().get(of_file.replace(".csv", ".exe")).status_code == 404
     assert Client().delete("/api/session", headers=headers).status_code == 204
     admin.groups.clear()
     assert [Client().get(url).status_code for url in (of_token, of_session, of_admin)] == [302, 200, 404]
+    assert Client().get(of_file).status_code == 302
     User.objects.filter(pk=owner.pk).update(is_active=False)
     assert Client().get(of_session).status_code == 302
 
