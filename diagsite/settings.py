@@ -173,6 +173,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static" if PRODUCTION else None
 # The web page uses the client core and the question templates of the mini-program.
 STATICFILES_DIRS = [(name, BASE_DIR / "miniprogram" / name) for name in ("services", "presentation")]
+STATICFILES_DIRS += [("stream", BASE_DIR / "miniprogram" / "pages" / "report-v2" / "stream")]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

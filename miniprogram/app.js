@@ -40,7 +40,7 @@ App({
     this.session = createSession({ wx, http, credentials: this.isDevelopment ? getDeviceCredentials : undefined });
     this.api = createApi({ http, session: this.session });
     this.errors = createErrorCatalog({ wx, http });
-    this.transport = createWxTransport({ wx, baseUrl: this.server });
+    this.transport = createWxTransport({ wx, baseUrl: this.server, compresses: config.COMPRESSES_SOCKETS });
     this.errors.load();
   },
 
@@ -51,6 +51,6 @@ App({
     this.connect();
   },
 
-  /** What the form shall be filled with when its tab is shown, as a tab takes no parameters: `{from, allHealthy, competitor}`. */
+  /** What the form shall be filled with when its tab is shown, as a tab takes no parameters: `{from, allHealthy}`. */
   formRequest: null,
 });

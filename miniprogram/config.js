@@ -9,6 +9,8 @@ module.exports = {
     trial: 'https://diagnosis.example.com',
     release: 'https://diagnosis.example.com',
   },
+  /** Whether sockets compress their messages; switch off when a device or a proxy cannot read them. */
+  COMPRESSES_SOCKETS: true,
   /** The template of the subscribe message "diagnosis ended". Empty: no message is offered. */
   TEMPLATE_ID: '',
 };

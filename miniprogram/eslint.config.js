@@ -62,7 +62,7 @@ module.exports = [
     },
   },
   {
-    files: ['services/**'],
+    files: ['services/**', 'pages/report-v2/stream/**'],
     rules: { 'max-lines-per-function': 'off', 'no-console': 'error' },
   },
   {

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from diagnosis.choices import DiagnosisStatus
+from diagsite.web.report_sections import REPORT_SECTIONS
 
 REPEAT_CHOICES = range(1, 6)
 
@@ -69,7 +70,8 @@ def show_start(request: HttpRequest) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """Show the progress and the report of a diagnosis; the API checks access."""
-    return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id)
+    *sections, trend = REPORT_SECTIONS
+    return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id, sections=sections, trend=trend)
 
 
 @require_safe

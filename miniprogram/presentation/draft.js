@@ -11,9 +11,13 @@ function splitNames(text) {
   return parts.filter((part, index) => parts.indexOf(part) === index);
 }
 
+/** Hosts have no spaces, so a space ends one too. @param {string} text */
+const splitSites = (text) => splitNames(text.replace(/\s+/g, ','));
+
 const emptyDraft = () => ({
   brand: '',
   aliases: '',
+  sites: '',
   competitors: [{ name: '', aliases: '' }],
   questions: ['', '', ''],
   platforms: wx.getStorageSync(LAST_PLATFORMS_KEY) || [],
@@ -24,6 +28,7 @@ const emptyDraft = () => ({
 const sampleDraft = () => ({
   brand: '山岚',
   aliases: 'Shanlan',
+  sites: '',
   competitors: [{ name: '云栖壶', aliases: '云栖' }, { name: '木石坊', aliases: '' }],
   questions: ['入门手冲咖啡壶推荐哪个牌子？', '三百元左右的手冲咖啡壶，送朋友买哪款好？', '细口手冲壶哪个品牌出水最稳？'],
   platforms: [],
@@ -37,12 +42,18 @@ function draftFromDiagnosis(diagnosis) {
   return {
     brand: diagnosis.brand,
     aliases: own ? own.aliases.join('、') : '',
+    sites: own ? own.sites.join('、') : '',
     competitors: competitors.map((/** @type {any} */ brand) => ({ name: brand.name, aliases: brand.aliases.join('、') })),
     questions: diagnosis.questions.map((/** @type {any} */ question) => question.text),
     platforms: diagnosis.platforms.map((/** @type {any} */ platform) => platform.id),
     repeats: diagnosis.repeats,
   };
 }
+
+/** Whether a draft has texts that a copy of a diagnosis or the example would replace. @param {any} draft */
+const hasTexts = ({ brand, aliases, competitors, questions }) => (
+  [brand, aliases, ...questions, ...competitors.map((/** @type {any} */ { name }) => name)].some((text) => text.trim())
+);
 
 const loadDraft = () => wx.getStorageSync(DRAFT_KEY) || null;
 
@@ -73,6 +84,7 @@ function buildRequest(draft) {
     body: {
       brand: draft.brand.trim(),
       aliases: splitNames(draft.aliases),
+      sites: splitSites(draft.sites || ''),
       competitors: competitors.map((/** @type {any} */ { name, aliases }) => ({ name, aliases })),
       questions: questions.map((/** @type {any} */ { text }) => text),
       platforms: draft.platforms,
@@ -99,5 +111,5 @@ function clearSubmissionKey() {
 }
 
 module.exports = {
-  emptyDraft, sampleDraft, draftFromDiagnosis, loadDraft, saveDraft, clearDraft, buildRequest, getSubmissionKey, clearSubmissionKey,
+  emptyDraft, sampleDraft, draftFromDiagnosis, hasTexts, loadDraft, saveDraft, clearDraft, buildRequest, getSubmissionKey, clearSubmissionKey,
 };

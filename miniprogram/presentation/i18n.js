@@ -6,23 +6,37 @@ const english = require('./english');
 const STORAGE_KEY = 'diag.language';
 const SETTINGS = ['auto', 'zh-hans', 'en'];
 
+// Read once: every text asks for the language, and a call of WeChat is slow.
+/** @type {string | undefined} */
+let setting;
+/** @type {string | undefined} */
+let current;
+
 /** @returns {string} the user's setting: `auto` (follow WeChat), `zh-hans` or `en` */
 function languageSetting() {
-  const stored = wx.getStorageSync(STORAGE_KEY);
-  return SETTINGS.includes(stored) ? stored : 'auto';
+  if (setting === undefined) {
+    const stored = wx.getStorageSync(STORAGE_KEY);
+    setting = SETTINGS.includes(stored) ? stored : 'auto';
+  }
+  return setting;
 }
 
-/** @param {string} setting */
-function setLanguage(setting) {
-  wx.setStorageSync(STORAGE_KEY, setting);
+/** @param {string} next */
+function setLanguage(next) {
+  wx.setStorageSync(STORAGE_KEY, next);
+  setting = current = undefined;
+}
+
+/** WeChat restarts the mini-program when its own language changes. */
+function systemLanguage() {
+  const { language: system = 'zh' } = wx.canIUse('getAppBaseInfo') ? wx.getAppBaseInfo() : wx.getSystemInfoSync();
+  return /^zh/i.test(system) ? 'zh-hans' : 'en';
 }
 
 /** @returns {string} the current language, named as the server does: `zh-hans` or `en` */
 function language() {
-  const setting = languageSetting();
-  if (setting !== 'auto') return setting;
-  const { language: system = 'zh' } = wx.canIUse('getAppBaseInfo') ? wx.getAppBaseInfo() : wx.getSystemInfoSync();
-  return /^zh/i.test(system) ? 'zh-hans' : 'en';
+  if (current === undefined) current = languageSetting() === 'auto' ? systemLanguage() : languageSetting();
+  return current;
 }
 
 /**

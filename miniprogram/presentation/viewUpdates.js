@@ -1,10 +1,14 @@
 /**
- * Batches the changes of a page's data into `setData` calls: at most five per second, none while the page is hidden,
- * and only what differs from the last call.
+ * Batches the changes of a page's data into `setData` calls: at most five per second, none while the page is hidden, only what
+ * differs from the last call, and at most 32 kB each unless a single change is larger.
  */
 'use strict';
 
 const MIN_INTERVAL_MS = 200;
+const MAX_BYTES = 30000;
+
+/** The size in UTF-8, at most. @param {string} text */
+const countBytes = (text) => text.replace(/[^\x20-\x7e]/g, 'xxx').length;
 
 /** @type {(path: string, other: string) => boolean} whether `other` lies within `path` */
 const contains = (path, other) => other.startsWith(path) && /^[.[]/.test(other.slice(path.length));
@@ -16,7 +20,7 @@ const contains = (path, other) => other.startsWith(path) && /^[.[]/.test(other.s
 function createViewUpdates(page, clock = { now: Date.now, setTimeout, clearTimeout }) {
   const { now, setTimeout: startTimer, clearTimeout: stopTimer } = clock; // native timers must be called without `this`
   /** @type {Map<string, any>} */
-  let pending = new Map();
+  const pending = new Map();
   /** path -> the JSON that was set last. @type {Map<string, string>} */
   const sent = new Map();
   /** @type {Array<() => void>} */
@@ -28,19 +32,33 @@ function createViewUpdates(page, clock = { now: Date.now, setTimeout, clearTimeo
 
   function flush() {
     timer = null;
-    if (isPaused || !pending.size) return;
+    if (isPaused || !isNeeded()) return;
+    const changes = takeChanges();
+    flushedAt = now();
+    const done = pending.size ? [] : callbacks;
+    if (!pending.size) callbacks = [];
+    page.setData(changes, () => done.forEach((run) => run()));
+    schedule();
+  }
+
+  const isNeeded = () => pending.size > 0 || callbacks.length > 0;
+
+  /** The pending changes in their order, as many as fit into one call. */
+  function takeChanges() {
     /** @type {{[path: string]: any}} */
     const changes = {};
-    pending.forEach((value, path) => { changes[path] = value; });
-    pending = new Map();
-    flushedAt = now();
-    const done = callbacks;
-    callbacks = [];
-    page.setData(changes, () => done.forEach((run) => run()));
+    let bytes = 0;
+    Array.from(pending).every(([path, value]) => {
+      bytes += countBytes(`${path}${sent.get(path)}`);
+      if (bytes > MAX_BYTES && Object.keys(changes).length) return false;
+      changes[path] = value;
+      return pending.delete(path);
+    });
+    return changes;
   }
 
   function schedule() {
-    if (timer !== null || isPaused || !pending.size) return;
+    if (timer !== null || isPaused || !isNeeded()) return;
     // Never in the same tick: one event may change several paths.
     timer = startTimer(flush, Math.max(0, flushedAt + MIN_INTERVAL_MS - now()));
   }
@@ -58,10 +76,14 @@ function createViewUpdates(page, clock = { now: Date.now, setTimeout, clearTimeo
   }
 
   return {
-    /** Set these paths with the next call, then call back. @type {(changes: {[path: string]: any}, done?: () => void) => void} */
-    update(changes, done) {
+    /** Set these paths with the next call. @param {{[path: string]: any}} changes */
+    update(changes) {
       Object.keys(changes).forEach((path) => put(path, changes[path]));
-      if (done) callbacks.push(done);
+      schedule();
+    },
+    /** Call back when the view has followed all changes so far. @param {() => void} run */
+    afterUpdate(run) {
+      callbacks.push(run);
       schedule();
     },
     pause() {

@@ -25,6 +25,23 @@
   /** @param {any} error  of wx.request */
   const isTimeout = (error) => /timeout|timed out/i.test((error && error.errMsg) || '');
 
+  /**
+   * The problem of a failed request. A domain that is not registered at WeChat fails at once and always, so it is named.
+   * @param {any} error  of wx.request
+   */
+  function toError(error) {
+    const errMsg = (error && error.errMsg) || '';
+    if (!/not in domain list/i.test(errMsg)) return createError(isTimeout(error) ? 'NETWORK_TIMEOUT' : 'NETWORK_ERROR');
+    const copy = {
+      title: '服务器域名没有登记',
+      message: `微信拒绝了请求：${errMsg}`,
+      suggestion: '请联系运营人员在小程序后台登记域名。 The domain of the server is not registered at WeChat.',
+      display: 'modal',
+      action: { kind: 'dismiss', label: '', params: {} },
+    };
+    return Object.assign(new Error('NETWORK_ERROR'), { problem: { code: 'NETWORK_ERROR', retryable: false, copy } });
+  }
+
   /** @param {any} headers  names may be in any case */
   function withLowerCaseNames(headers) {
     /** @type {{[name: string]: string}} */
@@ -83,7 +100,7 @@
             finish(() => resolve({ status: statusCode, body: isJson ? data : null, headers: withLowerCaseNames(header) }));
           },
           fail: (/** @type {any} */ error) => {
-            finish(() => reject(createError(isTimeout(error) ? 'NETWORK_TIMEOUT' : 'NETWORK_ERROR')));
+            finish(() => reject(toError(error)));
           },
         });
       } catch (error) {

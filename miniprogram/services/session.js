@@ -12,7 +12,7 @@
   // A token is renewed this long before it expires, or after three quarters of a shorter lifetime.
   const RENEWAL_MARGIN_MS = 60000;
   // After a freeze the platform may never call back: the sign-in then fails, and the next call starts a new one.
-  const SIGN_IN_TIMEOUT_MS = 30000;
+  const SIGN_IN_TIMEOUT_MS = 20000;
 
   /** @param {any} problem */
   const createError = (problem) => Object.assign(new Error(problem.code), { problem });

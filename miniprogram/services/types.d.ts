@@ -235,7 +235,7 @@ declare namespace Diag {
     http: Http;
     session: Pick<Session, 'getToken'>;
     random?(): number;
-    clock?: Pick<Clock, 'setTimeout'>;
+    clock?: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
   }
 
   /** Every rejection has a `problem`, which `ErrorCatalog.present` takes. */
@@ -250,8 +250,12 @@ declare namespace Diag {
     createDiagnosis(body: any, key: string): Promise<any>;
     retryDiagnosis(id: string, key: string): Promise<any>;
     cancelDiagnosis(id: string): Promise<any>;
+    /** how the report will classify each question: {kind, named, uncertain} */
+    checkQuestions(body: any): Promise<any>;
+    /** any other call, of a subpackage; `send` must be safe to repeat */
+    get(path: string, filters?: object): Promise<any>;
+    send(method: string, path: string, body?: any): Promise<any>;
     /** `start` and `end` in code points of the answer's text */
-    correctMention(id: string, correction: { kind: 'confirm' | 'reject'; answer: string; brand: string; start: number; end: number }): Promise<any>;
     createKey(): string;
   }
 

@@ -16,9 +16,9 @@ def listed_static_files(settings: Any) -> None:
 
 
 async def test_client_core_is_served_unchanged(async_client: AsyncClient, settings: Any) -> None:
-    answer = await async_client.get("/static/services/webSocketClient.js")
+    answer = await async_client.get("/static/stream/webSocketClient.js")
     assert answer.status_code == 200
-    assert answer.content == (settings.BASE_DIR / "miniprogram/services/webSocketClient.js").read_bytes()
+    assert answer.content == (settings.BASE_DIR / "miniprogram/pages/report-v2/stream/webSocketClient.js").read_bytes()
 
 
 async def test_missing_file_answers_404(async_client: AsyncClient) -> None:

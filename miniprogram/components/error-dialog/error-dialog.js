@@ -27,7 +27,9 @@ const ACTIONS = {
   open_history: () => switchTab(HISTORY),
   open_report(params, dialog) {
     const id = params.diagnosis || dialog.data.diagnosis;
-    if (id) wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${id}` });
+    const current = getCurrentPages().slice(-1)[0];
+    if (id && current.openReport && current.options.id === id) current.openReport(); // it is on the screen
+    else if (id) wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${id}` });
     else switchTab(HISTORY);
   },
   sign_in(params, dialog) {

@@ -2,10 +2,11 @@
 'use strict';
 
 const { VERSION } = require('../../config');
+const { confirm } = require('../../presentation/confirm');
 const { _, languageSetting, setLanguage, translateAll } = require('../../presentation/i18n');
+const { translateTabBar } = require('../../presentation/tabBar');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 
-const TABS = ['新诊断', '历史记录', '设置'];
 const TEXTS = {
   account: '账号',
   user: '当前账号',
@@ -52,6 +53,7 @@ Page({
   render() {
     const { server, isDevelopment, session } = getApp();
     const user = session.user();
+    translateTabBar();
     wx.setNavigationBarTitle({ title: _('设置') });
     this.view.update({
       t: translateAll(TEXTS),
@@ -66,7 +68,6 @@ Page({
   selectLanguage({ currentTarget: { dataset: { id } } }) {
     setLanguage(id);
     getApp().connect();
-    TABS.forEach((text, index) => wx.setTabBarItem({ index, text: _(text) }));
     this.render();
   },
 
@@ -78,12 +79,7 @@ Page({
   },
 
   signOut() {
-    wx.showModal({
-      title: _('退出登录？'),
-      content: _('正在进行的诊断会继续，重新登录后可以在历史记录里找到。'),
-      confirmText: _('退出登录'),
-      cancelText: _('取消'),
-      success: ({ confirm }) => confirm && getApp().session.signOut().then(() => this.render()),
-    });
+    const question = { title: _('退出登录？'), content: _('正在进行的诊断会继续，重新登录后可以在历史记录里找到。'), yes: _('退出'), no: _('不退出') };
+    confirm(question).then((isConfirmed) => isConfirmed && getApp().session.signOut().then(() => this.render()));
   },
 });

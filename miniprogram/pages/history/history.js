@@ -4,6 +4,7 @@
 const { diagnosisItem } = require('../../presentation/diagnosisItem');
 const { statusLabel } = require('../../presentation/format');
 const { _, translateAll } = require('../../presentation/i18n');
+const { translateTabBar } = require('../../presentation/tabBar');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 
 const SEARCH_DELAY_MS = 300;
@@ -30,6 +31,7 @@ Page({
 
   onShow() {
     this.view.resume();
+    translateTabBar();
     wx.setNavigationBarTitle({ title: _('历史记录') });
     this.view.update({
       t: translateAll(TEXTS),
@@ -72,15 +74,18 @@ Page({
 
   showPage({ items, next }, isFirst) {
     const added = items.map(diagnosisItem);
-    const start = isFirst ? 0 : this.items.length;
+    const shown = this.items;
+    // The first page again, as after a return, refreshes and prepends; what was loaded below it stays.
+    const isNew = ({ id }) => !added.some((item) => item.id === id);
+    const isRefreshed = isFirst && shown.length > added.length;
     this.isLoading = false;
-    this.next = next;
-    this.items = this.items.slice(0, start).concat(added);
+    if (!isRefreshed) this.next = next;
+    this.items = isFirst ? added.concat(isRefreshed ? shown.filter(isNew) : []) : shown.concat(added);
     this.selectComponent('#problem').hide();
     /** @type {{[path: string]: any}} */
-    const changes = { hasMore: Boolean(next), state: this.items.length ? 'ready' : 'empty', isFiltered: Boolean(this.status || this.q.trim()) };
-    if (isFirst) changes.items = added;
-    else added.forEach((item, index) => { changes[`items[${start + index}]`] = item; });
+    const changes = { hasMore: Boolean(this.next), state: this.items.length ? 'ready' : 'empty', isFiltered: Boolean(this.status || this.q.trim()) };
+    if (isFirst) changes.items = this.items;
+    else added.forEach((item, index) => { changes[`items[${shown.length + index}]`] = item; });
     this.view.update(changes);
   },
 

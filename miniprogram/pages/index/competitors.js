@@ -1,7 +1,7 @@
 /** The competitors of the form, and the suggestion of those that the user compared the brand with before. */
 'use strict';
 
-const { withKey } = require('./rows');
+const { toInputs, withKey } = require('./rows');
 
 const MAX_COMPETITORS = 10;
 const MAX_SUGGESTIONS = 6;
@@ -27,7 +27,7 @@ module.exports = {
   },
 
   showCompetitors() {
-    this.view.update({ competitors: this.form.competitors.map((row) => Object.assign({}, row)), errors: {} });
+    this.view.update({ competitors: toInputs(this.form.competitors), errors: {} });
     this.showSuggestions();
     this.handleChange();
   },

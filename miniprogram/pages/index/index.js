@@ -2,28 +2,41 @@
 'use strict';
 
 const { diagnosisItem } = require('../../presentation/diagnosisItem');
+const { confirm } = require('../../presentation/confirm');
 const drafts = require('../../presentation/draft');
-const { _, translateAll } = require('../../presentation/i18n');
+const { _, language, translateAll } = require('../../presentation/i18n');
 const { MAX_PLATFORMS, describeEstimate, describePlatform, describeSelection, selectPlatforms } = require('../../presentation/platforms');
+const { translateTabBar } = require('../../presentation/tabBar');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 const competitorMethods = require('./competitors');
 const questionMethods = require('./questions');
-const { withKey } = require('./rows');
+const recognitionMethods = require('./recognition');
+const { toInputs, withKey } = require('./rows');
 const submissionMethods = require('./submission');
 const TEXTS = require('./texts');
 
 const MAX_LATEST = 3;
 const SAMPLE_PLATFORMS = 2;
 const SAVE_DELAY_MS = 400;
+const PLATFORMS_FRESH_MS = 60000;
+/** The fields of the own brand: the names of their texts, and the longest input. */
+const BRAND_FIELDS = [
+  { name: 'brand', label: 'brandName', placeholder: 'brandHint', hint: '', max: 100 },
+  { name: 'aliases', label: 'aliases', placeholder: '', hint: 'aliasesHint', max: 1000, isOptional: true },
+  { name: 'sites', label: 'sites', placeholder: '', hint: 'sitesHint', max: 500, isOptional: true },
+];
 
 /** @type {any} */
 const page = {
   data: {
     t: TEXTS,
-    brand: '',
-    aliases: '',
+    fields: [],
     competitors: [],
     questions: [],
+    remarks: {},
+    choices: {},
+    recognitionNote: '',
+    omittedNote: '',
     platforms: [],
     platformWarnings: [],
     platformState: 'loading',
@@ -34,14 +47,19 @@ const page = {
     suggestions: [],
     estimate: { calls: '0', breakdown: '', duration: '–', cost: '–' },
     isBusy: false,
+    isSlow: false,
     latest: [],
     latestState: 'loading',
     templateSheet: null,
+    productInput: null,
   },
 
   onLoad(query) {
     this.view = createViewUpdates(this);
     this.platforms = [];
+    this.checked = new Map();
+    this.aboutBrand = new Set(); // texts of questions that are about the brand, as the user says
+    this.language = language();
     this.fillForm(drafts.loadDraft() || drafts.emptyDraft());
     this.loadPlatforms({ allHealthy: query.platforms === 'healthy' });
     if (query.from) this.copyDiagnosis(query.from);
@@ -50,8 +68,10 @@ const page = {
   onShow() {
     this.view.resume();
     this.view.update({ t: translateAll(TEXTS) });
+    translateTabBar();
     wx.setNavigationBarTitle({ title: _('AI 可见度诊断') });
     this.applyFormRequest();
+    this.refreshPlatforms();
     this.loadLatest();
   },
 
@@ -61,9 +81,11 @@ const page = {
   },
 
   onUnload() {
-    clearTimeout(this.saveTimer);
+    [this.saveTimer, this.checkTimer, this.slowTimer].forEach(clearTimeout);
     this.view.pause();
   },
+
+  onShareTimeline: () => ({ title: _('AI 会推荐您的品牌吗？') }),
 
   onShareAppMessage: () => ({ title: _('AI 会推荐您的品牌吗？'), path: '/pages/index/index' }),
 
@@ -71,26 +93,36 @@ const page = {
 
   /** @param {any} draft */
   fillForm(draft) {
-    const { brand, aliases, competitors, questions, platforms, repeats } = draft;
+    const { brand, aliases, sites = '', competitors, questions, platforms, repeats } = draft;
     this.form = {
       brand,
       aliases,
+      sites,
       competitors: competitors.map(withKey),
       questions: (questions.length ? questions : ['']).map((/** @type {string} */ text) => withKey({ text })),
       platforms: platforms.slice(),
       repeats,
     };
-    this.view.update({ brand, aliases, repeats, errors: {}, competitors: this.form.competitors, questions: this.describeQuestions() });
+    this.view.update({
+      repeats,
+      errors: {},
+      omittedNote: '',
+      fields: BRAND_FIELDS.map((field) => Object.assign({ key: withKey({}).key, value: this.form[field.name] }, field)),
+      competitors: toInputs(this.form.competitors),
+      questions: toInputs(this.form.questions),
+    });
+    this.showRemarks();
     this.showPlatforms();
     this.handleChange();
   },
 
   /** The form as a draft. */
   readForm() {
-    const { brand, aliases, competitors, questions, platforms, repeats } = this.form;
+    const { brand, aliases, sites, competitors, questions, platforms, repeats } = this.form;
     return {
       brand,
       aliases,
+      sites,
       competitors: competitors.map((row) => ({ name: row.name, aliases: row.aliases })),
       questions: questions.map(({ text }) => text),
       platforms,
@@ -114,8 +146,9 @@ const page = {
     clearTimeout(this.saveTimer);
     this.saveTimer = setTimeout(() => {
       this.saveDraft();
-      this.view.update({ questions: this.describeQuestions() });
+      this.showRemarks();
     }, SAVE_DELAY_MS);
+    this.checkQuestionsLater();
   },
 
   selectedPlatforms() {
@@ -129,7 +162,6 @@ const page = {
   },
 
   onBlur({ currentTarget: { dataset: { name } } }) {
-    this.view.update({ [name]: this.form[name] });
     if (name === 'brand') this.loadSuggestions();
   },
 
@@ -140,19 +172,13 @@ const page = {
   },
 
   fillSample() {
-    const draft = this.readForm();
-    const isEmpty = !draft.brand && draft.questions.every((text) => !text.trim());
-    if (isEmpty) {
-      this.applySample();
-      return;
-    }
-    wx.showModal({
-      title: _('换成示例？'),
-      content: _('您已填写的内容会被替换。'),
-      confirmText: _('换成示例'),
-      cancelText: _('保留我填的'),
-      success: ({ confirm }) => confirm && this.applySample(),
-    });
+    const question = { title: _('换成示例？'), content: _('您已填写的内容会被替换。'), yes: _('替换'), no: _('不替换') };
+    this.confirmReplacement(question).then((isConfirmed) => isConfirmed && this.applySample());
+  },
+
+  /** Ask before the texts of the form are replaced; an empty form is not worth a question. */
+  confirmReplacement(question) {
+    return drafts.hasTexts(this.readForm()) ? confirm(question) : Promise.resolve(true);
   },
 
   applySample() {
@@ -175,6 +201,7 @@ const page = {
   /** @param {{allHealthy?: boolean}} [options] */
   loadPlatforms({ allHealthy = false } = {}) {
     this.view.update({ platformState: 'loading' });
+    this.platformsLoadedAt = Date.now();
     this.platformsLoaded = getApp().api.listPlatforms().then((platforms) => {
       this.platforms = platforms;
       this.form.platforms = selectPlatforms(platforms, { preferred: this.form.platforms, allHealthy });
@@ -186,11 +213,22 @@ const page = {
       this.selectComponent('#platforms-problem').hide();
       this.handleChange();
     }, (error) => {
+      this.platformsLoadedAt = 0;
       this.view.update({ platformState: 'failed' });
       const actions = { retry: () => this.loadPlatforms({ allHealthy }) };
       this.selectComponent('#platforms-problem').show(error, { display: 'inline', actions });
     });
     return this.platformsLoaded;
+  },
+
+  /** Platforms pause and recover, and their words are in the language of the request. */
+  refreshPlatforms() {
+    const isFresh = Date.now() - this.platformsLoadedAt < PLATFORMS_FRESH_MS;
+    if (isFresh && this.language === language()) return;
+    this.language = language();
+    this.checkedForm = '';
+    this.handleChange();
+    this.loadPlatforms();
   },
 
   showPlatforms() {
@@ -215,19 +253,17 @@ const page = {
   /** Fill in what another page, or the error dialog of this one, has requested through `app.formRequest`. */
   applyFormRequest() {
     const app = getApp();
-    const { from, allHealthy, competitor } = app.formRequest || {};
+    const { from, allHealthy } = app.formRequest || {};
     app.formRequest = null;
     const copied = from ? this.copyDiagnosis(from) : Promise.resolve();
-    copied.then(() => {
-      if (competitor) this.insertCompetitor({ name: competitor, aliases: '' });
-      if (allHealthy) this.loadPlatforms({ allHealthy });
-    });
+    copied.then(() => { if (allHealthy) this.loadPlatforms({ allHealthy }); });
   },
 
   /** @param {string} id */
   copyDiagnosis(id) {
-    return getApp().api.getDiagnosis(id).then(
-      (diagnosis) => this.fillForm(drafts.draftFromDiagnosis(diagnosis)),
+    const question = { title: _('换成这次诊断的内容？'), content: _('您已填写的内容会被替换。'), yes: _('替换'), no: _('不替换') };
+    return Promise.all([getApp().api.getDiagnosis(id), this.confirmReplacement(question)]).then(
+      ([diagnosis, isConfirmed]) => isConfirmed && this.fillForm(drafts.draftFromDiagnosis(diagnosis)),
       (error) => this.selectComponent('#errors').show(error, { display: 'toast' }),
     );
   },
@@ -250,4 +286,4 @@ const page = {
   },
 };
 
-Page(Object.assign(page, competitorMethods, questionMethods, submissionMethods));
+Page(Object.assign(page, competitorMethods, questionMethods, recognitionMethods, submissionMethods));

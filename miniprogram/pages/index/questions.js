@@ -3,18 +3,12 @@
 
 const { _ } = require('../../presentation/i18n');
 const { CATEGORIES } = require('../../presentation/questionTemplates');
-const { withKey } = require('./rows');
+const { toInputs, withKey } = require('./rows');
 const TEXTS = require('./texts');
 
 const MAX_QUESTIONS = 20;
 
 module.exports = {
-  /** The questions as data; one that names the brand gets a warning, because every answer would mention the brand. */
-  describeQuestions() {
-    const brand = this.form.brand.trim();
-    return this.form.questions.map(({ key, text }) => ({ key, text, namesBrand: brand.length > 1 && text.includes(brand) }));
-  },
-
   /** Several lines at once, as from a paste, become one question each. */
   onQuestionInput({ currentTarget: { dataset: { index, key } }, detail: { value } }) {
     const row = this.form.questions[index];
@@ -28,13 +22,26 @@ module.exports = {
 
   /** Insert lines below a question; without lines the user has pressed Enter. @type {(index: number, lines: string[]) => void} */
   insertLines(index, lines) {
-    const { questions } = this.form;
     // A new key redraws the row without the line break that was typed into it.
-    questions[index] = withKey({ text: questions[index].text });
-    const isEnterInLastRow = !lines.length && index + 1 >= questions.length;
+    this.form.questions[index] = withKey({ text: this.form.questions[index].text });
+    const isEnterInLastRow = !lines.length && index + 1 >= this.form.questions.length;
     const rows = (isEnterInLastRow ? [''] : lines).map((text) => withKey({ text }));
-    questions.splice(index + 1, 0, ...rows.slice(0, MAX_QUESTIONS - questions.length));
+    this.removeEmptyQuestions(index, this.form.questions.length + rows.length - MAX_QUESTIONS);
+    const free = MAX_QUESTIONS - this.form.questions.length;
+    this.form.questions.splice(index + 1, 0, ...rows.slice(0, free));
     this.showQuestions(index + 1);
+    const omitted = lines.length - free;
+    if (omitted > 0) this.view.update({ omittedNote: _('最多 {max} 个问题，还有 {n} 行没有加入。', { max: MAX_QUESTIONS, n: omitted }) });
+  },
+
+  /** Remove up to `count` empty questions below an index, to make room. @type {(index: number, count: number) => void} */
+  removeEmptyQuestions(index, count) {
+    let removed = 0;
+    this.form.questions = this.form.questions.filter(({ text }, position) => {
+      const isRemoved = position > index && !text.trim() && removed < count;
+      if (isRemoved) removed += 1;
+      return !isRemoved;
+    });
   },
 
   addQuestion() {
@@ -51,13 +58,15 @@ module.exports = {
   /** @param {number} [focusIndex] */
   showQuestions(focusIndex = -1) {
     const row = this.form.questions[focusIndex];
-    this.view.update({ questions: this.describeQuestions(), errors: {}, focus: row ? row.key : '' });
+    this.view.update({ questions: toInputs(this.form.questions), errors: {}, omittedNote: '', focus: row ? row.key : '' });
+    this.showRemarks();
     this.handleChange();
   },
 
   openTemplates() {
     this.product = this.product || '';
     this.category = this.category || CATEGORIES[0].id;
+    this.view.update({ productInput: withKey({ value: this.product }) });
     this.showTemplates();
   },
 
@@ -69,10 +78,9 @@ module.exports = {
     const category = CATEGORIES.find(({ id }) => id === this.category) || CATEGORIES[0];
     const product = this.product.trim() || category.example;
     const entered = this.form.questions.map(({ text }) => text.trim());
-    const questions = category.questions.map((text) => text.replace('{product}', product));
+    const questions = category.questions.map((text) => text.replace('{product}', () => product));
     this.view.update({
       templateSheet: {
-        product: this.product,
         productHint: _(TEXTS.productHint, { example: category.example }),
         category: category.id,
         categories: CATEGORIES.map(({ id, name }) => ({ id, name: _(name) })),

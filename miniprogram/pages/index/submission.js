@@ -6,40 +6,50 @@ const drafts = require('../../presentation/draft');
 const { _ } = require('../../presentation/i18n');
 const { describeSelection } = require('../../presentation/platforms');
 
+// The diagnosis starts in any case; WeChat may never answer.
+const MAX_NOTIFICATION_WAIT_MS = 8000;
+const SLOW_AFTER_MS = 5000;
+const MAX_QUESTION = 500;
+
 module.exports = {
   start() {
     if (this.data.isBusy) return;
     this.selectComponent('#form-problem').hide();
     const { body, rows } = drafts.buildRequest(this.readForm());
+    body.questions_about_brand = this.listQuestionsAboutBrand(body.questions);
     const fields = this.findMissingFields(body);
     if (Object.keys(fields).length) {
       this.showFieldErrors(fields, rows);
       return;
     }
     this.view.update({ errors: {}, isBusy: true });
-    this.requestNotification(() => this.submit(body, rows));
+    this.slowTimer = setTimeout(() => this.view.update({ isSlow: true }), SLOW_AFTER_MS);
+    this.submit(body, rows, this.requestNotification());
   },
 
-  /**
-   * Ask for permission to send one message when the diagnosis ends. WeChat allows this only in a tap; the diagnosis
-   * starts in any case.
-   * @param {() => void} done
-   */
-  requestNotification(done) {
-    if (!TEMPLATE_ID || !wx.canIUse('requestSubscribeMessage')) done();
-    else wx.requestSubscribeMessage({ tmplIds: [TEMPLATE_ID], complete: done });
+  /** Ask for permission to send one message when the diagnosis ends; WeChat allows this only in a tap. */
+  requestNotification() {
+    if (!TEMPLATE_ID || !wx.canIUse('requestSubscribeMessage')) return Promise.resolve();
+    return new Promise((resolve) => {
+      setTimeout(resolve, MAX_NOTIFICATION_WAIT_MS);
+      wx.requestSubscribeMessage({ tmplIds: [TEMPLATE_ID], complete: resolve });
+    });
   },
 
-  /** @type {(body: any, rows: any) => Promise<void>} */
-  submit(body, rows) {
+  /** The page changes once the user has answered the question about the message. @type {(body: any, rows: any, asked: Promise<any>) => Promise<void>} */
+  submit(body, rows, asked) {
     const { api } = getApp();
-    return api.createDiagnosis(body, drafts.getSubmissionKey(body, api.createKey)).then((created) => {
+    const end = () => {
+      clearTimeout(this.slowTimer);
+      this.view.update({ isBusy: false, isSlow: false });
+    };
+    return api.createDiagnosis(body, drafts.getSubmissionKey(body, api.createKey)).then((created) => asked.then(() => {
       drafts.clearDraft(body);
       this.fillForm(drafts.emptyDraft());
-      this.view.update({ isBusy: false });
+      end();
       wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${created.id}` });
-    }, (error) => {
-      this.view.update({ isBusy: false });
+    }), (error) => {
+      end();
       this.handleRejection(error, rows);
     });
   },
@@ -51,6 +61,9 @@ module.exports = {
     if (!body.brand) fields.brand = _('请填写品牌名。');
     body.competitors.forEach(({ name }, index) => {
       if (!name) fields[`competitors.${index}.name`] = _('请填写竞品名称，或删除这一行。');
+    });
+    body.questions.forEach((text, index) => {
+      if (text.length > MAX_QUESTION) fields[`questions.${index}`] = _('问题最长 {max} 字，现在 {n} 字。', { max: MAX_QUESTION, n: text.length });
     });
     if (!body.questions.length) fields.questions = _('请至少填写一个问题。');
     const { error } = describeSelection(this.selectedPlatforms());
@@ -75,7 +88,7 @@ module.exports = {
     const [name, index] = path.split('.');
     if (name === 'questions') return `question${rows.questions[Number(index)] || 0}`;
     if (name === 'competitors') return `competitor${rows.competitors[Number(index)] || 0}`;
-    return ['brand', 'aliases', 'platforms', 'repeats'].includes(name) ? name : '';
+    return ['brand', 'aliases', 'sites', 'platforms', 'repeats'].includes(name) ? name : '';
   },
 
   /** Show each error at its field and scroll to the first; false when no error belongs to a field. @type {(fields: any, rows: any) => boolean} */
@@ -88,7 +101,7 @@ module.exports = {
     });
     const competitors = this.form.competitors.map((row, index) => `competitor${index}`);
     const questions = this.form.questions.map((row, index) => `question${index}`);
-    const first = ['brand', 'aliases', ...competitors, ...questions, 'platforms', 'repeats'].find((field) => errors[field]);
+    const first = ['brand', 'aliases', 'sites', ...competitors, ...questions, 'platforms', 'repeats'].find((field) => errors[field]);
     if (!first) return false;
     this.view.update({ errors });
     wx.pageScrollTo({ selector: `#field-${first}`, offsetTop: -72, duration: 200 });

@@ -4,6 +4,10 @@
  */
 'use strict';
 
+const { _ } = require('../../presentation/i18n');
+const { createFit } = require('./chips');
+const TEXTS = require('./texts');
+
 const PAGE_SIZE = 100; // of the list of answers in the API
 
 /** @param {any} diagnosis */
@@ -25,6 +29,7 @@ function createAnswers(diagnosis) {
   /** The answers as the API returns them. @type {any[]} */
   const stored = [];
   let isComplete = false;
+  const fits = createFit();
 
   /** @param {any} answer */
   const getIndex = (answer) => indexes.get(`${answer.question}/${answer.platform}/${answer.repeat}`);
@@ -33,13 +38,30 @@ function createAnswers(diagnosis) {
   function toResult(answer, mentioned) {
     /** @type {any} */
     const result = { state: answer.state };
+    if (answer.truncated || answer.without_search) {
+      result.flag = answer.truncated ? _(TEXTS.truncatedShort) : _(TEXTS.withoutSearchShort);
+      return result;
+    }
     const found = mentioned.map((name) => brandNames.indexOf(name)).filter((index) => index >= 0);
-    if (found.length) result.brands = found;
-    if (answer.truncated) result.isTruncated = true;
-    if (answer.without_search) result.isWithoutSearch = true;
-    if (answer.carried_over) result.isCarriedOver = true;
-    if (answer.code) result.reason = getApp().errors.present(answer.error || { code: answer.code }).title;
+    if (found.length && fits(found.map((index) => brandNames[index]))) result.brands = found;
+    else if (found.length) Object.assign(result, summarizeBrands(found));
+    if (answer.carried_over && result.brands && fits(found.map((index) => brandNames[index]).concat(_(TEXTS.carriedOver)), found.length)) result.isCarriedOver = true;
+    if (answer.code) result.reason = describeReason(answer);
     return result;
+  }
+
+  /** What is shown when not all names fit: the number of competitors, and of the own brand as much as fits. @param {number[]} found  0 is the own brand */
+  function summarizeBrands(found) {
+    const count = found.filter((index) => index > 0).length;
+    const rivals = count ? _('{n} 个竞品', { n: count }) : '';
+    const own = [brandNames[0], _(TEXTS.own)].find((text) => fits([text, rivals].filter(Boolean))) || '';
+    return Object.assign(found.includes(0) ? { own: `★ ${own}`.trim() } : {}, rivals ? { rivals: `◦ ${rivals}` } : {});
+  }
+
+  /** @param {any} answer */
+  function describeReason(answer) {
+    const { title } = getApp().errors.present(answer.error || { code: answer.code });
+    return fits([title], 0) ? title : _(TEXTS.openForReason);
   }
 
   /** The brands that an answer certainly mentions, each once. @param {any} answer */
@@ -98,13 +120,14 @@ function createAnswers(diagnosis) {
     return loadPageWith(index).then(() => stored[index]);
   }
 
-  /** Reload an answer whose mentions were corrected; return the changed paths. @type {(index: number) => Promise<{[path: string]: any}>} */
-  function reload(index) {
-    return loadPageWith(index).then(() => {
-      results[index] = toResult(stored[index], findMentioned(stored[index]));
-      return { [`results[${index}]`]: results[index] };
-    });
+  /** The stored answer with an id, and its index. @type {(id: string) => {answer: any, index: number}} */
+  function findById(id) {
+    const index = stored.findIndex((answer) => answer && answer.id === id);
+    return { index, answer: stored[index] };
   }
+
+  /** The index of the first answer with a mention of a brand that the user has to confirm; -1 without one. @param {string} brand */
+  const findUncertain = (brand) => stored.findIndex((answer) => answer && answer.mentions.some((/** @type {any} */ mention) => mention.brand === brand && mention.state === 'uncertain'));
 
   /**
    * Find the answer to open for a question on a platform: the one with `answerId`, else the first that mentions the own
@@ -116,7 +139,7 @@ function createAnswers(diagnosis) {
       .map(({ repeat }) => indexes.get(`${questionId}/${platformId}/${repeat}`) || 0)
       .filter((index) => results[index] && results[index].state === 'valid');
     const hasId = (/** @type {number} */ index) => answerId && stored[index] && stored[index].id === answerId;
-    const mentionsOwnBrand = (/** @type {number} */ index) => (results[index].brands || []).includes(0);
+    const mentionsOwnBrand = (/** @type {number} */ index) => Boolean(results[index].own) || (results[index].brands || []).includes(0);
     return [hasId, mentionsOwnBrand, () => true].map((test) => valid.find(test)).find((index) => index !== undefined);
   }
 
@@ -127,9 +150,10 @@ function createAnswers(diagnosis) {
     apply,
     countStates,
     findIndex,
+    findById,
+    findUncertain,
     load,
     loadAll,
-    reload,
     listResults: () => Array.from(results, (result) => result || null),
     listDoneCounts: () => questions.map((/** @type {any} */ question, /** @type {number} */ q) => countDone(q)),
     isComplete: () => isComplete || results.filter(Boolean).length === indexes.size,

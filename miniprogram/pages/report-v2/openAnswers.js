@@ -5,9 +5,7 @@ const { dateTime } = require('../../presentation/dates');
 const { duration } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
 const { splitAtMentions } = require('./mentions');
-
-const REPORT_POLL_MS = 500;
-const MAX_REPORT_POLLS = 120;
+const TEXTS = require('./texts');
 
 module.exports = {
   toggleAnswer({ currentTarget: { dataset: { index } } }) {
@@ -21,6 +19,7 @@ module.exports = {
   openAnswer(index) {
     const path = `details.a${index}`;
     const known = this.data.details[`a${index}`];
+    this.openGroup(Math.floor(index / this.answers.slots.length));
     // An open answer stays visible until its new content is loaded.
     if (!known || known.hasFailed) this.view.update({ [path]: { isOpen: true, isLoading: true } });
     return this.answers.load(index).then((answer) => this.view.update({ [path]: this.buildDetail(answer) }), (error) => {
@@ -29,26 +28,59 @@ module.exports = {
     });
   },
 
+  /** Show the answers to a question whose group is closed. @param {number} q */
+  openGroup(q) {
+    if (this.data.hasGroups && !this.data.openGroups[q]) this.view.update({ [`openGroups.${q}`]: true });
+  },
+
+  toggleGroup({ currentTarget: { dataset: { q } } }) {
+    if (this.data.hasGroups) this.view.update({ [`openGroups.${q}`]: !this.data.openGroups[q] });
+  },
+
   buildDetail(answer) {
     if (!answer || answer.state === 'pending') return { isOpen: true, hasFailed: true, title: _('回答正在入库，请稍后再打开。') };
     if (answer.state === 'valid') {
-      const source = [answer.model, answer.ms ? duration(answer.ms / 1000) : '', answer.answered_at ? dateTime(answer.answered_at) : ''];
+      const source = [
+        answer.model,
+        answer.ms ? duration(answer.ms / 1000) : '',
+        answer.answered_at ? dateTime(answer.answered_at) : '',
+        answer.truncated ? _(TEXTS.truncated) : '',
+        answer.without_search ? _(TEXTS.withoutSearch) : '',
+        answer.carried_over ? _(TEXTS.carriedOver) : '',
+      ];
       return { isOpen: true, spans: splitAtMentions(answer.text, answer.mentions, this.diagnosis.brand), source: source.filter(Boolean).join(' · ') };
     }
     const { title, message, suggestion } = getApp().errors.present(answer.error || { code: answer.code });
     return { isOpen: true, title, message, suggestion };
   },
 
-  /** Open the answer behind a cell of the heat map or behind a quote. */
+  /** @param {number} index */
+  showAnswer(index) {
+    if (this.data.platform) this.showPlatform('');
+    return this.openAnswer(index).then(() => this.scrollTo(`#a${index}`));
+  },
+
+  /** Open the answer behind a cell, a quote or a source; its id counts if it is known. */
   openSourceAnswer({ currentTarget: { dataset: { question, platform, answer } } }) {
-    const first = this.answers.findIndex(question, platform);
-    if (first === undefined) return;
-    if (this.data.platform && this.data.platform !== platform) this.showPlatform('');
-    const open = () => {
-      const index = this.answers.findIndex(question, platform, answer);
-      return this.openAnswer(index).then(() => wx.pageScrollTo({ selector: `#a${index}`, offsetTop: -8, duration: 200 }));
-    };
-    this.answers.load(first).then(open, open); // ids are known only for loaded answers
+    const { index } = this.answers.findById(answer);
+    const found = index >= 0 ? index : this.answers.findIndex(question, platform);
+    if (found !== undefined) this.showAnswer(found);
+  },
+
+  /** Open the first answer with a mention that the user has to confirm. */
+  revealUncertain({ currentTarget: { dataset: { name } } }) {
+    const index = this.answers.findUncertain(name);
+    if (index >= 0) this.showAnswer(index);
+  },
+
+  openQuestion({ currentTarget: { dataset: { q } } }) {
+    this.openGroup(q);
+    this.scrollTo(`#q${q}`);
+  },
+
+  /** Scroll once the view has followed the changes so far. @param {string} selector */
+  scrollTo(selector) {
+    this.view.afterUpdate(() => wx.pageScrollTo({ selector, offsetTop: -8, duration: 200, fail() {} }));
   },
 
   /** Ask whether a marked text means the brand or is an ordinary word. */
@@ -59,30 +91,17 @@ module.exports = {
       const kinds = ['confirm', 'reject'];
       wx.showActionSheet({
         itemList: [_('是“{brand}”', { brand }), _('不是“{brand}”', { brand })],
-        success: ({ tapIndex }) => this.correctMention(index, { kind: kinds[tapIndex], answer: answer.id, brand, start, end }),
+        success: ({ tapIndex }) => this.change((api) => api.correct(this.id, { kind: kinds[tapIndex], answer: answer.id, brand, start, end })),
       });
     });
   },
 
-  /** Wait until the report includes the latest correction. @type {(polls?: number) => Promise<void>} */
-  waitForReport(polls = MAX_REPORT_POLLS) {
-    return getApp().api.getDiagnosis(this.id).then((diagnosis) => {
-      if (!diagnosis.report_pending || !polls) return undefined;
-      return new Promise((resolve) => { setTimeout(resolve, REPORT_POLL_MS); }).then(() => this.waitForReport(polls - 1));
+  /** Load all answers again after a correction, and show the open ones with their new marks. */
+  reloadAnswers() {
+    return this.answers.loadAll().then((changes) => {
+      const open = Object.keys(this.data.details).filter((key) => this.data.details[key].isOpen);
+      return Promise.all(open.map((key) => this.answers.load(Number(key.slice(1))).then((answer) => { changes[`details.${key}`] = this.buildDetail(answer); })))
+        .then(() => changes);
     });
-  },
-
-  /** @type {(index: number, correction: any) => Promise<void>} */
-  correctMention(index, correction) {
-    const { api } = getApp();
-    return api.correctMention(this.id, correction)
-      .then(() => this.waitForReport())
-      .then(() => Promise.all([api.getReport(this.id), this.answers.reload(index)]))
-      .then(([report, changes]) => {
-        this.view.update(changes);
-        this.showReport(report);
-        return this.openAnswer(index);
-      })
-      .catch((error) => this.selectComponent('#errors').show(error, { actions: { retry: () => this.correctMention(index, correction) } }));
   },
 };

@@ -1,21 +1,25 @@
 /** The page of one diagnosis: its progress while it runs, then its report in the same place. */
 'use strict';
 
-const { createClient } = require('../../services/webSocketClient');
-const { createPresenter } = require('../../services/reportPresenter');
+const { createClient } = require('./stream/webSocketClient');
+const { createPresenter } = require('./stream/reportPresenter');
 const { dateTime } = require('../../presentation/dates');
-const { connectionStatus, timeLeft, updateEnd } = require('../../presentation/diagnosisText');
+const { connectionStatus, timeLeft, updateEnd } = require('./stream/diagnosisText');
 const { answerStateLabel, costText, isRunning, number, statusLabel } = require('../../presentation/format');
+const { confirm } = require('../../presentation/confirm');
 const { _, addTranslations, translateAll } = require('../../presentation/i18n');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 const { createAnswers } = require('./answers');
 const answerMethods = require('./openAnswers');
+const actionMethods = require('./reportActions');
 const reportMethods = require('./reportView');
 const TEXTS = require('./texts');
 
 addTranslations(require('./english'));
 
 const TICK_MS = 1000;
+// More answers are shown by question, opened by a tap.
+const MAX_OPEN_ANSWERS = 60;
 const ANSWER_STATES = ['pending', 'valid', 'failed', 'filtered'];
 
 /** @type {any} */
@@ -42,10 +46,19 @@ const page = {
     isCancelling: false,
     notices: [],
     report: null,
-    charts: null,
+    sec: {},
+    d: {},
     platform: '',
-    coverage: '',
+    heatmapBrand: '',
+    heatmapBrands: [],
+    host: { key: '' },
+    trendProblem: '',
     isMethodOpen: false,
+    isEnding: false,
+    isReportAbove: false,
+    isChanging: false,
+    hasGroups: false,
+    openGroups: {},
     questions: [],
     slots: [],
     brands: [],
@@ -72,6 +85,7 @@ const page = {
     this.view.resume();
     if (this.client) this.client.show();
     this.updateTimeLeft();
+    if (this.data.isEnding && !this.hasReport) this.handleEnd();
   },
 
   onHide() {
@@ -79,6 +93,10 @@ const page = {
     if (this.client) this.client.hide();
     this.view.pause();
     clearTimeout(this.timeLeftTimer);
+  },
+
+  onShareAppMessage() {
+    return { title: this.report ? this.report.verdict.text : _('AI 会推荐您的品牌吗？'), path: '/pages/index/index' };
   },
 
   onUnload() {
@@ -126,6 +144,7 @@ const page = {
         { key: `${id}/${repeat}`, id, name, demo, repeat: repeats > 1 ? _('第 {n} 次', { n: repeat }) : '' }
       )),
       brands: brandNames,
+      hasGroups: this.answers.total > MAX_OPEN_ANSWERS,
       results: this.answers.listResults(),
       doneCounts: this.answers.listDoneCounts(),
     });
@@ -231,13 +250,8 @@ const page = {
   },
 
   confirmCancel() {
-    wx.showModal({
-      title: _('取消这次诊断？'),
-      content: _('已经得到的回答会保留，没有问完的不再询问。'),
-      confirmText: _('取消诊断'),
-      cancelText: _('继续诊断'),
-      success: ({ confirm }) => confirm && this.cancel(),
-    });
+    const question = { title: _('取消这次诊断？'), content: _('已经得到的回答会保留，没有问完的不再询问。'), yes: _('是，取消'), no: _('不取消') };
+    confirm(question).then((isConfirmed) => isConfirmed && this.cancel());
   },
 
   cancel() {
@@ -253,14 +267,14 @@ const page = {
     this.hasReport = true;
     clearTimeout(this.timeLeftTimer);
     if (this.client) this.client.close();
-    const { api } = getApp();
-    const missing = this.answers.isComplete() ? Promise.resolve({}) : this.answers.loadAll();
-    return Promise.all([api.getDiagnosis(this.id), api.getReport(this.id), missing]).then(([diagnosis, report, changes]) => {
+    this.view.update({ isEnding: true, connection: '', timeLeft: '' });
+    return this.waitForReport().then((diagnosis) => {
       this.diagnosis = diagnosis;
-      this.showHead();
+      return Promise.all([getApp().api.getReport(this.id), this.answers.loadAll(), this.loadCorrections()]);
+    }).then(([report, changes]) => {
       this.selectComponent('#problem').hide();
       this.view.update(changes);
-      this.showReport(report);
+      return this.showReport(report);
     }).catch((error) => {
       this.hasReport = false;
       this.selectComponent('#problem').show(error, { display: 'inline', actions: { retry: () => this.handleEnd() } });
@@ -268,4 +282,4 @@ const page = {
   },
 };
 
-Page(Object.assign(page, reportMethods, answerMethods));
+Page(Object.assign(page, reportMethods, actionMethods, answerMethods));

@@ -1,5 +1,5 @@
 /** The client's transport in a mini-program: a SocketTask and wx.request. */
-(function (/** @type {any} */ root, /** @type {() => {createWxTransport(options: {wx: any, baseUrl: string}): Diag.Transport}} */ factory) {
+(function (/** @type {any} */ root, /** @type {() => {createWxTransport(options: {wx: any, baseUrl: string, compresses?: boolean}): Diag.Transport}} */ factory) {
   if (typeof module === 'object' && module.exports) module.exports = factory();
   else {
     root.diag = root.diag || {};
@@ -8,6 +8,8 @@
 })(this, function () {
   'use strict';
 
+  // WeChat's default is 60 s; the client polls long before that.
+  const CONNECT_TIMEOUT_MS = 10000;
   // The platform's messages when no socket is open, or none yet. Any other failure of a close is a bug of this code.
   const NOT_OPEN = /taskID not exist|is not connected|readyState is not OPEN/i;
 
@@ -25,10 +27,10 @@
   }
 
   /**
-   * @param {{wx: any, baseUrl: string}} options
+   * @param {{wx: any, baseUrl: string, compresses?: boolean}} options  `compresses`: whether sockets use permessage-deflate
    * @returns {Diag.Transport}
    */
-  function createWxTransport({ wx, baseUrl }) {
+  function createWxTransport({ wx, baseUrl, compresses = true }) {
     const origin = baseUrl.replace(/\/$/, '');
 
     /** @type {Diag.Transport['connect']} */
@@ -36,7 +38,9 @@
       let isClosed = false;
       const task = wx.connectSocket({
         url: origin.replace(/^http/, 'ws') + path,
-        perMessageDeflate: true,
+        perMessageDeflate: compresses,
+        tcpNoDelay: true,
+        timeout: CONNECT_TIMEOUT_MS,
         fail: (/** @type {any} */ error) => handlers.onError(error),
       });
       if (!task) throw new Error('no socket');

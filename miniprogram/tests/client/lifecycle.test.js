@@ -2,7 +2,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createClient } = require('../../services/webSocketClient.js');
+const { createClient } = require('../../pages/report-v2/stream/webSocketClient.js');
 const { createClientFixture } = require('../support/clientFixture.js');
 
 const states = (fixture) => fixture.states.map((entry) => entry.state);

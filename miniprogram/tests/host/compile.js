@@ -6,6 +6,7 @@ const { TmplGroup } = require('glass-easel-template-compiler');
 const postcss = require('postcss');
 const selectors = require('postcss-selector-parser');
 const builtins = require('./builtins');
+const limits = require('./limits');
 
 const BUILTIN_TAG = new RegExp(`<(/?)(${Object.keys(builtins).join('|')})(?=[\\s>/])`, 'g');
 const BUILTIN_PATH = 'host/';
@@ -129,10 +130,10 @@ function compile(root) {
     images[file] = `data:image/png;base64,${fs.readFileSync(project.at(file)).toString('base64')}`;
   }
   const here = (name) => fs.readFileSync(path.join(__dirname, name), 'utf8');
-  const input = { app, theme: project.json('theme.json'), parts: [...parts], builtins, images };
+  const input = { app, theme: project.json('theme.json'), parts: [...parts], builtins, images, limits };
   return `<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<style>${here('base.css')}</style>
+<style>${here('base.css')}${app.style === 'v2' ? here('v2.css') : ''}</style>
 <style>${project.has('app.wxss') ? toCss(project.read('app.wxss'), 'app.wxss') : ''}</style>
 </head><body>
 <script>window.__host = { input: ${asScript(JSON.stringify(input))} };</script>

@@ -5,7 +5,7 @@
   const host = window.__host;
   const { app: config, theme, parts, builtins, images } = host.input;
   const part = new Map(parts);
-  const TYPES = { String, Boolean, Number };
+  const TYPES = { String, Boolean, Number, Array, Any: null };
   const TAP_MS = 1000;
   const TOAST_MS = 60 * 60 * 1000;
 
@@ -78,9 +78,14 @@
       if (shown.includes(key) || key === 'ariaRole' || key === 'ariaLabel') observers[key] = function (value) { reflect(this, key, value); };
       else if (key.startsWith('aria')) observers[key] = function (value) { if (this._isAttached) reflect(this, key, value); };
     }
-    // As on the platform, setting the value replaces what was typed.
+    // As on the platform, a changed value replaces what was typed, and the same value again does nothing.
     if (declared.placeholder) {
-      observers.value = function (value) { if (this._isAttached && field(this).value !== value) field(this).value = value; };
+      observers.value = function (value) {
+        if (!this._isAttached || value === this._value) return;
+        this._value = value;
+        field(this).value = value;
+      };
+      observers.focus = function (isFocused) { if (this._isAttached && isFocused) field(this).focus(); };
     }
     const field = (component) => getElement(component).querySelector('input, textarea');
     space.addComponentStaticConfig(name, { component: true });
@@ -91,7 +96,11 @@
       lifetimes: {
         attached() {
           this._isAttached = true;
-          if (declared.placeholder) field(this).value = this.data.value;
+          if (declared.placeholder) {
+            this._value = this.data.value;
+            field(this).value = this.data.value;
+            field(this).addEventListener('keydown', ({ key }) => { if (key === 'Enter' && tag === 'input') this.triggerEvent('confirm', { value: field(this).value }); });
+          }
           if (role) getElement(this).setAttribute('role', role);
           if (tag === 'page-meta' && this.data.rootFontSize === 'system') document.documentElement.style.fontSize = `${host.wx.fontSize}px`;
           if (this.data.focus) field(this).focus();
@@ -101,19 +110,10 @@
         typed() { this.triggerEvent('input', { value: field(this).value, cursor: field(this).selectionStart }); },
         focused() { this.triggerEvent('focus', { value: field(this).value }); },
         blurred() { this.triggerEvent('blur', { value: field(this).value }); },
-        keyed(event) {
-          if (event.detail && event.detail.key === 'Enter') this.triggerEvent('confirm', { value: field(this).value });
-        },
       },
     }));
   }
   Object.entries(builtins).forEach(defineBuiltin);
-  // The engine's events lack the key, so Enter is handled here.
-  document.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.isComposing || event.target.tagName !== 'TEXTAREA') return;
-    event.preventDefault();
-  });
-
   // rpx in inline styles.
   const setAttribute = window.Element.prototype.setAttribute;
   window.Element.prototype.setAttribute = function (name, value) {
@@ -190,10 +190,11 @@
   }
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawFrame);
   host.setTitle = (title) => { stack[stack.length - 1].title = title; drawFrame(); };
+  host.isTabShown = () => isTab(stack[stack.length - 1].route);
   host.setTab = (index, text) => { tabTexts[index] = text; drawFrame(); };
 
   // ---- Pages.
-  const measurements = { calls: 0, bytes: 0, hidden: 0, times: [], log: [] };
+  const measurements = { calls: 0, bytes: 0, hidden: 0, largest: 0, times: [], log: [] };
   host.measurements = measurements;
   let isHidden = false;
   host.violations = host.wx.violations;
@@ -202,23 +203,57 @@
     if (value === undefined) return true;
     return Boolean(value) && typeof value === 'object' && Object.values(value).some(hasUndefined);
   }
-  function measure(entry) {
-    const setData = entry.page.setData;
-    entry.page.setData = function (changes, done) {
-      const text = JSON.stringify(changes);
-      const bytes = new TextEncoder().encode(text).length;
-      measurements.calls += 1;
-      measurements.bytes += bytes;
-      measurements.times.push(Date.now());
-      measurements.log.push(text);
-      if (isHidden || !entry.isShown) {
-        measurements.hidden += 1;
-        host.violations.push(`setData while hidden: ${text.slice(0, 200)}`);
-      }
-      if (hasUndefined(changes)) host.violations.push(`setData with undefined: ${Object.keys(changes)}`);
-      if (bytes > 256 * 1024) host.violations.push(`setData of ${bytes} bytes`);
-      setData.call(this, changes);
-      if (done) setTimeout(() => done.call(this), 0);
+  function measureSetData(entry, changes) {
+    const text = JSON.stringify(changes);
+    const bytes = new TextEncoder().encode(text).length;
+    measurements.calls += 1;
+    measurements.bytes += bytes;
+    measurements.largest = Math.max(measurements.largest, bytes);
+    measurements.times.push(Date.now());
+    measurements.log.push(text);
+    if (isHidden || !entry.isShown) {
+      measurements.hidden += 1;
+      host.violations.push(`setData while hidden: ${text.slice(0, 200)}`);
+    }
+    if (hasUndefined(changes)) host.violations.push(`setData with undefined: ${Object.keys(changes)}`);
+    if (bytes > 256 * 1024) host.violations.push(`setData of ${bytes} bytes`);
+  }
+
+  /** Set `a.b[3].c` in the data of the logic layer. */
+  function setPath(data, path, value) {
+    const keys = path.split(/[.[\]]+/).filter(Boolean);
+    const last = keys.pop();
+    let target = data;
+    for (const [index, key] of keys.entries()) {
+      if (target[key] === null || typeof target[key] !== 'object') target[key] = /^\d+$/.test(keys[index + 1] || last) ? [] : {};
+      target = target[key];
+    }
+    target[last] = value;
+  }
+
+  /** As on the platform, `data` changes at once, and the view follows later, in order. */
+  function separateLayers(entry) {
+    const { page } = entry;
+    const render = page.setData;
+    const data = JSON.parse(JSON.stringify(page.data));
+    Object.defineProperty(page, 'data', { get: () => data });
+    const waiting = [];
+    let rendersAt = 0;
+    function renderNext() {
+      const { changes, done } = waiting.shift();
+      if (entry.isClosed) return;
+      render.call(page, changes);
+      if (done) done.call(page);
+    }
+    page.setData = function (changes, done) {
+      measureSetData(entry, changes);
+      const copy = JSON.parse(JSON.stringify(changes));
+      for (const [path, value] of Object.entries(changes)) setPath(data, path, JSON.parse(JSON.stringify(value)));
+      waiting.push({ changes: copy, done });
+      const [low, high] = host.wx.lag;
+      const now = performance.now();
+      rendersAt = Math.max(rendersAt, now + low + Math.random() * (high - low));
+      setTimeout(renderNext, rendersAt - now);
     };
   }
 
@@ -244,7 +279,7 @@
     const entry = { route: address, query, frame, scroller, style, root, page, isShown: true };
     page.route = address;
     page.options = query;
-    measure(entry);
+    separateLayers(entry);
     stack.push(entry);
     root.attach(scroller, place);
     if (page.onLoad) page.onLoad(query);
@@ -270,6 +305,7 @@
   function close(entry) {
     if (entry.page.onUnload) entry.page.onUnload();
     entry.isShown = false;
+    entry.isClosed = true;
     entry.root.release();
     entry.frame.remove();
     entry.style.remove();
@@ -313,16 +349,15 @@
     if (top().page.onHide) top().page.onHide();
     if (app.onHide) app.onHide();
     isHidden = true;
+    host.wx.suspendLater();
   };
   host.show = () => {
     isHidden = false;
+    host.wx.resume();
     if (app.onShow) app.onShow({});
     if (top().page.onShow) top().page.onShow();
   };
 
-  const wanted = new URLSearchParams(location.search);
-  host.wx.fontSize = Number(wanted.get('font')) || 16;
-  host.wx.language = wanted.get('language') || 'zh_CN';
   // A toast that disappears after some seconds would race with the test on a busy machine, so toasts stay until closed.
   const { connect } = app;
   app.connect = function () {
@@ -336,6 +371,6 @@
   };
   if (app.onLaunch) app.onLaunch({ path: config.pages[0], query: {} });
   if (app.onShow) app.onShow({});
-  const first = wanted.get('open') || config.pages[0];
+  const first = new URLSearchParams(location.search).get('open') || config.pages[0];
   open(first);
 })();

@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { listSectionNames } = require('./screens');
 
 async function fillForm(phone, { platforms, questions, repeats = 1 }) {
   await phone.locator('.platform-name').first().waitFor();
@@ -74,10 +75,11 @@ async function testDiagnosisPage(t, pages) {
     await phone.locator('#headline').waitFor();
     const id = await phone.evaluate('__host.page().id');
     const { token } = await phone.evaluate('wx.getStorageSync("diag.session")');
-    async function ownFigures() {
+    async function report() {
       const answer = await fetch(`${pages.site.url}/api/diagnoses/${id}/report`, { headers: { Authorization: `Bearer ${token}` } });
-      return (await answer.json()).brands.find((brand) => brand.is_own);
+      return answer.json();
     }
+    const ownFigures = async () => (await report()).brands.find((brand) => brand.is_own);
     const answerWithOwnBrand = phone.locator('.answer').filter({ has: phone.locator('.chip.own') }).first();
 
     await reportTest.test('it has a headline and the demo banner', async () => {
@@ -88,7 +90,7 @@ async function testDiagnosisPage(t, pages) {
 
     await reportTest.test('the bars show the figures of the report, with whiskers at the ends of the intervals', async () => {
       const own = (await ownFigures()).figures;
-      const shown = phone.locator('.figure').first();
+      const shown = phone.locator('#figures .figure').first();
       assert.equal(await shown.locator('.figure-rate').textContent(), `${Math.round(own.mention_rate * 100)}%`);
       const [track, whisker, value] = await Promise.all(['.track', '.whisker', '.value'].map((name) => shown.locator(name).boundingBox()));
       const assertAt = (x, rate) => assert.ok(Math.abs((x - track.x) / track.width - rate) < 0.02, `${x} is not at ${rate}`);
@@ -99,7 +101,7 @@ async function testDiagnosisPage(t, pages) {
     });
 
     await reportTest.test('each platform has its own bar', async () => {
-      const rates = await phone.locator('#by-platform .figure-rate').allTextContents();
+      const rates = await phone.locator('#platforms .figure-rate').allTextContents();
       const figures = Object.values((await ownFigures()).by_platform);
       assert.deepEqual(rates, figures.map(({ mention_rate: rate }) => `${Math.round(rate * 100)}%`));
     });
@@ -133,13 +135,76 @@ async function testDiagnosisPage(t, pages) {
       assert.deepEqual(await phone.evaluate('__host.wx.sheets'), [['是“山岚”', '不是“山岚”']]);
       const { mentions, valid } = (await ownFigures()).figures;
       assert.equal(mentions, before - 1);
-      await phone.locator('.figure .range', { hasText: `${mentions} / ${valid} 条回答` }).first().waitFor();
+      await phone.locator('#figures .range', { hasText: `${mentions} / ${valid} 条回答提到` }).first().waitFor();
     });
 
-    await reportTest.test('another brand is added to the form as a competitor', async () => {
-      await phone.evaluate('__host.page().addCompetitor({ currentTarget: { dataset: { name: "松间集" } } })');
-      await phone.waitForFunction('__host.page().form.competitors.some(({ name }) => name === "松间集")');
-      assert.deepEqual(await phone.evaluate('__host.page().form.competitors.map(({ name }) => name)'), ['云栖壶', '木石坊', '松间集']);
+    await reportTest.test('the correction is listed, and undone by a tap', async () => {
+      const before = (await ownFigures()).figures.mentions;
+      await phone.locator('#corrections .section-toggle').tap();
+      assert.match(await phone.locator('.correction').textContent(), /“山岚”：不是这个品牌/);
+      await phone.locator('.correction .link').tap();
+      await phone.locator('#corrections').waitFor({ state: 'detached' });
+      assert.equal((await ownFigures()).figures.mentions, before + 1);
+    });
+
+    await reportTest.test('another spelling is added to a brand and looked for in all answers', async () => {
+      await phone.evaluate('__host.wx.content = "岚牌"; undefined');
+      await phone.locator('#figures .tools .link', { hasText: '添加别名' }).first().tap();
+      await phone.locator('#figures .range', { hasText: '岚牌' }).waitFor();
+    });
+
+    await reportTest.test('another brand is added to this report, without a call, and removed again', async () => {
+      await phone.evaluate('__host.page().addCompetitor({ currentTarget: { dataset: { name: "松间集" } } }); undefined');
+      const row = phone.locator('.brand-row', { hasText: '松间集' });
+      await row.waitFor();
+      await row.locator('.figure-name').tap();
+      await row.locator('.link', { hasText: '移除' }).tap();
+      await row.waitFor({ state: 'detached' });
+    });
+
+    await reportTest.test('the heat map is that of the chosen brand', async () => {
+      await phone.locator('#heatmap .choice', { hasText: '云栖壶' }).tap();
+      await phone.locator('#heatmap .choice.is-selected', { hasText: '云栖壶' }).waitFor();
+      const rival = (await report()).brands.find(({ name }) => name === '云栖壶').figures.mentions;
+      await phone.waitForFunction(`[...document.querySelectorAll('#heatmap .cell')].reduce((sum, { textContent }) => sum + Number(textContent.split('/')[0]), 0) === ${rival}`);
+    });
+
+    await reportTest.test('it has the sections of the web page, under the same names and in the same order', async () => {
+      const { web, miniprogram } = await listSectionNames(phone, pages.site, id);
+      assert.deepEqual(miniprogram, web);
+    });
+
+    await reportTest.test('it is shared by a link, printed and exported', async () => {
+      await phone.locator('#open-sharing').tap();
+      const here = phone.locator('.host-page:not(.is-behind)');
+      await here.locator('#create').tap();
+      await here.locator('#share .row').waitFor();
+      await here.locator('#share .link', { hasText: '复制' }).tap();
+      await here.locator('.status-line', { hasText: '链接已复制。' }).waitFor();
+      const shared = await phone.evaluate('__host.wx.clipboard');
+      assert.equal((await fetch(shared)).status, 200);
+      await here.locator('#prepare').tap();
+      await here.locator('#files .row').nth(3).waitFor();
+      const urls = await here.locator('#files .address').allTextContents();
+      assert.deepEqual(await Promise.all(urls.map(async (url) => (await fetch(url)).status)), [200, 200, 200, 200]);
+      await here.locator('#share .link', { hasText: '撤销' }).tap();
+      await here.locator('#share .row').waitFor({ state: 'detached' });
+      assert.equal((await fetch(shared)).status, 404);
+      await phone.locator('.host-back').tap();
+    });
+
+    await reportTest.test('it is repeated by a schedule, which is paused and deleted', async () => {
+      const here = phone.locator('.host-page:not(.is-behind)');
+      await here.locator('#trend .section-toggle').tap();
+      await here.locator('.trend-summary', { hasText: '只有这一次诊断' }).waitFor();
+      await here.locator('#open-schedules').tap();
+      await here.locator('#form .fact').first().waitFor();
+      await here.locator('#start').tap();
+      await here.locator('.schedule').waitFor();
+      await here.locator('.schedule .link', { hasText: '暂停' }).tap();
+      await here.locator('.schedule .inline-tag', { hasText: '已暂停' }).waitFor();
+      await here.locator('.schedule .link', { hasText: '删除' }).tap();
+      await here.locator('.schedule').waitFor({ state: 'detached' });
     });
     assert.deepEqual(await phone.closePhone(), []);
   });

@@ -5,11 +5,13 @@ const { startPages, whyNoPages } = require('./phones');
 const { testDiagnosisPage } = require('./diagnosisPage');
 const { testErrorDialog } = require('./errorDialog');
 const { testFormAndHistory } = require('./formAndHistory');
+const { testRealPhones } = require('./realPhones');
 
 const SUITES = {
   'the page of a diagnosis': testDiagnosisPage,
   'the form, the history and the settings': testFormAndHistory,
   'the error dialog': testErrorDialog,
+  'real phones': testRealPhones,
 };
 
 /** All suites share one site and one browser; each test has a phone, and so an account, of its own. */

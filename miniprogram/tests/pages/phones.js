@@ -49,7 +49,7 @@ async function createPage(browser, site) {
   return page;
 }
 
-async function preparePhone(page, idlePages, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '' }) {
+async function preparePhone(page, idlePages, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '', replace = [], ...host }) {
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
   const violations = [];
@@ -58,14 +58,14 @@ async function preparePhone(page, idlePages, site, body, { width = 375, height =
     const isExpected = /^Failed to load resource|WebSocket connection to/.test(message.text());
     if (['error', 'warning'].includes(message.type()) && !isExpected) violations.push(message.text());
   });
-  await page.route(`${site.url}/miniprogram*`, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body }));
-  const query = new URLSearchParams({ font: String(font), language, ...(open ? { open } : {}) });
+  await page.route(`${site.url}/miniprogram*`, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: replace.reduce((text, [from, to]) => text.replace(from, to), body) }));
+  const query = new URLSearchParams({ font: String(font), language, ...(open ? { open } : {}), ...host });
   await page.goto(`${site.url}/miniprogram?${query}`);
   return Object.assign(page, {
     hide: () => page.evaluate('__host.hide()'),
     show: () => page.evaluate('__host.show()'),
     getMeasurements: () => page.evaluate('({ ...__host.measurements, sockets: __host.wx.sockets, opened: __host.wx.opened })'),
-    resetMeasurements: () => page.evaluate('Object.assign(__host.measurements, { calls: 0, bytes: 0, hidden: 0, times: [], log: [] }); undefined'),
+    resetMeasurements: () => page.evaluate('Object.assign(__host.measurements, { calls: 0, bytes: 0, largest: 0, hidden: 0, times: [], log: [] }); undefined'),
     /** Return the errors of the app and the engine, and the violations of the platform's rules; leave an empty phone. */
     async closePhone() {
       const found = violations.concat(await page.evaluate('__host.violations'));

@@ -4,7 +4,7 @@ global.wx = { getStorageSync: () => 'zh-hans' };
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { describeEstimate, describeSelection, estimateSeconds, selectPlatforms } = require('../../presentation/platforms');
-const { timeLeft, updateEnd } = require('../../presentation/diagnosisText');
+const { timeLeft, updateEnd } = require('../../pages/report-v2/stream/diagnosisText');
 const cases = require('../../../testing/data/durations.json');
 
 const HOUR_MS = 3_600_000;

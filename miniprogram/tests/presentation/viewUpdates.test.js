@@ -25,7 +25,8 @@ function open(data = {}) {
     }
     time = until;
   }
-  const updates = createViewUpdates({ data, setData: (changes) => calls.push({ time, changes }) }, clock);
+  const setData = (changes, done) => { calls.push({ time, changes }); done(); };
+  const updates = createViewUpdates({ data, setData }, clock);
   return { updates, calls, advance };
 }
 const getChanges = (calls) => calls.map(({ changes }) => changes);
@@ -82,4 +83,23 @@ test('a path replaces the pending changes within it, and later changes within it
   updates.update({ list: [5] });
   advance(300);
   assert.deepEqual(calls[1].changes, { list: [5] });
+});
+
+test('a large change is split into calls of at most 32 kB, and the callback waits for the last', () => {
+  const { updates, calls, advance } = open();
+  const seen = [];
+  for (let n = 0; n < 10; n += 1) updates.update({ [`part${n}`]: '品'.repeat(3000) });
+  updates.afterUpdate(() => seen.push(calls.length));
+  advance(5000);
+  assert.ok(calls.length > 2 && calls.every(({ changes }) => Buffer.byteLength(JSON.stringify(changes)) <= 32000));
+  assert.equal(Object.keys(Object.assign({}, ...getChanges(calls))).length, 10);
+  assert.deepEqual(seen, [calls.length]);
+});
+
+test('a callback without a change runs too', () => {
+  const { updates, advance } = open();
+  let isCalled = false;
+  updates.afterUpdate(() => { isCalled = true; });
+  advance(1);
+  assert.ok(isCalled);
 });

@@ -49,7 +49,9 @@ const CALLS = [
   [(api) => api.createDiagnosis({ brand: 'x' }, 'key-1'), 'POST /api/diagnoses', { brand: 'x' }, 'key-1'],
   [(api) => api.retryDiagnosis('d1', 'key-2'), 'POST /api/diagnoses/d1/retry', undefined, 'key-2'],
   [(api) => api.cancelDiagnosis('d1'), 'POST /api/diagnoses/d1/cancel'],
-  [(api) => api.correctMention('d1', { kind: 'reject' }), 'POST /api/diagnoses/d1/corrections', { kind: 'reject' }],
+  [(api) => api.checkQuestions({ questions: ['一？'] }), 'POST /api/questions/check', { questions: ['一？'] }],
+  [(api) => api.get('/api/x', { surface: 'a b', host: '' }), 'GET /api/x?surface=a%20b'],
+  [(api) => api.send('DELETE', '/api/x'), 'DELETE /api/x'],
 ];
 for (const [call, line, body, key] of CALLS) {
   test(`${line} is sent with a token${key ? ', a body and an idempotency key' : ''}`, async () => {
@@ -177,4 +179,35 @@ test('the real clock is the default', async () => {
     http: { send: async () => answers.shift() }, session: { getToken: async () => ({ token: 't' }) }, random: () => 0,
   });
   assert.deepEqual(await api.listPlatforms(), { ok: 1 });
+});
+
+test('a call that gets no answer is an error after 20 s, with its sign-in and all its attempts', async () => {
+  const clock = createClock();
+  const api = createApi({ http: { send: () => new Promise(() => {}) }, session: { getToken: async () => ({ token: 't' }) }, clock: clock.view() });
+  let error = null;
+  api.createDiagnosis({}, 'key').catch((caught) => { error = caught; });
+  await clock.advance(19999);
+  assert.equal(error, null);
+  await clock.advance(1);
+  assert.equal(error.problem.code, 'NETWORK_TIMEOUT');
+});
+
+test('attempts end with the time limit', async () => {
+  const clock = createClock();
+  let attempts = 0;
+  const send = () => {
+    attempts += 1;
+    return new Promise((resolve, reject) => { clock.view().setTimeout(() => reject(Object.assign(new Error('x'), { problem: { code: 'NETWORK_ERROR' } })), 12000); });
+  };
+  const api = createApi({ http: { send }, session: { getToken: async () => ({ token: 't' }) }, clock: clock.view(), random: () => 0 });
+  const outcome = api.listPlatforms().catch((error) => error);
+  await clock.advance(60000);
+  assert.equal((await outcome).problem.code, 'NETWORK_TIMEOUT');
+  assert.equal(attempts, 2);
+});
+
+test('what can never succeed is not repeated', async () => {
+  const { api, sent, outcome } = setUp([{ problem: { code: 'NETWORK_ERROR', retryable: false } }]);
+  assert.ok((await outcome(api.listPlatforms())).error);
+  assert.equal(sent.length, 1);
 });

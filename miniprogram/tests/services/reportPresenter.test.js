@@ -2,7 +2,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { createPresenter } = require('../../services/reportPresenter.js');
+const { createPresenter } = require('../../pages/report-v2/stream/reportPresenter.js');
 const { createRandom } = require('../support/clock.js');
 
 const progress = (seq, data) => [seq, 'progress', { stage: 'asking', percent: 0, done: 0, planned: 6, eta_s: 9, ...data }];

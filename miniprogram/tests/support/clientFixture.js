@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { createClient } = require('../../services/webSocketClient.js');
+const { createClient } = require('../../pages/report-v2/stream/webSocketClient.js');
 const { createClock, createRandom } = require('./clock.js');
 const { createServer } = require('./server.js');
 

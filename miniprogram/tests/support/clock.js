@@ -8,7 +8,7 @@ function createClock() {
 
   /** Let promise chains finish before the next timer fires. */
   async function settle() {
-    for (let i = 0; i < 10; i += 1) await null;
+    for (let i = 0; i < 20; i += 1) await null;
   }
   function popNext(limit) {
     let next = null;

@@ -2,6 +2,7 @@
 
 const http = require('node:http');
 const { WebSocket } = require('ws');
+const { PROFILES } = require('./deviceProfiles.js');
 const { createStorage } = require('./storage.js');
 
 const MAX_SOCKETS = 5;
@@ -15,8 +16,9 @@ const FREEZE_AFTER_MS = 5000;
  *
  *   speed              factor by which this device's timers and clock run faster than real time
  *   closesSilently()   whether a close event is dropped
+ *   profile            the kind of client, of deviceProfiles.js: its handshake, and how it reports a lost connection
  */
-function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs = FREEZE_AFTER_MS } = {}) {
+function createDevice({ speed = 1, profile = 'devtools', closesSilently = () => false, freezeAfterMs = FREEZE_AFTER_MS } = {}) {
   const device = { violations: [], isHidden: false, isFrozen: false, sockets: 0, requests: 0, codes: 0, hide, show };
   const delayed = [];
   let freezing = null;
@@ -58,7 +60,7 @@ function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs =
       fail(option, 'connectSocket:fail exceed max task count');
       return undefined;
     }
-    return createTask(device, { option, call, fail, addViolation, closesSilently });
+    return createTask(device, { option, call, fail, addViolation, closesSilently, profile: PROFILES[profile] });
   }
 
   function request(option) {
@@ -68,7 +70,7 @@ function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs =
       fail(option, 'request:fail exceed max task count');
       return { abort() {} };
     }
-    return send(device, { option, call, fail, speed });
+    return send(device, { option, call, fail, speed, profile: PROFILES[profile] });
   }
 
   device.wx = {
@@ -84,8 +86,15 @@ function createDevice({ speed = 1, closesSilently = () => false, freezeAfterMs =
   return device;
 }
 
-function createTask(device, { option, call, fail, addViolation, closesSilently }) {
-  const socket = new WebSocket(option.url, { perMessageDeflate: Boolean(option.perMessageDeflate) });
+/** The options of a handshake as a kind of client makes it. */
+function buildHandshake(option, { origin, headers }) {
+  const { protocol, host } = new URL(option.url);
+  const site = `${protocol.replace('ws', 'http')}//${host}`;
+  return { perMessageDeflate: Boolean(option.perMessageDeflate), handshakeTimeout: option.timeout, origin: origin(site), headers };
+}
+
+function createTask(device, { option, call, fail, addViolation, closesSilently, profile }) {
+  const socket = new WebSocket(option.url, buildHandshake(option, profile));
   const listeners = {};
   let isSameTick = true;
   let isClosed = false;
@@ -105,7 +114,8 @@ function createTask(device, { option, call, fail, addViolation, closesSilently }
   socket.on('close', (code, reason) => {
     isClosed = true;
     device.sockets -= 1;
-    if (!closesSilently()) emit('onClose', { code, reason: reason.toString() });
+    const isLost = code === 1006;
+    if (!closesSilently() && !(isLost && profile.closesSilently && device.isHidden)) emit('onClose', { code: isLost ? profile.lostCode : code, reason: reason.toString() });
   });
   return {
     onOpen: listen('onOpen'),
@@ -131,7 +141,7 @@ function closeSocket(socket, code) {
   setTimeout(() => socket.terminate(), 200).unref();
 }
 
-function send(device, { option, call, fail, speed }) {
+function send(device, { option, call, fail, speed, profile }) {
   let isSettled = false;
   device.requests += 1;
   const finish = (settle) => {
@@ -141,7 +151,7 @@ function send(device, { option, call, fail, speed }) {
     settle();
   };
   const sent = http.request(option.url, {
-    method: option.method || 'GET', headers: option.header, timeout: option.timeout / speed, agent: false,
+    method: option.method || 'GET', headers: { ...profile.headers, ...option.header }, timeout: option.timeout / speed, agent: false,
   }, (response) => {
     const chunks = [];
     response.on('data', (chunk) => chunks.push(chunk));

@@ -3,6 +3,7 @@
 python miniprogram/tests/support/site.py '{"HEARTBEAT_PING_TIMEOUT_SECONDS": "0.5"}'
 -> {"port": 40123}
 {"do": "behave", "after": [0.1, 0.3]}   calls to platforms are answered after a random time in this range
+{"do": "answer", "text": "..."}         calls to platforms are answered with this text
 {"do": "hold"}   {"do": "release"}      calls to the platform `last` are held
 {"do": "kill"}   {"do": "start"}        the server is killed, and started again
 {"do": "revise", "stream": "..."}       the log of a stream gets a new epoch
@@ -28,6 +29,8 @@ def _execute_command(command: dict[str, Any], site: Site, fake: FakePlatform) ->
         case "behave":
             low, high = command["after"]
             fake.set_behaviour(respond_with_answer(delay_seconds=lambda: random.uniform(low, high)))
+        case "answer":
+            fake.set_behaviour(respond_with_answer(command["text"]))
         case "hold":
             fake.set_behaviour(hold_response(), model="last")
             fake.hold_new_calls()

@@ -4,7 +4,7 @@ const { createApi } = require('../../services/api.js');
 const { createHttp } = require('../../services/http.js');
 const { createSession } = require('../../services/session.js');
 const { createWxTransport } = require('../../services/transports/wx.js');
-const { createClient } = require('../../services/webSocketClient.js');
+const { createClient } = require('../../pages/report-v2/stream/webSocketClient.js');
 
 /** The services of a mini-program on a device, connected as in app.js. */
 function createServices(device, baseUrl, deviceId = 'device-of-the-client-tests') {

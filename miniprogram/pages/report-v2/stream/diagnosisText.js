@@ -1,6 +1,6 @@
 /** The sentences about a diagnosis and its report that the mini-program and the web page share. */
 (function (/** @type {any} */ root, /** @type {(i18n: Diag.I18n, format: Diag.Format) => Diag.DiagnosisText} */ factory) {
-  if (typeof module === 'object' && module.exports) module.exports = factory(require('./i18n'), require('./format'));
+  if (typeof module === 'object' && module.exports) module.exports = factory(require('../../../presentation/i18n'), require('../../../presentation/format'));
   else {
     root.diag = root.diag || {};
     root.diag.createDiagnosisText = factory;
@@ -52,7 +52,7 @@
     const known = {
       connecting: _('连接中'),
       live: _('实时'),
-      polling: _('轮询'),
+      polling: _('重连中'),
       suspended: _('已暂停'),
       offline: _('离线'),
       reconnecting: _('重连中'),

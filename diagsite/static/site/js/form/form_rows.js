@@ -64,11 +64,14 @@ export class FormRows {
   }
 }
 
+/** Whether an input method uses the key. Safari ends the composition before it reports the Enter that confirmed it, as 229. */
+const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 /** Make Enter in a row's textarea go to the next row, and a paste of several lines add one row per line. */
 export function handleLines(rows, row) {
   const input = row.querySelector("textarea");
   input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.key !== "Enter" || isComposing(event)) return;
     event.preventDefault();
     const next = row.nextElementSibling || rows.append();
     next?.querySelector("textarea").focus();

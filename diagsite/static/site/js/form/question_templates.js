@@ -27,7 +27,7 @@ export class QuestionTemplates {
   draw() {
     const product = byId("template-product");
     product.placeholder = this.category.example;
-    const texts = this.category.questions.map((text) => text.replace("{product}", product.value.trim() || this.category.example));
+    const texts = this.category.questions.map((text) => text.replace("{product}", () => product.value.trim() || this.category.example));
     const entered = this.getQuestions();
     byId("template-questions").replaceChildren(
       ...texts.map((text) => {
