@@ -61,6 +61,14 @@ class Schedule(models.Model):
     sites = ArrayField(models.CharField(max_length=255), verbose_name="网站", default=list, db_default=[], blank=True)
     competitors = models.JSONField("竞品", default=list, blank=True, help_text="[{name, aliases, sites}]")
     questions = ArrayField(models.CharField(max_length=500), verbose_name="问题")
+    questions_about_brand = ArrayField(
+        models.PositiveSmallIntegerField(),
+        verbose_name="问品牌的问题",
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="用户说明是在问品牌的问题的序号，从 0 起",
+    )
     platforms = ArrayField(models.CharField(max_length=32), verbose_name="平台")
     repeats = models.PositiveSmallIntegerField("重复次数", default=1)
     is_demo = models.BooleanField("演示", default=False)

@@ -127,4 +127,5 @@ def build_diagnosis_request(schedule: Schedule) -> DiagnosisRequest:
             for competitor in schedule.competitors
         ],
         schedule.repeats,
+        schedule.questions_about_brand,
     )

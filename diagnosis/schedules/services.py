@@ -37,6 +37,7 @@ def build_schedule(
     Raises InvalidInput if the diagnosis is too big or one of its platforms is no longer available.
     """
     brands, platforms = list(diagnosis.brands.all()), diagnosis.get_platforms()
+    questions = list(diagnosis.questions.all())
     own_brand = next((brand for brand in brands if brand.is_own), None)
     schedule = Schedule(
         owner_id=owner.pk,
@@ -46,7 +47,8 @@ def build_schedule(
         competitors=[
             {"name": brand.name, "aliases": brand.aliases, "sites": brand.sites} for brand in brands if not brand.is_own
         ],
-        questions=[question.text for question in diagnosis.questions.all()],
+        questions=[question.text for question in questions],
+        questions_about_brand=[index for index, question in enumerate(questions) if question.is_about_brand],
         platforms=[platform.pk for platform in platforms],
         repeats=body.repeats or min(diagnosis.repeats, MAX_SCHEDULE_REPEATS),
         is_demo=any(platform.is_demo for platform in platforms),

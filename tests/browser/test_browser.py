@@ -150,6 +150,49 @@ def test_a_cancelled_diagnosis_keeps_its_answers(browser: Browser, site: Site, t
         expect(page.locator("#coverage")).to_contain_text("3 / 15 有效")
 
 
+def test_pasted_lines_keep_what_is_typed_and_none_is_lost(browser: Browser, site: Site) -> None:
+    paste = """text => {
+        const data = new DataTransfer();
+        data.setData("text", text);
+        document.activeElement.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+    }"""
+    with open_page(browser, site, width=320) as page:
+        page.goto("/")
+        inputs = page.locator("#questions textarea")
+        inputs.nth(1).fill("已经写好的？")
+        inputs.nth(1).focus()
+        page.evaluate(paste, "\n".join(f"第 {number} 行？" for number in range(25)))
+        expect(inputs).to_have_count(20)
+        texts = [box.input_value() for box in inputs.all()]
+        assert texts == ["已经写好的？", *(f"第 {number} 行？" for number in range(19))]
+        expect(page.locator("#rejected-lines li")).to_have_text([f"第 {number} 行？" for number in range(19, 25)])
+        # The Enter that ends a composition in Safari stays in its row.
+        inputs.first.focus()
+        page.evaluate(
+            """document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))"""
+        )
+        expect(inputs.first).to_be_focused()
+        assert has_no_horizontal_scroll(page)
+
+
+def test_sites_of_competitors_are_sent_and_kept_for_the_next_diagnosis(browser: Browser, site: Site) -> None:
+    with open_page(browser, site) as page:
+        page.goto("/")
+        page.get_by_role("button", name="填入示例").click()
+        sites = page.locator("[name=competitor_sites]")
+        sites.first.fill("没有点")
+        page.get_by_role("button", name="开始诊断").click()
+        expect(sites.first).to_be_focused()
+        sites.first.fill("https://www.yunqi.example/shop")
+        expect(page.locator("#platforms input:checked").first).to_be_attached()
+        page.get_by_role("button", name="开始诊断").click()
+        page.wait_for_url("**/diagnoses/*/")
+        wait_until_all_ended(site)
+        page.locator("#again").click()
+        expect(sites.first).to_have_value("yunqi.example")
+
+
 def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
     with open_page(browser, site, width=320) as page:

@@ -36,6 +36,15 @@ def _post(client: Client, path: str = PATH, **body: Any) -> Any:
     return client.post(path, json.dumps(body, default=str), content_type="application/json")
 
 
+def test_questions_about_the_brand_stay_so(client: Client, diagnosis: Diagnosis) -> None:
+    diagnosis.questions.filter(text="乙？").update(is_about_brand=True)
+    assert _post(client, diagnosis=diagnosis.pk, **WEEKLY).status_code == 201
+    Schedule.objects.update(next_at=timezone.now())
+    assert start_due_schedules() == 1
+    questions = Diagnosis.objects.exclude(pk=diagnosis.pk).get().questions
+    assert list(questions.values_list("text", "is_about_brand")) == [("甲？", False), ("乙？", True)]
+
+
 def test_estimate_states_what_the_budget_covers(client: Client, diagnosis: Diagnosis) -> None:
     body = _post(client, f"{PATH}/estimate", diagnosis=diagnosis.pk, **WEEKLY).json()
     assert body["zone"] == "Asia/Shanghai"

@@ -11,7 +11,7 @@ const splitNames = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part
 /** Hosts may also be separated by spaces. */
 const splitSites = (text) => splitNames(text.replace(/\s+/g, ","));
 
-/** `{brand, aliases, sites, competitors: [[name, aliases]], questions: [[text]], platforms, repeats}` as typed, or null. */
+/** `{brand, aliases, sites, competitors: [[name, aliases, sites]], questions: [[text]], platforms, repeats}` as typed, or null. */
 export const loadDraft = () => sessionStore.get(DRAFT_KEY);
 
 export const saveDraft = (draft) => sessionStore.set(DRAFT_KEY, draft);
@@ -25,7 +25,7 @@ export function draftFromDiagnosis(diagnosis) {
     brand: diagnosis.brand,
     aliases: (own?.aliases || []).join("、"),
     sites: (own?.sites || []).join("、"),
-    competitors: diagnosis.brands.filter((brand) => !brand.is_own).map((brand) => [brand.name, brand.aliases.join("、")]),
+    competitors: diagnosis.brands.filter((brand) => !brand.is_own).map(({ name, aliases, sites }) => [name, aliases.join("、"), sites.join("、")]),
     questions: diagnosis.questions.map((question) => [question.text]),
     platforms: diagnosis.platforms.map((platform) => platform.id),
     repeats: diagnosis.repeats,
@@ -35,8 +35,8 @@ export function draftFromDiagnosis(diagnosis) {
 /** Return the request body, and for each sent competitor and question the index of its row: empty rows are left out. */
 export function buildRequest(draft) {
   const competitors = draft.competitors
-    .map(([name, aliases], row) => ({ row, name: name.trim(), aliases: splitNames(aliases) }))
-    .filter(({ name, aliases }) => name || aliases.length);
+    .map(([name, aliases, sites], row) => ({ row, name: name.trim(), aliases: splitNames(aliases), sites: splitSites(sites || "") }))
+    .filter(({ name, aliases, sites }) => name || aliases.length || sites.length);
   const questions = draft.questions.map(([text], row) => ({ row, text: text.trim() })).filter(({ text }) => text);
   return {
     rows: { competitors: competitors.map(({ row }) => row), questions: questions.map(({ row }) => row) },
@@ -44,7 +44,7 @@ export function buildRequest(draft) {
       brand: draft.brand.trim(),
       aliases: splitNames(draft.aliases),
       sites: splitSites(draft.sites || ""),
-      competitors: competitors.map(({ name, aliases }) => ({ name, aliases })),
+      competitors: competitors.map(({ name, aliases, sites }) => ({ name, aliases, sites })),
       questions: questions.map(({ text }) => text),
       platforms: draft.platforms,
       repeats: draft.repeats,

@@ -64,11 +64,15 @@ export class FormRows {
   }
 }
 
-/** Whether an input method uses the key. Safari ends the composition before it reports the Enter that confirmed it, as 229. */
+/** Whether a key event belongs to an input method; Safari sends the Enter that ends a composition with this code only. */
 const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
-/** Make Enter in a row's textarea go to the next row, and a paste of several lines add one row per line. */
-export function handleLines(rows, row) {
+/**
+ * Make Enter in a row's textarea go to the next row, and a paste of several lines add one row per line.
+ *
+ * What a row contains already stays. `onReject` is called with the lines for which there was no room.
+ */
+export function handleLines(rows, row, onReject) {
   const input = row.querySelector("textarea");
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || isComposing(event)) return;
@@ -80,9 +84,18 @@ export function handleLines(rows, row) {
     const lines = event.clipboardData.getData("text").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
     if (lines.length < 2) return;
     event.preventDefault();
-    input.value = lines[0];
-    let last = row;
-    for (const line of lines.slice(1)) last = rows.append({ values: [line], after: last }) || last;
-    last.querySelector("textarea").focus();
+    onReject(insertLines(rows, row, lines));
   });
+}
+
+/** Insert lines below what the row contains, without blank rows; return the lines that have no room. */
+function insertLines(rows, row, lines) {
+  const texts = rows.values.map(([text]) => text);
+  const index = rows.rows.indexOf(row) + 1;
+  const before = texts.slice(0, index).filter((text) => text.trim());
+  const after = texts.slice(index).filter((text) => text.trim());
+  const accepted = lines.slice(0, rows.max - before.length - after.length);
+  rows.fill([...before, ...accepted, ...after].map((text) => [text]));
+  rows.rows[Math.max(0, before.length + accepted.length - 1)].querySelector("textarea").focus();
+  return lines.slice(accepted.length);
 }

@@ -15,10 +15,15 @@ export function findMissingFields(body) {
     if (!name) fields[`competitors.${index}.name`] = _("请填写竞品名称，或删除这一行。");
   });
   if (!body.sites.every(isSite)) fields.sites = _("请填写域名，例如 example.com。");
+  body.competitors.forEach(({ sites }, index) => {
+    if (!sites.every(isSite)) fields[`competitors.${index}.sites`] = _("请填写域名，例如 example.com。");
+  });
   if (!body.questions.length) fields.questions = _("请至少填写一个问题。");
   if (!body.platforms.length) fields.platforms = _("请至少选择一个平台。");
   return fields;
 }
+
+const COMPETITOR_INPUTS = { aliases: "competitor_aliases", sites: "competitor_sites" };
 
 /** The input that a path of the API refers to: `questions.2` is the third question that was sent. */
 function findInput(form, path, rows) {
@@ -26,7 +31,7 @@ function findInput(form, path, rows) {
   if (name === "questions") return byId("questions").children[rows.questions[index] ?? 0]?.querySelector("textarea");
   if (name === "competitors") {
     const row = byId("competitors").children[rows.competitors[index] ?? 0];
-    return row?.querySelector(part === "aliases" ? "[name=competitor_aliases]" : "[name=competitor]");
+    return row?.querySelector(`[name=${COMPETITOR_INPUTS[part] || "competitor"}]`);
   }
   if (name === "platforms") return byId("platforms-field");
   if (name === "repeats") return form.querySelector("[name=repeats]:checked");

@@ -47,10 +47,20 @@ const questions = new FormRows({
   max: 20,
   onChange: () => handleChange(),
   onRow: (row) => {
-    handleLines(questions, row);
+    handleLines(questions, row, showRejectedLines);
     fitHeight(row.querySelector("textarea"));
   },
 });
+
+/** Keep pasted lines that have no room on the page, so that nothing is lost. */
+function showRejectedLines(lines) {
+  const box = byId("rejected-lines");
+  box.hidden = !lines.length;
+  if (!lines.length) return;
+  const text = _("最多 {max} 个问题，还有 {n} 行没有加入：", { max: number(questions.max), n: number(lines.length) });
+  box.replaceChildren(h("p", {}, text), h("ul", {}, ...lines.map((line) => h("li", {}, line))));
+  announce(text);
+}
 
 const getQuestionInputs = () => questions.rows.map((row) => row.querySelector("textarea"));
 const getQuestionTexts = () => questions.values.map(([text]) => text.trim());
