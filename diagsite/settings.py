@@ -339,8 +339,8 @@ PROCRASTINATE_ON_APP_READY = "monitoring.instrumentation.jobs.count_jobs"
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
 
 # Exports -------------------------------------------------------------------------------------------------------------
-# The operator's name or code as the distributor of AI content, in the metadata of every export (GB 45438-2025).
-AIGC_PROPAGATOR: str = env.str("AIGC_PROPAGATOR", "")
+# The operator's code as the producer of AI content, in the metadata of every export (GB 45438-2025).
+AIGC_PRODUCER: str = env.str("AIGC_PRODUCER", "", validate=validate.Regexp(r"[!#-\[\]-~]{0,28}\Z"))
 
 # Retention -----------------------------------------------------------------------------------------------------------
 # Days per rule of diagsite/operations/retention.py where they differ from its defaults: `alerts=180,streams=7`;

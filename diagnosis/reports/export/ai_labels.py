@@ -1,7 +1,8 @@
 """Labels of AI-generated and demo content in exports, as text and as metadata.
 
 China's labelling rules (人工智能生成合成内容标识办法; GB 45438-2025) require a visible text in exported files and a
-field AIGC in their metadata. The names of its keys are those of the standard.
+field AIGC in their metadata. The names of its keys are those of the standard. When content is written for the first
+time, the propagator and its id equal the producer and its id.
 """
 
 import json
@@ -11,11 +12,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 AIGC_LABEL_GENERATED = "1"  # Label: 1 is AI-generated, 2 possibly, 3 suspected
-MAX_AIGC_CHARACTERS = 255  # the maximum of a workbook property
-MAX_PROPAGATOR_CHARACTERS = 40
+MAX_PRODUCER_CHARACTERS = 28  # with two of these the JSON fits into a workbook property, which holds 255
 
 AigcMetadata = dict[str, str]
-"""The field AIGC. ContentProducer: the platforms; ContentPropagator: this site; the ids: the diagnosis."""
+"""The field AIGC, whose values are printable ASCII. ContentProducer: this site; ProduceID: the diagnosis."""
 
 
 def get_ai_label() -> str:
@@ -34,35 +34,21 @@ def get_demo_label(is_demo: bool) -> str:
 
 
 def build_aigc_metadata(report: dict[str, Any]) -> AigcMetadata:
-    """Return the field for a report; its JSON has at most `MAX_AIGC_CHARACTERS`."""
-    names = "、".join(platform["name"] for platform in report["platforms"])
+    """Return the field for a report. Without `AIGC_PRODUCER` the platforms' ids stand for the operator's code."""
+    platform_ids = ",".join(platform["id"] for platform in report["platforms"])
+    producer = settings.AIGC_PRODUCER or platform_ids[:MAX_PRODUCER_CHARACTERS]
     diagnosis_id = str(report["diagnosis"]["id"])
-    excess_characters = len(serialize_aigc(_build_metadata(names, diagnosis_id))) - MAX_AIGC_CHARACTERS
-    while excess_characters > 0:
-        names = names[:-excess_characters]
-        excess_characters = (
-            len(serialize_aigc(_build_metadata(names, diagnosis_id))) - MAX_AIGC_CHARACTERS if names else 0
-        )
-    return _build_metadata(names, diagnosis_id)
-
-
-def _build_metadata(producer: str, diagnosis_id: str) -> AigcMetadata:
     return {
         "Label": AIGC_LABEL_GENERATED,
         "ContentProducer": producer,
         "ProduceID": diagnosis_id,
         "ReservedCode1": "",
-        "ContentPropagator": settings.AIGC_PROPAGATOR[:MAX_PROPAGATOR_CHARACTERS],
+        "ContentPropagator": producer,
         "PropagateID": diagnosis_id,
         "ReservedCode2": "",
     }
 
 
 def serialize_aigc(metadata: AigcMetadata) -> str:
-    """Return the field as JSON with any characters."""
-    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
-
-
-def serialize_aigc_for_header(metadata: AigcMetadata) -> str:
-    """Return the field as ASCII JSON, for an HTTP header."""
+    """Return the field as ASCII JSON."""
     return json.dumps(metadata, separators=(",", ":"))

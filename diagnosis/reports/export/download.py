@@ -45,7 +45,7 @@ def build_download_response(
     filename = "-".join(filter(None, parts)) + filename_suffix
     response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["Cache-Control"] = "private, no-store"
-    response["X-AIGC"] = ai_labels.serialize_aigc_for_header(ai_labels.build_aigc_metadata(content.report))
+    response["X-AIGC"] = ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(content.report))
     if content.report["demo"]:
         response["X-Demo"] = "true"
     return response

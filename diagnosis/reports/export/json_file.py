@@ -12,11 +12,11 @@ from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.schemas import AnswerFactsOut, AnswerSearchOut, ReportOut
 from diagnosis.reports.serializers import serialize_answer_record, serialize_search_record
 
-FORMAT_VERSION = 1  # increment when a field is removed or changes its meaning
+FORMAT_VERSION = 2  # increment when a field is removed or changes its meaning
 
 
 class AigcOut(Schema):
-    """The metadata label of GB 45438-2025: AI-generated content, the platforms (producer), this site (propagator)."""
+    """The metadata label of GB 45438-2025: AI-generated content, and who wrote it first, with the id of the diagnosis."""
 
     Label: str
     ContentProducer: str
@@ -31,7 +31,7 @@ class AiContentOut(Schema):
     """The label of AI-generated content, as text and as metadata."""
 
     label: str
-    aigc: AigcOut
+    AIGC: AigcOut
 
 
 class ExportedAnswerOut(AnswerFactsOut, AnswerSearchOut):
@@ -41,7 +41,7 @@ class ExportedAnswerOut(AnswerFactsOut, AnswerSearchOut):
 class ExportOut(Schema):
     """A report with its answers. docs/reference/report.schema.json is its JSON Schema."""
 
-    format: int = Field(description="1; incremented when a field is removed or changes its meaning")
+    format: int = Field(description="2; incremented when a field is removed or changes its meaning")
     exported_at: datetime
     ai_content: AiContentOut
     demo: bool
@@ -56,7 +56,7 @@ def write_json(file: IO[bytes], content: ExportContent) -> None:
     head = {
         "format": FORMAT_VERSION,
         "exported_at": content.exported_at,
-        "ai_content": {"label": ai_labels.get_ai_label(), "aigc": ai_labels.build_aigc_metadata(report)},
+        "ai_content": {"label": ai_labels.get_ai_label(), "AIGC": ai_labels.build_aigc_metadata(report)},
         "demo": report["demo"],
         "demo_label": ai_labels.get_demo_label(report["demo"]) or None,
         "report": report,

@@ -62,7 +62,7 @@ def write_workbook(file: IO[bytes], content: ExportContent) -> None:
         }
     )
     aigc = ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(report))
-    book.set_custom_property("AIGC", replace_forbidden_characters(aigc))
+    book.set_custom_property("AIGC", aigc)
     if demo:
         book.set_custom_property("demo", demo)
     for title, table in (
