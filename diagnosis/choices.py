@@ -3,8 +3,17 @@
 The labels are declared only here: `tools/generate_labels.py` writes them to the mini-program and the web page.
 """
 
+from enum import StrEnum
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+
+class ClientKind(StrEnum):
+    """Where an account uses the site. Each kind has its own rules about the platforms that may be offered."""
+
+    WEB = "web"
+    MINIPROGRAM = "miniprogram"
 
 
 class DiagnosisStatus(TextChoices):

@@ -257,6 +257,7 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
+ACCOUNT_CLIENT = "diagsite.accounts.users.get_client_kind"
 DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notification"
 SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notification"
 

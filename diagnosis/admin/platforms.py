@@ -134,6 +134,7 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         "model",
         "key_state",
         "is_enabled",
+        "is_offered_in_miniprogram",
         "is_demo",
         "paused_until",
         "pause_reason",
@@ -142,9 +143,16 @@ class PlatformAdmin(AuditedAdmin[Platform]):
         "cost_today",
         "used_budget",
     ]
-    list_filter = ["is_enabled", "surface", "protocol", "is_demo"]
+    list_filter = ["is_enabled", "is_offered_on_web", "is_offered_in_miniprogram", "surface", "protocol", "is_demo"]
     fieldsets = [
         (None, {"fields": ["id", "name", "is_enabled", "is_demo", "position", "notice"]}),
+        (
+            "在哪里提供",
+            {
+                "fields": ["is_offered_on_web", "is_offered_in_miniprogram", "filing_number"],
+                "description": "新建的平台默认不在小程序提供：请确认模型已备案、填好备案号后再勾选。",
+            },
+        ),
         ("接口", {"fields": ["protocol", "base_url", "model", "key_variable", "key_state"]}),
         (
             "怎么问",
@@ -193,6 +201,10 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     def used_budget(self, platform: Platform) -> str:
         budget = "不限" if platform.monthly_budget is None else format_money(platform.monthly_budget)
         return f"{format_money(platform.cost_of_month)} / {budget}"  # type: ignore[attr-defined]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave it to the operator to offer a new platform in the mini-program."""
+        return {"is_offered_in_miniprogram": False} | super().get_changeform_initial_data(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> list[str]:
         """Make the id of an existing platform read-only, as answers refer to it."""

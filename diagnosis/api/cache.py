@@ -3,6 +3,7 @@
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from diagnosis.api.serializers import serialize_platforms
+from diagnosis.choices import ClientKind
 from diagnosis.models import PLATFORMS_CACHE_TAG, Platform
 from diagnosis.reports.cache import serialize_json
 from diagnosis.spending.estimates import get_costs_per_answer
@@ -14,18 +15,18 @@ _platform_cache = get_cache(ttl=5, namespace="platforms")
 _statistics_cache = get_cache(ttl=60, namespace="statistics")
 
 
-async def get_platforms_json() -> str:
-    """Return the enabled platforms with health, price and typical duration, as JSON."""
+async def get_platforms_json(client: ClientKind) -> str:
+    """Return the platforms that are offered to the client, with health, price and typical duration, as JSON."""
     body: str = await _platform_cache.aload_blocking(
-        "all",
-        _build_platforms_json,
+        client.value,
+        lambda: _build_platforms_json(client),
         tags=[PLATFORMS_CACHE_TAG],
     )
     return body
 
 
-def _build_platforms_json() -> str:
-    platforms = list(Platform.objects.enabled())
+def _build_platforms_json(client: ClientKind) -> str:
+    platforms = list(Platform.objects.offered_to(client))
     costs = get_costs_per_answer(platforms)
     return serialize_json(serialize_platforms(platforms, costs))
 

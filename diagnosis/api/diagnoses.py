@@ -30,6 +30,7 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
+from diagnosis.clients import get_client_kind
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
@@ -71,8 +72,10 @@ def _build_request_context(request: HttpRequest, idempotency_key: str | None = N
     operation_id="diagnosis_api_list_platforms",
 )
 async def list_platforms(request: HttpRequest) -> HttpResponse:
-    """Return the enabled platforms with health, price and typical duration."""
-    return HttpResponse(await cache.get_platforms_json(), content_type="application/json")
+    """Return the platforms that the caller may select, with health, price and typical duration."""
+    return HttpResponse(
+        await cache.get_platforms_json(get_client_kind(get_request_user(request))), content_type="application/json"
+    )
 
 
 @router.post(

@@ -11,13 +11,15 @@ from ninja import Router
 from ninja import Status as Response
 
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.clients import get_client_kind
 from diagnosis.models import Platform, Schedule
 from diagnosis.platforms.availability import describe_obstacle, find_obstacle
 from diagnosis.schedules.estimates import (
     ZERO_COST,
     Estimate,
+    OfferedPlatforms,
     estimate_cost,
-    get_enabled_platforms,
+    get_offered_platforms,
     get_spent_this_month,
 )
 from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
@@ -36,7 +38,7 @@ router = Router(tags=["schedules"])
 )
 def list_schedules(request: HttpRequest) -> dict[str, Any]:
     """Return the caller's schedules with their cost estimates and the spending of this month."""
-    items = _serialize_schedules(list(Schedule.objects.visible_to(get_request_user(request))))
+    items = _serialize_schedules(request, list(Schedule.objects.visible_to(get_request_user(request))))
     return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
 
 
@@ -51,7 +53,7 @@ def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
-    platforms = get_enabled_platforms()
+    platforms = _get_platforms(request)
     estimate = _serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms.by_id)
     return estimate | {"is_duplicate": has_duplicate(schedule)}
 
@@ -71,7 +73,8 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
-    return Response(201, _serialize_schedules([store_schedule(schedule, confirms_duplicate=body.confirm_duplicate)])[0])
+    stored = store_schedule(schedule, confirms_duplicate=body.confirm_duplicate)
+    return Response(201, _serialize_schedules(request, [stored])[0])
 
 
 @router.get(
@@ -82,7 +85,7 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
 )
 def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Return the current state of a schedule."""
-    return _serialize_schedules([_get_visible_schedule(request, schedule_id)])[0]
+    return _serialize_schedules(request, [_get_visible_schedule(request, schedule_id)])[0]
 
 
 @router.post(
@@ -93,7 +96,7 @@ def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
 )
 def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Pause a schedule: no run is started until it is resumed."""
-    return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
+    return _serialize_schedules(request, [set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
 
 
 @router.post(
@@ -104,7 +107,7 @@ def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
 )
 def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Resume a schedule at its next time; missed runs are not repeated."""
-    return _serialize_schedules([set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
+    return _serialize_schedules(request, [set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
 
 
 @router.delete(
@@ -124,6 +127,10 @@ def _get_visible_schedule(request: HttpRequest, schedule_id: str) -> Schedule:
         return Schedule.objects.visible_to(get_request_user(request)).get(pk=uuid.UUID(schedule_id))
     except (ValueError, Schedule.DoesNotExist) as error:
         raise NotFound from error
+
+
+def _get_platforms(request: HttpRequest) -> OfferedPlatforms:
+    return get_offered_platforms(get_client_kind(get_request_user(request)))
 
 
 _SERIALIZED_FIELDS = [
@@ -149,8 +156,8 @@ _SERIALIZED_FIELDS = [
 ]
 
 
-def _serialize_schedules(schedules: list[Schedule]) -> list[dict[str, Any]]:
-    platforms = get_enabled_platforms()
+def _serialize_schedules(request: HttpRequest, schedules: list[Schedule]) -> list[dict[str, Any]]:
+    platforms = _get_platforms(request)
     spent = get_spent_this_month(schedules, platforms)
     return [
         {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}

@@ -119,12 +119,13 @@ class PlatformOut(Schema):
     """A platform that can be chosen.
 
     cost_per_answer: the expected cost of one answer with its sentiment rating, null without a price. seconds_per_call:
-    mean of its latest answers, null if unknown.
+    mean of its latest answers, null if unknown. filing_number: of the model at the regulator; empty if unknown.
     """
 
     id: str
     name: str
     model: str
+    filing_number: str
     healthy: bool
     paused_until: datetime | None
     pause_reason: str

@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import AnswerState, DiagnosisStatus
+from diagnosis.choices import AnswerState, ClientKind, DiagnosisStatus
+from diagnosis.clients import get_client_kind
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
 from diagnosis.platforms.availability import describe_obstacle, get_pause_end
 from diagnosis.platforms.durations import TimeLeft, get_seconds_per_call
@@ -36,6 +37,7 @@ def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = Non
         "id": platform.pk,
         "name": platform.name,
         "model": platform.model,
+        "filing_number": platform.filing_number,
         "healthy": not is_unhealthy and has_usable_key(platform),
         "paused_until": get_pause_end(platform),
         "pause_reason": platform.pause_reason if is_unhealthy else "",
@@ -104,27 +106,28 @@ def _serialize_diagnosis(diagnosis: Diagnosis, cost: Decimal | None) -> dict[str
 
 def serialize_diagnosis_detail(diagnosis: Diagnosis) -> dict[str, Any]:
     """Serialize a diagnosis with its brands, questions and platforms."""
-    platforms = diagnosis.get_platforms()
+    platforms, client = diagnosis.get_platforms(), get_client_kind(diagnosis.owner)
     return serialize_diagnosis(diagnosis) | {
         "eta_s": _estimate_seconds_left(diagnosis, platforms),
-        "retry_blocked": _describe_blocked_retry(diagnosis, platforms),
+        "retry_blocked": _describe_blocked_retry(diagnosis, platforms, client),
         "brands": [serialize_brand(brand) for brand in diagnosis.brands.all()],
         "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
         "platforms": [
             {"id": platform.pk, "name": platform.name, "model": platform.model, "demo": platform.is_demo}
-            | {"obstacle": describe_obstacle(platform), "paused_until": get_pause_end(platform)}
+            | {"obstacle": describe_obstacle(platform, client), "paused_until": get_pause_end(platform)}
             for platform in platforms
         ],
     }
 
 
-def _describe_blocked_retry(diagnosis: Diagnosis, platforms: Sequence[Platform]) -> str:
+def _describe_blocked_retry(diagnosis: Diagnosis, platforms: Sequence[Platform], client: ClientKind) -> str:
     """Return why the failed answers cannot be asked for again now, localized; empty if they can, or none failed."""
     if not diagnosis.is_final or not diagnosis.failed:
         return ""
     failed = diagnosis.answers.filter(state=AnswerState.FAILED).order_by()
     failed_ids = set(failed.values_list("platform_id", flat=True).distinct())
-    reasons = {platform.name: describe_obstacle(platform) for platform in platforms if platform.pk in failed_ids}
+    failed_platforms = [platform for platform in platforms if platform.pk in failed_ids]
+    reasons = {platform.name: describe_obstacle(platform, client) for platform in failed_platforms}
     if not all(reasons.values()):
         return ""
     text = "；".join(f"{name}：{reason}" for name, reason in reasons.items())

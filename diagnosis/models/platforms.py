@@ -9,9 +9,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from diagnosis.choices import FailureReason, PlatformSurface, Thinking, WireProtocol
+from diagnosis.choices import ClientKind, FailureReason, PlatformSurface, Thinking, WireProtocol
 from performance.cache import invalidate_tags
 
+OFFERED_FIELDS = {
+    ClientKind.WEB: "is_offered_on_web",
+    ClientKind.MINIPROGRAM: "is_offered_in_miniprogram",
+}
 PLATFORMS_CACHE_TAG = "platforms"  # of every cached value that contains platforms
 MAX_TIMEOUT_SECONDS = 600
 LONG_TIMEOUT_SECONDS = 240  # of a call that searches or thinks
@@ -24,6 +28,10 @@ class PlatformQuerySet(models.QuerySet["Platform"]):
     def enabled(self) -> "PlatformQuerySet":
         """Platforms that can be selected."""
         return self.filter(is_enabled=True)
+
+    def offered_to(self, client: ClientKind) -> "PlatformQuerySet":
+        """Enabled platforms that accounts of this client can select."""
+        return self.enabled().filter(**{OFFERED_FIELDS[client]: True})
 
     def update(self, **columns: Any) -> int:
         """Update, and invalidate cached platforms after the commit."""
@@ -104,6 +112,23 @@ class Platform(models.Model):
         help_text='JSON 对象，原样加入请求，例如 {"temperature": 0}；不能覆盖协议自己填写的内容',
     )
     is_enabled = models.BooleanField("启用", default=True)
+    is_offered_on_web = models.BooleanField(
+        "在网页提供", default=True, db_default=True, help_text="取消后，网页用户看不到它，也不能用它诊断"
+    )
+    is_offered_in_miniprogram = models.BooleanField(
+        "在小程序提供",
+        default=True,
+        db_default=True,
+        help_text="微信用户只能选择勾选的平台。境外模型没有备案，请不要勾选；境内模型请先填写备案号",
+    )
+    filing_number = models.CharField(
+        "备案号",
+        max_length=64,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="模型的生成式人工智能服务备案号或上线编号，在选择平台处公示；上线前请到网信办的公告中核对",
+    )
     is_demo = models.BooleanField("演示", default=False, editable=False)
     concurrency = models.PositiveSmallIntegerField("同时请求数", default=5)
     requests_per_minute = models.PositiveIntegerField("每分钟请求数", default=60)
@@ -181,6 +206,10 @@ class Platform(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}（演示）" if self.is_demo else self.name
+
+    def is_offered_to(self, client: ClientKind) -> bool:
+        """Whether accounts of this client may select it."""
+        return bool(getattr(self, OFFERED_FIELDS[client]))
 
     @property
     def has_search(self) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import AnswerState
+from diagnosis.choices import AnswerState, ClientKind
+from diagnosis.clients import get_client_kind
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Question
 from diagnosis.orders.quotas import check_quota
@@ -86,7 +87,7 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
     answers = list(source.answers.select_related("platform"))
     if len({answer.is_demo for answer in answers}) > 1:  # of an earlier version
         raise Conflict(fields={"id": _("这次诊断混有演示平台和真实平台，不能补问，请分别新建诊断。")})
-    retried_ids = _find_retried_answers(answers)
+    retried_ids = _find_retried_answers(answers, get_client_kind(source.owner))
     carried_over = [answer for answer in answers if answer.pk not in retried_ids]
     platforms = {answer.platform_id: answer.platform for answer in answers if answer.pk in retried_ids}
     calls = Counter(answer.platform_id for answer in answers if answer.pk in retried_ids)
@@ -153,15 +154,17 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
     return enqueue(diagnosis)
 
 
-def _find_retried_answers(answers: Sequence[Answer]) -> set[uuid.UUID]:
+def _find_retried_answers(answers: Sequence[Answer], client: ClientKind) -> set[uuid.UUID]:
     """Return the ids of the failed answers whose platform can be called. Raises Conflict if there is none."""
     failed = [answer for answer in answers if answer.state == AnswerState.FAILED]
     if not failed:
         raise Conflict(fields={"id": _("没有失败的回答，无需重试。")})
     platforms = {answer.platform_id: answer.platform for answer in failed}
-    available = {pk for pk, platform in platforms.items() if find_obstacle(platform) is None}
+    available = {pk for pk, platform in platforms.items() if find_obstacle(platform, client) is None}
     if not available:
-        reasons = "；".join(f"{platform.name}：{describe_obstacle(platform)}" for platform in platforms.values())
+        reasons = "；".join(
+            f"{platform.name}：{describe_obstacle(platform, client)}" for platform in platforms.values()
+        )
         raise Conflict(
             fields={
                 "id": _("失败的平台现在都不能询问（%(reasons)s），请换平台，或等恢复后再补问。") % {"reasons": reasons}

@@ -12,7 +12,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import DiagnosisStatus
+from diagnosis.choices import ClientKind, DiagnosisStatus
+from diagnosis.clients import get_client_kind
 from diagnosis.exceptions import PlatformsUnavailable
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
 from diagnosis.orders.quotas import check_quota
@@ -84,7 +85,7 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     existing = find_by_idempotency_key(context, fingerprint)
     if existing:
         return existing, False
-    platforms = get_requested_platforms(request.platforms)
+    platforms = get_requested_platforms(request.platforms, get_client_kind(context.owner))
     _check_one_is_available(platforms, knows_keys=context.knows_keys)
     check_quota(context.owner)
     cost = plan_cost(platforms, dict.fromkeys(request.platforms, len(request.questions) * request.repeats))
@@ -109,12 +110,13 @@ def find_by_idempotency_key(context: RequestContext, fingerprint: str) -> Diagno
     return existing
 
 
-def get_requested_platforms(ids: Sequence[str]) -> list[Platform]:
+def get_requested_platforms(ids: Sequence[str], client: ClientKind) -> list[Platform]:
     """Return the platforms in the order of the ids.
 
-    Raises InvalidInput if one does not exist or is disabled, or if demo platforms are mixed with real ones.
+    Raises InvalidInput if one does not exist, is disabled or not offered to the client, or if demo platforms are mixed
+    with real ones.
     """
-    platforms = {platform.pk: platform for platform in Platform.objects.enabled().filter(pk__in=ids)}
+    platforms = {platform.pk: platform for platform in Platform.objects.offered_to(client).filter(pk__in=ids)}
     missing = {
         f"platforms.{index}": _("没有名为“%(name)s”的可用平台。") % {"name": platform_id}
         for index, platform_id in enumerate(ids)

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import FailureReason
+from diagnosis.choices import ClientKind, FailureReason
 from diagnosis.models import Platform
 from diagnosis.platforms.endpoint import has_usable_key
 
@@ -16,24 +16,29 @@ class Obstacle(StrEnum):
     """Reason why a platform cannot be called."""
 
     DISABLED = "disabled"
+    NOT_OFFERED = "not_offered"
     NO_KEY = "no_key"
     PAUSED = "paused"
 
 
-def find_obstacle(platform: Platform) -> Obstacle | None:
-    """Return why the platform is not called now; None if it is."""
+def find_obstacle(platform: Platform, client: ClientKind | None = None) -> Obstacle | None:
+    """Return why the platform is not called now; None if it is. client: of the account that asks, if one asks."""
     if not platform.is_enabled:
         return Obstacle.DISABLED
+    if client is not None and not platform.is_offered_to(client):
+        return Obstacle.NOT_OFFERED
     if not has_usable_key(platform):
         return Obstacle.NO_KEY
     return Obstacle.PAUSED if platform.is_paused else None
 
 
-def describe_obstacle(platform: Platform) -> str:
-    """Return why the platform is not called now, localized; empty if it is."""
-    match find_obstacle(platform):
+def describe_obstacle(platform: Platform, client: ClientKind | None = None) -> str:
+    """Return why the platform is not called now, localized; empty if it is. client: as in `find_obstacle`."""
+    match find_obstacle(platform, client):
         case Obstacle.DISABLED:
             return _("已停用")
+        case Obstacle.NOT_OFFERED:
+            return _("不在此处提供")
         case Obstacle.NO_KEY:
             return _("没有密钥")
         case Obstacle.PAUSED:

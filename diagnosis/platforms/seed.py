@@ -16,7 +16,10 @@ _TOKENHUB = "https://tokenhub.tencentmaas.com/v1"
 _QIANFAN = "https://qianfan.baidubce.com/v2"
 _OPENAI = "https://api.openai.com/v1"
 _GOOGLE = "https://generativelanguage.googleapis.com/v1beta"
+_ANTHROPIC = "https://api.anthropic.com/v1"
 _PERPLEXITY = "https://api.perplexity.ai/v1"
+# Their models have no filing in China, so a mini-program may not offer them.
+_FOREIGN = (_OPENAI, _GOOGLE, _ANTHROPIC, _PERPLEXITY)
 
 S, T, W = PlatformSurface, Thinking, WireProtocol
 
@@ -39,7 +42,8 @@ class SeededPlatform(NamedTuple):
         """Return the columns of the row but its id."""
         columns = self._asdict()
         del columns["pk"]
-        return columns | {"position": position}
+        is_foreign = self.base_url.startswith(_FOREIGN)
+        return columns | {"position": position, "is_offered_in_miniprogram": not is_foreign}
 
 
 def _search(
@@ -99,17 +103,8 @@ REAL_PLATFORMS = [
     _search(
         "gemini-search", "Gemini（联网）", _GOOGLE, "gemini-3.8-flash", "GEMINI_API_KEY", W.GEMINI, thinking=T.DEFAULT
     ),
-    SeededPlatform(
-        "claude", "Claude", "https://api.anthropic.com/v1", "claude-sonnet-5-5", "ANTHROPIC_API_KEY", W.MESSAGES
-    ),
-    _search(
-        "claude-search",
-        "Claude（联网）",
-        "https://api.anthropic.com/v1",
-        "claude-sonnet-5-5",
-        "ANTHROPIC_API_KEY",
-        W.MESSAGES,
-    ),
+    SeededPlatform("claude", "Claude", _ANTHROPIC, "claude-sonnet-5-5", "ANTHROPIC_API_KEY", W.MESSAGES),
+    _search("claude-search", "Claude（联网）", _ANTHROPIC, "claude-sonnet-5-5", "ANTHROPIC_API_KEY", W.MESSAGES),
     SeededPlatform("perplexity", "Perplexity", _PERPLEXITY, "perplexity/sonar", "PERPLEXITY_API_KEY", W.PERPLEXITY),
     _search(
         "perplexity-search",

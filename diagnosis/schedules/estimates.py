@@ -8,7 +8,7 @@ from math import ceil
 
 from django.db.models import Count
 
-from diagnosis.choices import UNFINISHED_STATUSES, AnswerState
+from diagnosis.choices import UNFINISHED_STATUSES, AnswerState, ClientKind
 from diagnosis.models import Answer, Frequency, Platform, Schedule, SkipReason
 from diagnosis.platforms.durations import estimate_seconds, get_seconds_per_call
 from diagnosis.spending.budgets import build_keys, find_uses, get_month
@@ -18,8 +18,8 @@ MAX_RUNS_PER_MONTH = {Frequency.DAILY: 31, Frequency.WEEKLY: 5, Frequency.MONTHL
 
 
 @dataclass(frozen=True)
-class EnabledPlatforms:
-    """The enabled platforms by id. costs: expected cost of an answer, None without a price.
+class OfferedPlatforms:
+    """The platforms that an account may select, by id. costs: expected cost of an answer, None without a price.
 
     seconds_per_call: None if unknown.
     """
@@ -58,7 +58,7 @@ class Estimate:
 ZERO_COST = Cost(0, Decimal(0))
 
 
-def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost = ZERO_COST) -> Estimate:
+def estimate_cost(schedule: Schedule, platforms: OfferedPlatforms, spent: Cost = ZERO_COST) -> Estimate:
     """Estimate a schedule, stored or not."""
     enabled = [platforms.by_id[name] for name in schedule.platforms if name in platforms.by_id]
     calls_per_platform = len(schedule.questions) * schedule.repeats
@@ -89,13 +89,13 @@ def estimate_cost(schedule: Schedule, platforms: EnabledPlatforms, spent: Cost =
     )
 
 
-def get_enabled_platforms() -> EnabledPlatforms:
-    """Return the enabled platforms with the costs and durations of their answers."""
-    by_id = {platform.pk: platform for platform in Platform.objects.enabled()}
-    return EnabledPlatforms(by_id, get_costs_per_answer(by_id.values()), get_seconds_per_call(by_id.values()))
+def get_offered_platforms(client: ClientKind) -> OfferedPlatforms:
+    """Return the platforms that are offered to the client, with the costs and durations of their answers."""
+    by_id = {platform.pk: platform for platform in Platform.objects.offered_to(client)}
+    return OfferedPlatforms(by_id, get_costs_per_answer(by_id.values()), get_seconds_per_call(by_id.values()))
 
 
-def get_spent_this_month(schedules: Sequence[Schedule], platforms: EnabledPlatforms) -> dict[object, Cost]:
+def get_spent_this_month(schedules: Sequence[Schedule], platforms: OfferedPlatforms) -> dict[object, Cost]:
     """Return {schedule id: what its runs and their retries have used of this month's budget}, in two queries.
 
     Every attempt counts in the month in which it is made; answers of unfinished runs count as expected.

@@ -13,10 +13,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from diagnosis.clients import get_client_kind
 from diagnosis.exceptions import BudgetExhausted, PlatformsUnavailable, QueueFull, TooManyUnfinished
 from diagnosis.models import Schedule, SkipReason
 from diagnosis.orders.services import DiagnosisRequest, RequestContext, RequestedBrand, create_diagnosis
-from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms, get_spent_this_month
+from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_offered_platforms, get_spent_this_month
 from diagnosis.schedules.recurrence import get_next_due_at
 from diagnosis.schedules.services import WAIT_FIELDS, clear_wait
 from errors.exceptions import AppError
@@ -58,7 +59,7 @@ def _start_schedule(pk: uuid.UUID, due_at: datetime) -> bool:
     if not Schedule.objects.filter(pk=pk, next_at=due_at, is_paused=False).update(next_at=schedule.next_at):
         return False
     slot_at = schedule.slot_at or due_at
-    platforms = get_enabled_platforms()
+    platforms = get_offered_platforms(get_client_kind(schedule.owner))
     spent = get_spent_this_month([schedule], platforms).get(schedule.pk, ZERO_COST)
     skip_reason = estimate_cost(schedule, platforms, spent).refused
     if skip_reason:

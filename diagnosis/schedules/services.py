@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from diagnosis.clients import get_client_kind
 from diagnosis.models import Diagnosis, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
 from diagnosis.platforms.availability import Obstacle, find_obstacle
-from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_enabled_platforms
+from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_offered_platforms
 from diagnosis.schedules.recurrence import can_coincide, get_next_due_at
 from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
 from diagnosis.trends.panels import compute_panel_key
@@ -63,7 +64,7 @@ def build_schedule(
     is_too_big = any(len(getattr(schedule, name)) > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
     if is_too_big or not schedule.questions or not schedule.platforms:
         raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
-    requested = get_requested_platforms(schedule.platforms)
+    requested = get_requested_platforms(schedule.platforms, get_client_kind(owner))
     if all(find_obstacle(platform) == Obstacle.NO_KEY for platform in requested):
         raise InvalidInput(fields={"platforms": _("这些平台都没有密钥，不能定期询问。")})
     schedule.next_at = get_next_due_at(schedule, timezone.now())
@@ -76,7 +77,8 @@ def store_schedule(schedule: Schedule, *, confirms_duplicate: bool = False) -> S
     Raises InvalidInput if its budget does not cover one run, Conflict if its owner has too many schedules or, unless
     `confirms_duplicate`, one of the same panel at the same time.
     """
-    skip_reason = estimate_cost(schedule, get_enabled_platforms(), ZERO_COST).refused
+    platforms = get_offered_platforms(get_client_kind(schedule.owner))
+    skip_reason = estimate_cost(schedule, platforms, ZERO_COST).refused
     if skip_reason == SkipReason.BUDGET_CALLS:
         raise InvalidInput(fields={"budget_calls": _("预算不够运行一次，请调高。")})
     if skip_reason == SkipReason.BUDGET_MONEY:

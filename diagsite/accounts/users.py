@@ -2,6 +2,9 @@
 
 import uuid
 
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from diagnosis.choices import ClientKind
 from diagsite.models import User
 
 LEGACY_USERNAME = "legacy"
@@ -13,6 +16,11 @@ def find_user(name: str) -> User:
         if user := User.objects.filter(**{column: name}).first():
             return user
     return User.objects.get(pk=int(name) if name.isdecimal() and len(name) < 18 else 0)
+
+
+def get_client_kind(user: AbstractBaseUser) -> ClientKind:
+    """Return where the account uses the site: an account of a WeChat user signs in by the mini-program only."""
+    return ClientKind.MINIPROGRAM if getattr(user, "wechat_openid", None) else ClientKind.WEB
 
 
 def get_or_create_wechat_user(openid: str) -> User:

@@ -12,7 +12,6 @@ from diagnosis.reports.export.content import ExportContent
 from diagnosis.reports.export.sanitize import escape_formula, replace_forbidden_characters
 from diagnosis.reports.export.tables import CellValue, ExportTable
 
-
 AIGC_COLUMN = "AIGC"  # a CSV file has no place for metadata but a column, and loses its HTTP headers when it is saved
 
 

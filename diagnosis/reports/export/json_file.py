@@ -16,7 +16,7 @@ FORMAT_VERSION = 2  # increment when a field is removed or changes its meaning
 
 
 class AigcOut(Schema):
-    """The metadata label of GB 45438-2025: AI-generated content, and who wrote it first, with the id of the diagnosis."""
+    """The metadata label of GB 45438-2025: AI-generated content, who wrote it first, and the id of the diagnosis."""
 
     Label: str
     ContentProducer: str

@@ -38,6 +38,18 @@ def test_platform_is_added_once_its_key_is_set(monkeypatch: pytest.MonkeyPatch) 
     assert {"deepseek", "deepseek-search"} <= _enabled()
 
 
+def test_foreign_models_are_not_offered_in_the_miniprogram(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seeded in REAL_PLATFORMS:
+        monkeypatch.setenv(seeded.key_variable, "sk-of-a-test")
+    seed_platforms()
+    hidden = {
+        name.partition("-")[0]
+        for name in Platform.objects.filter(is_offered_in_miniprogram=False).values_list("pk", flat=True)
+    }
+    assert hidden == {"openai", "gemini", "claude", "perplexity"}
+    assert not Platform.objects.filter(is_offered_on_web=False).exists()
+
+
 def test_changes_of_operators_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-of-a-test")
     seed_platforms()

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnosis import tasks
-from diagnosis.choices import CallPurpose
+from diagnosis.choices import CallPurpose, ClientKind
 from diagnosis.models import AccountBudget, BudgetUse, Diagnosis, Frequency, Platform, Schedule
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.schedules import runner
@@ -25,7 +25,7 @@ from diagnosis.schedules.estimates import (
     MAX_RUNS_PER_MONTH,
     ZERO_COST,
     Cost,
-    get_enabled_platforms,
+    get_offered_platforms,
     get_spent_this_month,
 )
 from diagnosis.schedules.recurrence import get_next_due_at
@@ -223,7 +223,7 @@ def test_spending_is_that_of_the_attempts_made_in_this_month(owner: AbstractUser
     diagnosis = Diagnosis.objects.get(schedule=schedule)
 
     def get_spent() -> Cost:
-        return get_spent_this_month([schedule], get_enabled_platforms()).get(schedule.pk, ZERO_COST)
+        return get_spent_this_month([schedule], get_offered_platforms(ClientKind.WEB)).get(schedule.pk, ZERO_COST)
 
     assert get_spent() == Cost(4, Decimal("0.4"))  # as expected, until the run ends
     request = CallRequest(platform.pk, CallPurpose.ANSWER, "问", owner.pk, schedule.pk, diagnosis.pk)

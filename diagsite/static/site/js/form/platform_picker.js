@@ -1,6 +1,6 @@
 // The platforms of the form: cards with health, price and speed. The texts and the selection are shared with the mini-program.
 
-import { i18n } from "../common/config.js";
+import { _, i18n } from "../common/config.js";
 import { h } from "../common/dom.js";
 import { demoTag } from "../common/elements.js";
 import * as format from "../common/format.js";
@@ -26,6 +26,7 @@ function platformCard(platform, isSelected) {
         { class: "platform-text" },
         h("span", { class: "platform-name" }, platform.name, platform.demo && demoTag()),
         h("span", { class: "platform-model" }, platform.model),
+        platform.filing_number && h("span", { class: "platform-model" }, _("备案号 {number}", { number: platform.filing_number })),
         h("span", { class: "platform-facts" }, facts.filter(Boolean).map((fact) => h("span", {}, fact))),
       ),
     ),
