@@ -40,7 +40,7 @@ SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 .PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock torture soak errors-coverage \
 	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending bench-sources \
 	$(SERVER_BENCHES) \
-	requirements requirements-dev node node-modules bench-modules
+	requirements requirements-dev node node-modules bench-modules release-modules
 
 run: requirements
 	@mkdir -p var
@@ -61,8 +61,8 @@ test-javascript:
 test-javascript-quietly:
 	@output=$$(mktemp) && { $(MAKE) test-javascript >"$$output" 2>&1; status=$$?; cat "$$output"; rm "$$output"; exit $$status; }
 
-lint: requirements-dev node-modules
-	@$(WITH_NODE) && cd miniprogram && npm run lint --silent
+lint: requirements-dev node-modules release-modules
+	@$(WITH_NODE) && cd miniprogram && npm run lint --silent && npm run compile --silent
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy .
@@ -145,3 +145,6 @@ node-modules:
 
 bench-modules:
 	@tools/install bench-modules
+
+release-modules:
+	@tools/install release-modules

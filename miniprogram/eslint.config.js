@@ -45,7 +45,7 @@ module.exports = [
   { ignores: ['node_modules/', 'reports/', '.stryker-tmp/', '**/dist/'] },
   {
     files: ['**/*.js'],
-    ignores: ['tests/**', 'bench/**', '*.config.js'],
+    ignores: ['tests/**', 'bench/**', 'release/**', '*.config.js'],
     languageOptions: {
       ecmaVersion: 2017, // uploaded without transpiling
       sourceType: 'commonjs',
@@ -71,7 +71,7 @@ module.exports = [
     languageOptions: { globals: readonly('AbortController') },
   },
   {
-    files: ['tests/**/*.js', 'bench/**/*.js', '*.config.js'],
+    files: ['tests/**/*.js', 'bench/**/*.js', 'release/**/*.js', '*.config.js'],
     languageOptions: {
       ecmaVersion: 2022,
       sourceType: 'commonjs',

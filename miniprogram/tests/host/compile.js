@@ -10,7 +10,7 @@ const limits = require('./limits');
 
 const BUILTIN_TAG = new RegExp(`<(/?)(${Object.keys(builtins).join('|')})(?=[\\s>/])`, 'g');
 const BUILTIN_PATH = 'host/';
-const NOT_SHIPPED = /^(node_modules|miniprogram_npm|tests|services\/transports\/browser\.js)/;
+const NOT_SHIPPED = /^(node_modules|miniprogram_npm|tests|release|services\/transports\/browser\.js)/;
 
 /** Access to the files of a mini-program. */
 function openProject(root) {
