@@ -5,6 +5,7 @@ import uuid
 from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
@@ -98,6 +99,65 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.diagnosis_id or self.schedule_id} {self.state}"
+
+
+class Consent(models.Model):
+    """The consent of an account to a version of the user agreement and the privacy policy."""
+
+    owner = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name="账号")
+    version = models.CharField("协议版本", max_length=32)
+    client = models.CharField("在哪里同意", max_length=16)
+    accepted_at = models.DateTimeField("同意时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "协议同意记录"
+        constraints = [models.UniqueConstraint(fields=["owner", "version"], name="diagsite_consent_once")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} {self.version}"
+
+
+class Feedback(models.Model):
+    """Feedback, a complaint or appeal, or a report of an answer. public_id: the id in the API."""
+
+    class Kind(models.TextChoices):
+        FEEDBACK = "feedback", _("意见与问题")
+        COMPLAINT = "complaint", _("投诉与申诉")
+        ANSWER = "answer", _("举报回答")
+
+    class Reason(models.TextChoices):
+        """Why an answer is reported."""
+
+        ILLEGAL = "illegal", _("违法违规")
+        FALSE = "false", _("不实信息")
+        RIGHTS = "rights", _("侵犯权益")
+        OTHER = "other", _("其他")
+
+    public_id = models.UUIDField("公开编号", db_default=RandomUUID(), unique=True, editable=False)
+    owner = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name="提交人")
+    kind = models.CharField("类型", max_length=16, choices=Kind.choices)
+    reason = models.CharField("举报理由", max_length=16, choices=Reason.choices, blank=True)
+    text = models.TextField("内容", max_length=2000)
+    contact = models.CharField("联系方式", max_length=100, blank=True)
+    answer = models.ForeignKey(
+        "diagnosis.Answer", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="被举报的回答"
+    )
+    created_at = models.DateTimeField("提交时间", auto_now_add=True)
+    reply = models.TextField(
+        "处理结果", max_length=2000, blank=True, help_text="提交人会在“反馈与投诉”页看到；保存后这一条记为已处理"
+    )
+    handled_at = models.DateTimeField("处理时间", null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "反馈与投诉"
+        ordering = ["-created_at"]
+        indexes = [
+            # the list of an owner, and the entries that they are waiting for
+            models.Index(fields=["owner", "handled_at"], name="diagsite_feedback_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.created_at:%Y-%m-%d}"
 
 
 class RevokedToken(models.Model):

@@ -37,6 +37,8 @@ ADMINISTRATOR_PERMISSIONS = (
     EDITOR_PERMISSIONS
     | OPERATOR_PERMISSIONS
     | _build_permission_names("diagsite", "user", "view", "add", "change")
+    | _build_permission_names("diagsite", "feedback", "view", "change")
+    | _build_permission_names("diagsite", "consent", "view")
     | _build_permission_names("auth", "group", "view")
     | _build_permission_names("admin", "logentry", "view")
     | _build_permission_names("axes", "accessattempt", "view", "delete")

@@ -256,10 +256,41 @@ WECHAT_TEMPLATE_FIELDS: dict[str, str] = env.dict(
     "WECHAT_TEMPLATE_FIELDS", {"thing1": "brand", "phrase2": "status", "number3": "valid", "time4": "time"}
 )
 WECHAT_MINIPROGRAM_STATE: str = env.str("WECHAT_MINIPROGRAM_STATE", "formal")
+# Checks of what users type, before it is stored (docs/operations/moderation.md).
+MODERATION_MINIPROGRAM: str = env.str(
+    "MODERATION_MINIPROGRAM",
+    "wechat" if WECHAT_APP_ID else "off",
+    validate=validate.OneOf(["off", "wechat", "tencent"]),
+)
+MODERATION_WEB: str = env.str("MODERATION_WEB", "off", validate=validate.OneOf(["off", "tencent"]))
+# What happens to a request while the check does not answer.
+MODERATION_UNAVAILABLE: str = env.str("MODERATION_UNAVAILABLE", "refuse", validate=validate.OneOf(["refuse", "accept"]))
+MODERATION_TIMEOUT_SECONDS: float = env.float("MODERATION_TIMEOUT_SECONDS", 6)
+TENCENT_MODERATION_BASE: str = env.str("TENCENT_MODERATION_BASE", "https://tms.tencentcloudapi.com")
+TENCENT_SECRET_ID: str = env.str("TENCENT_SECRET_ID", "")
+TENCENT_SECRET_KEY: str = env.str("TENCENT_SECRET_KEY", "")
+TENCENT_REGION: str = env.str("TENCENT_REGION", "ap-guangzhou")
+TENCENT_MODERATION_POLICY: str = env.str("TENCENT_MODERATION_POLICY", "")  # the console's BizType
+MODERATE_TEXTS = "diagsite.moderation.services.check_texts"
+if MODERATION_MINIPROGRAM == "wechat" and not WECHAT_APP_ID:
+    raise ImproperlyConfigured("in the environment, MODERATION_MINIPROGRAM=wechat needs WECHAT_APP_ID")
+if "tencent" in (MODERATION_MINIPROGRAM, MODERATION_WEB) and not (TENCENT_SECRET_ID and TENCENT_SECRET_KEY):
+    raise ImproperlyConfigured(
+        "in the environment, moderation by `tencent` needs TENCENT_SECRET_ID and TENCENT_SECRET_KEY"
+    )
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
-ACCOUNT_CLIENT = "diagsite.accounts.users.get_client_kind"
+ACCOUNT_CLIENT = "diagsite.accounts.users.get_account_client"
 DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notification"
 SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notification"
+
+# Legal documents and feedback ----------------------------------------------------------------------------------------
+OPERATOR_NAME: str = env.str("OPERATOR_NAME", "")  # the company, as in the documents
+OPERATOR_CONTACT: str = env.str("OPERATOR_CONTACT", "")  # an e-mail address or telephone number
+OPERATOR_REPLY_DAYS: int = env.int("OPERATOR_REPLY_DAYS", 15, validate=validate.Range(min=1))
+LEGAL_TEXTS_DIR: str = env.str("LEGAL_TEXTS_DIR", "")  # files that replace those of diagsite/legal/texts
+TERMS_VERSION: str = env.str("TERMS_VERSION", "2026-12-01", validate=validate.Length(min=1, max=32))
+CONSENT_REQUIRED: bool = env.bool("CONSENT_REQUIRED", not DEMO)  # before the first diagnosis of an account
+CHECK_CONSENT = "diagsite.legal.consent.check_consent"
 
 # Push ----------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
@@ -431,6 +462,7 @@ _unsafe += [
             "ALERTMANAGER_TOKEN": ALERTMANAGER_TOKEN,
             "ALERT_SECRETS_KEY": ALERT_SECRETS_KEY,
             "WECHAT_APP_SECRET": WECHAT_APP_SECRET,
+            "TENCENT_SECRET_KEY": TENCENT_SECRET_KEY,
             "DATABASE_URL": DATABASE_URL or "",
             "REDIS_URL": REDIS_URL or "",
             "EMAIL_URL": EMAIL_URL,

@@ -42,6 +42,9 @@ class ErrorCode(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     TOO_MANY_UNFINISHED = "TOO_MANY_UNFINISHED"
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    CONTENT_REJECTED = "CONTENT_REJECTED"
+    CONTENT_CHECK_UNAVAILABLE = "CONTENT_CHECK_UNAVAILABLE"
+    CONSENT_REQUIRED = "CONSENT_REQUIRED"
 
 
 class ErrorSeverity(StrEnum):
@@ -284,5 +287,21 @@ ERROR_SPECS: dict[ErrorCode, ErrorSpec] = {
         None,
         _PLATFORM_PLACEHOLDERS,
         allowed_actions=_PLATFORM_ACTIONS,
+    ),
+    _C.CONTENT_REJECTED: ErrorSpec(
+        422, _S.WARNING, NO_RETRY, _D.INLINE, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
+    ),
+    _C.CONTENT_CHECK_UNAVAILABLE: ErrorSpec(
+        503,
+        _S.WARNING,
+        DELAYED_RETRY,
+        _D.MODAL,
+        _A.RETRY,
+        10_000,
+        _WAIT_PLACEHOLDERS,
+        allowed_actions=_ACTIONS_EXCEPT_SIGN_IN,
+    ),
+    _C.CONSENT_REQUIRED: ErrorSpec(
+        403, _S.INFO, NO_RETRY, _D.INLINE, _A.DISMISS, allowed_actions=_ACTIONS_EXCEPT_SIGN_IN
     ),
 }

@@ -18,6 +18,7 @@ from diagnosis.corrections.services import (
     remove_competitor,
     undo_correction,
 )
+from diagnosis.moderation import check_typed_texts
 
 router = Router(tags=["corrections"])
 
@@ -44,6 +45,7 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
     """Confirm or reject a mention, or add an alias; the report follows (`report_pending`). 409 while it runs."""
     diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
     if isinstance(body, AliasIn):
+        check_typed_texts(user, {"alias": body.alias})
         return serializers.serialize_correction(add_alias(diagnosis, body.brand, body.alias, user))
     span = MentionSpan(body.answer, body.brand, body.start, body.end)
     return serializers.serialize_correction(
@@ -71,7 +73,9 @@ def undo(request: HttpRequest, diagnosis_id: str, correction_id: uuid.UUID) -> R
 )
 def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
     """Look for another brand in the stored answers; the report follows (`report_pending`). 409 while it runs."""
-    return serializers.serialize_brand(add_competitor(get_visible_diagnosis(request, diagnosis_id), body.name))
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    check_typed_texts(get_request_user(request), {"name": body.name})
+    return serializers.serialize_brand(add_competitor(diagnosis, body.name))
 
 
 @router.delete(

@@ -30,7 +30,7 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
-from diagnosis.clients import get_client_kind
+from diagnosis.clients import get_client_kind, require_consent
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
@@ -61,7 +61,11 @@ ANSWERS_PER_PAGE = 100
 
 def _build_request_context(request: HttpRequest, idempotency_key: str | None = None) -> services.RequestContext:
     return services.RequestContext(
-        get_request_user(request), idempotency_key, request.META.get("REQUEST_ID", ""), get_current_locale()
+        get_request_user(request),
+        idempotency_key,
+        request.META.get("REQUEST_ID", ""),
+        get_current_locale(),
+        is_typed=True,
     )
 
 
@@ -90,6 +94,7 @@ def start_diagnosis(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[dict[str, Any]]:
     """202 if a diagnosis was created; 200 with the first one if the same key was sent with the same body before."""
+    require_consent(get_request_user(request))
     diagnosis, is_new = services.create_diagnosis(body.to_request(), _build_request_context(request, idempotency_key))
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 

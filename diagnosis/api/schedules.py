@@ -13,6 +13,7 @@ from ninja import Status as Response
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
 from diagnosis.clients import get_client_kind
 from diagnosis.models import Platform, Schedule
+from diagnosis.moderation import check_typed_texts
 from diagnosis.platforms.availability import describe_obstacle, find_obstacle
 from diagnosis.schedules.estimates import (
     ZERO_COST,
@@ -22,6 +23,7 @@ from diagnosis.schedules.estimates import (
     get_offered_platforms,
     get_spent_this_month,
 )
+from diagnosis.schedules.runner import build_diagnosis_request
 from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
 from diagnosis.schedules.services import build_schedule, has_duplicate, set_paused, store_schedule
 from errors.exceptions import NotFound
@@ -73,6 +75,8 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
     schedule = build_schedule(
         get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
     )
+    # Its runs have no visit in which they could be checked.
+    check_typed_texts(get_request_user(request), build_diagnosis_request(schedule).get_texts())
     stored = store_schedule(schedule, confirms_duplicate=body.confirm_duplicate)
     return Response(201, _serialize_schedules(request, [stored])[0])
 

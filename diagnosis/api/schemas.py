@@ -35,6 +35,9 @@ NameText = Annotated[
 QuestionText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_validate_readable)
 ]
+LongText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_validate_readable)
+]
 PlatformId = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_validate_readable)
 ]

@@ -16,6 +16,7 @@ from diagnosis.choices import ClientKind, DiagnosisStatus
 from diagnosis.clients import get_client_kind
 from diagnosis.exceptions import PlatformsUnavailable
 from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
+from diagnosis.moderation import check_typed_texts
 from diagnosis.orders.quotas import check_quota
 from diagnosis.platforms.availability import Obstacle, describe_obstacle, find_obstacle
 from diagnosis.running import queue
@@ -35,6 +36,11 @@ class RequestedBrand:
     aliases: Sequence[str] = ()
     sites: Sequence[str] = ()
 
+    def get_texts(self, prefix: str = "") -> dict[str, str]:
+        """Return {field: text} of the other spellings and the sites. prefix: of the fields' names."""
+        aliases = {f"{prefix}aliases.{index}": text for index, text in enumerate(self.aliases)}
+        return aliases | {f"{prefix}sites.{index}": text for index, text in enumerate(self.sites)}
+
 
 @dataclass(frozen=True)
 class DiagnosisRequest:
@@ -50,6 +56,14 @@ class DiagnosisRequest:
     repeats: int = 1
     questions_about_brand: Sequence[int] = ()
 
+    def get_texts(self) -> dict[str, str]:
+        """Return everything that the user has typed, {field: text}, with the names of fields as in the API."""
+        texts = {"brand": self.brand.name} | self.brand.get_texts()
+        for index, competitor in enumerate(self.competitors):
+            prefix = f"competitors.{index}."
+            texts |= {f"{prefix}name": competitor.name} | competitor.get_texts(prefix)
+        return texts | {f"questions.{index}": text for index, text in enumerate(self.questions)}
+
     def fingerprint(self) -> str:
         """Return a hash that distinguishes a repeated request from another one with the same idempotency key."""
         fields = asdict(self)
@@ -63,7 +77,7 @@ class RequestContext:
     """The circumstances of a request: the owner, their language, and the ids of the request.
 
     schedule: id of the schedule that makes the request. knows_keys: whether this process has the platforms' keys; a
-    terminal may leave them to a worker.
+    terminal may leave them to a worker. is_typed: whether the texts come from a user now, so that they must be checked.
     """
 
     owner: AbstractBaseUser
@@ -72,6 +86,7 @@ class RequestContext:
     locale: str = "zh-hans"
     schedule: uuid.UUID | None = None
     knows_keys: bool = True
+    is_typed: bool = False
 
 
 def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tuple[Diagnosis, bool]:
@@ -79,7 +94,7 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
 
     Raises Conflict if the key was used for a different request, what `get_requested_platforms` raises,
     PlatformsUnavailable if none of the platforms can be called, QueueFull and TooManyUnfinished (see `check_quota`),
-    BudgetExhausted if the expected cost does not fit into a budget of this month.
+    BudgetExhausted if the expected cost does not fit into a budget of this month, and what `check_typed_texts` raises.
     """
     fingerprint = request.fingerprint()
     existing = find_by_idempotency_key(context, fingerprint)
@@ -90,6 +105,8 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     check_quota(context.owner)
     cost = plan_cost(platforms, dict.fromkeys(request.platforms, len(request.questions) * request.repeats))
     check_budgets(cost, {platform.pk: platform for platform in platforms}, context.owner.pk, context.schedule)
+    if context.is_typed:
+        check_typed_texts(context.owner, request.get_texts())
     try:
         with transaction.atomic():
             return _create_rows(request, platforms, context, fingerprint, cost.money), True

@@ -18,7 +18,7 @@ def find_user(name: str) -> User:
     return User.objects.get(pk=int(name) if name.isdecimal() and len(name) < 18 else 0)
 
 
-def get_client_kind(user: AbstractBaseUser) -> ClientKind:
+def get_account_client(user: AbstractBaseUser) -> ClientKind:
     """Return where the account uses the site: an account of a WeChat user signs in by the mini-program only."""
     return ClientKind.MINIPROGRAM if getattr(user, "wechat_openid", None) else ClientKind.WEB
 

@@ -40,15 +40,22 @@ def exchange_login_code(code: str) -> str:
     return openid
 
 
-def create_wechat_client() -> httpx.Client:
+def create_wechat_client(timeout: httpx.Timeout | None = None) -> httpx.Client:
     """Create a client that may call only WeChat and the hosts in settings.OUTGOING_HOSTS."""
     return restrict_hosts(
-        httpx.Client(verify=get_ssl_context(), timeout=WECHAT_TIMEOUT),
+        httpx.Client(verify=get_ssl_context(), timeout=timeout or WECHAT_TIMEOUT),
         lambda: [*parse_allowed_host(settings.WECHAT_API_BASE), *settings.OUTGOING_HOSTS],
     )
 
 
-def request_json(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
+def request_json(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    total_seconds: float = WECHAT_TOTAL_TIMEOUT_SECONDS,
+    **options: Any,
+) -> Any:
     """Return the JSON of WeChat's response, bounded. Raises httpx.HTTPError, also for an error status, or ValueError.
 
     options: as of httpx.Client.request.
@@ -56,7 +63,7 @@ def request_json(client: httpx.Client, method: str, path: str, **options: Any) -
     url = f"{settings.WECHAT_API_BASE}{path}"
     with client.stream(method, url, headers=UNCOMPRESSED_HEADERS, **options) as response:
         response.raise_for_status()
-        data = read_bounded(response, MAX_WECHAT_RESPONSE_BYTES, WECHAT_TOTAL_TIMEOUT_SECONDS)
+        data = read_bounded(response, MAX_WECHAT_RESPONSE_BYTES, total_seconds)
     try:
         return json.loads(data)
     except RecursionError as error:

@@ -14,6 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis.choices import DiagnosisStatus
 from diagnosis.models import Diagnosis, Platform
+from diagsite.models import Feedback
 from errors.models import CopyOverride, ErrorCopy, ErrorCount
 from monitoring.models import Alert, Channel, Delivery, RuleState, Silence
 
@@ -112,6 +113,14 @@ _TODO_SPECS = [
         "errors_errorevent",
         "",
         lambda: ErrorCount.objects.filter(hour__gt=_get_one_day_ago()).aggregate(sum=Sum("count"))["sum"] or 0,
+    ),
+    _TodoSpec(
+        "待处理的反馈与投诉",
+        "diagsite.view_feedback",
+        "diagsite_feedback",
+        "handled=no",
+        lambda: Feedback.objects.filter(handled_at=None).count(),
+        True,
     ),
     _TodoSpec(
         "运行中的诊断",

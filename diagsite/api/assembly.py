@@ -13,6 +13,8 @@ from diagsite.accounts.authentication import PageAuth, TokenAuth
 from diagsite.api.error_catalogue import router as error_catalogue_router
 from diagsite.api.error_handlers import add_error_handlers
 from diagsite.api.openapi import SiteApi
+from diagsite.feedback.api import router as feedback_router
+from diagsite.legal.api import router as legal_router
 from diagsite.notifications.api import router as notifications_router
 from progress.api import router as progress_router
 
@@ -35,6 +37,8 @@ for router in (
     questions_router,
     progress_router,
     accounts_router,
+    legal_router,
+    feedback_router,
     error_catalogue_router,
 ):
     api.add_router("", router)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from diagnosis.models import PaidCall, PartialReply, RawReply, RepairChange, ShareLink
-from diagsite.models import Notification, RevokedToken
+from diagsite.models import Feedback, Notification, RevokedToken
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
 from progress.models import PushProcess, Stream
@@ -216,6 +216,12 @@ RETENTION_RULES = [
         lambda cutoff: PartialReply.objects.filter(created_at__lt=cutoff),
     ),
     _build_row_rule(
+        "feedback",
+        "feedback, complaints and reports of answers, after they were handled",
+        730,
+        lambda cutoff: Feedback.objects.filter(handled_at__lt=cutoff),
+    ),
+    _build_row_rule(
         "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
@@ -240,6 +246,8 @@ RETENTION_BY_MODEL = {
     "procrastinate.ProcrastinatePeriodicDefer": f"{_KEEP_FOREVER}procrastinate deletes its own rows",
     "diagsite.Notification": "notices",
     "diagsite.RevokedToken": "tokens",
+    "diagsite.Feedback": "feedback",
+    "diagsite.Consent": f"{_KEEP_FOREVER}proof of the consent, until the account is deleted",
     "diagnosis.ShareLink": "shares",
     "sessions.Session": "sessions",
     "axes.AccessAttempt": "sign_ins",

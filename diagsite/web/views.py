@@ -16,7 +16,11 @@ from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from diagnosis.choices import DiagnosisStatus
+from diagsite.legal.documents import DocumentName, load_document
+from diagsite.models import Feedback
+from diagsite.web.error_pages import build_error_response
 from diagsite.web.report_sections import REPORT_SECTIONS
+from errors.exceptions import NotFound
 
 REPEAT_CHOICES = range(1, 6)
 
@@ -39,6 +43,7 @@ def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpRe
             "history": reverse("pages:history"),
             "compare": reverse("pages:compare"),
             "schedules": reverse("pages:schedules"),
+            "feedback": reverse("pages:feedback"),
             "diagnosis": reverse("pages:diagnosis", args=[PLACEHOLDER_DIAGNOSIS_ID]).replace(
                 str(PLACEHOLDER_DIAGNOSIS_ID), "{id}"
             ),
@@ -93,3 +98,26 @@ def show_comparison(request: HttpRequest) -> HttpResponse:
 def show_schedules(request: HttpRequest) -> HttpResponse:
     """Show the schedules and their costs."""
     return _render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_account(request: HttpRequest) -> HttpResponse:
+    """Show the links to the documents, the models in use, and the deletion of the account."""
+    return _render_page(request, "account")
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_feedback(request: HttpRequest) -> HttpResponse:
+    """Show the form of feedback, complaints and reports, and the user's entries."""
+    return _render_page(request, "feedback", kinds=Feedback.Kind.choices, reasons=Feedback.Reason.choices)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_legal_document(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the user agreement or the privacy policy to everyone."""
+    if name not in list(DocumentName):
+        return build_error_response(request, NotFound())
+    return render(request, "site/legal.html", {"document": load_document(DocumentName(name))})

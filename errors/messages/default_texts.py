@@ -75,6 +75,21 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "本月剩余的预算不够支付这次调用，没有多花一分钱，已有的结果和填写的内容都已保留。",
             "可以换用其他平台、减少问题，或请运营人员提高预算。",
         ),
+        C.CONTENT_REJECTED: DefaultText(
+            "内容未通过检查",
+            "有文字没有通过内容安全检查，没有提交，您填写的内容都已保留。",
+            "请修改标出的文字后再提交。",
+        ),
+        C.CONTENT_CHECK_UNAVAILABLE: DefaultText(
+            "暂时无法检查内容",
+            "内容安全检查暂时没有答复，这次还没有提交，您填写的内容都已保留。",
+            "请在 {seconds} 秒后再试。",
+        ),
+        C.CONSENT_REQUIRED: DefaultText(
+            "请先同意协议",
+            "开始前需要您同意用户协议和隐私政策，您填写的内容都已保留。",
+            "请阅读后勾选同意，再提交。",
+        ),
     },
     "en": {
         C.NETWORK_ERROR: DefaultText(
@@ -180,6 +195,21 @@ DEFAULT_TEXTS: dict[str, dict[C, DefaultText]] = {
             "Not enough budget",
             "What is left of this month's budget does not cover the cost. Nothing more was spent; your results and input are kept.",
             "Choose other platforms or fewer questions, or ask the operators for a higher budget.",
+        ),
+        C.CONTENT_REJECTED: DefaultText(
+            "This text can't be used",
+            "Something did not pass the content check. Nothing was submitted; what you entered is kept.",
+            "Change what is marked and submit again.",
+        ),
+        C.CONTENT_CHECK_UNAVAILABLE: DefaultText(
+            "The content can't be checked now",
+            "The content check gave no answer. Nothing was submitted; what you entered is kept.",
+            "Please try again in {seconds} seconds.",
+        ),
+        C.CONSENT_REQUIRED: DefaultText(
+            "Please agree first",
+            "Your consent to the user agreement and the privacy policy is needed. What you entered is kept.",
+            "Read them, tick the box and submit again.",
         ),
     },
 }

@@ -2,6 +2,7 @@
 'use strict';
 
 module.exports = {
+  '账号与隐私': 'Account and privacy',
   'AI 会推荐您的品牌吗？': 'Does AI recommend your brand?',
   'AI 可见度诊断': 'AI visibility check',
   'AI 平台': 'AI platforms',

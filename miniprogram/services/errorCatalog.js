@@ -42,6 +42,9 @@
     QUEUE_FULL: ['排队的诊断太多', '现在排队的人很多，这次还没有开始，您填写的内容都已保留。', '请在 {seconds} 秒后再试。', 'modal', 'retry', 'warning'],
     TOO_MANY_UNFINISHED: ['进行中的诊断已到上限', '等您的一个诊断结束后才能开始新的，您填写的内容都已保留。', '可以在历史记录中查看或取消进行中的诊断。', 'modal', 'open_history', 'warning'],
     BUDGET_EXHAUSTED: ['预算不足', '本月剩余的预算不够支付这次调用，没有多花一分钱，已有的结果和填写的内容都已保留。', '可以换用其他平台、减少问题，或请运营人员提高预算。', 'modal', 'switch_platform', 'warning'],
+    CONTENT_REJECTED: ['内容未通过检查', '有文字没有通过内容安全检查，没有提交，您填写的内容都已保留。', '请修改标出的文字后再提交。', 'inline', 'dismiss', 'warning'],
+    CONTENT_CHECK_UNAVAILABLE: ['暂时无法检查内容', '内容安全检查暂时没有答复，这次还没有提交，您填写的内容都已保留。', '请在 {seconds} 秒后再试。', 'modal', 'retry', 'warning'],
+    CONSENT_REQUIRED: ['请先同意协议', '开始前需要您同意用户协议和隐私政策，您填写的内容都已保留。', '请阅读后勾选同意，再提交。', 'inline', 'dismiss', 'info'],
   };
   /** @type {{[kind: string]: string}} */
   const ACTION_LABELS = {

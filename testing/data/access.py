@@ -31,7 +31,7 @@ from diagnosis.models import (
     SiteClass,
 )
 from diagnosis.spending.ledger import CallRequest, reserve
-from diagsite.models import Role, User
+from diagsite.models import Consent, Feedback, Role, User
 from diagsite.roles import seed_roles
 from errors.catalogue.publishing import seed_error_messages
 from errors.models import CopyOverride, ErrorCopy, ErrorEvent
@@ -99,6 +99,8 @@ class AccessFixtures:
             budget_calls=10,
             budget_money=1,
         )
+        Consent.objects.create(owner=self.users["owner"], version="1", client="web")
+        Feedback.objects.create(owner=self.users["owner"], kind=Feedback.Kind.FEEDBACK, text="很好。")
         reserve(CallRequest(platform.pk, CallPurpose.PROBE, "问"))
         AccountBudget.objects.create(owner_id=self.users["owner"].pk, monthly_budget=100)
         self._create_system_rows()
@@ -154,7 +156,7 @@ class AccessFixtures:
             "platform_id": lambda: "fake",
             "model": lambda: "demo-gemini-search",
             "rule_id": lambda: Rule.objects.get(name="high_latency").pk,
-            "name": lambda: "木石坊" if "competitors" in route else "high_latency",
+            "name": lambda: self._find_name(route),
             "id": lambda: self.users["stranger"].pk,
             "app_label": lambda: "errors",
             "url": lambda: "nothing",
@@ -166,6 +168,12 @@ class AccessFixtures:
             return str(values[name]())
 
         return "/" + re.sub(r"<[^>]+>", fill, route)
+
+    def _find_name(self, route: str) -> str:
+        """Return the name of a competitor, of a legal document, or of a rule."""
+        if "competitors" in route:
+            return "木石坊"
+        return "agreement" if "legal" in route else "high_latency"
 
     def _find_object_id(self, route: str) -> object:
         if route.startswith("admin/r/"):

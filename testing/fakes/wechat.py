@@ -1,4 +1,6 @@
-"""A fake WeChat: sign-in, access tokens, and subscribe messages, each of which the user must have allowed."""
+"""A fake WeChat: sign-in, access tokens, subscribe messages, each of which the user must have allowed, and the check of
+texts.
+"""
 
 import json
 import re
@@ -22,6 +24,12 @@ class FakeWeChat(ThreadingHTTPServer):
         self.valid_token = ""
         self.queued_replies: list[int] = []  # error codes for the next messages
         self.calls = 0
+        # The check of texts: words with a verdict ("risky" or "review"), error codes for the next checks, users whose
+        # visit is too long ago, and the texts that were checked.
+        self.judged_words: dict[str, str] = {}
+        self.queued_check_codes: list[int] = []
+        self.users_without_visit: set[str] = set()
+        self.checked: list[str] = []
         self.may_respond = threading.Event()  # responses wait for it
         self.may_respond.set()
         self._lock = threading.Lock()
@@ -50,6 +58,27 @@ class FakeWeChat(ThreadingHTTPServer):
             self.delivered.append(message)
             return 0
 
+    def check_text(self, token: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return WeChat's answer to a check of version 2."""
+        with self._lock:
+            self.checked.append(request["content"])
+            code = self.queued_check_codes.pop(0) if self.queued_check_codes else self._find_check_error(token, request)
+        if code:
+            return {"errcode": code, "errmsg": f"error {code}", "trace_id": "trace"}
+        verdicts = {verdict for word, verdict in self.judged_words.items() if word in request["content"]}
+        suggest = next((verdict for verdict in ("risky", "review") if verdict in verdicts), "pass")
+        result = {"suggest": suggest, "label": 100 if suggest == "pass" else 20001}
+        return {"errcode": 0, "errmsg": "ok", "result": result, "detail": [], "trace_id": "trace"}
+
+    def _find_check_error(self, token: str, request: dict[str, Any]) -> int:
+        if token != self.valid_token:
+            return 40001
+        if request["version"] != 2 or request["scene"] not in (1, 2, 3, 4):
+            return 40097
+        if len(request["content"]) > 2500:
+            return 44991
+        return 61010 if request["openid"] in self.users_without_visit else 0
+
     def issue_token(self) -> str:
         """Issue an access token; the previous one becomes invalid."""
         with self._lock:
@@ -65,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(urlsplit(self.path).query)
         # Letters and digits like a real one, for any code.
         openid = re.sub("[^a-zA-Z0-9_-]", "-", f"openid-of-{query['js_code'][0]}")[:64]
+        self.server.users_without_visit.discard(openid)
         self._answer({"openid": openid, "session_key": "never to be seen"})
 
     def do_POST(self) -> None:
@@ -74,6 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"access_token": self.server.issue_token(), "expires_in": 7200})
             return
         token = parse_qs(url.query)["access_token"][0]
+        if url.path == "/wxa/msg_sec_check":
+            self._answer(self.server.check_text(token, body))
+            return
         self._answer({"errcode": self.server.send_message(token, body)})
 
     def _answer(self, body: dict[str, Any]) -> None:

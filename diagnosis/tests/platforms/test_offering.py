@@ -49,7 +49,11 @@ def _order(client: Client, *platforms: str) -> Any:
 
 
 def test_each_client_lists_and_orders_its_own_platforms(
-    client: Client, wechat_client: Client, domestic: Platform, foreign: Platform
+    client: Client,
+    wechat_client: Client,
+    domestic: Platform,
+    foreign: Platform,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     listed = {row["id"]: row["filing_number"] for row in client.get("/api/platforms").json()}
     assert listed == {"domestic": "Beijing-Example-20230821", "foreign": ""}
@@ -59,7 +63,8 @@ def test_each_client_lists_and_orders_its_own_platforms(
     assert not Diagnosis.objects.exists()
     assert _order(client, "foreign").status_code == _order(wechat_client, "domestic").status_code == 202
     foreign.is_offered_on_web = False
-    foreign.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        foreign.save()
     assert [row["id"] for row in client.get("/api/platforms").json()] == ["domestic"]
 
 

@@ -92,9 +92,23 @@ def check_time_zone() -> Iterator[CheckFinding]:
         yield CheckFinding(OK, settings.TIME_ZONE)
 
 
+def _check_review() -> Iterator[CheckFinding]:
+    missing = [name for name in ("OPERATOR_NAME", "OPERATOR_CONTACT", "AIGC_PRODUCER") if not getattr(settings, name)]
+    if missing:
+        yield CheckFinding(
+            WARNING, f"not set, but the documents and labels need them: {', '.join(missing)}", "operator"
+        )
+    if settings.MODERATION_MINIPROGRAM == "off":
+        yield CheckFinding(
+            WARNING, "MODERATION_MINIPROGRAM=off: the review requires checks of typed texts", "moderation"
+        )
+
+
 def check_wechat() -> Iterator[CheckFinding]:
-    """Check that mini-program users can sign in."""
+    """Check that mini-program users can sign in, and what the review of the mini-program asks for."""
     if settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET:
+        if settings.PRODUCTION:
+            yield from _check_review()
         template = settings.WECHAT_TEMPLATE_ID
         yield CheckFinding(
             OK, "sign-in" + (" and messages" if template else "; no messages without WECHAT_TEMPLATE_ID")

@@ -35,10 +35,10 @@ def test_todo_item_counts_rows_and_links_to_their_list() -> None:
 
 def test_every_todo_link_works(django_assert_max_num_queries: Any) -> None:
     root = make_user("root", is_staff=True, is_superuser=True)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         tasks = get_todo_items(root)
     client = make_signed_in_client(root)
-    assert len(tasks) == 13
+    assert len(tasks) == 14
     for task in tasks:
         assert client.get(task.address).status_code == 200, task  # an unknown filter would redirect
     assert "待办与现状" in client.get("/admin/").content.decode()

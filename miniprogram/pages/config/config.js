@@ -12,6 +12,7 @@ const TEXTS = {
   user: '当前账号',
   signedOut: '尚未登录',
   signOut: '退出登录',
+  privacy: '账号与隐私',
   server: '服务器',
   serverHint: '只有开发版可以修改。',
   language: '语言',
@@ -76,6 +77,10 @@ Page({
     if (!/^https?:\/\/[^/]+$/.test(address) || address === getApp().server) return;
     getApp().setServer(address);
     this.render();
+  },
+
+  openAccount() {
+    wx.navigateTo({ url: '/packages/account/account/account' });
   },
 
   signOut() {

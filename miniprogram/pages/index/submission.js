@@ -50,8 +50,18 @@ module.exports = {
       wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${created.id}` });
     }), (error) => {
       end();
-      this.handleRejection(error, rows);
+      if (error.problem.code === 'CONSENT_REQUIRED') this.askForConsent(body, rows);
+      else this.handleRejection(error, rows);
     });
+  },
+
+  /** Open the page of the consent, which then goes on with the submission. @type {(body: any, rows: any) => void} */
+  askForConsent(body, rows) {
+    getApp().continueAfterConsent = () => {
+      this.view.update({ isBusy: true });
+      this.submit(body, rows, Promise.resolve());
+    };
+    wx.navigateTo({ url: '/packages/account/consent/consent' });
   },
 
   /** @param {any} body */

@@ -9,6 +9,7 @@ module.exports = {
   '{name}（推测）': '{name} (guess)',
   '{name}：{reason}': '{name}: {reason}',
   '{n} / {judged} 条推荐它': '{n} of {judged} recommend it',
+  '举报': 'Report',
   '{n} / {valid} 条回答': '{n} of {valid} answers',
   '{n} / {valid} 条回答提到': 'mentioned in {n} of {valid} answers',
   '{n} 处可能是品牌名，也可能是普通词，没有计入。点开回答里的虚线标记可以确认。': '{n} may be a brand or an ordinary word and are not counted. Open an answer and tap a dashed mark to say which.',

@@ -83,6 +83,11 @@ module.exports = {
     this.view.afterUpdate(() => wx.pageScrollTo({ selector, offsetTop: -8, duration: 200, fail() {} }));
   },
 
+  /** @param {any} event */
+  reportAnswer({ currentTarget: { dataset: { index } } }) {
+    this.answers.load(index).then(({ id }) => wx.navigateTo({ url: `/packages/account/feedback/feedback?answer=${id}` }));
+  },
+
   /** Ask whether a marked text means the brand or is an ordinary word. */
   askAboutMention({ currentTarget: { dataset: { index, mention } } }) {
     if (mention === undefined || !this.report) return;

@@ -8,6 +8,7 @@ const API_VERSIONS = {
   createSelectorQuery: '1.4.0',
   getAccountInfoSync: '2.2.2',
   getAppBaseInfo: '2.20.1',
+  getDeviceInfo: '2.20.1',
   getNetworkType: '1.0.0',
   getStorageSync: '1.0.0',
   getSystemInfoSync: '1.0.0',

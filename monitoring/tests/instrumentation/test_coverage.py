@@ -76,7 +76,8 @@ def test_surfaces_are_derived_from_the_code() -> None:
     assert {
         "diagnosis.platforms.transport",
         "diagsite.accounts.wechat",
-        "diagsite.notifications.wechat",
+        "diagsite.moderation.tencent",
+        "diagsite.wechat.access_token",
     } <= list_names("client")
 
 

@@ -1,6 +1,6 @@
 // The elements of one answer: a line with its state and brands, and its content, which is loaded when it is opened.
 
-import { _ } from "../common/config.js";
+import { _, config } from "../common/config.js";
 import { h, setText } from "../common/dom.js";
 import { dateTime, demoTag } from "../common/elements.js";
 import { answerStateLabel, duration } from "../common/format.js";
@@ -86,7 +86,7 @@ export class AnswerRow {
       const source = [answer.model, answer.answered_at && dateTime(answer.answered_at)].filter(Boolean);
       return [
         h("p", { class: "answer-text" }, markMentions(answer.text, answer.mentions, this.diagnosis.brand, { isCorrectable })),
-        h("p", { class: "answer-source" }, source.map((part) => h("span", {}, part))),
+        h("p", { class: "answer-source" }, source.map((part) => h("span", {}, part)), h("a", { href: `${config.urls.feedback}?answer=${answer.id}` }, _("举报"))),
       ];
     }
     if (!answer.error?.copy) return [h("p", {}, _("没有得到可用的回答。"))];

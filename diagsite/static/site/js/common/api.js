@@ -80,6 +80,16 @@ export const resumeSchedule = (id) => request("POST", `/api/schedules/${id}/resu
 
 export const deleteSchedule = (id) => request("DELETE", `/api/schedules/${id}`);
 
+export const getConsent = () => request("GET", "/api/consent");
+
+export const acceptDocuments = (version) => request("POST", "/api/consent", { body: { version } });
+
+export const listFeedback = () => request("GET", "/api/feedback");
+
+export const sendFeedback = (body) => request("POST", "/api/feedback", { body });
+
+export const deleteAccount = () => request("DELETE", "/api/account", { body: { confirm: "DELETE" } });
+
 export const listNotifications = () => request("GET", "/api/notices");
 
 export const markNotificationsRead = (ids) => request("POST", "/api/notices/read", { body: { ids } });

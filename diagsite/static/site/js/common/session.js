@@ -79,6 +79,12 @@ export async function getAuthHeaders(method, { renew = false } = {}) {
   return method === "GET" ? {} : { "X-CSRFToken": config.csrf_token };
 }
 
+/** Forget the token and the device of a deleted account. */
+export function forgetSession() {
+  store.remove(SESSION_KEY);
+  store.remove(DEVICE_KEY);
+}
+
 /** Go to the sign-in page, which returns to this one. */
 export function goToSignIn() {
   if (canRenew) {

@@ -1,6 +1,6 @@
 // The start page: the form of a new diagnosis, and the latest diagnoses.
 
-import { createDiagnosis, getDiagnosis, listDiagnoses, listPlatforms } from "../common/api.js";
+import { acceptDocuments, createDiagnosis, getConsent, getDiagnosis, listDiagnoses, listPlatforms } from "../common/api.js";
 import { _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
@@ -27,6 +27,8 @@ const form = byId("start-form");
 const platformList = byId("platforms");
 let platforms = [];
 let platformsLoaded = null;
+/** The state of the consent; null until it is known, and then the server decides. */
+let consent = null;
 
 // The form
 
@@ -154,6 +156,18 @@ function handleChange() {
 
 // Submission
 
+async function loadConsent() {
+  consent = await getConsent().catch(() => null);
+  byId("consent-field").hidden = !consent?.is_required;
+}
+
+/** Record the consent of the ticked box. */
+async function acceptIfRequired() {
+  if (!consent?.is_required) return;
+  consent = await acceptDocuments(consent.version);
+  byId("consent-field").hidden = true;
+}
+
 function setBusy(isBusy) {
   const button = byId("submit");
   button.disabled = isBusy;
@@ -173,10 +187,16 @@ async function submit(event) {
     showFieldErrors(form, fields, rows);
     return;
   }
+  if (consent?.is_required && !form.consent.checked) {
+    setError(form.consent, _("请先阅读并同意。"));
+    form.consent.focus();
+    return;
+  }
   const aboutBrand = recognitionCheck.getQuestionsAboutBrand(body.questions);
   if (aboutBrand.length) body.questions_about_brand = aboutBrand;
   setBusy(true);
   try {
+    await acceptIfRequired();
     const created = await createDiagnosis(body, getSubmissionKey(body));
     clearSubmissionKey();
     clearDraft();
@@ -191,6 +211,7 @@ async function submit(event) {
 function handleRejection(problem, rows) {
   const { code, fields } = problem.body;
   if (code === "CONFLICT") clearSubmissionKey();
+  if (code === "CONSENT_REQUIRED" || fields?.version) loadConsent(); // the documents have changed meanwhile
   if (fields && showFieldErrors(form, fields, rows)) return;
   // Never replace the page: the form must stay visible.
   const display = problem.body.copy.display === "page" ? "modal" : null;
@@ -259,6 +280,7 @@ async function start() {
   const preferred = draft?.platforms?.length ? draft.platforms : localStore.get(LAST_PLATFORMS_KEY) || [];
   platformsLoaded = loadPlatforms(preferred, parameters.get("platforms") === "healthy");
   loadLatest();
+  loadConsent();
 }
 
 form.addEventListener("submit", submit);

@@ -16,7 +16,7 @@ def hide_foreign_models(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0027_mentioned_addresses'),
+        ('diagnosis', '0028_schedule_questions_about_brand'),
     ]
 
     operations = [
