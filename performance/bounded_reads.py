@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import httpx
 
-READ_CHUNK_BYTES = 16 * 1024
 # A compressed response may be a thousand times larger than what arrives, so none is asked for and none is decoded.
 UNCOMPRESSED_HEADERS: Mapping[str, str] = {"Accept-Encoding": "identity"}
 
@@ -23,7 +22,7 @@ def read_bounded(response: httpx.Response, max_bytes: int, timeout_seconds: floa
         raise ResponseTooLarge("a compressed response")
     deadline = time.monotonic() + timeout_seconds
     body = bytearray()
-    for chunk in response.iter_raw(READ_CHUNK_BYTES):
+    for chunk in response.iter_raw():  # as it arrives: a chunk of a size would be waited for
         body += chunk
         if len(body) > max_bytes:
             raise ResponseTooLarge(f"a response of more than {max_bytes} bytes")
