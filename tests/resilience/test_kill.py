@@ -19,12 +19,12 @@ from testing.invariants import (
 from testing.services import wait_until
 from testing.site import Site, SiteProcess, running_site
 
-KILLS = 3
-DIAGNOSES = 10
+KILLS = 2
+DIAGNOSES = 6
 PLATFORMS = ["fast", "slow"]
 
 
-def _start_ten(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
+def _start_diagnoses(site: Site, fake: FakePlatform, rng: random.Random) -> list[StartedDiagnosis]:
     fake.set_behaviour(hold_response())  # or much could be over before the last of them is ordered
     for slug in PLATFORMS:
         site.add_platform(slug, fake.base_url, concurrency=8)
@@ -62,14 +62,14 @@ def _assert_all_is_well(
 
 def test_repeatedly_killed_worker_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
     with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.make_worker() as worker:
-        accepted = _start_ten(site, fake, rng)
+        accepted = _start_diagnoses(site, fake, rng)
         kills = _kill_again_and_again(site, fake, rng, worker, worker.start)
         _assert_all_is_well(site, fake, accepted, kills)
 
 
 def test_repeatedly_killed_server_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
     with running_site(JOB_STALLED_SECONDS="3") as site:
-        accepted = _start_ten(site, fake, rng)
+        accepted = _start_diagnoses(site, fake, rng)
         kills = _kill_again_and_again(site, fake, rng, site.server, site.server.start)
         _assert_all_is_well(site, fake, accepted, kills)
 
