@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import MD5
 
 from diagnosis.analysis.columns import (
@@ -17,6 +18,7 @@ from diagnosis.analysis.extraction import ExtractedBrand, read_extraction
 from diagnosis.analysis.mentions import BrandSpellings
 from diagnosis.choices import AnswerState, PlatformSurface
 from diagnosis.models import Answer, Brand, Diagnosis, Question, SearchQuery, SiteClass, Source
+from diagnosis.platforms.demo.web import get_demo_site_kinds
 from diagnosis.reports.answers import ReportAnswer, ReportBrand
 from diagnosis.reports.builder import build_report
 from diagnosis.reports.sources import BrandSites, ReportSource, SiteClassifier, build_sources
@@ -112,7 +114,7 @@ def get_site_classifier(brands: Iterable[Brand]) -> SiteClassifier:
     """Return what tells the kinds of hosts for a diagnosis with these brands."""
     return SiteClassifier(
         [BrandSites(brand.name, brand.is_own, brand.sites, [brand.name, *brand.aliases]) for brand in brands],
-        dict(SiteClass.objects.values_list("host", "kind")),
+        (get_demo_site_kinds() if settings.DEMO else {}) | dict(SiteClass.objects.values_list("host", "kind")),
     )
 
 

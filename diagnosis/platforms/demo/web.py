@@ -5,6 +5,8 @@ import random
 from dataclasses import dataclass
 from functools import cache
 
+from diagnosis.choices import SiteKind
+
 DEMO_BRANDS = ["山岚", "云栖壶", "木石坊", "松间集", "半日闲", "一盏", "青禾器", "Kettlewood"]
 
 _SITES_BY_BRAND = {
@@ -83,6 +85,16 @@ def _page(url: str, title: str, site: str, kind: str, brands: list[str], snippet
     day = 1 + int(hashlib.sha256(url.encode()).hexdigest(), 16) % 28
     text = f"{title}。提到：{'、'.join(brands) or '无'}。{snippet}"
     return Page(url, title, site, kind, f"2026-10-{day:02}", text, tuple(brands))
+
+
+def get_demo_site_kinds() -> dict[str, str]:
+    """Return {host: SiteKind} of the fictional sites that belong to no brand."""
+    return {
+        **{host: SiteKind.MEDIA.value for host, _site in _MEDIA},
+        **{host: SiteKind.SHOP.value for host, _site in _SHOPS},
+        **{host: SiteKind.COMMUNITY.value for host, _site in _FORUMS},
+        "baike.example": SiteKind.REFERENCE.value,
+    }
 
 
 def search_pages(query: str, count: int) -> list[Page]:

@@ -14,6 +14,7 @@ from django.test import Client
 from diagnosis.choices import PlatformSurface, SourceOrigin, Ternary
 from diagnosis.models import Diagnosis, SiteClass
 from diagnosis.orders.services import RequestedBrand
+from diagnosis.platforms.demo.web import get_pages
 from diagnosis.replies import CitationSpan, PlatformReply, ReplySource, SearchRecord
 from diagnosis.reports.sources import BrandSites, SiteClassifier
 from diagnosis.running.results import CallResult
@@ -94,6 +95,17 @@ def test_a_page_lists_ten_answers_and_all_of_them_by_itself(client: Client, owne
     assert [(item["listed"], len(item["answers"])) for item in items] == [(12, 10), (12, 10)]
     [item] = client.get(f"/api/diagnoses/{diagnosis.pk}/sources", {"page": "zhihu.com/question/2"}).json()["items"]
     assert (item["page"], len({use["answer"] for use in item["answers"]})) == ("zhihu.com/question/2", 12)
+
+
+def test_fictional_sites_have_a_kind_in_the_demo(client: Client, owner: AbstractUser, settings: Any) -> None:
+    settings.DEMO = True
+    diagnosis = _run(
+        owner, _searched("山岚不错。", *[_source(place, page.url) for place, page in enumerate(get_pages())])
+    )
+    [sources] = client.get(f"/api/diagnoses/{diagnosis.pk}/report").json()["sources"]
+    brand_sites = {page.url.split("/")[2].removeprefix("www.") for page in get_pages() if page.kind == "brand"}
+    assert {host["host"] for host in sources["hosts"] if host["kind"] is None} <= brand_sites
+    assert {kind["kind"] for kind in sources["kinds"]} >= {"media", "shop", "community", "reference"}
 
 
 def test_gap_is_told_of_answers_that_name_a_competitor_only(client: Client, owner: AbstractUser) -> None:
