@@ -154,7 +154,8 @@ def test_pasted_lines_keep_what_is_typed_and_none_is_lost(browser: Browser, site
     paste = """text => {
         const data = new DataTransfer();
         data.setData("text", text);
-        document.activeElement.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+        const options = {clipboardData: data, bubbles: true, cancelable: true};
+        document.activeElement.dispatchEvent(new ClipboardEvent("paste", options));
     }"""
     with open_page(browser, site, width=320) as page:
         page.goto("/")
