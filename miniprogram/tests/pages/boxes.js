@@ -87,6 +87,14 @@ function findFaultyBoxes() {
     }
   }
 
+  // The text of a field is no text of the page: its field must be as high as a line.
+  for (const field of root.querySelectorAll('input, textarea')) {
+    const { height } = field.getBoundingClientRect();
+    const box = clip(field);
+    const seen = Math.min(height, box.bottom - field.getBoundingClientRect().top);
+    if (height > 0 && seen < 1.35 * parseFloat(getComputedStyle(field).fontSize)) faults.push(`a field lower than its text: ${field.placeholder || field.value}`);
+  }
+
   // What is fixed to the screen does not scroll, so its buttons must be on it.
   for (const button of root.querySelectorAll('.dialog wx-button, .toast wx-button')) {
     const { top, bottom, width } = button.getBoundingClientRect();

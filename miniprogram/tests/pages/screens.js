@@ -79,7 +79,11 @@ function listScreens(id) {
       await phone.locator('#headline').waitFor();
     }],
     ['report-open', async (phone) => {
-      for (const toggle of await phone.locator('.section-toggle[aria-expanded="false"]').all()) await toggle.tap();
+      const closed = phone.locator('.section-toggle[aria-expanded="false"]');
+      for (let left = await closed.count(); left > 0; left -= 1) {
+        await closed.first().tap();
+        await phone.waitForFunction((count) => document.querySelectorAll('.section-toggle[aria-expanded="false"]').length < count, left);
+      }
       await phone.locator('.brand-row .figure-name').nth(1).tap();
       await phone.locator('.answer.valid').first().tap();
       await phone.locator('.detail .answer-text').waitFor();

@@ -40,7 +40,7 @@ const page = {
     this.api = createReportApi(getApp().api);
     wx.setNavigationBarTitle({ title: _('导出与分享') });
     this.view.update({ t: translateAll(TEXTS), dayChoices: DAYS.map((n) => ({ n, name: _('{n} 天', { n }) })) });
-    this.attempt(() => this.load());
+    this.loadFirst();
   },
 
   onShow() {
@@ -55,14 +55,21 @@ const page = {
     this.view.pause();
   },
 
+  showProblem(error, retry) {
+    const { fields } = getApp().errors.present(error);
+    const prefix = Object.keys(fields).map((name) => fields[name]).join(' ');
+    this.selectComponent('#problem').show(error, { display: 'inline', prefix, actions: { retry } });
+  },
+
   /** Run `work` with the buttons disabled, and show why it failed. @param {() => Promise<any>} work */
   attempt(work) {
     this.view.update({ isBusy: true });
-    return work().catch((error) => {
-      const { fields } = getApp().errors.present(error);
-      const prefix = Object.keys(fields).map((name) => fields[name]).join(' ');
-      this.selectComponent('#problem').show(error, { display: 'inline', prefix, actions: { retry: () => this.attempt(work) } });
-    }).then(() => this.view.update({ isBusy: false }));
+    return work().catch((error) => this.showProblem(error, () => this.attempt(work))).then(() => this.view.update({ isBusy: false }));
+  },
+
+  /** Without disabling the buttons: a link can be made before the list is there. */
+  loadFirst() {
+    return this.load().catch((error) => this.showProblem(error, () => this.loadFirst()));
   },
 
   load() {
