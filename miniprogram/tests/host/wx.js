@@ -231,7 +231,6 @@
     login: (options) => answer(options, 'login', { code: 'code-of-the-host' }),
     getAccountInfoSync: () => ({ miniProgram: { envVersion: site.env, version: '', appId: 'wx0000000000000000' } }),
     getAppBaseInfo: appInfo,
-    getDeviceInfo: () => ({ platform: site.platform || 'ios' }),
     getWindowInfo: windowInfo,
     getDeviceInfo: () => ({ platform: site.platform }),
     getSystemInfoSync: () => Object.assign({ platform: site.platform }, appInfo(), windowInfo()),
