@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
@@ -80,6 +81,7 @@ def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     if not diagnosis.is_final:
         raise DiagnosisRunning
     token_id = getattr(request, "token_id", None)  # set by the authentication
-    ticket = print_tickets.PrintTicket(diagnosis.pk, get_request_user(request).pk, token_id)
+    user_id = get_user_model().objects.values_list("public_id", flat=True).get(pk=get_request_user(request).pk)
+    ticket = print_tickets.PrintTicket(diagnosis.pk, user_id, token_id)
     url = f"/diagnoses/{diagnosis.pk}/print/?ticket={print_tickets.issue_print_ticket(ticket)}"
     return {"url": url, "expires_at": timezone.now() + timedelta(seconds=print_tickets.PRINT_TICKET_TTL_SECONDS)}

@@ -1,14 +1,22 @@
-"""Tokens: signed, expiring, revocable. A token contains only its id, its user and its expiry."""
+"""Tokens: signed, expiring, revocable. A token contains only its id, its user and its expiry.
 
+The id of the user is encrypted, as it would tell how many accounts the site has.
+"""
+
+import base64
 import threading
 import time
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session as BrowserSession
@@ -90,7 +98,8 @@ def _clear_cache_after_user_change(**_: object) -> None:
 def issue_token(user: User) -> IssuedToken:
     """Create a token for a user, valid for settings.TOKEN_LIFETIME_SECONDS."""
     expires_at = timezone.now() + timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
-    claims = {"user": user.pk, "id": uuid.uuid4().hex, "until": expires_at.timestamp()}
+    encrypted_id = _get_cipher((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)).encrypt(str(user.pk).encode())
+    claims = {"user": encrypted_id.decode(), "id": uuid.uuid4().hex, "until": expires_at.timestamp()}
     return IssuedToken(signing.dumps(claims, salt=_SALT, compress=False), expires_at, user)
 
 
@@ -172,6 +181,19 @@ def get_token_id(token: str) -> uuid.UUID | None:
 def _parse_claims(token: str) -> tuple[uuid.UUID, int, datetime] | None:
     try:
         claims = signing.loads(token, salt=_SALT)
-        return uuid.UUID(claims["id"]), int(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
-    except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError):
+        return uuid.UUID(claims["id"]), _read_user_id(claims["user"]), datetime.fromtimestamp(claims["until"], UTC)
+    except (signing.BadSignature, InvalidToken, KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _read_user_id(user: str | int) -> int:
+    """Decrypt a user's id; tokens of earlier versions have it in the clear."""
+    if isinstance(user, int):
+        return user
+    return int(_get_cipher((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)).decrypt(user))
+
+
+@lru_cache(maxsize=4)
+def _get_cipher(secret_keys: tuple[str, ...]) -> MultiFernet:
+    derived = [HKDF(SHA256(), 32, salt=None, info=_SALT.encode()).derive(key.encode()) for key in secret_keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])

@@ -86,9 +86,8 @@ def _get_ticket_user(request: HttpRequest, diagnosis_id: UUID) -> User | None:
     ticket = read_print_ticket(request.GET.get("ticket", ""))
     if ticket is None or ticket.diagnosis_id != diagnosis_id:
         return None
-    if find_ended({Access(ticket.user_id, ticket.token_id)}):
-        return None
-    return User.objects.filter(pk=ticket.user_id).first()
+    user = User.objects.filter(public_id=ticket.user_id).first()
+    return user if user and not find_ended({Access(user.pk, ticket.token_id)}) else None
 
 
 @require_safe

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core import signing
 from django.db import connection
 from django.test import Client
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from diagnosis.reports.export import print_tickets
 from diagsite.accounts import tokens, wechat
 from diagsite.models import RevokedToken, User
 from progress.access import Credential
@@ -59,7 +61,7 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
-def sign_claims(user: User, **claims: Any) -> str:
+def sign_claims(user: User, /, **claims: Any) -> str:
     """Sign a token with modified claims."""
     until = (timezone.now() + timedelta(hours=1)).timestamp()
     ours = {"user": user.pk, "id": uuid.uuid4().hex, "until": until}
@@ -176,6 +178,34 @@ def test_wechat_code_signs_in_the_user_of_its_openid(client: Client, monkeypatch
 def test_foreign_token_is_invalid(client: Client, token: str) -> None:
     assert tokens.verify_token(token) is None
     assert_problem(ask(client, token), 401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("claim", ["gAAAAABnot-encrypted-by-the-site", "1", "", None, [1], 1.5])
+@pytest.mark.django_db
+def test_token_of_another_user_format_is_invalid(user: User, claim: object) -> None:
+    assert tokens.verify_token(sign_claims(user, user=claim)) is None
+
+
+@pytest.mark.django_db
+def test_token_and_print_ticket_do_not_tell_the_number_of_their_user() -> None:
+    owner = User.objects.create(pk=987_654_321, username="numbered")
+    token = tokens.issue_token(owner).token
+    assert tokens.get_token_user_id(token) == owner.pk
+    assert str(owner.pk) not in str(signing.loads(token, salt=SALT)) + token
+    assert tokens.issue_token(owner).token.partition(":")[0] != token.partition(":")[0]
+    ticket = print_tickets.PrintTicket(uuid.uuid4(), User.objects.get(pk=owner.pk).public_id, None)
+    assert print_tickets.read_print_ticket(print_tickets.issue_print_ticket(ticket)) == ticket
+
+
+def test_token_encrypted_with_another_key_is_invalid(user: User) -> None:
+    claim = Fernet(Fernet.generate_key()).encrypt(str(user.pk).encode()).decode()
+    assert tokens.verify_token(sign_claims(user, user=claim)) is None
+
+
+def test_token_of_an_earlier_version_stays_valid(user: User) -> None:
+    verified = tokens.verify_token(sign_claims(user, user=user.pk))
+    assert verified
+    assert verified[0] == user
 
 
 @given(st.text(max_size=60))
