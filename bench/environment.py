@@ -50,6 +50,7 @@ def start_bench_database() -> str:
     To be called before models are imported. Everything is stopped when the process exits.
     """
     os.environ |= {"ERRORS_REFRESH_SECONDS": "0", "SAMPLES_FLUSH_SECONDS": "0"}
+    os.environ |= {name: UNLIMITED_SETTINGS[name] for name in ("MAX_RUNNING_PER_OWNER", "PLATFORM_SHARE_PER_OWNER")}
     os.environ.setdefault("LOG_LEVEL", "CRITICAL")
     start_services()
     atexit.register(stop_services)

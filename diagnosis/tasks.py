@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason, JobContext
 
 from diagnosis.corrections.recalculation import requeue_recalculations, run_recalculation
+from diagnosis.running.dispatch import requeue_orphans
 from diagnosis.running.health_check import probe_paused_platforms
 from diagnosis.running.queue import (
     DIAGNOSIS_QUEUE,
@@ -17,7 +18,7 @@ from diagnosis.running.queue import (
     RUN_TASK,
     fail_stalled_jobs,
 )
-from diagnosis.running.recovery import expire_overdue, requeue_orphans
+from diagnosis.running.recovery import expire_overdue
 from diagnosis.running.runner import run_diagnosis
 from diagnosis.schedules.runner import start_due_schedules
 from diagnosis.spending.ledger import settle_abandoned_calls

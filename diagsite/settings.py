@@ -222,13 +222,14 @@ SECURE_CSP = {
     "object-src": ["'none'"],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the largest valid request is about 60 KB
-# Rate limits: per token, per IP address (which a whole company may share), and of expensive requests.
+# Limits: per user, per IP address (which a whole company may share), and of expensive requests.
 CALLS_PER_MINUTE: int = env.int("CALLS_PER_MINUTE", 600)
 ADDRESS_CALLS_PER_MINUTE: int = env.int("ADDRESS_CALLS_PER_MINUTE", 6000)
 SIGN_INS_PER_MINUTE: int = env.int("SIGN_INS_PER_MINUTE", 120)
 STARTS_PER_MINUTE: int = env.int("STARTS_PER_MINUTE", 30)
 EXPORTS_PER_MINUTE: int = env.int("EXPORTS_PER_MINUTE", 30)
 EXPORTS_AT_ONCE: int = env.int("EXPORTS_AT_ONCE", 2)
+MAX_CONCURRENT_CHANGES: int = env.int("MAX_CONCURRENT_CHANGES", 2)  # of one user in a server process; 0 for no limit
 TOKEN_LIFETIME_SECONDS: int = env.int("TOKEN_LIFETIME_SECONDS", 7 * 24 * 3600)
 
 # Lockout after failed sign-ins with a password, per combination of account and IP address.
@@ -294,6 +295,7 @@ CHECK_CONSENT = "diagsite.legal.consent.check_consent"
 
 # Push ----------------------------------------------------------------------------------------------------------------
 PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
+PROGRESS_ADDRESS = "diagsite.web.client_ip.get_socket_address_key"
 PROGRESS_SIGNED_OUT = "diagsite.accounts.tokens.find_invalid_credentials"
 PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notification_seen"
 if REDIS_URL:
@@ -313,12 +315,19 @@ PING_SECONDS: float = env.float("PING_SECONDS", 10)
 PONG_GRACE_SECONDS: float = env.float("PONG_GRACE_SECONDS", 5)
 HELLO_SECONDS: float = env.float("HELLO_SECONDS", 5)
 SOCKETS_PER_ACCOUNT: int = env.int("SOCKETS_PER_ACCOUNT", 20)  # per server process; 0 for no limit
+SOCKETS_PER_ADDRESS: int = env.int("SOCKETS_PER_ADDRESS", 200)  # as above; a whole company may share an address
 
 # Diagnoses -----------------------------------------------------------------------------------------------------------
 DIAGNOSES_AT_ONCE: int = env.int("DIAGNOSES_AT_ONCE", 10)
 # Limits on unfinished diagnoses; further requests are refused. 0 for no limit.
 MAX_UNFINISHED_DIAGNOSES: int = env.int("MAX_UNFINISHED_DIAGNOSES", 2000)
 MAX_UNFINISHED_PER_OWNER: int = env.int("MAX_UNFINISHED_PER_OWNER", 100)
+# So that an account's diagnoses do not delay those of others: how many run at once, and the share of a platform's
+# concurrency and rate that they may take.
+MAX_RUNNING_PER_OWNER: int = env.int("MAX_RUNNING_PER_OWNER", 5)  # 0 for no limit
+PLATFORM_SHARE_PER_OWNER: float = env.float(
+    "PLATFORM_SHARE_PER_OWNER", 0.75, validate=validate.Range(min=0, min_inclusive=False, max=1)
+)
 DIAGNOSIS_TIMEOUT_SECONDS: float = env.float("DIAGNOSIS_TIMEOUT_SECONDS", 600)
 CALL_TIMEOUT_SECONDS: float = env.float("CALL_TIMEOUT_SECONDS", 60)
 CALL_ATTEMPTS: int = env.int("CALL_ATTEMPTS", 3)

@@ -2,6 +2,9 @@
 
 One decision takes all of them, so a call that is not made uses none. Limits are passed to each decision; a change
 applies at once, also to waiting calls. In memory, or through Redis for all processes that use the same name.
+
+Calls belong to groups, such as those of one account. A group may take a share of the limits only, so that the calls of
+another one do not wait until its calls end; waiting groups take turns.
 """
 
 import asyncio
@@ -11,7 +14,9 @@ import time
 import uuid
 from collections import deque
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -29,10 +34,15 @@ ADAPTATION_SECONDS = 3600  # an adaptation that no call has changed for so long 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most calls at once and per minute."""
+    """The most calls at once and per minute. max_share: of both, for one group of calls; at least one call."""
 
     max_concurrent: int
     max_per_minute: int
+    max_share: float = 1.0
+
+    def get_group_maximum(self, maximum: int) -> int:
+        """Return how much of a limit one group may take."""
+        return max(1, ceil(maximum * self.max_share))
 
 
 @dataclass(frozen=True)
@@ -47,16 +57,17 @@ class CallSlot:
 
 @dataclass(frozen=True)
 class Wait:
-    """No call may begin for about so many seconds."""
+    """No call may begin for about so many seconds. is_for_group: no call of this group, but others may."""
 
     seconds: float
+    is_for_group: bool = False
 
 
 class _Store(Protocol):
     """Where the calls and the adaptation of one service are counted."""
 
-    async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
-        """Return a slot, or the time after which to try again."""
+    async def try_acquire(self, limits: Limits, group: str) -> CallSlot | Wait:
+        """Return a slot, or the time after which to try again. The calls of the group "" have no share of their own."""
 
     async def release(self, call_id: str, *, was_made: bool) -> None:
         """Free the slot; if its call was not made, also its place in the window."""
@@ -72,27 +83,32 @@ class _Store(Protocol):
 
 
 class CallLimits:
-    """Limits of one service, in one event loop. Waiting calls are served first come, first served.
+    """Limits of one service, in one event loop. The first waiting calls of all groups take turns.
 
     While Redis is unavailable each process applies the limits on its own.
     """
 
     def __init__(self, name: str, redis_url: str = "") -> None:
         self.line = asyncio.Lock()  # held by the call that is next
+        self._group_lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._memory = _MemoryStore()
         self._store: _Store = _RedisStore(name, redis_url) if redis_url else self._memory
         self._changed = asyncio.Event()
 
-    async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
+    def get_group_line(self, group: str) -> asyncio.Lock:
+        """Return the lock of the group's first waiting call, the only one of the group that waits for `line`."""
+        return self._group_lines.setdefault(group, asyncio.Lock())
+
+    async def try_acquire(self, limits: Limits, group: str = "") -> CallSlot | Wait:
         """Return a slot, or the time after which to try again. The slot must be released."""
         try:
-            return await self._store.try_acquire(limits)
+            return await self._store.try_acquire(limits, group)
         except REDIS_UNAVAILABLE_ERRORS as error:
             log.warning("call_limits_not_shared", error=repr(error))
-            return await self._memory.try_acquire(limits)
+            return await self._memory.try_acquire(limits, group)
 
     async def wait(self, wait: Wait, max_seconds: float) -> None:
-        """Return when another attempt may succeed, after max_seconds at the latest. Only for the holder of `line`."""
+        """Return when another attempt may succeed, after max_seconds at the latest."""
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(wait.seconds, max_seconds)):
@@ -129,7 +145,12 @@ class CallLimits:
         try:
             adaptation = await slot.store.load_adaptation()
             if adaptation:
-                grown = adapt_to_success(adaptation, **asdict(limits), started_at=slot.started_at)
+                grown = adapt_to_success(
+                    adaptation,
+                    max_concurrent=limits.max_concurrent,
+                    max_per_minute=limits.max_per_minute,
+                    started_at=slot.started_at,
+                )
                 await slot.store.save_adaptation(grown)
         except REDIS_UNAVAILABLE_ERRORS as error:
             log.warning("call_limits_not_adapted", error=repr(error))
@@ -153,32 +174,44 @@ class _MemoryStore:
     """Counts in this event loop."""
 
     def __init__(self) -> None:
-        self._active: set[str] = set()
-        self._starts: deque[tuple[str, float]] = deque()
+        self._active: dict[str, str] = {}  # call -> group
+        self._starts: deque[tuple[str, str, float]] = deque()  # call, group, time
         self.adaptation: Adaptation | None = None
 
-    async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
+    async def try_acquire(self, limits: Limits, group: str) -> CallSlot | Wait:
         now, adaptation = time.monotonic(), self.adaptation
-        while self._starts and self._starts[0][1] <= now - WINDOW_SECONDS:
+        while self._starts and self._starts[0][2] <= now - WINDOW_SECONDS:
             self._starts.popleft()
         max_concurrent, free_at = limits.max_concurrent, now
         if adaptation:
             max_concurrent = min(max_concurrent, int(adaptation.concurrency))
-            last_start = self._starts[-1][1] if self._starts else 0.0
+            last_start = self._starts[-1][2] if self._starts else 0.0
             free_at = max(adaptation.until, last_start + 1 / adaptation.calls_per_second)
+        group_seconds = self._get_group_wait_seconds(limits, max_concurrent, group, now)
+        if group_seconds > 0:
+            return Wait(group_seconds, is_for_group=True)
         if len(self._starts) >= limits.max_per_minute:
-            free_at = max(free_at, self._starts[-limits.max_per_minute][1] + WINDOW_SECONDS)
+            free_at = max(free_at, self._starts[-limits.max_per_minute][2] + WINDOW_SECONDS)
         if free_at > now:
             return Wait(free_at - now)
         if len(self._active) >= max_concurrent:
             return Wait(WINDOW_SECONDS)  # a release ends the wait
         slot = CallSlot(uuid.uuid4().hex, now, adaptation is not None, self)
-        self._active.add(slot.id)
-        self._starts.append((slot.id, now))
+        self._active[slot.id] = group
+        self._starts.append((slot.id, group, now))
         return slot
 
+    def _get_group_wait_seconds(self, limits: Limits, max_concurrent: int, group: str, now: float) -> float:
+        if not group:
+            return 0.0
+        if sum(other == group for other in self._active.values()) >= limits.get_group_maximum(max_concurrent):
+            return WINDOW_SECONDS  # a release ends the wait
+        starts = [started_at for _id, other, started_at in self._starts if other == group]
+        maximum = limits.get_group_maximum(limits.max_per_minute)
+        return starts[-maximum] + WINDOW_SECONDS - now if len(starts) >= maximum else 0.0
+
     async def release(self, call_id: str, *, was_made: bool) -> None:
-        self._active.discard(call_id)
+        self._active.pop(call_id, None)
         if not was_made:
             self._starts = deque(start for start in self._starts if start[0] != call_id)
 
@@ -190,13 +223,14 @@ class _MemoryStore:
 
     async def get_time_and_recent_calls(self) -> tuple[float, int]:
         now = time.monotonic()
-        return now, sum(start > now - 1 for _id, start in self._starts)
+        return now, sum(started_at > now - 1 for _id, _group, started_at in self._starts)
 
 
-# KEYS: active calls by the time at which their leases expire, calls by their start, the adaptation.
-# ARGV: id of the call, calls at once, calls per window, window seconds, lease seconds.
-# Returns {time, wait seconds ("" when the call may begin), "full", "adapted" or ""}; the same decision as in
-# _MemoryStore, by the clock of Redis.
+# KEYS: active calls by the time at which their leases expire, calls by their start, the adaptation, the calls of the
+# group by their start. ARGV: id of the call, calls at once, calls per window, window seconds, lease seconds, group, its
+# share. The id of a call begins with its group and a colon.
+# Returns {time, wait seconds ("" when the call may begin), "full", "adapted" or "", "group" or ""}; the same decision
+# as in _MemoryStore, by the clock of Redis.
 _ACQUIRE_SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -211,18 +245,33 @@ if adaptation[1] then
   local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
   if last[2] then free_at = math.max(free_at, last[2] + 1 / adaptation[3]) end
 end
+if ARGV[6] ~= '' then
+  local prefix, active = ARGV[6] .. ':', 0
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    if string.sub(other, 1, #prefix) == prefix then active = active + 1 end
+  end
+  if active >= math.max(1, math.ceil(at_once * ARGV[7])) then return {tostring(now), '', 'full', 'group'} end
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - window)
+  local most = math.max(1, math.ceil(per_window * ARGV[7]))
+  if redis.call('ZCARD', KEYS[4]) >= most then
+    local oldest = redis.call('ZRANGE', KEYS[4], -most, -most, 'WITHSCORES')
+    return {tostring(now), tostring(oldest[2] + window - now), '', 'group'}
+  end
+end
 if redis.call('ZCARD', KEYS[2]) >= per_window then
   local oldest = redis.call('ZRANGE', KEYS[2], -per_window, -per_window, 'WITHSCORES')
   free_at = math.max(free_at, oldest[2] + window)
 end
 local seconds = free_at - now
-if seconds > 0 then return {tostring(now), tostring(seconds), ''} end
-if redis.call('ZCARD', KEYS[1]) >= at_once then return {tostring(now), '', 'full'} end
+if seconds > 0 then return {tostring(now), tostring(seconds), '', ''} end
+if redis.call('ZCARD', KEYS[1]) >= at_once then return {tostring(now), '', 'full', ''} end
 redis.call('ZADD', KEYS[1], now + ARGV[5], id)
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[5] * 2000))
-redis.call('ZADD', KEYS[2], now, id)
-redis.call('PEXPIRE', KEYS[2], window * 1000)
-return {tostring(now), '', adaptation[1] and 'adapted' or ''}
+for _, key in ipairs(ARGV[6] ~= '' and {KEYS[2], KEYS[4]} or {KEYS[2]}) do
+  redis.call('ZADD', key, now, id)
+  redis.call('PEXPIRE', key, window * 1000)
+end
+return {tostring(now), '', adaptation[1] and 'adapted' or '', ''}
 """
 
 
@@ -235,26 +284,31 @@ class _RedisStore:
         self._keys = [self._leases.key, f"starts:{name}", _get_adaptation_key(name)]
         self._acquire_script = self._redis.register_script(_ACQUIRE_SCRIPT)
 
-    async def try_acquire(self, limits: Limits) -> CallSlot | Wait:
+    async def try_acquire(self, limits: Limits, group: str) -> CallSlot | Wait:
         if self._leases.count >= limits.max_concurrent:
             return Wait(WINDOW_SECONDS)  # a release ends the wait
-        call_id = uuid.uuid4().hex
-        now, seconds, state = await self._acquire_script(
-            keys=self._keys,
-            args=[call_id, limits.max_concurrent, limits.max_per_minute, WINDOW_SECONDS, LEASE_SECONDS],
+        call_id = f"{group}:{uuid.uuid4().hex}"
+        rates = [limits.max_concurrent, limits.max_per_minute, WINDOW_SECONDS, LEASE_SECONDS]
+        now, seconds, state, scope = await self._acquire_script(
+            keys=[*self._keys, self._get_group_key(call_id)], args=[call_id, *rates, group, limits.max_share]
         )
+        is_for_group = scope == b"group"
         if state == b"full":  # no message tells of a release by another process
-            return Wait(SLOT_POLL_SECONDS * random.uniform(0.5, 1.5))
+            return Wait(SLOT_POLL_SECONDS * random.uniform(0.5, 1.5), is_for_group)
         if seconds:
-            return Wait(float(seconds))
+            return Wait(float(seconds), is_for_group)
         self._leases.keep_renewing(call_id)
         return CallSlot(call_id, float(now), state == b"adapted", self)
+
+    def _get_group_key(self, call_id: str) -> str:
+        return f"{self._keys[1]}:{call_id.rpartition(':')[0]}"
 
     async def release(self, call_id: str, *, was_made: bool) -> None:
         await self._leases.release(call_id)
         if not was_made:
             with contextlib.suppress(*REDIS_UNAVAILABLE_ERRORS):
-                await self._redis.zrem(self._keys[1], call_id)
+                for key in (self._keys[1], self._get_group_key(call_id)):
+                    await self._redis.zrem(key, call_id)
 
     async def load_adaptation(self) -> Adaptation | None:
         return _parse_adaptation(await self._redis.hgetall(self._keys[2]))

@@ -13,6 +13,7 @@ from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
 from diagnosis.platforms.availability import describe_obstacle, get_pause_end
 from diagnosis.platforms.durations import TimeLeft, get_seconds_per_call
 from diagnosis.platforms.endpoint import has_usable_key
+from diagnosis.platforms.limits import get_owner_limits
 from diagnosis.reports.serializers import serialize_answer_record
 from diagnosis.running.events import build_diagnosis_problem, build_progress_event
 from diagnosis.running.state_machine import count_pending_by_platform
@@ -33,6 +34,7 @@ def serialize_platforms(platforms: Sequence[Platform], costs: Mapping[str, Decim
 def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = None) -> dict[str, Any]:
     """Serialize a platform. healthy: it has a key, is not paused, and has responded since its last pause."""
     is_unhealthy = platform.is_paused or platform.is_awaiting_probe
+    limits = get_owner_limits(platform)
     return {
         "id": platform.pk,
         "name": platform.name,
@@ -44,8 +46,8 @@ def serialize_platform(platform: Platform, cost_per_answer: Decimal | None = Non
         "price_per_call": platform.price_per_call,
         "cost_per_answer": cost_per_answer,
         "typical_seconds": platform.typical_seconds,
-        "concurrency": platform.concurrency,
-        "requests_per_minute": platform.requests_per_minute,
+        "concurrency": limits.max_concurrent,
+        "requests_per_minute": limits.max_per_minute,
         "demo": platform.is_demo,
     }
 

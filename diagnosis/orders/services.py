@@ -20,6 +20,7 @@ from diagnosis.moderation import check_typed_texts
 from diagnosis.orders.quotas import check_quota
 from diagnosis.platforms.availability import Obstacle, describe_obstacle, find_obstacle
 from diagnosis.running import queue
+from diagnosis.running.dispatch import enqueue_in_turn
 from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.spending.estimates import check_budgets, plan_cost
@@ -222,10 +223,9 @@ def create_diagnosis_row(context: RequestContext, **columns: Any) -> Diagnosis:
 
 
 def enqueue(diagnosis: Diagnosis) -> Diagnosis:
-    """Enqueue the run of a diagnosis whose rows are complete, in their transaction."""
+    """Enqueue the run of a diagnosis whose rows are complete, or let it wait for its turn, in their transaction."""
     append_events(diagnosis.stream_id, [("progress", build_progress_event(diagnosis))])
-    diagnosis.job_id = queue.enqueue_run(diagnosis.pk)
-    diagnosis.save(update_fields=["job_id"])
+    enqueue_in_turn(diagnosis)
     return diagnosis
 
 

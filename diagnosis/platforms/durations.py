@@ -10,6 +10,7 @@ from math import ceil
 from django.db import connection
 
 from diagnosis.models import Platform
+from diagnosis.platforms.limits import get_owner_limits
 
 MAX_LATENCIES = 20  # of the latest answers of a platform
 
@@ -51,12 +52,12 @@ def get_seconds_per_call(platforms: Iterable[Platform]) -> dict[str, float | Non
 
 
 def estimate_platform_seconds(platform: Platform, calls: int, seconds_per_call: float) -> float:
-    """Return how long the calls take within the platform's concurrency and rate, when it has no others."""
+    """Return how long the calls take within an account's share of the platform's limits, when it has no others."""
     if calls == 0:
         return 0.0
-    rate = platform.requests_per_minute
-    rate_wait_seconds = max(0, calls - rate) * 60 / rate
-    return max(ceil(calls / platform.concurrency) * seconds_per_call, rate_wait_seconds + seconds_per_call)
+    limits = get_owner_limits(platform)
+    rate_wait_seconds = max(0, calls - limits.max_per_minute) * 60 / limits.max_per_minute
+    return max(ceil(calls / limits.max_concurrent) * seconds_per_call, rate_wait_seconds + seconds_per_call)
 
 
 def estimate_seconds(

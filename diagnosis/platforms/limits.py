@@ -26,8 +26,14 @@ def get_limits_name(platform_id: str) -> str:
 
 
 def get_row_limits(platform: Platform) -> Limits:
-    """Return the limits of a platform's row."""
-    return Limits(platform.concurrency, platform.requests_per_minute)
+    """Return the limits of a platform's row, with the share that the calls of one account may take."""
+    return Limits(platform.concurrency, platform.requests_per_minute, settings.PLATFORM_SHARE_PER_OWNER)
+
+
+def get_owner_limits(platform: Platform) -> Limits:
+    """Return what the calls of one account may take of a platform's limits."""
+    limits = get_row_limits(platform)
+    return Limits(limits.get_group_maximum(limits.max_concurrent), limits.get_group_maximum(limits.max_per_minute))
 
 
 _limits_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, PlatformLimits]] = WeakKeyDictionary()

@@ -26,7 +26,7 @@ from diagnosis.running.batching import Batch
 from diagnosis.running.paid_calls import PaidCalls
 from diagnosis.running.state_machine import Run
 from diagnosis.spending.ledger import CallRequest, Reservation
-from performance.call_limits import CallSlot
+from performance.call_limits import CallSlot, Wait
 
 # Together less than the second within which an operator's edit applies.
 MAX_ROW_AGE_SECONDS = 0.25  # of a platform's row, while calls wait
@@ -130,18 +130,28 @@ class Admission:
         ]
 
     async def _wait_for_slot(self, call: Call, limits: PlatformLimits) -> CallSlot:
-        """Wait for the limits that the platform's row has at the time."""
-        async with limits.line:
+        """Wait for the limits that the platform's row has at the time; the calls of different owners take turns."""
+        group = str(self._run.owner_id) if self._run and self._run.owner_id else ""
+        async with limits.get_group_line(group):
             while True:
-                platform = await _get_batches().get_recent_platform(call.platform_id)
-                if platform is None:
-                    raise CallNoLongerNeeded
-                self._refuse_on_shutdown()
-                refuse_unavailable(platform, call.probe_claim)
-                acquired = await limits.try_acquire(get_row_limits(platform))
+                async with limits.line:
+                    acquired = await self._acquire_in_turn(call, limits, group)
                 if isinstance(acquired, CallSlot):
                     return acquired
                 await limits.wait(acquired, max_seconds=MAX_ROW_AGE_SECONDS)
+
+    async def _acquire_in_turn(self, call: Call, limits: PlatformLimits, group: str) -> CallSlot | Wait:
+        """Wait for a slot and return it; return the wait if only this owner's calls must wait."""
+        while True:
+            platform = await _get_batches().get_recent_platform(call.platform_id)
+            if platform is None:
+                raise CallNoLongerNeeded
+            self._refuse_on_shutdown()
+            refuse_unavailable(platform, call.probe_claim)
+            acquired = await limits.try_acquire(get_row_limits(platform), group)
+            if isinstance(acquired, CallSlot) or acquired.is_for_group:
+                return acquired
+            await limits.wait(acquired, max_seconds=MAX_ROW_AGE_SECONDS)
 
     def _build_request(self, call: Call) -> CallRequest:
         return CallRequest(

@@ -33,18 +33,20 @@ def enqueue_run(diagnosis_id: uuid.UUID, *, is_prioritized: bool = False) -> int
     return deferrer.defer(diagnosis_id=str(diagnosis_id))
 
 
-def enqueue_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str, *, all_answers: bool = False) -> None:
-    """Enqueue `run_recalculation` in the current transaction. A lock runs those of a diagnosis one after another."""
+def enqueue_recalculation(
+    diagnosis_id: uuid.UUID, owner_id: int, revision: int, spelling: str, *, all_answers: bool = False
+) -> None:
+    """Enqueue `run_recalculation` in the current transaction. A lock runs those of an owner one after another."""
     deferrer = _transactional_app.configure_task(
-        RECALCULATION_TASK, queue=MAINTENANCE_QUEUE, lock=f"recalculation:{diagnosis_id}", priority=5
+        RECALCULATION_TASK, queue=MAINTENANCE_QUEUE, lock=f"recalculation:{owner_id}", priority=5
     )
     deferrer.defer(diagnosis_id=str(diagnosis_id), revision=revision, spelling=spelling, all_answers=all_answers)
 
 
 def has_live_recalculation(diagnosis_id: uuid.UUID) -> bool:
     """Return whether a recalculation of the diagnosis is waiting or running."""
-    jobs = ProcrastinateJob.objects.filter(lock=f"recalculation:{diagnosis_id}", status__in=["todo", "doing"])
-    return jobs.exists()
+    jobs = ProcrastinateJob.objects.filter(task_name=RECALCULATION_TASK, status__in=["todo", "doing"])
+    return jobs.filter(args__diagnosis_id=str(diagnosis_id)).exists()
 
 
 def abort_run(job_id: int | None) -> None:

@@ -28,6 +28,7 @@ from diagnosis.models import Answer, Diagnosis, DiagnosisQuerySet, PartialReply,
 from diagnosis.platforms.durations import TimeLeft
 from diagnosis.platforms.errors import PAUSE_DURATIONS
 from diagnosis.reports.service import build_minimal_report, build_report_from_database
+from diagnosis.running.dispatch import enqueue_next
 from diagnosis.running.events import (
     build_complete_event,
     build_pause_event,
@@ -282,6 +283,7 @@ def end_diagnosis(
         close_stream(diagnosis.stream_id, "complete", build_complete_event(diagnosis))
         # The app above stores the owner's notification in the same transaction.
         import_string(settings.DIAGNOSIS_ENDED)(diagnosis)
+        enqueue_next(diagnosis.owner_id)
     demo = metrics.get_demo_label_value(is_demo=diagnosis.is_demo)
     metrics.diagnoses_ended.labels(status=diagnosis.status, demo=demo).inc()
     log.info("diagnosis_ended", diagnosis=str(diagnosis.pk), status=diagnosis.status, valid=diagnosis.valid)

@@ -48,8 +48,8 @@ class TestPlatforms:
                 "cost_per_answer": "0.0123",
                 "typical_seconds": 7.5,
                 "seconds_per_call": 7.5,
-                "concurrency": 5,
-                "requests_per_minute": 100_000,
+                "concurrency": 4,
+                "requests_per_minute": 75_000,
                 "demo": False,
             }
         ]

@@ -105,7 +105,7 @@ def test_twenty_concurrent_requests_create_one_diagnosis(owner: AbstractUser) ->
 def test_failed_transaction_leaves_no_rows(owner: AbstractUser, monkeypatch: pytest.MonkeyPatch) -> None:
     make_platform()
 
-    def broken(*args: Any) -> int:
+    def broken(*args: Any, **named: Any) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr("diagnosis.running.queue.enqueue_run", broken)

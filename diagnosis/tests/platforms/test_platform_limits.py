@@ -20,7 +20,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIX = [f"问题 {number}" for number in range(6)]
 
 
-def test_concurrent_diagnoses_share_the_concurrency_limit(owner: AbstractUser, fake: FakePlatform) -> None:
+def test_concurrent_diagnoses_share_the_concurrency_limit(
+    owner: AbstractUser, fake: FakePlatform, settings: Any
+) -> None:
+    settings.PLATFORM_SHARE_PER_OWNER = 1
     most = {"narrow": 2, "wide": 5}
 
     async def wait_for_the_others(exchange: Exchange) -> None:
@@ -55,7 +58,7 @@ def test_hanging_platform_does_not_delay_others(fake: FakePlatform) -> None:
 
 
 def test_concurrent_diagnoses_share_the_rate_limit(owner: AbstractUser, fake: FakePlatform, settings: Any) -> None:
-    settings.DIAGNOSIS_TIMEOUT_SECONDS = 3 * get_load_factor()
+    settings.DIAGNOSIS_TIMEOUT_SECONDS, settings.PLATFORM_SHARE_PER_OWNER = 3 * get_load_factor(), 1
     slow = make_platform("slow", base_url=fake.base_url, requests_per_minute=4)
     quick = make_platform("quick", base_url=fake.base_url)
     run_diagnoses(*(make_diagnosis(owner, [slow, quick], questions=SIX[:3]) for _ in range(2)))

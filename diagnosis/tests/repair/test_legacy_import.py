@@ -13,7 +13,8 @@ from diagnosis.legacy.coercion import parse_bool, parse_status, parse_text_list,
 from diagnosis.models import Diagnosis, LegacyRecord, Platform
 from diagnosis.repair.runner import find_defects, run_repair
 from diagnosis.reports.serializers import serialize_report
-from diagnosis.running.recovery import expire_overdue, requeue_orphans
+from diagnosis.running.dispatch import requeue_orphans
+from diagnosis.running.recovery import expire_overdue
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,8 @@ from diagnosis.choices import DiagnosisStatus
 from diagnosis.exceptions import RunSuperseded
 from diagnosis.models import Diagnosis
 from diagnosis.running import state_machine
-from diagnosis.running.recovery import expire_overdue, requeue_orphans
+from diagnosis.running.dispatch import requeue_orphans
+from diagnosis.running.recovery import expire_overdue
 from diagnosis.running.runner import run_diagnosis
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result
 from testing.fakes.platform import FakePlatform, hold_response

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 from django.utils import timezone
@@ -19,13 +19,20 @@ from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_res
 
 pytestmark = pytest.mark.django_db
 
-CASES = json.loads((Path(settings.BASE_DIR) / "testing/data/durations.json").read_text(encoding="utf-8"))
+CASES = json.loads((Path(django_settings.BASE_DIR) / "testing/data/durations.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_formula(case: dict[str, Any]) -> None:
+def test_formula(case: dict[str, Any], settings: Any) -> None:
+    settings.PLATFORM_SHARE_PER_OWNER = 1
     platform = Platform(concurrency=case["concurrency"], requests_per_minute=case["requests_per_minute"])
     assert estimate_platform_seconds(platform, case["calls"], case["seconds_per_call"]) == case["seconds"]
+
+
+def test_an_account_has_only_its_share_of_the_limits(settings: Any) -> None:
+    settings.PLATFORM_SHARE_PER_OWNER = 0.5
+    assert estimate_platform_seconds(Platform(concurrency=4, requests_per_minute=600), 8, 3) == 12
+    assert estimate_platform_seconds(Platform(concurrency=1, requests_per_minute=600), 8, 3) == 24
 
 
 def test_latest_valid_answers_count_then_the_typical_time(owner: AbstractUser, client: Client) -> None:
@@ -42,8 +49,8 @@ def test_latest_valid_answers_count_then_the_typical_time(owner: AbstractUser, c
     assert get_seconds_per_call([platform])["fake"] == 2
     body = client.get("/api/platforms").json()
     assert [(one["seconds_per_call"], one["concurrency"], one["requests_per_minute"]) for one in body] == [
-        (2, 5, 100_000),
-        (None, 5, 100_000),
+        (2, 4, 75_000),
+        (None, 4, 75_000),
     ]
     Answer.objects.filter(diagnosis=new).update(answered_at=timezone.now() - timedelta(days=8))
     assert get_seconds_per_call([platform])["fake"] == 60

@@ -47,7 +47,7 @@ def test_concurrent_diagnoses_of_a_process_are_limited(fake: FakePlatform, where
 
 
 def test_concurrent_calls_to_a_platform_are_limited_across_diagnoses(fake: FakePlatform) -> None:
-    with running_site(**LONG_STALL_TIMEOUT) as site, site.client() as client:
+    with running_site(PLATFORM_SHARE_PER_OWNER="1", **LONG_STALL_TIMEOUT) as site, site.client() as client:
         site.add_platform("narrow", fake.base_url, concurrency=2)
         site.add_platform("wide", fake.base_url, concurrency=6)
         diagnoses = [request_diagnosis(client, ["narrow", "wide"], questions=4) for _ in range(5)]
