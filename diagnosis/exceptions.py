@@ -45,6 +45,12 @@ class PlatformsUnavailable(InvalidInput):
         self.until = until
 
 
+class RowsBusy(AppError):
+    """Another request is changing the same rows; nothing was changed, and it can be repeated."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
 class RunSuperseded(AppError):
     """The diagnosis has ended, or another run has taken it over."""
 

@@ -4,7 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from diagnosis.exceptions import DiagnosisRunning
+from diagnosis.exceptions import DiagnosisRunning, RowsBusy
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Question
 from diagnosis.orders import services
 from diagnosis.orders.retries import create_retry
@@ -89,6 +89,8 @@ class DiagnosisAdmin(ReadOnlyAdmin[Diagnosis]):
                 started += create_retry(diagnosis, context)[1]
             except (Conflict, DiagnosisRunning) as refusal:
                 refusals.append(f"{diagnosis}：{'；'.join((refusal.fields or {}).values()) or '仍在运行'}")
+            except RowsBusy:
+                refusals.append(f"{diagnosis}：正在被另一个请求修改，请稍后再试")
         self.message_user(request, f"已开始 {started} 个补问。", messages.SUCCESS if started else messages.WARNING)
         if refusals:
             self.message_user(request, "；".join(refusals), messages.WARNING)

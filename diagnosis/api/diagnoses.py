@@ -37,6 +37,7 @@ from diagnosis.orders.retries import create_retry
 from diagnosis.reports.cache import aget_cached_report
 from diagnosis.reports.schemas import ReportOut
 from diagnosis.reports.service import ANSWER_ORDERING
+from diagnosis.row_locks import brief_transaction
 from errors.exceptions import NotFound
 from errors.problems import get_current_locale
 
@@ -187,7 +188,9 @@ def list_answers(
 )
 def cancel(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Cancel a running diagnosis, keeping its answers; one that has ended is returned unchanged."""
-    return serializers.serialize_diagnosis(services.cancel_diagnosis(get_visible_diagnosis(request, diagnosis_id)))
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    with brief_transaction():
+        return serializers.serialize_diagnosis(services.cancel_diagnosis(diagnosis))
 
 
 @router.post(

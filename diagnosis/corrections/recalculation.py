@@ -1,7 +1,8 @@
 """Recalculation of a finished diagnosis after a correction: the mentions of the answers concerned, then the report.
 
 `Diagnosis.revision` counts the corrections, `report_revision` is the last one that the stored report includes. Up to
-`MAX_INLINE_ANSWERS` answers are recalculated at once, more by a job, which locks rows only while it writes them.
+`MAX_INLINE_ANSWERS` answers with `MAX_INLINE_CHARACTERS` are recalculated at once, more by a job, which locks rows only
+while it writes them; the jobs of an owner run one after another.
 """
 
 import re
@@ -12,7 +13,8 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Length
 
 from diagnosis.analysis.columns import MENTION_CONFIRMED, build_brand_spellings, reanalyse_answers
 from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
@@ -26,6 +28,7 @@ from performance.cache import invalidate_tags
 log = structlog.get_logger(__name__)
 
 MAX_INLINE_ANSWERS = 200
+MAX_INLINE_CHARACTERS = 200_000
 BATCH_SIZE = 50  # answers written in one transaction
 MAX_PER_SWEEP = 100
 
@@ -40,10 +43,17 @@ def recalculate(diagnosis: Diagnosis, *, spelling: str = "") -> None:
     """
     Diagnosis.objects.filter(pk=diagnosis.pk).update(revision=F("revision") + 1)
     diagnosis.refresh_from_db(fields=["revision"])
-    if diagnosis.planned > MAX_INLINE_ANSWERS:
-        queue.enqueue_recalculation(diagnosis.pk, diagnosis.revision, spelling)
-    else:
+    if _is_short(diagnosis):
         run_recalculation(diagnosis.pk, diagnosis.revision, spelling)
+    else:
+        queue.enqueue_recalculation(diagnosis.pk, diagnosis.owner_id, diagnosis.revision, spelling)
+
+
+def _is_short(diagnosis: Diagnosis) -> bool:
+    if diagnosis.planned > MAX_INLINE_ANSWERS:
+        return False
+    characters = diagnosis.answers.aggregate(sum=Sum(Length("text")))["sum"] or 0
+    return int(characters) <= MAX_INLINE_CHARACTERS
 
 
 def run_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str = "", *, all_answers: bool = False) -> None:
@@ -112,11 +122,11 @@ def apply_corrections(mentions: list[list[Any]], decisions: dict[tuple[Any, ...]
 
 def requeue_recalculations() -> int:
     """Enqueue the recalculation of diagnoses whose job was lost; returns how many."""
-    pending = Diagnosis.objects.filter(revision__gt=F("report_revision")).values_list("pk", "revision")
+    pending = Diagnosis.objects.filter(revision__gt=F("report_revision")).values_list("pk", "owner_id", "revision")
     requeued = 0
-    for pk, revision in pending[:MAX_PER_SWEEP]:
+    for pk, owner_id, revision in pending[:MAX_PER_SWEEP]:
         if not queue.has_live_recalculation(pk):
-            queue.enqueue_recalculation(pk, revision, "", all_answers=True)
+            queue.enqueue_recalculation(pk, owner_id, revision, "", all_answers=True)
             log.warning("recalculation_requeued", diagnosis=str(pk))
             requeued += 1
     return requeued

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from diagnosis.analysis.columns import build_brand_spellings
@@ -19,6 +18,7 @@ from diagnosis.choices import AnswerState
 from diagnosis.corrections.recalculation import analyse_and_store, recalculate
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Answer, Brand, Correction, Diagnosis
+from diagnosis.row_locks import brief_transaction
 from errors.exceptions import InvalidInput, NotFound
 
 MAX_ALIASES = 20
@@ -43,7 +43,7 @@ def confirm_or_reject_mention(
     Raises DiagnosisRunning before the end, and InvalidInput if the answer has no such mention and has had none.
     """
     _check_is_final(diagnosis)
-    with transaction.atomic():
+    with brief_transaction():
         answer = _lock_answer(diagnosis, span.answer)
         span_fields: dict[str, Any] = {"answer": answer, "brand": span.brand, "start": span.start, "end": span.end}
         is_known = answer is not None and (
@@ -72,7 +72,7 @@ def _analyse_answer(diagnosis: Diagnosis, answer: Answer) -> None:
 
 def add_alias(diagnosis: Diagnosis, brand: str, alias: str, user: AbstractBaseUser) -> Correction:
     """Add a spelling of a brand and count it in all answers. Raises InvalidInput if a brand already has it."""
-    with transaction.atomic():
+    with brief_transaction():
         diagnosis = _lock_final_diagnosis(diagnosis)
         brands = {row.name: row for row in diagnosis.brands.all()}
         if brand not in brands:
@@ -99,7 +99,7 @@ def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
 
     Raises InvalidInput if a brand already has this spelling, or at the maximum number of competitors.
     """
-    with transaction.atomic():
+    with brief_transaction():
         diagnosis = _lock_final_diagnosis(diagnosis)
         brands = list(diagnosis.brands.all())
         _check_spelling_is_free(name, brands, field="name")
@@ -113,7 +113,7 @@ def add_competitor(diagnosis: Diagnosis, name: str) -> Brand:
 
 def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
     """Remove a competitor that the user added, with its corrections. Raises NotFound if there is none."""
-    with transaction.atomic():
+    with brief_transaction():
         diagnosis = _lock_final_diagnosis(diagnosis)
         brand = next((row for row in diagnosis.brands.filter(name=name) if row.is_added), None)
         if brand is None:
@@ -125,7 +125,7 @@ def remove_competitor(diagnosis: Diagnosis, name: str) -> None:
 
 def undo_correction(diagnosis: Diagnosis, public_id: uuid.UUID) -> None:
     """Undo a correction. Raises NotFound if the diagnosis has none with this id."""
-    with transaction.atomic():
+    with brief_transaction():
         diagnosis = _lock_final_diagnosis(diagnosis)
         correction = diagnosis.corrections.filter(public_id=public_id).first()
         if correction is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from diagnosis.choices import AnswerState, ClientKind
@@ -16,6 +16,7 @@ from diagnosis.models import Answer, Brand, Correction, Diagnosis, Question
 from diagnosis.orders.quotas import check_quota
 from diagnosis.orders.services import RequestContext, create_diagnosis_row, enqueue, find_by_idempotency_key
 from diagnosis.platforms.availability import describe_obstacle, find_obstacle
+from diagnosis.row_locks import brief_transaction
 from diagnosis.running.reply_records import copy_reply_rows
 from diagnosis.spending.estimates import check_budgets, plan_cost
 from errors.exceptions import Conflict
@@ -27,12 +28,12 @@ def create_retry(source: Diagnosis, context: RequestContext) -> tuple[Diagnosis,
     Returns it and whether it is new. Instead of a new one, returns the first one of a repeated idempotency key, a retry
     of the source that is unfinished, or one that has no failed answer left. Otherwise the new one continues the retry
     with the fewest failed answers. Raises DiagnosisRunning while the source runs, Conflict if the key was used for
-    another request or no call failed on an available platform, QueueFull, TooManyUnfinished and BudgetExhausted.
+    another request or no call failed on an available platform, QueueFull, TooManyUnfinished, BudgetExhausted, RowsBusy.
     """
     context = _act_for_owner(context, source)
     fingerprint = hashlib.sha256(f"retry:{source.pk}".encode()).hexdigest()
     try:
-        with transaction.atomic():
+        with brief_transaction():
             return _find_or_create_retry(source, context, fingerprint)
     except IntegrityError:  # a concurrent request for another diagnosis has used the key
         find_by_idempotency_key(context, fingerprint)

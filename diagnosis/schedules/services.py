@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -11,6 +10,7 @@ from diagnosis.clients import get_client_kind
 from diagnosis.models import Diagnosis, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
 from diagnosis.platforms.availability import Obstacle, find_obstacle
+from diagnosis.row_locks import brief_transaction
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_offered_platforms
 from diagnosis.schedules.recurrence import can_coincide, get_next_due_at
 from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
@@ -83,7 +83,7 @@ def store_schedule(schedule: Schedule, *, confirms_duplicate: bool = False) -> S
         raise InvalidInput(fields={"budget_calls": _("预算不够运行一次，请调高。")})
     if skip_reason == SkipReason.BUDGET_MONEY:
         raise InvalidInput(fields={"budget_money": _("预算不够运行一次，请调高。")})
-    with transaction.atomic():
+    with brief_transaction():
         # The lock keeps concurrent requests from exceeding the limit.
         get_user_model().objects.select_for_update().get(pk=schedule.owner_id)
         if Schedule.objects.filter(owner_id=schedule.owner_id).count() >= settings.SCHEDULES_PER_OWNER:

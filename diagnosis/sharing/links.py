@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.models import Diagnosis, ShareLink
+from diagnosis.row_locks import brief_transaction
 from errors.exceptions import InvalidInput, NotFound
 
 MAX_ACTIVE_LINKS = 10  # per diagnosis
@@ -20,7 +20,7 @@ MAX_LINK_DAYS = 90
 
 def create_link(diagnosis: Diagnosis, days: int, user: AbstractBaseUser) -> ShareLink:
     """Create a link. Raises DiagnosisRunning until the diagnosis has ended, InvalidInput if it has too many links."""
-    with transaction.atomic():
+    with brief_transaction():
         # The lock keeps concurrent requests from exceeding the limit.
         diagnosis = Diagnosis.objects.select_for_update().get(pk=diagnosis.pk)
         if not diagnosis.is_final:

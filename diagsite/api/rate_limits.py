@@ -1,10 +1,10 @@
 """Rate limits of the API: per user, per IP address, and lower ones for sign-ins, new diagnoses and exports.
 
-Exports and print pages contain whole reports, so their concurrency per caller is limited too.
+Exports and print pages contain whole reports, and changes lock rows: their concurrency per caller is limited too. A
+request that waits for another one of its caller holds neither a thread nor a database connection.
 """
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,15 +17,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from diagsite.accounts.tokens import get_token_user_id
-from diagsite.web.client_ip import get_client_ip
+from diagsite.web.client_ip import get_address_key, get_client_ip
 from diagsite.web.error_pages import build_error_response
 from performance.concurrency import ConcurrencyController
-from performance.exceptions import LimitExceeded
+from performance.exceptions import ConcurrencyLimitExceeded, RateLimitExceeded
 from performance.rate import RateLimiter
 
 MINUTE_SECONDS = 60
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SIGN_IN_PATHS = {"/api/session", "/accounts/login/", "/admin/login/"}
 MAX_WAITING_EXPORTS = 4  # exports of one caller that wait for a running one
+MAX_WAITING_CHANGES = 32
 
 _EXPORT_PATH = re.compile(r"/api/diagnoses/[^/]+/export\.\w+|/diagnoses/[^/]+/print/|/shared/[^/]+/")
 
@@ -42,12 +44,12 @@ class ApiLimits:
         self.sign_in = RateLimiter(settings.SIGN_INS_PER_MINUTE, MINUTE_SECONDS, key="sign-in", redis_url=redis_url)
         self.start = RateLimiter(settings.STARTS_PER_MINUTE, MINUTE_SECONDS, key="start", redis_url=redis_url)
         self.export = RateLimiter(settings.EXPORTS_PER_MINUTE, MINUTE_SECONDS, key="export", redis_url=redis_url)
-        # Only of callers with an export in progress.
-        self._export_controllers: WeakValueDictionary[str, ConcurrencyController] = WeakValueDictionary()
+        # Only of callers with such a request in progress.
+        self._controllers: WeakValueDictionary[tuple[str, str], ConcurrencyController] = WeakValueDictionary()
 
     async def check(self, request: HttpRequest) -> None:
         """Raise RateLimitExceeded if the request exceeds a limit."""
-        address, caller = get_address_key(request), await get_caller_key(request)
+        address, caller = get_address_key(get_client_ip(request)), await get_caller_key(request)
         await self.address.check(address)
         if caller:
             await self.caller.check(caller)
@@ -58,13 +60,23 @@ class ApiLimits:
         elif is_export_request(request):
             await self.export.check(await get_export_key(request))
 
-    async def get_export_controller(self, request: HttpRequest) -> ConcurrencyController:
-        """Return the caller's concurrency controller of this process; keep it while the export is in progress."""
-        key = await get_export_key(request)
-        controller = self._export_controllers.get(key)
+    async def get_controller(self, request: HttpRequest) -> ConcurrencyController | None:
+        """Return the caller's concurrency controller for such requests in this process; None for unlimited ones.
+
+        Keep it while the request is in progress.
+        """
+        if is_export_request(request):
+            kind, caller = "export", await get_export_key(request)
+            max_concurrent, max_waiting = settings.EXPORTS_AT_ONCE, MAX_WAITING_EXPORTS
+        else:
+            kind, caller = "change", "" if request.method in SAFE_METHODS else await get_caller_key(request)
+            max_concurrent, max_waiting = settings.MAX_CONCURRENT_CHANGES, MAX_WAITING_CHANGES
+        if not caller or not max_concurrent:
+            return None
+        controller = self._controllers.get((kind, caller))
         if controller is None:
-            controller = ConcurrencyController(settings.EXPORTS_AT_ONCE, max_waiting=MAX_WAITING_EXPORTS)
-            self._export_controllers[key] = controller
+            controller = ConcurrencyController(max_concurrent, max_waiting=max_waiting)
+            self._controllers[kind, caller] = controller
         return controller
 
 
@@ -76,16 +88,6 @@ def is_export_request(request: HttpRequest) -> bool:
 def is_sign_in_request(request: HttpRequest) -> bool:
     """Whether the request could guess a password or a login code."""
     return request.method == "POST" and request.path in SIGN_IN_PATHS
-
-
-def get_address_key(request: HttpRequest) -> str:
-    """Return the client's IPv4 address, or the /64 network of its IPv6 address: one client has a whole network."""
-    client_ip = get_client_ip(request)
-    try:
-        is_ipv6 = ipaddress.ip_address(client_ip).version == 6
-    except ValueError:  # a Unix socket has no address
-        return client_ip
-    return str(ipaddress.ip_network(f"{client_ip}/64", strict=False)) if is_ipv6 else client_ip
 
 
 async def get_caller_key(request: HttpRequest) -> str:
@@ -105,7 +107,7 @@ async def get_caller_key(request: HttpRequest) -> str:
 
 async def get_export_key(request: HttpRequest) -> str:
     """Return the key of the export limit: the IP address for share links, where credentials are not verified."""
-    address = get_address_key(request)
+    address = get_address_key(get_client_ip(request))
     return address if request.path.startswith("/shared/") else await get_caller_key(request) or address
 
 
@@ -124,10 +126,13 @@ def rate_limit_middleware(get_response: Callable[[HttpRequest], Any]) -> Callabl
             limits = _limits_by_loop[loop] = ApiLimits()
         try:
             await limits.check(request)
-            if is_export_request(request):
-                controller = await limits.get_export_controller(request)
-                return cast(HttpResponse, await controller.execute(get_response(request), "export"))
-        except LimitExceeded as error:
+            controller = await limits.get_controller(request)
+            if controller:
+                return cast(HttpResponse, await controller.execute(get_response(request), request.path))
+        except ConcurrencyLimitExceeded as error:  # the caller's own limit: 429, not 503
+            own_limit = RateLimitExceeded(str(error), error.retry_after_seconds)
+            return build_error_response(request, own_limit, place="rate_limit")
+        except RateLimitExceeded as error:
             return build_error_response(request, error, place="rate_limit")
         return cast(HttpResponse, await get_response(request))
 

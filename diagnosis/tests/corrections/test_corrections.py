@@ -195,12 +195,26 @@ def _is_pending(client: Client, diagnosis: Diagnosis) -> bool:
 
 
 def _list_jobs(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    jobs = ProcrastinateJob.objects.filter(lock=f"recalculation:{diagnosis.pk}", status="todo").order_by("pk")
+    # Of an owner one after another, so that they do not occupy all workers.
+    jobs = ProcrastinateJob.objects.filter(lock=f"recalculation:{diagnosis.owner_id}", status="todo")
+    jobs = jobs.filter(args__diagnosis_id=str(diagnosis.pk)).order_by("pk")
     return [job.args for job in jobs]
 
 
 def _run_job(args: dict[str, Any]) -> None:
     async_to_sync(recalculate_job.func)(**args)
+
+
+def test_long_answers_are_recalculated_by_a_job(
+    client: Client, diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    characters = sum(map(len, TEXTS))
+    monkeypatch.setattr(recalculation, "MAX_INLINE_CHARACTERS", characters)
+    _post(client, diagnosis, kind="alias", brand="苹果", alias="PINGGUO")
+    assert (_is_pending(client, diagnosis), _list_jobs(diagnosis)) == (False, [])
+    monkeypatch.setattr(recalculation, "MAX_INLINE_CHARACTERS", characters - 1)
+    _post(client, diagnosis, kind="alias", brand="苹果", alias="Apple")
+    assert (_is_pending(client, diagnosis), len(_list_jobs(diagnosis))) == (True, 1)
 
 
 def test_many_answers_are_recalculated_by_a_job(client: Client, large: Diagnosis) -> None:

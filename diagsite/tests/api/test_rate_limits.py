@@ -13,8 +13,9 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from diagsite.accounts.tokens import issue_token
-from diagsite.api.rate_limits import get_address_key, get_caller_key
+from diagsite.api.rate_limits import get_caller_key
 from diagsite.models import User
+from diagsite.web.client_ip import get_address_key, get_client_ip
 from testing.invariants import build_diagnosis_body
 from testing.services import RedisServer, wait_for_minute_start
 from testing.site import running_site
@@ -109,4 +110,5 @@ def test_the_address_is_what_the_trusted_proxies_have_seen(
 ) -> None:
     settings.SECURE_PROXY_SSL_HEADER, settings.TRUSTED_PROXIES = ("HTTP_X_FORWARDED_PROTO", "https"), proxies
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
-    assert get_address_key(RequestFactory().get("/", headers=headers, REMOTE_ADDR="192.0.2.1")) == expected
+    request = RequestFactory().get("/", headers=headers, REMOTE_ADDR="192.0.2.1")
+    assert get_address_key(get_client_ip(request)) == expected
