@@ -20,6 +20,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from progress.models import Stream
 
 MAX_LOGGED_CHARACTERS = 200
+WRITE_BUFFER_EXTENSION = "diagsite.write_buffer_is_empty"  # of a socket's scope: a function without arguments
 
 
 class AuthenticatedUser(NamedTuple):
@@ -88,6 +89,18 @@ def is_origin_allowed(origin: str | None, host: str) -> bool:
         origin_url.scheme == trusted.scheme and is_same_domain(origin_url.netloc, trusted.netloc.removeprefix("*"))
         for trusted in map(urlsplit, settings.CSRF_TRUSTED_ORIGINS)
     )
+
+
+def get_client_address(scope: Mapping[str, Any]) -> str:
+    """Return the address, or network, that a socket's client counts for, by the function settings.PROGRESS_ADDRESS."""
+    address: str = import_string(settings.PROGRESS_ADDRESS)(scope)
+    return address
+
+
+def is_write_buffer_empty(scope: Mapping[str, Any]) -> bool:
+    """Whether all that was sent has left the process; also if the server does not tell."""
+    is_empty: Callable[[], bool] = scope.get("extensions", {}).get(WRITE_BUFFER_EXTENSION, lambda: True)
+    return is_empty()
 
 
 def describe_client(headers: Mapping[bytes, str]) -> dict[str, str]:

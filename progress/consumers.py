@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import time
 import uuid
 from collections import Counter
@@ -23,11 +24,12 @@ from progress.frames import (
     ERROR_CODES_BY_CLOSE_CODE,
     MAX_CLIENT_FRAME_BYTES,
     MAX_CLIENT_FRAMES_PER_SECOND,
+    MAX_CLIENT_REQUESTS,
     MAX_UNACKNOWLEDGED_BYTES,
     PROTOCOL_VERSION,
-    AfterFrame,
     CloseCode,
     HelloFrame,
+    PongFrame,
     ServerFrame,
     encode_frame,
     parse_client_frame,
@@ -46,7 +48,8 @@ _notify_stream_ended = database_sync_to_async(access.notify_stream_ended, thread
 _stream_ended_tasks: set[asyncio.Task[None]] = set()  # referenced, so that they are not garbage-collected
 
 open_sockets: "set[StreamConsumer]" = set()
-_socket_counts: Counter[int] = Counter()  # by user id, after their hello
+_counts_by_user: Counter[int] = Counter()  # sockets after their hello
+_counts_by_address: Counter[str] = Counter()
 
 
 class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -58,6 +61,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     cursor = 0
     stream: Stream | None = None
     user_id: int | None = None
+    address: str | None = None
     is_owner = False
     credential: access.Credential | None = None
     is_closing = False
@@ -68,6 +72,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     _last_ping_at = 0.0
     _last_received_at = 0.0
     _rate_window = (0, 0)  # the current second, frames in it
+    _requests_left = float(MAX_CLIENT_REQUESTS)
+    _last_request_at = 0.0
+    _nonce = ""  # of the ping that has no pong yet
     _sent_bytes = 0
     _sent_bytes_at_ping = 0
     _acknowledged_bytes = 0  # confirmed by a pong: everything sent before its ping has arrived
@@ -80,7 +87,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await super().__call__(scope, receive, send)
         finally:
             self.is_closing = True
-            self._uncount()
+            self._uncount_user()
+            if self.address is not None:
+                _decrement(_counts_by_address, self.address)
             if self._background_task:
                 self._background_task.cancel()
             if self in open_sockets:
@@ -102,6 +111,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         headers = {name: value.decode("latin-1") for name, value in self.scope["headers"]}
         self.language = access.negotiate_language(self.scope["cookies"], headers.get(b"accept-language", ""))
         self._bind_request_id(uuid.uuid4().hex)
+        if not self._count_for_address():
+            await self.refuse(CloseCode.TOO_FAST)
+            return
         ensure_revocation_check(open_sockets)
         self._is_origin_allowed = access.is_origin_allowed(headers.get(b"origin"), headers.get(b"host", ""))
         log.info("socket_opened", **access.describe_client(headers))
@@ -111,7 +123,6 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Handle a client frame. An invalid one is answered by an error frame and a 44xx close."""
         size = len((text_data or "").encode("utf-8", "surrogatepass")) + len(bytes_data or b"")
         metrics.bytes_received.inc(size)
-        self._last_received_at = time.monotonic()
         if self.is_closing:
             return
         if size > MAX_CLIENT_FRAME_BYTES:
@@ -132,21 +143,45 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.refuse(CloseCode.BAD_FRAME)
             return
         try:
-            if isinstance(frame, HelloFrame):
+            if isinstance(frame, PongFrame):
+                await self._handle_pong(frame)
+            elif not self._take_request():
+                await self.refuse(CloseCode.TOO_FAST)
+            elif isinstance(frame, HelloFrame):
                 await self._handle_hello(frame)
             elif self.stream is None:
                 await self.refuse(CloseCode.BAD_FRAME)
-            elif isinstance(frame, AfterFrame):
+            else:
                 self.cursor = frame.after
                 get_hub().subscribe(self.stream, self)
-            else:  # a pong
-                self._acknowledged_bytes = self._sent_bytes_at_ping
-                if self._acknowledged:
-                    self._acknowledged.set()
-                    self._acknowledged = None
         except Exception as error:
             log.exception("socket_failed")
             await self.refuse(CloseCode.INTERNAL_ERROR, get_error_code(error))
+
+    def _take_request(self) -> bool:
+        """Count a hello or after frame; return False if there were too many."""
+        now = time.monotonic()
+        self._last_received_at = now
+        self._requests_left = min(MAX_CLIENT_REQUESTS, self._requests_left + now - self._last_request_at)
+        self._last_request_at = now
+        self._requests_left -= 1
+        return self._requests_left >= 0
+
+    async def _handle_pong(self, pong: PongFrame) -> None:
+        if self.stream is None:
+            await self.refuse(CloseCode.BAD_FRAME)
+            return
+        if pong.nonce is None:  # an earlier client: it is there, but only the connection tells whether it reads
+            self._last_received_at = time.monotonic()
+            is_acknowledgement = access.is_write_buffer_empty(self.scope)
+        else:
+            is_acknowledgement = bool(self._nonce) and secrets.compare_digest(pong.nonce.encode(), self._nonce.encode())
+        if is_acknowledgement:
+            self._last_received_at, self._nonce = time.monotonic(), ""
+            self._acknowledged_bytes = self._sent_bytes_at_ping
+            if self._acknowledged:
+                self._acknowledged.set()
+                self._acknowledged = None
 
     def _bind_request_id(self, request_id: str) -> None:
         self.request_id = request_id
@@ -174,7 +209,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if authenticated is None:
             await self.refuse(CloseCode.UNAUTHORIZED)
             return
-        if not self._count_for(authenticated.user.pk):
+        if not self._count_for_user(authenticated.user.pk):
             await self.refuse(CloseCode.TOO_FAST)
             return
         stream: Stream | None = await _find_stream(self.scope["url_route"]["kwargs"]["stream"], authenticated.user)
@@ -194,21 +229,28 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.is_owner = authenticated.user.pk == stream.owner_id
             self._subscribe(stream, hello)
 
-    def _count_for(self, user_id: int) -> bool:
-        """Count this socket as one of the user's; return False if they have too many in this process."""
-        if self.user_id != user_id:
-            if 0 < settings.SOCKETS_PER_ACCOUNT <= _socket_counts[user_id]:
-                return False
-            self._uncount()
-            self.user_id = user_id
-            _socket_counts[user_id] += 1
+    def _count_for_address(self) -> bool:
+        """Count this socket as one of its client's address; return False if that has too many in this process."""
+        address = access.get_client_address(self.scope)
+        if 0 < settings.SOCKETS_PER_ADDRESS <= _counts_by_address[address]:
+            return False
+        self.address = address
+        _counts_by_address[address] += 1
         return True
 
-    def _uncount(self) -> None:
+    def _count_for_user(self, user_id: int) -> bool:
+        """Count this socket as one of the user's; return False if they have too many in this process."""
+        if self.user_id != user_id:
+            if 0 < settings.SOCKETS_PER_ACCOUNT <= _counts_by_user[user_id]:
+                return False
+            self._uncount_user()
+            self.user_id = user_id
+            _counts_by_user[user_id] += 1
+        return True
+
+    def _uncount_user(self) -> None:
         if self.user_id is not None:
-            _socket_counts[self.user_id] -= 1
-            if not _socket_counts[self.user_id]:
-                del _socket_counts[self.user_id]
+            _decrement(_counts_by_user, self.user_id)
             self.user_id = None
 
     async def _authenticate_hello(self, token: str | None) -> access.AuthenticatedUser | None:
@@ -241,7 +283,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send_text(frame)
 
     async def _wait_for_acknowledgement(self) -> None:
-        """daphne buffers everything, however slow the client; only a pong confirms that it reads."""
+        """Proxies and kernels buffer much, however slow the client; only a pong confirms that it reads."""
         while not self.is_closing and self._sent_bytes - self._acknowledged_bytes > MAX_UNACKNOWLEDGED_BYTES:
             self._acknowledged = asyncio.Event()
             if self._last_received_at >= self._last_ping_at:
@@ -290,7 +332,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _ping(self) -> None:
         self._last_ping_at, self._sent_bytes_at_ping = time.monotonic(), self._sent_bytes
-        await self.send_frame({"type": "ping", "last": self.cursor})
+        self._nonce = secrets.token_urlsafe(6)
+        await self.send_frame({"type": "ping", "last": self.cursor, "nonce": self._nonce})
 
     async def refuse(self, code: CloseCode, reason: ErrorCode | None = None) -> None:
         """Send the reason as an error frame, then close with the code."""
@@ -342,6 +385,12 @@ class UnknownPathConsumer(StreamConsumer):
     async def connect(self) -> None:
         await super().connect()
         await self.refuse(CloseCode.NOT_FOUND)
+
+
+def _decrement(counts: Counter[Any], key: Any) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
 
 
 async def close_all_sockets() -> None:

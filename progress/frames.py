@@ -11,6 +11,8 @@ from errors.codes import ErrorCode
 PROTOCOL_VERSION = 1
 MAX_CLIENT_FRAME_BYTES = 4 * 1024
 MAX_CLIENT_FRAMES_PER_SECOND = 20
+# `hello` and `after` cost a query: so many at once, then one per second.
+MAX_CLIENT_REQUESTS = 10
 MAX_UNACKNOWLEDGED_BYTES = 256 * 1024  # sent but not confirmed by a pong; beyond it, sending waits
 
 
@@ -66,9 +68,10 @@ class AfterFrame(_ClientFrame):
 
 
 class PongFrame(_ClientFrame):
-    """Answers a ping."""
+    """Answers a ping. nonce: the ping's; clients before it existed send none."""
 
     type: Literal["pong"]
+    nonce: str | None = None
 
 
 _client_frame_adapter: TypeAdapter[HelloFrame | AfterFrame | PongFrame] = TypeAdapter(
@@ -87,10 +90,11 @@ class WelcomeFrame(TypedDict):
 
 
 class PingFrame(TypedDict):
-    """Requests a pong; `last` lets the client detect a lost last frame."""
+    """Requests a pong with the same nonce; `last` lets the client detect a lost last frame."""
 
     type: Literal["ping"]
     last: int
+    nonce: str
 
 
 class ResetFrame(TypedDict):

@@ -97,8 +97,9 @@ async def _answer_pings(socket: Any, stop: asyncio.Event) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await receiving
             return
-        if json.loads(receiving.result())["type"] == "ping":
-            await socket.send('{"type": "pong"}')
+        frame = json.loads(receiving.result())
+        if frame["type"] == "ping":
+            await socket.send(json.dumps({"type": "pong", "nonce": frame.get("nonce")}))
 
 
 async def _wait_for_event(event: asyncio.Event, seconds: float) -> None:

@@ -40,7 +40,7 @@ FRAMEWORK_HOOKS = {
         app_name changelist_view get_changeform_initial_data get_readonly_fields get_search_results get_paths
         can_fast_delete StaticFilesMiddleware""",
     "Django Ninja": "authenticate",
-    "daphne, channels and Twisted": "listen_error dispatch data_received",
+    "daphne, channels and Twisted": "listen_error dispatch data_received pauseProducing resumeProducing stopProducing",
     "http.server": "log_message",
 }
 

@@ -68,7 +68,7 @@ async def _answer_pings(socket: ClientConnection, number: int, counts: SocketCou
         frame: dict[str, Any] = json.loads(await socket.recv())
         if frame["type"] == "ping":
             counts.pings[number] += 1
-            await socket.send('{"type": "pong"}')
+            await socket.send(json.dumps({"type": "pong", "nonce": frame.get("nonce")}))
         elif frame["type"] == "events" and frame["e"][-1][1] == "complete":
             counts.end_seconds.append(time.monotonic())
             counts.open_count -= 1

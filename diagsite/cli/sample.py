@@ -126,7 +126,7 @@ async def _follow_stream(socket_url: str, token: str, bar: ProgressDisplay) -> N
                     if frame["type"] == "welcome":
                         epoch = frame["epoch"]
                     elif frame["type"] == "ping":
-                        await socket.send(json.dumps({"type": "pong"}))
+                        await socket.send(json.dumps({"type": "pong", "nonce": frame["nonce"]}))
                     elif frame["type"] == "events":
                         after = frame["e"][-1][0]
                         if bar.show_events(frame["e"]):

@@ -22,10 +22,11 @@ from diagsite.server.embedded_worker import (
     supervise_embedded_database,
 )
 from diagsite.server.shutdown import drain_requests, stop_listening
-from diagsite.server.websocket_protocol import configure_websockets
+from diagsite.server.websocket_protocol import SiteWebSocketProtocol, configure_websockets
 from monitoring.dashboard.push import run_dashboard_push_loop
 from monitoring.delivery.outbox import run_alert_sender_loop
 from monitoring.watchdog import run_watchdog_loop
+from progress.access import WRITE_BUFFER_EXTENSION
 from progress.consumers import close_all_sockets
 
 log = structlog.get_logger(__name__)
@@ -57,9 +58,21 @@ class ListenError(Exception):
 
 
 class _DaphneServer(Server):  # type: ignore[misc]
-    """daphne, with the reason if it cannot listen, and a stop that ignores idle connections."""
+    """daphne with the reason if it cannot listen, a stop that ignores idle connections, and flow control of sockets."""
 
     listen_failure = ""
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Let the application of a socket know whether its peer reads."""
+        if isinstance(protocol, SiteWebSocketProtocol):
+            scope["extensions"] = {WRITE_BUFFER_EXTENSION: lambda: protocol.is_write_buffer_empty}
+        return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Let a message to a socket, or its close, wait while the peer does not read."""
+        if message["type"] != "websocket.accept" and isinstance(protocol, SiteWebSocketProtocol):
+            await protocol.wait_until_writable()
+        await super().handle_reply(protocol, message)
 
     def listen_error(self, failure: Any) -> None:
         self.listen_failure = failure.getErrorMessage()

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from errors.codes import ErrorCode
 from progress import consumers
 from progress.consumers import close_all_sockets, open_sockets
-from progress.frames import MAX_UNACKNOWLEDGED_BYTES, CloseCode
+from progress.frames import MAX_CLIENT_REQUESTS, MAX_UNACKNOWLEDGED_BYTES, CloseCode
 from progress.models import Stream
 from progress.services import append_events, open_stream, prune_streams
 from progress.tests.conftest import create_stream_user
@@ -337,9 +337,37 @@ async def test_pings_carry_the_cursor_and_a_pong_keeps_the_socket_open(
     async with SocketClient(stream) as socket:
         assert (await socket.send_hello(token))["ping"] == 0.1
         await socket.receive_events(1)
-        for _ in range(5):
-            assert await socket.receive_frame() == {"type": "ping", "last": 1}
-            await socket.send_frame(type="pong")
+        nonces = set()
+        for answer in ({}, {}, {}, {"nonce": None}, {"nonce": None}):  # as now, and by an earlier version
+            ping = await socket.receive_frame()
+            assert ping == {"type": "ping", "last": 1, "nonce": ping["nonce"]}
+            nonces.add(ping["nonce"])
+            await socket.send_frame(**{"type": "pong", "nonce": ping["nonce"]} | answer)
+        assert len(nonces) == 5
+
+
+async def test_a_pong_with_another_nonce_is_no_answer(stream: Stream, token: str, settings: Settings) -> None:
+    settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.2, 0.3
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        earlier = (await socket.receive_frame())["nonce"]
+        await socket.send_frame(type="pong", nonce=earlier)
+        assert (await socket.receive_frame())["type"] == "ping"
+        for guess in (earlier, "", "x" * 100, "山"):
+            await socket.send_frame(type="pong", nonce=guess)
+        assert (await socket.receive_refusal())[1] == CloseCode.CLIENT_TIMEOUT
+
+
+@pytest.mark.parametrize("kind", ["hello", "after"])
+async def test_frames_that_cost_a_query_are_limited(stream: Stream, token: str, kind: str) -> None:
+    async with SocketClient(stream) as socket:
+        await socket.send_hello(token)
+        for _ in range(MAX_CLIENT_REQUESTS + 1):
+            await socket.send_frame(type=kind, v=1, token=token, after=0)
+        while (frame := await socket.receive_frame())["type"] == "welcome":
+            pass
+        assert frame["problem"]["code"] == ErrorCode.RATE_LIMITED
+        assert await socket.receive_frame() == {"type": "close", "code": CloseCode.TOO_FAST}
 
 
 @pytest.mark.parametrize("grace", [0.05, 0.5])  # shorter and longer than the ping period
@@ -349,7 +377,7 @@ async def test_an_unanswered_ping_closes_the_socket(
     settings.PING_SECONDS, settings.PONG_GRACE_SECONDS = 0.1, grace
     async with SocketClient(stream) as socket:
         await socket.send_hello(token)
-        assert await socket.receive_frame() == {"type": "ping", "last": 0}
+        assert (await socket.receive_frame())["type"] == "ping"
         assert (await socket.receive_frame())["type"] == "error", "one unanswered ping is not followed by another"
         assert await socket.receive_frame() == {"type": "close", "code": CloseCode.CLIENT_TIMEOUT}
 
@@ -431,6 +459,26 @@ async def test_sockets_of_an_account_are_limited(stream: Stream, token: str, set
             await third.send_hello(token)
 
 
+async def test_sockets_of_an_address_are_limited_before_their_hello(
+    stream: Stream, token: str, settings: Settings
+) -> None:
+    settings.SOCKETS_PER_ADDRESS, settings.TRUSTED_PROXIES = 2, 1
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    def connect_from(*forwarded: str) -> SocketClient:
+        return SocketClient(stream, headers=[(b"x-forwarded-for", value.encode()) for value in forwarded])
+
+    # What the client itself sends means nothing, and an IPv6 client has its whole network.
+    async with connect_from("2001:db8::1"), connect_from("1.1.1.1, 2001:db8::2"):
+        for spelling in (["2001:db8::3"], ["203.0.113.7,2001:db8::4"], ["203.0.113.8", "2001:db8::5"]):
+            async with connect_from(*spelling) as extra:
+                await assert_refused(extra, CloseCode.TOO_FAST, ErrorCode.RATE_LIMITED)
+        async with connect_from("2001:db8:0:1::1") as other:
+            await other.send_hello(token)
+    async with connect_from("2001:db8::6") as later:
+        await later.send_hello(token)
+
+
 async def test_many_sockets_on_one_stream_get_the_same_bytes(stream: Stream, token: str) -> None:
     sockets = [SocketClient(stream) for _ in range(20)]
     for socket in sockets:
@@ -491,7 +539,9 @@ async def test_unacknowledged_bytes_are_limited(stream: Stream, token: str, sett
         assert frame["type"] == "ping"
         assert MAX_UNACKNOWLEDGED_BYTES / 10_000 <= seen < 40
         assert await deaf.receive_nothing()
-        await deaf.send_frame(type="pong")
+        await deaf.send_frame(type="pong", nonce="guessed")
+        assert await deaf.receive_nothing()
+        await deaf.send_frame(type="pong", nonce=frame["nonce"])
         assert [seq for seq, _kind in await deaf.receive_events(60)] == list(range(seen + 1, 61))
 
 

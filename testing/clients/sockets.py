@@ -127,7 +127,7 @@ class SocketClient(WebsocketCommunicator):  # type: ignore[misc]
         """Return the next frame, which must be of this type; pings before it are answered."""
         while (frame := await self.receive_frame())["type"] != kind:
             assert frame["type"] == "ping", frame
-            await self.send_frame(type="pong")
+            await self.send_frame(type="pong", nonce=frame["nonce"])
         return frame
 
     async def send_hello(self, token: str | None, *, after: int = 0, epoch: str | None = None) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class StreamClient:
         elif frame["type"] == "events":
             self._record_events(frame["e"])
         elif frame["type"] == "ping":
-            ws.send('{"type": "pong"}')
+            ws.send(json.dumps({"type": "pong", "nonce": frame.get("nonce")}))
 
     def _record_events(self, entries: list[list[Any]]) -> None:
         now = utc_now()

@@ -544,7 +544,7 @@
       events: (connection, frame) => deliver(frame.e),
       ping(connection, frame) {
         markStable(connection);
-        send(connection, { type: 'pong' });
+        send(connection, { type: 'pong', nonce: frame.nonce });
         checkGap(frame.last);
       },
       reset: (connection, frame) => handleReset(frame, connection),
