@@ -194,6 +194,33 @@ def test_sites_of_competitors_are_sent_and_kept_for_the_next_diagnosis(browser: 
         expect(sites.first).to_have_value("yunqi.example")
 
 
+def test_answers_are_filtered_and_tiles_lead_to_their_sections(
+    browser: Browser, site: Site, fake: FakePlatform
+) -> None:
+    fake.set_behaviour(
+        respond_with_answer("山岚不错。"), respond_with_answer("云栖壶更好。"), respond_with_answer("都行。")
+    )
+    with open_page(browser, site, width=320) as page:
+        start_the_sample(page, repeats=1, platform="fake")
+        tiles = page.locator("#tiles .tile")
+        expect(tiles.first).to_contain_text("33%")
+        expect(tiles.first).to_contain_text("1 / 3 条回答提到")
+        tiles.first.click()
+        expect(page.locator("#figures-section")).to_be_in_viewport()
+        expect(page.locator("#section-nav a", has_text="各品牌的可见度")).to_have_attribute("href", "#figures-section")
+        answers = page.locator("#answers .answer:visible")
+        expect(answers).to_have_count(3)
+        page.get_by_label("提到的品牌").select_option(label="只提到竞品")
+        expect(answers).to_have_count(1)
+        expect(page.locator("#filter-count")).to_have_text("显示 1 / 3 条回答")
+        expect(page.locator("#answers .answer-group:visible")).to_have_count(1)
+        page.get_by_label("提到的品牌").select_option(label="都没有提到")
+        expect(answers).to_have_count(1)
+        page.get_by_role("button", name="显示全部").click()
+        expect(answers).to_have_count(3)
+        assert has_no_horizontal_scroll(page)
+
+
 def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: FakePlatform) -> None:
     fake.set_behaviour(respond_with_answer("山岚不错，小米也有壶。参考 https://www.example.com/a 。"))
     with open_page(browser, site, width=320) as page:

@@ -5,6 +5,7 @@ import { _ } from "../common/config.js";
 import { byId, h, setText } from "../common/dom.js";
 import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
+import { matchesFilters } from "./answer_filters.js";
 import { AnswerRow, toResult } from "./answer_row.js";
 import { openMentionMenu } from "./mention_menu.js";
 
@@ -133,7 +134,10 @@ export class Answers {
     const isMatch = (row) =>
       id === null ? row.question.id === question && (platform === null || row.platform.id === platform) : row.id === id;
     const matches = [...this.rows.values()].filter(isMatch);
-    for (const row of matches) row.item.hidden = false;
+    for (const row of matches) {
+      row.item.hidden = false;
+      row.item.closest(".answer-group").hidden = false;
+    }
     await Promise.all(
       matches.filter(({ details }) => details).map((row) => {
         row.details.open = true;
@@ -187,9 +191,15 @@ export class Answers {
     }
   }
 
-  /** Show the answers of one platform, or all with null. */
-  filter(platform) {
-    for (const row of this.rows.values()) row.item.hidden = platform !== null && row.platform.id !== platform;
+  /** Show the answers that pass the filters, and hide questions without one; return how many there are. */
+  setFilters(filters) {
+    let shown = 0;
+    for (const row of this.rows.values()) {
+      row.item.hidden = !matchesFilters(row, filters);
+      if (!row.item.hidden) shown += 1;
+    }
+    for (const group of this.root.children) group.hidden = !group.querySelector(".answer:not([hidden])");
+    return { shown, total: this.rows.size };
   }
 
   /** The diagnosis has ended: mark the answers that are still pending as missing. */

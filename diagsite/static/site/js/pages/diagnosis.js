@@ -1,5 +1,6 @@
 // The page of one diagnosis: its progress while it runs, then its report in the same place.
 
+import { connectFilters } from "../answers/answer_filters.js";
 import { Answers } from "../answers/answers.js";
 import { cancelDiagnosis, getDiagnosis, getReport, listCorrections, retryDiagnosis } from "../common/api.js";
 import { config, _, diagnosisUrl } from "../common/config.js";
@@ -15,6 +16,7 @@ import { Progress } from "../diagnosis/progress.js";
 import { connectionStatus, retryExplanation } from "../diagnosis/texts.js";
 import { showReportActions } from "../report/actions.js";
 import { scopeLabel } from "../report/cells.js";
+import { drawSectionNav } from "../report/section_nav.js";
 import { ReportSections } from "../report/sections.js";
 import { showTrend } from "../report/trend.js";
 
@@ -175,6 +177,7 @@ async function reload() {
   await answers.reload();
   keepInPlace(byId("answers-section"), () => drawReport(stored));
   showTrend(id);
+  drawSectionNav(byId("section-nav"));
 }
 
 /** After a correction here: other tabs show it too. */
@@ -207,8 +210,10 @@ function showReport({ report, corrections }) {
   answers.markEnded();
   byId("answers-tools").hidden = false;
   showReportActions(id);
+  connectFilters(answers, diagnosis);
   announce(`${statusLabel(diagnosis.status)} ${report.verdict.text}`);
   showTrend(id);
+  drawSectionNav(byId("section-nav"));
 }
 
 function drawReport({ report, corrections }) {

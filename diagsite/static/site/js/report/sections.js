@@ -19,6 +19,7 @@ import { drawQuotes } from "./quotes.js";
 import { drawRecognition } from "./recognition.js";
 import { SourcesSection } from "./sources.js";
 import { drawSurfaces } from "./surfaces.js";
+import { drawTiles } from "./tiles.js";
 
 export class ReportSections {
   /** `reload` loads everything again and calls `draw`; `answers` shows the answers behind a figure. */
@@ -44,6 +45,7 @@ export class ReportSections {
     setText(byId("coverage"), coverage(report));
     drawPlatformSwitch(byId("platform-switch"), report, this.platform);
     this.selectPlatform(this.platform);
+    drawTiles(byId("tiles"), report);
     drawSurfaces(byId("surfaces-section"), report);
     drawPlatformRates(byId("platforms-section"), report);
     drawOtherBrands(byId("other-brands-section"), report, (name, button) => this.change(() => addCompetitor(diagnosis.id, name), { button }));
@@ -72,7 +74,6 @@ export class ReportSections {
     this.platform = platform;
     drawBrands(byId("figures"), this.report, platform, { requested: this.diagnosis.brands, actions: this.brandActions() });
     drawScope(byId("figures-scope"), this.report, platform);
-    this.answers.filter(platform);
   }
 
   selectBrand(brand) {
