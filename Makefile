@@ -16,6 +16,7 @@
 # make bench-restart  both servers restarted behind nginx, under traffic
 # make bench-install  the operators' manual followed in a fresh Debian root (as root; ARGS="--language zh")
 # make torture        chaos tests: injected faults, load and fuzzing, half an hour (ARGS="--list", "--seed N")
+# make attack         the attackers among them: sockets, an account, platforms, an operator; five minutes (ARGS="--seed N")
 # make soak           the load part of it alone
 #
 # Each target makes .venv and installs what it needs, once. Nothing is written outside .venv, node_modules and var.
@@ -37,7 +38,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://check@127.0.0.1:1
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
-.PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock torture soak errors-coverage \
+.PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock attack torture soak errors-coverage \
 	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending bench-sources \
 	$(SERVER_BENCHES) \
 	requirements requirements-dev node node-modules bench-modules release-modules
@@ -127,6 +128,10 @@ torture: requirements-dev
 	@$(CLEAN) $(PY) -m bench.chaos $(ARGS)
 	@$(MAKE) bench-install ARGS="--language en"
 	@$(MAKE) bench-install ARGS="--language zh"
+
+attack: requirements-dev
+	@$(CLEAN) $(PY) -m bench.chaos --only attacks --name attack $(ARGS) && $(PY) -m bench.results_page || \
+		{ $(PY) -m bench.results_page; exit 1; }
 
 soak: requirements-dev
 	@$(CLEAN) $(PY) -m bench.chaos --only soak --name soak $(ARGS)

@@ -78,6 +78,12 @@ SECTIONS = {
         "Generated records, of which it is known which are broken in which way, and which must not be changed.",
     ),
     "deploy-restart": ("Restart under traffic", "make bench-restart", ""),
+    "attack": (
+        "Attacks",
+        "make attack",
+        "Attackers run in processes of their own beside the site, on the same two cores. The limits are those of "
+        "production, but the hostile sockets come from many addresses. See [chaos.md](guide/chaos.md#attacks).",
+    ),
     "torture": ("Fault injection", "make torture", "The scenarios are described in [chaos.md](guide/chaos.md)."),
 }
 

@@ -1,4 +1,4 @@
-"""Fault injection, load and fuzzed input against the whole site.
+"""Fault injection, load, fuzzed input and attacks against the whole site.
 
     python -m bench.chaos [--seed N] [--times N] [--only NAME,...] [--list]
 
@@ -29,13 +29,15 @@ def main() -> int:
     options = _parse_options()
     with running_services():
         django.setup()
-        from bench.chaos.scenarios import SCENARIOS  # some of their modules need Django
+        from bench.chaos.scenarios import ATTACKS, SCENARIOS  # some of their modules need Django
 
         scenarios = {scenario.name: scenario for scenario in SCENARIOS}
         if options.list:
             sys.stdout.writelines(f"{name:20} {scenario.title}\n" for name, scenario in scenarios.items())
             return 0
         names = options.only.split(",") if options.only else list(scenarios)
+        if names == ["attacks"]:
+            names = [scenario.name for scenario in ATTACKS]
         if unknown := set(names) - set(scenarios):
             log.print(f"error: unknown scenario {', '.join(sorted(unknown))}; --list shows all")
             return 2
@@ -63,7 +65,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600, help="duration of the load (default 600)")
     parser.add_argument("--frames", type=int, default=100_000, help="fuzzed frames (default 100000)")
     parser.add_argument("--examples", type=int, default=40, help="schemathesis examples per operation (default 40)")
-    parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
+    parser.add_argument("--only", default="", help="names of scenarios, separated by commas, or attacks")
     parser.add_argument("--name", default="torture", help="name of the file in bench/results (default torture)")
     parser.add_argument("--list", action="store_true", help="list the scenarios and exit")
     return parser.parse_args()

@@ -1,5 +1,10 @@
 """All scenarios, in the order in which they run."""
 
+from bench.chaos.attacks.credentials import run_spelled_credentials
+from bench.chaos.attacks.operator import run_hostile_operator
+from bench.chaos.attacks.platforms import run_hostile_platforms
+from bench.chaos.attacks.sockets import run_hostile_sockets
+from bench.chaos.attacks.starvation import run_starving_account
 from bench.chaos.clock import run_clock_steps
 from bench.chaos.deploy import run_rolling_deploy
 from bench.chaos.disk import run_full_disk
@@ -12,6 +17,13 @@ from bench.chaos.scenario import Scenario
 from bench.chaos.schema import run_schemathesis
 from bench.chaos.soak import run_soak
 
+ATTACKS = [
+    Scenario("hostile-sockets", "peers of sockets that read nothing, lie or flood", run_hostile_sockets),
+    Scenario("starving-account", "one account with 100 slow orders and 40 corrections", run_starving_account),
+    Scenario("hostile-platforms", "bombs, endless and dripping answers, redirects", run_hostile_platforms),
+    Scenario("hostile-operator", "every text that an operator may enter", run_hostile_operator),
+    Scenario("spelled-credentials", "1,000 spellings of one credential", run_spelled_credentials),
+]
 SCENARIOS = [
     *FAULT_SCENARIOS,
     Scenario("redis-failover", "the master of three Sentinels killed", run_redis_failover, max_injections=3),
@@ -24,4 +36,5 @@ SCENARIOS = [
     Scenario("soak", "1,000 idle sockets and 200 diagnoses", run_soak),
     Scenario("schema", "requests generated from the OpenAPI schema", run_schemathesis),
     Scenario("frames", "fuzzed frames at the socket", run_frame_scenario),
+    *ATTACKS,
 ]

@@ -40,7 +40,11 @@ STORED_ANSWERS_SQL = (
 
 @dataclass(frozen=True)
 class WorkloadSize:
-    """Diagnoses, clients and questions per diagnosis; how often a fault is injected; sizes of the other scenarios."""
+    """Diagnoses, clients and questions per diagnosis; how often a fault is injected; sizes of the other scenarios.
+
+    attackers: hostile sockets of each kind; orders, corrections: of the account that starves others; calls: to each
+    hostile platform; schemes: of Apprise, None for all; spellings: of a credential.
+    """
 
     diagnoses: int = 20
     clients: int = 40
@@ -49,6 +53,13 @@ class WorkloadSize:
     seconds: float = 600
     frames: int = 100_000
     examples: int = 40
+    attackers: int = 200
+    attack_seconds: float = 20
+    orders: int = 100
+    corrections: int = 40
+    calls: int = 5  # the concurrency of a new platform
+    schemes: int | None = None
+    spellings: int = 1000
 
 
 @dataclass
