@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from errors.redaction import MASK, redact
+
 MAX_PLACEHOLDER_LENGTH = 40
 
 _PLACEHOLDER_PATTERN = re.compile(r"\{([a-z][a-z_]{0,31})\}")
-_SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_.:+=-]{24,}")
+_LONG_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_.:+=-]{24,}")
 # Control characters, bidi overrides and other format characters, lone surrogates, private use, unassigned.
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _MARKUP_REMOVAL = str.maketrans("", "", "<>{}")
@@ -32,10 +34,11 @@ class Placeholder:
 
 
 def clean_text(value: Any, max_length: int = MAX_PLACEHOLDER_LENGTH) -> str:
-    """Return one short line without invisible characters, markup, braces and text that looks like a key."""
+    """Return one short line without invisible characters, markup, braces, and what `redact` masks."""
     if not isinstance(value, str):
         return ""
-    return _to_short_line(_SECRET_PATTERN.sub("***", _remove_invisible(value, max_length)), max_length)
+    visible = redact(_remove_invisible(value, max_length))
+    return _to_short_line(_LONG_TOKEN_PATTERN.sub(MASK, visible), max_length)
 
 
 def clean_identifier(value: str, max_length: int) -> str:

@@ -6,11 +6,12 @@ that is killed loses the errors of the last half second; they are still in the l
 """
 
 import hashlib
+import math
 import sys
 import threading
 import uuid
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from errors.catalogue.snapshot import get_published_message
@@ -28,7 +29,7 @@ from errors.messages.default_texts import DEFAULT_LOCALE
 from errors.metrics import error_counter
 from errors.models import ErrorEvent
 from errors.periodic_thread import PeriodicThread
-from errors.placeholders import clean_text
+from errors.placeholders import clean_identifier, clean_text
 
 log = structlog.get_logger(__name__)
 
@@ -113,11 +114,31 @@ ON CONFLICT (hour, code, fingerprint, outcome) DO UPDATE SET count = known.count
 
 
 def _write_batch(counts: Counter[CountKey], occurrences: deque[Occurrence]) -> None:
+    try:
+        _write_rows(counts, occurrences)
+    except (DataError, IntegrityError, ValueError):  # of one row; the others must not wait for it forever
+        with transaction.atomic():  # all or nothing, so that nothing is counted twice
+            for group, count in sorted(counts.items()):
+                _write_or_drop(Counter({group: count}), [])
+            for occurrence in occurrences:
+                _write_or_drop(Counter(), [occurrence])
+
+
+def _write_or_drop(counts: Counter[CountKey], occurrences: Collection[Occurrence]) -> None:
+    try:
+        _write_rows(counts, occurrences)
+    except (DataError, IntegrityError, ValueError) as error:
+        codes = [group[1] for group in counts] + [occurrence.code for occurrence in occurrences]
+        log.warning("error_record_dropped", codes=codes, error=type(error).__name__)
+
+
+def _write_rows(counts: Counter[CountKey], occurrences: Collection[Occurrence]) -> None:
     # Sorted in every process, to prevent deadlocks.
     rows = [(*group, count) for group, count in sorted(counts.items())]
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_UPSERT_COUNTS, [list(column) for column in zip(*rows, strict=True)])
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.execute(_UPSERT_COUNTS, [list(column) for column in zip(*rows, strict=True)])
         ErrorEvent.objects.bulk_create(
             ErrorEvent(**{name: getattr(occurrence, name) for name in Occurrence.__slots__})
             for occurrence in occurrences
@@ -149,18 +170,19 @@ def record_error(
     """
     try:
         log_context = structlog.contextvars.get_contextvars()
-        exception_name, location = _get_exception_name(error), place or _find_location(error)
+        exception_name = clean_identifier(_get_exception_name(error), 120)
+        location = clean_identifier(place or _find_location(error), 200)
         occurrence = Occurrence(
             code=code.value,
             fingerprint=build_error_fingerprint(code, exception_name, location),
             outcome=outcome,
-            request_id=str(request_id or log_context.get("request_id", ""))[:64],
+            request_id=clean_identifier(str(request_id or log_context.get("request_id", "")), 64),
             diagnosis_id=_parse_uuid(diagnosis_id or log_context.get("diagnosis")),
-            platform=platform[:32],
+            platform=clean_identifier(platform, 32),
             exception=exception_name,
             place=location,
             context=clean_context(context or {}),
-            locale=locale,
+            locale=clean_identifier(locale, 16),
             revision=get_published_message(code, DEFAULT_LOCALE).revision if revision is None else revision,
             created_at=timezone.now(),
         )
@@ -204,7 +226,7 @@ def _get_exception_name(error: BaseException | None) -> str:
     if error is None:
         return ""
     kind = type(error)
-    return (kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")[:120]
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _find_location(error: BaseException | None) -> str:
@@ -216,7 +238,7 @@ def _find_location(error: BaseException | None) -> str:
         if code.co_filename.startswith(_PROJECT_ROOT) and not code.co_filename.startswith(_VIRTUALENV_ROOT):
             location = f"{trace.tb_frame.f_globals.get('__name__', '')}:{code.co_name}"
         trace = trace.tb_next
-    return location[:200]
+    return location
 
 
 _PROJECT_ROOT = str(Path(settings.BASE_DIR)) + "/"
@@ -233,7 +255,7 @@ def clean_context(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clean_value(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, list | tuple | set):
         return [clean_text(str(item), MAX_CONTEXT_VALUE_LENGTH) for item in list(value)[:10]]

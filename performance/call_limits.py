@@ -18,14 +18,11 @@ from math import ceil
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-import structlog
-
 from performance.adaptation import Adaptation, adapt_to_refusal, adapt_to_success
 from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 from performance.leases import LEASE_SECONDS, LeaseHolder
 from performance.redis_clients import create_redis
-
-log = structlog.get_logger(__name__)
+from performance.redis_outage import redis_outage
 
 WINDOW_SECONDS = 60
 SLOT_POLL_SECONDS = 0.05  # average interval at which a waiting process checks for a slot of another process
@@ -104,7 +101,7 @@ class CallLimits:
         try:
             return await self._store.try_acquire(limits, group)
         except REDIS_UNAVAILABLE_ERRORS as error:
-            log.warning("call_limits_not_shared", error=repr(error))
+            redis_outage.report_failure("call limits", error)
             return await self._memory.try_acquire(limits, group)
 
     async def wait(self, wait: Wait, max_seconds: float) -> None:
@@ -135,7 +132,7 @@ class CallLimits:
             )
             await slot.store.save_adaptation(adaptation)
         except REDIS_UNAVAILABLE_ERRORS as error:
-            log.warning("call_limits_not_adapted", error=repr(error))
+            redis_outage.report_failure("call limits", error)
         self._changed.set()
 
     async def report_success(self, slot: CallSlot, limits: Limits) -> None:
@@ -153,7 +150,7 @@ class CallLimits:
                 )
                 await slot.store.save_adaptation(grown)
         except REDIS_UNAVAILABLE_ERRORS as error:
-            log.warning("call_limits_not_adapted", error=repr(error))
+            redis_outage.report_failure("call limits", error)
 
     @property
     def local_adaptation(self) -> Adaptation | None:

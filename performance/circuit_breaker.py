@@ -2,10 +2,9 @@
 
 import time
 
-import structlog
 from redis.exceptions import RedisError
 
-log = structlog.get_logger(__name__)
+from performance.redis_outage import redis_outage
 
 REDIS_UNAVAILABLE_ERRORS = (OSError, RedisError)
 BREAKER_RESET_SECONDS = 1.0
@@ -21,8 +20,7 @@ class CircuitBreaker:
         return time.monotonic() < self._open_until
 
     def trip(self, error: BaseException) -> None:
-        if not self.is_open():
-            log.warning("cache_unavailable", error=repr(error))
+        redis_outage.report_failure("cache", error)
         self._open_until = time.monotonic() + BREAKER_RESET_SECONDS
 
     def reset(self) -> None:
@@ -39,6 +37,8 @@ class tolerate_unavailable_store:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            redis_outage.report_success()
         if not isinstance(error, REDIS_UNAVAILABLE_ERRORS):
             return False
         cache_breaker.trip(error)

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
-import structlog
-
 from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 from performance.exceptions import ConcurrencyLimitExceeded
 from performance.leases import DistributedSemaphore
 from performance.metrics import limit_wait_seconds
-
-log = structlog.get_logger(__name__)
+from performance.redis_outage import redis_outage
 
 T = TypeVar("T")
 
@@ -114,7 +111,7 @@ class ConcurrencyController:
                     return lease_id
                 await asyncio.sleep(SLOT_POLL_INTERVAL_SECONDS * random.uniform(0.5, 1.5))
         except REDIS_UNAVAILABLE_ERRORS as error:
-            log.warning("concurrency_limit_not_shared", error=repr(error))
+            redis_outage.report_failure("concurrency limit", error)
         except BaseException:
             self._local_semaphore.release()
             raise

@@ -13,6 +13,7 @@ import structlog
 
 from performance.circuit_breaker import REDIS_UNAVAILABLE_ERRORS
 from performance.redis_clients import create_async_redis
+from performance.redis_outage import redis_outage
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class LeaseHolder:
             try:
                 lost = await self._renew_script(keys=[self.key], args=[self._lease_seconds, *self._lease_ids])
             except REDIS_UNAVAILABLE_ERRORS as error:
-                log.warning("leases_not_renewed", key=self.key, error=repr(error))
+                redis_outage.report_failure("leases", error)
                 continue
             for lease_id in lost:
                 self._lease_ids.discard(lease_id.decode())

@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Literal, TypeVar
 
-import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -15,8 +14,7 @@ from limits.errors import StorageError
 from performance.exceptions import RateLimitExceeded
 from performance.metrics import limit_wait_seconds
 from performance.redis_clients import create_async_redis
-
-log = structlog.get_logger(__name__)
+from performance.redis_outage import redis_outage
 
 T = TypeVar("T")
 
@@ -83,12 +81,7 @@ class RateLimiter:
         try:
             return await self._try_acquire_in(self._shared_window, key)
         except StorageError as error:
-            log.warning(
-                "rate_limit_not_shared",
-                key=self.key,
-                on_redis_failure=self.on_redis_failure,
-                error=repr(error.storage_error),
-            )
+            redis_outage.report_failure("rate limits", error.storage_error)
             return 1.0 if self.on_redis_failure == "closed" else await self._try_acquire_in(self._local_window, key)
 
     async def _try_acquire_in(self, window: SlidingWindowCounterRateLimiter, key: str) -> float:

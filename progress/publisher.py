@@ -4,15 +4,13 @@ import asyncio
 import uuid
 from weakref import WeakKeyDictionary
 
-import structlog
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from performance.redis_outage import redis_outage
 from progress import metrics
 from progress.groups import STREAM_NOTIFICATIONS_GROUP
-
-log = structlog.get_logger(__name__)
 
 SEND_TIMEOUT_SECONDS = 1.0  # an unavailable Redis must not block a writer
 
@@ -58,6 +56,6 @@ async def send_stream_notification(stream_ids: set[uuid.UUID]) -> None:
             await get_channel_layer().group_send(STREAM_NOTIFICATIONS_GROUP, message)
     except Exception as error:  # noqa: BLE001 - the log holds the events if the layer fails
         metrics.stream_notifications_lost.inc(len(stream_ids))
-        log.warning("wakeup_lost", streams=[str(stream_id) for stream_id in stream_ids], error=repr(error))
+        redis_outage.report_failure("notifications", error)
     else:
         metrics.stream_notifications_sent.inc(len(stream_ids))

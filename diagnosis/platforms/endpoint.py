@@ -14,6 +14,8 @@ from diagnosis.exceptions import CallFailed
 from diagnosis.models import Platform
 from diagnosis.platforms.protocols.text import remove_unstorable_characters
 from diagnosis.replies import Usage
+from errors.redaction import MASK, redact
+from performance.ssrf_guard import HostNotAllowed, check_host_allowed
 
 # An operator names the variable, so it must not be SECRET_KEY or any other secret of the site.
 KEY_VARIABLE_PATTERN = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
@@ -33,12 +35,11 @@ class Endpoint:
         """Return the endpoint. Raises CallFailed if its URL is invalid, its host not allowed, or its key unusable."""
         base_url = platform.base_url or (settings.DEMO_BASE_URL if platform.is_demo else "")
         if not is_valid_base_url(base_url):
-            raise CallFailed(FailureReason.KEY, "the platform's base URL is not a valid URL")
-        parts = urlsplit(base_url)
+            raise CallFailed(FailureReason.CONFIG, "the platform's base URL is not a valid URL")
         if not is_private_connection(base_url):
-            raise CallFailed(FailureReason.KEY, "the platform's base URL is not an https URL")
-        if parts.hostname not in settings.OUTGOING_HOSTS:
-            raise CallFailed(FailureReason.KEY, f"{parts.hostname} is not in OUTGOING_HOSTS")
+            raise CallFailed(FailureReason.CONFIG, "the platform's base URL is not an https URL")
+        if not is_host_allowed(base_url):
+            raise CallFailed(FailureReason.CONFIG, f"{urlsplit(base_url).hostname} is not in OUTGOING_HOSTS")
         if not has_usable_key(platform):
             raise CallFailed(
                 FailureReason.KEY, f"{platform.key_variable or 'the key variable'} is not set to a usable key"
@@ -79,6 +80,15 @@ def is_private_connection(url: str) -> bool:
     return parts.scheme == "https" or not settings.PRODUCTION or parts.hostname in LOOPBACK_ADDRESSES
 
 
+def is_host_allowed(url: str) -> bool:
+    """Return whether OUTGOING_HOSTS has the host of a valid URL, or a network that contains it."""
+    try:
+        check_host_allowed(urlsplit(url).hostname or "", settings.OUTGOING_HOSTS)
+    except HostNotAllowed:
+        return False
+    return True
+
+
 def get_key(platform: Platform) -> str:
     """Return the platform's key; empty if it is not set, or if the variable is not one of a platform's key."""
     if not KEY_VARIABLE_PATTERN.fullmatch(platform.key_variable):
@@ -93,12 +103,10 @@ def has_usable_key(platform: Platform) -> bool:
     return platform.is_demo or bool(key and key.isascii() and key.isprintable())
 
 
-_SECRET_PATTERN = re.compile(r"(?:sk|ak|Bearer)[-_ ][A-Za-z0-9._-]{6,}|[A-Za-z0-9_-]{32,}(?:\.[A-Za-z0-9_-]+)*")
+_LONG_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{32,}(?:\.[A-Za-z0-9_-]+)*")
 
 
 def redact_secrets(text: str, key: str = "") -> str:
     """Remove the key and anything that looks like one, since platforms may echo requests; capped and storable."""
-    text = remove_unstorable_characters(text)
-    if key:
-        text = text.replace(key, "***")
-    return _SECRET_PATTERN.sub("***", text)[:400]
+    text = redact(remove_unstorable_characters(text), [key])
+    return _LONG_TOKEN_PATTERN.sub(MASK, text)[:400]

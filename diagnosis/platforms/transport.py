@@ -51,7 +51,7 @@ class TransportError(Exception):
 class InvalidRequest(TransportError):
     """The URL or a header is invalid, or the host not allowed; nothing was sent."""
 
-    reason = FailureReason.KEY
+    reason = FailureReason.CONFIG
 
 
 class RequestTimedOut(TransportError):

@@ -1,11 +1,34 @@
 """Structured logs: one line per event, JSON in production, with the request id."""
 
 import logging.config
+import os
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+
+from errors.redaction import redact
+from performance.redis_outage import OutageFilter
+
+_SECRET_VARIABLE_ENDINGS = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
+_MIN_SECRET_LENGTH = 6  # a shorter value may be part of any word
+_PUBLIC_FIELDS = {"level", "logger", "timestamp", "request_id", "diagnosis"}
+
+
+def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask secrets and personal data in the texts of an event, the traceback included."""
+    secrets = [
+        value
+        for name, value in os.environ.items()
+        if name.endswith(_SECRET_VARIABLE_ENDINGS) and len(value) >= _MIN_SECRET_LENGTH
+    ]
+    for name, value in event.items():
+        if isinstance(value, str) and name not in _PUBLIC_FIELDS:
+            event[name] = redact(value, secrets)
+    return event
+
 
 _SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -13,6 +36,7 @@ _SHARED_PROCESSORS: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    redact_event,
 ]
 
 
@@ -43,7 +67,10 @@ def configure_logging(options: dict[str, Any]) -> None:
                     "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
                 }
             },
-            "handlers": {"log": {**_build_handler(options["file"]), "formatter": "structured"}},
+            "filters": {"redis_outage": {"()": OutageFilter}},
+            "handlers": {
+                "log": {**_build_handler(options["file"]), "formatter": "structured", "filters": ["redis_outage"]}
+            },
             "root": {"handlers": ["log"], "level": options["level"]},
             "loggers": {
                 # The HTTP client logs every call at INFO; the site logs its own calls.

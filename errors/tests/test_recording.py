@@ -159,3 +159,29 @@ def test_context_values_are_shortened() -> None:
     kept = clean_context({"reason": "很" * 5000, "fields": ["字" * 500] * 500, "status": 500, "other": 1})
     assert len(str(kept)) < 2000
     assert set(kept) == {"reason", "fields", "status"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"place": "a\x00b"},
+        {"platform": "\x00"},
+        {"request_id": "\ud800"},
+        {"locale": "x" * 300},
+        {"context": {"attempts": float("nan")}},
+        {"context": {"attempts": float("inf"), "fields": ["\x00", "\udfff"]}},
+        {"revision": 10**12},
+        {"outcome": "neither of the three"},
+    ],
+)
+def test_a_poisoned_record_does_not_block_the_others(poison: dict[str, Any]) -> None:
+    record_error(C.CONFLICT, request_id="before")
+    record_error(C.SERVER_ERROR, **poison)
+    record_error(C.CONFLICT, request_id="after")
+    error_recorder.flush()
+    assert ErrorCount.objects.get(code=C.CONFLICT).count == 2
+    assert set(ErrorEvent.objects.filter(code=C.CONFLICT).values_list("request_id", flat=True)) == {"before", "after"}
+    record_error(C.DATA_NOT_FOUND)
+    error_recorder.flush()
+    assert ErrorEvent.objects.filter(code=C.DATA_NOT_FOUND).count() == 1

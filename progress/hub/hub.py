@@ -18,6 +18,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from performance.redis_outage import CONNECTION_ERRORS, redis_outage
 from progress import metrics
 from progress.groups import STREAM_NOTIFICATIONS_GROUP
 from progress.hub.log_reader import LogReader
@@ -102,7 +103,7 @@ class Hub:
                     if topic:
                         topic.request_read()
             except Exception as error:  # noqa: BLE001 - the layer may be unavailable for a while
-                log.warning("channel_layer_unavailable", call="receive", error=repr(error))
+                redis_outage.report_failure("notifications", error)
                 await asyncio.sleep(LAYER_RETRY_SECONDS)
 
     async def _get_channel(self) -> str:
@@ -125,19 +126,24 @@ class Hub:
             async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
                 await getattr(get_channel_layer(), method)(STREAM_NOTIFICATIONS_GROUP, channel)
         except Exception as error:  # noqa: BLE001 - without the layer the sweep still delivers
-            log.warning("channel_layer_unavailable", call=method, error=repr(error))
+            redis_outage.report_failure("notifications", error)
             return False
+        redis_outage.report_success()
         return True
 
     async def _check_echo(self) -> None:
         """Count the echoes that were not heard, replace a lost subscription, and send the next echo."""
         metrics.push_working.set(self.is_push_working)
         if self._unheard_echoes and self._unheard_echoes % MAX_UNHEARD_ECHOES == 0:
-            log.warning("subscription_lost", unheard_echoes=self._unheard_echoes)
+            if not redis_outage.is_active:
+                log.warning("subscription_lost", unheard_echoes=self._unheard_echoes)
             await self._reopen_layer()
         self._unheard_echoes += 1
-        async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
-            await get_channel_layer().send(await self._get_channel(), {"type": "wake", "streams": []})
+        try:
+            async with asyncio.timeout(LAYER_CALL_TIMEOUT_SECONDS):
+                await get_channel_layer().send(await self._get_channel(), {"type": "wake", "streams": []})
+        except CONNECTION_ERRORS as error:
+            redis_outage.report_failure("notifications", error)
 
     async def _reopen_layer(self) -> None:
         """Close the connections of the channel layer, and listen and join again over new ones."""
@@ -162,7 +168,10 @@ class Hub:
                 try:
                     await step()
                 except Exception as error:  # noqa: BLE001 - the database may be unavailable; the next sweep tries again
-                    log.warning("sweep_failed", step=step.__name__, error=repr(error))
+                    if redis_outage.is_active and isinstance(error, CONNECTION_ERRORS):
+                        redis_outage.report_failure("notifications", error)
+                    else:
+                        log.warning("sweep_failed", step=step.__name__, error=repr(error))
 
     async def _check_stream_heads(self) -> None:
         async with asyncio.timeout(SWEEP_QUERY_TIMEOUT_SECONDS):

@@ -149,6 +149,10 @@ def test_no_event_is_lost_during_a_redis_outage(fake: FakePlatform, redis_server
             wait_until_all_ended(site, SECONDS_WITHOUT_REDIS)
         assert assert_consistent(site, started) == "completed"
         assert site.query("SELECT run_number, crashes FROM diagnosis_diagnosis") == [(1, 0)]
+        log = site.server.read_output()
+        assert "redis_unavailable" in log
+        assert "Traceback" not in log
+        assert len([line for line in log.splitlines() if "redis" in line.lower()]) <= 6, log  # two outages
     assert fake.count() == started.planned
 
 

@@ -257,10 +257,10 @@ async def test_a_redirect_is_not_followed(fake: FakePlatform, platform: Platform
         "",
     ],
 )
-async def test_forbidden_host_fails_with_reason_key(platform: Platform, base_url: str) -> None:
+async def test_forbidden_host_is_a_wrong_setting_and_no_wrong_key(platform: Platform, base_url: str) -> None:
     platform.base_url = base_url
     failure = await _failure(platform)
-    assert (failure.reason, failure.is_retryable) == (FailureReason.KEY, False)
+    assert (failure.reason, failure.is_retryable) == (FailureReason.CONFIG, False)
 
 
 @in_one_loop

@@ -62,7 +62,8 @@ def check_platforms() -> Iterator[CheckFinding]:
 
     for platform, reply in zip(platforms, asyncio.run(ask_all()), strict=True):
         if isinstance(reply, CallFailed):
-            is_expected = isinstance(reply, CallRefused) and reply.reason != FailureReason.KEY  # paused, no budget
+            is_fault = reply.reason in (FailureReason.KEY, FailureReason.CONFIG)
+            is_expected = isinstance(reply, CallRefused) and not is_fault  # paused, no budget
             level = WARNING if is_expected or reply.reason in _TRANSIENT_REASONS else FAILED
             yield CheckFinding(level, f"{reply.reason.value}: {reply.detail[:160]}", platform.pk)
         elif isinstance(reply, BaseException):
