@@ -133,7 +133,7 @@ ERROR_CODES_BY_REASON = {
     FailureReason.BUSY: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.UNREADABLE: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.TIMEOUT: ErrorCode.NETWORK_TIMEOUT,
-    FailureReason.CONNECTION: ErrorCode.NETWORK_ERROR,
+    FailureReason.CONNECTION: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.CONFIG: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.UNFINISHED: ErrorCode.AI_PLATFORM_ERROR,
     FailureReason.BUG: ErrorCode.SERVER_ERROR,

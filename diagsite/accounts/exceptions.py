@@ -7,13 +7,13 @@ from errors.exceptions import AppError
 class WeChatUnavailable(AppError):
     """WeChat could not be reached, so the login code is still unused."""
 
-    code = ErrorCode.NETWORK_ERROR
+    code = ErrorCode.SERVICE_UNAVAILABLE
 
 
 class WeChatResponseLost(AppError):
     """WeChat's answer did not arrive or is invalid; the login code may be used up."""
 
-    code = ErrorCode.NETWORK_ERROR
+    code = ErrorCode.SERVICE_UNAVAILABLE
     is_safe_to_retry = False
 
 

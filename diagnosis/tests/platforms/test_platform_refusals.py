@@ -50,7 +50,7 @@ MEANINGS = {
     FailureReason.BUSY: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
     FailureReason.UNREADABLE: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
     FailureReason.TIMEOUT: ("NETWORK_TIMEOUT", AnswerState.FAILED, True, False),
-    FailureReason.CONNECTION: ("NETWORK_ERROR", AnswerState.FAILED, True, False),
+    FailureReason.CONNECTION: ("AI_PLATFORM_ERROR", AnswerState.FAILED, True, False),
     FailureReason.CONFIG: ("AI_PLATFORM_ERROR", AnswerState.FAILED, False, True),
     FailureReason.BUG: ("SERVER_ERROR", AnswerState.FAILED, False, False),
 }

@@ -5,11 +5,18 @@ import inspect
 import json
 import pkgutil
 import re
+import socket
+import ssl
 import uuid
 from typing import Any
 
+import aiohttp
+import httpx
+import psycopg
+import psycopg_pool
 import pytest
-from django.core.exceptions import PermissionDenied
+import redis
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client
@@ -105,7 +112,20 @@ def test_app_errors_are_defined_in_exceptions_modules() -> None:
         (OperationalError(), ErrorCode.SERVICE_UNAVAILABLE),
         (InterfaceError(), ErrorCode.SERVICE_UNAVAILABLE),
         (TimeoutError(), ErrorCode.NETWORK_TIMEOUT),
-        (ConnectionRefusedError(), ErrorCode.NETWORK_ERROR),
+        (ConnectionRefusedError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (socket.gaierror(-2, "Name or service not known"), ErrorCode.SERVICE_UNAVAILABLE),
+        (ssl.SSLError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (redis.exceptions.ConnectionError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (redis.exceptions.TimeoutError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (redis.exceptions.ReadOnlyError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (psycopg.OperationalError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (psycopg_pool.PoolTimeout(), ErrorCode.SERVICE_UNAVAILABLE),
+        (psycopg.errors.UndefinedTable(), ErrorCode.SERVER_ERROR),
+        (aiohttp.ServerDisconnectedError(), ErrorCode.SERVICE_UNAVAILABLE),
+        (aiohttp.ServerTimeoutError(), ErrorCode.NETWORK_TIMEOUT),
+        (httpx.ConnectError(""), ErrorCode.SERVICE_UNAVAILABLE),
+        (httpx.ReadTimeout(""), ErrorCode.NETWORK_TIMEOUT),
+        (SuspiciousOperation(), ErrorCode.DATA_FORMAT_ERROR),
         (ZeroDivisionError(), ErrorCode.SERVER_ERROR),
         (KeyboardInterrupt(), ErrorCode.UNKNOWN_ERROR),
     ],

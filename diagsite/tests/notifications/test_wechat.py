@@ -157,7 +157,7 @@ def test_unreachable_wechat_is_unavailable(local: LocalWeChat, settings: Setting
         ({"errcode": 40029}, 401, "UNAUTHORIZED"),
         ({"errcode": 40013}, 503, "SERVICE_UNAVAILABLE"),
         ({"errcode": -1}, 503, "SERVICE_UNAVAILABLE"),
-        (b"<html>", 502, "NETWORK_ERROR"),
+        (b"<html>", 503, "SERVICE_UNAVAILABLE"),
     ],
 )
 def test_user_gets_the_message_of_the_site(local: LocalWeChat, body: Any, status: int, code: str) -> None:
