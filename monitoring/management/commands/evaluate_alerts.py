@@ -15,38 +15,41 @@ from monitoring.samples.queries import SAMPLE_DELAY
 
 
 class Command(ExamplesCommand):
-    help = "Evaluate the alert rules and explain each in a line: value, interval, samples, window, state, reason."
+    help = (
+        "Evaluate the alert rules and explain each in a line: value, interval, samples, window, state, reason. "
+        "Without --apply it changes and sends nothing."
+    )
     examples = """\
 examples:
-  # evaluate now, as the periodic job does every 15 s, and explain the state of each rule
+  # what each rule sees now; changes and sends nothing
   manage.py evaluate_alerts
 
-  # the same without changing or sending anything
-  manage.py evaluate_alerts --dry-run
+  # evaluate as the periodic job does every 15 s: store the states, fire and resolve alerts
+  manage.py evaluate_alerts --apply
 
-  # evaluate the samples of last night, starting from the current states
-  manage.py evaluate_alerts --at '2026-02-27 03:10' --dry-run
+  # the samples of last night, starting from the current states
+  manage.py evaluate_alerts --at '2026-02-27 03:10'
 
   # for scripts
-  manage.py evaluate_alerts --dry-run --json | jq '.[] | select(.state == "firing")'
+  manage.py evaluate_alerts --json | jq '.[] | select(.state == "firing")'
 
 A time without a zone is in the site's time zone. Samples are used up to 30 s before the time, when all are stored.
-A rule that was already evaluated for that time is not evaluated again, so --at in the past requires --dry-run.
+A rule that was already evaluated for that time is not evaluated again, so --at in the past excludes --apply.
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the time, the dry run and the output format."""
+        """Add the time, --apply and the output format."""
         parser.add_argument("--at", metavar="TIME", help="as of this time instead of now, such as '2026-02-27 03:10'")
-        parser.add_argument("--dry-run", action="store_true", help="change and send nothing")
+        parser.add_argument("--apply", action="store_true", help="store the states, fire and resolve alerts")
         parser.add_argument("--json", action="store_true", help="print a list of objects instead of lines")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Evaluate and print; exit code 1 if a rule could not be evaluated."""
         now = parse_time_option(options["at"]) if options["at"] else timezone.now()
-        if options["at"] and not options["dry_run"] and now < timezone.now() - SAMPLE_DELAY:
-            raise CommandError("a time in the past can only be looked at: add --dry-run")
+        if options["at"] and options["apply"] and now < timezone.now() - SAMPLE_DELAY:
+            raise CommandError("a time in the past can only be evaluated without --apply")
         enabled_rules = Rule.objects.filter(is_enabled=True)
-        results = evaluate_rules(enabled_rules, now) if options["dry_run"] else run_evaluation(now)
+        results = run_evaluation(now) if options["apply"] else evaluate_rules(enabled_rules, now)
         if options["json"]:
             rows = [
                 {**result.to_dict(), **({"text": format_result_line(result)} if result.decision else {})}
@@ -57,10 +60,10 @@ A rule that was already evaluated for that time is not evaluated again, so --at 
             width = max(len(result.rule.name) for result in results)
             for result in results:
                 self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
-        elif options["dry_run"]:
-            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
-        else:
+        elif options["apply"]:
             self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
+        else:
+            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
         if any(result.error for result in results):
             raise CommandError("a rule could not be evaluated", returncode=1)
 

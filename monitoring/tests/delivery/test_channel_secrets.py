@@ -45,11 +45,11 @@ def test_alert_secrets_key_takes_precedence_over_secret_key(settings: Any) -> No
 def test_command_reencrypts_and_lists_undecryptable_channels(settings: Any) -> None:
     kept = Channel.objects.create(name="有救", kind="webhook", secrets=encrypt_secrets(SECRETS))
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
-    call_command("encrypt_channels", "--dry-run", stdout=StringIO())
-    assert Channel.objects.get().secrets == kept.secrets
     call_command("encrypt_channels", stdout=StringIO())
+    assert Channel.objects.get().secrets == kept.secrets
+    call_command("encrypt_channels", "--apply", stdout=StringIO())
     settings.SECRET_KEY_FALLBACKS = []
     assert decrypt_secrets(Channel.objects.get().secrets) == SECRETS
     Channel.objects.create(name="没救", kind="webhook", secrets=kept.secrets)
     with pytest.raises(CommandError, match="没救"):
-        call_command("encrypt_channels", stdout=StringIO())
+        call_command("encrypt_channels", "--apply", stdout=StringIO())
