@@ -340,10 +340,11 @@ JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 # The most that an account may spend in a calendar month, in yuan, unless it has a budget of its own; None for no limit.
 ACCOUNT_MONTHLY_BUDGET: Decimal | None = env.decimal("ACCOUNT_MONTHLY_BUDGET", None, validate=validate.Range(min=0))
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
-# In development also 127.0.0.1, for the demo platform and the fakes of the tests.
-OUTGOING_HOSTS: list[str] = env.list(
-    "OUTGOING_HOSTS",
-    [
+# The hosts of the seeded platforms, and those that the variable adds. In development also 127.0.0.1, for the demo
+# platform and the fakes of the tests.
+_more_outgoing_hosts: list[str] = env.list("OUTGOING_HOSTS", [])
+OUTGOING_HOSTS: list[str] = sorted(
+    {
         "ark.cn-beijing.volces.com",
         "api.deepseek.com",
         "dashscope.aliyuncs.com",
@@ -357,7 +358,8 @@ OUTGOING_HOSTS: list[str] = env.list(
         "api.anthropic.com",
         "api.perplexity.ai",
         *([] if PRODUCTION else ["127.0.0.1"]),
-    ],
+        *map(str.lower, _more_outgoing_hosts),
+    }
 )
 PORT: int = env.int("PORT", 8765)
 DEMO_BASE_URL: str = env.str("DEMO_BASE_URL", f"http://127.0.0.1:{PORT}/demo/v1")
@@ -378,6 +380,7 @@ PROCRASTINATE_ON_APP_READY = "monitoring.instrumentation.jobs.count_jobs"
 # Errors --------------------------------------------------------------------------------------------------------------
 # How often a process refreshes the error messages and writes its error records; 0 for never.
 ERRORS_REFRESH_SECONDS: float = env.float("ERRORS_REFRESH_SECONDS", 0.5)
+ERRORS_PLATFORMS = "diagnosis.platforms.status.get_platform_names"
 
 # Exports -------------------------------------------------------------------------------------------------------------
 # The operator's code as the producer of AI content, in the metadata of every export (GB 45438-2025).
@@ -420,16 +423,18 @@ ALERT_FAILED_ANSWERS = "diagnosis.platforms.problems.count_failed_answers"
 # Where a worker process serves /metrics; 0 disables it. A server process serves it on its own port.
 METRICS_PORT: int = env.int("METRICS_PORT", 0)
 METRICS_HOST: str = env.str("METRICS_HOST", "127.0.0.1")
-# Alert delivery (docs/operations/alerts.md). URLs entered in the admin may only use these hosts.
-ALERT_HOSTS: list[str] = env.list(
-    "ALERT_HOSTS",
-    [
+# Alert delivery (docs/operations/alerts.md). URLs entered in the admin may only use these hosts: those of the chat
+# bots, and those that the variable adds.
+_more_alert_hosts: list[str] = env.list("ALERT_HOSTS", [])
+ALERT_HOSTS: list[str] = sorted(
+    {
         "oapi.dingtalk.com",
         "qyapi.weixin.qq.com",
         "open.feishu.cn",
         "open.larksuite.com",
         *([] if PRODUCTION else ["127.0.0.1"]),
-    ],
+        *map(str.lower, _more_alert_hosts),
+    }
 )
 ALERT_SECRETS_KEY: list[str] = env.list("ALERT_SECRETS_KEY", [])  # the first key encrypts, all keys decrypt
 ALERT_MESSAGES_PER_MINUTE: int = env.int("ALERT_MESSAGES_PER_MINUTE", 20)  # the limit of a chat bot

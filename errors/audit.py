@@ -1,6 +1,7 @@
 """Admin base classes. Changes are logged in Django's admin log with old and new values; secrets are masked."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -8,13 +9,16 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+
+from errors.edit_conflicts import VALUES_KEY, VERSION_FIELD, add_version_field
+from errors.readonly_links import VIEWER_ATTRIBUTE
+from errors.redaction import MASK
 
 _M = TypeVar("_M", bound=Model)
 
-SECRET_MASK = "***"
 MAX_LOGGED_VALUE_LENGTH = 200
 MAX_LOGGED_ROWS = 500
-VALUES_KEY = "values"  # added to an entry beside Django's `fields`: {name: [before, after]}
 # A field whose name contains one of these holds a secret.
 _SECRET_NAME_PARTS = ("password", "secret", "token", "openid", "device_id")
 
@@ -22,7 +26,27 @@ ValueChange = list[str]
 
 
 class AuditedAdmin(admin.ModelAdmin[_M]):
-    """Logs the old and new values of changed fields, also for actions on selected rows."""
+    """Logs the old and new values of changed fields, also for actions on selected rows.
+
+    A form that was opened before another change of its row is refused (errors/edit_conflicts.py).
+    """
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Add the version to the form of an existing row, and the user to any form."""
+        if obj is not None and self.has_change_permission(request, obj):
+            kwargs["form"] = add_version_field(kwargs.get("form", self.form))
+        form = super().get_form(request, obj, change=change, **kwargs)
+        setattr(form, VIEWER_ATTRIBUTE, request.user)
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the version, which is hidden, in the first fieldset."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj):
+            return fieldsets
+        (title, options), *others = fieldsets
+        fields = [name for name in options["fields"] if name != VERSION_FIELD]
+        return [(title, {**options, "fields": [*fields, VERSION_FIELD]}), *others]
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
         """Add the values of the changed fields to Django's message."""
@@ -69,7 +93,7 @@ def get_form_changes(form: forms.BaseForm) -> dict[str, ValueChange]:
     for name in form.changed_data:
         field = form.fields.get(name)  # Django's password form lists a field that it does not have
         if field is None or is_secret_field(name) or isinstance(field.widget, forms.PasswordInput):
-            changes[name] = [SECRET_MASK, SECRET_MASK]
+            changes[name] = [MASK, MASK]
             continue
         before, after = form.get_initial_for_field(field, name), form.cleaned_data.get(name)
         if str(before) != str(after):  # a value that was only written in another way has not changed
@@ -86,6 +110,8 @@ def format_logged_value(value: Any) -> str:
     """Return a short text for a value; a row is represented by its primary key."""
     if isinstance(value, Model):
         return str(value.pk)
+    if isinstance(value, datetime) and timezone.is_aware(value):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
     if isinstance(value, QuerySet | list | tuple | set):
         return "、".join(format_logged_value(item) for item in value)[:MAX_LOGGED_VALUE_LENGTH]
     return "" if value is None else str(value)[:MAX_LOGGED_VALUE_LENGTH]
@@ -109,9 +135,7 @@ def _diff_rows(before: Model, after: Model | None) -> dict[str, ValueChange]:
     fields = [field for field in before._meta.concrete_fields if after is not None]
     pairs = [(field.name, field.value_from_object(before), field.value_from_object(after)) for field in fields]  # type: ignore[arg-type]
     return {
-        name: [SECRET_MASK, SECRET_MASK]
-        if is_secret_field(name)
-        else [format_logged_value(old), format_logged_value(new)]
+        name: [MASK, MASK] if is_secret_field(name) else [format_logged_value(old), format_logged_value(new)]
         for name, old, new in pairs
         if old != new
     }

@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from errors.codes import ActionKind, Display, ErrorCode
+from errors.codes import ERROR_SPECS, ActionKind, Display, ErrorCode
 from errors.messages.default_texts import DEFAULT_TEXTS
 from errors.messages.message import (
     CONTENT_FIELDS,
@@ -19,6 +20,7 @@ from errors.messages.message import (
     build_message_or_fallback,
     validate_message,
 )
+from errors.placeholders import PLATFORM_PLACEHOLDER
 
 CODE_CHOICES = [(code.value, code.value) for code in ErrorCode]
 LOCALE_CHOICES = [(locale, {"zh-hans": "简体中文", "en": "English"}.get(locale, locale)) for locale in DEFAULT_TEXTS]
@@ -37,6 +39,8 @@ DISPLAY_CHOICES = [
     (Display.PAGE.value, "整页"),
     (Display.INLINE.value, "页内"),
 ]
+ICON_LABELS = {"info": "i 提示", "warning": "! 警告", "error": "✕ 错误", "success": "✓ 成功", "none": "不显示"}
+ICON_CHOICES = [(icon, ICON_LABELS[icon]) for icon in ICONS]
 OUTCOME_CHOICES = [("shown", "已告知用户"), ("retried", "已自动重试"), ("recovered", "重试后恢复")]
 
 
@@ -52,7 +56,7 @@ class ErrorCopy(models.Model):
     action_label = models.CharField("按钮文字", max_length=40, blank=True, help_text="留空则用动作的默认文字")
     action_params = models.JSONField("动作参数", default=dict, blank=True)
     display = models.CharField("展示方式", max_length=10, choices=DISPLAY_CHOICES)
-    icon = models.CharField("图标", max_length=10, choices=[(icon, icon) for icon in ICONS])
+    icon = models.CharField("图标", max_length=10, choices=ICON_CHOICES)
     duration_ms = models.PositiveIntegerField("停留毫秒", default=0, help_text="只用于轻提示")
     published = models.ForeignKey(
         "CopyRevision", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="已发布", editable=False
@@ -144,7 +148,17 @@ class CopyRevision(models.Model):
         raise ImmutableError("revisions cannot be deleted")
 
 
+def load_platform_names() -> dict[str, str]:
+    """Return {id: name} of the AI platforms, from the higher layer that settings.ERRORS_PLATFORMS names."""
+    names: dict[str, str] = import_string(settings.ERRORS_PLATFORMS)()
+    return names
+
+
 class OverrideQuerySet(models.QuerySet["CopyOverride"]):
+    def current(self) -> "OverrideQuerySet":
+        """Overrides that apply now."""
+        return self.unexpired().filter(starts_at__lte=timezone.now())
+
     def unexpired(self) -> "OverrideQuerySet":
         """Overrides that are active now or later."""
         return self.filter(ends_at__gt=timezone.now())
@@ -189,6 +203,7 @@ class CopyOverride(models.Model):
             raise ValidationError({"ends_at": "结束时间要晚于开始时间。"})
         if not (self.title or self.message or self.suggestion):
             raise ValidationError({"title": "请至少填写标题、说明、建议中的一项。"})
+        self._validate_platform()
         if self.code and self.locale:
             code = ErrorCode(self.code)
             published = build_default_message(code, self.locale)
@@ -199,6 +214,16 @@ class CopyOverride(models.Model):
             own_errors = {name: [error] for name, error in errors.items() if name in ("title", "message", "suggestion")}
             if own_errors:
                 raise ValidationError(own_errors)
+
+    def _validate_platform(self) -> None:
+        if not self.platform:
+            return
+        if self.code and PLATFORM_PLACEHOLDER not in ERROR_SPECS[ErrorCode(self.code)].placeholders:
+            raise ValidationError({"platform": f"{self.code} 不区分平台，请留空，否则永远不会显示。"})
+        names = load_platform_names()
+        if self.platform not in names:
+            known = "、".join(f"{key}（{name}）" for key, name in names.items()) or "还没有平台"
+            raise ValidationError({"platform": f"没有标识为“{self.platform}”的平台；现有：{known}。"})
 
     def apply_to(self, message: ErrorMessage) -> ErrorMessage:
         """Return the message with its texts replaced by those of this override."""
@@ -269,4 +294,4 @@ class ErrorCount(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.hour:%m-%d %H}h {self.count}"
+        return f"{self.code} {timezone.localtime(self.hour):%m-%d %H}h {self.count}"

@@ -37,7 +37,8 @@ IGNORED_DECORATORS = [
 # Names that a framework calls.
 FRAMEWORK_HOOKS = {
     "Django": """Command Media handle add_arguments ready urlpatterns handler400 handler403 handler404 handler500
-        app_name changelist_view get_changeform_initial_data get_readonly_fields get_search_results get_paths
+        app_name changelist_view get_changeform_initial_data get_list_display get_ordering get_readonly_fields
+        get_search_results has_changed label_from_instance get_paths
         can_fast_delete StaticFilesMiddleware""",
     "Django Ninja": "authenticate",
     "daphne, channels and Twisted": "listen_error dispatch data_received pauseProducing resumeProducing stopProducing",

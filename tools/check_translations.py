@@ -9,7 +9,11 @@ import polib  # type: ignore[import-untyped]
 
 def main() -> int:
     """Check every catalogue; 0 when all is well."""
-    problems = [problem for source in sorted(Path("locale").rglob("*.po")) for problem in check(source)]
+    problems = [
+        problem
+        for source in sorted([*Path("locale").rglob("*.po"), *Path("diagsite").rglob("*.po")])
+        for problem in check(source)
+    ]
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
     return 1 if problems else 0
 

@@ -3,18 +3,18 @@
 import json
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST
 
@@ -23,6 +23,7 @@ from diagnosis.models import Platform, PlatformQuerySet
 from diagnosis.platforms.endpoint import (
     KEY_VARIABLE_PATTERN,
     has_usable_key,
+    is_host_allowed,
     is_private_connection,
     is_valid_base_url,
 )
@@ -30,6 +31,7 @@ from diagnosis.platforms.limits import load_lowered_limits
 from diagnosis.platforms.protocols.base import CallProfile
 from diagnosis.platforms.protocols.registry import PROTOCOLS
 from diagnosis.platforms.protocols.validation import describe_search_options, find_profile_errors
+from diagnosis.platforms.status import annotate_failures, describe_state, get_start_of_day
 from diagnosis.running.single_call import make_single_call
 from diagnosis.spending.overview import annotate_spending, format_money
 from errors.audit import AuditedAdmin, log_action
@@ -72,7 +74,7 @@ class PlatformForm(forms.ModelForm[Platform]):
         for ending in _ENDPOINT_PATHS:
             if base_url.rstrip("/").endswith(ending):
                 raise forms.ValidationError(f"请去掉末尾的 {ending}：协议会自己加上路径")
-        if host not in settings.OUTGOING_HOSTS:
+        if not is_host_allowed(base_url):
             raise forms.ValidationError(
                 f"主机 {host} 不在允许访问的名单里。请先把它加入环境变量 OUTGOING_HOSTS 并重启，再保存"
             )
@@ -120,6 +122,21 @@ class PlatformForm(forms.ModelForm[Platform]):
         return cleaned
 
 
+class PausedFilter(admin.SimpleListFilter):
+    """Filter by whether an enabled platform is paused now."""
+
+    title = "是否暂停"
+    parameter_name = "paused"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("yes", "暂停中")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Platform]) -> QuerySet[Platform]:
+        """Apply the choice, as `Platform.objects.paused` defines it."""
+        return cast(PlatformQuerySet, queryset).paused() if self.value() == "yes" else queryset
+
+
 @admin.register(Platform)
 class PlatformAdmin(AuditedAdmin[Platform]):
     """Platforms with address, protocol, model, limits and prices; keys stay in the environment."""
@@ -127,23 +144,23 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     form = PlatformForm
     change_form_template = "admin/diagnosis/platform/change_form.html"
     list_display = [
-        "name",
-        "id",
-        "protocol",
+        "title",
         "surface",
         "model",
+        "state",
         "key_state",
-        "is_enabled",
         "is_offered_in_miniprogram",
-        "is_demo",
-        "paused_until",
-        "pause_reason",
-        "concurrency",
-        "requests_per_minute",
+        "host_state",
+        "calls_today",
+        "failures_today",
         "cost_today",
         "used_budget",
     ]
-    list_filter = ["is_enabled", "is_offered_on_web", "is_offered_in_miniprogram", "surface", "protocol", "is_demo"]
+    list_filter = [
+        PausedFilter,
+        *("is_enabled", "is_offered_on_web", "is_offered_in_miniprogram", "surface", "protocol", "is_demo"),
+    ]
+    search_fields = ["id", "name", "model"]
     fieldsets = [
         (None, {"fields": ["id", "name", "is_enabled", "is_demo", "position", "notice"]}),
         (
@@ -190,8 +207,50 @@ class PlatformAdmin(AuditedAdmin[Platform]):
     actions = ["pause", "resume"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
-        """Annotate the platforms with their spending."""
-        return annotate_spending(super().get_queryset(request))
+        """Annotate the platforms with their spending, and with today's calls and failures."""
+        return annotate_failures(annotate_spending(super().get_queryset(request)))
+
+    @admin.display(description="名称", ordering="name")
+    def title(self, platform: Platform) -> str:
+        """Return the name with its id, and whether it is the demo platform."""
+        return f"{platform}（{platform.pk}）"
+
+    @admin.display(description="状态", ordering="paused_until")
+    def state(self, platform: Platform) -> str:
+        """Return whether it is called now, and if not, why and until when."""
+        if not (platform.is_enabled and platform.is_paused and platform.paused_until):
+            return describe_state(platform)
+        return f"{describe_state(platform)}，至 {timezone.localtime(platform.paused_until):%m-%d %H:%M}"
+
+    @admin.display(description="主机")
+    def host_state(self, platform: Platform) -> str:
+        """Return whether the site may call its host."""
+        host = urlsplit(platform.base_url).hostname
+        if not host:
+            return "本站" if platform.is_demo else "没有接口地址"
+        return "允许" if is_host_allowed(platform.base_url) else f"{host} 不在 OUTGOING_HOSTS 里"
+
+    @admin.display(description="今日调用", ordering="calls_today")
+    def calls_today(self, platform: Platform) -> int:
+        return platform.calls_today or 0  # type: ignore[attr-defined]
+
+    @admin.display(description="今日失败", ordering="failures_today")
+    def failures_today(self, platform: Platform) -> int:
+        return platform.failures_today  # type: ignore[attr-defined,no-any-return]
+
+    @admin.display(description="今日失败", ordering="failures_today")
+    def failures_link(self, platform: Platform) -> SafeString:
+        """Return the number of answers that failed today, as a link to them."""
+        start = get_start_of_day().isoformat()
+        query = {"platform__id__exact": platform.pk, "state__exact": "failed", "answered_at__gte": start}
+        url = f"{reverse('admin:diagnosis_answer_changelist')}?{urlencode(query)}"
+        return format_html('<a href="{}">{}</a>', url, self.failures_today(platform))
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Link to answers for those who may see them."""
+        if not request.user.has_perm("diagnosis.view_answer"):
+            return list(self.list_display)
+        return ["failures_link" if name == "failures_today" else name for name in self.list_display]
 
     @admin.display(description="今日费用（元）", ordering="cost_today")
     def cost_today(self, platform: Platform) -> str:

@@ -33,6 +33,10 @@ class PlatformQuerySet(models.QuerySet["Platform"]):
         """Enabled platforms that accounts of this client can select."""
         return self.enabled().filter(**{OFFERED_FIELDS[client]: True})
 
+    def paused(self) -> "PlatformQuerySet":
+        """Enabled platforms that are paused now."""
+        return self.enabled().filter(paused_until__gt=timezone.now())
+
     def update(self, **columns: Any) -> int:
         """Update, and invalidate cached platforms after the commit."""
         invalidate_tags(PLATFORMS_CACHE_TAG)

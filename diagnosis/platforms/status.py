@@ -1,13 +1,16 @@
-"""Current status of diagnoses and platforms, for the dashboard (settings.DASHBOARD_DIAGNOSES, …_PLATFORMS)."""
+"""Current status of diagnoses and platforms, for lower layers (settings.DASHBOARD_DIAGNOSES, …_PLATFORMS)."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.choices import UNFINISHED_STATUSES
-from diagnosis.models import Diagnosis, Platform
+from diagnosis.choices import UNFINISHED_STATUSES, AnswerState
+from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.platforms.availability import Obstacle, describe_obstacle, describe_pause_reason, find_obstacle
 
 
@@ -31,11 +34,32 @@ def get_platform_statuses() -> list[dict[str, Any]]:
             "name": platform.name,
             "is_demo": platform.is_demo,
             "is_well": problem is None,
-            "state": problem or _("正常"),
+            "state": describe_state(platform),
             "until": platform.paused_until if platform.is_paused and platform.is_enabled else None,
         }
         for platform, problem in problems.items()
     ]
+
+
+def describe_state(platform: Platform) -> str:
+    """Return whether the platform is called, and if not, why, localized."""
+    return _describe_problem(platform) or _("正常")
+
+
+def get_start_of_day() -> datetime:
+    """Return when today began in the site's time zone."""
+    return timezone.localtime(timezone=timezone.get_default_timezone()).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+
+
+def annotate_failures(platforms: QuerySet[Platform]) -> QuerySet[Platform]:
+    """Annotate platforms with `failures_today`, the number of answers that failed."""
+    failed = Answer.objects.filter(
+        platform=OuterRef("pk"), state=AnswerState.FAILED, is_carried_over=False, answered_at__gte=get_start_of_day()
+    )
+    counts = failed.order_by().values("platform").annotate(count=Count("pk")).values("count")
+    return platforms.annotate(failures_today=Coalesce(Subquery(counts), 0))
 
 
 def _describe_problem(platform: Platform) -> str | None:
@@ -46,3 +70,8 @@ def _describe_problem(platform: Platform) -> str | None:
     if obstacle:
         return describe_obstacle(platform)
     return _("待检查") if platform.is_awaiting_probe else None
+
+
+def get_platform_names() -> dict[str, str]:
+    """Return {id: name} of all platforms, in their order."""
+    return dict(Platform.objects.values_list("pk", "name"))

@@ -84,7 +84,9 @@ def serialize_report(diagnosis: Diagnosis, read_texts: AnswerTextReader | None =
     locale = get_current_locale()
     failures = []
     for failure in report["failures"]:
-        texts = build_displayed_message(ErrorCode(failure["code"]), locale)
+        name = platforms.get(failure["platform"], {}).get("name", "")
+        code = ErrorCode(failure["code"])
+        texts = build_displayed_message(code, locale, {"platform": name}, platform=failure["platform"])
         failures.append(failure | {"title": texts["title"], "suggestion": texts["suggestion"]})
     _fill_quote_texts(diagnosis, [*report["brands"], *(report["recognition"] or {}).get("brands", [])], read_texts)
     return {

@@ -52,11 +52,12 @@ def get_used_percentage(use: BudgetUse, limit: Decimal) -> float:
 
 
 def annotate_spending(platforms: QuerySet[Platform]) -> QuerySet[Platform]:
-    """Annotate platforms with `cost_today` and `cost_of_month`."""
+    """Annotate platforms with `calls_today`, `cost_today` and `cost_of_month`."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
     days = DailySpending.objects.filter(platform=OuterRef("pk"), day=today).order_by().values("platform")
     uses = BudgetUse.objects.filter(scope=BudgetScope.PLATFORM, key=OuterRef("pk"), month=get_month())
     return platforms.annotate(
+        calls_today=Subquery(days.annotate(total=Sum("calls")).values("total")),
         cost_today=Subquery(days.annotate(total=Sum("cost")).values("total")),
         cost_of_month=Subquery(uses.values("money")),
     )

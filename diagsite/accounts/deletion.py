@@ -20,8 +20,8 @@ from diagnosis.models import BudgetUse, Diagnosis, LegacyRecord, RepairChange, S
 from diagnosis.orders.services import cancel_diagnosis
 from diagnosis.reports.cache import delete_cached_reports, find_cached_reports, get_report_cache_tag
 from diagsite.models import User
-from errors.audit import SECRET_MASK
 from errors.models import ErrorEvent
+from errors.redaction import MASK
 from performance.cache import invalidate_tags
 from progress.models import Stream
 
@@ -100,7 +100,7 @@ def _delete_rows_of_user(user: User, deleted: Counter[str]) -> None:
     sessions = Session.objects.iterator(chunk_size=500)
     session_keys = [row.pk for row in sessions if row.get_decoded().get("_auth_user_id") == str(user.pk)]
     _delete(Session.objects.filter(pk__in=session_keys), deleted)
-    journal = f"DELETE FROM {RepairChange._meta.db_table} t WHERE t::text LIKE ANY(%s)"
+    journal = f"DELETE FROM {RepairChange._meta.db_table} t WHERE (t.*)::text LIKE ANY(%s)"
     _execute_delete(journal, [f"%{pk}%" for pk in [*diagnoses, *streams]], RepairChange._meta.label, deleted)
     jobs = "DELETE FROM procrastinate_jobs WHERE args->>'diagnosis_id' = ANY(%s)"
     _execute_delete(jobs, keys, "procrastinate.ProcrastinateJob", deleted)
@@ -127,7 +127,7 @@ def _redact_references(user: User, diagnoses: list[str]) -> None:
     user_type, diagnosis_type = (ContentType.objects.get_for_model(model) for model in (User, Diagnosis))
     entries_about_user = LogEntry.objects.filter(content_type=user_type, object_id=str(user.pk))
     entries_about_user |= LogEntry.objects.filter(content_type=diagnosis_type, object_id__in=diagnoses)
-    entries_about_user.update(object_id="", object_repr=SECRET_MASK, change_message="")
+    entries_about_user.update(object_id="", object_repr=MASK, change_message="")
     entries_by_user = LogEntry.objects.filter(user=user)
     if entries_by_user.exists():
         placeholder_user, _is_new = User.objects.get_or_create(username=DELETED_USERNAME, defaults={"is_active": False})
@@ -152,10 +152,10 @@ def count_rows_containing(identifiers: list[str]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_LIST_TABLES_SQL)
         for (table,) in cursor.fetchall():
-            # The whole row as text, so that columns added later are included.
+            # The whole row as text, so that columns added later are included; `t.*`, because a column may be named `t`.
             cursor.execute(
-                f"SELECT count(*) FROM {table} t WHERE t::text LIKE ANY(%s) OR EXISTS ("
-                "SELECT 1 FROM jsonb_each_text(to_jsonb(t)) AS field WHERE field.value = ANY(%s))",
+                f"SELECT count(*) FROM {table} t WHERE (t.*)::text LIKE ANY(%s) OR EXISTS ("
+                "SELECT 1 FROM jsonb_each_text(to_jsonb(t.*)) AS field WHERE field.value = ANY(%s))",
                 [patterns, short],
             )
             if count := cursor.fetchone()[0]:

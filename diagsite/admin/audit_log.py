@@ -7,7 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from errors.audit import VALUES_KEY, ReadOnlyAdmin
+from errors.audit import ReadOnlyAdmin
+from errors.edit_conflicts import VALUES_KEY
 
 
 @admin.register(LogEntry)

@@ -93,7 +93,7 @@ def compute_checksums() -> Checksums:
         cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL extra_float_digits = 3")
         for table in _list_table_names():
             # Fifteen hexadecimal digits fit a bigint.
-            hashed = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint::numeric"
+            hashed = "('x' || substr(md5((t.*)::text), 1, 15))::bit(60)::bigint::numeric"
             cursor.execute(f"SELECT count(*), coalesce(sum({hashed}), 0) FROM {table} t")
             sums[table] = [str(value) for value in cursor.fetchone()]
     return sums

@@ -51,7 +51,7 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
     allowed_actions = ["publish_chosen", "export_chosen"]
     fieldsets = [
         (None, {"fields": [("code", "locale"), "title", "message", "suggestion"]}),
-        ("按钮", {"fields": [("action", "action_label"), "action_params"]}),
+        ("按钮", {"fields": [("action", "action_label")]}),
         ("展示", {"fields": [("display", "icon", "duration_ms")]}),
     ]
 
@@ -173,9 +173,13 @@ class ErrorCopyAdmin(AuditedAdmin[ErrorCopy]):
         _require_publish_permission(request)
         old = get_object_or_404(CopyRevision.objects.select_related("copy"), copy_id=copy_id, number=number)
         reason = request.POST.get("reason", "").strip() or f"回到第 {number} 版"
-        revision = republish_revision(copy_id, number, author=get_author(request), reason=reason)
-        log_action(self, request, old.copy, f"回到第 {number} 版，发布为第 {revision.number} 版：{reason}")
-        self.message_user(request, f"已回到第 {number} 版的文案（新的第 {revision.number} 版）。", messages.SUCCESS)
+        try:
+            revision = republish_revision(copy_id, number, author=get_author(request), reason=reason)
+        except ValidationError as error:
+            self.message_user(request, f"没有回滚到第 {number} 版：{' '.join(error.messages)}", messages.ERROR)
+        else:
+            log_action(self, request, old.copy, f"回到第 {number} 版，发布为第 {revision.number} 版：{reason}")
+            self.message_user(request, f"已回到第 {number} 版的文案（新的第 {revision.number} 版）。", messages.SUCCESS)
         return redirect(reverse("admin:errors_errorcopy_revisions", args=[copy_id]))
 
     # Files ---------------------------------------------------------------------------------------------------------
@@ -238,12 +242,9 @@ def build_preview_data(copy: ErrorCopy) -> dict[str, Any]:
         "retry_after_ms": spec.retry_after_ms,
         "draft": asdict(copy.draft),
         "limits": {
-            "toast_with_icon": message.MAX_TOAST_WITH_ICON_WIDTH,
-            "toast": message.MAX_TOAST_WIDTH,
             "modal": message.MAX_MODAL_TITLE_WIDTH,
             "title": message.MAX_TITLE_WIDTH,
             "text": message.MAX_TEXT_WIDTH,
             "label": message.MAX_LABEL_WIDTH,
-            "toast_icons": sorted(message.TOAST_ICONS),
         },
     }

@@ -11,10 +11,11 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 
 from errors.audit import ReadOnlyAdmin
-from errors.models import ErrorCount, ErrorEvent
+from errors.codes import ErrorCode
+from errors.models import ErrorEvent
+from errors.statistics import count_shown_errors, get_first_hour, select_counts
 
 GROUP_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
 MAX_LISTED_GROUPS = 200
@@ -59,20 +60,25 @@ class ErrorEventAdmin(ReadOnlyAdmin[ErrorEvent]):
             raise PermissionDenied
         hours = request.GET.get("hours", "24")
         hours = hours if hours in GROUP_PERIODS else "24"
+        code = request.GET.get("code", "")
+        code = code if code in ErrorCode.__members__ else ""
+        period = timedelta(hours=int(hours))
         context = {
             **self.admin_site.each_context(request),
             "title": "错误分组",
             "opts": self.opts,
-            "groups": list_error_groups(timedelta(hours=int(hours))),
+            "groups": list_error_groups(period, code),
+            "total": count_shown_errors(period, code),
+            "since": get_first_hour(period),
+            "code": code,
             "periods": GROUP_PERIODS.items(),
             "hours": hours,
         }
         return TemplateResponse(request, "admin/errors/errorevent/groups.html", context)
 
 
-def list_error_groups(period: timedelta) -> list[dict[str, Any]]:
+def list_error_groups(period: timedelta, code: str = "") -> list[dict[str, Any]]:
     """Return groups by frequency: {code, fingerprint, shown, retried, recovered, last, exception, place, ...}."""
-    since = (timezone.now() - period).replace(minute=0, second=0, microsecond=0)
     newest = ErrorEvent.objects.filter(fingerprint=OuterRef("fingerprint")).order_by("-created_at")
     columns: dict[str, Any] = {
         name: Subquery(newest.values(name)[:1]) for name in ("exception", "place", "platform", "request_id")
@@ -80,6 +86,6 @@ def list_error_groups(period: timedelta) -> list[dict[str, Any]]:
     by_outcome: dict[str, Any] = {
         outcome: Sum("count", filter=Q(outcome=outcome), default=0) for outcome in ("shown", "retried", "recovered")
     }
-    groups = ErrorCount.objects.filter(hour__gte=since).order_by().values("code", "fingerprint")
+    groups = select_counts(period, code).values("code", "fingerprint")
     counted = groups.annotate(total=Sum("count"), last=Max("hour"), **by_outcome, **columns)
     return [dict(group) for group in counted.order_by("-total", "code")[:MAX_LISTED_GROUPS]]

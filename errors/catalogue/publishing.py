@@ -8,35 +8,51 @@ from django.db import transaction
 
 from errors.codes import ErrorCode
 from errors.messages.default_texts import DEFAULT_TEXTS
-from errors.messages.message import ErrorMessage, build_default_message, build_message, validate_message
-from errors.models import CopyRevision, ErrorCopy
+from errors.messages.diff import FIELD_LABELS
+from errors.messages.message import ErrorMessage, build_default_message, build_message_or_fallback, validate_message
+from errors.models import CopyOverride, CopyRevision, ErrorCopy
 
 
 def publish_draft(copy_id: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
     """Publish the draft. Raises ValidationError when it is invalid or equal to the published message."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
-        errors = validate_message(ErrorCode(copy.code), copy.locale, copy.draft)
-        if errors:
-            raise ValidationError({name: [error] for name, error in errors.items()})
+        _validate_draft(copy)
         if not copy.has_draft:
             raise ValidationError("没有可发布的修改。")
         return _create_revision(copy, author, reason)
 
 
 def republish_revision(copy_id: int, number: int, *, author: AbstractBaseUser | None, reason: str) -> CopyRevision:
-    """Publish an older revision again, as a new revision; the draft is replaced too."""
+    """Publish an older revision again, as a new revision; the draft is replaced too.
+
+    Raises ValidationError when it is invalid by today's rules, which may be stricter than those of its time.
+    """
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
-        copy.draft = copy.revisions.get(number=number).message
+        default = build_default_message(ErrorCode(copy.code), copy.locale)
+        copy.draft = build_message_or_fallback(copy.revisions.get(number=number).content, default)
+        _validate_draft(copy)
         return _create_revision(copy, author, reason)
+
+
+def _validate_draft(copy: ErrorCopy) -> None:
+    """Raise ValidationError when the draft is invalid, alone or with the texts of an override that has not ended."""
+    code = ErrorCode(copy.code)
+    if errors := validate_message(code, copy.locale, copy.draft):
+        raise ValidationError([f"{FIELD_LABELS[name]}：{error}" for name, error in errors.items()])
+    for override in CopyOverride.objects.unexpired().filter(code=code, locale=copy.locale):
+        if errors := validate_message(code, copy.locale, override.apply_to(copy.draft)):
+            texts = "；".join(f"{FIELD_LABELS[name]}：{error}" for name, error in errors.items())
+            raise ValidationError(f"临时文案“{override}”与它不相容（{texts}），请先修改或结束临时文案。")
 
 
 def accept_upstream(copy_id: int) -> ErrorCopy:
     """Replace the draft by the default message of the release."""
     with transaction.atomic():
         copy = _get_locked_copy(copy_id)
-        copy.draft = build_message(copy.upstream)
+        default = build_default_message(ErrorCode(copy.code), copy.locale)
+        copy.draft = build_message_or_fallback(copy.upstream, default)
         copy.has_upstream_changes = False
         copy.save()
         return copy

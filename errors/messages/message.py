@@ -13,12 +13,8 @@ TEXT_FIELDS = ("title", "message", "suggestion", "action_label")
 ICONS = ("info", "warning", "error", "success", "none")
 ALLOWED_ACTION_PARAMS = {"diagnosis", "status", "platform"}
 
-# A mini-program's toast shows at most 7 full-width characters beside an icon, and without one two lines.
-TOAST_ICONS = {"error", "success"}
-MAX_TOAST_WITH_ICON_WIDTH = 7.0
-MAX_TOAST_WIDTH = 20.0
 MAX_MODAL_TITLE_WIDTH = 16.0  # one line at 375 px
-MAX_TITLE_WIDTH = 20.0
+MAX_TITLE_WIDTH = 20.0  # two lines of a toast beside its button
 MAX_TEXT_WIDTH = 60.0  # three lines at 375 px
 MAX_LABEL_WIDTH = 8.0
 ALLOWED_TOAST_DURATIONS_MS = range(1500, 10_001)
@@ -144,8 +140,6 @@ def _validate_text(code: ErrorCode, name: str, text: str) -> str:
 
 def get_max_title_width(message: ErrorMessage) -> float:
     """Return the maximum width of the title on its display, in full-width characters."""
-    if message.display == Display.TOAST:
-        return MAX_TOAST_WITH_ICON_WIDTH if message.icon in TOAST_ICONS else MAX_TOAST_WIDTH
     return MAX_MODAL_TITLE_WIDTH if message.display == Display.MODAL else MAX_TITLE_WIDTH
 
 

@@ -17,9 +17,11 @@ from django.utils import timezone
 from errors.catalogue import snapshot
 from errors.catalogue.publishing import seed_error_messages
 from errors.codes import ErrorCode
+from errors.edit_conflicts import VERSION_FIELD
 from errors.messages.message import CONTENT_FIELDS
-from errors.models import CopyOverride, ErrorCopy, ErrorCount, ErrorEvent
+from errors.models import CopyOverride, CopyRevision, ErrorCopy, ErrorCount, ErrorEvent
 from errors.recording import error_recorder, record_error
+from testing.data.diagnoses import make_platform
 
 pytestmark = pytest.mark.django_db
 
@@ -127,11 +129,50 @@ def test_a_publisher_can_publish_with_a_reason_and_roll_back(publisher: Client) 
     assert (shown.title, shown.revision) == ("系统开小差了", 3)
 
 
+def test_a_rollback_to_a_text_that_is_invalid_by_now_is_refused(publisher: Client) -> None:
+    copy = row()
+    too_long = {**copy.draft.content(), "title": "长" * 30}
+    CopyRevision.objects.create(copy=copy, number=7, content=too_long, reason="before the limit")
+    address = reverse("admin:errors_errorcopy_roll_back", args=[copy.pk, 7])
+    assert "没有回滚到第 7 版：标题：太长" in publisher.post(address, follow=True).content.decode()
+    assert (row().title, row().published) == (copy.title, copy.published)
+
+
+def test_a_text_that_an_override_does_not_fit_is_not_published(publisher: Client) -> None:
+    now = timezone.now()
+    CopyOverride.objects.create(
+        code=C.SERVER_ERROR, title="十七个字的标题在对话框里放不下了呀", starts_at=now, ends_at=now + timedelta(hours=1)
+    )
+    change(publisher, row(), display="modal", message="改了说明", _publish="1")
+    published = row().published
+    assert published and published.number == 1
+    CopyOverride.objects.update(ends_at=now + timedelta(microseconds=1))
+    change(publisher, row(), display="modal", message="改了说明", _publish="1")
+    published = row().published
+    assert published and published.number == 2
+
+
+def test_a_form_opened_before_another_change_is_refused_and_says_who_changed_what(
+    editor: Client, publisher: Client
+) -> None:
+    copy = row()
+    opened = editor.get(reverse("admin:errors_errorcopy_change", args=[copy.pk])).context["adminform"].form
+    version = opened[VERSION_FIELD].value()
+    change(publisher, copy, title="服务器打了个盹", _publish="1")
+    page = change(editor, copy, message="改了说明", opened_version=version).content.decode()
+    assert "“标题”现在是“服务器打了个盹”（view_errorcopy-change_errorcopy-publish_errorcopy" in page
+    assert "“说明”现在是" not in page
+    assert (row().title, row().message) == ("服务器打了个盹", copy.message)
+    reopened = editor.get(reverse("admin:errors_errorcopy_change", args=[copy.pk])).context["adminform"].form
+    change(editor, row(), message="改了说明", opened_version=reopened[VERSION_FIELD].value())
+    assert (row().title, row().message) == ("服务器打了个盹", "改了说明")
+
+
 def test_an_invalid_draft_is_not_saved(editor: Client) -> None:
     page = change(
-        editor, row(C.DATA_FORMAT_ERROR), title="这个标题放不进轻提示", message="你好 {user}"
+        editor, row(C.DATA_FORMAT_ERROR), title="这个标题太长，放不进轻提示的两行文字里面去", message="你好 {user}"
     ).content.decode()
-    assert "最多 7" in page
+    assert "最多 20" in page
     assert "不认识的占位符" in page
     assert not row(C.DATA_FORMAT_ERROR).has_draft
 
@@ -174,6 +215,9 @@ def test_only_a_publisher_can_create_a_valid_override(publisher: Client) -> None
         "ends_at_1": now.strftime("%H:%M:%S"),
     }
     address = reverse("admin:errors_copyoverride_add")
+    assert "没有标识为“doubao”的平台" in publisher.post(address, form).content.decode()
+    make_platform("doubao")
+    assert "不区分平台" in publisher.post(address, form | {"code": "CONFLICT"}).content.decode()
     assert "太长" in publisher.post(address, form | {"title": "豆包正在维护" * 4}).content.decode()
     assert publisher.post(address, form).status_code == 302
     assert CopyOverride.objects.get().author

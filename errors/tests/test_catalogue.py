@@ -12,6 +12,7 @@ from errors.catalogue import snapshot
 from errors.catalogue.publishing import accept_upstream, publish_draft, republish_revision, seed_error_messages
 from errors.codes import ErrorCode
 from errors.models import CopyOverride, CopyRevision, ErrorCopy, ImmutableError
+from testing.data.diagnoses import make_platform
 
 C = ErrorCode
 
@@ -46,6 +47,8 @@ def override(**columns: object) -> CopyOverride:
         "ends_at": now + timedelta(minutes=1),
         "reason": "公告",
     }
+    if columns.get("platform"):
+        make_platform(str(columns["platform"]))
     made = CopyOverride(**(values | columns))
     made.full_clean()
     made.save()

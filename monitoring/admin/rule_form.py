@@ -3,9 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.db import connection
-from django.utils import timezone
 
+from monitoring.alerts.platform_alerts import PLATFORM_ALERT_NAME
 from monitoring.instrumentation.registry import get_metrics
 from monitoring.label_matchers import validate_matchers
 from monitoring.models import Rule
@@ -46,12 +45,18 @@ _PRESET_CHOICES = [
 
 
 class RuleForm(forms.ModelForm[Rule]):
-    """All fields, validated together. `version` is when the rule was last changed as the form was opened."""
+    """All fields, validated together."""
 
     preset = forms.ChoiceField(
         label="灵敏度", choices=_PRESET_CHOICES, required=False, help_text="选定后代替“高级”里的证据和等待时间"
     )
-    version = forms.CharField(label="版本", required=False, widget=forms.HiddenInput())
+
+    inhibited_by = forms.MultipleChoiceField(
+        label="由哪些告警说明",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="这些告警未解除时，本规则不另行告警",
+    )
 
     class Meta:
         model = Rule
@@ -67,10 +72,9 @@ class RuleForm(forms.ModelForm[Rule]):
         self.metrics = get_metrics()
         if "preset" in self.fields:
             self.fields["preset"].initial = find_preset(self.instance)
-        if "version" in self.fields and self.instance.pk:
-            self.fields["version"].initial = self.instance.updated_at.isoformat()
         if "metric" not in self.fields:
             return  # read-only
+        self.fields["inhibited_by"].choices = list_causes(self.instance)  # type: ignore[attr-defined]
         for name, kinds in (("metric", list(_METRIC_GROUP_LABELS)), ("denominator", ["counter"])):
             groups: list[Any] = [("", "---------")]
             for kind in kinds:
@@ -89,21 +93,10 @@ class RuleForm(forms.ModelForm[Rule]):
         """Reject rules that could not be evaluated, or could never fire or resolve."""
         data = super().clean() or {}
         data |= PRESETS.get(data.get("preset", CUSTOM_PRESET), {})
-        self._check_version(data.get("version", ""))
         for name, error in (self._validate_metrics(data) | _validate_numbers(data)).items():
             if name in self.fields and name not in self.errors:
                 self.add_error(name, error)
         return data
-
-    def _check_version(self, version: str) -> None:
-        """Reject a form that was opened before another change of the rule, which it would undo."""
-        if not version or not self.instance.pk:
-            return
-        rules = Rule.objects.select_for_update() if connection.in_atomic_block else Rule.objects.all()
-        stored = rules.filter(pk=self.instance.pk).values_list("updated_at", flat=True).first()
-        if stored is not None and stored.isoformat() != version:
-            changed = f"{timezone.localtime(stored):%m-%d %H:%M:%S}"
-            raise forms.ValidationError(f"这条规则在 {changed} 已被他人修改。请重新打开，再做您的修改。")
 
     def _validate_metrics(self, data: dict[str, Any]) -> dict[str, str]:
         """Require existing metrics of a suitable kind, and matchers on labels that they have."""
@@ -135,6 +128,13 @@ class RuleForm(forms.ModelForm[Rule]):
             expected, actual = (_METRIC_GROUP_LABELS[metric_kind][:2] for metric_kind in (expected_kind, metric.kind))
             return f"{Rule.Kind(kind).label}要用{expected}类指标，{name} 是{actual}"
         return ""
+
+
+def list_causes(rule: Rule) -> list[tuple[str, str]]:
+    """Return (name, label) of the alerts that may explain a rule: platforms, the other rules, and those it names."""
+    others = Rule.objects.exclude(pk=rule.pk).values_list("name", "title")
+    causes = {PLATFORM_ALERT_NAME: "AI 平台无法回答", **{name: title or name for name, title in others}}
+    return list(({name: f"{name}（已不存在）" for name in rule.inhibited_by} | causes).items())
 
 
 def find_preset(rule: Rule) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,7 +13,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST
+from markdown_it import MarkdownIt
 
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import RuleForm
@@ -26,6 +28,7 @@ from monitoring.rules.explanations import format_rule_value
 
 BACKTEST_PERIODS = {"1": "1 小时", "24": "24 小时", "168": "7 天"}
 RUNBOOK_DIRECTORY = Path(settings.BASE_DIR) / "docs" / "runbooks"
+_MARKDOWN = MarkdownIt("js-default")
 _STATE_COLOURS = {"ok": "resolved", "firing": "open", "failed": "open", "pending": "acknowledged"}
 
 
@@ -56,7 +59,7 @@ class RuleAdmin(AuditedAdmin[Rule]):
                 ]
             },
         ),
-        ("灵敏度", {"fields": ["preset", "version"]}),
+        ("灵敏度", {"fields": ["preset"]}),
         (
             "高级",
             {
@@ -67,7 +70,8 @@ class RuleAdmin(AuditedAdmin[Rule]):
                     ("evidence_days", "confidence"),
                     ("for_seconds", "keep_firing_seconds"),
                     ("repeat_seconds", "cooldown_seconds"),
-                    ("no_data", "inhibited_by"),
+                    "no_data",
+                    "inhibited_by",
                 ],
             },
         ),
@@ -113,6 +117,12 @@ class RuleAdmin(AuditedAdmin[Rule]):
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> list[str]:
         """The name is fixed, because silences and alerts refer to it."""
         return ["name"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
+        """Save, and say that a rule which is off does nothing."""
+        super().save_model(request, obj, form, change)
+        if not obj.is_enabled:
+            self.message_user(request, f"“{obj}”没有启用，不会计算，也不会告警。", messages.WARNING)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the metrics and their labels for the script."""
@@ -171,7 +181,9 @@ class RuleAdmin(AuditedAdmin[Rule]):
         if not file.is_file():
             raise Http404
         title, _, text = file.read_text().partition("\n")
-        context = {**self.admin_site.each_context(request), "title": title.lstrip("# "), "text": text.strip()}
+        content = mark_safe(_MARKDOWN.render(text))  # a file of the release; raw HTML in it is escaped
+        context = {**self.admin_site.each_context(request), "title": title.lstrip("# "), "content": content}
+        context["may_view_rules"] = self.has_view_permission(request)
         return TemplateResponse(request, "admin/monitoring/rule/runbook.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from errors.admin_filters import PeriodFilter
 from errors.audit import AuditedAdmin
 from monitoring.admin.rule_form import MatchersWidget
 from monitoring.alerts.silences import find_matching_alerts, is_silence_active
@@ -44,6 +45,7 @@ class SilenceAdmin(AuditedAdmin[Silence]):
 
     form = SilenceForm
     list_display = ["comment", "state", "starts_at", "ends_at", "author", "silenced_count"]
+    list_filter = [PeriodFilter]
     list_select_related = ["author"]
     search_fields = ["comment"]
     readonly_fields = ["author", "open_alerts"]

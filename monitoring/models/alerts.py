@@ -123,6 +123,13 @@ class AlertNote(models.Model):
         return f"{self.get_kind_display()} {self.text}"
 
 
+class SilenceQuerySet(models.QuerySet["Silence"]):
+    def started_and_not_ended(self) -> "SilenceQuerySet":
+        """Silences whose period includes now; of a weekly one, now may be outside of its windows."""
+        now = timezone.now()
+        return self.filter(starts_at__lte=now, ends_at__gt=now)
+
+
 class Silence(models.Model):
     """Suppresses the notifications of matching alerts for a time, or in weekly windows; a summary is sent when it ends.
 
@@ -130,6 +137,8 @@ class Silence(models.Model):
     weekly: [{"days": [0..6, Monday first], "from": "HH:MM", "to": "HH:MM"}] within starts_at..ends_at, in the site's
     time zone; an empty list means the whole time. A window whose `to` is not after its `from` ends on the next day.
     """
+
+    objects = SilenceQuerySet.as_manager()
 
     comment = models.CharField("原因", max_length=200)
     matchers = models.JSONField("条件", default=list, help_text="全部满足才静默；空列表静默所有告警")

@@ -105,6 +105,14 @@ def test_verification_finds_leftovers_in_any_table(user: User) -> None:
     stray.delete()
 
 
+def test_tables_with_any_column_names_are_searched(user: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE TABLE odd (t text, field text, value text, "Table" text)')
+        cursor.execute("INSERT INTO odd VALUES ('x', 'y', %s, 'z'), (%s, '', '', '')", ["ann", OPENID])
+        cursor.execute('CREATE TABLE "Odd name" (t integer)')
+    assert count_rows_containing(["ann", OPENID])["odd"] == 2
+
+
 def test_short_identifier_matches_whole_values_only(user: User) -> None:
     User.objects.filter(pk=user.pk).update(username="ann")
     make_platform("p", name="announcement")

@@ -1,18 +1,23 @@
 """The audit log records changes by staff with old and new values and cannot be edited."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import timezone
 
+from diagnosis.choices import FailureReason
 from diagnosis.models import Platform
 from diagsite.admin.audit_log import parse_changes
 from diagsite.models import User
-from errors.audit import SECRET_MASK, AuditedAdmin
+from errors.audit import AuditedAdmin
 from errors.catalogue.publishing import seed_error_messages
+from errors.edit_conflicts import VERSION_FIELD
 from errors.models import ErrorCopy
+from errors.redaction import MASK
 from monitoring.models import Channel
 from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, run_and_end
 
@@ -54,6 +59,20 @@ def test_changed_field_is_logged_with_its_values(client: Client) -> None:
     assert "concurrency：5 → 7" in page
 
 
+def test_a_change_by_the_site_itself_is_not_undone_by_an_older_form(client: Client) -> None:
+    platform = make_platform("p")
+    path = "/admin/diagnosis/platform/p/change/"
+    version = client.get(path).context["adminform"].form[VERSION_FIELD].value()
+    # The site itself paused the platform meanwhile: saving the form as it was opened would resume it.
+    Platform.objects.filter(pk=platform.pk).pause(timezone.now() + timedelta(hours=1), FailureReason.QUOTA)
+    form = client.get(path).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields} | {VERSION_FIELD: version, "paused_until": None}
+    page = client.post(path, {name: value for name, value in values.items() if value not in (None, False)})
+    text = page.content.decode()
+    assert "“暂停至”现在是" in text
+    assert "“暂停原因”现在是“配额用尽或欠费”（系统）" in text
+
+
 def test_secrets_are_not_logged(client: Client) -> None:
     form = {"name": "钩子", "kind": "webhook", "address": "https://127.0.0.1/first-secret", "is_enabled": "on"}
     assert client.post("/admin/monitoring/channel/add/", form).status_code == 302
@@ -62,7 +81,7 @@ def test_secrets_are_not_logged(client: Client) -> None:
     assert client.post(f"/admin/monitoring/channel/{channel.pk}/change/", form).status_code == 302
     values = last()[1]
     assert values["name"] == ("钩子", "新名")
-    assert values["address"] == values["key"] == (SECRET_MASK, SECRET_MASK)
+    assert values["address"] == values["key"] == (MASK, MASK)
     assert "-secret" not in str(list(LogEntry.objects.values()))
 
 

@@ -1,8 +1,11 @@
 """The roles of staff: seeding, changes by operators, and no extension of own permissions."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from django.utils import timezone
 
 from diagsite.models import Role, User
 from diagsite.roles import (
@@ -12,6 +15,7 @@ from diagsite.roles import (
     get_permission_names,
     seed_roles,
 )
+from monitoring.models import Silence
 from testing.data.access import create_actor_users
 from testing.data.diagnoses import make_platform
 
@@ -63,6 +67,19 @@ def test_changed_role_is_kept() -> None:
     assert seed_roles() == {"added": 0, "updated": 0, "kept": 1, "deleted": 1}
     assert get_permission_names(renamed) == EDITOR_PERMISSIONS - {"errors.publish_errorcopy"}
     assert not Group.objects.filter(name__in=["文案编辑", "告警运维"]).exists()
+
+
+def test_read_only_pages_link_only_to_what_a_role_may_open(people: dict[str, User]) -> None:
+    silence = Silence.objects.create(
+        comment="s", starts_at=timezone.now(), ends_at=timezone.now() + timedelta(hours=1), author=people["admin"]
+    )
+    page = f"/admin/monitoring/silence/{silence.pk}/change/"
+    author = f"/admin/diagsite/user/{people['admin'].pk}/change/"
+    for name, may_open in (("operator", False), ("root", True)):
+        client = signed_in(people[name])
+        text = client.get(page).content.decode()
+        assert people["admin"].username in text
+        assert (author in text) == (client.get(author).status_code == 200) == may_open
 
 
 def test_administrator_assigns_roles_but_gains_no_permissions(people: dict[str, User]) -> None:

@@ -1,5 +1,8 @@
 """The form of a platform: every refusal names the field that is wrong."""
 
+import re
+from datetime import timedelta
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +13,19 @@ from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from diagnosis import migrations
-from diagnosis.models import Platform
-from testing.data.diagnoses import API_KEY_VARIABLE, make_platform
+from diagnosis.models import Answer, DailySpending, Platform
+from testing.data.diagnoses import (
+    API_KEY_VARIABLE,
+    make_diagnosis,
+    make_failed_result,
+    make_platform,
+    make_user,
+    make_valid_result,
+    run_and_end,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +112,29 @@ def test_a_missing_key_is_said_and_the_key_never_shown(admin_client: Client, mon
     response = _post(admin_client)
     assert response.status_code == 302
     assert "平台还不能使用" in str(list(response.wsgi_request._messages))
+
+
+def test_list_shows_key_host_state_calls_failures_cost_and_budget(admin_client: Client, settings: Any) -> None:
+    settings.OUTGOING_HOSTS = ["127.0.0.1", "10.0.0.0/8"]
+    make_platform("own", base_url="https://10.1.2.3/v1", monthly_budget=20)
+    make_platform("forbidden", base_url="https://evil.example/v1", paused_until=timezone.now() + timedelta(hours=1))
+    platform = Platform.objects.get(pk="own")
+    diagnosis = make_diagnosis(make_user("owner"), [platform], questions=["甲？", "乙？", "丙？"])
+    run_and_end(diagnosis, make_failed_result(), make_failed_result(), make_valid_result())
+    Answer.objects.filter(question__text="乙？").update(answered_at=timezone.now() - timedelta(days=2))
+    today = timezone.localdate()
+    DailySpending.objects.create(day=today, platform=platform, purpose="answer", calls=3, cost="0.5")
+    DailySpending.objects.create(day=today, platform=platform, purpose="probe", calls=1, cost="0.1")
+    DailySpending.objects.create(day=today - timedelta(days=1), platform=platform, purpose="probe", calls=9, cost="9")
+    response = admin_client.get(reverse("admin:diagnosis_platform_changelist"))
+    text = response.content.decode()
+    row = next(row for row in response.context["cl"].result_list if row.pk == "own")
+    assert (row.calls_today, row.failures_today, str(row.cost_today)) == (4, 1, "0.600000")
+    for part in ("已设置", "允许", "evil.example 不在 OUTGOING_HOSTS 里", "已暂停", "0.60", "– / 20.00"):
+        assert part in text, part
+    link = re.search(r'href="(/admin/diagnosis/answer/[^"]*platform__id__exact=own[^"]*)">1</a>', text)
+    assert link
+    assert admin_client.get(unescape(link.group(1))).context["cl"].result_count == 1
 
 
 def test_switched_off_models_are_moved_and_other_settings_kept() -> None:

@@ -3,7 +3,7 @@
 
 (() => {
   const FULL_WIDTH = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6“”‘’…—·]/u;
-  const ICONS = { success: "✓", error: "✕" };
+  const ICONS = { info: "i", warning: "!", error: "✕", success: "✓" };
   const DISPLAY_FORMS = { toast: "轻提示", modal: "对话框", page: "整页", inline: "页内" };
   const FIELDS = ["title", "message", "suggestion", "action_label"];
 
@@ -30,27 +30,31 @@
       return { ...copy, action, label, display: value("display"), icon: value("icon") };
     }
 
+    const icon = (copy) => (ICONS[copy.icon] ? h("span", "icon", ICONS[copy.icon]) : null);
+    const hasAction = (copy) => copy.action !== "dismiss";
+
+    const texts = (copy) => [h("h4", "", copy.title), h("p", "", copy.message), h("p", "", copy.suggestion)];
+
+    // The same parts, in the same order, as miniprogram/components/error-dialog/error-dialog.wxml.
     function toast(copy) {
-      if (!data.limits.toast_icons.includes(copy.icon)) return h("div", "toast", copy.title);
-      return h("div", "toast-with-icon", h("span", "", ICONS[copy.icon] || ""), copy.title);
+      const box = h("div", "texts", h("h4", "", copy.title), h("p", "", copy.suggestion || copy.message));
+      const action = hasAction(copy) ? h("span", "link", copy.label) : null;
+      return h("div", "toast", icon(copy), box, action, h("span", "close", "×"));
     }
 
     function modal(copy) {
-      const close = copy.action === "dismiss" ? null : h("span", "", "关闭");
-      const buttons = h("div", "buttons", close, h("span", "", copy.label));
-      const box = h("div", "modal", h("h4", "", copy.title), h("p", "", copy.message), h("p", "", copy.suggestion), buttons);
-      return h("div", "backdrop", box);
+      const close = hasAction(copy) ? h("span", "", "关闭") : null;
+      const buttons = h("div", "buttons", close, h("span", "primary", copy.label));
+      return h("div", "backdrop", h("div", "modal", icon(copy), ...texts(copy), buttons));
     }
 
     function page(copy) {
-      const texts = [h("h4", "", copy.title), h("p", "", copy.message), h("p", "", copy.suggestion)];
-      return h("div", "full-page", h("span", "icon", "!"), ...texts, h("span", "action", copy.label));
+      return h("div", "full-page", icon(copy), ...texts(copy), h("span", "action", copy.label));
     }
 
     function inline(copy) {
-      const link = copy.action === "dismiss" ? null : h("span", "link", copy.label);
-      const texts = h("div", "", h("h4", "", copy.title), h("p", "", copy.message), h("p", "", copy.suggestion), link);
-      return h("div", "card", h("span", "icon", "!"), texts);
+      const action = hasAction(copy) ? h("span", "action", copy.label) : null;
+      return h("div", "card", icon(copy), h("div", "texts", ...texts(copy), action));
     }
 
     const draw = { toast, modal, page, inline };
@@ -69,9 +73,7 @@
     function getMaxWidth(name, copy) {
       if (name === "action_label") return data.limits.label;
       if (name !== "title") return data.limits.text;
-      if (copy.display === "modal") return data.limits.modal;
-      if (copy.display !== "toast") return data.limits.title;
-      return data.limits.toast_icons.includes(copy.icon) ? data.limits.toast_with_icon : data.limits.toast;
+      return copy.display === "modal" ? data.limits.modal : data.limits.title;
     }
 
     function showWidth(name, copy) {

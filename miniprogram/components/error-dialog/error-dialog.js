@@ -8,6 +8,10 @@ const { _ } = require('../../presentation/i18n');
 
 const TOAST_WITH_ACTION_MS = 6000;
 const TOAST_MS = 3000;
+/** @type {{[icon: string]: string}} */
+const ICONS = { info: 'i', error: '✕', success: '✓', none: '' };
+/** @param {string} name */
+const getIcon = (name) => (name in ICONS ? ICONS[name] : '!');
 const HOME = '/pages/index/index';
 const HISTORY = '/pages/history/history';
 
@@ -69,7 +73,7 @@ Component({
       this.setData({
         display: form,
         prefix,
-        error: { code: shown.code, title: shown.title, message: shown.message, suggestion: shown.suggestion, severity: shown.severity, label: shown.action.label, hasAction },
+        error: { code: shown.code, title: shown.title, message: shown.message, suggestion: shown.suggestion, severity: shown.severity, icon: getIcon(shown.icon), label: shown.action.label, hasAction },
         referenceText: shown.reference ? _('参考编号 {id}', { id: shown.reference }) : '',
         closeText: _('关闭'),
         waitSeconds: 0,

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from errors.edit_conflicts import VERSION_FIELD
 from monitoring.admin.rule_form import find_preset
 from monitoring.alerts.lifecycle import fire_alert
 from monitoring.models import Alert, Rule, RuleState, Sample, Silence
@@ -58,7 +59,7 @@ def make_form(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         field.name: getattr(rule, field.name) for field in Rule._meta.fields if field.editable and field.name != "id"
     }
-    values["inhibited_by"] = "[]"
+    values["inhibited_by"] = ["platform_unavailable"]
     values |= {"matchers": '[{"label": "outcome", "op": "!=", "values": ["valid"]}]', "denominator_matchers": "[]"}
     values |= {"denominator": CALLS_METRIC, "is_enabled": "on", "resolve_threshold": "0.03"}
     return {name: value for name, value in (values | changes).items() if value not in (None, False)}
@@ -119,16 +120,22 @@ def test_preset_replaces_the_numbers_and_a_new_rule_is_on(operator: Client) -> N
     operator.post(reverse("admin:monitoring_rule_change", args=[rule.pk]), make_form(confidence="0.6"))
     rule.refresh_from_db()
     assert rule.confidence == 0.6 and find_preset(rule) == ""
+    assert rule.is_enabled and rule.inhibited_by == ["platform_unavailable"]
+
+
+def test_saving_a_rule_that_is_off_says_so(operator: Client) -> None:
+    response = operator.post(reverse("admin:monitoring_rule_add"), make_form(is_enabled=None), follow=True)
+    assert "没有启用，不会计算" in response.content.decode()
 
 
 def test_form_that_was_opened_before_another_change_is_rejected(operator: Client) -> None:
     operator.post(reverse("admin:monitoring_rule_add"), make_form())
     rule = Rule.objects.get()
     address = reverse("admin:monitoring_rule_change", args=[rule.pk])
-    opened = operator.get(address).context["adminform"].form["version"].value()
-    assert operator.post(address, make_form(version=opened, threshold="0.2")).status_code == 302
-    response = operator.post(address, make_form(version=opened, threshold="0.3"))
-    assert "已被他人修改" in response.content.decode()
+    opened = operator.get(address).context["adminform"].form[VERSION_FIELD].value()
+    assert operator.post(address, make_form(opened_version=opened, threshold="0.2")).status_code == 302
+    page = operator.post(address, make_form(opened_version=opened, threshold="0.3")).content.decode()
+    assert "“阈值”现在是“0.2”（ming " in page
     rule.refresh_from_db()
     assert rule.threshold == 0.2
 
@@ -307,26 +314,26 @@ def test_command_explains_every_rule_in_a_line() -> None:
     seed_rules()
     write_hour(NOON + timedelta(hours=1))
     at = (NOON + timedelta(minutes=27)).isoformat()
-    lines = evaluate_alerts("--at", at, "--dry-run").splitlines()
+    lines = evaluate_alerts("--at", at).splitlines()
     assert [line.split()[0] for line in lines] == sorted(DEFAULT_RULES)
     line = next(line for line in lines if line.startswith("high_error_rate"))
     assert "% > 5 %?" in line and "n=200 in 300 s" in line and "pending: beyond the threshold" in line
     assert "no samples" in lines[0]
     assert not RuleState.objects.exists()
-    rows = {row["rule"]: row for row in json.loads(evaluate_alerts("--at", at, "--dry-run", "--json"))}
+    rows = {row["rule"]: row for row in json.loads(evaluate_alerts("--at", at, "--json"))}
     assert rows["high_error_rate"]["value"] > 0.3 and rows["high_error_rate"]["window_seconds"] == 300
     assert rows["high_latency"]["state"] == "no_data"
 
 
-def test_command_evaluates_now_and_rejects_past_times_without_dry_run() -> None:
+def test_command_evaluates_now_and_rejects_past_times_with_apply() -> None:
     seed_rules()
-    assert "no_data" in evaluate_alerts()
+    assert "no_data" in evaluate_alerts("--apply")
     assert RuleState.objects.count() == 8
-    with pytest.raises(CommandError, match="--dry-run"):
-        evaluate_alerts("--at", "2026-02-27 03:10")
+    with pytest.raises(CommandError, match="--apply"):
+        evaluate_alerts("--at", "2026-02-27 03:10", "--apply")
     with pytest.raises(CommandError, match="is not a time"):
-        evaluate_alerts("--at", "yesterday", "--dry-run")
+        evaluate_alerts("--at", "yesterday")
     Rule.objects.filter(name="high_latency").update(metric="gone")
     with pytest.raises(CommandError, match="could not be evaluated"):
-        evaluate_alerts("--dry-run")
+        evaluate_alerts()
     assert not Sample.objects.exists()

@@ -69,6 +69,13 @@ function actionButton(body, { actions, close, isPrimary }) {
   return button;
 }
 
+const ICONS = new Set(["info", "warning", "error", "success"]);
+
+function icon({ copy }) {
+  if (copy.icon === "none") return null;
+  return h("span", { class: "problem-icon", "data-icon": ICONS.has(copy.icon) ? copy.icon : "warning", "aria-hidden": "true" });
+}
+
 function reference(body) {
   if (!body.request_id) return null;
   return h("p", { class: "reference" }, _("参考编号 {id}", { id: String(body.request_id).slice(0, 8) }));
@@ -92,7 +99,7 @@ export function problemCard(body, { actions = {}, heading = "h3", close = () => 
   return h(
     "div",
     { class: "problem", "data-severity": body.severity || "error" },
-    h("span", { class: "problem-icon", "aria-hidden": "true" }),
+    icon(body),
     prefix && h("p", { class: "problem-prefix" }, prefix),
     problemText(body, heading),
     hasAction && h("div", { class: "problem-action" }, actionButton(body, { actions, close, isPrimary: false })),
@@ -110,7 +117,8 @@ function showToast(body, actions) {
   const hasAction = body.copy.action && body.copy.action.kind !== "dismiss";
   const dismiss = h("button", { type: "button", class: "button quiet", onclick: close }, ACTION_LABELS.dismiss);
   const buttons = [hasAction && actionButton(body, { actions, close, isPrimary: false }), dismiss];
-  toast.append(problemText(body, "p"), h("div", { class: "toast-actions" }, ...buttons.filter(Boolean)));
+  const parts = [icon(body), problemText(body, "p"), h("div", { class: "toast-actions" }, ...buttons.filter(Boolean))];
+  toast.append(...parts.filter(Boolean));
   const startTimer = () => {
     const ms = body.copy.duration_ms;
     // A toast with an action stays until the user reacts.
@@ -130,6 +138,9 @@ function showModal(body, actions) {
   content.querySelector(".problem-title").id = "problem-dialog-title";
   const isDismissOnly = !body.copy.action || body.copy.action.kind === "dismiss";
   const closeButton = h("button", { type: "button", class: "button quiet", onclick: close }, _("关闭"));
+  const mark = icon(body);
+  if (mark) dialog.append(mark);
+  dialog.dataset.severity = body.severity || "error";
   dialog.append(content, h("div", { class: "modal-actions" }, isDismissOnly ? "" : closeButton, actionButton(body, { actions, close, isPrimary: true })));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
@@ -142,7 +153,7 @@ function showPage(body) {
   const page = h(
     "section",
     { class: "problem-page", "data-severity": body.severity || "error" },
-    h("span", { class: "problem-icon", "aria-hidden": "true" }),
+    icon(body),
     problemText(body, "h1"),
     h("div", { class: "problem-action" }, action),
   );
