@@ -33,6 +33,7 @@ from performance.redis_clients import create_async_redis
 log = structlog.get_logger(__name__)
 
 CHECK_TIMEOUT_SECONDS = 1.5
+NO_ANSWER_IN_TIME = "no answer in time"
 MAX_DISK_PERCENT = 90
 # A server cannot work without these. The other services are shared by all servers, and without them the site is only
 # degraded: a load balancer that removed every server then would turn that into an outage.
@@ -102,7 +103,7 @@ async def check_health(names: Iterable[str] | None = None) -> list[HealthResult]
     tasks = {name: _ensure_check_running(name, checks[name]) for name in (names or checks)}
     await asyncio.wait(tasks.values(), timeout=CHECK_TIMEOUT_SECONDS)
     results = [
-        task.result() if task.done() else HealthResult(name, False, CHECK_TIMEOUT_SECONDS * 1000, "no answer in time")
+        task.result() if task.done() else HealthResult(name, False, CHECK_TIMEOUT_SECONDS * 1000, NO_ANSWER_IN_TIME)
         for name, task in tasks.items()
     ]
     for result in results:
@@ -145,7 +146,7 @@ async def _run_check(name: str, check: HealthCheck) -> HealthResult:
                 await asyncio.get_running_loop().run_in_executor(_get_check_executor(name), check.run)
         is_ok = True
     except TimeoutError:
-        detail = "no answer in time"
+        detail = NO_ANSWER_IN_TIME
     except HealthCheckException as error:
         detail = str(error)
     except Exception as error:  # noqa: BLE001 - any exception is the result of the check

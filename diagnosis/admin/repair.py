@@ -2,17 +2,19 @@
 
 from django.contrib import admin
 
+from diagnosis.admin.diagnoses import DiagnosisSearchMixin
 from diagnosis.models import LegacyRecord, RepairChange, RepairRun
 from errors.audit import ReadOnlyAdmin
 
 
 @admin.register(LegacyRecord)
-class LegacyRecordAdmin(ReadOnlyAdmin[LegacyRecord]):
+class LegacyRecordAdmin(DiagnosisSearchMixin, ReadOnlyAdmin[LegacyRecord]):
     """Rows of imported exports, with their original content and state."""
 
     list_display = ["table", "key", "state", "problem", "belongs_to", "created_at"]
     list_filter = ["state", "table"]
-    search_fields = ["=key", "=diagnosis__id"]
+    search_fields = ["=key"]
+    search_help_text = "诊断编号或键"
     ordering = ["-pk"]
     show_full_result_count = False
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from diagnosis.models import Schedule
 from diagnosis.schedules.services import set_paused
+from diagnosis.spending.overview import format_money
 from errors.audit import DeleteOnlyAdmin
 
 
@@ -21,9 +22,7 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
         "next_run",
         "wait_reason",
         "is_paused",
-        "is_demo",
-        "budget_calls",
-        "budget_money",
+        "budget",
         "skip_reason",
         "last_diagnosis",
     ]
@@ -31,6 +30,11 @@ class ScheduleAdmin(DeleteOnlyAdmin[Schedule]):
     search_fields = ["brand", "owner__username"]
     list_select_related = ["owner", "last_diagnosis"]
     actions = ["pause", "resume"]
+
+    @admin.display(description="每月预算（次数 / 元）")
+    def budget(self, schedule: Schedule) -> str:
+        """Return the most calls and the most money of a month."""
+        return f"{schedule.budget_calls} / {format_money(schedule.budget_money)}"
 
     @admin.display(description="下次运行", ordering="next_at")
     def next_run(self, schedule: Schedule) -> str:

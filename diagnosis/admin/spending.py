@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from diagnosis.admin.diagnoses import DiagnosisSearchMixin
 from diagnosis.models import AccountBudget, BudgetUse, DailySpending, PaidCall
 from errors.audit import AuditedAdmin, ReadOnlyAdmin
 
@@ -31,12 +32,13 @@ class DailySpendingAdmin(ReadOnlyAdmin[DailySpending]):
 
 
 @admin.register(PaidCall)
-class PaidCallAdmin(ReadOnlyAdmin[PaidCall]):
+class PaidCallAdmin(DiagnosisSearchMixin, ReadOnlyAdmin[PaidCall]):
     """The ledger: every attempt to call a platform."""
 
     list_display = ["made_at", "platform", "purpose", "state", "owner", "cost", "reserved", "diagnosis_key"]
     list_filter = ["state", "purpose", "platform", "made_at"]
-    search_fields = ["=diagnosis__id", "owner__username"]
+    search_fields = ["=owner__username"]
+    search_help_text = "诊断编号或账号"
     list_select_related = ["platform", "owner"]
     raw_id_fields = ["diagnosis", "answer", "schedule", "owner"]
     list_per_page = 50

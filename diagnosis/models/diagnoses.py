@@ -142,7 +142,7 @@ class Diagnosis(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.brand} {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.brand} {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
 
     @property
     def is_final(self) -> bool:

@@ -40,4 +40,4 @@ class ShareLink(models.Model):
         ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.diagnosis_id} – {self.expires_at:%Y-%m-%d}"
+        return f"{self.diagnosis_id} – {timezone.localtime(self.expires_at):%Y-%m-%d}"

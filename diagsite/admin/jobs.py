@@ -25,6 +25,17 @@ JOB_STATUS_LABELS = {
     "aborting": "正在中止",
     "aborted": "已中止",
 }
+JOB_EVENT_LABELS = {
+    "deferred": "加入队列",
+    "started": "开始",
+    "deferred_for_retry": "稍后重试",
+    "failed": "失败",
+    "succeeded": "成功",
+    "cancelled": "已取消",
+    "abort_requested": "请求中止",
+    "aborted": "已中止",
+    "scheduled": "已排定",
+}
 JOB_FIELDS = ["number", "task", "status_label", "queue", "tried", "due", "arguments"]
 MAX_ARGUMENTS_CHARACTERS = 2000
 
@@ -50,7 +61,7 @@ class _EventInline(admin.TabularInline[ProcrastinateEvent, ProcrastinateJob]):
 
     @admin.display(description="事件")
     def what(self, event: ProcrastinateEvent) -> str:
-        return str(event.type)
+        return JOB_EVENT_LABELS.get(event.type, event.type)
 
     @admin.display(description="时间")
     def when(self, event: ProcrastinateEvent) -> Any:

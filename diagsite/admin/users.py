@@ -2,27 +2,51 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
 
 from diagsite.models import User
 from errors.audit import AuditedAdmin
 
+PERMISSION_LABELS = {"view": "查看", "add": "增加", "change": "修改", "delete": "删除"}
 SUPERUSER_ONLY_FIELDS = ["is_superuser", "user_permissions"]
 
 
 admin.site.unregister(Group)
 
 
+class PermissionChoiceField(forms.ModelMultipleChoiceField[Permission]):
+    """Permissions with Chinese labels; Django stores English names."""
+
+    def label_from_instance(self, permission: Any) -> str:
+        """Return `app · model · what it allows`."""
+        action, _separator, _model = permission.codename.partition("_")
+        model = permission.content_type.model_class()
+        if model is None or action not in PERMISSION_LABELS:
+            return str(permission.name)
+        is_default = permission.codename == f"{action}_{model._meta.model_name}"
+        label = PERMISSION_LABELS[action] if is_default else permission.name
+        return f"{model._meta.app_config.verbose_name} · {model._meta.verbose_name} · {label}"
+
+
+class _PermissionLabelsMixin(admin.ModelAdmin[Any]):
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Show permissions with Chinese labels."""
+        if db_field.remote_field.model is Permission:
+            kwargs["form_class"] = PermissionChoiceField
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
 @admin.register(Group)
-class RoleAdmin(AuditedAdmin[Group], GroupAdmin):
+class RoleAdmin(AuditedAdmin[Group], _PermissionLabelsMixin, GroupAdmin):
     """Roles; `manage.py seed` creates three and keeps changes made here."""
 
 
 @admin.register(User)
-class AccountAdmin(AuditedAdmin[User], UserAdmin[User]):
+class AccountAdmin(AuditedAdmin[User], _PermissionLabelsMixin, UserAdmin[User]):
     """Administrators assign roles; only superusers create and edit superusers."""
 
     list_display = ["username", "email", "is_staff", "is_active", "is_superuser", "last_login"]

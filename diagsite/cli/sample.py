@@ -10,7 +10,7 @@ import httpx
 import structlog
 import websockets
 from django.conf import settings
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from diagnosis.choices import UNFINISHED_STATUSES
@@ -86,7 +86,7 @@ class SampleDiagnosis:
         http.headers["Authorization"] = f"Bearer {token}"
         previous = (await _request_json(http, "GET", "/api/diagnoses"))["items"]
         if previous:
-            when = datetime.fromisoformat(previous[0]["created_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
+            when = f"{timezone.localtime(datetime.fromisoformat(previous[0]['created_at'])):%Y-%m-%d %H:%M}"
             template = _("找到之前的诊断，最近一次：%(when)s（%(status)s）")
             self._console.print(template % {"when": when, "status": get_status_label(previous[0]["status"])})
         unfinished = sum(item["status"] in UNFINISHED_STATUSES for item in previous)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.utils.translation import gettext as _
 
+from errors.statistics import count_shown_by_code
 from monitoring.dashboard.metric_history import MetricHistory
 from monitoring.label_matchers import UNDECIDED_OUTCOMES
 from monitoring.samples.histograms import compute_percentile
@@ -20,9 +21,8 @@ CALLS_TOTAL, CALL_SECONDS_SUM, CALL_SECONDS_COUNT, CALL_SECONDS_BUCKET = (
     "diagnosis_call_seconds_count",
     "diagnosis_call_seconds_bucket",
 )
-DIAGNOSES_ENDED_TOTAL, ERRORS_TOTAL, CACHE_LOOKUPS_TOTAL, HTTP_REQUESTS_TOTAL = (
+DIAGNOSES_ENDED_TOTAL, CACHE_LOOKUPS_TOTAL, HTTP_REQUESTS_TOTAL = (
     "diagnosis_ended_total",
-    "errors_total",
     "cache_lookups_total",
     "http_requests_total",
 )
@@ -32,7 +32,6 @@ CHART_COUNTERS = (
     CALL_SECONDS_COUNT,
     CALL_SECONDS_BUCKET,
     DIAGNOSES_ENDED_TOTAL,
-    ERRORS_TOTAL,
     CACHE_LOOKUPS_TOTAL,
     HTTP_REQUESTS_TOTAL,
 )
@@ -93,7 +92,7 @@ class ErrorRow:
     """How often an error code occurred; `share` is relative to the most frequent, 0-1."""
 
     code: str
-    count: float
+    count: int
     share: float
 
 
@@ -205,12 +204,10 @@ def _build_gauge_chart(history: MetricHistory, name: str, title: str, metrics: d
     )
 
 
-def list_frequent_errors(history: MetricHistory, limit: int = 12) -> list[ErrorRow]:
-    """Return the error codes shown to users, most frequent first."""
-    shown = [{"label": "outcome", "op": "=", "values": ["shown"]}]
-    counts = {code: sum(values) for code, values in history.get_increases_by_label(ERRORS_TOTAL, "code", shown).items()}
-    top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
-    return [ErrorRow(code, count, count / top[0][1]) for code, count in top if count]
+def list_frequent_errors(period: timedelta, limit: int = 12) -> list[ErrorRow]:
+    """Return the error codes shown to users, most frequent first; counted as on the page of errors, by full hours."""
+    top = count_shown_by_code(period, limit)
+    return [ErrorRow(code, count, count / top[0][1]) for code, count in top]
 
 
 def compute_platform_stats(history: MetricHistory) -> dict[str, PlatformStats]:

@@ -1,5 +1,6 @@
 """Template context of the dashboard."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from errors.statistics import get_first_hour
 from monitoring.dashboard.charts import (
     CHART_COUNTERS,
     CHART_GAUGES,
@@ -27,6 +29,7 @@ CHART_X_LABEL_COUNT = 4
 def build_dashboard_context(span: str) -> dict[str, Any]:
     """Return the part of the page that is updated; span is a key of TIME_RANGES."""
     now = timezone.now()
+    period = timedelta(seconds=TIME_RANGES[span].seconds)
     history = MetricHistory(TIME_RANGES[span], now, CHART_COUNTERS, CHART_GAUGES)
     health, alerts = get_health_summary(), list_open_alerts()
     names = {"1h": _("1 小时"), "24h": _("24 小时"), "7d": _("7 天")}
@@ -34,11 +37,13 @@ def build_dashboard_context(span: str) -> dict[str, Any]:
         "span": span,
         "spans": [{"name": name, "words": names[name]} for name in TIME_RANGES],
         "span_words": names[span],
-        "tiles": build_tiles(health, alerts),
+        "tiles": build_tiles(health),
         "health": health,
         "alerts": alerts,
         "charts": [build_chart_context(chart, span) for chart in build_charts(history)],
-        "errors": list_frequent_errors(history),
+        "errors": list_frequent_errors(period),
+        "errors_since": get_first_hour(period),
+        "error_hours": period // timedelta(hours=1),
         "platforms": list_platform_status_rows(compute_platform_stats(history)),
         "demo": settings.DEMO,
         "has_demo": history.has_demo(),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from monitoring.dashboard.charts import PlatformStats
-from monitoring.health import REQUIRED_CHECKS, check_health, get_overall_status
+from monitoring.health import NO_ANSWER_IN_TIME, REQUIRED_CHECKS, HealthResult, check_health, get_overall_status
 from monitoring.models import Alert
 from monitoring.models.rules import AlertSeverity
 from progress.statistics import get_connection_statistics
@@ -54,7 +54,7 @@ class Tile:
     tone: str = ""
 
 
-def build_tiles(health: HealthSummary, alerts: list[dict[str, Any]]) -> list[Tile]:
+def build_tiles(health: HealthSummary) -> list[Tile]:
     """Return the figures at the top of the page."""
     diagnoses: dict[str, int] = _call_provider(settings.DASHBOARD_DIAGNOSES)
     rows = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).order_by().values_list("status")
@@ -62,14 +62,15 @@ def build_tiles(health: HealthSummary, alerts: list[dict[str, Any]]) -> list[Til
     jobs = {_("等待"): job_counts.get("todo", 0), _("运行"): job_counts.get("doing", 0)}
     connected = get_connection_statistics()
     connections = {"WebSocket": connected.sockets_open, _("长轮询"): connected.polls_open}
-    unsilenced = sum(not alert["is_silenced"] for alert in alerts)
-    silenced_text = _("其中静默 %d") % (len(alerts) - unsilenced)
+    open_alerts = Alert.objects.open()
+    alert_count, silenced = open_alerts.count(), open_alerts.exclude(held_back_by=None).count()
+    silenced_text = _("其中静默 %d") % silenced
     failing = "、".join(check["words"] for check in health.checks if not check["is_ok"])
     failing_text = _("异常：%s") % failing if failing else _("各项检查均通过")
     tone = {"ok": "good", "degraded": "warning", "unavailable": "bad"}[health.status]
     return [
         Tile("health", _("系统"), health.text, failing_text, tone),
-        Tile("alerts", _("未解除的告警"), str(len(alerts)), silenced_text, "bad" if unsilenced else ""),
+        Tile("alerts", _("未解除的告警"), str(alert_count), silenced_text, "bad" if alert_count > silenced else ""),
         Tile("diagnoses", _("进行中的诊断"), str(sum(diagnoses.values())), _format_counts(diagnoses)),
         Tile("jobs", _("后台任务"), str(sum(jobs.values())), _format_counts(jobs)),
         Tile("connections", _("当前连接"), str(sum(connections.values())), _format_counts(connections)),
@@ -97,12 +98,30 @@ def get_health_summary() -> HealthSummary:
             "is_ok": result.is_ok,
             "is_needed": result.name in REQUIRED_CHECKS,
             "ms": result.ms,
-            "detail": result.detail,
+            "detail": "" if result.is_ok else _describe_failed_check(result),
         }
         for result in results
     ]
     status = get_overall_status(results)
     return HealthSummary(status, status_texts[status], checks)
+
+
+def _describe_failed_check(result: HealthResult) -> str:
+    """Return what a failed check means, localized; the detail is for logs and the API."""
+    if result.detail == NO_ANSWER_IN_TIME:
+        return _("没有及时回应")
+    texts = {
+        "database": _("无法查询"),
+        "redis": _("无法连接"),
+        "push": _("通知没有送达"),
+        "jobs": _("没有任务进程的心跳"),
+        "disk": _("快满了"),
+    }
+    return (
+        f"{texts[result.name]}（{result.detail}）"
+        if result.name in ("database", "redis", "push")
+        else texts[result.name]
+    )
 
 
 def list_open_alerts() -> list[dict[str, Any]]:

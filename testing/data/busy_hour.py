@@ -16,12 +16,17 @@ PLATFORM_SUCCESS_RATES = {"deepseek": 0.985, "qwen": 0.97, "kimi": 0.94}
 MEDIAN_CALL_SECONDS = {"deepseek": 3.2, "qwen": 2.1, "kimi": 5.4}
 HISTOGRAM_EDGES = ("0.1", "0.3", "1.0", "2.0", "5.0", "10.0", "20.0", "30.0", "60.0", "+Inf")
 ERROR_CODE_WEIGHTS = {
-    "AI_TIMEOUT": 0.3,
-    "AI_BUSY": 0.25,
+    "NETWORK_TIMEOUT": 0.3,
+    "AI_PLATFORM_ERROR": 0.25,
     "RATE_LIMITED": 0.18,
-    "NETWORK_ERROR": 0.12,
+    "AI_RATE_LIMIT": 0.12,
     "AI_QUOTA_EXHAUSTED": 0.08,
 }
+
+_INSERT_ERROR_COUNT = """
+INSERT INTO errors_errorcount (code, fingerprint, outcome, hour, count)
+VALUES (%s, 'busy', 'shown', date_trunc('hour', %s::timestamptz), %s)
+"""
 
 Labels = tuple[tuple[str, str], ...]
 Totals = dict[tuple[str, Labels], float]
@@ -40,6 +45,9 @@ def write_busy_hour(address: str, now: datetime, seed: int = 5) -> None:
             rows.setdefault(name, []).append((bucket, value))
     with psycopg.connect(address) as connection:
         _insert_samples(connection, process, rows, now)
+        counts = {dict(labels)["code"]: count for (name, labels), count in totals.items() if name == "errors_total"}
+        for code, count in counts.items():
+            connection.execute(_INSERT_ERROR_COUNT, (code, now, count))
 
 
 def _simulate_bucket(totals: Totals, bucket: datetime, seconds: float, now: datetime, rng: random.Random) -> Totals:

@@ -109,6 +109,47 @@ def test_it_fits_the_smallest_phone_in_each_language(browser: Browser, site: Sit
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+LISTS = [
+    "/admin/",
+    "/admin/diagnosis/platform/",
+    "/admin/diagnosis/diagnosis/",
+    "/admin/errors/errorcopy/",
+    "/admin/monitoring/rule/",
+    "/admin/monitoring/rule/1/change/",
+    "/admin/diagnosis/platform/kimi/change/",
+    "/admin/monitoring/rule/runbooks/high_latency/",
+]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_admin_pages_do_not_scroll_sideways(browser: Browser, site: Site, session: str, width: int) -> None:
+    with a_page(browser, site, session, width=width) as page:
+        too_wide = {}
+        for path in LISTS:
+            page.goto(path)
+            excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            cut = page.evaluate(
+                "(() => { const box = document.querySelector('#changelist .results');"
+                " return box ? box.scrollWidth - box.clientWidth : 0; })()"
+            )
+            if excess > 0 or cut > 0:
+                too_wide[path] = (excess, cut)
+        assert too_wide == {}
+
+
+def test_the_preview_shows_what_the_mini_program_shows(browser: Browser, site: Site, session: str) -> None:
+    with a_page(browser, site, session) as page:
+        page.goto("/admin/errors/errorcopy/?q=NETWORK_ERROR&locale__exact=zh-hans")
+        page.locator("#result_list th a").first.click()
+        toast = page.locator(".phone[data-form=toast] .toast")
+        for text in ("网络连接失败", "请检查网络后重试。", "重试", "!"):
+            expect(toast).to_contain_text(text)
+        page.locator("#id_icon").select_option("none")
+        expect(toast.locator(".icon")).to_have_count(0)
+        page.locator("#id_action").select_option("dismiss")
+        expect(toast.locator(".link")).to_have_count(0)
+
+
 def test_a_user_may_not_follow_the_stream(site: Site) -> None:
     token = site.token()
     answer = httpx.get(

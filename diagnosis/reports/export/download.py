@@ -9,6 +9,7 @@ from typing import IO
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
@@ -41,7 +42,7 @@ def build_download_response(
     response = StreamingHttpResponse(chunks, content_type=content_type)
     response["Content-Length"] = str(size)
     brand = _INVALID_FILENAME_CHARACTER.sub("_", content.report["diagnosis"]["brand"])[:60].strip(" .")
-    parts = [_("演示") if content.report["demo"] else "", brand, f"{content.exported_at:%Y%m%d}"]
+    parts = [_("演示") if content.report["demo"] else "", brand, f"{timezone.localtime(content.exported_at):%Y%m%d}"]
     filename = "-".join(filter(None, parts)) + filename_suffix
     response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["Cache-Control"] = "private, no-store"
