@@ -140,7 +140,7 @@ def test_admin_pages_do_not_scroll_sideways(browser: Browser, site: Site, sessio
 def test_the_preview_shows_what_the_mini_program_shows(browser: Browser, site: Site, session: str) -> None:
     with a_page(browser, site, session) as page:
         page.goto("/admin/errors/errorcopy/?q=NETWORK_ERROR&locale__exact=zh-hans")
-        page.locator("#result_list th a").first.click()
+        page.locator("#result_list tbody th a").first.click()
         toast = page.locator(".phone[data-form=toast] .toast")
         for text in ("网络连接失败", "请检查网络后重试。", "重试", "!"):
             expect(toast).to_contain_text(text)
