@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-import polib
+import polib  # type: ignore[import-untyped]
 import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
