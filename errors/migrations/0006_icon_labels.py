@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('errors', '0004_budget_exhausted'),
+        ('errors', '0005_content_and_consent'),
     ]
 
     operations = [
