@@ -21,6 +21,7 @@ def get_visible_diagnosis(request: HttpRequest, diagnosis_id: str) -> Diagnosis:
     Raises NotFound, the same for a foreign id and an unknown one.
     """
     try:
-        return Diagnosis.objects.visible_to(get_request_user(request)).defer("report").get(pk=uuid.UUID(diagnosis_id))
+        visible = Diagnosis.objects.visible_to(get_request_user(request)).select_related("owner").defer("report")
+        return visible.get(pk=uuid.UUID(diagnosis_id))
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error

@@ -30,6 +30,11 @@ function openProject(root) {
 
 const resolve = (from, to) => (to.startsWith('/') ? to.slice(1) : path.posix.join(path.posix.dirname(from), to));
 
+/** The styles of a file with those that it imports in their place. */
+function readStyles(project, file) {
+  return project.read(file).replace(/@import "([^"]+)";/g, (whole, target) => readStyles(project, resolve(file, target)));
+}
+
 /** Convert WXSS to CSS: rpx, `page` and the names of built-in components; classes get the scope of their component. */
 function toCss(source, file, scope) {
   const inRule = (rule) => {
@@ -96,7 +101,7 @@ function collect(project) {
     const used = Object.entries({ ...app.usingComponents, ...own.usingComponents });
     for (const [tag, target] of used) usingComponents[tag] = `/${resolve(name, target)}`;
     const scope = own.component ? name.replace(/\W/g, '-') : undefined;
-    const style = project.has(`${name}.wxss`) ? toCss(project.read(`${name}.wxss`), `${name}.wxss`, scope) : '';
+    const style = project.has(`${name}.wxss`) ? toCss(readStyles(project, `${name}.wxss`), `${name}.wxss`, scope) : '';
     parts.set(name, { config: { ...own, usingComponents }, scope, style });
     addTemplate(name);
     for (const [, target] of used) visit(resolve(name, target));

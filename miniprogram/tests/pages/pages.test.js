@@ -2,12 +2,14 @@
 
 const test = require('node:test');
 const { startPages, whyNoPages } = require('./phones');
+const { testAccountPages } = require('./accountPages');
 const { testDiagnosisPage } = require('./diagnosisPage');
 const { testErrorDialog } = require('./errorDialog');
 const { testFormAndHistory } = require('./formAndHistory');
 const { testRealPhones } = require('./realPhones');
 
 const SUITES = {
+  'the pages of the account': testAccountPages,
   'the page of a diagnosis': testDiagnosisPage,
   'the form, the history and the settings': testFormAndHistory,
   'the error dialog': testErrorDialog,

@@ -28,7 +28,7 @@ function describeModel({ id, name, model, filing_number: number }) {
 }
 
 Page({
-  data: { t: TEXTS, models: null, deleted: '', isBusy: false },
+  data: { t: TEXTS, models: [], deleted: '', isBusy: false },
 
   onLoad() {
     this.view = createViewUpdates(this);

@@ -34,7 +34,7 @@ const toItem = (entry) => ({
 
 Page({
   data: {
-    t: TEXTS, kinds: [], reasons: [], kind: 'feedback', reason: 'illegal', initialText: '', error: '', promise: '', items: null, isBusy: false,
+    t: TEXTS, kinds: [], reasons: [], kind: 'feedback', reason: 'illegal', initialText: '', error: '', promise: '', items: [], isLoaded: false, isBusy: false,
   },
 
   onLoad({ answer }) {
@@ -63,7 +63,7 @@ Page({
   load() {
     return getApp().api.get('/api/feedback').then(({ items, reply_days: n, contact }) => {
       const promise = _('我们在 {n} 个工作日内处理，结果显示在下方。', { n });
-      this.view.update({ promise: contact ? `${promise} ${_('也可以联系 {contact}。', { contact })}` : promise, items: items.map(toItem) });
+      this.view.update({ promise: contact ? `${promise} ${_('也可以联系 {contact}。', { contact })}` : promise, items: items.map(toItem), isLoaded: true });
     }, (error) => this.selectComponent('#errors').show(error, { actions: { retry: () => this.load() } }));
   },
 
@@ -92,11 +92,11 @@ Page({
     }
     const { kind, reason } = this.data;
     const body = Object.assign({ kind, text: this.text, contact: this.contact }, kind === 'answer' ? { answer: this.answer, reason } : {});
-    this.view.update({ isBusy: true });
+    // Only a changed value empties the field afterwards.
+    this.view.update({ isBusy: true, initialText: this.text });
     getApp().api.send('POST', '/api/feedback', body).then(() => {
       this.text = '';
-      // A changed value empties the field.
-      this.view.update({ isBusy: false, initialText: this.data.initialText === '' ? ' ' : '' });
+      this.view.update({ isBusy: false, initialText: '' });
       wx.showToast({ title: _('已提交。'), icon: 'none' });
       return this.load();
     }, (error) => {

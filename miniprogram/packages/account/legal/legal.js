@@ -7,7 +7,7 @@ const { createViewUpdates } = require('../../../presentation/viewUpdates');
 addTranslations(require('../english'));
 
 Page({
-  data: { reading: '', version: '', sections: null },
+  data: { reading: '', version: '', sections: [] },
 
   onLoad({ name }) {
     this.view = createViewUpdates(this);
