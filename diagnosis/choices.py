@@ -151,3 +151,16 @@ class SourceOrigin(TextChoices):
     CITATION = "citation", _("引用标注")
     OPENED = "opened", _("打开的网页")
     SELF_REPORTED = "self_reported", _("回答自述")
+
+
+class WorkspaceRole(TextChoices):
+    """What a member may do: a viewer reads, an editor also orders and corrects, an owner also manages members."""
+
+    VIEWER = "viewer", _("查看者")
+    EDITOR = "editor", _("编辑者")
+    OWNER = "owner", _("所有者")
+
+    def list_sufficient(self) -> "list[WorkspaceRole]":
+        """Return the roles that include this one."""
+        roles = list(WorkspaceRole)
+        return roles[roles.index(self) :]

@@ -9,12 +9,14 @@ from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason, JobContext
 
 from diagnosis.corrections.recalculation import requeue_recalculations, run_recalculation
+from diagnosis.corrections.recount import recount_workspace, requeue_recounts
 from diagnosis.running.dispatch import requeue_orphans
 from diagnosis.running.health_check import probe_paused_platforms
 from diagnosis.running.queue import (
     DIAGNOSIS_QUEUE,
     MAINTENANCE_QUEUE,
     RECALCULATION_TASK,
+    RECOUNT_TASK,
     RUN_TASK,
     fail_stalled_jobs,
 )
@@ -22,14 +24,20 @@ from diagnosis.running.recovery import expire_overdue
 from diagnosis.running.runner import run_diagnosis
 from diagnosis.schedules.runner import start_due_schedules
 from diagnosis.spending.ledger import settle_abandoned_calls
+from diagnosis.workspaces.fill import fill_workspaces
 
 log = structlog.get_logger(__name__)
 
+MAX_FILL_BATCHES = 5
+
 _aexpire_overdue = database_sync_to_async(expire_overdue, thread_sensitive=False)
+_arecount_workspace = database_sync_to_async(recount_workspace, thread_sensitive=False)
+_arequeue_recounts = database_sync_to_async(requeue_recounts, thread_sensitive=False)
 _arequeue_recalculations = database_sync_to_async(requeue_recalculations, thread_sensitive=False)
 _arun_recalculation = database_sync_to_async(run_recalculation, thread_sensitive=False)
 _arequeue_orphans = database_sync_to_async(requeue_orphans, thread_sensitive=False)
 _asettle_abandoned_calls = database_sync_to_async(settle_abandoned_calls, thread_sensitive=False)
+_afill_workspaces = database_sync_to_async(fill_workspaces, thread_sensitive=False)
 _astart_due_schedules = database_sync_to_async(start_due_schedules, thread_sensitive=False)
 
 
@@ -43,6 +51,12 @@ async def run_diagnosis_job(context: JobContext, diagnosis_id: str) -> None:
 async def recalculate_job(diagnosis_id: str, revision: int, spelling: str, all_answers: bool) -> None:
     """Recalculate a diagnosis with many answers after a correction."""
     await _arun_recalculation(uuid.UUID(diagnosis_id), revision, spelling, all_answers=all_answers)
+
+
+@app.task(name=RECOUNT_TASK, queue=MAINTENANCE_QUEUE)
+async def recount_job(workspace_id: str) -> None:
+    """Recount the runs of a workspace after a change of its names."""
+    await _arecount_workspace(uuid.UUID(workspace_id))
 
 
 @app.periodic(cron=f"* * * * * */{settings.JOB_SWEEP_SECONDS}")
@@ -70,6 +84,18 @@ async def start_schedules_periodically(timestamp: int) -> None:
     await aclose_old_connections()
     try:
         await _astart_due_schedules()
+    finally:
+        await aclose_old_connections()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="diagnosis.workspaces", queue=MAINTENANCE_QUEUE, queueing_lock="diagnosis.workspaces")
+async def fill_workspaces_periodically(timestamp: int) -> None:
+    """Continue with diagnoses of earlier releases and imports, and with lost recounts, every five minutes."""
+    await aclose_old_connections()
+    try:
+        await _arequeue_recounts()
+        await _afill_workspaces(max_batches=MAX_FILL_BATCHES)
     finally:
         await aclose_old_connections()
 

@@ -50,6 +50,8 @@ ADMINISTRATOR_PERMISSIONS = (
     | _build_permission_names("diagnosis", "question", "view")
     | _build_permission_names("diagnosis", "correction", "view")
     | _build_permission_names("diagnosis", "schedule", "view", "change")
+    | _build_permission_names("diagnosis", "workspace", "view")
+    | _build_permission_names("diagnosis", "member", "view")
     | _build_permission_names("diagnosis", "paidcall", "view")
     | _build_permission_names("diagnosis", "accountbudget", *_ALL_ACTIONS)
     | _build_permission_names("diagnosis", "sharelink", "view", "delete")

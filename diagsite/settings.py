@@ -281,7 +281,11 @@ if "tencent" in (MODERATION_MINIPROGRAM, MODERATION_WEB) and not (TENCENT_SECRET
     )
 NOTICE_GRACE_SECONDS: float = env.float("NOTICE_GRACE_SECONDS", 5)
 ACCOUNT_CLIENT = "diagsite.accounts.users.get_account_client"
-DIAGNOSIS_ENDED = "diagsite.notifications.outbox.create_diagnosis_notification"
+# Called in this order, in the transaction that ends a diagnosis.
+DIAGNOSIS_ENDED = [
+    "diagnosis.workspaces.run_end.handle_run_end",
+    "diagsite.notifications.outbox.create_diagnosis_notification",
+]
 SCHEDULE_SKIPPED = "diagsite.notifications.outbox.create_skip_notification"
 
 # Legal documents and feedback ----------------------------------------------------------------------------------------
@@ -297,6 +301,8 @@ CHECK_CONSENT = "diagsite.legal.consent.check_consent"
 PROGRESS_AUTHENTICATE = "diagsite.accounts.tokens.verify_token"
 PROGRESS_ADDRESS = "diagsite.web.client_ip.get_socket_address_key"
 PROGRESS_SIGNED_OUT = "diagsite.accounts.tokens.find_invalid_credentials"
+PROGRESS_VISIBLE = "diagnosis.models.access.build_stream_filter"
+PROGRESS_LOST = "diagnosis.models.access.find_lost_access_to_streams"
 PROGRESS_ENDED = "diagsite.notifications.outbox.mark_notification_seen"
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
@@ -339,6 +345,7 @@ JUDGE_CALLS: int = env.int("JUDGE_CALLS", 60)
 JUDGE_SECONDS: float = env.float("JUDGE_SECONDS", 120)
 # The most that an account may spend in a calendar month, in yuan, unless it has a budget of its own; None for no limit.
 ACCOUNT_MONTHLY_BUDGET: Decimal | None = env.decimal("ACCOUNT_MONTHLY_BUDGET", None, validate=validate.Range(min=0))
+WORKSPACES_PER_OWNER: int = env.int("WORKSPACES_PER_OWNER", 20)
 SCHEDULES_PER_OWNER: int = env.int("SCHEDULES_PER_OWNER", 20)
 # The hosts of the seeded platforms, and those that the variable adds. In development also 127.0.0.1, for the demo
 # platform and the fakes of the tests.

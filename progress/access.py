@@ -30,6 +30,13 @@ class AuthenticatedUser(NamedTuple):
     expires_at: datetime | None
 
 
+class Subscription(NamedTuple):
+    """A user who follows a stream."""
+
+    user_id: int
+    stream_id: uuid.UUID
+
+
 class Credential(NamedTuple):
     """What a client authenticated with: a token, or the key of its Django session."""
 
@@ -41,6 +48,12 @@ def find_revoked_credentials(credentials: Collection[Credential]) -> set[Credent
     """Return the credentials that have been revoked, by the function settings.PROGRESS_SIGNED_OUT."""
     revoked: set[Credential] = import_string(settings.PROGRESS_SIGNED_OUT)(credentials) if credentials else set()
     return revoked
+
+
+def find_lost_access(subscriptions: Collection[Subscription]) -> set[Subscription]:
+    """Return those whose user may no longer see the stream, by the function settings.PROGRESS_LOST."""
+    lost: set[Subscription] = import_string(settings.PROGRESS_LOST)(subscriptions) if subscriptions else set()
+    return lost
 
 
 def authenticate_token(token: str) -> AuthenticatedUser | None:

@@ -330,6 +330,15 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Close because the token was revoked, the session has ended or the account was deactivated."""
         self._replace_background_task(self.refuse(CloseCode.UNAUTHORIZED))
 
+    def close_hidden(self) -> None:
+        """Close because the user was removed from the workspace of the diagnosis."""
+        self._replace_background_task(self.refuse(CloseCode.NOT_FOUND))
+
+    @property
+    def subscription(self) -> access.Subscription | None:
+        """The user and the stream that they follow."""
+        return access.Subscription(self.user_id, self.stream.pk) if self.user_id and self.stream else None
+
     async def _ping(self) -> None:
         self._last_ping_at, self._sent_bytes_at_ping = time.monotonic(), self._sent_bytes
         self._nonce = secrets.token_urlsafe(6)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -22,10 +23,10 @@ class StreamQuerySet(models.QuerySet["Stream"]):
     """Permissions, in one place for HTTP, socket and admin."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "StreamQuerySet":
-        """Streams of the user; for staff also those without owner, or all with `progress.view_stream`."""
+        """Streams by settings.PROGRESS_VISIBLE; for staff also those without owner, or all with their permission."""
         if not user.is_authenticated:
             return self.none()
-        own = self.filter(owner_id=user.pk)
+        own = self.filter(import_string(settings.PROGRESS_VISIBLE)(user.pk))
         if not getattr(user, "is_staff", False):
             return own
         return self if user.has_perm("progress.view_stream") else own | self.filter(owner=None)  # type: ignore[attr-defined]

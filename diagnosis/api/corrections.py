@@ -10,6 +10,7 @@ from ninja import Status as Response
 from diagnosis.api import serializers
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
 from diagnosis.api.schemas import AliasIn, BrandOut, CompetitorIn, CorrectionIn, CorrectionOut
+from diagnosis.choices import WorkspaceRole
 from diagnosis.corrections.services import (
     MentionSpan,
     add_alias,
@@ -21,6 +22,8 @@ from diagnosis.corrections.services import (
 from diagnosis.moderation import check_typed_texts
 
 router = Router(tags=["corrections"])
+
+_EDITOR = WorkspaceRole.EDITOR
 
 
 @router.get(
@@ -43,7 +46,7 @@ def list_corrections(request: HttpRequest, diagnosis_id: str) -> list[dict[str, 
 )
 def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -> dict[str, Any]:
     """Confirm or reject a mention, or add an alias; the report follows (`report_pending`). 409 while it runs."""
-    diagnosis, user = get_visible_diagnosis(request, diagnosis_id), get_request_user(request)
+    diagnosis, user = get_visible_diagnosis(request, diagnosis_id, _EDITOR), get_request_user(request)
     if isinstance(body, AliasIn):
         check_typed_texts(user, {"alias": body.alias})
         return serializers.serialize_correction(add_alias(diagnosis, body.brand, body.alias, user))
@@ -61,7 +64,7 @@ def correct(request: HttpRequest, diagnosis_id: str, body: Body[CorrectionIn]) -
 )
 def undo(request: HttpRequest, diagnosis_id: str, correction_id: uuid.UUID) -> Response[None]:
     """Undo a correction; the report follows (`report_pending`)."""
-    undo_correction(get_visible_diagnosis(request, diagnosis_id), correction_id)
+    undo_correction(get_visible_diagnosis(request, diagnosis_id, _EDITOR), correction_id)
     return Response(204, None)
 
 
@@ -73,7 +76,7 @@ def undo(request: HttpRequest, diagnosis_id: str, correction_id: uuid.UUID) -> R
 )
 def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> dict[str, Any]:
     """Look for another brand in the stored answers; the report follows (`report_pending`). 409 while it runs."""
-    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    diagnosis = get_visible_diagnosis(request, diagnosis_id, _EDITOR)
     check_typed_texts(get_request_user(request), {"name": body.name})
     return serializers.serialize_brand(add_competitor(diagnosis, body.name))
 
@@ -86,5 +89,5 @@ def add(request: HttpRequest, diagnosis_id: str, body: Body[CompetitorIn]) -> di
 )
 def remove(request: HttpRequest, diagnosis_id: str, name: str) -> Response[None]:
     """Remove a competitor that was added after the diagnosis had ended; the original ones cannot be removed."""
-    remove_competitor(get_visible_diagnosis(request, diagnosis_id), name)
+    remove_competitor(get_visible_diagnosis(request, diagnosis_id, _EDITOR), name)
     return Response(204, None)

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from diagnosis.api import cache, serializers
-from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.api.access import get_request_user, get_visible_diagnosis, get_workspace
 from diagnosis.api.history import filter_history, get_history_page
 from diagnosis.api.schemas import (
     AcceptedOut,
@@ -30,6 +31,7 @@ from diagnosis.api.schemas import (
     SuggestionsOut,
 )
 from diagnosis.brands.suggestions import suggest_competitors
+from diagnosis.choices import WorkspaceRole
 from diagnosis.clients import get_client_kind, require_consent
 from diagnosis.models import Answer, Diagnosis
 from diagnosis.orders import services
@@ -60,7 +62,8 @@ _aget_visible_diagnosis = sync_to_async(get_visible_diagnosis)
 ANSWERS_PER_PAGE = 100
 
 
-def _build_request_context(request: HttpRequest, idempotency_key: str | None = None) -> services.RequestContext:
+def build_request_context(request: HttpRequest, idempotency_key: str | None = None) -> services.RequestContext:
+    """Return the circumstances of a request to start a diagnosis."""
     return services.RequestContext(
         get_request_user(request),
         idempotency_key,
@@ -96,7 +99,10 @@ def start_diagnosis(
 ) -> Response[dict[str, Any]]:
     """202 if a diagnosis was created; 200 with the first one if the same key was sent with the same body before."""
     require_consent(get_request_user(request))
-    diagnosis, is_new = services.create_diagnosis(body.to_request(), _build_request_context(request, idempotency_key))
+    context = build_request_context(request, idempotency_key)
+    if body.workspace:
+        context = replace(context, workspace=get_workspace(request, body.workspace, WorkspaceRole.EDITOR).pk)
+    diagnosis, is_new = services.create_diagnosis(body.to_request(), context)
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 
 
@@ -152,7 +158,7 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
         report = await aget_cached_report(uuid.UUID(diagnosis_id), get_current_locale(), check)
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
-    if report["owner"] != get_request_user(request).pk:
+    if report["workspace"] is not None or report["owner"] != get_request_user(request).pk:
         await _aget_visible_diagnosis(request, diagnosis_id)
     headers = {"ETag": report["etag"], "Cache-Control": "private, no-cache"}
     response = HttpResponse(report["body"], content_type="application/json", headers=headers)
@@ -188,7 +194,7 @@ def list_answers(
 )
 def cancel(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     """Cancel a running diagnosis, keeping its answers; one that has ended is returned unchanged."""
-    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    diagnosis = get_visible_diagnosis(request, diagnosis_id, WorkspaceRole.EDITOR)
     with brief_transaction():
         return serializers.serialize_diagnosis(services.cancel_diagnosis(diagnosis))
 
@@ -205,7 +211,8 @@ def retry(request: HttpRequest, diagnosis_id: str, idempotency_key: IdempotencyK
     200 with an existing one if the same key was sent before, if a retry is running, or if one has every answer.
     """
     diagnosis, is_new = create_retry(
-        get_visible_diagnosis(request, diagnosis_id), _build_request_context(request, idempotency_key)
+        get_visible_diagnosis(request, diagnosis_id, WorkspaceRole.EDITOR),
+        build_request_context(request, idempotency_key),
     )
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
 

@@ -16,14 +16,15 @@ from diagnosis.reports.export.json_file import ExportOut
 router = Router(tags=["exports"])
 
 
-def _build_file_response_schema(content_type: str) -> dict[str, Any]:
+def build_file_response_schema(content_type: str) -> dict[str, Any]:
+    """Return the response of a file for the schema of a route."""
     content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"responses": {200: {"description": "The file", "content": content}}}
 
 
 @router.get(
     "/diagnoses/{diagnosis_id}/export.csv",
-    openapi_extra=_build_file_response_schema("text/csv"),
+    openapi_extra=build_file_response_schema("text/csv"),
     summary="Export as CSV",
     operation_id="diagnosis_export_api_export_csv",
 )
@@ -39,7 +40,7 @@ def export_csv(
 
 @router.get(
     "/diagnoses/{diagnosis_id}/export.xlsx",
-    openapi_extra=_build_file_response_schema(files.XLSX_CONTENT_TYPE),
+    openapi_extra=build_file_response_schema(files.XLSX_CONTENT_TYPE),
     summary="Export as a workbook",
     operation_id="diagnosis_export_api_export_xlsx",
 )

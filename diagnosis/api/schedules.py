@@ -11,6 +11,7 @@ from ninja import Router
 from ninja import Status as Response
 
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.choices import WorkspaceRole
 from diagnosis.clients import get_client_kind
 from diagnosis.models import Platform, Schedule
 from diagnosis.moderation import check_typed_texts
@@ -26,7 +27,7 @@ from diagnosis.schedules.estimates import (
 from diagnosis.schedules.runner import build_diagnosis_request
 from diagnosis.schedules.schemas import EstimateIn, EstimateOut, ScheduleIn, ScheduleList, ScheduleOut
 from diagnosis.schedules.services import build_schedule, has_duplicate, set_paused, store_schedule
-from errors.exceptions import NotFound
+from errors.exceptions import Forbidden, NotFound
 from errors.problems import get_current_locale
 
 router = Router(tags=["schedules"])
@@ -40,7 +41,7 @@ router = Router(tags=["schedules"])
 )
 def list_schedules(request: HttpRequest) -> dict[str, Any]:
     """Return the caller's schedules with their cost estimates and the spending of this month."""
-    items = _serialize_schedules(request, list(Schedule.objects.visible_to(get_request_user(request))))
+    items = serialize_schedules(request, list(Schedule.objects.visible_to(get_request_user(request))))
     return {"items": items, "most": settings.SCHEDULES_PER_OWNER, "zone": settings.TIME_ZONE}
 
 
@@ -53,10 +54,13 @@ def list_schedules(request: HttpRequest) -> dict[str, Any]:
 def estimate_schedule(request: HttpRequest, body: EstimateIn) -> dict[str, Any]:
     """Return calls, money and duration per run and per month, and whether the budget suffices. Nothing is stored."""
     schedule = build_schedule(
-        get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
+        get_visible_diagnosis(request, str(body.diagnosis), WorkspaceRole.EDITOR),
+        body,
+        get_request_user(request),
+        get_current_locale(),
     )
-    platforms = _get_platforms(request)
-    estimate = _serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms.by_id)
+    platforms = get_platforms_of_caller(request)
+    estimate = serialize_estimate(schedule, estimate_cost(schedule, platforms), platforms.by_id)
     return estimate | {"is_duplicate": has_duplicate(schedule)}
 
 
@@ -73,12 +77,15 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
     it nevertheless.
     """
     schedule = build_schedule(
-        get_visible_diagnosis(request, str(body.diagnosis)), body, get_request_user(request), get_current_locale()
+        get_visible_diagnosis(request, str(body.diagnosis), WorkspaceRole.EDITOR),
+        body,
+        get_request_user(request),
+        get_current_locale(),
     )
     # Its runs have no visit in which they could be checked.
     check_typed_texts(get_request_user(request), build_diagnosis_request(schedule).get_texts())
     stored = store_schedule(schedule, confirms_duplicate=body.confirm_duplicate)
-    return Response(201, _serialize_schedules(request, [stored])[0])
+    return Response(201, serialize_schedules(request, [stored])[0])
 
 
 @router.get(
@@ -89,7 +96,7 @@ def start_schedule(request: HttpRequest, body: ScheduleIn) -> Response[dict[str,
 )
 def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Return the current state of a schedule."""
-    return _serialize_schedules(request, [_get_visible_schedule(request, schedule_id)])[0]
+    return serialize_schedules(request, [_get_visible_schedule(request, schedule_id)])[0]
 
 
 @router.post(
@@ -100,7 +107,9 @@ def get_schedule(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
 )
 def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Pause a schedule: no run is started until it is resumed."""
-    return _serialize_schedules(request, [set_paused(_get_visible_schedule(request, schedule_id), is_paused=True)])[0]
+    return serialize_schedules(
+        request, [set_paused(_get_visible_schedule(request, schedule_id, WorkspaceRole.EDITOR), is_paused=True)]
+    )[0]
 
 
 @router.post(
@@ -111,7 +120,9 @@ def pause(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
 )
 def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
     """Resume a schedule at its next time; missed runs are not repeated."""
-    return _serialize_schedules(request, [set_paused(_get_visible_schedule(request, schedule_id), is_paused=False)])[0]
+    return serialize_schedules(
+        request, [set_paused(_get_visible_schedule(request, schedule_id, WorkspaceRole.EDITOR), is_paused=False)]
+    )[0]
 
 
 @router.delete(
@@ -122,18 +133,25 @@ def resume(request: HttpRequest, schedule_id: str) -> dict[str, Any]:
 )
 def delete(request: HttpRequest, schedule_id: str) -> Response[None]:
     """Delete a schedule; the diagnoses that it started are kept."""
-    _get_visible_schedule(request, schedule_id).delete()
+    _get_visible_schedule(request, schedule_id, WorkspaceRole.EDITOR).delete()
     return Response(204, None)
 
 
-def _get_visible_schedule(request: HttpRequest, schedule_id: str) -> Schedule:
+def _get_visible_schedule(
+    request: HttpRequest, schedule_id: str, role: WorkspaceRole = WorkspaceRole.VIEWER
+) -> Schedule:
+    user = get_request_user(request)
     try:
-        return Schedule.objects.visible_to(get_request_user(request)).get(pk=uuid.UUID(schedule_id))
+        schedule = Schedule.objects.visible_to(user).get(pk=uuid.UUID(schedule_id))
     except (ValueError, Schedule.DoesNotExist) as error:
         raise NotFound from error
+    if not Schedule.objects.visible_to(user, role).filter(pk=schedule.pk).exists():
+        raise Forbidden
+    return schedule
 
 
-def _get_platforms(request: HttpRequest) -> OfferedPlatforms:
+def get_platforms_of_caller(request: HttpRequest) -> OfferedPlatforms:
+    """Return the platforms that the caller may select."""
     return get_offered_platforms(get_client_kind(get_request_user(request)))
 
 
@@ -160,17 +178,20 @@ _SERIALIZED_FIELDS = [
 ]
 
 
-def _serialize_schedules(request: HttpRequest, schedules: list[Schedule]) -> list[dict[str, Any]]:
-    platforms = _get_platforms(request)
+def serialize_schedules(request: HttpRequest, schedules: list[Schedule]) -> list[dict[str, Any]]:
+    """Serialize schedules with their estimates and what they have spent this month."""
+    platforms = get_platforms_of_caller(request)
     spent = get_spent_this_month(schedules, platforms)
     return [
         {name: getattr(schedule, name) for name in _SERIALIZED_FIELDS}
         | {
             "competitors": [competitor["name"] for competitor in schedule.competitors],
+            "workspace": schedule.workspace_id,
+            "panel": schedule.panel_id,
             "demo": schedule.is_demo,
             "zone": settings.TIME_ZONE,
             "last_diagnosis": schedule.last_diagnosis_id,
-            "estimate": _serialize_estimate(
+            "estimate": serialize_estimate(
                 schedule, estimate_cost(schedule, platforms, spent.get(schedule.pk, ZERO_COST)), platforms.by_id
             ),
         }
@@ -178,9 +199,10 @@ def _serialize_schedules(request: HttpRequest, schedules: list[Schedule]) -> lis
     ]
 
 
-def _serialize_estimate(
+def serialize_estimate(
     schedule: Schedule, cost_estimate: Estimate, platforms: Mapping[str, Platform]
 ) -> dict[str, Any]:
+    """Serialize an estimate, with the platforms that cannot be called now."""
     return asdict(cost_estimate) | {
         "refused": cost_estimate.refused or "",
         "next_at": schedule.next_at,

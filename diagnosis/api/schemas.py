@@ -1,6 +1,5 @@
 """Request and response bodies of the HTTP API; docs/reference/protocol.md describes them."""
 
-import unicodedata
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -13,33 +12,29 @@ from pydantic_core import PydanticCustomError
 
 from diagnosis.analysis.mentions import normalize_spelling
 from diagnosis.orders.services import DiagnosisRequest, RequestedBrand
+from diagnosis.readable import is_readable
 from diagnosis.reports.schemas import AnswerFactsOut
 from diagnosis.sites import normalize_site
 
-# Control characters and lone surrogates, which PostgreSQL cannot store.
-_FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
-# Spaces, joiners, directional marks, combining marks.
-_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
 
-
-def _validate_readable(text: str) -> str:
-    categories = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
-    if categories & _FORBIDDEN_CATEGORIES or categories <= _INVISIBLE_CATEGORIES:
+def validate_readable(text: str) -> str:
+    """Return the text. Raises a validation error if it cannot be stored or read."""
+    if not is_readable(text):
         raise PydanticCustomError("unreadable", "contains control characters, or nothing visible")
     return text
 
 
 NameText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_validate_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(validate_readable)
 ]
 QuestionText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_validate_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(validate_readable)
 ]
 LongText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_validate_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(validate_readable)
 ]
 PlatformId = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(_validate_readable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), AfterValidator(validate_readable)
 ]
 
 
@@ -80,6 +75,9 @@ class OrderIn(Schema):
         default_factory=list,
         max_length=20,
         description="indices of questions where a name that may be an ordinary word means the brand",
+    )
+    workspace: uuid.UUID | None = Field(
+        default=None, description="where the diagnosis belongs; by default the caller's workspace of the brand"
     )
 
     @model_validator(mode="after")
@@ -207,6 +205,7 @@ class DiagnosisOut(Schema):
     finished_at: datetime | None
     retry_of: uuid.UUID | None
     schedule: uuid.UUID | None
+    workspace: uuid.UUID | None
     estimated_cost: Decimal | None
     cost: Decimal | None
     revision: int = Field(description="number of corrections")

@@ -100,6 +100,7 @@ def _serialize_diagnosis(diagnosis: Diagnosis, cost: Decimal | None) -> dict[str
         "finished_at": diagnosis.finished_at,
         "retry_of": diagnosis.retry_of_id,
         "schedule": diagnosis.schedule_id,
+        "workspace": diagnosis.workspace_id,
         "estimated_cost": diagnosis.estimated_cost,
         "cost": cost,
         "error": build_diagnosis_problem(diagnosis),

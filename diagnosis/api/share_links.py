@@ -9,6 +9,7 @@ from ninja import Field, Router, Schema
 from ninja import Status as Response
 
 from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.choices import WorkspaceRole
 from diagnosis.models import ShareLink
 from diagnosis.sharing.links import MAX_LINK_DAYS, create_link, get_link_path, revoke_link
 
@@ -41,7 +42,7 @@ def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]
     """Return the share links, newest first, without expired and revoked ones."""
     return [
         _serialize_share_link(request, link)
-        for link in get_visible_diagnosis(request, diagnosis_id).share_links.active()
+        for link in get_visible_diagnosis(request, diagnosis_id, WorkspaceRole.OWNER).share_links.active()
     ]
 
 
@@ -53,7 +54,9 @@ def list_shares(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]
 )
 def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[dict[str, Any]]:
     """Create a link to the report that needs no sign-in and does not reveal the owner. 409 while the diagnosis runs."""
-    link = create_link(get_visible_diagnosis(request, diagnosis_id), body.days, get_request_user(request))
+    link = create_link(
+        get_visible_diagnosis(request, diagnosis_id, WorkspaceRole.OWNER), body.days, get_request_user(request)
+    )
     return Response(201, _serialize_share_link(request, link))
 
 
@@ -65,7 +68,7 @@ def share(request: HttpRequest, diagnosis_id: str, body: ShareIn) -> Response[di
 )
 def revoke(request: HttpRequest, diagnosis_id: str, share_id: uuid.UUID) -> Response[None]:
     """Revoke a link, which stops working at once."""
-    revoke_link(get_visible_diagnosis(request, diagnosis_id), share_id)
+    revoke_link(get_visible_diagnosis(request, diagnosis_id, WorkspaceRole.OWNER), share_id)
     return Response(204, None)
 
 

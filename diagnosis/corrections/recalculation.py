@@ -23,6 +23,7 @@ from diagnosis.models import Answer, Correction, Diagnosis
 from diagnosis.reports.cache import get_report_cache_tag
 from diagnosis.reports.service import build_report_from_database
 from diagnosis.running import queue
+from diagnosis.workspaces.rollups import refresh_summary
 from performance.cache import invalidate_tags
 
 log = structlog.get_logger(__name__)
@@ -67,9 +68,13 @@ def run_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str = ""
     if spelling or all_answers:
         _analyse_again(diagnosis, spelling)
     report = build_report_from_database(diagnosis)
-    Diagnosis.objects.filter(pk=diagnosis_id, report_revision__lt=revision).update(
-        report=report, report_revision=revision
-    )
+    with transaction.atomic():
+        is_newest = Diagnosis.objects.filter(pk=diagnosis_id, report_revision__lt=revision).update(
+            report=report, report_revision=revision
+        )
+        if is_newest:
+            diagnosis.report = report
+            refresh_summary(diagnosis)
     transaction.on_commit(partial(invalidate_tags, get_report_cache_tag(diagnosis_id)))
 
 
@@ -98,18 +103,26 @@ def analyse_and_store(rows: QuerySet[Answer], answers: Collection[Answer], brand
     with transaction.atomic():
         # A decision that is being made on one of these answers waits, or is read here.
         list(rows.select_related(None).filter(pk__in=ids).select_for_update().values_list("pk"))
-        decisions = _load_decisions(ids)
+        decisions = _load_decisions(ids, brands)
         for answer in answers:
             answer.mentions = apply_corrections(answer.mentions, decisions.get(answer.pk, {}))
         Answer.objects.bulk_update(answers, ANALYSIS_COLUMNS)
 
 
-def _load_decisions(answer_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID | None, dict[tuple[Any, ...], str]]:
-    """Return the confirmed and rejected mentions by answer, {(brand, start, end): kind}."""
+def _load_decisions(
+    answer_ids: Iterable[uuid.UUID], brands: Iterable[BrandSpellings]
+) -> dict[uuid.UUID | None, dict[tuple[Any, ...], str]]:
+    """Return the confirmed and rejected mentions by answer, {(brand, start, end): kind}.
+
+    A brand that has become a spelling of another counts for that one; decisions on other brands are left out.
+    """
+    names = {normalize_spelling(text): brand.name for brand in brands for text in reversed(brand.spellings)}
     decisions: dict[uuid.UUID | None, dict[tuple[Any, ...], str]] = {}
-    for correction in Correction.objects.filter(answer__in=answer_ids):
-        span = correction.brand, correction.start, correction.end
-        decisions.setdefault(correction.answer_id, {})[span] = correction.kind
+    for correction in Correction.objects.filter(answer__in=answer_ids).order_by("pk"):
+        brand = names.get(normalize_spelling(correction.brand))
+        if brand:
+            span = brand, correction.start, correction.end
+            decisions.setdefault(correction.answer_id, {})[span] = correction.kind
     return decisions
 
 

@@ -19,6 +19,7 @@ from diagnosis.choices import (
     Ternary,
     WireProtocol,
 )
+from diagnosis.models.access import build_access_filter, can_view_all_diagnoses
 from diagnosis.models.platforms import Platform
 from diagnosis.models.schedules import Schedule
 from progress.models import Stream
@@ -28,19 +29,14 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 
-def can_view_all_diagnoses(user: "AbstractBaseUser | AnonymousUser") -> bool:
-    """Return whether the user may see the diagnoses of others; not every staff role may."""
-    return getattr(user, "is_staff", False) and user.has_perm("diagnosis.view_diagnosis")  # type: ignore[union-attr]
-
-
 class DiagnosisQuerySet(models.QuerySet["Diagnosis"]):
     """Selections of diagnoses."""
 
     def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "DiagnosisQuerySet":
-        """A user's own diagnoses; all for staff with `diagnosis.view_diagnosis`; none without sign-in."""
+        """Those of the user's workspaces; all for staff with `diagnosis.view_diagnosis`; none without sign-in."""
         if not user.is_authenticated:
             return self.none()
-        return self if can_view_all_diagnoses(user) else self.filter(owner_id=user.pk)
+        return self if can_view_all_diagnoses(user) else self.filter(build_access_filter(user.pk))
 
     def unfinished(self) -> "DiagnosisQuerySet":
         """Diagnoses without a final status. Imported ones are excluded: they are not run but repaired."""
@@ -64,6 +60,27 @@ class Diagnosis(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="diagnoses", verbose_name="所有者")
     stream = models.OneToOneField(Stream, models.PROTECT, related_name="+", verbose_name="进度流")
+    workspace = models.ForeignKey(
+        "diagnosis.Workspace",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,  # the first column of an index below
+        related_name="diagnoses",
+        verbose_name="工作区",
+    )
+    panel_version = models.ForeignKey(
+        "diagnosis.PanelVersion",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,  # the first column of an index below
+        related_name="diagnoses",
+        verbose_name="问题集的版本",
+    )
+    names_version = models.PositiveIntegerField(
+        "名称版本", null=True, blank=True, editable=False, help_text="空：自己的名称，不随工作区变化"
+    )
     status = models.CharField("状态", max_length=16, choices=DiagnosisStatus.choices, default=DiagnosisStatus.QUEUED)
     brand = models.CharField("品牌", max_length=100)
     is_demo = models.BooleanField("演示", default=False)
@@ -125,6 +142,26 @@ class Diagnosis(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="diagnosis_diagnosis_history"),
             # build_trend: diagnoses of a panel
             models.Index(fields=["owner", "panel", "-created_at"], name="diagnosis_diagnosis_panel"),
+            # list_runs, visible_to: diagnoses of a workspace, newest first
+            models.Index(fields=["workspace", "-created_at", "-id"], name="diagnosis_diagnosis_workspace"),
+            # find_same_panel, build_overview: diagnoses of a panel
+            models.Index(fields=["workspace", "panel", "-created_at"], name="diagnosis_diagnosis_series"),
+            # diagnoses of a panel's version
+            models.Index(
+                fields=["panel_version", "-created_at"],
+                name="diagnosis_diagnosis_version",
+                condition=Q(panel_version__isnull=False),
+            ),
+            # find_recountable: diagnoses whose names are outdated
+            models.Index(
+                fields=["workspace", "names_version", "-created_at"],
+                name="diagnosis_diagnosis_names",
+                condition=Q(names_version__isnull=False),
+            ),
+            # fill_workspaces: diagnoses without a workspace
+            models.Index(
+                fields=["-created_at"], name="diagnosis_diagnosis_unassigned", condition=Q(workspace__isnull=True)
+            ),
             # get_spent_this_month: diagnoses of a schedule
             models.Index(fields=["schedule"], name="diagnosis_diagnosis_schedule", condition=Q(schedule__isnull=False)),
             # requeue_recalculations: reports that do not include all corrections

@@ -11,6 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from diagnosis.choices import WorkspaceRole
+from diagnosis.models.access import build_access_filter
+
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
@@ -39,13 +42,16 @@ class SkipReason(models.TextChoices):
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
     """Selections of schedules."""
 
-    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "ScheduleQuerySet":
-        """A user's own schedules. Not even staff may spend a user's budget through the API."""
-        return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
+    def visible_to(
+        self, user: "AbstractBaseUser | AnonymousUser", role: WorkspaceRole = WorkspaceRole.VIEWER
+    ) -> "ScheduleQuerySet":
+        """Those of the user's workspaces. Not even staff may spend a user's budget through the API."""
+        return self.filter(build_access_filter(user.pk, role)) if user.is_authenticated else self.none()
 
     def due(self) -> "ScheduleQuerySet":
-        """Active schedules whose next time has passed and whose owner is active."""
-        return self.filter(is_paused=False, next_at__lte=timezone.now(), owner__is_active=True)
+        """Active schedules whose next time has passed, whose owner is active and whose workspace is not deleted."""
+        due = self.filter(is_paused=False, next_at__lte=timezone.now(), owner__is_active=True)
+        return due.filter(workspace__deleted_at=None)
 
 
 class Schedule(models.Model):
@@ -56,6 +62,18 @@ class Schedule(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="schedules", verbose_name="所有者")
+    workspace = models.ForeignKey(
+        "diagnosis.Workspace", models.CASCADE, null=True, blank=True, related_name="schedules", verbose_name="工作区"
+    )
+    panel = models.ForeignKey(
+        "diagnosis.Panel",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="schedules",
+        verbose_name="问题集",
+        help_text="有问题集时，问题、平台和名称跟随它和工作区",
+    )
     brand = models.CharField("品牌", max_length=100)
     aliases = ArrayField(models.CharField(max_length=100), verbose_name="别名", default=list, blank=True)
     sites = ArrayField(models.CharField(max_length=255), verbose_name="网站", default=list, db_default=[], blank=True)

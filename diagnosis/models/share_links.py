@@ -12,10 +12,12 @@ class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
     """Selections of share links."""
 
     def active(self) -> "ShareLinkQuerySet":
-        """Links that are neither revoked nor expired, of accounts that are not switched off."""
+        """Links that are neither revoked nor expired, of active accounts and of workspaces that are not deleted."""
         is_creator_active = Q(created_by=None) | Q(created_by__is_active=True)
         unexpired = self.filter(revoked_at=None, expires_at__gt=timezone.now())
-        return unexpired.filter(is_creator_active, diagnosis__owner__is_active=True)
+        return unexpired.filter(
+            is_creator_active, diagnosis__owner__is_active=True, diagnosis__workspace__deleted_at=None
+        )
 
 
 class ShareLink(models.Model):

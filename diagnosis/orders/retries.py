@@ -96,6 +96,9 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
     check_budgets(cost, platforms, source.owner_id, source.schedule_id)
     diagnosis = create_diagnosis_row(
         context,
+        workspace_id=source.workspace_id,
+        panel_version_id=source.panel_version_id,
+        names_version=source.names_version,
         brand=source.brand,
         panel=source.panel,
         is_demo=source.is_demo,

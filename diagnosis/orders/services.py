@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from diagnosis.choices import ClientKind, DiagnosisStatus
 from diagnosis.clients import get_client_kind
 from diagnosis.exceptions import PlatformsUnavailable
-from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question
+from diagnosis.models import Answer, Brand, Diagnosis, Platform, Question, Workspace
 from diagnosis.moderation import check_typed_texts
 from diagnosis.orders.quotas import check_quota
 from diagnosis.platforms.availability import Obstacle, describe_obstacle, find_obstacle
@@ -25,6 +25,8 @@ from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.spending.estimates import check_budgets, plan_cost
 from diagnosis.trends.panels import compute_panel_key
+from diagnosis.workspaces.defaults import get_default_workspace
+from diagnosis.workspaces.names import BrandNames, adopt_names
 from errors.exceptions import Conflict, InvalidInput
 from progress.services import append_events, open_stream
 
@@ -77,8 +79,10 @@ class DiagnosisRequest:
 class RequestContext:
     """The circumstances of a request: the owner, their language, and the ids of the request.
 
-    schedule: id of the schedule that makes the request. knows_keys: whether this process has the platforms' keys; a
-    terminal may leave them to a worker. is_typed: whether the texts come from a user now, so that they must be checked.
+    schedule: id of the schedule that makes the request. workspace: id of that of the diagnosis; by default the owner's
+    workspace of the brand. panel_version: id of the version that it asks. knows_keys: whether this process has the
+    platforms' keys; a terminal may leave them to a worker. is_typed: whether the texts come from a user now, so that
+    they must be checked.
     """
 
     owner: AbstractBaseUser
@@ -86,6 +90,8 @@ class RequestContext:
     request_id: str = ""
     locale: str = "zh-hans"
     schedule: uuid.UUID | None = None
+    workspace: uuid.UUID | None = None
+    panel_version: int | None = None
     knows_keys: bool = True
     is_typed: bool = False
 
@@ -166,13 +172,22 @@ def _create_rows(
     fingerprint: str,
     estimated_cost: Decimal | None,
 ) -> Diagnosis:
+    is_demo, owner_id = any(platform.is_demo for platform in platforms), context.owner.pk
+    workspace = (
+        Workspace.objects.get(pk=context.workspace)
+        if context.workspace
+        else get_default_workspace(owner_id, request.brand.name, is_demo=is_demo)
+    )
     diagnosis = create_diagnosis_row(
         context,
+        workspace=workspace,
+        panel_version_id=context.panel_version,
+        names_version=adopt_names(workspace, _list_names(request)),
         brand=request.brand.name,
         panel=compute_panel_key(request.brand.name, request.questions, request.platforms),
         schedule_id=context.schedule,
         estimated_cost=estimated_cost,
-        is_demo=any(platform.is_demo for platform in platforms),
+        is_demo=is_demo,
         repeats=request.repeats,
         planned=len(request.questions) * len(platforms) * request.repeats,
         request_hash=fingerprint,
@@ -208,6 +223,14 @@ def _create_rows(
         for repeat in range(1, request.repeats + 1)
     )
     return enqueue(diagnosis)
+
+
+def _list_names(request: DiagnosisRequest) -> list[BrandNames]:
+    brands = [request.brand, *request.competitors]
+    return [
+        BrandNames(brand.name, tuple(brand.aliases), tuple(brand.sites), is_own=index == 0)
+        for index, brand in enumerate(brands)
+    ]
 
 
 def create_diagnosis_row(context: RequestContext, **columns: Any) -> Diagnosis:

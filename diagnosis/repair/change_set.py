@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db.models import Model
 from django.db.models.deletion import Collector
 
-from diagnosis.models import RepairChange, RepairRun
+from diagnosis.models import Diagnosis, RepairChange, RepairRun, RunSummary
 
 REPAIR_BATCH_SIZE = 500
 
@@ -91,6 +91,7 @@ class ChangeSet:
             for row in insert_rows(model, list(created)):
                 add_entry(row, None, get_column_values(row))
         update_columns(self._changed.values())
+        delete_outdated_summaries(row for row, before in self._changed.values() if "report" in before)
         for row, before in self._changed.values():
             add_entry(row, before, get_column_values(row, before))
         for roots in self._deleted.values():
@@ -99,6 +100,11 @@ class ChangeSet:
                     add_entry(row, get_column_values(row), None)
                 delete_rows(model, [row.pk for row in deleted])
         RepairChange.objects.bulk_create(journal, batch_size=REPAIR_BATCH_SIZE)
+
+
+def delete_outdated_summaries(rows: Iterable[Model]) -> None:
+    """Delete the stored figures of diagnoses whose report has changed; the next fill stores new ones."""
+    RunSummary.objects.filter(diagnosis__in=[row.pk for row in rows if isinstance(row, Diagnosis)]).delete()
 
 
 def insert_rows(model: type[Model], rows: Sequence[Model]) -> Sequence[Model]:

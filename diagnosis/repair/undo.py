@@ -13,6 +13,7 @@ from django.utils import timezone
 from diagnosis.models import RepairChange, RepairRun
 from diagnosis.repair.change_set import (
     REPAIR_BATCH_SIZE,
+    delete_outdated_summaries,
     delete_rows,
     get_column_values,
     get_model_by_label,
@@ -78,6 +79,7 @@ def _undo_group(changes: Sequence[RepairChange], result: UndoResult) -> None:
                 columns_by_key[change.key] |= set(change.before or {})
                 restored_keys.append(change.key)
         update_columns((rows[key], columns) for key, columns in columns_by_key.items())
+        delete_outdated_summaries(rows[key] for key, columns in columns_by_key.items() if "report" in columns)
     result.restored += len(restored_keys)
     result.skipped += len(changes) - len(restored_keys)
 

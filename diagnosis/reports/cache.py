@@ -11,7 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from ninja.responses import NinjaJSONEncoder
 
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis, can_view_all_diagnoses
+from diagnosis.models import PLATFORMS_CACHE_TAG, Diagnosis
 from diagnosis.reports.serializers import AnswerTextReader, serialize_report
 from errors.catalogue import snapshot
 from errors.exceptions import NotFound
@@ -23,9 +23,10 @@ _encoder = NinjaJSONEncoder()  # the same formats of times and numbers as in the
 
 
 class CachedReport(TypedDict):
-    """owner: id of the user, for the caller to check; body: JSON."""
+    """owner, workspace: ids, for the caller to check; body: JSON."""
 
     owner: int
+    workspace: str | None
     body: str
     etag: str
 
@@ -74,8 +75,7 @@ def get_visible_report(
         report = get_cached_report(uuid.UUID(str(diagnosis_id)), get_current_locale(), read_texts, check)
     except (ValueError, Diagnosis.DoesNotExist) as error:
         raise NotFound from error
-    if report["owner"] != user.pk and not can_view_all_diagnoses(user):
-        raise NotFound
+    check()
     return report
 
 
@@ -99,7 +99,8 @@ def _load_report(diagnosis_id: uuid.UUID, read_texts: AnswerTextReader | None) -
         raise DiagnosisRunning
     body = serialize_json(serialize_report(diagnosis, read_texts))
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    return {"owner": diagnosis.owner_id, "body": body, "etag": etag}
+    workspace = str(diagnosis.workspace_id) if diagnosis.workspace_id else None
+    return {"owner": diagnosis.owner_id, "workspace": workspace, "body": body, "etag": etag}
 
 
 def find_cached_reports(diagnosis_id: uuid.UUID) -> list[str]:

@@ -16,6 +16,7 @@ from procrastinate.jobs import Status
 from diagnosis.models import DiagnosisQuerySet
 
 RUN_TASK = "diagnosis.run"
+RECOUNT_TASK = "diagnosis.recount"
 RECALCULATION_TASK = "diagnosis.recalculate"
 DIAGNOSIS_QUEUE = "diagnoses"
 MAINTENANCE_QUEUE = "maintenance"
@@ -41,6 +42,20 @@ def enqueue_recalculation(
         RECALCULATION_TASK, queue=MAINTENANCE_QUEUE, lock=f"recalculation:{owner_id}", priority=5
     )
     deferrer.defer(diagnosis_id=str(diagnosis_id), revision=revision, spelling=spelling, all_answers=all_answers)
+
+
+def enqueue_recount(workspace_id: uuid.UUID) -> None:
+    """Enqueue `recount_workspace` in the current transaction. A lock runs those of a workspace one after another."""
+    deferrer = _transactional_app.configure_task(
+        RECOUNT_TASK, queue=MAINTENANCE_QUEUE, lock=f"recount:{workspace_id}", priority=-1
+    )
+    deferrer.defer(workspace_id=str(workspace_id))
+
+
+def has_live_recount(workspace_id: uuid.UUID) -> bool:
+    """Return whether a recount of the workspace is waiting or running."""
+    jobs = ProcrastinateJob.objects.filter(lock=f"recount:{workspace_id}", status__in=["todo", "doing"])
+    return jobs.exists()
 
 
 def has_live_recalculation(diagnosis_id: uuid.UUID) -> bool:

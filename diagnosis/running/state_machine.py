@@ -281,8 +281,9 @@ def end_diagnosis(
         diagnosis.finished_at = timezone.now()
         diagnosis.save(update_fields=["status", "failed", "error_code", "report", "finished_at"])
         close_stream(diagnosis.stream_id, "complete", build_complete_event(diagnosis))
-        # The app above stores the owner's notification in the same transaction.
-        import_string(settings.DIAGNOSIS_ENDED)(diagnosis)
+        # The layers above store their figures and the owner's notification in the same transaction.
+        for path in settings.DIAGNOSIS_ENDED:
+            import_string(path)(diagnosis)
         enqueue_next(diagnosis.owner_id)
     demo = metrics.get_demo_label_value(is_demo=diagnosis.is_demo)
     metrics.diagnoses_ended.labels(status=diagnosis.status, demo=demo).inc()

@@ -20,6 +20,8 @@ from diagnosis.orders.services import DiagnosisRequest, RequestContext, Requeste
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_offered_platforms, get_spent_this_month
 from diagnosis.schedules.recurrence import get_next_due_at
 from diagnosis.schedules.services import WAIT_FIELDS, clear_wait
+from diagnosis.workspaces.actions import record_skipped_run
+from diagnosis.workspaces.panels import get_current_version
 from errors.exceptions import AppError
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,7 @@ def start_due_schedules() -> int:
 
 def _start_schedule(pk: uuid.UUID, due_at: datetime) -> bool:
     """Claim one due time, then start, postpone or skip its run; returns whether a diagnosis was started."""
-    schedule = Schedule.objects.select_related("owner").filter(pk=pk).first()
+    schedule = Schedule.objects.select_related("owner", "workspace", "panel").filter(pk=pk).first()
     if schedule is None:
         return False
     schedule.next_at = get_next_due_at(schedule, timezone.now())
@@ -66,7 +68,14 @@ def _start_schedule(pk: uuid.UUID, due_at: datetime) -> bool:
         _skip(schedule, slot_at, skip_reason)
         return False
     key = SCHEDULE_IDEMPOTENCY_KEY.format(id=schedule.pk, slot=slot_at.isoformat())
-    context = RequestContext(schedule.owner, key, locale=schedule.locale, schedule=schedule.pk)
+    context = RequestContext(
+        schedule.owner,
+        key,
+        locale=schedule.locale,
+        schedule=schedule.pk,
+        workspace=schedule.workspace_id,
+        panel_version=get_current_version(schedule.panel).pk if schedule.panel else None,
+    )
     try:
         with transaction.atomic():
             diagnosis, _is_new = create_diagnosis(build_diagnosis_request(schedule), context)
@@ -112,6 +121,7 @@ def _skip(schedule: Schedule, slot_at: datetime, reason: SkipReason) -> None:
     clear_wait(schedule)
     schedule.skipped_at, schedule.skip_reason = slot_at, reason
     schedule.save(update_fields=["skipped_at", "skip_reason", *WAIT_FIELDS])
+    record_skipped_run(schedule)
     # The app above stores the owner's notification in the same transaction.
     import_string(settings.SCHEDULE_SKIPPED)(schedule)
     log.info("schedule_skipped", schedule=str(schedule.pk), reason=reason.value)

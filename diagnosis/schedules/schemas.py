@@ -32,23 +32,45 @@ class RecurrenceIn(Schema):
         return self
 
 
-class ScheduleIn(RecurrenceIn):
-    """The diagnosis to repeat, and the budget of a calendar month."""
+class BudgetedRecurrenceIn(RecurrenceIn):
+    """Times with the budget of a calendar month."""
 
-    diagnosis: uuid.UUID
-    repeats: int | None = Field(default=None, ge=1, le=5, description="default: as in the diagnosis")
     budget_calls: int = Field(ge=1, le=MAX_BUDGET_CALLS)
     budget_money: Decimal = Field(ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2, description="yuan")
     confirm_duplicate: bool = Field(default=False, description="create it beside one of the same panel and time")
 
 
-class EstimateIn(RecurrenceIn):
-    """A schedule to estimate; the budget may be missing."""
+class EstimatedRecurrenceIn(RecurrenceIn):
+    """Times with a budget that may be missing."""
+
+    budget_calls: int | None = Field(default=None, ge=1, le=MAX_BUDGET_CALLS)
+    budget_money: Decimal | None = Field(default=None, ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2)
+
+
+class ScheduleIn(BudgetedRecurrenceIn):
+    """The diagnosis to repeat."""
+
+    diagnosis: uuid.UUID
+    repeats: int | None = Field(default=None, ge=1, le=5, description="default: as in the diagnosis")
+
+
+class EstimateIn(EstimatedRecurrenceIn):
+    """A schedule to estimate."""
 
     diagnosis: uuid.UUID
     repeats: int | None = Field(default=None, ge=1, le=5)
-    budget_calls: int | None = Field(default=None, ge=1, le=MAX_BUDGET_CALLS)
-    budget_money: Decimal | None = Field(default=None, ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2)
+
+
+class PanelScheduleIn(BudgetedRecurrenceIn):
+    """The panel to run at each time, in its version of that time."""
+
+    panel: uuid.UUID
+
+
+class PanelEstimateIn(EstimatedRecurrenceIn):
+    """A schedule of a panel to estimate."""
+
+    panel: uuid.UUID
 
 
 class CostOut(Schema):
@@ -98,6 +120,8 @@ class ScheduleOut(Schema):
     """
 
     id: uuid.UUID
+    workspace: uuid.UUID | None
+    panel: uuid.UUID | None = Field(description="whose current version is asked; null for a repeated diagnosis")
     brand: str
     competitors: list[str]
     questions: list[str]

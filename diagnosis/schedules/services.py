@@ -7,14 +7,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.clients import get_client_kind
-from diagnosis.models import Diagnosis, Schedule, SkipReason
+from diagnosis.models import Diagnosis, Panel, Schedule, SkipReason
 from diagnosis.orders.services import get_requested_platforms
 from diagnosis.platforms.availability import Obstacle, find_obstacle
 from diagnosis.row_locks import brief_transaction
 from diagnosis.schedules.estimates import ZERO_COST, estimate_cost, get_offered_platforms
 from diagnosis.schedules.recurrence import can_coincide, get_next_due_at
-from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY, EstimateIn, ScheduleIn
+from diagnosis.schedules.schemas import (
+    MAX_BUDGET_CALLS,
+    MAX_BUDGET_MONEY,
+    EstimateIn,
+    PanelEstimateIn,
+    PanelScheduleIn,
+    ScheduleIn,
+)
 from diagnosis.trends.panels import compute_panel_key
+from diagnosis.workspaces.panels import fill_schedule
 from errors.exceptions import Conflict, InvalidInput
 
 # The limits of a requested diagnosis; an imported diagnosis may exceed them.
@@ -42,6 +50,7 @@ def build_schedule(
     own_brand = next((brand for brand in brands if brand.is_own), None)
     schedule = Schedule(
         owner_id=owner.pk,
+        workspace_id=diagnosis.workspace_id,
         brand=diagnosis.brand,
         aliases=own_brand.aliases if own_brand else [],
         sites=own_brand.sites if own_brand else [],
@@ -64,11 +73,40 @@ def build_schedule(
     is_too_big = any(len(getattr(schedule, name)) > maximum for name, maximum in MAX_SCHEDULE_ITEMS.items())
     if is_too_big or not schedule.questions or not schedule.platforms:
         raise InvalidInput(fields={"diagnosis": _("这次诊断不能直接重复，请用它新建一次诊断，再设为定期。")})
+    _check_platforms(schedule, owner)
+    return schedule
+
+
+def build_panel_schedule(
+    panel: Panel, body: PanelScheduleIn | PanelEstimateIn, owner: AbstractBaseUser, locale: str
+) -> Schedule:
+    """Return an unsaved schedule that runs the current version of a panel at each of its times.
+
+    Raises InvalidInput if one of its platforms is no longer available, Conflict without an own brand.
+    """
+    schedule = Schedule(
+        owner_id=owner.pk,
+        workspace_id=panel.workspace_id,
+        panel=panel,
+        locale=locale,
+        every=body.every,
+        weekday=body.weekday,
+        day=body.day,
+        time=body.time,
+        budget_calls=MAX_BUDGET_CALLS if body.budget_calls is None else body.budget_calls,
+        budget_money=MAX_BUDGET_MONEY if body.budget_money is None else body.budget_money,
+    )
+    fill_schedule(schedule, panel)
+    _check_platforms(schedule, owner)
+    return schedule
+
+
+def _check_platforms(schedule: Schedule, owner: AbstractBaseUser) -> None:
+    """Set the first due time. Raises InvalidInput if the platforms cannot be asked."""
     requested = get_requested_platforms(schedule.platforms, get_client_kind(owner))
     if all(find_obstacle(platform) == Obstacle.NO_KEY for platform in requested):
         raise InvalidInput(fields={"platforms": _("这些平台都没有密钥，不能定期询问。")})
     schedule.next_at = get_next_due_at(schedule, timezone.now())
-    return schedule
 
 
 def store_schedule(schedule: Schedule, *, confirms_duplicate: bool = False) -> Schedule:

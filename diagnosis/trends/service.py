@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -92,13 +93,24 @@ class ComparisonData:
 
 
 def find_same_panel(diagnosis: Diagnosis, user: AbstractBaseUser) -> DiagnosisQuerySet:
-    """Return the ended diagnoses of the same panel and owner with valid answers that the user may see."""
+    """Return the ended diagnoses of the same panel and workspace with valid answers that the user may see."""
     if not diagnosis.panel:  # created by the previous release during an update
         texts, asked = diagnosis.questions.values_list("text", flat=True), diagnosis.answers.values("platform_id")
         diagnosis.panel = compute_panel_key(diagnosis.brand, texts, (row["platform_id"] for row in asked))
         diagnosis.save(update_fields=["panel"])
-    queryset = Diagnosis.objects.visible_to(user).filter(owner_id=diagnosis.owner_id, panel=diagnosis.panel)
-    return queryset.ended_with_answers().defer("report")
+    visible = Diagnosis.objects.visible_to(user)
+    return visible.filter(_build_panel_filter(diagnosis)).ended_with_answers().defer("report")
+
+
+def _build_panel_filter(diagnosis: Diagnosis) -> Q:
+    """The panel of the workspace in any version, with diagnoses of the owner that are not yet assigned to one."""
+    unassigned = Q(workspace=None, owner_id=diagnosis.owner_id)
+    if diagnosis.panel_version:
+        panel_id = diagnosis.panel_version.panel_id
+        return Q(workspace=diagnosis.workspace_id) & (Q(panel=diagnosis.panel) | Q(panel_version__panel=panel_id))
+    if diagnosis.workspace_id is None:
+        return unassigned & Q(panel=diagnosis.panel)
+    return (Q(workspace=diagnosis.workspace_id) | unassigned) & Q(panel=diagnosis.panel)
 
 
 def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, ComparisonData]:
@@ -264,11 +276,13 @@ _UNKNOWN_DIFFERENCE = {"before": None, "after": None, "difference": None, "low":
 _NO_COMMON_CELLS = _UNKNOWN_DIFFERENCE | {"cells": 0, "questions": 0, "valid_before": 0, "valid_after": 0}
 
 
-def _build_changes(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
+def _build_changes(
+    before: ComparisonData, after: ComparisonData, confidence: float = CONFIDENCE_LEVEL
+) -> list[dict[str, Any]]:
     changes = []
     is_broken = _is_measured_differently(before, after)
     for brand in get_common_brands(before, after):
-        difference = compare_brand_rates(brand, before, after)
+        difference = compare_brand_rates(brand, before, after, confidence)
         difference_json = asdict(difference) if difference else _NO_COMMON_CELLS
         is_comparable = before.get_counting(brand) == after.get_counting(brand)
         changes.append(
@@ -327,29 +341,26 @@ def _find_only_in_first(first: ComparisonData, second: ComparisonData) -> dict[s
     }
 
 
-def find_significant_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """Return the significant changes since the previous diagnosis of the panel, for a notification.
+def find_previous(diagnosis: Diagnosis, before: datetime | None = None) -> Diagnosis | None:
+    """Return the run of the panel that a diagnosis is compared with: the last one before it, or before a time."""
+    panel = Diagnosis.objects.filter(_build_panel_filter(diagnosis), created_at__lt=before or diagnosis.created_at)
+    return panel.ended_with_answers().defer("report").first()
+
+
+def compare_with_previous(
+    diagnosis: Diagnosis, previous: Diagnosis
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the changes of all brands since the previous run, and what was measured differently.
 
     The confidence level is corrected for the number of brands (Bonferroni), so that at most one in twenty runs without
-    any change produces a notification.
+    any change shows one.
     """
-    earlier = find_same_panel(diagnosis, diagnosis.owner).filter(created_at__lt=diagnosis.created_at).first()
-    if earlier is None or not diagnosis.valid:
-        return []
-    data = load_comparison_data([earlier, diagnosis])
-    earlier_data, current_data = data[earlier.pk], data[diagnosis.pk]
-    _select_surface([earlier_data, current_data], None)
-    if _is_measured_differently(earlier_data, current_data):
-        return []
-    brands = [
-        brand
-        for brand in get_common_brands(earlier_data, current_data)
-        if earlier_data.get_counting(brand) == current_data.get_counting(brand)
+    data = load_comparison_data([previous, diagnosis])
+    before, after = data[previous.pk], data[diagnosis.pk]
+    _unify_brand_spellings([before, after])
+    _select_surface([before, after], None)
+    comparable = [
+        brand for brand in get_common_brands(before, after) if before.get_counting(brand) == after.get_counting(brand)
     ]
-    changes = []
-    for brand in brands:
-        difference = compare_brand_rates(brand, earlier_data, current_data, 1 - (1 - CONFIDENCE_LEVEL) / len(brands))
-        if difference and difference.changed != "none":
-            names = {"name": current_data.brands[brand], "is_own": brand == current_data.own_brand}
-            changes.append(names | asdict(difference))
-    return changes
+    confidence = 1 - (1 - CONFIDENCE_LEVEL) / max(1, len(comparable))
+    return _build_changes(before, after, confidence), find_breaks(before.measurements, after.measurements)

@@ -17,13 +17,12 @@ import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from diagnosis.choices import DiagnosisStatus
-from diagnosis.models import Diagnosis, Schedule
-from diagnosis.trends.service import find_significant_changes
+from diagnosis.models import Diagnosis, RunSummary, Schedule
 from diagsite.models import Notification, User
 from diagsite.notifications import wechat
 from diagsite.notifications.wechat import WeChatSendResult
@@ -60,14 +59,8 @@ def _can_receive_wechat(owner_id: int) -> bool:
 
 
 def _create_rate_change_notification(diagnosis: Diagnosis) -> None:
-    try:
-        with transaction.atomic():
-            changes = find_significant_changes(diagnosis)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:  # an error in the comparison must not prevent the diagnosis from ending
-        log.exception("moves_failed", diagnosis=str(diagnosis.pk))
-        return
+    summary = RunSummary.objects.filter(diagnosis=diagnosis).first()
+    changes = summary.list_significant_changes() if summary else []
     if changes:
         can_send = _can_receive_wechat(diagnosis.owner_id)
         Notification.objects.create(

@@ -16,8 +16,10 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.models import PaidCall, PartialReply, RawReply, RepairChange, ShareLink
+from diagnosis.models import DigestIssue, PaidCall, PartialReply, RawReply, RepairChange, ShareLink
+from diagnosis.orders.workspace_deletion import DELETION_DAYS
 from diagsite.models import Feedback, Notification, RevokedToken
+from diagsite.operations.workspace_purge import find_purgeable, purge_next_workspace
 from errors.models import ErrorCount, ErrorEvent
 from monitoring.models import Alert, Delivery, Process, Sample
 from progress.models import PushProcess, Stream
@@ -203,6 +205,19 @@ RETENTION_RULES = [
         lambda cutoff: PaidCall.objects.filter(diagnosis__isnull=True, made_at__lt=cutoff),
     ),
     _build_row_rule(
+        "digests",
+        "digests of workspaces",
+        365,
+        lambda cutoff: DigestIssue.objects.filter(window_end__lt=cutoff),
+    ),
+    RetentionRule(
+        "workspaces",
+        "workspaces whose owner asked for their deletion, with all diagnoses",
+        DELETION_DAYS,
+        lambda cutoff: find_purgeable(cutoff).count(),
+        purge_next_workspace,
+    ),
+    _build_row_rule(
         "raw_replies",
         "raw replies of platforms, for support",
         30,
@@ -258,6 +273,8 @@ RETENTION_BY_MODEL = {
     "diagnosis.RawReply": "raw_replies",
     "diagnosis.PartialReply": "partial_replies",
     "diagnosis.PaidCall": "calls",
+    "diagnosis.Workspace": "workspaces",
+    "diagnosis.DigestIssue": "digests",
     "diagnosis.DailySpending": f"{_KEEP_FOREVER}the site's accounts; a deleted account's rows lose its name",
     "diagnosis.BudgetUse": f"{_KEEP_FOREVER}one row per budget and month",
     "diagnosis.AccountBudget": f"{_KEEP_FOREVER}until the account is deleted",
@@ -277,6 +294,23 @@ RETENTION_BY_MODEL = {
                 "Correction",
                 "LegacyRecord",
                 "Schedule",
+                "Member",
+                "RunSummary",
+                "RunFigure",
+                "Invitation",
+                "Digest",
+                "Action",
+                "SourceClass",
+                "TrackedBrand",
+                "Spelling",
+                "NameCandidate",
+                "NameSighting",
+                "NamesChange",
+                "TrackedQuestion",
+                "Tag",
+                "Panel",
+                "PanelVersion",
+                "PanelQuestion",
             )
         ],
         f"{_KEEP_FOREVER}data of the user, until the account is deleted",

@@ -16,21 +16,31 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 from django.utils import timezone
 
-from diagnosis.choices import CallPurpose, SiteKind
+from diagnosis.choices import CallPurpose, SiteKind, WorkspaceRole
 from diagnosis.corrections.services import add_alias, add_competitor
 from diagnosis.models import (
     AccountBudget,
+    Action,
     Correction,
     Diagnosis,
+    FindingKind,
+    Invitation,
     LegacyRecord,
+    Member,
+    NameCandidate,
+    Panel,
     Platform,
     RepairChange,
     RepairRun,
     Schedule,
     ShareLink,
     SiteClass,
+    TrackedQuestion,
 )
 from diagnosis.spending.ledger import CallRequest, reserve
+from diagnosis.workspaces.members import create_invitation
+from diagnosis.workspaces.panels import PanelContent, create_panel
+from diagnosis.workspaces.questions import add_question
 from diagsite.models import Consent, Feedback, Role, User
 from diagsite.roles import seed_roles
 from errors.catalogue.publishing import seed_error_messages
@@ -104,10 +114,20 @@ class AccessFixtures:
         reserve(CallRequest(platform.pk, CallPurpose.PROBE, "问"))
         AccountBudget.objects.create(owner_id=self.users["owner"].pk, monthly_budget=100)
         self._create_system_rows()
+        self._create_workspace_rows(platform)
         self.rows = self._find_admin_rows()
         self.routes_with_inline_code: list[
             str
         ] = []  # routes whose page holds script or style, which the policy forbids
+
+    def _create_workspace_rows(self, platform: Platform) -> None:
+        workspace = self.diagnosis.workspace
+        assert workspace
+        NameCandidate.objects.create(workspace=workspace, name="别家", key="别家")
+        create_invitation(workspace, WorkspaceRole.VIEWER, self.users["owner"])
+        Action.objects.create(workspace=workspace, kind=FindingKind.DROP, subject="x", rule_version=1)
+        question = add_question(workspace, "丙？", ["标签"])
+        create_panel(workspace, "每周", PanelContent([question.pk], [platform.pk], 1), self.users["owner"])
 
     def _create_system_rows(self) -> None:
         now = timezone.now()
@@ -144,6 +164,14 @@ class AccessFixtures:
             "stream": lambda: self.diagnosis.stream_id,
             "correction_id": lambda: Correction.objects.get().public_id,
             "object_id": lambda: self._find_object_id(route),
+            "workspace_id": lambda: self.diagnosis.workspace_id,
+            "invitation_id": lambda: Invitation.objects.get().pk,
+            "member_id": lambda: Member.objects.get(user=self.users["owner"]).pk,
+            "action_id": lambda: Action.objects.get().pk,
+            "host": lambda: "news.example",
+            "candidate_id": lambda: NameCandidate.objects.get(name="别家").pk,
+            "panel_id": lambda: Panel.objects.get().pk,
+            "question_id": lambda: TrackedQuestion.objects.get().pk,
             "schedule_id": lambda: Schedule.objects.get().pk,
             "share_id": lambda: ShareLink.objects.get().pk,
             "token": lambda: "nobody-s",
@@ -170,9 +198,11 @@ class AccessFixtures:
         return "/" + re.sub(r"<[^>]+>", fill, route)
 
     def _find_name(self, route: str) -> str:
-        """Return the name of a competitor, of a legal document, or of a rule."""
+        """Return the name of a competitor, of a tag, of a legal document, or of a rule."""
         if "competitors" in route:
             return "木石坊"
+        if "tags" in route:
+            return "标签"
         return "agreement" if "legal" in route else "high_latency"
 
     def _find_object_id(self, route: str) -> object:

@@ -1,5 +1,6 @@
 """Account deletion removes all data of the user, keeps that of others, and is verified."""
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, models
 from django.test import Client
+from django.utils import timezone
 
-from diagnosis.models import Answer, Diagnosis, LegacyRecord
+from diagnosis.models import Answer, Diagnosis, LegacyRecord, Member, Workspace
 from diagsite.accounts import tokens, users
 from diagsite.accounts.deletion import (
     DELETED_USERNAME,
@@ -20,6 +22,7 @@ from diagsite.accounts.deletion import (
     delete_user_data,
 )
 from diagsite.models import Notification, User
+from diagsite.operations.retention import prune_expired_rows
 from errors.models import ErrorEvent
 from progress.models import Event, Stream
 from testing.data.diagnoses import make_diagnosis, make_failed_result, make_platform, make_valid_result, run_and_end
@@ -172,3 +175,39 @@ def test_staff_cannot_delete_the_own_account(user: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM diagsite_user WHERE id = %s", [user.pk])
         assert cursor.fetchone()[0] == 1
+
+
+# Workspaces
+
+
+def test_workspace_of_a_deleted_owner_passes_to_another_owner_or_goes(user: User, other: User) -> None:
+    shared = Diagnosis.objects.filter(owner=other).get().workspace
+    assert shared
+    Member.objects.create(workspace=shared, user=user, role="owner")
+    given = make_diagnosis(user, [make_platform("given")], workspace=shared.pk)
+    own = Workspace.objects.get(default_for=user)
+    Member.objects.create(workspace=own, user=other, role="editor")
+    of_editor = make_diagnosis(other, [make_platform("of-editor")], workspace=own.pk)
+    report = delete_user_data(user)
+    assert report.remaining == {}
+    assert list(Workspace.objects.all()) == [shared]
+    given.refresh_from_db()
+    assert (given.owner, given.stream.owner, given.is_final) == (other, other, False)
+    assert not Diagnosis.objects.filter(pk=of_editor.pk).exists()
+
+
+def test_deleted_workspace_leaves_no_row_after_a_week(user: User, other: User) -> None:
+    workspace = Workspace.objects.get(default_for=user)
+    Member.objects.create(workspace=workspace, user=other, role="viewer")
+    diagnoses = Diagnosis.objects.filter(workspace=workspace)
+    ids = [str(workspace.pk), *map(str, diagnoses.values_list("pk", flat=True))]
+    ids += map(str, diagnoses.values_list("stream_id", flat=True))
+    ids += map(str, Answer.objects.filter(diagnosis__in=diagnoses).values_list("pk", flat=True))
+    before = list_user_rows(other)
+    Workspace.objects.filter(pk=workspace.pk).update(deleted_at=timezone.now() - timedelta(days=6))
+    assert prune_expired_rows(["workspaces"]) == {"workspaces": 0}
+    Workspace.objects.filter(pk=workspace.pk).update(deleted_at=timezone.now() - timedelta(days=8))
+    assert prune_expired_rows(["workspaces"]) == {"workspaces": 1}
+    assert count_rows_containing(ids) == {}
+    assert list_user_rows(other) == before
+    assert User.objects.filter(pk=user.pk).exists()

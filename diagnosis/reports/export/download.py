@@ -31,6 +31,24 @@ def build_download_response(
     write: Callable[[IO[bytes]], None],
 ) -> StreamingHttpResponse:
     """Return the file that `write` writes as a download. If `write` raises, nothing is sent."""
+    response = stream_file(request, content_type, write)
+    name = clean_filename(content.report["diagnosis"]["brand"])
+    parts = [_("演示") if content.report["demo"] else "", name, f"{timezone.localtime(content.exported_at):%Y%m%d}"]
+    filename = "-".join(filter(None, parts)) + filename_suffix
+    response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
+    response["X-AIGC"] = ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(content.report))
+    if content.report["demo"]:
+        response["X-Demo"] = "true"
+    return response
+
+
+def clean_filename(name: str) -> str:
+    """Return a name that every system allows in the name of a file."""
+    return _INVALID_FILENAME_CHARACTER.sub("_", name)[:60].strip(" .")
+
+
+def stream_file(request: HttpRequest, content_type: str, write: Callable[[IO[bytes]], None]) -> StreamingHttpResponse:
+    """Return a response with the file that `write` writes, to disk if it is large, before the first byte is sent."""
     with ExitStack() as cleanup:
         file: IO[bytes] = cleanup.enter_context(SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY))
         write(file)
@@ -41,14 +59,7 @@ def build_download_response(
     chunks = _aiter_chunks(file) if isinstance(request, ASGIRequest) else _iter_chunks(file)
     response = StreamingHttpResponse(chunks, content_type=content_type)
     response["Content-Length"] = str(size)
-    brand = _INVALID_FILENAME_CHARACTER.sub("_", content.report["diagnosis"]["brand"])[:60].strip(" .")
-    parts = [_("演示") if content.report["demo"] else "", brand, f"{timezone.localtime(content.exported_at):%Y%m%d}"]
-    filename = "-".join(filter(None, parts)) + filename_suffix
-    response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["Cache-Control"] = "private, no-store"
-    response["X-AIGC"] = ai_labels.serialize_aigc(ai_labels.build_aigc_metadata(content.report))
-    if content.report["demo"]:
-        response["X-Demo"] = "true"
     return response
 
 

@@ -310,8 +310,9 @@ def test_queries_for_reading_do_not_grow_with_answers(
     rivals = [RequestedBrand(f"竞品 {number}") for number in range(5)]
     diagnosis = make_diagnosis(owner, platforms, questions=questions, competitors=rivals)
     run_and_end(diagnosis, *[make_valid_result(), make_failed_result()] * 25)
-    # Session, user and diagnosis, then brands, questions, platforms, cost and failed platforms, or the answers.
-    with django_assert_max_num_queries(8):
+    # Session, user, workspaces and diagnosis, then brands, questions, platforms, cost and failed platforms, or the
+    # answers.
+    with django_assert_max_num_queries(9):
         assert client.get(path(diagnosis, rest)).status_code == 200
 
 
@@ -323,7 +324,7 @@ def test_queries_for_storing_and_ending_do_not_grow_with_answers(
     diagnosis = make_diagnosis(owner, platforms, questions=questions)
     with django_assert_max_num_queries(22):
         begin_and_record(diagnosis, *[make_valid_result(), make_failed_result()] * 100)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(35):  # with figures, found names and actions of the workspace
         ended = state_machine.end_diagnosis(diagnosis.pk)
     assert ended
     assert (ended.valid, ended.failed) == (100, 100)
@@ -334,7 +335,9 @@ def test_queries_for_creating_do_not_grow_with_the_size(
 ) -> None:
     platforms = [make_platform(f"p{number}") for number in range(10)]
     questions = [f"问题 {number}" for number in range(20)]
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(30):  # with the workspace and its names
+        make_diagnosis(owner, platforms, questions=questions)
+    with django_assert_max_num_queries(18):
         diagnosis = make_diagnosis(owner, platforms, questions=questions, repeats=5)
     ended = run_and_end(diagnosis, *[make_valid_result()] * 10)
     with django_assert_max_num_queries(22):

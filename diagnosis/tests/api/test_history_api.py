@@ -187,6 +187,7 @@ def test_each_row_has_its_current_state(client: Client, owner: AbstractUser, pla
     (item,) = _page(client)["items"]
     assert item | {"created_at": "", "started_at": ""} == {
         "id": str(diagnosis.pk),
+        "workspace": str(diagnosis.workspace_id),
         "status": "asking",
         "stage": "asking",
         "percent": 63,
@@ -229,11 +230,11 @@ def test_queries_do_not_grow_with_the_page(
     client: Client, owner: AbstractUser, platform: Platform, django_assert_max_num_queries: Any
 ) -> None:
     run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
-    with django_assert_max_num_queries(4):  # the session, the user, the page, its costs
+    with django_assert_max_num_queries(5):  # the session, the user, the workspaces, the page, its costs
         _page(client)
     for _ in range(DIAGNOSES_PER_PAGE):
         run_and_end(make_diagnosis(owner, [platform]), make_failed_result())
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         assert len(_page(client)["items"]) == DIAGNOSES_PER_PAGE
 
 

@@ -180,8 +180,8 @@ def test_queries_do_not_grow_with_the_number_of_schedules(
 ) -> None:
     for _number in range(5):
         _post(client, diagnosis=diagnosis.pk, confirm_duplicate=True, **WEEKLY)
-    # session, user, schedules, platforms, their usage and durations, spent, pending
-    with django_assert_max_num_queries(8):
+    # session, user, workspaces, schedules, platforms, their usage and durations, spent, pending
+    with django_assert_max_num_queries(9):
         assert len(client.get(PATH).json()["items"]) == 5
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from diagnosis.choices import DiagnosisStatus, PlatformSurface, Ternary
 from diagnosis.corrections.services import add_alias
-from diagnosis.models import Answer, Diagnosis, Platform
+from diagnosis.models import Answer, Diagnosis, Platform, RunSummary
 from diagnosis.orders.retries import create_retry
 from diagnosis.orders.services import RequestContext, RequestedBrand
 from diagnosis.replies import PlatformReply, SearchRecord
@@ -33,6 +33,10 @@ def _ended(owner: AbstractUser, platform: Platform, named: int, **order: Any) ->
     diagnosis = make_diagnosis(owner, [platform], **(usual | order))
     texts = ["山岚和木石坊都好。"] * named + ["木石坊好。"] * (diagnosis.planned - named)
     return run_and_end(diagnosis, *map(make_valid_result, texts))
+
+
+def _find_changes(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    return RunSummary.objects.get(diagnosis=diagnosis).list_significant_changes()
 
 
 def _trend(client: Client, diagnosis: Diagnosis) -> Any:
@@ -71,7 +75,7 @@ def test_alias_or_correction_in_one_report_is_no_change(
     assert own["difference"] == pytest.approx(27 / 30)
     assert (own["changed"], own["counted_differently"]) == ("none", True)
     assert (rival["changed"], rival["counted_differently"]) == ("none", False)
-    assert service.find_significant_changes(after) == []
+    assert _find_changes(after) == []
     add_alias(before, "山岚", "SHANLAN", owner)
     (step,) = _trend(client, after)["changes"]
     assert (step["brands"][0]["changed"], step["brands"][0]["counted_differently"]) == ("up", False)
@@ -134,14 +138,13 @@ def test_long_trend_is_limited_and_takes_few_queries(
     monkeypatch.setattr(service, "MAX_TREND_POINTS", 3)
     order: dict[str, Any] = {"questions": ["甲？"], "repeats": 1}
     made = [_ended(owner, platform, 1, **order) for _number in range(4)]
-    with django_assert_max_num_queries(
-        9
-    ):  # session, user, diagnosis, members, brands, corrections, questions, cells, models
+    # session, user, workspaces and diagnosis, workspaces and members, brands, corrections, questions, cells, models
+    with django_assert_max_num_queries(11):
         body = _trend(client, made[0])
     assert body["has_more"]
     assert [point["id"] for point in body["points"]] == [str(diagnosis.pk) for diagnosis in made[1:]]
     Diagnosis.objects.update(report=None)
-    with django_assert_max_num_queries(10):  # and the answers
+    with django_assert_max_num_queries(12):  # and the answers
         assert _trend(client, made[0])["points"] == body["points"]
 
 
@@ -198,9 +201,9 @@ def test_comparison_requires_two_visible_ended_diagnoses(
 
 def test_significant_changes_are_corrected_for_the_number_of_brands(owner: AbstractUser, platform: Platform) -> None:
     first = _ended(owner, platform, 3)
-    assert service.find_significant_changes(first) == []
-    assert service.find_significant_changes(_ended(owner, platform, 4)) == []
-    (change_found,) = service.find_significant_changes(_ended(owner, platform, 28))
+    assert _find_changes(first) == []
+    assert _find_changes(_ended(owner, platform, 4)) == []
+    (change_found,) = _find_changes(_ended(owner, platform, 28))
     assert (change_found["name"], change_found["is_own"], change_found["changed"]) == ("山岚", True, "up")
     # With two brands the level is 97.5 %, so the interval is wider than the trend's.
     (shown, _rival) = service.build_trend(first, owner)["changes"][-1]["brands"]
@@ -248,7 +251,7 @@ def test_another_way_of_asking_breaks_the_line_and_is_named(
     assert (own["changed"], own["measured_differently"], own["counted_differently"]) == ("none", True, False)
     assert own["difference"] == pytest.approx(25 / 30)
     assert _compare(client, *made).json()["breaks"] == step["breaks"]
-    assert service.find_significant_changes(made[1]) == []
+    assert _find_changes(made[1]) == []
 
 
 def test_what_an_older_answer_does_not_record_is_no_break(
