@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from diagnosis.choices import AnswerState, DiagnosisStatus, FailureReason
 from diagnosis.models import Answer, Platform
 from diagnosis.platforms.limits import LoweredLimits, load_lowered_limits
+from diagnosis.running.admission import forget_platform
 from testing.data.calls import call_platform
 from testing.data.diagnoses import make_diagnosis, make_platform, run_diagnoses
 from testing.fakes.platform import Exchange, FakePlatform, hold_response, respond_with_answer, respond_with_error
@@ -95,6 +96,7 @@ def test_runs_with_an_old_and_a_new_limit_use_the_newest(owner: AbstractUser, fa
         calls = [asyncio.create_task(call_platform(platform, text)) for text in SIX]
         await asyncio.to_thread(fake.wait_for_calls, 5)
         await Platform.objects.aupdate(concurrency=2)
+        forget_platform(platform.pk)  # or the edit would apply a quarter of a second later
         fake.set_behaviour(respond_with_answer(delay_seconds=0.1))
         fake.max_in_flight.clear()
         fake.release()
