@@ -44,6 +44,7 @@ def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpRe
             "compare": reverse("pages:compare"),
             "schedules": reverse("pages:schedules"),
             "feedback": reverse("pages:feedback"),
+            "workspaces": reverse("pages:workspaces"),
             "diagnosis": reverse("pages:diagnosis", args=[PLACEHOLDER_DIAGNOSIS_ID]).replace(
                 str(PLACEHOLDER_DIAGNOSIS_ID), "{id}"
             ),
@@ -91,6 +92,20 @@ def show_history(request: HttpRequest) -> HttpResponse:
 def show_comparison(request: HttpRequest) -> HttpResponse:
     """Compare two diagnoses; the API checks access."""
     return _render_page(request, "compare")
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_workspaces(request: HttpRequest) -> HttpResponse:
+    """List the workspaces of the caller."""
+    return _render_page(request, "workspaces")
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_workspace(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """Show the overview of a workspace; the API checks access."""
+    return _render_page(request, "workspace", workspace_id=workspace_id)
 
 
 @require_safe

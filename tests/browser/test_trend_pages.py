@@ -65,6 +65,25 @@ def test_the_trend_tells_a_real_rise_and_calls_nothing_else_one(page: Page, site
     assert has_no_horizontal_scroll(page)
 
 
+def test_the_overview_of_a_brand_tells_the_rise_and_leads_to_its_answers(page: Page, site: Site) -> None:
+    page.goto("/w/")
+    page.get_by_role("link", name="山岚").click()
+    expect(page.locator("#headline")).to_have_text("山岚 0% → 100%")
+    expect(page.locator("#headline-notes")).to_contain_text("+100 个百分点")
+    tile = page.locator("#tiles .tile").first
+    expect(tile).to_contain_text("100%")
+    expect(tile).to_contain_text("30 / 30 条回答")
+    expect(tile).to_contain_text("上次 0% · 显著上升")
+    expect(page.locator("#trend-chart .trend-point")).to_have_count(3)
+    expect(page.locator("#trend-rows tr")).to_have_count(3)
+    expect(page.locator("#platforms li")).to_contain_text("30 / 30 条回答提到")
+    assert has_no_horizontal_scroll(page)
+    tile.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/diagnoses/{_report(site)}/")
+    expect(page.locator("#answers .answer")).to_have_count(30)
+
+
 def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     page.goto("/history/")
     boxes = page.locator(".compare-checkbox")

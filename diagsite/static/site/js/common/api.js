@@ -68,6 +68,14 @@ export const getTrend = (id, surface) => request("GET", `/api/diagnoses/${id}/tr
 
 export const getComparison = (a, b, surface) => request("GET", `/api/compare${buildQuery({ a, b, surface })}`);
 
+export const listWorkspaces = () => request("GET", "/api/workspaces");
+
+/** `filters` is `{panel, surface}`. */
+export const getOverview = (id, filters) => request("GET", `/api/workspaces/${id}/overview${buildQuery(filters)}`);
+
+export const changeAction = (workspace, id, body) =>
+  request("PATCH", `/api/workspaces/${workspace}/actions/${id}`, { body });
+
 export const listSchedules = () => request("GET", "/api/schedules");
 
 export const estimateSchedule = (body, signal) => request("POST", "/api/schedules/estimate", { body, signal });

@@ -1,0 +1,28 @@
+// The list of the caller's brands, each with its runs.
+
+import { listWorkspaces } from "../common/api.js";
+import { config, _ } from "../common/config.js";
+import { byId, h } from "../common/dom.js";
+import { dateTime, demoTag, emptyItem } from "../common/elements.js";
+import { number } from "../common/format.js";
+import { showProblem } from "../common/problem_display.js";
+
+function createItem({ id, name, demo, runs, last_run_at: lastRun }) {
+  const link = h("a", { class: "workspace-link", href: `${config.urls.workspaces}${id}/` }, h("strong", {}, name), demo && demoTag());
+  const facts = [h("span", {}, _("{n} 次诊断", { n: number(runs) })), lastRun && h("span", {}, _("最近一次"), " ", dateTime(lastRun))];
+  return h("li", { class: "workspace-item" }, link, h("span", { class: "hint workspace-facts" }, facts));
+}
+
+async function open() {
+  try {
+    const { items } = await listWorkspaces();
+    const empty = emptyItem(_("还没有品牌。做第一次诊断，品牌就会出现在这里。"));
+    byId("workspaces").replaceChildren(...(items.length ? items.map(createItem) : [empty]));
+    byId("page-problem").replaceChildren();
+  } catch (error) {
+    byId("workspaces").replaceChildren();
+    showProblem(error, { actions: { retry: open }, container: byId("page-problem") });
+  }
+}
+
+open();
