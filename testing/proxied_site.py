@@ -87,7 +87,7 @@ class ProxiedSite:
             r"site\.example": "localhost",
             r"127\.0\.0\.1:8765": f"127.0.0.1:{self.ports[0]}",
             r"127\.0\.0\.1:8766": f"127.0.0.1:{self.ports[1]}",
-            r"(limit_conn diagsite_sockets) \d+;": r"\1 100000;",  # all clients of a test have one address
+            r"(limit_conn diagsite_sockets) \d+;": r"\1 65535;",  # all clients of a test have one address
             r"/etc/ssl/diagsite|/var/log/nginx": str(self.directory),
         }
         temporary = "".join(f"{name}_temp_path {self.directory}/{name};" for name in TEMPORARY_PATHS)

@@ -4,13 +4,15 @@ python -m bench.sources.accuracy [--questions N]
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.environment import start_bench_database
+import django
+
 from bench.harness import BenchmarkResult, run_measurements
 
 QUESTIONS = 40
@@ -105,7 +107,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=QUESTIONS, help=f"for each platform (default {QUESTIONS})")
     options = parser.parse_args()
-    start_bench_database()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "diagsite.settings")
+    django.setup()  # nothing here needs the database
     from django.test import override_settings
 
     with override_settings(DEMO=True, DEMO_LATENCY=0.0, ALLOWED_HOSTS=["testserver"]):

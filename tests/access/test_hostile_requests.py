@@ -101,7 +101,11 @@ def test_nul_in_a_json_body_is_no_server_error(world: AccessFixtures) -> None:
 
 
 def test_api_answers_are_not_stored_by_any_cache(world: AccessFixtures) -> None:
-    allowed = {"api/errors": "public, no-cache", "api/diagnoses/<diagnosis_id>/report": "private, no-cache"}
+    allowed = {
+        "api/errors": "public, no-cache",
+        "api/legal/<name>": "public, no-cache",
+        "api/diagnoses/<diagnosis_id>/report": "private, no-cache",
+    }
     for actor in ("out", "owner"):
         for row in read_access_table():
             if row.method == "GET" and row.route.startswith("api/") and not is_stream_route(row):

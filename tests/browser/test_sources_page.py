@@ -35,11 +35,11 @@ def _order(page: Page) -> None:
     expect(page.locator("#platforms input:checked").first).to_be_attached()
     for box in page.locator("#platforms input").all():
         box.set_checked(box.input_value() in [*PLATFORMS, "demo-fast"], force=True)
-    page.get_by_label("官网").fill("没有域名")
+    page.locator("#sites").fill("没有域名")
     page.get_by_role("button", name="开始诊断").click()
     expect(page.get_by_text("请填写域名，例如 example.com。")).to_be_visible()
     expect(page.locator("#sites")).to_be_focused()
-    page.get_by_label("官网").fill("https://www.shanlan.example/")
+    page.locator("#sites").fill("https://www.shanlan.example/")
     page.get_by_role("button", name="开始诊断").click()
     page.wait_for_url("**/diagnoses/*/")
 

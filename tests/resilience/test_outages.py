@@ -106,7 +106,7 @@ def test_answers_that_arrive_during_a_postgres_outage_are_stored(
 ) -> None:
     fake.set_behaviour(hold_response())
     with running_site(address=address) as site:
-        site.add_platform("one", fake.base_url, concurrency=6)
+        site.add_platform("one", fake.base_url, concurrency=8)  # of which an account gets six at once
         with site.client() as client:
             accepted = request_diagnosis(client, ["one"], questions=6)
         fake.wait_for_calls(6)

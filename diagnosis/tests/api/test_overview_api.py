@@ -41,6 +41,7 @@ class TestPlatforms:
                 "id": "fake",
                 "name": "平台 fake",
                 "model": "fake",
+                "filing_number": "",
                 "healthy": True,
                 "paused_until": None,
                 "pause_reason": "",

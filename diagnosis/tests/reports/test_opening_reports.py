@@ -19,8 +19,8 @@ from diagnosis.reports.service import build_report_from_database
 from performance.cache import invalidate_tags
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end
 
-MAX_QUERIES = 7
-MAX_PAGE_QUERIES = 16  # and the aliases, the corrections and the trend
+MAX_QUERIES = 10  # with the membership of the workspace
+MAX_PAGE_QUERIES = 20  # and the aliases, the corrections and the trend
 MEGABYTE = 1024 * 1024
 
 
