@@ -120,7 +120,7 @@ async function testDiagnosisPage(t, pages) {
       assert.equal(await cells.count(), 6);
       await cells.last().tap();
       await phone.locator('.group').nth(2).locator('.detail .answer-text').waitFor();
-      await phone.waitForFunction('document.querySelector(".group:last-of-type .detail").getBoundingClientRect().top < innerHeight');
+      await phone.waitForFunction('document.querySelector(".group:last-of-type .detail")?.getBoundingClientRect().top < innerHeight');
     });
 
     await reportTest.test('a rejected mention is no longer counted, and the report is updated', async () => {

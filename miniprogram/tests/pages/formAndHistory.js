@@ -92,7 +92,7 @@ async function testFormAndHistory(t, pages) {
     await phone.locator('#field-brand input').fill('山岚');
     await phone.waitForFunction('(wx.getStorageSync("diag.draft") || {}).brand === "山岚"');
     await phone.reload();
-    await phone.waitForFunction('document.querySelector("#field-brand input").value === "山岚"');
+    await phone.waitForFunction('document.querySelector("#field-brand input")?.value === "山岚"');
   }));
 
   await t.test('the history searches, filters and opens diagnoses', () => withPhone({}, async (phone) => {

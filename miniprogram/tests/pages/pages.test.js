@@ -13,12 +13,15 @@ const SUITES = {
   'the page of a diagnosis': testDiagnosisPage,
   'the form, the history and the settings': testFormAndHistory,
   'the error dialog': testErrorDialog,
-  'real phones': testRealPhones,
 };
 
-/** All suites share one site and one browser; each test has a phone, and so an account, of its own. */
+/**
+ * All suites share one site and one browser; each test has a phone, and so an account, of its own. `real phones` comes
+ * after the others: it and the page of a diagnosis hold the calls of the same platform.
+ */
 test('the pages against the real site', { skip: whyNoPages() || false, concurrency: Object.keys(SUITES).length }, async (t) => {
   const pages = await startPages();
   t.after(() => pages.stop());
   await Promise.all(Object.entries(SUITES).map(([name, run]) => t.test(name, (own) => run(own, pages))));
+  await t.test('real phones', (own) => testRealPhones(own, pages));
 });

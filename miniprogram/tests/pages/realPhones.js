@@ -90,7 +90,7 @@ async function testRealPhones(t, pages) {
         assert.equal(await phone.locator('#field-question0 textarea').inputValue(), '哪个好？');
         await phone.evaluate('__host.wx.confirm = true; undefined');
         await phone.locator('#sample').tap();
-        await phone.waitForFunction('document.querySelector("#field-question0 textarea").value.includes("手冲")');
+        await phone.waitForFunction('document.querySelector("#field-question0 textarea")?.value.includes("手冲")');
       });
     }
   });
