@@ -33,7 +33,7 @@ _RANDOM_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Z])(?=[\w-]*[a-z]
 def redact(text: str, known_secrets: Iterable[str] = ()) -> str:
     """Return the text with *** instead of keys, passwords, tokens, e-mail addresses and telephone numbers.
 
-    known_secrets: masked wherever they occur, whatever they look like.
+    known_secrets: masked wherever they occur, in any form.
     """
     for secret in known_secrets:
         if secret:

@@ -1,6 +1,6 @@
 """daphne's WebSocket protocol with the site's options: any Origin, compression, reasons in close frames, flow control.
 
-A server that writes whatever it has, and reads whatever comes, keeps it all in memory for a peer that does not read or
+A server that writes and reads without limits keeps it all in memory for a peer that does not read or
 floods it. Here a message waits until the bytes before it have left, and a peer that exceeds a limit is disconnected.
 """
 

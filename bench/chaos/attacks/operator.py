@@ -221,7 +221,7 @@ async def _call_platform(base_url: str) -> bool:
 
 
 def _attack_mail(hosts: Sequence[str]) -> Iterator[Callable[[], bool]]:
-    """Whatever the recipients, only the mail server of the settings is connected to."""
+    """No recipient makes the site connect to another server than the mail server of the settings."""
     texts = ("root@[{}]", "root@{}", "x@y.example\r\nBcc: root@{}")
     recipients = [text.format(host) for host in hosts for text in texts]
     for recipient in [*recipients, "|/bin/sh", "/etc/passwd"]:
