@@ -5,6 +5,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from diagsite.web import print_views, views
+from diagsite.web.workspace_pages import WORKSPACE_PAGES, show_workspace_page
 
 app_name = "pages"
 
@@ -18,7 +19,10 @@ urlpatterns = [
     path("compare/", views.show_comparison, name="compare"),
     path("schedules/", views.show_schedules, name="schedules"),
     path("w/", views.show_workspaces, name="workspaces"),
-    path("w/<uuid:workspace_id>/", views.show_workspace, name="workspace"),
+    *(
+        path(f"w/<uuid:workspace_id>/{page.path}", show_workspace_page, {"page": page}, name=page.url_name)
+        for page in WORKSPACE_PAGES
+    ),
     path("account/", views.show_account, name="account"),
     path("feedback/", views.show_feedback, name="feedback"),
     path("legal/<str:name>/", views.show_legal_document, name="legal"),

@@ -29,7 +29,7 @@ WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"
 PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
 
 
-def _render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
+def render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
     """Render a page; on a site without demo only for signed-in users."""
     if not settings.DEMO and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
@@ -69,7 +69,7 @@ class SiteJavaScriptCatalog(JavaScriptCatalog):
 @cache_control(private=True, no_cache=True)
 def show_start(request: HttpRequest) -> HttpResponse:
     """Show the form of a new diagnosis."""
-    return _render_page(request, "start", repeats=REPEAT_CHOICES)
+    return render_page(request, "start", repeats=REPEAT_CHOICES)
 
 
 @require_safe
@@ -77,56 +77,49 @@ def show_start(request: HttpRequest) -> HttpResponse:
 def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """Show the progress and the report of a diagnosis; the API checks access."""
     *sections, trend = REPORT_SECTIONS
-    return _render_page(request, "diagnosis", diagnosis_id=diagnosis_id, sections=sections, trend=trend)
+    return render_page(request, "diagnosis", diagnosis_id=diagnosis_id, sections=sections, trend=trend)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_history(request: HttpRequest) -> HttpResponse:
     """List past diagnoses."""
-    return _render_page(request, "history", statuses=DiagnosisStatus.choices)
+    return render_page(request, "history", statuses=DiagnosisStatus.choices)
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_comparison(request: HttpRequest) -> HttpResponse:
     """Compare two diagnoses; the API checks access."""
-    return _render_page(request, "compare")
+    return render_page(request, "compare")
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_workspaces(request: HttpRequest) -> HttpResponse:
     """List the workspaces of the caller."""
-    return _render_page(request, "workspaces")
-
-
-@require_safe
-@cache_control(private=True, no_cache=True)
-def show_workspace(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    """Show the overview of a workspace; the API checks access."""
-    return _render_page(request, "workspace", workspace_id=workspace_id)
+    return render_page(request, "workspaces")
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_schedules(request: HttpRequest) -> HttpResponse:
     """Show the schedules and their costs."""
-    return _render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))
+    return render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_account(request: HttpRequest) -> HttpResponse:
     """Show the links to the documents, the models in use, and the deletion of the account."""
-    return _render_page(request, "account")
+    return render_page(request, "account")
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_feedback(request: HttpRequest) -> HttpResponse:
     """Show the form of feedback, complaints and reports, and the user's entries."""
-    return _render_page(request, "feedback", kinds=Feedback.Kind.choices, reasons=Feedback.Reason.choices)
+    return render_page(request, "feedback", kinds=Feedback.Kind.choices, reasons=Feedback.Reason.choices)
 
 
 @require_safe

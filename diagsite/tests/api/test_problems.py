@@ -304,7 +304,7 @@ def test_unavailable_page_has_a_retry_time(client: Client, monkeypatch: pytest.M
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("diagsite.web.views._render_page", fail)
+    monkeypatch.setattr("diagsite.web.views.render_page", fail)
     answer = client.get("/history/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
 

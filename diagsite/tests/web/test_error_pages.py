@@ -45,7 +45,7 @@ def test_failing_page_shows_the_error_page(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(views, "_render_page", fail)
+    monkeypatch.setattr(views, "render_page", fail)
     answer = client.get("/history/", headers={"Accept-Language": "zh-CN"})
     text = answer.content.decode()
     assert answer.status_code == status

@@ -34,13 +34,15 @@ async function readBody(response) {
   throw isProblemBody(body) ? new Problem(body) : unreadableProblem();
 }
 
-async function request(method, path, options = {}) {
+/** Send a request, signed in again where the session has expired. `options` is `{body, headers, signal, timeoutMs, isFile}`. */
+export async function request(method, path, options = {}) {
   let response = await send(method, path, options);
   if (response.status === 401 && canRenew) response = await send(method, path, { ...options, renew: true });
   return response.ok && options.isFile ? response : readBody(response);
 }
 
-const buildQuery = (values) => {
+/** `{a: 1, b: ""}` -> `?a=1` */
+export const buildQuery = (values) => {
   const present = Object.entries(values).filter(([, value]) => value);
   return present.length ? `?${new URLSearchParams(present)}` : "";
 };
@@ -69,12 +71,6 @@ export const getTrend = (id, surface) => request("GET", `/api/diagnoses/${id}/tr
 export const getComparison = (a, b, surface) => request("GET", `/api/compare${buildQuery({ a, b, surface })}`);
 
 export const listWorkspaces = () => request("GET", "/api/workspaces");
-
-/** `filters` is `{panel, surface}`. */
-export const getOverview = (id, filters) => request("GET", `/api/workspaces/${id}/overview${buildQuery(filters)}`);
-
-export const changeAction = (workspace, id, body) =>
-  request("PATCH", `/api/workspaces/${workspace}/actions/${id}`, { body });
 
 export const listSchedules = () => request("GET", "/api/schedules");
 

@@ -1,17 +1,17 @@
 // The overview of a brand: whether anything changed, the figures, the trend, and what to do.
 
-import { changeAction, getOverview } from "../common/api.js";
 import { config, _, diagnosisUrl } from "../common/config.js";
 import { announce, byId, h, setText } from "../common/dom.js";
-import { dateTime, demoTag, emptyItem } from "../common/elements.js";
+import { dateTime, emptyItem } from "../common/elements.js";
 import { dateTimeText, interval, number, percent, surfaceLabel, zonedTimeText } from "../common/format.js";
 import { showProblem } from "../common/problem_display.js";
 import { breakTexts, changeText, drawSurfaceSwitch } from "../common/rate_changes.js";
 import { drawTrendChart } from "../common/trend_chart.js";
 import { cell, mentionCount, rateParts, remark } from "../report/cells.js";
+import { changeAction, getOverview } from "../workspace/api.js";
+import { canEdit, showWorkspace, workspaceId } from "../workspace/page.js";
 import { describeAction, describeTile } from "../workspace/texts.js";
 
-const id = byId("main").dataset.workspace;
 const filters = { panel: "", surface: "" };
 let overview = null;
 
@@ -99,13 +99,12 @@ function actionItem(action) {
   const { text, evidence } = describeAction(action, overview);
   const link = action.diagnosis ? h("a", { href: diagnosisUrl(action.diagnosis) }, text) : h("span", {}, text);
   const notes = [remark(evidence), action.seen_in_last_run === false && remark(_("最近一次没有再出现"))];
-  const canEdit = overview.workspace.role !== "viewer";
   const buttons = ["done", "dismissed"].map((state) => {
     const button = h("button", { type: "button", class: "button quiet" }, state === "done" ? _("做完了") : _("忽略"));
     button.addEventListener("click", () => setActionState(action, state, button));
     return button;
   });
-  return h("li", {}, link, notes, canEdit && h("span", { class: "action-buttons" }, buttons));
+  return h("li", {}, link, notes, canEdit(overview.workspace) && h("span", { class: "action-buttons" }, buttons));
 }
 
 function drawActions({ actions }) {
@@ -115,7 +114,7 @@ function drawActions({ actions }) {
 async function setActionState(action, state, button) {
   button.disabled = true;
   try {
-    await changeAction(id, action.id, { state });
+    await changeAction(workspaceId, action.id, { state });
     await load();
     announce(_("已更新。"));
     byId("actions-heading").focus();
@@ -132,9 +131,7 @@ function panelLabel({ name, runs, last_run_at: lastRun }) {
 
 function draw() {
   const { workspace, panels, panel, latest } = overview;
-  setText(byId("name"), workspace.name);
-  document.title = `${workspace.name} · ${document.title.split(" · ").pop()}`;
-  byId("demo").replaceChildren(...(workspace.demo ? [demoTag()] : []));
+  showWorkspace(workspace);
   byId("run").href = latest ? `${config.urls.start}?from=${latest.id}` : config.urls.start;
   byId("panel-field").hidden = panels.length < 2;
   byId("panel").replaceChildren(...panels.map((one) => h("option", { value: one.key }, panelLabel(one))));
@@ -150,7 +147,7 @@ function draw() {
 async function load(changes = {}) {
   Object.assign(filters, changes);
   try {
-    overview = await getOverview(id, filters);
+    overview = await getOverview(workspaceId, filters);
     byId("page-problem").replaceChildren();
     byId("overview").hidden = false;
     draw();

@@ -1,0 +1,43 @@
+"""The pages of a workspace with their navigation."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from diagsite.web.views import REPEAT_CHOICES, render_page
+
+
+class WorkspacePage(NamedTuple):
+    """A page of a workspace: the template in `site/workspace/`, its title, and the end of its address."""
+
+    name: str
+    title: Promise
+    path: str
+
+    @property
+    def url_name(self) -> str:
+        """Return the name of the URL pattern."""
+        return f"workspace_{self.name}"
+
+
+# In the order of the navigation; urls.py has an address for each.
+WORKSPACE_PAGES = (WorkspacePage("overview", _("概览"), ""),)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def show_workspace_page(request: HttpRequest, workspace_id: UUID, page: WorkspacePage) -> HttpResponse:
+    """Show a page of a workspace; the API checks access."""
+    return render_page(
+        request,
+        f"workspace/{page.name}",
+        workspace_id=workspace_id,
+        workspace_page=page,
+        workspace_pages=WORKSPACE_PAGES,
+        repeats=REPEAT_CHOICES,
+    )
