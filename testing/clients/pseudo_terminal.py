@@ -51,9 +51,13 @@ class PseudoTerminal:
         """All output without escape sequences."""
         return _ESCAPE_SEQUENCE.sub("", self._raw.decode(errors="replace")).replace("\r", "\n")
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = 240) -> None:
         """Return once the output contains a text. Raises TimeoutError, or AssertionError if the command ends before."""
-        wait_until(lambda: text in self.text or self.has_exited, f"{text!r} in the terminal", seconds)
+        try:
+            wait_until(lambda: text in self.text or self.has_exited, f"{text!r} in the terminal", seconds)
+        except TimeoutError as error:
+            error.add_note(self.text)
+            raise
         assert text in self.text, self.text
 
     def type_text(self, text: str) -> None:
@@ -69,7 +73,7 @@ class PseudoTerminal:
         """Whether the command has ended."""
         return self._process.poll() is not None
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 120) -> int:
         """Wait for the end and return the exit code."""
         code = self._process.wait(seconds)
         self._reader.join(seconds)
