@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, Q
 
 from diagnosis.analysis.columns import get_mentioned_brands
 from diagnosis.choices import FINAL_STATUSES, AnswerState, Ternary
 from diagnosis.models import Answer, Diagnosis, SiteClass, Source, SourceClass, Workspace
+from diagnosis.platforms.demo.web import get_demo_site_kinds
 from diagnosis.reports.intervals import compute_rate, compute_rate_interval
 from diagnosis.reports.sources import BrandSites, SiteClassifier
 from diagnosis.workspaces.defaults import build_name_key
@@ -58,7 +60,9 @@ def build_source_classifier(workspace: Workspace, names: Iterable[BrandNames]) -
     overrides = dict(SourceClass.objects.filter(workspace=workspace).values_list("host", "kind"))
     return SiteClassifier(
         [BrandSites(brand.name, brand.is_own, brand.sites, brand.spellings) for brand in names],
-        dict(SiteClass.objects.values_list("host", "kind")) | overrides,
+        (get_demo_site_kinds() if settings.DEMO else {})
+        | dict(SiteClass.objects.values_list("host", "kind"))
+        | overrides,
     )
 
 

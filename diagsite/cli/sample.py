@@ -1,5 +1,6 @@
 """The sample diagnosis of `make run`, a client of the public API and the WebSocket."""
 
+import asyncio
 import contextlib
 import json
 import uuid
@@ -9,11 +10,15 @@ from typing import Any
 import httpx
 import structlog
 import websockets
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import connections
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from diagnosis.choices import UNFINISHED_STATUSES
+from diagnosis.demo.workspace import seed_demo_workspace
+from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.cli.progress_display import (
     ProgressDisplay,
     create_console,
@@ -94,14 +99,26 @@ class SampleDiagnosis:
             self._console.print(_("其中 %(count)s 个没有完成，正在继续。") % {"count": unfinished})
         key = {"Idempotency-Key": uuid.uuid4().hex}
         accepted = await _request_json(http, "POST", "/api/diagnoses", json=SAMPLE_REQUEST, headers=key)
+        # While the sample waits for its answers.
+        seeding = asyncio.create_task(sync_to_async(_seed_demo_workspace, thread_sensitive=False)())
         socket_url = f"{base_url.replace('http', 'ws', 1)}{accepted['socket_url']}"
         with ProgressDisplay(self._console, _("示例诊断（演示）")) as bar:
             await _follow_stream(socket_url, token, bar)
         print_report(self._console, await _request_json(http, "GET", f"/api/diagnoses/{accepted['id']}/report"))
         self._print_field(_("报告"), f"{base_url}/diagnoses/{accepted['id']}/#device={self._device_id}", before="\n")
+        workspace = await seeding
+        if workspace:
+            self._print_field(_("演示品牌"), f"{base_url}/w/{workspace}/#device={self._device_id}")
 
     def _print_field(self, name: str, value: str, *, before: str = "") -> None:
         self._console.print(f"{before}{name}: {value}", soft_wrap=True)
+
+
+def _seed_demo_workspace() -> uuid.UUID | None:
+    """Return the id of the terminal's demo workspace, whose runs are created at the first start."""
+    workspace = seed_demo_workspace(get_or_create_terminal_user())
+    connections.close_all()
+    return workspace.pk if workspace else None
 
 
 async def _request_json(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> dict[str, Any]:

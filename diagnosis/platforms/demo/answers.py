@@ -2,8 +2,8 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from diagnosis.platforms.demo.web import DEMO_BRANDS, Page, search_pages
 
@@ -35,8 +35,22 @@ Segment = tuple[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
+class Opinions:
+    """What a model thinks of brands. popularity: factors, 1 by default; criticism: what it says instead of praise."""
+
+    popularity: Mapping[str, float] = field(default_factory=dict)
+    criticism: Mapping[str, str] = field(default_factory=dict)
+
+
+UNBIASED = Opinions()
+
+
+@dataclass(frozen=True)
 class DemoAnswer:
-    """An answer. segments: parts of the text, each with the places of its sources in `results`."""
+    """An answer. segments: parts of the text, each with the places of its sources in `results`.
+
+    opinions: the brands in the text, with what it says about each.
+    """
 
     question: str
     has_searched: bool
@@ -45,6 +59,7 @@ class DemoAnswer:
     results: tuple[Page, ...]
     segments: tuple[Segment, ...]
     reasoning: str
+    opinions: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
@@ -56,7 +71,9 @@ class DemoAnswer:
         return "".join(part + (build_mark(sources) if sources else "") for part, sources in self.segments)
 
 
-def compose_answer(model: str, question: str, seed: int, *, searches: bool) -> DemoAnswer:
+def compose_answer(
+    model: str, question: str, seed: int, *, searches: bool, opinions: Opinions = UNBIASED
+) -> DemoAnswer:
     """Return the answer of a model to a question: the same one for the same seed."""
     rng = random.Random(hashlib.sha256(f"{model}|{seed}|{question}".encode()).digest())
     has_searched = searches and rng.random() >= SKIPPED_SEARCHES
@@ -67,24 +84,30 @@ def compose_answer(model: str, question: str, seed: int, *, searches: bool) -> D
     results = tuple(
         dict.fromkeys(page for query in queries for page in search_pages(query, rng.randint(5, MAX_RESULTS)))
     )
-    brands = _choose_brands(rng, results)
+    brands = _choose_brands(rng, results, opinions.popularity)
+    told: list[tuple[str, str]] = []
     segments: list[Segment] = [(rng.choice(DEMO_OPENINGS) + "\n", ())]
     for number, brand in enumerate(brands, 1):
         naming = [place for place, page in enumerate(results) if brand in page.brands]
         cited = tuple(sorted(rng.sample(naming, min(len(naming), rng.randint(1, 2)))))
-        segments += [(f"{number}. ", ()), (f"{brand}：{rng.choice(DEMO_PRAISES)}", cited), ("。\n", ())]
+        opinion = opinions.criticism.get(brand) or rng.choice(DEMO_PRAISES)
+        segments += [(f"{number}. ", ()), (f"{brand}：{opinion}", cited), ("。\n", ())]
+        told.append((brand, opinion))
     segments += [(rng.choice(DEMO_CLOSINGS) + "\n", ()), (DEMO_NOTICE, ())]
     if is_truncated:
         segments = segments[: max(2, len(segments) // 2)]
     reasoning = f"用户问“{question[:40]}”，先想想有哪些品牌：{'、'.join(rng.sample(DEMO_BRANDS, 3))}。"
-    return DemoAnswer(question, has_searched, is_truncated, queries, results, tuple(segments), reasoning)
+    text = "".join(part for part, _sources in segments)
+    kept = tuple((brand, opinion) for brand, opinion in told if f"{brand}：{opinion}" in text)
+    return DemoAnswer(question, has_searched, is_truncated, queries, results, tuple(segments), reasoning, kept)
 
 
-def _choose_brands(rng: random.Random, results: Sequence[Page]) -> list[str]:
+def _choose_brands(rng: random.Random, results: Sequence[Page], popularity: Mapping[str, float]) -> list[str]:
     """Choose from the brands that the results name; without results as the model remembers."""
     weights = {brand: 1 / (rank + 1) ** 0.6 for rank, brand in enumerate(DEMO_BRANDS)}
     if results:
         counts = {brand: sum(brand in page.brands for page in results) for brand in DEMO_BRANDS}
         weights = {brand: float(count) for brand, count in counts.items() if count}
+    weights = {brand: weight * popularity.get(brand, 1.0) for brand, weight in weights.items()}
     chosen = rng.choices(list(weights), list(weights.values()), k=rng.randint(2, 6))
     return list(dict.fromkeys(chosen))
