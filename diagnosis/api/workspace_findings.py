@@ -10,16 +10,18 @@ from ninja import Field, P, QueryEx, Router, Schema
 from diagnosis.api.access import get_request_user, get_workspace
 from diagnosis.api.workspaces import PanelKey
 from diagnosis.choices import WorkspaceRole
-from diagnosis.models import Action, SourceClass
+from diagnosis.models import SourceClass
 from diagnosis.moderation import check_typed_texts
 from diagnosis.reports.schemas import SiteKindText
 from diagnosis.sites import normalize_site
 from diagnosis.workspaces.actions import (
     UNDECIDED_STATES,
+    ActionChange,
     change_action,
     find_action,
     find_latest_runs,
     list_actions,
+    list_evidence,
     serialize_actions,
 )
 from diagnosis.workspaces.schemas import ActionOut, ActionStateText
@@ -71,8 +73,16 @@ class WorkspaceSourcesOut(Schema):
     hosts: list[WorkspaceHostOut]
 
 
+class CitedPlaceOut(Schema):
+    """A part of an answer that cites a page, with the text around it."""
+
+    before: str
+    text: str
+    after: str
+
+
 class HostUseOut(Schema):
-    """An answer that names a page. spans: where its text cites it."""
+    """An answer that names a page. spans: where its text cites it; places: the first three with their text."""
 
     diagnosis: uuid.UUID
     answer: uuid.UUID
@@ -80,11 +90,12 @@ class HostUseOut(Schema):
     platform: str
     cited: Literal["yes", "no", "unknown"]
     spans: list[tuple[int, int]]
+    places: list[CitedPlaceOut]
     answered_at: datetime | None
 
 
 class HostPageOut(Schema):
-    """A page of a host."""
+    """A page of a host. answers: how many name it, of which `uses` has the newest twenty."""
 
     page: str
     url: str
@@ -108,11 +119,23 @@ class HostKindIn(Schema):
 
 
 class ActionChangeIn(Schema):
-    """What to change; null leaves it. assignee: the id of a member."""
+    """What to change; null leaves it. assignee: the id of a member; unassign: leave it to nobody."""
 
     state: ActionStateText | None = None
     assignee: uuid.UUID | None = None
+    unassign: bool = False
     note: str | None = Field(default=None, max_length=500, pattern="^[^\x00]*$")
+
+
+class EvidenceOut(Schema):
+    """An answer behind an action."""
+
+    answer: uuid.UUID
+    diagnosis: uuid.UUID
+    started_at: datetime
+    question: str
+    platform: str
+    excerpt: str = Field(description="the beginning of its text")
 
 
 @router.get(
@@ -200,6 +223,18 @@ def edit_action(
     """Change state, assignee or note."""
     workspace = get_workspace(request, workspace_id, WorkspaceRole.EDITOR)
     check_typed_texts(get_request_user(request), {"note": body.note or ""})
-    action = change_action(find_action(workspace, action_id), state=body.state, assignee=body.assignee, note=body.note)
-    changed = Action.objects.select_related("assignee").get(pk=action.pk)
-    return serialize_actions([changed], find_latest_runs(workspace))[0]
+    action = find_action(workspace, action_id)
+    change = ActionChange(body.state, body.assignee, body.note, is_unassigned=body.unassign)
+    change_action(action, change)
+    return serialize_actions([find_action(workspace, action_id)], find_latest_runs(workspace))[0]
+
+
+@router.get(
+    "/workspaces/{workspace_id}/actions/{action_id}/answers",
+    response=list[EvidenceOut],
+    summary="List the answers behind an action",
+    operation_id="list_workspace_action_answers",
+)
+def list_action_answers(request: HttpRequest, workspace_id: uuid.UUID, action_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Return the answers that an action counts, at most fifty, without those that were deleted meanwhile."""
+    return list_evidence(find_action(get_workspace(request, workspace_id), action_id))

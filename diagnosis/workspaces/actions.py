@@ -1,14 +1,17 @@
 """Store findings as actions, list them, and change what members decide about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from diagnosis.models import Action, Diagnosis, FindingKind, Member, RunSummary, Schedule, Workspace
+from diagnosis.models import Action, Answer, Diagnosis, FindingKind, Member, RunSummary, Schedule, Workspace
 from diagnosis.workspaces.action_rules import (
     MAX_EVIDENCE_ANSWERS,
     RULE_VERSION,
@@ -19,6 +22,7 @@ from diagnosis.workspaces.action_rules import (
 from errors.exceptions import InvalidInput, NotFound
 
 MAX_LISTED_ACTIONS = 100
+EXCERPT_CHARACTERS = 140
 UNDECIDED_STATES = (Action.State.OPEN, Action.State.TAKEN)
 
 
@@ -62,8 +66,14 @@ def _record(workspace: Workspace, finding: Finding, diagnosis: Diagnosis | None)
 
 def list_actions(workspace: Workspace, states: Sequence[str] = UNDECIDED_STATES) -> list[Action]:
     """Return the actions in these states, those seen last first."""
-    rows = Action.objects.filter(workspace=workspace, state__in=states).select_related("assignee")
-    return list(rows[:MAX_LISTED_ACTIONS])
+    return list(_select_actions(workspace).filter(state__in=states)[:MAX_LISTED_ACTIONS])
+
+
+def _select_actions(workspace: Workspace) -> QuerySet[Action]:
+    """Return actions with their assignee and that one's membership."""
+    member = Member.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("assignee"))
+    actions = Action.objects.filter(workspace=workspace).select_related("assignee")
+    return actions.annotate(assignee_member=Subquery(member.values("pk")[:1]))
 
 
 def find_latest_runs(workspace: Workspace) -> dict[str, UUID]:
@@ -90,6 +100,7 @@ def serialize_actions(actions: Iterable[Action], latest_runs: Mapping[str, UUID]
                 "assignee": action.assignee.get_full_name() or action.assignee.get_username()
                 if action.assignee
                 else None,
+                "assignee_member": getattr(action, "assignee_member", None),
             }
         )
     return items
@@ -97,20 +108,53 @@ def serialize_actions(actions: Iterable[Action], latest_runs: Mapping[str, UUID]
 
 def find_action(workspace: Workspace, action_id: UUID) -> Action:
     """Return an action of the workspace. Raises NotFound."""
-    action = Action.objects.filter(workspace=workspace, pk=action_id).select_related("assignee").first()
+    action = _select_actions(workspace).filter(pk=action_id).first()
     if action is None:
         raise NotFound
     return action
 
 
-def change_action(action: Action, *, state: str | None, assignee: UUID | None, note: str | None) -> Action:
-    """Change what is given. assignee: the id of a member. Raises InvalidInput if there is no such member."""
-    if assignee is not None:
-        member = Member.objects.filter(workspace=action.workspace_id, pk=assignee).first()
+@dataclass(frozen=True)
+class ActionChange:
+    """What to change; None leaves it. assignee: the id of a member."""
+
+    state: str | None = None
+    assignee: UUID | None = None
+    note: str | None = None
+    is_unassigned: bool = False
+
+
+def change_action(action: Action, change: ActionChange) -> None:
+    """Change state, assignee and note. Raises InvalidInput if there is no such member."""
+    if change.assignee is not None:
+        member = Member.objects.filter(workspace=action.workspace_id, pk=change.assignee).first()
         if member is None:
             raise InvalidInput(fields={"assignee": _("工作区里没有这个成员。")})
         action.assignee_id = member.user_id
-    action.state = state or action.state
-    action.note = action.note if note is None else note
+    elif change.is_unassigned:
+        action.assignee = None
+    action.state = change.state or action.state
+    action.note = action.note if change.note is None else change.note
     action.save(update_fields=["assignee", "state", "note"])
-    return action
+
+
+def list_evidence(action: Action) -> list[dict[str, Any]]:
+    """Return the answers behind an action in the order of its evidence, without those that were deleted."""
+    ids = [UUID(pk) for pk in action.evidence.get("answers", [])]
+    answers = Answer.objects.filter(pk__in=ids, diagnosis__workspace=action.workspace_id).order_by()
+    rows = answers.annotate(excerpt=Left("text", EXCERPT_CHARACTERS)).values(
+        "pk", "diagnosis_id", "diagnosis__created_at", "question__text", "platform_id", "excerpt"
+    )
+    found = {row["pk"]: row for row in rows}
+    return [
+        {
+            "answer": pk,
+            "diagnosis": row["diagnosis_id"],
+            "started_at": row["diagnosis__created_at"],
+            "question": row["question__text"],
+            "platform": row["platform_id"],
+            "excerpt": row["excerpt"],
+        }
+        for pk in ids
+        if (row := found.get(pk))
+    ]

@@ -175,6 +175,7 @@ class ActionOut(Schema):
     diagnosis: uuid.UUID | None
     seen_in_last_run: bool | None
     assignee: str | None
+    assignee_member: uuid.UUID | None = Field(description="the id of the assignee as a member")
     note: str
     created_at: datetime
     seen_at: datetime

@@ -28,6 +28,10 @@ MAX_LISTED_HOSTS = 200
 PAGES_PER_PAGE = 50
 MIN_GAP_ANSWERS = 3
 MIN_GAP_QUESTIONS = 2
+MAX_USES_PER_PAGE = 20
+MAX_PLACES_PER_USE = 3
+MAX_PLACE_CHARACTERS = 160
+PLACE_CONTEXT_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def _serialize_host(row: Mapping[str, Any], basis: AnswerBasis, classifier: Site
 
 
 def list_host_pages(scope: SourceScope, host: str, cursor: int) -> dict[str, Any]:
-    """Return pages of a host with the answers that name them, those in most answers first."""
+    """Return pages of a host with the newest answers that name them, those in most answers first."""
     rows = _filter_sources(scope).filter(host=host).exclude(page="")
     counted = rows.values("page").annotate(answers=Count("answer", distinct=True)).order_by("-answers", "page")
     selected = list(counted[cursor : cursor + PAGES_PER_PAGE + 1])
@@ -162,12 +166,31 @@ def list_host_pages(scope: SourceScope, host: str, cursor: int) -> dict[str, Any
     for source in uses.order_by("-answer__answered_at", "answer", "position"):
         page = pages[source.page]
         page["url"], page["title"] = page["url"] or source.url, page["title"] or source.title
-        page["uses"].append(_serialize_use(source))
+        if len(page["uses"]) < MAX_USES_PER_PAGE:
+            page["uses"].append(_serialize_use(source))
+    _add_places([use for page in pages.values() for use in page["uses"]])
     return {
         "host": host,
         "pages": list(pages.values()),
         "next": cursor + PAGES_PER_PAGE if len(selected) > PAGES_PER_PAGE else None,
     }
+
+
+def _add_places(uses: Sequence[dict[str, Any]]) -> None:
+    """Add to each use the places of its text that cite the page, with what stands before and after."""
+    cited = {use["answer"] for use in uses if use["spans"]}
+    texts = dict(Answer.objects.filter(pk__in=cited).values_list("pk", "text"))
+    for use in uses:
+        text = texts.get(use["answer"], "")
+        use["places"] = [
+            {
+                "before": text[max(0, start - PLACE_CONTEXT_CHARACTERS) : start],
+                "text": text[start : min(end, start + MAX_PLACE_CHARACTERS)],
+                "after": text[end : end + PLACE_CONTEXT_CHARACTERS],
+            }
+            for start, end in use["spans"][:MAX_PLACES_PER_USE]
+            if start < end <= len(text)
+        ]
 
 
 def _serialize_use(source: Source) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from diagnosis.choices import SiteKind
 from diagsite.web.views import REPEAT_CHOICES, render_page
 
 
@@ -26,7 +27,11 @@ class WorkspacePage(NamedTuple):
 
 
 # In the order of the navigation; urls.py has an address for each.
-WORKSPACE_PAGES = (WorkspacePage("overview", _("概览"), ""),)
+WORKSPACE_PAGES = (
+    WorkspacePage("overview", _("概览"), ""),
+    WorkspacePage("sources", _("来源"), "sources/"),
+    WorkspacePage("actions", _("待办"), "actions/"),
+)
 
 
 @require_safe
@@ -40,4 +45,5 @@ def show_workspace_page(request: HttpRequest, workspace_id: UUID, page: Workspac
         workspace_page=page,
         workspace_pages=WORKSPACE_PAGES,
         repeats=REPEAT_CHOICES,
+        site_kinds=SiteKind.choices,
     )

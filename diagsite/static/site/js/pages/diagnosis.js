@@ -154,10 +154,17 @@ async function handleEnd() {
     sections = new ReportSections({ answers, reload: reloadEverywhere });
     keepInPlace(byId("answers-section"), () => showReport(stored));
     answers.allowCorrections(reloadEverywhere);
+    await revealAddressed();
   } catch (error) {
     hasReport = false;
     showProblem(error, { actions: { retry: handleEnd }, container: byId("page-problem"), display: "inline" });
   }
+}
+
+/** Show the answer that the address names: `/diagnoses/<id>/#answer-<id>`. */
+async function revealAddressed() {
+  const [, answer] = location.hash.match(/^#answer-([\w-]+)$/) || [];
+  if (answer) await answers.reveal({ id: answer });
 }
 
 /** Load the report, after a correction as soon as it includes that. */

@@ -22,6 +22,8 @@ export function describeTile({ name, k, n, previous, changed }) {
   };
 }
 
+export const ACTION_STATES = { open: _("待处理"), taken: _("处理中"), done: _("已完成"), dismissed: _("已忽略") };
+
 const ACTIONS = {
   drop: ({ details }) => _("提及率从 {before} 降到 {after}", { before: percent(details.before), after: percent(details.after) }),
   lost_question: ({ details }) => _("两次都输给 {rival}：{question}", { rival: details.rival, question: details.text }),
