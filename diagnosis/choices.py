@@ -85,6 +85,7 @@ class BudgetScope(TextChoices):
     PLATFORM = "platform", _("平台")
     ACCOUNT = "account", _("账号")
     SCHEDULE = "schedule", _("定期诊断")
+    WORKSPACE = "workspace", _("工作区")
     JUDGE = "judge", _("情感判断")
 
 

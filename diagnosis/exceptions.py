@@ -27,7 +27,7 @@ class TooManyUnfinished(AppError):
 
 
 class BudgetExhausted(AppError):
-    """The cost does not fit into a budget. scope: whose; key: the id of the platform, account or schedule."""
+    """The cost does not fit into a budget. scope: whose; key: the id of its owner."""
 
     code = ErrorCode.BUDGET_EXHAUSTED
 

@@ -1,5 +1,6 @@
 """HTTP API of exports: files, and a URL for printing."""
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
-from diagnosis.api.access import get_request_user, get_visible_diagnosis
+from diagnosis.api.access import get_request_user, get_visible_diagnosis, get_workspace
 from diagnosis.exceptions import DiagnosisRunning
 from diagnosis.reports.export import files, print_tickets
 from diagnosis.reports.export.json_file import ExportOut
@@ -61,7 +62,7 @@ def export_json(request: HttpRequest, diagnosis_id: str) -> StreamingHttpRespons
 
 
 class PrintOut(Schema):
-    """The URL of the printable report, which needs no authentication until it expires."""
+    """The URL of a printable page, which needs no authentication until it expires."""
 
     url: str
     expires_at: datetime
@@ -81,8 +82,24 @@ def prepare_print(request: HttpRequest, diagnosis_id: str) -> dict[str, Any]:
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     if not diagnosis.is_final:
         raise DiagnosisRunning
+    return _build_print_url(request, f"/diagnoses/{diagnosis.pk}/print/", diagnosis.pk)
+
+
+@router.post(
+    "/workspaces/{workspace_id}/print",
+    response=PrintOut,
+    summary="Create a URL for printing the overview",
+    operation_id="prepare_overview_print",
+)
+def prepare_overview_print(request: HttpRequest, workspace_id: uuid.UUID) -> dict[str, Any]:
+    """Create a URL of the printable overview for clients that use a token."""
+    workspace = get_workspace(request, workspace_id)
+    return _build_print_url(request, f"/w/{workspace.pk}/print/", workspace.pk)
+
+
+def _build_print_url(request: HttpRequest, path: str, subject_id: uuid.UUID) -> dict[str, Any]:
     token_id = getattr(request, "token_id", None)  # set by the authentication
     user_id = get_user_model().objects.values_list("public_id", flat=True).get(pk=get_request_user(request).pk)
-    ticket = print_tickets.PrintTicket(diagnosis.pk, user_id, token_id)
-    url = f"/diagnoses/{diagnosis.pk}/print/?ticket={print_tickets.issue_print_ticket(ticket)}"
+    ticket = print_tickets.PrintTicket(subject_id, user_id, token_id)
+    url = f"{path}?ticket={print_tickets.issue_print_ticket(ticket)}"
     return {"url": url, "expires_at": timezone.now() + timedelta(seconds=print_tickets.PRINT_TICKET_TTL_SECONDS)}

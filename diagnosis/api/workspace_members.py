@@ -49,6 +49,7 @@ class InvitationIn(Schema):
     """The role that the invited person gets; an owner can then give them another."""
 
     role: Literal["viewer", "editor"]
+    email: str = Field(default="", max_length=254, description="only the account with this address may accept it")
 
 
 class InvitationOut(Schema):
@@ -56,6 +57,7 @@ class InvitationOut(Schema):
 
     id: uuid.UUID
     role: Literal["viewer", "editor"]
+    email: str = Field(description="empty for anyone with the link")
     created_at: datetime
     expires_at: datetime
 
@@ -143,8 +145,9 @@ def list_invitations(request: HttpRequest, workspace_id: uuid.UUID) -> list[Invi
 def invite(request: HttpRequest, workspace_id: uuid.UUID, body: InvitationIn) -> Response[dict[str, Any]]:
     """Create a link that makes the first person who accepts it a member, within seven days."""
     workspace = get_workspace(request, workspace_id, _OWNER)
-    invitation, token = create_invitation(workspace, WorkspaceRole(body.role), get_request_user(request))
-    names = ("id", "role", "created_at", "expires_at")
+    user = get_request_user(request)
+    invitation, token = create_invitation(workspace, WorkspaceRole(body.role), user, email=body.email)
+    names = ("id", "role", "email", "created_at", "expires_at")
     url = request.build_absolute_uri(f"/join/{token}/")
     return Response(201, {name: getattr(invitation, name) for name in names} | {"token": token, "url": url})
 
@@ -165,7 +168,7 @@ def revoke_open(request: HttpRequest, workspace_id: uuid.UUID, invitation_id: uu
     "/invitations/accept", response=WorkspaceOut, summary="Accept an invitation", operation_id="accept_invitation"
 )
 def join(request: HttpRequest, body: AcceptIn) -> dict[str, Any]:
-    """Join a workspace. 404 for a token that is unknown, used, revoked or expired."""
+    """Join a workspace. 404 for a token that is unknown, used, revoked or expired, 409 for another's address."""
     return serialize_workspace(accept_invitation(body.token, get_request_user(request)))
 
 

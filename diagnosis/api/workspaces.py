@@ -1,6 +1,7 @@
 """HTTP API of workspaces: list, create, overview and runs."""
 
 import uuid
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -8,17 +9,20 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
-from ninja import P, QueryEx, Router, Schema
+from ninja import Field, P, QueryEx, Router, Schema
 from ninja import Status as Response
 
 from diagnosis.api.access import get_membership, get_request_user, get_workspace
 from diagnosis.api.exports import build_file_response_schema
 from diagnosis.api.history import get_history_page
 from diagnosis.api.schemas import NameText
-from diagnosis.models import Diagnosis
+from diagnosis.choices import WorkspaceRole
+from diagnosis.models import Diagnosis, Workspace
 from diagnosis.moderation import check_typed_texts
 from diagnosis.orders.workspace_deletion import get_purge_time, list_deleted
 from diagnosis.reports.export.download import clean_filename, stream_file
+from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY
+from diagnosis.spending.overview import get_workspace_use
 from diagnosis.trends.schemas import SurfaceText
 from diagnosis.workspaces.archive import count_parts, write_archive
 from diagnosis.workspaces.overview import build_overview
@@ -31,6 +35,26 @@ from errors.exceptions import NotFound
 router = Router(tags=["workspaces"])
 
 PanelKey = QueryEx[str, P(max_length=64, description="the key of a panel; by default that of the latest run")]
+
+
+class RenameIn(Schema):
+    """The new name. Orders of the brand still come to the workspace."""
+
+    name: NameText
+
+
+class BudgetIn(Schema):
+    """What the diagnoses of all members may use in a calendar month of the site's time zone; null is no limit."""
+
+    calls: int | None = Field(ge=0, le=MAX_BUDGET_CALLS)
+    money: Decimal | None = Field(ge=0, le=MAX_BUDGET_MONEY, max_digits=9, decimal_places=2, description="yuan")
+
+
+class BudgetOut(BudgetIn):
+    """The budget with what is used of it this month; calls in flight count at their maximum cost."""
+
+    used_calls: int
+    used_money: Decimal
 
 
 class WorkspaceIn(Schema):
@@ -67,6 +91,49 @@ def create(request: HttpRequest, body: WorkspaceIn) -> Response[dict[str, Any]]:
 def get(request: HttpRequest, workspace_id: uuid.UUID) -> dict[str, Any]:
     """Return a workspace with the caller's role."""
     return serialize_workspace(get_membership(request, workspace_id))
+
+
+@router.patch(
+    "/workspaces/{workspace_id}", response=WorkspaceOut, summary="Rename the workspace", operation_id="rename_workspace"
+)
+def rename(request: HttpRequest, workspace_id: uuid.UUID, body: RenameIn) -> dict[str, Any]:
+    """Give the workspace another name. The names that its runs look for stay."""
+    member = get_membership(request, workspace_id, WorkspaceRole.OWNER)
+    check_typed_texts(get_request_user(request), {"name": body.name})
+    member.workspace.name = body.name
+    member.workspace.save(update_fields=["name"])
+    return serialize_workspace(member)
+
+
+@router.get(
+    "/workspaces/{workspace_id}/budget",
+    response=BudgetOut,
+    summary="Get the budget",
+    operation_id="get_workspace_budget",
+)
+def get_budget(request: HttpRequest, workspace_id: uuid.UUID) -> dict[str, Any]:
+    """Return the budget of a month and its use."""
+    return _serialize_budget(get_workspace(request, workspace_id))
+
+
+@router.put(
+    "/workspaces/{workspace_id}/budget",
+    response=BudgetOut,
+    summary="Set the budget",
+    operation_id="set_workspace_budget",
+)
+def set_budget(request: HttpRequest, workspace_id: uuid.UUID, body: BudgetIn) -> dict[str, Any]:
+    """Limit what orders, schedules and retries in the workspace use, in addition to the members' own budgets."""
+    workspace = get_workspace(request, workspace_id, WorkspaceRole.OWNER)
+    workspace.budget_calls, workspace.budget_money = body.calls, body.money
+    workspace.save(update_fields=["budget_calls", "budget_money"])
+    return _serialize_budget(workspace)
+
+
+def _serialize_budget(workspace: Workspace) -> dict[str, Any]:
+    calls, money = get_workspace_use(workspace.pk)
+    budget = {"calls": workspace.budget_calls, "money": workspace.budget_money}
+    return budget | {"used_calls": calls, "used_money": money}
 
 
 @router.get(

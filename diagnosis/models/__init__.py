@@ -10,7 +10,7 @@ from diagnosis.models.platforms import PLATFORMS_CACHE_TAG, Platform, PlatformQu
 from diagnosis.models.questions import Panel, PanelQuestion, PanelVersion, Tag, TrackedQuestion
 from diagnosis.models.repair import LegacyRecord, RepairChange, RepairRun
 from diagnosis.models.schedules import Frequency, Schedule, ScheduleQuerySet, SkipReason
-from diagnosis.models.share_links import ShareLink, ShareLinkQuerySet
+from diagnosis.models.share_links import OverviewLink, ShareLink, ShareLinkQuerySet
 from diagnosis.models.sources import PartialReply, RawReply, SearchQuery, SiteClass, Source
 from diagnosis.models.spending import AccountBudget, BudgetUse, DailySpending, PaidCall
 from diagnosis.models.workspaces import MAX_NAME_KEY_LENGTH, Invitation, Member, RunFigure, RunSummary, Workspace
@@ -37,6 +37,7 @@ __all__ = [
     "NameCandidate",
     "NameSighting",
     "NamesChange",
+    "OverviewLink",
     "PaidCall",
     "Panel",
     "PanelQuestion",

@@ -1,11 +1,14 @@
-"""Share links of reports."""
+"""Share links of reports and of overviews."""
 
 import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+
+from diagnosis.choices import WorkspaceRole
+from diagnosis.models.workspaces import Member, Workspace
 
 
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
@@ -43,3 +46,39 @@ class ShareLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.diagnosis_id} – {timezone.localtime(self.expires_at):%Y-%m-%d}"
+
+
+class OverviewLinkQuerySet(models.QuerySet["OverviewLink"]):
+    """Selections of links to overviews."""
+
+    def active(self) -> "OverviewLinkQuerySet":
+        """Links that are neither revoked nor expired, whose creator is still an active owner of the workspace."""
+        owners = Member.objects.filter(
+            workspace=OuterRef("workspace"),
+            user=OuterRef("created_by"),
+            role=WorkspaceRole.OWNER,
+            user__is_active=True,
+        )
+        unexpired = self.filter(revoked_at=None, expires_at__gt=timezone.now(), workspace__deleted_at=None)
+        return unexpired.filter(Exists(owners))
+
+
+class OverviewLink(models.Model):
+    """Read access to the overview of a workspace for anyone with its token, a signature of its id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="overview_links", verbose_name="工作区")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name="分享者")
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("到期时间")
+    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
+    opens = models.PositiveIntegerField("打开次数", default=0)
+
+    objects = OverviewLinkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "概览的分享链接"
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} – {timezone.localtime(self.expires_at):%Y-%m-%d}"

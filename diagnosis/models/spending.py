@@ -38,6 +38,8 @@ class PaidCall(models.Model):
     answer = models.ForeignKey(
         Answer, models.CASCADE, null=True, blank=True, related_name="paid_calls", verbose_name="回答"
     )
+    # No foreign key: it only tells which budget was charged, and goes with the diagnosis.
+    workspace_id = models.UUIDField("工作区", null=True, blank=True, editable=False)
     state = models.CharField("状态", max_length=8, choices=State.choices, default=State.RESERVED)
     reserved = models.DecimalField("预留（元）", max_digits=14, decimal_places=6)
     cost = models.DecimalField("费用（元）", max_digits=14, decimal_places=6)
@@ -91,13 +93,13 @@ class DailySpending(models.Model):
 
 
 class BudgetUse(models.Model):
-    """What a platform, account or schedule has used of its budget of a month; the row that a reservation locks.
+    """What a platform, account, schedule or workspace has used of its budget of a month; a reservation locks the row.
 
-    key: the id of the platform, account or schedule. month: its first day. money: includes reservations.
+    key: the id of the platform, account, schedule or workspace. month: its first day. money: includes reservations.
     refused_limit: the budget at which the last call was refused; null if none was.
     """
 
-    scope = models.CharField("范围", max_length=8, choices=BudgetScope.choices)
+    scope = models.CharField("范围", max_length=12, choices=BudgetScope.choices)
     key = models.CharField("对象", max_length=36)
     month = models.DateField("月份")
     calls = models.PositiveIntegerField("调用次数", default=0)

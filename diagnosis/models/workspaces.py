@@ -40,6 +40,10 @@ class Workspace(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="默认归属"
     )
     names_version = models.PositiveIntegerField("名称版本", default=1, editable=False)
+    budget_calls = models.PositiveIntegerField("每月调用次数预算", null=True, blank=True, help_text="空：不限")
+    budget_money = models.DecimalField(
+        "每月费用预算（元）", max_digits=12, decimal_places=2, null=True, blank=True, help_text="空：不限"
+    )
     deleted_at = models.DateTimeField("请求删除的时间", null=True, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
 
@@ -84,13 +88,17 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """A link that makes the first person who opens it a member. Only the hash of its token is stored."""
+    """A link that makes the first person who accepts it a member. Only the hash of its token is stored.
+
+    email: the address that the accepting account must have; empty for anyone with the link.
+    """
 
     ROLES = [(role.value, role.label) for role in WorkspaceRole if role != WorkspaceRole.OWNER]
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations", verbose_name="工作区")
     role = models.CharField("角色", max_length=8, choices=ROLES)
+    email = models.EmailField("邮箱", max_length=254, blank=True, db_default="")
     token_hash = models.CharField("令牌摘要", max_length=64, unique=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="邀请者"

@@ -93,7 +93,7 @@ def _create_retry_rows(source: Diagnosis, context: RequestContext, fingerprint: 
     platforms = {answer.platform_id: answer.platform for answer in answers if answer.pk in retried_ids}
     calls = Counter(answer.platform_id for answer in answers if answer.pk in retried_ids)
     cost = plan_cost(platforms.values(), calls)
-    check_budgets(cost, platforms, source.owner_id, source.schedule_id)
+    check_budgets(cost, platforms, source.owner_id, source.schedule_id, source.workspace_id)
     diagnosis = create_diagnosis_row(
         context,
         workspace_id=source.workspace_id,

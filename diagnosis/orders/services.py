@@ -25,7 +25,7 @@ from diagnosis.running.events import build_progress_event
 from diagnosis.running.state_machine import end_diagnosis
 from diagnosis.spending.estimates import check_budgets, plan_cost
 from diagnosis.trends.panels import compute_panel_key
-from diagnosis.workspaces.defaults import get_default_workspace
+from diagnosis.workspaces.defaults import find_default_workspace_id, get_default_workspace
 from diagnosis.workspaces.names import BrandNames, adopt_names
 from errors.exceptions import Conflict, InvalidInput
 from progress.services import append_events, open_stream
@@ -111,7 +111,10 @@ def create_diagnosis(request: DiagnosisRequest, context: RequestContext) -> tupl
     _check_one_is_available(platforms, knows_keys=context.knows_keys)
     check_quota(context.owner)
     cost = plan_cost(platforms, dict.fromkeys(request.platforms, len(request.questions) * request.repeats))
-    check_budgets(cost, {platform.pk: platform for platform in platforms}, context.owner.pk, context.schedule)
+    is_demo = any(platform.is_demo for platform in platforms)
+    workspace_id = context.workspace or find_default_workspace_id(context.owner.pk, request.brand.name, is_demo=is_demo)
+    by_id = {platform.pk: platform for platform in platforms}
+    check_budgets(cost, by_id, context.owner.pk, context.schedule, workspace_id)
     if context.is_typed:
         check_typed_texts(context.owner, request.get_texts())
     try:

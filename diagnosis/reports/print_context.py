@@ -1,6 +1,6 @@
 """The template context of the printable report, in the order of the page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -128,13 +128,14 @@ def _build_trend_rows(trend: dict[str, Any]) -> list[dict[str, Any]]:
                     "rate": format_percent(own["rate"]),
                     "range": f"{format_percent(own['low'])}–{format_percent(own['high'])}" if has_rate else "",
                     "change": _describe_change(change) if change else "–",
-                    "breaks": [_describe_break(item) for item in breaks.get(point["id"], ())],
+                    "breaks": [describe_break(item) for item in breaks.get(point["id"], ())],
                 }
             )
     return rows
 
 
-def _describe_break(item: dict[str, Any]) -> str:
+def describe_break(item: Mapping[str, Any]) -> str:
+    """Return what was measured differently on a platform."""
     what = {
         "surface": _("测量方式"),
         "protocol": _("协议"),

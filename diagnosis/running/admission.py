@@ -160,6 +160,7 @@ class Admission:
             text=call.text,
             owner_id=self._run.owner_id if self._run else None,
             schedule_id=self._run.schedule_id if self._run else None,
+            workspace_id=self._run.workspace_id if self._run else None,
             diagnosis_id=self._run.diagnosis_id if self._run else None,
             answer_id=call.answer_id,
         )

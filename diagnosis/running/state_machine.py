@@ -84,6 +84,7 @@ class Run:
     seconds_left: float
     owner_id: int | None
     schedule_id: uuid.UUID | None
+    workspace_id: uuid.UUID | None
     brands: list[BrandSpellings]
     calls: list[PlannedCall]
     deadline_at: datetime
@@ -123,6 +124,7 @@ def begin_run(diagnosis_id: uuid.UUID) -> Run | None:
             (diagnosis.deadline_at - now).total_seconds(),
             diagnosis.owner_id,
             diagnosis.schedule_id,
+            diagnosis.workspace_id,
             build_brand_spellings(diagnosis.brands.all()),
             calls,
             diagnosis.deadline_at,

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.exceptions import DiagnosisRunning
-from diagnosis.models import Diagnosis, ShareLink
+from diagnosis.models import Diagnosis, OverviewLink, ShareLink, Workspace
 from diagnosis.row_locks import brief_transaction
 from errors.exceptions import InvalidInput, NotFound
 
-MAX_ACTIVE_LINKS = 10  # per diagnosis
+MAX_ACTIVE_LINKS = 10  # per diagnosis or overview
 MAX_LINK_DAYS = 90
 
 
@@ -37,6 +37,45 @@ def revoke_link(diagnosis: Diagnosis, link_id: uuid.UUID) -> None:
     link = diagnosis.share_links.filter(pk=link_id)
     if not link.filter(revoked_at=None).update(revoked_at=timezone.now()) and not link.exists():
         raise NotFound
+
+
+def create_overview_link(workspace: Workspace, days: int, user: AbstractBaseUser) -> OverviewLink:
+    """Create a link to an overview. Raises InvalidInput if it has too many."""
+    with brief_transaction():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        if OverviewLink.objects.active().filter(workspace=workspace).count() >= MAX_ACTIVE_LINKS:
+            message = _("概览最多同时有 %(n)d 个有效的分享链接，请先撤销一个。") % {"n": MAX_ACTIVE_LINKS}
+            raise InvalidInput(fields={"shares": message})
+        expires_at = timezone.now() + timedelta(days=days)
+        return OverviewLink.objects.create(workspace=workspace, created_by_id=user.pk, expires_at=expires_at)
+
+
+def revoke_overview_link(workspace: Workspace, link_id: uuid.UUID) -> None:
+    """Revoke a link; revoking it again changes nothing. Raises NotFound if it is not a link of the workspace."""
+    link = OverviewLink.objects.filter(workspace=workspace, pk=link_id)
+    if not link.filter(revoked_at=None).update(revoked_at=timezone.now()) and not link.exists():
+        raise NotFound
+
+
+def get_overview_path(link: OverviewLink) -> str:
+    """Return the path of the page that the link opens."""
+    return f"/shared/brand/{_get_overview_signer().sign(link.pk.hex)}/"
+
+
+def open_overview_link(token: str, *, is_counted: bool = True) -> Workspace | None:
+    """Return the workspace; None if the token is invalid, expired or revoked. is_counted: count it as an opening."""
+    try:
+        found = OverviewLink.objects.active().filter(pk=uuid.UUID(_get_overview_signer().unsign(token)))
+    except (signing.BadSignature, ValueError):
+        return None
+    link = found.select_related("workspace").first()
+    if link and is_counted:
+        found.update(opens=F("opens") + 1)
+    return link.workspace if link else None
+
+
+def _get_overview_signer() -> signing.Signer:
+    return signing.Signer(salt="diagnosis.share.overview", sep=".")
 
 
 def get_link_path(link: ShareLink) -> str:

@@ -1,4 +1,4 @@
-"""Budgets of a calendar month: of platforms, accounts and schedules. The site's time zone decides the month."""
+"""Budgets of a calendar month in the site's time zone: of platforms, accounts, schedules and workspaces."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from diagnosis.choices import BudgetScope
-from diagnosis.models import AccountBudget, BudgetUse, Platform, Schedule
+from diagnosis.models import AccountBudget, BudgetUse, Platform, Schedule, Workspace
 
 BudgetKey = tuple[str, str, date]  # scope, key, first day of the month
 
@@ -35,10 +35,19 @@ def get_month(moment: datetime | None = None) -> date:
 
 
 def build_keys(
-    month: date, platform: str | None = None, owner_id: int | None = None, schedule_id: uuid.UUID | None = None
+    month: date,
+    platform: str | None = None,
+    owner_id: int | None = None,
+    schedule_id: uuid.UUID | None = None,
+    workspace_id: uuid.UUID | None = None,
 ) -> list[BudgetKey]:
     """Return the keys of the budgets that a call is charged to."""
-    keys = {BudgetScope.PLATFORM: platform, BudgetScope.ACCOUNT: owner_id, BudgetScope.SCHEDULE: schedule_id}
+    keys = {
+        BudgetScope.PLATFORM: platform,
+        BudgetScope.ACCOUNT: owner_id,
+        BudgetScope.SCHEDULE: schedule_id,
+        BudgetScope.WORKSPACE: workspace_id,
+    }
     return [(scope.value, str(key), month) for scope, key in keys.items() if key is not None]
 
 
@@ -53,13 +62,17 @@ def load_limits(keys: Iterable[BudgetKey], platforms: Mapping[str, Platform]) ->
         str(schedule.pk): Limit(schedule.budget_money, schedule.budget_calls)
         for schedule in Schedule.objects.filter(pk__in=by_scope.get(BudgetScope.SCHEDULE, ()))
     }
+    workspaces = {
+        str(workspace.pk): Limit(workspace.budget_money, workspace.budget_calls)
+        for workspace in Workspace.objects.filter(pk__in=by_scope.get(BudgetScope.WORKSPACE, ()))
+    }
 
     def get_limit(scope: str, key: str) -> Limit:
         if scope == BudgetScope.PLATFORM:
             return Limit(platforms[key].monthly_budget)
         if scope == BudgetScope.ACCOUNT:
             return Limit(accounts.get(key, settings.ACCOUNT_MONTHLY_BUDGET))
-        return schedules.get(key, Limit())
+        return (workspaces if scope == BudgetScope.WORKSPACE else schedules).get(key, UNLIMITED)
 
     return {(scope, key, month): get_limit(scope, key) for scope, key, month in keys}
 

@@ -103,12 +103,16 @@ def plan_cost(platforms: Iterable[Platform], calls_by_platform: Mapping[str, int
 
 
 def check_budgets(
-    planned: PlannedCost, platforms: Mapping[str, Platform], owner_id: int, schedule_id: uuid.UUID | None = None
+    planned: PlannedCost,
+    platforms: Mapping[str, Platform],
+    owner_id: int,
+    schedule_id: uuid.UUID | None = None,
+    workspace_id: uuid.UUID | None = None,
 ) -> None:
     """Raise BudgetExhausted if the expected cost does not fit into a budget of this month."""
     month = get_month()
     keys = [key for pk in platforms for key in build_keys(month, platform=pk)]
-    keys += build_keys(month, owner_id=owner_id, schedule_id=schedule_id)
+    keys += build_keys(month, owner_id=owner_id, schedule_id=schedule_id, workspace_id=workspace_id)
     limits = {key: limit for key, limit in load_limits(keys, platforms).items() if limit != UNLIMITED}
     if not limits:
         return
@@ -124,9 +128,11 @@ def check_budgets(
 
 def _count_unfinished(scope: str, key: str) -> "PlannedCost":
     """Return the expected cost of the answers that earlier orders are still waiting for."""
-    field = {BudgetScope.PLATFORM: "platform", BudgetScope.ACCOUNT: "diagnosis__owner"}.get(
-        BudgetScope(scope), "diagnosis__schedule"
-    )
+    field = {
+        BudgetScope.PLATFORM: "platform",
+        BudgetScope.ACCOUNT: "diagnosis__owner",
+        BudgetScope.WORKSPACE: "diagnosis__workspace",
+    }.get(BudgetScope(scope), "diagnosis__schedule")
     pending = Answer.objects.filter(
         **{field: key}, state=AnswerState.PENDING, diagnosis__status__in=UNFINISHED_STATUSES
     )
@@ -139,4 +145,6 @@ def _describe_refusal(scope: str, platform_name: str) -> str:
         return _("“%(name)s”本月的预算不够这次诊断，请换用其他平台或减少问题。") % {"name": platform_name}
     if scope == BudgetScope.SCHEDULE:
         return _("这个定期诊断本月的预算不够，请提高预算或等到下月。")
+    if scope == BudgetScope.WORKSPACE:
+        return _("这个品牌本月的预算不够这次诊断，请所有者提高预算，或等到下月。")
     return _("这个账号本月的预算不够这次诊断，请减少平台、问题或次数。")

@@ -1,7 +1,8 @@
 """The ledger of paid calls: every attempt is reserved before its request is sent, and settled after it.
 
-A reservation charges the most that the call can cost to the budgets of its platform, account and schedule, under a
-lock, so that concurrent processes never exceed one together. Settling replaces it by the actual cost.
+A reservation charges the most that the call can cost to the budgets of its platform, account, schedule and
+workspace, under a lock, so that concurrent processes never exceed one together. Settling replaces it by the actual
+cost.
 """
 
 import uuid
@@ -44,13 +45,14 @@ ABANDONED_AFTER_TIMEOUT = timedelta(seconds=120)
 
 @dataclass(frozen=True)
 class CallRequest:
-    """A call to reserve. text: what is sent. owner_id and schedule_id: whose budgets it is charged to, if any."""
+    """A call to reserve. text: what is sent. owner_id, schedule_id, workspace_id: whose budgets are charged."""
 
     platform_id: str
     purpose: CallPurpose
     text: str
     owner_id: int | None = None
     schedule_id: uuid.UUID | None = None
+    workspace_id: uuid.UUID | None = None
     diagnosis_id: uuid.UUID | None = None
     answer_id: uuid.UUID | None = None
 
@@ -79,7 +81,9 @@ def reserve_calls(requests: Sequence[CallRequest]) -> list[Reservation | BudgetE
     keys = {
         key
         for request in requests
-        for key in build_keys(get_month(now), request.platform_id, request.owner_id, request.schedule_id)
+        for key in build_keys(
+            get_month(now), request.platform_id, request.owner_id, request.schedule_id, request.workspace_id
+        )
     }
     outcomes = _reserve_with_locks(requests, keys, now)
     if outcomes is None:
@@ -135,6 +139,7 @@ def _build_paid_call(request: CallRequest, platform: Platform, max_usage: Usage,
         platform_id=request.platform_id,
         owner_id=request.owner_id,
         schedule_id=request.schedule_id,
+        workspace_id=request.workspace_id,
         diagnosis_id=request.diagnosis_id,
         answer_id=request.answer_id,
         reserved=amount,
@@ -145,7 +150,7 @@ def _build_paid_call(request: CallRequest, platform: Platform, max_usage: Usage,
 
 def _get_keys(call: PaidCall) -> list[BudgetKey]:
     """Return the budgets that the call is charged to, in the month in which it is made."""
-    return build_keys(get_month(call.made_at), call.platform_id, call.owner_id, call.schedule_id)
+    return build_keys(get_month(call.made_at), call.platform_id, call.owner_id, call.schedule_id, call.workspace_id)
 
 
 def _find_refusal(

@@ -44,6 +44,12 @@ def count_used_budgets() -> dict[tuple[str, ...], float]:
     }
 
 
+def get_workspace_use(workspace_id: uuid.UUID) -> tuple[int, Decimal]:
+    """Return the calls and the money that a workspace has used this month."""
+    uses = BudgetUse.objects.filter(scope=BudgetScope.WORKSPACE, key=str(workspace_id), month=get_month())
+    return uses.values_list("calls", "money").first() or (0, Decimal(0))
+
+
 def get_used_percentage(use: BudgetUse, limit: Decimal) -> float:
     """Return how much of a budget is used, in percent; at least 100 once it has refused a call."""
     if use.refused_limit is not None and use.refused_limit >= limit:

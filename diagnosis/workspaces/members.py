@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.choices import WorkspaceRole
 from diagnosis.models import Invitation, Member, Schedule, Workspace
-from errors.exceptions import Conflict, NotFound
+from errors.exceptions import Conflict, InvalidInput, NotFound
 
 MAX_MEMBERS = 20
 MAX_INVITATIONS = 20
@@ -90,8 +92,17 @@ def _stop_default_orders(member: Member) -> None:
     schedules.update(owner=owners.earliest("joined_at", "pk").user_id, is_paused=True)
 
 
-def create_invitation(workspace: Workspace, role: WorkspaceRole, user: AbstractBaseUser) -> tuple[Invitation, str]:
-    """Create a one-use invitation; returns it with its token, which is not stored. Raises Conflict at the limits."""
+def create_invitation(
+    workspace: Workspace, role: WorkspaceRole, user: AbstractBaseUser, *, email: str = ""
+) -> tuple[Invitation, str]:
+    """Create a one-use invitation; returns it with its token, which is not stored.
+
+    email: the address that the accepting account must have. Raises Conflict at the limits, InvalidInput for a text
+    that is no address.
+    """
+    email = email.strip().lower()
+    if email:
+        _check_address(email)
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=workspace.pk)
@@ -101,11 +112,19 @@ def create_invitation(workspace: Workspace, role: WorkspaceRole, user: AbstractB
         invitation = Invitation.objects.create(
             workspace=workspace,
             role=role,
+            email=email,
             token_hash=_hash_token(token),
             created_by_id=user.pk,
             expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
         )
     return invitation, token
+
+
+def _check_address(email: str) -> None:
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise InvalidInput(fields={"email": _("请输入有效的邮箱地址。")}) from error
 
 
 def _hash_token(token: str) -> str:
@@ -124,13 +143,19 @@ def revoke_invitation(workspace: Workspace, invitation_id: UUID) -> None:
         raise NotFound
 
 
+def find_invitation(token: str) -> Invitation | None:
+    """Return the open invitation of a token with its workspace."""
+    return Invitation.objects.open().filter(token_hash=_hash_token(token)).select_related("workspace").first()
+
+
 def accept_invitation(token: str, user: AbstractBaseUser) -> Member:
     """Make the user a member; a member stays as they are, and the invitation stays open.
 
-    Raises NotFound for an unknown, used, revoked or expired token, Conflict if the workspace is full.
+    Raises NotFound for an unknown, used, revoked or expired token, Conflict if the workspace is full, or if the
+    invitation is for an address that is not the account's. Operators set the addresses of accounts.
     """
     with transaction.atomic():
-        found = Invitation.objects.open().filter(token_hash=_hash_token(token)).first()
+        found = find_invitation(token)
         if found is None:
             raise NotFound
         workspace = Workspace.objects.select_for_update().get(pk=found.workspace_id)
@@ -140,6 +165,8 @@ def accept_invitation(token: str, user: AbstractBaseUser) -> Member:
             return member
         if invitation is None:
             raise NotFound
+        if invitation.email and invitation.email != getattr(user, "email", "").strip().lower():
+            raise Conflict(fields={"email": _("这个邀请只能由受邀邮箱的账号接受，请用那个账号登录。")})
         _check_room(workspace)
         invitation.accepted_at = timezone.now()
         invitation.save(update_fields=["accepted_at"])

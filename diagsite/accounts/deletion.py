@@ -119,6 +119,8 @@ def _delete_rows_of_user(user: User, deleted: Counter[str]) -> None:
     owned_schedules = Schedule.objects.filter(Q(owner_id=user.pk) | Q(workspace__in=workspaces))
     schedules = [str(pk) for pk in owned_schedules.values_list("pk", flat=True)]
     _delete(BudgetUse.objects.filter(scope=BudgetScope.SCHEDULE, key__in=schedules), deleted)
+    own_budgets = BudgetUse.objects.filter(scope=BudgetScope.WORKSPACE, key__in=[str(pk) for pk in workspaces])
+    _delete(own_budgets, deleted)
     _delete(AccessAttempt.objects.filter(username=user.username), deleted)
     sessions = Session.objects.iterator(chunk_size=500)
     session_keys = [row.pk for row in sessions if row.get_decoded().get("_auth_user_id") == str(user.pk)]

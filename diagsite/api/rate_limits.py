@@ -29,7 +29,9 @@ SIGN_IN_PATHS = {"/api/session", "/accounts/login/", "/admin/login/"}
 MAX_WAITING_EXPORTS = 4  # exports of one caller that wait for a running one
 MAX_WAITING_CHANGES = 32
 
-_EXPORT_PATH = re.compile(r"/api/(?:diagnoses|workspaces)/[^/]+/export\.\w+|/diagnoses/[^/]+/print/|/shared/[^/]+/")
+_EXPORT_PATH = re.compile(
+    r"/api/(?:diagnoses|workspaces)/[^/]+/export\.\w+|/(?:diagnoses|w)/[^/]+/print/|/shared/(?:brand/)?[^/]+/"
+)
 
 
 class ApiLimits:

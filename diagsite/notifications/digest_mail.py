@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from diagnosis.models import Digest, DigestIssue
+from diagnosis.workspaces.overview_texts import describe_headline
 from diagsite.models import User
 from monitoring.delivery.channels.email import classify_smtp_error
 from monitoring.exceptions import ChannelTimedOut
@@ -100,7 +101,7 @@ def _build_message(issue: DigestIssue, digest: Digest, address: str) -> EmailMes
 def _iter_lines(content: dict[str, Any]) -> Iterator[str]:
     overview = content.get("overview")
     if overview:
-        yield from _describe_headline(overview["headline"])
+        yield from describe_headline(overview["headline"])
         for tile in overview["tiles"]:
             if tile["name"] == "mention_rate" and tile["value"] is not None:
                 yield _("提及率 %(rate)s（%(k)s / %(n)s，95 %% 区间 %(low)s–%(high)s）") % {
@@ -112,19 +113,6 @@ def _iter_lines(content: dict[str, Any]) -> Iterator[str]:
                 }
     if content.get("skipped"):
         yield _("有 %(count)s 次定期诊断被跳过。") % {"count": len(content["skipped"])}
-
-
-def _describe_headline(headline: dict[str, Any]) -> Iterator[str]:
-    for change in headline["changes"]:
-        yield _("%(name)s：%(before)s → %(after)s（差 %(low)s 至 %(high)s）") % {
-            "name": change["name"],
-            **{name: _percent(change[name]) for name in ("before", "after", "low", "high")},
-        }
-    if not headline["changes"]:
-        yield {
-            "first": _("第一次诊断已完成，趋势从第二次开始。"),
-            "not_comparable": _("与上一次不能比较。"),
-        }.get(headline["kind"], _("没有显著变化。"))
 
 
 def _percent(rate: float) -> str:

@@ -28,6 +28,7 @@ def purge_next_workspace(cutoff: datetime) -> int:
         streams = list(diagnoses.values_list("stream_id", flat=True))
         schedules = [str(pk) for pk in Schedule.objects.filter(workspace=workspace).values_list("pk", flat=True)]
         BudgetUse.objects.filter(scope=BudgetScope.SCHEDULE, key__in=schedules).delete()
+        BudgetUse.objects.filter(scope=BudgetScope.WORKSPACE, key=str(workspace.pk)).delete()
         delete_diagnosis_rows(ids, streams, Counter())
         workspace.delete()
     for pk in ids:

@@ -1,4 +1,4 @@
-"""Print views of a report: for its owner, and for a share link."""
+"""Print views of a report and of an overview: for those who may see it, and for a share link."""
 
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,14 +10,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from diagnosis.models import Answer, Diagnosis
+from diagnosis.models import Answer, Diagnosis, Workspace
 from diagnosis.reports import cache
 from diagnosis.reports.export import files
 from diagnosis.reports.export.content import get_ordered_answers
 from diagnosis.reports.export.print_tickets import read_print_ticket
 from diagnosis.reports.print_context import build_print_context
-from diagnosis.sharing.links import open_link
+from diagnosis.sharing.links import open_link, open_overview_link
 from diagnosis.trends.service import build_trend
+from diagnosis.workspaces.overview_texts import build_overview_print_context
 from diagsite.accounts.tokens import Access, find_ended
 from diagsite.models import User
 from diagsite.web.error_pages import build_error_response
@@ -81,10 +82,10 @@ def download_export(request: HttpRequest, diagnosis_id: UUID, extension: str) ->
         return build_error_response(request, error)
 
 
-def _get_ticket_user(request: HttpRequest, diagnosis_id: UUID) -> User | None:
+def _get_ticket_user(request: HttpRequest, subject_id: UUID) -> User | None:
     """Return the user of the print ticket, if they still have the access with which they got it."""
     ticket = read_print_ticket(request.GET.get("ticket", ""))
-    if ticket is None or ticket.diagnosis_id != diagnosis_id:
+    if ticket is None or ticket.subject_id != subject_id:
         return None
     user = User.objects.filter(public_id=ticket.user_id).first()
     return user if user and not find_ended({Access(user.pk, ticket.token_id)}) else None
@@ -102,6 +103,28 @@ def show_shared_report(request: HttpRequest, token: str) -> HttpResponse:
     except Diagnosis.DoesNotExist:  # deleted meanwhile
         return _render_gone(request)
     return _render_report(request, report, answers, is_shared=True)
+
+
+@require_safe
+def show_print_overview(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """Show the overview of a workspace to a member, or with a print ticket of the API."""
+    user = _get_ticket_user(request, workspace_id) or request.user
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    workspace = Workspace.objects.visible_to(user).filter(pk=workspace_id).first()
+    return _render_overview(request, workspace) if workspace else build_error_response(request, NotFound())
+
+
+@require_safe
+def show_shared_overview(request: HttpRequest, token: str) -> HttpResponse:
+    """Show an overview by a share link, which leads nowhere else. All links that do not work get the same page."""
+    workspace = open_overview_link(token, is_counted=request.method == "GET")
+    return _render_overview(request, workspace, is_shared=True) if workspace else _render_gone(request)
+
+
+def _render_overview(request: HttpRequest, workspace: Workspace, *, is_shared: bool = False) -> HttpResponse:
+    context = build_overview_print_context(workspace) | {"is_shared": is_shared}
+    return _add_private_headers(render(request, "site/print_overview.html", context))
 
 
 class _LazyAnswers:

@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from diagsite.web import print_views, views
-from diagsite.web.workspace_pages import WORKSPACE_PAGES, show_workspace_page
+from diagsite.web.workspace_pages import WORKSPACE_PAGES, show_invitation, show_workspace_page
 
 app_name = "pages"
 
@@ -14,6 +14,9 @@ urlpatterns = [
     path("diagnoses/<uuid:diagnosis_id>/", views.show_diagnosis, name="diagnosis"),
     path("diagnoses/<uuid:diagnosis_id>/print/", print_views.show_print_report, name="print"),
     path("diagnoses/<uuid:diagnosis_id>/export.<str:extension>", print_views.download_export, name="export"),
+    path("w/<uuid:workspace_id>/print/", print_views.show_print_overview, name="print_overview"),
+    path("shared/brand/<str:token>/", print_views.show_shared_overview, name="shared_overview"),
+    path("join/<str:token>/", show_invitation, name="join"),
     path("shared/<str:token>/", print_views.show_shared_report, name="shared"),
     path("history/", views.show_history, name="history"),
     path("compare/", views.show_comparison, name="compare"),

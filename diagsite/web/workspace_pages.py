@@ -10,6 +10,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from diagnosis.choices import SiteKind
+from diagnosis.workspaces.members import find_invitation
 from diagsite.web.views import REPEAT_CHOICES, render_page
 
 
@@ -31,6 +32,7 @@ WORKSPACE_PAGES = (
     WorkspacePage("overview", _("概览"), ""),
     WorkspacePage("sources", _("来源"), "sources/"),
     WorkspacePage("actions", _("待办"), "actions/"),
+    WorkspacePage("settings", _("设置"), "settings/"),
 )
 
 
@@ -47,3 +49,13 @@ def show_workspace_page(request: HttpRequest, workspace_id: UUID, page: Workspac
         repeats=REPEAT_CHOICES,
         site_kinds=SiteKind.choices,
     )
+
+
+@require_safe
+@cache_control(private=True, no_store=True)
+def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what an invitation is to; only the button on the page, a POST to the API, accepts it."""
+    response = render_page(request, "join", invitation=find_invitation(token), token=token)
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+    return response

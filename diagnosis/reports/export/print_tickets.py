@@ -12,17 +12,17 @@ PRINT_TICKET_TTL_SECONDS = 300  # for opening the page; an open page can be prin
 
 
 class PrintTicket(NamedTuple):
-    """A report, the public id of the user who may open it, and the token they had; None for a session."""
+    """What may be opened (a report or a workspace), the public id of its user, and their token; None for a session."""
 
-    diagnosis_id: uuid.UUID
+    subject_id: uuid.UUID
     user_id: uuid.UUID
     token_id: uuid.UUID | None
 
 
 def issue_print_ticket(ticket: PrintTicket) -> str:
-    """Return the signed ticket. The caller must have access to the diagnosis."""
+    """Return the signed ticket. The caller must have access to the subject."""
     token_id = ticket.token_id.hex if ticket.token_id else ""
-    return _get_signer().sign(f"{ticket.diagnosis_id.hex}-{ticket.user_id.hex}-{token_id}")
+    return _get_signer().sign(f"{ticket.subject_id.hex}-{ticket.user_id.hex}-{token_id}")
 
 
 def read_print_ticket(signed: str) -> PrintTicket | None:
@@ -30,8 +30,8 @@ def read_print_ticket(signed: str) -> PrintTicket | None:
     for the caller to check.
     """
     try:
-        diagnosis_id, user_id, token_id = _get_signer().unsign(signed, max_age=PRINT_TICKET_TTL_SECONDS).split("-")
-        return PrintTicket(uuid.UUID(diagnosis_id), uuid.UUID(user_id), uuid.UUID(token_id) if token_id else None)
+        subject_id, user_id, token_id = _get_signer().unsign(signed, max_age=PRINT_TICKET_TTL_SECONDS).split("-")
+        return PrintTicket(uuid.UUID(subject_id), uuid.UUID(user_id), uuid.UUID(token_id) if token_id else None)
     except (signing.BadSignature, ValueError):
         return None
 

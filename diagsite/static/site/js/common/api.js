@@ -72,6 +72,9 @@ export const getComparison = (a, b, surface) => request("GET", `/api/compare${bu
 
 export const listWorkspaces = () => request("GET", "/api/workspaces");
 
+/** Become a member; returns the workspace. */
+export const acceptInvitation = (token) => request("POST", "/api/invitations/accept", { body: { token } });
+
 export const listSchedules = () => request("GET", "/api/schedules");
 
 export const estimateSchedule = (body, signal) => request("POST", "/api/schedules/estimate", { body, signal });

@@ -4,12 +4,21 @@ import { config, _, diagnosisUrl } from "../common/config.js";
 import { announce, byId, h, setText } from "../common/dom.js";
 import { dateTime, emptyItem } from "../common/elements.js";
 import { dateTimeText, interval, number, percent, surfaceLabel, zonedTimeText } from "../common/format.js";
+import { connectPrint } from "../common/print_link.js";
 import { showProblem } from "../common/problem_display.js";
 import { breakTexts, changeText, drawSurfaceSwitch } from "../common/rate_changes.js";
 import { drawTrendChart } from "../common/trend_chart.js";
 import { cell, mentionCount, rateParts, remark } from "../report/cells.js";
-import { changeAction, getOverview } from "../workspace/api.js";
-import { canEdit, showWorkspace, workspaceId } from "../workspace/page.js";
+import { ShareDialog } from "../report/share_dialog.js";
+import {
+  changeAction,
+  createOverviewShare,
+  getOverview,
+  listOverviewShares,
+  prepareOverviewPrint,
+  revokeOverviewShare,
+} from "../workspace/api.js";
+import { canEdit, isOwner, showWorkspace, workspaceId } from "../workspace/page.js";
 import { describeAction, describeTile } from "../workspace/texts.js";
 
 const filters = { panel: "", surface: "" };
@@ -132,6 +141,7 @@ function panelLabel({ name, runs, last_run_at: lastRun }) {
 function draw() {
   const { workspace, panels, panel, latest } = overview;
   showWorkspace(workspace);
+  byId("open-share").hidden = !isOwner(workspace);
   byId("run").href = latest ? `${config.urls.start}?from=${latest.id}` : config.urls.start;
   byId("panel-field").hidden = panels.length < 2;
   byId("panel").replaceChildren(...panels.map((one) => h("option", { value: one.key }, panelLabel(one))));
@@ -158,5 +168,11 @@ async function load(changes = {}) {
   }
 }
 
+connectPrint(byId("open-print"), () => prepareOverviewPrint(workspaceId));
+new ShareDialog({
+  list: () => listOverviewShares(workspaceId),
+  create: (days) => createOverviewShare(workspaceId, days),
+  revoke: (id) => revokeOverviewShare(workspaceId, id),
+});
 byId("panel").addEventListener("change", (event) => load({ panel: event.target.value, surface: "" }));
 load();

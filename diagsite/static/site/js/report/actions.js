@@ -1,27 +1,12 @@
 // The actions on a report: export as a file, print, and share by a link.
 
-import { fetchFile, preparePrint } from "../common/api.js";
-import { config, _ } from "../common/config.js";
-import { announce, byId, h } from "../common/dom.js";
+import { createShare, listShares, preparePrint, revokeShare } from "../common/api.js";
+import { _ } from "../common/config.js";
+import { announce, byId } from "../common/dom.js";
+import { download } from "../common/download.js";
+import { connectPrint } from "../common/print_link.js";
 import { showProblem } from "../common/problem_display.js";
 import { ShareDialog } from "./share_dialog.js";
-
-const REVOKE_DELAY_MS = 60_000; // the browser may still read the file after the click
-
-function getFileName(response) {
-  const header = response.headers.get("Content-Disposition") || "";
-  const [, encoded] = header.match(/filename\*=utf-8''([^;]+)/i) || [];
-  const [, plain] = header.match(/filename="([^"]+)"/i) || [];
-  return encoded ? decodeURIComponent(encoded) : plain || "report";
-}
-
-/** Download a file. A plain link would lack the header that authenticates the user. */
-async function download(url) {
-  const response = await fetchFile(url);
-  const objectUrl = URL.createObjectURL(await response.blob());
-  h("a", { href: objectUrl, download: getFileName(response) }).click();
-  setTimeout(() => URL.revokeObjectURL(objectUrl), REVOKE_DELAY_MS);
-}
 
 async function exportFile(link) {
   const menu = byId("export-menu");
@@ -43,21 +28,6 @@ function handleExportClick(event) {
   exportFile(link);
 }
 
-/** With a session the link itself works. With a token the page needs a ticket, and the tab must be opened by the click. */
-async function print(event, diagnosisId) {
-  if (config.signed_in) return;
-  event.preventDefault();
-  const tab = window.open("", "_blank");
-  try {
-    const { url } = await preparePrint(diagnosisId);
-    if (tab) tab.location = url;
-    else window.location.assign(url);
-  } catch (error) {
-    tab?.close();
-    showProblem(error, { actions: { retry: () => byId("open-print").click() } });
-  }
-}
-
 function closeMenu(menu, event) {
   const isOutside = event.type === "click" && !menu.contains(event.target);
   const isEscape = event.type === "keydown" && event.key === "Escape" && menu.open;
@@ -73,6 +43,10 @@ export function showReportActions(diagnosisId) {
   const menu = byId("export-menu");
   menu.addEventListener("click", handleExportClick);
   for (const type of ["click", "keydown"]) document.addEventListener(type, (event) => closeMenu(menu, event));
-  byId("open-print").addEventListener("click", (event) => print(event, diagnosisId));
-  new ShareDialog(diagnosisId);
+  connectPrint(byId("open-print"), () => preparePrint(diagnosisId));
+  new ShareDialog({
+    list: () => listShares(diagnosisId),
+    create: (days) => createShare(diagnosisId, days),
+    revoke: (id) => revokeShare(diagnosisId, id),
+  });
 }

@@ -1,6 +1,5 @@
-// The dialog with the share links of a report: create, copy and revoke.
+// The dialog with the share links of a report or an overview: create, copy and revoke.
 
-import { createShare, listShares, revokeShare } from "../common/api.js";
 import { _ } from "../common/config.js";
 import { byId, h, setText } from "../common/dom.js";
 import { dateTime } from "../common/elements.js";
@@ -9,8 +8,9 @@ import { asProblem } from "../common/problem.js";
 import { problemCard } from "../common/problem_display.js";
 
 export class ShareDialog {
-  constructor(diagnosisId) {
-    this.diagnosisId = diagnosisId;
+  /** `links` is `{list(), create(days), revoke(id)}`, the calls of the API. */
+  constructor(links) {
+    this.links = links;
     this.dialog = byId("share-dialog");
     this.list = byId("share-links");
     byId("open-share").addEventListener("click", () => this.open());
@@ -25,7 +25,7 @@ export class ShareDialog {
     this.setStatus("");
     this.dialog.showModal();
     byId("share-days").focus();
-    return this.attempt(async () => this.draw(await listShares(this.diagnosisId)));
+    return this.attempt(async () => this.draw(await this.links.list()));
   }
 
   setStatus(text) {
@@ -50,8 +50,8 @@ export class ShareDialog {
     const button = byId("share-create");
     button.disabled = true;
     await this.attempt(async () => {
-      const link = await createShare(this.diagnosisId, Number(byId("share-days").value));
-      this.draw(await listShares(this.diagnosisId));
+      const link = await this.links.create(Number(byId("share-days").value));
+      this.draw(await this.links.list());
       await this.copy(link.url);
     });
     button.disabled = false;
@@ -70,8 +70,8 @@ export class ShareDialog {
 
   revoke(link) {
     return this.attempt(async () => {
-      await revokeShare(this.diagnosisId, link.id);
-      this.draw(await listShares(this.diagnosisId));
+      await this.links.revoke(link.id);
+      this.draw(await this.links.list());
       byId("share-title").focus();
       this.setStatus(_("链接已撤销，再也打不开了。"));
     });

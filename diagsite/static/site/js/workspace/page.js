@@ -9,6 +9,9 @@ export const workspaceId = byId("main").dataset.workspace;
 /** Whether the caller may change the questions, names and schedules of this workspace. */
 export const canEdit = ({ role }) => role !== "viewer";
 
+/** Whether the caller may also change members, links, budget, and delete the workspace. */
+export const isOwner = ({ role }) => role === "owner";
+
 /** Show the name above the navigation and in the title of the page. */
 export function showWorkspace({ name, demo }) {
   setText(byId("workspace-name"), name);
