@@ -25,7 +25,16 @@ class _MemberInline(admin.TabularInline[Member, Workspace]):
 class WorkspaceAdmin(ReadOnlyAdmin[Workspace]):
     """Workspaces; only their members change them."""
 
-    list_display = ["name", "member_count", "is_demo", "names_version", "created_at", "deleted_at"]
+    list_display = [
+        "name",
+        "member_count",
+        "is_demo",
+        "budget_calls",
+        "budget_money",
+        "names_version",
+        "created_at",
+        "deleted_at",
+    ]
     list_filter = ["is_demo", "created_at", "deleted_at"]
     search_fields = ["name", "members__user__username"]
     inlines = [_MemberInline]

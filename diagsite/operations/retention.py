@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from diagnosis.models import DigestIssue, PaidCall, PartialReply, RawReply, RepairChange, ShareLink
+from diagnosis.models import DigestIssue, OverviewLink, PaidCall, PartialReply, RawReply, RepairChange, ShareLink
 from diagnosis.orders.workspace_deletion import DELETION_DAYS
 from diagsite.models import Feedback, Notification, RevokedToken
 from diagsite.operations.workspace_purge import find_purgeable, purge_next_workspace
@@ -178,6 +178,12 @@ RETENTION_RULES = [
         lambda cutoff: RevokedToken.objects.filter(expires_at__lt=cutoff),
     ),
     _build_row_rule(
+        "overview_shares",
+        "expired share links of overviews",
+        30,
+        lambda cutoff: OverviewLink.objects.filter(expires_at__lt=cutoff),
+    ),
+    _build_row_rule(
         "shares", "expired share links", 30, lambda cutoff: ShareLink.objects.filter(expires_at__lt=cutoff)
     ),
     _build_row_rule(
@@ -263,6 +269,7 @@ RETENTION_BY_MODEL = {
     "diagsite.RevokedToken": "tokens",
     "diagsite.Feedback": "feedback",
     "diagsite.Consent": f"{_KEEP_FOREVER}proof of the consent, until the account is deleted",
+    "diagnosis.OverviewLink": "overview_shares",
     "diagnosis.ShareLink": "shares",
     "sessions.Session": "sessions",
     "axes.AccessAttempt": "sign_ins",

@@ -28,6 +28,7 @@ from diagnosis.models import (
     LegacyRecord,
     Member,
     NameCandidate,
+    OverviewLink,
     Panel,
     Platform,
     RepairChange,
@@ -37,6 +38,7 @@ from diagnosis.models import (
     SiteClass,
     TrackedQuestion,
 )
+from diagnosis.sharing.links import create_overview_link
 from diagnosis.spending.ledger import CallRequest, reserve
 from diagnosis.workspaces.members import create_invitation
 from diagnosis.workspaces.panels import PanelContent, create_panel
@@ -125,6 +127,7 @@ class AccessFixtures:
         assert workspace
         NameCandidate.objects.create(workspace=workspace, name="别家", key="别家")
         create_invitation(workspace, WorkspaceRole.VIEWER, self.users["owner"])
+        create_overview_link(workspace, 1, self.users["owner"])
         Action.objects.create(workspace=workspace, kind=FindingKind.DROP, subject="x", rule_version=1)
         question = add_question(workspace, "丙？", ["标签"])
         create_panel(workspace, "每周", PanelContent([question.pk], [platform.pk], 1), self.users["owner"])
@@ -173,7 +176,7 @@ class AccessFixtures:
             "panel_id": lambda: Panel.objects.get().pk,
             "question_id": lambda: TrackedQuestion.objects.get().pk,
             "schedule_id": lambda: Schedule.objects.get().pk,
-            "share_id": lambda: ShareLink.objects.get().pk,
+            "share_id": lambda: (OverviewLink if "workspaces" in route else ShareLink).objects.get().pk,
             "token": lambda: "nobody-s",
             "extension": lambda: "json",
             "content_type_id": lambda: ContentType.objects.get_for_model(Diagnosis).pk,

@@ -1,5 +1,7 @@
 """Significance of changes; `make bench-report` measures the error rates."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,3 +110,25 @@ def test_higher_confidence_widens_the_interval(pairs: list[CellPair]) -> None:
     assert strict
     assert strict.low <= usual.low
     assert strict.high >= usual.high
+
+
+def test_at_most_six_in_a_hundred_runs_without_a_change_claim_one() -> None:
+    """Digests test three brands together; the answers to a question are correlated, as within a run they are."""
+    rng = random.Random(20261130)
+    confidence = 1 - (1 - 0.95) / 3
+    questions, repeats, trials = 10, 6, 2000
+
+    def count(chance: float) -> tuple[int, int]:
+        of_run = rng.betavariate(chance * 3, (1 - chance) * 3)
+        return sum(rng.random() < of_run for _ in range(repeats)), repeats
+
+    def claims_a_change() -> bool:
+        for chance in (0.5, 0.4, 0.25):
+            pairs = [CellPair(str(number), "p", count(chance), count(chance)) for number in range(questions)]
+            difference = compute_rate_difference(pairs, confidence)
+            assert difference
+            if difference.changed != "none":
+                return True
+        return False
+
+    assert sum(claims_a_change() for _ in range(trials)) / trials <= 0.06

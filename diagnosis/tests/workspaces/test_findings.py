@@ -78,6 +78,9 @@ def test_hosts_count_once_per_answer_and_name_the_gap(
     pages = _get(client, workspace, "sources/news.example")["pages"]
     assert [(page["answers"], len(page["uses"])) for page in pages] == [(2, 3), (1, 1)]
     assert {use["question"] for use in pages[0]["uses"]} == {QUESTIONS[0], QUESTIONS[2]}
+    Source.objects.filter(answer=pages[1]["uses"][0]["answer"]).update(spans=[[2, 5], [0, 99]])
+    (use,) = _get(client, workspace, "sources/news.example")["pages"][1]["uses"]
+    assert use["places"] == [{"before": "还是", "text": "木石坊", "after": "好。"}]
 
 
 def test_workspace_without_sources_has_no_rate(client: Client, owner: AbstractUser, platform: Platform) -> None:
@@ -103,6 +106,11 @@ def test_actions_tell_counts_that_their_answers_give(
         assert get_mentioned_brands(answer.mentions) == ["木石坊"]
         assert Source.objects.filter(answer=answer, host="news.example", cited=Ternary.YES).exists()
     assert _get(client, runs[0].workspace_id, "overview")["actions"][0]["seen_in_last_run"] is True
+    listed = _get(client, runs[0].workspace_id, f"actions/{gap['id']}/answers")
+    assert [(row["answer"], row["diagnosis"]) for row in listed] == [
+        (answer, str(runs[1].pk)) for answer in gap["answers"]
+    ]
+    assert {row["excerpt"] for row in listed} == {"木石坊好。", "还是木石坊好。", "木石坊。"}
 
 
 def test_lost_question_drop_and_weak_platform_are_found(client: Client, owner: AbstractUser) -> None:
@@ -143,7 +151,9 @@ def test_done_action_reopens_when_it_is_seen_again_and_a_dismissed_one_does_not(
 
     changed = patch(state="done", assignee=str(member.pk), note="写一篇").json()
     assert (changed["state"], changed["assignee"], changed["note"]) == ("done", "owner", "写一篇")
+    assert changed["assignee_member"] == str(member.pk)
     assert patch(assignee=str(uuid.uuid4())).status_code == 422
+    assert patch(unassign=True).json()["assignee"] is None
     assert _get(client, run.workspace_id, "actions") == []
     _run(owner, searching, TEXTS)
     (reopened,) = _get(client, run.workspace_id, "actions")

@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import AbstractUser
@@ -55,6 +56,73 @@ def test_invitation_makes_one_person_a_member(
     ]
     _invite(client_of_stranger, workspace, status=403)
     assert _send(client, "GET", f"workspaces/{workspace.pk}/invitations") == []
+
+
+def test_invitation_for_an_address_needs_the_account_with_it(
+    client: Client, client_of_stranger: Client, workspace: Workspace
+) -> None:
+    path = f"workspaces/{workspace.pk}/invitations"
+    assert "email" in _send(client, "POST", path, '{"role": "viewer", "email": "nobody"}', 422)["fields"]
+    invitation = _send(client, "POST", path, '{"role": "viewer", "email": "Anna@Example.com"}', 201)
+    assert invitation["email"] == "anna@example.com"
+    assert "email" in _accept(client_of_stranger, invitation["token"], 409)["fields"]
+    invited = make_signed_in_client(make_user("anna", email="anna@example.com"))
+    page = invited.get(f"/join/{invitation['token']}/")
+    assert (page.status_code, page["Referrer-Policy"], page["Cache-Control"]) == (
+        200,
+        "no-referrer",
+        "private, no-store",
+    )
+    assert "加入“山岚”" in page.content.decode()
+    assert Member.objects.count() == 1  # looking changes nothing
+    assert _accept(invited, invitation["token"])["role"] == "viewer"
+    assert "这个邀请用不了" in invited.get(f"/join/{invitation['token']}/").content.decode()
+
+
+def test_link_to_the_overview_ends_with_the_role_of_its_creator(
+    client: Client, owner: AbstractUser, workspace: Workspace
+) -> None:
+    other = make_user("other")
+    member = Member.objects.create(workspace=workspace, user_id=other.pk, role=WorkspaceRole.OWNER)
+    path = f"workspaces/{workspace.pk}/shares"
+    theirs = make_signed_in_client(other)
+    first, second = (_send(each, "POST", path, '{"days": 1}', 201) for each in (client, theirs))
+    visitor = Client(headers={"Accept-Language": "zh-CN"})
+    page = visitor.get(urlsplit(second["url"]).path)
+    assert (page.status_code, page["X-Robots-Tag"]) == (200, "noindex, nofollow, noarchive")
+    text = page.content.decode()
+    assert "山岚" in text
+    assert "1 / 1" in text
+    assert "/w/" not in text  # the page leads nowhere else
+    assert {row["id"]: row["opens"] for row in _send(client, "GET", path)} == {first["id"]: 0, second["id"]: 1}
+    Member.objects.filter(pk=member.pk).update(role=WorkspaceRole.EDITOR)
+    assert visitor.get(urlsplit(second["url"]).path).status_code == 404
+    _send(theirs, "POST", path, '{"days": 1}', 403)
+    assert visitor.get(urlsplit(first["url"]).path).status_code == 200
+    _send(client, "DELETE", f"{path}/{first['id']}", status=204)
+    _send(client, "DELETE", f"{path}/{uuid.uuid4()}", status=404)
+    assert visitor.get(urlsplit(first["url"]).path).status_code == 404
+    assert visitor.get("/shared/brand/nonsense/").status_code == 404
+
+
+def test_overview_is_printed_by_members_and_with_a_ticket(
+    client: Client, client_of_stranger: Client, workspace: Workspace
+) -> None:
+    path = f"/w/{workspace.pk}/print/"
+    assert "AI 可见度概览" in client.get(path).content.decode()
+    assert client_of_stranger.get(path).status_code == 404
+    assert Client().get(path).status_code == 302
+    url = _send(client, "POST", f"workspaces/{workspace.pk}/print")["url"]
+    assert Client().get(url).status_code == 200
+    Member.objects.all().delete()
+    assert Client().get(url).status_code == 404
+
+
+def test_workspace_is_renamed_by_owners_and_keeps_its_orders(
+    client: Client, owner: AbstractUser, workspace: Workspace, platform: Platform
+) -> None:
+    assert _send(client, "PATCH", f"workspaces/{workspace.pk}", '{"name": "新名"}')["name"] == "新名"
+    assert make_diagnosis(owner, [platform]).workspace_id == workspace.pk
 
 
 @pytest.mark.parametrize("change", [{"expires_at": timezone.now()}, {"revoked_at": timezone.now()}])
