@@ -1,5 +1,6 @@
 """The pages of a workspace with their navigation."""
 
+from http import HTTPStatus
 from typing import NamedTuple
 from uuid import UUID
 
@@ -55,7 +56,10 @@ def show_workspace_page(request: HttpRequest, workspace_id: UUID, page: Workspac
 @cache_control(private=True, no_store=True)
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an invitation is to; only the button on the page, a POST to the API, accepts it."""
-    response = render_page(request, "join", invitation=find_invitation(token), token=token)
+    invitation = find_invitation(token)
+    response = render_page(request, "join", invitation=invitation, token=token)
+    if invitation is None and response.status_code == HTTPStatus.OK:
+        response.status_code = HTTPStatus.NOT_FOUND
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     return response

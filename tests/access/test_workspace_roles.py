@@ -1,4 +1,4 @@
-"""Every route of a workspace by role: a viewer changes nothing, an editor no members, and who was removed is a stranger."""
+"""Every route of a workspace by role: viewers change nothing, editors no members, removed members are strangers."""
 
 import json
 from collections.abc import Iterator
@@ -66,13 +66,15 @@ def _request(world: AccessFixtures, client: Client, method: str, end: str) -> in
 @pytest.mark.django_db
 def test_roles_of_members_hold_at_every_route() -> None:
     world = AccessFixtures()
+    workspace = world.diagnosis.workspace
+    assert workspace
     clients = {}
     for role in ("viewer", "editor", "removed"):
         user = User.objects.create(username=role)
         clients[role] = Client()
         clients[role].force_login(user)
         if role != "removed":
-            Member.objects.create(workspace=world.diagnosis.workspace, user=user, role=WorkspaceRole(role))
+            Member.objects.create(workspace=workspace, user=user, role=WorkspaceRole(role))
     clients |= {"stranger": world.client_by_actor["stranger"]}
     for method, end in _iter_routes():
         route = method, end
