@@ -36,7 +36,7 @@ function connectForm(form, inputs, work) {
 function drawBudget(budget) {
   const limits = [
     budget.calls === null ? number(budget.used_calls) : `${number(budget.used_calls)} / ${number(budget.calls)}`,
-    budget.money === null ? money(budget.used_money) : `${money(budget.used_money)} / ${money(budget.money)}`,
+    budget.money === null ? money(Number(budget.used_money)) : `${money(Number(budget.used_money))} / ${money(Number(budget.money))}`,
   ];
   setText(byId("budget-use"), _("本月已用：{calls} 次调用，{money}", { calls: limits[0], money: limits[1] }));
   byId("budget-calls").value = budget.calls ?? "";
