@@ -70,7 +70,7 @@ def test_roles_of_members_hold_at_every_route() -> None:
     assert workspace
     clients = {}
     for role in ("viewer", "editor", "removed"):
-        user = User.objects.create(username=role)
+        user = User.objects.create(username=f"member-{role}")
         clients[role] = Client()
         clients[role].force_login(user)
         if role != "removed":

@@ -143,7 +143,8 @@ def test_mail_is_sent_once_and_not_again_after_the_sender_died(
     assert sent.to == ["ann@example.com"]
     assert sent.subject.startswith("山岚 · 山岚：10 % → 93 %")
     assert f"https://site.example/w/{run.workspace_id}/" in sent.body
-    assert sent.extra_headers["List-Unsubscribe"].endswith(f"/api/digests/{build_off_token(digest)}/off>")
+    token = build_off_token(digest).partition(":")[0]  # without its time and signature
+    assert f"/api/digests/{token}:" in sent.extra_headers["List-Unsubscribe"]
 
 
 def test_mail_ends_by_one_click_without_sign_in(client: Client, user: User, platform: Platform) -> None:
