@@ -128,7 +128,10 @@ class AccessFixtures:
         NameCandidate.objects.create(workspace=workspace, name="别家", key="别家")
         create_invitation(workspace, WorkspaceRole.VIEWER, self.users["owner"])
         create_overview_link(workspace, 1, self.users["owner"])
-        Action.objects.create(workspace=workspace, kind=FindingKind.DROP, subject="x", rule_version=1)
+        evidence = {"before": 0.5, "after": 0.1, "count": 0, "answers": []}
+        Action.objects.create(
+            workspace=workspace, kind=FindingKind.DROP, subject="x", rule_version=1, evidence=evidence
+        )
         question = add_question(workspace, "丙？", ["标签"])
         create_panel(workspace, "每周", PanelContent([question.pk], [platform.pk], 1), self.users["owner"])
 
