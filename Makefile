@@ -1,6 +1,7 @@
 # make run            serve the site on http://127.0.0.1:8765 with a sample diagnosis (PORT=9000 for another port)
 # make test           the whole suite: Python, JavaScript, real browser
 # make lint           style, types, layers, names, dead code, production settings, migrations, translations, error messages
+# make bundles        one script and one stylesheet for each page, as in production; `make run` does so where there is Node
 # make compile        the mini-program with WeChat's own compiler, as an upload does
 # make lock           compile requirements*.txt into the locks that are installed
 # make audit          known vulnerabilities of the installed packages, Python and JavaScript
@@ -10,6 +11,8 @@
 # make bench-report   brand matching, interval coverage, speed of the report
 # make bench-spending   paid calls: wanted, counted and within budget
 # make bench-sources   sources of answers: cited pages, speed of report and list, search calls at once
+# make bench-page     cold pages at Slow 4G: requests, bytes, time until usable, with bundles and without
+# make bench-workspace   overview, sources and recount of 2,000 runs; 100,000 old diagnoses filled
 # make bench-alerts   monitoring and alerts
 # make bench-client   the mini-program's client (some rows only: ROWS=restart,comeBack)
 # make bench-repair   100,000 broken records: found, fixed, untouched, undone
@@ -41,10 +44,12 @@ SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
 .PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock attack torture soak errors-coverage \
 	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending bench-sources \
+	bench-page bench-workspace \
 	$(SERVER_BENCHES) \
-	requirements requirements-dev node node-modules bench-modules release-modules compile
+	requirements requirements-dev node node-modules bench-modules release-modules bundles compile
 
 run: requirements
+	@tools/install optional-bundles
 	@mkdir -p var
 	@exec env DEMO="$${DEMO:-1}" ENVIRONMENT="$${ENVIRONMENT:-development}" LOG_FILE="$${LOG_FILE:-var/site.log}" \
 		$(PY) manage.py serve --migrate --sample
@@ -52,6 +57,7 @@ run: requirements
 # JavaScript's tests run while those of Python wait for processes; their output follows when they have ended.
 test:
 	@$(MAKE) -j2 requirements-dev node-modules
+	@$(MAKE) bundles
 	@$(MAKE) -j2 test-python test-javascript-quietly
 
 test-python:
@@ -85,9 +91,9 @@ lint: requirements-dev node-modules
 lock: requirements-dev
 	@tools/compile_locks $(ARGS)
 
-audit: requirements-dev node-modules
+audit: requirements-dev node-modules bundles
 	@$(VENV)/bin/pip-audit --require-hashes --requirement requirements-dev.lock --progress-spinner off
-	@$(WITH_NODE) && cd miniprogram && npm audit
+	@$(WITH_NODE) && (cd tools/bundles && npm audit) && cd miniprogram && npm audit
 
 errors-coverage: requirements-dev
 	@$(CLEAN) $(PRODUCTION) $(PY) manage.py errors_coverage --fail --built-in
@@ -106,6 +112,12 @@ bench-spending: requirements-dev
 
 bench-sources: requirements-dev
 	@$(CLEAN) $(PY) -m bench.sources && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
+
+bench-page: requirements-dev bundles
+	@$(CLEAN) $(PY) -m bench.page $(ARGS) && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
+
+bench-workspace: requirements-dev
+	@$(CLEAN) $(PY) -m bench.workspace && $(PY) -m bench.results_page || { $(PY) -m bench.results_page; exit 1; }
 
 bench-alerts: requirements-dev
 	@$(CLEAN) $(PY) -m bench.alerts
@@ -151,6 +163,10 @@ node-modules:
 
 bench-modules:
 	@tools/install bench-modules
+
+# One script and one stylesheet for each page; without them the pages load their files one by one.
+bundles: requirements
+	@tools/install bundles
 
 # WeChat's own compiler takes minutes to install; `make lint` compiles with the host of the tests.
 compile: node node-modules release-modules

@@ -17,6 +17,7 @@ COMMANDS_WITHOUT_DATABASE = {
     "makemessages",
     "compilemessages",
     "collectstatic",
+    "bundle_pages",
 }
 
 

@@ -174,6 +174,9 @@ STATIC_ROOT = BASE_DIR / "var" / "static" if PRODUCTION else None
 # The web page uses the client core and the question templates of the mini-program.
 STATICFILES_DIRS = [(name, BASE_DIR / "miniprogram" / name) for name in ("services", "presentation")]
 STATICFILES_DIRS += [("stream", BASE_DIR / "miniprogram" / "pages" / "report-v2" / "stream")]
+BUNDLES_DIRECTORY = BASE_DIR / "var" / "bundles"  # diagsite/web/bundles.py
+if (BUNDLES_DIRECTORY / "static").is_dir():
+    STATICFILES_DIRS += [("bundles", BUNDLES_DIRECTORY / "static")]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -53,6 +53,9 @@ class Checkout:
         shutil.copy(
             PROJECT_ROOT / "requirements.lock", root / ".venv" / "installed-requirements.lock"
         )  # the stamp: nothing is installed
+        bundler = Path("tools", "bundles", "node_modules")
+        if (PROJECT_ROOT / bundler).exists():
+            (root / bundler).symlink_to(PROJECT_ROOT / bundler)
 
     def environment(self, **extra: str) -> dict[str, str]:
         """Return the environment of a user's shell, with fast settings."""
