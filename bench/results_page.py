@@ -59,6 +59,20 @@ SECTIONS = {
         "Cited pages are those that the fakes and the demo platforms have cited, in the shape of each protocol. A page "
         "of sources is requested at the server, without the network.",
     ),
+    "page": (
+        "Pages",
+        "make bench-page",
+        "A signed-in user opens each page in Chromium with an empty cache, at the browser's preset for slow 4G (1.44 "
+        "Mbit/s, 563 ms for each request), from a site in production behind nginx with TLS and HTTP/2. A page is "
+        "usable when its main figures, or its form, are shown and its buttons work. File by file: the same site "
+        "without bundles, in the same run.",
+    ),
+    "workspace": (
+        "Workspaces",
+        "make bench-workspace",
+        "Runs are created by the product's code and copied in SQL. Requests are made at the server, without the "
+        "network. The old diagnoses are those of the repair, a fifth of them broken; the fill is killed by SIGKILL.",
+    ),
     "scale": (
         "Scale",
         "make bench-scale",
