@@ -22,6 +22,7 @@ from diagnosis.api.history import filter_history, get_history_page
 from diagnosis.api.schemas import (
     AcceptedOut,
     AnswerPage,
+    AnswerSummaryOut,
     DiagnosisDetailOut,
     DiagnosisOut,
     DiagnosisPage,
@@ -172,18 +173,36 @@ async def get_report(request: HttpRequest, diagnosis_id: str) -> HttpResponseBas
     operation_id="diagnosis_api_list_answers",
 )
 def list_answers(
-    request: HttpRequest, diagnosis_id: str, cursor: QueryEx[int, P(ge=0, le=100_000)] = 0
+    request: HttpRequest,
+    diagnosis_id: str,
+    cursor: QueryEx[int, P(ge=0, le=100_000)] = 0,
+    question: uuid.UUID | None = None,
 ) -> dict[str, Any]:
     """Return a page of 100 answers with their texts, ordered by question, platform and repeat."""
     diagnosis = get_visible_diagnosis(request, diagnosis_id)
     # At most 1,000 answers, all created with the diagnosis, so an offset is a stable cursor.
     ordered = diagnosis.answers.order_by(*ANSWER_ORDERING)
+    if question:
+        ordered = ordered.filter(question=question)
     rows: list[Answer] = list(ordered[cursor : cursor + ANSWERS_PER_PAGE + 1])
     has_more = len(rows) > ANSWERS_PER_PAGE
     return {
         "items": [serializers.serialize_answer(row) for row in rows[:ANSWERS_PER_PAGE]],
         "next": str(cursor + ANSWERS_PER_PAGE) if has_more else None,
     }
+
+
+@router.get(
+    "/diagnoses/{diagnosis_id}/answers/summary",
+    response=list[AnswerSummaryOut],
+    summary="List the answers without texts",
+    operation_id="diagnosis_api_list_answer_summaries",
+)
+def list_answer_summaries(request: HttpRequest, diagnosis_id: str) -> list[dict[str, Any]]:
+    """Return all answers, at most 1,000, with the brands that each names, ordered as their pages are."""
+    diagnosis = get_visible_diagnosis(request, diagnosis_id)
+    rows = diagnosis.answers.order_by(*ANSWER_ORDERING).only(*serializers.ANSWER_SUMMARY_COLUMNS)
+    return [serializers.serialize_answer_summary(row) for row in rows]
 
 
 @router.post(

@@ -246,6 +246,23 @@ class AnswerPage(Schema):
     next: str | None
 
 
+class AnswerSummaryOut(Schema):
+    """An answer without its text. mentioned: the brands that it names; uncertain: those that it may name."""
+
+    id: uuid.UUID
+    question: uuid.UUID
+    platform: str
+    repeat: int
+    state: str
+    truncated: bool
+    without_search: bool
+    carried_over: bool
+    ms: int | None
+    mentioned: list[str]
+    uncertain: list[str]
+    error: dict[str, Any] | None
+
+
 class CompetitorIn(Schema):
     """Another brand to look for in the stored answers."""
 

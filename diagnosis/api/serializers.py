@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
 from diagnosis.choices import AnswerState, ClientKind, DiagnosisStatus
 from diagnosis.clients import get_client_kind
 from diagnosis.models import Answer, Brand, Correction, Diagnosis, Platform
@@ -20,6 +21,11 @@ from diagnosis.running.state_machine import count_pending_by_platform
 from diagnosis.spending.overview import get_diagnosis_costs
 from errors.codes import ErrorCode
 from errors.problems import build_problem
+
+ANSWER_SUMMARY_COLUMNS = (
+    *("question", "platform", "repeat", "state", "surface", "search_happened", "mentions", "milliseconds"),
+    *("is_truncated", "is_carried_over", "error_code"),
+)
 
 
 def serialize_platforms(platforms: Sequence[Platform], costs: Mapping[str, Decimal | None]) -> list[dict[str, Any]]:
@@ -158,8 +164,29 @@ def serialize_brand(brand: Brand) -> dict[str, Any]:
 
 def serialize_answer(answer: Answer) -> dict[str, Any]:
     """Serialize an answer with its text and mentions; a failed one with its problem."""
-    error = build_problem(ErrorCode(answer.error_code), platform=answer.platform_id) if answer.error_code else None
-    return serialize_answer_record(answer) | {"error": error}
+    return serialize_answer_record(answer) | {"error": _build_answer_problem(answer)}
+
+
+def serialize_answer_summary(answer: Answer) -> dict[str, Any]:
+    """Serialize an answer of which ANSWER_SUMMARY_COLUMNS are loaded."""
+    return {
+        "id": answer.pk,
+        "question": answer.question_id,
+        "platform": answer.platform_id,
+        "repeat": answer.repeat,
+        "state": answer.state,
+        "truncated": answer.is_truncated,
+        "without_search": answer.is_without_requested_search,
+        "carried_over": answer.is_carried_over,
+        "ms": answer.milliseconds,
+        "mentioned": get_mentioned_brands(answer.mentions),
+        "uncertain": get_uncertain_brands(answer.mentions),
+        "error": _build_answer_problem(answer),
+    }
+
+
+def _build_answer_problem(answer: Answer) -> dict[str, Any] | None:
+    return build_problem(ErrorCode(answer.error_code), platform=answer.platform_id) if answer.error_code else None
 
 
 def serialize_correction(correction: Correction) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The web pages, which the browser fills from the API, and the translations of their scripts."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
@@ -19,6 +21,7 @@ from diagnosis.choices import DiagnosisStatus
 from diagsite.legal.documents import DocumentName, load_document
 from diagsite.models import Feedback
 from diagsite.web.error_pages import build_error_response
+from diagsite.web.preloading import preload
 from diagsite.web.report_sections import REPORT_SECTIONS
 from errors.exceptions import NotFound
 
@@ -29,8 +32,11 @@ WEEKDAY_LABELS = [_("周一"), _("周二"), _("周三"), _("周四"), _("周五"
 PLACEHOLDER_DIAGNOSIS_ID = UUID(int=0)
 
 
-def render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpResponse:
-    """Render a page; on a site without demo only for signed-in users."""
+def render_page(request: HttpRequest, page_name: str, *, preloaded: Iterable[str] = (), **context: Any) -> HttpResponse:
+    """Render a page; on a site without demo only for signed-in users.
+
+    preloaded: what its script requests first from the API; the answers are in the page.
+    """
     if not settings.DEMO and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     config = {
@@ -38,6 +44,7 @@ def render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpRes
         "signed_in": request.user.is_authenticated,
         "csrf_token": get_token(request),
         "language": get_language(),
+        "preloaded": preload(request, preloaded),
         "urls": {
             "start": reverse("pages:start"),
             "history": reverse("pages:history"),
@@ -52,7 +59,11 @@ def render_page(request: HttpRequest, page_name: str, **context: Any) -> HttpRes
         },
     }
     context |= {"current": page_name, "config": config}
-    return render(request, f"site/{page_name}.html", context)
+    response = render(request, f"site/{page_name}.html", context)
+    if config["preloaded"]:
+        # As the API's own answers: never stored, and fresh after a step back.
+        patch_cache_control(response, no_store=True)
+    return response
 
 
 class SiteJavaScriptCatalog(JavaScriptCatalog):
@@ -69,7 +80,9 @@ class SiteJavaScriptCatalog(JavaScriptCatalog):
 @cache_control(private=True, no_cache=True)
 def show_start(request: HttpRequest) -> HttpResponse:
     """Show the form of a new diagnosis."""
-    return render_page(request, "start", repeats=REPEAT_CHOICES)
+    return render_page(
+        request, "start", preloaded=["/api/platforms", "/api/diagnoses", "/api/consent"], repeats=REPEAT_CHOICES
+    )
 
 
 @require_safe
@@ -77,14 +90,19 @@ def show_start(request: HttpRequest) -> HttpResponse:
 def show_diagnosis(request: HttpRequest, diagnosis_id: UUID) -> HttpResponse:
     """Show the progress and the report of a diagnosis; the API checks access."""
     *sections, trend = REPORT_SECTIONS
-    return render_page(request, "diagnosis", diagnosis_id=diagnosis_id, sections=sections, trend=trend)
+    url = f"/api/diagnoses/{diagnosis_id}"
+    preloaded = [url, *(f"{url}/{part}" for part in ("report", "corrections", "trend"))]
+    return render_page(
+        request, "diagnosis", preloaded=preloaded, diagnosis_id=diagnosis_id, sections=sections, trend=trend
+    )
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def show_history(request: HttpRequest) -> HttpResponse:
     """List past diagnoses."""
-    return render_page(request, "history", statuses=DiagnosisStatus.choices)
+    preloaded = [] if request.GET else ["/api/diagnoses"]
+    return render_page(request, "history", preloaded=[*preloaded, "/api/notices"], statuses=DiagnosisStatus.choices)
 
 
 @require_safe
@@ -98,7 +116,7 @@ def show_comparison(request: HttpRequest) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def show_workspaces(request: HttpRequest) -> HttpResponse:
     """List the workspaces of the caller."""
-    return render_page(request, "workspaces")
+    return render_page(request, "workspaces", preloaded=["/api/workspaces"])
 
 
 @require_safe

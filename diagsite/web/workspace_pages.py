@@ -16,11 +16,15 @@ from diagsite.web.views import REPEAT_CHOICES, render_page
 
 
 class WorkspacePage(NamedTuple):
-    """A page of a workspace: the template in `site/workspace/`, its title, and the end of its address."""
+    """A page of a workspace: the template in `site/workspace/`, its title, and the end of its address.
+
+    preloaded: the end of the URLs in `/api/workspaces/<id>/` that its script requests first.
+    """
 
     name: str
     title: Promise
     path: str
+    preloaded: tuple[str, ...] = ()
 
     @property
     def url_name(self) -> str:
@@ -30,7 +34,7 @@ class WorkspacePage(NamedTuple):
 
 # In the order of the navigation; urls.py has an address for each.
 WORKSPACE_PAGES = (
-    WorkspacePage("overview", _("概览"), ""),
+    WorkspacePage("overview", _("概览"), "", ("overview",)),
     WorkspacePage("sources", _("来源"), "sources/"),
     WorkspacePage("actions", _("待办"), "actions/"),
     WorkspacePage("settings", _("设置"), "settings/"),
@@ -44,6 +48,7 @@ def show_workspace_page(request: HttpRequest, workspace_id: UUID, page: Workspac
     return render_page(
         request,
         f"workspace/{page.name}",
+        preloaded=[f"/api/workspaces/{workspace_id}/{path}" for path in page.preloaded],
         workspace_id=workspace_id,
         workspace_page=page,
         workspace_pages=WORKSPACE_PAGES,

@@ -10,14 +10,6 @@ function stateText({ state, error }) {
   return error?.copy ? `${answerStateLabel(state)} · ${error.copy.title}` : answerStateLabel(state);
 }
 
-/** What an answer shows: the stored answer with the brands that it certainly mentions, and those it may mention. */
-export function toResult(answer) {
-  const mentions = answer.mentions || [];
-  const mentioned = new Set(mentions.filter(({ state }) => state !== "uncertain").map(({ brand }) => brand));
-  const uncertain = new Set(mentions.map(({ brand }) => brand).filter((brand) => !mentioned.has(brand)));
-  return { ...answer, mentioned: [...mentioned], uncertain: [...uncertain] };
-}
-
 export class AnswerRow {
   constructor({ question, platform, repeat, diagnosis }) {
     Object.assign(this, { question, platform, repeat, diagnosis, state: "pending", id: null, result: null, details: null });
@@ -74,11 +66,11 @@ export class AnswerRow {
     this.body.replaceChildren(...this.content(answer, isCorrectable));
   }
 
-  /** Redraw after a correction; an open answer stays open. */
-  redraw(answer, { isCorrectable }) {
-    this.result = toResult(answer);
+  /** Redraw after a correction; an open answer stays open. `answer` is the stored one, if its text is loaded. */
+  redraw(result, answer, { isCorrectable }) {
+    this.result = result;
     this.line.replaceChildren(...[this.source(), this.summary()].flat().filter(Boolean));
-    if (this.isFilled) this.fill(answer, { isCorrectable });
+    if (this.isFilled && answer) this.fill(answer, { isCorrectable });
   }
 
   content(answer, isCorrectable) {

@@ -1,12 +1,12 @@
 // All answers of a diagnosis: one row for each from the beginning, filled when the answer arrives; texts are loaded on demand.
 
-import { correctMention, iterateAnswers } from "../common/api.js";
+import { correctMention, iterateAnswers, listAnswerSummaries } from "../common/api.js";
 import { _ } from "../common/config.js";
 import { byId, h, setText } from "../common/dom.js";
 import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { matchesFilters } from "./answer_filters.js";
-import { AnswerRow, toResult } from "./answer_row.js";
+import { AnswerRow } from "./answer_row.js";
 import { openMentionMenu } from "./mention_menu.js";
 
 const getKey = (question, platform, repeat) => `${question}/${platform}/${repeat}`;
@@ -18,8 +18,9 @@ export class Answers {
     this.rows = new Map(); // by question/platform/repeat
     this.rowsById = new Map(); // by the answer's id
     this.groups = new Map(); // by question
-    this.stored = new Map(); // the API's answers by id
-    this.loading = null;
+    this.stored = new Map(); // the API's answers with their texts, by id
+    this.loading = new Map(); // the requests for them, by question
+    this.listed = Promise.resolve(); // the request that fills the rows
     this.onCorrected = null;
     root.addEventListener("click", (event) => this.handlePress(event));
     root.addEventListener("keydown", (event) => {
@@ -80,7 +81,7 @@ export class Answers {
     if (row.isFilled) return;
     row.body.replaceChildren(h("p", { class: "loading" }, _("正在读取回答…")));
     try {
-      await this.loadUntil(row.id);
+      await this.loadTexts([row.id]);
     } catch (error) {
       const retry = () => this.loadContent(row);
       row.body.replaceChildren(problemCard(asProblem(error).body, { actions: { retry }, heading: "h4" }));
@@ -91,33 +92,45 @@ export class Answers {
     else row.body.replaceChildren(h("p", { class: "loading" }, _("回答正在入库，请稍后再打开。")));
   }
 
-  /** Load the stored answers until this one is among them; concurrent callers share one pass. */
-  async loadUntil(id) {
-    while (!this.stored.has(id)) {
-      const isOwnPass = !this.loading;
-      this.loading ??= this.loadAll().finally(() => {
-        this.loading = null;
-      });
-      await this.loading;
-      if (isOwnPass) return;
+  /** Load the texts of answers into `stored`, with those to the same questions; what is there is not loaded again. */
+  async loadTexts(ids) {
+    const missing = ids.filter((id) => !this.stored.has(id)).map((id) => this.rowsById.get(id)?.question.id);
+    await Promise.all([...new Set(missing.filter(Boolean))].map((question) => this.loadQuestion(question)));
+  }
+
+  /** Load the answers to a question; concurrent callers share one request. */
+  async loadQuestion(question) {
+    if (!this.loading.has(question)) {
+      const request = this.storeAnswers(question).finally(() => this.loading.delete(question));
+      this.loading.set(question, request);
+    }
+    await this.loading.get(question);
+  }
+
+  async storeAnswers(question) {
+    for await (const answer of iterateAnswers(this.diagnosis.id, question)) {
+      if (answer.state !== "pending") this.stored.set(answer.id, answer);
     }
   }
 
-  /** Load all stored answers and fill the rows that no event has filled. */
-  async loadAll() {
-    for await (const answer of iterateAnswers(this.diagnosis.id)) {
-      if (answer.state === "pending") continue;
-      this.stored.set(answer.id, answer);
-      this.update(answer.id, toResult(answer));
-    }
+  /** Fill the rows that no event has filled, without texts. */
+  loadSummaries() {
+    this.listed = this.showSummaries();
+    return this.listed;
   }
 
-  /** Load all answers again and redraw them in place; open ones stay open. */
+  async showSummaries() {
+    const summaries = await listAnswerSummaries(this.diagnosis.id);
+    for (const summary of summaries) if (summary.state !== "pending") this.update(summary.id, summary);
+    return summaries;
+  }
+
+  /** Load everything that is shown again and redraw it in place; open answers stay open. */
   async reload() {
-    await this.loadAll();
-    for (const [id, row] of this.rowsById) {
-      const answer = this.stored.get(id);
-      if (answer) row.redraw(answer, { isCorrectable: Boolean(this.onCorrected) });
+    const questions = new Set([...this.stored.values()].map(({ question }) => question));
+    const [summaries] = await Promise.all([this.loadSummaries(), ...[...questions].map((question) => this.loadQuestion(question))]);
+    for (const summary of summaries) {
+      this.rowsById.get(summary.id)?.redraw(summary, this.stored.get(summary.id), { isCorrectable: Boolean(this.onCorrected) });
     }
   }
 
@@ -131,6 +144,7 @@ export class Answers {
 
   /** Open the answers of `{question, platform}` or the one with `{id}`, and scroll to the first. */
   async reveal({ question = null, platform = null, id = null }) {
+    await this.listed;
     const isMatch = (row) =>
       id === null ? row.question.id === question && (platform === null || row.platform.id === platform) : row.id === id;
     const matches = [...this.rows.values()].filter(isMatch);
@@ -151,6 +165,7 @@ export class Answers {
 
   /** Scroll to the first uncertain mention of a brand, for the user to confirm or reject. */
   async revealUncertain(brand) {
+    await this.listed;
     const row = [...this.rows.values()].find(({ result }) => result?.uncertain?.includes(brand));
     if (!row) return;
     await this.reveal({ id: row.id });
@@ -209,7 +224,7 @@ export class Answers {
 
   /** Open or close all answers. */
   async toggleAll(isOpen) {
-    if (isOpen) await this.loadAll();
+    if (isOpen) await this.storeAnswers(null);
     for (const details of this.root.querySelectorAll("details")) details.open = isOpen;
   }
 }

@@ -34,8 +34,17 @@ async function readBody(response) {
   throw isProblemBody(body) ? new Problem(body) : unreadableProblem();
 }
 
+/** The answer that the page itself contains; once, since a second request wants the current one. */
+function takePreloaded(path) {
+  const body = config.preloaded?.[path];
+  delete config.preloaded?.[path];
+  return body;
+}
+
 /** Send a request, signed in again where the session has expired. `options` is `{body, headers, signal, timeoutMs, isFile}`. */
 export async function request(method, path, options = {}) {
+  const preloaded = method === "GET" && takePreloaded(path);
+  if (preloaded) return preloaded;
   let response = await send(method, path, options);
   if (response.status === 401 && canRenew) response = await send(method, path, { ...options, renew: true });
   return response.ok && options.isFile ? response : readBody(response);
@@ -112,6 +121,8 @@ export const preparePrint = (id) => request("POST", `/api/diagnoses/${id}/print`
 /** Return the response with a file, whose body is not read yet. */
 export const fetchFile = (path) => request("GET", path, { timeoutMs: FILE_TIMEOUT_MS, isFile: true });
 
+export const suggestCompetitors = (brand) => request("GET", `/api/suggestions${buildQuery({ brand })}`);
+
 export const checkQuestions = (body, signal) => request("POST", "/api/questions/check", { body, signal });
 
 export const listCorrections = (id) => request("GET", `/api/diagnoses/${id}/corrections`);
@@ -130,11 +141,14 @@ export const addCompetitor = (id, name) => request("POST", `/api/diagnoses/${id}
 export const removeCompetitor = (id, name) =>
   request("DELETE", `/api/diagnoses/${id}/competitors/${encodeURIComponent(name)}`);
 
-/** Yield every stored answer of a diagnosis, loading page by page. */
-export async function* iterateAnswers(id) {
+/** All answers of a diagnosis without their texts. */
+export const listAnswerSummaries = (id) => request("GET", `/api/diagnoses/${id}/answers/summary`);
+
+/** Yield every stored answer of a diagnosis, or those to one question, loading page by page. */
+export async function* iterateAnswers(id, question = null) {
   let cursor = null;
   do {
-    const page = await request("GET", `/api/diagnoses/${id}/answers${buildQuery({ cursor })}`);
+    const page = await request("GET", `/api/diagnoses/${id}/answers${buildQuery({ question, cursor })}`);
     yield* page.items;
     cursor = page.next;
   } while (cursor);

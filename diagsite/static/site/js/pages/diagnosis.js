@@ -103,7 +103,7 @@ function drawConnection(state) {
 /** The log behind the stream was pruned: load the stored state instead. */
 async function handleReset() {
   try {
-    await answers.loadAll();
+    await answers.loadSummaries();
     diagnosis = await getDiagnosis(id);
     if (!isRunning(diagnosis.status)) handleEnd();
     else drawProgress(diagnosis);
@@ -149,11 +149,14 @@ async function handleEnd() {
   byId("connection").hidden = true;
   byId("page-problem").replaceChildren();
   try {
-    await answers.loadAll();
     const stored = await loadReport();
-    sections = new ReportSections({ answers, reload: reloadEverywhere });
+    sections ??= new ReportSections({ answers, reload: reloadEverywhere });
     keepInPlace(byId("answers-section"), () => showReport(stored));
+    await answers.loadSummaries();
+    answers.markEnded();
     answers.allowCorrections(reloadEverywhere);
+    connectFilters(answers, diagnosis);
+    await sections.drawCorrections(stored.corrections);
     await revealAddressed();
   } catch (error) {
     hasReport = false;
@@ -183,6 +186,7 @@ async function reload() {
   const stored = await loadReport();
   await answers.reload();
   keepInPlace(byId("answers-section"), () => drawReport(stored));
+  await sections.drawCorrections(stored.corrections);
   showTrend(id);
   drawSectionNav(byId("section-nav"));
 }
@@ -204,7 +208,7 @@ async function checkForCorrections() {
   }
 }
 
-function showReport({ report, corrections }) {
+function showReport({ report }) {
   drawHead();
   setTitle(diagnosis.brand);
   byId("progress").hidden = true;
@@ -213,21 +217,19 @@ function showReport({ report, corrections }) {
   byId("demo-banner").hidden = !report.demo;
   if (report.ai_label) setText(byId("ai-label"), report.ai_label);
   drawEnd(report);
-  drawReport({ report, corrections });
-  answers.markEnded();
+  drawReport({ report });
   byId("answers-tools").hidden = false;
   showReportActions(id);
-  connectFilters(answers, diagnosis);
   announce(`${statusLabel(diagnosis.status)} ${report.verdict.text}`);
   showTrend(id);
   drawSectionNav(byId("section-nav"));
 }
 
-function drawReport({ report, corrections }) {
+function drawReport({ report }) {
   setText(byId("headline"), report.verdict.text);
   drawHeadlineNotes(report);
   answers.markRecognition(report.questions);
-  sections.draw({ report, corrections, diagnosis });
+  sections.draw({ report, diagnosis });
 }
 
 function drawHeadlineNotes(report) {
@@ -283,7 +285,7 @@ async function open() {
     await handleEnd();
     return;
   }
-  if (diagnosis.carried_over) await answers.loadAll();
+  if (diagnosis.carried_over) await answers.loadSummaries();
   presenter = window.diag.reportPresenter.createPresenter();
   drawProgress(diagnosis);
   unsubscribe = subscribe(diagnosis.stream, { onEvents: handleEvents, onState: drawConnection, onReset: handleReset, onFatal: handleFatal });

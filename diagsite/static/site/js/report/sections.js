@@ -33,8 +33,8 @@ export class ReportSections {
     byId("heatmap-brand").addEventListener("change", (event) => this.selectBrand(event.target.value));
   }
 
-  /** Draw all sections of a report, with its corrections and its diagnosis. */
-  draw({ report, corrections, diagnosis }) {
+  /** Draw all sections of a report of a diagnosis. */
+  draw({ report, diagnosis }) {
     this.report = report;
     this.diagnosis = diagnosis;
     const own = report.brands.find((brand) => brand.is_own)?.name;
@@ -51,10 +51,10 @@ export class ReportSections {
     drawOtherBrands(byId("other-brands-section"), report, (name, button) => this.change(() => addCompetitor(diagnosis.id, name), { button }));
     drawBrandOptions(byId("heatmap-brand"), report, this.brand);
     this.selectBrand(this.brand);
-    this.drawLists(corrections);
+    this.drawLists();
   }
 
-  drawLists(corrections) {
+  drawLists() {
     const { report, diagnosis } = this;
     const onOpen = (target) => this.answers.reveal(target);
     drawLostQuestions(byId("lost-questions-section"), report, onOpen);
@@ -64,9 +64,18 @@ export class ReportSections {
     drawDomains(byId("domains-section"), report);
     drawFailures(byId("failures-section"), report);
     drawMethod(byId("method"), report);
+  }
+
+  /** Draw the corrections once the answers are listed, with the texts that they quote. */
+  async drawCorrections(corrections) {
+    await this.answers.loadTexts(corrections.map(({ answer }) => answer).filter(Boolean));
     drawCorrections(byId("corrections-section"), corrections, {
       getAnswer: (id) => this.answers.stored.get(id),
-      onUndo: (correction, button) => this.change(() => undoCorrection(diagnosis.id, correction), { button }),
+      onUndo: async (correction, button) => {
+        await this.change(() => undoCorrection(this.diagnosis.id, correction), { button });
+        // The button is gone with its correction.
+        if (!button.isConnected) (byId("corrections-section").querySelector("button") || byId("headline")).focus({ preventScroll: true });
+      },
     });
   }
 

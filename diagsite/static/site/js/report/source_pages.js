@@ -50,19 +50,30 @@ function pageItem(page, context) {
   const title = page.title || page.page;
   const link = isWebAddress(page.url) ? h("a", { href: page.url, target: "_blank", rel: "noopener noreferrer nofollow" }, title) : title;
   const counts = _("引用 {cited} · 列出 {listed}", { cited: number(page.cited), listed: number(page.listed) });
+  const uses = h("ul", { class: "source-uses" });
+  const details = h("details", { class: "method source-answers" }, h("summary", {}, _("在哪些回答里（{n}）", { n: number(page.listed) })), uses);
+  details.addEventListener("toggle", () => details.open && !uses.childElementCount && showUses(uses, page, context));
   return h(
     "li",
     { class: "source-page" },
     h("span", { class: "source-page-title" }, link),
     h("span", { class: "range" }, page.page),
     h("span", { class: "range" }, counts),
-    h(
-      "details",
-      { class: "method source-answers" },
-      h("summary", {}, _("在哪些回答里（{n}）", { n: number(page.listed) })),
-      h("ul", { class: "source-uses" }, page.answers.map((use) => useItem(use, context))),
-    ),
+    details,
   );
+}
+
+/** List the answers that use a page, with the cited places once the texts are loaded. */
+async function showUses(list, page, context) {
+  const draw = () => list.replaceChildren(...page.answers.map((use) => useItem(use, context)));
+  draw();
+  try {
+    await context.answers.loadTexts(page.answers.map(({ answer }) => answer));
+    draw();
+  } catch (error) {
+    const retry = () => showUses(list, page, context);
+    list.append(h("li", {}, problemCard(asProblem(error).body, { actions: { retry }, heading: "h5" })));
+  }
 }
 
 /** Load the pages of a host into `body`, fifty at a time. */
