@@ -1,6 +1,7 @@
 """The whole way in a real browser: start, live progress, a reload in the middle, the report; and how fast it is."""
 
 import json
+import re
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,6 +193,15 @@ def test_sites_of_competitors_are_sent_and_kept_for_the_next_diagnosis(browser: 
         wait_until_all_ended(site)
         page.locator("#again").click()
         expect(sites.first).to_have_value("yunqi.example")
+        # A new form suggests them.
+        page.goto("/")
+        page.locator("#competitors .remove").first.click()
+        page.locator("#brand").fill("山岚")
+        suggestion = page.locator("#suggestions button").first
+        name = (suggestion.text_content() or "").removeprefix("+ ")
+        suggestion.click()
+        expect(page.locator("[name=competitor]").last).to_have_value(name)
+        expect(page.locator("#suggestions")).not_to_contain_text(name)
 
 
 def test_answers_are_filtered_and_tiles_lead_to_their_sections(
@@ -241,8 +251,10 @@ def test_a_report_is_read_and_put_right(browser: Browser, site: Site, fake: Fake
         page.get_by_role("dialog").get_by_role("button", name="不是").click()
         expect(own).to_contain_text("1 / 2 条回答提到")
         expect(page.locator("#heatmap button").first).to_have_text("0/1")
+        expect(page.locator("#heatmap button").first).to_have_accessible_name(re.compile("^0/1 · 问题"))
         page.get_by_role("button", name="撤回").click()
         expect(own).to_contain_text("2 / 2 条回答提到")
+        expect(page.locator("#headline")).to_be_focused()
 
         page.get_by_role("button", name="把“小米”加为竞品").click()
         added = page.locator("#figures tr", has_text="小米")
@@ -270,6 +282,11 @@ def test_what_a_platform_says_is_text_on_the_page(browser: Browser, site: Site, 
             expect(page.locator("#answers")).to_contain_text(text)
         assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.url).netloc}
         assert not [url for url in asked if url.endswith("/x")]
+        # The device of this tab goes along to a new one.
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="历史记录").click(modifiers=["Control"])
+        expect(opened.value.locator("#history .diagnosis-item").first).to_be_visible()
+        assert "device" not in opened.value.url
 
 
 def order_with_a_branded_question(page: Page) -> None:

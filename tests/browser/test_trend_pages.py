@@ -166,6 +166,9 @@ def test_filters_are_in_the_address_and_hold_after_a_reload(page: Page) -> None:
     page.goto("/history/?since=2001-01-01&until=2001-01-02&scheduled=true")
     expect(page.locator("#history")).to_contain_text("没有符合条件的诊断")
     expect(page.locator("#since")).to_have_value("2001-01-01")
+    page.locator("#until").fill("2000-12-31")
+    expect(page.get_by_text("结束日期早于开始日期。")).to_be_visible()
+    assert page.locator("#until").get_attribute("aria-invalid") == "true"
     page.locator("#since").fill("")
     page.locator("#until").fill("")
     page.locator("#scheduled").uncheck()

@@ -14,7 +14,8 @@ let pendingSignIn = null;
 /** Whether the page can renew the token itself. */
 export const canRenew = config.demo && !config.signed_in;
 
-// A diagnosis that was started in a terminal passes its device id to one tab: `/diagnoses/<id>/#device=<id>`.
+// A diagnosis that was started in a terminal passes its device id to one tab, `/diagnoses/<id>/#device=<id>`, and that tab
+// to those that are opened from it.
 function adoptDevice() {
   const device = new URLSearchParams(location.hash.slice(1)).get("device");
   if (!device) return;
@@ -29,6 +30,16 @@ adoptDevice();
 window.addEventListener("hashchange", () => location.hash.startsWith("#device=") && location.reload());
 
 const store = sessionStore.get(DEVICE_KEY) ? sessionStore : localStore;
+
+/** Add the device of this tab to a link to another page, which may be opened in a new tab. */
+function passDevice(event) {
+  const link = event.target.closest?.("a[href^='/']:not([target])");
+  if (link && !link.hash) link.hash = `device=${sessionStore.get(DEVICE_KEY)}`;
+}
+
+if (canRenew && store === sessionStore) {
+  for (const name of ["pointerdown", "focusin"]) document.addEventListener(name, passDevice);
+}
 
 function getDeviceId() {
   let id = store.get(DEVICE_KEY);

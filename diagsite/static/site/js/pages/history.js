@@ -5,6 +5,7 @@ import { _ } from "../common/config.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
 import { announce, byId, debounce, h } from "../common/dom.js";
 import { emptyItem } from "../common/elements.js";
+import { setError } from "../common/fields.js";
 import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { CompareSelection } from "../history/compare_selection.js";
@@ -85,7 +86,16 @@ async function load({ isFirst }) {
   list.setAttribute("aria-busy", "false");
 }
 
+/** Whether the last day is not before the first; otherwise the field says so. */
+function checkRange() {
+  const { since, until } = getFilters();
+  const isReversed = Boolean(since && until && until < since);
+  setError(form.until, isReversed ? _("结束日期早于开始日期。") : "");
+  return !isReversed;
+}
+
 function applyFilters() {
+  if (!checkRange()) return;
   storeFiltersInUrl();
   load({ isFirst: true });
 }
@@ -101,5 +111,6 @@ for (const name of ["status", "since", "until", "scheduled"]) form[name].addEven
 form.q.addEventListener("input", debounce(applyFilters, SEARCH_DELAY_MS));
 moreButton.addEventListener("click", () => load({ isFirst: false }));
 document.addEventListener("notifications-changed", markNotified);
+checkRange();
 load({ isFirst: true });
 loadNotifications();

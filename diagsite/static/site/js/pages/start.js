@@ -12,6 +12,7 @@ import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
 import { localStore } from "../common/storage.js";
 import { buildRequest, clearDraft, clearSubmissionKey, draftFromDiagnosis, getSubmissionKey, loadDraft, saveDraft } from "../form/draft.js";
+import { CompetitorSuggestions } from "../form/competitor_suggestions.js";
 import { FormRows, handleLines } from "../form/form_rows.js";
 import { describeEstimate, describeSelection, drawPlatforms, getSelectedIds, selectPlatforms } from "../form/platform_picker.js";
 import { QuestionTemplates } from "../form/question_templates.js";
@@ -144,6 +145,8 @@ const templates = new QuestionTemplates({
   },
 });
 
+const suggestions = new CompetitorSuggestions(competitors);
+
 const saveDraftSoon = debounce(() => saveDraft(readForm()), SAVE_DELAY_MS);
 
 function handleChange() {
@@ -151,6 +154,7 @@ function handleChange() {
   showEstimate();
   recognitionCheck.schedule();
   templates.draw();
+  suggestions.refresh();
   saveDraftSoon();
 }
 

@@ -6,13 +6,14 @@ import { number } from "../common/format.js";
 
 function heatmapCell(cell, brand, position, onOpen) {
   const mentions = cell.mentions[brand] ?? 0;
+  const text = cell.valid ? `${number(mentions)}/${number(cell.valid)}` : "–";
   const label = cell.valid
     ? _("{where}：{valid} 条有效回答里有 {n} 条提到“{brand}”", { where: position, brand, valid: number(cell.valid), n: number(mentions) })
     : _("{where}：没有有效的回答", { where: position });
   const button = h(
     "button",
-    { type: "button", class: "heat", "aria-label": label, onclick: () => onOpen({ question: cell.question, platform: cell.platform }) },
-    cell.valid ? `${number(mentions)}/${number(cell.valid)}` : "–",
+    { type: "button", class: "heat", "aria-label": `${text} · ${label}`, onclick: () => onOpen({ question: cell.question, platform: cell.platform }) },
+    text,
   );
   if (cell.valid) button.style.setProperty("--heat", (mentions / cell.valid).toFixed(3));
   else button.classList.add("no-answer");
