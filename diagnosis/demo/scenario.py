@@ -39,7 +39,7 @@ def get_popularity(number: int, question: int) -> Mapping[str, float]:
     own = NAMES[0].name
     is_last = number == RUNS - 1
     return {
-        own: 0.0 if question == LOST_QUESTION else 0.15 if is_last else 4.0,
+        own: 0.0 if question == LOST_QUESTION else 0.35 if is_last else 4.0,
         NEWCOMER: 1.5 if number >= NEWCOMER_FROM else 0.0,
     }
 

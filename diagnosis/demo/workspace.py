@@ -90,7 +90,7 @@ def _schedule(panel: Panel, owner: AbstractBaseUser) -> None:
         workspace=panel.workspace,
         panel=panel,
         every=Frequency.WEEKLY,
-        weekday=timezone.localdate().weekday(),
+        weekday=(timezone.localdate() - timedelta(days=1)).weekday(),  # the latest run was today
         time=RUN_TIME,
         budget_calls=5 * len(scenario.QUESTIONS) * len(scenario.PLATFORMS) * scenario.REPEATS,
         budget_money=0,
@@ -197,7 +197,6 @@ def _end_run(run: _DemoRun, diagnosis: Diagnosis, rows: Sequence[tuple[Answer, P
     close_stream(diagnosis.stream_id, "complete", build_complete_event(diagnosis))
     handle_run_end(diagnosis)
     # What it found was found then.
-    Action.objects.filter(workspace=run.workspace, seen_in=diagnosis).update(seen_at=run.finished_at)
     for found in (Action, NameCandidate):
         new = found.objects.filter(workspace=run.workspace, created_at__gt=run.finished_at)
         new.update(created_at=run.finished_at)

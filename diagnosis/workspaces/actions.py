@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -48,7 +48,8 @@ def _record(workspace: Workspace, finding: Finding, diagnosis: Diagnosis | None)
         "answers": [str(pk) for pk in finding.answers[:MAX_EVIDENCE_ANSWERS]],
         "panel": diagnosis.panel if diagnosis else "",
     }
-    seen = {"evidence": evidence, "rule_version": RULE_VERSION, "seen_in": diagnosis, "seen_at": timezone.now()}
+    seen_at = (diagnosis and diagnosis.finished_at) or timezone.now()
+    seen = {"evidence": evidence, "rule_version": RULE_VERSION, "seen_in": diagnosis, "seen_at": seen_at}
     with transaction.atomic():
         rows = Action.objects.select_for_update().filter(workspace=workspace, kind=finding.kind)
         action = rows.filter(subject=finding.subject).first()
@@ -65,8 +66,10 @@ def _record(workspace: Workspace, finding: Finding, diagnosis: Diagnosis | None)
 
 
 def list_actions(workspace: Workspace, states: Sequence[str] = UNDECIDED_STATES) -> list[Action]:
-    """Return the actions in these states, those seen last first."""
-    return list(_select_actions(workspace).filter(state__in=states)[:MAX_LISTED_ACTIONS])
+    """Return the actions in these states, those seen last first, and of one run in the order of the kinds."""
+    rank = Case(*(When(kind=kind, then=position) for position, kind in enumerate(FindingKind)))
+    actions = _select_actions(workspace).filter(state__in=states)
+    return list(actions.order_by("-seen_at", rank, "pk")[:MAX_LISTED_ACTIONS])
 
 
 def _select_actions(workspace: Workspace) -> QuerySet[Action]:
