@@ -95,6 +95,8 @@ class Notification(models.Model):
             models.Index(fields=["due_at"], name="diagsite_notice_due", condition=models.Q(state="waiting")),
             # the page reads the unread notifications of an owner
             models.Index(fields=["owner"], name="diagsite_notice_unread", condition=models.Q(read_at=None)),
+            # the gauge of rejected messages
+            models.Index(fields=["due_at"], name="diagsite_notice_rejected", condition=models.Q(state="given_up")),
         ]
 
     def __str__(self) -> str:

@@ -423,6 +423,7 @@ SITE_GAUGES = {
     "diagnosis_longest_wait_seconds": "diagnosis.statistics.get_longest_waits_by_demo",
     "diagnosis_budgets_used": "diagnosis.spending.overview.count_used_budgets",
     "jobs_waiting": "monitoring.instrumentation.db_gauges.count_waiting_jobs",
+    "wechat_messages_rejected": "diagsite.notifications.outbox.count_rejected_messages",
 }
 # Functions of a higher layer that the dashboard calls.
 DASHBOARD_DIAGNOSES = "diagnosis.platforms.status.count_unfinished_by_status"

@@ -58,6 +58,7 @@ ALLOWED_UNUSED = {
     "diagnoses_unfinished": "beside jobs_waiting",
     "longest_wait_seconds": "beside jobs_waiting",
     "budgets_used": "beside jobs_waiting",
+    "wechat_messages_rejected": "beside jobs_waiting",
     "PROCRASTINATE_ON_APP_READY": "a setting of the bench's own settings module",
     "success_rate": "part of the statistics that the controller promises",
     "RETENTION_BY_MODEL": "documents what each table keeps; a test compares it with the models",

@@ -18,7 +18,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
 from diagnosis.choices import DiagnosisStatus
@@ -33,6 +33,7 @@ NOTIFICATION_LEASE = timedelta(seconds=30)  # longer than a send with its timeou
 MAX_NOTIFICATION_ATTEMPTS = 6
 MAX_THING_CHARACTERS = 20  # WeChat's limit for a template field of type `thing`
 NOTIFICATION_POLL_INTERVAL_SECONDS = 1.0
+REJECTIONS_REPORTED_FOR = timedelta(hours=24)
 
 WECHAT_RATE_CHANGE_PHRASES = {"up": "提及率上升", "down": "提及率下降"}
 
@@ -145,6 +146,25 @@ def _send_notification(notification: Notification) -> None:
         attempts=notification.attempts,
         reason=reason,
     )
+
+
+def count_rejected_messages() -> dict[tuple[str, ...], float]:
+    """Return, by WeChat's error code, how many messages were rejected for a wrong template or page.
+
+    Counts those of the last 24 hours that no accepted message has followed.
+    """
+    if not settings.WECHAT_TEMPLATE_ID:
+        return {}
+    since = timezone.now() - REJECTIONS_REPORTED_FOR
+    codes = [str(code) for code in wechat.MISCONFIGURED_CODES]
+    rejected = Notification.objects.filter(state=Notification.State.GIVEN_UP, reason__in=codes, due_at__gt=since)
+    if not rejected.exists():
+        return {}
+    accepted_at = Notification.objects.filter(sent_at__gt=since).aggregate(last=Max("sent_at"))["last"]
+    if accepted_at:
+        rejected = rejected.filter(due_at__gt=accepted_at + NOTIFICATION_LEASE)  # due when its lease would have ended
+    counts = rejected.order_by().values_list("reason").annotate(count=Count("pk"))
+    return {(reason,): count for reason, count in counts}
 
 
 def _build_template_data(notification: Notification, diagnosis: Diagnosis) -> dict[str, str]:

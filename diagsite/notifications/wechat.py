@@ -12,6 +12,8 @@ log = structlog.get_logger(__name__)
 
 # -1: busy; the others: rate limits.
 TRANSIENT_CODES = {-1, 45009, 45011, 45047}
+# Every message fails until an operator corrects the template (40037), its fields (47003) or the page (41030).
+MISCONFIGURED_CODES = (40037, 41030, 47003)
 
 
 class WeChatSendResult(StrEnum):

@@ -16,7 +16,11 @@ from diagnosis.models import Diagnosis, Platform
 from diagnosis.running.state_machine import end_diagnosis
 from diagsite.models import Notification
 from diagsite.notifications import outbox
-from diagsite.notifications.outbox import mark_notification_seen, send_due_notifications
+from diagsite.notifications.outbox import count_rejected_messages, mark_notification_seen, send_due_notifications
+from monitoring.models import Alert, Process, Rule
+from monitoring.rules.defaults import seed_rules
+from monitoring.rules.evaluator import run_evaluation
+from monitoring.samples import collector
 from testing.data.diagnoses import make_diagnosis, make_platform, make_user
 from testing.fakes.wechat import FakeWeChat
 from testing.services import LOCAL_HTTPX_OPTIONS, wait_until
@@ -119,6 +123,27 @@ def test_missing_permission_is_given_up_at_once(wechat: FakeWeChat) -> None:
     assert send_due_notifications() == 0
     assert Notification.objects.get().reason == "43101"
     assert (state(), wechat.calls) == ("given_up", 1)
+
+
+@pytest.mark.parametrize("code", ["40037", "41030", "47003"])
+def test_wrong_template_or_page_alerts_operators_until_a_message_is_accepted(
+    wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    seed_rules()
+    Rule.objects.exclude(name="wechat_messages_rejected").delete()
+    wechat.queued_replies = [int(code)]
+    diagnosis = ended()
+    send_due_notifications()
+    assert count_rejected_messages() == {(code,): 1}
+    monkeypatch.setattr(collector, "_current_run", collector._ProcessRun(Process.Kind.SERVER))
+    now = timezone.now()
+    collector.flush_samples(now)
+    run_evaluation(now + timedelta(minutes=1))
+    assert [alert.rule_name for alert in Alert.objects.open()] == ["wechat_messages_rejected"]
+    Notification.objects.update(due_at=timezone.now())  # a while ago
+    end_diagnosis(make_diagnosis(diagnosis.owner, list(Platform.objects.filter(pk="fake"))).pk)
+    send_due_notifications()
+    assert count_rejected_messages() == {}
 
 
 def test_busy_wechat_is_retried_a_limited_number_of_times(wechat: FakeWeChat) -> None:

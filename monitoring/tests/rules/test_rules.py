@@ -69,7 +69,7 @@ def make_form(**changes: Any) -> dict[str, Any]:
 
 
 def test_default_rules_can_be_evaluated_and_have_a_runbook(operator: Client) -> None:
-    assert seed_rules()["added"] == len(DEFAULT_RULES) == 8
+    assert seed_rules()["added"] == len(DEFAULT_RULES) == 9
     for rule in Rule.objects.all():
         build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
@@ -328,7 +328,7 @@ def test_command_explains_every_rule_in_a_line() -> None:
 def test_command_evaluates_now_and_rejects_past_times_with_apply() -> None:
     seed_rules()
     assert "no_data" in evaluate_alerts("--apply")
-    assert RuleState.objects.count() == 8
+    assert RuleState.objects.count() == 9
     with pytest.raises(CommandError, match="--apply"):
         evaluate_alerts("--at", "2026-02-27 03:10", "--apply")
     with pytest.raises(CommandError, match="is not a time"):
