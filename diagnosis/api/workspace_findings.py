@@ -217,6 +217,12 @@ def list_all_actions(
     summary="Change an action",
     operation_id="change_workspace_action",
 )
+@router.post(
+    "/workspaces/{workspace_id}/actions/{action_id}",
+    response=ActionOut,
+    summary="Change an action, for clients that cannot send PATCH, such as WeChat's",
+    operation_id="post_workspace_action",
+)
 def edit_action(
     request: HttpRequest, workspace_id: uuid.UUID, action_id: uuid.UUID, body: ActionChangeIn
 ) -> dict[str, Any]:

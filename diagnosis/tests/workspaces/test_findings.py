@@ -158,7 +158,7 @@ def test_done_action_reopens_when_it_is_seen_again_and_a_dismissed_one_does_not(
     _run(owner, searching, TEXTS)
     (reopened,) = _get(client, run.workspace_id, "actions")
     assert (reopened["state"], reopened["reopened_at"] is None) == ("open", False)
-    patch(state="dismissed")
+    assert client.post(url, {"state": "dismissed"}, content_type="application/json").status_code == 200
     _run(owner, searching, TEXTS)
     assert _get(client, run.workspace_id, "actions") == []
     assert len(_get(client, run.workspace_id, "actions", state="dismissed")) == 1

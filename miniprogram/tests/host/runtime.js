@@ -109,7 +109,8 @@
       methods: {
         typed() { this.triggerEvent('input', { value: field(this).value, cursor: field(this).selectionStart }); },
         focused() { this.triggerEvent('focus', { value: field(this).value }); },
-        blurred() { this.triggerEvent('blur', { value: field(this).value }); },
+        // A field that is removed while it has the focus has no element any more.
+        blurred() { if (getElement(this)) this.triggerEvent('blur', { value: field(this).value }); },
       },
     }));
   }

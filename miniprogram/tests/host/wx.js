@@ -7,7 +7,7 @@
 
   const MAX_SOCKETS = 5;
   const MAX_REQUESTS = 10;
-  const { API_VERSIONS, MAX_MODAL_BUTTON, MAX_TOAST_WITH_ICON, MAX_SHEET_ITEMS, FREEZE_AFTER_MS } = window.__host.input.limits;
+  const { API_VERSIONS, REQUEST_METHODS, MAX_MODAL_BUTTON, MAX_TOAST_WITH_ICON, MAX_SHEET_ITEMS, FREEZE_AFTER_MS } = window.__host.input.limits;
   const wanted = new URLSearchParams(location.search);
   const site = {
     env: wanted.get('env') || 'develop',
@@ -80,6 +80,7 @@
 
   function request(options) {
     if (site.requests >= MAX_REQUESTS) addViolation('more than 10 requests at once');
+    if (!REQUEST_METHODS.includes(options.method || 'GET')) addViolation(`request: the method ${options.method} is not supported`);
     site.requests += 1;
     const controller = new AbortController();
     const timer = native.setTimeout(() => controller.abort(), options.timeout || 60000);
