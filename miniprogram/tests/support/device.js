@@ -1,6 +1,7 @@
 'use strict';
 
 const http = require('node:http');
+const https = require('node:https');
 const { WebSocket } = require('ws');
 const { PROFILES } = require('./deviceProfiles.js');
 const { createStorage } = require('./storage.js');
@@ -17,8 +18,9 @@ const FREEZE_AFTER_MS = 5000;
  *   speed              factor by which this device's timers and clock run faster than real time
  *   closesSilently()   whether a close event is dropped
  *   profile            the kind of client, of deviceProfiles.js: its handshake, and how it reports a lost connection
+ *   certificate        the authority that this device trusts, for an https site
  */
-function createDevice({ speed = 1, profile = 'devtools', closesSilently = () => false, freezeAfterMs = FREEZE_AFTER_MS } = {}) {
+function createDevice({ speed = 1, profile = 'devtools', certificate, closesSilently = () => false, freezeAfterMs = FREEZE_AFTER_MS } = {}) {
   const device = { violations: [], isHidden: false, isFrozen: false, sockets: 0, requests: 0, codes: 0, hide, show };
   const delayed = [];
   let freezing = null;
@@ -60,7 +62,7 @@ function createDevice({ speed = 1, profile = 'devtools', closesSilently = () => 
       fail(option, 'connectSocket:fail exceed max task count');
       return undefined;
     }
-    return createTask(device, { option, call, fail, addViolation, closesSilently, profile: PROFILES[profile] });
+    return createTask(device, { option, call, fail, addViolation, closesSilently, certificate, profile: PROFILES[profile] });
   }
 
   function request(option) {
@@ -70,7 +72,7 @@ function createDevice({ speed = 1, profile = 'devtools', closesSilently = () => 
       fail(option, 'request:fail exceed max task count');
       return { abort() {} };
     }
-    return send(device, { option, call, fail, speed, profile: PROFILES[profile] });
+    return send(device, { option, call, fail, speed, certificate, profile: PROFILES[profile] });
   }
 
   device.wx = {
@@ -87,14 +89,14 @@ function createDevice({ speed = 1, profile = 'devtools', closesSilently = () => 
 }
 
 /** The options of a handshake as a kind of client makes it. */
-function buildHandshake(option, { origin, headers }) {
+function buildHandshake(option, { origin, headers }, certificate) {
   const { protocol, host } = new URL(option.url);
   const site = `${protocol.replace('ws', 'http')}//${host}`;
-  return { perMessageDeflate: Boolean(option.perMessageDeflate), handshakeTimeout: option.timeout, origin: origin(site), headers };
+  return { perMessageDeflate: Boolean(option.perMessageDeflate), handshakeTimeout: option.timeout, origin: origin(site), headers, ca: certificate };
 }
 
-function createTask(device, { option, call, fail, addViolation, closesSilently, profile }) {
-  const socket = new WebSocket(option.url, buildHandshake(option, profile));
+function createTask(device, { option, call, fail, addViolation, closesSilently, certificate, profile }) {
+  const socket = new WebSocket(option.url, buildHandshake(option, profile, certificate));
   const listeners = {};
   let isSameTick = true;
   let isClosed = false;
@@ -141,7 +143,7 @@ function closeSocket(socket, code) {
   setTimeout(() => socket.terminate(), 200).unref();
 }
 
-function send(device, { option, call, fail, speed, profile }) {
+function send(device, { option, call, fail, speed, certificate, profile }) {
   let isSettled = false;
   device.requests += 1;
   const finish = (settle) => {
@@ -150,8 +152,8 @@ function send(device, { option, call, fail, speed, profile }) {
     device.requests -= 1;
     settle();
   };
-  const sent = http.request(option.url, {
-    method: option.method || 'GET', headers: { ...profile.headers, ...option.header }, timeout: option.timeout / speed, agent: false,
+  const sent = (option.url.startsWith('https:') ? https : http).request(option.url, {
+    ca: certificate, method: option.method || 'GET', headers: { ...profile.headers, ...option.header }, timeout: option.timeout / speed, agent: false,
   }, (response) => {
     const chunks = [];
     response.on('data', (chunk) => chunks.push(chunk));

@@ -15,10 +15,13 @@ function whyNoSite() {
   return 'the site is not installed (make venv)';
 }
 
-/** Start the real server as separate processes with a database of its own; site.py describes the commands. */
-async function startSite(environment = {}) {
+/**
+ * Start the real server as separate processes with a database of its own; site.py describes the commands. `isBehindNginx`: two
+ * servers with TLS behind the shipped configuration of nginx.
+ */
+async function startSite(environment = {}, { isBehindNginx = false } = {}) {
   const script = path.join(__dirname, 'site.py');
-  const child = spawn(PYTHON, [script, JSON.stringify(environment)], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(PYTHON, [script, JSON.stringify(environment), ...(isBehindNginx ? ['nginx'] : [])], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (data) => { errors = (errors + data).slice(-4000); });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -27,11 +30,13 @@ async function startSite(environment = {}) {
     if (done) throw new Error(`the site has ended: ${errors}`);
     return JSON.parse(value);
   };
-  const { port } = await read();
+  const { port, certificate } = await read();
   let last = Promise.resolve();
   return {
     port,
-    url: `http://127.0.0.1:${port}`,
+    /** of nginx */
+    certificate: certificate && fs.readFileSync(certificate),
+    url: isBehindNginx ? `https://localhost:${port}` : `http://127.0.0.1:${port}`,
     send(command, details = {}) {
       last = last.then(() => {
         child.stdin.write(`${JSON.stringify({ do: command, ...details })}\n`);
