@@ -54,7 +54,4 @@ App({
     this.session.signOut();
     this.connect();
   },
-
-  /** What the form shall be filled with when its tab is shown, as a tab takes no parameters: `{from, allHealthy}`. */
-  formRequest: null,
 });

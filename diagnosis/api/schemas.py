@@ -170,11 +170,15 @@ class QuestionOut(Schema):
 
 
 class PlatformRef(Schema):
-    """A platform of a diagnosis. obstacle: why it cannot be called now, localized; empty if it can."""
+    """A platform of a diagnosis. obstacle: why it cannot be called now, localized; empty if it can.
+
+    filing_number: of the model at the regulator; empty if unknown.
+    """
 
     id: str
     name: str
     model: str
+    filing_number: str
     demo: bool
     obstacle: str
     paused_until: datetime | None

@@ -123,6 +123,7 @@ def serialize_diagnosis_detail(diagnosis: Diagnosis) -> dict[str, Any]:
         "questions": [{"id": question.pk, "text": question.text} for question in diagnosis.questions.all()],
         "platforms": [
             {"id": platform.pk, "name": platform.name, "model": platform.model, "demo": platform.is_demo}
+            | {"filing_number": platform.filing_number}
             | {"obstacle": describe_obstacle(platform, client), "paused_until": get_pause_end(platform)}
             for platform in platforms
         ],

@@ -85,5 +85,6 @@
     statusLabel: labelFrom('statuses'),
     answerStateLabel: labelFrom('answerStates'),
     skipReasonLabel: labelFrom('skipReasons'),
+    surfaceLabel: labelFrom('surfaces'),
   };
 });

@@ -3,7 +3,7 @@
 
 const { _, language } = require('./i18n');
 
-const TABS = ['新诊断', '历史记录', '设置'];
+const TABS = ['概览', '历史记录', '设置'];
 let shownLanguage = 'zh-hans';
 
 /** Show the tab bar in the current language; WeChat refuses this while no tab is shown. */

@@ -118,7 +118,7 @@ async function publish(kind, { desc, robot, server, key }) {
   }
   const query = server ? { searchQuery: `server=${encodeURIComponent(server)}` } : {};
   const qrcodeOutputDest = path.join(__dirname, 'preview.jpg');
-  await ci.preview({ ...options, qrcodeFormat: 'image', qrcodeOutputDest, pagePath: 'pages/index/index', ...query });
+  await ci.preview({ ...options, qrcodeFormat: 'image', qrcodeOutputDest, pagePath: 'pages/overview/overview', ...query });
   console.log(`scan ${qrcodeOutputDest}`);
 }
 

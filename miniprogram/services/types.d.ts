@@ -301,6 +301,7 @@ declare namespace Diag {
     statusLabel(status: string): string;
     answerStateLabel(state: string): string;
     skipReasonLabel(reason: string): string;
+    surfaceLabel(surface: string): string;
   }
 
   interface DiagnosisText {

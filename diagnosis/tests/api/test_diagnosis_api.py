@@ -52,6 +52,7 @@ def test_detail_lists_brands_questions_and_platforms(client: Client, owner: Abst
         "id": "first",
         "name": "平台 first",
         "model": "first",
+        "filing_number": "",
         "demo": False,
         "obstacle": "",
         "paused_until": None,

@@ -12,7 +12,8 @@ const TOAST_MS = 3000;
 const ICONS = { info: 'i', error: '✕', success: '✓', none: '' };
 /** @param {string} name */
 const getIcon = (name) => (name in ICONS ? ICONS[name] : '!');
-const HOME = '/pages/index/index';
+const HOME = '/pages/overview/overview';
+const FORM = '/pages/index/index';
 const HISTORY = '/pages/history/history';
 
 /** @param {string} url */
@@ -22,11 +23,10 @@ const switchTab = (url) => wx.switchTab({ url });
 const ACTIONS = {
   retry: (params, dialog) => dialog.reloadPage(),
   switch_platform(params, dialog) {
-    getApp().formRequest = { from: params.diagnosis || dialog.data.diagnosis, allHealthy: true };
-    switchTab(HOME);
-    // The tab's onShow does not run when it is shown already.
+    const from = params.diagnosis || dialog.data.diagnosis;
     const current = getCurrentPages().slice(-1)[0];
-    if (current.applyFormRequest) current.applyFormRequest();
+    if (current.selectHealthyPlatforms) current.selectHealthyPlatforms(); // it is the form
+    else wx.navigateTo({ url: `${FORM}?platforms=healthy${from ? `&from=${from}` : ''}` });
   },
   open_history: () => switchTab(HISTORY),
   open_report(params, dialog) {

@@ -117,6 +117,6 @@ Page({
   },
 
   start() {
-    wx.switchTab({ url: '/pages/index/index' });
+    wx.navigateTo({ url: '/pages/index/index' });
   },
 });

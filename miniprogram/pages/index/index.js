@@ -1,12 +1,10 @@
-/** The start page: the form of a new diagnosis, and the latest diagnoses. */
+/** The form of a new diagnosis. */
 'use strict';
 
-const { diagnosisItem } = require('../../presentation/diagnosisItem');
 const { confirm } = require('../../presentation/confirm');
-const drafts = require('../../presentation/draft');
-const { _, language, translateAll } = require('../../presentation/i18n');
+const drafts = require('./draft');
+const { _, addTranslations, language, translateAll } = require('../../presentation/i18n');
 const { MAX_PLATFORMS, describeEstimate, describePlatform, describeSelection, selectPlatforms } = require('../../presentation/platforms');
-const { translateTabBar } = require('../../presentation/tabBar');
 const { createViewUpdates } = require('../../presentation/viewUpdates');
 const competitorMethods = require('./competitors');
 const questionMethods = require('./questions');
@@ -15,7 +13,8 @@ const { toInputs, withKey } = require('./rows');
 const submissionMethods = require('./submission');
 const TEXTS = require('./texts');
 
-const MAX_LATEST = 3;
+addTranslations(require('./english'));
+
 const SAMPLE_PLATFORMS = 2;
 const SAVE_DELAY_MS = 400;
 const PLATFORMS_FRESH_MS = 60000;
@@ -48,8 +47,6 @@ const page = {
     estimate: { calls: '0', breakdown: '', duration: '–', cost: '–' },
     isBusy: false,
     isSlow: false,
-    latest: [],
-    latestState: 'loading',
     templateSheet: null,
     productInput: null,
   },
@@ -61,18 +58,17 @@ const page = {
     this.aboutBrand = new Set(); // texts of questions that are about the brand, as the user says
     this.language = language();
     this.fillForm(drafts.loadDraft() || drafts.emptyDraft());
-    this.loadPlatforms({ allHealthy: query.platforms === 'healthy' });
-    if (query.from) this.copyDiagnosis(query.from);
+    const allHealthy = query.platforms === 'healthy';
+    this.loadPlatforms({ allHealthy });
+    // A copy brings its own platforms.
+    if (query.from) this.copyDiagnosis(query.from).then(() => allHealthy && this.selectHealthyPlatforms());
   },
 
   onShow() {
     this.view.resume();
     this.view.update({ t: translateAll(TEXTS) });
-    translateTabBar();
     wx.setNavigationBarTitle({ title: _('AI 可见度诊断') });
-    this.applyFormRequest();
     this.refreshPlatforms();
-    this.loadLatest();
   },
 
   onHide() {
@@ -81,6 +77,7 @@ const page = {
   },
 
   onUnload() {
+    this.saveDraft();
     [this.saveTimer, this.checkTimer, this.slowTimer].forEach(clearTimeout);
     this.view.pause();
   },
@@ -248,15 +245,9 @@ const page = {
     this.handleChange();
   },
 
-  // ---- Requests of other pages
-
-  /** Fill in what another page, or the error dialog of this one, has requested through `app.formRequest`. */
-  applyFormRequest() {
-    const app = getApp();
-    const { from, allHealthy } = app.formRequest || {};
-    app.formRequest = null;
-    const copied = from ? this.copyDiagnosis(from) : Promise.resolve();
-    copied.then(() => { if (allHealthy) this.loadPlatforms({ allHealthy }); });
+  /** For the error dialog, too. */
+  selectHealthyPlatforms() {
+    this.loadPlatforms({ allHealthy: true });
   },
 
   /** @param {string} id */
@@ -266,23 +257,6 @@ const page = {
       ([diagnosis, isConfirmed]) => isConfirmed && this.fillForm(drafts.draftFromDiagnosis(diagnosis)),
       (error) => this.selectComponent('#errors').show(error, { display: 'toast' }),
     );
-  },
-
-  // ---- The latest diagnoses
-
-  loadLatest() {
-    return getApp().api.listDiagnoses().then(({ items }) => {
-      const latest = items.slice(0, MAX_LATEST).map(diagnosisItem);
-      this.view.update({ latest, latestState: latest.length ? 'ready' : 'empty' });
-      this.selectComponent('#latest-problem').hide();
-    }, (error) => {
-      this.view.update({ latestState: 'failed' });
-      this.selectComponent('#latest-problem').show(error, { display: 'inline', actions: { retry: () => this.loadLatest() } });
-    });
-  },
-
-  openHistory() {
-    wx.switchTab({ url: '/pages/history/history' });
   },
 };
 

@@ -4,7 +4,7 @@
  */
 'use strict';
 
-const drafts = require('../../presentation/draft');
+const drafts = require('./draft');
 const { joinNames, number } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
 

@@ -2,7 +2,7 @@
 'use strict';
 
 const { TEMPLATE_ID } = require('../../config');
-const drafts = require('../../presentation/draft');
+const drafts = require('./draft');
 const { _ } = require('../../presentation/i18n');
 const { describeSelection } = require('../../presentation/platforms');
 
@@ -47,7 +47,7 @@ module.exports = {
       drafts.clearDraft(body);
       this.fillForm(drafts.emptyDraft());
       end();
-      wx.navigateTo({ url: `/pages/report-v2/report-v2?id=${created.id}` });
+      wx.redirectTo({ url: `/pages/report-v2/report-v2?id=${created.id}` });
     }), (error) => {
       end();
       if (error.problem.code === 'CONSENT_REQUIRED') this.askForConsent(body, rows);

@@ -2,9 +2,10 @@
 'use strict';
 
 const { coverage, sentimentLabels } = require('./stream/diagnosisText');
-const { joinNames, number } = require('../../presentation/format');
+const { bar, isMissing, mentionCount } = require('../../presentation/figures');
+const { joinNames, number, surfaceLabel } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
-const { bar, findOwnBrand, getFigures, isMissing, mentionCount, surfaceLabel } = require('./figures');
+const { findOwnBrand, getFigures } = require('./figures');
 
 const HEATMAP_LEVELS = 4;
 const MIN_MENTIONS_FOR_MEAN = 5;
@@ -107,7 +108,7 @@ function buildPlatforms(report) {
     const surface = report.surfaces.length > 1 ? surfaceLabel(report.method.surfaces[id]) : '';
     return bar(figures, 'mention_rate', {
       name,
-      demo: Boolean(demo),
+      demo: demo ? _('演示') : '',
       isOwn: true,
       surface,
       count: figures.valid ? mentionCount(figures.mentions, figures.valid) : _('没有有效的回答'),

@@ -3,9 +3,10 @@
 
 const { sentimentLabels } = require('./stream/diagnosisText');
 const { dateTime } = require('../../presentation/dates');
-const { interval, joinNames, number, percent } = require('../../presentation/format');
+const { bar } = require('../../presentation/figures');
+const { interval, joinNames, number, percent, surfaceLabel } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
-const { answerCount, bar, createNames, siteKindLabel, surfaceLabel } = require('./figures');
+const { answerCount, createNames, siteKindLabel } = require('./figures');
 
 const MAX_QUOTES = 3;
 const MAX_REASONS = 8;

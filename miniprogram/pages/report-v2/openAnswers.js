@@ -85,7 +85,10 @@ module.exports = {
 
   /** @param {any} event */
   reportAnswer({ currentTarget: { dataset: { index } } }) {
-    this.answers.load(index).then(({ id }) => wx.navigateTo({ url: `/packages/account/feedback/feedback?answer=${id}` }));
+    this.answers.load(index).then(
+      ({ id }) => wx.navigateTo({ url: `/packages/account/feedback/feedback?answer=${id}` }),
+      (error) => this.selectComponent('#errors').show(error, { display: 'toast' }),
+    );
   },
 
   /** Ask whether a marked text means the brand or is an ordinary word. */

@@ -33,6 +33,7 @@ const page = {
     statusLabel: '',
     facts: [],
     carriedOver: '',
+    filings: '',
     previous: '',
     isDemo: false,
     connection: '',
@@ -116,7 +117,8 @@ const page = {
   },
 
   showHead() {
-    const { brand, brands, created_at: createdAt, planned, status, retry_of: previous, carried_over: carried, demo } = this.diagnosis;
+    const { brand, brands, created_at: createdAt, planned, platforms, status, retry_of: previous, carried_over: carried, demo } = this.diagnosis;
+    const filed = platforms.filter((platform) => platform.filing_number);
     const competitors = brands.filter((one) => !one.is_own).length;
     wx.setNavigationBarTitle({ title: brand });
     this.view.update({
@@ -130,6 +132,7 @@ const page = {
         competitors ? _('竞品 {n} 个', { n: competitors }) : '',
         costText(this.diagnosis),
       ].filter(Boolean),
+      filings: filed.map((platform) => `${platform.name} ${_('备案号 {number}', { number: platform.filing_number })}`).join('；'),
       previous: previous || '',
       carriedOver: previous ? _('这是一次补问：沿用了 {n} 条已有的回答，只重新询问失败的。', { n: number(carried) }) : '',
     });

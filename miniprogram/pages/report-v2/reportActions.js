@@ -36,8 +36,8 @@ module.exports = {
 
   /** Open the form with a copy of this diagnosis. */
   copyToForm() {
-    getApp().formRequest = { from: this.id };
-    wx.switchTab({ url: '/pages/index/index' });
+    const url = `/pages/index/index?from=${this.id}`;
+    wx.navigateTo({ url, fail: () => wx.redirectTo({ url }) }); // WeChat opens at most ten pages on each other
   },
 
   openSharing() {

@@ -2,11 +2,11 @@
 'use strict';
 
 const { coverage, retryExplanation } = require('./stream/diagnosisText');
-const { number } = require('../../presentation/format');
+const { number, surfaceLabel } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
 const brandFigures = require('./brandFigures');
 const evidence = require('./evidence');
-const { findOwnBrand, listSections, surfaceLabel } = require('./figures');
+const { findOwnBrand, listSections } = require('./figures');
 const { keepInPlace } = require('./place');
 const { buildTrend } = require('./trend');
 

@@ -4,7 +4,6 @@
 module.exports = {
   loading: '正在读取诊断…',
   demoBanner: '演示数据，并非真实平台的回答',
-  demo: '演示',
   report: '举报',
   done: '已完成',
   ending: '诊断已结束，正在读取报告…',

@@ -2,42 +2,9 @@
 'use strict';
 
 const { dateTime } = require('../../presentation/dates');
-const { number } = require('../../presentation/format');
+const { bar, breakTexts, changeLabel, changeText } = require('../../presentation/figures');
+const { number, surfaceLabel } = require('../../presentation/format');
 const { _ } = require('../../presentation/i18n');
-const { bar, surfaceLabel } = require('./figures');
-
-/** @param {number} difference */
-function toPoints(difference) {
-  const points = Math.round(difference * 100);
-  return points > 0 ? `+${points}` : String(points);
-}
-
-/** `▲ 上升`: the sign and the label say it, not the colour alone. @param {any} change */
-function changeLabel({ changed, counted_differently: isCounted, measured_differently: isMeasured }) {
-  if (isMeasured) return _('测法不同');
-  if (isCounted) return _('口径不同');
-  if (changed === 'up') return `▲ ${_('上升')}`;
-  return changed === 'down' ? `▼ ${_('下降')}` : `＝ ${_('无显著变化')}`;
-}
-
-/** `+24 个百分点（区间 +8 至 +40）`. @param {any} change */
-function changeText({ difference, low, high, counted_differently: isCounted, measured_differently: isMeasured }) {
-  if (isMeasured) return _('平台的模型、参数或测量方式变了，不能当作品牌的变化');
-  if (isCounted) return _('两次的别名、更正或评估不同，不能直接比较');
-  if (difference === null) return _('没有共同的有效回答，无法比较');
-  return _('{d} 个百分点（区间 {low} 至 {high}）', { d: toPoints(difference), low: toPoints(low), high: toPoints(high) });
-}
-
-/** `DeepSeek：请求的模型 a → b`, for each way in which a platform was asked differently. @param {any[]} breaks */
-function breakTexts(breaks) {
-  /** @type {{[what: string]: string}} */
-  const aspects = { surface: _('测量方式'), protocol: _('协议'), requested_model: _('请求的模型'), model: _('平台回复中的模型') };
-  return breaks.map(({ name, what, before, after }) => {
-    if (what === 'parameters') return _('{platform}：参数变了', { platform: name });
-    const show = (/** @type {string[]} */ values) => values.map((value) => (what === 'surface' ? surfaceLabel(value) : value)).join('、');
-    return _('{platform}：{what} {before} → {after}', { platform: name, what: aspects[what], before: show(before), after: show(after) });
-  });
-}
 
 /** @param {any} trend */
 function summary(trend) {

@@ -70,13 +70,13 @@ async function testErrorDialog(t, pages) {
     retry: 'pages/index/index',
     open_history: 'pages/history/history',
     open_report: 'pages/history/history',
-    go_home: 'pages/index/index',
+    go_home: 'pages/overview/overview',
     switch_platform: 'pages/index/index',
     dismiss: 'pages/index/index',
   };
   await t.test('each action opens its page', () => withPhone(async (phone, here) => {
     for (const [kind, route] of Object.entries(ROUTES)) {
-      await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
+      await phone.evaluate('wx.reLaunch({ url: "/pages/index/index" })');
       await here.locator('.platform-name').first().waitFor();
       await show(phone, problem(kind, 'modal'));
       await here.locator('#errors .action').tap();
@@ -94,7 +94,7 @@ async function testErrorDialog(t, pages) {
     await here.locator('#errors .full-page').waitFor();
     assert.equal(await here.locator('#errors .title').textContent(), '没有找到');
     await here.locator('#errors .action').tap();
-    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/index/index"');
+    await phone.waitForFunction('getCurrentPages().slice(-1)[0].route === "pages/overview/overview"');
   }));
 
   await t.test('sign_in gets a new token and retries', () => withPhone(async (phone, here) => {

@@ -79,7 +79,7 @@ async function testFormAndHistory(t, pages) {
 
   await t.test('competitors of earlier diagnoses are suggested and added by a tap', () => withPhone({}, async (phone) => {
     await startSample(phone);
-    await phone.locator('.host-back').tap();
+    await phone.openForm();
     await phone.locator('#field-brand input').fill('山岚');
     await phone.locator('#field-brand input').blur();
     await phone.locator('.suggestion', { hasText: '云栖壶' }).tap();
@@ -96,12 +96,11 @@ async function testFormAndHistory(t, pages) {
   }));
 
   await t.test('the history searches, filters and opens diagnoses', () => withPhone({}, async (phone) => {
-    await tab(phone, '历史记录');
+    await phone.openTab('history');
     await phone.locator('.empty-state').waitFor();
     await phone.locator('.empty-state .button').tap();
     await startSample(phone);
     await phone.locator('.host-back').tap();
-    await tab(phone, '历史记录');
     await phone.locator('.host-page:not(.is-behind) .item').waitFor();
     const currentPage = phone.locator('.host-page:not(.is-behind)');
     await currentPage.locator('#q input').fill('没有这个牌子');
@@ -118,12 +117,12 @@ async function testFormAndHistory(t, pages) {
 
   await t.test('the settings show the server, change the language, and sign out', () => withPhone({}, async (phone) => {
     await phone.locator('.platform-name').first().waitFor();
-    await tab(phone, '设置');
+    await phone.openTab('config');
     const currentPage = phone.locator('.host-page:not(.is-behind)');
     assert.equal(await currentPage.locator('#server input').inputValue(), pages.site.url);
     await currentPage.locator('.segment', { hasText: 'English' }).tap();
     await currentPage.locator('.section-title', { hasText: 'About' }).waitFor();
-    await tab(phone, 'New diagnosis');
+    await tab(phone, 'Overview');
     await currentPage.locator('.hero-title', { hasText: 'Does AI' }).waitFor();
     await tab(phone, 'Settings');
     await currentPage.locator('#sign-out').tap();
@@ -140,12 +139,15 @@ async function testFormAndHistory(t, pages) {
       await phone.goto(`${pages.site.url}/miniprogram?font=${font}&language=${language}&open=${encodeURIComponent(`pages/report-v2/report-v2?id=${id}`)}`);
       await phone.locator('#headline').waitFor();
       assert.equal(await isWide(), false, `report ${width} ${font}`);
-      await phone.evaluate('wx.switchTab({ url: "/pages/index/index" })');
+      await phone.openTab('overview');
       for (const index of [0, 1, 2]) {
         await phone.locator('.host-tabs button').nth(index).tap();
         await phone.locator('.host-page:not(.is-behind) .card, .host-page:not(.is-behind) .item').first().waitFor();
         assert.equal(await isWide(), false, `tab ${index} ${width} ${font}`);
       }
+      await phone.openForm();
+      await phone.locator('.platform-name').first().waitFor();
+      assert.equal(await isWide(), false, `form ${width} ${font}`);
     }
   }));
 }

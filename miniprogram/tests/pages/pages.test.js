@@ -6,6 +6,7 @@ const { testAccountPages } = require('./accountPages');
 const { testDiagnosisPage } = require('./diagnosisPage');
 const { testErrorDialog } = require('./errorDialog');
 const { testFormAndHistory } = require('./formAndHistory');
+const { testOverviewPage } = require('./overviewPage');
 const { testRealPhones } = require('./realPhones');
 
 const SUITES = {
@@ -13,6 +14,7 @@ const SUITES = {
   'the page of a diagnosis': testDiagnosisPage,
   'the form, the history and the settings': testFormAndHistory,
   'the error dialog': testErrorDialog,
+  'the overview': testOverviewPage,
 };
 
 /**

@@ -12,6 +12,8 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-features=LocalNetwork
 // The bound of every wait of the page tests: generous, because everything is slow on a busy machine.
 const TIMEOUT_MS = 180000;
 
+const FORM = 'pages/index/index';
+
 const findBrowser = () => BROWSERS.find((file) => fs.existsSync(file));
 
 /** The reason why the pages cannot run here, or null. With REQUIRE_SERVICES=1 a missing browser is an error instead. */
@@ -31,7 +33,7 @@ async function startPages(environment = {}) {
   const idlePages = [];
   return {
     site,
-    /** A phone with storage of its own, on the first page or on the one that `open` names. Closed phones are reused. */
+    /** A phone with storage of its own, on the form or on the page that `open` names. Closed phones are reused. */
     openPhone: async (options = {}) => preparePhone(idlePages.pop() || await createPage(browser, site), idlePages, site, body, options),
     async stop() {
       await browser.close();
@@ -49,7 +51,7 @@ async function createPage(browser, site) {
   return page;
 }
 
-async function preparePhone(page, idlePages, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = '', replace = [], ...host }) {
+async function preparePhone(page, idlePages, site, body, { width = 375, height = 812, dark = false, font = 16, language = 'zh_CN', open = FORM, replace = [], ...host }) {
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
   const violations = [];
@@ -59,11 +61,14 @@ async function preparePhone(page, idlePages, site, body, { width = 375, height =
     if (['error', 'warning'].includes(message.type()) && !isExpected) violations.push(message.text());
   });
   await page.route(`${site.url}/miniprogram*`, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: replace.reduce((text, [from, to]) => text.replace(from, to), body) }));
-  const query = new URLSearchParams({ font: String(font), language, ...(open ? { open } : {}), ...host });
+  const query = new URLSearchParams({ font: String(font), language, open, ...host });
   await page.goto(`${site.url}/miniprogram?${query}`);
   return Object.assign(page, {
     hide: () => page.evaluate('__host.hide()'),
     show: () => page.evaluate('__host.show()'),
+    /** @param {'overview' | 'history' | 'config'} name */
+    openTab: (name) => page.evaluate((url) => { window.wx.switchTab({ url }); }, `/pages/${name}/${name}`),
+    openForm: () => page.evaluate((url) => { window.wx.navigateTo({ url }); }, `/${FORM}`),
     getMeasurements: () => page.evaluate('({ ...__host.measurements, sockets: __host.wx.sockets, opened: __host.wx.opened })'),
     resetMeasurements: () => page.evaluate('Object.assign(__host.measurements, { calls: 0, bytes: 0, largest: 0, hidden: 0, times: [], log: [] }); undefined'),
     /** Return the errors of the app and the engine, and the violations of the platform's rules; leave an empty phone. */

@@ -4,13 +4,22 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { findFaultyBoxes } = require('./boxes');
+const { buildRichOverview } = require('./overviewData');
+const { PROFILES } = require('../support/deviceProfiles');
 
 const BRAND = '山岚手作精品咖啡器具旗舰店';
 const RIVALS = Array.from({ length: 10 }, (nothing, index) => `云栖山房手冲咖啡壶专门店${'甲乙丙丁戊己庚辛壬癸'[index]}`);
 const ANSWER = `第一推荐${BRAND}，做工细致，出水稳定。其次是${RIVALS[0]}和${RIVALS[1]}，价格便宜一些；${RIVALS[2]}口碑一般。松间集也可以看看。详见 https://coffee.example/guide 。`;
-const SIZES = [{ width: 375, font: 16 }, { width: 375, font: 25.5 }, { width: 320, font: 16 }, { width: 320, font: 25.5 }, { width: 768, font: 29.75 }];
+/** The windows of all kinds of clients, each with usual and with the largest text. */
+const SIZES = Array.from(new Set(Object.values(PROFILES).flatMap(({ widths, maxFont }) => (
+  widths.flatMap((width) => [`${width}-16`, `${width}-${maxFont}`])
+))), (size) => ({ width: Number(size.split('-')[0]), font: Number(size.split('-')[1]) }));
+const ACCOUNT_PAGES = ['account/account', 'legal/legal?name=agreement', 'feedback/feedback?answer=1', 'consent/consent', 'invitation/invitation?workspace=1'];
 const LANGUAGES = ['zh_CN', 'en'];
 const SETTLE_MS = 700;
+// A view update, with the pause before it.
+const SCREEN_SETTLE_MS = 450;
+const PHONES = 2;
 
 /** The order of a report with long names; `questions` of it in number, and one that names the brand. */
 const buildOrder = (questions, repeats = 1) => ({
@@ -74,6 +83,13 @@ function listScreens(id) {
       await phone.locator('.host-page:not(.is-behind) .item').first().waitFor();
     }],
     ['config', async (phone) => phone.evaluate('wx.switchTab({ url: "/pages/config/config" })')],
+    ['overview', async (phone) => {
+      const overview = buildRichOverview();
+      await phone.route('**/api/workspaces', (route) => route.fulfill({ json: { items: [overview.workspace, { ...overview.workspace, id: 'b' }], deleted: [], most: 20 } }));
+      await phone.route('**/overview*', (route) => route.fulfill({ json: overview }));
+      await phone.openTab('overview');
+      await phone.locator('.tile').first().waitFor();
+    }],
     ['report', async (phone) => {
       await openPage(`/pages/report-v2/report-v2?id=${id}`)(phone);
       await phone.locator('#headline').waitFor();
@@ -97,6 +113,10 @@ function listScreens(id) {
       await openPage(`/pages/report-v2/schedules/schedules?from=${id}`)(phone);
       await phone.locator('#form .fact').first().waitFor();
     }],
+    ...ACCOUNT_PAGES.map((page) => [page.split('/')[0], async (phone) => {
+      await openPage(`/packages/account/${page}`)(phone);
+      await phone.locator('.host-page:not(.is-behind) .card').first().waitFor();
+    }]),
   ];
 }
 
@@ -106,7 +126,7 @@ async function measureScreens(phone, options, { id, pictures, faults }) {
     const screen = `${name} ${width} px ${font} px ${language}`;
     try {
       await go(phone);
-      await phone.waitForTimeout(SETTLE_MS);
+      await phone.waitForTimeout(SCREEN_SETTLE_MS);
       faults.push(...(await phone.evaluate(findFaultyBoxes)).map((fault) => `${screen}: ${fault}`));
       if (pictures) await takePicture(phone, path.join(pictures, `${name}-${width}-${font}-${language}${dark ? '-dark' : ''}.png`));
     } catch (error) {
@@ -126,29 +146,28 @@ async function takePicture(phone, file) {
   if (!isFixed) await phone.setViewportSize({ width, height: 812 });
 }
 
-/** All screens in all sizes, fonts and languages: their number, and the faulty boxes on them. */
+/** All screens in all sizes, fonts and languages, on two phones at once: their number, and the faulty boxes on them. */
 async function measureBoxes(pages, { report = () => {}, pictures = '', sizes = SIZES, languages = LANGUAGES, dark = false, answer = ANSWER } = {}) {
   if (answer) await pages.site.send('answer', { text: answer });
   const faults = [];
   let screens = 0;
-  let id = '';
-  let storage = null;
-  for (const language of languages) {
-    for (const size of sizes) {
-      const phone = await pages.openPhone({ ...size, language, dark });
-      if (!id) {
-        id = await runDiagnosis(phone, pages.site, buildOrder(4));
-        storage = await phone.evaluate('JSON.stringify(localStorage)');
-      } else {
-        await phone.evaluate((text) => Object.assign(localStorage, JSON.parse(text)), storage);
-        await phone.reload();
-      }
-      await measureScreens(phone, { ...size, language, dark }, { id, pictures, faults });
-      faults.push(...(await phone.closePhone()).map((violation) => `${size.width} px ${size.font} px ${language}: ${violation}`));
+  const first = await pages.openPhone();
+  const id = await runDiagnosis(first, pages.site, buildOrder(4));
+  const storage = await first.evaluate('JSON.stringify(localStorage)');
+  await first.closePhone();
+  const variants = languages.flatMap((language) => sizes.map((size) => ({ ...size, language, dark })));
+  async function measureVariants() {
+    for (let options = variants.shift(); options; options = variants.shift()) {
+      const phone = await pages.openPhone(options);
+      await phone.evaluate((text) => Object.assign(localStorage, JSON.parse(text)), storage);
+      await phone.reload();
+      await measureScreens(phone, options, { id, pictures, faults });
+      faults.push(...(await phone.closePhone()).map((violation) => `${options.width} px ${options.font} px ${options.language}: ${violation}`));
       screens += listScreens(id).length;
       report(`${screens} screens`);
     }
   }
+  await Promise.all(Array.from({ length: PHONES }, measureVariants));
   return { screens, faults };
 }
 

@@ -12,7 +12,7 @@ const ROOT = path.join(__dirname, '..', '..');
 const project = openProject(ROOT);
 const MAX_MAIN_BYTES = 100000;
 const MAX_BYTES = 250000;
-const english = { ...require('../../presentation/english'), ...require('../../pages/report-v2/english'), ...require('../../packages/account/english') };
+const english = { ...require('../../presentation/english'), ...require('../../pages/report-v2/english'), ...require('../../pages/index/english'), ...require('../../packages/account/english') };
 
 /** Every Chinese text in the code: in `_('…')` and in the tables of fixed texts. */
 function findTexts() {

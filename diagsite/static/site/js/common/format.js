@@ -16,11 +16,10 @@ export const {
   statusLabel,
   answerStateLabel,
   skipReasonLabel,
+  surfaceLabel,
 } = window.diag.createFormat(i18n);
 
 export const siteKindLabel = (kind) => sourceLabels[config.language].siteKinds[kind] || kind;
-
-export const surfaceLabel = (surface) => sourceLabels[config.language].surfaces[surface] || surface;
 
 const dateTimes = new Intl.DateTimeFormat(config.language, { dateStyle: "medium", timeStyle: "short" });
 const times = new Intl.DateTimeFormat(config.language, { timeStyle: "short" });
