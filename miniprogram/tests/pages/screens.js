@@ -159,6 +159,7 @@ async function measureBoxes(pages, { report = () => {}, pictures = '', sizes = S
   async function measureVariants() {
     for (let options = variants.shift(); options; options = variants.shift()) {
       const phone = await pages.openPhone(options);
+      await phone.locator('.platform-name').first().waitFor(); // signed in: its session is replaced
       await phone.evaluate((text) => Object.assign(localStorage, JSON.parse(text)), storage);
       await phone.reload();
       await measureScreens(phone, options, { id, pictures, faults });
