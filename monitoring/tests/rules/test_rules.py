@@ -73,7 +73,7 @@ def test_default_rules_can_be_evaluated_and_have_a_runbook(operator: Client) -> 
     for rule in Rule.objects.all():
         build_rule_query(rule)
         assert operator.get(rule.runbook_url).status_code == 200
-    assert [result.error for result in run_evaluation(NOON)] == [None] * 8
+    assert [result.error for result in run_evaluation(NOON)] == [None] * 9
 
 
 def test_seeding_twice_changes_nothing() -> None:
