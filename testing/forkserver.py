@@ -23,6 +23,11 @@ PRELOADED_MODULES = [
     "psycopg_pool",
     "procrastinate",
     "pydantic",
+    "pydantic.fields",
+    "pydantic.json_schema",
+    "pydantic.networks",
+    "pydantic.type_adapter",
+    "pydantic.types",
     "prometheus_client",
     "cryptography.fernet",
     "structlog",
@@ -31,6 +36,8 @@ PRELOADED_MODULES = [
     "environs",
     "websockets",
     "opencc",
+    "rjieba",
+    "markdown_it",
     "django.core.management",
     "django.db.models",
     "django.template.response",
@@ -90,6 +97,7 @@ def exec_manage_py(
     for number, file in ((1, stdout_path), (2, stderr_path)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     sys.path.insert(0, root)
+    sys.dont_write_bytecode = False  # or each process would compile the project
     for name in [name for name in sys.modules if name.split(".")[0] in FIRST_PARTY_PACKAGES]:
         del sys.modules[name]  # the root may be another copy of the project
     sys.argv = ["manage.py", *arguments]
