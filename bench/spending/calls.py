@@ -1,6 +1,6 @@
 """Which calls are made: after edits, through outages, within edited limits, and when the platform refuses some.
 
-python -m bench.spending.calls [--interleavings N] [--edits N] [--outages N] [--seed N]
+python -m bench.spending.calls [--interleavings N] [--edits N] [--outages N] [--seed N] [--only LABEL,...]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bench.environment import start_bench_database
-from bench.harness import BenchmarkResult, run_measurements
+from bench.harness import BenchmarkResult, Measure, run_measurements
 from testing.fakes.platform import Call, Exchange, FakePlatform, respond_with_answer, respond_with_error
 from testing.services import RedisServer, wait_until
 
@@ -279,21 +279,21 @@ def main() -> int:
     parser.add_argument("--outages", type=int, default=10, help="outages of the database (default 10)")
     parser.add_argument("--edits", type=int, default=100, help="edits of the limit (default 100)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="labels of measurements, separated by commas (default all)")
     options = parser.parse_args()
     start_bench_database()  # before Redis: it sets the services up
     redis = RedisServer()
     redis.start()
+    measurements: dict[str, Measure] = {
+        "changes": lambda: check_changes(options.interleavings, options.seed),
+        "outages": lambda: check_outages(options.outages, options.seed),
+        "limits in memory": lambda: check_edited_limits(options.edits, options.seed, ""),
+        "limits on Redis": lambda: check_edited_limits(options.edits, options.seed, redis.url),
+        "refusals": lambda: check_refusals(100),
+    }
+    labels = options.only.split(",") if options.only else list(measurements)
     try:
-        return run_measurements(
-            "spending-calls",
-            [
-                ("changes during runs", lambda: check_changes(options.interleavings, options.seed)),
-                ("outages", lambda: check_outages(options.outages, options.seed)),
-                ("edited limits, memory", lambda: check_edited_limits(options.edits, options.seed, "")),
-                ("edited limits, Redis", lambda: check_edited_limits(options.edits, options.seed, redis.url)),
-                ("refusals", lambda: check_refusals(100)),
-            ],
-        )
+        return run_measurements("spending-calls", [(label, measurements[label]) for label in labels])
     finally:
         redis.stop()
 

@@ -53,7 +53,7 @@ def test_no_spelling_of_a_credential_is_a_fresh_caller(site: Site, rng: random.R
 
 
 def test_no_operator_text_reaches_an_inside_address_or_a_file(tmp_path: Path, rng: random.Random) -> None:
-    size = replace(WorkloadSize(), schemes=10)
+    size = replace(WorkloadSize(), schemes=3)
     result = run_hostile_operator(ScenarioContext("operator", ChaosEnvironment(tmp_path), rng, size))
     assert result.is_held, result.measured
 

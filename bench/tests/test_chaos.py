@@ -35,14 +35,6 @@ def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, rng: random.R
     assert result.is_held, result.measured
 
 
-@pytest.mark.redis
-@pytest.mark.parametrize("name", ["redis-failover", "postgres-failover"])
-def test_a_failover_loses_and_repeats_nothing(tmp_path: Path, rng: random.Random, name: str) -> None:
-    (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == name]
-    (result,) = scenario.run(ChaosEnvironment(tmp_path), rng, SMALL)
-    assert result.is_held, result.measured
-
-
 def test_the_guide_describes_every_scenario() -> None:
     guide = (PROJECT_ROOT / "docs" / "guide" / "chaos.md").read_text()
     assert [scenario.name for scenario in SCENARIOS if f"`{scenario.name}`" not in guide] == ["soak"]

@@ -1,8 +1,6 @@
-"""Repeated `kill -9`: accepted diagnoses end, and no paid answer is lost."""
+"""Repeated `kill -9` of the server: accepted diagnoses end, and no paid answer is lost."""
 
 import random
-from collections.abc import Callable
-from datetime import datetime
 
 from testing.fakes.platform import FakePlatform, hold_response, respond_with_answer
 from testing.invariants import (
@@ -17,7 +15,7 @@ from testing.invariants import (
     wait_until_all_ended,
 )
 from testing.services import wait_until
-from testing.site import Site, SiteProcess, running_site
+from testing.site import Site, running_site
 
 KILLS = 2
 DIAGNOSES = 6
@@ -36,42 +34,21 @@ def _start_diagnoses(site: Site, fake: FakePlatform, rng: random.Random) -> list
     return accepted
 
 
-def _kill_again_and_again(
-    site: Site, fake: FakePlatform, rng: random.Random, victim: SiteProcess, restart: Callable[[], None]
-) -> list[datetime]:
-    """Kill whenever more answers have been stored and calls are in flight; returns the times."""
-    kills = []
-    for _ in range(KILLS):
-        enough = count_stored_answers(site) + rng.randint(2, 8)
-        wait_until(lambda: count_stored_answers(site) >= enough and fake.in_flight.total() > 0, "a moment to kill")  # noqa: B023
-        victim.kill()
-        kills.append(utc_now())
-        assert count_unfinished_diagnoses(site) > 0, "a kill must hit something"
-        restart()
-    return kills
-
-
-def _assert_all_is_well(
-    site: Site, fake: FakePlatform, accepted: list[StartedDiagnosis], kills: list[datetime]
-) -> None:
-    wait_until_all_ended(site)
-    assert {assert_consistent(site, started) for started in accepted} == {"completed"}
-    assert_no_call_after_stored_answer(site, fake)
-    assert_repeats_were_interrupted(fake, kills)
-
-
-def test_repeatedly_killed_worker_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
-    with running_site(concurrency=0, JOB_STALLED_SECONDS="3") as site, site.make_worker() as worker:
-        accepted = _start_diagnoses(site, fake, rng)
-        kills = _kill_again_and_again(site, fake, rng, worker, worker.start)
-        _assert_all_is_well(site, fake, accepted, kills)
-
-
 def test_repeatedly_killed_server_loses_no_answer_and_repeats_no_call(fake: FakePlatform, rng: random.Random) -> None:
     with running_site(JOB_STALLED_SECONDS="3") as site:
         accepted = _start_diagnoses(site, fake, rng)
-        kills = _kill_again_and_again(site, fake, rng, site.server, site.server.start)
-        _assert_all_is_well(site, fake, accepted, kills)
+        kills = []
+        for _ in range(KILLS):
+            enough = count_stored_answers(site) + rng.randint(2, 8)
+            wait_until(lambda: count_stored_answers(site) >= enough and fake.in_flight.total() > 0, "a moment to kill")  # noqa: B023
+            site.server.kill()
+            kills.append(utc_now())
+            assert count_unfinished_diagnoses(site) > 0, "a kill must hit something"
+            site.server.start()
+        wait_until_all_ended(site)
+        assert {assert_consistent(site, started) for started in accepted} == {"completed"}
+        assert_no_call_after_stored_answer(site, fake)
+        assert_repeats_were_interrupted(fake, kills)
 
 
 def test_accepted_diagnosis_runs_after_the_server_was_killed(fake: FakePlatform) -> None:
