@@ -14,7 +14,14 @@ import psutil
 
 from diagsite.server.embedded_postgres import EmbeddedPostgres
 from testing.services import find_free_port
-from testing.site import FAST_SETTINGS, PLATFORM_KEY_SETTINGS, PROJECT_ROOT, Site, SiteProcess
+from testing.site import (
+    FAST_SETTINGS,
+    PLATFORM_KEY_SETTINGS,
+    PROJECT_ROOT,
+    Site,
+    SiteProcess,
+    copy_seeded_data_directory,
+)
 
 # Settings and make's own variables of the tests' process.
 _REMOVED_VARIABLES = (
@@ -31,8 +38,8 @@ _REMOVED_VARIABLES = (
     "LANG",
     "LC_ALL",
 )
-# Half of all files; a site does not need them.
-_NOT_COPIED = (".*", "__pycache__", "var", "node_modules", "tests", "testing", "bench", "docs")
+# Half of all files; a site does not need them. Bytecode is copied, as compiling it takes seconds.
+_NOT_COPIED = (".*", "var", "node_modules", "tests", "testing", "bench", "docs")
 
 
 def copy_project(root: Path) -> None:
@@ -71,7 +78,7 @@ class Checkout:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode != 0, done.stdout
         return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make:")]
@@ -96,6 +103,7 @@ def running_embedded_site(
     """Run the block with a site in a copy of the project, and with its embedded PostgreSQL."""
     root = directory / uuid.uuid4().hex[:8]
     copy_project(root)
+    copy_seeded_data_directory(root / "var" / "postgres")
     database = EmbeddedPostgres(root / "var" / "postgres")
     options: dict[str, Any] = {**PLATFORM_KEY_SETTINGS, **extra}
     site = Site(database.get_uri(), **options)

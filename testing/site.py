@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any, Self
 
 import httpx
 
-from diagsite.server.embedded_postgres import EmbeddedPostgres
+from diagsite.server.embedded_postgres import EmbeddedPostgres, get_binaries_directory
 from testing import forkserver
 from testing.services import (
     LOCAL_HTTPX_OPTIONS,
@@ -52,13 +53,17 @@ PLATFORM_KEY_SETTINGS = {"TEST_API_KEY": "sk-of-a-test"}
 def create_database() -> str:
     """Return the URL of a new database with tables and seeded rows. Copied from a template, which takes 0.1 s."""
     name = f"site_{uuid.uuid4().hex[:12]}"
-    _copy_database(_get_or_create_template("seeded_template", get_migrated_template, "seed"), name)
+    _copy_database(_get_seeded_template(), name)
     return get_database_url(name)
 
 
 def get_migrated_template() -> str:
     """Return the name of a database with empty tables."""
     return _get_or_create_template("migrated_template", lambda: "template1", "migrate")
+
+
+def _get_seeded_template() -> str:
+    return _get_or_create_template("seeded_template", get_migrated_template, "seed")
 
 
 def _get_or_create_template(name: str, get_original: Callable[[], str], command: str) -> str:
@@ -79,12 +84,33 @@ def _copy_database(template: str, name: str) -> None:
     execute_sql(os.environ["DATABASE_URL"], f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
+def copy_seeded_data_directory(target: Path) -> None:
+    """Copy the data directory of a stopped PostgreSQL whose first database has tables and seeded rows."""
+    template = get_run_directory() / "seeded_postgres" / "postgres"
+    with (get_run_directory() / "seeded_postgres.lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not template.exists():
+            unfinished = get_run_directory() / f"seeded_postgres_{uuid.uuid4().hex[:8]}"
+            dump = get_run_directory() / "seeded.dump"
+            _run_postgres_tool("pg_dump", "--format=custom", f"--file={dump}", get_database_url(_get_seeded_template()))
+            postgres = start_postgres(unfinished / "postgres")
+            try:
+                _run_postgres_tool("pg_restore", "--exit-on-error", f"--dbname={postgres.get_uri()}", str(dump))
+            finally:
+                postgres.release()
+            unfinished.rename(template.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", str(template), str(target)], check=True)
+
+
+def _run_postgres_tool(name: str, *arguments: str) -> None:
+    subprocess.run([get_binaries_directory() / name, *arguments], check=True)
+
+
 def start_site_postgres(directory: Path) -> EmbeddedPostgres:
     """Start another PostgreSQL than the run's, for tests that stop it; its first database has tables and seeds."""
-    postgres = start_postgres(directory)
-    for command in ("migrate", "seed"):
-        run_management_command([command], postgres.get_uri())
-    return postgres
+    copy_seeded_data_directory(directory)
+    return start_postgres(directory)
 
 
 def create_database_on(postgres: EmbeddedPostgres) -> str:
@@ -104,7 +130,7 @@ def build_environment(address: str, **extra: str) -> dict[str, str]:
 def run_management_command(arguments: list[str], address: str, **extra: str) -> str:
     """Run a management command and return its output. Raises AssertionError with output and log if it fails."""
     with SiteProcess(arguments, address, **extra) as command:
-        code = command.wait(300)
+        code = command.wait(600)
     assert code == 0, command.read_output()
     return command.out.read_text()
 
@@ -184,7 +210,7 @@ class Site:
     def start(self) -> None:
         """Start serving, and return when the site is ready. Raises TimeoutError or AssertionError with the log."""
         self.server.start()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         with httpx.Client(base_url=self.url, **LOCAL_HTTPX_OPTIONS) as client:
             while time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -205,7 +231,7 @@ class Site:
     def client(self, device: str = "device-of-a-test") -> httpx.Client:
         """Return a signed-in client of the API."""
         headers = {"Authorization": f"Bearer {self.token(device)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **LOCAL_HTTPX_OPTIONS)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, **LOCAL_HTTPX_OPTIONS)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return rows of the site's database."""
@@ -234,7 +260,7 @@ class Site:
 def sign_in_device(port: int, device: str) -> str:
     """Sign a device in at the site at a port of 127.0.0.1, and return its token."""
     response = httpx.post(
-        f"http://127.0.0.1:{port}/api/session", json={"device_id": device}, timeout=30, **LOCAL_HTTPX_OPTIONS
+        f"http://127.0.0.1:{port}/api/session", json={"device_id": device}, timeout=120, **LOCAL_HTTPX_OPTIONS
     )
     response.raise_for_status()
     return str(response.json()["token"])

@@ -3,7 +3,6 @@
 import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from testing.checkout import Checkout
 from testing.clients.pseudo_terminal import PseudoTerminal
 from testing.services import LOCAL_HTTPX_OPTIONS, execute_sql, find_free_port, get_database_url, wait_until
-from testing.site import SiteProcess
+from testing.site import SiteProcess, copy_seeded_data_directory
 
 
 def _make_run(checkout: Checkout, port: int, **extra: str) -> PseudoTerminal:
@@ -28,18 +27,6 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `var` directory whose database has all tables."""
-    checkout = Checkout(tmp_path_factory.mktemp("furnished") / "house")
-    for name in ("migrate", "seed"):
-        command = SiteProcess([name], "")  # without DATABASE_URL: the embedded PostgreSQL of the checkout
-        command.root = checkout.root
-        with command:
-            assert command.wait(120) == 0, command.log.read_text()
-    return checkout.root / "var"
-
-
 @pytest.fixture
 def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
     """A fresh clone in a path with spaces and a comma."""
@@ -49,9 +36,10 @@ def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, furnished: Path) -> Iterator[Checkout]:
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """A clone whose database has all tables."""
     checkout = Checkout(tmp_path / "checkout")
-    subprocess.run(["cp", "-a", str(furnished), str(checkout.root / "var")], check=True)
+    copy_seeded_data_directory(checkout.root / "var" / "postgres")
     yield checkout
     _end_all(checkout)
 
@@ -132,7 +120,7 @@ def test_simultaneous_starts_migrate_once() -> None:
         SiteProcess(["serve", "--migrate"], address, PORT=str(ports[1])) as other,
     ):
         for process, port in ((one, ports[0]), (other, ports[1])):
-            wait_until(lambda: _is_ready(port) or not process.is_running, "both to be ready", 90)  # noqa: B023
+            wait_until(lambda: _is_ready(port) or not process.is_running, "both to be ready", 240)  # noqa: B023
             assert process.is_running, process.log.read_text()
 
 
