@@ -103,7 +103,7 @@ class SentinelRedis:
 
     def _start_server(self, port: int, *options: str) -> None:
         self._spawn(port, self._binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options)
-        wait_until(lambda: is_port_open(port), "redis-server to start", 10)
+        wait_until(lambda: is_port_open(port), "redis-server to start")
 
     def _spawn(self, port: int, *command: str) -> None:
         self._processes[port] = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._directory)
@@ -167,7 +167,7 @@ class ReplicatedPostgres:
         command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         log = (self._directory / f"{data.name}.log").open("wb")
         self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, **options))
-        wait_until(lambda: _accepts_connections(port), f"PostgreSQL at {port}", 30)
+        wait_until(lambda: _accepts_connections(port), f"PostgreSQL at {port}")
 
 
 def _accepts_connections(port: int) -> bool:

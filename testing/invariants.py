@@ -73,7 +73,7 @@ def count_unfinished_diagnoses(site: Site) -> int:
     return int(site.query(statement, list(FINAL_STATUS_VALUES))[0][0])
 
 
-def wait_until_all_ended(site: Site, seconds: float = 120) -> None:
+def wait_until_all_ended(site: Site, seconds: float = 240) -> None:
     """Return once every diagnosis is in a final state. Raises TimeoutError."""
     wait_until(lambda: count_unfinished_diagnoses(site) == 0, "every diagnosis to end", seconds)
 

@@ -17,7 +17,7 @@ class SupervisedProcess:
     def __init__(self, process: SiteProcess) -> None:
         self.process = process
 
-    def signal_and_wait_for_restart(self, signal_number: signal.Signals, seconds: float = 60) -> None:
+    def signal_and_wait_for_restart(self, signal_number: signal.Signals, seconds: float = 180) -> None:
         """Send a signal that ends the process, and return when its successor has been started."""
         before = self.process.pid
         self.process.send_signal(signal_number)

@@ -126,7 +126,7 @@ class ProxiedSite:
         """Restart a server as `systemctl restart` does: SIGTERM, wait for its end, start it, wait until it is ready."""
         server, port = self.servers[number], self.ports[number]
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
         server.start()
         wait_until(lambda: self.is_ready(port), f"the server at {port}")
 

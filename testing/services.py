@@ -102,7 +102,7 @@ def get_run_directory() -> Path:
 
 
 def start_postgres(directory: Path) -> EmbeddedPostgres:
-    """Start a PostgreSQL in a directory that does not exist yet; the caller stops it with `release`."""
+    """Start a PostgreSQL in a new directory or a copied one; the caller stops it with `release`."""
     server = EmbeddedPostgres(directory, settings=POSTGRES_SETTINGS)
     server.start()
     return server
@@ -125,7 +125,7 @@ def get_load_factor() -> float:
     return max(1.0, os.getloadavg()[0] / (3 * (os.cpu_count() or 1)))
 
 
-def wait_until(condition: Callable[[], object], description: str, seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], description: str, seconds: float = 180) -> None:
     """Return once the condition holds. Raises TimeoutError with the description."""
     deadline = time.monotonic() + seconds * get_load_factor()
     while not condition():
@@ -184,7 +184,7 @@ class RedisServer:
         """Start it, and return when it accepts connections."""
         command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=get_run_directory())
-        wait_until(lambda: is_port_open(self.port), "redis-server to start", 10)
+        wait_until(lambda: is_port_open(self.port), "redis-server to start")
 
     @property
     def pid(self) -> int:

@@ -43,7 +43,7 @@ def run_in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     barrier = threading.Barrier(count)
 
     def run(number: int) -> Any:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=180)
         try:
             return work(number)
         finally:

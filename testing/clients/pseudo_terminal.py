@@ -73,7 +73,7 @@ class PseudoTerminal:
         """Whether the command has ended."""
         return self._process.poll() is not None
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 180) -> int:
         """Wait for the end and return the exit code."""
         code = self._process.wait(seconds)
         self._reader.join(seconds)

@@ -298,7 +298,7 @@ class FakePlatform:
         """Count the calls by (model, question)."""
         return Counter((call.model, call.question) for call in list(self.calls))
 
-    def wait_for_calls(self, at_least: int, *, seconds: float = 90, **kind: str) -> None:
+    def wait_for_calls(self, at_least: int, *, seconds: float = 180, **kind: str) -> None:
         """Return once so many calls (see `count`) were made. Raises TimeoutError."""
         wait_until(lambda: self.count(**kind) >= at_least, f"{at_least} calls at the platform", seconds)
 

@@ -38,7 +38,7 @@ def count_cold_key_loads(redis_url: str, *, processes: int, readers: int) -> tup
             assert process.stdin
             process.stdin.write("\n")
             process.stdin.flush()
-        served = sum(int(process.communicate(timeout=60)[0]) for process in running)
+        served = sum(int(process.communicate(timeout=180)[0]) for process in running)
         return len(loads_file.read_text().splitlines()), served
 
 

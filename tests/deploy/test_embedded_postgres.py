@@ -77,7 +77,7 @@ def _start_user(directory: Path) -> subprocess.Popen[str]:
 
 
 def _leave(user: subprocess.Popen[str]) -> None:
-    user.communicate(timeout=30)
+    user.communicate(timeout=180)
     assert user.returncode == 0
 
 
@@ -137,7 +137,7 @@ def test_next_user_takes_over_the_server_of_a_killed_one(directory: Path) -> Non
 def test_terminated_user_stops_the_server(directory: Path, number: signal.Signals) -> None:
     user = _start_user(directory)
     user.send_signal(number)
-    user.communicate(timeout=30)
+    user.communicate(timeout=180)
     assert user.returncode != 0
     assert _find_postmaster(directory) is None
 

@@ -36,7 +36,7 @@ def _run(*names: str) -> dict[str, CheckResult]:
 
 def _preflight(address: str, *arguments: str, **extra: str) -> tuple[int, dict[str, dict[str, Any]]]:
     with SiteProcess(["preflight", "--json", *arguments], address, **extra) as command:
-        code = command.wait(120)
+        code = command.wait(240)
     told = command.out.read_text()
     assert told, command.log.read_text()
     return code, {check["name"]: check for check in json.loads(told)["checks"]}

@@ -21,7 +21,7 @@ def site() -> Iterator[Site]:
 
 
 def test_client_that_does_not_answer_the_close_is_not_disconnected_at_once(site: Site) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=120) as connection:
         connection.sendall(build_upgrade_request("/ws/nowhere/"))
         received = b""
         while not received.endswith(int(CloseCode.NOT_FOUND).to_bytes(2, "big")):

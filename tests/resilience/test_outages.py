@@ -28,8 +28,8 @@ from testing.site import Site, create_database_on, running_site, start_site_post
 
 PLATFORMS = ["one", "two"]
 PATIENCE_OF_A_WORKER_SECONDS = 5  # settings.PROCRASTINATE_WORKER_DEFAULTS: then it drops what still runs
-SECONDS_UNTIL_BACK = 40  # 1 or 2 when the machine has nothing else to do
-SECONDS_WITHOUT_REDIS = 60  # the calls alone take 2
+SECONDS_UNTIL_BACK = 180  # 1 or 2 when the machine has nothing else to do
+SECONDS_WITHOUT_REDIS = 180  # the calls alone take 2
 
 
 @pytest.fixture
@@ -173,5 +173,5 @@ def test_serve_restarts_its_embedded_postgres_and_stops_it_at_its_end(fake: Fake
         successor = find_postmaster(database.data_directory)
         assert successor.pid != killed.pid
         site.server.send_signal(signal.SIGTERM)
-        assert site.server.wait(60) == 0
+        assert site.server.wait(180) == 0
         assert not successor.is_running()

@@ -79,7 +79,7 @@ def test_a_cancel_ends_at_once_and_a_retry_asks_only_what_is_missing(fake: FakeP
 def _terminate(process: SiteProcess) -> None:
     """A server has 14 seconds to stop; beyond that its exit code is 1."""
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert process.wait(180) == 0
 
 
 def test_terminated_server_closes_sockets_and_its_successor_finishes(fake: FakePlatform) -> None:

@@ -82,7 +82,7 @@ def test_request_without_a_key_creates_a_new_diagnosis(client: Client) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_twenty_concurrent_requests_create_one_diagnosis(owner: AbstractUser) -> None:
     make_platform()
-    together = threading.Barrier(20, timeout=60)
+    together = threading.Barrier(20, timeout=180)
     answers: list[tuple[int, str]] = []
 
     def post_at_once(client: Client) -> None:

@@ -128,7 +128,7 @@ def test_second_retry_returns_the_first(client: Client, owner: AbstractUser, pla
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_retries_create_one_diagnosis(owner: AbstractUser) -> None:
     source = _mixed(owner, make_platform())
-    together = threading.Barrier(8, timeout=60)
+    together = threading.Barrier(8, timeout=180)
     answers: list[tuple[int, str]] = []
 
     def tap(client: Client) -> None:

@@ -43,12 +43,12 @@ def _all_rows_locked() -> Iterator[None]:
             for table in ("diagnosis_diagnosis", "diagnosis_answer", "diagsite_user"):
                 cursor.execute(f"SELECT 1 FROM {table} FOR UPDATE")
             is_locked.set()
-            is_over.wait(60)
+            is_over.wait(180)
         connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert is_locked.wait(20)
+    assert is_locked.wait(180)
     try:
         yield
     finally:

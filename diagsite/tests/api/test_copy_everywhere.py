@@ -25,7 +25,7 @@ def override_title(address: str, title: str, code: str = "SERVICE_UNAVAILABLE") 
 
 
 def get_title(site: Site, code: str = "SERVICE_UNAVAILABLE") -> str:
-    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=30, **LOCAL_HTTPX_OPTIONS)
+    answer = httpx.get(f"{site.url}/api/errors?locale=zh-hans", timeout=120, **LOCAL_HTTPX_OPTIONS)
     return str(answer.json()["errors"][code]["title"])
 
 

@@ -37,7 +37,7 @@ ORIGINS = [
 def test_no_origin_prevents_the_upgrade_and_each_is_logged(site: Site) -> None:
     statuses = {}
     for origin in ORIGINS:
-        with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", site.port), timeout=120) as connection:
             connection.sendall(build_upgrade_request("/ws/nowhere/", f"Origin: {origin}", "X-Last: Origin: none"))
             received = b""
             while not received.endswith((4404).to_bytes(2, "big")) and (data := connection.recv(65_536)):

@@ -210,7 +210,7 @@ def test_samples_of_every_kind_are_stored_until_shutdown() -> None:
             wait_until(partial(are_samples_stored, site, kind), f"the instruments of a {kind}")
         client.get("/api/platforms").raise_for_status()
         site.server.send_signal(signal.SIGTERM)
-        assert site.server.wait(30) == 0
+        assert site.server.wait(180) == 0
         last = "SELECT value FROM monitoring_sample JOIN monitoring_series s ON s.id = series_id WHERE key = %s"
         assert site.query(last, "http_requests_total{method=GET,route=api/platforms,status=2xx}")[-1:] == [(1,)]
         ended = "SELECT count(*) FROM monitoring_process WHERE kind = 'server' AND ended_at IS NOT NULL"

@@ -113,7 +113,7 @@ def test_worker_serves_metrics_on_its_own_port(worker: tuple[SiteProcess, str]) 
     assert httpx.get(url, **LOCAL_HTTPX_OPTIONS).status_code == 404
     assert httpx.get(url.replace("/metrics", "/"), headers=bearer, **LOCAL_HTTPX_OPTIONS).status_code == 404
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(180) == 0
 
 
 def test_occupied_metrics_port_is_a_configuration_error(settings: Any) -> None:

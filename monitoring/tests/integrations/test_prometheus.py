@@ -44,7 +44,7 @@ def make_mean_rule(**columns: Any) -> Rule:
 
 
 def run_promtool(promtool: str, command: list[str]) -> str:
-    result = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=180)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -144,7 +144,7 @@ def is_firing(promtool: str, directory: Path, rule: Rule, input_series: list[dic
         }
         file = directory / f"test{number}.yml"
         file.write_text(json.dumps(document))
-        result = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
+        result = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=180)
         outcomes.append(result.returncode == 0)
     assert sum(outcomes) == 1, result.stdout + result.stderr  # exactly one expectation holds
     return outcomes[1]
@@ -187,7 +187,7 @@ def test_prometheus_server_scrapes_the_site_and_fires_its_rules(prometheus: str,
             assert fires(client, f"http://127.0.0.1:{port}/api/v1", "many_wrong_addresses")
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(180)
 
 
 def fires(client: httpx.Client, prometheus_url: str, name: str) -> bool:
