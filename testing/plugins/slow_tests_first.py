@@ -6,9 +6,14 @@ A parallel run distributes whole files (`--dist loadfile`) in this order. Files 
 import pytest
 
 SLOWEST_TEST_FILES = [
-    "test_kill.py",
-    "test_outages.py",
     "test_make_run.py",
+    "test_outages.py",
+    "test_attacks.py",
+    "test_access_table.py",
+    "test_spending.py",
+    "test_migrations.py",
+    "test_kill.py",
+    "test_steps.py",
     "test_diagnose_command.py",
     "test_run_endings.py",
     "test_errors_on_the_page.py",
