@@ -17,6 +17,7 @@ from progress.models import Event, Stream, new_epoch
 from progress.publisher import notify_subscribers_after_commit
 
 MAX_EVENTS_PER_PAGE = 200
+MAX_BYTES_PER_PAGE = 16 * 1024  # each socket may hold a page until its peer has read it
 MAX_SEQ = 2**31 - 1
 
 # One round trip. The lock on the stream's row is held until commit, so `seq` has no gaps.
@@ -39,9 +40,12 @@ SELECT place, stream.epoch, stream.last_seq, stream.is_closed, event.seq, event.
 FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (id, after, place)
 JOIN progress_stream AS stream ON stream.id = wanted.id
 LEFT JOIN LATERAL (
-    SELECT seq, kind, data FROM progress_event
-    WHERE stream_id = stream.id AND seq > wanted.after AND seq <= stream.last_seq ORDER BY seq LIMIT %s
-) AS event ON true
+    SELECT seq, kind, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
+    FROM (
+        SELECT seq, kind, data::text FROM progress_event
+        WHERE stream_id = stream.id AND seq > wanted.after AND seq <= stream.last_seq ORDER BY seq LIMIT %s
+    ) AS next
+) AS event ON event.bytes_before < %s
 ORDER BY place, event.seq
 """
 
@@ -50,7 +54,10 @@ EventEntry = tuple[int, str, dict[str, Any]]  # seq, kind, data
 
 @dataclass(frozen=True)
 class LogPage:
-    """The log after a cursor: at most MAX_EVENTS_PER_PAGE entries in order without gaps, and the end of the log."""
+    """The log after a cursor: entries in order without gaps, and the end of the log.
+
+    At most MAX_EVENTS_PER_PAGE entries; none after those that reach MAX_BYTES_PER_PAGE.
+    """
 
     epoch: str
     last_seq: int
@@ -110,7 +117,13 @@ def read_logs(cursors: Sequence[tuple[uuid.UUID, int]], max_events: int = MAX_EV
     pages: list[LogPage | None] = [None] * len(cursors)
     with connection.cursor() as cursor:
         cursor.execute(
-            _READ, [[stream_id for stream_id, _ in cursors], [min(after, MAX_SEQ) for _, after in cursors], max_events]
+            _READ,
+            [
+                [stream_id for stream_id, _ in cursors],
+                [min(after, MAX_SEQ) for _, after in cursors],
+                max_events,
+                MAX_BYTES_PER_PAGE,
+            ],
         )
         for position, epoch, last, is_closed, seq, kind, data in cursor.fetchall():
             page = pages[position - 1]

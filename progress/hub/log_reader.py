@@ -6,7 +6,7 @@ import contextvars
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 import orjson
@@ -19,14 +19,17 @@ from progress.services import EventEntry, LogPage, read_logs
 log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES = 60 * 1024
-MAX_STREAMS_PER_READ = 250  # so that no read blocks the event loop for more than a few milliseconds
+MAX_STREAMS_PER_READ = 50  # so that a read takes little memory, and blocks the event loop for a few milliseconds
 MIN_READ_INTERVAL_SECONDS = 0.005  # requests within it share a read; a request after a pause does not wait
 MAX_CONCURRENT_READS = 2  # one is delivered while the database works on the other
 
 
 @dataclass(frozen=True, slots=True)
 class SerializedPage:
-    """The log after a cursor, serialized. end_cursor: the last entry of the frames, or the cursor if there is none."""
+    """The log after a cursor, serialized. end_cursor: the last entry of the frames, or the cursor if there is none.
+
+    log_page: the page without its entries, which would take the memory a second time while a peer does not read.
+    """
 
     log_page: LogPage
     frames: list[str]
@@ -58,7 +61,11 @@ def _encode_events_frame(entries: list[bytes]) -> str:
 def read_pages(cursors: Sequence[tuple[uuid.UUID, int]]) -> list[SerializedPage | None]:
     """Return the log after each (stream, cursor), None for a missing stream."""
     return [
-        SerializedPage(page, list(encode_frames(page.entries)), page.entries[-1][0] if page.entries else after)
+        SerializedPage(
+            replace(page, entries=[]),
+            list(encode_frames(page.entries)),
+            page.entries[-1][0] if page.entries else after,
+        )
         if page
         else None
         for page, (_, after) in zip(read_logs(cursors), cursors, strict=True)

@@ -17,6 +17,7 @@ from progress.events import EventKind
 from progress.exceptions import StreamClosed
 from progress.models import Event, Stream
 from progress.services import (
+    MAX_BYTES_PER_PAGE,
     MAX_EVENTS_PER_PAGE,
     append_events,
     close_stream,
@@ -175,6 +176,14 @@ def test_a_page_has_at_most_200_entries_and_the_last_seq(stream: Stream) -> None
     assert [len(page.entries) for page in pages] == [MAX_EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE, 50, 0]
     assert {page.last_seq for page in pages} == {450}
     assert pages[1].entries[0][0] == 201
+
+
+def test_a_page_of_large_entries_ends_with_the_one_that_reaches_its_bytes(stream: Stream) -> None:
+    size = MAX_BYTES_PER_PAGE // 2 + 1
+    with transaction.atomic():
+        append_events(stream.pk, [("progress", {"text": "x" * size})] * 5)
+    pages = [read_log(stream.pk, after) for after in (0, 2, 4, 5)]
+    assert [[seq for seq, *_ in page.entries] for page in pages] == [[1, 2], [3, 4], [5], []]
 
 
 @pytest.mark.parametrize("after", [4, 5, 1_000_000, 2**31 - 1, 2**31, 2**63])
