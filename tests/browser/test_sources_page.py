@@ -1,13 +1,17 @@
 """In a browser: a diagnosis with web search at all demo platforms that search, and its sources."""
 
+import json
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
 from diagnosis.platforms.seed import DEMO_SEARCH_PLATFORMS
+from testing.invariants import wait_until_all_ended
 from testing.site import Site, running_site
 from tests.browser.test_browser import has_no_horizontal_scroll, open_page
 
@@ -71,6 +75,33 @@ def test_a_diagnosis_with_search_shows_where_its_answers_come_from(browser: Brow
             assert has_no_horizontal_scroll(page)
             _keep_picture(page, f"sources-{width}-zh")
         _keep_english_pictures(page)
+
+
+def test_three_runs_with_search_are_one_trend_of_that_surface(browser: Browser, site: Site) -> None:
+    device = "device-of-three-runs"
+    body = {
+        "brand": "山岚",
+        "competitors": [{"name": "木石坊"}],
+        "sites": ["www.shanlan.example"],
+        "questions": ["入门手冲咖啡壶怎么选？", "手冲咖啡器具有哪些牌子？"],
+        "platforms": [*PLATFORMS, "demo-fast"],
+    }
+    with site.client(device) as client:
+        for _ in range(3):
+            client.post("/api/diagnoses", json=body).raise_for_status()
+            wait_until_all_ended(site)
+        latest, *_older = client.get("/api/diagnoses").json()["items"]
+        exported = client.get(f"/api/diagnoses/{latest['id']}/export.xlsx").raise_for_status().content
+    workbook = load_workbook(BytesIO(exported), read_only=True)
+    assert sum(1 for _ in workbook["来源"].rows) > len(PLATFORMS)
+    with open_page(browser, site, width=320) as page:
+        page.add_init_script(f"localStorage.setItem('diag.device', '{json.dumps(device)}')")
+        page.goto(f"/diagnoses/{latest['id']}/")
+        trend = page.locator("#trend-section")
+        expect(trend.locator("#trend-summary")).to_contain_text("一共诊断过 3 次")
+        expect(trend.locator(".trend-point")).to_have_count(3)
+        expect(trend.locator("input[name$='-surface']")).to_have_count(2)
+        assert has_no_horizontal_scroll(page)
 
 
 def _keep_english_pictures(page: Page) -> None:
