@@ -44,7 +44,7 @@ def list_pages(answers: int) -> list[MeasuredPage]:
         MeasuredPage("start", "/", ["#brand", "#platforms input", "#latest a", "#submit"]),
         MeasuredPage(f"report of {SMALL_ANSWERS} answers", f"/diagnoses/{runs[-1].pk}/", report),
         MeasuredPage(f"report of {answers:,} answers", f"/diagnoses/{large.pk}/", report),
-        MeasuredPage("overview", f"/w/{large.workspace_id}/", ["#name", "#tiles *", "#trend-rows tr"]),
+        MeasuredPage("overview", f"/w/{large.workspace_id}/", ["#workspace-name", "#tiles *", "#headline"]),
         MeasuredPage("history", "/history/", ["#history .diagnosis-item", "#q"]),
     ]
 

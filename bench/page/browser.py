@@ -13,10 +13,13 @@ SLOW_4G = {
     "uploadThroughput": 750 * 1000 / 8 * 0.9,
 }
 QUIET_MS = 1500
+MAX_WAIT_MS = 60_000
 # Records when every selector first matches an element that is shown; `performance.now()` starts with the navigation.
 RECORD_USABLE = """
-window.whenUsable = new Promise((resolve) => {
+window.whenUsable = new Promise((resolve, reject) => {
   const selectors = %s;
+  const isMissing = (selector) => !isShown(selector);
+  setTimeout(() => reject(new Error(`not shown: ${selectors.filter(isMissing)}`)), %d);
   const isShown = (selector) => {
     const element = document.querySelector(selector);
     return element && element.getClientRects().length > 0 && getComputedStyle(element).visibility === "visible";
@@ -48,8 +51,8 @@ def visit_page(browser: Browser, url: str, state: Any, selectors: list[str]) -> 
         sizes: list[float] = []
         session.on("Network.requestWillBeSent", lambda event: requests.append(event["request"]["url"]))
         session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-        page.add_init_script(RECORD_USABLE % selectors)
-        page.goto(url, wait_until="load", timeout=60_000)
+        page.add_init_script(RECORD_USABLE % (selectors, MAX_WAIT_MS))
+        page.goto(url, wait_until="load", timeout=MAX_WAIT_MS)
         milliseconds = page.evaluate("window.whenUsable")
         _wait_until_quiet(page, requests, sizes)
         return Visit(
