@@ -142,14 +142,14 @@ async function cancel() {
 // When it has ended
 
 /** Replace what was streamed by what is stored, in place. */
-async function handleEnd() {
+async function handleEnd(options) {
   if (hasReport) return;
   hasReport = true;
   unsubscribe();
   byId("connection").hidden = true;
   byId("page-problem").replaceChildren();
   try {
-    const stored = await loadReport();
+    const stored = await loadReport(options);
     sections ??= new ReportSections({ answers, reload: reloadEverywhere });
     keepInPlace(byId("answers-section"), () => showReport(stored));
     await answers.loadSummaries();
@@ -170,9 +170,9 @@ async function revealAddressed() {
   if (answer) await answers.reveal({ id: answer });
 }
 
-/** Load the report, after a correction as soon as it includes that. */
-async function loadReport() {
-  diagnosis = await getDiagnosis(id);
+/** Load the report, after a correction as soon as it includes that. `isCurrent`: the diagnosis has just been loaded. */
+async function loadReport({ isCurrent = false } = {}) {
+  if (!isCurrent) diagnosis = await getDiagnosis(id);
   for (let attempt = 0; diagnosis.report_pending && attempt < MAX_REPORT_POLLS; attempt += 1) {
     await new Promise((resolve) => setTimeout(resolve, REPORT_POLL_MS));
     diagnosis = await getDiagnosis(id);
@@ -282,7 +282,7 @@ async function open() {
   byId("diagnosis").hidden = false;
   byId("loading").hidden = true;
   if (!isRunning(diagnosis.status)) {
-    await handleEnd();
+    await handleEnd({ isCurrent: true });
     return;
   }
   if (diagnosis.carried_over) await answers.loadSummaries();
