@@ -338,7 +338,7 @@ def test_queries_for_creating_do_not_grow_with_the_size(
     questions = [f"问题 {number}" for number in range(20)]
     with django_assert_max_num_queries(30):  # with the workspace and its names
         make_diagnosis(owner, platforms, questions=questions)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         diagnosis = make_diagnosis(owner, platforms, questions=questions, repeats=5)
     ended = run_and_end(diagnosis, *[make_valid_result()] * 10)
     with django_assert_max_num_queries(26):
