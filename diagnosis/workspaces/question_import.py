@@ -1,5 +1,7 @@
-"""Import questions from pasted lines or CSV: every line gets a verdict, and nothing is dropped without one."""
+"""Import questions from lines, CSV or XLSX: every line gets a verdict, and nothing is dropped without one."""
 
+import base64
+import binascii
 import csv
 import io
 import re
@@ -20,10 +22,12 @@ from diagnosis.workspaces.questions import (
     count_active,
     find_or_create_tags,
 )
+from diagnosis.workspaces.spreadsheets import UnreadableSpreadsheet, read_xlsx_rows
 from errors.exceptions import InvalidInput
 
 MAX_IMPORT_LINES = 2000
 MAX_IMPORT_BYTES = 128 * 1024  # the body of a request may have twice as many
+MAX_IMPORT_CHARACTERS = MAX_IMPORT_BYTES * 4 // 3 + 4  # in Base64
 MAX_QUESTION_CHARACTERS = 500
 MAX_TAG_CHARACTERS = 40
 _TAG_SEPARATORS = re.compile(r"[;；,，、|]")
@@ -52,23 +56,45 @@ class ImportLine:
     same_as: int | None = None
 
 
-def read_lines(content: str, *, is_csv: bool) -> list[ImportLine]:
-    """Return the lines: a question and its tags, separated by a tab or, in CSV, in the next columns.
+class ImportFormat(StrEnum):
+    """What the content of an import is. XLSX: a workbook in Base64, of which the first sheet is read."""
 
-    Raises InvalidInput if there are too many, or too many bytes.
+    LINES = "lines"
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+def read_lines(content: str, import_format: ImportFormat) -> list[ImportLine]:
+    """Return the lines: a question and its tags, behind a tab or, in CSV and XLSX, in the next columns.
+
+    Raises InvalidInput if there are too many, too many bytes, or if the file cannot be read.
     """
-    if len(content.encode("utf-8", "surrogatepass")) > MAX_IMPORT_BYTES:
+    is_xlsx = import_format is ImportFormat.XLSX
+    data = _decode_base64(content) if is_xlsx else content.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_IMPORT_BYTES:
         raise InvalidInput(fields={"content": _("一次最多导入 %(most)s KB。") % {"most": MAX_IMPORT_BYTES // 1024}})
     try:
-        rows = list(_iter_csv_rows(content)) if is_csv else _split_lines(content)
+        if is_xlsx:
+            rows = read_xlsx_rows(data, MAX_IMPORT_LINES)
+        else:
+            rows = list(_iter_csv_rows(content)) if import_format is ImportFormat.CSV else _split_lines(content)
     except csv.Error as error:
         raise InvalidInput(fields={"content": _("不是有效的 CSV 文件。")}) from error
+    except UnreadableSpreadsheet as error:
+        raise InvalidInput(fields={"content": _("不是有效的 XLSX 文件，或解压后太大。")}) from error
     if len(rows) > MAX_IMPORT_LINES:
         raise InvalidInput(fields={"content": _("一次最多导入 %(most)s 行。") % {"most": MAX_IMPORT_LINES}})
     return [
         ImportLine(number, (cells[0] if cells else "").strip(), list(_iter_tags(cells[1:])))
         for number, cells in enumerate(rows, 1)
     ]
+
+
+def _decode_base64(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput(fields={"content": _("不是有效的 XLSX 文件，或解压后太大。")}) from error
 
 
 def _split_lines(content: str) -> list[list[str]]:
