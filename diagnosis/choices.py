@@ -77,6 +77,7 @@ class CallPurpose(TextChoices):
     PROBE = "probe", _("恢复检查")
     PREFLIGHT = "preflight", _("上线检查")
     TEST = "test", _("平台测试")
+    SUGGESTION = "suggestion", _("问题建议")
 
 
 class BudgetScope(TextChoices):

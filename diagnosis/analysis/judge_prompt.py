@@ -8,9 +8,11 @@ brand is verified against the answer (extraction.py).
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+ReplyModel = TypeVar("ReplyModel", bound=BaseModel)
 
 Sentiment = Literal["positive", "neutral", "negative", "unclear"]
 SENTIMENTS: tuple[Sentiment, ...] = ("positive", "neutral", "negative", "unclear")
@@ -82,17 +84,23 @@ def build_judge_prompt(text: str, names: Sequence[str]) -> str:
 
 
 def parse_judge_reply(reply: str) -> list[JudgedBrand] | None:
-    """Return the brands of a reply, None if it contains no valid JSON object.
+    """Return the brands of a reply, None if it contains no valid JSON object."""
+    parsed = parse_json_reply(reply, _JudgeReply)
+    return parsed.brands[:MAX_EXTRACTED_BRANDS] if parsed else None
+
+
+def parse_json_reply(reply: str, model: type[ReplyModel]) -> ReplyModel | None:
+    """Return the JSON object of a reply, None if it contains no valid one.
 
     The object may stand behind reasoning or a preamble, in a fence, or have typographic quotes as delimiters. Of
     several the last one counts.
     """
     text = re.sub(r"<think>.*?(?:</think>|\Z)", "", reply, flags=re.DOTALL | re.IGNORECASE)
-    replies = list(_iter_valid_replies(text)) or list(_iter_valid_replies(re.sub("[“”„‟＂]", '"', text)))
-    return replies[-1].brands[:MAX_EXTRACTED_BRANDS] if replies else None
+    objects = list(_iter_objects(text, model)) or list(_iter_objects(re.sub("[“”„‟＂]", '"', text), model))
+    return objects[-1] if objects else None
 
 
-def _iter_valid_replies(text: str) -> Iterator[_JudgeReply]:
+def _iter_objects(text: str, model: type[ReplyModel]) -> Iterator[ReplyModel]:
     decoder = json.JSONDecoder()
     start = text.find("{")
     for _attempt in range(MAX_JSON_STARTS):
@@ -102,7 +110,7 @@ def _iter_valid_replies(text: str) -> Iterator[_JudgeReply]:
         try:
             value: Any
             value, end = decoder.raw_decode(text, start)
-            yield _JudgeReply.model_validate(value)
+            yield model.model_validate(value)
         except (ValidationError, ValueError, RecursionError):
             pass  # another "{" may begin the object
         start = text.find("{", end)

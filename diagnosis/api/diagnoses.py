@@ -1,4 +1,4 @@
-"""HTTP API of diagnoses: start, list, read, cancel, retry; platforms, suggestions, statistics."""
+"""HTTP API of diagnoses: start, list, read, cancel, retry; platforms, statistics."""
 
 import re
 import uuid
@@ -29,9 +29,7 @@ from diagnosis.api.schemas import (
     OrderIn,
     PlatformOut,
     StatisticsOut,
-    SuggestionsOut,
 )
-from diagnosis.brands.suggestions import suggest_competitors
 from diagnosis.choices import WorkspaceRole
 from diagnosis.clients import get_client_kind, require_consent
 from diagnosis.models import Answer, Diagnosis
@@ -234,19 +232,6 @@ def retry(request: HttpRequest, diagnosis_id: str, idempotency_key: IdempotencyK
         build_request_context(request, idempotency_key),
     )
     return Response(202 if is_new else 200, serializers.serialize_accepted(diagnosis))
-
-
-@router.get(
-    "/suggestions",
-    response=SuggestionsOut,
-    summary="Suggest competitors",
-    operation_id="diagnosis_api_get_suggestions",
-)
-def get_suggestions(
-    request: HttpRequest, brand: QueryEx[str, P(min_length=1, max_length=100)]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the competitors that the caller compared with this brand before, newest first."""
-    return {"competitors": suggest_competitors(get_request_user(request), brand.replace("\x00", ""))}
 
 
 @router.get(

@@ -314,12 +314,6 @@ class SuggestedBrand(Schema):
     aliases: list[str]
 
 
-class SuggestionsOut(Schema):
-    """The competitors that are suggested for a brand."""
-
-    competitors: list[SuggestedBrand]
-
-
 class DayOut(Schema):
     """The diagnoses started on a day. ended_well: those that completed, also partially."""
 

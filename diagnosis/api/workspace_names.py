@@ -22,7 +22,7 @@ from diagnosis.workspaces.candidates import (
     restore_candidate,
 )
 from diagnosis.workspaces.names import MAX_RIVALS, MAX_SPELLINGS, BrandNames, load_names
-from diagnosis.workspaces.names_edit import apply_names, preview_names, undo_names
+from diagnosis.workspaces.names_edit import apply_names, load_newest_rates, preview_names, undo_names
 
 router = Router(tags=["workspace names"])
 
@@ -69,14 +69,25 @@ class MergeIn(VersionIn):
     brand: uuid.UUID
 
 
+class PreviewRateOut(Schema):
+    """A mention rate in the newest run."""
+
+    k: int
+    n: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
 class TrackedBrandOut(Schema):
-    """A tracked brand."""
+    """A tracked brand. figure: in the newest run, null if that did not count it."""
 
     id: uuid.UUID
     name: str
     aliases: list[str]
     sites: list[str]
     is_own: bool
+    figure: PreviewRateOut | None
 
 
 class RecountOut(Schema):
@@ -92,16 +103,6 @@ class NamesOut(Schema):
     names_version: int
     brands: list[TrackedBrandOut]
     recount: RecountOut
-
-
-class PreviewRateOut(Schema):
-    """A mention rate in the newest run."""
-
-    k: int
-    n: int
-    rate: float | None
-    low: float | None
-    high: float | None
 
 
 class PreviewBrandOut(Schema):
@@ -156,10 +157,12 @@ def list_brands(request: HttpRequest, workspace_id: uuid.UUID) -> dict[str, Any]
 
 
 def _serialize_names(workspace: Workspace) -> dict[str, Any]:
+    rates = load_newest_rates(workspace)
     return {
         "names_version": workspace.names_version,
         "brands": [
             {name: getattr(brand, name) for name in ("id", "name", "aliases", "sites", "is_own")}
+            | {"figure": rates.get(brand.name)}
             for brand in load_names(workspace)
         ],
         "recount": count_progress(workspace),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, P, QueryEx, Router, Schema
+from ninja import Field, HeaderEx, P, Router, Schema
 from ninja import Status as Response
 from pydantic import AfterValidator, StringConstraints
 
@@ -30,7 +30,8 @@ from diagnosis.workspaces.panels import (
     serialize_panel,
 )
 from diagnosis.workspaces.question_import import (
-    MAX_IMPORT_BYTES,
+    MAX_IMPORT_CHARACTERS,
+    ImportFormat,
     ImportLine,
     LineVerdict,
     import_lines,
@@ -40,13 +41,13 @@ from diagnosis.workspaces.question_import import (
 from diagnosis.workspaces.questions import (
     MAX_QUESTIONS_PER_WORKSPACE,
     MAX_TAGS,
+    QuestionChange,
     add_question,
     change_question,
     find_question,
     list_questions,
     serialize_questions,
 )
-from diagnosis.workspaces.suggestions import suggest_questions
 from errors.exceptions import NotFound
 
 router = Router(tags=["workspace questions"])
@@ -58,6 +59,8 @@ Tags = Annotated[list[TagText], Field(max_length=10)]
 PanelName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(validate_readable)
 ]
+
+IfMatch = HeaderEx[str | None, P(alias="If-Match", max_length=80, description="the etag that was edited")]
 
 _EDITOR = WorkspaceRole.EDITOR
 
@@ -74,11 +77,14 @@ class QuestionFigureOut(Schema):
 
 
 class TrackedQuestionOut(Schema):
-    """A question. kind: "recognition" if it names a tracked brand. panels: those whose current version asks it."""
+    """A question. kind: "recognition" if it names a tracked brand. panels: those whose current version asks it.
+
+    etag: of what can change, for If-Match.
+    """
 
     id: uuid.UUID
     text: str
-    origin: Literal["manual", "import", "template", "order"]
+    origin: Literal["manual", "import", "template", "order", "judge"]
     kind: Literal["unbranded", "recognition"]
     tags: list[str]
     panels: list[uuid.UUID]
@@ -86,6 +92,7 @@ class TrackedQuestionOut(Schema):
     archived_at: datetime | None
     created_at: datetime
     figure: QuestionFigureOut | None
+    etag: str
 
 
 class TrackedQuestionList(Schema):
@@ -100,7 +107,7 @@ class TrackedQuestionIn(Schema):
 
     text: QuestionText
     tags: Tags = Field(default_factory=list)
-    origin: Literal["manual", "template", "order"] = "manual"
+    origin: Literal["manual", "template", "order", "judge"] = "manual"
     replaces: uuid.UUID | None = None
 
 
@@ -112,10 +119,13 @@ class QuestionChangeIn(Schema):
 
 
 class ImportIn(Schema):
-    """Lines, or the content of a CSV file: a question and its tags, in the next columns or behind a tab."""
+    """Lines, or a CSV or XLSX file: a question and its tags, in the next columns or behind a tab.
 
-    content: str = Field(max_length=MAX_IMPORT_BYTES)
-    format: Literal["lines", "csv"] = "lines"
+    content: of "xlsx" in Base64; the first sheet is read. At most 128 KB and 2,000 lines, decompressed 4 MB.
+    """
+
+    content: str = Field(max_length=MAX_IMPORT_CHARACTERS)
+    format: ImportFormat = ImportFormat.LINES
 
 
 class ImportLineOut(Schema):
@@ -137,15 +147,6 @@ class ImportOut(Schema):
     stored: int
     refused: int
     lines: list[ImportLineOut]
-
-
-class SuggestedQuestionOut(Schema):
-    """A text that is not tracked. runs: how many have asked it, for reason "asked"."""
-
-    text: str
-    reason: Literal["asked", "template", "tag"]
-    runs: int
-    names_brand: bool
 
 
 class TagOut(Schema):
@@ -229,7 +230,7 @@ def create_question(request: HttpRequest, workspace_id: uuid.UUID, body: Tracked
 def preview_import(request: HttpRequest, workspace_id: uuid.UUID, body: ImportIn) -> dict[str, Any]:
     """Return a verdict for every line. Nothing is stored."""
     workspace = get_workspace(request, workspace_id, _EDITOR)
-    lines = read_lines(body.content, is_csv=body.format == "csv")
+    lines = read_lines(body.content, body.format)
     judge_lines(workspace, lines)
     return _serialize_import(lines)
 
@@ -243,7 +244,7 @@ def preview_import(request: HttpRequest, workspace_id: uuid.UUID, body: ImportIn
 def import_questions(request: HttpRequest, workspace_id: uuid.UUID, body: ImportIn) -> dict[str, Any]:
     """Store the new and known lines and return a verdict for every line."""
     workspace = get_workspace(request, workspace_id, _EDITOR)
-    lines = read_lines(body.content, is_csv=body.format == "csv")
+    lines = read_lines(body.content, body.format)
     judge_lines(workspace, lines)
     stored = [line for line in lines if line.verdict in (LineVerdict.NEW, LineVerdict.KNOWN)]
     texts = {f"content.{line.number}": "\n".join([line.text, *line.tags]) for line in stored}
@@ -257,19 +258,6 @@ def _serialize_import(lines: list[ImportLine]) -> dict[str, Any]:
     return {"stored": stored, "refused": len(lines) - stored, "lines": [asdict(line) for line in lines]}
 
 
-@router.get(
-    "/workspaces/{workspace_id}/questions/suggest",
-    response=list[SuggestedQuestionOut],
-    summary="Suggest questions",
-    operation_id="suggest_workspace_questions",
-)
-def suggest(
-    request: HttpRequest, workspace_id: uuid.UUID, product: QueryEx[str, P(max_length=60)] = ""
-) -> list[dict[str, Any]]:
-    """Return questions that earlier runs asked, and templates about `product`, each with its reason."""
-    return suggest_questions(get_workspace(request, workspace_id), product.replace("\x00", "").strip())
-
-
 @router.patch(
     "/workspaces/{workspace_id}/questions/{question_id}",
     response=TrackedQuestionOut,
@@ -277,12 +265,18 @@ def suggest(
     operation_id="change_workspace_question",
 )
 def edit_question(
-    request: HttpRequest, workspace_id: uuid.UUID, question_id: uuid.UUID, body: QuestionChangeIn
+    request: HttpRequest,
+    workspace_id: uuid.UUID,
+    question_id: uuid.UUID,
+    body: QuestionChangeIn,
+    if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Replace the tags, archive a question, or take it back."""
+    """Replace the tags, archive a question, or take it back. 409 with If-Match if it was changed since."""
     workspace = get_workspace(request, workspace_id, _EDITOR)
     check_typed_texts(get_request_user(request), {"tags": "\n".join(body.tags or ())})
-    question = change_question(workspace, find_question(workspace, question_id), tags=body.tags, archived=body.archived)
+    question = find_question(workspace, question_id)
+    change = QuestionChange(body.tags, body.archived)
+    question = change_question(workspace, question, change, etag=if_match)
     return serialize_questions(workspace, [question])[0]
 
 

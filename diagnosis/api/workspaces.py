@@ -12,13 +12,17 @@ from django.utils.http import content_disposition_header
 from ninja import Field, P, QueryEx, Router, Schema
 from ninja import Status as Response
 
+from diagnosis.api import serializers
 from diagnosis.api.access import get_membership, get_request_user, get_workspace
+from diagnosis.api.diagnoses import IdempotencyKey, build_request_context
 from diagnosis.api.exports import build_file_response_schema
 from diagnosis.api.history import get_history_page
-from diagnosis.api.schemas import NameText
+from diagnosis.api.schemas import AcceptedOut, NameText, OrderIn
 from diagnosis.choices import WorkspaceRole
+from diagnosis.clients import require_consent
 from diagnosis.models import Diagnosis, Workspace
 from diagnosis.moderation import check_typed_texts
+from diagnosis.orders.first_runs import start_workspace
 from diagnosis.orders.workspace_deletion import get_purge_time, list_deleted
 from diagnosis.reports.export.download import clean_filename, stream_file
 from diagnosis.schedules.schemas import MAX_BUDGET_CALLS, MAX_BUDGET_MONEY
@@ -64,6 +68,18 @@ class WorkspaceIn(Schema):
     demo: bool = False
 
 
+class StartIn(OrderIn):
+    """A brand with its names, and what its first panel asks."""
+
+    workspace: None = None
+
+
+class StartedOut(AcceptedOut):
+    """The first diagnosis, and its workspace."""
+
+    workspace: uuid.UUID
+
+
 @router.get("/workspaces", response=WorkspaceList, summary="List the workspaces", operation_id="list_workspaces")
 def list_own(request: HttpRequest) -> dict[str, Any]:
     """Return the workspaces of which the caller is a member."""
@@ -83,6 +99,23 @@ def create(request: HttpRequest, body: WorkspaceIn) -> Response[dict[str, Any]]:
     user = get_request_user(request)
     check_typed_texts(user, {"name": body.name})
     return Response(201, serialize_workspace(create_workspace(user, body.name, is_demo=body.demo)))
+
+
+@router.post(
+    "/workspaces/start",
+    response={202: StartedOut, 200: StartedOut},
+    summary="Create a workspace and run",
+    operation_id="start_workspace",
+)
+def start(request: HttpRequest, body: StartIn, idempotency_key: IdempotencyKey = None) -> Response[dict[str, Any]]:
+    """Create a workspace with names, questions and a panel, and start its first diagnosis; as `POST /api/diagnoses`.
+
+    409 if the caller has a workspace of the brand. Nothing is stored unless all is.
+    """
+    require_consent(get_request_user(request))
+    diagnosis, is_new = start_workspace(body.to_request(), build_request_context(request, idempotency_key))
+    accepted = serializers.serialize_accepted(diagnosis) | {"workspace": diagnosis.workspace_id}
+    return Response(202 if is_new else 200, accepted)
 
 
 @router.get(
@@ -180,5 +213,5 @@ def list_runs(request: HttpRequest, workspace_id: uuid.UUID, cursor: str = "", p
     """Return a page of the diagnoses of a workspace, newest first, with the own brand's rate and its change."""
     runs = Diagnosis.objects.filter(workspace=get_workspace(request, workspace_id))
     runs = runs.filter(build_panel_filter(panel.replace("\x00", ""))) if panel else runs
-    page, next_cursor = get_history_page(runs.select_related("owner").defer("report"), cursor)
+    page, next_cursor = get_history_page(runs.select_related("owner", "panel_version__panel").defer("report"), cursor)
     return {"items": serialize_runs(page), "next": next_cursor}

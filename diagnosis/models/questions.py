@@ -36,6 +36,7 @@ class TrackedQuestion(models.Model):
         IMPORT = "import", "导入"
         TEMPLATE = "template", "模板"
         ORDER = "order", "以前的诊断"
+        JUDGE = "judge", "评估平台"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="questions", verbose_name="工作区")

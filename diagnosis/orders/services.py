@@ -185,7 +185,7 @@ def _create_rows(
         context,
         workspace=workspace,
         panel_version_id=context.panel_version,
-        names_version=adopt_names(workspace, _list_names(request)),
+        names_version=adopt_names(workspace, list_names(request)),
         brand=request.brand.name,
         panel=compute_panel_key(request.brand.name, request.questions, request.platforms),
         schedule_id=context.schedule,
@@ -228,7 +228,8 @@ def _create_rows(
     return enqueue(diagnosis)
 
 
-def _list_names(request: DiagnosisRequest) -> list[BrandNames]:
+def list_names(request: DiagnosisRequest) -> list[BrandNames]:
+    """Return the names of a request as those of a workspace."""
     brands = [request.brand, *request.competitors]
     return [
         BrandNames(brand.name, tuple(brand.aliases), tuple(brand.sites), is_own=index == 0)

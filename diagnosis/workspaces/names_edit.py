@@ -62,7 +62,7 @@ def _iter_name_errors(names: Sequence[BrandNames]) -> Iterator[tuple[str, str]]:
 def preview_names(workspace: Workspace, names: Sequence[BrandNames]) -> dict[str, Any]:
     """Return the rates of the newest run as they are and as they would be. Nothing is stored."""
     validate_names(workspace, names)
-    newest = workspace.diagnoses.filter(status__in=FINAL_STATUSES, valid__gt=0).defer("report").first()
+    newest = _find_newest(workspace)
     recounted = workspace.diagnoses.filter(status__in=FINAL_STATUSES)
     counts = {
         "runs": recounted.filter(names_version__isnull=False).count(),
@@ -79,6 +79,16 @@ def preview_names(workspace: Workspace, names: Sequence[BrandNames]) -> dict[str
             for name in dict.fromkeys([*after, *before])
         ],
     }
+
+
+def _find_newest(workspace: Workspace) -> Diagnosis | None:
+    return workspace.diagnoses.filter(status__in=FINAL_STATUSES, valid__gt=0).defer("report").first()
+
+
+def load_newest_rates(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """Return the stored rates of the brands in the newest run, by name."""
+    newest = _find_newest(workspace)
+    return _load_rates(newest) if newest else {}
 
 
 def _build_rate(k: int, n: int) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The questions of a workspace: add, edit, tag and archive."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -89,12 +91,33 @@ def find_or_create_tags(workspace: Workspace, names: Iterable[str]) -> list[Tag]
     return [*tags.values(), *created]
 
 
+@dataclass(frozen=True)
+class QuestionChange:
+    """What to change; None leaves it as it is."""
+
+    tags: Sequence[str] | None
+    archived: bool | None
+
+
+def build_etag(question: TrackedQuestion) -> str:
+    """Return what differs after any change of the question."""
+    state = [question.archived_at is None, sorted(tag.name for tag in question.tags.all())]
+    return f'"{hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]}"'
+
+
 def change_question(
-    workspace: Workspace, question: TrackedQuestion, *, tags: Sequence[str] | None, archived: bool | None
+    workspace: Workspace, question: TrackedQuestion, change: QuestionChange, *, etag: str | None = None
 ) -> TrackedQuestion:
-    """Replace the tags, archive a question or take it back; None leaves it as it is. Panels keep what they ask."""
+    """Replace the tags, archive a question or take it back. Panels keep what they ask.
+
+    etag: of the state that was edited. Raises Conflict if the question has changed since.
+    """
+    tags, archived = change.tags, change.archived
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=workspace.pk)
+        question.refresh_from_db()
+        if etag is not None and etag != build_etag(question):
+            raise Conflict(fields={"If-Match": _("问题刚被别人修改过，请刷新后再改。")})
         if archived is False and question.archived_at and count_active(workspace) >= MAX_QUESTIONS_PER_WORKSPACE:
             raise Conflict(fields={"archived": _("最多 %(most)s 个问题。") % {"most": MAX_QUESTIONS_PER_WORKSPACE}})
         if archived is not None:
@@ -124,6 +147,7 @@ def serialize_questions(workspace: Workspace, questions: Sequence[TrackedQuestio
             "kind": KIND_RECOGNITION if find_named_brands(question.text, brands) else KIND_UNBRANDED,
             "panels": panels[question.pk],
             "figure": rates.get(question.key),
+            "etag": build_etag(question),
         }
         for question in questions
     ]

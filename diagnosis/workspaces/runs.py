@@ -9,7 +9,7 @@ from diagnosis.workspaces.rollups import find_figures
 
 
 def serialize_runs(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
-    """Serialize runs with their stored figures, in two queries. Select `owner` with the diagnoses."""
+    """Serialize runs with their stored figures, in two queries. Select `owner` and the panel with the diagnoses."""
     ids = [diagnosis.pk for diagnosis in diagnoses]
     summaries = RunSummary.objects.in_bulk(ids)
     figures = find_figures(ids)
@@ -25,6 +25,8 @@ def serialize_runs(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
                 "brand": diagnosis.brand,
                 "schedule": diagnosis.schedule_id,
                 "panel": diagnosis.panel,
+                "panel_name": version.panel.name if (version := diagnosis.panel_version) else "",
+                "panel_version": version.number if version else None,
                 "surface": summary.surface if summary else None,
                 "figure": serialize_figure(own) if own else None,
                 "change": next((row for row in summary.changes if row["is_own"]), None) if summary else None,

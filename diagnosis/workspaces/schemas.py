@@ -218,6 +218,8 @@ class RunOut(RunRef):
     brand: str
     schedule: uuid.UUID | None
     panel: str
+    panel_name: str = Field(description="of a panel of the workspace; empty for an order that used none")
+    panel_version: int | None
     surface: SurfaceText | None
     figure: FigureOut | None
     change: ChangeOut | None

@@ -7,6 +7,7 @@ from diagnosis.api.questions import router as questions_router
 from diagnosis.api.schedules import router as schedules_router
 from diagnosis.api.share_links import router as sharing_router
 from diagnosis.api.sources import router as sources_router
+from diagnosis.api.suggestions import router as suggestions_router
 from diagnosis.api.trends import router as trends_router
 from diagnosis.api.workspace_findings import router as workspace_findings_router
 from diagnosis.api.workspace_members import router as workspace_members_router
@@ -38,6 +39,7 @@ for router in (
     trends_router,
     schedules_router,
     workspaces_router,
+    suggestions_router,  # before questions/{question_id}
     workspace_questions_router,
     workspace_names_router,
     workspace_findings_router,

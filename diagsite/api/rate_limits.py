@@ -29,6 +29,9 @@ SIGN_IN_PATHS = {"/api/session", "/accounts/login/", "/admin/login/"}
 MAX_WAITING_EXPORTS = 4  # exports of one caller that wait for a running one
 MAX_WAITING_CHANGES = 32
 
+_START_PATH = re.compile(
+    r"/api/(?:diagnoses(?:/[^/]+/retry)?|suggestions|workspaces/(?:start|[^/]+/(?:panels/[^/]+/runs|questions/suggest)))"
+)
 _EXPORT_PATH = re.compile(
     r"/api/(?:diagnoses|workspaces)/[^/]+/export\.\w+|/(?:diagnoses|w)/[^/]+/print/|/shared/(?:brand/)?[^/]+/"
 )
@@ -57,7 +60,7 @@ class ApiLimits:
             await self.caller.check(caller)
         if is_sign_in_request(request):
             await self.sign_in.check(address)
-        elif request.method == "POST" and (request.path == "/api/diagnoses" or request.path.endswith("/retry")):
+        elif is_start_request(request):
             await self.start.check(caller or address)
         elif is_export_request(request):
             await self.export.check(await get_export_key(request))
@@ -85,6 +88,11 @@ class ApiLimits:
 def is_export_request(request: HttpRequest) -> bool:
     """Whether the request is for a whole report, with all its answers."""
     return _EXPORT_PATH.fullmatch(request.path) is not None
+
+
+def is_start_request(request: HttpRequest) -> bool:
+    """Whether the request leads to paid calls."""
+    return request.method == "POST" and _START_PATH.fullmatch(request.path) is not None
 
 
 def is_sign_in_request(request: HttpRequest) -> bool:

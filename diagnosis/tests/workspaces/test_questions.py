@@ -1,9 +1,14 @@
 """Questions, imports with a verdict for every line, and panels with unchanging versions."""
 
+import base64
+import io
 import uuid
+import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+import openpyxl
 import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
@@ -79,6 +84,80 @@ def test_import_keeps_to_its_limits_and_reads_csv(
     _send(client, workspace, "questions/import", {"content": "x" * 140_000}, 422)
 
 
+def _make_workbook(rows: Sequence[Sequence[Any]]) -> bytes:
+    book, target = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for row in rows:
+        book.active.append(row)
+    book.save(target)
+    return target.getvalue()
+
+
+def _as_xlsx(data: bytes) -> dict[str, str]:
+    return {"content": base64.b64encode(data).decode(), "format": "xlsx"}
+
+
+def test_workbook_gets_a_verdict_for_every_row(client: Client, workspace: uuid.UUID) -> None:
+    rows = [("哪个壶好？", "壶、杯", "送礼"), (), ("哪个壶好？",), ("=1+1",), (2026,), ("x" * 501,)]
+    content = _as_xlsx(_make_workbook(rows))
+    preview = _send(client, workspace, "questions/preview", content)
+    assert TrackedQuestion.objects.count() == 0
+    body = _send(client, workspace, "questions/import", content)
+    assert body == preview
+    verdicts = [line["verdict"] for line in body["lines"]]
+    assert verdicts == ["new", "blank", "repeated", "blank", "new", "too_long"]  # a formula without a stored value
+    assert body["lines"][0]["tags"] == ["壶", "杯", "送礼"]
+    assert set(TrackedQuestion.objects.values_list("text", flat=True)) == {"哪个壶好？", "2026"}
+
+
+def _pack(name: str, content: bytes) -> bytes:
+    """Return the archive of a valid workbook with one part replaced."""
+    source, target = zipfile.ZipFile(io.BytesIO(_make_workbook([("甲？",)]))), io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in source.namelist():
+            archive.writestr(part, content if part == name else source.read(part))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"no archive",
+        _make_workbook([("甲？",)])[:-30],
+        _pack("xl/worksheets/sheet1.xml", b"<worksheet"),
+        _pack("xl/worksheets/sheet1.xml", b" " * 5_000_000),
+        _pack("xl/workbook.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><workbook>&b;</workbook>'),
+        _pack("[Content_Types].xml", b""),
+    ],
+    ids=["no archive", "cut off", "broken XML", "too large", "entities", "no types"],
+)
+def test_damaged_or_oversized_workbooks_are_refused(client: Client, workspace: uuid.UUID, data: bytes) -> None:
+    fields = _send(client, workspace, "questions/preview", _as_xlsx(data), 422)["fields"]
+    assert set(fields) == {"content"}
+
+
+def test_workbook_is_bounded_in_rows_and_bytes(client: Client, workspace: uuid.UUID) -> None:
+    _send(client, workspace, "questions/preview", {"content": "no base64!", "format": "xlsx"}, 422)
+    far = _make_workbook([("甲？",)])
+    sheet = zipfile.ZipFile(io.BytesIO(far)).read("xl/worksheets/sheet1.xml").replace(b'r="1"', b'r="1048576"', 1)
+    _send(client, workspace, "questions/preview", _as_xlsx(_pack("xl/worksheets/sheet1.xml", sheet)), 422)
+    _send(client, workspace, "questions/preview", _as_xlsx(b"x" * (128 * 1024 + 1)), 422)
+
+
+def test_edit_of_a_question_that_was_changed_meanwhile_is_refused(client: Client, workspace: uuid.UUID) -> None:
+    question = _send(client, workspace, "questions", {"text": "甲？"}, 201)
+    url = f"/api/workspaces/{workspace}/questions/{question['id']}"
+
+    def patch(body: dict[str, Any], etag: str) -> Any:
+        return client.patch(url, body, content_type="application/json", headers={"If-Match": etag})
+
+    changed = patch({"tags": ["壶"]}, question["etag"])
+    assert changed.status_code == 200
+    refused = patch({"tags": ["杯"]}, question["etag"])
+    assert (refused.status_code, list(refused.json()["fields"])) == (409, ["If-Match"])
+    assert patch({"tags": ["杯"]}, changed.json()["etag"]).json()["tags"] == ["杯"]
+
+
 def test_suggestions_have_reasons_and_leave_out_what_is_tracked(client: Client, workspace: uuid.UUID) -> None:
     url = f"/api/workspaces/{workspace}/questions/suggest"
     rows = client.get(url, {"product": "$手冲壶"}).json()
@@ -114,6 +193,7 @@ def test_panel_versions_never_change_and_its_runs_are_one_trend(
     assert overview["panels"][0]["key"] == panel["id"]
     assert overview["panels"][0]["runs"] == 2
     runs = client.get(f"/api/workspaces/{workspace}/runs", {"panel": panel["id"]}).json()["items"]
+    assert [(run["panel_name"], run["panel_version"]) for run in runs] == [("每周", 2), ("每周", 1)]
     assert runs[0]["change"]["cells"] == 1  # the question that both versions ask
     questions = client.get(f"/api/workspaces/{workspace}/questions").json()["items"]
     assert [len(row["panels"]) for row in questions] == [0, 1, 1]
