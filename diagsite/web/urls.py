@@ -22,6 +22,7 @@ urlpatterns = [
     path("compare/", views.show_comparison, name="compare"),
     path("schedules/", views.show_schedules, name="schedules"),
     path("w/", views.show_workspaces, name="workspaces"),
+    path("w/new/", views.show_new_workspace, name="workspace_new"),
     *(
         path(f"w/<uuid:workspace_id>/{page.path}", show_workspace_page, {"page": page}, name=page.url_name)
         for page in WORKSPACE_PAGES

@@ -121,6 +121,13 @@ def show_workspaces(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(private=True, no_cache=True)
+def show_new_workspace(request: HttpRequest) -> HttpResponse:
+    """Show the form that names a brand and starts its first run."""
+    return render_page(request, "workspace_new", repeats=REPEAT_CHOICES)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
 def show_schedules(request: HttpRequest) -> HttpResponse:
     """Show the schedules and their costs."""
     return render_page(request, "schedules", weekdays=enumerate(WEEKDAY_LABELS), days=range(1, 32))

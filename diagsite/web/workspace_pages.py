@@ -35,6 +35,9 @@ class WorkspacePage(NamedTuple):
 # In the order of the navigation; urls.py has an address for each.
 WORKSPACE_PAGES = (
     WorkspacePage("overview", _("概览"), "", ("overview",)),
+    WorkspacePage("runs", _("历次诊断"), "runs/"),
+    WorkspacePage("questions", _("问题库"), "questions/"),
+    WorkspacePage("competitors", _("竞品与名称"), "competitors/"),
     WorkspacePage("sources", _("来源"), "sources/"),
     WorkspacePage("actions", _("待办"), "actions/"),
     WorkspacePage("settings", _("设置"), "settings/"),

@@ -6,10 +6,10 @@ const DRAFT_KEY = "diag.draft";
 const SUBMISSION_KEY = "diag.submission";
 
 /** `A、B, A` -> `["A", "B"]` */
-const splitNames = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean))];
+export const splitNames = (text) => [...new Set(text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean))];
 
 /** Hosts may also be separated by spaces. */
-const splitSites = (text) => splitNames(text.replace(/\s+/g, ","));
+export const splitSites = (text) => splitNames(text.replace(/\s+/g, ","));
 
 /** `{brand, aliases, sites, competitors: [[name, aliases, sites]], questions: [[text]], platforms, repeats}` as typed, or null. */
 export const loadDraft = () => sessionStore.get(DRAFT_KEY);

@@ -16,9 +16,9 @@ export class CompareSelection {
   }
 
   /** Create the checkbox of a diagnosis; it is disabled while the diagnosis runs. */
-  createCheckbox(diagnosis) {
+  createCheckbox(diagnosis, label = _("比较 {brand}", { brand: diagnosis.brand })) {
     const isDisabled = isRunning(diagnosis.status);
-    const input = h("input", { type: "checkbox", class: "compare-checkbox", disabled: isDisabled, "aria-label": _("比较 {brand}", { brand: diagnosis.brand }) });
+    const input = h("input", { type: "checkbox", class: "compare-checkbox", disabled: isDisabled, "aria-label": label });
     input.checked = this.selected.has(diagnosis.id);
     input.dataset.id = diagnosis.id;
     input.dataset.running = String(isDisabled);

@@ -1,228 +1,23 @@
 // The start page: the form of a new diagnosis, and the latest diagnoses.
 
-import { acceptDocuments, createDiagnosis, getConsent, getDiagnosis, listDiagnoses, listPlatforms } from "../common/api.js";
+import { createDiagnosis, getDiagnosis, listDiagnoses } from "../common/api.js";
 import { _, diagnosisUrl } from "../common/config.js";
 import { confirmDialog } from "../common/confirm_dialog.js";
 import { diagnosisItem } from "../common/diagnosis_item.js";
-import { announce, byId, debounce, h, setText } from "../common/dom.js";
+import { announce, byId } from "../common/dom.js";
 import { emptyItem } from "../common/elements.js";
-import { clearErrors, fitHeight, setError } from "../common/fields.js";
-import { number } from "../common/format.js";
 import { asProblem } from "../common/problem.js";
 import { problemCard, showProblem } from "../common/problem_display.js";
-import { localStore } from "../common/storage.js";
-import { buildRequest, clearDraft, clearSubmissionKey, draftFromDiagnosis, getSubmissionKey, loadDraft, saveDraft } from "../form/draft.js";
-import { CompetitorSuggestions } from "../form/competitor_suggestions.js";
-import { FormRows, handleLines } from "../form/form_rows.js";
-import { describeEstimate, describeSelection, drawPlatforms, getSelectedIds, selectPlatforms } from "../form/platform_picker.js";
-import { QuestionTemplates } from "../form/question_templates.js";
-import { RecognitionCheck } from "../form/recognition_check.js";
+import { draftFromDiagnosis, loadDraft } from "../form/draft.js";
+import { fillForm, form, getPlatforms, getQuestionTexts, openOrderForm, tickPlatforms } from "../form/order_form.js";
 import { sampleDraft } from "../form/sample.js";
-import { findMissingFields, showFieldErrors } from "../form/validation.js";
 
-const LAST_PLATFORMS_KEY = "diag.platforms";
-const SAVE_DELAY_MS = 300;
 const MAX_LATEST = 5;
 
-const form = byId("start-form");
-const platformList = byId("platforms");
-let platforms = [];
-let platformsLoaded = null;
-/** The state of the consent; null until it is known, and then the server decides. */
-let consent = null;
-
-// The form
-
-const competitors = new FormRows({
-  list: byId("competitors"),
-  template: "competitor-row",
-  addButton: byId("add-competitor"),
-  counter: byId("competitor-count"),
-  max: 10,
-  onChange: () => handleChange(),
-});
-
-const questions = new FormRows({
-  list: byId("questions"),
-  template: "question-row",
-  addButton: byId("add-question"),
-  counter: byId("question-count"),
-  max: 20,
-  onChange: () => handleChange(),
-  onRow: (row) => {
-    handleLines(questions, row, showRejectedLines);
-    fitHeight(row.querySelector("textarea"));
-  },
-});
-
-/** Keep pasted lines that have no room on the page, so that nothing is lost. */
-function showRejectedLines(lines) {
-  const box = byId("rejected-lines");
-  box.hidden = !lines.length;
-  if (!lines.length) return;
-  const text = _("最多 {max} 个问题，还有 {n} 行没有加入：", { max: number(questions.max), n: number(lines.length) });
-  box.replaceChildren(h("p", {}, text), h("ul", {}, ...lines.map((line) => h("li", {}, line))));
-  announce(text);
+async function sendOrder(body, key) {
+  const { id } = await createDiagnosis(body, key);
+  return diagnosisUrl(id);
 }
-
-const getQuestionInputs = () => questions.rows.map((row) => row.querySelector("textarea"));
-const getQuestionTexts = () => questions.values.map(([text]) => text.trim());
-
-function readForm() {
-  return {
-    brand: form.brand.value,
-    aliases: form.aliases.value,
-    sites: form.sites.value,
-    competitors: competitors.values,
-    questions: questions.values,
-    platforms: getSelectedIds(platformList),
-    repeats: Number(form.repeats.value),
-  };
-}
-
-function fillForm(draft) {
-  form.brand.value = draft.brand;
-  form.aliases.value = draft.aliases;
-  form.sites.value = draft.sites || "";
-  competitors.fill(draft.competitors);
-  questions.fill(draft.questions.length ? draft.questions : [[""]]);
-  form.repeats.value = String(draft.repeats);
-  clearErrors(form);
-  tickPlatforms(draft.platforms);
-}
-
-function tickPlatforms(ids) {
-  for (const checkbox of platformList.querySelectorAll("input")) checkbox.checked = ids.includes(checkbox.value);
-  setError(byId("platforms-field"), "");
-  handleChange();
-}
-
-function getSelectedPlatforms() {
-  const selected = getSelectedIds(platformList);
-  return platforms.filter(({ id }) => selected.includes(id));
-}
-
-/** Say at the platforms what is paused, and why the selection cannot be sent. */
-function showSelection() {
-  const { warnings, error } = describeSelection(getSelectedPlatforms());
-  const texts = error && !warnings.includes(error) ? [...warnings, error] : warnings;
-  const list = byId("platforms-warning");
-  if (list.textContent === texts.join("")) return; // not announced again
-  list.replaceChildren(...texts.map((text) => h("li", {}, text)));
-  list.hidden = texts.length === 0;
-}
-
-function showEstimate() {
-  const count = getQuestionTexts().filter(Boolean).length;
-  const estimate = describeEstimate(getSelectedPlatforms(), count, Number(form.repeats.value));
-  setText(byId("calls"), estimate.calls);
-  setText(byId("calls-breakdown"), estimate.breakdown);
-  setText(byId("estimated-duration"), estimate.duration);
-  setText(byId("estimated-cost"), estimate.cost);
-}
-
-const recognitionCheck = new RecognitionCheck({
-  getRequest: () => buildRequest(readForm()),
-  getInputs: getQuestionInputs,
-  onChecked: (count, total) => {
-    const note = byId("recognition-note");
-    note.hidden = !count;
-    if (!count) return;
-    setText(note, count === total ? _("每个问题都写了品牌名，测不出提及率。") : _("{n} 个问题写了品牌名，会单独计为“认知”。", { n: number(count) }));
-  },
-});
-
-const templates = new QuestionTemplates({
-  getQuestions: getQuestionTexts,
-  toggle: (text) => {
-    const inputs = getQuestionInputs();
-    const selected = inputs.find((input) => input.value.trim() === text);
-    const input = selected || inputs.find(({ value }) => !value.trim());
-    if (input) input.value = selected ? "" : text;
-    else questions.append({ values: [text] });
-    if (input) fitHeight(input);
-    handleChange();
-  },
-});
-
-const suggestions = new CompetitorSuggestions(competitors);
-
-const saveDraftSoon = debounce(() => saveDraft(readForm()), SAVE_DELAY_MS);
-
-function handleChange() {
-  showSelection();
-  showEstimate();
-  recognitionCheck.schedule();
-  templates.draw();
-  suggestions.refresh();
-  saveDraftSoon();
-}
-
-// Submission
-
-async function loadConsent() {
-  consent = await getConsent().catch(() => null);
-  byId("consent-field").hidden = !consent?.is_required;
-}
-
-/** Record the consent of the ticked box. */
-async function acceptIfRequired() {
-  if (!consent?.is_required) return;
-  consent = await acceptDocuments(consent.version);
-  byId("consent-field").hidden = true;
-}
-
-function setBusy(isBusy) {
-  const button = byId("submit");
-  button.disabled = isBusy;
-  button.setAttribute("aria-busy", String(isBusy));
-  setText(button, isBusy ? _("正在提交…") : _("开始诊断"));
-}
-
-async function submit(event) {
-  event?.preventDefault();
-  clearErrors(form);
-  byId("form-problem").replaceChildren();
-  await platformsLoaded;
-  const { body, rows } = buildRequest(readForm());
-  const { error: selectionError } = describeSelection(getSelectedPlatforms());
-  const fields = { ...findMissingFields(body), ...(selectionError && { platforms: selectionError }) };
-  if (Object.keys(fields).length) {
-    showFieldErrors(form, fields, rows);
-    return;
-  }
-  if (consent?.is_required && !form.consent.checked) {
-    setError(form.consent, _("请先阅读并同意。"));
-    form.consent.focus();
-    return;
-  }
-  const aboutBrand = recognitionCheck.getQuestionsAboutBrand(body.questions);
-  if (aboutBrand.length) body.questions_about_brand = aboutBrand;
-  setBusy(true);
-  try {
-    await acceptIfRequired();
-    const created = await createDiagnosis(body, getSubmissionKey(body));
-    clearSubmissionKey();
-    clearDraft();
-    localStore.set(LAST_PLATFORMS_KEY, body.platforms);
-    location.assign(diagnosisUrl(created.id));
-  } catch (error) {
-    setBusy(false);
-    handleRejection(asProblem(error), rows);
-  }
-}
-
-function handleRejection(problem, rows) {
-  const { code, fields } = problem.body;
-  if (code === "CONFLICT") clearSubmissionKey();
-  if (code === "CONSENT_REQUIRED" || fields?.version) loadConsent(); // the documents have changed meanwhile
-  if (fields && showFieldErrors(form, fields, rows)) return;
-  // Never replace the page: the form must stay visible.
-  const display = problem.body.copy.display === "page" ? "modal" : null;
-  showProblem(problem, { container: byId("form-problem"), actions: { retry: () => submit() }, display });
-}
-
-// The sample, the platforms and the latest diagnoses
 
 async function fillSample() {
   const isEmpty = !form.brand.value && !getQuestionTexts().some(Boolean);
@@ -232,27 +27,9 @@ async function fillSample() {
   announce(_("已填入示例，可以直接开始。"));
   byId("submit").focus({ preventScroll: true });
   // The texts appear at once, even while the platforms are still loading.
-  await platformsLoaded;
-  const healthy = platforms.filter((platform) => platform.healthy);
+  const healthy = (await getPlatforms()).filter((platform) => platform.healthy);
   const demo = healthy.filter((platform) => platform.demo).slice(0, 2);
   tickPlatforms((demo.length ? demo : healthy.slice(0, 1)).map(({ id }) => id));
-}
-
-async function loadPlatforms(preferred, allHealthy) {
-  const problemContainer = byId("platforms-problem");
-  problemContainer.replaceChildren();
-  byId("platforms-loading").hidden = false;
-  try {
-    platforms = await listPlatforms();
-    drawPlatforms(platformList, platforms, selectPlatforms(platforms, { preferred, allHealthy }));
-    byId("no-platforms").hidden = platforms.length > 0;
-    byId("healthy-note").hidden = !(allHealthy && getSelectedIds(platformList).length);
-  } catch (error) {
-    const retry = () => loadPlatforms(preferred, allHealthy);
-    problemContainer.replaceChildren(problemCard(asProblem(error).body, { actions: { retry } }));
-  }
-  byId("platforms-loading").hidden = true;
-  handleChange();
 }
 
 async function loadLatest() {
@@ -280,20 +57,9 @@ async function loadInitialDraft(from) {
 async function start() {
   const parameters = new URLSearchParams(location.search);
   const draft = await loadInitialDraft(parameters.get("from"));
-  fillForm(draft || { brand: "", aliases: "", competitors: [["", ""]], questions: [[""], [""], [""]], platforms: [], repeats: 1 });
-  const preferred = draft?.platforms?.length ? draft.platforms : localStore.get(LAST_PLATFORMS_KEY) || [];
-  platformsLoaded = loadPlatforms(preferred, parameters.get("platforms") === "healthy");
+  openOrderForm({ draft, sendOrder, allHealthy: parameters.get("platforms") === "healthy" });
   loadLatest();
-  loadConsent();
 }
 
-form.addEventListener("submit", submit);
-form.addEventListener("input", (event) => {
-  if (event.target.matches("textarea")) fitHeight(event.target);
-  if (event.target.hasAttribute("data-invalid")) setError(event.target, "");
-  handleChange();
-});
-platformList.addEventListener("change", () => setError(byId("platforms-field"), ""));
 byId("sample").addEventListener("click", fillSample);
-window.addEventListener("pageshow", () => setBusy(false));
 start();

@@ -35,7 +35,10 @@ function headlineText({ kind, since, changes }) {
 
 function drawHeadline({ headline, latest, recount, running }) {
   setText(byId("headline"), headlineText(headline));
+  const isEmpty = headline.kind === "empty" && !running;
+  const first = isEmpty && h("a", { href: "questions/" }, _("选好问题和平台，做第一次诊断"));
   const notes = [
+    first,
     ...headline.changes.map((change) => `${change.name}：${changeText(change)}`),
     ...breakTexts(headline.breaks),
     latest?.is_partial && _("最近一次有回答缺失：{valid} / {planned} 有效", { valid: number(latest.valid), planned: number(latest.planned) }),

@@ -3,7 +3,7 @@
 import { listWorkspaces } from "../common/api.js";
 import { config, _ } from "../common/config.js";
 import { announce, byId, h } from "../common/dom.js";
-import { dateTime, demoTag, emptyItem } from "../common/elements.js";
+import { dateTime, demoTag } from "../common/elements.js";
 import { number } from "../common/format.js";
 import { showProblem } from "../common/problem_display.js";
 import { undoDeletion } from "../workspace/api.js";
@@ -34,7 +34,7 @@ function createDeletedItem({ id, name, demo, purged_at: purgedAt }) {
 async function open() {
   try {
     const { items, deleted } = await listWorkspaces();
-    const empty = emptyItem(_("还没有品牌。做第一次诊断，品牌就会出现在这里。"));
+    const empty = h("li", { class: "empty" }, _("还没有品牌。"), " ", h("a", { href: `${config.urls.workspaces}new/` }, _("写下品牌名，几分钟后就有第一份报告。")));
     byId("workspaces").replaceChildren(...(items.length ? items.map(createItem) : [empty]));
     byId("deleted-section").hidden = !deleted.length;
     byId("deleted").replaceChildren(...deleted.map(createDeletedItem));

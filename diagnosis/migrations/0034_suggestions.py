@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0032_workspace_indexes'),
+        ('diagnosis', '0033_workspace_budgets_and_links'),
     ]
 
     operations = [
