@@ -104,7 +104,7 @@ def test_a_brand_is_started_questions_are_imported_and_a_found_name_is_accepted(
     page.get_by_role("button", name="保存 1 行").click()
     expect(page.locator("#question-count")).to_have_text("2 / 500")
     expect(page.locator("#questions > li")).to_have_count(2)
-    page.get_by_role("button", name="编辑：主要问题").click()
+    page.get_by_role("button", name="修改：主要问题").click()
     page.locator("#panel-questions label", has_text="送礼").click()
     expect(page.locator("#panel-estimate")).to_contain_text("2 次调用")
     _shoot(page, "panel")

@@ -49,7 +49,7 @@ export class Panels {
       h("button", { type: "button", class: `button ${style}`, "aria-label": `${label}：${panel.name}`, onclick }, label);
     const buttons = [
       button(_("运行"), () => confirmRun(panel, platforms), "primary"),
-      button(_("编辑"), () => this.open(panel)),
+      button(_("修改"), () => this.open(panel)),
       button(_("归档"), () => this.archive(panel)),
     ];
     const text = h("div", { class: "row-text" }, h("strong", {}, panel.name), h("p", { class: "hint" }, facts.join(" · ")));
@@ -59,7 +59,7 @@ export class Panels {
   /** Open the form with a panel, or empty for a new one. */
   open(panel) {
     this.edited = panel;
-    setText(byId("panel-form-heading"), panel ? _("编辑“{name}”", { name: panel.name }) : _("新建问题集"));
+    setText(byId("panel-form-heading"), panel ? _("修改“{name}”", { name: panel.name }) : _("新建问题集"));
     clearErrors(form);
     byId("panel-problem").replaceChildren();
     form.elements.name.value = panel?.name || "";

@@ -66,7 +66,7 @@ export class QuestionList {
     const archive = question.archived_at
       ? button(_("取回"), () => this.change(question, { archived: false }, _("已取回。")))
       : button(_("归档"), () => this.change(question, { archived: true }, _("已归档，在“已归档的”里可以取回。")));
-    return h("span", { class: "action-buttons" }, !question.archived_at && button(_("编辑"), () => this.edit(item, question)), archive);
+    return h("span", { class: "action-buttons" }, !question.archived_at && button(_("修改"), () => this.edit(item, question)), archive);
   }
 
   async change(question, body, message) {
