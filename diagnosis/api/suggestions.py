@@ -134,7 +134,7 @@ def ask_judge_for_questions(request: HttpRequest, workspace_id: uuid.UUID, body:
     own = next((brand.name for brand in brands if brand.is_own), workspace.name)
     questions = list(TrackedQuestion.objects.filter(workspace=workspace).values_list("text", flat=True))
     names = [spelling for brand in brands for spelling in brand.spellings]
-    found = suggest_by_judge(Subject(own, body.product, names, questions), user.pk)
+    found = suggest_by_judge(Subject(own, body.product, names, questions), user.pk, workspace.pk)
     matchers = [brand.to_matcher() for brand in brands]
     items = [
         {"text": text, "reason": "judge", "runs": 0, "names_brand": bool(find_named_brands(text, matchers))}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -89,15 +90,17 @@ def get_suggestion_cost(judge: Platform) -> Decimal | None:
     return get_cost(judge, TYPICAL_USAGE, TYPICAL_USAGE) if is_priced(judge) else None
 
 
-def suggest_by_judge(subject: Subject, owner_id: int) -> JudgeSuggestions:
-    """Ask the judge in one call, charged to the account's budget.
+def suggest_by_judge(subject: Subject, owner_id: int, workspace_id: UUID | None = None) -> JudgeSuggestions:
+    """Ask the judge in one call, charged to the budgets of the account and the workspace.
 
     Raises NotFound without a judge, BudgetExhausted, and SuggestionsFailed.
     """
     judge = find_judge()
     if judge is None:
         raise NotFound
-    reply, cost = _ask(judge, _build_prompt(subject), owner_id)
+    prompt = _build_prompt(subject)
+    request = CallRequest(judge.pk, CallPurpose.SUGGESTION, prompt, owner_id=owner_id, workspace_id=workspace_id)
+    reply, cost = _ask(judge, request)
     parsed = parse_json_reply(reply, _JudgeReply)
     if parsed is None:
         raise SuggestionsFailed(platform=judge.name)
@@ -136,15 +139,15 @@ def _build_prompt(subject: Subject) -> str:
     return _PROMPT_TEMPLATE.format(max_names=MAX_SUGGESTED_NAMES, max_questions=MAX_JUDGE_QUESTIONS, data=text)
 
 
-def _ask(judge: Platform, prompt: str, owner_id: int) -> tuple[str, Decimal]:
+def _ask(judge: Platform, request: CallRequest) -> tuple[str, Decimal]:
     """Return the text of the reply and what it cost; every step is reserved before and settled after it."""
-    call, call_ids = PlatformCall(judge, prompt), list[int]()
+    call, call_ids = PlatformCall(judge, request.text), list[int]()
     timeout_seconds = min(judge.call_timeout_seconds, MAX_SECONDS)
     reply = None
     try:
         refuse_unavailable(judge)
         while reply is None:
-            reservation = reserve(CallRequest(judge.pk, CallPurpose.SUGGESTION, prompt, owner_id=owner_id))
+            reservation = reserve(request)
             call_ids.append(reservation.call_id)
             try:
                 reply = async_to_sync(call.take_step)(seed=1, timeout_seconds=timeout_seconds)

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
-from diagnosis.models import AccountBudget, PaidCall, Platform, TrackedQuestion
+from diagnosis.models import AccountBudget, PaidCall, Platform, TrackedQuestion, Workspace
 from testing.data.diagnoses import make_diagnosis, make_platform, make_valid_result, run_and_end
 from testing.fakes.platform import FakePlatform, respond_with_answer, respond_with_error
 
@@ -82,6 +82,9 @@ def test_no_call_is_made_without_a_judge_beyond_the_budget_or_by_a_stranger(
     path, body = f"/api/workspaces/{workspace}/questions/suggest", {"product": "手冲壶"}
     _post(client_of_stranger, path, body, 404)
     AccountBudget.objects.create(owner_id=owner.pk, monthly_budget="0.01")
+    assert _post(client, path, body, 402)["code"] == "BUDGET_EXHAUSTED"
+    AccountBudget.objects.all().delete()
+    Workspace.objects.update(budget_money="0.01")
     assert _post(client, path, body, 402)["code"] == "BUDGET_EXHAUSTED"
     settings.JUDGE_PLATFORM = ""
     _post(client, path, body, 404)
