@@ -117,6 +117,7 @@ def test_a_brand_is_started_questions_are_imported_and_a_found_name_is_accepted(
     page.goto(f"{address}competitors/")
     found = page.locator("#found li", has_text="铁匠铺")
     expect(found).to_contain_text("1 条回答")
+    assert has_no_horizontal_scroll(page)
     _shoot(page, "competitors")
     found.get_by_role("button", name="设为竞品").click()
     row = page.get_by_role("dialog").locator("tbody tr", has_text="铁匠铺")
