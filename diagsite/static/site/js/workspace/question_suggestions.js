@@ -65,7 +65,7 @@ export class QuestionSuggestions {
   }
 
   createItem(suggestion) {
-    const button = h("button", { type: "button", class: "button quiet", "aria-label": _("加入：{text}", { text: suggestion.text }) }, _("加入"));
+    const button = h("button", { type: "button", class: "button quiet", "aria-label": _("添加：{text}", { text: suggestion.text }) }, _("添加"));
     const marks = [h("span", { class: "chip" }, reasonText(suggestion)), suggestion.names_brand && h("span", { class: "chip" }, _("认知"))];
     const item = h("li", {}, h("span", { class: "row-text" }, suggestion.text), marks, h("span", { class: "action-buttons" }, button));
     button.addEventListener("click", () => this.add(suggestion, item));
