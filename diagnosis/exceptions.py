@@ -57,6 +57,13 @@ class RunSuperseded(AppError):
     code = ErrorCode.CONFLICT
 
 
+class SuggestionsFailed(AppError):
+    """The judge cannot be called now, or its reply contains no suggestions. The call may have been charged."""
+
+    code = ErrorCode.AI_PLATFORM_ERROR
+    is_safe_to_retry = False
+
+
 class CallNoLongerNeeded(Exception):
     """The answer is stored already, or the run is no longer the current one."""
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from diagnosis.analysis.judge_prompt import parse_json_reply
 from diagnosis.choices import CallPurpose
-from diagnosis.exceptions import CallFailed
+from diagnosis.exceptions import CallFailed, SuggestionsFailed
 from diagnosis.models import PaidCall, Platform
 from diagnosis.platforms.client import PlatformCall
 from diagnosis.readable import is_readable
@@ -22,8 +22,7 @@ from diagnosis.spending.ledger import CallRequest, reserve, settle
 from diagnosis.spending.pricing import get_cost, is_priced
 from diagnosis.workspaces.names import build_spelling_key
 from diagnosis.workspaces.questions import build_question_key
-from errors.codes import ErrorCode
-from errors.exceptions import AppError, NotFound
+from errors.exceptions import NotFound
 
 MAX_SECONDS = 60.0
 MAX_SUGGESTED_NAMES = 8
@@ -43,13 +42,6 @@ questions：买家选购 product 时会问 AI 的问题，至多 {max_questions}
 {{"spellings": [""], "competitors": [""], "questions": [""]}}
 
 {data}"""
-
-
-class SuggestionsFailed(AppError):
-    """The judge cannot be called now, or its reply contains no suggestions. The call may have been charged."""
-
-    code = ErrorCode.AI_PLATFORM_ERROR
-    is_safe_to_retry = False
 
 
 class _JudgeReply(BaseModel):
