@@ -41,7 +41,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_platform_changed_after_the_order_is_not_called(owner: AbstractUser, fake: FakePlatform, change: str) -> None:
-    platform = make_platform(base_url=fake.base_url, requests_per_minute=5)
+    platform = make_platform(base_url=fake.base_url, requests_per_minute=8)
     diagnosis = make_diagnosis(owner, [platform], questions=TEN)
     Platform.objects.update(**CHANGES[change])
     (diagnosis,) = run_diagnoses(diagnosis)  # at once, however low the rate
@@ -95,7 +95,7 @@ def test_a_cancelled_diagnosis_makes_no_further_call(owner: AbstractUser, fake: 
 
 
 def test_no_call_is_made_without_budget_and_none_takes_a_limit(owner: AbstractUser, fake: FakePlatform) -> None:
-    platform = make_platform(base_url=fake.base_url, price_per_call=1, requests_per_minute=4)
+    platform = make_platform(base_url=fake.base_url, price_per_call=1, requests_per_minute=6)
     diagnosis = make_diagnosis(owner, [platform], questions=TEN)
     Platform.objects.update(monthly_budget=3)
     (diagnosis,) = run_diagnoses(diagnosis)
