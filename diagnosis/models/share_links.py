@@ -11,6 +11,20 @@ from diagnosis.choices import WorkspaceRole
 from diagnosis.models.workspaces import Member, Workspace
 
 
+class _Link(models.Model):
+    """Read access for anyone with the token of a link, a signature of its id. The token is not stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("到期时间")
+    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
+    opens = models.PositiveIntegerField("打开次数", default=0)
+
+    class Meta:
+        abstract = True
+        ordering = ["-created_at", "-id"]
+
+
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
     """Selections of share links."""
 
@@ -23,26 +37,20 @@ class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
         )
 
 
-class ShareLink(models.Model):
-    """Read access to one report for anyone with its token, a signature of its id. The token is not stored."""
+class ShareLink(_Link):
+    """Read access to one report."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     diagnosis = models.ForeignKey(
         "diagnosis.Diagnosis", models.CASCADE, related_name="share_links", verbose_name="诊断"
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="分享者"
     )
-    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
-    expires_at = models.DateTimeField("到期时间")
-    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
-    opens = models.PositiveIntegerField("打开次数", default=0)
 
     objects = ShareLinkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(_Link.Meta):
         verbose_name = verbose_name_plural = "分享链接"
-        ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.diagnosis_id} – {timezone.localtime(self.expires_at):%Y-%m-%d}"
@@ -63,22 +71,16 @@ class OverviewLinkQuerySet(models.QuerySet["OverviewLink"]):
         return unexpired.filter(Exists(owners))
 
 
-class OverviewLink(models.Model):
-    """Read access to the overview of a workspace for anyone with its token, a signature of its id."""
+class OverviewLink(_Link):
+    """Read access to the overview of a workspace."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="overview_links", verbose_name="工作区")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name="分享者")
-    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
-    expires_at = models.DateTimeField("到期时间")
-    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
-    opens = models.PositiveIntegerField("打开次数", default=0)
 
     objects = OverviewLinkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(_Link.Meta):
         verbose_name = verbose_name_plural = "概览的分享链接"
-        ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.workspace_id} – {timezone.localtime(self.expires_at):%Y-%m-%d}"
