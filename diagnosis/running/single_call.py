@@ -1,6 +1,7 @@
 """One call outside of any diagnosis, for operators: what was sent, what came back, how it was read, what it cost."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -52,28 +53,46 @@ class SingleCall:
         return reading
 
 
+def take_all_steps(
+    call: PlatformCall, request: CallRequest, call_ids: list[int], *, max_seconds: float
+) -> PlatformReply:
+    """Take the steps of a call until its reply; each is reserved before and settled after it, and added to `call_ids`.
+
+    max_seconds: of a step, if the platform's own timeout is longer. Raises BudgetExhausted and CallFailed.
+    """
+    timeout_seconds = min(call.platform.call_timeout_seconds, max_seconds)
+    while True:
+        reservation = reserve(request)
+        call_ids.append(reservation.call_id)
+        try:
+            reply = async_to_sync(call.take_step)(seed=1, timeout_seconds=timeout_seconds)
+        finally:
+            settle(reservation, call.usage)
+        if reply is not None:
+            return reply
+
+
+def get_total_cost(call_ids: Sequence[int]) -> Decimal:
+    """Return what the calls cost together, in yuan."""
+    return sum(PaidCall.objects.filter(pk__in=call_ids).values_list("cost", flat=True), Decimal(0))
+
+
 def make_single_call(platform: Platform, question: str, *, max_seconds: float = 240.0) -> SingleCall:
     """Make one call now, also to a disabled or paused platform; every step is counted and within the budgets.
 
     max_seconds: of a step, if the platform's own timeout is longer.
     """
-    call = PlatformCall(platform, question)
-    reply, failure, call_ids = None, None, list[int]()
-    timeout_seconds = min(platform.call_timeout_seconds, max_seconds)
-    while reply is None and failure is None:
-        try:
-            reservation = reserve(CallRequest(platform.pk, CallPurpose.TEST, question))
-        except BudgetExhausted as refusal:
-            failure = CallFailed(FailureReason.BUDGET, f"the budget of {refusal.scope} {refusal.key} is exhausted")
-            break
-        call_ids.append(reservation.call_id)
-        try:
-            reply = async_to_sync(call.take_step)(seed=1, timeout_seconds=timeout_seconds)
-        except CallFailed as error:
-            failure = error
-        settle(reservation, call.usage)
-    cost = sum(PaidCall.objects.filter(pk__in=call_ids).values_list("cost", flat=True), Decimal(0))
-    return SingleCall(platform, question, reply, failure, _describe_steps(call), cost)
+    call, call_ids = PlatformCall(platform, question), list[int]()
+    reply, failure = None, None
+    try:
+        reply = take_all_steps(
+            call, CallRequest(platform.pk, CallPurpose.TEST, question), call_ids, max_seconds=max_seconds
+        )
+    except BudgetExhausted as refusal:
+        failure = CallFailed(FailureReason.BUDGET, f"the budget of {refusal.scope} {refusal.key} is exhausted")
+    except CallFailed as error:
+        failure = error
+    return SingleCall(platform, question, reply, failure, _describe_steps(call), get_total_cost(call_ids))
 
 
 def _describe_steps(call: PlatformCall) -> list[dict[str, Any]]:

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from pydantic import BaseModel, Field
 
 from diagnosis.analysis.judge_prompt import parse_json_reply
 from diagnosis.choices import CallPurpose
 from diagnosis.exceptions import CallFailed, SuggestionsFailed
-from diagnosis.models import PaidCall, Platform
+from diagnosis.models import Platform
 from diagnosis.platforms.client import PlatformCall
 from diagnosis.readable import is_readable
 from diagnosis.running.admission import refuse_unavailable
+from diagnosis.running.single_call import get_total_cost, take_all_steps
 from diagnosis.spending.estimates import TYPICAL_USAGE
-from diagnosis.spending.ledger import CallRequest, reserve, settle
+from diagnosis.spending.ledger import CallRequest
 from diagnosis.spending.pricing import get_cost, is_priced
 from diagnosis.workspaces.names import build_spelling_key
 from diagnosis.workspaces.questions import build_question_key
@@ -132,19 +132,11 @@ def _build_prompt(subject: Subject) -> str:
 
 
 def _ask(judge: Platform, request: CallRequest) -> tuple[str, Decimal]:
-    """Return the text of the reply and what it cost; every step is reserved before and settled after it."""
+    """Return the text of the reply and what it cost."""
     call, call_ids = PlatformCall(judge, request.text), list[int]()
-    timeout_seconds = min(judge.call_timeout_seconds, MAX_SECONDS)
-    reply = None
     try:
         refuse_unavailable(judge)
-        while reply is None:
-            reservation = reserve(request)
-            call_ids.append(reservation.call_id)
-            try:
-                reply = async_to_sync(call.take_step)(seed=1, timeout_seconds=timeout_seconds)
-            finally:
-                settle(reservation, call.usage)
+        reply = take_all_steps(call, request, call_ids, max_seconds=MAX_SECONDS)
     except CallFailed as error:
         raise SuggestionsFailed(platform=judge.name) from error
-    return reply.text, sum(PaidCall.objects.filter(pk__in=call_ids).values_list("cost", flat=True), Decimal(0))
+    return reply.text, get_total_cost(call_ids)
