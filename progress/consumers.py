@@ -342,6 +342,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _ping(self) -> None:
         self._last_ping_at, self._sent_bytes_at_ping = time.monotonic(), self._sent_bytes
         self._nonce = secrets.token_urlsafe(6)
+        second, count = self._rate_window
+        self._rate_window = (second, count - 1)  # its pong does not count
         await self.send_frame({"type": "ping", "last": self.cursor, "nonce": self._nonce})
 
     async def refuse(self, code: CloseCode, reason: ErrorCode | None = None) -> None:

@@ -13,7 +13,7 @@ MAX_CLIENT_FRAME_BYTES = 4 * 1024
 MAX_CLIENT_FRAMES_PER_SECOND = 20
 # `hello` and `after` cost a query: so many at once, then one per second.
 MAX_CLIENT_REQUESTS = 10
-MAX_UNACKNOWLEDGED_BYTES = 256 * 1024  # sent but not confirmed by a pong; beyond it, sending waits
+MAX_UNACKNOWLEDGED_BYTES = 64 * 1024  # sent but not confirmed by a pong; beyond it, sending waits
 
 
 class CloseCode(IntEnum):

@@ -16,7 +16,7 @@ from django.conf import settings
 
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024  # in both directions
 MAX_RECEIVED_MESSAGE_BYTES = 16 * 1024  # the application refuses more than 4 KiB with a reason
-WRITE_BUFFER_BYTES = 16 * 1024  # beyond it, messages wait
+WRITE_BUFFER_BYTES = 4 * 1024  # beyond it, messages wait
 STALL_GRACES = 4  # times PONG_GRACE_SECONDS: within that a peer must have read the buffer and the message after it
 MAX_CONTROL_FRAMES_PER_SECOND = 10
 MAX_UNHANDLED_MESSAGES = 64  # received, but not yet handled by the application

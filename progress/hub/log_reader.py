@@ -19,7 +19,7 @@ from progress.services import EventEntry, LogPage, read_logs
 log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES = 60 * 1024
-MAX_STREAMS_PER_READ = 50  # so that a read takes little memory, and blocks the event loop for a few milliseconds
+MAX_STREAMS_PER_READ = 10  # so that a read takes little memory, and blocks the event loop for a few milliseconds
 MIN_READ_INTERVAL_SECONDS = 0.005  # requests within it share a read; a request after a pause does not wait
 MAX_CONCURRENT_READS = 2  # one is delivered while the database works on the other
 
