@@ -64,7 +64,7 @@ PRELOADED_MODULES = [
     "procrastinate.contrib.django",
     "whitenoise.middleware",
     "whitenoise.storage",
-    "ahocorasick",
+    "ahocorasick_rs",
     "orjson",
     "tomllib",
     "xlsxwriter",

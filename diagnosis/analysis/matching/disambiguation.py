@@ -8,15 +8,15 @@ evidence, the match is uncertain.
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
-from operator import attrgetter, itemgetter
-from typing import Any
+from itertools import chain
+from operator import attrgetter
 
-import ahocorasick
-
+from diagnosis.analysis.matching.automaton import Automaton
 from diagnosis.analysis.matching.boundaries import WordFit, get_word_fit, is_whole_word
 from diagnosis.analysis.matching.capitals import get_case_evidence
 from diagnosis.analysis.matching.evidence import WEAK, Evidence
@@ -105,11 +105,7 @@ class MatchContext:
     def find_words(self, words: frozenset[str], start: int, end: int) -> list[OffsetRange]:
         """Return where the words occur in a part of the normalized text."""
         ranges = self.words.find(words)
-        first, last = (
-            bisect_left(ranges, start, key=itemgetter(0)),
-            bisect_right(ranges, end - 1, key=itemgetter(0)),
-        )
-        return ranges[first:last]
+        return ranges[bisect_left(ranges, (start,)) : bisect_left(ranges, (end,))]
 
     def find_matches(self, start: int, end: int) -> Sequence[NameMatch]:
         """Return the matches that start in a part of the normalized text."""
@@ -268,8 +264,9 @@ class ContextWords:
 
     def __init__(self, text: str, gazetteer: Gazetteer) -> None:
         self._text = text
-        found = ((last + 1 - len(word), last + 1, word) for last, word in _build_automaton(gazetteer).iter(text))
-        self._found = sorted(found, key=lambda one: (one[0], -one[1]))
+        self._ranges_by_word: defaultdict[str, list[OffsetRange]] = defaultdict(list)
+        for start, end, word in _build_automaton(gazetteer).find(text):
+            self._ranges_by_word[word].append((start, end))
         self._ranges_by_words: dict[frozenset[str], list[OffsetRange]] = {}
 
     def find(self, words: frozenset[str]) -> list[OffsetRange]:
@@ -284,24 +281,19 @@ class ContextWords:
 
     def _find(self, words: frozenset[str]) -> Iterator[OffsetRange]:
         position = 0
-        for start, end, word in self._found:
-            if start >= position and word in words:
+        ranges = chain.from_iterable(self._ranges_by_word[word] for word in self._ranges_by_word.keys() & words)
+        for start, end in dict(sorted(ranges)).items():  # of those at one place the longest remains
+            if start >= position:
                 position = end
-                is_alphabetic = word[0].isascii() or word[-1].isascii()
+                is_alphabetic = self._text[start].isascii() or self._text[end - 1].isascii()
                 if not is_alphabetic or is_whole_word(self._text, start, end):
                     yield start, end
 
 
 @lru_cache(maxsize=4)
-def _build_automaton(gazetteer: Gazetteer) -> Any:
-    automaton = ahocorasick.Automaton()
-    for brand in gazetteer.brands.values():
-        for word in (*brand.brand_context, *brand.word_context):
-            automaton.add_word(word, word)
-    for word in gazetteer.brand_context:
-        automaton.add_word(word, word)
-    automaton.make_automaton()
-    return automaton
+def _build_automaton(gazetteer: Gazetteer) -> Automaton[str]:
+    of_brands = ((*brand.brand_context, *brand.word_context) for brand in gazetteer.brands.values())
+    return Automaton({word: word for word in chain(gazetteer.brand_context, *of_brands)})
 
 
 @lru_cache(maxsize=4096)

@@ -35,6 +35,7 @@ _LATIN_NAME = re.compile(
 )
 _NAME_TAGS = ("nr", "nz", "nrt", "g", "j", "ag", "ng", "ns")
 _DESCRIPTIVE_ENDINGS = ("式", "型", "化", "类", "款", "党", "性", "感", "客户", "人群")
+_NEEDS_CERTAIN_BRAND = frozenset({"enumeration", "emphasis", "labels"})  # kinds of groups that say little by themselves
 _ENUMERATION_END = re.compile(r"等|都|也|的|这|这类|之类|均|是|比较|更|各|两|三|几|都是|to |are |is |all |both |, ")
 
 
@@ -62,6 +63,8 @@ def discover_brands(text: str, groups: Sequence[Group], known: Sequence[NamedRan
 def _discover_in_group(group: Group, known: Sequence[NamedRange], is_asked: bool) -> Iterator[tuple[int, str]]:
     slots = _get_unlabelled(group, known)
     named = sum(_find_known(slot, known, only_certain=True) for slot in slots)
+    if not named and group.kind in _NEEDS_CERTAIN_BRAND:
+        return
     others = [slot for slot in slots if not _find_known(slot, known)]
     names = sum(looks_like_name(_strip_model(slot.text)) for slot in others)
     ordinary = sum(is_ordinary_text(slot.text) for slot in others)
@@ -89,8 +92,8 @@ def _is_believed(group: Group, named: int, names: int, ordinary: int, is_asked: 
         is_titled = bool(BRAND_TITLE.search(group.title))
         return is_titled or (bool(named or _NAME_TITLE.search(group.title)) and named + names > ordinary)
     has_majority = named + names >= ordinary
-    if group.kind in ("enumeration", "emphasis", "labels"):
-        return named > 0 and has_majority
+    if group.kind in _NEEDS_CERTAIN_BRAND:
+        return has_majority
     return has_majority and (named > 0 or names > 1 or (is_asked and names > 0))
 
 

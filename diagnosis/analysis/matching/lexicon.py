@@ -84,7 +84,7 @@ class Segmentation:
 
 
 def _tag(text: str) -> list[tuple[str, str]]:
-    tagged: list[tuple[str, str]] = rjieba.tag(text.encode("utf-8", "replace").decode(), hmm=False)  # no surrogates
+    tagged: list[tuple[str, str]] = rjieba.tag(text, hmm=False)
     return tagged
 
 

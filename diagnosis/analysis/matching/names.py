@@ -6,10 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import NamedTuple
 
-import ahocorasick
-
+from diagnosis.analysis.matching.automaton import Automaton
 from diagnosis.analysis.matching.boundaries import COMPANY_SUFFIXES, is_name_in_text
 from diagnosis.analysis.matching.gazetteer import Gazetteer, KnownBrand
 from diagnosis.analysis.matching.lexicon import Ambiguity, get_ambiguity
@@ -65,8 +64,7 @@ class BrandName:
         return self.ambiguity is not Ambiguity.NONE
 
 
-@dataclass(frozen=True)
-class NameMatch:
+class NameMatch(NamedTuple):
     """A name at [start, end) of the normalized text."""
 
     name: BrandName
@@ -119,15 +117,15 @@ class NameFinder:
         )
         kept: list[NameMatch] = []
         for match in sorted(matches, key=lambda match: (match.start, -match.end, not match.name.is_tracked)):
-            if not (kept and match.start < kept[-1].end) and not decoys.cover(match):
+            is_free = not kept or match.start >= kept[-1].end
+            if is_free and _is_name(normalized, match.start, match.end) and not decoys.cover(match):
                 kept.append(match)
             if len(kept) == MAX_MATCHES:
                 break
         return kept
 
 
-@dataclass(frozen=True)
-class _Decoy:
+class _Decoy(NamedTuple):
     start: int
     end: int
     text: str
@@ -156,32 +154,28 @@ class _Patterns:
 
     def __init__(self, names: Iterable[BrandName], decoys: dict[str, frozenset[str]] | None = None) -> None:
         self.names = {name.spelling: name for name in names}
-        self._exact = _build_automaton({text: (len(text), name) for text, name in self.names.items()})
-        joined: dict[str, tuple[int, BrandName, JoinedSpelling]] = {}
+        self._exact = Automaton(self.names)
+        joined: dict[str, tuple[BrandName, JoinedSpelling]] = {}
         for name in self.names.values():
             spelling = get_joined_spelling(name.written)
             if spelling:
-                joined.setdefault(spelling.text, (len(spelling.text), name, spelling))
-        self._joined = _build_automaton(joined)
-        self._decoys = _build_automaton({text: (len(text), spellings) for text, spellings in (decoys or {}).items()})
+                joined.setdefault(spelling.text, (name, spelling))
+        self._joined = Automaton(joined)
+        self._decoys = Automaton(decoys or {})
 
     def find(self, normalized: NormalizedText, joined: JoinedText | None) -> Iterator[NameMatch]:
-        """Yield the names in a text, in any order, overlaps included."""
-        for last, (length, name) in _iterate(self._exact, normalized.text):
-            if _is_name(normalized, last + 1 - length, last + 1):
-                yield NameMatch(name, last + 1 - length, last + 1)
-        for last, (length, name, spelling) in _iterate(self._joined, joined.text if joined else normalized.text):
-            start, end = last + 1 - length, last + 1
-            if joined:
-                start, end = joined.get_range(start, end)
-            is_spelled = joined is None or joined.spells(spelling, last + 1 - length, normalized)
-            if is_spelled and normalized.text[start:end] not in self.names and _is_name(normalized, start, end):
+        """Yield where names are spelled in a text, in any order, overlaps and parts of words included."""
+        for start, end, name in self._exact.find(normalized.text):
+            yield NameMatch(name, start, end)
+        for first, last, (name, spelling) in self._joined.find(joined.text if joined else normalized.text):
+            start, end = joined.get_range(first, last) if joined else (first, last)
+            is_spelled = joined is None or joined.spells(spelling, first, normalized)
+            if is_spelled and normalized.text[start:end] not in self.names:
                 yield NameMatch(name, start, end)
 
     def find_decoys(self, normalized: NormalizedText) -> Iterator[_Decoy]:
         """Yield the phrases that never mean a brand."""
-        for last, (length, spellings) in _iterate(self._decoys, normalized.text):
-            start, end = last + 1 - length, last + 1
+        for start, end, spellings in self._decoys.find(normalized.text):
             if _is_name(normalized, start, end):
                 yield _Decoy(start, end, normalized.text[start:end], spellings)
 
@@ -190,18 +184,6 @@ def _is_name(normalized: NormalizedText, start: int, end: int) -> bool:
     # A part of a character is no match: 「会社」 in 「㍿」.
     is_complete = normalized.start_offsets[start] >= 0 and normalized.end_offsets[end - 1] >= 0
     return is_complete and is_name_in_text(normalized, start, end)
-
-
-def _build_automaton(meanings: dict[str, Any]) -> Any:
-    automaton = ahocorasick.Automaton()
-    for text, meaning in meanings.items():
-        automaton.add_word(text, meaning)
-    automaton.make_automaton()
-    return automaton
-
-
-def _iterate(automaton: Any, text: str) -> Iterator[tuple[int, Any]]:
-    return automaton.iter(text) if len(automaton) else iter(())
 
 
 @lru_cache(maxsize=4)

@@ -145,6 +145,8 @@ def _normalize_character(character: str) -> tuple[str, bool]:
         return "", False
     if category == "Pd":
         return "-", False
+    if category == "Cs":
+        return "\ufffd", False  # a lone surrogate, which has no encoding
     if "\u0300" <= character <= "\u036f":
         return "", True
     normalized = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from typing import NamedTuple
 
 from diagnosis.analysis.matching.markup import find_emphasized
 
@@ -38,8 +39,7 @@ MAX_SLOT_LENGTH = 40
 MAX_SLOTS = 400
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A place for one name at [start, end), without markers and quotation marks."""
 
     start: int
@@ -76,11 +76,9 @@ def _make_slot(text: str, start: int, end: int) -> Slot | None:
     """Return a slot without the characters around its text; None if nothing or too much remains."""
     number = _NUMBER.match(text, start, end)
     start = number.end() if number else start
-    while start < end and text[start] in _EDGES:
-        start += 1
-    while end > start and text[end - 1] in _EDGES:
-        end -= 1
-    return Slot(start, end, text[start:end]) if 0 < end - start <= MAX_SLOT_LENGTH else None
+    remaining = text[start:end].lstrip(_EDGES)
+    start, stripped = end - len(remaining), remaining.rstrip(_EDGES)
+    return Slot(start, start + len(stripped), stripped) if 0 < len(stripped) <= MAX_SLOT_LENGTH else None
 
 
 # Lists ----------------------------------------------------------------------------------------------------------------

@@ -209,3 +209,9 @@ def test_cited_domains_are_separate_from_mentions() -> None:
     analysis = analyse_text(text, [_brand("小米")])
     assert [(mention.start, mention.end) for mention in analysis.mentions] == [(0, 2)]
     assert (analysis.others, analysis.domains) == (["vivo"], ["mi.com", "notebookcheck.net"])
+
+
+def test_lone_surrogates_are_no_part_of_a_name() -> None:
+    text = "\ud800小米\udfff手机"
+    analysis = analyse_text(text, [_brand("小米")], question="\ud800")
+    assert analysis.mentions == [Mention("小米", 1, 3)]
