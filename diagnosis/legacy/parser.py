@@ -18,6 +18,7 @@ from diagnosis.legacy.coercion import (
 )
 from diagnosis.legacy.reader import LegacyDiagnosis, SourceRow
 from diagnosis.legacy.table_layout import COLUMN_ALIASES
+from errors.terminal import gettext as _
 
 MAX_IMPORTED_ANSWERS = 2000
 
@@ -50,7 +51,7 @@ class ParseStatistics:
         try:
             time = parse_time(value)
         except ValueError:
-            self.problems[f"{field_name} is no time"] += 1
+            self.problems[_("%(field)s 不是时间") % {"field": field_name}] += 1
             return None
         self.naive_times += bool(time and time.is_naive)
         return time
@@ -62,7 +63,7 @@ class ParseStatistics:
             return status
         if source.table.has("is_completed"):
             return DiagnosisStatus.COMPLETED if self.parse_bool(source["is_completed"]) else DiagnosisStatus.ASKING
-        self.problems["the state is unknown"] += 1
+        self.problems[_("状态不明")] += 1
         return None
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from diagnosis.exceptions import InvalidLegacyExport
 from diagnosis.legacy.table_layout import COLUMN_ALIASES, LegacyTable, TableLayout, detect_layout, normalize_column_name
+from errors.terminal import gettext as _
 
 LEGACY_PAGE_SIZE = 200
 MAX_RECORD_KEY_LENGTH = 128
@@ -88,8 +89,9 @@ class LegacyExport:
         except sqlite3.Error as error:
             raise InvalidLegacyExport(f"{path}: {error}") from error
         if not self.layout.diagnoses:
-            names = ", ".join(self.layout.skipped) or "none"
-            raise InvalidLegacyExport(f"{path}: no table of diagnoses was found (tables: {names})")
+            names = ", ".join(self.layout.skipped) or _("无")
+            text = _("%(path)s：没有找到诊断的表（现有的表：%(names)s）")
+            raise InvalidLegacyExport(text % {"path": path, "names": names})
         self._links: dict[str, list[_Link]] = {table.name: [] for table in self.layout.diagnoses}
         for table in [*self.layout.answers, *self.layout.reports]:
             self._add_link(table)

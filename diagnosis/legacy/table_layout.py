@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from errors.terminal import gettext as _
+
 TEMPORARY_TABLE_PATTERN = re.compile(r"(temp_|tmp_|bak_).*|.*(_backup|_old|_v1|_v2)", re.IGNORECASE)
 """Names of tables left over from migrations or manual work."""
 
@@ -71,7 +73,7 @@ class LegacyTable:
     def detect_role(self) -> str:
         """Return its role, or why it has none."""
         if TEMPORARY_TABLE_PATTERN.fullmatch(self.name):
-            return "its name is that of a temporary table"
+            return _("表名是临时表的名字")
         if self.has("text", "ref") or self.has("text", "question"):
             return "answers"
         has_request_columns = (
@@ -81,7 +83,7 @@ class LegacyTable:
             return "diagnoses"
         if self.has("ref", "report"):
             return "reports"
-        return "its columns are not those of diagnoses, answers or reports"
+        return _("列与诊断、回答或报告都不符")
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """A diagnosis in the terminal: a progress bar of its events, and its report as tables."""
 
-import os
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,12 +15,6 @@ from diagnosis.reports.formatting import format_percent
 from diagnosis.spending.overview import format_money
 
 PLAIN_OUTPUT_STEP_PERCENT = 10
-
-
-def get_terminal_language() -> str:
-    """Return English if the terminal's locale is English, else Chinese."""
-    locale = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "en" if locale.lower().startswith("en") else "zh-hans"
 
 
 def create_console(stream: TextIO | None = None) -> Console:

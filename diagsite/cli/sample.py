@@ -23,9 +23,9 @@ from diagsite.cli.progress_display import (
     ProgressDisplay,
     create_console,
     get_status_label,
-    get_terminal_language,
     print_report,
 )
+from errors.terminal import get_terminal_language
 from performance.client_metrics import measure_call
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class SampleDiagnosis:
         """device_id: signs in; the printed URLs contain it, so that the browser shows the same diagnoses."""
         self._device_id = device_id
         self._console = create_console()
-        self._language = get_terminal_language()
+        self._language = get_terminal_language(settings.LANGUAGE_CODE)
 
     async def run(self, port: int) -> None:
         """Sign in, start the sample, follow it on a socket, print its report and the URLs of the site."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from diagsite.server.embedded_postgres import get_binaries_directory
+from errors.terminal import gettext as _
 
 Checksums = dict[str, list[str]]  # table -> [row count, sum of the rows' hashes]
 
@@ -61,9 +62,9 @@ def restore_backup(dump: Path) -> list[str]:
     Returns the tables that differ from the dump, which should be none.
     """
     if _list_table_names():
-        raise BackupFailed("the database is not empty; create a new one and set DATABASE_URL to it")
+        raise BackupFailed(_("数据库不是空的；请新建一个，并让 DATABASE_URL 指向它"))
     if not dump.is_file():
-        raise BackupFailed(f"no such file: {dump}")
+        raise BackupFailed(_("没有文件 %(path)s") % {"path": dump})
     _run_tool(
         "pg_restore",
         "--exit-on-error",
@@ -80,7 +81,8 @@ def find_differing_tables(dump: Path) -> list[str]:
     try:
         expected: Checksums = json.loads(dump.with_suffix(".json").read_text())["tables"]
     except (OSError, ValueError, LookupError) as error:
-        raise BackupFailed(f"restored, but not verified: {dump.with_suffix('.json')} cannot be read") from error
+        text = _("已恢复，但没有核对：读不了 %(path)s")
+        raise BackupFailed(text % {"path": dump.with_suffix(".json")}) from error
     actual = compute_checksums()
     return sorted(name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name))
 
@@ -142,5 +144,8 @@ def _find_tool(name: str) -> Path:
             paths_by_version.setdefault(int(version[0]) if version else 0, Path(candidate))
     usable = [version for version in paths_by_version if version >= server]
     if not usable:
-        raise BackupFailed(f"no {name} of PostgreSQL {server} or newer: install postgresql-client-{server}")
+        raise BackupFailed(
+            _("没有 PostgreSQL %(version)d 或更新版本的 %(tool)s：请安装 postgresql-client-%(version)d")
+            % {"tool": name, "version": server}
+        )
     return paths_by_version[min(usable)]

@@ -21,6 +21,7 @@ from diagnosis.orders.workspace_deletion import DELETION_DAYS
 from diagsite.models import Feedback, Notification, RevokedToken
 from diagsite.operations.workspace_purge import find_purgeable, purge_next_workspace
 from errors.models import ErrorCount, ErrorEvent
+from errors.terminal import gettext_lazy
 from monitoring.models import Alert, Delivery, Process, Sample
 from progress.models import PushProcess, Stream
 from progress.services import prune_streams
@@ -125,14 +126,14 @@ _FINAL_NOTIFICATION_STATES = [
 RETENTION_RULES = [
     RetentionRule(
         "streams",
-        "progress events of finished diagnoses",
+        gettext_lazy("已结束诊断的进度事件"),
         30,
         lambda cutoff: Stream.objects.filter(is_closed=True, closed_at__lt=cutoff, last_seq__gt=0).count(),
         lambda cutoff: prune_streams(cutoff, PRUNE_BATCH_SIZE),
     ),
     _build_row_rule(
         "errors",
-        f"error events; their counts {ERROR_COUNT_RETENTION_FACTOR} times as long",
+        gettext_lazy("错误事件；计数的保留时间为其 %(factor)d 倍", factor=ERROR_COUNT_RETENTION_FACTOR),
         settings.ERRORS_KEPT_DAYS,
         lambda cutoff: ErrorEvent.objects.filter(created_at__lt=cutoff),
         order_by="created_at",
@@ -142,7 +143,7 @@ RETENTION_RULES = [
     ),
     _build_row_rule(
         "samples",
-        "metric samples, and processes without samples",
+        gettext_lazy("指标样本，以及没有样本的进程"),
         settings.SAMPLES_KEPT_DAYS,
         lambda cutoff: Sample.objects.filter(bucket__lt=cutoff),
         order_by="bucket",
@@ -150,100 +151,102 @@ RETENTION_RULES = [
     ),
     RetentionRule(
         "jobs",
-        "finished jobs, with their events",
+        gettext_lazy("已结束的后台任务及其事件"),
         7,
         lambda cutoff: ProcrastinateJob.objects.filter(pk__in=RawSQL(_EXPIRED_JOBS_SQL, [cutoff])).count(),
         _delete_job_batch,
     ),
     _build_row_rule(
         "deliveries",
-        "alert messages, sent or abandoned",
+        gettext_lazy("已发出或已放弃的告警消息"),
         90,
         lambda cutoff: Delivery.objects.filter(created_at__lt=cutoff).exclude(state=Delivery.State.WAITING),
     ),
-    _build_row_rule("alerts", "resolved alerts", 365, lambda cutoff: Alert.objects.filter(resolved_at__lt=cutoff)),
+    _build_row_rule(
+        "alerts", gettext_lazy("已解除的告警"), 365, lambda cutoff: Alert.objects.filter(resolved_at__lt=cutoff)
+    ),
     _build_row_rule(
         "notices",
-        "notifications to users, sent or abandoned",
+        gettext_lazy("已发出或已放弃的用户通知"),
         90,
         lambda cutoff: Notification.objects.filter(due_at__lt=cutoff, state__in=_FINAL_NOTIFICATION_STATES),
     ),
     _build_row_rule(
-        "sessions", "expired browser sessions", 1, lambda cutoff: Session.objects.filter(expire_date__lt=cutoff)
+        "sessions", gettext_lazy("过期的浏览器会话"), 1, lambda cutoff: Session.objects.filter(expire_date__lt=cutoff)
     ),
     _build_row_rule(
         "tokens",
-        "revoked tokens, after they expired",
+        gettext_lazy("已撤销且过期的令牌"),
         1,
         lambda cutoff: RevokedToken.objects.filter(expires_at__lt=cutoff),
     ),
     _build_row_rule(
         "overview_shares",
-        "expired share links of overviews",
+        gettext_lazy("过期的总览分享链接"),
         30,
         lambda cutoff: OverviewLink.objects.filter(expires_at__lt=cutoff),
     ),
     _build_row_rule(
-        "shares", "expired share links", 30, lambda cutoff: ShareLink.objects.filter(expires_at__lt=cutoff)
+        "shares", gettext_lazy("过期的分享链接"), 30, lambda cutoff: ShareLink.objects.filter(expires_at__lt=cutoff)
     ),
     _build_row_rule(
         "sign_ins",
-        "failed sign-ins with a password",
+        gettext_lazy("密码登录失败的记录"),
         1,
         lambda cutoff: AccessAttempt.objects.filter(attempt_time__lt=cutoff),
     ),
     _build_row_rule(
         "push",
-        "connection statistics of server processes",
+        gettext_lazy("网站进程的连接统计"),
         1,
         lambda cutoff: PushProcess.objects.filter(seen_at__lt=cutoff),
     ),
     _build_row_rule(
         "repairs",
-        "the journal of repair_history; without it a repair cannot be undone",
+        gettext_lazy("repair_history 的修复记录；删除后无法撤销修复"),
         365,
         lambda cutoff: RepairChange.objects.filter(run__finished_at__lt=cutoff),
     ),
     _build_row_rule(
         "calls",
-        "paid calls that belong to no diagnosis, such as checks of platforms; their daily totals are kept",
+        gettext_lazy("不属于任何诊断的付费调用，如平台检查；每日合计保留"),
         90,
         lambda cutoff: PaidCall.objects.filter(diagnosis__isnull=True, made_at__lt=cutoff),
     ),
     _build_row_rule(
         "digests",
-        "digests of workspaces",
+        gettext_lazy("工作区的简报"),
         365,
         lambda cutoff: DigestIssue.objects.filter(window_end__lt=cutoff),
     ),
     RetentionRule(
         "workspaces",
-        "workspaces whose owner asked for their deletion, with all diagnoses",
+        gettext_lazy("用户要求删除的工作区，连同全部诊断"),
         DELETION_DAYS,
         lambda cutoff: find_purgeable(cutoff).count(),
         purge_next_workspace,
     ),
     _build_row_rule(
         "raw_replies",
-        "raw replies of platforms, for support",
+        gettext_lazy("平台的原始回复，供排查问题"),
         30,
         lambda cutoff: RawReply.objects.filter(created_at__lt=cutoff),
         order_by="created_at",
     ),
     _build_row_rule(
         "partial_replies",
-        "paid steps of answers that were never finished",
+        gettext_lazy("未完成的回答中已付费的步骤"),
         1,
         lambda cutoff: PartialReply.objects.filter(created_at__lt=cutoff),
     ),
     _build_row_rule(
         "feedback",
-        "feedback, complaints and reports of answers, after they were handled",
+        gettext_lazy("已处理的反馈、投诉和回答举报"),
         730,
         lambda cutoff: Feedback.objects.filter(handled_at__lt=cutoff),
     ),
     _build_row_rule(
-        "actions", "actions of staff in the admin", 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
+        "actions", gettext_lazy("员工在后台的操作"), 730, lambda cutoff: LogEntry.objects.filter(action_time__lt=cutoff)
     ),
 ]
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from diagnosis.legacy.table_layout import TEMPORARY_TABLE_PATTERN
+from errors.terminal import gettext as _
 
 DROP_LOCK_TIMEOUT_SECONDS = 3
 
@@ -64,14 +65,14 @@ def find_temporary_tables() -> list[TemporaryTable]:
 
 def _get_keep_reason(name: str, model_tables: set[str], prefixes: tuple[str, ...], flags: list[bool]) -> str:
     if name in model_tables:
-        return "a model owns it"
+        return _("属于某个模型")
     of_extension, is_referenced, has_views, is_partition = flags
     keep_reasons = {
-        "an extension owns it": of_extension,
-        "another table refers to it": is_referenced,
-        "a view reads it": has_views,
-        "it is a partition": is_partition,
-        "its name has the prefix of an app's tables": name.startswith(prefixes),
+        _("属于某个扩展"): of_extension,
+        _("另一张表引用它"): is_referenced,
+        _("有视图读取它"): has_views,
+        _("它是分区"): is_partition,
+        _("表名以某个应用的表名前缀开头"): name.startswith(prefixes),
     }
     return next((reason for reason, holds in keep_reasons.items() if holds), "")
 

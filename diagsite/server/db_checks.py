@@ -8,6 +8,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from errors.terminal import gettext as _
+
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
 MIGRATION_LOCK_RETRY_SECONDS = 0.2
 _MIGRATION_LOCK_ID = 7_266_419_083  # arbitrary, but unique among the advisory locks
@@ -20,9 +22,9 @@ def require_database() -> None:
         psycopg.connect(**params).close()
     except psycopg.Error as error:
         lines = [line.strip() for line in str(error).splitlines()]
-        reason = next((line for line in lines if line and not line.endswith(":")), "no reason given")
+        reason = next((line for line in lines if line and not line.endswith(":")), _("没有说明原因"))
         reason = reason.removeprefix("connection failed: ")
-        raise CommandError(f"cannot reach the database (DATABASE_URL): {reason}") from error
+        raise CommandError(_("连不上数据库（DATABASE_URL）：%(reason)s") % {"reason": reason}) from error
 
 
 def require_migrations_applied() -> None:
@@ -30,7 +32,7 @@ def require_migrations_applied() -> None:
     missing = _count_unapplied_migrations()
     if missing:
         raise CommandError(
-            f"the database lacks {missing} migrations: run `manage.py migrate` and `manage.py seed` first"
+            _("数据库缺少 %(count)d 个迁移：请先运行 `manage.py migrate` 和 `manage.py seed`") % {"count": missing}
         )
 
 

@@ -1,35 +1,23 @@
-"""An evaluation in one line: in English for the terminal, in Chinese for messages and the admin."""
+"""An evaluation in one line: in Chinese for messages and the admin, in its own language for the terminal."""
+
+from django.utils.translation import gettext_noop
 
 from monitoring.measurement import Measurement
 from monitoring.rules.decision import DecisionReason
 
-REASON_TEXTS_EN = {
-    DecisionReason.WITHIN: "within the threshold",
-    DecisionReason.BREACHED_NOT_LONG_ENOUGH: "beyond the threshold, not long enough yet",
-    DecisionReason.COOLING_DOWN: "beyond the threshold, too soon after the last alert",
-    DecisionReason.BREACHED: "beyond the threshold for long enough",
-    DecisionReason.STILL_BREACHED: "still beyond the threshold",
-    DecisionReason.NOT_RECOVERED: "not back at the resolve threshold",
-    DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "recovered, not long enough yet",
-    DecisionReason.RECOVERED: "recovered",
-    DecisionReason.STALE: "no evidence for a day",
-    DecisionReason.INHIBITED: "beyond the threshold, explained by another open alert",
-    DecisionReason.TOO_FEW: "too few samples",
-    DecisionReason.NO_DATA: "no samples",
-}
-REASON_TEXTS_ZH = {
-    DecisionReason.WITHIN: "未超过阈值",
-    DecisionReason.BREACHED_NOT_LONG_ENOUGH: "超过阈值，持续时间还不够",
-    DecisionReason.COOLING_DOWN: "超过阈值，仍在冷却期",
-    DecisionReason.BREACHED: "超过阈值且已持续足够久",
-    DecisionReason.STILL_BREACHED: "仍超过阈值",
-    DecisionReason.NOT_RECOVERED: "尚未回到恢复阈值",
-    DecisionReason.RECOVERED_NOT_LONG_ENOUGH: "已恢复，持续时间还不够",
-    DecisionReason.RECOVERED: "已恢复",
-    DecisionReason.STALE: "一天没有足够的样本，无从判断，告警就此结束",
-    DecisionReason.INHIBITED: "超过阈值，已由另一个未解除的告警说明",
-    DecisionReason.TOO_FEW: "样本不足，无法判断",
-    DecisionReason.NO_DATA: "没有数据",
+REASON_TEXTS = {
+    DecisionReason.WITHIN: gettext_noop("未超过阈值"),
+    DecisionReason.BREACHED_NOT_LONG_ENOUGH: gettext_noop("超过阈值，持续时间还不够"),
+    DecisionReason.COOLING_DOWN: gettext_noop("超过阈值，仍在冷却期"),
+    DecisionReason.BREACHED: gettext_noop("超过阈值且已持续足够久"),
+    DecisionReason.STILL_BREACHED: gettext_noop("仍超过阈值"),
+    DecisionReason.NOT_RECOVERED: gettext_noop("尚未回到恢复阈值"),
+    DecisionReason.RECOVERED_NOT_LONG_ENOUGH: gettext_noop("已恢复，持续时间还不够"),
+    DecisionReason.RECOVERED: gettext_noop("已恢复"),
+    DecisionReason.STALE: gettext_noop("一天没有足够的样本，无从判断，告警就此结束"),
+    DecisionReason.INHIBITED: gettext_noop("超过阈值，已由另一个未解除的告警说明"),
+    DecisionReason.TOO_FEW: gettext_noop("样本不足，无法判断"),
+    DecisionReason.NO_DATA: gettext_noop("没有数据"),
 }
 
 
@@ -56,7 +44,7 @@ def build_evaluation_summary(
         parts.append(f"区间 {low} 至 {high}")
     if measurement.window_seconds:
         parts.append(f"最近 {format_window(measurement.window_seconds)}")
-    return "，".join([*parts, REASON_TEXTS_ZH[reason]])
+    return "，".join([*parts, REASON_TEXTS[reason]])
 
 
 def format_window(seconds: float) -> str:

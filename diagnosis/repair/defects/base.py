@@ -17,6 +17,7 @@ from diagnosis.repair.diagnosis_repair import DiagnosisRepair, load_repairs, sha
 from diagnosis.reports.cache import get_report_cache_tag
 from diagnosis.running import queue
 from diagnosis.running.recovery import DEADLINE_GRACE
+from errors.terminal import gettext as _
 from performance.cache import invalidate_tags
 
 
@@ -77,5 +78,7 @@ class DiagnosisDefect(Defect):
 
     def describe(self, row: Diagnosis) -> str:
         """Return id, brand, day, status and counts."""
-        counts = f"{row.valid} valid, {row.failed} failed, {row.filtered} filtered of {row.planned}"
+        counts = _("计划 %(planned)d，有效 %(valid)d，失败 %(failed)d，被过滤 %(filtered)d") % {
+            name: getattr(row, name) for name in ("planned", "valid", "failed", "filtered")
+        }
         return f"{row.pk} {row.brand} {timezone.localtime(row.created_at):%Y-%m-%d} {row.status}: {counts}"

@@ -9,6 +9,7 @@ from diagnosis.legacy.coercion import parse_bool
 from diagnosis.models import Answer, DiagnosisQuerySet
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 _HAS_VALID_ANSWERS = Exists(Answer.objects.filter(diagnosis=OuterRef("pk"), state=AnswerState.VALID))
 _HAS_NO_REPORT = Q(report__isnull=True) | Q(report=Value(None, JSONField()))
@@ -18,8 +19,8 @@ class MissingReport(DiagnosisDefect):
     """The source system ignored errors of its analysis."""
 
     name = "report_missing"
-    description = "ended without a report"
-    fix_description = "build the report from the stored answers"
+    description = gettext_lazy("已结束，但没有报告")
+    fix_description = gettext_lazy("用已存的回答生成报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(_HAS_NO_REPORT, status__in=FINAL_STATUSES)
@@ -32,8 +33,8 @@ class EmptyReport(DiagnosisDefect):
     """The source system reported success before it saved any answer."""
 
     name = "report_empty"
-    description = "completed with a report, but without a valid answer"
-    fix_description = "set the status to failed and rebuild the report"
+    description = gettext_lazy("状态为完成且有报告，但没有有效回答")
+    fix_description = gettext_lazy("状态改为失败，并重新生成报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(
@@ -53,8 +54,8 @@ class NonBooleanFlags(DiagnosisDefect):
     """The source system stored booleans as the texts 0 and 1, and "0" is true in JavaScript."""
 
     name = "booleans_as_text"
-    description = "booleans in the report are texts or numbers, so every competitor counts as the own brand"
-    fix_description = "convert them to booleans"
+    description = gettext_lazy("报告中的布尔值是文本或数字，每个竞品都会算作本品牌")
+    fix_description = gettext_lazy("转换为布尔值")
 
     def find_affected(self) -> DiagnosisQuerySet:
         non_boolean_path = """'$.brands[*].is_own ? (@.type() != "boolean")'"""

@@ -5,6 +5,7 @@ from django.db.models.expressions import RawSQL
 from diagnosis.models import DiagnosisQuerySet, LegacyRecord
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 MAX_DUPLICATE_GAP_SECONDS = 10
 
@@ -33,8 +34,8 @@ class DuplicateDiagnosis(DiagnosisDefect):
     """A double tap, which the source system took for two requests."""
 
     name = "duplicate"
-    description = f"the same request of the same user within {MAX_DUPLICATE_GAP_SECONDS} s"
-    fix_description = "keep the one with the most valid answers; the journal keeps all rows of the others"
+    description = gettext_lazy("同一用户在 %(seconds)d 秒内提交的相同请求", seconds=MAX_DUPLICATE_GAP_SECONDS)
+    fix_description = gettext_lazy("保留有效回答最多的一个，其余的所有行存入修复记录")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(pk__in=RawSQL(_DUPLICATES_SQL, [MAX_DUPLICATE_GAP_SECONDS]))

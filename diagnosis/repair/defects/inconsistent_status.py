@@ -6,6 +6,7 @@ from diagnosis.choices import FINAL_STATUSES, UNFINISHED_STATUSES, AnswerState, 
 from diagnosis.models import Answer, DiagnosisQuerySet
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 _ANSWERS = Answer.objects.filter(diagnosis=OuterRef("pk"))
 _HAS_PENDING_ANSWERS = Exists(_ANSWERS.filter(state=AnswerState.PENDING))
@@ -21,8 +22,8 @@ class EndedWithPendingAnswers(DiagnosisDefect):
     """The source system set a final status while answers were missing."""
 
     name = "ended_incomplete"
-    description = "ended with pending answers (final status with progress below 100)"
-    fix_description = "mark pending answers as failed; recompute counts, status and report"
+    description = gettext_lazy("已结束，但有未完成的回答（最终状态，进度不到 100）")
+    fix_description = gettext_lazy("未完成的回答标为失败，重算计数、状态和报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS, status__in=FINAL_STATUSES)
@@ -41,8 +42,8 @@ class RunningWithAllAnswers(DiagnosisDefect):
     """The worker of the source system died between the last answer and the final status."""
 
     name = "running_complete"
-    description = "running, although all answers exist (progress 100 with a running status)"
-    fix_description = "end it with the status and report that follow from its answers"
+    description = gettext_lazy("仍在进行，但回答已齐全（进度 100，状态仍为进行中）")
+    fix_description = gettext_lazy("按回答得出的状态和报告结束")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(_HAS_ANSWERS, ~_HAS_PENDING_ANSWERS, status__in=UNFINISHED_STATUSES)
@@ -55,8 +56,8 @@ class RunningPastDeadline(DiagnosisDefect):
     """The worker died and no other continued the diagnosis."""
 
     name = "running_forever"
-    description = "running long past its deadline without a worker"
-    fix_description = "set the status to timed out; keep and report the answers"
+    description = gettext_lazy("超过截止时间很久仍在进行，但没有任务进程处理")
+    fix_description = gettext_lazy("状态改为超时；保留已有的回答并生成报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(_HAS_PENDING_ANSWERS | ~_HAS_ANSWERS, status__in=UNFINISHED_STATUSES)

@@ -7,6 +7,7 @@ from diagnosis.choices import FINAL_STATUSES, AnswerState
 from diagnosis.models import Brand, DiagnosisQuerySet, LegacyRecord
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 _HAS_COMPETITORS = Exists(Brand.objects.filter(diagnosis=OuterRef("pk"), is_own=False))
 _HAS_SUBMITTED_COMPETITORS = Exists(
@@ -18,8 +19,8 @@ class LostCompetitors(DiagnosisDefect):
     """The source system always stored `[]`."""
 
     name = "competitors_lost"
-    description = "no competitors, although the request or the report names some"
-    fix_description = "add them, analyse the stored answers again, and rebuild the report"
+    description = gettext_lazy("没有竞品，但请求或报告中提到了竞品")
+    fix_description = gettext_lazy("补上竞品，重新分析已存的回答，并重新生成报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         names_others = Func(

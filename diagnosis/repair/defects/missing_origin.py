@@ -9,6 +9,7 @@ from diagnosis.legacy.platforms import BLANK_PLATFORM_ID, UNKNOWN_PLATFORM_ID, d
 from diagnosis.models import Answer, DiagnosisQuerySet, Platform, Question
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 LOST_QUESTION_TEXT = "（原记录中没有问题）"
 
@@ -35,8 +36,8 @@ class MissingOrigin(DiagnosisDefect):
     """A migration of the source system lost the questions or platforms of answers."""
 
     name = "blank_origin"
-    description = "an answer without its question or platform"
-    fix_description = "assign it to the only planned answer that it fits, otherwise mark the origin as unknown"
+    description = gettext_lazy("回答缺少问题或平台")
+    fix_description = gettext_lazy("归入唯一相符的计划回答，否则标为来源不明")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(_BLANK_QUESTION | _BLANK_PLATFORM, status__in=FINAL_STATUSES)

@@ -11,6 +11,7 @@ from diagnosis.choices import FINAL_STATUSES
 from diagnosis.models import Answer, DiagnosisQuerySet
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 TIME_COLUMNS = ("created_at", "started_at", "finished_at")
 MAX_RUN_DURATION = timedelta(hours=6)  # no run takes longer; smaller UTC offsets cannot be told from durations
@@ -24,8 +25,8 @@ class MixedTimezones(DiagnosisDefect):
     """A row has naive local times and naive UTC times."""
 
     name = "times_mixed"
-    description = "contradictory imported times: local time and UTC were mixed"
-    fix_description = "read some times as UTC, so that created, started, answered and finished are in order"
+    description = gettext_lazy("导入的时间自相矛盾：当地时间与 UTC 混用")
+    fix_description = gettext_lazy("把部分时间按 UTC 读取，使创建、开始、回答、结束的先后正确")
 
     def find_affected(self) -> DiagnosisQuerySet:
         is_inconsistent = (

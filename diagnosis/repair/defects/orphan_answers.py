@@ -7,14 +7,15 @@ from django.db.models import QuerySet
 from diagnosis.models import LegacyRecord
 from diagnosis.repair.change_set import ChangeSet
 from diagnosis.repair.defects.base import Defect
+from errors.terminal import gettext_lazy
 
 
 class OrphanAnswers(Defect):
     """The source system deleted diagnoses without their answers."""
 
     name = "orphan_answers"
-    description = "an imported answer without a diagnosis: it has no owner and is in no report"
-    fix_description = "set it aside in the imported records, where operators can read it"
+    description = gettext_lazy("导入的回答没有对应的诊断：没有所有者，也不在任何报告中")
+    fix_description = gettext_lazy("留在导入记录中另行存放，运营人员可以查阅")
 
     def find_affected(self) -> QuerySet[LegacyRecord]:
         return LegacyRecord.objects.filter(state=LegacyRecord.State.ORPHAN)

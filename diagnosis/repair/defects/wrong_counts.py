@@ -6,6 +6,7 @@ from diagnosis.choices import FINAL_STATUSES, AnswerState
 from diagnosis.models import DiagnosisQuerySet
 from diagnosis.repair.defects.base import DiagnosisDefect, get_repairable_diagnoses
 from diagnosis.repair.diagnosis_repair import DiagnosisRepair
+from errors.terminal import gettext_lazy
 
 # Diagnoses whose columns or report differ from the counts of their answers.
 _WRONG_COUNTS_SQL = """
@@ -29,8 +30,8 @@ class WrongCounts(DiagnosisDefect):
     """The source system saved its counter before counting, so it stays at 5 of 6."""
 
     name = "counts_wrong"
-    description = "the counts of the row or of the report differ from the answers"
-    fix_description = "count again; recompute status and report"
+    description = gettext_lazy("行或报告中的计数与回答不符")
+    fix_description = gettext_lazy("重新计数，并重算状态和报告")
 
     def find_affected(self) -> DiagnosisQuerySet:
         return get_repairable_diagnoses().filter(pk__in=RawSQL(_WRONG_COUNTS_SQL, []), status__in=FINAL_STATUSES)

@@ -7,35 +7,39 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from diagsite.operations.backups import BackupFailed, create_backup
-from monitoring.management.base import ExamplesCommand
+from errors.management.base import SiteCommand
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 
-EXAMPLES = """\
-examples:
-  manage.py backup                             write into var/backups
-  manage.py backup /var/backups/diagsite       write into a directory; prints the path
+EXAMPLES = gettext_lazy("""\
+示例：
+  manage.py backup                             写入 var/backups
+  manage.py backup /var/backups/diagsite       写入一个目录，打印文件路径
   manage.py backup /var/backups/diagsite --keep 30
 
-DATE.json, beside DATE.dump, contains the number of rows and the checksum of every table, which `manage.py restore`
-verifies. A backup blocks no other process. pg_dump is taken from the PATH or from the embedded PostgreSQL.
-"""
+DATE.dump 旁边的 DATE.json 记录每张表的行数与校验和，`manage.py restore` 据此核对。
+备份不会阻塞其他进程。pg_dump 取自 PATH，或取自内嵌的 PostgreSQL。
+""")
 
 
-class Command(ExamplesCommand):
+class Command(SiteCommand):
     """Dump the database into a file."""
 
-    help = "Dump the database with a checksum of every table."
+    help = gettext_lazy("导出数据库，并记录每张表的校验和。")
     examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add directory and number of backups."""
         parser.add_argument("directory", nargs="?", type=Path, default=settings.BASE_DIR / "var" / "backups")
         kept = int(os.environ.get("BACKUPS_KEPT", 14))
-        parser.add_argument("--keep", type=int, default=kept, help="backups to keep (default BACKUPS_KEPT, else 14)")
+        parser.add_argument(
+            "--keep", type=int, default=kept, help=_("保留的备份数（默认为 BACKUPS_KEPT，未设置则为 14）")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the path of the dump."""
         if options["keep"] < 1:
-            raise CommandError("--keep must be at least 1")
+            raise CommandError(_("--keep 至少为 1"))
         try:
             self.stdout.write(str(create_backup(options["directory"], keep=options["keep"])))
         except (BackupFailed, OSError) as error:

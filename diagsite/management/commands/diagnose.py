@@ -29,13 +29,14 @@ from diagnosis.running import queue
 from diagnosis.spending.overview import get_diagnosis_costs
 from diagsite.accounts.users import get_or_create_terminal_user
 from diagsite.api.field_errors import build_field_errors
-from diagsite.cli.progress_display import create_console, get_terminal_language, print_cost, print_report
+from diagsite.cli.progress_display import create_console, print_cost, print_report
 from diagsite.cli.run import TerminalRun
 from diagsite.models import User
 from diagsite.server import embedded_postgres
 from diagsite.server.db_checks import migrate_and_seed, require_database, require_migrations_applied
 from errors.exceptions import InvalidInput
-from monitoring.management.base import ExamplesCommand
+from errors.management.base import SiteCommand
+from errors.terminal import get_terminal_language, gettext_lazy
 
 EXIT_INVALID_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -48,38 +49,37 @@ EXIT_CODE_BY_STATUS = {
 }
 FALLBACK_PLATFORM_ID = "demo-fast"
 
-DESCRIPTION = """\
-Diagnose a brand in the terminal: ask the platforms, show the progress, print the report.
+DESCRIPTION = gettext_lazy("""\
+在终端里诊断一个品牌：向各平台提问，显示进度，打印报告。
 
-The report goes to standard output, everything else to standard error. If no worker is running (for example by `make
-run`), this command runs one itself. Questions are sent unchanged and should not contain the brand: its mention rate
-would mean nothing.
-"""
+报告写到标准输出，其余写到标准错误。如果没有后台任务进程在运行（如 `make run` 启动的），本命令自己运行一个。
+问题按原文发送，不应包含品牌名：否则提及率没有意义。
+""")
 
-EXAMPLES = """\
-examples:
-  # the demo platform: fictional brands, no key
+EXAMPLES = gettext_lazy("""\
+示例：
+  # 演示平台：品牌是虚构的，不需要密钥
   manage.py diagnose 山岚 --competitor 云栖壶 --competitor 木石坊,木石 \\
       --question '入门手冲咖啡壶推荐哪个牌子？' --platform demo-fast
 
-  # a real platform; its key is in the environment of the worker, here of this command
+  # 真实平台；密钥在后台任务进程的环境变量里，这里就是本命令的
   DEEPSEEK_API_KEY=sk-... manage.py diagnose 山岚 --questions-file questions.txt --platform deepseek --repeats 3
 
-  # for scripts: one JSON document
+  # 供脚本使用：一份 JSON
   manage.py diagnose 山岚 --question '送礼选哪款手冲壶？' --json | jq .report.brands
 
-exit codes:
-  0  completed: every answer is valid or was refused by the platform's content filter
-  3  partial: some answers are missing
-  4  failed or timed out
-  5  cancelled elsewhere
-  2  invalid input; the message names the field
-  1  a problem of the database or the configuration
-  130  interrupted with Ctrl-C; the answers are kept
-"""
+退出码：
+  0  完成：每个回答都有效，或被平台的内容过滤拒绝
+  3  部分完成：缺少一些回答
+  4  失败或超时
+  5  在别处被取消
+  2  输入无效；消息会指出是哪一项
+  1  数据库或配置有问题
+  130  被 Ctrl-C 中断；已有的回答保留
+""")
 
 
-class Command(ExamplesCommand):
+class Command(SiteCommand):
     """Run a diagnosis in the terminal."""
 
     help = DESCRIPTION
@@ -87,47 +87,50 @@ class Command(ExamplesCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add brand, questions, platforms and output options."""
-        parser.add_argument("brand", help="the brand to look for in the answers, at most 100 characters")
+        parser.add_argument("brand", help=gettext_lazy("要在回答中查找的品牌，最多 100 个字"))
         parser.add_argument(
-            "--alias", action="append", default=[], help="another spelling of the brand; repeatable, at most 10"
+            "--alias", action="append", default=[], help=gettext_lazy("品牌的另一种写法，可重复，最多 10 个")
         )
         parser.add_argument(
             "--competitor",
             action="append",
             default=[],
             metavar="NAME[,ALIAS...]",
-            help="a brand to compare with, and its other spellings; repeatable, at most 10",
+            help=gettext_lazy("要比较的品牌及其其他写法，可重复，最多 10 个"),
         )
         parser.add_argument(
-            "--question", action="append", default=[], help="what a buyer would ask; repeatable, at most 20"
+            "--question", action="append", default=[], help=gettext_lazy("买家会问的问题，可重复，最多 20 个")
         )
         parser.add_argument(
-            "--questions-file", metavar="FILE", help="one question a line, - for standard input; # begins a comment"
+            "--questions-file", metavar="FILE", help=gettext_lazy("每行一个问题，- 表示标准输入；# 开头的是注释")
         )
         parser.add_argument(
             "--platform",
             action="append",
             default=[],
             metavar="ID",
-            help="repeatable, at most 10; default: every real platform that has its key and is not paused",
+            help=gettext_lazy("可重复，最多 10 个；默认为所有有密钥且没有暂停的真实平台"),
         )
+        parser.add_argument("--repeats", type=int, default=1, help=gettext_lazy("每个问题问几次，1 到 5（默认 1）"))
         parser.add_argument(
-            "--repeats", type=int, default=1, help="how often each question is asked, 1 to 5 (default 1)"
+            "--timeout", type=float, metavar="SECONDS", help=gettext_lazy("到这个时间就结束诊断，保留已有的回答")
         )
-        parser.add_argument(
-            "--timeout", type=float, metavar="SECONDS", help="end the diagnosis after this time, keeping the answers"
-        )
-        parser.add_argument("--user", help="username of the owner (default: the account `terminal`)")
-        parser.add_argument("--json", action="store_true", help="print one JSON document instead of the report")
+        parser.add_argument("--user", help=gettext_lazy("所有者的用户名（默认为账号 `terminal`）"))
+        parser.add_argument("--json", action="store_true", help=gettext_lazy("打印一份 JSON，而不是报告"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the diagnosis, print the report, and exit with the code described in `--help`."""
         is_quiet = options["verbosity"] < 2 and not settings.LOG_FILE
         with (
-            translation.override(get_terminal_language()),
+            translation.override(_get_language()),
             _log_errors_only() if is_quiet else contextlib.nullcontext(),
         ):
             sys.exit(_run_diagnosis(options))
+
+
+def _get_language() -> str:
+    """Return the language of the report, which is that of the site if the terminal names none."""
+    return get_terminal_language(settings.LANGUAGE_CODE)
 
 
 @contextlib.contextmanager
@@ -146,7 +149,7 @@ def _log_errors_only() -> Iterator[None]:
 def _run_diagnosis(options: Mapping[str, Any]) -> int:
     timeout = options["timeout"]
     if timeout is not None and timeout <= 0:
-        raise CommandError("--timeout: must be more than 0", returncode=EXIT_INVALID_INPUT)
+        raise CommandError(_("--timeout：必须大于 0"), returncode=EXIT_INVALID_INPUT)
     require_database()
     if embedded_postgres.get_embedded_server():
         migrate_and_seed()
@@ -198,7 +201,7 @@ def _create_diagnosis(console: Console, options: Mapping[str, Any]) -> Diagnosis
     }
     # A worker that runs already has the keys in its own environment.
     knows_keys = not queue.has_live_worker(settings.JOB_STALLED_SECONDS)
-    request = RequestContext(owner, request_id=uuid.uuid4().hex, locale=get_terminal_language(), knows_keys=knows_keys)
+    request = RequestContext(owner, request_id=uuid.uuid4().hex, locale=_get_language(), knows_keys=knows_keys)
     try:
         diagnosis, _is_new = create_diagnosis(OrderIn.model_validate(body).to_request(), request)
     except ValidationError as error:
@@ -221,7 +224,7 @@ def _read_questions(file: str | None) -> list[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else _("不是 UTF-8")
         raise CommandError(f"--questions-file: {file}: {reason}", returncode=EXIT_INVALID_INPUT) from error
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]

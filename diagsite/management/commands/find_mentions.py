@@ -4,9 +4,12 @@ from argparse import ArgumentParser, FileType
 from typing import Any
 
 import pydantic
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from diagnosis.analysis.mentions import BrandSpellings, analyse_text
+from errors.management.base import SiteCommand
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 
 
 class _Line(pydantic.BaseModel):
@@ -17,16 +20,18 @@ class _Line(pydantic.BaseModel):
     question: str = ""
 
 
-class Command(BaseCommand):
-    help = """Find brands in texts, to see why a name counts or not. Reads JSON lines such as
-    {"brands": [["苹果", "Apple"]], "question": "哪个手机好？", "text": "..."} and writes for each
-    {"certain": [...], "uncertain": [...], "discovered": [...], "domains": [...]}: the brands that count, those that may
-    be ordinary words, other brands (known ones first, then guesses), and the cited hosts."""
+class Command(SiteCommand):
+    help = gettext_lazy("""\
+在文本中查找品牌，以便弄清一个名称为什么计入或不计入。读取 JSON 行，例如
+  {"brands": [["苹果", "Apple"]], "question": "哪个手机好？", "text": "..."}
+每行写出
+  {"certain": [...], "uncertain": [...], "discovered": [...], "domains": [...]}
+依次是：计入的品牌，可能是普通词语的品牌，其他品牌（先是已知的，再是推测的），引用的域名。""")
 
     def add_arguments(self, parser: ArgumentParser | CommandParser) -> None:
         """Add the input."""
         parser.add_argument(
-            "file", nargs="?", type=FileType(encoding="utf-8"), default=sys.stdin, help="default: stdin"
+            "file", nargs="?", type=FileType(encoding="utf-8"), default=sys.stdin, help=_("默认为标准输入")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +44,10 @@ class Command(BaseCommand):
             except pydantic.ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 field = ".".join(map(str, first["loc"])) or "JSON"
-                raise CommandError(f"line {number}, {field}: {first['msg']}") from error
+                raise CommandError(
+                    _("第 %(number)d 行，%(field)s：%(reason)s")
+                    % {"number": number, "field": field, "reason": first["msg"]}
+                ) from error
             self.stdout.write(json.dumps(_find(line), ensure_ascii=False))
 
 

@@ -13,52 +13,54 @@ from diagnosis.legacy.reader import LegacyExport
 from diagnosis.legacy.table_layout import TableLayout
 from diagsite.accounts.users import get_or_create_owners
 from diagsite.cli.progress_display import create_console
-from monitoring.management.base import ExamplesCommand
+from errors.management.base import SiteCommand
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 
 TABLE_ROLES = ("diagnoses", "answers", "reports", "skip")
 
-EXAMPLES = """\
-examples:
-  manage.py import_legacy database.db                        read everything and report; stores nothing
-  manage.py import_legacy database.db --apply                import it; repeating adds nothing
-  manage.py import_legacy database.db --table runs=skip      skip a table, or name its content:
-  manage.py import_legacy database.db --table runs=diagnoses  (diagnoses, answers, reports)
-  manage.py repair_history                                   afterwards, list defects of the imported records
+EXAMPLES = gettext_lazy("""\
+示例：
+  manage.py import_legacy database.db                        全部读一遍并报告；不存储
+  manage.py import_legacy database.db --apply                导入；重复执行不会重复导入
+  manage.py import_legacy database.db --table runs=skip      跳过一张表，或说明其内容：
+  manage.py import_legacy database.db --table runs=diagnoses （diagnoses、answers、reports）
+  manage.py repair_history                                   之后，列出导入记录的缺陷
 
-The SQLite file is opened read-only. Tables are recognized by their columns, whose names may vary. Times without a zone
-are read as local time (TIME_ZONE), booleans also as text. The original of every row is kept; unreadable rows are
-counted by reason. Unfinished diagnoses are not continued.
-"""
+SQLite 文件以只读方式打开。按列名识别各表，列名可以不同。没有时区的时间按当地时间（TIME_ZONE）读取，布尔值也可以是文本。
+每行的原文都会保留；读不了的行按原因计数。未完成的诊断不会继续执行。
+""")
 
 
-class Command(ExamplesCommand):
+class Command(SiteCommand):
     """Import the records of the previous system."""
 
-    help = "Import the diagnoses of another system's SQLite file. Without --apply it stores nothing."
+    help = gettext_lazy("导入另一个系统 SQLite 文件中的诊断。不加 --apply 时不存储。")
     examples = EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the file, --apply and the roles of tables."""
-        parser.add_argument("file", type=Path, help="the SQLite file")
-        parser.add_argument("--apply", action="store_true", help="store the records")
+        parser.add_argument("file", type=Path, help=_("SQLite 文件"))
+        parser.add_argument("--apply", action="store_true", help=_("存储记录"))
         parser.add_argument(
             "--table",
             action="append",
             default=[],
             metavar="NAME=ROLE",
-            help=f"the role of a table: one of {', '.join(TABLE_ROLES)}",
+            help=_("一张表的角色，可选：%(roles)s") % {"roles": ", ".join(TABLE_ROLES)},
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the file and report; with --apply store the records."""
         path: Path = options["file"]
         if not path.is_file():
-            raise CommandError(f"{path}: no such file")
+            raise CommandError(_("没有文件 %(path)s") % {"path": path})
         table_roles = {}
         for text in options["table"]:
             name, _equals, role = text.rpartition("=")
             if not name or role not in TABLE_ROLES:
-                raise CommandError(f"--table {text}: NAME=ROLE, where ROLE is one of {', '.join(TABLE_ROLES)}")
+                message = _("--table %(text)s：应为 NAME=ROLE，ROLE 可选：%(roles)s")
+                raise CommandError(message % {"text": text, "roles": ", ".join(TABLE_ROLES)})
             table_roles[name] = role
         try:
             with (
@@ -66,11 +68,11 @@ class Command(ExamplesCommand):
                 Progress(console=create_console(sys.stderr), disable=not self.stderr.isatty()) as bar,
             ):
                 self._print_layout(export.layout)
-                task = bar.add_task("diagnoses", total=export.count())
+                task = bar.add_task(_("诊断数"), total=export.count())
                 importer = LegacyImporter(path, export, get_or_create_owners, applies=options["apply"])
                 result = importer.run(lambda rows: bar.update(task, advance=rows))
         except (InvalidLegacyExport, sqlite3.Error) as error:
-            raise CommandError(f"{error}; records imported so far are kept") from error
+            raise CommandError(_("%(error)s；已导入的记录保留") % {"error": error}) from error
         self._print_result(result, apply=options["apply"])
 
     def _print_layout(self, layout: TableLayout) -> None:
@@ -79,19 +81,26 @@ class Command(ExamplesCommand):
                 meaning = ", ".join(f"{ours}={column}" for ours, column in sorted(table.column_by_field.items()))
                 self.stdout.write(f"{role:10} {table.name}: {meaning}")
         for name, reason in layout.skipped.items():
-            self.stdout.write(f"{'not read':10} {name}: {reason}")
+            self.stdout.write(f"{_('未读取')} {name}: {reason}")
 
     def _print_result(self, result: ImportResult, *, apply: bool) -> None:
-        verb = "imported" if apply else "can be imported (--apply does)"
         notes = result.statistics
-        self.stdout.write(f"{result.diagnoses} diagnoses with {result.answers} answers {verb}")
-        self.stdout.write(f"{result.already_imported} rows were imported before")
-        self.stdout.write(f"{result.orphans} answers refer to a diagnosis that does not exist")
-        self.stdout.write(f"{notes.naive_times} times without a zone were read as local time")
-        self.stdout.write(f"{notes.boolean_texts} booleans were texts")
+        imported = (
+            _("已导入 %(diagnoses)d 个诊断，%(answers)d 个回答")
+            if apply
+            else _("可以导入 %(diagnoses)d 个诊断，%(answers)d 个回答（加上 --apply 才会导入）")
+        )
+        self.stdout.write(imported % {"diagnoses": result.diagnoses, "answers": result.answers})
+        for text, count in (
+            (_("%(count)d 行以前导入过"), result.already_imported),
+            (_("%(count)d 个回答所属的诊断不存在"), result.orphans),
+            (_("%(count)d 个没有时区的时间按当地时间读取"), notes.naive_times),
+            (_("%(count)d 个布尔值是文本"), notes.boolean_texts),
+        ):
+            self.stdout.write(text % {"count": count})
         for problem, count in notes.problems.most_common():
-            self.stdout.write(f"{count} times: {problem}")
+            self.stdout.write(_("%(count)d 次：%(problem)s") % {"count": count, "problem": problem})
         for problem, count in result.unreadable.most_common():
-            self.stdout.write(f"{count} diagnoses could not be read: {problem}")
+            self.stdout.write(_("%(count)d 个诊断读不了：%(problem)s") % {"count": count, "problem": problem})
         if apply:
-            self.stdout.write("next: manage.py repair_history")
+            self.stdout.write(_("接下来：manage.py repair_history"))

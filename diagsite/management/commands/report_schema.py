@@ -1,15 +1,15 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from diagnosis.reports.export.json_file import build_export_schema
+from errors.management.base import SiteCommand
+from errors.terminal import gettext_lazy
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     """Print the JSON Schema of exported reports."""
 
-    help = "Print the JSON Schema of exported reports; kept as docs/reference/report.schema.json."
+    help = gettext_lazy("打印导出报告的 JSON Schema，存于 docs/reference/report.schema.json。")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the schema."""

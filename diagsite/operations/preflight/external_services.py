@@ -13,6 +13,7 @@ from diagnosis.running.calls import call_once
 from diagnosis.running.health_check import PROBE_QUESTION, PROBE_TIMEOUT_SECONDS
 from diagsite.operations.model_alerts import check_models
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
+from errors.terminal import gettext as _
 from monitoring.delivery.channel_check import send_test_message
 from monitoring.delivery.channel_secrets import decrypt_secrets
 from monitoring.exceptions import DeliveryFailed, SecretsDecryptionFailed
@@ -27,23 +28,23 @@ def check_keys() -> Iterator[CheckFinding]:
     for platform in platforms:
         if not has_usable_key(platform):
             yield CheckFinding(
-                FAILED, f"{platform.key_variable or 'its key variable'} is not set to a usable key", platform.pk
+                FAILED,
+                _("%(variable)s 没有设置可用的密钥") % {"variable": platform.key_variable or _("密钥的环境变量")},
+                platform.pk,
             )
     real = [platform for platform in platforms if not platform.is_demo]
     if not real:
         # Not a failure: an operator may add the first platform in the admin, which this start makes available.
-        yield CheckFinding(
-            WARNING, "no real platform is enabled; set a key and run manage.py seed, or add one in the admin"
-        )
+        yield CheckFinding(WARNING, _("没有启用任何真实平台；请设置密钥并运行 manage.py seed，或在后台添加一个"))
     elif all(map(has_usable_key, platforms)):
-        yield CheckFinding(OK, f"{len(real)} platforms")
+        yield CheckFinding(OK, _("%(count)d 个平台") % {"count": len(real)})
 
 
 def check_platforms() -> Iterator[CheckFinding]:
     """Ask each enabled real platform a short question, concurrently."""
     platforms = list(Platform.objects.filter(is_enabled=True, is_demo=False))
     if not platforms:
-        yield CheckFinding(WARNING, "no real platform is enabled")
+        yield CheckFinding(WARNING, _("没有启用任何真实平台"))
         return
 
     async def ask_all() -> list[PlatformReply | BaseException]:
@@ -69,17 +70,18 @@ def check_platforms() -> Iterator[CheckFinding]:
         elif isinstance(reply, BaseException):
             raise reply
         else:
-            yield CheckFinding(OK, f"{reply.model} answered", platform.pk)
+            yield CheckFinding(OK, _("%(model)s 作了回答") % {"model": reply.model}, platform.pk)
 
 
 def check_listed_models() -> Iterator[CheckFinding]:
     """Compare the models of the enabled real platforms with the platforms' lists and replies."""
     problems = check_models()
     for problem in problems:
-        detail = f"model {problem.platform.model} is " + ("not listed" if problem.is_missing else "answered by another")
+        text = _("平台没有列出模型 %(model)s") if problem.is_missing else _("回答的不是模型 %(model)s")
+        detail = text % {"model": problem.platform.model}
         yield CheckFinding(FAILED if problem.is_missing else WARNING, detail, problem.platform.pk)
     if not problems:
-        yield CheckFinding(OK, "no model has disappeared or changed, as far as the platforms tell")
+        yield CheckFinding(OK, _("就各平台提供的信息看，没有模型下线或被替换"))
 
 
 def check_alerts() -> Iterator[CheckFinding]:
@@ -87,15 +89,15 @@ def check_alerts() -> Iterator[CheckFinding]:
     rules = Rule.objects.filter(is_enabled=True).count()
     channels = list(Channel.objects.filter(is_enabled=True))
     if not rules:
-        yield CheckFinding(WARNING, "no alert rule is enabled", "rules")
+        yield CheckFinding(WARNING, _("没有启用任何告警规则"), "rules")
     if not any(channel.is_default for channel in channels):
-        yield CheckFinding(WARNING, "no default channel is enabled, so alerts are not delivered", "channels")
+        yield CheckFinding(WARNING, _("没有启用默认渠道，告警不会发出"), "channels")
     for channel in channels:
         try:
             decrypt_secrets(channel.secrets)
         except SecretsDecryptionFailed as error:
             yield CheckFinding(FAILED, str(error), channel.name)
-    yield CheckFinding(OK, f"{rules} rules, {len(channels)} channels")
+    yield CheckFinding(OK, _("%(rules)d 条规则，%(channels)d 个渠道") % {"rules": rules, "channels": len(channels)})
 
 
 def check_channels() -> Iterator[CheckFinding]:
@@ -107,6 +109,6 @@ def check_channels() -> Iterator[CheckFinding]:
         except DeliveryFailed as failure:
             yield CheckFinding(FAILED, str(failure)[:200], channel.name)
         else:
-            yield CheckFinding(OK, f"sent ({code})", channel.name)
+            yield CheckFinding(OK, _("已发送（%(code)s）") % {"code": code}, channel.name)
     if not channels:
-        yield CheckFinding(WARNING, "no channel is enabled")
+        yield CheckFinding(WARNING, _("没有启用任何渠道"))

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core import checks
 
 from diagsite.operations.preflight.results import FAILED, OK, WARNING, CheckFinding
+from errors.terminal import gettext as _
 
 _PINNED_REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 
@@ -32,13 +33,20 @@ def check_packages() -> Iterator[CheckFinding]:
         try:
             installed = version(name)
         except PackageNotFoundError:
-            mismatches.append(f"{name} is missing")
+            mismatches.append(_("缺少 %(name)s") % {"name": name})
         else:
-            mismatches += [] if installed == pinned else [f"{name} is {installed}, not {pinned}"]
+            mismatches += (
+                []
+                if installed == pinned
+                else [
+                    _("%(name)s 是 %(installed)s，不是 %(pinned)s")
+                    % {"name": name, "installed": installed, "pinned": pinned}
+                ]
+            )
     yield (
         CheckFinding(FAILED, f"pip install -r requirements.txt: {'; '.join(mismatches)}")
         if mismatches
-        else CheckFinding(OK, f"{len(pins)} as pinned")
+        else CheckFinding(OK, _("%(count)d 个，与要求的版本一致") % {"count": len(pins)})
     )
 
 
@@ -50,35 +58,35 @@ def check_settings() -> Iterator[CheckFinding]:
             is_failure = message.level >= checks.ERROR or message.id in FAILING_WARNINGS
             yield CheckFinding(FAILED if is_failure else WARNING, message.msg, message.id or "")
     if not messages:
-        yield CheckFinding(OK, f"{settings.ENVIRONMENT}, no messages from Django's checks")
+        yield CheckFinding(OK, _("%(environment)s，Django 的检查没有提示") % {"environment": settings.ENVIRONMENT})
 
 
 def check_tls() -> Iterator[CheckFinding]:
     """Check that HTTPS is required and SITE_URL is set."""
     if not settings.PRODUCTION:
-        yield CheckFinding(OK, "not required in development")
+        yield CheckFinding(OK, _("开发环境不需要"))
         return
     if not settings.SECURE_SSL_REDIRECT:
-        yield CheckFinding(FAILED, "HTTPS=0: cookies and tokens are sent unencrypted", "redirect")
+        yield CheckFinding(FAILED, _("HTTPS=0：Cookie 和令牌以明文传输"), "redirect")
     if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
-        yield CheckFinding(WARNING, "BEHIND_PROXY=0: no proxy terminates TLS, and this process cannot", "proxy")
+        yield CheckFinding(WARNING, _("BEHIND_PROXY=0：没有代理终止 TLS，而本进程不支持 TLS"), "proxy")
     if settings.SECURE_HSTS_SECONDS < 3600:
-        yield CheckFinding(WARNING, "HSTS_SECONDS is less than an hour", "hsts")
+        yield CheckFinding(WARNING, _("HSTS_SECONDS 小于一小时"), "hsts")
     if urlsplit(settings.SITE_URL).scheme != "https":
-        yield CheckFinding(WARNING, "SITE_URL is not an https URL, so alerts cannot link to the site", "address")
+        yield CheckFinding(WARNING, _("SITE_URL 不是 https 地址，告警中无法附上网站的链接"), "address")
     if settings.SECURE_SSL_REDIRECT:
-        yield CheckFinding(OK, f"redirect to HTTPS, HSTS {settings.SECURE_HSTS_SECONDS} s")
+        yield CheckFinding(OK, _("跳转到 HTTPS，HSTS %(seconds)d 秒") % {"seconds": settings.SECURE_HSTS_SECONDS})
 
 
 def check_static_files() -> Iterator[CheckFinding]:
     """Check that static files are collected in production."""
     if settings.STATIC_ROOT is None:
-        yield CheckFinding(OK, "not collected in development")
+        yield CheckFinding(OK, _("开发环境不需要收集"))
         return
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     is_collected = manifest.is_file()
     yield CheckFinding(
-        OK if is_collected else FAILED, str(manifest) if is_collected else "run manage.py collectstatic --noinput"
+        OK if is_collected else FAILED, str(manifest) if is_collected else _("请运行 manage.py collectstatic --noinput")
     )
 
 
@@ -87,7 +95,7 @@ def check_time_zone() -> Iterator[CheckFinding]:
     try:
         ZoneInfo(settings.TIME_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
-        yield CheckFinding(FAILED, f"TIME_ZONE: unknown time zone {settings.TIME_ZONE}")
+        yield CheckFinding(FAILED, _("TIME_ZONE：没有时区 %(name)s") % {"name": settings.TIME_ZONE})
     else:
         yield CheckFinding(OK, settings.TIME_ZONE)
 
@@ -96,12 +104,10 @@ def _check_review() -> Iterator[CheckFinding]:
     missing = [name for name in ("OPERATOR_NAME", "OPERATOR_CONTACT", "AIGC_PRODUCER") if not getattr(settings, name)]
     if missing:
         yield CheckFinding(
-            WARNING, f"not set, but the documents and labels need them: {', '.join(missing)}", "operator"
+            WARNING, _("没有设置，但法律文件和标识需要：%(names)s") % {"names": ", ".join(missing)}, "operator"
         )
     if settings.MODERATION_MINIPROGRAM == "off":
-        yield CheckFinding(
-            WARNING, "MODERATION_MINIPROGRAM=off: the review requires checks of typed texts", "moderation"
-        )
+        yield CheckFinding(WARNING, _("MODERATION_MINIPROGRAM=off：审核要求检查用户输入的文字"), "moderation")
 
 
 def check_wechat() -> Iterator[CheckFinding]:
@@ -111,8 +117,8 @@ def check_wechat() -> Iterator[CheckFinding]:
             yield from _check_review()
         template = settings.WECHAT_TEMPLATE_ID
         yield CheckFinding(
-            OK, "sign-in" + (" and messages" if template else "; no messages without WECHAT_TEMPLATE_ID")
+            OK, _("可以登录和发送消息") if template else _("可以登录；没有 WECHAT_TEMPLATE_ID，不能发送消息")
         )
     else:
-        detail = "WECHAT_APP_ID and WECHAT_APP_SECRET are not set: no mini-program user can sign in"
+        detail = _("没有设置 WECHAT_APP_ID 和 WECHAT_APP_SECRET：小程序用户无法登录")
         yield CheckFinding(WARNING if settings.PRODUCTION else OK, detail)

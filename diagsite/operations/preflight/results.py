@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from errors.terminal import gettext as _
+
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
 
@@ -43,7 +45,7 @@ def run_checks(checks: dict[str, CheckFunction], dependencies: Mapping[str, str]
     for name, check in checks.items():
         dependency = (dependencies or {}).get(name)
         if any(result.name == dependency and result.level == FAILED for result in results):
-            results.append(CheckResult(name, FAILED, f"skipped: see {dependency}", 0.0))
+            results.append(CheckResult(name, FAILED, _("已跳过，见 %(check)s") % {"check": dependency}, 0.0))
             continue
         started_at = time.perf_counter()
         try:

@@ -6,48 +6,49 @@ from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from monitoring.management.base import ExamplesCommand, parse_time_option
+from errors.management.base import SiteCommand, parse_time_option
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 from monitoring.models import Rule
 from monitoring.rules.decision import AlertAction
 from monitoring.rules.evaluator import EvaluationResult, evaluate_rules, run_evaluation
-from monitoring.rules.explanations import REASON_TEXTS_EN, format_rule_value
+from monitoring.rules.explanations import REASON_TEXTS, format_rule_value
 from monitoring.samples.queries import SAMPLE_DELAY
 
 
-class Command(ExamplesCommand):
-    help = (
-        "Evaluate the alert rules and explain each in a line: value, interval, samples, window, state, reason. "
-        "Without --apply it changes and sends nothing."
-    )
-    examples = """\
-examples:
-  # what each rule sees now; changes and sends nothing
+class Command(SiteCommand):
+    help = gettext_lazy("""\
+计算告警规则，每条规则用一行说明：数值、区间、样本数、窗口、状态、原因。
+不加 --apply 时不做改动，也不发送。""")
+    examples = gettext_lazy("""\
+示例：
+  # 每条规则现在的结果；不做改动，也不发送
   manage.py evaluate_alerts
 
-  # evaluate as the periodic job does every 15 s: store the states, fire and resolve alerts
+  # 与每 15 秒运行的定时任务一样：存储状态，触发和解除告警
   manage.py evaluate_alerts --apply
 
-  # the samples of last night, starting from the current states
+  # 昨晚的样本，从现在的状态开始
   manage.py evaluate_alerts --at '2026-02-27 03:10'
 
-  # for scripts
+  # 供脚本使用
   manage.py evaluate_alerts --json | jq '.[] | select(.state == "firing")'
 
-A time without a zone is in the site's time zone. Samples are used up to 30 s before the time, when all are stored.
-A rule that was already evaluated for that time is not evaluated again, so --at in the past excludes --apply.
-"""
+没有时区的时间按网站的时区。只用该时刻 30 秒之前的样本，那时样本已全部存好。
+同一时刻已经计算过的规则不会再算，所以过去的 --at 不能与 --apply 同用。
+""")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the time, --apply and the output format."""
-        parser.add_argument("--at", metavar="TIME", help="as of this time instead of now, such as '2026-02-27 03:10'")
-        parser.add_argument("--apply", action="store_true", help="store the states, fire and resolve alerts")
-        parser.add_argument("--json", action="store_true", help="print a list of objects instead of lines")
+        parser.add_argument("--at", metavar="TIME", help=_("按这个时刻计算，而不是现在，如 '2026-02-27 03:10'"))
+        parser.add_argument("--apply", action="store_true", help=_("存储状态，触发和解除告警"))
+        parser.add_argument("--json", action="store_true", help=_("打印对象的列表，而不是逐行文字"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Evaluate and print; exit code 1 if a rule could not be evaluated."""
         now = parse_time_option(options["at"]) if options["at"] else timezone.now()
         if options["at"] and options["apply"] and now < timezone.now() - SAMPLE_DELAY:
-            raise CommandError("a time in the past can only be evaluated without --apply")
+            raise CommandError(_("过去的时刻只能在不加 --apply 时计算"))
         enabled_rules = Rule.objects.filter(is_enabled=True)
         results = run_evaluation(now) if options["apply"] else evaluate_rules(enabled_rules, now)
         if options["json"]:
@@ -61,18 +62,18 @@ A rule that was already evaluated for that time is not evaluated again, so --at 
             for result in results:
                 self.stdout.write(f"{result.rule.name:<{width}}  {format_result_line(result)}")
         elif options["apply"]:
-            self.stdout.write("every rule has already been evaluated in these 15 s, or none is enabled")
+            self.stdout.write(_("这 15 秒内每条规则都已计算，或没有启用任何规则"))
         else:
-            self.stdout.write("no rule is enabled; `manage.py seed` adds the default ones")
+            self.stdout.write(_("没有启用任何规则；`manage.py seed` 会添加默认规则"))
         if any(result.error for result in results):
-            raise CommandError("a rule could not be evaluated", returncode=1)
+            raise CommandError(_("有规则无法计算"), returncode=1)
 
 
 def format_result_line(result: EvaluationResult) -> str:
     """Return value, interval, samples, window, state and reason."""
     decision, rule = result.decision, result.rule
     if decision is None:
-        return f"failed: {result.error!r}"
+        return _("失败：%(error)r") % {"error": result.error}
     measurement = decision.measurement
     value, threshold, low, high = (
         format_rule_value(rule.kind, number, rule.metric)
@@ -81,6 +82,9 @@ def format_result_line(result: EvaluationResult) -> str:
     parts = [f"{value} {rule.comparison} {threshold}?"]
     if rule.kind != Rule.Kind.GAUGE:
         parts += [f"[{low}, {high}]"] if measurement.low is not None else []
-        parts += [f"n={measurement.denominator or 0:g} in {measurement.window_seconds} s"]
+        parts += [
+            _("%(seconds)d 秒内 n=%(count)g")
+            % {"count": measurement.denominator or 0, "seconds": measurement.window_seconds}
+        ]
     action = f" -> {decision.action}" if decision.action is not AlertAction.NOTHING else ""
-    return f"{'  '.join(parts)}  {decision.new_state.state}: {REASON_TEXTS_EN[decision.reason]}{action}"
+    return f"{'  '.join(parts)}  {decision.new_state.state}: {_(REASON_TEXTS[decision.reason])}{action}"

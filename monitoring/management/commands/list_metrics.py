@@ -4,23 +4,26 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from errors.management.base import SiteCommand
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 from monitoring.instrumentation.metrics_docs import render_metrics_markdown, replace_metric_tables
 from monitoring.instrumentation.registry import get_metrics
-from monitoring.management.base import ExamplesCommand
 
 
-class Command(ExamplesCommand):
-    help = "List every metric in the registry: name, kind, labels, meaning."
-    examples = """examples:
-  manage.py list_metrics                                      one line per metric
-  manage.py list_metrics --markdown                           tables
-  manage.py list_metrics --update docs/reference/metrics.md   update the tables of the page
-"""
+class Command(SiteCommand):
+    help = gettext_lazy("列出登记的每个指标：名称、类型、标签、含义。")
+    examples = gettext_lazy("""\
+示例：
+  manage.py list_metrics                                      每个指标一行
+  manage.py list_metrics --markdown                           表格
+  manage.py list_metrics --update docs/reference/metrics.md   更新该页的表格
+""")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the output formats."""
-        parser.add_argument("--markdown", action="store_true", help="print Markdown tables, one per app")
-        parser.add_argument("--update", metavar="FILE", help="replace the tables in this page")
+        parser.add_argument("--markdown", action="store_true", help=_("打印 Markdown 表格，每个应用一张"))
+        parser.add_argument("--update", metavar="FILE", help=_("替换这一页中的表格"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the list, or write it into the page."""
@@ -30,7 +33,7 @@ class Command(ExamplesCommand):
                 page.write_text(replace_metric_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
             except (OSError, ValueError) as error:
                 raise CommandError(f"{page}: {error}") from error
-            self.stdout.write(f"{page}: {len(get_metrics())} metrics")
+            self.stdout.write(_("%(page)s：%(count)d 个指标") % {"page": page, "count": len(get_metrics())})
         elif options["markdown"]:
             self.stdout.write(render_metrics_markdown())
         else:

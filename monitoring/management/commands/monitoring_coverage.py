@@ -5,24 +5,27 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from errors.management.base import SiteCommand
+from errors.terminal import gettext as _
+from errors.terminal import gettext_lazy
 from monitoring.instrumentation.coverage import INSTRUMENTS_BY_KIND, find_surfaces
-from monitoring.management.base import ExamplesCommand
 
 
-class Command(ExamplesCommand):
-    help = "Check that routes, sockets, jobs, commands and outgoing clients have a counter, a duration, an error label."
-    examples = """examples:
-  manage.py monitoring_coverage                   what is counted, by kind, and what is not
-  manage.py monitoring_coverage --fail-under 0.9  exit with 1 if less than 90 % is covered
-  manage.py monitoring_coverage --json            every surface, for programs
+class Command(SiteCommand):
+    help = gettext_lazy("检查路由、WebSocket、任务、命令和对外调用是否都有计数、耗时和错误标签。")
+    examples = gettext_lazy("""\
+示例：
+  manage.py monitoring_coverage                   各类有多少已计入，哪些没有
+  manage.py monitoring_coverage --fail-under 0.9  覆盖率不足 90 % 时以 1 退出
+  manage.py monitoring_coverage --json            列出每一项，供程序使用
 
-docs/reference/metrics.md defines "covered".
-"""
+“已覆盖”的定义见 docs/reference/metrics.md。
+""")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the threshold and the output format."""
-        parser.add_argument("--fail-under", type=float, metavar="SHARE", help="exit with 1 below this share, 0 to 1")
-        parser.add_argument("--json", action="store_true", help="print one JSON document")
+        parser.add_argument("--fail-under", type=float, metavar="SHARE", help=_("低于这个比例（0 到 1）时以 1 退出"))
+        parser.add_argument("--json", action="store_true", help=_("打印一份 JSON"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the coverage. Raises CommandError below the threshold."""
@@ -34,12 +37,16 @@ docs/reference/metrics.md defines "covered".
         else:
             for surface in surfaces:
                 if not surface.is_covered:
-                    missing = ", no ".join(surface.missing)
-                    self.stdout.write(f"{surface.kind} {surface.name}: no {missing} ({surface.why})")
+                    text = _("%(kind)s %(name)s：缺少 %(missing)s（%(why)s）")
+                    self.stdout.write(text % {**asdict(surface), "missing": ", ".join(surface.missing)})
             for kind in INSTRUMENTS_BY_KIND:
                 covered = [surface.is_covered for surface in surfaces if surface.kind == kind]
-                self.stdout.write(f"{kind:8} {sum(covered)} of {len(covered)}")
-            self.stdout.write(f"covered  {share:.1%}")
+                self.stdout.write(f"{kind:8} {sum(covered)} / {len(covered)}")
+            self.stdout.write(f"{_('已覆盖')}  {share:.1%}")
         min_share = options["fail_under"]
         if min_share is not None and share < min_share:
-            raise CommandError(f"{share:.1%} is covered, less than {min_share:.1%}", returncode=1)
+            raise CommandError(
+                _("覆盖率 %(share).1f%%，低于 %(min_share).1f%%")
+                % {"share": 100 * share, "min_share": 100 * min_share},
+                returncode=1,
+            )
