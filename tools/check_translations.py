@@ -1,4 +1,4 @@
-"""Is every text in the catalogues and translated, and are the compiled translations those of their source? Exit code 1 when not."""
+"""Is every text translated, and are the compiled translations those of their source? Exit code 1 when not."""
 
 import ast
 import gettext

@@ -1,5 +1,6 @@
 """All benches of monitoring and alerts: `make bench-alerts`."""
 
+import argparse
 import sys
 
 from bench.harness import run_modules
@@ -18,4 +19,5 @@ MODULES = [
 ]
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(run_modules("alerts", [f"bench.alerts.{name}" for name in MODULES]))

@@ -3,6 +3,7 @@
 python -m bench.sources
 """
 
+import argparse
 import sys
 
 from bench.harness import run_modules
@@ -10,4 +11,5 @@ from bench.harness import run_modules
 MODULES = ["bench.sources.accuracy", "bench.sources.speed", "bench.sources.overhead"]
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(run_modules("sources", MODULES))

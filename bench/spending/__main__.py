@@ -3,6 +3,7 @@
 python -m bench.spending
 """
 
+import argparse
 import sys
 
 from bench.harness import run_modules
@@ -10,4 +11,5 @@ from bench.harness import run_modules
 MODULES = ["bench.spending.calls", "bench.spending.ledger", "bench.spending.overhead"]
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(run_modules("spending", MODULES))
