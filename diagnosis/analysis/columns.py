@@ -9,7 +9,7 @@ from typing import Any
 
 from diagnosis.analysis.extraction import ExtractedBrand, read_extraction
 from diagnosis.analysis.matching.gazetteer import get_gazetteer
-from diagnosis.analysis.mentions import BrandSpellings, analyse_text, normalize_spelling
+from diagnosis.analysis.mentions import MATCHER_VERSION, BrandSpellings, analyse_text, normalize_spelling
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand
 
@@ -24,7 +24,7 @@ def build_brand_spellings(brands: Iterable[Brand]) -> list[BrandSpellings]:
 def compute_analysis_columns(
     text: str, brands: list[BrandSpellings], question: str, extraction: Any = None
 ) -> dict[str, Any]:
-    """Return the columns mentions, others, discovered and domains for a valid answer, with its extraction if any."""
+    """Return the columns of the analysis of a valid answer, with its extraction if any."""
     analysis = analyse_text(text, brands, question)
     mentions = [
         [mention.brand, mention.start, mention.end, *([] if mention.is_certain else [MENTION_UNCERTAIN])]
@@ -35,6 +35,7 @@ def compute_analysis_columns(
         "others": analysis.others,
         "discovered": analysis.discovered,
         "domains": analysis.domains,
+        "matcher_version": MATCHER_VERSION,
     }
     extracted = read_extraction(extraction)
     if extracted is None or isinstance(extraction, list):

@@ -21,7 +21,10 @@ from diagnosis.analysis.matching.normalization import NormalizedText, normalize_
 from diagnosis.analysis.matching.structure import find_groups
 from diagnosis.analysis.matching.web_addresses import Address, find_addresses, get_cited_domains
 
-__all__ = ["BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_mentions", "normalize_spelling"]
+# Increment when `analyse_text` finds other mentions in the same text: rates of different versions are not compared.
+MATCHER_VERSION = 1
+
+__all__ = ["MATCHER_VERSION", "BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_mentions", "normalize_spelling"]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ MAX_INLINE_CHARACTERS = 200_000
 BATCH_SIZE = 50  # answers written in one transaction
 MAX_PER_SWEEP = 100
 
-ANALYSIS_COLUMNS = ("mentions", "others", "discovered", "domains")
+ANALYSIS_COLUMNS = ("mentions", "others", "discovered", "domains", "matcher_version")
 
 
 def recalculate(diagnosis: Diagnosis, *, spelling: str = "") -> None:

@@ -289,6 +289,9 @@ class Answer(models.Model):
     others = models.JSONField("提及的其他品牌", null=True, blank=True, help_text="空：尚未分析")
     discovered = models.JSONField("推测的其他品牌", default=list, db_default=[], blank=True)
     domains = models.JSONField("提到的网站", null=True, blank=True, help_text="空：尚未分析")
+    matcher_version = models.PositiveSmallIntegerField(
+        "识别规则版本", default=0, db_default=0, help_text="0：没有记录的早期版本"
+    )
     extraction = models.JSONField("评估模型的提取", null=True, blank=True, db_column="verdicts", help_text="空：未评估")
     reason = models.CharField("原因", max_length=16, choices=FailureReason.choices, blank=True)
     error_code = models.CharField("错误代码", max_length=40, blank=True)

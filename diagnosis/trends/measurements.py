@@ -19,9 +19,13 @@ _COLUMN_BY_ASPECT = {
 
 @dataclass
 class PlatformMeasurement:
-    """How the valid answers of a platform in one diagnosis were asked for. An aspect that is not recorded is empty."""
+    """How the valid answers of a platform in one diagnosis were asked for, and by which matchers they were analysed.
+
+    An aspect that is not recorded is empty.
+    """
 
     name: str = ""
+    matcher_versions: set[int] = field(default_factory=set)
     aspects: dict[str, set[str]] = field(default_factory=lambda: {aspect: set() for aspect in _COLUMN_BY_ASPECT})
 
     @property
@@ -34,10 +38,11 @@ def load_measurements(diagnoses: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[st
     """Return how each platform was asked, by diagnosis and platform, in one query."""
     columns = _COLUMN_BY_ASPECT.values()
     valid = Answer.objects.filter(diagnosis__in=list(diagnoses), state=AnswerState.VALID).order_by()
-    rows = valid.values_list("diagnosis_id", "platform_id", "platform__name", *columns).distinct()
+    rows = valid.values_list("diagnosis_id", "platform_id", "platform__name", "matcher_version", *columns).distinct()
     measurements: dict[uuid.UUID, dict[str, PlatformMeasurement]] = {}
-    for diagnosis, platform, name, *values in rows:
+    for diagnosis, platform, name, matcher_version, *values in rows:
         measurement = measurements.setdefault(diagnosis, {}).setdefault(platform, PlatformMeasurement(name))
+        measurement.matcher_versions.add(matcher_version)
         for aspect, value in zip(_COLUMN_BY_ASPECT, values, strict=True):
             if value:
                 measurement.aspects[aspect].add(str(value))

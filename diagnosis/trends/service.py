@@ -72,7 +72,8 @@ class ComparisonData:
 
     def get_counting(self, brand: str) -> tuple[object, ...]:
         """Return how a brand was counted: two rates are comparable only if it is equal."""
-        return self.spellings.get(brand), brand in self.corrected, self.is_judged
+        versions = frozenset(each for one in self.measurements.values() for each in one.matcher_versions)
+        return self.spellings.get(brand), brand in self.corrected, self.is_judged, versions
 
     def add_cells(self, rows: Iterable[dict[str, Any]], questions: Mapping[str, str]) -> None:
         """Add the cells of a report that have valid answers, merging questions that an imported diagnosis has twice.

@@ -60,7 +60,7 @@ module.exports = {
   '{platform}：{what} {before} → {after}': '{platform}: {what} {before} → {after}',
   '{platform}：参数变了': '{platform}: other parameters',
   '平台的模型、参数或测量方式变了，不能当作品牌的变化': 'A platform’s model, parameters or measurement changed: this is not a change of the brand',
-  '两次的别名、更正或评估不同，不能直接比较': 'Aliases, corrections or judging differ between the two, so they cannot be compared',
+  '两次的别名、更正、评估或识别规则不同，不能直接比较': 'Aliases, corrections, judging or matching rules differ between the two, so they cannot be compared',
   '没有共同的有效回答，无法比较': 'No valid answers in common to compare',
   '测量方式': 'what is measured',
   '协议': 'protocol',

@@ -38,7 +38,7 @@ function changeLabel({ changed, counted_differently: isCounted, measured_differe
 /** `+24 个百分点（区间 +8 至 +40）`. @param {any} change */
 function changeText({ difference, low, high, counted_differently: isCounted, measured_differently: isMeasured }) {
   if (isMeasured) return _('平台的模型、参数或测量方式变了，不能当作品牌的变化');
-  if (isCounted) return _('两次的别名、更正或评估不同，不能直接比较');
+  if (isCounted) return _('两次的别名、更正、评估或识别规则不同，不能直接比较');
   if (difference === null) return _('没有共同的有效回答，无法比较');
   return _('{d} 个百分点（区间 {low} 至 {high}）', { d: toPoints(difference), low: toPoints(low), high: toPoints(high) });
 }

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 from django.test import Client
 
+from diagnosis.analysis.mentions import MATCHER_VERSION
 from diagnosis.choices import DiagnosisStatus, PlatformSurface, Ternary
 from diagnosis.corrections.services import add_alias
 from diagnosis.models import Answer, Diagnosis, Platform, RunSummary
@@ -77,6 +78,21 @@ def test_alias_or_correction_in_one_report_is_no_change(
     assert (rival["changed"], rival["counted_differently"]) == ("none", False)
     assert _find_changes(after) == []
     add_alias(before, "山岚", "SHANLAN", owner)
+    (step,) = _trend(client, after)["changes"]
+    assert (step["brands"][0]["changed"], step["brands"][0]["counted_differently"]) == ("up", False)
+
+
+def test_answers_of_an_older_matcher_are_counted_differently(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    before, after = _ended(owner, platform, 3), _ended(owner, platform, 28)
+    Answer.objects.filter(diagnosis=before).update(matcher_version=MATCHER_VERSION - 1)
+    (step,) = _trend(client, after)["changes"]
+    compared = client.get("/api/compare", {"a": str(before.pk), "b": str(after.pk)}).json()
+    for own, rival in (step["brands"], compared["changes"]):
+        assert own["difference"] == pytest.approx(25 / 30)
+        assert {(change["changed"], change["counted_differently"]) for change in (own, rival)} == {("none", True)}
+    Answer.objects.filter(diagnosis=before).update(matcher_version=MATCHER_VERSION)
     (step,) = _trend(client, after)["changes"]
     assert (step["brands"][0]["changed"], step["brands"][0]["counted_differently"]) == ("up", False)
 
