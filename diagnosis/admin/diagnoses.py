@@ -208,7 +208,10 @@ class AnswerAdmin(DiagnosisSearchMixin, ReadOnlyAdmin[Answer]):
         ),
         (
             "分析",
-            {"classes": ["collapse"], "fields": ["mentions", "others", "discovered", "domains", "matcher_version", "extraction"]},
+            {
+                "classes": ["collapse"],
+                "fields": ["mentions", "others", "discovered", "domains", "matcher_version", "extraction"],
+            },
         ),
     ]
 

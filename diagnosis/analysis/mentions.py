@@ -24,7 +24,15 @@ from diagnosis.analysis.matching.web_addresses import Address, find_addresses, g
 # Increment when `analyse_text` finds other mentions in the same text: rates of different versions are not compared.
 MATCHER_VERSION = 1
 
-__all__ = ["MATCHER_VERSION", "BrandSpellings", "Mention", "TextAnalysis", "analyse_text", "find_mentions", "normalize_spelling"]
+__all__ = [
+    "MATCHER_VERSION",
+    "BrandSpellings",
+    "Mention",
+    "TextAnalysis",
+    "analyse_text",
+    "find_mentions",
+    "normalize_spelling",
+]
 
 
 @dataclass(frozen=True)
