@@ -39,8 +39,8 @@ class ChangeOut(Schema):
     """A brand's rates on the cells (question x platform) with valid answers in both diagnoses, and their difference.
 
     changed: "none" when the interval of the difference, low to high, includes 0. counted_differently: aliases,
-    corrections or judging of the brand, or versions of the matcher, differ, so the difference shows no change; `changed`
-    is then "none".
+    corrections or judging of the brand, or versions of the matcher, differ, so the difference shows no change;
+    `changed` is then "none".
     measured_differently: a platform was asked in another way, which `breaks` names; `changed` is then "none" too.
     """
 
