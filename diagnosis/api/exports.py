@@ -30,9 +30,11 @@ def build_file_response_schema(content_type: str) -> dict[str, Any]:
     operation_id="diagnosis_export_api_export_csv",
 )
 def export_csv(
-    request: HttpRequest, diagnosis_id: str, of: Literal["answers", "figures", "sources", "queries"] = "answers"
+    request: HttpRequest,
+    diagnosis_id: str,
+    of: Literal["answers", "figures", "judgements", "sources", "queries"] = "answers",
 ) -> StreamingHttpResponse:
-    """Return the answers, the figures, the sources or the search queries as CSV, in UTF-8 with a byte order mark.
+    """Return answers, figures, what the judge found, sources or search queries as CSV, in UTF-8 with a byte order mark.
 
     409 while the diagnosis runs.
     """

@@ -1,5 +1,6 @@
 """The template context of the printable report, in the order of the page."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +19,7 @@ from diagnosis.reports.formatting import format_percent, list_surfaces
 
 HEATMAP_LEVELS = 4
 MAX_PRINTED_HOSTS = 15
+MAX_PRINTED_REASONS = 6
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,25 @@ def build_print_context(
             failure | {"name": _get_platform_name(platforms, failure["platform"])} for failure in report["failures"]
         ],
         "groups": list(_group_answers_by_question(report, answers)),
+        "reasons": [row for brand in _sort_own_brand_first(report["brands"]) if (row := _build_reasons(report, brand))],
         "quotes": [
             quote | {"brand": brand["name"], "name": _get_platform_name(platforms, quote["platform"])}
             for brand in _sort_own_brand_first(report["brands"])
             for quote in (brand["sentiment"] or {}).get("quotes", [])
         ],
     }
+
+
+def _build_reasons(report: dict[str, Any], brand: dict[str, Any]) -> dict[str, str] | None:
+    """Return what answers praise and blame a brand for, the most frequent first; None without either."""
+    groups = [*report["brands"], *(report["recognition"] or {"brands": []})["brands"]]
+    sentiments = [each["sentiment"] for each in groups if each["name"] == brand["name"] and each["sentiment"]]
+    reasons = {}
+    for kind in ("praise", "blame"):
+        counts = Counter(quote["text"] for sentiment in sentiments for quote in sentiment.get(kind, []))
+        frequent = counts.most_common(MAX_PRINTED_REASONS)
+        reasons[kind] = " · ".join(f"{text} × {count}" if count > 1 else text for text, count in frequent)
+    return {"name": brand["name"], **reasons} if any(reasons.values()) else None
 
 
 def _build_heatmap(report: dict[str, Any]) -> list[dict[str, Any]]:

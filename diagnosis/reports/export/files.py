@@ -9,11 +9,23 @@ from diagnosis.reports.export.content import load_export_content
 from diagnosis.reports.export.csv_file import write_csv
 from diagnosis.reports.export.download import build_download_response
 from diagnosis.reports.export.json_file import write_json
-from diagnosis.reports.export.tables import ANSWERS_TABLE, FIGURES_TABLE, QUERIES_TABLE, SOURCES_TABLE
+from diagnosis.reports.export.tables import (
+    ANSWERS_TABLE,
+    FIGURES_TABLE,
+    JUDGEMENTS_TABLE,
+    QUERIES_TABLE,
+    SOURCES_TABLE,
+)
 from diagnosis.reports.export.workbook import write_workbook
 
 XLSX_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_TABLES = {"answers": ANSWERS_TABLE, "figures": FIGURES_TABLE, "sources": SOURCES_TABLE, "queries": QUERIES_TABLE}
+_TABLES = {
+    "answers": ANSWERS_TABLE,
+    "figures": FIGURES_TABLE,
+    "judgements": JUDGEMENTS_TABLE,
+    "sources": SOURCES_TABLE,
+    "queries": QUERIES_TABLE,
+}
 
 
 def build_csv_file(

@@ -9,7 +9,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from diagnosis.analysis.columns import get_mentioned_brands, get_uncertain_brands
+from diagnosis.analysis.columns import (
+    build_brand_spellings,
+    get_mentioned_brands,
+    get_uncertain_brands,
+    match_extracted_brands,
+)
+from diagnosis.analysis.extraction import read_extraction
 from diagnosis.choices import AnswerState, DiagnosisStatus
 from diagnosis.models import Answer
 from diagnosis.reports.export import ai_labels
@@ -173,6 +179,44 @@ _ANSWER_COLUMNS = {
     "repeat": _("第几次"),
     "counted": _("计入比例"),
 }
+
+
+def iter_judgement_rows(content: ExportContent) -> Iterator[list[CellValue]]:
+    describe, spellings = _describe_answer(content), build_brand_spellings(content.load_brands())
+    ai_label = ai_labels.get_ai_label()
+    for answer in content.iter_answers():
+        extracted = read_extraction(answer.extraction) or []
+        by_brand = match_extracted_brands(extracted, spellings, answer.mentions)
+        names = {id(item): brand for brand, item in by_brand.items()}
+        for item in extracted:
+            yield [
+                *describe(answer),
+                names.get(id(item), item.name),
+                id(item) in names,
+                item.stance,
+                item.sentiment,
+                answer.text[slice(*item.quote)] or None,
+                *([answer.text[slice(*span)] for span in spans] for spans in (item.praise, item.blame)),
+                ai_label,
+                ai_labels.get_demo_label(answer.is_demo) or None,
+            ]
+
+
+JUDGEMENTS_TABLE = ExportTable(
+    {
+        **_ANSWER_COLUMNS,
+        "brand": _("品牌"),
+        "compared": _("属于这次诊断"),
+        "stance": _("推荐与否"),
+        "sentiment": _("情感"),
+        "quote": _("原文"),
+        "praise": _("被称赞"),
+        "blame": _("被批评"),
+        "ai_label": _("AI 内容标识"),
+        "demo_label": _("演示标识"),
+    },
+    iter_judgement_rows,
+)
 
 
 def iter_source_rows(content: ExportContent) -> Iterator[list[CellValue]]:

@@ -1,4 +1,4 @@
-"""A report as an XLSX workbook of six sheets, written row by row with constant memory."""
+"""A report as an XLSX workbook of seven sheets, written row by row with constant memory."""
 
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -18,6 +18,7 @@ from diagnosis.reports.export.tables import (
     ANSWERS_TABLE,
     FAILURES_TABLE,
     FIGURES_TABLE,
+    JUDGEMENTS_TABLE,
     NOTES_TABLE,
     QUERIES_TABLE,
     SOURCES_TABLE,
@@ -28,6 +29,7 @@ from diagnosis.reports.export.tables import (
 DEFAULT_COLUMN_WIDTH = 14
 COLUMN_WIDTHS = {"question": 36, "text": 80, "of_name": 36, "what": 20, "value": 80, "suggestion": 50, "title": 24}
 COLUMN_WIDTHS |= {"host": 24, "source_title": 36, "page": 40, "url": 40, "query": 40}
+COLUMN_WIDTHS |= {"quote": 40, "praise": 36, "blame": 36}
 
 LOCAL_TIME_COLUMNS = {"answered_at"}
 
@@ -44,6 +46,13 @@ VALUE_LABELS: dict[str, dict[str, Any]] = {
     "kind": dict(SiteKind.choices),
     "origin": dict(SourceOrigin.choices),
     "cited": dict(Ternary.choices),
+    "stance": {"recommended": lazy("推荐"), "mentioned": lazy("只是提到"), "advised_against": lazy("劝人不选")},
+    "sentiment": {
+        "positive": lazy("正面"),
+        "neutral": lazy("中性"),
+        "negative": lazy("负面"),
+        "unclear": lazy("不明确"),
+    },
     "scope": {"these_questions": lazy("针对本问题集"), "population": lazy("针对同类问题")},
 }
 VALUE_LABELS["voice_scope"] = VALUE_LABELS["scope"]
@@ -69,6 +78,7 @@ def write_workbook(file: IO[bytes], content: ExportContent) -> None:
         (_("说明"), NOTES_TABLE),
         (_("指标"), FIGURES_TABLE),
         (_("回答"), ANSWERS_TABLE),
+        (_("评估"), JUDGEMENTS_TABLE),
         (_("来源"), SOURCES_TABLE),
         (_("搜索词"), QUERIES_TABLE),
         (_("失败原因"), FAILURES_TABLE),

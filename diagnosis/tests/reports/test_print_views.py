@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from diagnosis.choices import FailureReason
 from diagnosis.corrections.services import MentionSpan, add_alias, confirm_or_reject_mention
-from diagnosis.models import Diagnosis, Platform
+from diagnosis.models import Answer, Diagnosis, Platform
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.export import print_tickets
 from diagnosis.reports.formatting import format_percent
 from diagnosis.reports.print_context import TextSpan, build_rate_bar, split_by_mentions
+from diagnosis.reports.service import build_report_from_database
 from testing.data.diagnoses import (
     begin_and_record,
     make_diagnosis,
@@ -155,3 +156,17 @@ def test_page_has_aliases_corrections_recognition_and_trend(client: Client, owne
     assert '<h2 id="recognition">' in body
     assert '<h2 id="trend">' in body
     assert "口径不同，不能比较" in body
+
+
+def test_page_tells_what_answers_praise_and_blame_a_brand_for(
+    client: Client, owner: AbstractUser, platform: Platform
+) -> None:
+    text = "山岚做工扎实，价格偏高。"
+    diagnosis = run_and_end(make_diagnosis(owner, [platform], repeats=2), *[make_valid_result(text)] * 2)
+    brand = {"name": "山岚", "at": [0, 2], "stance": "recommended", "sentiment": "positive", "quote": [0, 6]}
+    found = brand | {"praise": [[2, 6]], "blame": [[7, 11]]}
+    Answer.objects.filter(diagnosis=diagnosis).update(extraction={"brands": [found], "complete": True})
+    Diagnosis.objects.filter(pk=diagnosis.pk).update(report=build_report_from_database(diagnosis))
+    body = _get_page(client, diagnosis).content.decode()
+    assert "<dt>被称赞</dt><dd>做工扎实 × 2</dd><dt>被批评</dt><dd>价格偏高 × 2</dd>" in body
+    assert "<q>山岚做工扎实</q>" in body
