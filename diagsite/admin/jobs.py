@@ -4,6 +4,7 @@ procrastinate's models are read-only; the permission `change` allows to retry an
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -40,13 +41,18 @@ JOB_FIELDS = ["number", "task", "status_label", "queue", "tried", "due", "argume
 MAX_ARGUMENTS_CHARACTERS = 2000
 
 
-def _build_filter(title: str) -> type[admin.AllValuesFieldListFilter]:
-    """Build a filter by the existing values, with a title of its own."""
+def _build_filter(title: str, labels: Mapping[str, str] | None = None) -> type[admin.AllValuesFieldListFilter]:
+    """Build a filter by the existing values, with a title and labels of its own."""
 
     class Filter(admin.AllValuesFieldListFilter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.title = title
+
+        def choices(self, changelist: Any) -> Iterator[Any]:
+            for choice in super().choices(changelist):
+                display = str(choice["display"])
+                yield {**choice, "display": (labels or {}).get(display, display)}
 
     return Filter
 
@@ -82,7 +88,7 @@ class JobAdmin(AuditedAdmin[ProcrastinateJob], ProcrastinateJobAdmin):
     list_display = [*JOB_FIELDS]
     fields = [*JOB_FIELDS, "order"]
     list_filter = [
-        ("status", _build_filter("状态")),
+        ("status", _build_filter("状态", JOB_STATUS_LABELS)),
         ("queue_name", _build_filter("队列")),
         ("task_name", _build_filter("任务")),
     ]

@@ -35,6 +35,12 @@ def test_job_is_shown_with_labels_and_escaped_arguments(waiting: int) -> None:
         assert "style=" not in page
 
 
+def test_statuses_are_filtered_by_their_labels(waiting: int) -> None:
+    page = _operator("view_procrastinatejob").get(PAGE).context["cl"]
+    displays = [choice["display"] for choice in page.filter_specs[0].choices(page)]
+    assert displays == ["全部", "等待"]
+
+
 @pytest.mark.parametrize(("codenames", "status"), [((), "todo"), (("change_procrastinatejob",), "cancelled")])
 def test_cancelling_a_job_needs_the_change_permission(waiting: int, codenames: tuple[str, ...], status: str) -> None:
     data: dict[str, Any] = {"action": "cancel_chosen", "_selected_action": [waiting]}
