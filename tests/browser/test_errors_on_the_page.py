@@ -180,6 +180,7 @@ def test_an_operator_sees_the_words_as_a_phone_shows_them_while_typing(browser: 
     expect(page.locator(".phone[data-current=yes]")).to_have_attribute("data-form", "modal")
     if PICTURES:
         page.locator("#copy-preview").screenshot(path=str(Path(PICTURES) / "error-preview.png"))
+        page.evaluate("scrollTo(0, 0)")  # otherwise the sidebar is where the form was scrolled to
         page.screenshot(path=str(Path(PICTURES) / "error-form.png"), full_page=True)
     page.fill("#copy-reason", "更亲切")
     page.get_by_role("button", name="保存并发布").click()
