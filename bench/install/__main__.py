@@ -123,6 +123,9 @@ class ManualRun:
         for number, block in enumerate(read_blocks(self.page, INSTALL_SECTIONS[self.page])):
             if number == COPY_BLOCK:
                 self.root.copy_code()
+                self._step(
+                    "Prometheus of Debian, beside the site", "apt-get install -qy --no-install-recommends prometheus"
+                )
             if number == FIRST_ISOLATED_BLOCK:
                 self.root.isolate()
                 self._step("services of Debian start", SERVICES)
@@ -142,7 +145,7 @@ class ManualRun:
         (restore_block,) = read_blocks(self.page, RESTORE_SECTIONS[self.page])
         self._step("a diagnosis through nginx with TLS", f"{check} diagnose")
         self._step("the token for Prometheus", f"mkdir -p /etc/prometheus\n{token_block}")
-        self._step("a scrape of all processes", f"{check} scrape")
+        self._step("a scrape of all processes by Prometheus", f"{check} scrape")
         self._step("the nightly backup, by the line of its cron file", f"sudo -u diagsite sh -c '{backup}'")
         self._step("restore", restore_block)
         self._step("the diagnosis after the restore", f"{check} compare")
