@@ -121,6 +121,8 @@ class ManualRun:
         self.root.create()
         self.root.run("apt-get update -q")
         for number, block in enumerate(read_blocks(self.page, INSTALL_SECTIONS[self.page])):
+            if not self._is_held:
+                return self.results
             if number == COPY_BLOCK:
                 self.root.copy_code()
                 self._step(
@@ -132,9 +134,13 @@ class ManualRun:
             if number == START_BLOCK:
                 self._step("the operator's edits", f"printf '{EDITS}' >>/etc/diagsite/environment")
             self._step(f"install, block {number + 1}", block)
-        if all(result.is_held for result in self.results):
+        if self._is_held:
             self._check_site()
         return self.results
+
+    @property
+    def _is_held(self) -> bool:
+        return all(result.is_held for result in self.results)
 
     def _check_site(self) -> None:
         shutil.copy(CHECK_SCRIPT, self.root.path / "tmp/check_site.py")
@@ -151,7 +157,7 @@ class ManualRun:
         self._step("the diagnosis after the restore", f"{check} compare")
 
     def _step(self, title: str, script: str) -> None:
-        if all(result.is_held for result in self.results):
+        if self._is_held:
             done = self.root.run(script)
             output = " ".join((done.stderr + done.stdout).split())[-300:]
             measured = output if done.returncode else "passed"
