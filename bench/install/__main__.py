@@ -159,7 +159,7 @@ class ManualRun:
     def _step(self, title: str, script: str) -> None:
         if self._is_held:
             done = self.root.run(script)
-            output = " ".join((done.stderr + done.stdout).split())[-300:]
+            output = " ".join((done.stdout + done.stderr).split())[-300:]
             measured = output if done.returncode else "passed"
             result = BenchmarkResult(f"{self.page}: {title}", "passes as written", measured, not done.returncode)
             self.results.append(result)
