@@ -73,6 +73,7 @@ class FreshRoot:
         """Put the committed code into /opt/diagsite."""
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=PROJECT_ROOT, check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", str(self.path / "opt/diagsite")], input=archive, check=True)
+        (self.path / "opt/diagsite/.npmrc").write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
 
     def isolate(self) -> None:
         """Give the following commands namespaces of their own."""
