@@ -46,7 +46,9 @@ class FreshRoot:
         self._holder: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
-        """Unpack Debian, the code, a certificate, and the script in place of systemctl."""
+        """Unpack Debian, a certificate, and the script in place of systemctl."""
+        self.path.mkdir(exist_ok=True)
+        self.path.chmod(0o755)  # the root directory of its users
         if not (self.path / "etc" / "debian_version").exists():
             command = [find_program("debootstrap"), "--variant=minbase", "--include=ca-certificates"]
             subprocess.run([*command, "bookworm", str(self.path)], check=True, stdout=subprocess.DEVNULL)
