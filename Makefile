@@ -42,7 +42,7 @@ PRODUCTION := ENVIRONMENT=production DATABASE_URL=postgresql://check@127.0.0.1:1
 	SECRET_KEY=only-for-the-check-of-the-settings-0123456789-abcdefghijklmnopqrstuvwxyz
 SERVER_BENCHES := bench-push bench-bytes bench-cache bench-jobs bench-limits
 
-.PHONY: run test test-python test-javascript test-javascript-quietly lint audit lock attack torture soak errors-coverage \
+.PHONY: run test test-python test-javascript test-javascript-quietly lint audit sbom lock attack torture soak errors-coverage \
 	bench-install bench-report bench-repair bench-restart bench-scale bench-client bench-alerts bench-spending bench-sources \
 	bench-page bench-workspace \
 	$(SERVER_BENCHES) \
@@ -82,6 +82,7 @@ lint: requirements-dev node-modules
 	@$(CLEAN) $(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) tools/check_translations.py
 	@$(CLEAN) $(PY) tools/generate_labels.py --check
+	@$(PY) tools/list_dependencies.py --check
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	@$(VENV)/bin/hadolint deploy/Dockerfile
@@ -90,6 +91,10 @@ lint: requirements-dev node-modules
 
 lock: requirements-dev
 	@tools/compile_locks $(ARGS)
+
+sbom: requirements-dev
+	@mkdir -p var && $(VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file var/sbom.json 2>/dev/null && echo var/sbom.json
 
 audit: requirements-dev node-modules bundles
 	@$(VENV)/bin/pip-audit --require-hashes --requirement requirements-dev.lock --progress-spinner off
