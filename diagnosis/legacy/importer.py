@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from diagnosis.legacy.builder import DiagnosisRows, build_diagnosis_rows, save_diagnosis_rows
 from diagnosis.legacy.parser import ParseStatistics, parse_diagnosis
@@ -22,7 +23,7 @@ from diagnosis.legacy.reader import (
 )
 from diagnosis.models import Diagnosis, LegacyRecord
 
-REPEATED_KEY_PROBLEM = "its key is that of an earlier row, which has its answers"
+REPEATED_KEY_PROBLEM = gettext_noop("键与前面的一行相同，它的回答归前面那行")
 
 OwnerLookup = Callable[[set[str]], dict[str, int]]
 """Maps user names of the export, and "" for no user, to keys of accounts."""
@@ -59,7 +60,7 @@ class LegacyImporter:
         while batch := list(islice(orphans, LEGACY_PAGE_SIZE)):
             records = [_build_record(source, LegacyRecord.State.ORPHAN, None, {}) for source in batch]
             for source, record in zip(batch, records, strict=True):
-                record.problem = f"its diagnosis {str(source['ref'])[:100]} does not exist"
+                record.problem = f"所属的诊断 {str(source['ref'])[:100]} 不存在"
             imported = _find_imported_rows(batch)
             new = [record for record in records if (record.table, record.key) not in imported]
             self.result.already_imported += len(records) - len(new)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from django.utils.translation import gettext_noop
+
 from diagnosis.choices import DiagnosisStatus, FailureReason
 from diagnosis.legacy.coercion import (
     LegacyTime,
@@ -135,7 +137,7 @@ class ParsedDiagnosis:
     def problem(self) -> str:
         """Return why it cannot be imported, empty if it can."""
         if not self.brand:
-            return "it names no brand"
+            return gettext_noop("没有品牌")
         answer_count = len(self.questions) * len(self.platforms) * self.repeats + len(self.answers)
         return "it requests too many answers" if answer_count > MAX_IMPORTED_ANSWERS else ""
 

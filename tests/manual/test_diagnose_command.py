@@ -223,7 +223,7 @@ def test_help_contains_examples_and_exit_codes(capsys: pytest.CaptureFixture[str
         ([*QUESTION, "--alias", "x" * 101], "--alias 1: 最多 100 个字。"),
         ([*QUESTION, "--platform", "no-such"], "--platform 1: 没有名为“no-such”的可用平台。"),
         ([*QUESTION, "--user", "no-such"], "--user: 没有账号“no-such”。"),
-        ([*QUESTION, "--timeout", "0"], "--timeout: must be more than 0"),
+        ([*QUESTION, "--timeout", "0"], "--timeout: 必须大于 0。"),
         (["--questions-file", "no-such-file"], "--questions-file: no-such-file: No such file or directory"),
     ],
     ids=lambda value: None if isinstance(value, list) else value.split(":")[0],

@@ -149,7 +149,7 @@ def _log_errors_only() -> Iterator[None]:
 def _run_diagnosis(options: Mapping[str, Any]) -> int:
     timeout = options["timeout"]
     if timeout is not None and timeout <= 0:
-        raise CommandError(_("--timeout：必须大于 0"), returncode=EXIT_INVALID_INPUT)
+        raise CommandError(_("--timeout: 必须大于 0。"), returncode=EXIT_INVALID_INPUT)
     require_database()
     if embedded_postgres.get_embedded_server():
         migrate_and_seed()

@@ -101,6 +101,6 @@ class Command(SiteCommand):
         for problem, count in notes.problems.most_common():
             self.stdout.write(_("%(count)d 次：%(problem)s") % {"count": count, "problem": problem})
         for problem, count in result.unreadable.most_common():
-            self.stdout.write(_("%(count)d 个诊断读不了：%(problem)s") % {"count": count, "problem": problem})
+            self.stdout.write(_("%(count)d 个诊断读不了：%(problem)s") % {"count": count, "problem": _(problem)})
         if apply:
             self.stdout.write(_("接下来：manage.py repair_history"))
