@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.db import connection, models
+from django.db.models import Value
+from django.db.models.functions import Concat
 
 from bench.page.data import create_report
+from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Brand, Diagnosis, Question, RunFigure, RunSummary, Source, Workspace
 from diagsite.models import User
 from progress.models import Stream
@@ -22,11 +25,15 @@ COPIED_MODELS: list[tuple[type[models.Model], str]] = [
 ]
 COPIED_IDS = (Stream, Diagnosis, Question, Answer)
 ORIGINALS = 4
+# A name in the answers to a quarter of the questions, which counts for no brand yet.
+NEW_SPELLING, SPELLED_QUESTIONS = "Benchfruit", 5
 
 
 def create_runs(user: User, *, runs: int, answers: int) -> Workspace:
     """Create a workspace with this many ended runs, a day apart."""
     originals = [create_report(user, answers, weeks_ago=number) for number in reversed(range(ORIGINALS))]
+    spelled = Answer.objects.filter(state=AnswerState.VALID, question__position__lt=SPELLED_QUESTIONS)
+    spelled.update(text=Concat("text", Value(f"\n也可以看看{NEW_SPELLING}。")))
     for original in originals:
         _copy_diagnosis(original, -(-runs // ORIGINALS) - 1)
     with connection.cursor() as cursor:
@@ -44,7 +51,7 @@ def _copy_diagnosis(original: Diagnosis, copies: int) -> None:
             values = ", ".join(_build_value(field) for field in fields)
             table = connection.ops.quote_name(model._meta.db_table)
             cursor.execute(
-                f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} t, generate_series(1, %s) n "
+                f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} t, generate_series(1, %s) copy_number "
                 f"WHERE {condition}",
                 [copies, original.pk],
             )
@@ -55,5 +62,5 @@ def _build_value(field: models.Field[Any, Any]) -> str:
     column = f"t.{connection.ops.quote_name(str(field.column))}"
     target = field.related_model if field.is_relation else field.model if field.primary_key else None
     if target in COPIED_IDS:
-        return f"md5({column}::text || n)::uuid"
-    return f"{column} - n * interval '28 days'" if field.name == "created_at" else column
+        return f"md5({column}::text || copy_number)::uuid"
+    return f"{column} - copy_number * interval '28 days'" if field.name == "created_at" else column

@@ -7,6 +7,7 @@ The rules are in `matching/`: `normalization`, `names`, `web_addresses` and `dis
 `brands.toml`.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ __all__ = [
     "Mention",
     "TextAnalysis",
     "analyse_text",
+    "compact_text",
+    "find_differing_spellings",
     "find_mentions",
     "normalize_spelling",
 ]
@@ -73,7 +76,7 @@ def find_mentions(text: str, brands: Iterable[BrandSpellings], question: str = "
 def analyse_text(text: str, brands: Iterable[BrandSpellings], question: str = "") -> TextAnalysis:
     """Return the mentions of the brands, other brands, known or guessed, and the cited domains."""
     gazetteer = get_gazetteer()
-    finder = _get_name_finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), gazetteer)
+    finder = _get_name_finder(brands, gazetteer)
     normalized = normalize_text(text)
     addresses = find_addresses(text)
     matches = [match for match in finder.find(normalized) if not _is_inside_address(match, addresses, normalized)]
@@ -110,8 +113,23 @@ def _is_other_brand(match: NameMatch, sense: Sense) -> bool:
     return not match.name.is_tracked and sense is Sense.BRAND
 
 
+def find_differing_spellings(before: Iterable[BrandSpellings], after: Iterable[BrandSpellings]) -> set[str]:
+    """Return the spellings whose meaning a change of brands changes: a text without any is read as before."""
+    gazetteer = get_gazetteer()
+    return _get_name_finder(before, gazetteer).find_differing_spellings(_get_name_finder(after, gazetteer))
+
+
+def compact_text(text: str) -> str:
+    """Return the normalized text without separators: one that contains a name also contains it so."""
+    return re.sub(r"[\W_]+", "", normalize_spelling(text))
+
+
+def _get_name_finder(brands: Iterable[BrandSpellings], gazetteer: Gazetteer) -> NameFinder:
+    return _build_name_finder(tuple((brand.name, tuple(brand.spellings)) for brand in brands), gazetteer)
+
+
 @lru_cache(maxsize=64)
-def _get_name_finder(brands: tuple[tuple[str, tuple[str, ...]], ...], gazetteer: Gazetteer) -> NameFinder:
+def _build_name_finder(brands: tuple[tuple[str, tuple[str, ...]], ...], gazetteer: Gazetteer) -> NameFinder:
     return NameFinder([BrandSpellings(name, spellings) for name, spellings in brands], gazetteer)
 
 

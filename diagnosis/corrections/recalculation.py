@@ -5,7 +5,6 @@
 while it writes them; the jobs of an owner run one after another.
 """
 
-import re
 import uuid
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -17,7 +16,7 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Length
 
 from diagnosis.analysis.columns import MENTION_CONFIRMED, build_brand_spellings, reanalyse_answers
-from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
+from diagnosis.analysis.mentions import BrandSpellings, compact_text, normalize_spelling
 from diagnosis.choices import AnswerState
 from diagnosis.models import Answer, Correction, Diagnosis
 from diagnosis.reports.cache import get_report_cache_tag
@@ -66,7 +65,7 @@ def run_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str = ""
     if diagnosis is None:
         return
     if spelling or all_answers:
-        _analyse_again(diagnosis, spelling)
+        analyse_again(diagnosis, [spelling])
     report = build_report_from_database(diagnosis)
     with transaction.atomic():
         is_newest = Diagnosis.objects.filter(pk=diagnosis_id, report_revision__lt=revision).update(
@@ -78,22 +77,24 @@ def run_recalculation(diagnosis_id: uuid.UUID, revision: int, spelling: str = ""
     transaction.on_commit(partial(invalidate_tags, get_report_cache_tag(diagnosis_id)))
 
 
-def _analyse_again(diagnosis: Diagnosis, spelling: str) -> None:
-    """Analyse the answers that contain the spelling again; all of them without one."""
+def analyse_again(diagnosis: Diagnosis, spellings: Iterable[str]) -> None:
+    """Analyse the valid answers that contain one of the spellings, and those with decisions of the user.
+
+    All of them contain the empty spelling.
+    """
     brands = build_brand_spellings(diagnosis.brands.all())
     valid = diagnosis.answers.filter(state=AnswerState.VALID).select_related("question").order_by("pk")
-    wanted = _compact(spelling)
+    wanted = {compact_text(spelling) for spelling in spellings}
+    corrected = set(Correction.objects.filter(answer__diagnosis=diagnosis).values_list("answer", flat=True))
     ids = list(valid.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH_SIZE):
-        answers = valid.filter(pk__in=ids[start : start + BATCH_SIZE])
-        concerned = [answer for answer in answers if wanted in _compact(answer.text)]
+        concerned = []
+        for answer in valid.filter(pk__in=ids[start : start + BATCH_SIZE]):
+            text = compact_text(answer.text)
+            if answer.pk in corrected or any(spelling in text for spelling in wanted):
+                concerned.append(answer)
         if concerned:
             analyse_and_store(valid, concerned, brands)
-
-
-def _compact(text: str) -> str:
-    """Return the normalized text without separators, so that no spelling of a name is overlooked."""
-    return re.sub(r"\W+", "", normalize_spelling(text))
 
 
 def analyse_and_store(rows: QuerySet[Answer], answers: Collection[Answer], brands: list[BrandSpellings]) -> None:

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from diagnosis.analysis.columns import build_brand_spellings
-from diagnosis.analysis.mentions import normalize_spelling
+from diagnosis.analysis.mentions import MATCHER_VERSION, find_differing_spellings, normalize_spelling
 from diagnosis.choices import FINAL_STATUSES, AnswerState
-from diagnosis.corrections.recalculation import BATCH_SIZE, analyse_and_store
+from diagnosis.corrections.recalculation import analyse_again
 from diagnosis.models import Brand, Correction, Diagnosis, DiagnosisQuerySet, Workspace
 from diagnosis.reports.cache import get_report_cache_tag
 from diagnosis.reports.service import build_report_from_database
@@ -67,12 +67,13 @@ def recount_diagnosis(diagnosis: Diagnosis, names: list[BrandNames], version: in
 
     Corrections survive: aliases and competitors that were added to this diagnosis stay, and decisions on mentions.
     """
+    before = build_brand_spellings(diagnosis.brands.all())
     _replace_brands(diagnosis, names)
-    brands = build_brand_spellings(diagnosis.brands.all())
-    valid = diagnosis.answers.filter(state=AnswerState.VALID).select_related("question").order_by("pk")
-    ids = list(valid.values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH_SIZE):
-        analyse_and_store(valid, list(valid.filter(pk__in=ids[start : start + BATCH_SIZE])), brands)
+    differing = find_differing_spellings(before, build_brand_spellings(diagnosis.brands.all()))
+    # All answers where an earlier matcher has read one, or where a correction is not in the report yet.
+    read_earlier = diagnosis.answers.filter(state=AnswerState.VALID).exclude(matcher_version=MATCHER_VERSION)
+    is_outdated = diagnosis.revision > diagnosis.report_revision or read_earlier.exists()
+    analyse_again(diagnosis, [""] if is_outdated else differing)
     diagnosis.report = build_report_from_database(diagnosis)
     own = next((brand.name for brand in names if brand.is_own), diagnosis.brand)
     if own != diagnosis.brand:
@@ -80,7 +81,6 @@ def recount_diagnosis(diagnosis: Diagnosis, names: list[BrandNames], version: in
         platforms = diagnosis.answers.order_by().values_list("platform_id", flat=True).distinct()
         diagnosis.brand, diagnosis.panel = own, compute_panel_key(own, texts, platforms)
     diagnosis.names_version = version
-    # Corrections that are not in the report yet are in it now.
     diagnosis.revision, diagnosis.report_revision = F("revision") + 1, F("revision") + 1
     diagnosis.save(update_fields=["report", "brand", "panel", "names_version", "revision", "report_revision"])
     diagnosis.refresh_from_db(fields=["revision", "report_revision"])

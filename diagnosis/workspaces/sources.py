@@ -4,17 +4,18 @@ The unit is one valid answer of a platform that tells its sources; a host counts
 is cited where answers name a rival and not the own brand.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Func, Q, Value
 
-from diagnosis.analysis.columns import get_mentioned_brands
+from diagnosis.analysis.columns import MENTION_UNCERTAIN
 from diagnosis.choices import FINAL_STATUSES, AnswerState, Ternary
-from diagnosis.models import Answer, Diagnosis, SiteClass, Source, SourceClass, Workspace
+from diagnosis.models import Answer, Brand, Diagnosis, SiteClass, Source, SourceClass, Workspace
 from diagnosis.platforms.demo.web import get_demo_site_kinds
 from diagnosis.reports.intervals import compute_rate, compute_rate_interval
 from diagnosis.reports.sources import BrandSites, SiteClassifier
@@ -72,7 +73,6 @@ def build_source_classifier(workspace: Workspace, names: Iterable[BrandNames]) -
 
 def load_basis(scope: SourceScope, names: Sequence[BrandNames]) -> AnswerBasis:
     """Return which answers count, by the brands that they certainly mention."""
-    own = {build_name_key(brand.name) for brand in names if brand.is_own}
     answers = Answer.objects.filter(
         diagnosis__in=scope.runs,
         state=AnswerState.VALID,
@@ -82,15 +82,31 @@ def load_basis(scope: SourceScope, names: Sequence[BrandNames]) -> AnswerBasis:
     ).order_by()
     telling = set(_filter_sources(scope).values_list("answer__platform", flat=True).distinct())
     basis = AnswerBasis()
-    for pk, platform, mentions in answers.values_list("pk", "platform", "mentions"):
+    is_gap = _build_gap_condition(scope, names)
+    for pk, platform, is_in_gap in answers.values_list("pk", "platform", is_gap):
         if platform not in telling:
             basis.untold[platform] = basis.untold.get(platform, 0) + 1
             continue
         basis.total += 1
-        mentioned = {build_name_key(name) for name in get_mentioned_brands(mentions)}
-        if mentioned and not mentioned & own:
+        if is_in_gap:
             basis.gap.append(pk)
     return basis
+
+
+def _build_gap_condition(scope: SourceScope, names: Sequence[BrandNames]) -> ExpressionWrapper:
+    """Return whether an answer certainly mentions a brand, but not the own one; the mentions stay in the database."""
+    own = {build_name_key(brand.name) for brand in names if brand.is_own}
+    in_runs = Brand.objects.filter(diagnosis__in=scope.runs).order_by().values_list("name", flat=True).distinct()
+    own_names = [name for name in in_runs if build_name_key(name) in own]
+    is_certain = f'!(@[3] == "{MENTION_UNCERTAIN}")'
+    names_any = _match_mentions(f"$[*] ? ({is_certain})")
+    names_own = _match_mentions(f"$[*] ? ({is_certain} && @[0] == $own[*])", own=own_names)
+    return ExpressionWrapper(Q(names_any) & ~Q(names_own), BooleanField())
+
+
+def _match_mentions(path: str, **variables: Any) -> Func:
+    arguments = F("mentions"), Value(path), Value(json.dumps(variables))
+    return Func(*arguments, function="jsonb_path_exists", output_field=BooleanField())
 
 
 def _filter_sources(scope: SourceScope) -> Any:

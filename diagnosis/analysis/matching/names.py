@@ -99,6 +99,13 @@ class NameFinder:
         self._tracked = _Patterns(names.values())
         self._known = _build_known_patterns(gazetteer)
 
+    def find_differing_spellings(self, other: "NameFinder") -> set[str]:
+        """Return the normalized spellings that only one of them finds, or each for another brand."""
+        own, others = (
+            {(name.spelling, name.brand, name.written) for name in one._tracked.names.values()} for one in (self, other)
+        )
+        return {spelling for spelling, _brand, _written in own ^ others}
+
     def find(self, normalized: NormalizedText) -> list[NameMatch]:
         """Return the names in order without overlaps: the one that starts first, then the longest, wins.
 

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from diagnosis.analysis.matching.normalization import normalize_spelling, normalize_text
 from diagnosis.analysis.matching.spellings import join_text
-from diagnosis.analysis.mentions import BrandSpellings, Mention, analyse_text, find_mentions
+from diagnosis.analysis.mentions import (
+    BrandSpellings,
+    Mention,
+    analyse_text,
+    compact_text,
+    find_differing_spellings,
+    find_mentions,
+)
 
 
 def _brand(name: str, *aliases: str) -> BrandSpellings:
@@ -215,3 +222,27 @@ def test_lone_surrogates_are_no_part_of_a_name() -> None:
     text = "\ud800小米\udfff手机"
     analysis = analyse_text(text, [_brand("小米")], question="\ud800")
     assert analysis.mentions == [Mention("小米", 1, 3)]
+
+
+Brands = list[tuple[str, list[str]]]
+CHANGES: list[tuple[Brands, Brands]] = [
+    ([("山岚", [])], [("山岚", ["Shan-Lan"])]),
+    ([("山岚", []), ("木石坊", [])], [("山岚", ["木石坊"])]),
+    ([("山岚", ["小米"])], [("山岚", [])]),
+    ([("山岚", [])], [("山岚", ["华为"])]),
+    ([("苹果", [])], [("水果", []), ("苹果", [])]),
+    ([("nestle", [])], [("Nestlé", [])]),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_only_texts_with_a_differing_spelling_are_read_differently(before: Brands, after: Brands) -> None:
+    old, new = ([_brand(name, *aliases) for name, aliases in brands] for brands in (before, after))
+    names = ["山岚", "ShanLan", "木石坊", "小米", "Xiaomi", "华为", "HUAWEI", "苹果", "Apple", "nestle", "Nestlé"]
+    texts = [f"推荐{one}，{other}的手机也不错。" for one in names for other in names] + ["没有品牌。"]
+    spellings = {compact_text(spelling) for spelling in find_differing_spellings(old, new)}
+    assert spellings
+    unchanged = [text for text in texts if not any(spelling in compact_text(text) for spelling in spellings)]
+    assert unchanged
+    for text in unchanged:
+        assert analyse_text(text, old) == analyse_text(text, new)

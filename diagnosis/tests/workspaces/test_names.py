@@ -11,7 +11,17 @@ from django.test import Client
 
 from diagnosis.corrections import recount
 from diagnosis.corrections.services import MentionSpan, confirm_or_reject_mention
-from diagnosis.models import Answer, Diagnosis, NameCandidate, Platform, Spelling, TrackedBrand, Workspace
+from diagnosis.models import (
+    Answer,
+    Brand,
+    Correction,
+    Diagnosis,
+    NameCandidate,
+    Platform,
+    Spelling,
+    TrackedBrand,
+    Workspace,
+)
 from diagnosis.orders.services import RequestedBrand
 from diagnosis.reports.service import build_report_from_database
 from diagnosis.workspaces.candidates import record_candidates
@@ -98,6 +108,19 @@ def test_merge_counts_answers_that_name_either_once_and_keeps_corrections(
     _post(client, run.workspace_id, "names/undo", {"names_version": 2})
     recount.recount_workspace(run.workspace_id)
     assert _rates(run) == {"山岚": 1, "木石坊": 1, "铁匠铺": 1}
+
+
+def test_recount_includes_corrections_that_wait_for_their_job(owner: AbstractUser, platform: Platform) -> None:
+    run = _run(owner, platform)
+    assert run.workspace_id
+    alias = Correction.objects.create(
+        diagnosis=run, kind=Correction.Kind.ALIAS, brand="山岚", alias="Shanlan", user=owner
+    )
+    Diagnosis.objects.update(revision=alias.pk)
+    Brand.objects.filter(diagnosis=run, is_own=True).update(aliases=["Shanlan"])
+    Workspace.objects.update(names_version=2)
+    recount.recount_workspace(run.workspace_id)
+    assert _rates(run)["山岚"] == 2
 
 
 def test_old_names_stay_until_an_editor_recounts_them(client: Client, owner: AbstractUser, platform: Platform) -> None:
