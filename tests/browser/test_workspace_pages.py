@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import re
+import threading
 from collections.abc import Iterator
 
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from testing.fakes.platform import FakePlatform, respond_with_answer
 from testing.invariants import wait_until_all_ended
@@ -128,3 +130,17 @@ def test_a_brand_is_started_questions_are_imported_and_a_found_name_is_accepted(
     expect(tracked).to_contain_text("1 / 1 条回答提到", timeout=30_000)
     expect(page.locator("#found-heading")).to_be_focused()
     assert has_no_horizontal_scroll(page)
+
+
+def test_text_that_is_typed_before_the_scripts_are_loaded_stays(page: Page) -> None:
+    held: list[Route] = []
+    is_typed = threading.Event()
+    scripts = re.compile(r"(start|order_form)[.\w]*\.js")
+    page.route(scripts, lambda route: route.continue_() if is_typed.is_set() else held.append(route))
+    page.goto("/", wait_until="commit")
+    page.locator("#brand").fill("早写的山岚")
+    is_typed.set()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#platforms input").first).to_be_attached()
+    expect(page.locator("#brand")).to_have_value("早写的山岚")

@@ -250,7 +250,11 @@ async function loadPlatforms(preferred, allHealthy) {
 /** Open the form: `draft` is what it starts with, `sendOrder` sends it; `allHealthy` ticks all platforms that work. */
 export function openOrderForm({ draft, sendOrder, allHealthy = false }) {
   send = sendOrder;
-  fillForm(draft || { brand: "", aliases: "", competitors: [["", ""]], questions: [[""], [""], [""]], platforms: [], repeats: 1 });
+  // What was typed before this script was loaded is newer than the draft.
+  const typed = [form.brand, form.aliases, form.sites].filter(({ value, defaultValue }) => value !== defaultValue);
+  const values = Object.fromEntries(typed.map(({ name, value }) => [name, value]));
+  const initial = draft || { brand: "", aliases: "", competitors: [["", ""]], questions: [[""], [""], [""]], platforms: [], repeats: 1 };
+  fillForm({ ...initial, ...values });
   const preferred = draft?.platforms?.length ? draft.platforms : localStore.get(LAST_PLATFORMS_KEY) || [];
   platformsLoaded = loadPlatforms(preferred, allHealthy);
   loadConsent();
