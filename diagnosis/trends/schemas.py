@@ -109,8 +109,41 @@ class CommonOut(PartsOut):
     cells: int = Field(description="question x platform with valid answers in both")
 
 
+class CountOut(Schema):
+    """The answers that name the own brand, of the valid ones."""
+
+    mentions: int
+    valid: int
+
+
+class CellCountsOut(Schema):
+    """A question on a platform, or all common questions on it, in both diagnoses."""
+
+    platform: str
+    before: CountOut
+    after: CountOut
+
+
+class PlatformCountsOut(CellCountsOut):
+    """A platform with its name."""
+
+    name: str
+
+
+class QuestionCountsOut(Schema):
+    """A question that both asked: its id in each, and its platforms, those that differ most first."""
+
+    text: str
+    before: uuid.UUID
+    after: uuid.UUID
+    cells: list[CellCountsOut]
+
+
 class ComparisonOut(Schema):
-    """Two diagnoses side by side; changes: of the brands that both include."""
+    """Two diagnoses side by side; changes: of the brands that both include.
+
+    platforms, questions: the own brand in the cells with valid answers in both; what differs most comes first.
+    """
 
     confidence: float
     surface: SurfaceText = Field(description="what all rates measure; surfaces are never pooled")
@@ -122,3 +155,5 @@ class ComparisonOut(Schema):
     only_before: PartsOut
     only_after: PartsOut
     changes: list[ChangeOut]
+    platforms: list[PlatformCountsOut]
+    questions: list[QuestionCountsOut]

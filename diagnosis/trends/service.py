@@ -14,7 +14,7 @@ from django.db.models import Q
 from diagnosis.analysis.columns import build_brand_spellings, find_named_brands, get_mentioned_brands
 from diagnosis.analysis.mentions import BrandSpellings, normalize_spelling
 from diagnosis.choices import AnswerState, PlatformSurface, Ternary
-from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Question
+from diagnosis.models import Answer, Brand, Correction, Diagnosis, DiagnosisQuerySet, Platform, Question
 from diagnosis.reports.builder import SURFACES
 from diagnosis.reports.intervals import CONFIDENCE_LEVEL, compute_rate, compute_rate_interval
 from diagnosis.trends.measurements import PlatformMeasurement, find_breaks, load_measurements
@@ -38,7 +38,8 @@ class CellCounts:
 class ComparisonData:
     """The part of a diagnosis that comparisons use.
 
-    `brands` and `questions` map normalized text to the text shown; `own_brand` and the cells use normalized text.
+    `brands` and `questions` map normalized text to the text shown, `question_ids` to an id; `own_brand` and the cells
+    use normalized text.
     `spellings` are the names that count for each brand; `corrected` are brands with mentions confirmed or rejected.
     `measurements`: how each platform was asked. `surface`: the one whose cells are compared, since surfaces are never
     pooled; see `select_surface`.
@@ -47,6 +48,7 @@ class ComparisonData:
     own_brand: str
     brands: dict[str, str] = field(default_factory=dict)
     questions: dict[str, str] = field(default_factory=dict)
+    question_ids: dict[str, uuid.UUID] = field(default_factory=dict)
     cells: dict[CellKey, CellCounts] = field(default_factory=dict)
     spellings: dict[str, frozenset[str]] = field(default_factory=dict)
     corrected: set[str] = field(default_factory=set)
@@ -132,6 +134,7 @@ def load_comparison_data(diagnoses: Sequence[Diagnosis]) -> dict[uuid.UUID, Comp
             continue  # its answers measure recognition, not the mention rate
         questions[str(question.pk)] = normalize_panel_text(question.text)
         data[question.diagnosis_id].questions[normalize_panel_text(question.text)] = question.text
+        data[question.diagnosis_id].question_ids[normalize_panel_text(question.text)] = question.pk
     rows_with_reports = list(Diagnosis.objects.filter(pk__in=data).values_list("pk", "report__cells", "report__judged"))
     for pk, _cells, judged in rows_with_reports:
         data[pk].is_judged = bool(judged)
@@ -327,6 +330,52 @@ def compare_diagnoses(before: Diagnosis, after: Diagnosis, surface: str | None =
         "only_before": _find_only_in_first(before_data, after_data),
         "only_after": _find_only_in_first(after_data, before_data),
         "changes": _build_changes(before_data, after_data),
+        "platforms": _build_platform_counts(before_data, after_data),
+        "questions": _build_question_counts(before_data, after_data),
+    }
+
+
+def _build_platform_counts(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
+    """Return how many answers to the common cells name the own brand, by platform."""
+    common = before.cells.keys() & after.cells.keys()
+    names = dict(Platform.objects.values_list("pk", "name"))
+    return [
+        {
+            "platform": platform,
+            "name": names.get(platform, platform),
+            "before": _count_own(before, [key for key in common if key[1] == platform]),
+            "after": _count_own(after, [key for key in common if key[1] == platform]),
+        }
+        for platform in sorted({platform for _question, platform in common})
+    ]
+
+
+def _build_question_counts(before: ComparisonData, after: ComparisonData) -> list[dict[str, Any]]:
+    """Return the same by question and platform; questions with the largest difference come first."""
+    common = sorted(before.cells.keys() & after.cells.keys())
+    rows = []
+    for key, text in after.questions.items():
+        cells = [cell for cell in common if cell[0] == key]
+        counts = [
+            {"platform": cell[1], "before": _count_own(before, [cell]), "after": _count_own(after, [cell])}
+            for cell in cells
+        ]
+        if counts:
+            ids = {"before": before.question_ids[key], "after": after.question_ids[key]}
+            rows.append({"text": text, **ids, "cells": sorted(counts, key=_get_cell_difference, reverse=True)})
+    return sorted(rows, key=lambda row: _get_cell_difference(row["cells"][0]), reverse=True)
+
+
+def _get_cell_difference(counts: dict[str, Any]) -> float:
+    before, after = counts["before"], counts["after"]
+    return float(abs(after["mentions"] / after["valid"] - before["mentions"] / before["valid"]))
+
+
+def _count_own(data: ComparisonData, keys: Iterable[CellKey]) -> dict[str, int]:
+    cells = [data.cells[key] for key in keys]
+    return {
+        "mentions": sum(cell.mentions.get(data.own_brand, 0) for cell in cells),
+        "valid": sum(cell.valid for cell in cells),
     }
 
 

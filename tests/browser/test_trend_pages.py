@@ -98,6 +98,12 @@ def test_two_ticked_diagnoses_are_compared_oldest_first(page: Page) -> None:
     expect(page.locator("#changes li").first).to_contain_text("0% → 100%")
     expect(page.locator("#changes li").nth(1)).to_contain_text("无显著变化")
     expect(page.locator("#differences-section")).to_be_hidden()
+    expect(page.locator("#compared-platforms tr")).to_contain_text("100%")
+    cell = page.locator(".compared-cell").first
+    cell.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(cell.locator(".compared-answers section")).to_have_count(2)
+    expect(cell.locator(".compared-answers mark.own").first).to_have_text("山岚")
     assert has_no_horizontal_scroll(page)
 
 

@@ -189,6 +189,15 @@ def test_comparison_uses_the_common_part_and_lists_the_rest(
     assert body["only_after"] == {"questions": ["新问题？"], "platforms": ["other"], "brands": ["清川"]}
     (change,) = body["changes"]
     assert (change["name"], change["changed"], change["valid_before"], change["valid_after"]) == ("山岚", "up", 24, 24)
+    (counts,) = body["platforms"]
+    assert (counts["before"], counts["after"]) == ({"mentions": 2, "valid": 24}, {"mentions": 24, "valid": 24})
+    by_text = {question["text"]: question for question in body["questions"]}
+    assert set(by_text) == set(QUESTIONS[:8])
+    for text, question in by_text.items():
+        ids = [str(diagnosis.questions.get(text=text).pk) for diagnosis in (before, after)]
+        assert [question["before"], question["after"]] == ids
+    named_before = [question["cells"][0]["before"]["mentions"] for question in body["questions"]]
+    assert named_before == sorted(named_before)  # all are named afterwards: the largest differences come first
     back = _compare(client, after, before).json()["changes"][0]
     assert (back["changed"], back["difference"]) == ("down", -change["difference"])
 

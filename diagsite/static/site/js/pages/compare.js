@@ -1,4 +1,4 @@
-// The comparison of two diagnoses: the changes over what both asked, and what only one of them has.
+// The comparison of two diagnoses: the changes over what both asked, its platforms, questions and answers, and the rest.
 
 import { getComparison } from "../common/api.js";
 import { _, diagnosisUrl } from "../common/config.js";
@@ -8,6 +8,7 @@ import { number, percent } from "../common/format.js";
 import { intervalBar } from "../common/interval_bar.js";
 import { showProblem } from "../common/problem_display.js";
 import { breakTexts, changeChip, changeText, drawSurfaceSwitch, ratesText } from "../common/rate_changes.js";
+import { drawComparedCells } from "../report/compared_cells.js";
 
 const KINDS = [
   ["questions", _("问题")],
@@ -67,6 +68,7 @@ function draw(comparison) {
   setText(byId("common"), _("共同的问题 {q} 个、平台 {p} 个，其中 {c} 处两次都有有效回答。", counts));
   const items = changes.map((change) => changeItem(change, comparison));
   byId("changes").replaceChildren(...(items.length ? items : [emptyItem(_("两次诊断没有共同的品牌。"))]));
+  drawComparedCells(comparison);
   const differences = [onlyInOne(_("只在前一次"), comparison.only_before), onlyInOne(_("只在后一次"), comparison.only_after)].filter(Boolean);
   byId("differences").replaceChildren(...differences);
   byId("differences-section").hidden = !differences.length;
