@@ -20,7 +20,8 @@ export class Answers {
     this.groups = new Map(); // by question
     this.stored = new Map(); // the API's answers with their texts, by id
     this.loading = new Map(); // the requests for them, by question
-    this.listed = Promise.resolve(); // the request that fills the rows
+    this.listed = null; // the request that fills the rows
+    this.onListed = () => {}; // called when they are filled
     this.onCorrected = null;
     root.addEventListener("click", (event) => this.handlePress(event));
     root.addEventListener("keydown", (event) => {
@@ -94,7 +95,9 @@ export class Answers {
 
   /** Load the texts of answers into `stored`, with those to the same questions; what is there is not loaded again. */
   async loadTexts(ids) {
-    const missing = ids.filter((id) => !this.stored.has(id)).map((id) => this.rowsById.get(id)?.question.id);
+    const wanted = ids.filter((id) => !this.stored.has(id));
+    if (wanted.some((id) => !this.rowsById.has(id))) await this.whenListed();
+    const missing = wanted.map((id) => this.rowsById.get(id)?.question.id);
     await Promise.all([...new Set(missing.filter(Boolean))].map((question) => this.loadQuestion(question)));
   }
 
@@ -113,13 +116,17 @@ export class Answers {
     }
   }
 
-  /** Fill the rows that no event has filled, without texts. */
-  loadSummaries() {
-    this.listed = this.showSummaries();
+  /** Wait until the rows are filled; the first caller has them loaded. */
+  whenListed() {
+    this.listed ??= this.loadSummaries().then(() => this.onListed());
+    this.listed.catch(() => {
+      this.listed = null;
+    });
     return this.listed;
   }
 
-  async showSummaries() {
+  /** Fill the rows that no event has filled, without texts; return the summaries. */
+  async loadSummaries() {
     const summaries = await listAnswerSummaries(this.diagnosis.id);
     for (const summary of summaries) if (summary.state !== "pending") this.update(summary.id, summary);
     return summaries;
@@ -144,7 +151,7 @@ export class Answers {
 
   /** Open the answers of `{question, platform}` or the one with `{id}`, and scroll to the first. */
   async reveal({ question = null, platform = null, id = null }) {
-    await this.listed;
+    await this.whenListed();
     const isMatch = (row) =>
       id === null ? row.question.id === question && (platform === null || row.platform.id === platform) : row.id === id;
     const matches = [...this.rows.values()].filter(isMatch);
@@ -165,7 +172,7 @@ export class Answers {
 
   /** Scroll to the first uncertain mention of a brand, for the user to confirm or reject. */
   async revealUncertain(brand) {
-    await this.listed;
+    await this.whenListed();
     const row = [...this.rows.values()].find(({ result }) => result?.uncertain?.includes(brand));
     if (!row) return;
     await this.reveal({ id: row.id });
@@ -224,7 +231,7 @@ export class Answers {
 
   /** Open or close all answers. */
   async toggleAll(isOpen) {
-    if (isOpen) await this.storeAnswers(null);
+    if (isOpen) await Promise.all([this.whenListed(), this.storeAnswers(null)]);
     for (const details of this.root.querySelectorAll("details")) details.open = isOpen;
   }
 }

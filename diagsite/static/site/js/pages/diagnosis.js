@@ -152,16 +152,35 @@ async function handleEnd(options) {
     const stored = await loadReport(options);
     sections ??= new ReportSections({ answers, reload: reloadEverywhere });
     keepInPlace(byId("answers-section"), () => showReport(stored));
-    await answers.loadSummaries();
-    answers.markEnded();
-    answers.allowCorrections(reloadEverywhere);
-    connectFilters(answers, diagnosis);
+    answers.onListed = showAnswers;
+    if (options?.isCurrent) listWhenNear();
+    else await answers.whenListed();
     await sections.drawCorrections(stored.corrections);
     await revealAddressed();
   } catch (error) {
     hasReport = false;
     showProblem(error, { actions: { retry: handleEnd }, container: byId("page-problem"), display: "inline" });
   }
+}
+
+function showAnswers() {
+  answers.markEnded();
+  answers.allowCorrections(reloadEverywhere);
+  connectFilters(answers, diagnosis);
+}
+
+/** Load the list of answers, which is long, when the user comes near it or asks for one. */
+function listWhenNear() {
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      const list = () => answers.whenListed().catch((error) => showProblem(error, { actions: { retry: list }, container: byId("page-problem") }));
+      list();
+    },
+    { rootMargin: "100% 0px" },
+  );
+  observer.observe(byId("answers-section"));
 }
 
 /** Show the answer that the address names: `/diagnoses/<id>/#answer-<id>`. */
