@@ -93,7 +93,7 @@ def load_basis(scope: SourceScope, names: Sequence[BrandNames]) -> AnswerBasis:
     return basis
 
 
-def _build_gap_condition(scope: SourceScope, names: Sequence[BrandNames]) -> ExpressionWrapper:
+def _build_gap_condition(scope: SourceScope, names: Sequence[BrandNames]) -> "ExpressionWrapper[Q]":
     """Return whether an answer certainly mentions a brand, but not the own one; the mentions stay in the database."""
     own = {build_name_key(brand.name) for brand in names if brand.is_own}
     in_runs = Brand.objects.filter(diagnosis__in=scope.runs).order_by().values_list("name", flat=True).distinct()

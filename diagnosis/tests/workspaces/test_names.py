@@ -114,7 +114,7 @@ def test_recount_includes_corrections_that_wait_for_their_job(owner: AbstractUse
     run = _run(owner, platform)
     assert run.workspace_id
     alias = Correction.objects.create(
-        diagnosis=run, kind=Correction.Kind.ALIAS, brand="山岚", alias="Shanlan", user=owner
+        diagnosis=run, kind=Correction.Kind.ALIAS, brand="山岚", alias="Shanlan", user_id=owner.pk
     )
     Diagnosis.objects.update(revision=alias.pk)
     Brand.objects.filter(diagnosis=run, is_own=True).update(aliases=["Shanlan"])
