@@ -1,4 +1,4 @@
-"""The shell blocks of the operators' manual, by section."""
+"""The shell blocks of the operators' manual, by section, and those of the READMEs."""
 
 import re
 
@@ -16,3 +16,11 @@ def read_blocks(page: str, section: str) -> list[str]:
     assert match, section
     blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", match[1], re.MULTILINE | re.DOTALL)
     return ["".join(line.removeprefix(indent) for line in block.splitlines(True)) for indent, block in blocks]
+
+
+def read_readme_commands(page: str) -> tuple[str, str]:
+    """Return what a README gives as the commands that run the site and that start a diagnosis in the terminal."""
+    lines = (PROJECT_ROOT / page).read_text().splitlines()
+    run = next(line for line in lines if line.startswith("make run"))
+    diagnose = next(line for line in lines if line.startswith(".venv/bin/python manage.py diagnose"))
+    return run.partition("#")[0].strip(), diagnose

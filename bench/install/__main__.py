@@ -8,7 +8,10 @@ script in its place runs the command lines of the units.
 """
 
 import argparse
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,12 +19,40 @@ import tempfile
 from pathlib import Path
 
 from bench.harness import BenchmarkResult, run_measurements
-from testing.manual_blocks import INSTALL_SECTIONS, METRICS_SECTIONS, RESTORE_SECTIONS, read_blocks
+from testing.manual_blocks import (
+    INSTALL_SECTIONS,
+    METRICS_SECTIONS,
+    RESTORE_SECTIONS,
+    read_blocks,
+    read_readme_commands,
+)
 from testing.proxied_site import create_self_signed_certificate
-from testing.services import find_program, wait_until
+from testing.services import find_free_port, find_program, wait_until
 from testing.site import PROJECT_ROOT
 
 PAGES = {"en": "manual.md", "zh": "manual.zh.md"}
+READMES = {"manual.md": "README.md", "manual.zh.md": "README.zh-CN.md"}
+MAX_FIRST_RUN_SECONDS = 180  # `make run` to the report of the sample, packages from the network included
+# In the background until its sample has ended; then the README's diagnosis is started beside it.
+README_SCRIPT = """
+apt-get install -qy --no-install-recommends make python3-venv >/dev/null
+cp -r /opt/diagsite /opt/readme && cd /opt/readme && export PORT={port}
+{run} >/tmp/run.log 2>&1 & running=$!
+began=$SECONDS
+until grep -q '按 Ctrl-C 停止' /tmp/run.log; do
+  kill -0 $running && ((SECONDS - began < {seconds})) || {{ tail -5 /tmp/run.log; exit 1; }}
+  sleep 1
+done
+echo "$((SECONDS - began)) s to the report of the sample" >/tmp/readme.txt
+{diagnose} >/tmp/diagnose.log
+kill -INT $running
+wait $running || true
+"""
+COMPOSE_SCRIPT = """
+cd /opt/diagsite && export PATH=/opt/diagsite/.venv/bin:$PATH
+set -a && . /etc/diagsite/environment && set +a
+{command}
+"""
 # Blocks of the install section, by index: before the second one the code is copied; from the third on none needs the
 # network; the last one starts the site.
 COPY_BLOCK, FIRST_ISOLATED_BLOCK, START_BLOCK = 1, 2, 4
@@ -35,6 +66,7 @@ pg_ctlcluster 15 main start
 redis-server /etc/redis/redis.conf --daemonize yes --supervised no >/dev/null
 nginx
 """
+DEPLOY = PROJECT_ROOT / "deploy"
 CHECK_SCRIPT = PROJECT_ROOT / "bench" / "install" / "check_site.py"
 
 
@@ -145,6 +177,12 @@ class ManualRun:
     def _is_held(self) -> bool:
         return all(result.is_held for result in self.results)
 
+    def _follow_readme(self) -> None:
+        readme = READMES[self.page]
+        run, diagnose = read_readme_commands(readme)
+        script = README_SCRIPT.format(run=run, diagnose=diagnose, seconds=MAX_FIRST_RUN_SECONDS, port=find_free_port())
+        self._step(f"{readme}: run and diagnose, in {MAX_FIRST_RUN_SECONDS} s", script)
+
     def _check_site(self) -> None:
         shutil.copy(CHECK_SCRIPT, self.root.path / "tmp/check_site.py")
         check = "/opt/diagsite/.venv/bin/python /tmp/check_site.py"
@@ -155,6 +193,8 @@ class ManualRun:
         self._step("a diagnosis through nginx with TLS", f"{check} diagnose")
         self._step("the token for Prometheus", f"mkdir -p /etc/prometheus\n{token_block}")
         self._step("a scrape of all processes by Prometheus", f"{check} scrape")
+        for title, command in read_container_commands().items():
+            self._step(title, COMPOSE_SCRIPT.format(command=command))
         self._step("the nightly backup, by the line of its cron file", f"sudo -u diagsite sh -c '{backup}'")
         self._step("restore", restore_block)
         self._step("the diagnosis after the restore", f"{check} compare")
@@ -166,6 +206,18 @@ class ManualRun:
             measured = output if done.returncode else "passed"
             result = BenchmarkResult(f"{self.page}: {title}", "passes as written", measured, not done.returncode)
             self.results.append(result)
+
+
+def read_container_commands() -> dict[str, str]:
+    """Return the commands of the image and of compose.yaml that need no engine, by what they are."""
+    health_check = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[0]
+    prepare = re.findall(
+        r"^  prepare:\n.*\n.*\n    command: (\[.*\])$", (DEPLOY / "compose.yaml").read_text(), re.MULTILINE
+    )[0]
+    return {
+        "the health check of the container image": shlex.join(json.loads(health_check)),
+        "what compose runs before the site starts": shlex.join(json.loads(prepare)),
+    }
 
 
 def main() -> int:
