@@ -160,6 +160,7 @@ class ManualRun:
                 return self.results
             if number == COPY_BLOCK:
                 self.root.copy_code()
+                self._follow_readme()
                 self._step(
                     "Prometheus of Debian, beside the site", "apt-get install -qy --no-install-recommends prometheus"
                 )
