@@ -92,9 +92,10 @@ lint: requirements-dev node-modules
 lock: requirements-dev
 	@tools/compile_locks $(ARGS)
 
+# In an environment of its own: with its XML library, openpyxl would not behave as on a site.
 sbom: requirements-dev
-	@mkdir -p var && $(VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
-		--output-reproducible --output-file var/sbom.json 2>/dev/null && echo var/sbom.json
+	@mkdir -p var && $(VENV)/bin/uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
+		--pyproject pyproject.toml --output-reproducible --output-file var/sbom.json 2>/dev/null && echo var/sbom.json
 
 audit: requirements-dev node-modules bundles
 	@$(VENV)/bin/pip-audit --require-hashes --requirement requirements-dev.lock --progress-spinner off

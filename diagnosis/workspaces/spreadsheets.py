@@ -5,7 +5,6 @@ import struct
 import zipfile
 import zlib
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
@@ -15,9 +14,9 @@ MAX_PARTS = 200  # files in the archive
 MAX_DECOMPRESSED_BYTES = 4 * 1024 * 1024
 MAX_COLUMNS = 12
 
-# What a reader of untrusted archives and XML raises on damaged ones.
+# What a reader of untrusted archives and XML raises on damaged ones; SyntaxError: a parse error of any XML library.
 _DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, InvalidFileException, ParseError, DefusedXmlException),
+    *(zipfile.BadZipFile, zlib.error, struct.error, InvalidFileException, SyntaxError, DefusedXmlException),
     *(OSError, EOFError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError),
 )
 

@@ -20,10 +20,16 @@ def test_site_works_with_more_waiting_polls_than_connections() -> None:
         last = client.get(f"/api/streams/{stream}/events").json()["last"]
         with ThreadPoolExecutor(POLLS) as threads:
             address = f"/api/streams/{stream}/events?after={last}&wait=20"
-            polls = [threads.submit(client.get, address) for _ in range(POLLS)]
+
+            def poll() -> bool:
+                """Poll until there is a new event: on a busy machine a poll may end before the platform answers."""
+                while (body := client.get(address).raise_for_status().json())["last"] == last:
+                    pass
+                return bool(body["last"] > last)
+
+            polls = [threads.submit(poll) for _ in range(POLLS)]
             open_polls = "SELECT sum(polls_open) FROM progress_pushprocess"
             wait_until(lambda: site.query(open_polls) == [(POLLS,)], "all polls to wait")
             assert client.get("/api/platforms").status_code == 200
             fake.release()
-            assert {poll.result().status_code for poll in polls} == {200}
-            assert all(poll.result().json()["last"] > last for poll in polls)
+            assert all(ended.result() for ended in polls)
