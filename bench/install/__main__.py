@@ -45,7 +45,7 @@ until grep -q '按 Ctrl-C 停止' /tmp/run.log; do
 done
 echo "$((SECONDS - began)) s to the report of the sample" >/tmp/readme.txt
 {diagnose} >/tmp/diagnose.log
-kill -INT $running
+kill -TERM $running
 wait $running || true
 """
 COMPOSE_SCRIPT = """
