@@ -1,5 +1,6 @@
 """What a bench prints and stores: one row per figure, `K of M held`, and exit code 1 if a figure misses its target."""
 
+import argparse
 import json
 import math
 import os
@@ -51,11 +52,13 @@ def run_measurements(name: str, measurements: Sequence[tuple[str, Measure]]) -> 
     return _report(name, results)
 
 
-def run_modules(name: str, modules: Sequence[str]) -> int:
+def run_modules(name: str, modules: Sequence[str], description: str) -> int:
     """Run bench modules one after another, each in its own process; print and store all their figures as one bench.
 
-    `bench.alerts.speed` stores its results as `alerts-speed`. Returns 1 if a figure misses its target or is missing.
+    `bench.alerts.speed` stores its results as `alerts-speed`. description: what `--help` prints, instead of running.
+    Returns 1 if a figure misses its target or is missing.
     """
+    argparse.ArgumentParser(description=description).parse_args()
     results: list[BenchmarkResult] = []
     for module in modules:
         result_path = RESULTS_DIRECTORY / f"{'-'.join(module.split('.')[1:])}.json"

@@ -1,6 +1,5 @@
 """All benches of monitoring and alerts: `make bench-alerts`."""
 
-import argparse
 import sys
 
 from bench.harness import run_modules
@@ -19,5 +18,4 @@ MODULES = [
 ]
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    sys.exit(run_modules("alerts", [f"bench.alerts.{name}" for name in MODULES]))
+    sys.exit(run_modules("alerts", [f"bench.alerts.{name}" for name in MODULES], __doc__))

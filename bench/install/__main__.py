@@ -107,6 +107,7 @@ class FreshRoot:
         """Put the committed code into /opt/diagsite."""
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=PROJECT_ROOT, check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", str(self.path / "opt/diagsite")], input=archive, check=True)
+        # npm has a list of its own, and sudo drops the variable that adds to it.
         (self.path / "opt/diagsite/.npmrc").write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
 
     def isolate(self) -> None:

@@ -3,7 +3,6 @@
 python -m bench.sources
 """
 
-import argparse
 import sys
 
 from bench.harness import run_modules
@@ -11,5 +10,4 @@ from bench.harness import run_modules
 MODULES = ["bench.sources.accuracy", "bench.sources.speed", "bench.sources.overhead"]
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    sys.exit(run_modules("sources", MODULES))
+    sys.exit(run_modules("sources", MODULES, __doc__))

@@ -3,7 +3,6 @@
 python -m bench.spending
 """
 
-import argparse
 import sys
 
 from bench.harness import run_modules
@@ -11,5 +10,4 @@ from bench.harness import run_modules
 MODULES = ["bench.spending.calls", "bench.spending.ledger", "bench.spending.overhead"]
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    sys.exit(run_modules("spending", MODULES))
+    sys.exit(run_modules("spending", MODULES, __doc__))

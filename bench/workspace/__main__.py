@@ -3,7 +3,6 @@
 python -m bench.workspace
 """
 
-import argparse
 import sys
 
 from bench.harness import run_modules
@@ -11,5 +10,4 @@ from bench.harness import run_modules
 MODULES = ["bench.workspace.load", "bench.workspace.fill"]
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    sys.exit(run_modules("workspace", MODULES))
+    sys.exit(run_modules("workspace", MODULES, __doc__))
